@@ -1,0 +1,44 @@
+package stream
+
+import "context"
+
+// Source feeds a pipeline with the records of partitions and stores the offsets it commits. Kafka, Slice and the in-memory test log are
+// sources; so is anything of your own that has partitions, offsets in ascending order, and a place to keep an offset.
+//
+// A Source is made once per Build (see From) and run once. Its calls:
+//
+//   - Run assigns partitions on in, feeds them while they have room, revokes or loses them, until ctx ends or nothing is left to feed.
+//     When ctx ends it must stop feeding, Revoke everything still assigned (which drains and commits it) and return nil.
+//     Returning nil before ctx ends means "that was all": the pipeline finishes and commits what it was fed, then ends.
+//     An error ends the pipeline with it.
+//   - Commit stores, per partition, the offset to go on from. One call at a time. A nil error means that all are stored. A *CommitError
+//     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
+//     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
+//   - Meta, Key and Offset read one element's lineage. They are called concurrently and must only read. Offset and Key are on the hot path.
+type Source[T any] interface {
+	Run(ctx context.Context, in *Intake[T]) error
+	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
+	Meta(v *T) Meta
+	Key(v *T) []byte
+	Offset(v *T) int64
+	Info() SourceInfo
+}
+
+// SourceInfo is what Build checks and Describe prints of a source, before anything connects.
+type SourceInfo struct {
+	Name     string  // "kafka orders, payments"
+	MustCommit bool  // a chain without a commit is refused (a consumer group)
+	NoCommit string  // why a commit word is refused ("reads without a group"); empty: commits are fine
+	Faults   []error // what is wrong with its configuration, all of it
+}
+
+// Assignment is a partition that a source begins to feed.
+type Assignment struct {
+	TopicPartition
+	Next      int64  // offset of the next record to be fed
+	Committed int64  // offset stored for the group, -1 if none is
+	Wake      func() // called when a partition that had no room has some again, or was resumed; must not block; may be nil
+}
+
+// CommitError names the partitions whose offset could not be stored.
+type CommitError struct{ Errs map[TopicPartition]error }
