@@ -1,0 +1,131 @@
+package group
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Commit stores the next offset to read of each partition, under this member's generation, and gives an error for each that is not stored;
+// an empty map means that all are. The errors:
+//
+//   - ErrLost: the partition was revoked or lost, or never assigned here; nothing was stored for it. If this call is the one to find out that
+//     the membership is lost, OnLost has been told by the time it returns.
+//   - *RetriableError: a later try may succeed. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
+//   - *FatalError: it never will, as when authorisation is missing.
+//
+// The coordinator does not check who owns a partition, so a stale commit would move the group back: Commit sends only what is owned now.
+// One call at a time; it may run together with everything else, and is expected to during OnRevoked.
+func (m *Member) Commit(ctx context.Context, offsets map[TP]int64) map[TP]error {
+	failed := make(map[TP]error)
+	open := make(map[TP]int64, len(offsets))
+	for tp, next := range offsets {
+		open[tp] = next
+	}
+	for try := 0; len(open) > 0; try++ {
+		t, joining := m.owned(open, failed)
+		if len(open) == 0 {
+			break
+		}
+		again := m.commitOnce(ctx, t, joining, open, failed)
+		if !again {
+			break
+		}
+		if !pause(ctx, backoff(try)) {
+			for tp := range open {
+				failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()}
+			}
+			break
+		}
+	}
+	return failed
+}
+
+// owned drops from open what is not this member's, and gives the term to commit the rest under.
+func (m *Member) owned(open map[TP]int64, failed map[TP]error) (t *term, joining bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for tp := range open {
+		if _, have := m.parts[tp]; !have {
+			failed[tp] = &LostError{Group: m.cfg.Group, Err: errNotOwned}
+			delete(open, tp)
+		}
+	}
+	return m.term, m.joining
+}
+
+// commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells whether what is left in open should be tried again.
+func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map[TP]int64, failed map[TP]error) (again bool) {
+	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, capped{m.commitRequest(t, open), 9})
+	if err != nil {
+		_, err = m.refusal("commit", 0, err)
+		for tp := range open {
+			failed[tp] = err
+		}
+		return false
+	}
+	for _, rt := range resp.Topics {
+		for _, rp := range rt.Partitions {
+			tp := TP{rt.Topic, rp.Partition}
+			if _, asked := open[tp]; !asked {
+				continue
+			}
+			c, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
+			var refused *FatalError
+			switch {
+			case c == classOK:
+				delete(open, tp)
+			case c == classRebalance, c == classLost && !errors.As(err, &refused) && m.superseded(t, joining):
+				again = true // the generation is changing; the next one can commit it
+			case c == classLost:
+				m.lose(t, err)
+				select { // whoever found out first may still be telling
+				case <-t.lost:
+				case <-ctx.Done():
+				}
+				failed[tp] = &LostError{Group: m.cfg.Group, Err: err}
+				delete(open, tp)
+			default:
+				failed[tp] = err
+				delete(open, tp)
+			}
+		}
+	}
+	if !again {
+		for tp := range open { // a coordinator that left a partition out has not said that it is stored
+			failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: errUnanswered}
+		}
+	}
+	return again
+}
+
+var errUnanswered = errors.New("the answer leaves the partition out")
+
+// superseded tells whether t may have been refused only because a join has ended, or is ending, its generation. A join's own answer will tell if
+// more than that was lost.
+func (m *Member) superseded(t *term, joining bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return t.err == nil && (joining || m.joining || m.term != t)
+}
+
+func (m *Member) commitRequest(t *term, offsets map[TP]int64) *kmsg.OffsetCommitRequest {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
+	tps := make([]TP, 0, len(offsets))
+	for tp := range offsets {
+		tps = append(tps, tp)
+	}
+	for _, topic := range byTopic(tps) {
+		rt := kmsg.NewOffsetCommitRequestTopic()
+		rt.Topic = topic.topic
+		for _, p := range topic.partitions {
+			rp := kmsg.NewOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known, so nobody takes it for a truncation
+			rp.Partition, rp.Offset = p, offsets[TP{topic.topic, p}]
+			rt.Partitions = append(rt.Partitions, rp)
+		}
+		req.Topics = append(req.Topics, rt)
+	}
+	return req
+}

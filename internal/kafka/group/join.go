@@ -1,0 +1,171 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// enter joins and syncs, over and over, until this member has an assignment under a new term. Under a cooperative balancer what it holds goes on
+// meanwhile; if ctx ends, that is drained first, otherwise the join is given up at once.
+func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
+	m.setJoining(true)
+	defer m.setJoining(false)
+	if t := m.current(); t != nil {
+		t.end() // its heartbeats would tell of the generation that the join is about to end
+	}
+	m.during(ctx, func(ctx context.Context) { assigned, err = m.enterUntil(ctx) })
+	return assigned, err
+}
+
+func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
+	var since time.Time // when the coordinator was first out of reach
+	for try := 0; ctx.Err() == nil; try++ {
+		assigned, c, err := m.attempt(ctx)
+		switch c {
+		case classOK:
+			return assigned, nil
+		case classFatal:
+			m.lose(m.current(), err)
+			return nil, err
+		case classLost:
+			m.lose(m.current(), err)
+			m.forget(err)
+			var refused *FatalError
+			if errors.As(err, &refused) {
+				return nil, err
+			}
+		case classRebalance: // at once: the coordinator waits for this join
+			if try < 3 {
+				continue
+			}
+		default:
+			if since.IsZero() {
+				since = time.Now()
+			}
+			if time.Since(since) > m.cfg.SessionTimeout {
+				m.lose(m.current(), &SessionExpiredError{Last: err})
+			}
+		}
+		if ctx.Err() == nil {
+			m.event("retry", "the join did not succeed; trying again", err)
+			pause(ctx, backoff(try))
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// attempt is one JoinGroup (or two, the first of which only brings the member id) and one SyncGroup.
+func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
+	resp, c, err := m.join(ctx)
+	if c != classOK {
+		return nil, c, err
+	}
+	t, err := m.begins(ctx, resp)
+	if err != nil {
+		return nil, classFatal, err
+	}
+	req := kmsg.NewPtrSyncGroupRequest()
+	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
+	req.ProtocolType, req.Protocol = kmsg.StringPtr(protocolType), kmsg.StringPtr(string(t.balancer))
+	var leads *watch
+	if resp.LeaderID == t.id {
+		if leads, req.GroupAssignment, err = m.lead(ctx, t, resp); err != nil {
+			t.end()
+			return nil, classRetry, err
+		}
+	}
+	sync, err := ask[*kmsg.SyncGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
+	if c, err := m.refusal("sync", codeOf(sync, err), err); c != classOK {
+		t.end()
+		return nil, c, err
+	}
+	assigned, err := readAssignment(sync.MemberAssignment)
+	if err != nil {
+		t.end()
+		return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "sync", Err: err}
+	}
+	if leads != nil {
+		m.startWatch(t, leads)
+	}
+	m.event("joined", fmt.Sprintf("member %s, generation %d, %s, leader: %t, %d partitions", t.id, t.generation, t.balancer, leads != nil, len(assigned)), nil)
+	return assigned, classOK, nil
+}
+
+// join sends JoinGroup until it is answered with a generation or an error.
+func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, error) {
+	for {
+		req := m.joinRequest()
+		resp, err := ask[*kmsg.JoinGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
+		if err == nil && kafka.Error(resp.ErrorCode) == kafka.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
+			m.mu.Lock()
+			m.id = resp.MemberID
+			m.mu.Unlock()
+			continue
+		}
+		c, err := m.refusal("join", codeOf(resp, err), err)
+		return resp, c, err
+	}
+}
+
+func (m *Member) joinRequest() *kmsg.JoinGroupRequest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	claim := m.before
+	if m.cfg.cooperative() {
+		claim = holding{generation: -1}
+		if m.term != nil && m.term.err == nil {
+			claim.generation = m.term.generation
+			for tp := range m.parts {
+				claim.tps = append(claim.tps, tp)
+			}
+		}
+	}
+	req := kmsg.NewPtrJoinGroupRequest()
+	req.Group, req.MemberID, req.InstanceID, req.ProtocolType = m.cfg.Group, m.id, m.instance(), protocolType
+	req.SessionTimeoutMillis = int32(m.cfg.SessionTimeout.Milliseconds())
+	req.RebalanceTimeoutMillis = int32(m.cfg.RebalanceTimeout.Milliseconds())
+	for _, b := range m.cfg.Balancers {
+		p := kmsg.NewJoinGroupRequestProtocol()
+		p.Name, p.Metadata = string(b), subscription(b, m.cfg.Topics, claim, m.cfg.Rack, m.force)
+		req.Protocols = append(req.Protocols, p)
+	}
+	return req
+}
+
+// begins makes the generation of a join's answer the current term, and starts its heartbeats: the leader may take its time.
+func (m *Member) begins(ctx context.Context, resp *kmsg.JoinGroupResponse) (*term, error) {
+	if resp.Protocol == nil || !m.offers(Balancer(*resp.Protocol)) {
+		return nil, &FatalError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),
+			Fix: "set Balancers to what the group uses"}
+	}
+	t := &term{id: resp.MemberID, generation: resp.Generation, balancer: Balancer(*resp.Protocol), rejoin: make(chan struct{}), lost: make(chan struct{})}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	t.stop = stop
+	m.mu.Lock()
+	t.replaced = m.id == "" && m.cfg.InstanceID != ""
+	m.id, m.term, m.force = t.id, t, false
+	m.mu.Unlock()
+	t.wg.Go(func() { m.heartbeat(background, t) })
+	return t, nil
+}
+
+func (m *Member) setJoining(joining bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.joining = joining
+}
+
+func (m *Member) offers(b Balancer) bool { return slices.Contains(m.cfg.Balancers, b) }
+
+func deref(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return *s
+}

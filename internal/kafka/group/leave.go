@@ -1,0 +1,38 @@
+package group
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// leaveTimeout bounds the last request: a member that cannot say goodbye is missed after its session timeout anyway.
+const leaveTimeout = 3 * time.Second
+
+// leave gives up this member's place, also one that a join in flight may have taken: otherwise the group would wait for a member that is gone.
+// A static member stays, so that it can restart without a rebalance.
+func (m *Member) leave(ctx context.Context) {
+	m.mu.Lock()
+	id := m.id
+	m.mu.Unlock()
+	if id == "" || m.cfg.InstanceID != "" {
+		return
+	}
+	why := "the consumer is being closed"
+	if m.cfg.ClientID != "" {
+		why = m.cfg.ClientID + ": " + why
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.MemberID = m.cfg.Group, id
+	member := kmsg.NewLeaveGroupRequestMember()
+	member.MemberID, member.Reason = id, &why
+	req.Members = append(req.Members, member)
+	resp, err := ask[*kmsg.LeaveGroupResponse](context.WithoutCancel(ctx), leaveTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
+	code := codeOf(resp, err)
+	if err == nil && code == 0 && len(resp.Members) > 0 {
+		code = resp.Members[0].ErrorCode
+	}
+	_, err = m.refusal("leave", code, err)
+	m.event("left", "member "+id, err)
+}

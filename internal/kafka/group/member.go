@@ -1,0 +1,171 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/sourcegraph/conc"
+)
+
+// Membership is what a worker needs of a group, whatever protocol keeps it: the classic one here, or the coordinator-driven one of KIP-848,
+// whose member would take the same Config and make the same calls to it.
+type Membership interface {
+	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the *FatalError that ended it.
+	Run(ctx context.Context) error
+	// Commit stores offsets and gives an error for each partition whose offset is not stored.
+	Commit(ctx context.Context, offsets map[TP]int64) map[TP]error
+}
+
+var _ Membership = (*Member)(nil)
+
+// Member is one member of a group under the classic protocol. Make it with New and run it once.
+type Member struct {
+	cfg Config
+
+	mu      sync.Mutex // guards what follows; never held across a callback, a request or a send
+	id      string     // member id that the coordinator gave, empty for none
+	term    *term      // the current or, while a join is in flight, the last generation; nil before the first
+	force   bool       // the next subscription must differ, so that the coordinator rebalances
+	joining bool       // between sending a join and having its assignment
+	parts   map[TP]stage
+	before  holding            // the last assignment, which Sticky tells the leader
+	alive   context.Context    // ends when the membership is lost; replaced then
+	kill    context.CancelFunc // ends alive
+}
+
+// stage is how far a partition has come.
+type stage int
+
+const (
+	assigning stage = iota // OnAssigned has not returned
+	held
+	revoking // OnRevoked has not returned
+)
+
+// term is one generation of this member's membership.
+type term struct {
+	id         string
+	generation int32
+	balancer   Balancer
+	replaced   bool // a static member's first: it may have taken an old place over, with its assignment
+
+	stop   context.CancelFunc // ends the heartbeat and the watch
+	wg     conc.WaitGroup     // waits for them
+	asked  sync.Once
+	rejoin chan struct{} // closed by askRejoin
+	lost   chan struct{} // closed by lose, when OnLost has returned
+	err    error         // why it was lost; guarded by Member.mu
+}
+
+func (t *term) askRejoin() { t.asked.Do(func() { close(t.rejoin) }) }
+
+// end stops the term's goroutines and waits for them.
+func (t *term) end() {
+	t.stop()
+	t.wg.Wait()
+}
+
+// New checks cfg and makes a member; all that is wrong with it is in the error.
+func New(cfg Config) (*Member, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m := &Member{cfg: cfg, parts: make(map[TP]stage), before: holding{generation: -1}}
+	m.alive, m.kill = context.WithCancel(context.Background())
+	return m, nil
+}
+
+// Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the group left (a static member stays, so that
+// it can come back) and nil returned. A *FatalError says why the coordinator will not have this member.
+func (m *Member) Run(ctx context.Context) error {
+	err := m.live(ctx)
+	m.release(m.inStage(held)) // under the current generation, with heartbeats going on
+	if t := m.current(); t != nil {
+		t.end()
+	}
+	m.leave(ctx)
+	m.kill()
+	return err
+}
+
+// live goes from rebalance to rebalance.
+func (m *Member) live(ctx context.Context) error {
+	for {
+		assigned, err := m.enter(ctx)
+		if err != nil || ctx.Err() != nil {
+			return unlessEnded(ctx, err)
+		}
+		t := m.current()
+		again, err := m.adopt(ctx, t, assigned)
+		if err != nil || ctx.Err() != nil {
+			return unlessEnded(ctx, err)
+		}
+		if !again {
+			select {
+			case <-t.rejoin:
+			case <-t.lost:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		if err := m.fatalLoss(t); err != nil {
+			return err
+		}
+		if !m.cfg.cooperative() {
+			m.during(ctx, func(context.Context) { m.release(m.inStage(held)) })
+		}
+	}
+}
+
+// unlessEnded drops the errors that only say that ctx ended.
+func unlessEnded(ctx context.Context, err error) error {
+	var refused *FatalError
+	if ctx.Err() != nil && !errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// during runs work. If ctx ends first, everything held is drained while work goes on, so that commits find a valid generation, and then
+// work's own context ends. It returns when work has.
+func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
+	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	done := make(chan struct{}) // closed by the goroutine below
+	var wg conc.WaitGroup
+	wg.Go(func() {
+		defer close(done)
+		work(wctx)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+		m.release(m.inStage(held))
+		cancel()
+	}
+	wg.Wait()
+}
+
+func (m *Member) current() *term {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.term
+}
+
+func (m *Member) inStage(s stage) []TP {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var tps []TP
+	for tp, at := range m.parts {
+		if at == s {
+			tps = append(tps, tp)
+		}
+	}
+	return tps
+}
+
+func (m *Member) event(name, text string, err error) {
+	m.cfg.OnEvent(Event{Name: name, Text: text, Err: err})
+}

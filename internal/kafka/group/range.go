@@ -1,0 +1,21 @@
+package group
+
+// assignRange is Java's RangeAssignor: per topic, members in order each take a consecutive run, the first n%members of them one more.
+func assignRange(peers []peer, counts map[string]int32) plan {
+	p := newPlan(peers)
+	for topic, subs := range subscribers(peers, counts) {
+		each, extra := int(counts[topic])/len(subs), int(counts[topic])%len(subs)
+		next := int32(0)
+		for i, s := range subs {
+			n := each
+			if i < extra {
+				n++
+			}
+			for range n {
+				p[peers[s].id] = append(p[peers[s].id], TP{topic, next})
+				next++
+			}
+		}
+	}
+	return p
+}

@@ -1,0 +1,100 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// capped is a request in no later version than max: the versions of OffsetCommit and OffsetFetch after 9 name topics by id only.
+type capped struct {
+	kmsg.Request
+	max int16
+}
+
+func (c capped) MaxVersion() int16 { return min(c.max, c.Request.MaxVersion()) }
+
+// ask sends req with a deadline and gives its response, of the type that belongs to it.
+func ask[R kmsg.Response](ctx context.Context, limit time.Duration, send func(context.Context, string, kmsg.Request) (kmsg.Response, error),
+	group string, req kmsg.Request,
+) (R, error) {
+	var none R
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	resp, err := send(ctx, group, req)
+	if err != nil {
+		return none, err
+	}
+	r, ok := resp.(R)
+	if !ok {
+		return none, fmt.Errorf("the answer to %s is a %T", kmsg.NameForKey(req.Key()), resp)
+	}
+	return r, nil
+}
+
+// moved has the requester look for the coordinator anew.
+func (m *Member) moved() {
+	if r, ok := m.cfg.Requester.(refresher); ok {
+		r.Moved(m.cfg.Group)
+	}
+}
+
+// refusal classes the outcome of a request on the group: a transport error, which is retried unless it names a
+// refusal (of a login, say), or a code.
+func (m *Member) refusal(op string, code int16, err error) (class, error) {
+	var named kafka.Error
+	switch {
+	case errors.As(err, &named) && classify(int16(named)) == classFatal && !named.Temporary():
+		return classFatal, &FatalError{Group: m.cfg.Group, Op: op, Err: err, Fix: fix(int16(named))}
+	case err != nil:
+		m.moved()
+		return classRetry, &RetriableError{Group: m.cfg.Group, Op: op, Err: err}
+	}
+	c := classify(code)
+	switch c {
+	case classOK:
+		return c, nil
+	case classMoved:
+		m.moved()
+	case classFatal:
+		return c, fatal(m.cfg.Group, op, code)
+	case classLost:
+		if kafka.Error(code) == kafka.FencedInstanceID {
+			return c, fatal(m.cfg.Group, op, code)
+		}
+		return c, kafka.Error(code)
+	}
+	return c, &RetriableError{Group: m.cfg.Group, Op: op, Err: kafka.Error(code)}
+}
+
+// codeOf is the error code of a response as a whole.
+func codeOf(resp kmsg.Response, err error) int16 {
+	if err != nil {
+		return 0
+	}
+	switch r := resp.(type) {
+	case *kmsg.JoinGroupResponse:
+		return r.ErrorCode
+	case *kmsg.SyncGroupResponse:
+		return r.ErrorCode
+	case *kmsg.HeartbeatResponse:
+		return r.ErrorCode
+	case *kmsg.LeaveGroupResponse:
+		return r.ErrorCode
+	case *kmsg.OffsetFetchResponse:
+		return r.ErrorCode
+	}
+	return 0
+}
+
+// instance is the group.instance.id as requests carry it.
+func (m *Member) instance() *string {
+	if m.cfg.InstanceID == "" {
+		return nil
+	}
+	return &m.cfg.InstanceID
+}

@@ -1,0 +1,47 @@
+package group
+
+import (
+	"context"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// outdated tells whether a static member that came back was handed an assignment made for what it used to subscribe to. The coordinator keeps the old
+// assignment without looking at the subscription, so a topic that is new to it would be read by nobody until the next rebalance.
+func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
+	counts, err := m.counts(ctx, m.cfg.Topics)
+	if err != nil {
+		m.event("retry", "cannot check that the old assignment still fits the subscription", err)
+		return false
+	}
+	for _, tp := range assigned {
+		if tp.Partition == 0 {
+			delete(counts, tp.Topic) // somebody reads it
+		}
+	}
+	if len(counts) == 0 {
+		return false
+	}
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{m.cfg.Group}
+	resp, err := ask[*kmsg.DescribeGroupsResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
+	if err != nil || len(resp.Groups) != 1 || resp.Groups[0].State != "Stable" {
+		return false // a rebalance is coming anyway, or whoever leads finds out
+	}
+	for _, member := range resp.Groups[0].Members {
+		tps, err := readAssignment(member.MemberAssignment)
+		if err != nil {
+			return false
+		}
+		maps.DeleteFunc(counts, func(topic string, _ int32) bool {
+			for _, tp := range tps {
+				if tp.Topic == topic {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return len(counts) > 0
+}

@@ -1,0 +1,168 @@
+package group
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// protocolType is the one that every consumer client uses; the members' metadata and assignments are then in the layouts below.
+const protocolType = "consumer"
+
+// holding is what a member says it holds when it joins.
+type holding struct {
+	tps        []TP
+	generation int32 // -1: none
+}
+
+// subscription encodes what this member says about itself under one balancer.
+//
+// Versions: cooperative-sticky needs the owned partitions and their generation (v3, and with those there no user data, as Java does). The
+// eager ones own nothing when they join; range and roundrobin stay at v0, because kafka-go as leader refuses the fields of later versions, unless
+// there is a rack to tell, which only v3 can.
+// A forced subscription differs from the last in its user data, so that the coordinator does not take the join for a repetition.
+func subscription(b Balancer, topics []string, held holding, rack string, force bool) []byte {
+	meta := kmsg.NewConsumerMemberMetadata()
+	meta.Topics = topics
+	meta.Generation = -1
+	if rack != "" {
+		meta.Version, meta.Rack = 3, &rack
+	}
+	switch b {
+	case CooperativeSticky:
+		meta.Version, meta.Generation = 3, held.generation
+		for _, t := range byTopic(held.tps) {
+			o := kmsg.NewConsumerMemberMetadataOwnedPartition()
+			o.Topic, o.Partitions = t.topic, t.partitions
+			meta.OwnedPartitions = append(meta.OwnedPartitions, o)
+		}
+	case Sticky:
+		user := kmsg.NewStickyMemberMetadata()
+		user.Generation = held.generation
+		for _, t := range byTopic(held.tps) {
+			a := kmsg.NewStickyMemberMetadataCurrentAssignment()
+			a.Topic, a.Partitions = t.topic, t.partitions
+			user.CurrentAssignment = append(user.CurrentAssignment, a)
+		}
+		meta.UserData = user.AppendTo(nil)
+		return meta.AppendTo(nil)
+	}
+	if force {
+		meta.UserData = binary.BigEndian.AppendUint32(nil, uint32(held.generation))
+	}
+	return meta.AppendTo(nil)
+}
+
+// readSubscription decodes what another member said about itself under balancer b.
+func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error) {
+	p := peer{id: m.MemberID, generation: -1}
+	if m.InstanceID != nil {
+		p.instance = *m.InstanceID
+	}
+	meta, err := readMetadata(m.ProtocolMetadata)
+	if err != nil {
+		return p, fmt.Errorf("the subscription of member %s cannot be read, so it is given nothing: %w", m.MemberID, err)
+	}
+	p.topics = slices.Compact(slices.Sorted(slices.Values(meta.Topics)))
+	switch b {
+	case CooperativeSticky:
+		for _, o := range meta.OwnedPartitions {
+			p.own(o.Topic, o.Partitions)
+		}
+		p.generation = meta.Generation
+		if meta.Version < 2 && len(meta.UserData) == 4 {
+			// Before the field existed Java put the generation, alone, into the user data.
+			p.generation = int32(binary.BigEndian.Uint32(meta.UserData))
+		}
+	case Sticky:
+		// Only the user data counts: an eager member owns nothing by the time it joins. No generation (v0) leaves it at -1.
+		user := kmsg.NewStickyMemberMetadata()
+		if len(meta.UserData) == 0 || user.ReadFrom(meta.UserData) != nil {
+			break
+		}
+		for _, a := range user.CurrentAssignment {
+			p.own(a.Topic, a.Partitions)
+		}
+		p.generation = user.Generation
+	}
+	return p, nil
+}
+
+func (p *peer) own(topic string, partitions []int32) {
+	for _, n := range partitions {
+		p.owned = append(p.owned, TP{topic, n})
+	}
+}
+
+func readMetadata(raw []byte) (kmsg.ConsumerMemberMetadata, error) {
+	meta := kmsg.NewConsumerMemberMetadata()
+	err := meta.ReadFrom(raw)
+	if err != nil && len(raw) >= 2 && binary.BigEndian.Uint16(raw) == 1 {
+		// Some clients say v1 and leave its fields out.
+		v0 := append([]byte{0, 0}, raw[2:]...)
+		meta = kmsg.NewConsumerMemberMetadata()
+		err = meta.ReadFrom(v0)
+	}
+	return meta, err
+}
+
+// encodePlan is what the leader sends for each member, in a stable order.
+func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
+	out := make([]kmsg.SyncGroupRequestGroupAssignment, 0, len(p))
+	for id, tps := range p {
+		var a kmsg.ConsumerMemberAssignment
+		for _, t := range byTopic(tps) {
+			at := kmsg.NewConsumerMemberAssignmentTopic()
+			at.Topic, at.Partitions = t.topic, t.partitions
+			a.Topics = append(a.Topics, at)
+		}
+		s := kmsg.NewSyncGroupRequestGroupAssignment()
+		s.MemberID, s.MemberAssignment = id, a.AppendTo(nil)
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(x, y kmsg.SyncGroupRequestGroupAssignment) int {
+		return strings.Compare(x.MemberID, y.MemberID)
+	})
+	return out
+}
+
+// readAssignment decodes what the leader gave this member. No bytes at all is what a coordinator sends to a member the leader forgot.
+func readAssignment(raw []byte) ([]TP, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var a kmsg.ConsumerMemberAssignment
+	if err := a.ReadFrom(raw); err != nil {
+		return nil, fmt.Errorf("the leader's assignment cannot be read: %w", err)
+	}
+	var tps []TP
+	for _, t := range a.Topics {
+		for _, p := range t.Partitions {
+			tps = append(tps, TP{t.Topic, p})
+		}
+	}
+	slices.SortFunc(tps, compareTP)
+	return slices.Compact(tps), nil
+}
+
+type topicPartitions struct {
+	topic      string
+	partitions []int32
+}
+
+// byTopic groups partitions in a stable order, which the coordinator relies on: equal subscriptions must be equal bytes.
+func byTopic(tps []TP) []topicPartitions {
+	tps = slices.SortedFunc(slices.Values(tps), compareTP)
+	var out []topicPartitions
+	for _, tp := range tps {
+		if len(out) == 0 || out[len(out)-1].topic != tp.Topic {
+			out = append(out, topicPartitions{topic: tp.Topic})
+		}
+		last := &out[len(out)-1]
+		last.partitions = append(last.partitions, tp.Partition)
+	}
+	return out
+}
