@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl/scram"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// certified makes a certificate for 127.0.0.1 and the pool that trusts it.
+func certified(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "laneway"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pool
+}
+
+func secured(t *testing.T) (*kfake.Cluster, *x509.CertPool) {
+	cert, pool := certified(t)
+	return cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "ada", "secret"),
+		kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}})), pool
+}
+
+func transport(t *testing.T, pool *x509.CertPool, password string) *kafka.Transport {
+	m, err := scram.Mechanism(scram.SHA256, "ada", password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &kafka.Transport{TLS: &tls.Config{RootCAs: pool}, SASL: m}
+}
+
+func TestTLSAndSCRAMOfTheUsersTransport(t *testing.T) {
+	k, pool := secured(t)
+	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport(t, pool, "secret")})
+	topics, err := c.Metadata(within(t, 20*time.Second), "orders")
+	if err != nil || topics[0].Err != nil {
+		t.Fatal(err, topics)
+	}
+	_, release, err := c.Fetch(within(t, 20*time.Second), topics[0].Partitions[0].Leader, fetchOf(topics[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	hb := kmsg.NewPtrHeartbeatRequest()
+	hb.Group = "g"
+	if _, err := c.Group(within(t, 20*time.Second), "g", hb); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWrongPasswordIsFatal(t *testing.T) {
+	k, pool := secured(t)
+	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport(t, pool, "guessed")})
+	_, err := c.Metadata(within(t, 20*time.Second), "orders")
+	var auth *AuthError
+	if !errors.As(err, &auth) || !Fatal(err) || Retriable(err) {
+		t.Fatalf("error: %v", err)
+	}
+	if strings.Contains(err.Error(), "guessed") {
+		t.Errorf("the error tells the password: %v", err)
+	}
+}
+
+func TestUntrustedCertificateIsFatal(t *testing.T) {
+	k, _ := secured(t)
+	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport(t, x509.NewCertPool(), "secret")})
+	_, err := c.Metadata(within(t, 20*time.Second), "orders")
+	var auth *AuthError
+	if !errors.As(err, &auth) || !Fatal(err) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestTLSAgainstAPlainListenerSaysSo(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1))
+	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: &kafka.Transport{TLS: &tls.Config{InsecureSkipVerify: true}, DialTimeout: time.Second}})
+	_, err := c.Metadata(within(t, 20*time.Second), "orders")
+	if err == nil || Fatal(err) {
+		t.Fatalf("error: %v", err)
+	}
+	t.Log(err)
+}

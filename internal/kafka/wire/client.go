@@ -1,0 +1,195 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Config says how to reach a cluster.
+type Config struct {
+	Brokers   []string         // host:port to start from; any few of the cluster's brokers
+	Transport *kafka.Transport // whose Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver are used; nil: plain TCP
+	ClientID  string           // sent with each request; empty: the Transport's
+}
+
+// Client sends requests to the brokers of a cluster. It is safe for concurrent use; Close ends it.
+type Client struct {
+	cfg    Config
+	format *kmsg.RequestFormatter
+	ids    atomic.Int32
+	conns  connections
+
+	mu           sync.Mutex // guards what follows; never held during a request
+	closed       bool
+	answered     string // the address that answered Any last: a dead broker must not cost each question a timeout
+	links        map[linkKey]*link
+	brokers      map[int32]Broker
+	topics       map[string]Topic
+	coordinators map[string]int32
+}
+
+// New makes a Client. It connects on first use.
+func New(cfg Config) *Client {
+	opts := []kmsg.RequestFormatterOpt{}
+	id := cfg.ClientID
+	if id == "" && cfg.Transport != nil {
+		id = cfg.Transport.ClientID
+	}
+	if id != "" {
+		opts = append(opts, kmsg.FormatterClientID(id))
+	}
+	return &Client{
+		cfg:          cfg,
+		format:       kmsg.NewRequestFormatter(opts...),
+		conns:        connections{open: map[net.Conn]struct{}{}},
+		links:        map[linkKey]*link{},
+		brokers:      map[int32]Broker{},
+		topics:       map[string]Topic{},
+		coordinators: map[string]int32{},
+	}
+}
+
+// Close closes every connection; requests under way fail, later ones with ErrClosed.
+func (c *Client) Close() {
+	c.mu.Lock()
+	c.closed = true
+	links := c.links
+	c.links = map[linkKey]*link{}
+	c.mu.Unlock()
+	for _, l := range links {
+		l.transport.CloseIdleConnections()
+	}
+	c.conns.close()
+}
+
+// Any sends req to whichever broker answers: those that metadata named, then the ones it was configured with.
+func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	var errs []error
+	for _, addr := range c.addresses() {
+		resp, err := c.send(ctx, asking, addr, req, math.MaxInt16)
+		if err == nil {
+			c.mu.Lock()
+			c.answered = addr
+			c.mu.Unlock()
+			return resp, nil
+		}
+		if ctx.Err() != nil || Fatal(err) {
+			return nil, err
+		}
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil, errors.New("no kafka brokers are configured: set KafkaConfig.Brokers")
+	}
+	return nil, errors.Join(errs...)
+}
+
+// Broker sends req to the broker with that node id.
+func (c *Client) Broker(ctx context.Context, id int32, req kmsg.Request) (kmsg.Response, error) {
+	return c.node(ctx, fetching, id, req)
+}
+
+func (c *Client) node(ctx context.Context, r role, id int32, req kmsg.Request) (kmsg.Response, error) {
+	addr, err := c.address(id, req)
+	if err != nil {
+		return nil, err
+	}
+	return c.send(ctx, r, addr, req, math.MaxInt16)
+}
+
+func (c *Client) address(id int32, req kmsg.Request) (string, error) {
+	c.mu.Lock()
+	b, ok := c.brokers[id]
+	c.mu.Unlock()
+	if !ok {
+		return "", &UnreachableError{fmt.Sprintf("with node id %d", id), named(req), fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
+	}
+	return b.Addr(), nil
+}
+
+func (c *Client) send(ctx context.Context, r role, addr string, req kmsg.Request, limit int16) (kmsg.Response, error) {
+	b, err := c.ask(ctx, r, addr, req, limit, fresh)
+	if err != nil {
+		return nil, err
+	}
+	return decode(addr, req, b)
+}
+
+// ask negotiates, sends and returns the answer's body.
+func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request, limit int16, alloc func(int) []byte) ([]byte, error) {
+	l, theirs, err := c.negotiate(ctx, r, addr)
+	if errors.Is(err, errHungUp) {
+		// A broker that goes down may hang up at that moment too. Credentials that are wrong are still wrong at once.
+		l, theirs, err = c.negotiate(ctx, r, addr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := pick(req, addr, theirs, limit); err != nil {
+		return nil, err
+	}
+	return c.roundTrip(ctx, l, req, alloc)
+}
+
+func (c *Client) negotiate(ctx context.Context, r role, addr string) (*link, map[int16]span, error) {
+	l, err := c.link(r, addr)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs, err := l.negotiated(ctx, c)
+	return l, theirs, err
+}
+
+func decode(addr string, req kmsg.Request, b []byte) (kmsg.Response, error) {
+	resp := req.ResponseKind()
+	resp.SetVersion(req.GetVersion())
+	if err := resp.ReadFrom(b); err != nil {
+		return nil, &UnreachableError{addr, named(req), fmt.Errorf("malformed answer: %w", err)}
+	}
+	return resp, nil
+}
+
+// addresses lists where Any may turn to, best first.
+func (c *Client) addresses() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	seen := make(map[string]bool, len(c.brokers)+len(c.cfg.Brokers))
+	addrs := make([]string, 0, len(c.brokers)+len(c.cfg.Brokers))
+	add := func(a string) {
+		if !seen[a] {
+			seen[a] = true
+			addrs = append(addrs, a)
+		}
+	}
+	for _, b := range c.brokers {
+		add(b.Addr())
+	}
+	for _, a := range c.cfg.Brokers {
+		add(a)
+	}
+	if i := slices.Index(addrs, c.answered); i > 0 {
+		addrs[0], addrs[i] = addrs[i], addrs[0]
+	}
+	return addrs
+}
+
+// Broker is one broker of the cluster.
+type Broker struct {
+	ID   int32
+	Host string
+	Port int32
+	Rack string
+}
+
+// Addr is the broker's advertised address.
+func (b Broker) Addr() string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }

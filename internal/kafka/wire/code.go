@@ -1,0 +1,162 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Code is an error code of the Kafka protocol as an error. It matches kafka-go's constants too:
+// errors.Is(err, kafka.TopicAuthorizationFailed).
+type Code int16
+
+const (
+	None                     Code = 0
+	UnknownServerError       Code = -1
+	OffsetOutOfRange         Code = 1
+	CorruptMessage           Code = 2
+	UnknownTopicOrPartition  Code = 3
+	LeaderNotAvailable       Code = 5
+	NotLeader                Code = 6
+	RequestTimedOut          Code = 7
+	BrokerNotAvailable       Code = 8
+	ReplicaNotAvailable      Code = 9
+	OffsetMetadataTooLarge   Code = 12
+	NetworkException         Code = 13
+	CoordinatorLoading       Code = 14
+	CoordinatorNotAvailable  Code = 15
+	NotCoordinator           Code = 16
+	InvalidTopic             Code = 17
+	IllegalGeneration        Code = 22
+	InconsistentProtocol     Code = 23
+	InvalidGroupID           Code = 24
+	UnknownMemberID          Code = 25
+	InvalidSessionTimeout    Code = 26
+	RebalanceInProgress      Code = 27
+	TopicAuthorization       Code = 29
+	GroupAuthorization       Code = 30
+	ClusterAuthorization     Code = 31
+	UnsupportedSASLMechanism Code = 33
+	IllegalSASLState         Code = 34
+	UnsupportedVersion       Code = 35
+	InvalidRequest           Code = 42
+	TransactionalIDAuth      Code = 53
+	StorageError             Code = 56
+	SASLAuthentication       Code = 58
+	FencedLeaderEpoch        Code = 74
+	UnknownLeaderEpoch       Code = 75
+	UnsupportedCompression   Code = 76
+	OffsetNotAvailable       Code = 78
+	MemberIDRequired         Code = 79
+	GroupMaxSizeReached      Code = 81
+	FencedInstanceID         Code = 82
+	UnstableOffsetCommit     Code = 88
+	ThrottlingQuotaExceeded  Code = 89
+	UnknownTopicID           Code = 100
+	InconsistentTopicID      Code = 103
+	FencedMemberEpoch        Code = 110
+	UnreleasedInstanceID     Code = 111
+	UnsupportedAssignor      Code = 112
+	StaleMemberEpoch         Code = 113
+)
+
+type meaning struct {
+	name      string
+	retriable bool
+	text      string
+}
+
+// meanings is a table of our own because kafka-go's ends at 106 and tells neither which codes are worth a retry nor what to do about one.
+var meanings = map[Code]meaning{
+	UnknownServerError:       {"UNKNOWN_SERVER_ERROR", true, "the broker failed in a way it did not expect; its log says more"},
+	OffsetOutOfRange:         {"OFFSET_OUT_OF_RANGE", false, "the offset is no longer, or not yet, in the partition"},
+	CorruptMessage:           {"CORRUPT_MESSAGE", true, "the broker found a record whose checksum is wrong"},
+	UnknownTopicOrPartition:  {"UNKNOWN_TOPIC_OR_PARTITION", true, "the broker has no such topic or partition, or it has just been made"},
+	LeaderNotAvailable:       {"LEADER_NOT_AVAILABLE", true, "the partition has no leader at the moment"},
+	NotLeader:                {"NOT_LEADER_OR_FOLLOWER", true, "the partition has moved to another broker"},
+	RequestTimedOut:          {"REQUEST_TIMED_OUT", true, "the broker gave up waiting for its replicas"},
+	BrokerNotAvailable:       {"BROKER_NOT_AVAILABLE", true, "the broker is not available"},
+	ReplicaNotAvailable:      {"REPLICA_NOT_AVAILABLE", true, "the replica is not available"},
+	OffsetMetadataTooLarge:   {"OFFSET_METADATA_TOO_LARGE", false, "the text stored with an offset is longer than offset.metadata.max.bytes"},
+	NetworkException:         {"NETWORK_EXCEPTION", true, "the broker lost a connection"},
+	CoordinatorLoading:       {"COORDINATOR_LOAD_IN_PROGRESS", true, "the coordinator is still loading its groups"},
+	CoordinatorNotAvailable:  {"COORDINATOR_NOT_AVAILABLE", true, "the group has no coordinator at the moment"},
+	NotCoordinator:           {"NOT_COORDINATOR", true, "the group's coordinator has moved to another broker"},
+	InvalidTopic:             {"INVALID_TOPIC_EXCEPTION", false, "the topic's name is not a legal one"},
+	IllegalGeneration:        {"ILLEGAL_GENERATION", false, "the group has gone on to another generation without this member"},
+	InconsistentProtocol:     {"INCONSISTENT_GROUP_PROTOCOL", false, "the group's members share no balancer: give them one in common"},
+	InvalidGroupID:           {"INVALID_GROUP_ID", false, "the group's name is not a legal one"},
+	UnknownMemberID:          {"UNKNOWN_MEMBER_ID", false, "the group no longer knows this member"},
+	InvalidSessionTimeout:    {"INVALID_SESSION_TIMEOUT", false, "the session timeout is outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"},
+	RebalanceInProgress:      {"REBALANCE_IN_PROGRESS", true, "the group is rebalancing"},
+	TopicAuthorization:       {"TOPIC_AUTHORIZATION_FAILED", false, "the user may not read this topic: give it READ and DESCRIBE on the topic"},
+	GroupAuthorization:       {"GROUP_AUTHORIZATION_FAILED", false, "the user may not use this group: give it READ on the group"},
+	ClusterAuthorization:     {"CLUSTER_AUTHORIZATION_FAILED", false, "the user may not do this on the cluster"},
+	UnsupportedSASLMechanism: {"UNSUPPORTED_SASL_MECHANISM", false, "the broker does not offer this SASL mechanism (sasl.enabled.mechanisms)"},
+	IllegalSASLState:         {"ILLEGAL_SASL_STATE", false, "the broker expects SASL and got none, or the other way round: check the listener's port and Transport.SASL"},
+	UnsupportedVersion:       {"UNSUPPORTED_VERSION", false, "the broker does not know this version of the request"},
+	InvalidRequest:           {"INVALID_REQUEST", false, "the broker calls the request malformed"},
+	TransactionalIDAuth:      {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", false, "the user may not use this transactional id: give it WRITE and DESCRIBE on it"},
+	StorageError:             {"KAFKA_STORAGE_ERROR", true, "the broker's disk failed"},
+	SASLAuthentication:       {"SASL_AUTHENTICATION_FAILED", false, "the broker refused the credentials"},
+	FencedLeaderEpoch:        {"FENCED_LEADER_EPOCH", true, "the partition has a newer leader than we know"},
+	UnknownLeaderEpoch:       {"UNKNOWN_LEADER_EPOCH", true, "the broker does not know of its new leadership yet"},
+	UnsupportedCompression:   {"UNSUPPORTED_COMPRESSION_TYPE", false, "the broker cannot hand out this compression in this version"},
+	OffsetNotAvailable:       {"OFFSET_NOT_AVAILABLE", true, "the new leader does not know the high watermark yet"},
+	MemberIDRequired:         {"MEMBER_ID_REQUIRED", true, "the group asks to join again with the member id it gave"},
+	GroupMaxSizeReached:      {"GROUP_MAX_SIZE_REACHED", false, "the group is full (group.max.size)"},
+	FencedInstanceID:         {"FENCED_INSTANCE_ID", false, "another member joined with the same InstanceID: each running worker needs its own"},
+	UnstableOffsetCommit:     {"UNSTABLE_OFFSET_COMMIT", true, "a transaction that stores offsets of the group is still open"},
+	ThrottlingQuotaExceeded:  {"THROTTLING_QUOTA_EXCEEDED", true, "a quota is used up"},
+	UnknownTopicID:           {"UNKNOWN_TOPIC_ID", true, "the topic was deleted, or deleted and made again"},
+	InconsistentTopicID:      {"INCONSISTENT_TOPIC_ID", true, "the topic was deleted and made again"},
+	FencedMemberEpoch:        {"FENCED_MEMBER_EPOCH", false, "the group has gone on without this member"},
+	UnreleasedInstanceID:     {"UNRELEASED_INSTANCE_ID", true, "another member still holds this InstanceID"},
+	UnsupportedAssignor:      {"UNSUPPORTED_ASSIGNOR", false, "the broker does not offer this assignor"},
+	StaleMemberEpoch:         {"STALE_MEMBER_EPOCH", true, "the member's epoch is behind the group's"},
+}
+
+// Err is c as an error, nil for success.
+func (c Code) Err() error {
+	if c == None {
+		return nil
+	}
+	return c
+}
+
+// Name is the code's name in Kafka's documentation.
+func (c Code) Name() string {
+	if m, ok := meanings[c]; ok {
+		return m.name
+	}
+	if t := kafka.Error(c).Title(); t != "" {
+		return t
+	}
+	return fmt.Sprintf("error code %d", int16(c))
+}
+
+// Retriable reports whether the same request can succeed later.
+func (c Code) Retriable() bool { return meanings[c].retriable }
+
+func (c Code) Error() string {
+	text := meanings[c].text
+	if text == "" {
+		text = kafka.Error(c).Description()
+	}
+	return fmt.Sprintf("%s (%d): %s", c.Name(), int16(c), text)
+}
+
+// Is lets handlers keep matching kafka-go's constants.
+func (c Code) Is(target error) bool {
+	k, ok := target.(kafka.Error)
+	return ok && int(k) == int(c)
+}
+
+// refused reports whether the broker knows who we are and says no.
+func (c Code) refused() bool {
+	switch c {
+	case TopicAuthorization, GroupAuthorization, ClusterAuthorization, TransactionalIDAuth:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"context"
+	"errors"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Group sends req to the coordinator of group. An answer that says the coordinator is elsewhere is returned as it is: the next call looks it
+// up again.
+func (c *Client) Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	return c.coordinated(ctx, controlling, group, req)
+}
+
+// Commit is Group on connections of its own: a coordinator that waits for its replicas holds commits back for seconds, and heartbeats queued
+// behind them would cost the membership.
+func (c *Client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	return c.coordinated(ctx, committing, group, req)
+}
+
+func (c *Client) coordinated(ctx context.Context, r role, group string, req kmsg.Request) (kmsg.Response, error) {
+	id, err := c.coordinator(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.node(ctx, r, id, req)
+	var unreachable *UnreachableError
+	switch {
+	case errors.As(err, &unreachable), err == nil && moved(resp):
+		c.forget(group, id)
+	}
+	return resp, err
+}
+
+func (c *Client) forget(group string, id int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.coordinators[group] == id {
+		delete(c.coordinators, group)
+	}
+}
+
+// Moved makes the next call look the group's coordinator up again.
+func (c *Client) Moved(group string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.coordinators, group)
+}
+
+// coordinator returns the node id of the group's coordinator, asking for it where it is not known.
+func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
+	c.mu.Lock()
+	id, ok := c.coordinators[group]
+	c.mu.Unlock()
+	if ok {
+		return id, nil
+	}
+	req := kmsg.NewPtrFindCoordinatorRequest()
+	req.CoordinatorKey = group
+	r, err := c.Any(ctx, req)
+	if err != nil {
+		return 0, &GroupError{group, err}
+	}
+	resp := r.(*kmsg.FindCoordinatorResponse)
+	if err := Code(resp.ErrorCode).Err(); err != nil {
+		return 0, &GroupError{group, err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.brokers[resp.NodeID] = Broker{ID: resp.NodeID, Host: resp.Host, Port: resp.Port, Rack: c.brokers[resp.NodeID].Rack}
+	c.coordinators[group] = resp.NodeID
+	return resp.NodeID, nil
+}
+
+// moved reports whether an answer says that its sender is not, or not yet, the group's coordinator.
+func moved(resp kmsg.Response) bool {
+	switch r := resp.(type) {
+	case *kmsg.JoinGroupResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.SyncGroupResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.HeartbeatResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.LeaveGroupResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.ConsumerGroupHeartbeatResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.OffsetFetchResponse:
+		if elsewhere(r.ErrorCode) {
+			return true
+		}
+		for _, g := range r.Groups {
+			if elsewhere(g.ErrorCode) {
+				return true
+			}
+		}
+	case *kmsg.OffsetCommitResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				if elsewhere(p.ErrorCode) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func elsewhere(code int16) bool {
+	switch Code(code) {
+	case CoordinatorLoading, CoordinatorNotAvailable, NotCoordinator:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,185 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// role keeps traffic that must not wait for each other on connections of its own.
+type role int
+
+const (
+	fetching role = iota
+	controlling
+	committing
+	asking
+)
+
+type linkKey struct {
+	role role
+	addr string
+}
+
+// link is a Transport to one broker for one role. One address each, so that the request goes where our metadata says and not where the
+// Transport's own, older one does. A link that failed is thrown away whole: its Transport may be stuck in its discovery.
+type link struct {
+	key       linkKey
+	transport *kafka.Transport
+
+	mu       sync.Mutex // guards versions
+	versions map[int16]span
+}
+
+func (l *link) known() map[int16]span {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.versions
+}
+
+// negotiated returns what the broker speaks, asking it once per link.
+func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error) {
+	if v := l.known(); v != nil {
+		return v, nil
+	}
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "laneway", "0"
+	req.Version = tested[kmsg.ApiVersions]
+	resp := kmsg.NewPtrApiVersionsResponse()
+	for {
+		body, err := c.roundTrip(ctx, l, req, fresh)
+		if err != nil {
+			return nil, err
+		}
+		resp.Version = req.Version
+		// A broker that does not know this version answers in version 0, whose first field is the error.
+		if len(body) >= 2 && body[0] == 0 && body[1] == byte(UnsupportedVersion) && req.Version > 0 {
+			req.Version = 0
+			continue
+		}
+		if err := resp.ReadFrom(body); err != nil {
+			return nil, &UnreachableError{l.key.addr, named(req), fmt.Errorf("malformed answer: %w", err)}
+		}
+		break
+	}
+	if err := Code(resp.ErrorCode).Err(); err != nil {
+		return nil, fmt.Errorf("kafka broker %s: asking for its versions: %w", l.key.addr, err)
+	}
+	v := make(map[int16]span, len(resp.ApiKeys))
+	for _, k := range resp.ApiKeys {
+		v[k.ApiKey] = span{k.MinVersion, k.MaxVersion}
+	}
+	l.mu.Lock()
+	l.versions = v
+	l.mu.Unlock()
+	return v, nil
+}
+
+// link returns the link to addr, made on first use.
+func (c *Client) link(r role, addr string) (*link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	k := linkKey{r, addr}
+	l := c.links[k]
+	if l == nil {
+		l = &link{key: k, transport: c.transport()}
+		c.links[k] = l
+	}
+	return l, nil
+}
+
+// drop forgets a link that failed. Requests that others have under way on it go on to their own end.
+func (c *Client) drop(l *link) {
+	c.mu.Lock()
+	if c.links[l.key] == l {
+		delete(c.links, l.key)
+	}
+	c.mu.Unlock()
+	l.transport.CloseIdleConnections()
+}
+
+// transport makes a Transport like the user's, field by field: copying the struct would copy its lock and its pool.
+func (c *Client) transport() *kafka.Transport {
+	t := &kafka.Transport{
+		Dial:           c.conns.dialer(nil),
+		ClientID:       c.cfg.ClientID,
+		MetadataTTL:    5 * time.Minute, // what it learns is not used
+		MetadataTopics: []string{},      // brokers only: nil would ask for every topic of the cluster
+	}
+	if u := c.cfg.Transport; u != nil {
+		t.Dial = c.conns.dialer(u.Dial)
+		t.DialTimeout, t.IdleTimeout = u.DialTimeout, u.IdleTimeout
+		t.TLS, t.Resolver = u.TLS, u.Resolver
+		if u.SASL != nil {
+			t.SASL = watched{u.SASL}
+		}
+		if t.ClientID == "" {
+			t.ClientID = u.ClientID
+		}
+	}
+	return t
+}
+
+func fresh(n int) []byte { return make([]byte, n) }
+
+// roundTrip sends req in the version that is set and returns the answer's body.
+func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, alloc func(int) []byte) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, patience(req))
+	defer cancel()
+	id := c.ids.Add(1) & 0x7fffffff
+	e := &exchange{ctx: limited, key: req.Key(), id: id, out: c.format.AppendRequest(nil, req, id), alloc: alloc}
+	try := new(attempt)
+	_, err := l.transport.RoundTrip(context.WithValue(limited, attemptKey{}, try), kafka.TCP(l.key.addr), e)
+	if err == nil {
+		return body(e.in, req)
+	}
+	c.drop(l)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, ErrClosed):
+		return nil, ErrClosed
+	case try.refused(err) != nil:
+		return nil, &AuthError{l.key.addr, try.refused(err)}
+	case limited.Err() != nil:
+		// The connection's own timeout may come first; one wording for both.
+		err = fmt.Errorf("%w after %v", context.DeadlineExceeded, patience(req))
+	}
+	return nil, classify(l.key.addr, named(req), err)
+}
+
+// patience is how long an answer may take: what the broker may hold it back for by its own rules, and 10 s. Less than 5 s would cut off a
+// coordinator that waits for its replicas, and those answers are no loss.
+func patience(req kmsg.Request) time.Duration {
+	const grace = 10 * time.Second
+	switch r := req.(type) {
+	case *kmsg.FetchRequest:
+		return grace + time.Duration(r.MaxWaitMillis)*time.Millisecond
+	case *kmsg.JoinGroupRequest:
+		return grace + time.Duration(max(r.RebalanceTimeoutMillis, r.SessionTimeoutMillis))*time.Millisecond
+	case *kmsg.SyncGroupRequest:
+		return grace + 5*time.Minute // held until the leader has sent the assignment; the caller knows the group's own limit
+	}
+	return grace
+}
+
+// body strips what is left of the header of an answer: the tags of flexible versions, which ApiVersions alone never has.
+func body(b []byte, req kmsg.Request) ([]byte, error) {
+	if !req.IsFlexible() || req.Key() == int16(kmsg.ApiVersions) {
+		return b, nil
+	}
+	r := &reader{b: b}
+	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+		r.uvarint()
+		r.skip(r.uvarint())
+	}
+	return r.b, r.err
+}

@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Topic is what the cluster says about a topic.
+type Topic struct {
+	Name       string
+	ID         [16]byte // zero where the brokers are too old to have ids
+	Err        error    // a Code: why there is nothing more to say
+	Partitions map[int32]Partition
+}
+
+// Partition is where a partition is.
+type Partition struct {
+	Leader      int32 // -1: none at the moment
+	LeaderEpoch int32 // -1: unknown
+}
+
+// Metadata asks the cluster for topics, never making one that is not there. Without any it asks for the brokers alone. What it learns is
+// what Broker, Fetch and Topic go by from then on.
+func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false
+	req.Topics = []kmsg.MetadataRequestTopic{}
+	for _, t := range topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t)
+		req.Topics = append(req.Topics, rt)
+	}
+	r, err := c.Any(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the cluster's metadata: %w", err)
+	}
+	resp := r.(*kmsg.MetadataResponse)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learn(resp)
+	found := make([]Topic, 0, len(resp.Topics))
+	for i := range resp.Topics {
+		rt := &resp.Topics[i]
+		if rt.Topic == nil {
+			continue
+		}
+		t := topicOf(rt)
+		t.keepNewer(c.topics[t.Name])
+		if t.Err == nil {
+			c.topics[t.Name] = t
+		}
+		found = append(found, t)
+	}
+	return found, nil
+}
+
+// Topic returns what the last answer that knew the topic said of it.
+func (c *Client) Topic(name string) (Topic, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.topics[name]
+	return t, ok
+}
+
+// learn takes over the brokers. A broker that has moved needs new links; those to its old address are left to fail or idle out.
+func (c *Client) learn(resp *kmsg.MetadataResponse) {
+	if len(resp.Brokers) == 0 {
+		return // a broker that is just starting knows nobody
+	}
+	brokers := make(map[int32]Broker, len(resp.Brokers))
+	for _, b := range resp.Brokers {
+		n := Broker{ID: b.NodeID, Host: b.Host, Port: b.Port}
+		if b.Rack != nil {
+			n.Rack = *b.Rack
+		}
+		brokers[b.NodeID] = n
+	}
+	c.brokers = brokers
+}
+
+func topicOf(rt *kmsg.MetadataResponseTopic) Topic {
+	t := Topic{Name: *rt.Topic, ID: rt.TopicID, Err: Code(rt.ErrorCode).Err(), Partitions: make(map[int32]Partition, len(rt.Partitions))}
+	for i := range rt.Partitions {
+		p := &rt.Partitions[i]
+		t.Partitions[p.Partition] = Partition{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch}
+	}
+	return t
+}
+
+// keepNewer keeps what is known of a later leadership: a broker that lags behind answers with the one before, and following it would send the
+// fetches back and forth. A topic that was made again starts over.
+func (t *Topic) keepNewer(old Topic) {
+	if t.Err != nil || old.ID != t.ID || t.ID == ([16]byte{}) {
+		return
+	}
+	for id, p := range t.Partitions {
+		if o, ok := old.Partitions[id]; ok && o.LeaderEpoch > p.LeaderEpoch && o.Leader >= 0 {
+			t.Partitions[id] = o
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package wire
+
+import (
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// tested is the newest version of each request that has been run against real brokers. kmsg spells newer ones, some of which need other
+// fields filled in (topic ids in commits from version 10), so a new broker must not get them from us by itself.
+var tested = map[kmsg.Key]int16{
+	kmsg.Produce:                13,
+	kmsg.Fetch:                  17,
+	kmsg.ListOffsets:            7,
+	kmsg.Metadata:               12,
+	kmsg.OffsetCommit:           9,
+	kmsg.OffsetFetch:            7,
+	kmsg.FindCoordinator:        3,
+	kmsg.JoinGroup:              9,
+	kmsg.Heartbeat:              4,
+	kmsg.LeaveGroup:             5,
+	kmsg.SyncGroup:              5,
+	kmsg.ApiVersions:            4,
+	kmsg.InitProducerID:         5,
+	kmsg.AddPartitionsToTxn:     3,
+	kmsg.AddOffsetsToTxn:        4,
+	kmsg.EndTxn:                 5,
+	kmsg.TxnOffsetCommit:        5,
+	kmsg.ConsumerGroupHeartbeat: 1,
+}
+
+// oldest is the first version in which a request means what we need of it: record batches (fetch), times (list offsets), no creation of topics
+// on sight (metadata).
+var oldest = map[kmsg.Key]int16{
+	kmsg.Fetch:       4,
+	kmsg.ListOffsets: 2,
+	kmsg.Metadata:    4,
+}
+
+// byNameOnly is the last Fetch version that names topics by name; later ones name them by id alone.
+const byNameOnly = 12
+
+// span is the range of versions that a broker accepts.
+type span struct{ min, max int16 }
+
+// pick sets the newest version of req that both sides speak.
+func pick(req kmsg.Request, addr string, theirs map[int16]span, limit int16) error {
+	key := kmsg.Key(req.Key())
+	ours := min(req.MaxVersion(), limit)
+	if t, ok := tested[key]; ok {
+		ours = min(ours, t)
+	}
+	s, ok := theirs[req.Key()]
+	if !ok {
+		return &UnsupportedError{Addr: addr, Request: named(req), Min: -1, Max: -1, Ours: ours}
+	}
+	v := min(ours, s.max)
+	if v < s.min || v < oldest[key] {
+		return &UnsupportedError{Addr: addr, Request: named(req), Min: s.min, Max: s.max, Ours: ours}
+	}
+	req.SetVersion(v)
+	return nil
+}
