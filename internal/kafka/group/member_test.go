@@ -1,0 +1,186 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestCooperativeRebalanceLeavesKeptPartitionsAlone(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	b := newWorker(t, c, f, "b").start(t)
+	f.awaitShares(t, map[string]int{"a": 3, "b": 3})
+	f.mu.Lock()
+	if len(a.revoked) != 1 || len(a.revoked[0]) != 3 || len(a.lost) != 0 || len(a.assigned) != 1 {
+		t.Errorf("a was revoked %v, lost %v, assigned %v: want three partitions revoked once and the others untouched", a.revoked, a.lost, a.assigned)
+	}
+	if moved := a.revoked[0]; !slices.Equal(moved, f.of("b")) {
+		t.Errorf("a gave up %v, b got %v", moved, f.of("b"))
+	}
+	f.mu.Unlock()
+	if err := b.end(t); err != nil {
+		t.Error(err)
+	}
+	f.awaitShares(t, map[string]int{"a": 6})
+	f.check(t)
+}
+
+func TestEveryBalancerSharesOutAllPartitionsWithoutOverlap(t *testing.T) {
+	for _, balancer := range []Balancer{CooperativeSticky, Sticky, Range, RoundRobin} {
+		t.Run(string(balancer), func(t *testing.T) {
+			c, f := newCluster(t), newFloor()
+			use := func(w *worker) { w.cfg.Balancers = []Balancer{balancer} }
+			newWorker(t, c, f, "a", use).start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			b := newWorker(t, c, f, "b", use).start(t)
+			newWorker(t, c, f, "c", use).start(t)
+			f.awaitShares(t, map[string]int{"a": 2, "b": 2, "c": 2})
+			if err := b.end(t); err != nil {
+				t.Error(err)
+			}
+			f.awaitShares(t, map[string]int{"a": 3, "c": 3})
+			f.check(t)
+		})
+	}
+}
+
+func TestStaticMemberRestartsWithoutARebalance(t *testing.T) {
+	for _, leads := range []string{"follower", "leader"} {
+		t.Run(leads, func(t *testing.T) {
+			c, f := newCluster(t), newFloor()
+			static := func(id string) func(*worker) {
+				return func(w *worker) { w.cfg.InstanceID, w.cfg.Balancers = id, []Balancer{Range} }
+			}
+			first := newWorker(t, c, f, "first", static("i-1")).start(t)
+			f.awaitShares(t, map[string]int{"first": 6})
+			second := newWorker(t, c, f, "second", static("i-2")).start(t)
+			f.awaitShares(t, map[string]int{"first": 3, "second": 3})
+			stays, goes := first, second
+			if leads == "leader" {
+				stays, goes = second, first
+			}
+			before, err := c.WaitGroupStable(t.Context(), "billing", 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.mu.Lock()
+			had, joined := f.of(goes.name), stays.count("joined")
+			f.mu.Unlock()
+			if err := goes.end(t); err != nil {
+				t.Error(err)
+			}
+			newWorker(t, c, f, "again", static(goes.cfg.InstanceID)).start(t)
+			f.awaitShares(t, map[string]int{"again": 3})
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if !slices.Equal(f.of("again"), had) {
+				t.Errorf("it came back to %v, had %v", f.of("again"), had)
+			}
+			if n := stays.count("joined"); n != joined {
+				t.Errorf("the other member went through %d rebalances", n-joined)
+			}
+			if after := c.GroupInfo("billing"); after.Epoch != before.Epoch {
+				t.Errorf("the generation went from %d to %d", before.Epoch, after.Epoch)
+			}
+		})
+	}
+}
+
+// Kafka hands a returning static member its old assignment whatever it subscribes to now; kfake would rebalance, so the join is made to look unchanged.
+func TestStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
+	c, f := newCluster(t, kfake.SeedTopics(2, "payments")), newFloor()
+	static := func(w *worker) { w.cfg.InstanceID = "i-1" }
+	first := newWorker(t, c, f, "first", static).start(t)
+	f.awaitShares(t, map[string]int{"first": 6})
+	if err := first.end(t); err != nil {
+		t.Fatal(err)
+	}
+	joins := 0
+	again := newWorker(t, c, f, "again", static, func(w *worker) {
+		w.cfg.Topics = []string{"orders", "payments"}
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if join, ok := req.(*kmsg.JoinGroupRequest); ok {
+				if joins++; joins == 1 {
+					join.Protocols[0].Metadata = subscription(CooperativeSticky, []string{"orders"}, holding{generation: -1}, "", false)
+				}
+			}
+			return nil, nil, false
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"again": 8})
+	if len(again.revoked)+len(again.lost) > 0 {
+		t.Errorf("revoked %v, lost %v on the way", again.revoked, again.lost)
+	}
+}
+
+func TestPartitionsAddedToATopicAreAssigned(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.TopicsInterval = 10 * time.Millisecond }).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	topic := kmsg.NewCreatePartitionsRequestTopic()
+	topic.Topic, topic.Count = "orders", 9
+	req.Topics = append(req.Topics, topic)
+	if _, err := req.RequestWith(t.Context(), a.cl.kgo); err != nil {
+		t.Fatal(err)
+	}
+	f.awaitShares(t, map[string]int{"a": 9})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(a.revoked) > 0 {
+		t.Errorf("the old partitions were revoked: %v", a.revoked)
+	}
+}
+
+func TestPartitionsStartFromTheCommittedOffset(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	if failed := a.Commit(t.Context(), map[TP]int64{orders(2): 41}); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	if err := a.end(t); err != nil {
+		t.Fatal(err)
+	}
+	unstable := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Err: kerr.UnstableOffsetCommit, Count: 2})
+	b := newWorker(t, c, f, "b").start(t)
+	f.awaitShares(t, map[string]int{"b": 6})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if got := b.assigned[0]; got[orders(2)] != 41 || got[orders(3)] != -1 {
+		t.Errorf("started from %v, want 41 at 2 and -1 (none) elsewhere", got)
+	}
+	if unstable.Hits() < 2 {
+		t.Errorf("pending transactional offsets were not waited for")
+	}
+}
+
+func TestStartingErrorEndsRunAndLeavesTheGroup(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	broken := errors.New("no such table")
+	a := newWorker(t, c, f, "a", func(w *worker) { w.starting = func(context.Context, map[TP]int64) error { return broken } }).start(t)
+	if err := a.wait(t); !errors.Is(err, broken) {
+		t.Errorf("Run returned %v", err)
+	}
+	if g := c.GroupInfo("billing"); len(g.Members) != 0 {
+		t.Errorf("it is still a member: %v", g.Members)
+	}
+}
+
+func TestWrongConfigurationIsRefusedWholeAndBeforeConnecting(t *testing.T) {
+	_, err := New(Config{Balancers: []Balancer{"best"}, SessionTimeout: time.Second, HeartbeatInterval: time.Minute})
+	for _, part := range []string{"Group", "Topics", "Requester", "OnAssigned", `"best"`, "HeartbeatInterval"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not among the faults: %v", part, err)
+		}
+	}
+}
