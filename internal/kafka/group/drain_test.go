@@ -1,0 +1,177 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestDrainMayOutlastTheSessionAndCommitUnderTheOldGeneration(t *testing.T) {
+	for _, balancer := range []Balancer{CooperativeSticky, Range} {
+		t.Run(string(balancer), func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			tune := func(w *worker) {
+				w.cfg.Balancers = []Balancer{balancer}
+				w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 400*time.Millisecond, 50*time.Millisecond
+			}
+			var failed map[TP]error
+			slow := func(_ context.Context, w *worker, tps []TP) {
+				// Five sessions' worth of heartbeats.
+				waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 40)
+				next := map[TP]int64{}
+				for _, tp := range tps {
+					next[tp] = 100
+				}
+				failed = w.Commit(context.Background(), next)
+				w.drain = nil
+			}
+			a := newWorker(t, c, f, "a", tune, func(w *worker) { w.drain = slow }).start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			b := newWorker(t, c, f, "b", tune).start(t)
+			f.awaitShares(t, map[string]int{"a": 3, "b": 3})
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if len(failed) > 0 || len(a.lost) > 0 {
+				t.Errorf("commit failed with %v, lost %v", failed, a.lostErr)
+			}
+			for _, parts := range b.assigned {
+				for tp, next := range parts {
+					if next != 100 {
+						t.Errorf("b started %v from %d, not from what a committed last", tp, next)
+					}
+				}
+			}
+			for _, clash := range f.clashes {
+				t.Error(clash)
+			}
+		})
+	}
+}
+
+func TestShutdownDrainsCommitsLeavesAndReturnsNil(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	var failed map[TP]error
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.drain = func(ctx context.Context, w *worker, _ []TP) { failed = w.Commit(ctx, map[TP]int64{orders(0): 5}) }
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	if err := a.end(t); err != nil || len(failed) > 0 {
+		t.Errorf("Run returned %v, the last commit %v", err, failed)
+	}
+	g := c.GroupInfo("billing")
+	if len(g.Members) != 0 || g.Commits["orders"][0].Offset != 5 {
+		t.Errorf("members %v, commits %v", g.Members, g.Commits)
+	}
+	if len(a.revoked) != 1 || len(a.lost) != 0 {
+		t.Errorf("revoked %v, lost %v", a.revoked, a.lost)
+	}
+}
+
+func TestCancelledJoinReturnsAtOnceAndLeavesNoZombie(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	eager := func(w *worker) { w.cfg.Balancers = []Balancer{Range} }
+	release := make(chan struct{})
+	a := newWorker(t, c, f, "a", eager, func(w *worker) {
+		w.drain = func(context.Context, *worker, []TP) { <-release }
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	b := newWorker(t, c, f, "b", eager).start(t)
+	f.await(t, "the rebalance that b's join causes", func() bool { return len(a.revoked) == 1 }) // so b's join is pending
+	began := time.Now()
+	if err := b.end(t); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("giving up a join took %v", took)
+	}
+	if g := c.GroupInfo("billing"); len(g.Members) != 1 {
+		t.Errorf("the group still waits for the member that left: %v", g.Members)
+	}
+	close(release)
+	f.awaitShares(t, map[string]int{"a": 6})
+}
+
+// The join of a cooperative member with work in hand is not given up until that is committed: a half-joined member could not commit any more.
+func TestShutdownDuringACooperativeRebalanceStillCommits(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	leaving := make(chan struct{})
+	var failed map[TP]error
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.drain = func(ctx context.Context, w *worker, tps []TP) {
+			close(leaving)
+			f.mu.Lock()
+			from := w.count("joined")
+			f.mu.Unlock()
+			f.await(t, "the rebalance to go on while a drains", func() bool { return w.count("joined") > from })
+			next := map[TP]int64{}
+			for _, tp := range tps {
+				next[tp] = 8
+			}
+			failed = w.Commit(ctx, next)
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	held := make(chan struct{})
+	joining := make(chan struct{}, 8)
+	c.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if id := req.(*kmsg.JoinGroupRequest).MemberID; id == a.memberID() {
+			c.DropControl()
+			joining <- struct{}{}
+			c.SleepControl(func() { <-held })
+		}
+		c.KeepControl()
+		return nil, nil, false
+	})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
+	select {
+	case <-joining:
+	case <-time.After(patience):
+		t.Fatal("no second join")
+	}
+	a.stop()
+	<-leaving
+	close(held)
+	if err := a.wait(t); err != nil || len(failed) > 0 || len(a.lost) > 0 {
+		t.Errorf("Run: %v, commit: %v, lost: %v", err, failed, a.lost)
+	}
+	if got := c.GroupInfo("billing").Commits["orders"][5].Offset; got != 8 {
+		t.Errorf("committed %d", got)
+	}
+}
+
+func TestDrainIsCutShortWhenTheMembershipIsLost(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	draining := make(chan struct{})
+	var cut error
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.drain = func(ctx context.Context, w *worker, _ []TP) {
+			close(draining)
+			<-ctx.Done()
+			f.update(func() { cut = ctx.Err() })
+			w.drain = nil
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	newWorker(t, c, f, "b").start(t)
+	<-draining
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, When: func(req kmsg.Request) bool {
+		return req.(*kmsg.HeartbeatRequest).MemberID == a.memberID()
+	}})
+	f.await(t, "the loss", func() bool { return len(a.lost) == 1 })
+	f.await(t, "the end of the drain", func() bool { return cut != nil })
+	if !errors.Is(cut, context.Canceled) {
+		t.Errorf("the drain's context ended with %v", cut)
+	}
+}
+
+func (m *Member) memberID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.id
+}

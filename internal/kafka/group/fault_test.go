@@ -1,0 +1,262 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestJoinAndSyncFailuresThatPassAreOutlived(t *testing.T) {
+	for _, tc := range []struct {
+		key kmsg.Key
+		err *kerr.Error
+	}{
+		{kmsg.JoinGroup, kerr.CoordinatorLoadInProgress}, {kmsg.JoinGroup, kerr.CoordinatorNotAvailable}, {kmsg.JoinGroup, kerr.NotCoordinator},
+		{kmsg.JoinGroup, kerr.RebalanceInProgress}, {kmsg.JoinGroup, kerr.UnknownMemberID}, {kmsg.JoinGroup, kerr.IllegalGeneration},
+		{kmsg.JoinGroup, kerr.RequestTimedOut}, {kmsg.JoinGroup, kerr.UnknownServerError},
+		{kmsg.SyncGroup, kerr.CoordinatorLoadInProgress}, {kmsg.SyncGroup, kerr.CoordinatorNotAvailable}, {kmsg.SyncGroup, kerr.NotCoordinator},
+		{kmsg.SyncGroup, kerr.RebalanceInProgress}, {kmsg.SyncGroup, kerr.UnknownMemberID}, {kmsg.SyncGroup, kerr.IllegalGeneration},
+		{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable}, {kmsg.OffsetFetch, kerr.NotCoordinator}, {kmsg.OffsetFetch, kerr.UnstableOffsetCommit},
+	} {
+		t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: 2})
+			a := newWorker(t, c, f, "a").start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			if fault.Hits() == 0 {
+				t.Error("the fault was not met")
+			}
+			if err := a.end(t); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRefusalsEndRunWithATypedErrorThatSaysWhatToDo(t *testing.T) {
+	for _, tc := range []struct {
+		key  kmsg.Key
+		err  *kerr.Error
+		want kafka.Error
+	}{
+		{kmsg.JoinGroup, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
+		{kmsg.JoinGroup, kerr.InconsistentGroupProtocol, kafka.InconsistentGroupProtocol},
+		{kmsg.JoinGroup, kerr.InvalidSessionTimeout, kafka.InvalidSessionTimeout},
+		{kmsg.JoinGroup, kerr.FencedInstanceID, kafka.FencedInstanceID},
+		{kmsg.JoinGroup, kerr.InvalidGroupID, kafka.InvalidGroupId},
+		{kmsg.JoinGroup, kerr.GroupMaxSizeReached, kafka.GroupMaxSizeReached},
+		{kmsg.SyncGroup, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
+		{kmsg.SyncGroup, kerr.FencedInstanceID, kafka.FencedInstanceID},
+		{kmsg.OffsetFetch, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
+		{kmsg.Heartbeat, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
+		{kmsg.Heartbeat, kerr.FencedInstanceID, kafka.FencedInstanceID},
+	} {
+		t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: -1})
+			a := newWorker(t, c, f, "a").start(t)
+			err := a.wait(t)
+			wantFatal(t, err, tc.want)
+			var refused *FatalError
+			if errors.As(err, &refused) && refused.Fix == "" {
+				t.Errorf("%v does not say what to do", err)
+			}
+			if len(f.owner) > 0 || len(a.revoked) > 0 {
+				t.Errorf("still held: %v, revoked: %v", f.owner, a.revoked)
+			}
+		})
+	}
+}
+
+func TestHeartbeatFailuresThatPassCostNothing(t *testing.T) {
+	for _, err := range []*kerr.Error{kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable, kerr.NotCoordinator, kerr.RequestTimedOut} {
+		t.Run(err.Message, func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			a := newWorker(t, c, f, "a").start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: err, Count: 3})
+			waitHits(t, fault, 3)
+			waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 2)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if len(a.lost)+len(a.revoked) > 0 || a.count("joined") != 1 || len(f.of("a")) != 6 {
+				t.Errorf("lost %v, revoked %v, joined %d times", a.lost, a.revoked, a.count("joined"))
+			}
+		})
+	}
+}
+
+func TestRebalanceToldByAHeartbeatKeepsCooperativePartitions(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
+	f.await(t, "a second generation", func() bool { return a.count("joined") == 2 })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(a.lost)+len(a.revoked) > 0 || len(f.of("a")) != 6 {
+		t.Errorf("lost %v, revoked %v", a.lost, a.revoked)
+	}
+}
+
+func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
+		for _, code := range []*kerr.Error{kerr.UnknownMemberID, kerr.IllegalGeneration} {
+			t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
+				t.Parallel()
+				c, f := newCluster(t), newFloor()
+				a := newWorker(t, c, f, "a").start(t)
+				f.awaitShares(t, map[string]int{"a": 6})
+				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
+				if key == kmsg.OffsetCommit {
+					failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+					f.mu.Lock()
+					if len(a.lost) != 1 {
+						t.Errorf("Commit returned before the loss was told: %v", a.lost)
+					}
+					f.mu.Unlock()
+					if !errors.Is(failed[orders(0)], ErrLost) {
+						t.Errorf("commit gave %v, want ErrLost", failed)
+					}
+				}
+				f.await(t, "the partitions back", func() bool { return len(a.lost) == 1 && len(f.of("a")) == 6 })
+				f.mu.Lock()
+				if len(a.revoked) > 0 || len(a.lost[0]) != 6 || !errors.Is(a.lostErr[0], ErrLost) || !errors.Is(a.lostErr[0], kafka.Error(code.Code)) {
+					t.Errorf("revoked %v, lost %v for %v", a.revoked, a.lost, a.lostErr)
+				}
+				f.mu.Unlock()
+				if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); len(failed) > 0 {
+					t.Errorf("after the return: %v", failed)
+				}
+			})
+		}
+	}
+}
+
+func TestSilentCoordinatorLosesTheMembershipAfterTheSessionTimeout(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	silent := make(chan struct{})
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cfg.SessionTimeout = 300 * time.Millisecond
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			select {
+			case <-silent:
+				return nil, errors.New("connection refused"), true
+			default:
+				return nil, nil, false
+			}
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	close(silent)
+	f.await(t, "the loss", func() bool { return len(a.lost) == 1 })
+	var expired *SessionExpiredError
+	if !errors.As(a.lostErr[0], &expired) {
+		t.Errorf("lost for %v", a.lostErr[0])
+	}
+	if err := a.end(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCoordinatorMoveIsFollowedWithoutALoss(t *testing.T) {
+	c, f := newCluster(t, kfake.NumBrokers(3)), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	for range 4 {
+		c.RehashCoordinators()
+		waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 5)
+		if failed := a.Commit(t.Context(), map[TP]int64{orders(1): 3}); len(failed) > 0 {
+			t.Error(failed)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(a.lost)+len(a.revoked) > 0 {
+		t.Errorf("lost %v, revoked %v", a.lost, a.revoked)
+	}
+}
+
+func TestCommitFailuresAreClassed(t *testing.T) {
+	for _, tc := range []struct {
+		err   *kerr.Error
+		class string
+	}{
+		{kerr.CoordinatorLoadInProgress, "retriable"}, {kerr.CoordinatorNotAvailable, "retriable"}, {kerr.NotCoordinator, "retriable"},
+		{kerr.UnknownServerError, "retriable"}, {kerr.RebalanceInProgress, "stored"},
+		{kerr.TopicAuthorizationFailed, "fatal"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.OffsetMetadataTooLarge, "fatal"},
+	} {
+		t.Run(tc.err.Message, func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			a := newWorker(t, c, f, "a").start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: tc.err})
+			failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+			var again *RetriableError
+			switch err := failed[orders(0)]; tc.class {
+			case "stored":
+				if len(failed) > 0 || c.GroupInfo("billing").Commits["orders"][0].Offset != 7 {
+					t.Errorf("got %v", failed)
+				}
+			case "retriable":
+				if !errors.As(err, &again) || errors.Is(err, ErrLost) {
+					t.Errorf("got %v, want a *RetriableError", err)
+				}
+			case "fatal":
+				wantFatal(t, err, kafka.Error(tc.err.Code))
+			}
+			if len(a.lost) > 0 {
+				t.Errorf("lost %v", a.lost)
+			}
+		})
+	}
+}
+
+func TestFencedCommitLosesEverythingAndEndsRun(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.InstanceID = "i-1" }).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.FencedInstanceID})
+	if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); !errors.Is(failed[orders(0)], ErrLost) {
+		t.Errorf("commit gave %v", failed)
+	}
+	wantFatal(t, a.wait(t), kafka.FencedInstanceID)
+	if len(a.lost) != 1 || len(a.revoked) != 0 {
+		t.Errorf("lost %v, revoked %v", a.lost, a.revoked)
+	}
+}
+
+func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
+	c, f := newCluster(t, kfake.SeedTopics(1, "payments")), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	foreign := TP{"payments", 0}
+	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, foreign: 9})
+	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
+		t.Errorf("got %v", failed)
+	}
+	commits := c.GroupInfo("billing").Commits
+	if commits["orders"][0].Offset != 7 || commits["orders"][0].LeaderEpoch != -1 || len(commits["payments"]) > 0 {
+		t.Errorf("stored %v", commits)
+	}
+}
+
+func waitHits(t *testing.T, h *kfake.FaultHandle, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	defer h.Remove()
+	if err := h.Wait(ctx, n); err != nil {
+		t.Fatalf("waited in vain for %d requests, saw %d", n, h.Hits())
+	}
+}
