@@ -1,0 +1,216 @@
+package batch
+
+import (
+	"encoding/binary"
+	"time"
+	"unsafe"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// taking is what one Take has gathered.
+type taking struct {
+	set     *Set
+	want    int
+	msgs    []kafka.Message
+	size    int64
+	arena   []byte         // room for small batches, so that each does not cost an allocation
+	headers []kafka.Header // the same for headers
+}
+
+const (
+	arenaSize   = 8 << 10
+	headersSize = 64
+)
+
+// some moves records of the open batch into msgs. Lengths come first in records, so the span to copy is found without decoding.
+func (t *taking) some() error {
+	s := t.set
+	span, n, err := s.span(t.want - len(t.msgs))
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return nil
+	}
+	if t.msgs == nil {
+		guess := int(s.left) + n + len(s.rest)/(2*headerSize)
+		t.msgs = make([]kafka.Message, 0, min(t.want, guess))
+	}
+	b := t.copy(span)
+	for range n {
+		size, w := varint(b)
+		rec := b[w : w+int(size) : w+int(size)] // the bounds were checked by span
+		b = b[w+int(size):]
+		if err := t.record(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// span cuts up to n records off the open batch, leaving out those below the offset that is wanted.
+func (s *Set) span(n int) (span []byte, count int, err error) {
+	b := s.recs
+	for count < n && s.left > 0 {
+		size, w := varint(b)
+		if w <= 0 || size < minRecord-1 || size > int64(len(b)-w) {
+			if count > 0 {
+				break // said when those before it are handed out
+			}
+			return nil, 0, s.broken("a record of %d bytes, %d are left", size, len(b))
+		}
+		end := w + int(size)
+		if count == 0 && s.h.base+s.delta+1 < s.next { // may lie below
+			delta, ok := offsetDelta(b[w:end])
+			if ok && s.h.base+delta < s.next {
+				if delta <= s.delta || delta > int64(s.h.lastDelta) {
+					return nil, 0, s.broken("offset %d + %d", s.h.base, delta)
+				}
+				s.delta = delta
+				s.recs, b = b[end:], b[end:]
+				s.left--
+				continue
+			}
+		}
+		b = b[end:]
+		count++
+		s.left--
+	}
+	span = s.recs[:len(s.recs)-len(b)]
+	s.recs = b
+	return span, count, nil
+}
+
+func (s *Set) broken(format string, args ...any) error {
+	return s.at(s.next, s.h.next(), malformed(format, args...))
+}
+
+// copy gives span memory of its own.
+func (t *taking) copy(span []byte) []byte {
+	if len(span) >= arenaSize {
+		t.size += int64(len(span))
+		return append([]byte(nil), span...)
+	}
+	if cap(t.arena)-len(t.arena) < len(span) {
+		n := min(arenaSize, len(span)+len(t.set.rest))
+		t.arena = make([]byte, 0, n)
+		t.size += int64(n)
+	}
+	at := len(t.arena)
+	t.arena = append(t.arena, span...)
+	return t.arena[at:]
+}
+
+// record decodes one record and appends it.
+func (t *taking) record(b []byte) error {
+	s := t.set
+	r := fields{b: b[1:]} // attributes of records are not used
+	timeDelta := r.varint()
+	delta := r.varint()
+	if !r.bad && (delta <= s.delta || delta > int64(s.h.lastDelta)) {
+		return s.broken("offset %d + %d after %d", s.h.base, delta, s.delta)
+	}
+	t.msgs = append(t.msgs, kafka.Message{})
+	m := &t.msgs[len(t.msgs)-1]
+	m.Topic, m.Partition, m.HighWaterMark = s.f.Topic, s.f.Partition, s.f.HighWater
+	m.Offset = s.h.base + delta
+	m.Key, m.Value = r.bytes(), r.bytes()
+	if n := r.varint(); n != 0 && !r.bad {
+		m.Headers = t.readHeaders(&r, n)
+	}
+	if r.bad || len(r.b) != 0 {
+		t.msgs = t.msgs[:len(t.msgs)-1]
+		return s.broken("the fields of the record at offset %d do not fit its length", s.next)
+	}
+	at := s.h.maxTime
+	if !s.h.appendTime() {
+		at = s.h.firstTime + timeDelta
+	}
+	m.Time = timeOf(at)
+	s.delta = delta
+	s.next = m.Offset + 1
+	return nil
+}
+
+func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
+	if n < 0 || n > int64(len(r.b)/2) { // two lengths each at least
+		r.bad = true
+		return nil
+	}
+	if int64(cap(t.headers)-len(t.headers)) < n {
+		t.headers = make([]kafka.Header, 0, max(int(n), headersSize))
+	}
+	at := len(t.headers)
+	for range n {
+		key := r.bytes()
+		// The bytes are the handler's own copy, in which no slice that it gets reaches a header's key.
+		t.headers = append(t.headers, kafka.Header{Key: unsafe.String(unsafe.SliceData(key), len(key)), Value: r.bytes()})
+	}
+	return t.headers[at:len(t.headers):len(t.headers)]
+}
+
+// timeOf is the time as kafka-go has it: UTC, and the zero time for none.
+func timeOf(ms int64) time.Time {
+	if ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// fields reads the fields of a record.
+type fields struct {
+	b   []byte
+	bad bool
+}
+
+func (f *fields) varint() int64 {
+	v, n := varint(f.b)
+	if n <= 0 {
+		f.bad = true
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+// bytes returns a key or a value; nil for null. Its capacity ends with it: an append must not reach the next field.
+func (f *fields) bytes() []byte {
+	n := f.varint()
+	if n < 0 || n > int64(len(f.b)) {
+		f.bad = f.bad || n != -1
+		return nil
+	}
+	b := f.b[:n:n]
+	f.b = f.b[n:]
+	return b
+}
+
+// varint is binary.Varint with the one-byte case, nearly all of them, inline.
+func varint(b []byte) (int64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		v := int64(b[0] >> 1)
+		return v ^ -int64(b[0]&1), 1
+	}
+	return binary.Varint(b)
+}
+
+func offsetDelta(rec []byte) (int64, bool) {
+	f := fields{b: rec[1:]}
+	f.varint()
+	d := f.varint()
+	return d, !f.bad
+}
+
+// abortMarker reads the type out of a control record: its key is a version and a type, 0 for abort.
+func abortMarker(recs []byte) bool {
+	size, w := varint(recs)
+	if w <= 0 || size < minRecord-1 || size > int64(len(recs)-w) {
+		return false
+	}
+	f := fields{b: recs[w+1 : w+int(size)]}
+	f.varint()
+	f.varint()
+	key := f.bytes()
+	return len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0
+}

@@ -1,0 +1,271 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// drain takes everything, n at a time.
+func drain(t *testing.T, s *Set, n int) ([]kafka.Message, error) {
+	t.Helper()
+	var all []kafka.Message
+	for s.More() {
+		msgs, _, err := s.Take(n)
+		if err != nil {
+			return all, err
+		}
+		if len(msgs) > n {
+			t.Fatalf("%d messages, %d were asked for", len(msgs), n)
+		}
+		all = append(all, msgs...)
+	}
+	return all, nil
+}
+
+func offsets(msgs []kafka.Message) []int64 {
+	var o []int64
+	for _, m := range msgs {
+		o = append(o, m.Offset)
+	}
+	return o
+}
+
+func open(b []byte, from int64) *Set {
+	return NewDecoder(0).Open(Fetched{Topic: "orders", Partition: 3, From: from, HighWater: 99, Records: b})
+}
+
+func TestEveryCodecGivesTheSameRecords(t *testing.T) {
+	codecs := map[string]batchOf{"snappy, as Java frames it": {attrs: 2, squeeze: framed}}
+	for c, f := range squeezers {
+		codecs[fmt.Sprintf("codec %d", c)] = batchOf{attrs: c, squeeze: f}
+	}
+	for name, b := range codecs {
+		for _, n := range []int{1, 7, 256} {
+			t.Run(fmt.Sprintf("%s, %d at a time", name, n), func(t *testing.T) {
+				b.base, b.records = 10, records(20)
+				b.records[4].Headers = []kmsg.Header{{Key: "trace", Value: []byte("abc")}, {Key: "", Value: nil}}
+				b.records[5].Key, b.records[5].Value = nil, nil
+				b.records[6].Key, b.records[6].Value = []byte{}, []byte{}
+				raw := b.encode()
+				s := open(raw, 10)
+				msgs, err := drain(t, s, n)
+				if err != nil || len(msgs) != 20 {
+					t.Fatal(len(msgs), err)
+				}
+				clear(raw) // what was handed out must not live in it
+				m := msgs[4]
+				if m.Topic != "orders" || m.Partition != 3 || m.Offset != 14 || string(m.Key) != "k4" || string(m.Value) != "value 4" || m.HighWaterMark != 99 {
+					t.Errorf("message: %+v", m)
+				}
+				if !m.Time.Equal(time.UnixMilli(1_700_000_000_004)) {
+					t.Errorf("time: %v", m.Time)
+				}
+				if len(m.Headers) != 2 || m.Headers[0].Key != "trace" || string(m.Headers[0].Value) != "abc" || m.Headers[1].Value != nil {
+					t.Errorf("headers: %+v", m.Headers)
+				}
+				if msgs[5].Key != nil || msgs[5].Value != nil || msgs[6].Key == nil || msgs[6].Value == nil {
+					t.Error("null and empty are not told apart")
+				}
+				if s.Next() != 30 {
+					t.Errorf("next: %d", s.Next())
+				}
+			})
+		}
+	}
+}
+
+func TestAppendTimeIsTheBrokers(t *testing.T) {
+	msgs, err := drain(t, open(batchOf{attrs: 8, records: records(2)}.encode(), 0), 10)
+	if err != nil || !msgs[1].Time.Equal(time.UnixMilli(1_700_000_009_000)) {
+		t.Fatal(msgs, err)
+	}
+}
+
+func TestRecordsBelowTheOffsetAreLeftOut(t *testing.T) {
+	for codec, f := range squeezers {
+		b := slices.Concat(batchOf{base: 0, records: records(5)}.encode(), batchOf{base: 5, attrs: codec, squeeze: f, records: records(5)}.encode())
+		msgs, err := drain(t, open(b, 7), 10)
+		if err != nil || !slices.Equal(offsets(msgs), []int64{7, 8, 9}) {
+			t.Fatal(codec, offsets(msgs), err)
+		}
+	}
+}
+
+func TestGapsAndEmptyBatchesMoveThePosition(t *testing.T) {
+	compacted := records(10)
+	compacted = append(compacted[2:3:3], compacted[5])
+	b := slices.Concat(
+		batchOf{base: 0, last: 9, records: compacted}.encode(),
+		batchOf{base: 10, last: 89}.encode(), // nothing left in it
+		batchOf{base: 120, records: records(1)}.encode(),
+		batchOf{base: 121, last: 4}.encode(),
+	)
+	s := open(b, 0)
+	msgs, err := drain(t, s, 100)
+	if err != nil || !slices.Equal(offsets(msgs), []int64{2, 5, 120}) || s.Next() != 126 {
+		t.Fatal(offsets(msgs), s.Next(), err)
+	}
+}
+
+func TestPartOfABatchAtTheEndIsNormal(t *testing.T) {
+	whole, cut := batchOf{records: records(3)}.encode(), batchOf{base: 3, records: records(3)}.encode()
+	for n := range cut {
+		s := open(append(whole[:len(whole):len(whole)], cut[:n]...), 0)
+		msgs, err := drain(t, s, 10)
+		if err != nil || len(msgs) != 3 || s.Next() != 3 || s.Short() != 0 {
+			t.Fatal(n, len(msgs), s.Next(), s.Short(), err)
+		}
+	}
+	s := open(cut[:40], 3)
+	if msgs, err := drain(t, s, 10); err != nil || len(msgs) != 0 || s.Short() != len(cut) || s.Next() != 3 {
+		t.Errorf("the first batch alone, cut: %d messages, %v, wants %d bytes, next %d", len(msgs), err, s.Short(), s.Next())
+	}
+}
+
+func marker(base, producer int64, commit bool) []byte {
+	key := []byte{0, 0, 0, 0}
+	if commit {
+		key[3] = 1
+	}
+	return batchOf{base: base, attrs: 0x30, producer: producer, records: []kmsg.Record{{Key: key, Value: make([]byte, 6)}}}.encode()
+}
+
+func TestAbortedTransactionsAreLeftOutUnderReadCommitted(t *testing.T) {
+	b := slices.Concat(
+		batchOf{base: 0, attrs: 0x10, producer: 7, records: records(2)}.encode(), // aborted
+		batchOf{base: 2, attrs: 0x10, producer: 8, records: records(2)}.encode(), // committed
+		batchOf{base: 4, records: records(1)}.encode(),                           // no transaction
+		marker(5, 7, false),
+		batchOf{base: 6, attrs: 0x10, producer: 7, records: records(1)}.encode(), // the next one of the same producer
+		marker(7, 8, true),
+		marker(8, 7, true),
+	)
+	f := Fetched{Records: b, Committed: true, Aborted: []Aborted{{ProducerID: 7, FirstOffset: 0}}}
+	s := NewDecoder(0).Open(f)
+	msgs, err := drain(t, s, 2)
+	if err != nil || !slices.Equal(offsets(msgs), []int64{2, 3, 4, 6}) || s.Next() != 9 {
+		t.Fatal(offsets(msgs), s.Next(), err)
+	}
+	f.Committed = false
+	msgs, err = drain(t, NewDecoder(0).Open(f), 2)
+	if err != nil || !slices.Equal(offsets(msgs), []int64{0, 1, 2, 3, 4, 6}) {
+		t.Fatal("uncommitted:", offsets(msgs), err)
+	}
+}
+
+func TestDamageNamesTheOffsetAfterTheRecordsBeforeIt(t *testing.T) {
+	good := batchOf{base: 0, records: records(3)}.encode()
+	damaged := batchOf{base: 3, records: records(4)}.encode()
+	damaged[len(damaged)-2] ^= 1
+	behind := batchOf{base: 20, records: records(1)}.encode()
+	for _, keep := range []bool{false, true} {
+		b := slices.Concat(good, damaged, behind)
+		s := open(b, 0)
+		msgs, _, err := s.Take(10)
+		if err != nil || len(msgs) != 3 {
+			t.Fatal(len(msgs), err)
+		}
+		if keep {
+			s.Keep()
+			clear(b)
+		}
+		_, _, err = s.Take(10)
+		var e *Error
+		if !errors.As(err, &e) || !errors.Is(err, ErrChecksum) || e.Offset != 3 || e.Next != 20 || e.Topic != "orders" || e.Partition != 3 {
+			t.Fatalf("error: %v", err)
+		}
+		if s.More() {
+			t.Error("more after an error")
+		}
+	}
+}
+
+func TestADamagedBatchIsNotBelievedWhereItEnds(t *testing.T) {
+	b := batchOf{base: 3, records: records(4)}.encode()
+	binary.BigEndian.PutUint32(b[23:], 1<<30) // last offset delta
+	_, err := drain(t, open(b, 3), 10)
+	var e *Error
+	if !errors.As(err, &e) || e.Offset != 3 || e.Next != 4 {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestAMalformedRecordLetsThoseBeforeItThrough(t *testing.T) {
+	b := batchOf{base: 3, records: records(4)}
+	raw := b.encode()
+	at := bytes.Index(raw, []byte("k2")) - 1
+	raw[at] = 0x7e // a key longer than its record
+	seal(raw)
+	msgs, err := drain(t, open(raw, 3), 10)
+	var e *Error
+	if !errors.As(err, &e) || !errors.Is(err, ErrMalformed) || e.Offset != 5 || e.Next != 7 || len(msgs) != 2 {
+		t.Fatalf("%d messages, error: %v", len(msgs), err)
+	}
+}
+
+func TestOldFormatsAreRefusedByName(t *testing.T) {
+	for magic := range byte(2) {
+		old := make([]byte, 40)
+		binary.BigEndian.PutUint64(old, 5)
+		binary.BigEndian.PutUint32(old[8:], 28)
+		old[magicAt] = magic
+		_, err := drain(t, open(old, 5), 10)
+		var f *FormatError
+		var e *Error
+		if !errors.As(err, &f) || f.Magic != int8(magic) || !errors.As(err, &e) || e.Offset != 5 || e.Next != 6 {
+			t.Errorf("error: %v", err)
+		}
+	}
+}
+
+func TestBombsAreStoppedAtTheLimit(t *testing.T) {
+	for codec, f := range squeezers {
+		if f == nil {
+			continue
+		}
+		b := batchOf{base: 4, attrs: codec, squeeze: f, records: []kmsg.Record{{Value: make([]byte, 3<<20)}}}.encode()
+		_, err := drain(t, NewDecoder(1<<20).Open(Fetched{From: 4, Records: b}), 10)
+		var large *TooLargeError
+		var e *Error
+		if !errors.As(err, &large) || !errors.As(err, &e) || e.Offset != 4 || e.Next != 5 {
+			t.Errorf("codec %d: %v", codec, err)
+		}
+		if msgs, err := drain(t, NewDecoder(4<<20).Open(Fetched{From: 4, Records: b}), 10); err != nil || len(msgs) != 1 {
+			t.Errorf("codec %d within the limit: %v", codec, err)
+		}
+	}
+}
+
+func TestGarbageThatIsNotTheCodecIsAnError(t *testing.T) {
+	for codec := range int16(7) {
+		if codec == 0 {
+			continue
+		}
+		b := batchOf{attrs: codec, records: records(3)}.encode()
+		_, err := drain(t, open(b, 0), 10)
+		var e *Error
+		if !errors.As(err, &e) || e.Next != 3 {
+			t.Errorf("codec %d: %v", codec, err)
+		}
+	}
+}
+
+func TestRecordsPinOnlyWhatTheyCameWith(t *testing.T) {
+	s := open(batchOf{records: records(1000)}.encode(), 0)
+	msgs, size, err := s.Take(10)
+	if err != nil || len(msgs) != 10 || size > arenaSize {
+		t.Fatal(len(msgs), size, err)
+	}
+	k := append(msgs[0].Key, "overflow"...)
+	if string(msgs[0].Value) != "value 0" || string(k) != "k0overflow" {
+		t.Error("an append to one field reached the next")
+	}
+}
