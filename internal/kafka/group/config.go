@@ -39,7 +39,8 @@ type Config struct {
 	ClientID string // told to the operator, as the reason of a leave
 
 	Requester Requester
-	// Partitions gives the number of partitions of each topic; topics that do not exist are left out. Only leaders call it.
+	// Partitions gives the number of partitions of each topic; topics that do not exist are left out.
+	// A leader asks for all that its group reads, a static member that restarts for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
 
 	// OnAssigned starts partitions from their committed offset (-1: none is). Its ctx ends with Run's and when the membership is lost.
@@ -111,7 +112,8 @@ func (c *Config) cooperative() bool {
 	return true
 }
 
-// drainTime is how long OnRevoked may take: the rebalance timeout, less what the last commit and the join need to reach the coordinator.
+// drainTime is how long OnRevoked may take: the rebalance timeout, less the heartbeat that was late to tell of it, and what the last commit and
+// the join need to reach the coordinator.
 func (c *Config) drainTime() time.Duration {
-	return c.RebalanceTimeout - min(c.RebalanceTimeout/5, 3*time.Second)
+	return c.RebalanceTimeout - min(c.HeartbeatInterval+min(c.RebalanceTimeout/10, 3*time.Second), c.RebalanceTimeout/2)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -167,6 +168,40 @@ func TestDrainIsCutShortWhenTheMembershipIsLost(t *testing.T) {
 	f.await(t, "the end of the drain", func() bool { return cut != nil })
 	if !errors.Is(cut, context.Canceled) {
 		t.Errorf("the drain's context ended with %v", cut)
+	}
+}
+
+// While a join is in flight the old generation may end under a commit: that is no loss, the commit goes through under the next one.
+func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	joining, release := make(chan struct{}), make(chan struct{})
+	joins := 0
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if _, ok := req.(*kmsg.JoinGroupRequest); ok {
+				if joins++; joins == 3 { // the first two are the first join's
+					close(joining)
+					<-release
+				}
+			}
+			return nil, nil, false
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
+	<-joining
+	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
+	var failed map[TP]error
+	var wg conc.WaitGroup
+	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]int64{orders(4): 12}) })
+	waitHits(t, refused, 1)
+	close(release)
+	wg.Wait()
+	if len(failed) > 0 || len(a.lost) > 0 {
+		t.Errorf("commit: %v, lost: %v", failed, a.lost)
+	}
+	if got := c.GroupInfo("billing").Commits["orders"][4].Offset; got != 12 {
+		t.Errorf("committed %d", got)
 	}
 }
 

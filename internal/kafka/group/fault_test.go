@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -28,7 +29,7 @@ func TestJoinAndSyncFailuresThatPassAreOutlived(t *testing.T) {
 			t.Parallel()
 			c, f := newCluster(t), newFloor()
 			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: 2})
-			a := newWorker(t, c, f, "a").start(t)
+			a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 			f.awaitShares(t, map[string]int{"a": 6})
 			if fault.Hits() == 0 {
 				t.Error("the fault was not met")
@@ -114,7 +115,7 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 			t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
 				t.Parallel()
 				c, f := newCluster(t), newFloor()
-				a := newWorker(t, c, f, "a").start(t)
+				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 				if key == kmsg.OffsetCommit {
@@ -259,4 +260,13 @@ func waitHits(t *testing.T, h *kfake.FaultHandle, n int) {
 	if err := h.Wait(ctx, n); err != nil {
 		t.Fatalf("waited in vain for %d requests, saw %d", n, h.Hits())
 	}
+}
+
+func TestRefusedLoginEndsRun(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	login := &wire.AuthError{Addr: "broker:9092", Err: kafka.SASLAuthenticationFailed}
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cl.hook = func(kmsg.Request) (kmsg.Response, error, bool) { return nil, login, true }
+	}).start(t)
+	wantFatal(t, a.wait(t), login)
 }

@@ -27,6 +27,9 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 	var since time.Time // when the coordinator was first out of reach
 	for try := 0; ctx.Err() == nil; try++ {
 		assigned, c, err := m.attempt(ctx)
+		if c != classRetry && c != classMoved {
+			since = time.Time{}
+		}
 		switch c {
 		case classOK:
 			return assigned, nil
@@ -77,7 +80,7 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	if resp.LeaderID == t.id {
 		if leads, req.GroupAssignment, err = m.lead(ctx, t, resp); err != nil {
 			t.end()
-			return nil, classRetry, err
+			return nil, classRebalance, err
 		}
 	}
 	sync, err := ask[*kmsg.SyncGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
@@ -88,7 +91,7 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	assigned, err := readAssignment(sync.MemberAssignment)
 	if err != nil {
 		t.end()
-		return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "sync", Err: err}
+		return nil, classRebalance, &RetriableError{Group: m.cfg.Group, Op: "sync", Err: err}
 	}
 	if leads != nil {
 		m.startWatch(t, leads)

@@ -2,10 +2,10 @@ package group
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -43,13 +43,12 @@ func (m *Member) moved() {
 	}
 }
 
-// refusal classes the outcome of a request on the group: a transport error, which is retried unless it names a
-// refusal (of a login, say), or a code.
+// refusal classes the outcome of a request on the group: a transport error, which is retried unless it is a refused
+// login or the like, or a code.
 func (m *Member) refusal(op string, code int16, err error) (class, error) {
-	var named kafka.Error
 	switch {
-	case errors.As(err, &named) && classify(int16(named)) == classFatal && !named.Temporary():
-		return classFatal, &FatalError{Group: m.cfg.Group, Op: op, Err: err, Fix: fix(int16(named))}
+	case wire.Fatal(err):
+		return classFatal, &FatalError{Group: m.cfg.Group, Op: op, Err: err}
 	case err != nil:
 		m.moved()
 		return classRetry, &RetriableError{Group: m.cfg.Group, Op: op, Err: err}
