@@ -186,6 +186,24 @@ func TestClaimsOfOlderGenerationsAreIgnored(t *testing.T) {
 	}
 }
 
+// Of two partitions that could go to b, the one that nobody held yet goes.
+func TestStickyMovesWhatIsFreeBeforeWhatIsHeld(t *testing.T) {
+	tps := func(topic string, from, to int32) (out []TP) {
+		for p := from; p < to; p++ {
+			out = append(out, TP{topic, p})
+		}
+		return out
+	}
+	p := assign(Sticky, []peer{
+		{id: "a", topics: []string{"t0", "t1"}, owned: tps("t0", 1, 2), generation: 1},
+		{id: "b", topics: []string{"t0", "t2"}, owned: tps("t2", 0, 2), generation: 1},
+		{id: "c", topics: []string{"t1"}, owned: tps("t1", 0, 4), generation: 1},
+	}, map[string]int32{"t0": 2, "t1": 6, "t2": 2})
+	if want := append(tps("t0", 1, 2), tps("t1", 4, 6)...); !reflect.DeepEqual(p["a"], want) {
+		t.Errorf("a has %v, want %v", p["a"], want)
+	}
+}
+
 // A cooperative group, simulated: members hold what they were given, release what is missing and rejoin; some miss a rebalance and keep claiming.
 func TestCooperativeNeverGivesAPartitionAwayBeforeItWasReleased(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

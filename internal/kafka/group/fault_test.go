@@ -56,6 +56,7 @@ func TestRefusalsEndRunWithATypedErrorThatSaysWhatToDo(t *testing.T) {
 		{kmsg.SyncGroup, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
 		{kmsg.SyncGroup, kerr.FencedInstanceID, kafka.FencedInstanceID},
 		{kmsg.OffsetFetch, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
+		{kmsg.OffsetFetch, kerr.TopicAuthorizationFailed, kafka.TopicAuthorizationFailed},
 		{kmsg.Heartbeat, kerr.GroupAuthorizationFailed, kafka.GroupAuthorizationFailed},
 		{kmsg.Heartbeat, kerr.FencedInstanceID, kafka.FencedInstanceID},
 	} {
@@ -119,7 +120,7 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 				f.awaitShares(t, map[string]int{"a": 6})
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 				if key == kmsg.OffsetCommit {
-					failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+					failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 7})
 					f.mu.Lock()
 					if len(a.lost) != 1 {
 						t.Errorf("Commit returned before the loss was told: %v", a.lost)

@@ -28,6 +28,16 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
+// site is where a test's group lives: a kfake cluster, or a real one (real_test.go) where groups and topics of other tests may be about.
+type site interface{ ListenAddrs() []string }
+
+func groupAt(s site) string {
+	if r, ok := s.(*realKafka); ok {
+		return r.group
+	}
+	return "billing"
+}
+
 // client is a Requester over franz-go, with a hook to answer a request in the broker's place.
 type client struct {
 	kgo  *kgo.Client
@@ -37,7 +47,7 @@ type client struct {
 	coord int32
 }
 
-func newClient(t *testing.T, c *kfake.Cluster) *client {
+func newClient(t *testing.T, c site) *client {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
 	if err != nil {
@@ -227,10 +237,14 @@ func quick(cl *client, name string) Config {
 	}
 }
 
-func newWorker(t *testing.T, c *kfake.Cluster, f *floor, name string, tune ...func(*worker)) *worker {
+func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker)) *worker {
 	t.Helper()
 	w := &worker{name: name, f: f, cl: newClient(t, c), done: make(chan struct{})}
 	w.cfg = quick(w.cl, name)
+	w.cfg.Group = groupAt(c)
+	if r, ok := c.(*realKafka); ok {
+		r.overWire(t, &w.cfg)
+	}
 	for _, fn := range tune {
 		fn(w)
 	}

@@ -14,7 +14,11 @@ import (
 )
 
 func TestCooperativeRebalanceLeavesKeptPartitionsAlone(t *testing.T) {
-	c, f := newCluster(t), newFloor()
+	testCooperative(t, newCluster(t))
+}
+
+func testCooperative(t *testing.T, c site) {
+	f := newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	b := newWorker(t, c, f, "b").start(t)

@@ -8,12 +8,11 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// startFranz joins a franz-go member that keeps the floor's books; it gives what was revoked so far.
-func startFranz(t *testing.T, c *kfake.Cluster, f *floor, b kgo.GroupBalancer) (stop func()) {
+// startFranz joins a franz-go member that keeps the floor's books; stop has it leave.
+func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func()) {
 	t.Helper()
 	tps := func(m map[string][]int32) (out []TP) {
 		for topic, ps := range m {
@@ -23,7 +22,7 @@ func startFranz(t *testing.T, c *kfake.Cluster, f *floor, b kgo.GroupBalancer) (
 		}
 		return out
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup("billing"), kgo.ConsumeTopics("orders"), kgo.Balancers(b),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("orders"), kgo.Balancers(b),
 		kgo.SessionTimeout(2*time.Second), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(10*time.Second),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.take("franz", tps(m)...) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.drop("franz", tps(m)...) }),
@@ -36,10 +35,10 @@ func startFranz(t *testing.T, c *kfake.Cluster, f *floor, b kgo.GroupBalancer) (
 }
 
 // startKafkaGo joins a kafka-go consumer group member, the engine of its Reader.
-func startKafkaGo(t *testing.T, c *kfake.Cluster, f *floor, b kafka.GroupBalancer) (stop func()) {
+func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop func()) {
 	t.Helper()
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: "billing", Brokers: c.ListenAddrs(), Topics: []string{"orders"}, GroupBalancers: []kafka.GroupBalancer{b},
+		ID: groupAt(c), Brokers: c.ListenAddrs(), Topics: []string{"orders"}, GroupBalancers: []kafka.GroupBalancer{b},
 		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: 2 * time.Second, RebalanceTimeout: 10 * time.Second, JoinGroupBackoff: 100 * time.Millisecond,
 	})
 	if err != nil {
@@ -84,16 +83,20 @@ func startKafkaGo(t *testing.T, c *kfake.Cluster, f *floor, b kafka.GroupBalance
 }
 
 func TestSharesAGroupWithOtherClientsEitherSideLeading(t *testing.T) {
+	testSharing(t, func(t *testing.T) site { return newCluster(t) })
+}
+
+func testSharing(t *testing.T, at func(*testing.T) site) {
 	type other struct {
 		name  string
 		use   Balancer
-		start func(*testing.T, *kfake.Cluster, *floor) func()
+		start func(*testing.T, site, *floor) func()
 	}
-	franz := func(b kgo.GroupBalancer) func(*testing.T, *kfake.Cluster, *floor) func() {
-		return func(t *testing.T, c *kfake.Cluster, f *floor) func() { return startFranz(t, c, f, b) }
+	franz := func(b kgo.GroupBalancer) func(*testing.T, site, *floor) func() {
+		return func(t *testing.T, c site, f *floor) func() { return startFranz(t, c, f, b) }
 	}
-	kafkaGo := func(b kafka.GroupBalancer) func(*testing.T, *kfake.Cluster, *floor) func() {
-		return func(t *testing.T, c *kfake.Cluster, f *floor) func() { return startKafkaGo(t, c, f, b) }
+	kafkaGo := func(b kafka.GroupBalancer) func(*testing.T, site, *floor) func() {
+		return func(t *testing.T, c site, f *floor) func() { return startKafkaGo(t, c, f, b) }
 	}
 	for _, o := range []other{
 		{"franz", CooperativeSticky, franz(kgo.CooperativeStickyBalancer())},
@@ -106,7 +109,7 @@ func TestSharesAGroupWithOtherClientsEitherSideLeading(t *testing.T) {
 		for _, first := range []string{"ours", o.name} {
 			t.Run(fmt.Sprintf("%s/%s/%s leads", o.name, o.use, first), func(t *testing.T) {
 				t.Parallel()
-				c, f := newCluster(t), newFloor()
+				c, f := at(t), newFloor()
 				ours := newWorker(t, c, f, "ours", func(w *worker) { w.cfg.Balancers = []Balancer{o.use} })
 				var stop func()
 				if first == "ours" {

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"slices"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -11,22 +12,15 @@ import (
 // KIP-447): an older one would be read twice. If the term ends meanwhile it gives nil without an error.
 func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]int64, error) {
 	found := make(map[TP]int64, len(tps))
+	open := slices.Clone(tps)
 	for try := 0; ; try++ {
-		var open []TP
-		for _, tp := range tps {
-			if _, ok := found[tp]; !ok {
-				open = append(open, tp)
-			}
+		c, err := m.fetchOffsets(ctx, open, found)
+		if c == classFatal {
+			return nil, err
 		}
+		open = slices.DeleteFunc(open, func(tp TP) bool { _, ok := found[tp]; return ok })
 		if len(open) == 0 {
 			return found, nil
-		}
-		c, err := m.fetchOffsets(ctx, open, found)
-		switch c {
-		case classOK:
-			continue
-		case classFatal:
-			return nil, err
 		}
 		m.event("retry", "committed offsets are not to be had yet; trying again", err)
 		select {

@@ -155,14 +155,10 @@ func (b *board) shed(from int) bool {
 func (b *board) move(from, to int, topic string) {
 	held := b.holds[from][topic]
 	pick := len(held) - 1
-	for i := len(held) - 1; i >= 0; i-- {
-		c, claimed := b.claims[TP{topic, held[i]}]
-		if claimed && c.peer == to {
+	for i := range held {
+		if c, claimed := b.claims[TP{topic, held[i]}]; !claimed || c.peer != from {
 			pick = i
 			break
-		}
-		if !claimed || c.peer != from {
-			pick = i
 		}
 	}
 	partition := held[pick]

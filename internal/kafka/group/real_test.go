@@ -1,0 +1,250 @@
+package group
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// realKafka is a group of its own on a real cluster, with 6 partitions of "orders" and 2 of "payments" under names of its own.
+type realKafka struct {
+	addrs []string
+	group string
+}
+
+func (r *realKafka) ListenAddrs() []string { return r.addrs }
+
+// atRealKafka gives a fresh group at KAFKA_BROKERS, or skips.
+func atRealKafka(t *testing.T) *realKafka {
+	t.Helper()
+	brokers := os.Getenv("KAFKA_BROKERS")
+	if brokers == "" {
+		t.Skip("KAFKA_BROKERS is not set: this test needs a real Kafka")
+	}
+	r := &realKafka{addrs: strings.Split(brokers, ","), group: fmt.Sprintf("laneway-group-%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), time.Now().UnixNano())}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	for name, n := range map[string]int32{"orders": 6, "payments": 2} {
+		topic := kmsg.NewCreateTopicsRequestTopic()
+		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, n, 1
+		req.Topics = append(req.Topics, topic)
+	}
+	resp, err := req.RequestWith(t.Context(), newClient(t, r).kgo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range resp.Topics {
+		if topic.ErrorCode != 0 && topic.ErrorCode != 36 { // 36: it is there already
+			t.Fatalf("topic %s: error %d", topic.Topic, topic.ErrorCode)
+		}
+	}
+	return r
+}
+
+// overWire has a member talk as it does in production: over kafka-go's Transport.
+func (r *realKafka) overWire(t *testing.T, cfg *Config) {
+	cl := wire.New(wire.Config{Brokers: r.addrs, ClientID: cfg.ClientID})
+	t.Cleanup(cl.Close)
+	hooked := cfg.Requester.(*client)
+	cfg.Requester = &wired{Client: cl, client: hooked}
+	cfg.HeartbeatInterval = 100 * time.Millisecond
+}
+
+// wired is wire's client with the hook of the kfake tests' one.
+type wired struct {
+	*wire.Client
+	client *client
+}
+
+func (w *wired) Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
+	if w.client.hook != nil {
+		if resp, err, handled := w.client.hook(req); handled {
+			return resp, err
+		}
+	}
+	return w.Client.Group(ctx, group, req)
+}
+
+func TestRealKafkaCooperativeRebalanceLeavesKeptPartitionsAlone(t *testing.T) {
+	testCooperative(t, atRealKafka(t))
+}
+
+func TestRealKafkaSharesAGroupWithOtherClientsEitherSideLeading(t *testing.T) {
+	testSharing(t, func(t *testing.T) site { return atRealKafka(t) })
+}
+
+func TestRealKafkaSharesAGroupWithJavaEitherSideLeading(t *testing.T) {
+	console := os.Getenv("KAFKA_CONSOLE_CONSUMER")
+	if atRealKafka(t); console == "" {
+		t.Skip("KAFKA_CONSOLE_CONSUMER is not set: this test needs Java's console consumer")
+	}
+	for balancer, class := range map[Balancer]string{CooperativeSticky: "CooperativeStickyAssignor", Sticky: "StickyAssignor", Range: "RangeAssignor"} {
+		for _, first := range []string{"ours", "java"} {
+			t.Run(fmt.Sprintf("%s/%s leads", balancer, first), func(t *testing.T) {
+				c, f := atRealKafka(t), newFloor()
+				ours := newWorker(t, c, f, "ours", func(w *worker) { w.cfg.Balancers = []Balancer{balancer} })
+				if first == "ours" {
+					ours.start(t)
+					f.awaitShares(t, map[string]int{"ours": 6})
+					stop := startJava(t, c, console, class)
+					f.awaitShares(t, map[string]int{"ours": 3})
+					stop()
+					f.awaitShares(t, map[string]int{"ours": 6})
+				} else {
+					startJava(t, c, console, class)
+					awaitMember(t, c, ours.cl)
+					ours.start(t)
+					f.awaitShares(t, map[string]int{"ours": 3})
+				}
+				if len(ours.lost) > 0 {
+					t.Errorf("lost %v: %v", ours.lost, ours.lostErr)
+				}
+			})
+		}
+	}
+}
+
+// startJava joins Java's console consumer; stop has it leave.
+func startJava(t *testing.T, c *realKafka, console, assignor string) (stop func()) {
+	t.Helper()
+	args := append(strings.Fields(console), "--bootstrap-server", c.addrs[0], "--topic", "orders", "--group", c.group,
+		"--consumer-property", "heartbeat.interval.ms=200", "--consumer-property", "session.timeout.ms=3000",
+		"--consumer-property", "partition.assignment.strategy=org.apache.kafka.clients.consumer."+assignor)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the command line may be a script around Java
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// awaitMember polls until the group is stable with one member: another process offers no event.
+func awaitMember(t *testing.T, c *realKafka, cl *client) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	req := kmsg.NewPtrDescribeGroupsRequest()
+	req.Groups = []string{c.group}
+	for {
+		resp, err := req.RequestWith(ctx, cl.kgo)
+		if err == nil && len(resp.Groups) == 1 && resp.Groups[0].State == "Stable" && len(resp.Groups[0].Members) == 1 {
+			return
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			t.Fatalf("the Java consumer did not join: %v, %v", resp, err)
+		}
+	}
+}
+
+func TestRealKafkaDrainMayOutlastTheSession(t *testing.T) {
+	c, f := atRealKafka(t), newFloor()
+	var failed map[TP]error
+	tune := func(w *worker) {
+		w.cfg.Balancers, w.cfg.SessionTimeout = []Balancer{Range}, 1500*time.Millisecond
+	}
+	a := newWorker(t, c, f, "a", tune, func(w *worker) {
+		beats, enough := 0, make(chan struct{})
+		draining := make(chan struct{})
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if _, ok := req.(*kmsg.HeartbeatRequest); ok {
+				select {
+				case <-draining:
+					if beats++; beats == 40 {
+						close(enough)
+					}
+				default:
+				}
+			}
+			return nil, nil, false
+		}
+		w.drain = func(ctx context.Context, w *worker, _ []TP) {
+			close(draining)
+			<-enough
+			failed = w.Commit(ctx, map[TP]int64{orders(0): 3})
+			w.drain = nil
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	newWorker(t, c, f, "b", tune).start(t)
+	f.awaitShares(t, map[string]int{"a": 3, "b": 3})
+	f.check(t)
+	if len(failed) > 0 || len(a.lost) > 0 {
+		t.Errorf("commit %v, lost %v", failed, a.lostErr)
+	}
+}
+
+func TestRealKafkaCancelledJoinReturnsAtOnceAndLeavesNoZombie(t *testing.T) {
+	testCancelledJoin(t, atRealKafka(t))
+}
+
+func TestRealKafkaStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
+	for _, role := range []string{"leader", "follower"} {
+		for _, balancer := range []Balancer{CooperativeSticky, Range} {
+			t.Run(fmt.Sprintf("%s/%s", role, balancer), func(t *testing.T) {
+				c, f := atRealKafka(t), newFloor()
+				static := func(id string, topics ...string) func(*worker) {
+					return func(w *worker) {
+						w.cfg.InstanceID, w.cfg.Topics, w.cfg.Balancers = id, topics, []Balancer{balancer}
+						w.cfg.SessionTimeout = 10 * time.Second
+					}
+				}
+				changes := newWorker(t, c, f, "before", static("i-1", "orders"))
+				other := newWorker(t, c, f, "other", static("i-2", "orders"))
+				if role == "leader" {
+					changes.start(t)
+					f.awaitShares(t, map[string]int{"before": 6})
+					other.start(t)
+				} else {
+					other.start(t)
+					f.awaitShares(t, map[string]int{"other": 6})
+					changes.start(t)
+				}
+				f.awaitShares(t, map[string]int{"before": 3, "other": 3})
+				if err := changes.end(t); err != nil {
+					t.Fatal(err)
+				}
+				newWorker(t, c, f, "after", static("i-1", "orders", "payments")).start(t)
+				f.await(t, "both partitions of payments", func() bool {
+					return f.owner[TP{"payments", 0}] == "after" && f.owner[TP{"payments", 1}] == "after" && len(f.of("after"))+len(f.of("other")) == 8
+				})
+				f.check(t)
+			})
+		}
+	}
+}
+
+func TestRealKafkaStaticMemberRestartsWithoutARebalance(t *testing.T) {
+	c, f := atRealKafka(t), newFloor()
+	static := func(id string) func(*worker) { return func(w *worker) { w.cfg.InstanceID = id } }
+	stays := newWorker(t, c, f, "stays", static("i-1")).start(t)
+	f.awaitShares(t, map[string]int{"stays": 6})
+	goes := newWorker(t, c, f, "goes", static("i-2")).start(t)
+	f.awaitShares(t, map[string]int{"stays": 3, "goes": 3})
+	f.await(t, "the rebalance to end", func() bool { return stays.count("joined") >= 2 })
+	if err := goes.end(t); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	joined := stays.count("joined")
+	f.mu.Unlock()
+	newWorker(t, c, f, "again", static("i-2")).start(t)
+	f.awaitShares(t, map[string]int{"again": 3})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := stays.count("joined"); n != joined {
+		t.Errorf("the other went through %d rebalances", n-joined)
+	}
+}
