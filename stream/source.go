@@ -14,22 +14,27 @@ import "context"
 //   - Commit stores, per partition, the offset to go on from. One call at a time. A nil error means that all are stored. A *CommitError
 //     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
 //     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
-//   - Meta, Key and Offset read one element's lineage. They are called concurrently and must only read. Offset and Key are on the hot path.
+//   - Info is asked once, before anything connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error
 	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
-	Meta(v *T) Meta
-	Key(v *T) []byte
-	Offset(v *T) int64
 	Info() SourceInfo
+}
+
+// Lineage says where the elements of one Feed came from, by their index. It is asked as long as they are in flight, concurrently, so it must only
+// read. Offset is asked once for each, Key where a grouping needs it, Meta when somebody looks.
+type Lineage interface {
+	Meta(i int) Meta
+	Key(i int) []byte
+	Offset(i int) int64
 }
 
 // SourceInfo is what Build checks and Describe prints of a source, before anything connects.
 type SourceInfo struct {
-	Name     string  // "kafka orders, payments"
-	MustCommit bool  // a chain without a commit is refused (a consumer group)
-	NoCommit string  // why a commit word is refused ("reads without a group"); empty: commits are fine
-	Faults   []error // what is wrong with its configuration, all of it
+	Name       string  // "kafka orders, payments"
+	MustCommit bool    // a chain without a commit is refused (a consumer group)
+	NoCommit   string  // why a commit word is refused ("reads without a group"); empty: commits are fine
+	Faults     []error // what is wrong with its configuration, all of it
 }
 
 // Assignment is a partition that a source begins to feed.

@@ -1,0 +1,162 @@
+package lane
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Task is one element that waits for a worker. It is meant to be embedded in what it stands for; Of leads back to that.
+// A task may be put again once a worker is through with it.
+type Task struct {
+	next *Task
+	lane *Lane // nil: bound to no order
+	set  *Set
+	Of   any
+}
+
+// Lane is a queue of tasks that follow one another. It is ready, and with a worker, as long as n is not 0.
+//
+// The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle and must not touch it again. next of a
+// task is written before n is raised and read after it was lowered, so a worker that finds n above 0 sees the link.
+type Lane struct {
+	ID   uint64
+	n    atomic.Int32
+	tail *Task // guarded by set.mu
+	used bool  // since the last sweep; guarded by set.mu
+	dead atomic.Bool
+}
+
+// Set is the lanes of one partition at one stage.
+type Set struct {
+	pool *Pool
+
+	mu    sync.Mutex // guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a send
+	lanes map[uint64]*Lane
+	puts  int     // since the last sweep
+	ready []*Task // made ready since Begin
+
+	turn turn // guarded by pool.mu
+
+	queued atomic.Int64  // tasks put and not yet begun; kept where Config.Count asks for it
+	space  chan struct{} // closed when queued has fallen to half of what was too much; guarded by mu
+	enough int64         // that half; guarded by mu
+}
+
+// Full returns nil while fewer than limit tasks are queued, else a channel that is closed when half of them are gone.
+func (s *Set) Full(limit int) <-chan struct{} {
+	if s.queued.Load() < int64(limit) {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.space == nil {
+		s.space, s.enough = make(chan struct{}), int64(limit)/2
+	}
+	if s.queued.Load() <= s.enough { // it emptied meanwhile, and nobody may come to say so
+		close(s.space)
+		defer func() { s.space = nil }()
+	}
+	return s.space
+}
+
+// began counts k tasks as begun.
+func (s *Set) began(k int32) {
+	n := s.queued.Add(-int64(k))
+	s.mu.Lock()
+	if s.space != nil && n <= s.enough {
+		close(s.space)
+		s.space = nil
+	}
+	s.mu.Unlock()
+}
+
+// NewSet returns an empty set whose ready lanes go to the workers of p.
+func (p *Pool) NewSet() *Set {
+	return &Set{pool: p, lanes: make(map[uint64]*Lane)}
+}
+
+// Put adds one task to the lane named id.
+func (s *Set) Put(id uint64, t *Task) {
+	b := s.Begin()
+	b.Put(id, t)
+	b.End()
+}
+
+// PutLoose adds one task that follows no other.
+func (s *Set) PutLoose(t *Task) {
+	b := s.Begin()
+	b.PutLoose(t)
+	b.End()
+}
+
+// Batch adds many tasks under one lock: Begin, Put or PutLoose any number of times, End.
+type Batch struct{ s *Set }
+
+// Begin locks the set until End.
+func (s *Set) Begin() Batch {
+	s.mu.Lock()
+	return Batch{s}
+}
+
+// Put adds t to the end of the lane named id.
+func (b Batch) Put(id uint64, t *Task) {
+	s := b.s
+	l := s.lanes[id]
+	if l == nil {
+		l = &Lane{ID: id}
+		s.lanes[id] = l
+	}
+	l.used = true
+	s.count()
+	t.lane, t.set, t.next = l, s, nil
+	if l.n.Load() != 0 {
+		l.tail.next = t
+	}
+	l.tail = t
+	if l.n.Add(1) == 1 {
+		s.ready = append(s.ready, t)
+	}
+	if s.puts++; s.puts >= 1024 && s.puts >= 4*len(s.lanes) {
+		s.sweep()
+	}
+}
+
+func (s *Set) count() {
+	if s.pool.cfg.Count {
+		s.queued.Add(1)
+	}
+}
+
+// PutLoose adds a task that follows no other.
+func (b Batch) PutLoose(t *Task) {
+	b.s.count()
+	t.lane, t.set, t.next = nil, b.s, nil
+	b.s.ready = append(b.s.ready, t)
+}
+
+// End hands what became ready to the workers.
+func (b Batch) End() {
+	s := b.s
+	if len(s.ready) > 0 {
+		s.pool.publish(s, s.ready)
+		clear(s.ready)
+		s.ready = s.ready[:0]
+	}
+	s.mu.Unlock()
+}
+
+// sweep evicts the lanes that were idle since the last one, and lets go of the last task of those that are idle now, which would otherwise
+// keep its record alive. Only a put wakes an idle lane, and puts are excluded by mu.
+func (s *Set) sweep() {
+	s.puts = 0
+	for id, l := range s.lanes {
+		switch {
+		case l.n.Load() != 0 || l.dead.Load():
+			l.used = false
+		case l.used:
+			l.used, l.tail = false, nil
+		default:
+			delete(s.lanes, id)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package lane
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	turnRecords = 1000 // how many tasks a partition may start in one turn while others wait (MaxPartitions)
+	laneRun     = 256  // how many tasks of a lane a worker takes before it lets other ready lanes go first
+	keepIdle    = 256  // how many idle goroutines a pool keeps
+)
+
+// Config is what a Pool is made of.
+type Config struct {
+	Slots         int                              // workers at a time; 0: as many as there are ready lanes
+	MaxPartitions int                              // sets worked on at a time; 0: all
+	Bulk          int                              // above 0: a worker takes up to so many tasks of a lane in one call
+	Work          func(w *Worker) func(ts []*Task) // called once per worker; with Bulk 0 ts has one task
+	One           func(w *Worker) func(t *Task)    // used instead of Work where Bulk is 0
+	Go            func(func())                     // starts a goroutine that its owner waits for
+	Count         bool // keep count of what is queued, for Set.Full
+	Park          *Limit                           // how many waits may lend their slot
+}
+
+// Pool is the workers of one stage, and the tasks that are ready for them.
+//
+// A slot is the right to work; busy counts those taken. The pool is work-conserving: while a task is ready and a slot is free, a wake-up is on
+// its way (waking). At most one is: the woken worker wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
+type Pool struct {
+	cfg   Config
+	ready queue
+
+	mu       sync.Mutex // guards what follows and the writer's side of ready; never held across a send that can block
+	busy     int
+	waking   bool
+	idle     []*Worker // without a slot, each waiting on its wake
+	spare    []*Worker // without a goroutine
+	resume   []*Worker // waiting for a slot after Lend
+	closed   bool
+	turns    []*Set       // sets that wait for their turn (MaxPartitions)
+	active   int          // sets that have theirs
+	resuming atomic.Int32 // len(resume), for a look without the lock
+}
+
+// NewPool returns a pool without goroutines: they start when there is work.
+func NewPool(cfg Config) *Pool {
+	p := &Pool{cfg: cfg}
+	if p.cfg.Slots <= 0 {
+		p.cfg.Slots = 1 << 30
+	}
+	p.ready.init()
+	return p
+}
+
+// Close ends the idle workers; the others end when they run out of work. Tasks put afterwards are never worked on.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, w := range idle {
+		w.wake <- struct{}{}
+	}
+}
+
+// publish makes tasks of s ready. The caller holds s.mu.
+func (p *Pool) publish(s *Set, ts []*Task) {
+	p.mu.Lock()
+	if p.cfg.MaxPartitions > 0 {
+		p.publishInTurn(s, ts)
+	} else {
+		for _, t := range ts {
+			p.ready.push(t)
+		}
+	}
+	w, fresh := p.wakeOne()
+	p.mu.Unlock()
+	p.rouse(w, fresh)
+}
+
+// wakeOne takes a slot for one more worker if there is work that nobody is on the way to. It returns the worker to rouse after mu is
+// released, and whether that one needs a goroutine. The caller holds mu.
+func (p *Pool) wakeOne() (w *Worker, fresh bool) {
+	if p.waking || p.closed || p.busy >= p.cfg.Slots || p.ready.empty() {
+		return nil, false
+	}
+	p.waking = true
+	p.busy++
+	if n := len(p.idle); n > 0 {
+		w = p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		w.waker = true
+		return w, false
+	}
+	if n := len(p.spare); n > 0 {
+		w = p.spare[n-1]
+		p.spare = p.spare[:n-1]
+	} else {
+		w = p.newWorker()
+	}
+	w.waker = true
+	return w, true
+}
+
+func (p *Pool) rouse(w *Worker, fresh bool) {
+	switch {
+	case w == nil:
+	case fresh:
+		p.cfg.Go(w.loop)
+	default:
+		w.wake <- struct{}{} // has room for one, and an idle or resuming worker is woken once
+	}
+}
+
+// Limit bounds how many waits may lend their slot at a time, over all pools that share it.
+type Limit struct {
+	Max int32
+	n   atomic.Int32
+}
+
+func (l *Limit) take() bool {
+	if l.n.Add(1) > l.Max {
+		l.n.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (l *Limit) put() { l.n.Add(-1) }
+
+// Taken is how many are lent now.
+func (l *Limit) Taken() int { return int(l.n.Load()) }

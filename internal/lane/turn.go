@@ -1,0 +1,134 @@
+package lane
+
+// turn is a set's place in the rotation of MaxPartitions: at most so many sets have tasks with the workers at a time. A set keeps its turn
+// until it has nothing ready, or for turnRecords tasks while others wait. Guarded by Pool.mu.
+type turn struct {
+	active  bool
+	queued  bool      // in Pool.turns
+	out     int       // lanes and loose tasks handed to the workers and not yet through, and waits that took part again
+	used    int       // tasks started in this turn
+	waiting []*Task   // ready, but it is not this set's turn
+	resume  []*Worker // waits that are over, but it is not this set's turn
+}
+
+func (tn *turn) wants() bool { return len(tn.waiting) > 0 || len(tn.resume) > 0 }
+
+// spent reports whether s has to make room for another set.
+func (p *Pool) spent(s *Set) bool { return s.turn.used >= turnRecords && len(p.turns) > 0 }
+
+func (p *Pool) publishInTurn(s *Set, ts []*Task) {
+	tn := &s.turn
+	if tn.active && !p.spent(s) {
+		for _, t := range ts {
+			p.ready.push(t)
+		}
+		tn.out += len(ts)
+		return
+	}
+	tn.waiting = append(tn.waiting, ts...)
+	p.queueTurn(s)
+	p.nextTurn()
+}
+
+func (p *Pool) queueTurn(s *Set) {
+	if !s.turn.active && !s.turn.queued {
+		s.turn.queued = true
+		p.turns = append(p.turns, s)
+	}
+}
+
+// nextTurn gives free turns to the sets that wait longest.
+func (p *Pool) nextTurn() {
+	for p.active < p.cfg.MaxPartitions && len(p.turns) > 0 {
+		s := p.turns[0]
+		p.turns = p.turns[1:]
+		s.turn.queued, s.turn.active, s.turn.used = false, true, 0
+		p.active++
+		p.release(s)
+	}
+}
+
+// release hands what s has waiting to the workers.
+func (p *Pool) release(s *Set) {
+	tn := &s.turn
+	for _, t := range tn.waiting {
+		p.ready.push(t)
+	}
+	tn.out += len(tn.waiting) + len(tn.resume)
+	clear(tn.waiting)
+	tn.waiting = tn.waiting[:0]
+	for _, w := range tn.resume {
+		w.wake <- struct{}{} // has room: w waits on it in Lend and is in no other list
+	}
+	tn.resume = tn.resume[:0]
+}
+
+// settle ends the turn of s when nothing of it is with the workers any more.
+func (p *Pool) settle(s *Set) {
+	tn := &s.turn
+	if !tn.active || tn.out > 0 {
+		return
+	}
+	if tn.wants() && len(p.turns) == 0 {
+		tn.used = 0
+		p.release(s)
+		return
+	}
+	tn.active = false
+	p.active--
+	if tn.wants() {
+		p.queueTurn(s)
+	}
+	p.nextTurn()
+}
+
+// startInTurn counts a task that is about to be worked on; false: its set's turn is spent and the task waits for the next.
+func (w *Worker) startInTurn(s *Set, t *Task) bool {
+	p := w.pool
+	p.mu.Lock()
+	if !p.spent(s) {
+		s.turn.used++
+		p.mu.Unlock()
+		return true
+	}
+	p.mu.Unlock()
+	w.endInTurn(s, t)
+	return false
+}
+
+func (w *Worker) mustYield(s *Set) bool {
+	w.pool.mu.Lock()
+	defer w.pool.mu.Unlock()
+	return w.pool.spent(s)
+}
+
+// endInTurn says that a lane or a loose task is through, or goes on at rest of the lane in its set's next turn.
+func (w *Worker) endInTurn(s *Set, rest *Task) {
+	p := w.pool
+	p.mu.Lock()
+	s.turn.out--
+	if rest != nil {
+		s.turn.waiting = append(s.turn.waiting, rest)
+	}
+	p.settle(s)
+	next, fresh := p.wakeOne()
+	p.mu.Unlock()
+	p.rouse(next, fresh)
+}
+
+// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when the turn comes round.
+func (p *Pool) leaveTurn(s *Set) {
+	s.turn.out--
+	p.settle(s)
+}
+
+func (p *Pool) joinTurn(s *Set, w *Worker) bool {
+	if s.turn.active && !p.spent(s) {
+		s.turn.out++
+		return true
+	}
+	s.turn.resume = append(s.turn.resume, w)
+	p.queueTurn(s)
+	p.nextTurn()
+	return false
+}

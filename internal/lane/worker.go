@@ -1,0 +1,239 @@
+package lane
+
+// Worker is one goroutine of a pool and what was built for it. All its methods are for the code it is running.
+type Worker struct {
+	pool  *Pool
+	wake  chan struct{} // room for one; never closed
+	one   func(*Task)
+	bulk  func([]*Task)
+	buf   []*Task
+	lane  *Lane
+	set   *Set
+	waker bool // was woken by wakeOne and has not found work yet
+}
+
+func (p *Pool) newWorker() *Worker {
+	w := &Worker{pool: p, wake: make(chan struct{}, 1)}
+	if p.cfg.Bulk > 0 {
+		w.bulk = p.cfg.Work(w)
+	} else {
+		w.one = p.cfg.One(w)
+	}
+	return w
+}
+
+// Lane is the name of the lane that is being worked on, 0 for a loose task.
+func (w *Worker) Lane() uint64 {
+	if w.lane == nil {
+		return 0
+	}
+	return w.lane.ID
+}
+
+// Poison marks the current lane: what follows in it must not be worked on any more (Poisoned says so).
+func (w *Worker) Poison() {
+	if w.lane != nil {
+		w.lane.dead.Store(true)
+	}
+}
+
+// Poisoned reports whether the lane that is being worked on was poisoned.
+func (w *Worker) Poisoned() bool { return w.lane != nil && w.lane.dead.Load() }
+
+// loop works while there is work. It holds a slot except while it waits on wake.
+func (w *Worker) loop() {
+	p := w.pool
+	for {
+		t := p.ready.pop()
+		if t == nil {
+			p.mu.Lock()
+			if t = p.ready.pop(); t == nil { // pushes are under mu: this look is final
+				if w.rest() {
+					return
+				}
+				continue
+			}
+			p.mu.Unlock()
+		}
+		if w.waker {
+			w.passOn()
+		}
+		w.run(t)
+		if p.resuming.Load() > 0 && w.handOver() {
+			return
+		}
+	}
+}
+
+// passOn lets the next worker be woken, now that this one has found work.
+func (w *Worker) passOn() {
+	p := w.pool
+	w.waker = false
+	p.mu.Lock()
+	p.waking = false
+	next, fresh := p.wakeOne()
+	p.mu.Unlock()
+	p.rouse(next, fresh)
+}
+
+// rest gives the slot back and waits to be woken. It is called with mu held, releases it, and reports whether the goroutine should end.
+func (w *Worker) rest() (end bool) {
+	p := w.pool
+	if w.waker {
+		w.waker = false
+		p.waking = false
+	}
+	p.busy--
+	return w.idle()
+}
+
+// idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and released.
+func (w *Worker) idle() (end bool) {
+	p := w.pool
+	w.lane, w.set = nil, nil
+	if p.closed || len(p.idle) >= keepIdle {
+		if len(p.spare) < keepIdle {
+			p.spare = append(p.spare, w)
+		}
+		p.mu.Unlock()
+		return true
+	}
+	p.idle = append(p.idle, w)
+	p.mu.Unlock()
+	<-w.wake
+	p.mu.Lock()
+	end = p.closed && !w.waker
+	p.mu.Unlock()
+	return end
+}
+
+// handOver gives the slot to a worker that waits to go on after a Lend, and parks this one.
+func (w *Worker) handOver() (end bool) {
+	p := w.pool
+	p.mu.Lock()
+	if len(p.resume) == 0 {
+		p.mu.Unlock()
+		return false
+	}
+	r := p.resume[0]
+	p.resume = p.resume[1:]
+	p.resuming.Add(-1)
+	r.wake <- struct{}{} // has room: r waits on it and is in no other list
+	return w.idle()
+}
+
+// run works on a task and, if it heads a lane, on what follows in the lane.
+func (w *Worker) run(t *Task) {
+	l, s := t.lane, t.set
+	w.lane, w.set = l, s
+	inTurn := w.pool.cfg.MaxPartitions > 0
+	for n := 1; ; n++ {
+		if inTurn && !w.startInTurn(s, t) {
+			return
+		}
+		k := int32(1)
+		if w.bulk != nil {
+			t, k = w.runBulk(t)
+		} else {
+			if w.pool.cfg.Count {
+				s.began(1)
+			}
+			w.one(t)
+		}
+		if l == nil || l.n.Add(-k) == 0 {
+			if inTurn {
+				w.endInTurn(s, nil)
+			}
+			return
+		}
+		t = t.next
+		switch {
+		case inTurn && w.mustYield(s):
+			w.endInTurn(s, t)
+			return
+		case n >= laneRun && !inTurn || w.pool.resuming.Load() > 0 && !inTurn:
+			w.requeue(t)
+			return
+		}
+	}
+}
+
+// runBulk works on up to Bulk tasks of a lane in one call and returns the last of them.
+func (w *Worker) runBulk(t *Task) (last *Task, took int32) {
+	ts := append(w.buf[:0], t)
+	if t.lane != nil {
+		for k := min(t.lane.n.Load(), int32(w.pool.cfg.Bulk)); int32(len(ts)) < k; {
+			t = t.next
+			ts = append(ts, t)
+		}
+	}
+	k := int32(len(ts))
+	if w.pool.cfg.Count {
+		t.set.began(k)
+	}
+	w.bulk(ts)
+	clear(ts)
+	w.buf = ts[:0]
+	return t, k
+}
+
+// requeue puts a lane that is not through at the end of the queue, so that others get on.
+func (w *Worker) requeue(t *Task) {
+	p := w.pool
+	p.mu.Lock()
+	p.ready.push(t)
+	next, fresh := p.wakeOne()
+	p.mu.Unlock()
+	p.rouse(next, fresh)
+}
+
+// Lend runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
+// Where too many are lent already, it keeps the slot: an outage becomes backpressure.
+func (w *Worker) Lend(wait func()) {
+	p := w.pool
+	if !p.cfg.Park.take() {
+		wait()
+		return
+	}
+	l, s := w.lane, w.set
+	p.mu.Lock()
+	var r *Worker
+	if len(p.resume) > 0 {
+		r = p.resume[0]
+		p.resume = p.resume[1:]
+		p.resuming.Add(-1)
+	} else {
+		p.busy--
+	}
+	if p.cfg.MaxPartitions > 0 {
+		p.leaveTurn(s)
+	}
+	next, fresh := p.wakeOne()
+	p.mu.Unlock()
+	if r != nil {
+		r.wake <- struct{}{}
+	}
+	p.rouse(next, fresh)
+
+	wait()
+
+	p.mu.Lock()
+	if p.cfg.MaxPartitions > 0 && !p.joinTurn(s, w) {
+		next, fresh = p.wakeOne()
+		p.mu.Unlock()
+		p.rouse(next, fresh)
+		<-w.wake // the turn has come round, and counts this worker
+		p.mu.Lock()
+	}
+	if p.busy < p.cfg.Slots {
+		p.busy++
+		p.mu.Unlock()
+	} else {
+		p.resume = append(p.resume, w)
+		p.resuming.Add(1)
+		p.mu.Unlock()
+		<-w.wake
+	}
+	w.lane, w.set = l, s
+	p.cfg.Park.put()
+}

@@ -1,0 +1,98 @@
+package source
+
+import (
+	"context"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// local is a source of one partition whose values come from this process.
+type localSource[T any] struct {
+	name string
+	pull func(context.Context) (T, bool, error)
+	wake chan struct{} // room for one; never closed
+}
+
+// local makes a chain whose every run pulls from a func of its own.
+func local[T any](name string, open func() func(context.Context) (T, bool, error)) stream.Stream[T] {
+	return stream.From(func() stream.Source[T] {
+		return &localSource[T]{name: name, pull: open(), wake: make(chan struct{}, 1)}
+	})
+}
+
+func (s *localSource[T]) Info() stream.SourceInfo {
+	info := stream.SourceInfo{Name: s.name}
+	if s.pull == nil {
+		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "the func is nil", Do: "pass a function"})
+	}
+	return info
+}
+
+// Commit has nowhere to store an offset, and nobody who would ask for it.
+func (s *localSource[T]) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+
+// chunkMax is how many values are handed over at a time.
+const chunkMax = 256
+
+func (s *localSource[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
+	tp := stream.TopicPartition{Topic: s.name}
+	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: tp, Committed: -1, Wake: func() {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	p := ps[0]
+	for ctx.Err() == nil {
+		room, _ := p.Room()
+		if room == 0 {
+			select {
+			case <-s.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		more, err := s.feed(ctx, p, min(room, chunkMax))
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+// feed pulls up to n values, as many as come without a wait behind the first.
+func (s *localSource[T]) feed(ctx context.Context, p *stream.Partition[T], n int) (more bool, err error) {
+	vals := make([]T, 0, n)
+	more = true
+	for len(vals) < n && more {
+		var v T
+		if v, more, err = s.pull(ctx); err != nil || !more {
+			break
+		}
+		vals = append(vals, v)
+	}
+	if from := p.Next(); len(vals) > 0 {
+		p.Feed(vals, &lineage{topic: s.name, from: from, at: time.Now()}, from+int64(len(vals)), 0)
+	}
+	return more, err
+}
+
+// lineage of values that have none but their place.
+type lineage struct {
+	topic string
+	from  int64
+	at    time.Time
+}
+
+func (l *lineage) Meta(i int) stream.Meta {
+	return stream.Meta{Topic: l.topic, Offset: l.from + int64(i), Time: l.at}
+}
+func (l *lineage) Key(int) []byte     { return nil }
+func (l *lineage) Offset(i int) int64 { return l.from + int64(i) }

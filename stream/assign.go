@@ -1,0 +1,188 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// A partition's life: assign, then revoke or lose. See part for what it is.
+
+func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func()) *part {
+	p := &part{run: r, tp: tp, epoch: epoch, wake: wake, committed: committed, end: -1, mark: -1,
+		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
+		state: make([]any, len(r.steps))}
+	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
+	p.led.Rest = p.atRest
+	if r.committer != nil {
+		p.led.Finished = r.committer.count
+	}
+	for i, sg := range r.stages {
+		p.sets[i] = sg.pool.NewSet()
+		if sg.plan.keepOrder {
+			p.orders[i] = new(reorder)
+		}
+	}
+	for n, st := range r.steps {
+		if n.keep != nil {
+			p.state[st.state] = n.keep(st, p)
+		}
+	}
+	return p
+}
+
+func (r *run) assign(_ context.Context, as []Assignment) ([]*part, error) {
+	r.mu.Lock()
+	var ps []*part
+	list := slices.Clone(r.list)
+	for _, a := range as {
+		if r.parts[a.TopicPartition] != nil {
+			r.mu.Unlock()
+			return nil, fmt.Errorf("%v was assigned twice: revoke it first", a.TopicPartition)
+		}
+	}
+	for _, a := range as {
+		r.epochs[a.TopicPartition]++
+		p := r.newPart(a.TopicPartition, r.epochs[a.TopicPartition], a.Committed, a.Wake)
+		p.next = a.Next
+		p.led.Start(a.Next)
+		r.parts[p.tp] = p
+		ps, list = append(ps, p), append(list, p)
+	}
+	r.list = list
+	r.online = nil
+	stopped := r.state.Load()&draining != 0
+	r.mu.Unlock()
+	for _, p := range ps {
+		if stopped {
+			p.raise(closing)
+		}
+		r.emit(Assigned{p.tp, p.next, p.epoch})
+	}
+	for _, p := range list {
+		r.settle(p) // shares have shrunk
+	}
+	return ps, nil
+}
+
+func (r *run) drop(p *part) {
+	r.mu.Lock()
+	if r.parts[p.tp] == p {
+		delete(r.parts, p.tp)
+		r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
+	}
+	r.mu.Unlock()
+}
+
+func (r *run) lose(err error, ps []*part) {
+	for _, p := range ps {
+		if p.flags.Load()&gone != 0 {
+			continue
+		}
+		p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err))
+		r.drop(p)
+		r.emit(Lost{p.tp, p.epoch, err})
+		r.settle(p)
+	}
+}
+
+// revoke drains partitions, commits them, and lets them go.
+func (r *run) revoke(ctx context.Context, ps []*part) {
+	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.flags.Load()&gone != 0 })
+	ctx, cancel := r.drainTime(ctx)
+	defer cancel()
+	for _, p := range ps {
+		p.raise(closing)
+	}
+	r.complete(ctx, ps)
+	for _, p := range ps {
+		committed := p.committedOffset()
+		_, n := p.unfinished(0)
+		p.letGo(fmt.Errorf("%v was revoked", p.tp))
+		r.drop(p)
+		r.emit(Revoked{p.tp, p.epoch, committed, n})
+	}
+}
+
+// drainTime bounds ctx by what a drain may take.
+func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	r.mu.Lock()
+	end := r.deadline
+	r.mu.Unlock()
+	if end.IsZero() {
+		end = time.Now().Add(r.opts.drain)
+	}
+	return context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, end), ErrDrain)
+}
+
+func earlier(ctx context.Context, t time.Time) time.Time {
+	if d, ok := ctx.Deadline(); ok && d.Before(t) {
+		return d
+	}
+	return t
+}
+
+// complete waits until what has begun is finished and committed, below the commit too. When ctx ends it cancels the handlers' contexts, gives them
+// a moment to notice, and commits what there is.
+func (r *run) complete(ctx context.Context, ps []*part) {
+	for _, p := range ps {
+		r.settle(p)
+	}
+	calm := r.await(ctx, ps, func(p *part) bool { return p.led.AtRest() })
+	if !calm {
+		for _, p := range ps {
+			r.noteHeld(p)
+			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
+		}
+	}
+	r.noteLeaks()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
+	defer cancel()
+	if !calm {
+		r.await(grace, ps, func(p *part) bool { return p.led.AtRest() })
+	}
+	commitCtx, cancelCommit := ctx, context.CancelFunc(func() {})
+	if !calm {
+		commitCtx, cancelCommit = context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+	}
+	defer cancelCommit()
+	if err := r.committer.now(commitCtx, ps); err != nil {
+		r.note(fmt.Sprintf("the last commit: %v", err))
+	}
+	for _, p := range ps {
+		p.gate.clear()
+		r.settle(p)
+	}
+	if !r.await(ctx, ps, (*part).quiet) && r.plan.gated {
+		for _, p := range ps {
+			p.flags.Or(aborted)
+		}
+		if calm {
+			for _, p := range ps {
+				p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
+			}
+		}
+	}
+}
+
+// commitTime bounds the commit after a drain that ran out of time.
+const commitTime = 3 * time.Second
+
+// await waits until ok holds for each partition, nothing can change that any more, or ctx ends.
+func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
+	for _, p := range ps {
+		for !ok(p) && p.flags.Load()&gone == 0 {
+			select {
+			case <-p.rested:
+			case <-r.dryness():
+				return ok(p)
+			case <-ctx.Done():
+				return false
+			}
+		}
+	}
+	return true
+}

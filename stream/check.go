@@ -1,0 +1,251 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// BuildError is one fault of a chain or of its options. Build returns all of them, joined; match with errors.As.
+type BuildError struct {
+	Step string // where: the step's name, or the word; empty: the whole pipeline
+	What string
+	Do   string
+}
+
+func (e *BuildError) Error() string {
+	var b strings.Builder
+	if e.Step != "" {
+		fmt.Fprintf(&b, "%s: ", e.Step)
+	}
+	b.WriteString(e.What)
+	if e.Do != "" {
+		fmt.Fprintf(&b, ": %s", e.Do)
+	}
+	return b.String()
+}
+
+// checker looks for everything that is wrong with a chain, before anything connects.
+type checker struct {
+	nodes  []*node
+	info   SourceInfo
+	faults []error
+}
+
+func check(end *node, info SourceInfo, opts *options) error {
+	c := &checker{nodes: end.chain(), info: info, faults: slices.Clone(opts.faults)}
+	for _, f := range info.Faults {
+		c.faults = append(c.faults, f)
+	}
+	for _, o := range opts.observers {
+		if o.StepStart == nil && o.StepDone == nil && o.Event == nil {
+			c.say("Observe", "an Observer has no func", "set StepStart, StepDone or Event")
+		}
+	}
+	for i, n := range c.nodes {
+		c.node(n)
+		c.names(i, n)
+	}
+	c.policies()
+	c.grouping()
+	c.commits()
+	return errors.Join(c.faults...)
+}
+
+func (c *checker) say(step, what, do string) {
+	c.faults = append(c.faults, &BuildError{step, what, do})
+}
+
+func (n *node) label() string {
+	switch {
+	case n.opts.named && n.opts.name != "":
+		return n.opts.name
+	case n.name != "":
+		return n.word + "(" + n.name + ")"
+	}
+	return n.word
+}
+
+// node checks a word alone.
+func (c *checker) node(n *node) {
+	l := n.label()
+	if n.nilFunc {
+		if n.kind == kindTo {
+			c.say(l, "the sink is nil", "pass a Sink")
+		} else {
+			c.say(l, "the func is nil", "pass a function")
+		}
+	}
+	switch n.kind {
+	case kindDegree:
+		if n.n < 1 {
+			c.say(l, fmt.Sprintf("%d at a time", n.n), "n is at least 1")
+		}
+	case kindBatch:
+		if n.n < 1 {
+			c.say(l, fmt.Sprintf("a batch of %d", n.n), "size is at least 1")
+		}
+	case kindThrottle:
+		if n.rate <= 0 || n.n < 1 {
+			c.say(l, fmt.Sprintf("%g a second in bursts of %d lets nothing pass", n.rate, n.n), "both are above 0")
+		}
+	case kindCommit:
+		if !n.each && n.n < 1 {
+			c.say(l, fmt.Sprintf("every %d records", n.n), "n is at least 1; CommitEach commits as the watermark moves")
+		}
+	}
+	if n.wait < 0 {
+		c.say(l, fmt.Sprintf("a wait of %v", n.wait), "0 waits for the count alone")
+	}
+	c.stepOptions(n, l)
+}
+
+func (c *checker) stepOptions(n *node, l string) {
+	o := n.opts
+	if o.hasTimeout && o.timeout <= 0 {
+		c.say(l, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
+	}
+	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
+		c.say(l, "Use was given a nil middleware", "pass a function")
+	}
+	if o.hasMax && n.kind != kindDegree {
+		c.say(l, "MaxPartitions on a step that sets no degree", "give it to the Serial or Concurrent below")
+	}
+	if o.hasMax && o.maxPartitions < 1 {
+		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
+	}
+	if o.keepOrder && (n.kind != kindDegree || n.serial) {
+		c.say(l, "KeepOrder on a step that keeps order already", "it is for an ungrouped Concurrent or MapConcurrent")
+	}
+}
+
+func (c *checker) names(i int, n *node) {
+	if !n.opts.named {
+		return
+	}
+	if n.opts.name == "" {
+		c.say(n.word, "the name is empty", "leave Named out for the function's name")
+		return
+	}
+	for _, o := range c.nodes[:i] {
+		if o.opts.named && o.opts.name == n.opts.name {
+			c.say(n.opts.name, "two steps have this name", "names tell steps apart in logs and metrics: give each its own")
+		}
+	}
+}
+
+// policies finds those that no failure can reach.
+func (c *checker) policies() {
+	reached := map[*policy]bool{}
+	for i, n := range c.nodes {
+		if !n.isStep() {
+			continue
+		}
+		for _, b := range c.nodes[i+1:] {
+			if b.kind != kindPolicy {
+				continue
+			}
+			if b.policy.kind != retryPolicy || n.kind != kindTransform {
+				reached[b.policy] = true
+			}
+			if b.policy.ends() {
+				break
+			}
+		}
+	}
+	for _, n := range c.nodes {
+		p := n.policy
+		if p == nil {
+			continue
+		}
+		for _, f := range p.faults {
+			c.say(p.word, f, "pass a function, or leave the option out")
+		}
+		if p.kind == deadLetterPolicy && p.sink == nil {
+			c.say(p.word, "the sink is nil", "pass a Sink[Failure]")
+		}
+		if p.kind == retryPolicy && p.retry.MaxAttempts < 0 {
+			c.say(p.word, fmt.Sprintf("MaxAttempts is %d", p.retry.MaxAttempts), "0 means 3; 1 never tries again")
+		}
+		if !reached[p] {
+			c.say(p.word, "no failure can reach this policy",
+				"it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried")
+		}
+	}
+}
+
+// grouping follows the order that is left at each word.
+func (c *checker) grouping() {
+	var cur grouping
+	var lostBy *node // unordered work that nobody has said Ungroup to
+	var batched *node
+	for _, n := range c.nodes {
+		switch n.kind {
+		case kindDegree:
+			if n.opts.keepOrder && cur != ungrouped {
+				c.say(n.label(), "KeepOrder on a grouped step", "order is kept within the group already; leave it out")
+			}
+			if cur == ungrouped && !n.serial && !n.opts.keepOrder {
+				lostBy = n
+			}
+		case kindBatch:
+			batched = n
+		case kindMap, kindFlatMap:
+		case kindGroup:
+			c.group(n, cur, lostBy, batched)
+			cur = n.group
+			lostBy = nil
+		}
+	}
+}
+
+func (c *checker) group(n *node, cur grouping, lostBy, batched *node) {
+	if n.group == ungrouped {
+		return
+	}
+	if lostBy != nil {
+		c.say(n.word, fmt.Sprintf("%s above works without order, so there is none left to keep", lostBy.label()),
+			"group above it, give it KeepOrder, or say Ungroup in between to accept that")
+	}
+	if cur == byFunc || cur == byKey && n.group != byKey {
+		c.say(n.word, fmt.Sprintf("above it order is kept %v only, which is not enough", cur),
+			"put the coarser grouping first, or say Ungroup in between to accept that")
+	}
+	if batched != nil && (n.group == byKey || batched.across && n.group == byPartition) {
+		c.say(n.word, "a batch from above has no one key or partition", "group above the Batch, or use GroupBy with a key of the batch")
+	}
+}
+
+// commits checks what the guarantee rests on.
+func (c *checker) commits() {
+	var commit, across *node
+	for i, n := range c.nodes {
+		switch {
+		case n.kind == kindBatch && n.across:
+			across = n
+		case n.kind == kindPolicy && n.policy.kind == haltPolicy:
+			if commit != nil {
+				c.say(n.word, "below a commit there is no record left to freeze", "put it above "+commit.word)
+			}
+			if across != nil {
+				c.say(n.word, "below a batch across partitions it cannot say which partition to freeze", "leave AcrossPartitions out")
+			}
+		case n.kind == kindCommit:
+			if commit != nil {
+				c.say(n.word, "a second commit", "the first one decides the guarantee; take one of them out")
+			}
+			if c.info.NoCommit != "" {
+				c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "take the word out")
+			}
+			if across != nil && (&plan{nodes: c.nodes}).workBelow(i+1) {
+				c.say(n.word, "a batch across partitions cannot wait for its commits", "leave AcrossPartitions out, or commit below the work")
+			}
+			commit = n
+		}
+	}
+	if commit == nil && c.info.MustCommit {
+		c.say("", "nothing commits, so every start would read everything again",
+			"end the chain with CommitEach or CommitEvery (at least once), or put it above the work (at most once)")
+	}
+}

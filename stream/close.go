@@ -1,0 +1,161 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sourcegraph/conc"
+)
+
+// close ends what is left and says how it went.
+func (r *run) close(err error) error {
+	r.state.Or(over)
+	if r.committer != nil {
+		close(r.committer.stop)
+	}
+	r.stopCommit()
+	for _, sg := range r.stages {
+		if sg.doorway != nil {
+			sg.doorway.shut()
+		}
+	}
+	for _, sg := range r.stages {
+		sg.pool.Close()
+	}
+	r.cancelWork(errors.New("the pipeline has ended"))
+	r.waitForGoroutines()
+	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
+	return err
+}
+
+// waitForGoroutines waits for everything the run has started, except for handlers that do not listen.
+func (r *run) waitForGoroutines() {
+	var watch conc.WaitGroup
+	done := make(chan struct{})
+	watch.Go(func() {
+		defer close(done)
+		r.wg.Wait()
+	})
+	timer := time.NewTimer(handlerGrace)
+	defer timer.Stop()
+	select {
+	case <-done:
+		watch.Wait() // a panic of ours goes on here
+	case <-timer.C:
+		r.noteRunning()
+	}
+}
+
+// spawn starts a goroutine of the run. A panic of it, which would be a bug of this package, ends the pipeline and comes out of Run.
+func (r *run) spawn(f func()) {
+	r.wg.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				r.fail(panicked(p))
+				panic(p)
+			}
+		}()
+		f()
+	})
+}
+
+func (r *run) cause() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure
+}
+
+// openSinks opens the sinks that want it, in chain order; on a failure those that are open are closed again.
+func (r *run) openSinks(ctx context.Context) error {
+	for _, s := range r.plan.sinks() {
+		o, ok := s.(opener)
+		if !ok {
+			continue
+		}
+		c, cancel := context.WithTimeout(ctx, sinkTime)
+		err := guarded(func() error { return o.Open(c) })
+		cancel()
+		if err != nil {
+			return fmt.Errorf("opening sink %T: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) closeSinks() (err error) {
+	for _, s := range r.plan.sinks() {
+		c, ok := s.(closer)
+		if !ok {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), sinkTime)
+		if e := guarded(func() error { return c.Close(ctx) }); e != nil {
+			err = errors.Join(err, fmt.Errorf("closing sink %T: %w", s, e))
+		}
+		cancel()
+	}
+	return err
+}
+
+func (p *plan) sinks() (ss []any) {
+	for _, n := range p.nodes {
+		ss = append(ss, n.sinks...)
+	}
+	return ss
+}
+
+// noteHeld remembers what a drain that ran out of time has to cancel.
+func (r *run) noteHeld(p *part) {
+	for s, i := range p.led.Unfinished {
+		if s.Tickets[i].Held() {
+			r.note(s.Payload.(values).meta(int32(i)).String())
+		}
+	}
+}
+
+// noteLeaks remembers what a Transform never ended.
+func (r *run) noteLeaks() {
+	for _, sg := range r.stages {
+		if d := sg.doorway; d != nil && d.isThrough() {
+			for _, t := range d.lost() {
+				r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
+			}
+		}
+	}
+}
+
+// noteRunning names the handlers that ignore their cancelled context.
+func (r *run) noteRunning() {
+	r.mu.Lock()
+	workers := r.workers
+	r.mu.Unlock()
+	for _, w := range workers {
+		rec := w.cur.Load()
+		if rec == nil || rec.slab == nil || !rec.slab.Tickets[rec.i].Held() {
+			continue
+		}
+		name := r.plan.name
+		if d := w.stage.plan.degree; d != nil {
+			name = r.plan.steps[d].name
+		}
+		r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), name))
+	}
+}
+
+// leftBehind is the error that names what was not finished in time; nil if everything was.
+func (r *run) leftBehind() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.leftN == 0 {
+		return nil
+	}
+	more := ""
+	if r.leftN > len(r.left) {
+		more = fmt.Sprintf(" and %d more", r.leftN-len(r.left))
+	}
+	return fmt.Errorf("%w: unfinished and uncommitted: %s%s; a longer DrainTimeout than %v, or handlers that heed their context, would finish them",
+		ErrDrain, strings.Join(r.left, "; "), more, r.opts.drain)
+}

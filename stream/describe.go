@@ -1,0 +1,215 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Topology is what Build made of a chain: what runs where, in which order, how many at a time, what a failure leads to, and what is guaranteed. Its
+// String is made for a review; Mermaid and DOT draw it.
+type Topology struct {
+	Name      string
+	Source    string
+	Guarantee string
+	Stages    []StageInfo
+}
+
+// StageInfo is the steps that run in one worker.
+type StageInfo struct {
+	Degree string // "64 at a time", "one per partition", …
+	Order  string // "per key", "none", …
+	Steps  []StepInfo
+	Commit string // the commit that stands behind this stage; empty: none
+}
+
+// StepInfo is one step.
+type StepInfo struct {
+	Name     string
+	Word     string
+	Policies []string // as they escalate
+}
+
+// Describe returns the pipeline's topology.
+func (p *Pipeline) Describe() Topology {
+	t := Topology{Name: p.plan.name, Source: p.info.Name, Guarantee: p.plan.guarantee()}
+	for _, sg := range p.plan.stages {
+		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
+		nodes := sg.nodes
+		if sg.exit != nil && p.plan.steps[sg.exit] != nil {
+			nodes = append(nodes[:len(nodes):len(nodes)], sg.exit)
+		}
+		for _, n := range nodes {
+			info.Steps = append(info.Steps, p.plan.stepInfo(n))
+		}
+		if sg.exit != nil && sg.exit.kind == kindCommit {
+			info.Commit = sg.exit.commitText()
+		}
+		t.Stages = append(t.Stages, info)
+	}
+	if c := p.plan.commit; c != nil && !p.plan.gated {
+		t.Stages[len(t.Stages)-1].Commit = c.commitText()
+	}
+	return t
+}
+
+func (p *plan) guarantee() string {
+	switch {
+	case p.commit == nil:
+		return "none: nothing is committed"
+	case p.gated:
+		return "at most once below " + p.commit.commitText() + ", at least once above it"
+	}
+	return "at least once: " + p.commit.commitText()
+}
+
+func (n *node) commitText() string {
+	switch {
+	case n.each:
+		return "commit as the watermark moves"
+	case n.wait == 0:
+		return fmt.Sprintf("commit every %d records", n.n)
+	}
+	return fmt.Sprintf("commit every %d records or %v", n.n, n.wait)
+}
+
+func (sg *stagePlan) degreeText() string {
+	var s string
+	switch {
+	case sg.degree == nil:
+		s = "one runner per partition"
+	case sg.slots == 1:
+		s = "one at a time"
+	case sg.slots > 1 && sg.lanes == loose:
+		s = fmt.Sprintf("%d at a time", sg.slots)
+	case sg.slots > 1:
+		s = fmt.Sprintf("up to %d %s at a time", sg.slots, sg.groups())
+	default:
+		s = fmt.Sprintf("all %s side by side", sg.groups())
+	}
+	if sg.degree != nil && sg.degree.opts.hasMax {
+		s += fmt.Sprintf(", of %d partitions at a time", sg.degree.opts.maxPartitions)
+	}
+	return s
+}
+
+func (sg *stagePlan) groups() string {
+	switch {
+	case sg.lanes == perPart:
+		return "partitions"
+	case sg.group == byKey:
+		return "keys"
+	}
+	return "groups"
+}
+
+func (sg *stagePlan) orderText() string {
+	switch {
+	case sg.lanes == perPart:
+		return "per partition"
+	case sg.lanes == perGroup:
+		return sg.group.String()
+	case sg.keepOrder:
+		return "none at work, results leave in input order"
+	}
+	return "none"
+}
+
+func (p *plan) stepInfo(n *node) StepInfo {
+	sp := p.steps[n]
+	info := StepInfo{Name: sp.name, Word: n.word}
+	for _, b := range sp.policies {
+		info.Policies = append(info.Policies, b.text())
+	}
+	return info
+}
+
+func (p *policy) text() string {
+	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
+	if p.kind == retryPolicy {
+		s = fmt.Sprintf("try %d times", p.retry.attempts())
+	}
+	if p.when != nil {
+		s += " (when it matches)"
+	}
+	return s
+}
+
+// fate is the policies of a step in words.
+func (s StepInfo) fate() string {
+	switch {
+	case s.Word == "Batch" || s.Word == "Throttle":
+		return ""
+	case len(s.Policies) == 0:
+		return "fail the pipeline"
+	}
+	return strings.Join(s.Policies, ", then ")
+}
+
+// String describes the pipeline in lines, one for each step.
+func (t Topology) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "pipeline %s\n  guarantee: %s\n  source: %s\n", t.Name, t.Guarantee, t.Source)
+	for i, sg := range t.Stages {
+		fmt.Fprintf(&b, "  stage %d: %s; order kept: %s\n", i+1, sg.Degree, sg.Order)
+		for _, st := range sg.Steps {
+			fmt.Fprintf(&b, "    %s %s", st.Word, st.Name)
+			if f := st.fate(); f != "" {
+				fmt.Fprintf(&b, " — on error: %s", f)
+			}
+			b.WriteByte('\n')
+		}
+		if sg.Commit != "" {
+			fmt.Fprintf(&b, "    %s\n", sg.Commit)
+		}
+	}
+	return b.String()
+}
+
+// Mermaid draws the pipeline as a Mermaid flowchart.
+func (t Topology) Mermaid() string {
+	var b strings.Builder
+	b.WriteString("flowchart TB\n")
+	fmt.Fprintf(&b, "  source([%q])\n", t.Source)
+	prev := "source"
+	t.draw(func(stage int, title string) { fmt.Fprintf(&b, "  subgraph s%d [%q]\n", stage, title) },
+		func(id, label string) {
+			fmt.Fprintf(&b, "    %s[%q]\n    %s --> %s\n", id, label, prev, id)
+			prev = id
+		},
+		func() { b.WriteString("  end\n") })
+	return b.String()
+}
+
+// DOT draws the pipeline in Graphviz' language.
+func (t Topology) DOT() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "digraph %q {\n  node [shape=box]\n  source [label=%q shape=oval]\n", t.Name, t.Source)
+	prev := "source"
+	t.draw(func(stage int, title string) {
+		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%q\n", stage, title)
+	},
+		func(id, label string) {
+			fmt.Fprintf(&b, "    %s [label=%q]\n    %s -> %s\n", id, label, prev, id)
+			prev = id
+		},
+		func() { b.WriteString("  }\n") })
+	b.WriteString("}\n")
+	return b.String()
+}
+
+func (t Topology) draw(open func(int, string), node func(id, label string), shut func()) {
+	for i, sg := range t.Stages {
+		open(i+1, sg.Degree+"; order kept: "+sg.Order)
+		for k, st := range sg.Steps {
+			label := st.Word + " " + st.Name
+			if f := st.fate(); f != "" {
+				label += "; on error: " + f
+			}
+			node(fmt.Sprintf("n%d_%d", i+1, k+1), label)
+		}
+		if sg.Commit != "" {
+			node(fmt.Sprintf("c%d", i+1), sg.Commit)
+		}
+		shut()
+	}
+}

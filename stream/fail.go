@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// verdict is what a policy has decided about a failed element.
+type verdict struct {
+	again bool
+	wait  time.Duration
+	f     Failure // for a retry: what is waited for
+}
+
+// failed lets the policies decide about an element that failed, waits where a retry is to wait, and reports whether to try again. Where not, the
+// element's hold has been given back.
+func (st *step) failed(w *worker, r *record, attempt int, err error, value func() any) (again bool) {
+	d := st.decide(w, r, attempt, err, value)
+	return d.again && st.waitAgain(w, r, d)
+}
+
+// waitAgain waits for the next attempt; false: it was given up, and the hold given back.
+func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
+	if d.wait > 0 {
+		st.run.emit(Retrying{d.f, d.wait})
+		stop := r.part.stopped()
+		if r.after {
+			stop = nil // what was committed is finished
+		}
+		st.run.parked.Add(1)
+		w.lend(func() {
+			timer := time.NewTimer(d.wait)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-stop:
+			case <-r.Done():
+			}
+		})
+		st.run.parked.Add(-1)
+	}
+	if r.Err() != nil || r.part.flags.Load()&^refilling != 0 && !r.after {
+		st.leave(w, r)
+		return false
+	}
+	return true
+}
+
+// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it.
+func (st *step) leave(w *worker, r *record) {
+	w.poison()
+	r.abandon()
+}
+
+func (st *step) decide(w *worker, r *record, attempt int, err error, value func() any) verdict {
+	if r.Err() != nil || r.dropped() {
+		// The runtime has cancelled the element, or frozen its partition: no policy applies to what it returned.
+		st.leave(w, r)
+		return verdict{}
+	}
+	fs := st.failures(r, attempt, err, value)
+	for _, p := range st.policies {
+		if p.when != nil && !p.when(err) {
+			continue
+		}
+		switch p.kind {
+		case retryPolicy:
+			if IsPermanent(err) || attempt >= p.retry.attempts() || !st.retries() {
+				continue
+			}
+			st.watch(r, p, fs)
+			return verdict{again: true, wait: p.retry.wait(attempt), f: fs[0]}
+		case skipPolicy:
+			st.watch(r, p, fs)
+			for _, f := range fs {
+				st.run.emit(Skipped{f})
+			}
+			r.done()
+			return verdict{}
+		case deadLetterPolicy:
+			st.watch(r, p, fs)
+			if cause := st.deadLetter(w, r, p, fs); cause != nil {
+				if r.Err() != nil {
+					st.leave(w, r)
+					return verdict{}
+				}
+				for i := range fs {
+					st.run.emit(DeadLetterFailed{fs[i], cause})
+					fs[i].Err = errors.Join(fs[i].Err, cause)
+				}
+				err = fs[0].Err
+				continue
+			}
+			for _, f := range fs {
+				st.run.emit(DeadLettered{f})
+			}
+			r.done()
+			return verdict{}
+		case haltPolicy:
+			st.watch(r, p, fs)
+			r.first().part.freeze(fs[0], -1)
+			st.leave(w, r)
+			return verdict{}
+		case failPolicy:
+			st.watch(r, p, fs)
+		}
+		break
+	}
+	st.run.emit(Failed{fs[0]})
+	f := fs[0]
+	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+	st.leave(w, r)
+	return verdict{}
+}
+
+// retries reports whether the step can be run again on its own input.
+func (st *step) retries() bool { return st.node.kind != kindTransform }
+
+// failures describes a failure, once for each source record of the element.
+func (st *step) failures(r *record, attempt int, err error, value func() any) (fs []Failure) {
+	v := value()
+	r.leaves(func(l *record) bool {
+		vs := l.slab.Payload.(values)
+		fs = append(fs, Failure{Meta: vs.meta(l.i), Step: st.name, Attempts: attempt, Err: err, Record: vs.value(l.i), Value: v})
+		return true
+	})
+	return fs
+}
+
+func (st *step) watch(r *record, p *policy, fs []Failure) {
+	for _, watch := range p.watch {
+		for _, f := range fs {
+			if err := guarded(func() error { watch(r, f); return nil }); err != nil {
+				st.run.fail(err)
+			}
+		}
+	}
+}
+
+// deadLetter writes failures to the policy's sink: one write at a time for each partition, without a worker's slot.
+func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
+	w.lend(func() {
+		for len(fs) > 0 && err == nil {
+			n := 1
+			for n < len(fs) && fs[n].Meta.TP() == fs[0].Meta.TP() {
+				n++
+			}
+			out := make([]Out[Failure], n)
+			for i, f := range fs[:n] {
+				out[i] = Out[Failure]{f, f.Meta}
+			}
+			err = st.run.oneWriter(r, p, fs[0].Meta.TP(), func() error {
+				return guarded(func() error { return p.sink.Write(context.Context(r), out) })
+			})
+			fs = fs[n:]
+		}
+	})
+	return err
+}

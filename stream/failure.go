@@ -1,0 +1,147 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Failure is an element that a step could not process.
+type Failure struct {
+	Meta     Meta
+	Step     string
+	Attempts int
+	Err      error
+	Record   any // as it left the source
+	Value    any // as the failing step received it
+}
+
+func (f Failure) String() string {
+	return fmt.Sprintf("%s: %v failed after %s: %v", f.Step, f.Meta, attempts(f.Attempts), f.Err)
+}
+
+func attempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
+	}
+	return fmt.Sprintf("%d attempts", n)
+}
+
+// StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match it with errors.As; it unwraps to the handler's error.
+type StepError struct {
+	Step      string
+	Topic     string
+	Partition int
+	Offset    int64
+	Attempts  int
+	Err       error
+}
+
+func (e *StepError) Error() string {
+	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, the record is uncommitted and will be read again: "+
+		"mend the cause, or choose RetryOnError, SkipOnError, DeadLetterOnError or HaltOnError below the step",
+		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// PanicError is a panic of a handler, caught: the element fails at that step. Match it with errors.As.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap returns the panic's value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// PartialError says which elements of a batch failed, by their index; the others count as done. A handler of a batch, or a Sink, returns it.
+// A retry then runs on the failed ones alone.
+type PartialError struct{ Errs map[int]error }
+
+func (e *PartialError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d of the batch failed", len(e.Errs))
+	for n, i := range slices.Sorted(maps.Keys(e.Errs)) {
+		if n == 3 {
+			b.WriteString("; …")
+			break
+		}
+		fmt.Fprintf(&b, "; [%d] %v", i, e.Errs[i])
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors of the elements, in their order.
+func (e *PartialError) Unwrap() []error {
+	var errs []error
+	for _, i := range slices.Sorted(maps.Keys(e.Errs)) {
+		errs = append(errs, e.Errs[i])
+	}
+	return errs
+}
+
+// failedOf returns the indices of n elements that err names, in order; nil if it does not say, names none or all of them.
+func failedOf(err error, n int) []int {
+	var p *PartialError
+	if !errors.As(err, &p) {
+		return nil
+	}
+	var bad []int
+	for _, i := range slices.Sorted(maps.Keys(p.Errs)) {
+		if i >= 0 && i < n && p.Errs[i] != nil {
+			bad = append(bad, i)
+		}
+	}
+	if len(bad) == n {
+		return nil
+	}
+	return bad
+}
+
+// Permanent marks an error that no retry can mend: RetryOnError leaves it to the next policy. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// IsPermanent reports whether an error was marked by Permanent.
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// Errors to match with errors.Is.
+var (
+	// ErrStale: the halt that was to be resumed or skipped is not the one that is there now.
+	ErrStale = errors.New("stale halt: the partition is not halted at that offset and epoch any more; read Halts again")
+	// ErrDrain: the drain ended before everything that had begun was finished. The error that wraps it names what was left.
+	ErrDrain = errors.New("drain ended too soon")
+	// ErrNotRunning: the pipeline is not running.
+	ErrNotRunning = errors.New("the pipeline is not running")
+)
+
+func (e *CommitError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d partitions were not committed", len(e.Errs))
+	for _, tp := range slices.SortedFunc(maps.Keys(e.Errs), func(a, b TopicPartition) int { return strings.Compare(a.String(), b.String()) }) {
+		fmt.Fprintf(&b, "; %v: %v", tp, e.Errs[tp])
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors of the partitions.
+func (e *CommitError) Unwrap() []error { return slices.Collect(maps.Values(e.Errs)) }

@@ -1,0 +1,84 @@
+package stream
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+)
+
+// gate holds the elements of a partition that reached a commit with work below it, until the broker has acknowledged an offset behind them. To
+// the ledger they are finished; below, an element is a record of its own that only the drain and the budget still count.
+type gate struct {
+	mu      sync.Mutex // guards waiting; taken before a set's lock, in open
+	waiting []waiter
+}
+
+type waiter struct {
+	offset int64
+	pass   func()
+}
+
+// enter finishes r and lets pass have what becomes of it once its offset is committed.
+func (g *gate) enter(r *record, pass func(after *record)) {
+	if r.dropped() {
+		r.abandon()
+		return
+	}
+	p := r.part
+	last := r.first()
+	r.leaves(func(l *record) bool {
+		if l.offset() > last.offset() {
+			last = l
+		}
+		return true
+	})
+	after := &record{part: p, slab: last.slab, i: last.i, after: true}
+	if r.joint != nil {
+		j := &joint{subset: r.joint.subset}
+		r.leaves(func(l *record) bool {
+			j.members = append(j.members, &record{part: p, slab: l.slab, i: l.i, after: true})
+			return true
+		})
+		j.holds.Store(1)
+		after = &record{part: p, joint: j, after: true}
+	}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, waiter{last.offset(), func() {
+		p.after.Add(int64(after.size()))
+		pass(after)
+	}})
+	g.mu.Unlock()
+	r.done()
+	p.run.committer.look()
+	g.open(p.committedOffset()) // it may have been committed since, with nobody left to open for it
+}
+
+// open lets those pass whose offset lies below committed, in the order of their records.
+func (g *gate) open(committed int64) {
+	var out []waiter
+	g.mu.Lock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool {
+		if w.offset < committed {
+			out = append(out, w)
+			return true
+		}
+		return false
+	})
+	slices.SortStableFunc(out, func(a, b waiter) int { return cmp.Compare(a.offset, b.offset) })
+	for _, w := range out { // under mu, so that two openings cannot overtake each other; put never blocks without a worker
+		w.pass()
+	}
+	g.mu.Unlock()
+}
+
+func (g *gate) clear() {
+	g.mu.Lock()
+	g.waiting = nil
+	g.mu.Unlock()
+}
+
+func (g *gate) empty() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.waiting) == 0
+}

@@ -1,0 +1,92 @@
+package stream
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
+// that is there.
+type Halt struct {
+	Failure
+	Since time.Time
+	Epoch int32
+}
+
+func (h Halt) String() string {
+	return fmt.Sprintf("%v is halted since %s: %v; Resume tries the record again, Skip gives it up",
+		h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure)
+}
+
+// freeze stops the partition at a failed record: what runs finishes, waits end, what is queued is dropped. next is where a source's halt goes
+// on when it is skipped, -1 for a record's.
+func (p *part) freeze(f Failure, next int64) {
+	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
+	if !p.raise(frozen) {
+		return // it is frozen already: this record will be tried again with the others
+	}
+	for _, st := range p.run.batches {
+		st.batchOf(p).discard(p)
+	}
+	p.mu.Lock()
+	if p.flags.Load()&(closing|gone) == 0 {
+		p.halt, p.haltNext, p.resume = &h, next, noResume
+	}
+	p.mu.Unlock()
+	p.run.emit(Halted{h})
+}
+
+// release asks for the halt's end; it comes when everything that was begun has come to rest.
+func (p *part) release(h Halt, how resumption) error {
+	p.mu.Lock()
+	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume != noResume {
+		p.mu.Unlock()
+		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
+	}
+	p.resume = how
+	p.mu.Unlock()
+	p.tryResume()
+	return nil
+}
+
+// tryResume puts the unfinished records of a resumed partition back into their lanes, as soon as nothing of it is held any more. What had
+// finished above the watermark is not run again.
+func (p *part) tryResume() {
+	p.mu.Lock()
+	how := p.resume
+	if how == noResume || p.halt == nil || !p.led.AtRest() {
+		p.mu.Unlock()
+		return
+	}
+	h := *p.halt
+	p.halt, p.resume = nil, noResume
+	if how == giveUp && p.haltNext >= 0 {
+		p.next = max(p.next, p.haltNext)
+		p.led.Advance(p.next)
+	}
+	p.stop = make(chan struct{})
+	p.flags.Or(refilling)
+	p.flags.And(^frozen)
+	p.mu.Unlock()
+
+	first := p.run.stages[0]
+	for s, i := range p.led.Unfinished {
+		t := &s.Tickets[i]
+		if how == giveUp && t.Offset == h.Meta.Offset {
+			t.Finish()
+			p.run.emit(Skipped{h.Failure})
+			continue
+		}
+		t.Reopen()
+		r := s.Payload.(values).record(i)
+		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
+	}
+	p.flags.And(^refilling)
+	p.run.emit(Resumed{h})
+	p.full.Store(true)
+	p.moved()
+}
+
+var noWorker = &worker{}

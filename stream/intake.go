@@ -1,0 +1,157 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/ledger"
+)
+
+// Intake is the pipeline as its source sees it. All methods may be called concurrently.
+type Intake[T any] struct {
+	run *run
+}
+
+// Assign begins an assignment of each partition, in an epoch of its own. A partition that is still assigned is an error: Revoke or Lose it first.
+// The source feeds from each Partition's Next, which need not be the one it named.
+func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partition[T], error) {
+	ps, err := in.run.assign(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Partition[T], len(ps))
+	for i, p := range ps {
+		out[i] = &Partition[T]{p}
+	}
+	return out, nil
+}
+
+// Revoke takes partitions back: nothing more is begun, what has begun may finish until ctx ends or DrainTimeout has passed, the watermark is
+// committed through the source, and the partitions are let go. It blocks meanwhile; a group member must go on with its heartbeats, and must still be
+// able to commit.
+func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
+	in.run.revoke(ctx, cores(parts))
+}
+
+// Lose ends assignments that are someone else's already: their handlers' contexts are cancelled and nothing is committed. It does not wait.
+func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
+	in.run.lose(err, cores(parts))
+}
+
+// Emit tells the observers something.
+func (in *Intake[T]) Emit(e Event) { in.run.emit(e) }
+
+// Online says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready. A source is online from its first
+// Assign on, until it says otherwise.
+func (in *Intake[T]) Online(err error) { in.run.setOnline(err) }
+
+func cores[T any](ps []*Partition[T]) []*part {
+	out := make([]*part, len(ps))
+	for i, p := range ps {
+		out[i] = p.p
+	}
+	return out
+}
+
+// Partition is one assignment of one partition. After Revoke or Lose its methods do nothing.
+type Partition[T any] struct {
+	p *part
+}
+
+// TP names the partition.
+func (p *Partition[T]) TP() TopicPartition { return p.p.tp }
+
+// Room is what may be fed now: 0, 0 while the partition is full, frozen, draining or gone; Assignment.Wake is called when that ends. records bounds
+// the next Feed, bytes is a target that one record or one batch may exceed.
+func (p *Partition[T]) Room() (records int, bytes int64) {
+	if records, bytes = p.p.room(); records > 0 {
+		return records, bytes
+	}
+	p.p.full.Store(true)
+	if records, bytes = p.p.room(); records > 0 { // it came between the look and the word
+		p.p.full.Store(false)
+	}
+	return records, bytes
+}
+
+// Next is the offset to feed from. It moves with Feed and Advance, and when an operator skips what the source halted on.
+func (p *Partition[T]) Next() int64 {
+	p.p.mu.Lock()
+	defer p.p.mu.Unlock()
+	return p.p.next
+}
+
+// Feed hands records over, in ascending order of their offsets: vals is the pipeline's from now on, and lineage says where they came from. next is the
+// position behind them, gaps included; bytes is how much memory they keep alive. It returns at once.
+func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) {
+	if len(vals) == 0 {
+		p.Advance(next, -1)
+		return
+	}
+	if p.p.flags.Load()&(closing|gone|frozen) != 0 {
+		return // not counted as fetched: they will be read again
+	}
+	vs := &valuesOf[T]{lineage, vals, make([]record, len(vals))}
+	s := ledger.NewSlab(len(vals), next, bytes, vs)
+	for i := range vals {
+		s.Tickets[i].Offset = lineage.Offset(i)
+		r := &vs.recs[i]
+		r.part, r.slab, r.i = p.p, s, int32(i)
+		r.task.Of = r
+	}
+	p.p.feed(s, next)
+}
+
+// Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
+// watermark, or the last stable offset under read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
+func (p *Partition[T]) Advance(next, end int64) {
+	p.p.mu.Lock()
+	moved := next > p.p.next
+	p.p.next = max(p.p.next, next)
+	p.p.end = max(p.p.end, end)
+	p.p.mu.Unlock()
+	if moved && p.p.flags.Load()&(closing|gone|frozen) == 0 {
+		p.p.led.Advance(next)
+		if c := p.p.run.committer; c != nil {
+			c.count()
+		}
+	}
+}
+
+// Halt freezes the partition because of what was read at offset: a broken batch. Resume reads it again from Next, Skip goes on at next.
+func (p *Partition[T]) Halt(offset, next int64, err error) {
+	tp := p.p.tp
+	p.p.freeze(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.run.plan.name, Attempts: 1, Err: err}, next)
+}
+
+// feeder is a source whose element type was forgotten.
+type feeder interface {
+	info() SourceInfo
+	start(ctx context.Context, r *run) error
+	commit(ctx context.Context, offsets map[TopicPartition]int64) error
+	opener() any
+}
+
+type feederOf[T any] struct{ src Source[T] }
+
+func (f *feederOf[T]) info() SourceInfo { return f.src.Info() }
+
+func (f *feederOf[T]) start(ctx context.Context, r *run) error {
+	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{r}) })
+}
+
+func (f *feederOf[T]) commit(ctx context.Context, offsets map[TopicPartition]int64) error {
+	return guarded(func() error { return f.src.Commit(ctx, offsets) })
+}
+
+func (f *feederOf[T]) opener() any {
+	return opened[T](func(t *lane.Task) (*record, *T) {
+		r := t.Of.(*record)
+		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.i]
+	})
+}
+
+func typeMismatch(got, want any) string {
+	return fmt.Sprintf("the chain reads from a %T, its replacement is a %T", want, got)
+}

@@ -1,0 +1,72 @@
+package stream
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"time"
+)
+
+// TopicPartition names one partition.
+type TopicPartition struct {
+	Topic     string
+	Partition int
+}
+
+func (tp TopicPartition) String() string { return tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]" }
+
+// Meta is the lineage of an element: the source record that it came from.
+type Meta struct {
+	Topic     string
+	Partition int
+	Offset    int64
+	Key       []byte
+	Headers   []Header
+	Time      time.Time
+}
+
+// TP names the partition.
+func (m Meta) TP() TopicPartition { return TopicPartition{m.Topic, m.Partition} }
+
+// String is the record's place as logs and errors write it: orders[3]@41207.
+func (m Meta) String() string { return m.TP().String() + "@" + strconv.FormatInt(m.Offset, 10) }
+
+// Header is a record header.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// MetaOf returns the lineage of the element that ctx was handed with; for a batch, its first element's. It works in every handler, and in what
+// a handler calls with its context or one derived from it. false: ctx is not one of a handler (in a unit test: streamtest.WithMeta).
+func MetaOf(ctx context.Context) (Meta, bool) {
+	for m := range MetasOf(ctx) {
+		return m, true
+	}
+	return Meta{}, false
+}
+
+// MetasOf returns the lineage of every element of the batch that ctx was handed with; outside a batch, of the one element.
+func MetasOf(ctx context.Context) iter.Seq[Meta] {
+	switch l := ctx.Value(lineageKey{}).(type) {
+	case *record:
+		return l.metas
+	case []Meta:
+		return func(yield func(Meta) bool) {
+			for _, m := range l {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+	}
+	return func(func(Meta) bool) {}
+}
+
+// ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone. streamtest.WithMeta is its name in tests.
+func ContextWithMeta(ctx context.Context, metas ...Meta) context.Context {
+	return context.WithValue(ctx, lineageKey{}, metas)
+}
+
+// lineageKey is the context key under which a record finds itself.
+type lineageKey struct{}

@@ -1,0 +1,247 @@
+package stream
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/ledger"
+)
+
+// What a partition is, besides open. Flags are read in every worker before it begins something.
+const (
+	frozen    uint32 = 1 << iota // halted: nothing is begun, nothing is fed
+	refilling                    // resumed: work begins again, but nothing new is fed until the old is back in its lanes
+	closing                      // revoked or draining: what has begun goes on, nothing new begins
+	gone                         // let go or lost: nothing is begun, nothing counts
+	aborted                      // the run is over: not even what was committed already is begun
+)
+
+// part is one assignment of one partition: its ledger, its lanes, its budget.
+type part struct {
+	run    *run
+	tp     TopicPartition
+	epoch  int32
+	ctx    context.Context // its records' context
+	cancel context.CancelCauseFunc
+	wake   func()
+	led    ledger.Ledger
+	gate   gate
+	flags  atomic.Uint32
+	sets   []*lane.Set   // by stage
+	state  []any         // by step.state: what batches, ordered steps and dead letters keep
+	orders []*reorder    // by stage, where it keeps order
+	moving atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
+	after  atomic.Int64  // records below a commit that are not through
+	full   atomic.Bool   // the source found no room and waits for wake
+	late   atomic.Int64  // holds given back after the partition was gone
+	rested chan struct{} // room for one: something came to rest; for the one that drains
+
+	mu        sync.Mutex    // guards what follows; taken before the ledger's, never held across a call out
+	next      int64         // fetch position
+	end       int64         // high watermark, -1: unknown
+	committed int64         // -1: none
+	mark      int64         // the watermark as CommitEach last saw it
+	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
+	halt      *Halt
+	haltNext  int64 // a source's halt: where Skip goes on; -1: the halt is a record's
+	resume    resumption
+	acks      []ack // who waits for a commit
+}
+
+type resumption uint8
+
+const (
+	noResume resumption = iota
+	tryAgain
+	giveUp
+)
+
+type ack struct {
+	offset int64
+	ch     chan struct{} // closed by the committer, or when the partition is gone
+}
+
+// room is what may be fed: records up to the limit, bytes up to the partition's share, none until a good part of either is free, so that a full
+// partition is not fetched record by record. A partition with nothing in flight always has room for one.
+func (p *part) room() (records int, bytes int64) {
+	if p.flags.Load() != 0 {
+		return 0, 0
+	}
+	held, pinned := p.led.Held()
+	held += int(p.after.Load())
+	limit, share := p.run.opts.records, p.run.share()
+	if held == 0 {
+		return limit, max(share, 1)
+	}
+	records, bytes = limit-held, share-pinned
+	if records < (limit+3)/4 || bytes < (share+3)/4 {
+		return 0, 0
+	}
+	return records, bytes
+}
+
+// wakeSource tells the source that there is room again, if it found none.
+func (p *part) wakeSource() {
+	if !p.full.Load() {
+		return
+	}
+	if n, _ := p.room(); n > 0 && p.full.CompareAndSwap(true, false) && p.wake != nil {
+		p.wake()
+	}
+}
+
+// feed makes records of a slab tasks of the first stage.
+func (p *part) feed(s *ledger.Slab, next int64) {
+	vs, first := s.Payload.(values), p.run.stages[0]
+	p.mu.Lock()
+	p.next = max(p.next, next)
+	p.mu.Unlock()
+	p.led.Append(s)
+	first.putAll(p, vs.all())
+}
+
+// atRest is called when the last ticket of a slab came to rest.
+func (p *part) atRest() {
+	if p.flags.Load()&gone != 0 {
+		p.late.Add(1)
+	}
+	p.moved()
+	p.tryResume()
+	select {
+	case p.rested <- struct{}{}:
+	default:
+	}
+}
+
+// moved is called when the watermark may have moved.
+func (p *part) moved() {
+	p.wakeSource()
+	p.run.committer.look()
+}
+
+func (p *part) afterDone() {
+	if p.after.Add(-1) == 0 {
+		p.wakeSource()
+		select {
+		case p.rested <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// lostAfter notes a record that was committed and could not be finished.
+func (p *part) lostAfter(r *record) {
+	p.run.noteLost(r.meta())
+}
+
+// committable is the offset to commit, and whether it is news.
+func (p *part) committable() (offset int64, news bool) {
+	offset = p.led.Watermark()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return offset, offset > p.committed
+}
+
+// acked notes what the broker has stored and lets those go on who waited for it.
+func (p *part) acked(offset int64) {
+	p.mu.Lock()
+	p.committed = max(p.committed, offset)
+	var free []chan struct{}
+	p.acks = slices.DeleteFunc(p.acks, func(a ack) bool {
+		if a.offset <= p.committed {
+			free = append(free, a.ch)
+			return true
+		}
+		return false
+	})
+	p.mu.Unlock()
+	for _, ch := range free {
+		close(ch)
+	}
+	p.gate.open(offset)
+}
+
+// ackOf returns a channel that is closed once offset is committed, or will never be. nil: it is.
+func (p *part) ackOf(offset int64) <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.committed >= offset || p.flags.Load()&gone != 0 {
+		return nil
+	}
+	ch := make(chan struct{})
+	p.acks = append(p.acks, ack{offset, ch})
+	return ch
+}
+
+// stopped is closed when waits must be given up.
+func (p *part) stopped() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stop
+}
+
+// raise sets flags and ends the waits that they end. It reports whether they were new.
+func (p *part) raise(f uint32) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.flags.Or(f)
+	if old&f == f {
+		return false
+	}
+	select {
+	case <-p.stop:
+	default:
+		close(p.stop)
+	}
+	return true
+}
+
+// letGo ends the assignment: from now on nothing of it counts.
+func (p *part) letGo(cause error) {
+	p.raise(gone)
+	p.cancel(cause)
+	p.gate.clear()
+	for _, st := range p.run.batches {
+		st.batchOf(p).discard(p)
+	}
+	p.acked(math.MinInt64) // nobody can be freed by that offset: those that wait are freed below
+	p.mu.Lock()
+	acks := p.acks
+	p.acks = nil
+	p.mu.Unlock()
+	for _, a := range acks {
+		close(a.ch)
+	}
+}
+
+// quiet reports whether nothing of the partition is held by anybody, and nothing below a commit is left.
+func (p *part) quiet() bool { return p.led.AtRest() && p.after.Load() == 0 }
+
+// unfinished lists what has begun, or could not be, up to limit, and how many there are.
+func (p *part) unfinished(limit int) (metas []Meta, n int) {
+	for s, i := range p.led.Unfinished {
+		if n++; len(metas) < limit {
+			metas = append(metas, s.Payload.(values).meta(int32(i)))
+		}
+	}
+	return metas, n
+}
+
+func (p *part) committedOffset() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.committed
+}
+
+// raiseMark reports whether the element at offset is the one that moved the watermark to mark.
+func (p *part) raiseMark(mark, offset int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	moved := p.mark <= offset && mark > offset
+	p.mark = max(p.mark, mark)
+	return moved
+}

@@ -1,0 +1,183 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Pipeline is a built plan that can run, be watched and be operated. Its methods may be called at any time, from any goroutine.
+type Pipeline struct {
+	plan *plan
+	opts options
+	info SourceInfo
+
+	mu    sync.Mutex // guards what follows
+	fresh feeder     // made by Build, for the first Run
+	run   *run       // nil: not running
+	ended error      // what the last Run returned
+	ran   bool
+}
+
+// Build checks the chain and the options and returns a Pipeline. It connects to nothing. A wrong chain is refused with every fault at once, each a
+// *BuildError that says what is wrong, where, and what to do.
+func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
+	if s.n == nil {
+		return nil, &BuildError{What: "the Stream is a zero value", Do: "begin the chain with a source"}
+	}
+	o := options{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, park: 1024}
+	for _, opt := range opts {
+		opt.option(&o)
+	}
+	src, err := s.n.chain()[0].open(o.replacement)
+	if err != nil {
+		return nil, err
+	}
+	info := src.info()
+	if err := check(s.n, info, &o); err != nil {
+		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
+	}
+	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
+	if p.plan.name = o.name; p.plan.name == "" {
+		p.plan.name = info.Name
+	}
+	return p, nil
+}
+
+// Run builds the chain and runs it until ctx ends, its source has no more, or it fails.
+func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
+	p, err := s.Build(opts...)
+	if err != nil {
+		return err
+	}
+	return p.Run(ctx)
+}
+
+// Run runs the pipeline. When ctx ends it drains: nothing more is begun, what has begun finishes, batches and sinks are flushed, everything finished is
+// committed, and Run returns nil. Handlers' contexts are cancelled only when DrainTimeout has passed; what is unfinished then stays
+// uncommitted, and Run returns an error that names it and matches ErrDrain. A handler that ignores its cancelled context gets a second more and is then
+// left running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run at a time.
+func (p *Pipeline) Run(ctx context.Context) error {
+	r, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.do(ctx)
+	p.mu.Lock()
+	p.run, p.ended, p.ran = nil, err, true
+	p.mu.Unlock()
+	return err
+}
+
+func (p *Pipeline) begin(ctx context.Context) (*run, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run != nil {
+		return nil, errors.New("the pipeline is running already: Build another one to run the chain twice at a time")
+	}
+	src := p.fresh
+	p.fresh = nil
+	if src == nil {
+		var err error
+		if src, err = p.plan.nodes[0].open(p.opts.replacement); err != nil {
+			return nil, err
+		}
+	}
+	p.run = newRun(ctx, p.plan, src, &p.opts)
+	return p.run, nil
+}
+
+// do is a run from beginning to end.
+func (r *run) do(ctx context.Context) error {
+	srcCtx, stop := context.WithCancelCause(ctx)
+	r.setStop(stop)
+	defer stop(nil)
+	err := r.openSinks(ctx)
+	if err == nil {
+		err = r.work(srcCtx)
+	}
+	err = r.close(err)
+	r.emit(Drained{err})
+	return err
+}
+
+// work runs the source and everything below it until all is finished or given up.
+func (r *run) work(ctx context.Context) error {
+	if r.committer != nil {
+		r.spawn(r.committer.loop)
+	}
+	for _, sg := range r.stages {
+		if d := sg.doorway; d != nil {
+			r.spawn(d.relay)
+			r.spawn(func() { d.work(r.workCtx) })
+			r.spawn(func() {
+				d.pump()
+				d.through()
+				r.settle(r.whole)
+			})
+		}
+	}
+	ended := make(chan error, 1)
+	r.spawn(func() { ended <- r.src.start(ctx, r) })
+	var err error
+	select {
+	case err = <-ended:
+		if err == nil && ctx.Err() == nil {
+			return r.finishAll(ctx)
+		}
+		r.drain(ctx)
+	case <-ctx.Done():
+		r.drain(ctx)
+		select {
+		case err = <-ended:
+		case <-r.pastDrain():
+			err = fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain)
+		}
+	}
+	r.revoke(context.Background(), r.all()) // what the source left
+	return err
+}
+
+// drain begins the end: nothing new is begun.
+func (r *run) drain(ctx context.Context) {
+	r.mu.Lock()
+	r.deadline = time.Now().Add(r.opts.drain)
+	r.mu.Unlock()
+	r.state.Or(draining)
+	r.whole.raise(closing)
+	for _, p := range r.all() {
+		p.raise(closing)
+		r.settle(p)
+	}
+	r.settle(r.whole)
+	r.emit(Draining{context.Cause(ctx)})
+}
+
+// pastDrain is closed, or sent to, when a source should have returned long ago.
+func (r *run) pastDrain() <-chan time.Time {
+	return time.After(r.opts.drain + handlerGrace + 2*commitTime)
+}
+
+// finishAll finishes what a source that has no more was fed; a drain may cut in.
+func (r *run) finishAll(ctx context.Context) error {
+	r.state.Or(finishing)
+	ps := r.all()
+	for _, p := range ps {
+		r.settle(p)
+	}
+	r.settle(r.whole)
+	atRest := func(p *part) bool { return p.led.AtRest() }
+	if !r.await(ctx, ps, atRest) || r.committer.now(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
+		if ctx.Err() != nil {
+			r.drain(ctx)
+		}
+	}
+	halted := r.halts()
+	r.revoke(context.Background(), ps)
+	if len(halted) > 0 && ctx.Err() == nil {
+		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
+	}
+	return nil
+}

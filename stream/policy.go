@@ -1,0 +1,123 @@
+package stream
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
+// first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
+
+type policyKind uint8
+
+const (
+	retryPolicy policyKind = iota
+	skipPolicy
+	deadLetterPolicy
+	haltPolicy
+	failPolicy
+)
+
+type policy struct {
+	kind   policyKind
+	word   string
+	when   func(error) bool
+	watch  []func(context.Context, Failure)
+	retry  RetryPolicy
+	sink   Sink[Failure]
+	state  int // index in part.state: who writes to sink
+	faults []string
+}
+
+// ends reports whether no failure gets past the policy.
+func (p *policy) ends() bool { return p.kind != retryPolicy && p.when == nil }
+
+// RetryPolicy says how often and when a failed step is tried again. Attempts include the first. The zero value tries 3 times, after 100 ms
+// doubling to 10 s, with full jitter (each wait is drawn from 0 up to that).
+type RetryPolicy struct {
+	MaxAttempts int                             // 0: 3; 1 never tries again
+	Backoff     func(attempt int) time.Duration // the wait after that many attempts; nil: as above
+}
+
+func (p RetryPolicy) attempts() int {
+	if p.MaxAttempts == 0 {
+		return 3
+	}
+	return p.MaxAttempts
+}
+
+func (p RetryPolicy) wait(attempt int) time.Duration {
+	if p.Backoff != nil {
+		return p.Backoff(attempt)
+	}
+	return rand.N(min(100*time.Millisecond<<min(attempt-1, 20), 10*time.Second) + 1)
+}
+
+// PolicyOption narrows a policy or watches it: When, Watch.
+type PolicyOption interface{ policy(*policy) }
+
+type policyOption func(*policy)
+
+func (o policyOption) policy(p *policy) { o(p) }
+
+// When makes a policy take only the errors that match; others go on to the next policy.
+func When(match func(error) bool) PolicyOption {
+	return policyOption(func(p *policy) {
+		if match == nil {
+			p.faults = append(p.faults, "When was given a nil func")
+		}
+		p.when = match
+	})
+}
+
+// Watch calls f for each failure that the policy takes, before it acts; for a batch, once per element. f runs in the worker: keep it short.
+func Watch(f func(context.Context, Failure)) PolicyOption {
+	return policyOption(func(p *policy) {
+		if f == nil {
+			p.faults = append(p.faults, "Watch was given a nil func")
+			return
+		}
+		p.watch = append(p.watch, f)
+	})
+}
+
+// RetryOnError runs a failed step again, that step alone, on its own input. The element keeps its lane meanwhile, so order holds; the wait holds
+// no worker (see ParkLimit). Errors marked Permanent are not tried again. When the attempts are used up, or the error does not match When, the next
+// policy below decides. A drain gives waiting retries up: the record stays uncommitted.
+func (s Stream[T]) RetryOnError(p RetryPolicy, opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: retryPolicy, word: "RetryOnError", retry: p}, opts)
+}
+
+// SkipOnError gives a failed element up: it counts as done and is committed, and the ones behind it go on.
+func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: skipPolicy, word: "SkipOnError"}, opts)
+}
+
+// DeadLetterOnError writes a failed element to a sink; it is done when the sink has it durably, and its lane waits until then. A write that fails
+// leaves the element to the next policy below; with none, the pipeline fails. A batch is written element by element.
+func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
+}
+
+// HaltOnError freezes the partition of a failed element; the other partitions go on at full speed. Nothing past the failed record is
+// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again.
+func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
+}
+
+// FailOnError ends the pipeline: it drains, commits what is finished, and Run returns a *StepError.
+func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: failPolicy, word: "FailOnError"}, opts)
+}
+
+func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
+	for _, o := range opts {
+		o.policy(p)
+	}
+	n := &node{kind: kindPolicy, word: p.word, policy: p}
+	if p.sink != nil {
+		n.sinks = []any{p.sink}
+	}
+	return then[T, T](s, n)
+}

@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/ledger"
+)
+
+// record is one element's lineage and ticket, and the context its handlers get: none is ever built per element. It is one of
+//
+//   - a source record: slab and i say where it lies and which ticket is its;
+//   - a batch: joint has its members, whose holds it took over;
+//   - what is left of a record below a commit: after is set, the ticket is done, and only the drain still waits for it.
+//
+// A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each exactly once.
+type record struct {
+	task  lane.Task // at the first boundary
+	part  *part
+	slab  *ledger.Slab
+	i     int32
+	after bool
+	joint *joint
+}
+
+// joint is the common fate of the members of a batch.
+type joint struct {
+	members   []*record
+	holds     atomic.Int32
+	abandoned atomic.Bool
+	subset    func(batch any, keep []int) (any, bool) // the batch of these members alone
+}
+
+// values is what a slab carries: records of a type that the run has forgotten.
+type values interface {
+	meta(i int32) Meta
+	key(i int32) []byte
+	value(i int32) any
+	record(i int) *record
+	all() []record
+}
+
+type valuesOf[T any] struct {
+	lineage Lineage
+	vals    []T
+	recs    []record
+}
+
+func (vs *valuesOf[T]) meta(i int32) Meta    { return vs.lineage.Meta(int(i)) }
+func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
+func (vs *valuesOf[T]) value(i int32) any    { return vs.vals[i] }
+func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
+func (vs *valuesOf[T]) all() []record        { return vs.recs }
+
+// A source record is its own carrier at the first boundary; its lane is its group.
+func (r *record) record() *record { return r }
+func (r *record) groupID() uint64 { return 0 }
+func (r *record) owner() *part    { return r.part }
+
+func (r *record) retain() {
+	switch {
+	case r.joint != nil:
+		r.joint.holds.Add(1)
+	case r.after:
+		r.part.after.Add(1)
+	default:
+		r.slab.Tickets[r.i].Retain()
+	}
+}
+
+// done gives one hold back: nothing more is to be done for the element.
+func (r *record) done() {
+	switch {
+	case r.joint != nil:
+		if r.joint.holds.Add(-1) != 0 {
+			return
+		}
+		for _, m := range r.joint.members {
+			if r.joint.abandoned.Load() {
+				m.abandon()
+			} else {
+				m.done()
+			}
+		}
+	case r.after:
+		r.part.afterDone()
+	default:
+		r.slab.Tickets[r.i].Done()
+	}
+}
+
+// abandon gives one hold back and leaves the record unfinished: it stays uncommitted.
+func (r *record) abandon() {
+	switch {
+	case r.joint != nil:
+		r.joint.abandoned.Store(true)
+		r.done()
+	case r.after:
+		r.part.lostAfter(r)
+		r.part.afterDone()
+	default:
+		r.slab.Tickets[r.i].Abandon()
+	}
+}
+
+// dropped reports whether what is left to do for the record must not be begun: its partition is frozen or gone.
+func (r *record) dropped() bool {
+	f := r.part.flags.Load()
+	if r.after {
+		return f&(aborted) != 0
+	}
+	return f&(frozen|gone|aborted) != 0
+}
+
+// leaves yields the source records of an element, oldest first.
+func (r *record) leaves(yield func(*record) bool) bool {
+	if r.joint == nil {
+		return yield(r)
+	}
+	for _, m := range r.joint.members {
+		if !m.leaves(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *record) metas(yield func(Meta) bool) {
+	r.leaves(func(l *record) bool { return yield(l.slab.Payload.(values).meta(l.i)) })
+}
+
+// meta is the lineage of the element's first record.
+func (r *record) meta() (m Meta) {
+	r.metas(func(first Meta) bool { m = first; return false })
+	return m
+}
+
+func (r *record) first() (l *record) {
+	r.leaves(func(first *record) bool { l = first; return false })
+	return l
+}
+
+func (r *record) key() []byte {
+	l := r.first()
+	return l.slab.Payload.(values).key(l.i)
+}
+
+func (r *record) offset() int64 { return r.slab.Tickets[r.i].Offset }
+
+// The context of a record is its partition's; below a commit it is the run's, since what was committed is finished even on a lost partition.
+func (r *record) base() context.Context {
+	if r.after {
+		return r.part.run.workCtx
+	}
+	return r.part.ctx
+}
+
+func (r *record) Deadline() (time.Time, bool) { return r.base().Deadline() }
+func (r *record) Done() <-chan struct{}       { return r.base().Done() }
+func (r *record) Err() error                  { return r.base().Err() }
+
+func (r *record) Value(key any) any {
+	if key == (lineageKey{}) {
+		return r
+	}
+	return r.base().Value(key)
+}
+
+func (r *record) String() string { return "context of " + r.meta().String() }
+
+// size is how many source records the element stands for.
+func (r *record) size() (n int64) {
+	r.leaves(func(*record) bool { n++; return true })
+	return n
+}

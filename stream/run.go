@@ -1,0 +1,279 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// handlerGrace is what a handler gets to notice that its context was cancelled.
+const handlerGrace = time.Second
+
+// run is one execution of a plan. It owns every goroutine and outlives none of them, but for a handler that ignores its cancelled context.
+//
+// Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held together, except gate.mu before a lane.Set's;
+// below them lane.Set.mu before lane.Pool.mu, and the ledger's, a leaf.
+type run struct {
+	plan      *plan
+	opts      *options
+	src       feeder
+	stages    []*stage
+	steps     map[*node]*step
+	batches   []*step // in chain order
+	holders   []*step // batches and Transforms, in chain order: what may keep elements
+	counts    bool    // tasks in motion are counted, for the holders
+	finish    finish
+	committer *committer // nil: nothing commits
+	whole     *part      // stands for all partitions, for batches across them
+	park      lane.Limit
+	wg        conc.WaitGroup
+	events    []func(Event)
+	parked    atomic.Int64 // waiting retries
+
+	workCtx    context.Context // of handlers; ends at the drain's deadline
+	cancelWork context.CancelCauseFunc
+	commitCtx  context.Context // of commits outside a drain
+	stopCommit context.CancelFunc
+	stopSource context.CancelCauseFunc
+
+	state    atomic.Uint32
+	mu       sync.Mutex // guards what follows
+	parts    map[TopicPartition]*part
+	list     []*part
+	epochs   map[TopicPartition]int32
+	workers  []*worker
+	writers  map[writerKey]chan struct{} // who may write to a dead-letter sink: one at a time per partition
+	failure  error
+	left     []string // what was left unfinished, for the error
+	leftN    int
+	online   error
+	deadline time.Time     // of the drain
+	dry      chan struct{} // closed when everything that keeps elements was emptied
+	dried    bool
+}
+
+const (
+	draining  uint32 = 1 << iota // nothing new is begun
+	finishing                    // the source has no more: everything is finished
+	over                         // Run is about to return
+)
+
+type writerKey struct {
+	p  *policy
+	tp TopicPartition
+}
+
+var errConnecting = errors.New("the source has not connected yet")
+
+func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
+	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
+		writers: map[writerKey]chan struct{}{}, online: errConnecting, dry: make(chan struct{})}
+	r.park.Max = int32(opts.park)
+	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
+	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
+	for _, o := range opts.observers {
+		if o.Event != nil {
+			r.events = append(r.events, o.Event)
+		}
+	}
+	if p.commit != nil {
+		r.committer = newCommitter(r, p.commit)
+	}
+	r.finish = func(_ *worker, rec *record) { rec.done() }
+	if p.commit != nil && p.commit.each && !p.gated {
+		r.finish = r.finishEach
+	}
+	r.makeSteps()
+	r.makeStages()
+	r.whole = r.newPart(TopicPartition{}, 0, -1, nil)
+	return r
+}
+
+func (r *run) makeSteps() {
+	for _, n := range r.plan.nodes {
+		sp := r.plan.steps[n]
+		if sp == nil {
+			continue
+		}
+		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, use: n.opts.use,
+			marks: n.kind == kindDegree, state: len(r.steps)}
+		for _, o := range r.opts.observers {
+			if o.StepStart != nil {
+				st.starts = append(st.starts, o.StepStart)
+			}
+			if o.StepDone != nil {
+				st.dones = append(st.dones, o.StepDone)
+			}
+		}
+		st.bare = st.timeout == 0 && len(st.use) == 0 && len(st.starts) == 0 && len(st.dones) == 0
+		if n.kind == kindThrottle {
+			st.limiter = newLimiter(n)
+		}
+		switch n.kind {
+		case kindBatch:
+			r.batches = append(r.batches, st)
+			r.holders = append(r.holders, st)
+		case kindTransform:
+			r.holders = append(r.holders, st)
+		}
+		r.steps[n] = st
+	}
+	r.counts = len(r.holders) > 0
+}
+
+func (r *run) makeStages() {
+	for i, sp := range r.plan.stages {
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener()}
+		if i == 0 {
+			sg.open = r.src.opener()
+		}
+		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Park: &r.park, One: sg.one}
+		if d := sp.degree; d != nil {
+			cfg.MaxPartitions = d.opts.maxPartitions
+		}
+		if sp.head != nil {
+			cfg.Bulk, cfg.Work = writeAtOnce, sg.bulk
+		}
+		sg.pool = lane.NewPool(cfg)
+		for _, n := range sp.nodes {
+			st := r.steps[n]
+			st.stage = sg
+			sg.steps = append(sg.steps, st)
+		}
+		if e := sp.exit; e != nil && r.steps[e] != nil {
+			r.steps[e].stage = sg
+		}
+		r.stages = append(r.stages, sg)
+	}
+	for i, sg := range r.stages {
+		if e := sg.plan.exit; e != nil && e.kind == kindTransform {
+			sg.doorway = e.door(r.steps[e], r.stages[i+1])
+		}
+	}
+}
+
+func (r *run) stepOf(n *node) *step { return r.steps[n] }
+
+func (r *run) enroll(w *worker) {
+	r.mu.Lock()
+	r.workers = append(r.workers, w)
+	r.mu.Unlock()
+}
+
+func (r *run) emit(e Event) {
+	for _, f := range r.events {
+		f(e)
+	}
+}
+
+// share is the part of the byte budget that each partition has.
+func (r *run) share() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opts.bytes / int64(max(1, len(r.list)))
+}
+
+// fail ends the pipeline because of err; the first one is what Run returns.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	if r.failure == nil {
+		r.failure = err
+	}
+	stop := r.stopSource
+	r.mu.Unlock()
+	stop(err)
+}
+
+func (r *run) setOnline(err error) {
+	r.mu.Lock()
+	r.online = err
+	r.mu.Unlock()
+}
+
+// noteLost remembers a record that was committed and could not be finished.
+func (r *run) noteLost(m Meta) {
+	r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
+}
+
+const notesMax = 8
+
+func (r *run) note(what string) {
+	r.mu.Lock()
+	if r.leftN++; len(r.left) < notesMax {
+		r.left = append(r.left, what)
+	}
+	r.mu.Unlock()
+}
+
+// all is the assigned partitions. The slice is not changed afterwards.
+func (r *run) all() []*part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.list
+}
+
+// finishEach is the end of a chain with CommitEach: the element that moves the watermark holds its lane until that is committed.
+func (r *run) finishEach(w *worker, rec *record) {
+	last := map[*part]int64{}
+	if rec.joint == nil {
+		p, offset := rec.part, rec.offset()
+		rec.done()
+		r.awaitCommit(w, p, offset)
+		return
+	}
+	rec.leaves(func(l *record) bool {
+		last[l.part] = max(last[l.part], l.offset())
+		return true
+	})
+	rec.done()
+	for p, offset := range last {
+		r.awaitCommit(w, p, offset)
+	}
+}
+
+func (r *run) awaitCommit(w *worker, p *part, offset int64) {
+	mark := p.led.Watermark()
+	if mark <= offset || !p.raiseMark(mark, offset) {
+		return
+	}
+	r.committer.look()
+	if ch := p.ackOf(mark); ch != nil {
+		w.lend(func() {
+			select {
+			case <-ch:
+			case <-p.ctx.Done():
+			}
+		})
+	}
+}
+
+// oneWriter runs f as the only one that writes to the policy's sink for a partition.
+func (r *run) oneWriter(rec *record, p *policy, tp TopicPartition, f func() error) error {
+	r.mu.Lock()
+	turn := r.writers[writerKey{p, tp}]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		r.writers[writerKey{p, tp}] = turn
+	}
+	r.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-rec.Done():
+		return context.Cause(rec.base())
+	}
+	defer func() { <-turn }()
+	return f()
+}
+
+func (r *run) setStop(stop context.CancelCauseFunc) {
+	r.mu.Lock()
+	r.stopSource = stop
+	r.mu.Unlock()
+}

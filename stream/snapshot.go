@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not touch the way of the records.
+type Snapshot struct {
+	Running    bool
+	Parked     int // waiting retries
+	Lent       int // slots lent by whatever waits
+	Partitions []PartitionState
+}
+
+// PartitionState is how one assigned partition stands.
+type PartitionState struct {
+	TopicPartition
+	Epoch     int32
+	State     string // open, halted, resuming, draining
+	Watermark int64  // the offset that could be committed now
+	Committed int64  // -1: none
+	Next      int64  // fetch position
+	End       int64  // end of the log as last heard; -1: unknown
+	Lag       int64  // from what is committed, or else from the watermark, to End; -1: unknown
+	InFlight  int    // records between the watermark and the fetch position, and below a commit
+	Bytes     int64  // payload that they keep alive
+	Oldest    Meta   // the oldest unfinished record, if InFlight is not 0
+	Halt      *Halt
+}
+
+// Snapshot returns how the pipeline stands.
+func (p *Pipeline) Snapshot() Snapshot {
+	r := p.current()
+	if r == nil {
+		return Snapshot{}
+	}
+	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken()}
+	for _, q := range r.all() {
+		s.Partitions = append(s.Partitions, q.snapshot())
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return s
+}
+
+func (p *part) snapshot() PartitionState {
+	held, pinned := p.led.Held()
+	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: "open", Watermark: p.led.Watermark(),
+		InFlight: held + int(p.after.Load()), Bytes: pinned, Lag: -1}
+	switch f := p.flags.Load(); {
+	case f&closing != 0:
+		s.State = "draining"
+	case f&frozen != 0:
+		s.State = "halted"
+	case f&refilling != 0:
+		s.State = "resuming"
+	}
+	if metas, _ := p.unfinished(1); len(metas) > 0 {
+		s.Oldest = metas[0]
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.Committed, s.Next, s.End = p.committed, p.next, p.end
+	if p.halt != nil {
+		h := *p.halt
+		s.Halt = &h
+	}
+	if p.end >= 0 {
+		from := s.Watermark
+		if p.run.committer != nil && p.committed >= 0 {
+			from = p.committed
+		}
+		s.Lag = max(0, p.end-from)
+	}
+	return s
+}
+
+func (p *Pipeline) current() *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run
+}
+
+func (r *run) halts() (hs []Halt) {
+	for _, p := range r.all() {
+		p.mu.Lock()
+		if p.halt != nil {
+			hs = append(hs, *p.halt)
+		}
+		p.mu.Unlock()
+	}
+	slices.SortFunc(hs, func(a, b Halt) int { return a.Since.Compare(b.Since) })
+	return hs
+}
+
+// Halts returns the frozen partitions, the oldest halt first.
+func (p *Pipeline) Halts() []Halt {
+	if r := p.current(); r != nil {
+		return r.halts()
+	}
+	return nil
+}
+
+// Resume tries the record of a halt again, and goes on from there; what had finished behind it is not run again. It returns at once, the partition
+// goes on as soon as everything begun before the halt has come to rest. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
+func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
+
+// Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.
+func (p *Pipeline) Skip(h Halt) error { return p.release(h, giveUp) }
+
+func (p *Pipeline) release(h Halt, how resumption) error {
+	r := p.current()
+	if r == nil {
+		return ErrNotRunning
+	}
+	r.mu.Lock()
+	q := r.parts[h.Meta.TP()]
+	r.mu.Unlock()
+	if q == nil {
+		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TP(), ErrStale)
+	}
+	return q.release(h, how)
+}
+
+// Ready says why the pipeline should get no traffic, or be looked at: it is not running, not connected, draining, or has a halted partition. nil:
+// it is ready, with or without partitions.
+func (p *Pipeline) Ready() error {
+	r := p.current()
+	if r == nil {
+		return ErrNotRunning
+	}
+	if r.state.Load()&draining != 0 {
+		return errors.New("the pipeline is draining")
+	}
+	r.mu.Lock()
+	err := r.online
+	r.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("not connected: %w", err)
+	}
+	for _, h := range r.halts() {
+		err = errors.Join(err, errors.New(h.String()))
+	}
+	return err
+}
+
+// Live says why the process should be restarted: Run has ended with an error. A halt, an outage or a slow handler is none: a poison record
+// must not become a crash loop.
+func (p *Pipeline) Live() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.run == nil && p.ran {
+		return p.ended
+	}
+	return nil
+}

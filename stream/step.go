@@ -1,0 +1,158 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// step is a node at work in one run: what its calls are dressed in, and what governs its failures.
+type step struct {
+	run      *run
+	stage    *stage
+	node     *node
+	name     string
+	group    grouping // in effect where it stands
+	state    int      // index in part.state, for nodes that keep something per partition
+	bare     bool     // nothing is asked of a call but the call
+	marks    bool     // a degree word: says what it is working on
+	limiter  *rate.Limiter
+	policies []*policy
+	timeout  time.Duration
+	use      []Middleware
+	starts   []func(context.Context, Call) context.Context
+	dones    []func(context.Context, Call, error)
+}
+
+// perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
+// A batch that failed in part goes on without the failed ones: through pass, where the step passes on what it got.
+func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
+	if st.marks {
+		w.cur.Store(r)
+	}
+	for attempt := 1; ; attempt++ {
+		var err error
+		if st.bare {
+			err = call(r, v, u, f)
+		} else {
+			err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
+		}
+		if err == nil {
+			return r
+		}
+		if r.joint != nil {
+			r = splitFailed(w, r, v, err, pass)
+		}
+		if !st.failed(w, r, attempt, err, func() any { return *v }) {
+			return nil
+		}
+	}
+}
+
+// call turns a panic of f into an error.
+func call[T, U any](ctx context.Context, v *T, u *U, f func(context.Context, T) (U, error)) (err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = panicked(recover())
+		}
+	}()
+	*u, err = f(ctx, *v)
+	returned = true
+	return err
+}
+
+func panicked(value any) error {
+	return &PanicError{Value: value, Stack: debug.Stack()}
+}
+
+// dressed runs one attempt with the step's timeout, observers and middleware around it.
+func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (err error) {
+	var ctx context.Context = r
+	if st.timeout > 0 {
+		c, cancel := context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
+		defer cancel()
+		ctx = c
+	}
+	c := &attemptOf{st, r, attempt}
+	for _, start := range st.starts {
+		ctx = start(ctx, c)
+	}
+	h := func(ctx context.Context, _ Call) error { return f(ctx) }
+	for i := len(st.use) - 1; i >= 0; i-- {
+		h = st.use[i](h)
+	}
+	err = guarded(func() error { return h(ctx, c) })
+	for i := len(st.dones) - 1; i >= 0; i-- {
+		st.dones[i](ctx, c, err)
+	}
+	return err
+}
+
+func guarded(f func() error) (err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = panicked(recover())
+		}
+	}()
+	err = f()
+	returned = true
+	return err
+}
+
+// attemptOf is the Call that middleware and observers see.
+type attemptOf struct {
+	st *step
+	r  *record
+	n  int
+}
+
+func (a *attemptOf) Step() string { return a.st.name }
+func (a *attemptOf) Meta() Meta   { return a.r.meta() }
+func (a *attemptOf) Attempt() int { return a.n }
+
+// splitFailed takes out of a failed batch what did not fail, as a *PartialError tells, and returns the record of the rest; *v becomes the rest
+// as well, where it is still the batch. What did not fail is passed on, or done where the step has no result for it.
+func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
+	bad := failedOf(err, len(r.joint.members))
+	if bad == nil || r.joint.holds.Load() != 1 {
+		return r
+	}
+	var good []int
+	for i, b := 0, 0; i < len(r.joint.members); i++ {
+		if b < len(bad) && bad[b] == i {
+			b++
+			continue
+		}
+		good = append(good, i)
+	}
+	goodVal, ok := r.joint.subset(*v, good)
+	badVal, _ := r.joint.subset(*v, bad)
+	fine := r.join(good)
+	if ok && pass != nil {
+		g := goodVal.(T)
+		group := w.group
+		pass(w, fine, &g)
+		w.group = group
+	} else {
+		fine.done()
+	}
+	if ok {
+		*v = badVal.(T)
+	}
+	return r.join(bad)
+}
+
+// join is a batch of some of the members of r.
+func (r *record) join(members []int) *record {
+	j := &joint{subset: r.joint.subset}
+	for _, i := range members {
+		j.members = append(j.members, r.joint.members[i])
+	}
+	j.holds.Store(1)
+	return &record{part: r.part, joint: j}
+}

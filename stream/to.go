@@ -1,0 +1,139 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// writeAtOnce is how many elements of a partition a sink is given in one Write at most.
+const writeAtOnce = 1000
+
+// Out is an element on its way out, with the lineage it came with.
+type Out[T any] struct {
+	Value T
+	Meta  Meta
+}
+
+// Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
+// failed them all. It is never called twice at once for the same partition, and owns neither the slice nor its array afterwards. A sink may
+// also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the last Write.
+type Sink[T any] interface {
+	Write(ctx context.Context, elems []Out[T]) error
+}
+
+// To writes elements to a sink; one is done, and passes on below, when the sink has it durably. 1→1, keeps the order of each lane. An element leaves
+// its worker when it is queued; what has queued meanwhile, up to 1,000 of a partition, goes out in one Write. Elements that fail are governed by
+// the policies below, a retry writes them alone. Costs one goroutine per partition that has something to write.
+func (s Stream[T]) To(sink Sink[T]) Stream[T] {
+	n := &node{kind: kindTo, word: "To", name: sinkName(sink), nilFunc: sink == nil, sinks: []any{sink}}
+	n.write = func(w *worker, st *step, open, next any) func([]*lane.Task) {
+		wr := &writer[T]{w: w, st: st, sink: sink, open: open.(opened[T]), next: next.(push[T])}
+		return wr.write
+	}
+	return then[T, T](s, n)
+}
+
+func sinkName(s any) string {
+	if n, ok := s.(fmt.Stringer); ok {
+		return n.String()
+	}
+	return ""
+}
+
+// writer is a To in one worker, at work on one partition.
+type writer[T any] struct {
+	w    *worker
+	st   *step
+	sink Sink[T]
+	open opened[T]
+	next push[T]
+}
+
+// pending is an element that the sink does not have yet.
+type pending[T any] struct {
+	r     *record
+	v     *T
+	group uint64
+	fail  error
+}
+
+func (wr *writer[T]) write(ts []*lane.Task) {
+	todo := make([]pending[T], len(ts))
+	for i, t := range ts {
+		r, v := wr.open(t)
+		c := t.Of.(carrier)
+		todo[i] = pending[T]{r: r, v: v, group: c.groupID()}
+	}
+	for attempt := 1; len(todo) > 0; attempt++ {
+		wr.attempt(todo, attempt)
+		todo = wr.settle(todo, attempt)
+	}
+}
+
+// attempt writes todo once and notes what failed.
+func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
+	out := make([]Out[T], len(todo))
+	all := &record{part: todo[0].r.part, joint: &joint{}, after: todo[0].r.after} // what MetasOf finds in the sink's context
+	for i, e := range todo {
+		out[i] = Out[T]{*e.v, e.r.meta()}
+		all.joint.members = append(all.joint.members, e.r)
+	}
+	wr.w.cur.Store(todo[0].r)
+	err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
+		return guarded(func() error { return wr.sink.Write(ctx, out) })
+	})
+	bad := failedOf(err, len(todo))
+	var part *PartialError
+	if bad != nil {
+		errors.As(err, &part)
+	}
+	for i := range todo {
+		switch {
+		case part == nil:
+			todo[i].fail = err
+		default:
+			todo[i].fail = part.Errs[i]
+		}
+	}
+}
+
+// settle passes on what was written, lets the policies decide about the rest, and returns what is to be tried again, after the longest wait.
+func (wr *writer[T]) settle(todo []pending[T], attempt int) (again []pending[T]) {
+	var longest verdict
+	for _, e := range todo {
+		if e.fail == nil {
+			wr.w.group = e.group
+			wr.next(wr.w, e.r, e.v)
+			continue
+		}
+		d := wr.st.decide(wr.w, e.r, attempt, e.fail, func() any { return *e.v })
+		if !d.again {
+			continue
+		}
+		again = append(again, e)
+		if len(again) == 1 || d.wait > longest.wait {
+			longest = d
+		}
+	}
+	return wr.wait(again, longest)
+}
+
+func (wr *writer[T]) wait(again []pending[T], d verdict) []pending[T] {
+	if len(again) == 0 || wr.st.waitAgain(wr.w, again[0].r, d) {
+		return again
+	}
+	for _, e := range again[1:] { // the first one's hold is given back already
+		wr.st.leave(wr.w, e.r)
+	}
+	return nil
+}
+
+// sinkTime bounds Open and Close of a sink.
+const sinkTime = 30 * time.Second
+
+type opener interface{ Open(context.Context) error }
+type closer interface{ Close(context.Context) error }

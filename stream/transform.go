@@ -1,0 +1,241 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the wait for each hand-over.
+const doorBuffer = 64
+
+// Elem is an element with its acknowledgement. Each one taken from a Transform's input must end in exactly one of: sent to its output (as it is, or
+// With another value), Fork, Join, Drop or Fail. One used twice ends the pipeline; one that is not used is found and named when it drains.
+type Elem[T any] struct {
+	Value T
+	t     *doorTicket
+}
+
+// With is the element with another value.
+func (e Elem[T]) With[U any](v U) Elem[U] { return Elem[U]{v, e.t} }
+
+// Fork is 1→n: the record is done when all n are; none: it is done.
+func (e Elem[T]) Fork(n int) []Elem[T] {
+	e.t.use()
+	es := make([]Elem[T], n)
+	for i := range es {
+		e.t.r.retain()
+		es[i] = Elem[T]{e.Value, e.t.door.admit(e.t.r, e.t.group)}
+	}
+	e.t.r.done()
+	return es
+}
+
+// Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
+func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
+	e.t.use()
+	j := &joint{members: []*record{e.t.r}, subset: func(any, []int) (any, bool) { return nil, false }}
+	part := e.t.r.part
+	for _, m := range more {
+		m.t.use()
+		j.members = append(j.members, m.t.r)
+		if m.t.r.part != part {
+			part = part.run.whole
+		}
+	}
+	j.holds.Store(1)
+	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j, after: e.t.r.after}, e.t.group)}
+}
+
+// Drop says that nothing more is to be done for the element: it is done.
+func (e Elem[T]) Drop() {
+	e.t.use()
+	e.t.r.done()
+}
+
+// Fail fails the element at this step: the policies below decide, except that nothing can be retried.
+func (e Elem[T]) Fail(err error) {
+	e.t.use()
+	if err == nil {
+		err = errors.New("failed without an error")
+	}
+	e.t.door.st.failed(noWorker, e.t.r, 1, err, func() any { return e.Value })
+}
+
+// Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f gets the elements of all partitions, in the order
+// of their lanes, and sends on what becomes of them; order below is the order in which it sends. It must receive until in is closed, which happens
+// when the pipeline drains and everything above is through; then send what it still has and return. It must not close out, nor send after it
+// returned. ctx ends when the drain has run out of time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
+// partition that was revoked meanwhile may be passed on or not; it no longer counts. Costs three goroutines and a buffer of 64 elements.
+func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error) Stream[U] {
+	return then[T, U](s, &node{kind: kindTransform, word: "Transform", name: name, nilFunc: f == nil, opts: stepOptions{name: name, named: true},
+		door: func(st *step, to *stage) *doorway {
+			d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{})}
+			raw, in, out := make(chan Elem[T], doorBuffer), make(chan Elem[T]), make(chan Elem[U])
+			d.push = push[T](func(w *worker, r *record, v *T) {
+				e := Elem[T]{*v, d.admit(r, w.group)}
+				select {
+				case raw <- e:
+					return
+				default:
+				}
+				w.lend(func() {
+					select {
+					case raw <- e:
+					case <-d.gone: // f has returned: the pipeline is ending
+						e.t.leave()
+					case <-r.Done():
+						e.t.leave()
+					}
+				})
+			})
+			d.relay = func() { // the one that sends on in, and so the one that closes it
+				defer close(in)
+				for {
+					select {
+					case e := <-raw:
+						select {
+						case in <- e:
+						case <-d.gone:
+							e.t.leave()
+						}
+					case <-d.dry:
+						if len(raw) == 0 {
+							return
+						}
+					}
+				}
+			}
+			d.work = func(ctx context.Context) {
+				err := guarded(func() error { return f(ctx, in, out) })
+				close(d.gone)
+				close(out)
+				d.returned(err)
+			}
+			d.pump = func() {
+				w := &worker{}
+				pass := typeOf[U]{}.boundary(w, to).(push[U])
+				for e := range out {
+					if e.t == nil {
+						st.run.fail(fmt.Errorf("%s: sent an Elem that it did not get from its input, nor from With, Fork or Join", st.name))
+						continue
+					}
+					if e.t.tryUse() {
+						w.group = e.t.group
+						pass(w, e.t.r, &e.Value)
+					}
+				}
+			}
+			return d
+		}})
+}
+
+// doorway is a Transform in one run.
+type doorway struct {
+	st    *step
+	push  any // push[T] of the stage above
+	relay func()
+	work  func(context.Context)
+	pump  func()
+	gone  chan struct{} // closed when f has returned
+	dry   chan struct{} // closed by shut
+
+	mu    sync.Mutex // guards what follows; nothing is called under it
+	held  map[*doorTicket]struct{}
+	asked bool // closeIn was called
+	ended bool // f has returned and everything it sent is below
+}
+
+// doorTicket is an element inside a Transform.
+type doorTicket struct {
+	door  *doorway
+	r     *record
+	group uint64
+}
+
+func (d *doorway) admit(r *record, group uint64) *doorTicket {
+	t := &doorTicket{d, r, group}
+	d.mu.Lock()
+	d.held[t] = struct{}{}
+	d.mu.Unlock()
+	return t
+}
+
+// tryUse takes the element out of the door, once; a second time ends the pipeline.
+func (t *doorTicket) tryUse() bool {
+	t.door.mu.Lock()
+	_, ok := t.door.held[t]
+	delete(t.door.held, t)
+	t.door.mu.Unlock()
+	if !ok {
+		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail",
+			t.door.st.name, t.r.meta()))
+	}
+	return ok
+}
+
+// use is tryUse for a user's call, which must not go on.
+func (t *doorTicket) use() {
+	if !t.tryUse() {
+		panic("laneway: Elem used twice")
+	}
+}
+
+func (t *doorTicket) leave() {
+	t.door.mu.Lock()
+	_, ok := t.door.held[t]
+	delete(t.door.held, t)
+	t.door.mu.Unlock()
+	if ok {
+		t.r.abandon()
+	}
+}
+
+// returned looks at how f ended.
+func (d *doorway) returned(err error) {
+	d.mu.Lock()
+	asked := d.asked
+	d.mu.Unlock()
+	switch {
+	case err != nil:
+		d.st.run.fail(fmt.Errorf("%s: %w", d.st.name, err))
+	case !asked:
+		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform receives until then", d.st.name))
+	}
+}
+
+// shut closes the input, once. It is called when nothing above sends any more.
+func (d *doorway) shut() {
+	d.mu.Lock()
+	first := !d.asked
+	d.asked = true
+	d.mu.Unlock()
+	if first {
+		close(d.dry)
+	}
+}
+
+// lost is what f neither passed on, dropped nor failed.
+func (d *doorway) lost() []*doorTicket {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	ts := make([]*doorTicket, 0, len(d.held))
+	for t := range d.held {
+		ts = append(ts, t)
+	}
+	return ts
+}
+
+// through notes that everything that f sent is below.
+func (d *doorway) through() {
+	d.mu.Lock()
+	d.ended = true
+	d.mu.Unlock()
+}
+
+func (d *doorway) isThrough() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.ended
+}
