@@ -1,0 +1,76 @@
+package fetch
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// answer deals with one partition of an answer.
+func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
+	p := a.part
+	switch code := wire.Code(rp.ErrorCode); code {
+	case wire.None:
+		l.records(a, rp)
+	case wire.OffsetOutOfRange:
+		a.stray = !l.f.unfollow(p) // a replica may be behind: the leader knows
+	case wire.CorruptMessage, wire.UnsupportedCompression:
+		err := fmt.Errorf("%s[%d]@%d: broker %d cannot hand out its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
+		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
+	case wire.TopicAuthorization, wire.ClusterAuthorization:
+		l.f.fail(&wire.TopicError{Topic: p.tp.Topic, Err: code})
+	default:
+		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader that does not know its end yet (78), disks (56).
+		l.f.retry(p)
+		l.f.cfg.OnEvent(Event{Name: "fetch failed", TP: p.tp, Err: code, Text: "metadata is asked for, then it is tried again"})
+		raise(l.f.refresh)
+	}
+}
+
+// records feeds what a partition brought.
+func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
+	p := a.part
+	l.f.succeeded(p, rp.PreferredReadReplica)
+	p.end = rp.HighWatermark
+	if !l.f.cfg.Uncommitted && rp.LastStableOffset >= 0 {
+		p.end = rp.LastStableOffset
+	}
+	if p.p.Next() != a.offset {
+		return // an operator moved on meanwhile
+	}
+	p.set = l.f.cfg.Decoder.Open(batch.Fetched{
+		Topic: p.tp.Topic, Partition: p.tp.Partition, From: a.offset, HighWater: rp.HighWatermark, Records: rp.RecordBatches,
+		Committed: !l.f.cfg.Uncommitted, Aborted: rp.AbortedTransactions,
+	})
+	p.pos, p.from, p.wire = a.offset, a.offset, len(rp.RecordBatches)
+	p.do(func() { p.p.Advance(a.offset, p.end) })
+	if !p.take() {
+		p.set.Keep()
+	}
+	a.brought = p.pos > a.offset
+}
+
+func (f *Fetcher) succeeded(p *part, preferred int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.failures = 0
+	if preferred >= 0 && p.home != nil && preferred != p.home.broker {
+		p.replica, p.advised = preferred, time.Now()
+		raise(f.placed)
+	}
+}
+
+// unfollow goes back from a replica to the leader. It is false where the leader is read already.
+func (f *Fetcher) unfollow(p *part) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.replica < 0 {
+		return false
+	}
+	p.replica = -1
+	raise(f.placed)
+	return true
+}

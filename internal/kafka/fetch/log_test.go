@@ -1,0 +1,270 @@
+package fetch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+type testClient = wire.Client
+
+// damage flips a bit in the batch that begins at an offset.
+func damage(b []byte, base uint64) {
+	for len(b) > 61 {
+		n := int(binary.BigEndian.Uint32(b[8:])) + 12
+		if binary.BigEndian.Uint64(b) == base && n <= len(b) {
+			b[n-1] ^= 1
+		}
+		b = b[min(n, len(b)):]
+	}
+}
+
+type move struct {
+	tp       TP
+	from, to int64
+	back     bool
+}
+
+// resets makes a Config tell its moves.
+func resets(policy Reset, moves chan move) func(*Config) {
+	return func(c *Config) {
+		c.Reset = policy
+		c.OnReset = func(tp TP, from, to int64, back bool) { moves <- move{tp, from, to, back} }
+	}
+}
+
+func TestOffsetBelowTheLogGoesOnByPolicy(t *testing.T) {
+	for policy, to := range map[Reset]int64{Earliest: 60, Latest: 100} {
+		t.Run(policy.String(), func(t *testing.T) {
+			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+			prod := producer(t, k)
+			write(t, prod, "orders", 0, 100)
+			if err := k.DeleteRecords("orders", 0, 60); err != nil {
+				t.Fatal(err)
+			}
+			moves := make(chan move, 1)
+			w := start(t, k, resets(policy, moves), "orders")
+			p := part0(10, plenty)
+			w.f.Add(TP{"orders", 0}, p)
+			if m := <-moves; m != (move{TP{"orders", 0}, 10, to, false}) {
+				t.Fatalf("move: %+v", m)
+			}
+			write(t, prod, "orders", 0, 10)
+			p.untilRecords(t, int(110-to))
+			if p.msgs[0].Offset != to {
+				t.Errorf("went on at %d", p.msgs[0].Offset)
+			}
+		})
+	}
+}
+
+func TestOffsetBeyondTheLogIsTakenBackByANewAssignment(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	write(t, producer(t, k), "orders", 0, 100)
+	moves := make(chan move, 1)
+	w := start(t, k, resets(Earliest, moves), "orders")
+	p := part0(500, plenty)
+	w.f.Add(TP{"orders", 0}, p)
+	m := <-moves
+	if m != (move{TP{"orders", 0}, 500, 0, true}) {
+		t.Fatalf("move: %+v", m)
+	}
+	w.f.Remove(m.tp)
+	again := part0(m.to, plenty)
+	w.f.Add(m.tp, again)
+	again.untilRecords(t, 100)
+	if len(p.msgs) != 0 {
+		t.Error("the old assignment was fed")
+	}
+}
+
+func TestFailPolicyEndsRunAndSaysWhatTheLogHas(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	write(t, producer(t, k), "orders", 0, 100)
+	w := start(t, k, func(c *Config) { c.Reset = Fail }, "orders")
+	w.f.Add(TP{"orders", 0}, part0(500, plenty))
+	var e *OutOfRangeError
+	if err := w.result(); !errors.As(err, &e) || e.Offset != 500 || e.Earliest != 0 || e.Latest != 100 || e.Topic != "orders" {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestAbortedTransactionsAreNotRead(t *testing.T) {
+	for _, uncommitted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("uncommitted=%v", uncommitted), func(t *testing.T) {
+			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+			tx := producer(t, k, kgo.TransactionalID("tx"))
+			var want []string
+			for i := range 6 {
+				if err := tx.BeginTransaction(); err != nil {
+					t.Fatal(err)
+				}
+				value := fmt.Sprintf("tx %d", i)
+				if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: []byte(value)}).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
+				commit := kgo.TransactionEndTry(i%2 == 1)
+				if err := tx.EndTransaction(t.Context(), commit); err != nil {
+					t.Fatal(err)
+				}
+				if bool(commit) || uncommitted {
+					want = append(want, value)
+				}
+			}
+			// One that is still open: invisible to read_committed, and the end of the log is before it.
+			if err := tx.BeginTransaction(); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Value: []byte("open")}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			end := int64(12)
+			if uncommitted {
+				want, end = append(want, "open"), 13
+			}
+			w := start(t, k, func(c *Config) { c.Uncommitted = uncommitted }, "orders")
+			p := part0(0, plenty)
+			w.f.Add(TP{"orders", 0}, p)
+			p.until(t, "the end", func() bool { return p.next == end && p.end == end })
+			var got []string
+			for _, m := range p.msgs {
+				got = append(got, string(m.Value))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("read %q, want %q", got, want)
+			}
+			if err := tx.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestCompactedLogsAreReadToTheirEnd(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1))
+	if err := k.CreateTopic("state", 1, map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000", "min.cleanable.dirty.ratio": "0"}); err != nil {
+		t.Fatal(err)
+	}
+	prod := producer(t, k)
+	for range 20 {
+		write(t, prod, "state", 0, 5) // the same five keys
+	}
+	k.Compact()
+	w := start(t, k, nil, "state")
+	p := part0(0, plenty)
+	w.f.Add(TP{"state", 0}, p)
+	p.until(t, "the end", func() bool { return p.next == 100 && p.end == 100 })
+	if len(p.msgs) >= 100 || len(p.msgs) < 5 {
+		t.Errorf("%d records of a compacted log", len(p.msgs))
+	}
+	last := map[string]int64{}
+	for _, m := range p.msgs {
+		last[string(m.Key)] = m.Offset
+	}
+	if len(last) != 5 {
+		t.Errorf("keys: %v", last)
+	}
+}
+
+func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	prod := producer(t, k)
+	write(t, prod, "orders", 0, 50)
+	moves := make(chan move, 1)
+	w := start(t, k, resets(Earliest, moves), "orders")
+	p := part0(0, plenty)
+	w.f.Add(TP{"orders", 0}, p)
+	p.untilRecords(t, 50)
+	if err := k.DeleteTopic("orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CreateTopic("orders", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(t, producer(t, k), "orders", 0, 70)
+	m := <-moves
+	if m.to != 0 || !m.back {
+		t.Fatalf("move: %+v", m)
+	}
+	w.f.Remove(m.tp)
+	again := part0(0, plenty)
+	w.f.Add(m.tp, again)
+	again.untilRecords(t, 70)
+}
+
+func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	w := start(t, k, func(c *Config) { c.Patience = 300 * time.Millisecond }, "orders")
+	w.f.Add(TP{"orders", 0}, part0(0, plenty))
+	if err := k.DeleteTopic("orders"); err != nil {
+		t.Fatal(err)
+	}
+	var e *wire.TopicError
+	if err := w.result(); !errors.As(err, &e) || e.Topic != "orders" || !errors.Is(err, wire.UnknownTopicOrPartition) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestRefusedAuthorisationEndsRunAtOnce(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	w := start(t, k, nil, "orders")
+	w.f.Add(TP{"orders", 0}, part0(0, plenty))
+	if err := w.result(); !wire.Fatal(err) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestOldFormatsHaltThePartition(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	write(t, producer(t, k), "orders", 0, 3)
+	w := start(t, k, func(c *Config) {
+		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+			for _, t := range r.Topics {
+				for _, p := range t.Partitions {
+					if len(p.RecordBatches) > 16 {
+						p.RecordBatches[16] = 1
+					}
+				}
+			}
+		}}
+	}, "orders")
+	p := part0(0, plenty)
+	w.f.Add(TP{"orders", 0}, p)
+	p.until(t, "the halt", func() bool { return p.halt != nil })
+	var f *batch.FormatError
+	if !errors.As(p.halt, &f) || f.Magic != 1 {
+		t.Errorf("halt: %v", p.halt)
+	}
+}
+
+func TestOffsetsOfATime(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(2, "orders"))
+	prod := producer(t, k)
+	base := time.Now().Add(-time.Hour)
+	for i := range 10 {
+		r := &kgo.Record{Topic: "orders", Partition: int32(i % 2), Timestamp: base.Add(time.Duration(i) * time.Minute), Value: []byte("v")}
+		if err := prod.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := start(t, k, nil, "orders")
+	tps := []TP{{"orders", 0}, {"orders", 1}}
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 1})
+	for at, want := range map[int64][2]int64{AtStart: {0, 0}, AtEnd: {5, 5}, base.Add(3 * time.Minute).UnixMilli(): {2, 1}, base.Add(time.Hour).UnixMilli(): {-1, -1}} {
+		got, err := List(t.Context(), w.c, at, false, tps...)
+		if err != nil || got[tps[0]] != want[0] || got[tps[1]] != want[1] {
+			t.Errorf("at %d: %v, %v, want %v", at, got, err, want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// pollersPerBroker: see the package comment.
+const pollersPerBroker = 2
+
+// loop is what is read from one broker.
+type loop struct {
+	f      *Fetcher
+	broker int32
+	wake   chan struct{} // holds one signal that there may be something to do; never closed
+
+	mute time.Time // the broker asked for silence until then; guarded by Fetcher.mu
+}
+
+// poll is the life of a poller: it takes what has something to do, feeds what is left over, asks for more, and gives it back.
+func (l *loop) poll(ctx context.Context) {
+	for ctx.Err() == nil {
+		picked, wait := l.pick()
+		asking, idle := l.sift(picked)
+		l.release(idle) // before the fetch: what gets room while it lasts is the other poller's
+		if len(asking) == 0 {
+			l.sleep(ctx, wait)
+			continue
+		}
+		strays := l.fetch(ctx, asking)
+		l.release(slices.DeleteFunc(asking, func(a asked) bool { return a.stray }))
+		for _, a := range strays {
+			l.f.reposition(ctx, a.part, a.offset, "the records there were deleted by retention, or the log was cut off or made again")
+		}
+		l.release(strays)
+	}
+}
+
+// pick takes the partitions that nobody has and that are not waiting for a time to pass, and says how long the next of those has to wait.
+func (l *loop) pick() (picked []asked, wait time.Duration) {
+	now := time.Now()
+	wait = metaMaxAge
+	l.f.mu.Lock()
+	defer l.f.mu.Unlock()
+	if d := l.mute.Sub(now); d > 0 {
+		return nil, d
+	}
+	for _, p := range l.f.parts {
+		if p.home != l || p.busy || p.stopped {
+			continue
+		}
+		if d := p.retryAt.Sub(now); d > 0 {
+			wait = min(wait, d)
+			continue
+		}
+		p.busy, p.woken = true, false
+		picked = append(picked, asked{part: p, epoch: p.epoch, topic: p.topic, served: p.served})
+	}
+	slices.SortFunc(picked, func(a, b asked) int { return cmp.Compare(a.served, b.served) })
+	return picked, wait
+}
+
+// sift feeds what is left over from earlier answers and tells which partitions to ask for.
+func (l *loop) sift(picked []asked) (asking, idle []asked) {
+	for _, a := range picked {
+		if a.part.take() {
+			if a.max = a.part.room(); a.max > 0 {
+				a.offset = a.part.p.Next()
+				asking = append(asking, a)
+				continue
+			}
+		}
+		idle = append(idle, a)
+	}
+	return asking, idle
+}
+
+// release gives partitions back. One that got room, or another home, meanwhile would wait for a signal that was already taken.
+func (l *loop) release(done []asked) {
+	l.f.mu.Lock()
+	defer l.f.mu.Unlock()
+	for _, a := range done {
+		p := a.part
+		p.busy = false
+		if a.brought {
+			l.f.served++
+			p.served = l.f.served
+		}
+		if p.home != nil && (p.woken || p.home != l) {
+			raise(p.home.wake)
+		}
+	}
+}
+
+// sleep waits for something to do.
+func (l *loop) sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-l.wake:
+	}
+}

@@ -1,0 +1,113 @@
+package fetch
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+)
+
+// part is one added partition.
+type part struct {
+	tp TP
+	p  Partition
+
+	mu      sync.Mutex // guards removed; held across Feed, Advance and Halt, which return at once, so that Remove can rule them out
+	removed bool
+
+	// Guarded by Fetcher.mu.
+	home     *loop     // whose pollers read it; nil while it has no leader
+	busy     bool      // a poller has it
+	woken    bool      // it got room since a poller looked
+	retryAt  time.Time // not to be asked for before
+	served   uint64    // when it last brought records, as a count; who brought none longest goes first in a request
+	replica  int32     // a follower to read from, by the leader's advice; -1: the leader
+	advised  time.Time // when
+	stopped  bool      // waits to be removed: its position has to move back
+	unknown  time.Time // since when the cluster has not known its topic
+	epoch    int32     // of the leadership it is read under, -1: unknown
+	topic    [16]byte  // id that it was first read under
+	failures int
+
+	// Of the poller that has it.
+	set  *batch.Set // decoded so far as there was room
+	pos  int64      // where set goes on
+	end  int64      // of the log, as of set
+	from int64      // where set began
+	wire int        // its bytes
+	avg  float64    // bytes of a record on the wire
+	want int        // bytes that its next batch needs to come whole
+}
+
+// do calls f unless the partition was removed.
+func (p *part) do(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.removed {
+		return false
+	}
+	f()
+	return true
+}
+
+// room is what may be fetched now, 0 where records are still waiting to be fed.
+func (p *part) room() (bytes int) {
+	records, limit := p.p.Room()
+	if records <= 0 {
+		return 0
+	}
+	expected := float64(records) * p.avg * 1.1
+	return max(int(min(float64(limit), expected, perPart)), least, p.want)
+}
+
+// take feeds what there is room for. It reports whether nothing is left to feed.
+func (p *part) take() bool {
+	if p.set == nil {
+		return true
+	}
+	for p.set.More() {
+		records, _ := p.p.Room()
+		if records <= 0 {
+			return false
+		}
+		if p.p.Next() != p.pos {
+			break // an operator moved on: what was fetched is no longer wanted
+		}
+		msgs, size, err := p.set.Take(min(records, chunk))
+		if err != nil {
+			p.halt(err)
+			break
+		}
+		p.pos = p.set.Next()
+		ok := p.do(func() {
+			if len(msgs) > 0 {
+				p.p.Feed(msgs, p.pos, size)
+			} else {
+				p.p.Advance(p.pos, p.end)
+			}
+		})
+		if !ok {
+			break
+		}
+	}
+	p.want = p.set.Short()
+	p.learn()
+	p.set.Close()
+	p.set = nil
+	return true
+}
+
+func (p *part) halt(err error) {
+	var e *batch.Error
+	if errors.As(err, &e) {
+		p.do(func() { p.p.Halt(e.Offset, e.Next, err) })
+	}
+}
+
+// learn keeps the size of records on the wire, from which the size of the next fetch follows: what comes beyond the room has to be kept.
+func (p *part) learn() {
+	if n := p.pos - p.from; n > 0 && p.wire > 0 {
+		p.avg += (float64(p.wire)/float64(n) - p.avg) / 4
+	}
+}

@@ -1,0 +1,129 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+)
+
+// followFor is how long a leader's advice to read from a replica holds.
+const followFor = 5 * time.Minute
+
+// place gives each partition to the loop of its leader, starting loops as needed. It reports whether some have none.
+func (f *Fetcher) place(start func(*loop)) (missing bool) {
+	var fresh []*loop
+	f.mu.Lock()
+	for _, p := range f.parts {
+		if p.stopped {
+			continue
+		}
+		t, ok := f.cfg.Client.Topic(p.tp.Topic)
+		at, there := t.Partitions[int32(p.tp.Partition)]
+		if !ok || !there || at.Leader < 0 {
+			missing = true
+			continue
+		}
+		broker := at.Leader
+		if p.replica >= 0 && time.Since(p.advised) < followFor {
+			broker = p.replica
+		}
+		l := f.loops[broker]
+		if l == nil {
+			l = &loop{f: f, broker: broker, wake: make(chan struct{}, 1)}
+			f.loops[broker] = l
+			fresh = append(fresh, l)
+		}
+		if p.topic == ([16]byte{}) {
+			p.topic = t.ID
+		}
+		if p.home != l || p.epoch != at.LeaderEpoch {
+			p.home, p.epoch = l, at.LeaderEpoch
+			p.retryAt = time.Time{}
+			raise(l.wake)
+		}
+	}
+	f.mu.Unlock()
+	for _, l := range fresh {
+		start(l)
+	}
+	return missing
+}
+
+// ask asks the cluster where the partitions are. Failures are left to the next time.
+func (f *Fetcher) ask(ctx context.Context) {
+	topics := f.topics()
+	if len(topics) == 0 {
+		return
+	}
+	found, err := f.cfg.Client.Metadata(ctx, topics...)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil && wire.Fatal(err):
+		f.fail(err)
+		return
+	case err != nil:
+		f.cfg.OnEvent(Event{Name: "metadata failed", Err: err, Text: "it is tried again"})
+		return
+	}
+	for _, t := range found {
+		f.know(ctx, t)
+	}
+}
+
+func (f *Fetcher) topics() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	set := map[string]struct{}{}
+	for tp := range f.parts {
+		set[tp.Topic] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// know takes notice of what the cluster says about a topic: that it is gone, or that it is another one of the same name.
+func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
+	if t.Err != nil && wire.Fatal(t.Err) {
+		f.fail(&wire.TopicError{Topic: t.Name, Err: t.Err})
+		return
+	}
+	now := time.Now()
+	var another []*part
+	var lost error
+	f.mu.Lock()
+	for tp, p := range f.parts {
+		if tp.Topic != t.Name {
+			continue
+		}
+		switch _, there := t.Partitions[int32(tp.Partition)]; {
+		case t.Err == nil && there:
+			p.unknown = time.Time{}
+			if p.topic != ([16]byte{}) && t.ID != ([16]byte{}) && p.topic != t.ID && !p.busy && !p.stopped {
+				p.topic, p.busy = t.ID, true
+				another = append(another, p)
+			}
+		case p.unknown.IsZero():
+			p.unknown = now
+		case now.Sub(p.unknown) > f.cfg.Patience:
+			lost = &wire.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.Patience, wire.UnknownTopicOrPartition)}
+		}
+	}
+	f.mu.Unlock()
+	if lost != nil {
+		f.fail(lost)
+		return
+	}
+	for _, p := range another {
+		f.reposition(ctx, p, p.p.Next(), "the topic was deleted and made again")
+		f.mu.Lock()
+		p.busy = false
+		if p.home != nil {
+			raise(p.home.wake)
+		}
+		f.mu.Unlock()
+	}
+}
