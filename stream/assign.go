@@ -16,7 +16,7 @@ func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func
 		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
-	p.led.Rest = p.atRest
+	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
 	if r.committer != nil {
 		p.led.Finished = r.committer.count
 	}

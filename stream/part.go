@@ -49,7 +49,9 @@ type part struct {
 	halt      *Halt
 	haltNext  int64 // a source's halt: where Skip goes on; -1: the halt is a record's
 	resume    resumption
-	acks      []ack // who waits for a commit
+	acks      []ack                           // who waits for a commit
+	custom    map[any]any                     // StateOf
+	onRest    map[*ledger.Ticket][]func(bool) // OnRest
 }
 
 type resumption uint8

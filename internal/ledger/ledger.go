@@ -15,6 +15,7 @@ import (
 type Ticket struct {
 	holds     atomic.Int32
 	abandoned atomic.Bool
+	watched   atomic.Bool
 	slab      *Slab
 	Offset    int64
 }
@@ -37,6 +38,8 @@ type Ledger struct {
 	Rest func()
 	// Finished, where set, is called without a lock for each record that came to rest finished.
 	Finished func()
+	// Watched is called without a lock when a ticket that was given to Watch comes to rest.
+	Watched func(t *Ticket, finished bool)
 
 	mu      sync.Mutex // guards what follows; a leaf: nothing is called under it
 	slabs   []*Slab    // oldest first
@@ -178,6 +181,9 @@ func (t *Ticket) Abandon() {
 
 func (t *Ticket) rest() {
 	s := t.slab
+	if t.watched.Load() && t.watched.CompareAndSwap(true, false) {
+		s.led.Watched(t, !t.abandoned.Load())
+	}
 	if t.abandoned.Load() {
 		s.bad.Add(1) // before left: a slab whose left is 0 shows all that is bad
 	} else if f := s.led.Finished; f != nil {
@@ -187,6 +193,9 @@ func (t *Ticket) rest() {
 		s.led.Rest()
 	}
 }
+
+// Watch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
+func (t *Ticket) Watch() { t.watched.Store(true) }
 
 // Finished reports whether the record came to rest finished.
 func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned.Load() }

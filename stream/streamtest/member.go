@@ -1,0 +1,171 @@
+package streamtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Errors of a member.
+var (
+	ErrCrashed = errors.New("streamtest: the member has crashed")
+	ErrEnded   = errors.New("streamtest: the member's pipeline does not run any more")
+)
+
+// Member is one process of the group that reads a log: the source of one pipeline. What it is assigned, the test decides.
+type Member[T any] struct {
+	log  *Log[T]
+	auto bool
+	wake chan struct{}          // room for one; never closed
+	cmds chan func(*session[T]) // taken by Run; never closed
+	ends chan struct{}          // closed when Run has returned
+	mu   sync.Mutex             // guards what follows
+	down bool                   // crashed: commits are refused
+	fail func(map[stream.TopicPartition]int64) error
+	once sync.Once
+}
+
+// Source returns the option that runs a chain on the log, as the only member: every partition is assigned to it from the start, at what is committed.
+func (l *Log[T]) Source() stream.Option {
+	m := l.Member()
+	m.auto = true
+	return m.Source()
+}
+
+// Member returns a member without partitions.
+func (l *Log[T]) Member() *Member[T] {
+	return &Member[T]{log: l, wake: make(chan struct{}, 1), cmds: make(chan func(*session[T])), ends: make(chan struct{})}
+}
+
+// Source returns the option that makes the member the source of a chain. A member serves one Run.
+func (m *Member[T]) Source() stream.Option {
+	return stream.ReplaceSource(func() stream.Source[T] { return m })
+}
+
+// Assign gives partitions to the member, each at the group's committed offset. It waits until the member's pipeline runs.
+func (m *Member[T]) Assign(partitions ...int) error {
+	return m.do(func(s *session[T]) error { return s.assign(partitions) })
+}
+
+// Revoke takes partitions back and waits until the member has drained and committed them, within (0: no bound but DrainTimeout).
+func (m *Member[T]) Revoke(within time.Duration, partitions ...int) error {
+	var done chan struct{}
+	err := m.do(func(s *session[T]) error {
+		done = s.revoke(within, partitions)
+		return nil
+	})
+	if err == nil {
+		<-done
+	}
+	return err
+}
+
+// Lose takes partitions away without a word before, as a group does with a member that it has given up.
+func (m *Member[T]) Lose(partitions ...int) error {
+	return m.do(func(s *session[T]) error {
+		s.lose(errors.New("the group has given the member up"), partitions)
+		return nil
+	})
+}
+
+// Halt freezes a partition as a source does that has read a broken batch.
+func (m *Member[T]) Halt(partition int, offset, next int64, err error) error {
+	return m.do(func(s *session[T]) error {
+		if p := s.parts[partition]; p != nil {
+			p.Halt(offset, next, err)
+		}
+		return nil
+	})
+}
+
+// Crash ends the member as kill -9 would, as far as that can be done to a part of a process: nothing is committed any more, handlers' contexts end, Run
+// returns ErrCrashed. Handlers that are running go on until they notice.
+func (m *Member[T]) Crash() {
+	m.mu.Lock()
+	m.down = true
+	m.mu.Unlock()
+	_ = m.do(func(s *session[T]) error { return ErrCrashed })
+}
+
+// FailCommits lets f decide about each commit request: what it returns is the answer. nil: all succeed again.
+func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail = f
+}
+
+func (m *Member[T]) do(f func(*session[T]) error) error {
+	result := make(chan error, 1)
+	cmd := func(s *session[T]) {
+		err := f(s)
+		if errors.Is(err, ErrCrashed) {
+			s.crashed = true
+		}
+		result <- err
+	}
+	select {
+	case m.cmds <- cmd:
+		return <-result
+	case <-m.ends:
+		return ErrEnded
+	}
+}
+
+// Info implements stream.Source.
+func (m *Member[T]) Info() stream.SourceInfo {
+	return stream.SourceInfo{Name: "test log " + m.log.topic}
+}
+
+// Commit implements stream.Source.
+func (m *Member[T]) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
+	m.mu.Lock()
+	down, fail := m.down, m.fail
+	m.mu.Unlock()
+	if down {
+		return ErrCrashed
+	}
+	if fail != nil {
+		if err := fail(offsets); err != nil {
+			return err
+		}
+	}
+	m.log.commit(offsets)
+	return nil
+}
+
+// Run implements stream.Source.
+func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
+	defer m.once.Do(func() { close(m.ends) })
+	s := &session[T]{m: m, ctx: ctx, in: in, parts: map[int]*stream.Partition[T]{}}
+	defer s.wg.Wait()
+	in.Online(nil)
+	if m.auto {
+		all := make([]int, len(m.log.parts))
+		for i := range all {
+			all[i] = i
+		}
+		if err := s.assign(all); err != nil {
+			return err
+		}
+	}
+	for ctx.Err() == nil {
+		changed := m.log.changes()
+		if s.feed() && s.done() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-m.wake:
+		case cmd := <-m.cmds:
+			if cmd(s); s.crashed {
+				s.lose(ErrCrashed, s.owned())
+				return stream.Permanent(ErrCrashed)
+			}
+		case <-ctx.Done():
+		}
+	}
+	return s.end()
+}

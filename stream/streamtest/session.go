@@ -1,0 +1,143 @@
+package streamtest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"maps"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// session is a member while it runs. It belongs to the goroutine of Run.
+type session[T any] struct {
+	m       *Member[T]
+	ctx     context.Context
+	in      *stream.Intake[T]
+	parts   map[int]*stream.Partition[T]
+	wg      conc.WaitGroup // revocations under way
+	crashed bool
+}
+
+// feedMax is how many records are handed over at a time.
+const feedMax = 256
+
+func (s *session[T]) assign(ns []int) error {
+	var as []stream.Assignment
+	for _, n := range ns {
+		next, committed := s.m.log.position(n)
+		as = append(as, stream.Assignment{TopicPartition: s.tp(n), Next: next, Committed: committed, Wake: func() {
+			select {
+			case s.m.wake <- struct{}{}:
+			default:
+			}
+		}})
+	}
+	ps, err := s.in.Assign(s.ctx, as...)
+	for i, p := range ps {
+		s.parts[ns[i]] = p
+	}
+	return err
+}
+
+func (s *session[T]) tp(n int) stream.TopicPartition {
+	return stream.TopicPartition{Topic: s.m.log.topic, Partition: n}
+}
+
+// take removes partitions from what is fed.
+func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
+	for _, n := range ns {
+		if p := s.parts[n]; p != nil {
+			ps = append(ps, p)
+			delete(s.parts, n)
+		}
+	}
+	return ps
+}
+
+// revoke drains partitions beside the feeding of the others; done is closed when they are let go.
+func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{}) {
+	ps := s.take(ns)
+	done = make(chan struct{})
+	s.wg.Go(func() {
+		defer close(done)
+		ctx := context.WithoutCancel(s.ctx)
+		if within > 0 {
+			c, cancel := context.WithTimeout(ctx, within)
+			defer cancel()
+			ctx = c
+		}
+		s.in.Revoke(ctx, ps...)
+	})
+	return done
+}
+
+func (s *session[T]) lose(err error, ns []int) { s.in.Lose(err, s.take(ns)...) }
+
+func (s *session[T]) owned() []int { return slices.Sorted(maps.Keys(s.parts)) }
+
+// feed hands over what there is room for; it reports whether everything there is was handed over.
+func (s *session[T]) feed() (all bool) {
+	all = true
+	for _, n := range s.owned() {
+		p := s.parts[n]
+		for {
+			from := p.Next()
+			room, _ := p.Room()
+			if room == 0 {
+				all = false
+				break
+			}
+			es, next, end := s.m.log.read(n, from, min(room, feedMax))
+			if len(es) > 0 {
+				c := &chunk{}
+				vals := make([]T, len(es))
+				for i, e := range es {
+					vals[i] = e.value
+					c.metas = append(c.metas, e.meta)
+				}
+				p.Feed(vals, c, next, int64(len(vals)))
+			}
+			p.Advance(next, end)
+			if len(es) == 0 {
+				break
+			}
+		}
+	}
+	return all
+}
+
+// done reports whether a finished log has nothing more for this member.
+func (s *session[T]) done() bool {
+	next := map[int]int64{}
+	for n, p := range s.parts {
+		next[n] = p.Next()
+	}
+	return s.m.log.fed(next)
+}
+
+// end answers what still comes while the partitions are given back.
+func (s *session[T]) end() error {
+	done := s.revoke(0, s.owned())
+	for {
+		select {
+		case <-done:
+			return nil
+		case cmd := <-s.m.cmds:
+			cmd(s)
+			if s.crashed {
+				return stream.Permanent(ErrCrashed)
+			}
+		}
+	}
+}
+
+// chunk is the lineage of what was fed at once.
+type chunk struct{ metas []stream.Meta }
+
+func (c *chunk) Meta(i int) stream.Meta { return c.metas[i] }
+func (c *chunk) Key(i int) []byte       { return c.metas[i].Key }
+func (c *chunk) Offset(i int) int64     { return c.metas[i].Offset }
