@@ -116,8 +116,18 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 			t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
 				t.Parallel()
 				c, f := newCluster(t), newFloor()
-				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
+				var joined []string // the member ids it joined with
+				a := newWorker(t, c, f, "a", func(w *worker) {
+					w.cfg.SessionTimeout = 400 * time.Millisecond
+					w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+						if join, ok := req.(*kmsg.JoinGroupRequest); ok {
+							f.update(func() { joined = append(joined, join.MemberID) })
+						}
+						return nil, nil, false
+					}
+				}).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
+				id := a.memberID()
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 				if key == kmsg.OffsetCommit {
 					failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 7})
@@ -134,6 +144,12 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 				f.mu.Lock()
 				if len(a.revoked) > 0 || len(a.lost[0]) != 6 || !errors.Is(a.lostErr[0], ErrLost) || !errors.Is(a.lostErr[0], kafka.Error(code.Code)) {
 					t.Errorf("revoked %v, lost %v for %v", a.revoked, a.lost, a.lostErr)
+				}
+				if code == kerr.UnknownMemberID {
+					id = "" // an id that is not known would be refused again
+				}
+				if joined[2] != id {
+					t.Errorf("it rejoined as %q, want %q", joined[2], id)
 				}
 				f.mu.Unlock()
 				if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); len(failed) > 0 {

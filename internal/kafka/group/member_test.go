@@ -100,29 +100,42 @@ func TestStaticMemberRestartsWithoutARebalance(t *testing.T) {
 }
 
 // Kafka hands a returning static member its old assignment whatever it subscribes to now; kfake would rebalance, so the join is made to look unchanged.
-func TestStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
-	c, f := newCluster(t, kfake.SeedTopics(2, "payments")), newFloor()
-	static := func(w *worker) { w.cfg.InstanceID = "i-1" }
-	first := newWorker(t, c, f, "first", static).start(t)
-	f.awaitShares(t, map[string]int{"first": 6})
-	if err := first.end(t); err != nil {
-		t.Fatal(err)
-	}
-	joins := 0
-	again := newWorker(t, c, f, "again", static, func(w *worker) {
-		w.cfg.Topics = []string{"orders", "payments"}
-		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
-			if join, ok := req.(*kmsg.JoinGroupRequest); ok {
-				if joins++; joins == 1 {
-					join.Protocols[0].Metadata = subscription(CooperativeSticky, []string{"orders"}, holding{generation: -1}, "", false)
-				}
+func TestStaticMemberWithOtherTopicsGetsThoseAfterARestart(t *testing.T) {
+	one, both := []string{"orders"}, []string{"orders", "payments"}
+	for _, tc := range []struct {
+		name             string
+		before, after    []string
+		partitions, then int
+	}{{"more", one, both, 6, 8}, {"fewer", both, one, 8, 6}} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, f := newCluster(t, kfake.SeedTopics(2, "payments")), newFloor()
+			static := func(topics []string) func(*worker) {
+				return func(w *worker) { w.cfg.InstanceID, w.cfg.Topics = "i-1", topics }
 			}
-			return nil, nil, false
-		}
-	}).start(t)
-	f.awaitShares(t, map[string]int{"again": 8})
-	if len(again.revoked)+len(again.lost) > 0 {
-		t.Errorf("revoked %v, lost %v on the way", again.revoked, again.lost)
+			first := newWorker(t, c, f, "first", static(tc.before)).start(t)
+			f.awaitShares(t, map[string]int{"first": tc.partitions})
+			if err := first.end(t); err != nil {
+				t.Fatal(err)
+			}
+			joins := 0
+			again := newWorker(t, c, f, "again", static(tc.after), func(w *worker) {
+				w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+					if join, ok := req.(*kmsg.JoinGroupRequest); ok {
+						if joins++; joins == 1 {
+							join.Protocols[0].Metadata = subscription(CooperativeSticky, tc.before, holding{generation: -1}, "", false)
+						}
+					}
+					return nil, nil, false
+				}
+			}).start(t)
+			f.awaitShares(t, map[string]int{"again": tc.then})
+			f.await(t, "the rebalance that brings them", func() bool { return again.count("joined") == 2 })
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if len(again.revoked)+len(again.lost) > 0 || len(f.of("again")) != tc.then {
+				t.Errorf("revoked %v, lost %v on the way to %v", again.revoked, again.lost, f.of("again"))
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,6 +52,7 @@ func atRealKafka(t *testing.T) *realKafka {
 
 // overWire has a member talk as it does in production: over kafka-go's Transport.
 func (r *realKafka) overWire(t *testing.T, cfg *Config) {
+	t.Helper()
 	cl := wire.New(wire.Config{Brokers: r.addrs, ClientID: cfg.ClientID})
 	t.Cleanup(cl.Close)
 	hooked := cfg.Requester.(*client)
@@ -246,5 +248,46 @@ func TestRealKafkaStaticMemberRestartsWithoutARebalance(t *testing.T) {
 	defer f.mu.Unlock()
 	if n := stays.count("joined"); n != joined {
 		t.Errorf("the other went through %d rebalances", n-joined)
+	}
+}
+
+func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
+	control := os.Getenv("KAFKA_CONTROL")
+	if atRealKafka(t); control == "" {
+		t.Skip("KAFKA_CONTROL is not set: this test needs a broker of its own to kill")
+	}
+	dir := t.TempDir() + "/kafka"
+	run := func(args ...string) string {
+		out, err := exec.Command(control, args...).Output()
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return string(out)
+	}
+	env := run("start", os.Getenv("KAFKA_VERSION"), dir)
+	t.Cleanup(func() { _ = exec.Command(control, "stop", dir).Run() })
+	_, addr, _ := strings.Cut(env, "KAFKA_BROKERS=")
+	addr, _, _ = strings.Cut(addr, "\n")
+	t.Setenv("KAFKA_BROKERS", addr)
+	c, f := atRealKafka(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 30 * time.Second }).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	run("kill", dir)
+	f.await(t, "a heartbeat to fail", func() bool { return a.count("retry") > 0 })
+	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+	var again *RetriableError
+	if !errors.As(failed[orders(0)], &again) {
+		t.Errorf("a commit while the broker is down gave %v", failed)
+	}
+	run("up", dir)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for try := 0; len(failed) > 0 && pause(ctx, backoff(try)); try++ { // as a committer does
+		failed = a.Commit(ctx, map[TP]int64{orders(0): 7})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(failed) > 0 || len(a.lost)+len(a.revoked) > 0 || a.count("joined") != 1 {
+		t.Errorf("commit %v, lost %v, revoked %v, joined %d times", failed, a.lostErr, a.revoked, a.count("joined"))
 	}
 }

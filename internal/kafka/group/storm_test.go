@@ -1,0 +1,45 @@
+package group
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// Members come and go without waiting for one another. Nobody is ever given what another still has, and in the end all is shared out.
+func TestStormOfRebalancesNeverGivesAPartitionToTwo(t *testing.T) {
+	for _, balancer := range []Balancer{CooperativeSticky, Range} {
+		t.Run(string(balancer), func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			var running []*worker
+			for i := range 16 {
+				if len(running) < 2 || (len(running) < 5 && rand.N(2) == 0) {
+					name := fmt.Sprintf("w%d", i)
+					running = append(running, newWorker(t, c, f, name, func(w *worker) { w.cfg.Balancers = []Balancer{balancer} }).start(t))
+				} else {
+					n := rand.N(len(running))
+					running[n].stop()
+					running = append(running[:n], running[n+1:]...)
+				}
+				if rand.N(2) == 0 {
+					f.await(t, "some partitions to be at work", func() bool { return len(f.owner) > 0 })
+				}
+			}
+			f.await(t, "everything at work and even", func() bool {
+				least, total := 6, 0
+				for _, w := range running {
+					n := len(f.of(w.name))
+					least, total = min(least, n), total+n
+				}
+				return total == 6 && least == 6/len(running)
+			})
+			f.check(t)
+			for _, w := range running {
+				if len(w.lost) > 0 {
+					t.Errorf("%s lost %v: %v", w.name, w.lost, w.lostErr)
+				}
+			}
+		})
+	}
+}
