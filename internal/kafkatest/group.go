@@ -1,0 +1,75 @@
+package kafkatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Committed is what the group has committed on the topic: the next offset by partition, without those that have none.
+func (k *Kafka) Committed(group, topic string) map[int32]int64 {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	offsets, err := k.committed(ctx, group, topic)
+	if err != nil {
+		k.t.Fatalf("kafkatest: committed offsets of group %s on %s: %v", group, topic, err)
+	}
+	return offsets
+}
+
+// WaitCommitted returns when the group's committed offsets on the topic are exactly want.
+func (k *Kafka) WaitCommitted(group, topic string, want map[int32]int64) {
+	k.t.Helper()
+	k.until(fmt.Sprintf("group %s has committed %v on %s", group, want, topic), func(ctx context.Context) (string, bool, error) {
+		got, err := k.committed(ctx, group, topic)
+		return fmt.Sprint(got), maps.Equal(got, want), err
+	})
+}
+
+// WaitMembers returns when the group is stable with n members, which holds once its leader has assigned. n = 0 waits until it is empty.
+func (k *Kafka) WaitMembers(group string, n int) {
+	k.t.Helper()
+	k.until(fmt.Sprintf("group %s is stable with %d members", group, n), func(ctx context.Context) (string, bool, error) {
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{group}
+		resp, err := req.RequestWith(ctx, k.Client)
+		if err != nil {
+			return "", false, err
+		}
+		g := resp.Groups[0]
+		if err := kerr.ErrorForCode(g.ErrorCode); err != nil && n > 0 {
+			return "", false, err
+		}
+		settled := g.State == "Stable" || n == 0 && (g.State == "Empty" || g.State == "Dead")
+		return fmt.Sprintf("%q with %d members", g.State, len(g.Members)), settled && len(g.Members) == n, nil
+	})
+}
+
+func (k *Kafka) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group = group // no topics: all that the group has
+	resp, err := req.RequestWith(ctx, k.Client)
+	if err != nil {
+		return nil, err
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, err
+	}
+	offsets := make(map[int32]int64)
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, fmt.Errorf("%s[%d]: %w", t.Topic, p.Partition, err)
+			}
+			if t.Topic == topic && p.Offset >= 0 {
+				offsets[p.Partition] = p.Offset
+			}
+		}
+	}
+	return offsets, nil
+}

@@ -1,0 +1,143 @@
+package kafkatest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// patience bounds every wait of this package: far longer than anything takes on a busy machine, far shorter than a test's own limit.
+const patience = 30 * time.Second
+
+// Kafka looks at a cluster from outside, fake or real, on behalf of one test.
+type Kafka struct {
+	Brokers []string
+	Client  *kgo.Client // for requests that have no helper; it joins no group, and produces to each record's own Partition
+
+	t testing.TB
+}
+
+// At opens a look at the cluster that has these brokers; it closes when the test ends. opts are added to its client's.
+func At(t testing.TB, brokers []string, opts ...kgo.Opt) *Kafka {
+	t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, opts...)...)
+	if err != nil {
+		t.Fatalf("kafkatest: a client for %v: %v", brokers, err)
+	}
+	t.Cleanup(cl.Close)
+	return &Kafka{Brokers: brokers, Client: cl, t: t}
+}
+
+// Name makes a name for a topic or a group that nothing else has: real brokers are shared, and outlive a test.
+func Name(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:12]) }
+
+// Topic creates a topic of its own for the test and returns its name when every partition has a leader; it is deleted when the test ends.
+// config lines are "key=value", such as "cleanup.policy=compact".
+func (k *Kafka) Topic(partitions int, config ...string) string {
+	k.t.Helper()
+	rt := kmsg.NewCreateTopicsRequestTopic()
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = Name("topic"), int32(partitions), 1
+	for _, line := range config {
+		name, value, _ := strings.Cut(line, "=")
+		c := kmsg.NewCreateTopicsRequestTopicConfig()
+		c.Name, c.Value = name, &value
+		rt.Configs = append(rt.Configs, c)
+	}
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Topics, req.TimeoutMillis = append(req.Topics, rt), int32(patience.Milliseconds())
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	resp, err := req.RequestWith(ctx, k.Client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.Topics[0].ErrorCode)
+	}
+	if err != nil {
+		k.t.Fatalf("kafkatest: creating topic %s with %d partitions: %v", rt.Topic, partitions, err)
+	}
+	k.t.Cleanup(func() { k.delete(rt.Topic) })
+	k.until(fmt.Sprintf("topic %s has %d partitions with leaders", rt.Topic, partitions), func(ctx context.Context) (string, bool, error) {
+		return k.led(ctx, rt.Topic, partitions)
+	})
+	return rt.Topic
+}
+
+func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, bool, error) {
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = &topic
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(ctx, k.Client)
+	if err != nil {
+		return "", false, err
+	}
+	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
+		return err.Error(), false, nil // for a moment after its creation brokers do not know a topic
+	}
+	led := 0
+	for _, p := range resp.Topics[0].Partitions {
+		if p.ErrorCode == 0 && p.Leader >= 0 {
+			led++
+		}
+	}
+	return fmt.Sprintf("%d of them", led), led == partitions, nil
+}
+
+func (k *Kafka) delete(topic string) {
+	rt := kmsg.NewDeleteTopicsRequestTopic()
+	rt.Topic = &topic
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TopicNames, req.Topics, req.TimeoutMillis = []string{topic}, append(req.Topics, rt), 5000
+	// Not the test's context: it has ended when cleanups run.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := req.RequestWith(ctx, k.Client); err != nil {
+		k.t.Logf("kafkatest: topic %s stays behind: %v", topic, err)
+	}
+}
+
+// Produce writes records to the topic, each to its own Partition field, and returns when all are acknowledged by every in-sync replica.
+// Records of one partition keep their order.
+func (k *Kafka) Produce(topic string, records ...*kgo.Record) {
+	k.t.Helper()
+	for _, r := range records {
+		r.Topic = topic
+	}
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	if err := k.Client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		k.t.Fatalf("kafkatest: producing %d records to %s: %v", len(records), topic, err)
+	}
+}
+
+// until asks again and again, since a broker offers no event, until done; it fails the test with what was seen last.
+func (k *Kafka) until(what string, ask func(context.Context) (seen string, done bool, err error)) {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for last := "nothing"; ; {
+		seen, done, err := ask(ctx)
+		switch {
+		case done:
+			return
+		case err == nil:
+			last = seen
+		case !errors.Is(err, context.DeadlineExceeded):
+			last = err.Error()
+		}
+		select {
+		case <-ctx.Done():
+			k.t.Fatalf("kafkatest: waited %v until %s; last seen: %s", patience, what, last)
+		case <-tick.C:
+		}
+	}
+}
