@@ -9,8 +9,7 @@ import (
 // A task may be put again once a worker is through with it.
 type Task struct {
 	next *Task
-	lane *Lane // nil: bound to no order
-	set  *Set
+	lane *Lane
 	Of   any
 }
 
@@ -18,17 +17,22 @@ type Task struct {
 //
 // The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle and must not touch it again. next of a
 // task is written before n is raised and read after it was lowered, so a worker that finds n above 0 sees the link.
+//
+// A loose task, which follows no other, is in its set's loose lane: one that is no queue, only the way from the task to the set.
 type Lane struct {
-	ID   uint64
-	n    atomic.Int32
-	tail *Task // guarded by set.mu
-	used bool  // since the last sweep; guarded by set.mu
-	dead atomic.Bool
+	ID    uint64
+	set   *Set
+	loose bool
+	n     atomic.Int32
+	tail  *Task // guarded by set.mu
+	used  bool  // since the last sweep; guarded by set.mu
+	dead  atomic.Bool
 }
 
 // Set is the lanes of one partition at one stage.
 type Set struct {
-	pool *Pool
+	pool  *Pool
+	loose Lane
 
 	mu    sync.Mutex // guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a send
 	lanes map[uint64]*Lane
@@ -72,7 +76,9 @@ func (s *Set) began(k int32) {
 
 // NewSet returns an empty set whose ready lanes go to the workers of p.
 func (p *Pool) NewSet() *Set {
-	return &Set{pool: p, lanes: make(map[uint64]*Lane)}
+	s := &Set{pool: p, lanes: make(map[uint64]*Lane)}
+	s.loose = Lane{set: s, loose: true}
+	return s
 }
 
 // Put adds one task to the lane named id.
@@ -103,12 +109,12 @@ func (b Batch) Put(id uint64, t *Task) {
 	s := b.s
 	l := s.lanes[id]
 	if l == nil {
-		l = &Lane{ID: id}
+		l = &Lane{ID: id, set: s}
 		s.lanes[id] = l
 	}
 	l.used = true
 	s.count()
-	t.lane, t.set, t.next = l, s, nil
+	t.lane, t.next = l, nil
 	if l.n.Load() != 0 {
 		l.tail.next = t
 	}
@@ -130,7 +136,7 @@ func (s *Set) count() {
 // PutLoose adds a task that follows no other.
 func (b Batch) PutLoose(t *Task) {
 	b.s.count()
-	t.lane, t.set, t.next = nil, b.s, nil
+	t.lane, t.next = &b.s.loose, nil
 	b.s.ready = append(b.s.ready, t)
 }
 

@@ -7,9 +7,8 @@ type Worker struct {
 	one   func(*Task)
 	bulk  func([]*Task)
 	buf   []*Task
-	lane  *Lane
-	set   *Set
-	waker bool // was woken by wakeOne and has not found work yet
+	lane  *Lane // of the task at hand
+	waker bool  // was woken by wakeOne and has not found work yet
 }
 
 func (p *Pool) newWorker() *Worker {
@@ -24,21 +23,18 @@ func (p *Pool) newWorker() *Worker {
 
 // Lane is the name of the lane that is being worked on, 0 for a loose task.
 func (w *Worker) Lane() uint64 {
-	if w.lane == nil {
-		return 0
-	}
 	return w.lane.ID
 }
 
 // Poison marks the current lane: what follows in it must not be worked on any more (Poisoned says so).
 func (w *Worker) Poison() {
-	if w.lane != nil {
+	if !w.lane.loose {
 		w.lane.dead.Store(true)
 	}
 }
 
 // Poisoned reports whether the lane that is being worked on was poisoned.
-func (w *Worker) Poisoned() bool { return w.lane != nil && w.lane.dead.Load() }
+func (w *Worker) Poisoned() bool { return w.lane.dead.Load() }
 
 // loop works while there is work. It holds a slot except while it waits on wake.
 func (w *Worker) loop() {
@@ -90,7 +86,7 @@ func (w *Worker) rest() (end bool) {
 // idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and released.
 func (w *Worker) idle() (end bool) {
 	p := w.pool
-	w.lane, w.set = nil, nil
+	w.lane = nil
 	if p.closed || len(p.idle) >= keepIdle {
 		if len(p.spare) < keepIdle {
 			p.spare = append(p.spare, w)
@@ -124,8 +120,9 @@ func (w *Worker) handOver() (end bool) {
 
 // run works on a task and, if it heads a lane, on what follows in the lane.
 func (w *Worker) run(t *Task) {
-	l, s := t.lane, t.set
-	w.lane, w.set = l, s
+	l := t.lane
+	s := l.set
+	w.lane = l
 	inTurn := w.pool.cfg.MaxPartitions > 0
 	for n := 1; ; n++ {
 		if inTurn && !w.startInTurn(s, t) {
@@ -140,7 +137,7 @@ func (w *Worker) run(t *Task) {
 			}
 			w.one(t)
 		}
-		if l == nil || l.n.Add(-k) == 0 {
+		if l.loose || l.n.Add(-k) == 0 {
 			if inTurn {
 				w.endInTurn(s, nil)
 			}
@@ -161,7 +158,7 @@ func (w *Worker) run(t *Task) {
 // runBulk works on up to Bulk tasks of a lane in one call and returns the last of them.
 func (w *Worker) runBulk(t *Task) (last *Task, took int32) {
 	ts := append(w.buf[:0], t)
-	if t.lane != nil {
+	if !t.lane.loose {
 		for k := min(t.lane.n.Load(), int32(w.pool.cfg.Bulk)); int32(len(ts)) < k; {
 			t = t.next
 			ts = append(ts, t)
@@ -169,7 +166,7 @@ func (w *Worker) runBulk(t *Task) (last *Task, took int32) {
 	}
 	k := int32(len(ts))
 	if w.pool.cfg.Count {
-		t.set.began(k)
+		t.lane.set.began(k)
 	}
 	w.bulk(ts)
 	clear(ts)
@@ -195,7 +192,7 @@ func (w *Worker) Lend(wait func()) {
 		wait()
 		return
 	}
-	l, s := w.lane, w.set
+	l := w.lane
 	p.mu.Lock()
 	var r *Worker
 	if len(p.resume) > 0 {
@@ -206,7 +203,7 @@ func (w *Worker) Lend(wait func()) {
 		p.busy--
 	}
 	if p.cfg.MaxPartitions > 0 {
-		p.leaveTurn(s)
+		p.leaveTurn(l.set)
 	}
 	next, fresh := p.wakeOne()
 	p.mu.Unlock()
@@ -218,7 +215,7 @@ func (w *Worker) Lend(wait func()) {
 	wait()
 
 	p.mu.Lock()
-	if p.cfg.MaxPartitions > 0 && !p.joinTurn(s, w) {
+	if p.cfg.MaxPartitions > 0 && !p.joinTurn(l.set, w) {
 		next, fresh = p.wakeOne()
 		p.mu.Unlock()
 		p.rouse(next, fresh)
@@ -234,6 +231,6 @@ func (w *Worker) Lend(wait func()) {
 		p.mu.Unlock()
 		<-w.wake
 	}
-	w.lane, w.set = l, s
+	w.lane = l
 	p.cfg.Park.put()
 }

@@ -13,12 +13,18 @@ import (
 
 // Ticket stands for one delivered record.
 type Ticket struct {
-	holds     atomic.Int32
-	abandoned atomic.Bool
-	watched   atomic.Bool
-	slab      *Slab
-	Offset    int64
+	holds  atomic.Int32
+	marks  atomic.Uint32
+	slab   *Slab
+	Offset int64
 }
+
+const (
+	abandoned uint32 = 1 << iota // a hold was given back unfinished
+	watched                      // Ledger.Watched wants to know
+)
+
+func (t *Ticket) abandoned() bool { return t.marks.Load()&abandoned != 0 }
 
 // Slab is a run of delivered records: the unit in which they come and in which they are forgotten.
 type Slab struct {
@@ -175,16 +181,16 @@ func (t *Ticket) Done() {
 
 // Abandon gives a hold back and says that the record must not count as finished.
 func (t *Ticket) Abandon() {
-	t.abandoned.Store(true)
+	t.marks.Or(abandoned)
 	t.Done()
 }
 
 func (t *Ticket) rest() {
 	s := t.slab
-	if t.watched.Load() && t.watched.CompareAndSwap(true, false) {
-		s.led.Watched(t, !t.abandoned.Load())
+	if t.marks.Load()&watched != 0 && t.marks.And(^watched)&watched != 0 {
+		s.led.Watched(t, !t.abandoned())
 	}
-	if t.abandoned.Load() {
+	if t.abandoned() {
 		s.bad.Add(1) // before left: a slab whose left is 0 shows all that is bad
 	} else if f := s.led.Finished; f != nil {
 		defer f()
@@ -195,10 +201,10 @@ func (t *Ticket) rest() {
 }
 
 // Watch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
-func (t *Ticket) Watch() { t.watched.Store(true) }
+func (t *Ticket) Watch() { t.marks.Or(watched) }
 
 // Finished reports whether the record came to rest finished.
-func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned.Load() }
+func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned() }
 
 // Held reports whether something still depends on the ticket.
 func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
@@ -207,12 +213,12 @@ func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
 func (t *Ticket) Reopen() {
 	t.slab.left.Add(1)
 	t.slab.bad.Add(-1)
-	t.abandoned.Store(false)
+	t.marks.And(^abandoned)
 	t.holds.Store(1)
 }
 
 // Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
 func (t *Ticket) Finish() {
-	t.abandoned.Store(false)
+	t.marks.And(^abandoned)
 	t.slab.bad.Add(-1)
 }

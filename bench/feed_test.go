@@ -1,0 +1,71 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+var keys = func() (k [1000][]byte) {
+	for i := range k {
+		k[i] = fmt.Appendf(nil, "key-%04d", i)
+	}
+	return
+}()
+
+// feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256.
+type feed struct {
+	n    int
+	wake chan struct{}
+}
+
+func messages(n int) stream.Stream[kafka.Message] {
+	return stream.From(func() stream.Source[kafka.Message] { return &feed{n, make(chan struct{}, 1)} })
+}
+
+func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
+
+func (f *feed) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+
+func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders"}, Committed: -1, Wake: func() {
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	p, x, now := ps[0], uint64(88172645463325252), time.Now()
+	for off := 0; off < f.n; {
+		room, _ := p.Room()
+		if room == 0 {
+			<-f.wake
+			continue
+		}
+		c := make(chunk, min(room, 256, f.n-off))
+		for i := range c {
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now}
+		}
+		off += len(c)
+		p.Feed(c, c, int64(off), int64(len(c))*8)
+	}
+	return nil
+}
+
+type chunk []kafka.Message
+
+func (c chunk) Meta(i int) stream.Meta {
+	m := &c[i]
+	return stream.Meta{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Time: m.Time}
+}
+func (c chunk) Key(i int) []byte   { return c[i].Key }
+func (c chunk) Offset(i int) int64 { return c[i].Offset }
