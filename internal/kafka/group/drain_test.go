@@ -2,11 +2,9 @@ package group
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -156,69 +154,4 @@ func TestShutdownDuringACooperativeRebalanceStillCommits(t *testing.T) {
 	if got := c.GroupInfo("billing").Commits["orders"][5].Offset; got != 8 {
 		t.Errorf("committed %d", got)
 	}
-}
-
-func TestDrainIsCutShortWhenTheMembershipIsLost(t *testing.T) {
-	c, f := newCluster(t), newFloor()
-	draining := make(chan struct{})
-	var cut error
-	a := newWorker(t, c, f, "a", func(w *worker) {
-		w.drain = func(ctx context.Context, w *worker, _ []TP) {
-			close(draining)
-			<-ctx.Done()
-			f.update(func() { cut = ctx.Err() })
-			w.drain = nil
-		}
-	}).start(t)
-	f.awaitShares(t, map[string]int{"a": 6})
-	newWorker(t, c, f, "b").start(t)
-	<-draining
-	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, When: func(req kmsg.Request) bool {
-		return req.(*kmsg.HeartbeatRequest).MemberID == a.memberID()
-	}})
-	f.await(t, "the loss", func() bool { return len(a.lost) == 1 })
-	f.await(t, "the end of the drain", func() bool { return cut != nil })
-	if !errors.Is(cut, context.Canceled) {
-		t.Errorf("the drain's context ended with %v", cut)
-	}
-}
-
-// While a join is in flight the old generation may end under a commit: that is no loss, the commit goes through under the next one.
-func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.T) {
-	c, f := newCluster(t), newFloor()
-	joining, release := make(chan struct{}), make(chan struct{})
-	joins := 0
-	a := newWorker(t, c, f, "a", func(w *worker) {
-		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
-			if _, ok := req.(*kmsg.JoinGroupRequest); ok {
-				if joins++; joins == 3 { // the first two are the first join's
-					close(joining)
-					<-release
-				}
-			}
-			return nil, nil, false
-		}
-	}).start(t)
-	f.awaitShares(t, map[string]int{"a": 6})
-	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
-	<-joining
-	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
-	var failed map[TP]error
-	var wg conc.WaitGroup
-	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]int64{orders(4): 12}) })
-	waitHits(t, refused, 1)
-	close(release)
-	wg.Wait()
-	if len(failed) > 0 || len(a.lost) > 0 {
-		t.Errorf("commit: %v, lost: %v", failed, a.lost)
-	}
-	if got := c.GroupInfo("billing").Commits["orders"][4].Offset; got != 12 {
-		t.Errorf("committed %d", got)
-	}
-}
-
-func (m *Member) memberID() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.id
 }

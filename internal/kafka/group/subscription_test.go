@@ -2,9 +2,11 @@ package group
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
 )
 
 func memberOf(p peer, metadata []byte) *kmsg.JoinGroupResponseMember {
@@ -41,4 +43,22 @@ func TestSubscriptionsOfOlderClientsAreUnderstood(t *testing.T) {
 	if _, err := readSubscription(Range, memberOf(peer{id: "m"}, []byte{9})); err == nil {
 		t.Error("an unreadable subscription was read")
 	}
+}
+
+func TestTheSubscriptionSurvivesItsEncoding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t, true)
+		w.claim(t)
+		for _, b := range []Balancer{CooperativeSticky, Sticky} {
+			for _, p := range w.peers {
+				slices.SortFunc(p.owned, compareTP)
+				p.owned = slices.Compact(p.owned)
+				m := memberOf(p, subscription(b, p.topics, holding{p.owned, p.generation}, "rack-1", rapid.Bool().Draw(t, "force")))
+				got, err := readSubscription(b, m)
+				if err != nil || !reflect.DeepEqual(got, p) {
+					t.Fatalf("%s: %+v became %+v (%v)", b, p, got, err)
+				}
+			}
+		}
+	})
 }

@@ -1,0 +1,97 @@
+package group
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestCommitFailuresAreClassed(t *testing.T) {
+	for _, tc := range []struct {
+		err   *kerr.Error
+		class string
+	}{
+		{kerr.CoordinatorLoadInProgress, "retriable"}, {kerr.CoordinatorNotAvailable, "retriable"}, {kerr.NotCoordinator, "retriable"},
+		{kerr.UnknownServerError, "retriable"}, {kerr.RebalanceInProgress, "stored"},
+		{kerr.TopicAuthorizationFailed, "fatal"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.OffsetMetadataTooLarge, "fatal"},
+	} {
+		t.Run(tc.err.Message, func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			a := newWorker(t, c, f, "a").start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: tc.err})
+			failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+			var again *RetriableError
+			switch err := failed[orders(0)]; tc.class {
+			case "stored":
+				if len(failed) > 0 || c.GroupInfo("billing").Commits["orders"][0].Offset != 7 {
+					t.Errorf("got %v", failed)
+				}
+			case "retriable":
+				if !errors.As(err, &again) || errors.Is(err, ErrLost) {
+					t.Errorf("got %v, want a *RetriableError", err)
+				}
+			case "fatal":
+				wantFatal(t, err, kafka.Error(tc.err.Code))
+			}
+			if len(a.lost) > 0 {
+				t.Errorf("lost %v", a.lost)
+			}
+		})
+	}
+}
+
+func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
+	c, f := newCluster(t, kfake.SeedTopics(1, "payments")), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	foreign := TP{"payments", 0}
+	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, foreign: 9})
+	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
+		t.Errorf("got %v", failed)
+	}
+	commits := c.GroupInfo("billing").Commits
+	if commits["orders"][0].Offset != 7 || commits["orders"][0].LeaderEpoch != -1 || len(commits["payments"]) > 0 {
+		t.Errorf("stored %v", commits)
+	}
+}
+
+// While a join is in flight the old generation may end under a commit: that is no loss, the commit goes through under the next one.
+func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	joining, release := make(chan struct{}), make(chan struct{})
+	joins := 0
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if _, ok := req.(*kmsg.JoinGroupRequest); ok {
+				if joins++; joins == 3 { // the first two are the first join's
+					close(joining)
+					<-release
+				}
+			}
+			return nil, nil, false
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
+	<-joining
+	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
+	var failed map[TP]error
+	var wg conc.WaitGroup
+	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]int64{orders(4): 12}) })
+	waitHits(t, refused, 1)
+	close(release)
+	wg.Wait()
+	if len(failed) > 0 || len(a.lost) > 0 {
+		t.Errorf("commit: %v, lost: %v", failed, a.lost)
+	}
+	if got := c.GroupInfo("billing").Commits["orders"][4].Offset; got != 12 {
+		t.Errorf("committed %d", got)
+	}
+}
