@@ -60,6 +60,7 @@ func BenchmarkFused(b *testing.B) {
 	b.ReportAllocs()
 	floor := direct(b.N)
 	b.ResetTimer()
+	defer reportCPU(b)()
 	var sum int64
 	run(b, messages(b.N).Map(add(1)).Map(add(2)).Map(func(_ context.Context, m kafka.Message) (struct{}, error) {
 		sum += m.Offset
@@ -72,36 +73,42 @@ func BenchmarkFused(b *testing.B) {
 // BenchmarkHop: source → end, one boundary and no step.
 func BenchmarkHop(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).GroupByPartition())
 }
 
 // BenchmarkKeyed: GroupByKey, 64 at a time, 1,000 keys, a handler that does nothing.
 func BenchmarkKeyed(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).GroupByKey().Concurrent(64, noop))
 }
 
 // BenchmarkKeyedCommitted is the same with a commit below it.
 func BenchmarkKeyedCommitted(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).GroupByKey().Concurrent(64, noop).CommitEvery(1000, time.Second))
 }
 
 // BenchmarkTwoStages: a second stage in the same grouping.
 func BenchmarkTwoStages(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).GroupByKey().Concurrent(64, noop).Concurrent(64, noop))
 }
 
 // BenchmarkUnordered: 64 at a time without order.
 func BenchmarkUnordered(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).Concurrent(64, noop))
 }
 
 // BenchmarkSink: To a sink that does nothing, per partition.
 func BenchmarkSink(b *testing.B) {
 	b.ReportAllocs()
+	defer reportCPU(b)()
 	run(b, messages(b.N).To(nowhere{}))
 }
 

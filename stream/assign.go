@@ -142,7 +142,9 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
 	defer cancel()
 	if !calm {
-		r.await(grace, ps, func(p *part) bool { return p.led.AtRest() })
+		if !r.await(grace, ps, func(p *part) bool { return p.led.AtRest() }) {
+			r.stuck.Store(true)
+		}
 	}
 	commitCtx, cancelCommit := ctx, context.CancelFunc(func() {})
 	if !calm {

@@ -165,7 +165,7 @@ func (bs *bundles[T]) discard(p *part) {
 	for g, b := range bs.open {
 		keptVals, kept := b.vals[:0:0], b.recs[:0:0]
 		for i, r := range b.recs {
-			if r.part == p {
+			if r.part == p || p == bs.owner {
 				drop = append(drop, r)
 			} else {
 				keptVals, kept = append(keptVals, b.vals[i]), append(kept, r)

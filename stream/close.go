@@ -26,10 +26,14 @@ func (r *run) close(err error) error {
 		sg.pool.Close()
 	}
 	r.cancelWork(errors.New("the pipeline has ended"))
+	r.whole.letGo(errors.New("the pipeline has ended"))
 	r.waitForGoroutines()
 	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
 	return err
 }
+
+// stuckGrace is what the other goroutines get to end when a handler is known not to.
+const stuckGrace = 100 * time.Millisecond
 
 // waitForGoroutines waits for everything the run has started, except for handlers that do not listen.
 func (r *run) waitForGoroutines() {
@@ -39,7 +43,11 @@ func (r *run) waitForGoroutines() {
 		defer close(done)
 		r.wg.Wait()
 	})
-	timer := time.NewTimer(handlerGrace)
+	grace := handlerGrace
+	if r.stuck.Load() {
+		grace = stuckGrace // they have had theirs
+	}
+	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-done:

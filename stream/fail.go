@@ -47,9 +47,12 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	return true
 }
 
-// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it.
+// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it: a frozen or lost partition begins nothing anyway, in
+// one that closes the lane is dead.
 func (st *step) leave(w *worker, r *record) {
-	w.poison()
+	if r.part.flags.Load()&closing != 0 {
+		w.poison()
+	}
 	r.abandon()
 }
 
@@ -109,6 +112,10 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 	}
 	st.run.emit(Failed{fs[0]})
 	f := fs[0]
+	r.leaves(func(l *record) bool { // at once, so that nothing behind it begins before the drain does
+		l.part.raise(closing)
+		return true
+	})
 	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
 	st.leave(w, r)
 	return verdict{}

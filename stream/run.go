@@ -36,6 +36,7 @@ type run struct {
 	wg        conc.WaitGroup
 	events    []func(Event)
 	parked    atomic.Int64 // waiting retries
+	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 
 	workCtx    context.Context // of handlers; ends at the drain's deadline
 	cancelWork context.CancelCauseFunc

@@ -105,31 +105,33 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 	c := t.Of.(carrier)
 	if o, ok := c.(*slot); ok {
-		t, c = o.inner, o.inner.Of.(carrier)
 		w.slot = o
-		defer sg.orderOf(c.owner()).through(w, o)
+		sg.begin(w, o.inner, o.carrier(), run)
+		sg.orderOf(o.owner()).through(w, o)
+	} else {
+		sg.begin(w, t, c, run)
 	}
+	if sg.run.counts {
+		c.owner().ended() // behind everything that the task could pass on
+	}
+}
+
+func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *lane.Task)) {
 	if f, ok := c.(*flushTask); ok {
 		w.group = f.group
 		w.flush[f.step](f.part, f.group)
-		f.part.ended()
 		return
 	}
 	r := c.record()
-	p := r.part
-	if flags := p.flags.Load(); flags != 0 && sg.drops(w, r, flags) {
+	if flags := r.part.flags.Load(); flags != 0 && sg.drops(w, r, flags) {
 		r.abandon()
-	} else {
-		if sg.index == 0 {
-			w.group = w.Lane()
-		} else {
-			w.group = c.groupID()
-		}
-		run(w, t)
+		return
 	}
-	if sg.run.counts {
-		p.ended()
+	w.group = c.groupID()
+	if sg.index == 0 {
+		w.group = w.Lane()
 	}
+	run(w, t)
 }
 
 // drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record is still where it came in, or
