@@ -146,3 +146,29 @@ func TestRefusedLoginEndsRun(t *testing.T) {
 	}).start(t)
 	wantFatal(t, a.wait(t), login)
 }
+
+func TestRefusedOffsetOfOnePartitionEndsRun(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if req.Key() != int16(kmsg.OffsetFetch) {
+				return nil, nil, false
+			}
+			resp := kmsg.NewPtrOffsetFetchResponse()
+			group, topic := kmsg.NewOffsetFetchResponseGroup(), kmsg.NewOffsetFetchResponseGroupTopic()
+			topic.Topic = "orders"
+			for n := range int32(6) {
+				p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+				p.Partition, p.Offset = n, -1
+				if n == 3 {
+					p.ErrorCode = int16(kafka.TopicAuthorizationFailed)
+				}
+				topic.Partitions = append(topic.Partitions, p)
+			}
+			group.Topics = append(group.Topics, topic)
+			resp.Groups = append(resp.Groups, group)
+			return resp, nil, true
+		}
+	}).start(t)
+	wantFatal(t, a.wait(t), kafka.TopicAuthorizationFailed)
+}

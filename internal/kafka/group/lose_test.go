@@ -158,3 +158,22 @@ func TestLossWhilePartitionsAreStartedIsToldOnceTheyHave(t *testing.T) {
 		})
 	}
 }
+
+func TestRejoinThatIsRefusedLosesWhatWasKept(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			c, f := newCluster(t), newFloor()
+			a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
+			f.awaitShares(t, map[string]int{"a": 6})
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.UnknownMemberID},
+				kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
+			f.await(t, "the loss and the partitions back", func() bool { return len(a.lost) == 1 && len(f.of("a")) == 6 })
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if len(a.lost[0]) != 6 || len(a.revoked) > 0 {
+				t.Errorf("lost %v, revoked %v", a.lost, a.revoked)
+			}
+		})
+	}
+}

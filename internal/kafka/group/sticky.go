@@ -151,18 +151,11 @@ func (b *board) shed(from int) bool {
 	return true
 }
 
-// move gives away a partition that the giver did not hold before, if it has one of that topic: moving that one disturbs nobody.
+// move gives away the partition of topic that came last: what was claimed came first, so that one disturbs nobody, if there is one.
 func (b *board) move(from, to int, topic string) {
 	held := b.holds[from][topic]
-	pick := len(held) - 1
-	for i := range held {
-		if c, claimed := b.claims[TP{topic, held[i]}]; !claimed || c.peer != from {
-			pick = i
-			break
-		}
-	}
-	partition := held[pick]
-	b.holds[from][topic] = slices.Delete(held, pick, pick+1)
+	last := len(held) - 1
+	b.holds[from][topic] = held[:last]
 	b.load[from]--
-	b.give(to, TP{topic, partition})
+	b.give(to, TP{topic, held[last]})
 }
