@@ -56,14 +56,14 @@ type Config struct {
 
 	// OnReset tells that the position moves from one offset to another by the Reset policy. A move back needs a new assignment, for what was
 	// finished counts for nothing then: the Fetcher stops reading the partition, and the owner Removes it and Adds it anew at to. May be nil
-	// only where Reset is Fail. It must not call the Fetcher itself.
+	// only where Reset is Fail. It may do so itself.
 	OnReset func(tp TP, from, to int64, back bool)
 	OnEvent func(Event) // may be nil; must not block
 }
 
 // Event is something worth a line in a log.
 type Event struct {
-	Name string // "fetch failed", "metadata failed", "reset failed", "throttled"
+	Name string // "fetch failed", "metadata failed", "recovered", "reset failed", "throttled"
 	TP   TP     // zero where it concerns a whole broker
 	Err  error
 	Text string

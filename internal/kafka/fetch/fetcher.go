@@ -13,6 +13,7 @@ type Fetcher struct {
 	cfg     Config
 	refresh chan struct{} // holds one request for newer metadata; never closed
 	placed  chan struct{} // holds one request to place partitions by what is known; never closed
+	away    bool          // the last question for metadata failed; Run's own
 
 	mu     sync.Mutex // guards what follows and the parts' fields that say so; never held across a call of a Partition
 	parts  map[TP]*part

@@ -16,8 +16,12 @@ type loop struct {
 	broker int32
 	wake   chan struct{} // holds one signal that there may be something to do; never closed
 
-	mute time.Time // the broker asked for silence until then; guarded by Fetcher.mu
+	mute   time.Time // the broker asked for silence until then; guarded by Fetcher.mu
+	active time.Time // when a partition last brought records or got room; guarded by Fetcher.mu
 }
+
+// leastWait is how long a broker holds a fetch, at least, when a partition may get room any moment.
+const leastWait = 5 * time.Millisecond
 
 // poll is the life of a poller: it takes what has something to do, feeds what is left over, asks for more, and gives it back.
 func (l *loop) poll(ctx context.Context) {
@@ -29,7 +33,7 @@ func (l *loop) poll(ctx context.Context) {
 			l.sleep(ctx, wait)
 			continue
 		}
-		strays := l.fetch(ctx, asking)
+		strays := l.fetch(ctx, asking, l.patience(len(idle) > 0))
 		l.release(slices.DeleteFunc(asking, func(a asked) bool { return a.stray }))
 		for _, a := range strays {
 			l.f.reposition(ctx, a.part, a.offset, "the records there were deleted by retention, or the log was cut off or made again")
@@ -55,11 +59,27 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 			wait = min(wait, d)
 			continue
 		}
+		if p.woken {
+			l.active = now
+		}
 		p.busy, p.woken = true, false
 		picked = append(picked, asked{part: p, epoch: p.epoch, topic: p.topic, served: p.served})
 	}
 	slices.SortFunc(picked, func(a, b asked) int { return cmp.Compare(a.served, b.served) })
 	return picked, wait
+}
+
+// patience is how long the broker may hold a fetch. While a partition waits for room, both pollers could be held by others that have no records, and
+// it would wait with them: then no longer than nothing has happened already.
+func (l *loop) patience(waiting bool) time.Duration {
+	most := l.f.cfg.MaxWait
+	if !waiting {
+		return most
+	}
+	l.f.mu.Lock()
+	quiet := time.Since(l.active)
+	l.f.mu.Unlock()
+	return min(max(quiet, leastWait), most)
 }
 
 // sift feeds what is left over from earlier answers and tells which partitions to ask for.
@@ -85,6 +105,7 @@ func (l *loop) release(done []asked) {
 		p := a.part
 		p.busy = false
 		if a.brought {
+			l.active = time.Now()
 			l.f.served++
 			p.served = l.f.served
 		}

@@ -67,8 +67,13 @@ func (f *Fetcher) ask(ctx context.Context) {
 		f.fail(err)
 		return
 	case err != nil:
+		f.away = true
 		f.cfg.OnEvent(Event{Name: "metadata failed", Err: err, Text: "it is tried again"})
+		raise(f.refresh)
 		return
+	case f.away:
+		f.away = false
+		f.cfg.OnEvent(Event{Name: "recovered", Text: "the cluster answers again"})
 	}
 	for _, t := range found {
 		f.know(ctx, t)

@@ -30,8 +30,8 @@ type key struct {
 }
 
 // fetch asks for partitions and deals with the answer. It returns those whose offset is not in the log.
-func (l *loop) fetch(ctx context.Context, asking []asked) (strays []asked) {
-	req, index := l.request(asking)
+func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration) (strays []asked) {
+	req, index := l.request(asking, patience)
 	resp, release, err := l.f.cfg.Client.Fetch(ctx, l.broker, req)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -67,9 +67,9 @@ func (l *loop) fetch(ctx context.Context, asking []asked) (strays []asked) {
 	return strays
 }
 
-func (l *loop) request(asking []asked) (*kmsg.FetchRequest, map[key]*asked) {
+func (l *loop) request(asking []asked, patience time.Duration) (*kmsg.FetchRequest, map[key]*asked) {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = int32(l.f.cfg.MaxWait.Milliseconds())
+	req.MaxWaitMillis = int32(patience.Milliseconds())
 	req.MinBytes = 1
 	req.IsolationLevel = isolation(l.f.cfg.Uncommitted)
 	req.Rack = l.f.cfg.Rack

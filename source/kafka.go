@@ -1,0 +1,104 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/group"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+)
+
+// Kafka reads topics as a member of a consumer group, or named partitions without one. Elements are kafka-go's messages, so that handlers written
+// for its Reader move over unchanged; their bytes are the handler's to keep.
+//
+// A partition that has no room (MaxInFlight) or is halted is left out of fetches, and no other waits for it. A batch that cannot be read, for a wrong
+// checksum, a format from before Kafka 0.11 or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the partitions that
+// go are drained and committed before they are let go; those that were lost meanwhile are cancelled and never committed.
+//
+// Brokers from 3.6 on. Goroutines: two a broker, and a handful for the group.
+func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
+	return stream.From(func() stream.Source[kafka.Message] { return &kafkaSource{cfg: c.withDefaults()} })
+}
+
+// kafkaSource is one run of a KafkaConfig.
+type kafkaSource struct {
+	cfg     KafkaConfig
+	in      *stream.Intake[kafka.Message]
+	client  *wire.Client
+	fetcher *fetch.Fetcher
+	member  group.Membership   // nil without a group; set before the first Assign, and so before the first Commit
+	limits  map[fetch.TP]int64 // where partitions end that are read without a group; set before the first Assign
+	end     *countdown         // of those
+
+	mu       sync.Mutex                                    // guards what follows, and makes a change of assignment one step; not held while a partition drains
+	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
+	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
+}
+
+func (s *kafkaSource) Info() stream.SourceInfo {
+	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Faults: s.cfg.faults()}
+	if s.cfg.Group == "" {
+		info.NoCommit = "it reads without a group, which is what offsets are stored for"
+	}
+	return info
+}
+
+func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	s.in = in
+	s.live, s.draining = map[fetch.TP]*stream.Partition[kafka.Message]{}, map[fetch.TP]*stream.Partition[kafka.Message]{}
+	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
+	defer s.client.Close()
+	if err := s.connect(ctx); err != nil {
+		return unlessStopped(ctx, err)
+	}
+	s.fetcher = fetch.New(fetch.Config{
+		Client: s.client, Decoder: batch.NewDecoder(s.cfg.MaxDecompressed), Uncommitted: s.cfg.ReadUncommitted, MaxWait: s.cfg.MaxWait,
+		Rack: s.cfg.Rack, Reset: fetch.Reset(s.cfg.Reset.kind), Patience: s.cfg.TopicPatience, OnReset: s.reset, OnEvent: s.fetchEvent,
+	})
+	read := s.readPartitions
+	if s.cfg.Group != "" {
+		read = s.readAsMember
+	}
+	// The fetches outlive ctx: what is revoked at the end takes itself out of them. If they fail, reading ends with their error.
+	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFetching()
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	var fetcher conc.WaitGroup
+	var fetchErr error // written before fetcher.Wait returns
+	fetcher.Go(func() {
+		defer stopReading()
+		fetchErr = s.fetcher.Run(fetching)
+	})
+	err := read(reading)
+	stopFetching()
+	fetcher.Wait()
+	return unlessStopped(ctx, errors.Join(fetchErr, err))
+}
+
+// unlessStopped drops the errors that only say that ctx has ended.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !wire.Fatal(err) {
+		return nil
+	}
+	return err
+}
+
+// pause waits for d and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

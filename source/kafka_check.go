@@ -1,0 +1,83 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// name is what Describe and errors call the source.
+func (c *KafkaConfig) name() string {
+	topics := slices.Sorted(maps.Keys(c.topics()))
+	if len(topics) == 0 {
+		return "kafka"
+	}
+	return "kafka " + strings.Join(topics, ", ")
+}
+
+func (c *KafkaConfig) topics() map[string]bool {
+	set := map[string]bool{}
+	for _, t := range c.Topics {
+		set[t] = true
+	}
+	for tp := range c.Partitions {
+		set[tp.Topic] = true
+	}
+	return set
+}
+
+var legalTopic = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+// faults is all that is wrong with the configuration.
+func (c *KafkaConfig) faults() []error {
+	var all []error
+	fault := func(wrong bool, do, what string, args ...any) {
+		if wrong {
+			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Do: do})
+		}
+	}
+	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")
+	for _, b := range c.Brokers {
+		_, port, err := net.SplitHostPort(b)
+		fault(err != nil || port == "", "write host:port, one address an element", "%q is no address of a broker", b)
+	}
+	grouped, bare := c.Group != "" || len(c.Topics) > 0, len(c.Partitions) > 0
+	fault(!grouped && !bare, "set Group and Topics, or Partitions", "there is nothing to read")
+	fault(grouped && bare, "set Group and Topics, or Partitions alone", "Partitions are read without a group, and there is one too")
+	fault(grouped && !bare && c.Group == "", "set Group, or name Partitions to read without one", "Topics are read by a group, and none is named")
+	fault(grouped && !bare && len(c.Topics) == 0, "set Topics", "group %q has no topics to read", c.Group)
+	fault(c.InstanceID != "" && c.Group == "", "set Group, or leave InstanceID empty", "InstanceID names a member of a group, and there is none")
+	for _, t := range slices.Sorted(maps.Keys(c.topics())) {
+		fault(!legalTopic.MatchString(t), "use letters, digits, dot, underscore and dash; patterns are not supported", "%q is no name of a topic", t)
+	}
+	for _, b := range c.Balancers {
+		known := slices.Contains([]Balancer{CooperativeSticky, Sticky, Range, RoundRobin}, b)
+		fault(!known, "use CooperativeSticky, Sticky, Range or RoundRobin", "balancer %q is unknown", b)
+	}
+	for name, d := range map[string]time.Duration{"SessionTimeout": c.SessionTimeout, "HeartbeatInterval": c.HeartbeatInterval, "RebalanceTimeout": c.RebalanceTimeout,
+		"ConnectTimeout": c.ConnectTimeout, "TopicPatience": c.TopicPatience, "MaxWait": c.MaxWait} {
+		fault(d < 0, "leave it 0 for the default", "%s is %v", name, d)
+	}
+	fault(c.MaxWait > maxWaitMost, "set it to 500 ms or less", "MaxWait is %v: a partition that gets room again might wait that long", c.MaxWait)
+	session := c.SessionTimeout
+	if session == 0 {
+		session = 45 * time.Second
+	}
+	fault(c.HeartbeatInterval >= session, "make HeartbeatInterval a third of SessionTimeout", "a heartbeat every %v keeps no session of %v alive", c.HeartbeatInterval, session)
+	fault(c.MaxDecompressed < 0, "leave it 0 for the default", "MaxDecompressed is %d", c.MaxDecompressed)
+	fault(c.Reset.kind > refuse, "set Earliest, Latest or Refuse", "Reset is %v: that may be out of the log as well", c.Reset)
+	fault(c.Start.kind == atOffset && c.Start.offset < 0, "count from 0", "Start is %v", c.Start)
+	for tp, s := range c.Partitions {
+		fault(tp.Partition < 0, "partitions count from 0", "partition %v", tp)
+		fault(s.From.kind == refuse || s.To.kind == refuse, "give a place in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
+		backward := s.From.kind == s.To.kind && s.From.kind >= atTime && s.To.offset < s.From.offset
+		fault(backward || s.To.kind == atOffset && s.To.offset < 0, "put From before To", "the span of %v is from %v to %v", tp, s.From, s.To)
+	}
+	return all
+}
