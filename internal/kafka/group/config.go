@@ -13,11 +13,11 @@ import (
 // Requester sends a request and gives its response. An error means that none came; error codes inside a response are the Member's business.
 // Every call's ctx has a deadline. Group and Commit go to the group's coordinator, over connections of their own: a heartbeat must not wait
 // behind a commit that a broker holds up. JoinGroup and SyncGroup are answered only when the whole group is there, so they must not hold up a
-// heartbeat either. The version is chosen between the request's MaxVersion and the broker's.
+// heartbeat either. The version is chosen between the request's MaxVersion and the broker's. A Requester that has a method Moved(group string) is
+// told when the coordinator it remembers is not, or no longer, the right one.
 type Requester interface {
 	Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 	Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
-	Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error)
 }
 
 // refresher is a Requester that remembers coordinators and can be told that one has moved.
@@ -44,7 +44,8 @@ type Config struct {
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
 
 	// OnAssigned starts partitions from their committed offset (-1: none is). Its ctx ends with Run's and when the membership is lost.
-	// An error means that none of them was taken, and ends Run unless ctx has ended.
+	// An error means that none of them was taken, and ends Run unless ctx has ended. An assignment without partitions calls nothing (see the
+	// "joined" event).
 	OnAssigned func(ctx context.Context, parts map[TP]int64) error
 	// OnRevoked drains partitions and commits them; when it returns they are given up. Heartbeats go on meanwhile, and commits are legal. Its
 	// ctx ends when the group no longer waits, or the membership is lost. It may run at the same time as OnAssigned, with other partitions.

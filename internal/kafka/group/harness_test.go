@@ -52,10 +52,6 @@ func newClient(t *testing.T, c site) *client {
 	return &client{kgo: cl, coord: -1}
 }
 
-func (c *client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return c.kgo.Request(ctx, req)
-}
-
 func (c *client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	return c.Group(ctx, group, req)
 }

@@ -81,7 +81,7 @@ func New(cfg Config) (*Member, error) {
 // it can come back) and nil returned. A *FatalError says why the coordinator will not have this member.
 func (m *Member) Run(ctx context.Context) error {
 	err := m.live(ctx)
-	m.release(m.inStage(held)) // under the current generation, with heartbeats going on
+	m.release(m.atWork()) // under the current generation, with heartbeats going on
 	if t := m.current(); t != nil {
 		t.end()
 	}
@@ -114,7 +114,7 @@ func (m *Member) live(ctx context.Context) error {
 			return err
 		}
 		if !m.cfg.cooperative() {
-			m.during(ctx, func(context.Context) { m.release(m.inStage(held)) })
+			m.during(ctx, func(context.Context) { m.release(m.atWork()) })
 		}
 	}
 }
@@ -142,7 +142,7 @@ func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		m.release(m.inStage(held))
+		m.release(m.atWork())
 		cancel()
 	}
 	wg.Wait()
@@ -154,12 +154,13 @@ func (m *Member) current() *term {
 	return m.term
 }
 
-func (m *Member) inStage(s stage) []TP {
+// atWork is what has been started and is not being released.
+func (m *Member) atWork() []TP {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var tps []TP
 	for tp, at := range m.parts {
-		if at == s {
+		if at == held {
 			tps = append(tps, tp)
 		}
 	}
