@@ -35,9 +35,7 @@ type checker struct {
 
 func check(end *node, info SourceInfo, opts *options) error {
 	c := &checker{nodes: end.chain(), info: info, faults: slices.Clone(opts.faults)}
-	for _, f := range info.Faults {
-		c.faults = append(c.faults, f)
-	}
+	c.faults = append(c.faults, info.Faults...)
 	for _, o := range opts.observers {
 		if o.StepStart == nil && o.StepDone == nil && o.Event == nil {
 			c.say("Observe", "an Observer has no func", "set StepStart, StepDone or Event")

@@ -26,7 +26,6 @@ type policy struct {
 	watch  []func(context.Context, Failure)
 	retry  RetryPolicy
 	sink   Sink[Failure]
-	state  int // index in part.state: who writes to sink
 	faults []string
 }
 
