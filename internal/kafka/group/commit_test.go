@@ -30,7 +30,7 @@ func TestCommitFailuresAreClassed(t *testing.T) {
 			var again *RetriableError
 			switch err := failed[orders(0)]; tc.class {
 			case "stored":
-				if len(failed) > 0 || c.GroupInfo("billing").Commits["orders"][0].Offset != 7 {
+				if len(failed) > 0 || c.GroupInfo("billing").Commits["group-orders"][0].Offset != 7 {
 					t.Errorf("got %v", failed)
 				}
 			case "retriable":
@@ -48,16 +48,16 @@ func TestCommitFailuresAreClassed(t *testing.T) {
 }
 
 func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
-	c, f := newCluster(t, kfake.SeedTopics(1, "payments")), newFloor()
+	c, f := newCluster(t, kfake.SeedTopics(1, "group-payments")), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	foreign := TP{"payments", 0}
+	foreign := TP{"group-payments", 0}
 	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, foreign: 9})
 	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
 		t.Errorf("got %v", failed)
 	}
 	commits := c.GroupInfo("billing").Commits
-	if commits["orders"][0].Offset != 7 || commits["orders"][0].LeaderEpoch != -1 || len(commits["payments"]) > 0 {
+	if commits["group-orders"][0].Offset != 7 || commits["group-orders"][0].LeaderEpoch != -1 || len(commits["group-payments"]) > 0 {
 		t.Errorf("stored %v", commits)
 	}
 }
@@ -91,7 +91,7 @@ func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.
 	if len(failed) > 0 || len(a.lost) > 0 {
 		t.Errorf("commit: %v, lost: %v", failed, a.lost)
 	}
-	if got := c.GroupInfo("billing").Commits["orders"][4].Offset; got != 12 {
+	if got := c.GroupInfo("billing").Commits["group-orders"][4].Offset; got != 12 {
 		t.Errorf("committed %d", got)
 	}
 }

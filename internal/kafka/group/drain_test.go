@@ -64,7 +64,7 @@ func TestShutdownDrainsCommitsLeavesAndReturnsNil(t *testing.T) {
 		t.Errorf("Run returned %v, the last commit %v", err, failed)
 	}
 	g := c.GroupInfo("billing")
-	if len(g.Members) != 0 || g.Commits["orders"][0].Offset != 5 {
+	if len(g.Members) != 0 || g.Commits["group-orders"][0].Offset != 5 {
 		t.Errorf("members %v, commits %v", g.Members, g.Commits)
 	}
 	if len(a.revoked) != 1 || len(a.lost) != 0 {
@@ -151,7 +151,7 @@ func TestShutdownDuringACooperativeRebalanceStillCommits(t *testing.T) {
 	if err := a.wait(t); err != nil || len(failed) > 0 || len(a.lost) > 0 {
 		t.Errorf("Run: %v, commit: %v, lost: %v", err, failed, a.lost)
 	}
-	if got := c.GroupInfo("billing").Commits["orders"][5].Offset; got != 8 {
+	if got := c.GroupInfo("billing").Commits["group-orders"][5].Offset; got != 8 {
 		t.Errorf("committed %d", got)
 	}
 }

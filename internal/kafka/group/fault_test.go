@@ -156,7 +156,7 @@ func TestRefusedOffsetOfOnePartitionEndsRun(t *testing.T) {
 			}
 			resp := kmsg.NewPtrOffsetFetchResponse()
 			group, topic := kmsg.NewOffsetFetchResponseGroup(), kmsg.NewOffsetFetchResponseGroupTopic()
-			topic.Topic = "orders"
+			topic.Topic = "group-orders"
 			for n := range int32(6) {
 				p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
 				p.Partition, p.Offset = n, -1

@@ -48,7 +48,7 @@ func TestRealKafkaSharesAGroupWithJavaEitherSideLeading(t *testing.T) {
 // startJava joins Java's console consumer; stop has it leave.
 func startJava(t *testing.T, c *realKafka, console, assignor string) (stop func()) {
 	t.Helper()
-	args := append(strings.Fields(console), "--bootstrap-server", c.addrs[0], "--topic", "orders", "--group", c.group,
+	args := append(strings.Fields(console), "--bootstrap-server", c.addrs[0], "--topic", "group-orders", "--group", c.group,
 		"--consumer-property", "heartbeat.interval.ms=200", "--consumer-property", "session.timeout.ms=3000",
 		"--consumer-property", "partition.assignment.strategy=org.apache.kafka.clients.consumer."+assignor)
 	cmd := exec.Command(args[0], args[1:]...)

@@ -101,14 +101,14 @@ func TestStaticMemberRestartsWithoutARebalance(t *testing.T) {
 
 // Kafka hands a returning static member its old assignment whatever it subscribes to now; kfake would rebalance, so the join is made to look unchanged.
 func TestStaticMemberWithOtherTopicsGetsThoseAfterARestart(t *testing.T) {
-	one, both := []string{"orders"}, []string{"orders", "payments"}
+	one, both := []string{"group-orders"}, []string{"group-orders", "group-payments"}
 	for _, tc := range []struct {
 		name             string
 		before, after    []string
 		partitions, then int
 	}{{"more", one, both, 6, 8}, {"fewer", both, one, 8, 6}} {
 		t.Run(tc.name, func(t *testing.T) {
-			c, f := newCluster(t, kfake.SeedTopics(2, "payments")), newFloor()
+			c, f := newCluster(t, kfake.SeedTopics(2, "group-payments")), newFloor()
 			static := func(topics []string) func(*worker) {
 				return func(w *worker) { w.cfg.InstanceID, w.cfg.Topics = "i-1", topics }
 			}
@@ -145,7 +145,7 @@ func TestPartitionsAddedToATopicAreAssigned(t *testing.T) {
 	f.awaitShares(t, map[string]int{"a": 6})
 	req := kmsg.NewPtrCreatePartitionsRequest()
 	topic := kmsg.NewCreatePartitionsRequestTopic()
-	topic.Topic, topic.Count = "orders", 9
+	topic.Topic, topic.Count = "group-orders", 9
 	req.Topics = append(req.Topics, topic)
 	if _, err := req.RequestWith(t.Context(), a.cl.kgo); err != nil {
 		t.Fatal(err)

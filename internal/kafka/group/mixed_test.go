@@ -22,7 +22,7 @@ func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func(
 		}
 		return out
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("orders"), kgo.Balancers(b),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("group-orders"), kgo.Balancers(b),
 		kgo.SessionTimeout(2*time.Second), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(10*time.Second),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.take("franz", tps(m)...) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.drop("franz", tps(m)...) }),
@@ -38,7 +38,7 @@ func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func(
 func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop func()) {
 	t.Helper()
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: groupAt(c), Brokers: c.ListenAddrs(), Topics: []string{"orders"}, GroupBalancers: []kafka.GroupBalancer{b},
+		ID: groupAt(c), Brokers: c.ListenAddrs(), Topics: []string{"group-orders"}, GroupBalancers: []kafka.GroupBalancer{b},
 		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: 2 * time.Second, RebalanceTimeout: 10 * time.Second, JoinGroupBackoff: 100 * time.Millisecond,
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// realKafka is a group of its own on a real cluster, with 6 partitions of "orders" and 2 of "payments" under names of its own.
+// realKafka is a group of its own on a real cluster, with 6 partitions of group-orders and 2 of group-payments: other tests have topics of their own.
 type realKafka struct {
 	addrs []string
 	group string
@@ -31,7 +31,7 @@ func atRealKafka(t *testing.T) *realKafka {
 	}
 	r := &realKafka{addrs: strings.Split(brokers, ","), group: fmt.Sprintf("laneway-group-%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), time.Now().UnixNano())}
 	req := kmsg.NewPtrCreateTopicsRequest()
-	for name, n := range map[string]int32{"orders": 6, "payments": 2} {
+	for name, n := range map[string]int32{"group-orders": 6, "group-payments": 2} {
 		topic := kmsg.NewCreateTopicsRequestTopic()
 		topic.Topic, topic.NumPartitions, topic.ReplicationFactor = name, n, 1
 		req.Topics = append(req.Topics, topic)
@@ -133,8 +133,8 @@ func TestRealKafkaStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
 						w.cfg.SessionTimeout = 10 * time.Second
 					}
 				}
-				changes := newWorker(t, c, f, "before", static("i-1", "orders"))
-				other := newWorker(t, c, f, "other", static("i-2", "orders"))
+				changes := newWorker(t, c, f, "before", static("i-1", "group-orders"))
+				other := newWorker(t, c, f, "other", static("i-2", "group-orders"))
 				if role == "leader" {
 					changes.start(t)
 					f.awaitShares(t, map[string]int{"before": 6})
@@ -148,9 +148,9 @@ func TestRealKafkaStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
 				if err := changes.end(t); err != nil {
 					t.Fatal(err)
 				}
-				newWorker(t, c, f, "after", static("i-1", "orders", "payments")).start(t)
+				newWorker(t, c, f, "after", static("i-1", "group-orders", "group-payments")).start(t)
 				f.await(t, "both partitions of payments", func() bool {
-					return f.owner[TP{"payments", 0}] == "after" && f.owner[TP{"payments", 1}] == "after" && len(f.of("after"))+len(f.of("other")) == 8
+					return f.owner[TP{"group-payments", 0}] == "after" && f.owner[TP{"group-payments", 1}] == "after" && len(f.of("after"))+len(f.of("other")) == 8
 				})
 				f.check(t)
 			})

@@ -35,7 +35,7 @@ type worker struct {
 
 func quick(cl *client, name string) Config {
 	return Config{
-		Group: "billing", ClientID: name, Topics: []string{"orders"}, Requester: cl, Partitions: cl.partitions,
+		Group: "billing", ClientID: name, Topics: []string{"group-orders"}, Requester: cl, Partitions: cl.partitions,
 		SessionTimeout: 2 * time.Second, HeartbeatInterval: 20 * time.Millisecond, RebalanceTimeout: 10 * time.Second, TopicsInterval: time.Minute,
 	}
 }
@@ -129,7 +129,7 @@ func (w *worker) count(event string) int {
 	return n
 }
 
-func orders(n int32) TP { return TP{"orders", n} }
+func orders(n int32) TP { return TP{"group-orders", n} }
 
 func wantFatal(t *testing.T, err, cause error) {
 	t.Helper()
