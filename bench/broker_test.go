@@ -2,17 +2,17 @@ package bench
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
 )
 
 // brokerRole in the environment makes this test binary a broker, so that the broker's work is not counted as a client's.
@@ -26,9 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve is a broker with the topics of the benchmarks, until its standard input ends.
+// serve is a broker until its standard input ends.
 func serve() {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topicW1), kfake.SeedTopics(partitions, topicW2))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -38,17 +38,16 @@ func serve() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-const (
-	partitions = 8
-	topicW1    = "w1"
-	topicW2    = "w2"
-	recordsW1  = 400_000
-	recordsW2  = 20_000
-)
+const partitions = 8
 
-// broker returns the address of a broker with both topics filled: KAFKA_BROKERS, or one in a process of its own.
-func broker(b *testing.B) string {
+// broker returns a broker: that of KAFKA_BROKERS, or an in-process one in a process of its own.
+func broker(b *testing.B) *kafkatest.Kafka {
 	b.Helper()
+	if real := os.Getenv("KAFKA_BROKERS"); real != "" {
+		b.Log("broker: Apache Kafka", os.Getenv("KAFKA_VERSION"))
+		return kafkatest.At(b, strings.Split(real, ","), uncompressed)
+	}
+	b.Log("broker: kfake in a process of its own")
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), brokerRole+"=1")
 	cmd.Stderr = os.Stderr
@@ -71,32 +70,27 @@ func broker(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	addr = strings.TrimSpace(addr)
-	fill(b, addr, topicW1, recordsW1)
-	fill(b, addr, topicW2, recordsW2)
-	return addr
+	return kafkatest.At(b, []string{strings.TrimSpace(addr)}, uncompressed)
 }
 
-// fill produces n records of 200 B with 1,000 keys.
-func fill(b *testing.B, addr, topic string, n int) {
-	b.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(n))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer cl.Close()
-	value := make([]byte, 200)
+// uncompressed: what is measured is the worker, not a decompressor.
+var uncompressed = kgo.ProducerBatchCompression(kgo.NoCompression())
+
+// filled makes a topic with n records of size bytes, 1,000 keys over 8 partitions.
+func filled(k *kafkatest.Kafka, n, size int) (topic string) {
+	topic = k.Topic(partitions)
+	value := make([]byte, size)
 	for i := range value {
 		value[i] = byte(i * 7)
 	}
-	for i := range n {
-		cl.Produce(context.Background(), &kgo.Record{Key: keys[i*7919%1000], Value: value}, func(_ *kgo.Record, err error) {
-			if err != nil {
-				b.Error(err)
-			}
-		})
+	const atOnce = 20_000 // bounds this process's memory
+	for from := 0; from < n; from += atOnce {
+		rs := make([]*kgo.Record, min(atOnce, n-from))
+		for i := range rs {
+			key := (from + i) * 7919 % 1000
+			rs[i] = &kgo.Record{Partition: int32(key % partitions), Key: keys[key], Value: value}
+		}
+		k.Produce(topic, rs...)
 	}
-	if err := cl.Flush(context.Background()); err != nil {
-		b.Fatal(err)
-	}
+	return topic
 }
