@@ -111,7 +111,11 @@ func (t *taking) record(b []byte) error {
 	if !r.bad && (delta <= s.delta || delta > int64(s.h.lastDelta)) {
 		return s.broken("offset %d + %d after %d", s.h.base, delta, s.delta)
 	}
-	t.msgs = append(t.msgs, kafka.Message{})
+	if len(t.msgs) < cap(t.msgs) {
+		t.msgs = t.msgs[:len(t.msgs)+1] // zero, for nothing was there before
+	} else {
+		t.msgs = append(t.msgs, kafka.Message{})
+	}
 	m := &t.msgs[len(t.msgs)-1]
 	m.Topic, m.Partition, m.HighWaterMark = s.f.Topic, s.f.Partition, s.f.HighWater
 	m.Offset = s.h.base + delta
@@ -186,11 +190,18 @@ func (f *fields) bytes() []byte {
 	return b
 }
 
-// varint is binary.Varint with the one-byte case, nearly all of them, inline.
+// varint is binary.Varint with one byte inline and two at once: nearly all of them.
 func varint(b []byte) (int64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
-		v := int64(b[0] >> 1)
-		return v ^ -int64(b[0]&1), 1
+		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
+	}
+	return longVarint(b)
+}
+
+func longVarint(b []byte) (int64, int) {
+	if len(b) > 1 && b[1] < 0x80 {
+		u := int64(b[0]&0x7f) | int64(b[1])<<7
+		return u>>1 ^ -(u & 1), 2
 	}
 	return binary.Varint(b)
 }
