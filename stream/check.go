@@ -140,15 +140,9 @@ func (c *checker) policies() {
 		if !n.isStep() {
 			continue
 		}
-		for _, b := range c.nodes[i+1:] {
-			if b.kind != kindPolicy {
-				continue
-			}
-			if b.policy.kind != retryPolicy || n.kind != kindTransform {
-				reached[b.policy] = true
-			}
-			if b.policy.ends() {
-				break
+		for _, p := range governing(c.nodes[i+1:]) {
+			if p.kind != retryPolicy || n.kind != kindTransform {
+				reached[p] = true
 			}
 		}
 	}

@@ -85,6 +85,9 @@ func (p *part) tryResume() {
 	}
 	p.flags.And(^refilling)
 	p.run.emit(Resumed{h})
+	if c := p.run.committer; c != nil && how == giveUp {
+		c.count() // what was given up is finished
+	}
 	p.full.Store(true)
 	p.moved()
 }

@@ -203,16 +203,27 @@ func (p *plan) govern() {
 		if !n.isStep() {
 			continue
 		}
-		for _, b := range p.nodes[i+1:] {
-			if b.kind != kindPolicy {
-				continue
+		p.steps[n].policies = governing(p.nodes[i+1:])
+	}
+}
+
+// governing is the policies of a step that stands above the given nodes: down to the first that no failure gets past. What a dead-letter write leaves
+// over when it fails is for the policies directly below it, not for those of later steps.
+func governing(below []*node) (ps []*policy) {
+	fallback := false
+	for _, n := range below {
+		switch {
+		case n.kind == kindPolicy:
+			ps = append(ps, n.policy)
+			if n.policy.ends() {
+				return ps
 			}
-			p.steps[n].policies = append(p.steps[n].policies, b.policy)
-			if b.policy.ends() {
-				break
-			}
+			fallback = fallback || n.policy.kind == deadLetterPolicy && n.policy.when == nil
+		case fallback:
+			return ps
 		}
 	}
+	return ps
 }
 
 // nameSteps gives each node that runs a name: the user's, its function's, or its word and place.

@@ -29,8 +29,10 @@ type policy struct {
 	faults []string
 }
 
-// ends reports whether no failure gets past the policy.
-func (p *policy) ends() bool { return p.kind != retryPolicy && p.when == nil }
+// ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
+func (p *policy) ends() bool {
+	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
+}
 
 // RetryPolicy says how often and when a failed step is tried again. Attempts include the first. The zero value tries 3 times, after 100 ms
 // doubling to 10 s, with full jitter (each wait is drawn from 0 up to that).
@@ -94,7 +96,7 @@ func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
 }
 
 // DeadLetterOnError writes a failed element to a sink; it is done when the sink has it durably, and its lane waits until then. A write that fails
-// leaves the element to the next policy below; with none, the pipeline fails. A batch is written element by element.
+// leaves the element to the policy directly below; with none, the pipeline fails. A batch is written element by element.
 func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
 }

@@ -1,0 +1,339 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// input begins the chains under test; each is run on a log of its own.
+var input = stream.From[string](nil)
+
+var errBoom = errors.New("boom")
+
+type testLog = streamtest.Log[string]
+
+// newLog returns the topic t with so many partitions.
+func newLog(partitions int) *testLog { return streamtest.NewLog[string]("t", partitions, nil) }
+
+// put appends values to a partition, each with the key that its name begins with: a1, a2 and a3 share the key a.
+func put(l *testLog, partition int, values ...string) {
+	for _, v := range values {
+		l.Append(partition, v[:1], v)
+	}
+}
+
+// count is n values of a key: a0, a1, …
+func count(key string, n int) (vs []string) {
+	for i := range n {
+		vs = append(vs, fmt.Sprint(key, i))
+	}
+	return vs
+}
+
+// bubble runs a test in virtual time.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// job is a chain that runs.
+type job struct {
+	t      *testing.T
+	log    *testLog
+	member *streamtest.Member[string] // nil: it has all partitions
+	*stream.Pipeline
+	ear    *ear
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when Run has returned
+	err    error         // what it returned
+}
+
+// start runs a chain on all partitions of a log.
+func start[T any](t *testing.T, l *testLog, s stream.Stream[T], opts ...stream.Option) *job {
+	t.Helper()
+	return launch(t, l, nil, s, append(opts, l.Source())...)
+}
+
+// join runs a chain as a member that has no partitions yet.
+func join[T any](t *testing.T, l *testLog, s stream.Stream[T], opts ...stream.Option) *job {
+	t.Helper()
+	m := l.Member()
+	return launch(t, l, m, s, append(opts, m.Source())...)
+}
+
+func launch[T any](t *testing.T, l *testLog, m *streamtest.Member[string], s stream.Stream[T], opts ...stream.Option) *job {
+	t.Helper()
+	e := new(ear)
+	p, err := s.Build(append(opts, stream.Observe(stream.Observer{Event: e.hear}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	j := &job{t: t, log: l, member: m, Pipeline: p, ear: e, cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(j.ended)
+		j.err = p.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-j.ended
+	})
+	synctest.Wait()
+	return j
+}
+
+// wait waits until Run has returned by itself.
+func (j *job) wait() error {
+	<-j.ended
+	return j.err
+}
+
+// stop drains the pipeline and returns what Run returned.
+func (j *job) stop() error {
+	j.cancel()
+	return j.wait()
+}
+
+// running reports whether Run has not returned.
+func (j *job) running() bool {
+	select {
+	case <-j.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// committed checks the committed offsets of the log's partitions.
+func (j *job) committed(want ...int64) {
+	j.t.Helper()
+	committed(j.t, j.log, want...)
+}
+
+func committed(t *testing.T, l *testLog, want ...int64) {
+	t.Helper()
+	for i, w := range want {
+		if got := l.Committed(i); got != w {
+			t.Errorf("partition %d: committed %d, want %d", i, got, w)
+		}
+	}
+}
+
+// halt is the one halt that is there.
+func (j *job) halt() stream.Halt {
+	j.t.Helper()
+	hs := j.Halts()
+	if len(hs) != 1 {
+		j.t.Fatalf("halts: %v, want one", hs)
+	}
+	return hs[0]
+}
+
+// ear remembers events.
+type ear struct {
+	mu sync.Mutex
+	es []stream.Event
+}
+
+func (e *ear) hear(ev stream.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.es = append(e.es, ev)
+}
+
+// heard returns the events of one type.
+func heard[E stream.Event](j *job) (es []E) {
+	j.ear.mu.Lock()
+	defer j.ear.mu.Unlock()
+	for _, e := range j.ear.es {
+		if e, ok := e.(E); ok {
+			es = append(es, e)
+		}
+	}
+	return es
+}
+
+// work is a handler that does what the test wants, and remembers what it was given.
+type work struct {
+	mu      sync.Mutex
+	fails   map[string][]error // what the next attempts at a value return
+	always  map[string]error   // what each attempt at a value returns
+	holds   map[string]chan struct{}
+	deaf    bool // holds do not heed the context
+	takes   time.Duration
+	begun   []string
+	ended   []string // those that succeeded
+	running map[string]bool
+	most    int
+	causes  []error
+}
+
+func newWork() *work {
+	return &work{fails: map[string][]error{}, always: map[string]error{}, holds: map[string]chan struct{}{}, running: map[string]bool{}}
+}
+
+// fail makes the next attempts at v fail.
+func (w *work) fail(v string, errs ...error) *work {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fails[v] = append(w.fails[v], errs...)
+	return w
+}
+
+// poison makes every attempt at v fail; a nil error mends it.
+func (w *work) poison(v string, err error) *work {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.always[v] = err
+	return w
+}
+
+// hold makes the work at v wait until the returned func is called, or its context ends.
+func (w *work) hold(v string) (release func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ch := make(chan struct{})
+	w.holds[v] = ch
+	return sync.OnceFunc(func() { close(ch) })
+}
+
+func (w *work) do(ctx context.Context, v string) error {
+	w.mu.Lock()
+	w.begun = append(w.begun, v)
+	w.running[v] = true
+	w.most = max(w.most, len(w.running))
+	hold, deaf, takes := w.holds[v], w.deaf, w.takes
+	w.mu.Unlock()
+	if hold != nil {
+		done := ctx.Done()
+		if deaf {
+			done = nil
+		}
+		select {
+		case <-hold:
+		case <-done:
+		}
+	}
+	if takes > 0 {
+		time.Sleep(takes)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.running, v)
+	if err := ctx.Err(); err != nil {
+		w.causes = append(w.causes, context.Cause(ctx))
+		return err
+	}
+	if err := w.always[v]; err != nil {
+		return err
+	}
+	if fs := w.fails[v]; len(fs) > 0 {
+		w.fails[v] = fs[1:]
+		if fs[0] != nil {
+			return fs[0]
+		}
+	}
+	w.ended = append(w.ended, v)
+	return nil
+}
+
+// echo is do for a step with a result.
+func (w *work) echo(ctx context.Context, v string) (string, error) { return v, w.do(ctx, v) }
+
+// tried is what was begun, attempt by attempt.
+func (w *work) tried() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.begun)
+}
+
+// done is what succeeded, in that order.
+func (w *work) done() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.ended)
+}
+
+// doneOf is what succeeded of a key.
+func (w *work) doneOf(key string) (vs []string) {
+	for _, v := range w.done() {
+		if v[:1] == key {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+func (w *work) peak() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
+}
+
+// now is what is being worked on, sorted.
+func (w *work) now() (vs []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for v := range w.running {
+		vs = append(vs, v)
+	}
+	slices.Sort(vs)
+	return vs
+}
+
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func sameSet(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	same(t, what, got, want)
+}
+
+// every retries at a fixed pace.
+func every(d time.Duration, attempts int) stream.RetryPolicy {
+	return stream.RetryPolicy{MaxAttempts: attempts, Backoff: func(int) time.Duration { return d }}
+}
+
+// commitNow commits as soon as a record is finished, without holding a lane for it.
+func commitNow[T any](s stream.Stream[T]) stream.Stream[T] { return s.CommitEvery(1, 0) }
+
+func pass[T any](context.Context, T) error { return nil }
+
+type ctx = context.Context
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// thrice makes x1, x2 and x3 of x.
+func thrice(_ ctx, v string) (iter.Seq[string], error) {
+	return slices.Values([]string{v + "1", v + "2", v + "3"}), nil
+}
+
+// elapse lets virtual time pass, and all that happens in it settle.
+func elapse(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
