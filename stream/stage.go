@@ -103,6 +103,10 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
+	if r, ok := t.Of.(*record); ok && !sg.run.counts { // the usual way, without an interface
+		sg.beginRecord(w, t, r, w.Lane(), run)
+		return
+	}
 	c := t.Of.(carrier)
 	if o, ok := c.(*slot); ok {
 		w.slot = o
@@ -122,15 +126,19 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 		w.flush[f.step](f.part, f.group)
 		return
 	}
-	r := c.record()
+	group := c.groupID()
+	if sg.index == 0 {
+		group = w.Lane()
+	}
+	sg.beginRecord(w, t, c.record(), group, run)
+}
+
+func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	if flags := r.part.flags.Load(); flags != 0 && sg.drops(w, r, flags) {
 		r.abandon()
 		return
 	}
-	w.group = c.groupID()
-	if sg.index == 0 {
-		w.group = w.Lane()
-	}
+	w.group = group
 	run(w, t)
 }
 
@@ -202,6 +210,14 @@ func (sg *stage) putAll(p *part, recs []record) {
 		p.moving.Add(int64(len(recs))) // before any Put: a task must not end before it is counted
 	}
 	b := p.sets[0].Begin()
+	defer b.End()
+	if sg.lanes == perPart && !sg.plan.keepOrder {
+		for i := range recs[1:] {
+			lane.Link(&recs[i].task, &recs[i+1].task)
+		}
+		b.PutChain(0, &recs[0].task, &recs[len(recs)-1].task, int32(len(recs)))
+		return
+	}
 	for i := range recs {
 		r := &recs[i]
 		t := &r.task
@@ -217,7 +233,6 @@ func (sg *stage) putAll(p *part, recs []record) {
 			b.Put(keyHash(r.key()), t)
 		}
 	}
-	b.End()
 }
 
 // idOf is the group that r has in the stage.

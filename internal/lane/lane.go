@@ -106,38 +106,64 @@ func (s *Set) Begin() Batch {
 
 // Put adds t to the end of the lane named id.
 func (b Batch) Put(id uint64, t *Task) {
-	s := b.s
+	l := b.s.lane(id)
+	b.s.countN(1)
+	t.lane, t.next = l, nil
+	b.s.append(l, t, t, 1)
+}
+
+func (s *Set) lane(id uint64) *Lane {
 	l := s.lanes[id]
 	if l == nil {
 		l = &Lane{ID: id, set: s}
 		s.lanes[id] = l
 	}
 	l.used = true
-	s.count()
-	t.lane, t.next = l, nil
-	if l.n.Load() != 0 {
-		l.tail.next = t
-	}
-	l.tail = t
-	if l.n.Add(1) == 1 {
-		s.ready = append(s.ready, t)
-	}
-	if s.puts++; s.puts >= 1024 && s.puts >= 4*len(s.lanes) {
-		s.sweep()
-	}
+	return l
 }
 
-func (s *Set) count() {
-	if s.pool.cfg.Count {
-		s.queued.Add(1)
+// append adds linked tasks to a lane. The links are written before n says that they are there.
+func (s *Set) append(l *Lane, first, last *Task, n int32) {
+	if l.n.Load() != 0 {
+		l.tail.next = first
+	}
+	l.tail = last
+	if l.n.Add(n) == n {
+		s.ready = append(s.ready, first)
+	}
+	if s.puts += int(n); s.puts >= 1024 && s.puts >= 4*len(s.lanes) {
+		s.sweep()
 	}
 }
 
 // PutLoose adds a task that follows no other.
 func (b Batch) PutLoose(t *Task) {
-	b.s.count()
+	b.s.countN(1)
 	t.lane, t.next = &b.s.loose, nil
 	b.s.ready = append(b.s.ready, t)
+}
+
+// PutChain adds n tasks that the caller has linked by Link to the end of one lane.
+func (b Batch) PutChain(id uint64, first, last *Task, n int32) {
+	l := b.s.lane(id)
+	b.s.countN(int64(n))
+	for t := first; ; t = t.next {
+		t.lane = l
+		if t == last {
+			break
+		}
+	}
+	last.next = nil
+	b.s.append(l, first, last, n)
+}
+
+// Link lets b follow a in a chain.
+func Link(a, b *Task) { a.next = b }
+
+func (s *Set) countN(n int64) {
+	if s.pool.cfg.Count {
+		s.queued.Add(n)
+	}
 }
 
 // End hands what became ready to the workers.

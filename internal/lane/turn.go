@@ -82,24 +82,32 @@ func (p *Pool) settle(s *Set) {
 	p.nextTurn()
 }
 
-// startInTurn counts a task that is about to be worked on; false: its set's turn is spent and the task waits for the next.
-func (w *Worker) startInTurn(s *Set, t *Task) bool {
-	p := w.pool
-	p.mu.Lock()
-	if !p.spent(s) {
-		s.turn.used++
-		p.mu.Unlock()
-		return true
+// runInTurn is runLane for a pool whose sets take turns: every task is counted, and the lane goes on in its set's next turn when this one is spent.
+func (w *Worker) runInTurn(t *Task) {
+	l := t.lane
+	for {
+		if !w.startInTurn(l.set) {
+			w.endInTurn(l.set, t)
+			return
+		}
+		last, k := w.step(t, 1)
+		if l.loose || l.n.Add(-k) == 0 {
+			w.endInTurn(l.set, nil)
+			return
+		}
+		t = last.next
 	}
-	p.mu.Unlock()
-	w.endInTurn(s, t)
-	return false
 }
 
-func (w *Worker) mustYield(s *Set) bool {
+// startInTurn counts a task that is about to be worked on; false: its set's turn is spent.
+func (w *Worker) startInTurn(s *Set) bool {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
-	return w.pool.spent(s)
+	if w.pool.spent(s) {
+		return false
+	}
+	s.turn.used++
+	return true
 }
 
 // endInTurn says that a lane or a loose task is through, or goes on at rest of the lane in its set's next turn.

@@ -121,52 +121,59 @@ func (w *Worker) handOver() (end bool) {
 // run works on a task and, if it heads a lane, on what follows in the lane.
 func (w *Worker) run(t *Task) {
 	l := t.lane
-	s := l.set
 	w.lane = l
-	inTurn := w.pool.cfg.MaxPartitions > 0
-	for n := 1; ; n++ {
-		if inTurn && !w.startInTurn(s, t) {
-			return
-		}
-		k := int32(1)
-		if w.bulk != nil {
-			t, k = w.runBulk(t)
-		} else {
-			if w.pool.cfg.Count {
-				s.began(1)
+	switch {
+	case w.pool.cfg.MaxPartitions > 0:
+		w.runInTurn(t)
+	case l.loose:
+		w.step(t, 1)
+	default:
+		w.runLane(l, t)
+	}
+}
+
+// runLane works on a lane until it is idle, or for laneRun tasks, or until a slot is asked for. It counts tasks off in lots: those that n told of
+// are linked already.
+func (w *Worker) runLane(l *Lane, t *Task) {
+	for ran := int32(0); ; {
+		known, k := l.n.Load(), int32(0)
+		for {
+			var n int32
+			t, n = w.step(t, known-k)
+			if k += n; k == known || w.pool.resuming.Load() > 0 {
+				break
 			}
-			w.one(t)
+			t = t.next
 		}
-		if l.loose || l.n.Add(-k) == 0 {
-			if inTurn {
-				w.endInTurn(s, nil)
-			}
+		if l.n.Add(-k) == 0 {
 			return
 		}
 		t = t.next
-		switch {
-		case inTurn && w.mustYield(s):
-			w.endInTurn(s, t)
-			return
-		case n >= laneRun && !inTurn || w.pool.resuming.Load() > 0 && !inTurn:
+		if ran += k; ran >= laneRun || w.pool.resuming.Load() > 0 {
 			w.requeue(t)
 			return
 		}
 	}
 }
 
-// runBulk works on up to Bulk tasks of a lane in one call and returns the last of them.
-func (w *Worker) runBulk(t *Task) (last *Task, took int32) {
-	ts := append(w.buf[:0], t)
-	if !t.lane.loose {
-		for k := min(t.lane.n.Load(), int32(w.pool.cfg.Bulk)); int32(len(ts)) < k; {
-			t = t.next
-			ts = append(ts, t)
+// step works on one task, or with Bulk on up to as many of its lane as are known to be linked, and returns the last of them.
+func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
+	s := t.lane.set
+	if w.bulk == nil {
+		if w.pool.cfg.Count {
+			s.began(1)
 		}
+		w.one(t)
+		return t, 1
+	}
+	ts := append(w.buf[:0], t)
+	for most := min(known, int32(w.pool.cfg.Bulk)); int32(len(ts)) < most; {
+		t = t.next
+		ts = append(ts, t)
 	}
 	k := int32(len(ts))
 	if w.pool.cfg.Count {
-		t.lane.set.began(k)
+		s.began(k)
 	}
 	w.bulk(ts)
 	clear(ts)
