@@ -43,7 +43,7 @@ func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	}
 	p.set = l.f.cfg.Decoder.Open(batch.Fetched{
 		Topic: p.tp.Topic, Partition: p.tp.Partition, From: a.offset, HighWater: rp.HighWatermark, Records: rp.RecordBatches,
-		Committed: !l.f.cfg.Uncommitted, Aborted: rp.AbortedTransactions,
+		Committed: !l.f.cfg.Uncommitted, Aborted: rp.AbortedTransactions, Alloc: p.alloc,
 	})
 	p.pos, p.from, p.wire = a.offset, a.offset, len(rp.RecordBatches)
 	p.do(func() { p.p.Advance(a.offset, p.end) })

@@ -83,14 +83,15 @@ func (f *Fetcher) Run(ctx context.Context) error {
 				pollers.Go(func() { l.poll(ctx) })
 			}
 		})
-		if asked {
-			pause(ctx, backoffFirst, nil, nil) // many partitions notice the same move: one question is enough
-		}
 		wait := metaMaxAge
-		if tries++; missing {
+		if missing || f.away {
+			tries++
 			wait = backoff(tries)
 		} else {
 			tries = 0
+		}
+		if asked {
+			pause(ctx, backoff(max(tries, 1)), nil, nil) // many partitions notice the same move: one question is enough
 		}
 		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
 			f.ask(ctx)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/segmentio/kafka-go"
 )
 
 // part is one added partition.
@@ -96,6 +97,14 @@ func (p *part) take() bool {
 	p.set.Close()
 	p.set = nil
 	return true
+}
+
+// alloc is room for n messages: from the partition, where it has memory to use again.
+func (p *part) alloc(n int) []kafka.Message {
+	if b, ok := p.p.(interface{ Buffer(n int) []kafka.Message }); ok {
+		return b.Buffer(n)
+	}
+	return make([]kafka.Message, 0, n)
 }
 
 func (p *part) halt(err error) {

@@ -69,7 +69,6 @@ func (f *Fetcher) ask(ctx context.Context) {
 	case err != nil:
 		f.away = true
 		f.cfg.OnEvent(Event{Name: "metadata failed", Err: err, Text: "it is tried again"})
-		raise(f.refresh)
 		return
 	case f.away:
 		f.away = false

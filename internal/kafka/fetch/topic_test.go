@@ -1,0 +1,85 @@
+package fetch
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	prod := producer(t, k)
+	write(t, prod, "orders", 0, 50)
+	moves := make(chan move, 1)
+	w := start(t, k, resets(Earliest, moves), "orders")
+	p := part0(0, plenty)
+	w.f.Add(TP{"orders", 0}, p)
+	p.untilRecords(t, 50)
+	if err := k.DeleteTopic("orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CreateTopic("orders", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(t, producer(t, k), "orders", 0, 70)
+	m := <-moves
+	if m.to != 0 || !m.back {
+		t.Fatalf("move: %+v", m)
+	}
+	w.f.Remove(m.tp)
+	again := part0(0, plenty)
+	w.f.Add(m.tp, again)
+	again.untilRecords(t, 70)
+}
+
+func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	w := start(t, k, func(c *Config) { c.Patience = 300 * time.Millisecond }, "orders")
+	w.f.Add(TP{"orders", 0}, part0(0, plenty))
+	if err := k.DeleteTopic("orders"); err != nil {
+		t.Fatal(err)
+	}
+	var e *wire.TopicError
+	if err := w.result(); !errors.As(err, &e) || e.Topic != "orders" || !errors.Is(err, wire.UnknownTopicOrPartition) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestRefusedAuthorisationEndsRunAtOnce(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	w := start(t, k, nil, "orders")
+	w.f.Add(TP{"orders", 0}, part0(0, plenty))
+	if err := w.result(); !wire.Fatal(err) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestOldFormatsHaltThePartition(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	write(t, producer(t, k), "orders", 0, 3)
+	w := start(t, k, func(c *Config) {
+		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+			for _, t := range r.Topics {
+				for _, p := range t.Partitions {
+					if len(p.RecordBatches) > 16 {
+						p.RecordBatches[16] = 1
+					}
+				}
+			}
+		}}
+	}, "orders")
+	p := part0(0, plenty)
+	w.f.Add(TP{"orders", 0}, p)
+	p.until(t, "the halt", func() bool { return p.halt != nil })
+	var f *batch.FormatError
+	if !errors.As(p.halt, &f) || f.Magic != 1 {
+		t.Errorf("halt: %v", p.halt)
+	}
+}

@@ -1,0 +1,105 @@
+package source_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestKafkaNeverMakesATopicAndSaysWhichIsMissing(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
+	cfg := config(k)
+	cfg.TopicPatience = 300 * time.Millisecond
+	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
+	var missing *source.KafkaTopicError
+	if err := r.result(); !errors.As(err, &missing) || missing.Topic != "orders" || !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		t.Fatalf("error: %v", err)
+	}
+	if k.TopicInfo("orders") != nil {
+		t.Error("the topic was made by reading it")
+	}
+}
+
+func TestKafkaWaitsForATopicThatIsJustMade(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1))
+	connecting := make(chan struct{}, 100)
+	got := newSeen()
+	p, err := source.Kafka(config(k)).Serial(got.take).CommitEach().Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		if x, ok := e.(stream.SourceEvent); ok && x.Name == "connecting" {
+			select {
+			case connecting <- struct{}{}:
+			default:
+			}
+		}
+	}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runBuilt(t, p)
+	<-connecting
+	if p.Ready() == nil {
+		t.Error("ready without its topic")
+	}
+	if err := k.CreateTopic("orders", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(t, producer(t, k), "orders", 1, 10)
+	got.wait(t, 10)
+	if err := p.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	r.stop()
+}
+
+func TestKafkaUnreachableEndsAfterConnectTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}, ConnectTimeout: 600 * time.Millisecond}).
+		Serial(newSeen().take).CommitEach())
+	var unreachable *source.KafkaUnreachableError
+	if err := r.result(); !errors.As(err, &unreachable) {
+		t.Fatalf("error: %v", err)
+	}
+}
+
+func TestKafkaStopsAtOnceWhileItConnects(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}}).Serial(newSeen().take).CommitEach())
+	began := time.Now()
+	r.stop()
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestKafkaRefusedAuthorisationEndsRunAtOnce(t *testing.T) {
+	for name, f := range map[string]kfake.Fault{
+		"topic": {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1},
+		"group": {Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+			k.Fault(f)
+			r := run(t, source.Kafka(config(k)).Serial(newSeen().take).CommitEach())
+			err := r.result()
+			if !errors.Is(err, kafka.TopicAuthorizationFailed) && !errors.Is(err, kafka.GroupAuthorizationFailed) {
+				t.Fatalf("error: %v", err)
+			}
+		})
+	}
+}
