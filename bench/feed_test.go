@@ -48,7 +48,8 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			<-f.wake
 			continue
 		}
-		c := make(chunk, min(room, 256, f.n-off))
+		n := min(room, 256, f.n-off)
+		c := chunk(p.Buffer(n)[:n])
 		for i := range c {
 			x ^= x << 13
 			x ^= x >> 7

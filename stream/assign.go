@@ -17,6 +17,9 @@ func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
+	if !r.plan.gated { // below a commit, records outlive their tickets
+		p.led.Forget = func(payload any) { payload.(values).forget() }
+	}
 	if r.committer != nil {
 		p.led.Finished = r.committer.count
 	}

@@ -197,14 +197,17 @@ func (f *flushTask) owner() *part    { return f.part }
 func (sg *stage) flushLater(f *flushTask) {
 	f.Of = f
 	f.part.moving.Add(1)
-	set := f.part.sets[sg.index]
+	set, t := f.part.sets[sg.index], &f.Task
+	if sg.plan.keepOrder {
+		t = sg.orderOf(f.part).enter(t)
+	}
 	switch {
 	case sg.lanes == perPart && !f.step.node.across:
-		set.Put(0, &f.Task)
+		set.Put(0, t)
 	case sg.lanes == perGroup && f.step.keyed():
-		set.Put(f.group, &f.Task)
+		set.Put(f.group, t)
 	default:
-		set.PutLoose(&f.Task)
+		set.PutLoose(t)
 	}
 }
 

@@ -119,7 +119,9 @@ func (p *plan) sinks() (ss []any) {
 func (r *run) noteHeld(p *part) {
 	for s, i := range p.led.Unfinished {
 		if s.Tickets[i].Held() {
-			r.note(s.Payload.(values).meta(int32(i)).String())
+			if m, ok := s.Payload.(values).meta(int32(i)); ok {
+				r.note(m.String())
+			}
 		}
 	}
 }

@@ -129,7 +129,8 @@ func (st *step) failures(r *record, attempt int, err error, value func() any) (f
 	v := value()
 	r.leaves(func(l *record) bool {
 		vs := l.slab.Payload.(values)
-		fs = append(fs, Failure{Meta: vs.meta(l.i), Step: st.name, Attempts: attempt, Err: err, Record: vs.value(l.i), Value: v})
+		meta, _ := vs.meta(l.i)
+		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Err: err, Record: vs.value(l.i), Value: v})
 		return true
 	})
 	return fs

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/ledger"
@@ -10,7 +11,8 @@ import (
 
 // Intake is the pipeline as its source sees it. All methods may be called concurrently.
 type Intake[T any] struct {
-	run *run
+	run   *run
+	shelf sync.Pool // of *[bufferSize]T: the memory of values whose records are done with
 }
 
 // Assign begins an assignment of each partition, in an epoch of its own. A partition that is still assigned is an error: Revoke or Lose it first.
@@ -22,7 +24,7 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 	}
 	out := make([]*Partition[T], len(ps))
 	for i, p := range ps {
-		out[i] = &Partition[T]{p}
+		out[i] = &Partition[T]{p, &in.shelf}
 	}
 	return out, nil
 }
@@ -56,8 +58,12 @@ func cores[T any](ps []*Partition[T]) []*part {
 
 // Partition is one assignment of one partition. After Revoke or Lose its methods do nothing.
 type Partition[T any] struct {
-	p *part
+	p     *part
+	shelf *sync.Pool
 }
+
+// bufferSize is how many values a buffer for many has room for.
+const bufferSize = 256
 
 // TP names the partition.
 func (p *Partition[T]) TP() TopicPartition { return p.p.tp }
@@ -82,6 +88,18 @@ func (p *Partition[T]) Next() int64 {
 	return p.p.next
 }
 
+// Buffer returns an empty slice with room for at least n values, up to 256, to be filled and given to Feed. It may be one whose values were done with: a
+// source that feeds from buffers makes less garbage. Any other slice can be fed as well.
+func (p *Partition[T]) Buffer(n int) []T {
+	if n < bufferSize/2 || n > bufferSize {
+		return make([]T, 0, n) // a buffer for many would be mostly empty, and held as long
+	}
+	if b, ok := p.shelf.Get().(*[bufferSize]T); ok {
+		return b[:0]
+	}
+	return make([]T, 0, bufferSize)
+}
+
 // Feed hands records over, in ascending order of their offsets: vals is the pipeline's from now on, and lineage says where they came from. next is the
 // position behind them, gaps included; bytes is how much memory they keep alive. It returns at once.
 func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) {
@@ -92,7 +110,7 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	if p.p.flags.Load()&(closing|gone|frozen) != 0 {
 		return // not counted as fetched: they will be read again
 	}
-	vs := &valuesOf[T]{lineage, vals, make([]record, len(vals))}
+	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
 	for i := range vals {
 		s.Tickets[i].Offset = lineage.Offset(i)
@@ -138,7 +156,7 @@ type feederOf[T any] struct{ src Source[T] }
 func (f *feederOf[T]) info() SourceInfo { return f.src.Info() }
 
 func (f *feederOf[T]) start(ctx context.Context, r *run) error {
-	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{r}) })
+	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{run: r}) })
 }
 
 func (f *feederOf[T]) commit(ctx context.Context, offsets map[TopicPartition]int64) error {

@@ -38,7 +38,8 @@ type Header struct {
 }
 
 // MetaOf returns the lineage of the element that ctx was handed with; for a batch, its first element's. It works in every handler, and in what
-// a handler calls with its context or one derived from it. false: ctx is not one of a handler (in a unit test: streamtest.WithMeta).
+// a handler calls with its context or one derived from it, until the handler returns. false: ctx is not one of a handler (in a unit test:
+// streamtest.WithMeta), or its record is done with.
 func MetaOf(ctx context.Context) (Meta, bool) {
 	for m := range MetasOf(ctx) {
 		return m, true

@@ -227,7 +227,9 @@ func (p *part) quiet() bool { return p.led.AtRest() && p.after.Load() == 0 }
 func (p *part) unfinished(limit int) (metas []Meta, n int) {
 	for s, i := range p.led.Unfinished {
 		if n++; len(metas) < limit {
-			metas = append(metas, s.Payload.(values).meta(int32(i)))
+			if m, ok := s.Payload.(values).meta(int32(i)); ok {
+				metas = append(metas, m)
+			}
 		}
 	}
 	return metas, n

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,24 +36,59 @@ type joint struct {
 
 // values is what a slab carries: records of a type that the run has forgotten.
 type values interface {
-	meta(i int32) Meta
-	key(i int32) []byte
+	meta(i int32) (Meta, bool)
+	key(i int32) []byte // for holders only
 	value(i int32) any
 	record(i int) *record
 	all() []record
+	forget()
 }
 
+// valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
+// which are contexts that a handler may have kept, are not: one that is asked later finds nothing here, never another record.
 type valuesOf[T any] struct {
 	lineage Lineage
 	vals    []T
 	recs    []record
+	shelf   *sync.Pool   // of *[bufferSize]T
+	readers atomic.Int32 // looks from outside that are under way
+	gone    atomic.Bool  // forgotten; set before readers is read, which a look raises before it reads gone
 }
 
-func (vs *valuesOf[T]) meta(i int32) Meta    { return vs.lineage.Meta(int(i)) }
+// look calls f unless the values are forgotten, and keeps them from being so meanwhile.
+func (vs *valuesOf[T]) look(f func()) bool {
+	vs.readers.Add(1)
+	defer vs.readers.Add(-1)
+	if vs.gone.Load() {
+		return false
+	}
+	f()
+	return true
+}
+
+func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
+	ok = vs.look(func() { m = vs.lineage.Meta(int(i)) })
+	return m, ok
+}
+
+func (vs *valuesOf[T]) value(i int32) (v any) {
+	vs.look(func() { v = vs.vals[i] })
+	return v
+}
+
 func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
-func (vs *valuesOf[T]) value(i int32) any    { return vs.vals[i] }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }
+
+// forget gives the values' memory back, unless somebody is looking.
+func (vs *valuesOf[T]) forget() {
+	vs.gone.Store(true)
+	if vs.readers.Load() == 0 && cap(vs.vals) == bufferSize {
+		vals := vs.vals[:bufferSize]
+		clear(vals) // payloads live no longer than their records
+		vs.shelf.Put((*[bufferSize]T)(vals))
+	}
+}
 
 // A source record is its own carrier at the first boundary; its lane is its group.
 func (r *record) record() *record { return r }
@@ -128,7 +164,10 @@ func (r *record) leaves(yield func(*record) bool) bool {
 }
 
 func (r *record) metas(yield func(Meta) bool) {
-	r.leaves(func(l *record) bool { return yield(l.slab.Payload.(values).meta(l.i)) })
+	r.leaves(func(l *record) bool {
+		m, ok := l.slab.Payload.(values).meta(l.i)
+		return !ok || yield(m)
+	})
 }
 
 // meta is the lineage of the element's first record.

@@ -44,6 +44,8 @@ type Ledger struct {
 	Rest func()
 	// Finished, where set, is called without a lock for each record that came to rest finished.
 	Finished func()
+	// Forget, where set, is called with the payload of a slab that is done with, under the ledger's lock: it must be short.
+	Forget func(payload any)
 	// Watched is called without a lock when a ticket that was given to Watch comes to rest.
 	Watched func(t *Ticket, finished bool)
 
@@ -123,6 +125,9 @@ func (l *Ledger) forget() {
 		l.bytes -= s.bytes
 		l.slabs[l.first] = nil
 		l.first++
+		if l.Forget != nil {
+			l.Forget(s.Payload)
+		}
 	}
 	if l.first > 64 && l.first*2 > len(l.slabs) {
 		n := copy(l.slabs, l.slabs[l.first:])

@@ -35,7 +35,7 @@ func (t *taking) some() error {
 	}
 	if t.msgs == nil {
 		guess := int(s.left) + n + len(s.rest)/(2*headerSize)
-		t.msgs = make([]kafka.Message, 0, min(t.want, guess))
+		t.msgs = s.f.alloc(min(t.want, guess))
 	}
 	b := t.copy(span)
 	for range n {

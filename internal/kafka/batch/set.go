@@ -22,6 +22,14 @@ type Fetched struct {
 	Records   []byte
 	Committed bool // read_committed: leave out the records of Aborted
 	Aborted   []Aborted
+	Alloc     func(n int) []kafka.Message // room for n messages, empty and zero; nil: made anew
+}
+
+func (f *Fetched) alloc(n int) []kafka.Message {
+	if f.Alloc == nil {
+		return make([]kafka.Message, 0, n)
+	}
+	return f.Alloc(n)
 }
 
 // Set hands out the records of a Fetched. It is used by one goroutine at a time.
