@@ -79,8 +79,22 @@ func (w *Worker) rest() (end bool) {
 		w.waker = false
 		p.waking = false
 	}
-	p.busy--
+	if !p.passSlot() { // a wait may have ended since handOver looked
+		p.busy--
+	}
 	return w.idle()
+}
+
+// passSlot gives a slot to the worker that has waited longest to go on after a Lend; false: none waits. The caller holds mu.
+func (p *Pool) passSlot() bool {
+	if len(p.resume) == 0 {
+		return false
+	}
+	r := p.resume[0]
+	p.resume = p.resume[1:]
+	p.resuming.Add(-1)
+	r.wake <- struct{}{} // has room: r waits on it and is in no other list
+	return true
 }
 
 // idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and released.
@@ -107,14 +121,10 @@ func (w *Worker) idle() (end bool) {
 func (w *Worker) handOver() (end bool) {
 	p := w.pool
 	p.mu.Lock()
-	if len(p.resume) == 0 {
+	if !p.passSlot() {
 		p.mu.Unlock()
 		return false
 	}
-	r := p.resume[0]
-	p.resume = p.resume[1:]
-	p.resuming.Add(-1)
-	r.wake <- struct{}{} // has room: r waits on it and is in no other list
 	return w.idle()
 }
 
@@ -201,12 +211,7 @@ func (w *Worker) Lend(wait func()) {
 	}
 	l := w.lane
 	p.mu.Lock()
-	var r *Worker
-	if len(p.resume) > 0 {
-		r = p.resume[0]
-		p.resume = p.resume[1:]
-		p.resuming.Add(-1)
-	} else {
+	if !p.passSlot() {
 		p.busy--
 	}
 	if p.cfg.MaxPartitions > 0 {
@@ -214,9 +219,6 @@ func (w *Worker) Lend(wait func()) {
 	}
 	next, fresh := p.wakeOne()
 	p.mu.Unlock()
-	if r != nil {
-		r.wake <- struct{}{}
-	}
 	p.rouse(next, fresh)
 
 	wait()

@@ -1,0 +1,39 @@
+package lane
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc"
+)
+
+// A wait that ends just as the last other worker finds nothing more to do must get that one's slot.
+func TestWaitThatEndsAsTheLastWorkerRestsGoesOn(t *testing.T) {
+	var wg conc.WaitGroup
+	var over chan struct{}
+	through := make(chan struct{}, 1)
+	waits, ends := &Task{Of: "waits"}, &Task{Of: "ends"}
+	p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
+		return func(task *Task) {
+			if task == waits {
+				w.Lend(func() { <-over })
+				through <- struct{}{}
+				return
+			}
+			close(over)
+		}
+	}})
+	s := p.NewSet()
+	for n := range 20_000 {
+		over = make(chan struct{})
+		s.PutLoose(waits)
+		s.PutLoose(ends)
+		select {
+		case <-through:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("round %d: the wait is over and never got a slot", n)
+		}
+	}
+	p.Close()
+	wg.Wait()
+}
