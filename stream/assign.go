@@ -95,6 +95,9 @@ func (r *run) lose(err error, ps []*part) {
 // revoke drains partitions, commits them, and lets them go.
 func (r *run) revoke(ctx context.Context, ps []*part) {
 	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.flags.Load()&gone != 0 })
+	if len(ps) == 0 {
+		return
+	}
 	ctx, cancel := r.drainTime(ctx)
 	defer cancel()
 	for _, p := range ps {

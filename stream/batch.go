@@ -21,10 +21,11 @@ func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts 
 	n.link = func(w *worker, st *step, next any) any {
 		nx := next.(push[B])
 		emit := func(w *worker, group uint64, b *bundle[T]) {
-			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}}
+			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}, after: b.recs[0].after}
 			r.joint.holds.Store(1)
 			v := B(b.vals)
 			w.group = group
+			w.cur.Store(r)
 			nx(w, r, &v)
 		}
 		w.flush[st] = func(p *part, group uint64) {

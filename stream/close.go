@@ -143,16 +143,21 @@ func (r *run) noteRunning() {
 	workers := r.workers
 	r.mu.Unlock()
 	for _, w := range workers {
-		rec := w.cur.Load()
-		if rec == nil || rec.slab == nil || !rec.slab.Tickets[rec.i].Held() {
-			continue
+		if rec := w.cur.Load(); rec != nil && w.Running() {
+			r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), w.stage.names()))
 		}
-		name := r.plan.name
-		if d := w.stage.plan.degree; d != nil {
-			name = r.plan.steps[d].name
-		}
-		r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), name))
 	}
+}
+
+// names is what the steps of the stage are called.
+func (sg *stage) names() string {
+	var names []string
+	for _, n := range append(sg.plan.nodes[:len(sg.plan.nodes):len(sg.plan.nodes)], sg.plan.exit) {
+		if n != nil && n.isStep() {
+			names = append(names, sg.run.plan.steps[n].name)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // leftBehind is the error that names what was not finished in time; nil if everything was.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -178,8 +179,10 @@ func TestFailureDrainsTheOthersAndCommitsThem(t *testing.T) {
 		l, w := newLog(2), newWork().poison("a", errBoom)
 		put(l, 0, "a")
 		put(l, 1, "b", "c")
-		release := w.hold("b")
+		fail, release := w.hold("a"), w.hold("b")
 		j := start(t, l, input.GroupByPartition().Serial(w.do).CommitEvery(100, time.Hour))
+		fail()
+		synctest.Wait()
 		if !j.running() {
 			t.Fatal("Run did not wait for b")
 		}

@@ -61,6 +61,7 @@ func (o *reorder) through(w *worker, s *slot) {
 				h.r.abandon()
 			} else {
 				w.group = 0
+				w.cur.Store(h.r)
 				w.ordered(w, h)
 			}
 		}

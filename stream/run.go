@@ -103,8 +103,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, use: n.opts.use,
-			marks: n.kind == kindDegree, state: len(r.steps)}
+		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, use: n.opts.use, state: len(r.steps)}
 		for _, o := range r.opts.observers {
 			if o.StepStart != nil {
 				st.starts = append(st.starts, o.StepStart)

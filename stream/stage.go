@@ -40,7 +40,7 @@ type worker struct {
 	flush        map[*step]func(*part, uint64)
 	slot         *slot                  // where results go that have to keep their order
 	ordered      func(*worker, held)    // passes such a result on
-	cur          atomic.Pointer[record] // what its degree word works on, to name it should it hang
+	cur          atomic.Pointer[record] // what it works on, to name it should it hang
 }
 
 // lend runs wait without holding a worker's slot.
@@ -139,6 +139,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 		return
 	}
 	w.group = group
+	w.cur.Store(r)
 	run(w, t)
 }
 

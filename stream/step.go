@@ -18,7 +18,6 @@ type step struct {
 	group    grouping // in effect where it stands
 	state    int      // index in part.state, for nodes that keep something per partition
 	bare     bool     // nothing is asked of a call but the call
-	marks    bool     // a degree word: says what it is working on
 	limiter  *rate.Limiter
 	policies []*policy
 	timeout  time.Duration
@@ -30,9 +29,6 @@ type step struct {
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
 // A batch that failed in part goes on without the failed ones: through pass, where the step passes on what it got.
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
-	if st.marks {
-		w.cur.Store(r)
-	}
 	for attempt := 1; ; attempt++ {
 		var err error
 		if st.bare {
@@ -154,5 +150,5 @@ func (r *record) join(members []int) *record {
 		j.members = append(j.members, r.joint.members[i])
 	}
 	j.holds.Store(1)
-	return &record{part: r.part, joint: j}
+	return &record{part: r.part, joint: j, after: r.after}
 }

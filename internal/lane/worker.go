@@ -1,5 +1,7 @@
 package lane
 
+import "sync/atomic"
+
 // Worker is one goroutine of a pool and what was built for it. All its methods are for the code it is running.
 type Worker struct {
 	pool  *Pool
@@ -9,6 +11,7 @@ type Worker struct {
 	buf   []*Task
 	lane  *Lane // of the task at hand
 	waker bool  // was woken by wakeOne and has not found work yet
+	on    atomic.Bool
 }
 
 func (p *Pool) newWorker() *Worker {
@@ -20,6 +23,9 @@ func (p *Pool) newWorker() *Worker {
 	}
 	return w
 }
+
+// Running reports whether the worker has a goroutine. After Close, one that does is at work. Anybody may ask.
+func (w *Worker) Running() bool { return w.on.Load() }
 
 // Lane is the name of the lane that is being worked on, 0 for a loose task.
 func (w *Worker) Lane() uint64 {
@@ -38,6 +44,8 @@ func (w *Worker) Poisoned() bool { return w.lane.dead.Load() }
 
 // loop works while there is work. It holds a slot except while it waits on wake.
 func (w *Worker) loop() {
+	w.on.Store(true)
+	defer w.on.Store(false)
 	p := w.pool
 	for {
 		t := p.ready.pop()

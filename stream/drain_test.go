@@ -1,0 +1,324 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestDrainFinishesWhatHasBegunAndNothingElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, first, second := newLog(1), newWork(), newWork()
+		put(l, 0, "a0", "b0", "c0", "d0")
+		releaseA, releaseB := second.hold("a0"), first.hold("b0")
+		j := start(t, l, input.GroupByKey().Concurrent(1, first.do).Concurrent(1, second.do).CommitEvery(100, time.Hour))
+		same(t, "begun", first.tried(), []string{"a0", "b0"})
+		j.cancel()
+		synctest.Wait()
+		if !j.running() {
+			t.Fatal("Run did not wait")
+		}
+		releaseA()
+		releaseB()
+		must(t, j.wait())
+		same(t, "begun", first.tried(), []string{"a0", "b0"})
+		same(t, "finished", second.done(), []string{"a0", "b0"})
+		j.committed(2)
+	})
+}
+
+func TestDrainDoesNotCancelHandlers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a")
+		release := w.hold("a")
+		j := start(t, l, commitNow(input.Serial(w.do)))
+		j.cancel()
+		elapse(24 * time.Second)
+		release()
+		must(t, j.wait())
+		same(t, "done", w.done(), []string{"a"})
+		j.committed(1)
+	})
+}
+
+func TestDrainGivesWaitingRetriesUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork().fail("a0", errBoom)
+		put(l, 0, "a0", "a1", "b0")
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3)).SkipOnError()))
+		began := time.Now()
+		must(t, j.stop())
+		if took := time.Since(began); took != 0 {
+			t.Errorf("took %v", took)
+		}
+		sameSet(t, "tried", w.tried(), []string{"a0", "b0"})
+		j.committed(0)
+	})
+}
+
+func TestDrainTimeoutCancelsHandlersAndNamesTheRecords(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, "a0", "b0")
+		put(l, 1, "c0")
+		w.hold("b0")
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), stream.DrainTimeout(10*time.Second))
+		began := time.Now()
+		err := j.stop()
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("took %v", took)
+		}
+		if !errors.Is(err, stream.ErrDrain) || strings.Count(err.Error(), "t[0]@1") != 1 || strings.Contains(err.Error(), "t[1]") || !strings.Contains(err.Error(), "10s") {
+			t.Errorf("Run: %v", err)
+		}
+		if len(w.causes) != 1 || !errors.Is(w.causes[0], stream.ErrDrain) {
+			t.Errorf("the handler's cause: %v", w.causes)
+		}
+		j.committed(1, 1)
+	})
+}
+
+func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
+	chains := map[string]func(*work) stream.Stream[string]{
+		"degree word":      func(w *work) stream.Stream[string] { return input.Serial(w.do, stream.Named("charge")) },
+		"value step":       func(w *work) stream.Stream[string] { return input.Map(w.echo, stream.Named("charge")) },
+		"value step above": func(w *work) stream.Stream[string] { return input.Map(w.echo, stream.Named("charge")).Serial(pass) },
+		"value step below": func(w *work) stream.Stream[string] { return input.Serial(pass).Map(w.echo, stream.Named("charge")) },
+		"sink":             func(w *work) stream.Stream[string] { return input.To(stuckSink{w}) },
+		"batch":            func(w *work) stream.Stream[string] { return unbatched(w, input) },
+		"batch across":     func(w *work) stream.Stream[string] { return unbatched(w, input, stream.AcrossPartitions()) },
+		"below the commit": func(w *work) stream.Stream[string] { return input.CommitEach().Serial(w.do, stream.Named("charge")) },
+		"batch below":      func(w *work) stream.Stream[string] { return unbatched(w, input.CommitEach()) },
+		"with its own time": func(w *work) stream.Stream[string] {
+			return input.Serial(w.do, stream.Named("charge"), stream.Timeout(time.Second))
+		},
+	}
+	for name, chain := range chains {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork()
+				put(l, 0, "a", "b")
+				w.deaf = true
+				release := w.hold("a")
+				defer func() { release(); synctest.Wait() }() // the handler must end before the bubble can
+				s := chain(w)
+				if !strings.Contains(name, "below the") && name != "batch below" {
+					s = commitNow(s)
+				}
+				j := start(t, l, s, stream.DrainTimeout(5*time.Second))
+				began := time.Now()
+				err := j.stop()
+				if took := time.Since(began); took < 6*time.Second || took > 6500*time.Millisecond {
+					t.Errorf("Run took %v, want the drain's 5s and 1s more", took)
+				}
+				if !errors.Is(err, stream.ErrDrain) {
+					t.Fatalf("Run: %v", err)
+				}
+				for _, part := range []string{"t[0]@0", "(step ", "charge", "ignores its cancelled context and was left running"} {
+					if !strings.Contains(err.Error(), part) {
+						t.Errorf("%q does not say %q", err, part)
+					}
+				}
+			})
+		})
+	}
+}
+
+func unbatched(w *work, s stream.Stream[string], opts ...stream.BatchOption) stream.Stream[string] {
+	return s.Batch(2, 0, opts...).MapSerial(func(c ctx, b []string) (string, error) { return b[0], w.do(c, b[0]) }, stream.Named("charge"))
+}
+
+type stuckSink struct{ w *work }
+
+func (s stuckSink) Write(c ctx, es []stream.Out[string]) error { return s.w.do(c, es[0].Value) }
+func (s stuckSink) String() string                             { return "charge" }
+
+func TestDrainFlushesBatchesAndSinks(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, out := newLog(1), new(sink[[]string])
+		put(l, 0, "a", "b", "c")
+		j := start(t, l, input.Batch(100, time.Hour).To(out).CommitEvery(100, time.Hour))
+		if len(out.all()) != 0 {
+			t.Fatal("flushed too soon")
+		}
+		must(t, j.stop())
+		if got := out.values(); len(got) != 1 || strings.Join(got[0], "") != "abc" {
+			t.Errorf("written: %v", got)
+		}
+		j.committed(3)
+	})
+}
+
+func TestDrainFinishesEverythingBelowACommit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork().fail("b", errBoom)
+		put(l, 0, "a", "b", "c", "d")
+		release := w.hold("a")
+		j := start(t, l, input.CommitEach().Serial(w.do).RetryOnError(every(time.Second, 3)))
+		j.cancel()
+		synctest.Wait()
+		release()
+		must(t, j.wait())
+		n := l.Committed(0)
+		same(t, "done", w.done(), []string{"a", "b", "c", "d"}[:n])
+	})
+}
+
+func TestDrainNamesWhatWasCommittedAndCouldNotBeFinished(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a", "b")
+		w.hold("a")
+		j := start(t, l, input.CommitEach().Serial(w.do), stream.DrainTimeout(time.Second))
+		synctest.Wait()
+		j.committed(2)
+		err := j.stop()
+		if !errors.Is(err, stream.ErrDrain) {
+			t.Fatalf("Run: %v", err)
+		}
+		for _, part := range []string{"t[0]@0 (committed already: it is lost)", "t[0]@1 (committed already: it is lost)"} {
+			if strings.Count(err.Error(), part) != 1 {
+				t.Errorf("%q does not say once %q", err, part)
+			}
+		}
+	})
+}
+
+func TestRevokeDrainsCommitsAndLetsGo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, "a0", "a1")
+		put(l, 1, "b0")
+		release := w.hold("a0")
+		j := join(t, l, input.GroupByPartition().Serial(w.do).CommitEvery(100, time.Hour))
+		must(t, j.member.Assign(0, 1))
+		synctest.Wait()
+		revoked := make(chan error)
+		go func() { revoked <- j.member.Revoke(0, 0) }()
+		synctest.Wait()
+		put(l, 1, "b1")
+		synctest.Wait()
+		same(t, "of the other partition, meanwhile", w.doneOf("b"), []string{"b0", "b1"})
+		release()
+		must(t, <-revoked)
+		same(t, "of the revoked one", w.doneOf("a"), []string{"a0"})
+		j.committed(1)
+		got := heard[stream.Revoked](j)
+		if len(got) != 1 || got[0].Partition != 0 || got[0].Committed != 1 {
+			t.Errorf("events: %+v", got)
+		}
+		if s := j.Snapshot().Partitions; len(s) != 1 || s[0].Partition != 1 {
+			t.Errorf("snapshot: %v", s)
+		}
+		must(t, j.stop())
+		j.committed(1, 2)
+	})
+}
+
+func TestRevokeIsBoundedByItsDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "b0")
+		w.hold("b0")
+		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		began := time.Now()
+		must(t, j.member.Revoke(3*time.Second, 0))
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("took %v", took)
+		}
+		j.committed(1)
+		if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
+			t.Errorf("events: %+v", got)
+		}
+	})
+}
+
+func TestAfterARevokeNothingOfItCounts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a")
+		w.deaf = true
+		release := w.hold("a")
+		j := join(t, l, commitNow(input.Serial(w.do)))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		must(t, j.member.Revoke(time.Second, 0))
+		w.deaf = false
+		release()
+		elapse(time.Minute)
+		j.committed(0)
+	})
+}
+
+func TestAPartitionThatComesBackGoesOnFromWhatIsCommitted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a", "b")
+		j := join(t, l, commitNow(input.Serial(w.do)))
+		for range 3 {
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			must(t, j.member.Revoke(0, 0))
+			put(l, 0, "c")
+		}
+		same(t, "done", w.done(), []string{"a", "b", "c", "c"})
+		epochs := heard[stream.Assigned](j)
+		if len(epochs) != 3 || epochs[0].Epoch == epochs[1].Epoch || epochs[2].Offset != 3 {
+			t.Errorf("assigned: %+v", epochs)
+		}
+	})
+}
+
+func TestLossCancelsHandlersAndNeverCommits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, "a0", "b0")
+		put(l, 1, "c0")
+		w.hold("b0")
+		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).SkipOnError().CommitEvery(100, time.Hour))
+		must(t, j.member.Assign(0, 1))
+		synctest.Wait()
+		must(t, j.member.Lose(0))
+		synctest.Wait()
+		if len(w.causes) != 1 || !strings.Contains(w.causes[0].Error(), "t[0] was lost") || errors.Is(w.causes[0], context.Canceled) {
+			t.Errorf("the handler's cause: %v", w.causes)
+		}
+		if got := heard[stream.Lost](j); len(got) != 1 || got[0].Err == nil {
+			t.Errorf("events: %v", got)
+		}
+		if got := heard[stream.Skipped](j); len(got) != 0 {
+			t.Errorf("a policy was applied to lost work: %v", got)
+		}
+		must(t, j.stop())
+		j.committed(-1, 1)
+	})
+}
+
+func TestCrashCommitsNothingMore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a", "b", "c")
+		w.hold("c")
+		chain := input.Serial(w.do).CommitEvery(2, 0)
+		j := join(t, l, chain)
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		j.committed(2)
+		j.member.Crash()
+		if err := j.wait(); err == nil {
+			t.Error("Run returned no error")
+		}
+		j.committed(2)
+		w.hold("c")()
+		must(t, start(t, l, chain).stop())
+		same(t, "done", w.done(), []string{"a", "b", "c"})
+	})
+}

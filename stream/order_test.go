@@ -1,0 +1,296 @@
+package stream_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestGroupByKeyKeepsTheOrderOfEachKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		release := w.hold("a0")
+		put(l, 0, "a0", "b0", "a1", "b1")
+		put(l, 1, "a5", "a6")
+		start(t, l, commitNow(input.GroupByKey().Concurrent(8, w.do)))
+		same(t, "of key b, beside a0", w.doneOf("b"), []string{"b0", "b1"})
+		same(t, "of key a in the other partition", w.doneOf("a"), []string{"a5", "a6"})
+		release()
+		synctest.Wait()
+		same(t, "of key a", w.doneOf("a"), []string{"a5", "a6", "a0", "a1"})
+	})
+}
+
+func TestRecordsWithoutAKeyShareOneLanePerPartition(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		release := w.hold("a0")
+		l.Append(0, "", "a0", "a1")
+		l.Append(1, "", "b0")
+		start(t, l, commitNow(input.GroupByKey().Concurrent(8, w.do)))
+		same(t, "beside a0", w.done(), []string{"b0"})
+		release()
+		synctest.Wait()
+		same(t, "without a key", w.doneOf("a"), []string{"a0", "a1"})
+	})
+}
+
+func TestGroupByPartitionKeepsTheOrderOfEachPartition(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(3), newWork()
+		for i, k := range []string{"a", "b", "c"} {
+			put(l, i, count(k, 5)...)
+		}
+		w.takes = time.Second
+		start(t, l, commitNow(input.GroupByPartition().Concurrent(2, w.do)))
+		same(t, "begun", w.now(), []string{"a0", "b0"})
+		elapse(time.Minute)
+		for _, k := range []string{"a", "b", "c"} {
+			same(t, "partition "+k, w.doneOf(k), count(k, 5))
+		}
+		if w.peak() != 2 {
+			t.Errorf("%d at a time, want 2", w.peak())
+		}
+	})
+}
+
+func TestGroupByFuncKeepsOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		var want []string
+		for i := range 40 {
+			l.Append(0, fmt.Sprint(i), fmt.Sprintf("%c%02d", 'a'+i%4, i)) // keys of records differ, those of values do not
+			want = append(want, fmt.Sprintf("%c%02d", 'a'+i%4, i))
+		}
+		w.takes = time.Second
+		j := start(t, l, commitNow(input.Map(func(_ ctx, v string) (string, error) { return v, nil }).
+			GroupBy(func(v string) byte { return v[0] }).Concurrent(16, w.do)))
+		elapse(time.Minute)
+		for _, k := range []string{"a", "b", "c", "d"} {
+			same(t, "group "+k, w.doneOf(k), slices.DeleteFunc(slices.Clone(want), func(v string) bool { return v[:1] != k }))
+		}
+		if w.peak() != 4 {
+			t.Errorf("%d at a time, there are 4 groups", w.peak())
+		}
+		j.committed(40)
+	})
+}
+
+func TestAGroupingHoldsUntilTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, first, second := newLog(1), newWork(), newWork()
+		put(l, 0, "a0", "b0", "a1", "b1", "a2", "b2")
+		release := second.hold("a0")
+		start(t, l, commitNow(input.GroupByKey().MapConcurrent(8, first.echo).
+			Map(func(_ ctx, v string) (string, error) { return v, nil }).Concurrent(8, second.do)))
+		same(t, "of key b", second.doneOf("b"), []string{"b0", "b1", "b2"})
+		release()
+		synctest.Wait()
+		same(t, "of key a", second.doneOf("a"), []string{"a0", "a1", "a2"})
+	})
+}
+
+func TestUngroupedSerialIsOneAtATimeOverallInOrderOfEachPartition(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, count("a", 5)...)
+		put(l, 1, count("b", 5)...)
+		w.takes = time.Second
+		j := start(t, l, commitNow(input.Serial(w.do)))
+		elapse(time.Minute)
+		if w.peak() != 1 {
+			t.Errorf("%d at a time", w.peak())
+		}
+		same(t, "partition 0", w.doneOf("a"), count("a", 5))
+		same(t, "partition 1", w.doneOf("b"), count("b", 5))
+		j.committed(5, 5)
+	})
+}
+
+func TestUngroupedConcurrentWorksOnNAtATime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, count("a", 40)...)
+		w.takes = time.Second
+		j := start(t, l, commitNow(input.Concurrent(8, w.do)))
+		elapse(5 * time.Second)
+		sameSet(t, "done", w.done(), count("a", 40))
+		if w.peak() != 8 {
+			t.Errorf("%d at a time, want 8", w.peak())
+		}
+		j.committed(40)
+	})
+}
+
+func TestGroupedSerialWorksOnAllGroupsSideBySide(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "b0", "c0", "a1")
+		w.takes = time.Second
+		start(t, l, commitNow(input.GroupByKey().Serial(w.do)))
+		same(t, "at work", w.now(), []string{"a0", "b0", "c0"})
+		elapse(2 * time.Second)
+		same(t, "of key a", w.doneOf("a"), []string{"a0", "a1"})
+	})
+}
+
+func TestKeepOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, count("a", 20)...)
+		put(l, 1, count("b", 3)...)
+		release := w.hold("a0")
+		w.poison("a5", errBoom)
+		var out results
+		j := start(t, l, commitNow(input.MapConcurrent(8, w.echo, stream.KeepOrder()).SkipOnError().GroupByPartition().Serial(out.add)))
+		if n := len(w.doneOf("a")); n != 18 {
+			t.Errorf("%d were worked on beside a0, want 18: a result that waits holds no worker", n)
+		}
+		same(t, "passed on", out.all(), []string{"b0", "b1", "b2"})
+		release()
+		synctest.Wait()
+		same(t, "of partition 0", out.all()[3:], slices.DeleteFunc(count("a", 20), func(v string) bool { return v == "a5" }))
+		j.committed(20, 3)
+	})
+}
+
+func TestKeepOrderOfBatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := newLog(1)
+		put(l, 0, "a", "b", "c")
+		var out results
+		j := start(t, l, commitNow(input.Batch(2, time.Second).MapConcurrent(4, func(_ ctx, b []string) (string, error) {
+			return fmt.Sprint(b), nil
+		}, stream.KeepOrder()).Serial(out.add)))
+		elapse(time.Second)
+		if n := len(out.all()); n != 2 {
+			t.Errorf("batches: %v", out.all())
+		}
+		j.committed(3)
+	})
+}
+
+func TestMaxPartitionsOneAtATimeInTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(3), newWork()
+		for i, k := range []string{"a", "b", "c"} {
+			for n := range 4 {
+				l.Append(i, fmt.Sprint(n), fmt.Sprint(k, n)) // every record of another key
+			}
+		}
+		w.takes = time.Second
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(8, w.do, stream.MaxPartitions(1))))
+		seen := map[string]bool{}
+		for range 3 {
+			at := w.now()
+			if len(at) != 4 {
+				t.Fatalf("at work: %v, want the four keys of one partition", at)
+			}
+			for _, v := range at {
+				if v[0] != at[0][0] {
+					t.Errorf("at work: %v, of two partitions", at)
+				}
+			}
+			seen[at[0][:1]] = true
+			elapse(time.Second)
+		}
+		if len(seen) != 3 {
+			t.Errorf("partitions that had their turn: %v", seen)
+		}
+		j.committed(4, 4, 4)
+	})
+}
+
+func TestMaxPartitionsPassesTheTurnAfterAThousandRecords(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, count("a", 2500)...)
+		release := w.hold("a0")
+		put(l, 1, count("b", 10)...)
+		j := start(t, l, commitNow(input.GroupByPartition().Concurrent(4, w.do, stream.MaxPartitions(1))))
+		release()
+		synctest.Wait()
+		done := w.done()
+		if at := slices.Index(done, "b0"); at > 1001 {
+			t.Errorf("the other partition's first record came after %d of the first one's", at)
+		}
+		j.committed(2500, 10)
+	})
+}
+
+func TestMaxPartitionsTurnIsGivenUpByAParkedRetryAndAHalt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(3), newWork().fail("a0", errBoom).poison("b0", stream.Permanent(errBoom))
+		put(l, 0, "a0", "a1")
+		put(l, 1, "b0", "b1")
+		put(l, 2, "c0", "c1")
+		j := start(t, l, commitNow(input.GroupByPartition().Concurrent(4, w.do, stream.MaxPartitions(1)).
+			RetryOnError(every(time.Hour, 2)).HaltOnError()))
+		same(t, "while one waits and one is frozen", w.done(), []string{"c0", "c1"})
+		elapse(time.Hour)
+		same(t, "when it goes on", w.doneOf("a"), []string{"a0", "a1"})
+		j.committed(2, 0, 2)
+	})
+}
+
+func TestValueStepsRunInTheWorkersOfTheDegreeWordBelow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, count("a", 8)...)
+		w.takes = time.Second
+		start(t, l, commitNow(input.Map(w.echo).Concurrent(8, pass[string])))
+		if n := len(w.now()); n != 8 {
+			t.Errorf("%d decode at a time, want 8", n)
+		}
+	})
+}
+
+func TestValueStepsWithNoDegreeWordBelowRunInTheWorkersOfTheOneAbove(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, count("a", 8)...)
+		w.takes = time.Second
+		start(t, l, commitNow(input.Concurrent(8, pass[string]).Map(w.echo)))
+		if n := len(w.now()); n != 8 {
+			t.Errorf("%d at a time, want 8", n)
+		}
+	})
+}
+
+func TestValueStepsWithNoDegreeWordAtAllHaveOneRunnerPerPartition(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, count("a", 3)...)
+		put(l, 1, count("b", 3)...)
+		w.takes = time.Second
+		j := start(t, l, commitNow(input.Map(w.echo)))
+		same(t, "at work", w.now(), []string{"a0", "b0"})
+		elapse(time.Minute)
+		same(t, "partition 0", w.doneOf("a"), count("a", 3))
+		j.committed(3, 3)
+	})
+}
+
+// results is what came out, in that order.
+type results struct {
+	mu sync.Mutex
+	vs []string
+}
+
+func (r *results) add(_ ctx, v string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.vs = append(r.vs, v)
+	return nil
+}
+
+func (r *results) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.vs)
+}
