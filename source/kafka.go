@@ -22,7 +22,7 @@ import (
 // checksum, a format from before Kafka 0.11 or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the partitions that
 // go are drained and committed before they are let go; those that were lost meanwhile are cancelled and never committed.
 //
-// Brokers from 3.6 on. Goroutines: two a broker, and a handful for the group.
+// Brokers from 3.6 on. Goroutines: three a broker, and a handful for the group.
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return &kafkaSource{cfg: c.withDefaults()} })
 }

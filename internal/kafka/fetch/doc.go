@@ -5,6 +5,7 @@
 // throttled are waited out; a batch that cannot be read halts its partition and no other; an offset that the log no longer has is dealt with
 // by the Reset policy and told.
 //
-// Each broker has two pollers. A fetch for partitions without news is held by the broker for MaxWait, and with one poller a partition that has
-// just got room again would wait for it. A connection carries one request at a time, so the second fetch is a second connection.
+// Each broker has three pollers, each with one request at a time, and so one connection. Partitions that keep bringing records are shared by two:
+// one decodes while the broker answers the other. A fetch for partitions without news is held by the broker for MaxWait; the third poller is
+// there so that a partition that gets room again meanwhile does not wait for that.
 package fetch

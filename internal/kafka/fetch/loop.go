@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// pollersPerBroker: see the package comment.
-const pollersPerBroker = 2
+// pollersPerBroker: two for the partitions that bring records, one for those that get room again; see the package comment.
+const pollersPerBroker = 3
 
 // loop is what is read from one broker.
 type loop struct {
@@ -16,7 +16,9 @@ type loop struct {
 	broker int32
 	wake   chan struct{} // holds one signal that there may be something to do; never closed
 
-	mute   time.Time // the broker asked for silence until then; guarded by Fetcher.mu
+	// Guarded by Fetcher.mu.
+	mute   time.Time // the broker asked for silence until then
+	idle   int       // pollers that wait for wake
 	active time.Time // when a partition last brought records or got room; guarded by Fetcher.mu
 }
 
@@ -51,6 +53,7 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 	if d := l.mute.Sub(now); d > 0 {
 		return nil, d
 	}
+	most := l.share()
 	for _, p := range l.f.parts {
 		if p.home != l || p.busy || p.stopped {
 			continue
@@ -61,6 +64,13 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 		}
 		if p.woken {
 			l.active = now
+		}
+		if p.hot {
+			if most == 0 {
+				raise(l.wake) // for the idle poller, which is why there is a limit
+				continue
+			}
+			most--
 		}
 		p.busy, p.woken = true, false
 		picked = append(picked, asked{part: p, epoch: p.epoch, topic: p.topic, served: p.served})
@@ -80,6 +90,21 @@ func (l *loop) patience(waiting bool) time.Duration {
 	quiet := time.Since(l.active)
 	l.f.mu.Unlock()
 	return min(max(quiet, leastWait), most)
+}
+
+// share is how many of the partitions that keep bringing records a poller may take: half, so that one half is decoded while the broker works on
+// the other, as long as somebody is there to take the rest. Without, it is all: the poller may be held by the broker for MaxWait.
+func (l *loop) share() int {
+	hot := 0
+	for _, p := range l.f.parts {
+		if p.home == l && p.hot {
+			hot++
+		}
+	}
+	if l.idle == 0 {
+		return hot
+	}
+	return (hot + 1) / 2
 }
 
 // sift feeds what is left over from earlier answers and tells which partitions to ask for.
@@ -104,6 +129,9 @@ func (l *loop) release(done []asked) {
 	for _, a := range done {
 		p := a.part
 		p.busy = false
+		if a.max > 0 {
+			p.hot = a.brought
+		}
 		if a.brought {
 			l.active = time.Now()
 			l.f.served++
@@ -117,6 +145,8 @@ func (l *loop) release(done []asked) {
 
 // sleep waits for something to do.
 func (l *loop) sleep(ctx context.Context, d time.Duration) {
+	l.rest(1)
+	defer l.rest(-1)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -124,4 +154,10 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-l.wake:
 	}
+}
+
+func (l *loop) rest(n int) {
+	l.f.mu.Lock()
+	l.idle += n
+	l.f.mu.Unlock()
 }

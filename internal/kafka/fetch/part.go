@@ -19,6 +19,7 @@ type part struct {
 
 	// Guarded by Fetcher.mu.
 	home     *loop     // whose pollers read it; nil while it has no leader
+	hot      bool      // its last answer brought records
 	busy     bool      // a poller has it
 	woken    bool      // it got room since a poller looked
 	retryAt  time.Time // not to be asked for before
