@@ -10,12 +10,17 @@ import (
 // local is a source of one partition whose values come from this process.
 type localSource[T any] struct {
 	name string
-	pull func(context.Context) (T, bool, error)
+	pull puller[T]
+	buf  [chunkMax]T   // what a pull fills: how much comes is known only then
 	wake chan struct{} // room for one; never closed
 }
 
+// puller fills buf with one value at least, and with as many more as it has without a wait. It returns how many; more is false when there are no more
+// behind them.
+type puller[T any] func(ctx context.Context, buf []T) (n int, more bool, err error)
+
 // local makes a chain whose every run pulls from a func of its own.
-func local[T any](name string, open func() func(context.Context) (T, bool, error)) stream.Stream[T] {
+func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 	return stream.From(func() stream.Source[T] {
 		return &localSource[T]{name: name, pull: open(), wake: make(chan struct{}, 1)}
 	})
@@ -67,20 +72,13 @@ func (s *localSource[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 	return nil
 }
 
-// feed pulls up to n values, as many as come without a wait behind the first.
+// feed hands over what one pull has brought.
 func (s *localSource[T]) feed(ctx context.Context, p *stream.Partition[T], n int) (more bool, err error) {
-	vals := make([]T, 0, n)
-	more = true
-	for len(vals) < n && more {
-		var v T
-		if v, more, err = s.pull(ctx); err != nil || !more {
-			break
-		}
-		vals = append(vals, v)
+	n, more, err = s.pull(ctx, s.buf[:n])
+	if from := p.Next(); n > 0 {
+		p.Feed(append(p.Buffer(n), s.buf[:n]...), &lineage{topic: s.name, from: from, at: time.Now()}, from+int64(n), 0)
 	}
-	if from := p.Next(); len(vals) > 0 {
-		p.Feed(vals, &lineage{topic: s.name, from: from, at: time.Now()}, from+int64(len(vals)), 0)
-	}
+	clear(s.buf[:n])
 	return more, err
 }
 

@@ -1,0 +1,48 @@
+package ops_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/stream"
+)
+
+type order struct {
+	ID     string
+	Amount int
+}
+
+func TestJSONDecodesTheValue(t *testing.T) {
+	got, err := ops.JSON[order](t.Context(), kafka.Message{Value: []byte(`{"ID":"a","Amount":7}`)})
+	if want := (order{"a", 7}); err != nil || got != want {
+		t.Fatalf("%+v, %v; want %+v", got, err, want)
+	}
+}
+
+func TestJSONErrorsArePermanentAndSayWhat(t *testing.T) {
+	_, err := ops.JSON[order](t.Context(), kafka.Message{Value: []byte(`{"Amount":"seven"}`)})
+	var typeErr *json.UnmarshalTypeError
+	if !stream.IsPermanent(err) || !errors.As(err, &typeErr) || !strings.Contains(err.Error(), "ops_test.order") {
+		t.Fatalf("%v: permanent %v", err, stream.IsPermanent(err))
+	}
+}
+
+func TestJSONOfATombstone(t *testing.T) {
+	if _, err := ops.JSON[order](t.Context(), kafka.Message{}); !errors.Is(err, ops.ErrTombstone) || !stream.IsPermanent(err) {
+		t.Errorf("into a value: %v", err)
+	}
+	if got, err := ops.JSON[*order](t.Context(), kafka.Message{}); got != nil || err != nil {
+		t.Errorf("into a pointer: %v, %v", got, err)
+	}
+	if got, err := ops.JSON[*order](t.Context(), kafka.Message{Value: []byte(`{"ID":"a"}`)}); err != nil || got.ID != "a" {
+		t.Errorf("a value into a pointer: %v, %v", got, err)
+	}
+	if _, err := ops.JSON[order](t.Context(), kafka.Message{Value: []byte{}}); err == nil || errors.Is(err, ops.ErrTombstone) {
+		t.Errorf("an empty value is no tombstone, and no JSON either: %v", err)
+	}
+}

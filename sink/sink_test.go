@@ -1,0 +1,111 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestSliceKeepsOrderAndLineage(t *testing.T) {
+	out := sink.Slice[int]()
+	if err := source.Slice(3, 1, 2).To(out).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(out.Values(), []int{3, 1, 2}) {
+		t.Error(out.Values())
+	}
+	for i, e := range out.Elems() {
+		if e.Meta.Offset != int64(i) || e.Meta.Topic != "slice" {
+			t.Errorf("%d came from %v", i, e.Meta)
+		}
+	}
+}
+
+func TestChanIsBackpressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := make(chan int)
+		p, err := source.Slice(make([]int, 100)...).To(sink.Chan(c)).Build(stream.MaxInFlight(10, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- p.Run(t.Context()) }()
+		synctest.Wait()
+		if n := p.Snapshot().Partitions[0].InFlight; n != 10 {
+			t.Errorf("%d in flight while nobody receives, 10 are allowed", n)
+		}
+		for range 100 {
+			<-c
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestChanNamesWhatItCouldNotSend(t *testing.T) {
+	c := make(chan int, 1)
+	cause := errors.New("no time")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	var partial *stream.PartialError
+	for {
+		err := sink.Chan(c).Write(ctx, []stream.Out[int]{{Value: 1}, {Value: 2}})
+		if !errors.As(err, &partial) || !errors.Is(err, cause) {
+			t.Fatal(err)
+		}
+		if sent := len(c); sent+len(partial.Errs) != 2 {
+			t.Fatalf("%d were sent, %v are said not to be", sent, partial.Errs)
+		}
+		if len(c) == 1 { // with both ways open, either may be taken
+			return
+		}
+	}
+}
+
+func TestFuncFailuresAreGovernedByThePolicies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := errors.New("down")
+		var skipped []int
+		writes := 0
+		s := sink.Func[int](func(_ context.Context, es []stream.Out[int]) error {
+			if writes++; writes == 1 {
+				return down
+			}
+			for i, e := range es {
+				if e.Value == 2 {
+					return &stream.PartialError{Errs: map[int]error{i: errors.New("too large")}}
+				}
+			}
+			return nil
+		})
+		err := source.Slice(1, 2, 3).To(s).
+			RetryOnError(stream.RetryPolicy{Backoff: func(int) time.Duration { return time.Second }}, stream.When(func(err error) bool { return errors.Is(err, down) })).
+			SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { skipped = append(skipped, f.Value.(int)) })).
+			Run(t.Context())
+		if err != nil || !slices.Equal(skipped, []int{2}) || writes != 2 {
+			t.Fatalf("%v: skipped %v after %d writes", err, skipped, writes)
+		}
+	})
+}
+
+func ExampleFunc() {
+	print := sink.Func[string](func(_ context.Context, es []stream.Out[string]) error {
+		for _, e := range es {
+			fmt.Println(e.Meta, e.Value)
+		}
+		return nil
+	})
+	_ = source.Slice("a", "b").To(print).Run(context.Background())
+	// Output:
+	// slice[0]@0 a
+	// slice[0]@1 b
+}

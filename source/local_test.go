@@ -1,0 +1,105 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestSliceFeedsEverythingEachTimeItRuns(t *testing.T) {
+	vals := make([]int, 1000)
+	for i := range vals {
+		vals[i] = i
+	}
+	out := sink.Slice[int]()
+	plan := source.Slice(vals...).To(out)
+	for run := 1; run <= 2; run++ {
+		if err := plan.Run(t.Context(), stream.MaxInFlight(7, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.Values(); len(got) != 1000*run || !slices.Equal(got[len(got)-1000:], vals) {
+			t.Fatalf("run %d: %d values", run, len(got))
+		}
+	}
+}
+
+func TestChanHandsOverWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, out := make(chan int, 10), sink.Slice[int]()
+		ended := make(chan error)
+		go func() { ended <- source.Chan(c).To(out).Run(t.Context()) }()
+		c <- 1
+		synctest.Wait()
+		if got := out.Values(); !slices.Equal(got, []int{1}) {
+			t.Errorf("one was sent, %v arrived: it must not wait for more", got)
+		}
+		c <- 2
+		c <- 3
+		close(c)
+		if err := <-ended; err != nil || !slices.Equal(out.Values(), []int{1, 2, 3}) {
+			t.Errorf("%v: %v", err, out.Values())
+		}
+	})
+}
+
+func TestChanDrainsWhileNothingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- source.Chan(make(chan int)).To(sink.Slice[int]()).Run(ctx) }()
+		synctest.Wait()
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFuncEndsThePipelineWithItsError(t *testing.T) {
+	broken, n := errors.New("the file is broken"), 0
+	out := sink.Slice[int]()
+	err := source.Func(func(context.Context) (int, bool, error) {
+		if n++; n > 3 {
+			return 0, false, broken
+		}
+		return n, true, nil
+	}).To(out).Run(t.Context())
+	if !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFuncIsAskedOnlyWhileThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, hold := 0, make(chan struct{})
+		ended := make(chan error)
+		go func() {
+			ended <- source.Func(func(context.Context) (int, bool, error) {
+				asked++
+				return asked, asked < 20, nil
+			}).Serial(func(context.Context, int) error { <-hold; return nil }).Run(t.Context(), stream.MaxInFlight(5, 1<<20))
+		}()
+		synctest.Wait()
+		if asked != 5 {
+			t.Errorf("asked %d times with room for 5", asked)
+		}
+		close(hold)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestANilFuncIsRefusedByBuild(t *testing.T) {
+	_, err := source.Func[int](nil).Build()
+	var fault *stream.BuildError
+	if !errors.As(err, &fault) {
+		t.Fatal(err)
+	}
+}
