@@ -141,6 +141,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	if !calm {
 		for _, p := range ps {
 			r.noteHeld(p)
+			p.giveUpFrom(0)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}

@@ -53,6 +53,12 @@ func (st *step) leave(w *worker, r *record) {
 	if r.part.flags.Load()&closing != 0 {
 		w.poison()
 	}
+	r.leaves(func(l *record) bool {
+		if !l.after && l.part.flags.Load()&closing != 0 {
+			l.part.giveUpFrom(l.offset())
+		}
+		return true
+	})
 	r.abandon()
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	frozen    uint32 = 1 << iota // halted: nothing is begun, nothing is fed
 	refilling                    // resumed: work begins again, but nothing new is fed until the old is back in its lanes
-	closing                      // revoked or draining: what has begun goes on, nothing new begins
+	closing                      // revoked or draining: what has begun goes on, nothing behind it begins
 	gone                         // let go or lost: nothing is begun, nothing counts
 	aborted                      // the run is over: not even what was committed already is begun
 )
@@ -37,6 +37,8 @@ type part struct {
 	moving atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
 	after  atomic.Int64  // records below a commit that are not through
 	full   atomic.Bool   // the source found no room and waits for wake
+	edge   atomic.Int64  // see frontier
+	edged  sync.Once     // edge was set
 	late   atomic.Int64  // holds given back after the partition was gone
 	rested chan struct{} // room for one: something came to rest; for the one that drains
 
@@ -200,6 +202,19 @@ func (p *part) raise(f uint32) bool {
 		close(p.stop)
 	}
 	return true
+}
+
+// frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
+// too, since what is finished behind a hole cannot be committed and would be done twice.
+func (p *part) frontier() int64 {
+	p.edged.Do(func() { p.edge.Store(p.led.Frontier()) })
+	return p.edge.Load()
+}
+
+// giveUpFrom lets nothing at offset or behind it be begun any more in a partition that closes: there is a hole now that the drain does not fill.
+func (p *part) giveUpFrom(offset int64) {
+	for edge := p.frontier(); edge >= offset && !p.edge.CompareAndSwap(edge, offset-1); edge = p.edge.Load() {
+	}
 }
 
 // letGo ends the assignment: from now on nothing of it counts.

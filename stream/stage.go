@@ -134,7 +134,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 }
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
-	if flags := r.part.flags.Load(); flags != 0 && sg.drops(w, r, flags) {
+	if !sg.admits(w, r) {
 		r.abandon()
 		return
 	}
@@ -143,10 +143,20 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	run(w, t)
 }
 
-// drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record is still where it came in, or
-// what was before it in its lane was given up.
+// admits reports whether work on r begins, and notes that it does.
+func (sg *stage) admits(w *worker, r *record) bool {
+	flags := r.part.flags.Load()
+	if sg.index == 0 && sg.lanes != perPart && flags&closing == 0 { // in one lane, all that has begun lies before what has not
+		r.slab.Tickets[r.i].Begin()
+		flags = r.part.flags.Load() // again: who raises closing looks for what has begun after that
+	}
+	return flags == 0 || !sg.drops(w, r, flags)
+}
+
+// drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
+// all that has begun, or what was before it in its lane was given up.
 func (sg *stage) drops(w *worker, r *record, flags uint32) bool {
-	return r.dropped() || flags&closing != 0 && !r.after && (sg.index == 0 || w.Worker != nil && w.Poisoned())
+	return r.dropped() || flags&closing != 0 && !r.after && (sg.index == 0 && r.offset() > r.part.frontier() || w.Worker != nil && w.Poisoned())
 }
 
 // bulk is the work of a pool that takes what a lane has queued in one call (To).
@@ -167,7 +177,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 				w.flush[f.step](f.part, f.group)
 				continue
 			}
-			if r := c.record(); sg.drops(w, r, r.part.flags.Load()) {
+			if r := c.record(); !sg.admits(w, r) {
 				r.abandon()
 				continue
 			}

@@ -7,6 +7,7 @@
 package ledger
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -22,6 +23,7 @@ type Ticket struct {
 const (
 	abandoned uint32 = 1 << iota // a hold was given back unfinished
 	watched                      // Ledger.Watched wants to know
+	begun                        // work on the record has begun
 )
 
 func (t *Ticket) abandoned() bool { return t.marks.Load()&abandoned != 0 }
@@ -171,6 +173,23 @@ func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	}
 }
 
+// Frontier is the highest offset that Begin was told of since it was appended or reopened; -1: none.
+func (l *Ledger) Frontier() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range slices.Backward(l.slabs[l.first:]) {
+		for i := len(s.Tickets) - 1; i >= 0; i-- {
+			if t := &s.Tickets[i]; t.marks.Load()&begun != 0 {
+				return t.Offset
+			}
+		}
+	}
+	return -1
+}
+
+// Begin notes that work on the record begins.
+func (t *Ticket) Begin() { t.marks.Or(begun) }
+
 // Retain adds a hold. The caller has one itself.
 func (t *Ticket) Retain() { t.holds.Add(1) }
 
@@ -218,7 +237,7 @@ func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
 func (t *Ticket) Reopen() {
 	t.slab.left.Add(1)
 	t.slab.bad.Add(-1)
-	t.marks.And(^abandoned)
+	t.marks.And(^(abandoned | begun))
 	t.holds.Store(1)
 }
 
