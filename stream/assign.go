@@ -87,8 +87,43 @@ func (r *run) lose(err error, ps []*part) {
 		}
 		p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err))
 		r.drop(p)
+		r.fade(p)
 		r.emit(Lost{p.tp, p.epoch, err})
 		r.settle(p)
+	}
+}
+
+// fade keeps a lost partition in sight as long as work below a commit is left of it.
+func (r *run) fade(p *part) {
+	r.mu.Lock()
+	r.faded = slices.DeleteFunc(r.faded, func(q *part) bool { return q.after.Load() == 0 })
+	if p.after.Load() > 0 {
+		r.faded = append(r.faded, p)
+	}
+	r.mu.Unlock()
+}
+
+func (r *run) fading() []*part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.faded)
+}
+
+// finishFaded waits until what was committed of lost partitions is finished too, or the drain is over.
+func (r *run) finishFaded() {
+	ctx, cancel := r.drainTime(context.Background())
+	defer cancel()
+	for _, p := range r.fading() {
+		r.settle(p)
+		for p.after.Load() > 0 {
+			select {
+			case <-p.rested:
+				continue
+			case <-ctx.Done():
+				p.flags.Or(aborted)
+			}
+			break
+		}
 	}
 }
 
@@ -139,13 +174,12 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	}
 	calm := r.await(ctx, ps, func(p *part) bool { return p.led.AtRest() })
 	if !calm {
+		leaked := r.noteLeaks()
 		for _, p := range ps {
-			r.noteHeld(p)
-			p.giveUpFrom(0)
+			r.noteHeld(p, leaked)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
-	r.noteLeaks()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
 	defer cancel()
 	if !calm {

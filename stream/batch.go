@@ -166,7 +166,7 @@ func (bs *bundles[T]) discard(p *part) {
 	for g, b := range bs.open {
 		keptVals, kept := b.vals[:0:0], b.recs[:0:0]
 		for i, r := range b.recs {
-			if r.part == p || p == bs.owner {
+			if r.part == p && r.dropped() || r.part != p && p == bs.owner { // below a commit, a partition's end is not its records'
 				drop = append(drop, r)
 			} else {
 				keptVals, kept = append(keptVals, b.vals[i]), append(kept, r)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // close ends what is left and says how it went.
@@ -81,6 +83,7 @@ func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		o, ok := s.(opener)
 		if !ok {
+			r.opened = append(r.opened, s)
 			continue
 		}
 		c, cancel := context.WithTimeout(ctx, sinkTime)
@@ -89,12 +92,13 @@ func (r *run) openSinks(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("opening sink %T: %w", s, err)
 		}
+		r.opened = append(r.opened, s)
 	}
 	return nil
 }
 
 func (r *run) closeSinks() (err error) {
-	for _, s := range r.plan.sinks() {
+	for _, s := range r.opened {
 		c, ok := s.(closer)
 		if !ok {
 			continue
@@ -116,9 +120,9 @@ func (p *plan) sinks() (ss []any) {
 }
 
 // noteHeld remembers what a drain that ran out of time has to cancel.
-func (r *run) noteHeld(p *part) {
+func (r *run) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 	for s, i := range p.led.Unfinished {
-		if s.Tickets[i].Held() {
+		if t := &s.Tickets[i]; t.Held() && !named[t] {
 			if m, ok := s.Payload.(values).meta(int32(i)); ok {
 				r.note(m.String())
 			}
@@ -126,15 +130,24 @@ func (r *run) noteHeld(p *part) {
 	}
 }
 
-// noteLeaks remembers what a Transform never ended.
-func (r *run) noteLeaks() {
+// noteLeaks remembers what a Transform never ended, each element once, and gives it up. It returns the tickets of what it named.
+func (r *run) noteLeaks() map[*ledger.Ticket]bool {
+	named := map[*ledger.Ticket]bool{}
 	for _, sg := range r.stages {
-		if d := sg.doorway; d != nil && d.isThrough() {
-			for _, t := range d.lost() {
-				r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
-			}
+		d := sg.doorway
+		if d == nil || !d.isThrough() {
+			continue
+		}
+		for _, t := range d.lost() {
+			r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
+			t.r.leaves(func(l *record) bool {
+				named[&l.slab.Tickets[l.i]] = true
+				return true
+			})
+			defer t.leave()
 		}
 	}
+	return named
 }
 
 // noteRunning names the handlers that ignore their cancelled context.

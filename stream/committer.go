@@ -54,6 +54,12 @@ func (c *committer) count() {
 	}
 }
 
+// urge makes the committer commit what there is, counts aside.
+func (c *committer) urge() {
+	c.finished.Store(c.n)
+	c.wakeUp()
+}
+
 func (c *committer) wakeUp() {
 	select {
 	case c.poke <- struct{}{}:
@@ -81,7 +87,11 @@ func (c *committer) loop() {
 		case <-c.stop:
 			return
 		case f := <-c.flushes:
-			f.done <- c.insist(f, attempt)
+			err := c.insist(f, attempt)
+			f.done <- err
+			if err != nil { // what others have finished is due still
+				arm(backoff(failures))
+			}
 			continue
 		case <-timer.C:
 			armed, due = false, true

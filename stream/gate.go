@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // gate holds the elements of a partition that reached a commit with work below it, until the broker has acknowledged an offset behind them. To
@@ -11,10 +12,12 @@ import (
 type gate struct {
 	mu      sync.Mutex // guards waiting; taken before a set's lock, in open
 	waiting []waiter
+	held    atomic.Int64 // records that wait
 }
 
 type waiter struct {
 	offset int64
+	size   int64
 	pass   func()
 }
 
@@ -43,12 +46,16 @@ func (g *gate) enter(r *record, pass func(after *record)) {
 		after = &record{part: p, joint: j, after: true}
 	}
 	g.mu.Lock()
-	g.waiting = append(g.waiting, waiter{last.offset(), func() {
-		p.after.Add(int64(after.size()))
+	g.waiting = append(g.waiting, waiter{last.offset(), after.size(), func() {
+		p.after.Add(after.size())
 		pass(after)
 	}})
+	held := g.held.Add(after.size())
 	g.mu.Unlock()
 	r.done()
+	if held >= int64(p.run.opts.records+1)/2 {
+		p.run.committer.urge() // what waits here takes room, so that no count may ever be reached
+	}
 	p.run.committer.look()
 	g.open(p.committedOffset()) // it may have been committed since, with nobody left to open for it
 }
@@ -67,6 +74,7 @@ func (g *gate) open(committed int64) {
 	slices.SortStableFunc(out, func(a, b waiter) int { return cmp.Compare(a.offset, b.offset) })
 	for _, w := range out { // under mu, so that two openings cannot overtake each other; put never blocks without a worker
 		w.pass()
+		g.held.Add(-w.size)
 	}
 	g.mu.Unlock()
 }
@@ -74,6 +82,7 @@ func (g *gate) open(committed int64) {
 func (g *gate) clear() {
 	g.mu.Lock()
 	g.waiting = nil
+	g.held.Store(0)
 	g.mu.Unlock()
 }
 

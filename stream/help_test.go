@@ -337,3 +337,6 @@ func elapse(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
+
+// flat undoes a batch.
+func flat(_ ctx, b []string) (iter.Seq[string], error) { return slices.Values(b), nil }

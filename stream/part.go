@@ -69,20 +69,24 @@ type ack struct {
 	ch     chan struct{} // closed by the committer, or when the partition is gone
 }
 
-// room is what may be fed: records up to the limit, bytes up to the partition's share, none until a good part of either is free, so that a full
-// partition is not fetched record by record. A partition with nothing in flight always has room for one.
+// room is what may be fed: records up to the limit, bytes up to the partition's share. Once the source has found none, there is none until a good part of
+// both is free, so that a full partition is not fetched record by record. A partition with nothing in flight always has room for one.
 func (p *part) room() (records int, bytes int64) {
 	if p.flags.Load() != 0 {
 		return 0, 0
 	}
 	held, pinned := p.led.Held()
-	held += int(p.after.Load())
+	held += int(p.after.Load() + p.gate.held.Load())
 	limit, share := p.run.opts.records, p.run.share()
 	if held == 0 {
 		return limit, max(share, 1)
 	}
 	records, bytes = limit-held, share-pinned
-	if records < (limit+3)/4 || bytes < (share+3)/4 {
+	least, leastBytes := 1, int64(1)
+	if p.full.Load() {
+		least, leastBytes = (limit+3)/4, (share+3)/4
+	}
+	if records < least || bytes < leastBytes {
 		return 0, 0
 	}
 	return records, bytes
@@ -128,8 +132,9 @@ func (p *part) moved() {
 }
 
 func (p *part) afterDone() {
-	if p.after.Add(-1) == 0 {
-		p.wakeSource()
+	left := p.after.Add(-1)
+	p.wakeSource()
+	if left == 0 {
 		select {
 		case p.rested <- struct{}{}:
 		default:

@@ -137,6 +137,7 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	r.revoke(context.Background(), r.all()) // what the source left
+	r.finishFaded()
 	return err
 }
 
@@ -176,6 +177,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	}
 	halted := r.halts()
 	r.revoke(context.Background(), ps)
+	r.finishFaded()
 	if len(halted) > 0 && ctx.Err() == nil {
 		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
 	}

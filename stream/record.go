@@ -170,9 +170,13 @@ func (r *record) metas(yield func(Meta) bool) {
 	})
 }
 
-// meta is the lineage of the element's first record.
-func (r *record) meta() (m Meta) {
-	r.metas(func(first Meta) bool { m = first; return false })
+// meta is the lineage of the element's first record; only its place, where the record is done with.
+func (r *record) meta() Meta {
+	l := r.first()
+	m, ok := l.slab.Payload.(values).meta(l.i)
+	if !ok {
+		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
+	}
 	return m
 }
 

@@ -33,6 +33,7 @@ type run struct {
 	committer *committer // nil: nothing commits
 	whole     *part      // stands for all partitions, for batches across them
 	park      lane.Limit
+	opened    []any // sinks, to be closed; Run's goroutine's own
 	wg        conc.WaitGroup
 	events    []func(Event)
 	parked    atomic.Int64 // waiting retries
@@ -48,6 +49,7 @@ type run struct {
 	mu       sync.Mutex // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
+	faded    []*part // lost, with work below a commit still to finish
 	epochs   map[TopicPartition]int32
 	workers  []*worker
 	writers  map[writerKey]chan struct{} // who may write to a dead-letter sink: one at a time per partition

@@ -1,5 +1,7 @@
 package stream
 
+import "slices"
+
 // Some nodes keep elements back: a Batch until it is full, a Transform as long as its func likes, a commit until it is acknowledged. A partition has
 // settled when none of its tasks is with a worker any more; then, if nothing more can come, what is kept back has to be asked for.
 
@@ -20,7 +22,7 @@ func (r *run) settle(p *part) {
 	}
 	state := r.state.Load()
 	flags := p.flags.Load()
-	if flags&gone == 0 && (state&(draining|finishing) != 0 || flags&closing != 0 || p.blocked()) {
+	if state&(draining|finishing) != 0 || flags&(closing|gone) != 0 || p.blocked() {
 		for _, st := range r.batches {
 			if st.batchOf(p).schedule() {
 				return
@@ -43,7 +45,7 @@ func (p *part) blocked() bool {
 
 // dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
 func (r *run) dryOut() {
-	all := append([]*part{r.whole}, r.all()...)
+	all := slices.Concat([]*part{r.whole}, r.all(), r.fading())
 	for _, p := range all {
 		if p.moving.Load() != 0 {
 			return // its last task comes here again

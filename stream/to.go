@@ -53,12 +53,13 @@ type writer[T any] struct {
 	next push[T]
 }
 
-// pending is an element that the sink does not have yet.
+// pending is an element that has not passed on yet.
 type pending[T any] struct {
-	r     *record
-	v     *T
-	group uint64
-	fail  error
+	r       *record
+	v       *T
+	group   uint64
+	fail    error
+	written bool // and waits for one before it in its lane
 }
 
 func (wr *writer[T]) write(ts []*lane.Task) {
@@ -74,38 +75,50 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 	}
 }
 
-// attempt writes todo once and notes what failed.
+// attempt writes what of todo is not written yet, and notes what failed.
 func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
-	out := make([]Out[T], len(todo))
+	out := make([]Out[T], 0, len(todo))
 	all := &record{part: todo[0].r.part, joint: &joint{}, after: todo[0].r.after} // what MetasOf finds in the sink's context
-	for i, e := range todo {
-		out[i] = Out[T]{*e.v, e.r.meta()}
-		all.joint.members = append(all.joint.members, e.r)
+	for _, e := range todo {
+		if !e.written {
+			out = append(out, Out[T]{*e.v, e.r.meta()})
+			all.joint.members = append(all.joint.members, e.r)
+		}
 	}
 	wr.w.cur.Store(todo[0].r)
+	n := len(out)
 	err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
 		return guarded(func() error { return wr.sink.Write(ctx, out) })
 	})
-	bad := failedOf(err, len(todo))
 	var part *PartialError
-	if bad != nil {
+	if failedOf(err, n) != nil {
 		errors.As(err, &part)
 	}
-	for i := range todo {
-		switch {
-		case part == nil:
-			todo[i].fail = err
-		default:
-			todo[i].fail = part.Errs[i]
+	i := 0
+	for k := range todo {
+		e := &todo[k]
+		if e.written {
+			continue
 		}
+		if e.fail = err; part != nil {
+			e.fail = part.Errs[i]
+		}
+		e.written = e.fail == nil
+		i++
 	}
 }
 
-// settle passes on what was written, lets the policies decide about the rest, and returns what is to be tried again, after the longest wait.
-func (wr *writer[T]) settle(todo []pending[T], attempt int) (again []pending[T]) {
+// settle passes on what was written, as far as nothing before it in its lane has failed, lets the policies decide about what failed, and returns
+// what is left, after the longest wait for what is to be tried again.
+func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) {
 	var longest verdict
+	var waiting map[uint64]bool // groups that an element in left holds
 	for _, e := range todo {
-		if e.fail == nil {
+		if e.written {
+			if waiting[e.group] {
+				left = append(left, e)
+				continue
+			}
 			wr.w.group = e.group
 			wr.next(wr.w, e.r, e.v)
 			continue
@@ -114,19 +127,24 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int) (again []pending[T])
 		if !d.again {
 			continue
 		}
-		again = append(again, e)
-		if len(again) == 1 || d.wait > longest.wait {
+		if waiting == nil {
+			waiting = map[uint64]bool{}
+		}
+		waiting[e.group] = true
+		if len(left) == 0 || d.wait > longest.wait {
 			longest = d
 		}
+		left = append(left, e)
 	}
-	return wr.wait(again, longest)
+	return wr.wait(left, longest)
 }
 
-func (wr *writer[T]) wait(again []pending[T], d verdict) []pending[T] {
-	if len(again) == 0 || wr.st.waitAgain(wr.w, again[0].r, d) {
-		return again
+// wait is called with what begins with a failed element, unless it is nothing.
+func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
+	if len(left) == 0 || wr.st.waitAgain(wr.w, left[0].r, d) {
+		return left
 	}
-	for _, e := range again[1:] { // the first one's hold is given back already
+	for _, e := range left[1:] { // the first one's hold is given back already
 		wr.st.leave(wr.w, e.r)
 	}
 	return nil

@@ -22,8 +22,13 @@ func (e Elem[T]) With[U any](v U) Elem[U] { return Elem[U]{v, e.t} }
 
 // Fork is 1→n: the record is done when all n are; none: it is done.
 func (e Elem[T]) Fork(n int) []Elem[T] {
-	e.t.use()
 	es := make([]Elem[T], n)
+	if !e.t.use() {
+		for i := range es {
+			es[i] = e
+		}
+		return es
+	}
 	for i := range es {
 		e.t.r.retain()
 		es[i] = Elem[T]{e.Value, e.t.door.admit(e.t.r, e.t.group)}
@@ -34,11 +39,15 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 
 // Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
-	e.t.use()
+	if !e.t.use() {
+		return e
+	}
 	j := &joint{members: []*record{e.t.r}, subset: func(any, []int) (any, bool) { return nil, false }}
 	part := e.t.r.part
 	for _, m := range more {
-		m.t.use()
+		if !m.t.use() {
+			continue
+		}
 		j.members = append(j.members, m.t.r)
 		if m.t.r.part != part {
 			part = part.run.whole
@@ -50,13 +59,16 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 
 // Drop says that nothing more is to be done for the element: it is done.
 func (e Elem[T]) Drop() {
-	e.t.use()
-	e.t.r.done()
+	if e.t.use() {
+		e.t.r.done()
+	}
 }
 
 // Fail fails the element at this step: the policies below decide, except that nothing can be retried.
 func (e Elem[T]) Fail(err error) {
-	e.t.use()
+	if !e.t.use() {
+		return
+	}
 	if err == nil {
 		err = errors.New("failed without an error")
 	}
@@ -121,7 +133,7 @@ func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in 
 						st.run.fail(fmt.Errorf("%s: sent an Elem that it did not get from its input, nor from With, Fork or Join", st.name))
 						continue
 					}
-					if e.t.tryUse() {
+					if e.t.use() {
 						w.group = e.t.group
 						pass(w, e.t.r, &e.Value)
 					}
@@ -162,8 +174,8 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	return t
 }
 
-// tryUse takes the element out of the door, once; a second time ends the pipeline.
-func (t *doorTicket) tryUse() bool {
+// use takes the element out of the door, once; a second time ends the pipeline, and the caller does nothing more with it.
+func (t *doorTicket) use() bool {
 	t.door.mu.Lock()
 	_, ok := t.door.held[t]
 	delete(t.door.held, t)
@@ -173,13 +185,6 @@ func (t *doorTicket) tryUse() bool {
 			t.door.st.name, t.r.meta()))
 	}
 	return ok
-}
-
-// use is tryUse for a user's call, which must not go on.
-func (t *doorTicket) use() {
-	if !t.tryUse() {
-		panic("laneway: Elem used twice")
-	}
 }
 
 func (t *doorTicket) leave() {

@@ -237,8 +237,8 @@ func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
 func (t *Ticket) Reopen() {
 	t.slab.left.Add(1)
 	t.slab.bad.Add(-1)
+	t.holds.Store(1) // before the mark goes: without either it would look finished, and be committed
 	t.marks.And(^(abandoned | begun))
-	t.holds.Store(1)
 }
 
 // Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
