@@ -3,3 +3,21 @@ module github.com/laneway-go/laneway/examples
 go 1.27.0
 
 replace github.com/laneway-go/laneway => ../
+
+require (
+	github.com/laneway-go/laneway v0.0.0
+	github.com/sourcegraph/conc v0.3.0
+	github.com/twmb/franz-go v1.22.0
+	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0
+	go.uber.org/goleak v1.3.0
+	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/klauspost/compress v1.20.0 // indirect
+	github.com/pierrec/lz4/v4 v4.1.30 // indirect
+	github.com/segmentio/kafka-go v0.4.51 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
+)

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+var (
+	errBusy    = errors.New("the bank was busy")
+	errUnknown = errors.New("the bank does not know this currency")
+)
+
+// bank charges orders, and remembers what a check wants to know.
+type bank struct {
+	poison int          // the order that fails until the bank is mended
+	flaky  map[int]bool // the orders that fail at their first attempt
+
+	mu         sync.Mutex // guards what follows
+	mended     bool
+	failed     map[int]int    // how often, by order
+	charged    map[int]int    // how often, by order
+	byPart     map[int]int    // how many, by partition
+	last       map[string]int // the number of the order charged last, by customer
+	outOfOrder []string
+	waits      []await
+}
+
+// await is somebody who waits until enough is charged.
+type await struct {
+	enough func() bool // called under mu
+	ch     chan struct{}
+}
+
+// newBank is a bank for so many orders: one in ten into them is poison, and twelve are flaky.
+func newBank(orders int) *bank {
+	b := &bank{poison: orders / 10, flaky: map[int]bool{}, failed: map[int]int{}, charged: map[int]int{}, byPart: map[int]int{}, last: map[string]int{}}
+	for i := range 12 {
+		b.flaky[orders/12*i+1] = true
+	}
+	return b
+}
+
+// charge is the worker's handler. It takes as long as a call over a network does.
+func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
+	answer := time.NewTimer(10*time.Millisecond + rand.N(30*time.Millisecond))
+	defer answer.Stop()
+	select {
+	case <-answer.C:
+	case <-ctx.Done():
+		return Receipt{}, context.Cause(ctx)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o.ID == b.poison && !b.mended {
+		b.failed[o.ID]++
+		return Receipt{}, errUnknown
+	}
+	if b.flaky[o.ID] && b.failed[o.ID] == 0 {
+		b.failed[o.ID]++
+		return Receipt{}, errBusy
+	}
+	if want := b.last[o.Customer] + 1; o.Number != want {
+		b.outOfOrder = append(b.outOfOrder, fmt.Sprintf("%s's order %d came where %d was due", o.Customer, o.Number, want))
+	}
+	b.last[o.Customer] = o.Number
+	b.charged[o.ID]++
+	if m, ok := stream.MetaOf(ctx); ok { // where the order came from
+		b.byPart[m.Partition]++
+	}
+	b.tell()
+	return Receipt{o.ID, o.Cents}, nil
+}
+
+// mend is the release of the bank that knows the currency.
+func (b *bank) mend() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mended = true
+}
+
+// allBut returns a channel that is closed once everything is charged, but for what lies in one partition (-1: everything).
+func (b *bank) allBut(partition int, placed map[int]int) <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := await{ch: make(chan struct{}), enough: func() bool {
+		for part, n := range placed {
+			if part != partition && b.byPart[part] < n {
+				return false
+			}
+		}
+		return true
+	}}
+	b.waits = append(b.waits, w)
+	b.tell()
+	return w.ch
+}
+
+// tell closes what was waited for. The caller holds mu.
+func (b *bank) tell() {
+	b.waits = slices.DeleteFunc(b.waits, func(w await) bool {
+		if w.enough() {
+			close(w.ch)
+			return true
+		}
+		return false
+	})
+}
+
+// count is how many orders were charged.
+func (b *bank) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.charged)
+}

@@ -1,0 +1,43 @@
+// Quickstart is a whole Laneway worker at work: it charges orders that it reads from Kafka, 64 at a time, each customer's in the order they were
+// placed. Some fail once and are tried again; one is poison, and freezes its partition until its cause is mended. It ends by itself within 15 seconds
+// and tells what was checked.
+//
+//	GOTOOLCHAIN=auto go run ./examples/quickstart
+//
+// The broker runs in this process, unless KAFKA_BROKERS names others (host:port, by commas); the topic and the group are the run's own.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// worker is the chain: read it downward. The rest of this folder makes orders, fails some of them, and watches.
+func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receipt, error)) stream.Stream[Receipt] {
+	return source.Kafka(from).
+		Map(ops.JSON[Order]).                             // kafka.Message → Order
+		GroupByKey().                                     // order: kept per key, here the customer
+		MapConcurrent(64, charge).                        // degree: 64 at a time
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}). // failure: try again, then …
+		HaltOnError().                                    // … freeze that partition, the others go on
+		CommitEvery(1000, time.Second)                    // below the work: at least once
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 14*time.Second) // and a second to drain
+	defer cancel()
+	if err := demo(ctx, newScreen(os.Stdout), 5000); err != nil {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}

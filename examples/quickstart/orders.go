@@ -1,0 +1,42 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Order is what the records' values hold, as JSON; their key is the customer.
+type Order struct {
+	ID       int    `json:"id"`
+	Customer string `json:"customer"`
+	Number   int    `json:"number"` // the customer's first order, second, …
+	Cents    int    `json:"cents"`
+}
+
+// Receipt is what charging an order gives.
+type Receipt struct {
+	Order int
+	Cents int
+}
+
+const customers = 250
+
+// makeOrders returns n orders of shuffled customers as records, in the order they are placed.
+func makeOrders(topic string, n int) ([]*kgo.Record, error) {
+	placed := map[int]int{}
+	records := make([]*kgo.Record, n)
+	for i, c := range rand.Perm(n) {
+		c %= customers
+		placed[c]++
+		o := Order{ID: i + 1, Customer: fmt.Sprintf("customer-%03d", c), Number: placed[c], Cents: 100 + rand.IntN(10_000)}
+		value, err := json.Marshal(o)
+		if err != nil {
+			return nil, fmt.Errorf("encoding order %d: %w", o.ID, err)
+		}
+		records[i] = &kgo.Record{Topic: topic, Key: []byte(o.Customer), Value: value}
+	}
+	return records, nil
+}

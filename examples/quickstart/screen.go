@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// screen shows what happens: as lines, and on a terminal with a last line that moves.
+type screen struct {
+	live bool // out is a terminal
+
+	mu     sync.Mutex // guards what follows
+	out    io.Writer
+	status string // the line that moves
+}
+
+func newScreen(out io.Writer) *screen {
+	f, ok := out.(*os.File)
+	return &screen{out: out, live: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+const clearLine = "\r\x1b[K"
+
+// say writes a line; it stays.
+func (s *screen) say(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live {
+		fmt.Fprint(s.out, clearLine+line+"\n"+s.status)
+		return
+	}
+	fmt.Fprintln(s.out, line)
+}
+
+// Write writes what belongs together, below everything else.
+func (s *screen) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Write(b)
+}
+
+// show changes the line that moves; where there is none, it is one line more. "" ends it.
+func (s *screen) show(status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.status
+	s.status = status
+	switch {
+	case s.live:
+		fmt.Fprint(s.out, clearLine+status)
+	case status != "" && status != old:
+		fmt.Fprintln(s.out, status)
+	}
+}
+
+// watch shows how far the pipeline is, until ctx ends.
+func (s *screen) watch(ctx context.Context, p *stream.Pipeline, b *bank, orders int) {
+	pace := 500 * time.Millisecond
+	if s.live {
+		pace = 50 * time.Millisecond
+	}
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	defer s.show("")
+	for {
+		select {
+		case <-tick.C:
+			s.show(progress(p, b.count(), orders))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func progress(p *stream.Pipeline, done, all int) string {
+	const width = 30
+	n := width * done / all
+	snap := p.Snapshot()
+	inFlight, halted := 0, 0
+	for _, part := range snap.Partitions {
+		inFlight += part.InFlight
+		if part.Halt != nil {
+			halted++
+		}
+	}
+	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d retries waiting · %d of %d partitions halted",
+		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Parked, halted, len(snap.Partitions))
+}
+
+// hear is told by the pipeline what happens in it.
+func (s *screen) hear(e stream.Event) {
+	switch e := e.(type) {
+	case stream.Retrying:
+		s.say("  retry    %v; again in %v", e.Failure, e.Wait.Round(time.Millisecond))
+	case stream.Halted:
+		s.say("  halted   %v; the other partitions go on", e.Failure)
+	case stream.Resumed:
+		s.say("  resumed  %v goes on from %d", e.Meta.TP(), e.Meta.Offset)
+	case stream.CommitFailed:
+		s.say("  commit   %v: %v; it is tried again", e.TopicPartition, e.Err)
+	case stream.SourceEvent:
+		if e.Err != nil {
+			s.say("  source   %s %s: %v", e.Name, e.Text, e.Err)
+		}
+	case stream.Draining:
+		s.say("  drain    what has begun is finished and committed")
+	}
+}
