@@ -16,6 +16,10 @@ import (
 func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...BatchOption) Stream[B] {
 	n := &node{kind: kindBatch, word: "Batch", n: size, wait: wait}
 	for _, o := range opts {
+		if o == nil {
+			n.opts.hasNil = true
+			continue
+		}
 		o.batch(n)
 	}
 	n.link = func(w *worker, st *step, next any) any {

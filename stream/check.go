@@ -101,6 +101,12 @@ func (c *checker) node(n *node) {
 
 func (c *checker) stepOptions(n *node, l string) {
 	o := n.opts
+	if o.hasNil {
+		c.say(l, "an option is nil", "leave it out")
+	}
+	for _, f := range o.refused {
+		c.say(l, f.What, f.Do)
+	}
 	if o.hasTimeout && o.timeout <= 0 {
 		c.say(l, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
 	}
@@ -197,15 +203,15 @@ func (c *checker) group(n *node, cur grouping, lostBy, batched *node) {
 		return
 	}
 	if lostBy != nil {
-		c.say(n.word, fmt.Sprintf("%s above works without order, so there is none left to keep", lostBy.label()),
+		c.say(n.label(), fmt.Sprintf("%s above works without order, so there is none left to keep", lostBy.label()),
 			"group above it, give it KeepOrder, or say Ungroup in between to accept that")
 	}
 	if cur == byFunc || cur == byKey && n.group != byKey {
-		c.say(n.word, fmt.Sprintf("above it order is kept %v only, which is not enough", cur),
+		c.say(n.label(), fmt.Sprintf("above it order is kept %v only, which is not enough", cur),
 			"put the coarser grouping first, or say Ungroup in between to accept that")
 	}
 	if batched != nil && (n.group == byKey || batched.across && n.group == byPartition) {
-		c.say(n.word, "a batch from above has no one key or partition", "group above the Batch, or use GroupBy with a key of the batch")
+		c.say(n.label(), "a batch from above has no one key or partition", "group above the Batch, or use GroupBy with a key of the batch")
 	}
 }
 

@@ -22,8 +22,8 @@ func (st *step) failed(w *worker, r *record, attempt int, err error, value func(
 
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
+	st.run.emit(Retrying{d.f, d.wait})
 	if d.wait > 0 {
-		st.run.emit(Retrying{d.f, d.wait})
 		stop := r.part.stopped()
 		if r.after {
 			stop = nil // what was committed is finished

@@ -340,3 +340,5 @@ func elapse(d time.Duration) {
 
 // flat undoes a batch.
 func flat(_ ctx, b []string) (iter.Seq[string], error) { return slices.Values(b), nil }
+
+type seq[T any] = iter.Seq[T]

@@ -26,10 +26,16 @@ type stepOptions struct {
 	maxPartitions int
 	hasMax        bool
 	keepOrder     bool
+	hasNil        bool
+	refused       []*BuildError
 }
 
 func stepOpts(opts []StepOption) (o stepOptions) {
 	for _, opt := range opts {
+		if opt == nil {
+			o.hasNil = true
+			continue
+		}
 		opt.step(&o)
 	}
 	return o
@@ -56,6 +62,11 @@ func Timeout(d time.Duration) StepOption {
 // Use wraps the handler of a step, the first outermost.
 func Use(middleware ...Middleware) StepOption {
 	return stepOption(func(o *stepOptions) { o.use = append(o.use, middleware...) })
+}
+
+// Refuse has Build refuse the step: it is how an operator of your own says that it was given wrong arguments, what is wrong and what to do.
+func Refuse(what, do string) StepOption {
+	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Do: do}) })
 }
 
 // MaxPartitions lets a degree word work on at most n partitions at a time, in turn: a partition keeps its turn until it has nothing ready, or for

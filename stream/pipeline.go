@@ -29,6 +29,10 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	}
 	o := options{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, park: 1024}
 	for _, opt := range opts {
+		if opt == nil {
+			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Do: "leave it out"})
+			continue
+		}
 		opt.option(&o)
 	}
 	src, err := s.n.chain()[0].open(o.replacement)

@@ -114,6 +114,10 @@ func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 
 func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 	for _, o := range opts {
+		if o == nil {
+			p.faults = append(p.faults, "an option is nil")
+			continue
+		}
 		o.policy(p)
 	}
 	n := &node{kind: kindPolicy, word: p.word, policy: p}

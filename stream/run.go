@@ -105,7 +105,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, use: n.opts.use, state: len(r.steps)}
+		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, handler: wrap(n.opts.use), state: len(r.steps)}
 		for _, o := range r.opts.observers {
 			if o.StepStart != nil {
 				st.starts = append(st.starts, o.StepStart)
@@ -114,7 +114,7 @@ func (r *run) makeSteps() {
 				st.dones = append(st.dones, o.StepDone)
 			}
 		}
-		st.bare = st.timeout == 0 && len(st.use) == 0 && len(st.starts) == 0 && len(st.dones) == 0
+		st.bare = st.timeout == 0 && st.handler == nil && len(st.starts) == 0 && len(st.dones) == 0
 		if n.kind == kindThrottle {
 			st.limiter = newLimiter(n)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -21,7 +22,7 @@ type step struct {
 	limiter  *rate.Limiter
 	policies []*policy
 	timeout  time.Duration
-	use      []Middleware
+	handler  Handler // the middleware around innermost; nil: none
 	starts   []func(context.Context, Call) context.Context
 	dones    []func(context.Context, Call, error)
 }
@@ -73,15 +74,18 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		defer cancel()
 		ctx = c
 	}
-	c := &attemptOf{st, r, attempt}
+	c := &attemptOf{st: st, r: r, n: attempt, f: f}
 	for _, start := range st.starts {
 		ctx = start(ctx, c)
 	}
-	h := func(ctx context.Context, _ Call) error { return f(ctx) }
-	for i := len(st.use) - 1; i >= 0; i-- {
-		h = st.use[i](h)
+	if st.handler == nil {
+		err = f(ctx)
+	} else {
+		err = guarded(func() error { return st.handler(context.WithValue(ctx, attemptKey{}, c), c) })
+		if err == nil && !c.called {
+			err = ErrNotCalled
+		}
 	}
-	err = guarded(func() error { return h(ctx, c) })
 	for i := len(st.dones) - 1; i >= 0; i-- {
 		st.dones[i](ctx, c, err)
 	}
@@ -102,9 +106,34 @@ func guarded(f func() error) (err error) {
 
 // attemptOf is the Call that middleware and observers see.
 type attemptOf struct {
-	st *step
-	r  *record
-	n  int
+	st     *step
+	r      *record
+	n      int
+	f      func(context.Context) error
+	called bool // f was
+}
+
+// attemptKey is the context key under which the innermost handler finds its attempt: middleware is wrapped once per step, not once per call.
+type attemptKey struct{}
+
+func innermost(ctx context.Context, _ Call) error {
+	c, ok := ctx.Value(attemptKey{}).(*attemptOf)
+	if !ok {
+		return ErrNotCalled
+	}
+	c.called = true
+	return c.f(ctx)
+}
+
+func wrap(use []Middleware) Handler {
+	if len(use) == 0 {
+		return nil
+	}
+	h := Handler(innermost)
+	for _, m := range slices.Backward(use) {
+		h = m(h)
+	}
+	return h
 }
 
 func (a *attemptOf) Step() string { return a.st.name }

@@ -20,7 +20,11 @@ func From[T any](open func() Source[T]) Stream[T] {
 			if o == nil {
 				return nil, &BuildError{What: "From was given a nil func", Do: "pass a function that returns the source"}
 			}
-			return &feederOf[T]{src: o()}, nil
+			src := o()
+			if src == nil {
+				return nil, &BuildError{What: "From's func returned no source", Do: "return a new Source from each call"}
+			}
+			return &feederOf[T]{src: src}, nil
 		},
 	}}
 }

@@ -1,0 +1,167 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// quiet is a source that says what Build is to hear.
+type quiet struct{ info stream.SourceInfo }
+
+func (q quiet) Info() stream.SourceInfo                                     { return q.info }
+func (quiet) Run(context.Context, *stream.Intake[string]) error             { return nil }
+func (quiet) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+
+func of(info stream.SourceInfo) stream.Stream[string] {
+	return stream.From(func() stream.Source[string] { return quiet{info} })
+}
+
+type buildable interface {
+	Build(...stream.Option) (*stream.Pipeline, error)
+}
+
+func TestBuildRefuses(t *testing.T) {
+	s := of(stream.SourceInfo{Name: "quiet"})
+	same := func(v string) string { return v }
+	step := func(opts ...stream.StepOption) stream.Stream[string] { return s.Concurrent(2, pass[string], opts...) }
+	for name, c := range map[string]struct {
+		chain buildable
+		opts  []stream.Option
+		want  []string // every fault, in order
+	}{
+		"a zero Stream":         {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
+		"no source":             {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
+		"a source of nil":       {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
+		"a wrong replacement":   {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
+		"faults of the source":  {chain: of(stream.SourceInfo{Faults: []error{errBoom, errOther}}), want: []string{"boom", "other"}},
+		"no commit":             {chain: of(stream.SourceInfo{MustCommit: true}).Serial(pass), want: []string{"nothing commits, so every start would read everything again"}},
+		"nowhere to commit":     {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitEach(), want: []string{"CommitEach: there is nowhere to commit: it reads without a group: take the word out"}},
+		"two commits":           {chain: s.CommitEach().Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
+		"a halt below a commit": {chain: s.CommitEach().Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to freeze: put it above CommitEach"}},
+		"a halt below a batch across partitions": {chain: s.Batch(2, 0, stream.AcrossPartitions()).Serial(pass).HaltOnError(),
+			want: []string{"HaltOnError: below a batch across partitions it cannot say which partition to freeze"}},
+		"a batch across partitions above a commit with work below": {chain: s.Batch(2, 0, stream.AcrossPartitions()).CommitEach().Serial(pass),
+			want: []string{"CommitEach: a batch across partitions cannot wait for its commits"}},
+		"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
+		"CommitEvery in the past":    {chain: s.CommitEvery(1, -time.Second), want: []string{"CommitEvery: a wait of -1s"}},
+		"Concurrent 0":               {chain: s.Concurrent(0, pass), want: []string{"Concurrent(pass): 0 at a time: n is at least 1"}},
+		"MapConcurrent -1":           {chain: s.MapConcurrent(-1, echo), want: []string{"MapConcurrent(echo): -1 at a time: n is at least 1"}},
+		"Batch 0":                    {chain: s.Batch(0, 0), want: []string{"Batch: a batch of 0: size is at least 1"}},
+		"Batch in the past":          {chain: s.Batch(1, -time.Second), want: []string{"Batch: a wait of -1s"}},
+		"Throttle 0":                 {chain: s.Throttle(0, 1), want: []string{"Throttle: 0 a second in bursts of 1 lets nothing pass"}},
+		"Throttle burst 0":           {chain: s.Throttle(1, 0), want: []string{"Throttle: 1 a second in bursts of 0 lets nothing pass"}},
+		"a nil Map":                  {chain: s.Map[int](nil), want: []string{"Map: the func is nil: pass a function"}},
+		"a nil Filter":               {chain: s.Filter(nil), want: []string{"Filter: the func is nil"}},
+		"a nil FlatMap":              {chain: s.FlatMap[int](nil), want: []string{"FlatMap: the func is nil"}},
+		"a nil Serial":               {chain: s.Serial(nil), want: []string{"Serial: the func is nil"}},
+		"a nil MapSerial":            {chain: s.MapSerial[int](nil), want: []string{"MapSerial: the func is nil"}},
+		"a nil Concurrent":           {chain: s.Concurrent(1, nil), want: []string{"Concurrent: the func is nil"}},
+		"a nil MapConcurrent":        {chain: s.MapConcurrent[int](1, nil), want: []string{"MapConcurrent: the func is nil"}},
+		"a nil GroupBy":              {chain: s.GroupBy[int](nil), want: []string{"GroupBy: the func is nil"}},
+		"a nil Transform":            {chain: s.Transform[int]("door", nil), want: []string{"door: the func is nil"}},
+		"a nil Via":                  {chain: s.Via[int](nil), want: []string{"Via: the func is nil"}},
+		"a nil sink":                 {chain: s.To(nil), want: []string{"To: the sink is nil: pass a Sink"}},
+		"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
+		"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
+		"a nil Watch":                {chain: step().SkipOnError(stream.Watch(nil)), want: []string{"SkipOnError: Watch was given a nil func"}},
+		"MaxAttempts -1":             {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
+		"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
+		"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
+		"a policy below a dead letter and another step": {chain: step().DeadLetterOnError(new(sink[stream.Failure])).SkipOnError().HaltOnError(),
+			want: []string{"HaltOnError: no failure can reach this policy"}},
+		"a retry of a Transform": {chain: s.Transform("door", func(ctx, in, out) error { return nil }).RetryOnError(stream.RetryPolicy{}),
+			want: []string{"RetryOnError: no failure can reach this policy"}},
+		"a coarser grouping below a finer one": {chain: s.GroupByKey().Concurrent(2, pass).GroupByPartition().Serial(pass),
+			want: []string{"GroupByPartition: above it order is kept per key only, which is not enough: put the coarser grouping first, or say Ungroup"}},
+		"a grouping by value below one by key": {chain: s.GroupByKey().GroupBy(same).Serial(pass), want: []string{"GroupBy: above it order is kept per key only"}},
+		"a grouping below one by value":        {chain: s.GroupBy(same).GroupByKey().Serial(pass), want: []string{"GroupByKey: above it order is kept per group only"}},
+		"a grouping below unordered work":      {chain: step().GroupByKey().Serial(pass), want: []string{"GroupByKey: Concurrent(pass) above works without order, so there is none left to keep"}},
+		"a key of a batch":                     {chain: s.Batch(2, 0).GroupByKey().Serial(pass), want: []string{"GroupByKey: a batch from above has no one key"}},
+		"a partition of a batch across them": {chain: s.Batch(2, 0, stream.AcrossPartitions()).GroupByPartition().Serial(pass),
+			want: []string{"GroupByPartition: a batch from above has no one key or partition"}},
+		"KeepOrder on Serial":      {chain: s.Serial(pass, stream.KeepOrder()), want: []string{"Serial(pass): KeepOrder on a step that keeps order already"}},
+		"KeepOrder on a group":     {chain: s.GroupByKey().Concurrent(2, pass, stream.KeepOrder()), want: []string{"Concurrent(pass): KeepOrder on a grouped step"}},
+		"MaxPartitions on Map":     {chain: s.Map(echo, stream.MaxPartitions(1)), want: []string{"Map(echo): MaxPartitions on a step that sets no degree"}},
+		"MaxPartitions 0":          {chain: step(stream.MaxPartitions(0)), want: []string{"Concurrent(pass): MaxPartitions(0): n is at least 1"}},
+		"Timeout 0":                {chain: step(stream.Timeout(0)), want: []string{"Concurrent(pass): a Timeout of 0s ends every attempt at once"}},
+		"a nil middleware":         {chain: step(stream.Use(nil)), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
+		"an empty name":            {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
+		"a name twice":             {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
+		"MaxInFlight 0":            {chain: s, opts: []stream.Option{stream.MaxInFlight(0, 0)}, want: []string{"MaxInFlight needs at least 1 record and 1 byte"}},
+		"DrainTimeout in the past": {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
+		"ParkLimit -1":             {chain: s, opts: []stream.Option{stream.ParkLimit(-1)}, want: []string{"ParkLimit is negative"}},
+		"an empty Observer":        {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
+		"a nil option":             {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
+		"a nil step option":        {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
+		"a nil policy option":      {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
+		"a nil batch option":       {chain: s.Batch(2, 0, nil), want: []string{"Batch: an option is nil"}},
+		"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
+			opts: []stream.Option{stream.ParkLimit(-1)},
+			want: []string{"ParkLimit", "Map: the func is nil", "0 at a time", "the name is empty", "FailOnError: no failure", "a second commit"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.chain.Build(c.opts...)
+			if err == nil {
+				t.Fatal("it was built")
+			}
+			text := err.Error()
+			for _, w := range c.want {
+				_, rest, ok := strings.Cut(text, w)
+				if !ok {
+					t.Errorf("%q does not say, in its place, %q", err, w)
+				}
+				text = rest
+			}
+			var fault *stream.BuildError
+			if !errors.As(err, &fault) && name != "faults of the source" {
+				t.Errorf("no BuildError in %v", err)
+			}
+			if n := len(strings.Split(strings.TrimPrefix(err.Error(), "this pipeline cannot be built:\n"), "\n")); n != len(c.want) {
+				t.Errorf("%d faults, want %d: %v", n, len(c.want), err)
+			}
+		})
+	}
+}
+
+func echo(_ context.Context, v string) (string, error) { return v, nil }
+
+func TestBuildAcceptsWhatOrderCanReach(t *testing.T) {
+	s := of(stream.SourceInfo{})
+	for name, chain := range map[string]buildable{
+		"finer below coarser":           s.GroupByPartition().Serial(pass).GroupByKey().Concurrent(2, pass),
+		"the same again":                s.GroupByKey().Serial(pass).GroupByKey().Serial(pass),
+		"by value below by partition":   s.GroupByPartition().Serial(pass).GroupBy(func(v string) string { return v }).Serial(pass),
+		"after Ungroup":                 s.GroupByKey().Concurrent(2, pass).Ungroup().GroupByPartition().Serial(pass),
+		"unordered, then Ungroup":       s.Concurrent(2, pass).Ungroup().GroupByKey().Serial(pass),
+		"unordered with KeepOrder":      s.Concurrent(2, pass, stream.KeepOrder()).GroupByKey().Serial(pass),
+		"ungrouped Serial, then groups": s.Serial(pass).GroupByKey().Serial(pass),
+		"fallback of a dead letter":     s.Serial(pass).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(),
+		"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
+		"nothing at all":                s,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := chain.Build(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestBuildConnectsToNothing(t *testing.T) {
+	opened := 0
+	s := stream.From(func() stream.Source[string] { opened++; return quiet{} })
+	p, err := s.Serial(pass).Build()
+	must(t, err)
+	_ = p.Describe().String()
+	if err := p.Ready(); !errors.Is(err, stream.ErrNotRunning) {
+		t.Errorf("Ready: %v", err)
+	}
+	if opened != 1 {
+		t.Errorf("the source was made %d times", opened)
+	}
+}
