@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -18,10 +21,11 @@ import (
 
 func value(m kafka.Message) string { return string(m.Value) }
 
+var input = source.Kafka(source.KafkaConfig{Brokers: []string{"unused:9092"}, Group: "g", Topics: []string{"orders"}})
+
 // deduped is a worker that handles each id once.
 func deduped(window int, handle func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
-	return source.Kafka(source.KafkaConfig{Brokers: []string{"unused:9092"}, Group: "g", Topics: []string{"orders"}}).
-		GroupByPartition().Via(ops.Dedup(value, window)).Serial(handle).HaltOnError().CommitEach()
+	return input.GroupByPartition().Via(ops.Dedup(value, window)).Serial(handle).HaltOnError().CommitEach()
 }
 
 func messages(ids ...string) (ms []kafka.Message) {
@@ -90,6 +94,126 @@ func TestDedupDoesNotTakeARetriedRecordForItsOwnDuplicate(t *testing.T) {
 	})
 }
 
+func TestDedupDropsADuplicateOfWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.Kafka("orders", 1)
+		log.Append(0, "", messages("a", "a", "b")...)
+		log.Finish()
+		var mu sync.Mutex
+		var got []string
+		err := input.Via(ops.Dedup(value, 10)).
+			Concurrent(8, func(_ context.Context, m kafka.Message) error {
+				mu.Lock()
+				got = append(got, string(m.Value))
+				mu.Unlock()
+				time.Sleep(time.Second)
+				return nil
+			}).CommitEach().Run(t.Context(), log.Source())
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, []string{"a", "b"}) || log.Committed(0) != 3 {
+			t.Fatalf("%v: %v, committed %d", err, got, log.Committed(0))
+		}
+	})
+}
+
+func TestDedupHasOneOfTwoWorkedOnWhateverHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.Kafka("orders", 1)
+		log.Append(0, "", messages("a", "a")...)
+		p, err := deduped(10, func(context.Context, kafka.Message) error { return errors.New("down") }).Build(log.Source())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		synctest.Wait()
+		stop()
+		if err := <-ended; err != nil || log.Committed(0) > 0 {
+			t.Fatalf("%v; committed %d while neither is done", err, log.Committed(0))
+		}
+		log.Finish()
+		var got []int64
+		err = deduped(10, func(_ context.Context, m kafka.Message) error {
+			got = append(got, m.Offset)
+			return nil
+		}).Run(t.Context(), log.Source())
+		if err != nil || !slices.Equal(got, []int64{0}) || log.Committed(0) != 2 {
+			t.Fatalf("%v; after a restart %v were worked on, committed %d", err, got, log.Committed(0))
+		}
+	})
+}
+
+func TestDedupForgetsARecordThatIsGivenUpByAnOperator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.Kafka("orders", 1)
+		log.Append(0, "", messages("a")...)
+		var got []int64
+		p, err := deduped(10, func(_ context.Context, m kafka.Message) error {
+			if m.Offset == 0 {
+				return errors.New("broken")
+			}
+			got = append(got, m.Offset)
+			return nil
+		}).Build(log.Source())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error)
+		go func() { ended <- p.Run(t.Context()) }()
+		synctest.Wait()
+		for _, h := range p.Halts() {
+			if err := p.Skip(h); err != nil {
+				t.Error(err)
+			}
+		}
+		log.Append(0, "", messages("a")...)
+		log.Finish()
+		if err := <-ended; err != nil || !slices.Equal(got, []int64{1}) {
+			t.Fatalf("%v: %v", err, got)
+		}
+	})
+}
+
+// What is below a commit is finished already: a key counts at once.
+func TestDedupBelowACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.Kafka("orders", 1)
+		log.Append(0, "", messages("a", "b", "a")...)
+		log.Finish()
+		var got []string
+		err := input.GroupByPartition().CommitEach().Via(ops.Dedup(value, 10)).
+			Serial(func(_ context.Context, m kafka.Message) error {
+				got = append(got, string(m.Value))
+				return nil
+			}).Run(t.Context(), log.Source())
+		if err != nil || !slices.Equal(got, []string{"a", "b"}) {
+			t.Fatalf("%v: %v", err, got)
+		}
+	})
+}
+
+// A batch is worked on as one: its key counts when all its records have finished.
+func TestDedupOfBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := streamtest.Kafka("orders", 1)
+		log.Append(0, "", messages("a", "b", "a", "c")...)
+		log.Finish()
+		var got []int64
+		err := input.Batch(2, time.Second).
+			Via(ops.Dedup(func(ms []kafka.Message) string { return string(ms[0].Value) }, 10)).
+			Serial(func(_ context.Context, ms []kafka.Message) error {
+				for _, m := range ms {
+					got = append(got, m.Offset)
+				}
+				return nil
+			}).CommitEach().Run(t.Context(), log.Source())
+		if err != nil || !slices.Equal(got, []int64{0, 1}) || log.Committed(0) != 4 {
+			t.Fatalf("%v: %v, committed %d", err, got, log.Committed(0))
+		}
+	})
+}
+
 func TestTwoDedupsInAChainKeepTheirOwnMemory(t *testing.T) {
 	out := sink.Slice[string]()
 	err := source.Slice("apple", "avocado", "banana", "apple").
@@ -97,5 +221,23 @@ func TestTwoDedupsInAChainKeepTheirOwnMemory(t *testing.T) {
 		Via(ops.Dedup(func(s string) byte { return s[0] }, 10)).To(out).Run(t.Context(), stream.MaxInFlight(1, 1))
 	if got := out.Values(); err != nil || !slices.Equal(got, []string{"apple", "banana"}) {
 		t.Fatalf("%v: %v", err, got)
+	}
+}
+
+func TestOnePipeMayStandTwiceInAChain(t *testing.T) {
+	out := sink.Slice[string]()
+	once := ops.Dedup(func(s string) string { return s }, 10)
+	err := source.Slice("a", "b", "a").Via(once).Via(once).To(out).Run(t.Context(), stream.MaxInFlight(1, 1))
+	if got := out.Values(); err != nil || !slices.Equal(got, []string{"a", "b"}) {
+		t.Fatalf("%v: %v", err, got)
+	}
+}
+
+func TestBuildRefusesADedupThatCannotWork(t *testing.T) {
+	_, err := source.Slice("a").Via(ops.Dedup(func(s string) string { return s }, 0)).Via(ops.Dedup[string, string](nil, 10)).Build()
+	for _, want := range []string{"Dedup with a window of 0 remembers nothing: window is at least 1", "Dedup was given a nil func: pass a function"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: does not say %q", err, want)
+		}
 	}
 }

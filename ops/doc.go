@@ -1,2 +1,10 @@
 // Package ops has operators, codecs and middleware composed from stream's public surface alone: what is here, a user could have written.
+//
+//	source.Kafka(cfg).
+//		Map(ops.JSON[Order]).                                            // a record's value as JSON
+//		Map(ops.Pure(Order.InEuros)).                                    // a function that needs no context and cannot fail
+//		Via(ops.Dedup(func(o Order) string { return o.ID }, 10_000)).    // each order once
+//		MapConcurrent(64, charge, stream.Use(ops.Limit(10))).            // all steps with this limit: 10 at a time together
+//		RetryOnError(stream.RetryPolicy{Backoff: ops.Exponential(time.Second, time.Minute)}).
+//		…
 package ops

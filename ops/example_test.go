@@ -2,8 +2,12 @@ package ops_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
@@ -11,19 +15,98 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
+// What is no JSON, or of another shape, is left to the policies: here it is skipped and said.
+func ExampleJSON() {
+	type Order struct{ ID, Cents int }
+	records := []kafka.Message{
+		{Offset: 0, Value: []byte(`{"ID": 1, "Cents": 250}`)},
+		{Offset: 1, Value: []byte(`{"ID": 2, "Cents":`)},
+	}
+	err := source.Slice(records...).
+		Map(ops.JSON[Order]).
+		Serial(func(_ context.Context, o Order) error {
+			fmt.Printf("order %d: %d cents\n", o.ID, o.Cents)
+			return nil
+		}).
+		SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { fmt.Println(f) })).
+		Run(context.Background())
+	fmt.Println(err)
+	// Output:
+	// order 1: 250 cents
+	// JSON: slice[0]@1 failed after 1 attempt: decoding 18 bytes of JSON into ops_test.Order at byte 18: unexpected end of JSON input
+	// <nil>
+}
+
+// A tombstone says that its key was deleted: a pointer tells it apart.
+func ExampleJSON_tombstone() {
+	type Customer struct{ Name string }
+	records := []kafka.Message{
+		{Key: []byte("7"), Value: []byte(`{"Name": "Ada"}`)},
+		{Key: []byte("7")},
+	}
+	err := source.Slice(records...).
+		Map(ops.JSON[*Customer]).
+		Serial(func(_ context.Context, c *Customer) error {
+			if c == nil {
+				fmt.Println("deleted")
+				return nil
+			}
+			fmt.Println("now", c.Name)
+			return nil
+		}).
+		Run(context.Background())
+	fmt.Println(err)
+	// Output:
+	// now Ada
+	// deleted
+	// <nil>
+}
+
+// Two steps share what a database can take.
+func ExampleLimit() {
+	query := func(_ context.Context, v int) (int, error) { return v * 10, nil }
+	update := func(_ context.Context, v int) error { fmt.Println(v); return nil }
+	database := stream.Use(ops.Limit(2))
+	err := source.Slice(1, 2, 3).
+		MapConcurrent(8, query, database, stream.KeepOrder()).
+		Serial(update, database).
+		Run(context.Background())
+	fmt.Println(err)
+	// Output:
+	// 10
+	// 20
+	// 30
+	// <nil>
+}
+
+func ExampleExponential() {
+	tries := 0
+	err := source.Slice("a").
+		Serial(func(context.Context, string) error {
+			if tries++; tries < 4 {
+				return errors.New("busy")
+			}
+			return nil
+		}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: ops.Exponential(time.Millisecond, time.Second)}).
+		Run(context.Background())
+	fmt.Println(tries, err)
+	// Output: 4 <nil>
+}
+
 func ExamplePure() {
 	out := sink.Slice[string]()
-	_ = source.Slice("a", "b").Map(ops.Pure(strings.ToUpper)).To(out).Run(context.Background())
-	fmt.Println(out.Values())
-	// Output: [A B]
+	err := source.Slice("a", "b").Map(ops.Pure(strings.ToUpper)).To(out).Run(context.Background())
+	fmt.Println(out.Values(), err)
+	// Output: [A B] <nil>
 }
 
 func ExampleDedup() {
 	out := sink.Slice[string]()
-	_ = source.Slice("a", "b", "a").
+	err := source.Slice("a", "b", "a").
 		Via(ops.Dedup(func(s string) string { return s }, 1000)).
 		To(out).
-		Run(context.Background(), stream.MaxInFlight(1, 1))
-	fmt.Println(out.Values())
-	// Output: [a b]
+		Run(context.Background())
+	fmt.Println(out.Values(), err)
+	// Output: [a b] <nil>
 }

@@ -24,11 +24,16 @@ func TestJSONDecodesTheValue(t *testing.T) {
 	}
 }
 
-func TestJSONErrorsArePermanentAndSayWhat(t *testing.T) {
+func TestJSONErrorsArePermanentAndSayWhatAndWhere(t *testing.T) {
 	_, err := ops.JSON[order](t.Context(), kafka.Message{Value: []byte(`{"Amount":"seven"}`)})
 	var typeErr *json.UnmarshalTypeError
-	if !stream.IsPermanent(err) || !errors.As(err, &typeErr) || !strings.Contains(err.Error(), "ops_test.order") {
-		t.Fatalf("%v: permanent %v", err, stream.IsPermanent(err))
+	if !stream.IsPermanent(err) || !errors.As(err, &typeErr) || !strings.Contains(err.Error(), "decoding 18 bytes of JSON into ops_test.order at byte 17: ") {
+		t.Errorf("a wrong type: %v: permanent %v", err, stream.IsPermanent(err))
+	}
+	_, err = ops.JSON[order](t.Context(), kafka.Message{Value: []byte(`{"ID":"a"`)})
+	var syntaxErr *json.SyntaxError
+	if !stream.IsPermanent(err) || !errors.As(err, &syntaxErr) || !strings.Contains(err.Error(), "decoding 9 bytes of JSON into ops_test.order at byte 9: ") {
+		t.Errorf("no JSON: %v: permanent %v", err, stream.IsPermanent(err))
 	}
 }
 

@@ -59,3 +59,11 @@ func TestLimitGivesUpWithTheContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestALimitOfNothingIsRefusedByBuild(t *testing.T) {
+	_, err := source.Slice(1).Serial(func(context.Context, int) error { return nil }, stream.Use(ops.Limit(0))).Build()
+	var fault *stream.BuildError
+	if !errors.As(err, &fault) {
+		t.Fatal(err)
+	}
+}

@@ -8,7 +8,13 @@ import (
 
 // Chan sends elements to c; one is done when it was received, or has a place in c's buffer. A send that blocks is backpressure; it ends with the context.
 // An element that was sent when the rest of its write failed counts as done. The caller owns c and closes it, if at all, after Run has returned.
-func Chan[T any](c chan<- T) stream.Sink[T] { return chanSink[T](c) }
+// Of a nil channel it is nil, which Build refuses.
+func Chan[T any](c chan<- T) stream.Sink[T] {
+	if c == nil {
+		return nil
+	}
+	return chanSink[T](c)
+}
 
 type chanSink[T any] chan<- T
 

@@ -1,2 +1,5 @@
-// Package sink has places for elements to go: Slice, Chan and Func. A sink of your own is anything with stream.Sink's Write.
+// Package sink has where elements go, by the word To: Slice collects them, Chan sends them on, Func writes them with a function of yours.
+//
+// A sink of your own is anything with stream.Sink's Write: it gets what has queued, up to 1,000 elements of one partition in their order, and returns once
+// they are durable. A *stream.PartialError names those that are not; the policies below To decide about them. Open and Close are called where it has them.
 package sink

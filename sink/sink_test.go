@@ -3,7 +3,6 @@ package sink_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -76,7 +75,7 @@ func TestFuncFailuresAreGovernedByThePolicies(t *testing.T) {
 		down := errors.New("down")
 		var skipped []int
 		writes := 0
-		s := sink.Func[int](func(_ context.Context, es []stream.Out[int]) error {
+		s := sink.Func(func(_ context.Context, es []stream.Out[int]) error {
 			if writes++; writes == 1 {
 				return down
 			}
@@ -97,15 +96,12 @@ func TestFuncFailuresAreGovernedByThePolicies(t *testing.T) {
 	})
 }
 
-func ExampleFunc() {
-	print := sink.Func[string](func(_ context.Context, es []stream.Out[string]) error {
-		for _, e := range es {
-			fmt.Println(e.Meta, e.Value)
+func TestASinkOfNothingIsRefusedByBuild(t *testing.T) {
+	for name, s := range map[string]stream.Sink[int]{"Func": sink.Func[int](nil), "Chan": sink.Chan[int](nil)} {
+		_, err := source.Slice(1).To(s).Build()
+		var fault *stream.BuildError
+		if !errors.As(err, &fault) || fault.What != "the sink is nil" {
+			t.Errorf("%s: %v", name, err)
 		}
-		return nil
-	})
-	_ = source.Slice("a", "b").To(print).Run(context.Background())
-	// Output:
-	// slice[0]@0 a
-	// slice[0]@1 b
+	}
 }
