@@ -1,0 +1,54 @@
+package crashtest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// release, on a worker's standard input, ends its poison.
+const releaseLine = "release"
+
+// obey reads what the test says. When the test is gone, so is the worker.
+func (w *worker) obey() {
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		if lines.Text() != releaseLine {
+			continue
+		}
+		w.mu.Lock()
+		w.released = true
+		w.mu.Unlock()
+		for _, h := range w.pipeline.Halts() {
+			w.resume(h)
+		}
+	}
+	os.Exit(3)
+}
+
+// release resumes what halts after the poison has lost its power: an attempt that began before may still fail.
+func (w *worker) release(ctx context.Context) {
+	for {
+		select {
+		case h := <-w.halts:
+			w.mu.Lock()
+			released := w.released
+			w.mu.Unlock()
+			if released {
+				w.resume(h)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *worker) resume(h stream.Halt) {
+	if err := w.pipeline.Resume(h); err != nil && !errors.Is(err, stream.ErrStale) {
+		fmt.Fprintf(os.Stderr, "resuming %v: %v\n", h, err)
+	}
+}

@@ -1,0 +1,97 @@
+package crashtest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+const ends = 20 // workers that end in a test
+
+// Half of the workers that begin are static members, which come back under their name; the partitions of the others wait until their session has
+// timed out.
+var instances = []string{"static-1", "", "static-2", ""}
+
+func start(t *testing.T, k *kafkatest.Kafka, value func(partition, n int) string) (*fleet, *traffic, string) {
+	t.Helper()
+	topic := k.Topic(partitions)
+	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("crash"), Topic: topic, Session: session})
+	tr := flow(t, k, topic, 480, value)
+	for _, instance := range instances {
+		f.join(instance)
+	}
+	return f, tr, topic
+}
+
+// finish waits until everything is committed, ends the workers and judges.
+func finish(t *testing.T, k *kafkatest.Kafka, f *fleet, tr *traffic, topic string) *verdict {
+	t.Helper()
+	k.WaitCommitted(f.job.Group, topic, tr.end(t))
+	f.terminate(f.live...)
+	es, _, _ := f.log.since(0)
+	if f.log.err != nil {
+		t.Fatal(f.log.err)
+	}
+	v := judge(es, tr.keys)
+	t.Log(v)
+	if p := v.problem(); p != "" {
+		t.Error(p)
+	}
+	return v
+}
+
+// replace has another worker follow the nth that ended, mostly: a static member comes back under its name, and three are the fewest.
+func (f *fleet) replace(n int, p *process) {
+	if n%5 != 0 || p.Instance != "" || len(f.live) < 3 {
+		f.join(p.Instance)
+	}
+}
+
+func TestRealKafkaKilledWorkersLoseNothingAndKeepTheOrderOfKeys(t *testing.T) {
+	began := time.Now()
+	k := kafkatest.At(t, kafkatest.Real(t))
+	f, tr, topic := start(t, k, func(partition, n int) string {
+		switch {
+		case partition == 0 && n == 100:
+			return poison
+		case n%61 == 7:
+			return flaky
+		}
+		return "plain"
+	})
+	f.await("the poison to halt its partition", 1, func(e entry) bool { return e.what == halted })
+	for n := range ends {
+		p := f.victim()
+		if n%5 == 4 { // one more, which joins while the other dies
+			f.join("")
+		}
+		f.kill(p)
+		f.replace(n, p)
+	}
+	f.release()
+	v := finish(t, k, f, tr, topic)
+	if v.kills != ends || v.takeovers == 0 || v.cut == 0 || v.halts < 2 {
+		t.Errorf("that proves little: %v", v)
+	}
+	t.Logf("in %v", time.Since(began).Round(time.Millisecond))
+}
+
+func TestRealKafkaTerminatedWorkersDoNothingTwice(t *testing.T) {
+	began := time.Now()
+	k := kafkatest.At(t, kafkatest.Real(t))
+	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
+	for n := range ends {
+		p := f.victim()
+		if n%5 == 4 {
+			f.join("")
+		}
+		f.terminate(p)
+		f.replace(n, p)
+	}
+	v := finish(t, k, f, tr, topic)
+	if v.drained+v.again != 0 {
+		t.Errorf("%d records were begun again, although each worker drained in time", v.drained+v.again)
+	}
+	t.Logf("%d workers terminated, in %v", ends, time.Since(began).Round(time.Millisecond))
+}

@@ -1,0 +1,179 @@
+package crashtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sourcegraph/conc"
+)
+
+// patience bounds every wait for a worker: far longer than anything takes on a busy machine.
+const patience = 40 * time.Second
+
+// fleet is the workers of one test, and what they told.
+type fleet struct {
+	t     *testing.T
+	job   job
+	rng   *rand.Rand
+	log   *journal
+	write *os.File // the pipe's end that workers write to
+	live  []*process
+	n     int // workers started
+}
+
+// process is one worker.
+type process struct {
+	job
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	said  bytes.Buffer // its standard error; read only when it has ended
+	once  sync.Once
+	err   error // how it ended
+}
+
+// seed is drawn, or LANEWAY_CRASH_SEED.
+func seed(t *testing.T) uint64 {
+	n := uint64(time.Now().UnixNano())
+	if s := os.Getenv("LANEWAY_CRASH_SEED"); s != "" {
+		var err error
+		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatalf("LANEWAY_CRASH_SEED: %v", err)
+		}
+	}
+	t.Logf("LANEWAY_CRASH_SEED=%d replays this choice of victims", n)
+	return n
+}
+
+func newFleet(t *testing.T, j job) *fleet {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, job: j, rng: rand.New(rand.NewPCG(seed(t), 1)), log: newJournal(), write: w}
+	var reader conc.WaitGroup
+	reader.Go(func() { f.log.read(r) })
+	t.Cleanup(func() { // after the workers' own, so that nobody writes any more
+		_ = w.Close()
+		reader.Wait()
+		_ = r.Close()
+	})
+	return f
+}
+
+// join starts a worker: a static member if it is given an instance.
+func (f *fleet) join(instance string) *process {
+	f.t.Helper()
+	f.n++
+	p := &process{job: f.job}
+	p.Name, p.Instance = fmt.Sprintf("w%d", f.n), instance
+	config, err := json.Marshal(p.job)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	p.cmd = exec.Command(os.Args[0])
+	p.cmd.Env = append(os.Environ(), jobVar+"="+string(config))
+	p.cmd.ExtraFiles = []*os.File{f.write}
+	p.cmd.Stderr = &p.said
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		f.t.Fatalf("starting a worker: %v", err)
+	}
+	f.live = append(f.live, p)
+	f.t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		p.wait()
+		if f.t.Failed() {
+			said := p.said.String()
+			f.t.Logf("%s (%s), %v, said:\n%s", p.Name, p.Instance, p.err, said[max(0, len(said)-4000):])
+		}
+	})
+	return p
+}
+
+func (p *process) wait() {
+	p.once.Do(func() { p.err = p.cmd.Wait() })
+}
+
+// kill ends a worker as a crash does, and notes it.
+func (f *fleet) kill(p *process) {
+	f.leave(p)
+	_ = p.cmd.Process.Kill()
+	p.wait()
+	f.log.add(entry{what: killed, worker: p.Name}, nil)
+}
+
+// terminate asks workers to end, together, and returns when they have, well.
+func (f *fleet) terminate(ps ...*process) {
+	f.t.Helper()
+	for _, p := range ps {
+		f.leave(p)
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	for _, p := range ps {
+		late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+		p.wait()
+		late.Stop()
+		if p.err != nil {
+			f.t.Fatalf("%s was asked to end and ended with: %v", p.Name, p.err)
+		}
+	}
+}
+
+func (f *fleet) leave(p *process) {
+	f.live = slices.DeleteFunc(slices.Clone(f.live), func(q *process) bool { return p == q })
+}
+
+// release ends the poison in all workers that live, and in none that joins later.
+func (f *fleet) release() {
+	for _, p := range f.live {
+		if _, err := io.WriteString(p.stdin, releaseLine+"\n"); err != nil {
+			f.t.Fatalf("%s cannot be told to release: %v", p.Name, err)
+		}
+	}
+}
+
+// await waits until count lines of the wanted kind are told, from now on, and returns the last.
+func (f *fleet) await(what string, count int, wanted func(entry) bool) entry {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
+	defer cancel()
+	e, err := f.log.await(ctx, func(e entry) bool {
+		if wanted(e) {
+			count--
+		}
+		return count == 0
+	})
+	if err != nil {
+		f.t.Fatalf("waited for %s, %d more: %v", what, count, err)
+	}
+	return e
+}
+
+// victim lets the fleet work for a while and returns who dies then: mostly whoever works, sometimes anybody, who may be joining still.
+func (f *fleet) victim() *process {
+	f.t.Helper()
+	e := f.await("records to be done", 20+f.rng.IntN(260), func(e entry) bool { return e.what == done })
+	if f.rng.IntN(4) > 0 {
+		for _, p := range f.live {
+			if p.Name == e.worker {
+				return p
+			}
+		}
+	}
+	return f.live[f.rng.IntN(len(f.live))]
+}

@@ -1,0 +1,219 @@
+package crashtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A verdict is what the journal proves.
+type verdict struct {
+	records   int // distinct records done
+	kills     int
+	takeovers int            // assignments after an owner that did not let go
+	again     int            // records that they began again
+	bound     int            // and how many those may be: what was in flight, and what was done since the last commit
+	above     int            // the most that was in flight, of inFlight
+	since     map[string]int // done since the last commit, by the worker that did not let go
+	drained   int            // records begun again after an owner that let go
+	cut       int            // retries that waited when their worker was killed
+	parked    int            // retries that waited
+	lost      int            // assignments lost by workers that lived
+	halts     int
+	faults    []string
+}
+
+func (v *verdict) fault(format string, args ...any) {
+	v.faults = append(v.faults, fmt.Sprintf(format, args...))
+}
+
+// String is the figures.
+func (v *verdict) String() string {
+	return fmt.Sprintf("%d records, %d workers killed, %d assignments lost alive, %d takeovers without a drain: %d records begun again, bound %d "+
+		"(at most %d of %d in flight in a partition, %d done since a worker's last commit); after drains: %d again; %d retries parked, %d of them when they died, %d halts",
+		v.records, v.kills, v.lost, v.takeovers, v.again, v.bound, v.above, inFlight, slices.Max(append(slices.Collect(maps.Values(v.since)), 0)), v.drained, v.parked, v.cut, v.halts)
+}
+
+// term is one assignment of a partition.
+type term struct {
+	worker    string
+	epoch     int32
+	from      int64
+	begun     map[int64]bool
+	done      map[int64]bool
+	last      map[string]int64 // by key: the record begun last
+	waits     map[int64]bool   // retries
+	committed int64            // as acknowledged
+	letGo     bool
+}
+
+// place is what is known of a partition.
+type place struct {
+	before    []int64 // by offset: the record before it with its key, -1: none
+	done      map[int64]bool
+	terms     []*term
+	committed int64
+}
+
+// judge reads what the workers told. keys are those that were written, by partition and offset.
+func judge(entries []entry, keys [][]string) *verdict {
+	v := &verdict{since: map[string]int{}}
+	places := make([]*place, len(keys))
+	for n, ks := range keys {
+		places[n] = newPlace(ks)
+	}
+	for _, e := range entries {
+		switch e.what {
+		case killed:
+			v.kills++
+			continue
+		case ready, ended:
+			continue
+		}
+		p := places[e.partition]
+		if e.what == assigned {
+			v.assigned(p, e)
+			continue
+		}
+		if t := p.term(e); t == nil {
+			v.fault("without an assignment: %v", e)
+		} else {
+			v.told(p, t, e)
+		}
+	}
+	for n, p := range places {
+		v.records += len(p.done)
+		for offset := range int64(len(keys[n])) {
+			if !p.done[offset] {
+				v.fault("lost: partition %d offset %d", n, offset)
+			}
+		}
+	}
+	return v
+}
+
+func newPlace(keys []string) *place {
+	p := &place{done: map[int64]bool{}, committed: -1}
+	latest := map[string]int64{}
+	for offset, key := range keys {
+		before, ok := latest[key]
+		if !ok {
+			before = -1
+		}
+		p.before = append(p.before, before)
+		latest[key] = int64(offset)
+	}
+	return p
+}
+
+func (p *place) term(e entry) *term {
+	for _, t := range slices.Backward(p.terms) {
+		if t.worker == e.worker && t.epoch == e.epoch {
+			return t
+		}
+	}
+	return nil
+}
+
+// told judges what an assignment's worker did.
+func (v *verdict) told(p *place, t *term, e entry) {
+	switch e.what {
+	case began:
+		if before := p.before[e.offset]; before >= 0 && !p.done[before] {
+			v.fault("order: partition %d key %s: %s began %d, and %d before it is not done", e.partition, e.key, e.worker, e.offset, before)
+		}
+		if last, ok := t.last[e.key]; ok && last > e.offset || t.done[e.offset] {
+			v.fault("order: partition %d key %s: %s went back to %d from %d in one assignment", e.partition, e.key, e.worker, e.offset, last)
+		}
+		t.last[e.key] = e.offset
+		delete(t.waits, e.offset)
+		t.begun[e.offset] = true
+	case done:
+		t.done[e.offset], p.done[e.offset] = true, true
+	case committed:
+		t.committed = max(t.committed, e.offset)
+		p.committed = max(p.committed, e.offset)
+		for offset := t.from; offset < e.offset; offset++ {
+			if !p.done[offset] {
+				v.fault("partition %d: %d is committed and %d below it is not done", e.partition, e.offset, offset)
+				break
+			}
+		}
+	case revoked:
+		t.letGo = true
+	case lost:
+		v.lost++
+	case parked:
+		v.parked++
+		t.waits[e.offset] = true
+	case halted:
+		v.halts++
+	}
+}
+
+// assigned judges what a takeover repeats: of an owner that did not let go, at most what it had in flight and what it had done since its last
+// commit; of one that did, nothing that it had committed, and all that it had done without a gap is.
+func (v *verdict) assigned(p *place, e entry) {
+	if e.offset < p.committed {
+		v.fault("partition %d: %s goes back to %d, and %d is committed", e.partition, e.worker, e.offset, p.committed)
+	}
+	if n := len(p.terms); n > 0 {
+		before := p.terms[n-1]
+		again, uncommitted, above := before.beyond(e.offset)
+		bound := uncommitted + inFlight
+		if above > inFlight {
+			v.fault("partition %d: %s had %d records in flight above its watermark, %d are allowed", e.partition, before.worker, above, inFlight)
+		}
+		if again > bound {
+			v.fault("partition %d: %d records of %s begin again, the bound is %d in flight and %d done since the last commit", e.partition, again, before.worker,
+				inFlight, uncommitted)
+		}
+		switch {
+		case before.letGo:
+			v.drained += again
+			if uncommitted > 0 {
+				v.fault("partition %d: %s let it go with %d done and not committed", e.partition, before.worker, uncommitted)
+			}
+		default:
+			v.takeovers++
+			v.again += again
+			v.bound += bound
+			v.above = max(v.above, above)
+			v.cut += len(before.waits)
+			v.since[before.worker] += uncommitted
+			if n := v.since[before.worker]; n > 10*commitEvery {
+				v.fault("%s had %d records done since its last commit, which comes every %d: its committer stood still", before.worker, n, commitEvery)
+			}
+		}
+	}
+	p.terms = append(p.terms, &term{worker: e.worker, epoch: e.epoch, from: e.offset, begun: map[int64]bool{}, done: map[int64]bool{},
+		last: map[string]int64{}, waits: map[int64]bool{}, committed: -1})
+}
+
+// beyond counts what the assignment had begun from an offset on, what was done since its last commit, and what lay above its watermark.
+func (t *term) beyond(offset int64) (again, uncommitted, above int) {
+	watermark := t.from
+	for t.done[watermark] {
+		watermark++
+	}
+	uncommitted = int(watermark - max(t.from, t.committed))
+	for o := range t.begun {
+		if o >= offset {
+			again++
+		}
+		if o >= watermark {
+			above++
+		}
+	}
+	return again, uncommitted, above
+}
+
+// problem is all faults in one text, empty if there are none.
+func (v *verdict) problem() string {
+	const shown = 20
+	if len(v.faults) <= shown {
+		return strings.Join(v.faults, "\n")
+	}
+	return fmt.Sprintf("%s\nand %d more", strings.Join(v.faults[:shown], "\n"), len(v.faults)-shown)
+}

@@ -1,0 +1,197 @@
+package crashtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// job is what a worker process is started with, in the variable jobVar.
+type job struct {
+	Name     string
+	Instance string // of a static member; empty: a dynamic one
+	Brokers  []string
+	Group    string
+	Topic    string
+	Session  time.Duration
+}
+
+const jobVar = "LANEWAY_CRASH_JOB"
+
+// What bounds the duplicates.
+const (
+	inFlight    = 16  // records per partition between the watermark and the fetch position
+	commitEvery = 100 // records over all partitions
+	commitWait  = 250 * time.Millisecond
+)
+
+const retryWait = 150 * time.Millisecond
+
+const (
+	session   = 2 * time.Second // short, so that the dead are soon missed
+	rebalance = 10 * time.Second
+	drain     = 5 * time.Second
+)
+
+// Values that a handler does not just take.
+const (
+	flaky  = "flaky"  // fails twice in each process, then succeeds
+	poison = "poison" // fails until it is released, and halts its partition
+)
+
+// worker is a process that runs the chain.
+type worker struct {
+	job
+	out      *os.File
+	pipeline *stream.Pipeline
+	halts    chan stream.Halt // room for all there can be; never closed
+
+	mu       sync.Mutex // guards what follows
+	epochs   map[int]int32
+	tries    map[stream.TopicPartition]map[int64]int
+	released bool
+}
+
+// runWorker is main of a worker; it returns the exit code.
+func runWorker(config string) int {
+	w := &worker{out: os.NewFile(3, "journal"), halts: make(chan stream.Halt, 64), epochs: map[int]int32{},
+		tries: map[stream.TopicPartition]map[int64]int{}}
+	if err := json.Unmarshal([]byte(config), &w.job); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	var err error
+	w.pipeline, err = source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
+		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
+		GroupByKey().
+		Concurrent(16, w.handle).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: func(int) time.Duration { return retryWait }}).
+		HaltOnError().
+		CommitEvery(commitEvery, commitWait).
+		Build(stream.MaxInFlight(inFlight, 1<<20), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	go w.obey() // ends with the process: it reads what the test says
+	releasing, done := context.WithCancel(context.Background())
+	var release conc.WaitGroup
+	release.Go(func() { w.release(releasing) })
+	w.tell(ready, 0, 0, "-")
+	err = w.pipeline.Run(ctx)
+	done()
+	release.Wait()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Run:", err)
+		return 1
+	}
+	w.tell(ended, 0, 0, "-")
+	return 0
+}
+
+// handle is the work: it takes a few milliseconds, and tells when it begins and ends.
+func (w *worker) handle(ctx context.Context, m kafka.Message) error {
+	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(m.Partition); return &e })
+	say := func(what string) { w.write(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
+	say(began)
+	took := time.NewTimer(time.Duration(1+m.Offset*7919%19) * time.Millisecond)
+	defer took.Stop()
+	select {
+	case <-took.C:
+	case <-ctx.Done():
+		say(failed)
+		return context.Cause(ctx)
+	}
+	if err := w.fails(&m); err != nil {
+		say(failed)
+		return err
+	}
+	say(done)
+	return nil
+}
+
+var (
+	errFlaky  = errors.New("not yet")
+	errPoison = stream.Permanent(errors.New("poison"))
+)
+
+func (w *worker) fails(m *kafka.Message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch string(m.Value) {
+	case flaky:
+		tp := stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}
+		if w.tries[tp] == nil {
+			w.tries[tp] = map[int64]int{}
+		}
+		if w.tries[tp][m.Offset]++; w.tries[tp][m.Offset] <= 2 {
+			return errFlaky
+		}
+	case poison:
+		if !w.released {
+			return errPoison
+		}
+	}
+	return nil
+}
+
+// event tells what the pipeline did.
+func (w *worker) event(e stream.Event) {
+	switch e := e.(type) {
+	case stream.Assigned:
+		w.mu.Lock()
+		w.epochs[e.Partition] = e.Epoch
+		w.mu.Unlock()
+		w.write(entry{assigned, w.Name, e.Epoch, e.Partition, e.Offset, "-"})
+	case stream.Revoked:
+		w.write(entry{revoked, w.Name, e.Epoch, e.Partition, e.Committed, "-"})
+	case stream.Lost:
+		w.write(entry{lost, w.Name, e.Epoch, e.Partition, 0, "-"})
+	case stream.Committed:
+		for tp, offset := range e.Offsets {
+			w.tell(committed, tp.Partition, offset, "-")
+		}
+	case stream.Retrying:
+		w.tell(parked, e.Meta.Partition, e.Meta.Offset, "-")
+	case stream.Halted:
+		w.write(entry{halted, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+		w.halts <- e.Halt
+	case stream.Resumed:
+		w.write(entry{resumed, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+	case stream.SourceEvent:
+		fmt.Fprintf(os.Stderr, "%s %s %v: %s %v\n", time.Now().Format("05.000"), e.Name, e.TopicPartition, e.Text, e.Err)
+	case stream.CommitFailed:
+		fmt.Fprintf(os.Stderr, "%s commit failed %v: %v\n", time.Now().Format("05.000"), e.TopicPartition, e.Err)
+	}
+}
+
+func (w *worker) epoch(partition int) int32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.epochs[partition]
+}
+
+func (w *worker) tell(what string, partition int, offset int64, key string) {
+	w.write(entry{what, w.Name, w.epoch(partition), partition, offset, key})
+}
+
+// write is one write: lines of several workers never mix, and what was written survives this process.
+func (w *worker) write(e entry) {
+	if _, err := w.out.WriteString(e.String()); err != nil {
+		os.Exit(3) // the test is gone
+	}
+}
