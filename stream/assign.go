@@ -77,7 +77,11 @@ func (r *run) drop(p *part) {
 		delete(r.parts, p.tp)
 		r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
 	}
+	left := r.list
 	r.mu.Unlock()
+	for _, q := range left {
+		q.wakeSource() // shares have grown
+	}
 }
 
 func (r *run) lose(err error, ps []*part) {

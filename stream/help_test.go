@@ -342,3 +342,13 @@ func elapse(d time.Duration) {
 func flat(_ ctx, b []string) (iter.Seq[string], error) { return slices.Values(b), nil }
 
 type seq[T any] = iter.Seq[T]
+
+// release ends all holds.
+func (w *work) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for v, ch := range w.holds {
+		close(ch)
+		delete(w.holds, v)
+	}
+}

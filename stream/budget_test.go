@@ -1,0 +1,221 @@
+package stream_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestMaxInFlightBoundsWhatIsHeld(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, count("a", 100)...)
+		put(l, 1, count("b", 100)...)
+		release := w.hold("a0")
+		j := start(t, l, commitNow(input.Concurrent(4, w.do)), stream.MaxInFlight(10, 1<<20))
+		s := j.Snapshot().Partitions
+		if s[0].InFlight > 10 || s[0].Next > 10 {
+			t.Errorf("behind a0: %+v", s[0])
+		}
+		j.committed(0, 100)
+		release()
+		synctest.Wait()
+		j.committed(100, 100)
+	})
+}
+
+func TestByteBudgetIsSharedFairly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand := newHand(4)
+		w := newWork()
+		for _, v := range []string{"a", "b", "c", "d"} {
+			w.hold(v)
+		}
+		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100, 4000))
+		for i, p := range hand.parts {
+			if _, bytes := p.Room(); bytes != 1000 {
+				t.Errorf("partition %d has room for %d bytes, its share is 1000", i, bytes)
+			}
+		}
+		hand.feed(0, 900, "a")
+		hand.feed(1, 100, "b")
+		synctest.Wait()
+		hand.feed(0, 200, "a")
+		if n, bytes := hand.parts[0].Room(); n != 0 || bytes != 0 {
+			t.Errorf("a partition over its share has room for %d records, %d bytes", n, bytes)
+		}
+		if n, bytes := hand.parts[1].Room(); n != 99 || bytes != 900 {
+			t.Errorf("another one has room for %d records, %d bytes; want 99 and 900", n, bytes)
+		}
+		j.cancel()
+		w.release()
+	})
+}
+
+func TestEveryPartitionMayHoldOneRecord(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand := newHand(8)
+		w := newWork()
+		for _, v := range []string{"a", "b"} {
+			w.hold(v)
+		}
+		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1, 1))
+		hand.feed(0, 1<<30, "a") // far over everything there is
+		for i, p := range hand.parts[1:] {
+			if n, bytes := p.Room(); n != 1 || bytes < 1 {
+				t.Errorf("partition %d has room for %d records, %d bytes; each may hold one", i+1, n, bytes)
+			}
+		}
+		hand.feed(1, 1<<30, "b")
+		synctest.Wait()
+		same(t, "at work", w.now(), []string{"a", "b"})
+		j.cancel()
+		w.release()
+	})
+}
+
+func TestRoomComesBackWithAWake(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand := newHand(1)
+		w := newWork()
+		release := w.hold("a")
+		j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1, 100))
+		hand.feed(0, 1, "a")
+		if n, _ := hand.parts[0].Room(); n != 0 {
+			t.Fatalf("room for %d", n)
+		}
+		select {
+		case <-hand.wake:
+			t.Fatal("woken without room")
+		default:
+		}
+		release()
+		synctest.Wait()
+		select {
+		case <-hand.wake:
+		default:
+			t.Error("not woken")
+		}
+		if n, _ := hand.parts[0].Room(); n != 1 {
+			t.Errorf("room for %d", n)
+		}
+		j.cancel()
+	})
+}
+
+func TestRoomGrowsAndWakesWhenPartitionsLeave(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand := newHand(2)
+		w := newWork()
+		w.hold("a")
+		j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100, 1000))
+		hand.feed(0, 480, "a")
+		if n, _ := hand.parts[0].Room(); n == 0 {
+			t.Fatal("no room")
+		}
+		hand.feed(0, 100, "a")
+		if n, _ := hand.parts[0].Room(); n != 0 {
+			t.Fatalf("room for %d with 580 of 500 bytes", n)
+		}
+		hand.in.Lose(errBoom, hand.parts[1])
+		synctest.Wait()
+		select {
+		case <-hand.wake:
+		default:
+			t.Error("not woken, though its share has doubled")
+		}
+		if _, bytes := hand.parts[0].Room(); bytes != 420 {
+			t.Errorf("room for %d bytes, want 420 of 1000", bytes)
+		}
+		j.cancel()
+		w.release()
+	})
+}
+
+func TestFeedAfterAHaltOrARevokeDoesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand := newHand(2)
+		w := newWork().poison("x", errBoom)
+		j := hand.start(t, commitNow(hand.chain().GroupByPartition().Serial(w.do).HaltOnError()))
+		hand.feed(0, 1, "x")
+		synctest.Wait()
+		hand.feed(0, 1, "y")
+		if next := hand.parts[0].Next(); next != 1 {
+			t.Errorf("the position moved to %d by what was not taken", next)
+		}
+		hand.in.Revoke(t.Context(), hand.parts[1])
+		hand.feed(1, 1, "z")
+		synctest.Wait()
+		same(t, "tried", w.tried(), []string{"x"})
+		if n, _ := hand.parts[1].Room(); n != 0 {
+			t.Errorf("a revoked partition has room for %d", n)
+		}
+		j.cancel()
+	})
+}
+
+// hand is a source that does what the test does with it.
+type hand struct {
+	n     int
+	in    *stream.Intake[string]
+	parts []*stream.Partition[string]
+	wake  chan struct{}
+	ready chan struct{}
+}
+
+func newHand(n int) *hand {
+	return &hand{n: n, wake: make(chan struct{}, 1), ready: make(chan struct{})}
+}
+
+func (h *hand) chain() stream.Stream[string] {
+	return stream.From(func() stream.Source[string] { return h })
+}
+
+func (h *hand) start(t *testing.T, s stream.Stream[string], opts ...stream.Option) *job {
+	t.Helper()
+	j := launch(t, nil, nil, s, opts...)
+	<-h.ready
+	return j
+}
+
+func (h *hand) Info() stream.SourceInfo { return stream.SourceInfo{Name: "hand"} }
+
+func (h *hand) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+
+func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
+	h.in = in
+	var as []stream.Assignment
+	for i := range h.n {
+		as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "h", Partition: i}, Committed: -1, Wake: func() {
+			select {
+			case h.wake <- struct{}{}:
+			default:
+			}
+		}})
+	}
+	h.parts, err = in.Assign(c, as...)
+	close(h.ready)
+	<-c.Done()
+	return err
+}
+
+// feed hands one value over, which keeps so many bytes alive.
+func (h *hand) feed(part int, bytes int64, v string) {
+	p := h.parts[part]
+	from := p.Next()
+	p.Feed([]string{v}, place{p.TP(), from}, from+1, bytes)
+}
+
+// place is the lineage of one value.
+type place struct {
+	tp     stream.TopicPartition
+	offset int64
+}
+
+func (p place) Meta(int) stream.Meta {
+	return stream.Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: p.offset}
+}
+func (p place) Key(int) []byte   { return nil }
+func (p place) Offset(int) int64 { return p.offset }
