@@ -1,0 +1,238 @@
+package laneway_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/laneway-go/laneway"
+
+// room is a package of this repository, in whatever module.
+type room struct {
+	dir   string   // "." for the root
+	files []source // tests too
+}
+
+type source struct {
+	name string
+	test bool
+	ast  *ast.File
+}
+
+// rooms parses the repository.
+func rooms(t *testing.T) (rs []*room) {
+	t.Helper()
+	byDir := map[string]*room{}
+	fset := token.NewFileSet()
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.IsDir() || path.Ext(name) != ".go":
+			return nil
+		}
+		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(name))
+		r := byDir[dir]
+		if r == nil {
+			r = &room{dir: dir}
+			byDir[dir] = r
+			rs = append(rs, r)
+		}
+		r.files = append(r.files, source{name, strings.HasSuffix(name, "_test.go"), f})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rs) < 10 {
+		t.Fatalf("only %d packages were found: is this the root of the repository?", len(rs))
+	}
+	return rs
+}
+
+func (s source) imports() (paths []string) {
+	for _, i := range s.ast.Imports {
+		p, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			panic(err) // it was parsed
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+// inward says which packages of ours each may import outside its tests. A package that is not here may import none: that is where the
+// argument about a new one begins.
+var inward = map[string][]string{
+	"stream":               {"internal/lane", "internal/ledger"},
+	"stream/streamtest":    {"stream"},
+	"ops":                  {"stream"},
+	"sink":                 {"stream"},
+	"source":               {"stream", "internal/kafka/batch", "internal/kafka/fetch", "internal/kafka/group", "internal/kafka/wire"},
+	"internal/kafka/fetch": {"internal/kafka/batch", "internal/kafka/wire"},
+	"internal/kafka/group": {"internal/kafka/wire"},
+	"examples/quickstart":  {"ops", "source", "stream"},
+	"internal/lane":        {},
+	"internal/ledger":      {},
+	"internal/kafka/batch": {},
+	"internal/kafka/wire":  {},
+	"internal/kafkatest":   {},
+	"internal/crashtest":   {},
+	"bench":                {},
+	"examples":             {},
+	".":                    {},
+}
+
+func TestImportsPointInward(t *testing.T) {
+	for _, r := range rooms(t) {
+		for _, f := range r.files {
+			for _, p := range f.imports() {
+				ours, ok := strings.CutPrefix(p, module+"/")
+				if ok && !f.test && !slices.Contains(inward[r.dir], ours) {
+					t.Errorf("%s imports %s, which %s may not", f.name, ours, r.dir)
+				}
+			}
+		}
+	}
+}
+
+// What a user's worker links is kafka-go, kmsg's spelling of the protocol, and few more: a second client or a broker belongs to tests.
+func TestTheLibraryHasOneKafkaClient(t *testing.T) {
+	for _, r := range rooms(t) {
+		if r.dir == "internal/kafkatest" || strings.HasPrefix(r.dir, "examples") || strings.HasPrefix(r.dir, "bench") {
+			continue
+		}
+		for _, f := range r.files {
+			for _, p := range f.imports() {
+				if f.test {
+					continue
+				}
+				if strings.HasPrefix(p, "github.com/twmb/franz-go") && p != "github.com/twmb/franz-go/pkg/kmsg" {
+					t.Errorf("%s imports %s outside a test", f.name, p)
+				}
+				if p == "testing" || strings.HasSuffix(p, "/kafkatest") {
+					t.Errorf("%s imports %s, which is for tests", f.name, p)
+				}
+			}
+		}
+	}
+}
+
+// kafka-go's messages are what handlers get; its reader, group and client calls are not what Laneway is built on (see ARCHITECTURE.md).
+func TestOnlyTheKafkaRoomsKnowTheProtocol(t *testing.T) {
+	for _, r := range rooms(t) {
+		if strings.HasPrefix(r.dir, "internal/kafka") {
+			continue
+		}
+		for _, f := range r.files {
+			for _, p := range f.imports() {
+				if !f.test && (strings.HasPrefix(p, "github.com/segmentio/kafka-go/") || strings.HasSuffix(p, "/kmsg") && !strings.HasPrefix(r.dir, "examples")) {
+					t.Errorf("%s imports %s", f.name, p)
+				}
+			}
+		}
+	}
+}
+
+// A goroutine that conc did not start has no owner that waits for it and carries its panic.
+func TestGoroutinesAreStartedThroughConc(t *testing.T) {
+	for _, r := range rooms(t) {
+		for _, f := range r.files {
+			if f.test {
+				continue
+			}
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				if _, ok := n.(*ast.GoStmt); ok {
+					t.Errorf("%s has a go statement in it: use a conc.WaitGroup of an owner that waits", f.name)
+				}
+				return true
+			})
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, r := range rooms(t) {
+		if !slices.ContainsFunc(r.files, func(f source) bool { return !f.test && f.ast.Doc != nil }) {
+			t.Errorf("%s has no package comment", r.dir)
+		}
+	}
+}
+
+func TestArchitectureListsEveryPackage(t *testing.T) {
+	doc := read(t, "ARCHITECTURE.md")
+	for _, r := range rooms(t) {
+		if r.dir != "." && !strings.Contains(doc, "`"+r.dir+"/`") {
+			t.Errorf("ARCHITECTURE.md has no line for `%s/`", r.dir)
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z][a-z0-9/]*/)`").FindAllStringSubmatch(doc, -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("ARCHITECTURE.md speaks of `%s`, which is not there", m[1])
+		}
+	}
+}
+
+// A map that sends its reader to a file that was renamed is worse than none.
+func TestArchitectureNamesFilesThatAreThere(t *testing.T) {
+	there := map[string]bool{}
+	for _, r := range rooms(t) {
+		for _, f := range r.files {
+			there[path.Base(filepath.ToSlash(f.name))] = true
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z_]+\\.go)`").FindAllStringSubmatch(read(t, "ARCHITECTURE.md"), -1) {
+		if !there[m[1]] {
+			t.Errorf("ARCHITECTURE.md speaks of %s, which is not there", m[1])
+		}
+	}
+}
+
+// The chain that README shows is the one that its first command runs.
+func TestReadmeShowsTheQuickstartsChain(t *testing.T) {
+	readme := words(read(t, "README.md"))
+	main := read(t, "examples/quickstart/main.go")
+	begin, end := strings.Index(main, "Map(ops.JSON"), strings.Index(main, "CommitEvery(1000, time.Second)")
+	if begin < 0 || end < begin {
+		t.Fatal("examples/quickstart/main.go has lost its chain")
+	}
+	for line := range strings.Lines(main[begin:end]) {
+		if code, _, _ := strings.Cut(line, "//"); !strings.Contains(readme, words(code)) {
+			t.Errorf("README.md does not have %q", strings.TrimSpace(code))
+		}
+	}
+	for _, command := range []string{"GOTOOLCHAIN=auto go run ./examples/quickstart", "GOTOOLCHAIN=auto go test ./... ./examples/..."} {
+		if !strings.Contains(readme, command) {
+			t.Errorf("README.md does not have the command %q", command)
+		}
+	}
+}
+
+// words makes texts comparable whatever their white space.
+func words(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(fmt.Errorf("%w: tests of the repository run in its root", err))
+	}
+	return string(b)
+}
