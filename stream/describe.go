@@ -26,6 +26,7 @@ type StageInfo struct {
 type StepInfo struct {
 	Name     string
 	Word     string
+	Detail   string   // "up to 100, or 1s after the first"; empty: nothing more to say
 	Policies []string // as they escalate
 }
 
@@ -116,11 +117,32 @@ func (sg *stagePlan) orderText() string {
 
 func (p *plan) stepInfo(n *node) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
 	return info
+}
+
+// detail is what else a node was told.
+func (n *node) detail() string {
+	var s []string
+	switch n.kind {
+	case kindBatch:
+		s = append(s, fmt.Sprintf("up to %d", n.n))
+		if n.wait > 0 {
+			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
+		}
+		if n.across {
+			s = append(s, "across partitions")
+		}
+	case kindThrottle:
+		s = append(s, fmt.Sprintf("%g a second in bursts of %d", n.rate, n.n))
+	}
+	if n.opts.timeout > 0 {
+		s = append(s, fmt.Sprintf("each attempt within %v", n.opts.timeout))
+	}
+	return strings.Join(s, ", ")
 }
 
 func (p *policy) text() string {
@@ -132,6 +154,18 @@ func (p *policy) text() string {
 		s += " (when it matches)"
 	}
 	return s
+}
+
+// title is what the step is, on one line.
+func (s StepInfo) title() string {
+	title := s.Word
+	if s.Name != strings.ToLower(s.Word) {
+		title += " " + s.Name
+	}
+	if s.Detail != "" {
+		title += " (" + s.Detail + ")"
+	}
+	return title
 }
 
 // fate is the policies of a step in words.
@@ -152,7 +186,7 @@ func (t Topology) String() string {
 	for i, sg := range t.Stages {
 		fmt.Fprintf(&b, "  stage %d: %s; order kept: %s\n", i+1, sg.Degree, sg.Order)
 		for _, st := range sg.Steps {
-			fmt.Fprintf(&b, "    %s %s", st.Word, st.Name)
+			fmt.Fprintf(&b, "    %s", st.title())
 			if f := st.fate(); f != "" {
 				fmt.Fprintf(&b, " — on error: %s", f)
 			}
@@ -201,7 +235,7 @@ func (t Topology) draw(open func(int, string), node func(id, label string), shut
 	for i, sg := range t.Stages {
 		open(i+1, sg.Degree+"; order kept: "+sg.Order)
 		for k, st := range sg.Steps {
-			label := st.Word + " " + st.Name
+			label := st.title()
 			if f := st.fate(); f != "" {
 				label += "; on error: " + f
 			}

@@ -131,9 +131,13 @@ func (r *run) work(ctx context.Context) error {
 		if err == nil && ctx.Err() == nil {
 			return r.finishAll(ctx)
 		}
-		r.drain(ctx)
+		if ctx.Err() == nil {
+			r.drain(err)
+		} else {
+			r.drain(context.Cause(ctx))
+		}
 	case <-ctx.Done():
-		r.drain(ctx)
+		r.drain(context.Cause(ctx))
 		select {
 		case err = <-ended:
 		case <-r.pastDrain():
@@ -146,7 +150,7 @@ func (r *run) work(ctx context.Context) error {
 }
 
 // drain begins the end: nothing new is begun.
-func (r *run) drain(ctx context.Context) {
+func (r *run) drain(cause error) {
 	r.mu.Lock()
 	r.deadline = time.Now().Add(r.opts.drain)
 	r.mu.Unlock()
@@ -157,7 +161,7 @@ func (r *run) drain(ctx context.Context) {
 		r.settle(p)
 	}
 	r.settle(r.whole)
-	r.emit(Draining{context.Cause(ctx)})
+	r.emit(Draining{cause})
 }
 
 // pastDrain is closed, or sent to, when a source should have returned long ago.
@@ -176,7 +180,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	atRest := func(p *part) bool { return p.led.AtRest() }
 	if !r.await(ctx, ps, atRest) || r.committer.now(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
 		if ctx.Err() != nil {
-			r.drain(ctx)
+			r.drain(context.Cause(ctx))
 		}
 	}
 	halted := r.halts()

@@ -262,11 +262,16 @@ func funcName(f any) string {
 		return ""
 	}
 	name := runtime.FuncForPC(v.Pointer()).Name()
-	name = name[strings.LastIndexByte(name, '/')+1:]
-	name, _, _ = strings.Cut(name, "[")
+	for open := strings.IndexByte(name, '['); open >= 0; open = strings.IndexByte(name, '[') { // type arguments
+		shut := strings.IndexByte(name, ']')
+		if shut < open {
+			return ""
+		}
+		name = name[:open] + name[shut+1:]
+	}
 	name = strings.TrimSuffix(name, "-fm")
 	name = name[strings.LastIndexByte(name, '.')+1:]
-	if strings.HasPrefix(name, "func") || name == "" || name[0] >= '0' && name[0] <= '9' {
+	if literal := strings.TrimPrefix(name, "func"); literal == "" || literal[0] >= '0' && literal[0] <= '9' { // the compiler's: func1, or 1 within it
 		return ""
 	}
 	return name

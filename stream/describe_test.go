@@ -1,0 +1,107 @@
+package stream_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		must(t, os.MkdirAll("testdata", 0o755))
+		must(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	must(t, err)
+	if got != string(want) {
+		t.Errorf("%s is not what is described now; if that is meant, run with -update. Got:\n%s", file, got)
+	}
+}
+
+func decode(_ context.Context, v string) (int, error)  { return len(v), nil }
+func charge(_ context.Context, n int) (string, error)  { return "", nil }
+func publish(_ context.Context, b []string) error      { return nil }
+func known(n int) bool                                 { return n > 0 }
+func customer(n int) int                               { return n }
+func functional(_ context.Context, n int) (int, error) { return n, nil }
+func forward(_ context.Context, in in, out out) error  { return nil }
+func generic[T any](_ context.Context, v T) (T, error) { return v, nil }
+
+type gateway struct{}
+
+func (gateway) Charge(_ context.Context, n int) (int, error)  { return n, nil }
+func (*gateway) Refund(_ context.Context, n int) (int, error) { return n, nil }
+
+func TestDescribe(t *testing.T) {
+	s := of(stream.SourceInfo{Name: "kafka orders, payments"})
+	for name, chain := range map[string]buildable{
+		"readme": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
+			CommitEvery(1000, time.Second),
+		"everything": s.Map(decode).Filter(known).
+			RetryOnError(stream.RetryPolicy{}, stream.When(is(errBoom))).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError().
+			GroupBy(customer).MapConcurrent(8, charge, stream.Named("charge cards"), stream.MaxPartitions(2)).SkipOnError().
+			Throttle(100, 10).Ungroup().Transform("reorder", forward).
+			Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
+		"at-most-once": s.Serial(pass).CommitEvery(10, 0).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
+		"no-degree":    s.Map(decode),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := chain.Build(stream.Named("billing"))
+			must(t, err)
+			d := p.Describe()
+			golden(t, name+".txt", d.String())
+			golden(t, name+".mmd", d.Mermaid())
+			golden(t, name+".dot", d.DOT())
+		})
+	}
+}
+
+func TestAStepIsNamedAfterItsFunction(t *testing.T) {
+	s := of(stream.SourceInfo{Name: "quiet"}).Map(decode)
+	literal := func(_ context.Context, n int) (int, error) { return n, nil }
+	for want, chain := range map[string]buildable{
+		"charge":     s.MapSerial(charge),
+		"Charge":     s.MapSerial(gateway{}.Charge),
+		"Refund":     s.MapSerial((&gateway{}).Refund),
+		"functional": s.MapSerial(functional),
+		"generic":    s.MapSerial(generic[int]),
+		"mapserial":  s.MapSerial(literal),
+		"mine":       s.MapSerial(charge, stream.Named("mine")),
+		"door":       s.Transform("door", func(context.Context, <-chan stream.Elem[int], chan<- stream.Elem[int]) error { return nil }),
+		"known":      s.Filter(known),
+		"decode-2":   of(stream.SourceInfo{}).Map(decode).Ungroup().Map(generic[int]).Map(generic[int], stream.Named("x")).Map(itoa).Map(decode),
+	} {
+		t.Run(want, func(t *testing.T) {
+			p, err := chain.Build()
+			must(t, err)
+			stages := p.Describe().Stages
+			steps := stages[len(stages)-1].Steps
+			if len(steps) == 0 {
+				steps = stages[len(stages)-2].Steps
+			}
+			if got := steps[len(steps)-1].Name; got != want {
+				t.Errorf("named %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func itoa(context.Context, int) (string, error) { return "", nil }
+
+func TestAPipelineIsNamedAfterItsSource(t *testing.T) {
+	p, err := of(stream.SourceInfo{Name: "kafka orders"}).Build()
+	must(t, err)
+	if d := p.Describe(); d.Name != "kafka orders" || d.Source != "kafka orders" {
+		t.Errorf("described as %q from %q", d.Name, d.Source)
+	}
+}
