@@ -3,6 +3,7 @@ package streamtest
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,15 +18,17 @@ var (
 
 // Member is one process of the group that reads a log: the source of one pipeline. What it is assigned, the test decides.
 type Member[T any] struct {
-	log  *Log[T]
-	auto bool
-	wake chan struct{}          // room for one; never closed
-	cmds chan func(*session[T]) // taken by Run; never closed
-	ends chan struct{}          // closed when Run has returned
-	mu   sync.Mutex             // guards what follows
-	down bool                   // crashed: commits are refused
-	fail func(map[stream.TopicPartition]int64) error
-	once sync.Once
+	log   *Log[T]
+	auto  bool
+	wake  chan struct{}          // room for one; never closed
+	cmds  chan func(*session[T]) // taken by Run; never closed
+	ends  chan struct{}          // closed when Run has returned
+	mu    sync.Mutex             // guards what follows
+	down  bool                   // crashed: commits are refused
+	owned map[int]int            // the number of the assignment of each partition that is neither lost nor revoked to the end
+	given int                    // assignments so far
+	fail  func(map[stream.TopicPartition]int64) error
+	once  sync.Once
 }
 
 // Source returns the option that runs a chain on the log, as the only member: every partition is assigned to it from the start, at what is committed.
@@ -37,7 +40,8 @@ func (l *Log[T]) Source() stream.Option {
 
 // Member returns a member without partitions.
 func (l *Log[T]) Member() *Member[T] {
-	return &Member[T]{log: l, wake: make(chan struct{}, 1), cmds: make(chan func(*session[T])), ends: make(chan struct{})}
+	return &Member[T]{log: l, wake: make(chan struct{}, 1), cmds: make(chan func(*session[T])), ends: make(chan struct{}),
+		owned: map[int]int{}}
 }
 
 // Source returns the option that makes the member the source of a chain. A member serves one Run.
@@ -90,11 +94,38 @@ func (m *Member[T]) Crash() {
 	_ = m.do(func(s *session[T]) error { return ErrCrashed })
 }
 
-// FailCommits lets f decide about each commit request: what it returns is the answer. nil: all succeed again.
+// FailCommits lets f decide about each commit request: what it returns is the answer, and a *stream.CommitError stores the partitions that it does
+// not name. nil: all succeed again.
 func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = f
+}
+
+// own notes which partitions the member may commit.
+func (m *Member[T]) own(partitions []int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, n := range partitions {
+		m.given++
+		m.owned[n] = m.given
+	}
+}
+
+// disowner ends what is assigned now, when it is called.
+func (m *Member[T]) disowner(partitions []int) func() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := maps.Clone(m.owned)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, n := range partitions {
+			if m.owned[n] == now[n] {
+				delete(m.owned, n)
+			}
+		}
+	}
 }
 
 func (m *Member[T]) do(f func(*session[T]) error) error {
@@ -122,24 +153,40 @@ func (m *Member[T]) Info() stream.SourceInfo {
 // Commit implements stream.Source.
 func (m *Member[T]) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
 	m.mu.Lock()
-	down, fail := m.down, m.fail
+	down, fail, asked := m.down, m.fail, maps.Clone(m.owned)
 	m.mu.Unlock()
 	if down {
 		return ErrCrashed
 	}
+	var err error
 	if fail != nil {
-		if err := fail(offsets); err != nil {
-			return err
-		}
+		err = fail(offsets)
 	}
-	m.log.commit(offsets)
-	return nil
+	var refused *stream.CommitError
+	if err != nil && !errors.As(err, &refused) {
+		return err
+	}
+	stored := map[stream.TopicPartition]int64{}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for tp, offset := range offsets {
+		now, still := m.owned[tp.Partition]
+		if !still || now != asked[tp.Partition] || refused != nil && refused.Errs[tp] != nil {
+			continue // refused, or lost meanwhile and none of its business any more
+		}
+		stored[tp] = offset
+	}
+	if m.down { // it has crashed while the request was on its way
+		return ErrCrashed
+	}
+	m.log.commit(stored)
+	return err
 }
 
 // Run implements stream.Source.
 func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 	defer m.once.Do(func() { close(m.ends) })
-	s := &session[T]{m: m, ctx: ctx, in: in, parts: map[int]*stream.Partition[T]{}}
+	s := &session[T]{m: m, ctx: ctx, in: in, parts: map[int]*stream.Partition[T]{}, leaving: map[int]leave[T]{}}
 	defer s.wg.Wait()
 	in.Online(nil)
 	if m.auto {
@@ -161,7 +208,7 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 		case <-m.wake:
 		case cmd := <-m.cmds:
 			if cmd(s); s.crashed {
-				s.lose(ErrCrashed, s.owned())
+				s.lose(ErrCrashed, s.all())
 				return stream.Permanent(ErrCrashed)
 			}
 		case <-ctx.Done():

@@ -18,8 +18,16 @@ type session[T any] struct {
 	ctx     context.Context
 	in      *stream.Intake[T]
 	parts   map[int]*stream.Partition[T]
-	wg      conc.WaitGroup // revocations under way
+	leaving map[int]leave[T] // revoked last: they can be lost until they are let go
+	wg      conc.WaitGroup   // revocations under way
+	had     bool             // a partition, ever
 	crashed bool
+}
+
+// leave is a partition on its way out.
+type leave[T any] struct {
+	p    *stream.Partition[T]
+	done chan struct{} // closed when it is let go
 }
 
 // feedMax is how many records are handed over at a time.
@@ -36,7 +44,9 @@ func (s *session[T]) assign(ns []int) error {
 			}
 		}})
 	}
+	s.m.own(ns)
 	ps, err := s.in.Assign(s.ctx, as...)
+	s.had = s.had || len(ps) > 0
 	for i, p := range ps {
 		s.parts[ns[i]] = p
 	}
@@ -58,10 +68,20 @@ func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
 	return ps
 }
 
-// revoke drains partitions beside the feeding of the others; done is closed when they are let go.
+// revoke drains partitions beside the feeding of the others; done is closed when they are let go, those too that are on their way already.
 func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{}) {
+	var others []chan struct{}
+	for _, n := range ns {
+		if l, ok := s.leaving[n]; ok {
+			others = append(others, l.done)
+		}
+	}
 	ps := s.take(ns)
 	done = make(chan struct{})
+	for _, p := range ps {
+		s.leaving[p.TP().Partition] = leave[T]{p, done}
+	}
+	free := s.m.disowner(ns)
 	s.wg.Go(func() {
 		defer close(done)
 		ctx := context.WithoutCancel(s.ctx)
@@ -71,13 +91,29 @@ func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{})
 			ctx = c
 		}
 		s.in.Revoke(ctx, ps...)
+		free()
+		for _, o := range others {
+			<-o
+		}
 	})
 	return done
 }
 
-func (s *session[T]) lose(err error, ns []int) { s.in.Lose(err, s.take(ns)...) }
+func (s *session[T]) lose(err error, ns []int) {
+	s.m.disowner(ns)()
+	ps := s.take(ns)
+	for _, n := range ns {
+		if l, ok := s.leaving[n]; ok {
+			ps = append(ps, l.p)
+		}
+	}
+	s.in.Lose(err, ps...)
+}
 
 func (s *session[T]) owned() []int { return slices.Sorted(maps.Keys(s.parts)) }
+
+// all is owned, and what is leaving.
+func (s *session[T]) all() []int { return append(s.owned(), slices.Collect(maps.Keys(s.leaving))...) }
 
 // feed hands over what there is room for; it reports whether everything there is was handed over.
 func (s *session[T]) feed() (all bool) {
@@ -110,8 +146,11 @@ func (s *session[T]) feed() (all bool) {
 	return all
 }
 
-// done reports whether a finished log has nothing more for this member.
+// done reports whether a finished log has nothing more for this member. One that has not been assigned anything yet is not done: it has still to be.
 func (s *session[T]) done() bool {
+	if !s.had {
+		return false
+	}
 	next := map[int]int64{}
 	for n, p := range s.parts {
 		next[n] = p.Next()
@@ -129,6 +168,7 @@ func (s *session[T]) end() error {
 		case cmd := <-s.m.cmds:
 			cmd(s)
 			if s.crashed {
+				s.lose(ErrCrashed, s.all())
 				return stream.Permanent(ErrCrashed)
 			}
 		}
