@@ -94,11 +94,15 @@ var inward = map[string][]string{
 	"internal/kafka/batch": {},
 	"internal/kafka/wire":  {},
 	"internal/kafkatest":   {},
+	"internal/conformance": {"stream", "stream/streamtest"},
 	"internal/crashtest":   {},
 	"bench":                {},
 	"examples":             {},
 	".":                    {},
 }
+
+// forTests are the packages that only tests may import.
+var forTests = []string{"internal/kafkatest", "internal/conformance", "internal/crashtest"}
 
 func TestImportsPointInward(t *testing.T) {
 	for _, r := range rooms(t) {
@@ -116,7 +120,7 @@ func TestImportsPointInward(t *testing.T) {
 // What a user's worker links is kafka-go, kmsg's spelling of the protocol, and few more: a second client or a broker belongs to tests.
 func TestTheLibraryHasOneKafkaClient(t *testing.T) {
 	for _, r := range rooms(t) {
-		if r.dir == "internal/kafkatest" || strings.HasPrefix(r.dir, "examples") || strings.HasPrefix(r.dir, "bench") {
+		if slices.Contains(forTests, r.dir) || strings.HasPrefix(r.dir, "examples") || strings.HasPrefix(r.dir, "bench") {
 			continue
 		}
 		for _, f := range r.files {
@@ -127,7 +131,7 @@ func TestTheLibraryHasOneKafkaClient(t *testing.T) {
 				if strings.HasPrefix(p, "github.com/twmb/franz-go") && p != "github.com/twmb/franz-go/pkg/kmsg" {
 					t.Errorf("%s imports %s outside a test", f.name, p)
 				}
-				if p == "testing" || strings.HasSuffix(p, "/kafkatest") {
+				if p == "testing" || slices.Contains(forTests, strings.TrimPrefix(p, module+"/")) {
 					t.Errorf("%s imports %s, which is for tests", f.name, p)
 				}
 			}
