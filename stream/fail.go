@@ -47,6 +47,15 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	return true
 }
 
+// finish ends an element before the end of the chain, as its end would: CommitEach holds its lane there. A Transform's own goroutine has no lane.
+func (st *step) finish(w *worker, r *record) {
+	if w.Worker == nil {
+		r.done()
+		return
+	}
+	st.run.finish(w, r)
+}
+
 // leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it: a frozen or lost partition begins nothing anyway, in
 // one that closes the lane is dead.
 func (st *step) leave(w *worker, r *record) {
@@ -85,7 +94,7 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 			for _, f := range fs {
 				st.run.emit(Skipped{f})
 			}
-			r.done()
+			st.finish(w, r)
 			return verdict{}
 		case deadLetterPolicy:
 			st.watch(r, p, fs)
@@ -104,7 +113,7 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 			for _, f := range fs {
 				st.run.emit(DeadLettered{f})
 			}
-			r.done()
+			st.finish(w, r)
 			return verdict{}
 		case haltPolicy:
 			st.watch(r, p, fs)

@@ -61,7 +61,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// PartialError says which elements of a batch failed, by their index; the others count as done. A handler of a batch, or a Sink, returns it.
+// PartialError says which elements of a batch failed, by their index; the others are done, and pass on. A Sink returns it, or the handler of a batch that
+// passes its input on (Serial, Concurrent); from one with a result (Map…) it fails the whole batch, as there is no result for the others.
 // A retry then runs on the failed ones alone.
 type PartialError struct{ Errs map[int]error }
 

@@ -79,6 +79,13 @@ func (g *gate) open(committed int64) {
 	g.mu.Unlock()
 }
 
+// forget drops what waits of records that will be worked on again, and come here again then: below, nothing is done twice.
+func (g *gate) forget(offsets map[int64]bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool { return offsets[w.offset] })
+}
+
 func (g *gate) clear() {
 	g.mu.Lock()
 	g.waiting = nil

@@ -71,6 +71,13 @@ func (p *part) tryResume() {
 	p.flags.And(^frozen)
 	p.mu.Unlock()
 
+	if p.run.plan.gated {
+		again := map[int64]bool{}
+		for s, i := range p.led.Unfinished {
+			again[s.Tickets[i].Offset] = true
+		}
+		p.gate.forget(again)
+	}
 	first := p.run.stages[0]
 	for s, i := range p.led.Unfinished {
 		t := &s.Tickets[i]

@@ -12,6 +12,7 @@ type reorder struct {
 	mu    sync.Mutex // guards what follows; nothing is called under it
 	slots []*slot
 	busy  bool // a worker is passing results on
+	dead  bool // one was given up below while the partition was closing: none may overtake it
 }
 
 // slot is the place of one element in the order, and the task that carries it.
@@ -54,10 +55,10 @@ func (o *reorder) through(w *worker, s *slot) {
 	o.busy = true
 	for len(o.slots) > 0 && o.slots[0].done {
 		next := o.slots[0]
-		o.slots = o.slots[1:]
+		o.slots, w.left = o.slots[1:], o.dead
 		o.mu.Unlock()
 		for _, h := range next.held {
-			if h.r.dropped() {
+			if w.stops(h.r) {
 				h.r.abandon()
 			} else {
 				w.group = 0
@@ -66,6 +67,7 @@ func (o *reorder) through(w *worker, s *slot) {
 			}
 		}
 		o.mu.Lock()
+		o.dead = w.left
 	}
 	o.busy = false
 }

@@ -117,6 +117,9 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	if r == nil {
 		return ErrNotRunning
 	}
+	if r.state.Load()&(draining|finishing) != 0 { // what has been emptied and closed must not be fed again
+		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
+	}
 	r.mu.Lock()
 	q := r.parts[h.Meta.TP()]
 	r.mu.Unlock()

@@ -38,6 +38,7 @@ type worker struct {
 	stage        *stage
 	group        uint64 // of the element at hand
 	flush        map[*step]func(*part, uint64)
+	left         bool                   // something of the task at hand was given up while its partition was closing
 	slot         *slot                  // where results go that have to keep their order
 	ordered      func(*worker, held)    // passes such a result on
 	cur          atomic.Pointer[record] // what it works on, to name it should it hang
@@ -55,6 +56,7 @@ func (w *worker) lend(wait func()) {
 // poison: what follows in the current lane must not be begun, since what is before it stays undone.
 func (w *worker) poison() {
 	if w.Worker != nil {
+		w.left = true
 		w.Worker.Poison()
 	}
 }
@@ -122,7 +124,7 @@ func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 
 func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *lane.Task)) {
 	if f, ok := c.(*flushTask); ok {
-		w.group = f.group
+		w.group, w.left = f.group, false
 		w.flush[f.step](f.part, f.group)
 		return
 	}
@@ -134,6 +136,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 }
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
+	w.left = false
 	if !sg.admits(w, r) {
 		r.abandon()
 		return
@@ -156,7 +159,14 @@ func (sg *stage) admits(w *worker, r *record) bool {
 // drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
 // all that has begun, or what was before it in its lane was given up.
 func (sg *stage) drops(w *worker, r *record, flags uint32) bool {
-	return r.dropped() || flags&closing != 0 && !r.after && (sg.index == 0 && r.offset() > r.part.frontier() || w.Worker != nil && w.Poisoned())
+	return w.stops(r) || flags&closing != 0 && !r.after && sg.index == 0 && r.offset() > r.part.frontier()
+}
+
+// stops reports whether an element must go no further in its worker: its partition is frozen or gone, its context has ended, or what was before it in
+// its lane was given up while the partition was closing.
+func (w *worker) stops(r *record) bool {
+	flags := r.part.flags.Load()
+	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && !r.after && w.Worker != nil && (w.left || w.Poisoned()))
 }
 
 // bulk is the work of a pool that takes what a lane has queued in one call (To).
@@ -166,6 +176,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	write := sg.plan.head.write(w, st, sg.open, next)
 	var live []*lane.Task
 	return func(ts []*lane.Task) {
+		w.left = false
 		live = live[:0]
 		for _, t := range ts {
 			c := t.Of.(carrier)

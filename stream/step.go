@@ -28,7 +28,8 @@ type step struct {
 }
 
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
-// A batch that failed in part goes on without the failed ones: through pass, where the step passes on what it got.
+// A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
+// that those which did not fail could go on with: all have failed.
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
 	for attempt := 1; ; attempt++ {
 		var err error
@@ -40,7 +41,7 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 		if err == nil {
 			return r
 		}
-		if r.joint != nil {
+		if r.joint != nil && pass != nil {
 			r = splitFailed(w, r, v, err, pass)
 		}
 		if !st.failed(w, r, attempt, err, func() any { return *v }) {
@@ -140,8 +141,8 @@ func (a *attemptOf) Step() string { return a.st.name }
 func (a *attemptOf) Meta() Meta   { return a.r.meta() }
 func (a *attemptOf) Attempt() int { return a.n }
 
-// splitFailed takes out of a failed batch what did not fail, as a *PartialError tells, and returns the record of the rest; *v becomes the rest
-// as well, where it is still the batch. What did not fail is passed on, or done where the step has no result for it.
+// splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns the record of the rest; *v becomes the rest as well.
+// Where *v is no longer the batch, nothing can be told apart.
 func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
 	bad := failedOf(err, len(r.joint.members))
 	if bad == nil || r.joint.holds.Load() != 1 {
@@ -156,19 +157,13 @@ func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *re
 		good = append(good, i)
 	}
 	goodVal, ok := r.joint.subset(*v, good)
+	if !ok {
+		return r
+	}
 	badVal, _ := r.joint.subset(*v, bad)
-	fine := r.join(good)
-	if ok && pass != nil {
-		g := goodVal.(T)
-		group := w.group
-		pass(w, fine, &g)
-		w.group = group
-	} else {
-		fine.done()
-	}
-	if ok {
-		*v = badVal.(T)
-	}
+	g, group := goodVal.(T), w.group
+	pass(w, r.join(good), &g)
+	w.group, *v = group, badVal.(T)
 	return r.join(bad)
 }
 

@@ -119,6 +119,10 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) 
 				left = append(left, e)
 				continue
 			}
+			if wr.w.stops(e.r) { // one before it was given up below
+				e.r.abandon()
+				continue
+			}
 			wr.w.group = e.group
 			wr.next(wr.w, e.r, e.v)
 			continue

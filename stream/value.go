@@ -24,7 +24,7 @@ func (s Stream[T]) Filter(keep func(T) bool) Stream[T] {
 				case *keeps:
 					nx(w, r, v)
 				default:
-					r.done()
+					st.finish(w, r)
 				}
 			})
 		}})
@@ -73,22 +73,21 @@ func linkTap[T any](f func(context.Context, T) error) func(*worker, *step, any) 
 // spread passes the children of an element on: each with a hold of its own, the element's own hold last.
 func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], next push[U]) {
 	if seq == nil {
-		r.done()
+		st.finish(w, r)
 		return
 	}
-	if err := children(w, r, seq, next); err != nil {
+	switch all, err := children(w, r, seq, next); {
+	case err != nil:
 		st.failed(w, r, 1, Permanent(err), func() any { return *v })
-		return
-	}
-	if r.dropped() {
+	case all:
+		st.finish(w, r)
+	default:
 		r.abandon()
-		return
 	}
-	r.done()
 }
 
-// children returns a panic of the sequence as an error; one that comes from below is none of its business.
-func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (err error) {
+// children reports whether all were passed on, and returns a panic of the sequence as an error; one that comes from below is none of its business.
+func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all bool, err error) {
 	group, ours := w.group, true
 	defer func() {
 		if !ours {
@@ -99,8 +98,8 @@ func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (err e
 		}
 	}()
 	for u := range seq {
-		if r.dropped() {
-			return nil
+		if w.stops(r) {
+			return false, nil
 		}
 		w.group = group
 		r.retain()
@@ -108,5 +107,5 @@ func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (err e
 		next(w, r, &u)
 		ours = true
 	}
-	return nil
+	return true, nil
 }
