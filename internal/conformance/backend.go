@@ -1,0 +1,34 @@
+package conformance
+
+import (
+	"testing"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Backend is a source and what it reads from. Parts of the suite run only where a feature is there.
+type Backend struct {
+	Open func(t *testing.T, partitions int) Log // an empty log that no other test has, and a group of its own
+
+	Gaps        bool // Log.Gap works
+	FailCommits bool // Log.FailCommits works
+}
+
+// Log is partitions of records, and the group that reads them.
+type Log interface {
+	Append(partition int, key string, values ...string) // returns when they can be read, at the next offsets
+	Gap(partition int, n int)                           // adds offsets, at least n, that hold no record for a reader
+	End(partition int) int64                            // the offset behind all that
+	Committed(partition int) int64                      // by the group; -1: nothing
+	FailCommits(n int)                                  // the next n requests are refused, in a way that a later try may not be
+	Member() Member
+}
+
+// Member is one member of the group, for one run.
+type Member interface {
+	Source() (stream.Stream[kafka.Message], []stream.Option)
+	Join() // is called when its pipeline runs; the partitions are spread evenly over all that have joined
+	Left() // is called when its pipeline has ended
+}

@@ -1,0 +1,97 @@
+package conformance
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+var errBroken = errors.New("broken")
+
+func halted(skip bool) func(*testing.T, Backend) {
+	return func(t *testing.T, b Backend) {
+		l, w := b.Open(t, 2), newWork()
+		fill(l, 2, 20)
+		w.fail(at(0, 3), errBroken)
+		r := start(t, l, func(s messages) built { return s.GroupByKey().Concurrent(4, w.do).HaltOnError().CommitEach() }, stream.MaxInFlight(10, 1<<20))
+		awaitEvent(r, "the partition is halted", func(e stream.Halted) bool { return e.Meta.Partition == 0 && e.Meta.Offset == 3 })
+		w.until(t, "the other partition is done", func() bool {
+			n := 0
+			for _, p := range w.done {
+				n += p.partition
+			}
+			return n == 20
+		})
+		r.awaitCommitted(1, 20)
+		if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "@3") {
+			t.Errorf("Ready does not name the halt: %v", err)
+		}
+		if got := l.Committed(0); got > 3 {
+			t.Errorf("committed %d, and 3 is not done", got)
+		}
+		hs := r.Halts()
+		if len(hs) != 1 {
+			t.Fatalf("halts: %v", hs)
+		}
+		again, done := r.Resume, 40
+		if skip {
+			again, done = r.Skip, 39
+		} else {
+			w.fail(at(0, 3), nil)
+		}
+		if err := again(hs[0]); err != nil {
+			t.Fatal(err)
+		}
+		w.awaitDone(t, done)
+		r.awaitCommitted(0, 20)
+		if err := r.Ready(); err != nil {
+			t.Errorf("it goes on: %v", err)
+		}
+		r.stop()
+		w.once(t, done)
+		allCommitted(t, l, 2)
+	}
+}
+
+func retry(t *testing.T, b Backend) {
+	l, w := b.Open(t, 1), newWork()
+	fill(l, 1, 14) // keys 0…6, twice
+	w.fail(at(0, 0), errBroken)
+	r := start(t, l, func(s messages) built {
+		return s.GroupByKey().Concurrent(1, w.do).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Backoff: func(int) time.Duration { return 10 * time.Millisecond }}).
+			FailOnError().CommitEach()
+	})
+	w.awaitDone(t, 12) // one at a time, and the one that waits is not among them: its key's other record waits too
+	if n := w.times(at(0, 7)); n != 0 {
+		t.Error("a record has overtaken the one before it in its lane, which waits to be tried again")
+	}
+	w.fail(at(0, 0), nil)
+	w.awaitDone(t, 14)
+	r.awaitCommitted(0, 14)
+	r.stop()
+	w.once(t, 14)
+	allCommitted(t, l, 1)
+}
+
+func budget(t *testing.T, b Backend) {
+	l, w := b.Open(t, 2), newWork()
+	fill(l, 2, 200)
+	release := w.hold(at(0, 0))
+	r := start(t, l, func(s messages) built { return s.Concurrent(16, w.do).CommitEach() }, stream.MaxInFlight(8, 1<<20))
+	w.until(t, "the other partition is done, and this one up to its budget", func() bool { return len(w.done) >= 200+7 })
+	r.awaitCommitted(1, 200)
+	if s := r.state(0); s.InFlight > 8 || s.Next > 8 {
+		t.Errorf("%d in flight, read up to %d, MaxInFlight is 8", s.InFlight, s.Next)
+	}
+	if got := w.of(0); len(got) != 7 {
+		t.Errorf("done behind the one that is stuck: %v", got)
+	}
+	release()
+	w.awaitDone(t, 400)
+	r.stop()
+	w.once(t, 400)
+	allCommitted(t, l, 2)
+}

@@ -1,0 +1,191 @@
+package conformance
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// patience bounds every wait: far longer than anything takes on a busy machine.
+const patience = 30 * time.Second
+
+// chain is what a test puts behind the source.
+type chain = func(messages) built
+
+type (
+	messages = stream.Stream[kafka.Message]
+	built    = interface {
+		Build(...stream.Option) (*stream.Pipeline, error)
+	}
+)
+
+// worker is a member that runs a chain.
+type worker struct {
+	t *testing.T
+	*stream.Pipeline
+	member Member
+	cancel context.CancelFunc
+	run    conc.WaitGroup
+	ended  chan struct{} // closed when Run has returned
+	err    error         // what it returned
+
+	mu      sync.Mutex // guards what follows
+	events  []stream.Event
+	owned   []int
+	changed chan struct{} // closed and replaced with each event
+}
+
+// start runs a chain as a new member of the log's group.
+func start(t *testing.T, l Log, c chain, opts ...stream.Option) *worker {
+	t.Helper()
+	w := &worker{t: t, member: l.Member(), ended: make(chan struct{}), changed: make(chan struct{})}
+	src, more := w.member.Source()
+	opts = append(append(opts, more...), stream.Observe(stream.Observer{Event: w.hear}))
+	p, err := c(src).Build(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Ready() == nil {
+		t.Error("a pipeline that does not run is ready")
+	}
+	w.Pipeline = p
+	var ctx context.Context
+	ctx, w.cancel = context.WithCancel(context.Background())
+	w.run.Go(func() {
+		defer close(w.ended)
+		w.err = p.Run(ctx)
+	})
+	t.Cleanup(func() {
+		w.cancel()
+		w.run.Wait()
+	})
+	w.member.Join()
+	return w
+}
+
+// hear keeps an event.
+func (w *worker) hear(e stream.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e := e.(type) {
+	case stream.Assigned:
+		w.owned = append(w.owned, e.Partition)
+	case stream.Revoked:
+		w.disown(e.Partition)
+	case stream.Lost:
+		w.disown(e.Partition)
+	}
+	w.events = append(w.events, e)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+func (w *worker) disown(partition int) {
+	w.owned = slices.DeleteFunc(w.owned, func(p int) bool { return p == partition })
+}
+
+// awaitOwned waits until the worker has n partitions.
+func (w *worker) awaitOwned(n int) {
+	w.t.Helper()
+	w.until("the worker has its share of the partitions", func() bool { return len(w.owned) == n })
+}
+
+// awaitEvent waits for an event, which may have come already.
+func awaitEvent[E stream.Event](w *worker, what string, wanted func(E) bool) {
+	w.t.Helper()
+	w.until(what, func() bool {
+		return slices.ContainsFunc(w.events, func(e stream.Event) bool {
+			x, ok := e.(E)
+			return ok && wanted(x)
+		})
+	})
+}
+
+// awaitCommitted waits until the worker has had an offset acknowledged.
+func (w *worker) awaitCommitted(partition int, offset int64) {
+	w.t.Helper()
+	awaitEvent(w, "the offset is committed", func(c stream.Committed) bool {
+		for tp, at := range c.Offsets {
+			if tp.Partition == partition && at == offset {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// until waits for what an event brings. done is called with mu held.
+func (w *worker) until(what string, done func() bool) {
+	w.t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		w.mu.Lock()
+		ok, changed := done(), w.changed
+		owned, last := slices.Clone(w.owned), w.events[max(0, len(w.events)-5):]
+		w.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-w.ended:
+			w.t.Fatalf("Run has returned (%v), and was waited for until %s", w.err, what)
+		case <-limit.C:
+			w.t.Fatalf("waited %v until %s; it has %v, and heard last: %+v", patience, what, owned, last)
+		}
+	}
+}
+
+// awaitState waits for what no event tells, by looking again and again.
+func (w *worker) awaitState(what string, done func() bool) {
+	w.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(patience)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			w.t.Fatalf("waited %v until %s: %+v", patience, what, w.Snapshot())
+		}
+	}
+}
+
+// stop ends the worker as a deployment does.
+func (w *worker) stop() {
+	w.t.Helper()
+	w.cancel()
+	if err := w.result(); err != nil {
+		w.t.Errorf("Run: %v", err)
+	}
+}
+
+// result waits for what Run returns.
+func (w *worker) result() error {
+	w.t.Helper()
+	select {
+	case <-w.ended:
+	case <-time.After(patience):
+		w.t.Fatalf("Run has not returned after %v", patience)
+	}
+	w.member.Left()
+	return w.err
+}
+
+// state is how a partition stands.
+func (w *worker) state(partition int) stream.PartitionState {
+	for _, s := range w.Snapshot().Partitions {
+		if s.Partition == partition {
+			return s
+		}
+	}
+	return stream.PartitionState{}
+}
