@@ -53,7 +53,7 @@ func TestARefusedPartitionDoesNotKeepTheOthersFromBeingStored(t *testing.T) {
 			return &stream.CommitError{Errs: map[stream.TopicPartition]error{tp: errors.New("no")}}
 		})
 		_ = m.Assign(0, 1)
-		if err := l.WaitCommitted(t.Context(), 1, 3); err != nil {
+		if err := l.WaitCommitted(context.Background(), 1, 3); err != nil {
 			t.Error(err)
 		}
 		if at := l.Committed(0); at != -1 {
