@@ -27,6 +27,10 @@ func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts 
 		emit := func(w *worker, group uint64, b *bundle[T]) {
 			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}, after: b.recs[0].after}
 			r.joint.holds.Store(1)
+			if w.stops(r) { // a flush is no licence to overtake
+				r.abandon()
+				return
+			}
 			v := B(b.vals)
 			w.group = group
 			w.cur.Store(r)

@@ -165,3 +165,21 @@ func TestPartialErrorOfAMapFailsTheWholeBatch(t *testing.T) {
 		}
 	})
 }
+
+func TestADrainOutOfTimeBeginsNoMoreBatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "b0", "c0")
+		for _, v := range []string{"a0", "b0", "c0"} {
+			w.hold(v)
+		}
+		s := input.GroupByKey().Batch(2, 0).Ungroup().Serial(func(c ctx, b []string) error { return w.do(c, b[0]) })
+		j := start(t, l, commitNow(s), stream.DrainTimeout(time.Second))
+		if err := j.stop(); !errors.Is(err, stream.ErrDrain) {
+			t.Error(err)
+		}
+		if n := len(w.tried()); n != 1 {
+			t.Errorf("%d batches were begun", n)
+		}
+	})
+}

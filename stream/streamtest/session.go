@@ -78,10 +78,12 @@ func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{})
 	}
 	ps := s.take(ns)
 	done = make(chan struct{})
-	for _, p := range ps {
-		s.leaving[p.TP().Partition] = leave[T]{p, done}
+	taken := make([]int, len(ps))
+	for i, p := range ps {
+		taken[i] = p.TP().Partition
+		s.leaving[taken[i]] = leave[T]{p, done}
 	}
-	free := s.m.disowner(ns)
+	free := s.m.disowner(taken)
 	s.wg.Go(func() {
 		defer close(done)
 		ctx := context.WithoutCancel(s.ctx)
