@@ -27,6 +27,7 @@ func Run(t *testing.T, b Backend) {
 		{"AWaitingRetryHoldsNobodyUp", true, retry},
 		{"TheBudgetIsKept", true, budget},
 		{"ADrainFinishesWhatHasBegun", true, drain},
+		{"ADrainLeavesNothingToBeDoneTwice", true, drainTwice},
 		{"ADrainThatTakesTooLongNamesWhatIsLeft", true, drainTimeout},
 		{"ReadyTellsHowItStands", true, ready},
 	} {
