@@ -84,7 +84,7 @@ func (r *report) operate(ctx context.Context, p *stream.Pipeline, s *screen, hal
 			ended <- nil // for whoever waits for the end
 			return fmt.Errorf("the pipeline ended before %s: %w", what, err)
 		case <-ctx.Done():
-			return fmt.Errorf("%d of the orders were charged, the time was up before %s: %w", r.bank.count(), what, context.Cause(ctx))
+			return fmt.Errorf("stopped when %d orders were charged, before %s: %w", r.bank.count(), what, context.Cause(ctx))
 		}
 	}
 	if err := wait("its halt", halted); err != nil {

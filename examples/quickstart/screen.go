@@ -16,7 +16,8 @@ import (
 
 // screen shows what happens: as lines, and on a terminal with a last line that moves.
 type screen struct {
-	live bool // out is a terminal
+	live bool       // out is a terminal
+	wide func() int // its columns
 
 	mu     sync.Mutex // guards what follows
 	out    io.Writer
@@ -25,7 +26,16 @@ type screen struct {
 
 func newScreen(out io.Writer) *screen {
 	f, ok := out.(*os.File)
-	return &screen{out: out, live: ok && term.IsTerminal(int(f.Fd()))}
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return &screen{out: out}
+	}
+	return &screen{out: out, live: true, wide: func() int {
+		columns, _, err := term.GetSize(int(f.Fd()))
+		if err != nil || columns < 1 {
+			columns = 80
+		}
+		return columns
+	}}
 }
 
 const clearLine = "\r\x1b[K"
@@ -51,6 +61,9 @@ func (s *screen) Write(b []byte) (int, error) {
 
 // show changes the line that moves; where there is none, it is one line more. "" ends it.
 func (s *screen) show(status string) {
+	if s.live { // a line that wraps cannot be cleared
+		status = string([]rune(status)[:min(len([]rune(status)), s.wide()-1)])
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.status
@@ -83,7 +96,7 @@ func (s *screen) watch(ctx context.Context, p *stream.Pipeline, b *bank, orders 
 }
 
 func progress(p *stream.Pipeline, done, all int) string {
-	const width = 30
+	const width = 20
 	n := width * done / all
 	snap := p.Snapshot()
 	inFlight, halted := 0, 0
@@ -93,7 +106,7 @@ func progress(p *stream.Pipeline, done, all int) string {
 			halted++
 		}
 	}
-	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d retries waiting · %d of %d partitions halted",
+	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d waiting · %d of %d halted",
 		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Parked, halted, len(snap.Partitions))
 }
 
