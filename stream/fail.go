@@ -40,7 +40,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 		})
 		st.run.parked.Add(-1)
 	}
-	if r.Err() != nil || r.part.flags.Load()&^refilling != 0 && !r.after {
+	if r.Err() != nil || r.part.flags.Load()&(frozen|closing|gone) != 0 && !r.after {
 		st.leave(w, r)
 		return false
 	}
@@ -117,7 +117,7 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 			return verdict{}
 		case haltPolicy:
 			st.watch(r, p, fs)
-			r.first().part.freeze(fs[0], -1)
+			r.first().part.freeze(fs[0])
 			st.leave(w, r)
 			return verdict{}
 		case failPolicy:

@@ -20,9 +20,8 @@ func (h Halt) String() string {
 		h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure)
 }
 
-// freeze stops the partition at a failed record: what runs finishes, waits end, what is queued is dropped. next is where a source's halt goes
-// on when it is skipped, -1 for a record's.
-func (p *part) freeze(f Failure, next int64) {
+// freeze stops the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
+func (p *part) freeze(f Failure) {
 	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
 	if !p.raise(frozen) {
 		return // it is frozen already: this record will be tried again with the others
@@ -32,7 +31,7 @@ func (p *part) freeze(f Failure, next int64) {
 	}
 	p.mu.Lock()
 	if p.flags.Load()&(closing|gone) == 0 {
-		p.halt, p.haltNext, p.resume = &h, next, noResume
+		p.halt, p.resume = &h, noResume
 	}
 	p.mu.Unlock()
 	p.run.emit(Halted{h})
@@ -40,6 +39,9 @@ func (p *part) freeze(f Failure, next int64) {
 
 // release asks for the halt's end; it comes when everything that was begun has come to rest.
 func (p *part) release(h Halt, how resumption) error {
+	if p.unseal(h, how) {
+		return nil
+	}
 	p.mu.Lock()
 	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume != noResume {
 		p.mu.Unlock()
@@ -62,10 +64,6 @@ func (p *part) tryResume() {
 	}
 	h := *p.halt
 	p.halt, p.resume = nil, noResume
-	if how == giveUp && p.haltNext >= 0 {
-		p.next = max(p.next, p.haltNext)
-		p.led.Advance(p.next)
-	}
 	p.stop = make(chan struct{})
 	p.flags.Or(refilling)
 	p.flags.And(^frozen)

@@ -107,7 +107,7 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
-	if p.p.flags.Load()&(closing|gone|frozen) != 0 {
+	if p.p.flags.Load()&(closing|gone|frozen|sealed) != 0 {
 		return // not counted as fetched: they will be read again
 	}
 	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
@@ -129,7 +129,7 @@ func (p *Partition[T]) Advance(next, end int64) {
 	p.p.next = max(p.p.next, next)
 	p.p.end = max(p.p.end, end)
 	p.p.mu.Unlock()
-	if moved && p.p.flags.Load()&(closing|gone|frozen) == 0 {
+	if moved && p.p.flags.Load()&(closing|gone|frozen|sealed) == 0 {
 		p.p.led.Advance(next)
 		if c := p.p.run.committer; c != nil {
 			c.count()
@@ -137,10 +137,11 @@ func (p *Partition[T]) Advance(next, end int64) {
 	}
 }
 
-// Halt freezes the partition because of what was read at offset: a broken batch. Resume reads it again from Next, Skip goes on at next.
+// Halt stops the partition at what was read at offset and cannot be fed: a broken batch. What was fed before is worked on and committed; Resume reads again
+// from Next, Skip goes on at next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.freeze(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.run.plan.name, Attempts: 1, Err: err}, next)
+	p.p.seal(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.run.plan.name, Attempts: 1, Err: err}, next)
 }
 
 // feeder is a source whose element type was forgotten.

@@ -14,6 +14,7 @@ import (
 // What a partition is, besides open. Flags are read in every worker before it begins something.
 const (
 	frozen    uint32 = 1 << iota // halted: nothing is begun, nothing is fed
+	sealed                       // halted by the source: nothing new is fed
 	refilling                    // resumed: work begins again, but nothing new is fed until the old is back in its lanes
 	closing                      // revoked or draining: what has begun goes on, nothing behind it begins
 	gone                         // let go or lost: nothing is begun, nothing counts
@@ -49,7 +50,7 @@ type part struct {
 	mark      int64         // the watermark as CommitEach last saw it
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
-	haltNext  int64 // a source's halt: where Skip goes on; -1: the halt is a record's
+	sealed    *seal
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf

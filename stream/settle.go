@@ -34,9 +34,10 @@ func (r *run) settle(p *part) {
 	}
 }
 
-// blocked reports whether the budget keeps more from coming.
+// blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
 func (p *part) blocked() bool {
-	if p == p.run.whole || p.flags.Load() != 0 {
+	flags := p.flags.Load()
+	if p == p.run.whole || flags&^sealed != 0 {
 		return false
 	}
 	n, _ := p.room()

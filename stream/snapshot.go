@@ -54,7 +54,7 @@ func (p *part) snapshot() PartitionState {
 	switch f := p.flags.Load(); {
 	case f&closing != 0:
 		s.State = "draining"
-	case f&frozen != 0:
+	case f&(frozen|sealed) != 0:
 		s.State = "halted"
 	case f&refilling != 0:
 		s.State = "resuming"
@@ -65,9 +65,8 @@ func (p *part) snapshot() PartitionState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
-	if p.halt != nil {
-		h := *p.halt
-		s.Halt = &h
+	if hs := p.halts(); len(hs) > 0 {
+		s.Halt = &hs[0]
 	}
 	if p.end >= 0 {
 		from := s.Watermark
@@ -88,9 +87,7 @@ func (p *Pipeline) current() *run {
 func (r *run) halts() (hs []Halt) {
 	for _, p := range r.all() {
 		p.mu.Lock()
-		if p.halt != nil {
-			hs = append(hs, *p.halt)
-		}
+		hs = append(hs, p.halts()...)
 		p.mu.Unlock()
 	}
 	slices.SortFunc(hs, func(a, b Halt) int { return a.Since.Compare(b.Since) })

@@ -1,0 +1,64 @@
+package stream
+
+import "time"
+
+// seal is a source's halt: it read something at the halt's offset that it cannot feed. Nothing new comes, so nothing past it is committed; what was fed
+// before is worked on as ever.
+type seal struct {
+	Halt
+	next int64 // where Skip goes on
+}
+
+// seal stops the feed of the partition at what its source could not read.
+func (p *part) seal(f Failure, next int64) {
+	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}, next}
+	p.mu.Lock()
+	if p.sealed != nil || p.flags.Load()&(closing|gone) != 0 {
+		p.mu.Unlock()
+		return
+	}
+	p.sealed = s
+	p.flags.Or(sealed)
+	p.mu.Unlock()
+	p.run.emit(Halted{s.Halt})
+	p.run.settle(p) // what waits for more, waits for nothing
+}
+
+// unseal has the source read on: at the same place again, or behind it. false: h is not the seal's halt.
+func (p *part) unseal(h Halt, how resumption) bool {
+	p.mu.Lock()
+	s := p.sealed
+	if s == nil || s.Epoch != h.Epoch || s.Meta.Offset != h.Meta.Offset {
+		p.mu.Unlock()
+		return false
+	}
+	p.sealed = nil
+	if how == giveUp {
+		p.next = max(p.next, s.next)
+	}
+	next := p.next
+	p.flags.And(^sealed)
+	p.mu.Unlock()
+	if how == giveUp {
+		p.led.Advance(next)
+		p.run.emit(Skipped{s.Failure})
+		if c := p.run.committer; c != nil {
+			c.count()
+		}
+	}
+	p.run.emit(Resumed{s.Halt})
+	p.full.Store(true)
+	p.moved()
+	return true
+}
+
+// halts is what keeps the partition from going on: a record's halt, a source's, or both. The caller holds mu.
+func (p *part) halts() (hs []Halt) {
+	if p.halt != nil {
+		hs = append(hs, *p.halt)
+	}
+	if p.sealed != nil {
+		hs = append(hs, p.sealed.Halt)
+	}
+	return hs
+}
