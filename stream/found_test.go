@@ -183,3 +183,16 @@ func TestADrainOutOfTimeBeginsNoMoreBatches(t *testing.T) {
 		}
 	})
 }
+
+func TestACommitThatKeepsTheRoomIsMadeBeforeItsCount(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "a1", "a2")
+		split := func(_ ctx, v string) (iter.Seq[string], error) {
+			return func(yield func(string) bool) { yield(v); time.Sleep(time.Millisecond) }, nil
+		}
+		start(t, l, input.FlatMap(split).CommitEvery(100, 0).Serial(w.do), stream.MaxInFlight(1, 1<<20))
+		elapse(time.Second)
+		same(t, "below", w.done(), []string{"a0", "a1", "a2"})
+	})
+}

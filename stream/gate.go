@@ -50,12 +50,10 @@ func (g *gate) enter(r *record, pass func(after *record)) {
 		p.after.Add(after.size())
 		pass(after)
 	}})
-	held := g.held.Add(after.size())
+	g.held.Add(after.size())
 	g.mu.Unlock()
 	r.done()
-	if held >= int64(p.run.opts.records+1)/2 {
-		p.run.committer.urge() // what waits here takes room, so that no count may ever be reached
-	}
+	p.relieve()
 	p.run.committer.look()
 	g.open(p.committedOffset()) // it may have been committed since, with nobody left to open for it
 }
@@ -83,7 +81,12 @@ func (g *gate) open(committed int64) {
 func (g *gate) forget(offsets map[int64]bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool { return offsets[w.offset] })
+	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool {
+		if offsets[w.offset] {
+			g.held.Add(-w.size)
+		}
+		return offsets[w.offset]
+	})
 }
 
 func (g *gate) clear() {

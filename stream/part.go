@@ -128,8 +128,17 @@ func (p *part) atRest() {
 
 // moved is called when the watermark may have moved.
 func (p *part) moved() {
+	p.relieve()
 	p.wakeSource()
 	p.run.committer.look()
+}
+
+// relieve has committed what a commit with work below it keeps back, where that takes so much room that no count may ever be reached. It is called when
+// such an element comes, and again when records have come to rest: an element may come while others hold its record.
+func (p *part) relieve() {
+	if held := p.gate.held.Load(); held > 0 && held >= int64(p.run.opts.records+1)/2 {
+		p.run.committer.urge()
+	}
 }
 
 func (p *part) afterDone() {
