@@ -60,7 +60,7 @@ func TestRealKafkaKilledWorkersLoseNothingAndKeepTheOrderOfKeys(t *testing.T) {
 		}
 		return "plain"
 	})
-	f.await("the poison to halt its partition", 1, func(e entry) bool { return e.what == halted })
+	f.awaitFrom(0, "the poison to halt its partition", 1, func(e entry) bool { return e.what == halted })
 	for n := range ends {
 		p := f.victim()
 		if n%5 == 4 { // one more, which joins while the other dies

@@ -147,12 +147,24 @@ func (f *fleet) release() {
 	}
 }
 
+// now is the place in the journal that is reached.
+func (f *fleet) now() int {
+	es, _, _ := f.log.since(0)
+	return len(es)
+}
+
 // await waits until count lines of the wanted kind are told, from now on, and returns the last.
 func (f *fleet) await(what string, count int, wanted func(entry) bool) entry {
 	f.t.Helper()
+	return f.awaitFrom(f.now(), what, count, wanted)
+}
+
+// awaitFrom is await behind the first n lines.
+func (f *fleet) awaitFrom(n int, what string, count int, wanted func(entry) bool) entry {
+	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	defer cancel()
-	e, err := f.log.await(ctx, func(e entry) bool {
+	e, err := f.log.await(ctx, n, func(e entry) bool {
 		if wanted(e) {
 			count--
 		}
@@ -167,13 +179,23 @@ func (f *fleet) await(what string, count int, wanted func(entry) bool) entry {
 // victim lets the fleet work for a while and returns who dies then: mostly whoever works, sometimes anybody, who may be joining still.
 func (f *fleet) victim() *process {
 	f.t.Helper()
-	e := f.await("records to be done", 20+f.rng.IntN(260), func(e entry) bool { return e.what == done })
-	if f.rng.IntN(4) > 0 {
-		for _, p := range f.live {
-			if p.Name == e.worker {
-				return p
-			}
-		}
+	if p := f.atWork(); f.rng.IntN(4) > 0 {
+		return p
 	}
 	return f.live[f.rng.IntN(len(f.live))]
+}
+
+// atWork lets the fleet work for a while and returns who did the last of it.
+func (f *fleet) atWork() *process {
+	f.t.Helper()
+	var p *process
+	f.await("records to be done", 20+f.rng.IntN(260), func(e entry) bool {
+		i := slices.IndexFunc(f.live, func(p *process) bool { return p.Name == e.worker })
+		if e.what != done || i < 0 {
+			return false
+		}
+		p = f.live[i]
+		return true
+	})
+	return p
 }

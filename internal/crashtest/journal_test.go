@@ -102,16 +102,8 @@ func (j *journal) since(n int) (es []entry, more <-chan struct{}, ended bool) {
 	return j.entries[n:len(j.entries):len(j.entries)], j.changed, j.ended
 }
 
-// await returns the first line that is wanted, from now on.
-func (j *journal) await(ctx context.Context, wanted func(entry) bool) (entry, error) {
-	j.mu.Lock()
-	n := len(j.entries)
-	j.mu.Unlock()
-	return j.awaitFrom(ctx, n, wanted)
-}
-
-// awaitFrom is await behind the first n lines.
-func (j *journal) awaitFrom(ctx context.Context, n int, wanted func(entry) bool) (entry, error) {
+// await returns the first line that is wanted, behind the first n.
+func (j *journal) await(ctx context.Context, n int, wanted func(entry) bool) (entry, error) {
 	for {
 		es, more, end := j.since(n)
 		for _, e := range es {

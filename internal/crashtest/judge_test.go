@@ -17,6 +17,7 @@ type verdict struct {
 	above     int            // the most that was in flight, of inFlight
 	since     map[string]int // done since the last commit, by the worker that did not let go
 	drained   int            // records begun again after an owner that let go
+	zombies   int            // records begun by a worker that had been given up and did not know yet
 	cut       int            // retries that waited when their worker was killed
 	parked    int            // retries that waited
 	lost      int            // assignments lost by workers that lived
@@ -31,8 +32,8 @@ func (v *verdict) fault(format string, args ...any) {
 // String is the figures.
 func (v *verdict) String() string {
 	return fmt.Sprintf("%d records, %d workers killed, %d assignments lost alive, %d takeovers without a drain: %d records begun again, bound %d "+
-		"(at most %d of %d in flight in a partition, %d done since a worker's last commit); after drains: %d again; %d retries parked, %d of them when they died, %d halts",
-		v.records, v.kills, v.lost, v.takeovers, v.again, v.bound, v.above, inFlight, slices.Max(append(slices.Collect(maps.Values(v.since)), 0)), v.drained, v.parked, v.cut, v.halts)
+		"(at most %d of %d in flight in a partition, %d done since a worker's last commit); after drains: %d again; %d begun by who was given up; %d retries parked, %d of them when they died, %d halts",
+		v.records, v.kills, v.lost, v.takeovers, v.again, v.bound, v.above, inFlight, slices.Max(append(slices.Collect(maps.Values(v.since)), 0)), v.drained, v.zombies, v.parked, v.cut, v.halts)
 }
 
 // term is one assignment of a partition.
@@ -120,6 +121,9 @@ func (p *place) term(e entry) *term {
 func (v *verdict) told(p *place, t *term, e entry) {
 	switch e.what {
 	case began:
+		if p.terms[len(p.terms)-1] != t {
+			v.zombies++
+		}
 		if before := p.before[e.offset]; before >= 0 && !p.done[before] {
 			v.fault("order: partition %d key %s: %s began %d, and %d before it is not done", e.partition, e.key, e.worker, e.offset, before)
 		}

@@ -1,0 +1,46 @@
+package crashtest
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+// A process that stands still for longer than its session is given up, and its partitions are another's when it wakes, with records in its hands.
+func TestRealKafkaWorkerThatSleptCommitsNothingAndGoesOn(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Real(t))
+	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
+	for range 3 {
+		p := f.atWork()
+		mine := f.owner(p)
+		if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		f.await("somebody to take over what the sleeper has", 1, func(e entry) bool { return e.what == committed && e.worker != p.Name && mine[e.partition] })
+		woken := f.now()
+		if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		f.awaitFrom(woken, "the sleeper to notice", 1, func(e entry) bool { return e.what == lost && e.worker == p.Name })
+		f.awaitFrom(woken, "the sleeper to work again", 20, func(e entry) bool { return e.what == done && e.worker == p.Name })
+	}
+	if v := finish(t, k, f, tr, topic); v.lost == 0 || v.kills != 0 {
+		t.Errorf("that proves little: %v", v)
+	}
+}
+
+// owner is the partitions that a worker has.
+func (f *fleet) owner(p *process) map[int]bool {
+	has := map[int]bool{}
+	es, _, _ := f.log.since(0)
+	for _, e := range es {
+		switch {
+		case e.what == assigned:
+			has[e.partition] = e.worker == p.Name
+		case e.worker == p.Name && (e.what == revoked || e.what == lost):
+			has[e.partition] = false
+		}
+	}
+	return has
+}
