@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 )
 
@@ -29,10 +32,29 @@ func TestQuickstartOnRealKafka(t *testing.T) {
 		}
 		t.Skip("KAFKA_BROKERS is not set: run it as .ci/kafka run 4.3.1 -- go test -run RealKafka ./examples/...")
 	}
-	showsWhatReadmePromises(t)
+	topic := showsWhatReadmePromises(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for { // a broker may know a topic for a moment after it was deleted
+		resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, client) // of all topics
+		if err != nil {
+			t.Fatalf("%s was not removed: %v", topic, err)
+		}
+		all := len(resp.Topics) > 0 // at least the brokers' own, of committed offsets
+		if all && !slices.ContainsFunc(resp.Topics, func(known kmsg.MetadataResponseTopic) bool { return *known.Topic == topic }) {
+			return
+		}
+	}
 }
 
-func showsWhatReadmePromises(t *testing.T) {
+// showsWhatReadmePromises returns the topic of the run.
+func showsWhatReadmePromises(t *testing.T) (topic string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
 	var out bytes.Buffer
@@ -67,6 +89,7 @@ func showsWhatReadmePromises(t *testing.T) {
 	if len(rows) != partitions || sum != 2500 {
 		t.Errorf("%d partitions with %d records, want %d with 2500:\n%s", len(rows), sum, partitions, table)
 	}
+	return regexp.MustCompile(`orders-\w+`).FindString(out.String())
 }
 
 // TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be finished must not look like one that was.
