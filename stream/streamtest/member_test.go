@@ -32,7 +32,7 @@ func run(t *testing.T, parts, records int, s stream.Stream[int], f func(l *strea
 	return err
 }
 
-var source = stream.From[int](nil)
+var input = stream.From[int](nil)
 
 func pass(context.Context, int) error { return nil }
 
@@ -48,7 +48,7 @@ func newLog(parts, records int) *streamtest.Log[int] {
 
 func TestARefusedPartitionDoesNotKeepTheOthersFromBeingStored(t *testing.T) {
 	tp := stream.TopicPartition{Topic: "t"}
-	_ = run(t, 2, 3, source.Serial(pass).CommitEvery(1, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
+	_ = run(t, 2, 3, input.Serial(pass).CommitEvery(1, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
 		m.FailCommits(func(map[stream.TopicPartition]int64) error {
 			return &stream.CommitError{Errs: map[stream.TopicPartition]error{tp: errors.New("no")}}
 		})
@@ -64,7 +64,7 @@ func TestARefusedPartitionDoesNotKeepTheOthersFromBeingStored(t *testing.T) {
 }
 
 func TestACommitThatALossOvertakesIsNotStored(t *testing.T) {
-	err := run(t, 1, 3, source.Serial(pass).CommitEvery(3, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
+	err := run(t, 1, 3, input.Serial(pass).CommitEvery(3, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
 		m.FailCommits(func(map[stream.TopicPartition]int64) error { time.Sleep(time.Second); return nil })
 		_ = m.Assign(0)
 		synctest.Wait()
@@ -82,7 +82,7 @@ func TestACommitThatALossOvertakesIsNotStored(t *testing.T) {
 func TestAPartitionCanBeLostWhileItIsRevoked(t *testing.T) {
 	ended := make(chan error, 1)
 	handler := func(ctx context.Context, _ int) error { <-ctx.Done(); ended <- context.Cause(ctx); return ctx.Err() }
-	_ = run(t, 1, 1, source.Serial(handler).CommitEach(), func(_ *streamtest.Log[int], m *streamtest.Member[int]) {
+	_ = run(t, 1, 1, input.Serial(handler).CommitEach(), func(_ *streamtest.Log[int], m *streamtest.Member[int]) {
 		_ = m.Assign(0)
 		synctest.Wait()
 		var wg conc.WaitGroup
@@ -101,7 +101,7 @@ func TestAPartitionCanBeLostWhileItIsRevoked(t *testing.T) {
 }
 
 func TestAMemberOfAFinishedLogWaitsForItsPartitions(t *testing.T) {
-	_ = run(t, 1, 3, source.Serial(pass).CommitEvery(1, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
+	_ = run(t, 1, 3, input.Serial(pass).CommitEvery(1, 0), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
 		l.Finish()
 		synctest.Wait()
 		if err := m.Assign(0); err != nil {
