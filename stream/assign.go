@@ -181,6 +181,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 		leaked := r.noteLeaks()
 		for _, p := range ps {
 			r.noteHeld(p, leaked)
+			p.flags.Or(expired)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
@@ -209,6 +210,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 		}
 		if calm {
 			for _, p := range ps {
+				p.flags.Or(expired)
 				p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 			}
 		}
@@ -225,7 +227,9 @@ func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 			select {
 			case <-p.rested:
 			case <-r.dryness():
-				return ok(p)
+				if !ok(p) {
+					return false
+				}
 			case <-ctx.Done():
 				return false
 			}

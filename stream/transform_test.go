@@ -273,3 +273,30 @@ func TestTransformOfALostPartitionLetsItsElementsGo(t *testing.T) {
 		committed(t, l, -1, 1)
 	})
 }
+
+func TestElemThatIsLostIsNamedWhicheverPartitionRestsLast(t *testing.T) {
+	for range 100 {
+		bubble(t, func(t *testing.T) {
+			l := newLog(8)
+			for i := range 8 {
+				put(l, i, "a")
+			}
+			put(l, 7, "b")
+			err := start(t, l, commitNow(input.Transform("lossy", func(_ ctx, in in, out out) error {
+				var kept []stream.Elem[string]
+				for e := range in {
+					kept = append(kept, e)
+				}
+				for _, e := range kept {
+					if e.Value == "a" {
+						e.Drop()
+					}
+				}
+				return nil
+			}))).stop()
+			if !errors.Is(err, stream.ErrDrain) || !strings.Contains(err.Error(), "t[7]@1 (lossy neither") {
+				t.Fatalf("Run: %v", err)
+			}
+		})
+	}
+}
