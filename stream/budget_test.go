@@ -134,24 +134,33 @@ func TestRoomGrowsAndWakesWhenPartitionsLeave(t *testing.T) {
 	})
 }
 
-func TestFeedAfterAHaltOrARevokeDoesNothing(t *testing.T) {
+func TestFeedAfterARevokeDoesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		hand := newHand(2)
-		w := newWork().poison("x", errBoom)
+		hand, w := newHand(1), newWork()
+		j := hand.start(t, commitNow(hand.chain().Serial(w.do)))
+		hand.in.Revoke(t.Context(), hand.parts[0])
+		hand.feed(0, 1, "a")
+		synctest.Wait()
+		same(t, "tried", w.tried(), nil)
+		if n, _ := hand.parts[0].Room(); n != 0 {
+			t.Errorf("a revoked partition has room for %d", n)
+		}
+		j.cancel()
+	})
+}
+
+func TestFeedToAFrozenPartitionWaitsForResume(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hand, w := newHand(1), newWork().fail("x", errBoom)
 		j := hand.start(t, commitNow(hand.chain().GroupByPartition().Serial(w.do).HaltOnError()))
 		hand.feed(0, 1, "x")
 		synctest.Wait()
-		hand.feed(0, 1, "y")
-		if next := hand.parts[0].Next(); next != 1 {
-			t.Errorf("the position moved to %d by what was not taken", next)
-		}
-		hand.in.Revoke(t.Context(), hand.parts[1])
-		hand.feed(1, 1, "z")
+		hand.feed(0, 1, "y") // it had room a moment ago
 		synctest.Wait()
-		same(t, "tried", w.tried(), []string{"x"})
-		if n, _ := hand.parts[1].Room(); n != 0 {
-			t.Errorf("a revoked partition has room for %d", n)
-		}
+		same(t, "while frozen", w.tried(), []string{"x"})
+		must(t, j.Resume(j.halt()))
+		synctest.Wait()
+		same(t, "after Resume", w.done(), []string{"x", "y"})
 		j.cancel()
 	})
 }
