@@ -10,6 +10,9 @@ import (
 // is not finished when a drain ends is lost with the process: a channel cannot take anything back.
 func Chan[T any](c <-chan T) stream.Stream[T] {
 	return local("chan", func() puller[T] {
+		if c == nil {
+			return nil
+		}
 		return func(ctx context.Context, buf []T) (n int, more bool, err error) {
 			select {
 			case v, ok := <-c:

@@ -96,10 +96,43 @@ func TestFuncIsAskedOnlyWhileThereIsRoom(t *testing.T) {
 	})
 }
 
-func TestANilFuncIsRefusedByBuild(t *testing.T) {
-	_, err := source.Func[int](nil).Build()
-	var fault *stream.BuildError
-	if !errors.As(err, &fault) {
+func TestASourceOfNothingIsRefusedByBuild(t *testing.T) {
+	for name, chain := range map[string]stream.Stream[int]{"func": source.Func[int](nil), "chan": source.Chan[int](nil)} {
+		_, err := chain.Build()
+		var fault *stream.BuildError
+		if !errors.As(err, &fault) || fault.Step != "source."+name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAPanicOfFuncEndsThePipeline(t *testing.T) {
+	err := source.Func(func(context.Context) (int, bool, error) { panic("torn page") }).Run(t.Context())
+	var caught *stream.PanicError
+	if !errors.As(err, &caught) || caught.Value != "torn page" {
 		t.Fatal(err)
 	}
+}
+
+func TestAPipelineOverAChannelTakesNoMoreThanItHasRoomFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, hold := make(chan int, 100), make(chan struct{})
+		for i := range cap(c) {
+			c <- i
+		}
+		close(c)
+		out := sink.Slice[int]()
+		ended := make(chan error)
+		go func() {
+			ended <- source.Chan(c).Serial(func(context.Context, int) error { <-hold; return nil }).To(out).Run(t.Context(), stream.MaxInFlight(5, 1<<20))
+		}()
+		synctest.Wait()
+		if left := len(c); left != 95 {
+			t.Errorf("%d are left in the channel, 95 have no room", left)
+		}
+		close(hold)
+		if err := <-ended; err != nil || len(out.Values()) != 100 || !slices.IsSorted(out.Values()) {
+			t.Errorf("%v: %v", err, out.Values())
+		}
+	})
 }
