@@ -1,0 +1,154 @@
+package ops_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: each id must have been worked on to its end before it is
+// committed, and at the end all have; within an undisturbed assignment, once.
+func TestDedupLosesNoID(t *testing.T) {
+	for seed := range uint64(200) {
+		synctest.Test(t, func(t *testing.T) {
+			m := &dedupModel{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), log: streamtest.Kafka("orders", 1), done: map[string]int{}}
+			m.append(30)
+			for range 3 {
+				m.live(2 + m.rnd.IntN(6))
+			}
+			m.calm = true
+			m.log.Finish()
+			before := m.total()
+			if err := m.chain().Run(t.Context(), m.log.Source()); err != nil {
+				t.Fatal(err)
+			}
+			m.check(m.log.End(0))
+			if again := m.total() - before; again > len(m.done) {
+				t.Errorf("%d ids were worked on %d times by one undisturbed worker", len(m.done), again)
+			}
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+type dedupModel struct {
+	t   *testing.T
+	rnd *rand.Rand // the test's; not the handlers'
+	log *streamtest.Log[kafka.Message]
+	ids []string // by offset
+
+	mu    sync.Mutex // guards what follows
+	done  map[string]int
+	calm  bool
+	tries int
+}
+
+func (m *dedupModel) append(n int) {
+	for range n {
+		id := fmt.Sprint("id", m.rnd.IntN(12))
+		m.ids = append(m.ids, id)
+		m.log.Append(0, "", kafka.Message{Value: []byte(id)})
+	}
+}
+
+func (m *dedupModel) chain() stream.Stream[kafka.Message] {
+	return input.Via(ops.Dedup(value, 20)).Concurrent(4, m.work).HaltOnError().CommitEvery(1, 0)
+}
+
+// work fails or is cancelled every so often, by the count of its calls.
+func (m *dedupModel) work(ctx context.Context, r kafka.Message) error {
+	m.mu.Lock()
+	m.tries++
+	n, calm := m.tries, m.calm
+	m.mu.Unlock()
+	select {
+	case <-time.After(time.Duration(n%7) * time.Millisecond):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if !calm && n%5 == 0 {
+		return errors.New("unlucky")
+	}
+	m.mu.Lock()
+	m.done[string(r.Value)]++
+	m.mu.Unlock()
+	return nil
+}
+
+// live is the life of one member, with so many things that happen to it.
+func (m *dedupModel) live(events int) {
+	member := m.log.Member()
+	p, err := m.chain().Build(member.Source(), stream.DrainTimeout(time.Duration(m.rnd.IntN(5))*time.Millisecond))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(m.t.Context())
+	defer stop()
+	ended := make(chan error)
+	go func() { ended <- p.Run(ctx) }()
+	owned := false
+	for range events {
+		if !owned {
+			_ = member.Assign(0)
+			owned = true
+		}
+		time.Sleep(time.Duration(m.rnd.IntN(10)) * time.Millisecond) // of virtual time
+		switch m.rnd.IntN(5) {
+		case 0:
+			_ = member.Revoke(0, 0)
+			owned = false
+		case 1:
+			_ = member.Lose(0)
+			owned = false
+		case 2:
+			m.append(3)
+		default:
+			for _, h := range p.Halts() {
+				_ = p.Resume(h) // it may have been lost meanwhile
+			}
+		}
+		m.check(m.log.Committed(0))
+	}
+	if m.rnd.IntN(2) == 0 {
+		member.Crash()
+	} else {
+		stop()
+	}
+	<-ended // what was unfinished is in its error
+	synctest.Wait()
+	m.check(m.log.Committed(0))
+}
+
+// check holds that each id that is committed was worked on to its end.
+func (m *dedupModel) check(committed int64) {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for offset := range committed {
+		if id := m.ids[offset]; m.done[id] == 0 {
+			m.t.Fatalf("%d is committed, and %s at %d was never done", committed, id, offset)
+		}
+	}
+}
+
+func (m *dedupModel) total() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, times := range m.done {
+		n += times
+	}
+	return n
+}
