@@ -124,14 +124,15 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	return full
 }
 
-// take returns the open bundle of a group, nil if there is none.
+// take returns the open bundle of a group if its flush was asked for; nil if it has filled up, or was discarded, meanwhile.
 func (bs *bundles[T]) take(group uint64) *bundle[T] {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	b := bs.open[group]
-	if b != nil {
-		bs.remove(group, b)
+	if b == nil || !b.asked {
+		return nil
 	}
+	bs.remove(group, b)
 	return b
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,9 +154,9 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 
 // noteRunning names the handlers that ignore their cancelled context.
 func (r *run) noteRunning() {
-	r.mu.Lock()
-	workers := r.workers
-	r.mu.Unlock()
+	r.crew.Lock()
+	workers := slices.Collect(maps.Values(r.workers))
+	r.crew.Unlock()
 	for _, w := range workers {
 		if rec := w.cur.Load(); rec != nil && w.Running() {
 			r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), w.stage.names()))

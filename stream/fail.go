@@ -62,6 +62,9 @@ func (st *step) leave(w *worker, r *record) {
 	if r.part.flags.Load()&closing != 0 {
 		w.poison()
 	}
+	if w.slot != nil {
+		w.slot.left = true
+	}
 	r.leaves(func(l *record) bool {
 		if !l.after && l.part.flags.Load()&closing != 0 {
 			l.part.giveUpFrom(l.offset())
@@ -79,7 +82,8 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 	}
 	fs := st.failures(r, attempt, err, value)
 	for _, p := range st.policies {
-		if p.when != nil && !p.when(err) {
+		if match, bad := p.takes(err); !match {
+			err = withPanic(fs, err, bad)
 			continue
 		}
 		switch p.kind {
@@ -87,8 +91,13 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 			if IsPermanent(err) || attempt >= p.retry.attempts() || !st.retries() {
 				continue
 			}
+			wait, bad := p.backoff(attempt)
+			if bad != nil {
+				err = withPanic(fs, err, bad)
+				continue
+			}
 			st.watch(r, p, fs)
-			return verdict{again: true, wait: p.retry.wait(attempt), f: fs[0]}
+			return verdict{again: true, wait: wait, f: fs[0]}
 		case skipPolicy:
 			st.watch(r, p, fs)
 			for _, f := range fs {
@@ -117,7 +126,12 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 			return verdict{}
 		case haltPolicy:
 			st.watch(r, p, fs)
-			r.first().part.freeze(fs[0])
+			i := 0
+			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
+				l.part.freeze(fs[i])
+				i++
+				return true
+			})
 			st.leave(w, r)
 			return verdict{}
 		case failPolicy:
@@ -134,6 +148,32 @@ func (st *step) decide(w *worker, r *record, attempt int, err error, value func(
 	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
 	st.leave(w, r)
 	return verdict{}
+}
+
+// takes reports whether the policy is for err. A When that panics matches nothing.
+func (p *policy) takes(err error) (match bool, bad error) {
+	if p.when == nil {
+		return true, nil
+	}
+	bad = guarded(func() error { match = p.when(err); return nil })
+	return match, bad
+}
+
+// backoff is the wait before the next attempt. A Backoff that panics leaves the failure to the next policy.
+func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
+	bad = guarded(func() error { wait = p.retry.wait(attempt); return nil })
+	return wait, bad
+}
+
+// withPanic adds the panic of a policy's own func to a failure.
+func withPanic(fs []Failure, err, bad error) error {
+	if bad == nil {
+		return err
+	}
+	for i := range fs {
+		fs[i].Err = errors.Join(fs[i].Err, bad)
+	}
+	return fs[0].Err
 }
 
 // retries reports whether the step can be run again on its own input.

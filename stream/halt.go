@@ -56,13 +56,39 @@ func (p *part) release(h Halt, how resumption) error {
 // tryResume puts the unfinished records of a resumed partition back into their lanes, as soon as nothing of it is held any more. What had
 // finished above the watermark is not run again.
 func (p *part) tryResume() {
+	h, skipped, ok := p.refill()
+	if !ok {
+		return
+	}
+	if skipped {
+		p.run.emit(Skipped{h.Failure})
+		if c := p.run.committer; c != nil {
+			c.count() // what was given up is finished
+		}
+	}
+	p.run.emit(Resumed{h})
+	p.full.Store(true)
+	p.moved()
+	p.run.settle(p) // its last task may have ended before it was open again
+}
+
+// refill ends the halt, if that was asked for and nothing is held. It has the intake to itself: what is fed meanwhile comes behind.
+func (p *part) refill() (h Halt, skipped, ok bool) {
+	p.mu.Lock()
+	asked := p.resume != noResume
+	p.mu.Unlock()
+	if !asked {
+		return h, false, false
+	}
+	p.intake.Lock()
+	defer p.intake.Unlock()
 	p.mu.Lock()
 	how := p.resume
 	if how == noResume || p.halt == nil || !p.led.AtRest() {
 		p.mu.Unlock()
-		return
+		return h, false, false
 	}
-	h := *p.halt
+	h = *p.halt
 	p.halt, p.resume = nil, noResume
 	p.stop = make(chan struct{})
 	p.flags.Or(refilling)
@@ -81,7 +107,7 @@ func (p *part) tryResume() {
 		t := &s.Tickets[i]
 		if how == giveUp && t.Offset == h.Meta.Offset {
 			t.Finish()
-			p.run.emit(Skipped{h.Failure})
+			skipped = true
 			continue
 		}
 		t.Reopen()
@@ -89,12 +115,7 @@ func (p *part) tryResume() {
 		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
 	}
 	p.flags.And(^refilling)
-	p.run.emit(Resumed{h})
-	if c := p.run.committer; c != nil && how == giveUp {
-		c.count() // what was given up is finished
-	}
-	p.full.Store(true)
-	p.moved()
+	return h, skipped, true
 }
 
 var noWorker = &worker{}

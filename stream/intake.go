@@ -107,9 +107,6 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
-	if p.p.flags.Load()&(closing|gone|frozen|sealed) != 0 {
-		return // not counted as fetched: they will be read again
-	}
 	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
 	for i := range vals {
@@ -118,7 +115,12 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		r.part, r.slab, r.i = p.p, s, int32(i)
 		r.task.Of = r
 	}
-	p.p.feed(s, next)
+	p.p.intake.Lock()
+	defer p.p.intake.Unlock()
+	if p.p.flags.Load()&(closing|gone) != 0 {
+		return // not counted as read: they will be read again
+	}
+	p.p.feed(s, next) // also while it is frozen: their tasks are dropped, and put back by Resume
 }
 
 // Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
@@ -129,7 +131,7 @@ func (p *Partition[T]) Advance(next, end int64) {
 	p.p.next = max(p.p.next, next)
 	p.p.end = max(p.p.end, end)
 	p.p.mu.Unlock()
-	if moved && p.p.flags.Load()&(closing|gone|frozen|sealed) == 0 {
+	if moved && p.p.flags.Load()&(closing|gone) == 0 {
 		p.p.led.Advance(next)
 		if c := p.p.run.committer; c != nil {
 			c.count()

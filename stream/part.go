@@ -18,6 +18,7 @@ const (
 	refilling                    // resumed: work begins again, but nothing new is fed until the old is back in its lanes
 	closing                      // revoked or draining: what has begun goes on, nothing behind it begins
 	gone                         // let go or lost: nothing is begun, nothing counts
+	expired                      // the drain is over: the records' contexts have ended, what their handlers return no longer counts
 	aborted                      // the run is over: not even what was committed already is begun
 )
 
@@ -42,6 +43,8 @@ type part struct {
 	edged  sync.Once     // edge was set
 	late   atomic.Int64  // holds given back after the partition was gone
 	rested chan struct{} // room for one: something came to rest; for the one that drains
+
+	intake sync.Mutex // held while records go into their lanes, fed or resumed: these must not come between those; taken before mu
 
 	mu        sync.Mutex    // guards what follows; taken before the ledger's, never held across a call out
 	next      int64         // fetch position

@@ -80,14 +80,18 @@ func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }
 
-// forget gives the values' memory back, unless somebody is looking.
+// forget gives the values' memory back, unless somebody is looking: a record that is kept by a context, or as the last of an idle lane, keeps it no longer.
 func (vs *valuesOf[T]) forget() {
 	vs.gone.Store(true)
-	if vs.readers.Load() == 0 && cap(vs.vals) == bufferSize {
+	if vs.readers.Load() != 0 {
+		return
+	}
+	if cap(vs.vals) == bufferSize {
 		vals := vs.vals[:bufferSize]
 		clear(vals) // payloads live no longer than their records
 		vs.shelf.Put((*[bufferSize]T)(vals))
 	}
+	vs.vals, vs.lineage = nil, nil
 }
 
 // A source record is its own carrier at the first boundary; its lane is its group.
@@ -147,7 +151,7 @@ func (r *record) dropped() bool {
 	if r.after {
 		return f&(aborted) != 0
 	}
-	return f&(frozen|gone|aborted) != 0
+	return f&(frozen|gone|expired|aborted) != 0
 }
 
 // leaves yields the source records of an element, oldest first.

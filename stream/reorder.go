@@ -21,6 +21,7 @@ type slot struct {
 	inner *lane.Task
 	held  []held
 	done  bool
+	left  bool // its element was given up unfinished: nothing behind it is passed on
 }
 
 // held is a result that waits.
@@ -55,7 +56,8 @@ func (o *reorder) through(w *worker, s *slot) {
 	o.busy = true
 	for len(o.slots) > 0 && o.slots[0].done {
 		next := o.slots[0]
-		o.slots, w.left = o.slots[1:], o.dead
+		o.slots[0] = nil
+		o.slots, w.left = o.slots[1:], o.dead || next.left
 		o.mu.Unlock()
 		for _, h := range next.held {
 			if w.stops(h.r) {

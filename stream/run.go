@@ -45,13 +45,15 @@ type run struct {
 	stopCommit context.CancelFunc
 	stopSource context.CancelCauseFunc
 
+	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
+	workers map[*lane.Worker]*worker
+
 	state    atomic.Uint32
 	mu       sync.Mutex // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
 	faded    []*part // lost, with work below a commit still to finish
 	epochs   map[TopicPartition]int32
-	workers  []*worker
 	writers  map[writerKey]chan struct{} // who may write to a dead-letter sink: one at a time per partition
 	failure  error
 	left     []string // what was left unfinished, for the error
@@ -77,7 +79,7 @@ var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: map[writerKey]chan struct{}{}, online: errConnecting, dry: make(chan struct{})}
+		writers: map[writerKey]chan struct{}{}, online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.park.Max = int32(opts.park)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
@@ -136,7 +138,7 @@ func (r *run) makeStages() {
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
-		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Park: &r.park, One: sg.one}
+		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Park: &r.park, One: sg.one}
 		if d := sp.degree; d != nil {
 			cfg.MaxPartitions = d.opts.maxPartitions
 		}
@@ -163,10 +165,21 @@ func (r *run) makeStages() {
 
 func (r *run) stepOf(n *node) *step { return r.steps[n] }
 
+// enroll keeps a worker in sight, to name what it works on should it hang.
 func (r *run) enroll(w *worker) {
-	r.mu.Lock()
-	r.workers = append(r.workers, w)
-	r.mu.Unlock()
+	r.crew.Lock()
+	r.workers[w.Worker] = w
+	r.crew.Unlock()
+}
+
+// idle is the word of a pool that a worker has run out of work.
+func (r *run) idle(lw *lane.Worker, gone bool) {
+	r.crew.Lock()
+	r.workers[lw].cur.Store(nil) // it would keep a record alive that is long done with
+	if gone {
+		delete(r.workers, lw)
+	}
+	r.crew.Unlock()
 }
 
 func (r *run) emit(e Event) {

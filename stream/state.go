@@ -15,17 +15,25 @@ func StateOf[S any](ctx context.Context, key any, make func() *S) *S {
 		return nil
 	}
 	p := r.first().part
+	if s := stateAt[S](p, key, nil); s != nil {
+		return s
+	}
+	return stateAt(p, key, make()) // made without the lock; one that came first stays
+}
+
+func stateAt[S any](p *part, key any, fresh *S) *S {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.custom == nil {
-		p.custom = map[any]any{}
+	if s, ok := p.custom[key].(*S); ok {
+		return s
 	}
-	s, ok := p.custom[key].(*S)
-	if !ok {
-		s = make()
-		p.custom[key] = s
+	if fresh != nil {
+		if p.custom == nil {
+			p.custom = map[any]any{}
+		}
+		p.custom[key] = fresh
 	}
-	return s
+	return fresh
 }
 
 // OnRest calls f when the record of the element that ctx was handed with has come to rest: finished (true), which is when it counts for the

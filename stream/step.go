@@ -36,10 +36,15 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 		if st.bare {
 			err = call(r, v, u, f)
 		} else {
+			*u = *new(U) // middleware may make a success of a panic, which has no result
 			err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
 		}
-		if err == nil {
+		if err == nil && r.part.flags.Load()&(expired|gone) == 0 || err == nil && r.after {
 			return r
+		}
+		if err == nil { // too late: its context had ended
+			st.leave(w, r)
+			return nil
 		}
 		if r.joint != nil && pass != nil {
 			r = splitFailed(w, r, v, err, pass)

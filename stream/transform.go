@@ -54,6 +54,11 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		}
 	}
 	j.holds.Store(1)
+	if run := e.t.r.part.run; part == run.whole && run.plan.gated && !e.t.r.after {
+		j.abandoned.Store(true)
+		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s, which cannot wait for its commits: join within a partition, or commit below the work",
+			e.t.door.st.name, run.plan.commit.word))
+	}
 	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j, after: e.t.r.after}, e.t.group)}
 }
 

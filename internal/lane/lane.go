@@ -13,6 +13,13 @@ type Task struct {
 	Of   any
 }
 
+// unlink returns the task behind t, and has t keep it alive no longer.
+func (t *Task) unlink() *Task {
+	next := t.next
+	t.next = nil
+	return next
+}
+
 // Lane is a queue of tasks that follow one another. It is ready, and with a worker, as long as n is not 0.
 //
 // The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle and must not touch it again. next of a

@@ -19,6 +19,7 @@ type Config struct {
 	Work          func(w *Worker) func(ts []*Task) // called once per worker; with Bulk 0 ts has one task
 	One           func(w *Worker) func(t *Task)    // used instead of Work where Bulk is 0
 	Go            func(func())                     // starts a goroutine that its owner waits for
+	Idle          func(w *Worker, gone bool)       // nil, or told when a worker runs out of work, and whether it will never be used again; called under a lock
 	Count         bool                             // keep count of what is queued, for Set.Full
 	Park          *Limit                           // how many waits may lend their slot
 }

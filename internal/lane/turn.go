@@ -95,7 +95,7 @@ func (w *Worker) runInTurn(t *Task) {
 			w.endInTurn(l.set, nil)
 			return
 		}
-		t = last.next
+		t = last.unlink()
 	}
 }
 

@@ -110,12 +110,15 @@ func (w *Worker) idle() (end bool) {
 	p := w.pool
 	w.lane = nil
 	if p.closed || len(p.idle) >= keepIdle {
-		if len(p.spare) < keepIdle {
+		gone := len(p.spare) >= keepIdle
+		p.tellIdle(w, gone) // before another goroutine can take it
+		if !gone {
 			p.spare = append(p.spare, w)
 		}
 		p.mu.Unlock()
 		return true
 	}
+	p.tellIdle(w, false)
 	p.idle = append(p.idle, w)
 	p.mu.Unlock()
 	<-w.wake
@@ -123,6 +126,12 @@ func (w *Worker) idle() (end bool) {
 	end = p.closed && !w.waker
 	p.mu.Unlock()
 	return end
+}
+
+func (p *Pool) tellIdle(w *Worker, gone bool) {
+	if p.cfg.Idle != nil {
+		p.cfg.Idle(w, gone)
+	}
 }
 
 // handOver gives the slot to a worker that waits to go on after a Lend, and parks this one.
@@ -161,12 +170,12 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 			if k += n; k == known || w.pool.resuming.Load() > 0 {
 				break
 			}
-			t = t.next
+			t = t.unlink()
 		}
 		if l.n.Add(-k) == 0 {
 			return
 		}
-		t = t.next
+		t = t.unlink()
 		if ran += k; ran >= laneRun || w.pool.resuming.Load() > 0 {
 			w.requeue(t)
 			return
@@ -186,7 +195,7 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	}
 	ts := append(w.buf[:0], t)
 	for most := min(known, int32(w.pool.cfg.Bulk)); int32(len(ts)) < most; {
-		t = t.next
+		t = t.unlink()
 		ts = append(ts, t)
 	}
 	k := int32(len(ts))

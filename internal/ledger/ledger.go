@@ -235,6 +235,8 @@ func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
 
 // Reopen gives an unfinished ticket at rest one hold again: its record will be worked on anew.
 func (t *Ticket) Reopen() {
+	t.slab.led.mu.Lock() // one who looks at left and then at bad must not find both 0 in between
+	defer t.slab.led.mu.Unlock()
 	t.slab.left.Add(1)
 	t.slab.bad.Add(-1)
 	t.holds.Store(1) // before the mark goes: without either it would look finished, and be committed
@@ -243,6 +245,8 @@ func (t *Ticket) Reopen() {
 
 // Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
 func (t *Ticket) Finish() {
+	t.slab.led.mu.Lock()
+	defer t.slab.led.mu.Unlock()
 	t.marks.And(^abandoned)
 	t.slab.bad.Add(-1)
 }
