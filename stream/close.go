@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"maps"
 	"slices"
 	"strings"
@@ -116,9 +117,18 @@ func (r *run) closeSinks() (err error) {
 
 func (p *plan) sinks() (ss []any) {
 	for _, n := range p.nodes {
-		ss = append(ss, n.sinks...)
+		for _, s := range n.sinks {
+			if !slices.ContainsFunc(ss, func(o any) bool { return sameSink(o, s) }) {
+				ss = append(ss, s)
+			}
+		}
 	}
 	return ss
+}
+
+// sameSink: one that stands in a chain twice is opened once.
+func sameSink(a, b any) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // noteHeld remembers what a drain that ran out of time has to cancel.

@@ -85,6 +85,30 @@ func TestObserverHearsALife(t *testing.T) {
 	})
 }
 
+func TestAPanicOfAnObserverIsNoCrash(t *testing.T) {
+	for name, o := range map[string]stream.Observer{
+		"StepStart": {StepStart: func(ctx, stream.Call) ctx { panic(errBoom) }},
+		"StepDone":  {StepDone: func(ctx, stream.Call, error) { panic(errBoom) }},
+		"Event":     {Event: func(stream.Event) { panic(errBoom) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				put(l, 0, "a")
+				began := time.Now()
+				err := commitNow(input.Serial(pass)).Run(t.Context(), l.Source(), stream.Observe(o))
+				var p *stream.PanicError
+				if !errors.As(err, &p) || !errors.Is(err, errBoom) {
+					t.Errorf("Run: %v", err)
+				}
+				if took := time.Since(began); took != 0 {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
 func TestDrainingTellsItsCause(t *testing.T) {
 	why := errors.New("the operator said so")
 	causes := map[string]struct {

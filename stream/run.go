@@ -184,7 +184,14 @@ func (r *run) idle(lw *lane.Worker, gone bool) {
 
 func (r *run) emit(e Event) {
 	for _, f := range r.events {
-		f(e)
+		r.hear(func() { f(e) })
+	}
+}
+
+// hear calls an observer. A panic of it is no failure of the element, which policies would decide about: it ends the pipeline.
+func (r *run) hear(f func()) {
+	if err := guarded(func() error { f(); return nil }); err != nil {
+		r.fail(fmt.Errorf("an observer: %w", err))
 	}
 }
 

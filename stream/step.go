@@ -82,7 +82,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	}
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
 	for _, start := range st.starts {
-		ctx = start(ctx, c)
+		st.run.hear(func() { ctx = start(ctx, c) })
 	}
 	if st.handler == nil {
 		err = f(ctx)
@@ -93,7 +93,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		}
 	}
 	for i := len(st.dones) - 1; i >= 0; i-- {
-		st.dones[i](ctx, c, err)
+		st.run.hear(func() { st.dones[i](ctx, c, err) })
 	}
 	return err
 }

@@ -174,6 +174,15 @@ func TestASinkThatCannotOpenEndsRunAndTheOthersAreClosed(t *testing.T) {
 	})
 }
 
+func TestASinkThatStandsTwiceIsOpenedAndClosedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log []string
+		one := &lively{name: "one", log: &log}
+		must(t, start(t, newLog(1), commitNow(input.To(one).To(stuckSink{}).To(one))).stop())
+		same(t, "log", log, []string{"open one", "close one after 0"})
+	})
+}
+
 func TestASinkThatCannotCloseIsToldByRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var log []string
