@@ -137,6 +137,9 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	if len(ps) == 0 {
 		return
 	}
+	if src := r.sourceCtx; src.Err() != nil {
+		r.drain(context.Cause(src))
+	}
 	ctx, cancel := r.drainTime(ctx)
 	defer cancel()
 	for _, p := range ps {

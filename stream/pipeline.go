@@ -96,7 +96,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 // do is a run from beginning to end.
 func (r *run) do(ctx context.Context) error {
 	srcCtx, stop := context.WithCancelCause(ctx)
-	r.setStop(stop)
+	r.setStop(srcCtx, stop)
 	defer stop(nil)
 	err := r.openSinks(ctx)
 	if err == nil {
@@ -149,8 +149,12 @@ func (r *run) work(ctx context.Context) error {
 	return err
 }
 
-// drain begins the end: nothing new is begun.
+// drain begins the end: nothing new is begun. Who comes first does it: the run, or the source that revokes what it has because its context has ended.
 func (r *run) drain(cause error) {
+	r.draining.Do(func() { r.beginDrain(cause) })
+}
+
+func (r *run) beginDrain(cause error) {
 	r.mu.Lock()
 	r.deadline = time.Now().Add(r.opts.drain)
 	r.mu.Unlock()

@@ -43,7 +43,9 @@ type run struct {
 	cancelWork context.CancelCauseFunc
 	commitCtx  context.Context // of commits outside a drain
 	stopCommit context.CancelFunc
+	sourceCtx  context.Context // of the source; ends when the drain begins
 	stopSource context.CancelCauseFunc
+	draining   sync.Once // beginDrain
 
 	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
 	workers map[*lane.Worker]*worker
@@ -294,8 +296,8 @@ func (r *run) oneWriter(rec *record, p *policy, tp TopicPartition, f func() erro
 	return f()
 }
 
-func (r *run) setStop(stop context.CancelCauseFunc) {
+func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
 	r.mu.Lock()
-	r.stopSource = stop
+	r.sourceCtx, r.stopSource = source, stop
 	r.mu.Unlock()
 }
