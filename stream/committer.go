@@ -170,11 +170,11 @@ func (c *committer) commit(ctx context.Context, parts []*part, attempt int) erro
 		c.run.emit(CommitFailed{Err: err, Attempt: attempt})
 		clear(offsets)
 	}
+	if len(offsets) > 0 {
+		c.run.emit(Committed{offsets, time.Since(start)}) // before what follows from it
+	}
 	for tp, offset := range offsets {
 		owners[tp].acked(offset)
-	}
-	if len(offsets) > 0 {
-		c.run.emit(Committed{offsets, time.Since(start)})
 	}
 	if IsPermanent(err) {
 		c.run.fail(err)

@@ -56,29 +56,25 @@ func (p *part) release(h Halt, how resumption) error {
 // tryResume puts the unfinished records of a resumed partition back into their lanes, as soon as nothing of it is held any more. What had
 // finished above the watermark is not run again.
 func (p *part) tryResume() {
-	h, skipped, ok := p.refill()
+	skipped, ok := p.refill()
 	if !ok {
 		return
 	}
-	if skipped {
-		p.run.emit(Skipped{h.Failure})
-		if c := p.run.committer; c != nil {
-			c.count() // what was given up is finished
-		}
+	if c := p.run.committer; c != nil && skipped {
+		c.count() // what was given up is finished
 	}
-	p.run.emit(Resumed{h})
 	p.full.Store(true)
 	p.moved()
 	p.run.settle(p) // its last task may have ended before it was open again
 }
 
 // refill ends the halt, if that was asked for and nothing is held. It has the intake to itself: what is fed meanwhile comes behind.
-func (p *part) refill() (h Halt, skipped, ok bool) {
+func (p *part) refill() (skipped, ok bool) {
 	p.mu.Lock()
 	asked := p.resume != noResume
 	p.mu.Unlock()
 	if !asked {
-		return h, false, false
+		return false, false
 	}
 	p.intake.Lock()
 	defer p.intake.Unlock()
@@ -86,9 +82,9 @@ func (p *part) refill() (h Halt, skipped, ok bool) {
 	how := p.resume
 	if how == noResume || p.halt == nil || !p.led.AtRest() {
 		p.mu.Unlock()
-		return h, false, false
+		return false, false
 	}
-	h = *p.halt
+	h := *p.halt
 	p.halt, p.resume = nil, noResume
 	p.stop = make(chan struct{})
 	p.flags.Or(refilling)
@@ -102,6 +98,10 @@ func (p *part) refill() (h Halt, skipped, ok bool) {
 		}
 		p.gate.forget(again)
 	}
+	if how == giveUp {
+		p.run.emit(Skipped{h.Failure})
+	}
+	p.run.emit(Resumed{h}) // before what follows from it
 	first := p.run.stages[0]
 	for s, i := range p.led.Unfinished {
 		t := &s.Tickets[i]
@@ -115,7 +115,7 @@ func (p *part) refill() (h Halt, skipped, ok bool) {
 		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
 	}
 	p.flags.And(^refilling)
-	return h, skipped, true
+	return skipped, true
 }
 
 var noWorker = &worker{}
