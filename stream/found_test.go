@@ -196,3 +196,24 @@ func TestACommitThatKeepsTheRoomIsMadeBeforeItsCount(t *testing.T) {
 		same(t, "below", w.done(), []string{"a0", "a1", "a2"})
 	})
 }
+
+func TestKeepOrderKeepsTheOrderOfWhatABatchCollects(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, out := newLog(1), &sink[[]string]{}
+		put(l, 0, "a0", "a1", "a2", "a3")
+		l.Finish()
+		slow := func(_ ctx, v string) (string, error) {
+			if v == "a0" {
+				time.Sleep(time.Second)
+			}
+			return v, nil
+		}
+		s := input.Map(slow).Batch(2, 0).MapConcurrent(3, func(_ ctx, b []string) ([]string, error) { return b, nil }, stream.KeepOrder()).To(out)
+		must(t, start(t, l, commitNow(s)).wait())
+		var got []string
+		for _, o := range out.outs {
+			got = append(got, o.Value...)
+		}
+		same(t, "order", got, []string{"a0", "a1", "a2", "a3"})
+	})
+}

@@ -101,6 +101,11 @@ func (c *cutter) add(n *node, workBelow bool) {
 			c.open(c.sg.out)
 			c.pending = waiting
 		}
+		if n.opts.keepOrder && slices.ContainsFunc(c.pending, func(n *node) bool { return n.kind == kindBatch }) {
+			c.take() // what is collected must come in order, too: from one runner per partition
+			c.close(nil)
+			c.open(c.sg.out)
+		}
 		c.note(n)
 		c.sg.degree = n
 		c.sg.group = c.group
