@@ -1,9 +1,3 @@
-// Package ledger turns tickets that are resolved in any order into a watermark that only moves over finished records.
-//
-// A Ledger belongs to one assignment of one partition. It holds the delivered records in order, in slabs; each has a Ticket. A ticket is
-// held by everything that still depends on its record (Retain), and comes to rest when the last hold is given back: finished, or unfinished
-// if one of the holds was given back by Abandon. The watermark is the end of the longest finished prefix. Kafka's offsets have gaps, so
-// nothing here computes offset+1 but behind a finished record.
 package ledger
 
 import (
@@ -11,22 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 )
-
-// Ticket stands for one delivered record.
-type Ticket struct {
-	holds  atomic.Int32
-	marks  atomic.Uint32
-	slab   *Slab
-	Offset int64
-}
-
-const (
-	abandoned uint32 = 1 << iota // a hold was given back unfinished
-	watched                      // Ledger.Watched wants to know
-	begun                        // work on the record has begun
-)
-
-func (t *Ticket) abandoned() bool { return t.marks.Load()&abandoned != 0 }
 
 // Slab is a run of delivered records: the unit in which they come and in which they are forgotten.
 type Slab struct {
@@ -37,6 +15,7 @@ type Slab struct {
 	bad   atomic.Int32 // tickets at rest but unfinished
 	next  int64        // position behind the slab, gaps included
 	bytes int64
+	head  int // Tickets[:head] are finished; guarded by Ledger.mu
 	led   *Ledger
 }
 
@@ -103,16 +82,14 @@ func (l *Ledger) Watermark() int64 {
 	if l.first == len(l.slabs) {
 		return l.mark
 	}
-	mark := l.mark
 	s := l.slabs[l.first]
-	for i := range s.Tickets {
-		t := &s.Tickets[i]
-		if !t.Finished() {
-			break
-		}
-		mark = t.Offset + 1
+	for s.head < len(s.Tickets) && s.Tickets[s.head].Finished() {
+		s.head++ // what is finished stays so
 	}
-	return mark
+	if s.head == 0 {
+		return l.mark
+	}
+	return s.Tickets[s.head-1].Offset + 1
 }
 
 // forget drops finished slabs from the front. The caller holds mu.
@@ -185,68 +162,4 @@ func (l *Ledger) Frontier() int64 {
 		}
 	}
 	return -1
-}
-
-// Begin notes that work on the record begins.
-func (t *Ticket) Begin() { t.marks.Or(begun) }
-
-// Retain adds a hold. The caller has one itself.
-func (t *Ticket) Retain() { t.holds.Add(1) }
-
-// Done gives a hold back.
-func (t *Ticket) Done() {
-	switch n := t.holds.Add(-1); {
-	case n == 0:
-		t.rest()
-	case n < 0:
-		panic("ledger: a ticket was resolved twice") // going on could commit a record that nobody finished
-	}
-}
-
-// Abandon gives a hold back and says that the record must not count as finished.
-func (t *Ticket) Abandon() {
-	t.marks.Or(abandoned)
-	t.Done()
-}
-
-func (t *Ticket) rest() {
-	s := t.slab
-	if t.marks.Load()&watched != 0 && t.marks.And(^watched)&watched != 0 {
-		s.led.Watched(t, !t.abandoned())
-	}
-	if t.abandoned() {
-		s.bad.Add(1) // before left: a slab whose left is 0 shows all that is bad
-	} else if f := s.led.Finished; f != nil {
-		defer f()
-	}
-	if s.left.Add(-1) == 0 {
-		s.led.Rest()
-	}
-}
-
-// Watch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
-func (t *Ticket) Watch() { t.marks.Or(watched) }
-
-// Finished reports whether the record came to rest finished.
-func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned() }
-
-// Held reports whether something still depends on the ticket.
-func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
-
-// Reopen gives an unfinished ticket at rest one hold again: its record will be worked on anew.
-func (t *Ticket) Reopen() {
-	t.slab.led.mu.Lock() // one who looks at left and then at bad must not find both 0 in between
-	defer t.slab.led.mu.Unlock()
-	t.slab.left.Add(1)
-	t.slab.bad.Add(-1)
-	t.holds.Store(1) // before the mark goes: without either it would look finished, and be committed
-	t.marks.And(^(abandoned | begun))
-}
-
-// Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
-func (t *Ticket) Finish() {
-	t.slab.led.mu.Lock()
-	defer t.slab.led.mu.Unlock()
-	t.marks.And(^abandoned)
-	t.slab.bad.Add(-1)
 }
