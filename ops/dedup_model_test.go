@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,8 +18,8 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: each id must have been worked on to its end before it is
-// committed, and at the end all have; within an undisturbed assignment, once.
+// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: no id is committed for good before it was worked on to its
+// end, and at the end all have been; within an undisturbed assignment, once.
 func TestDedupLosesNoID(t *testing.T) {
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {
@@ -132,14 +133,16 @@ func (m *dedupModel) live(events int) {
 	m.check(m.log.Committed(0))
 }
 
-// check holds that each id that is committed was worked on to its end.
+// check holds that each id that is committed was worked on to its end, or that a record of it is uncommitted: where nothing keeps them in order, the
+// later one of two may come first, and the earlier one is its duplicate.
 func (m *dedupModel) check(committed int64) {
 	m.t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for offset := range committed {
-		if id := m.ids[offset]; m.done[id] == 0 {
-			m.t.Fatalf("%d is committed, and %s at %d was never done", committed, id, offset)
+		if id := m.ids[offset]; m.done[id] == 0 && !slices.Contains(m.ids[committed:], id) {
+			m.t.Errorf("%d is committed, and %s at %d was never done", committed, id, offset)
+			return // and let the pipeline end
 		}
 	}
 }
