@@ -29,7 +29,7 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 	return out, nil
 }
 
-// Revoke takes partitions back: nothing more is begun, what has begun may finish until ctx ends or DrainTimeout has passed, the watermark is
+// Revoke takes partitions back: nothing behind what has begun is begun, the rest may finish until ctx ends or DrainTimeout has passed, the watermark is
 // committed through the source, and the partitions are let go. It blocks meanwhile; a group member must go on with its heartbeats, and must still be
 // able to commit.
 func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
