@@ -41,11 +41,13 @@ func (r *run) assign(_ context.Context, as []Assignment) ([]*part, error) {
 	r.mu.Lock()
 	var ps []*part
 	list := slices.Clone(r.list)
+	once := map[TopicPartition]bool{}
 	for _, a := range as {
-		if r.parts[a.TopicPartition] != nil {
+		if r.parts[a.TopicPartition] != nil || once[a.TopicPartition] {
 			r.mu.Unlock()
 			return nil, fmt.Errorf("%v was assigned twice: revoke it first", a.TopicPartition)
 		}
+		once[a.TopicPartition] = true
 	}
 	for _, a := range as {
 		r.epochs[a.TopicPartition]++
@@ -143,7 +145,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	ctx, cancel := r.drainTime(ctx)
 	defer cancel()
 	for _, p := range ps {
-		p.raise(closing)
+		p.shut()
 	}
 	r.complete(ctx, ps)
 	for _, p := range ps {
@@ -230,9 +232,10 @@ func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 			select {
 			case <-p.rested:
 			case <-r.dryness():
-				if !ok(p) {
-					return false
+				if ok(p) {
+					break // those behind it are still to be looked at
 				}
+				return false
 			case <-ctx.Done():
 				return false
 			}

@@ -235,6 +235,14 @@ func (p *part) giveUpFrom(offset int64) {
 	}
 }
 
+// shut begins the end of the partition: nothing more comes in. A Feed that has not seen it is through when shut returns, so that what it brought is
+// counted by whoever looks whether anything still moves.
+func (p *part) shut() {
+	p.raise(closing)
+	p.intake.Lock()
+	defer p.intake.Unlock()
+}
+
 // letGo ends the assignment: from now on nothing of it counts.
 func (p *part) letGo(cause error) {
 	p.raise(gone)

@@ -160,8 +160,12 @@ func (r *run) beginDrain(cause error) {
 	r.mu.Unlock()
 	r.state.Or(draining)
 	r.whole.raise(closing)
-	for _, p := range r.all() {
-		p.raise(closing)
+	ps := r.all()
+	for _, p := range ps {
+		p.shut()
+	}
+	r.state.Or(shut)
+	for _, p := range ps {
 		r.settle(p)
 	}
 	r.settle(r.whole)

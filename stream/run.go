@@ -37,6 +37,7 @@ type run struct {
 	wg        conc.WaitGroup
 	events    []func(Event)
 	parked    atomic.Int64 // waiting retries
+	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 
 	workCtx    context.Context // of handlers; ends at the drain's deadline
@@ -68,6 +69,7 @@ type run struct {
 
 const (
 	draining  uint32 = 1 << iota // nothing new is begun
+	shut                         // and nothing comes in any more
 	finishing                    // the source has no more: everything is finished
 	over                         // Run is about to return
 )

@@ -5,6 +5,12 @@ import "slices"
 // Some nodes keep elements back: a Batch until it is full, a Transform as long as its func likes, a commit until it is acknowledged. A partition has
 // settled when none of its tasks is with a worker any more; then, if nothing more can come, what is kept back has to be asked for.
 
+// starts counts tasks that go to the workers.
+func (p *part) starts(n int) {
+	p.run.stirs.Add(1) // first: see dryOut
+	p.moving.Add(int64(n))
+}
+
 // ended counts a task that is through.
 func (p *part) ended() { p.endedN(1) }
 
@@ -29,7 +35,7 @@ func (r *run) settle(p *part) {
 			}
 		}
 	}
-	if state&(draining|finishing) != 0 {
+	if state&(shut|finishing) != 0 {
 		r.dryOut()
 	}
 }
@@ -46,23 +52,22 @@ func (p *part) blocked() bool {
 
 // dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
 func (r *run) dryOut() {
+	stirs := r.stirs.Load()
 	all := slices.Concat([]*part{r.whole}, r.all(), r.fading())
-	for _, p := range all {
-		if p.moving.Load() != 0 {
-			return // its last task comes here again
-		}
+	if anyMoving(all) {
+		return // its last task comes here again
 	}
 	gates := r.plan.gated
 	for _, st := range r.holders {
 		if gates && r.plan.steps[st.node].below {
-			if gates = false; r.gatesWait(all) {
-				return // the last commit comes here again
+			if gates = false; r.gatesWait(all) || r.stirs.Load() != stirs {
+				return // the last commit, or the last task, comes here again
 			}
 		}
 		if d := st.stage.doorway; d != nil && d.st == st {
 			d.shut()
-			if !d.isThrough() {
-				return // its end comes here again
+			if !d.isThrough() || r.stirs.Load() != stirs {
+				return // its end, or the last task, comes here again
 			}
 			continue
 		}
@@ -72,8 +77,8 @@ func (r *run) dryOut() {
 			}
 		}
 	}
-	if gates && r.gatesWait(all) {
-		return
+	if gates && r.gatesWait(all) || r.stirs.Load() != stirs {
+		return // what was seen empty may have been filled, and emptied, behind our back
 	}
 	r.mu.Lock()
 	if !r.dried {
@@ -81,6 +86,10 @@ func (r *run) dryOut() {
 		close(r.dry)
 	}
 	r.mu.Unlock()
+}
+
+func anyMoving(ps []*part) bool {
+	return slices.ContainsFunc(ps, func(p *part) bool { return p.moving.Load() != 0 })
 }
 
 func (r *run) gatesWait(ps []*part) bool {

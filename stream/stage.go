@@ -207,7 +207,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
 	if sg.run.counts {
-		p.moving.Add(1)
+		p.starts(1)
 	}
 	if sg.plan.keepOrder {
 		t = sg.orderOf(p).enter(t)
@@ -229,7 +229,7 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 // putAll hands the source's records to the first stage.
 func (sg *stage) putAll(p *part, recs []record) {
 	if sg.run.counts {
-		p.moving.Add(int64(len(recs))) // before any Put: a task must not end before it is counted
+		p.starts(len(recs)) // before any Put: a task must not end before it is counted
 	}
 	b := p.sets[0].Begin()
 	defer b.End()
