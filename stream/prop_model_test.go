@@ -1,0 +1,297 @@
+package stream_test
+
+import (
+	"fmt"
+	"slices"
+)
+
+// model is what a chain promises, derived from its words alone: which elements each word sees, and in which order it may work on them.
+type model struct {
+	words  []word
+	rules  []rule // by word
+	commit int    // place of the commit
+	gated  bool   // work stands below it
+
+	showsBegin    bool // the first thing that happens to a record is a call that is watched
+	endsInHandler bool // and so is the last, for every record
+}
+
+// rule is what holds at one word.
+type rule struct {
+	stage  int
+	lane   laneOf   // elements of one lane are worked on one after another
+	order  []laneOf // elements that share all of these lanes are begun in the order of the log; nil: no order is left
+	slots  int      // calls at a time in the stage; 0: no bound
+	parts  int      // partitions at a time in the stage; 0: no bound
+	group  laneOf   // the grouping in effect
+	below  bool     // of the commit
+	last   bool     // nothing but the commit is behind it, in its own worker
+	split  bool     // elements may fail alone: order below does not depend on them
+	retry  int      // attempts that a failure has for sure; 0: none
+	ending bool     // some policy ends every failure, and none ends the pipeline
+}
+
+// laneOf names what shares a lane. Above 0 it is a GroupBy, of the elements as they were after so many FlatMaps and Transforms, less one.
+type laneOf int
+
+const (
+	noLane   laneOf = 0
+	partLane laneOf = -1
+	keyLane  laneOf = -2
+)
+
+func (l laneOf) of(it item) string {
+	switch l {
+	case noLane:
+		return ""
+	case partLane:
+		return fmt.Sprint(it.P)
+	case keyLane:
+		return fmt.Sprint(it.P, "/", it.Key)
+	}
+	it.Path = it.Path[:l-1]
+	return fmt.Sprint(it.P, "#", lot(it))
+}
+
+func orderOf(ls []laneOf, it item) string {
+	s := fmt.Sprint(it.P)
+	for _, l := range ls {
+		s += "|" + l.of(it)
+	}
+	return s
+}
+
+// modelOf follows DESIGN.md: value words run in the worker of the next degree word below, with none below in that above, else in one runner
+// per partition; To, Transform, GroupBy(f) and a commit above work are boundaries.
+func modelOf(words []word) *model {
+	m := &model{words: words, rules: make([]rule, len(words))}
+	c := &modelCut{m: m, order: []laneOf{}}
+	for i, w := range words {
+		m.rules[i].below, m.rules[i].group = c.below, c.group
+		switch {
+		case w.isDegree():
+			if c.degree != nil || c.to {
+				waiting := c.pending
+				c.pending = nil
+				c.close()
+				c.pending = waiting
+			}
+			if w.keep && slices.ContainsFunc(c.pending, func(i int) bool { return words[i].kind == batchWord }) {
+				c.close()
+			}
+			c.degree, c.degreeLane = &words[i], c.group
+			c.pending = append(c.pending, i)
+			c.take()
+		case w.kind == byPartitionWord:
+			c.group = partLane
+		case w.kind == byKeyWord:
+			c.group = keyLane
+		case w.kind == ungroupWord:
+			c.group = noLane
+		case w.kind == byFuncWord:
+			c.pending = append(c.pending, i)
+			c.close()
+			c.group = laneOf(c.depth + 1)
+		case w.kind == toWord:
+			c.take()
+			if c.degree != nil || c.to || len(c.nodes) > 0 {
+				c.close()
+			}
+			c.to = true
+			c.nodes = append(c.nodes, i)
+		case w.kind == transformWord:
+			c.pending = append(c.pending, i)
+			c.close()
+			c.depth++
+		case w.isCommit():
+			m.commit = i
+			if slices.ContainsFunc(words[i+1:], func(w word) bool { return w.kind <= throttleWord }) {
+				c.close()
+				c.below, m.gated = true, true
+			}
+		case w.kind <= throttleWord:
+			c.pending = append(c.pending, i)
+			if w.kind == flatMapWord {
+				c.depth++
+			}
+		}
+	}
+	c.close()
+	m.govern()
+	m.edges()
+	m.splits()
+	return m
+}
+
+type modelCut struct {
+	m          *model
+	stage      int
+	nodes      []int
+	pending    []int
+	degree     *word
+	degreeLane laneOf
+	to         bool
+	group      laneOf
+	order      []laneOf // nil: none is left
+	below      bool
+	depth      int // of paths
+}
+
+func (c *modelCut) take() {
+	c.nodes = append(c.nodes, c.pending...)
+	c.pending = nil
+}
+
+// close ends the stage and tells each of its words what it may rely on.
+func (c *modelCut) close() {
+	c.take()
+	lane, slots, parts, kept := partLane, 0, 0, false
+	if d := c.degree; d != nil && !c.to {
+		parts = d.parts
+		switch {
+		case c.degreeLane != noLane:
+			lane = c.degreeLane
+			if d.kind == concurrentWord {
+				slots = d.n
+			}
+		case d.kind == serialWord:
+			slots = 1
+		default:
+			lane, slots, kept = noLane, d.n, d.keep
+		}
+	}
+	if lane == noLane && !kept {
+		c.order = nil
+	} else if lane != noLane {
+		c.narrow(lane)
+	}
+	batched := slices.ContainsFunc(c.m.words, func(w word) bool { return w.kind == batchWord }) // its records are done together
+	inOrder := lane != noLane
+	for i, n := range c.nodes {
+		r := &c.m.rules[n]
+		r.stage, r.slots, r.parts = c.stage, slots, parts
+		r.last = c.m.words[n].kind != flatMapWord && !batched && n == len(c.m.words)-2 && i == len(c.nodes)-1 && c.m.words[n+1].kind == commitEachWord
+		if c.m.words[n].kind == batchWord {
+			c.narrow(r.group) // one group's may overtake another's
+			if lane != partLane && lane != r.group {
+				lane, inOrder, c.order = noLane, false, nil // collected across the lanes of the stage
+			}
+		}
+		switch {
+		case inOrder && lane != noLane:
+			r.lane, r.order = lane, c.order
+		case inOrder: // below a KeepOrder
+			r.lane, r.order = partLane, c.order
+		}
+		if c.m.words[n].kind == toWord { // so may what a sink refuses
+			c.narrow(r.group)
+		}
+		if kept && &c.m.words[n] == c.degree {
+			inOrder = true
+		}
+	}
+	c.stage++
+	c.nodes, c.degree, c.to = nil, nil, false
+}
+
+// narrow: from here on, order is kept among elements that share this lane too.
+func (c *modelCut) narrow(lane laneOf) {
+	if c.order != nil {
+		c.order = append(slices.Clone(c.order), lane)
+	}
+}
+
+// govern finds how often a failure is tried again for sure, and whether one can end the pipeline.
+func (m *model) govern() {
+	for i := range m.words {
+		r, fails := &m.rules[i], false
+		for _, w := range m.words[i+1:] {
+			if !w.isPolicy() {
+				continue
+			}
+			if w.kind == retryWord && !w.when {
+				r.retry = max(r.retry, w.n)
+			}
+			fails = fails || w.kind == failWord || w.kind == deadWord // its write may fail
+			if w.kind != retryWord && !w.when {
+				r.ending = !fails
+				break
+			}
+		}
+	}
+}
+
+// splits finds where a batch may fail in part, so that the rest of it goes ahead.
+func (m *model) splits() {
+	ordered := false
+	for i, r := range slices.Backward(m.rules) {
+		m.rules[i].split = !ordered || m.words[i].kind == toWord
+		ordered = ordered || m.words[i].calls() && r.order != nil
+	}
+}
+
+// edges looks at the ends of the chain.
+func (m *model) edges() {
+	for i, w := range m.words {
+		switch {
+		case w.kind == byPartitionWord || w.kind == byKeyWord || w.kind == ungroupWord || w.isPolicy():
+			continue
+		case w.isCommit():
+		default:
+			m.showsBegin = w.calls() && m.rules[i].stage == 0
+		}
+		break
+	}
+	elsewhere := false
+	for _, w := range m.words[:m.commit] {
+		if w.kind <= throttleWord || w.kind == byFuncWord {
+			m.endsInHandler = w.isDegree() && !w.keep
+			elsewhere = elsewhere || w.kind == filterWord || w.kind == transformWord || w.kind == batchWord
+		}
+	}
+	m.endsInHandler = m.endsInHandler && !elsewhere && m.commit == len(m.words)-1
+}
+
+// finished reports whether everything that becomes of it from words[from] up to words[to] is through, as done and gaveUp have it.
+func (m *model) finished(it item, from, to int, e *tally) bool {
+	for i := from; i < to; i++ {
+		if e.gone[it] {
+			return true
+		}
+		w := m.words[i]
+		if w.calls() && !e.done[deed{i, it}] {
+			return false
+		}
+		n := -1
+		switch {
+		case w.kind == filterWord && !keeps(i, it):
+			return true
+		case w.kind == flatMapWord:
+			n = kids(i, it)
+		case w.kind == transformWord:
+			n = forks(i, it)
+		}
+		if n >= 0 {
+			for k := range n {
+				if !m.finished(it.child(k), i+1, to, e) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return true
+}
+
+// tally is what was done in one assignment of a partition, or ever.
+type tally struct {
+	done map[deed]bool // a handler has finished it
+	gone map[item]bool // a policy has given it up
+}
+
+type deed struct {
+	at int
+	it item
+}
+
+func newTally() *tally { return &tally{map[deed]bool{}, map[item]bool{}} }

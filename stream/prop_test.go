@@ -1,0 +1,275 @@
+package stream_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sourcegraph/conc"
+	"pgregory.net/rapid"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// casesByDefault of TestPromisesHold; -rapid.checks or RAPID_CHECKS asks for another number.
+const casesByDefault = 3000
+
+// TestPromisesHold runs random chains on random histories and compares what is seen with a naive model. A failure prints the case, which rapid has made
+// as small as it could, and keeps it under testdata, from where it is tried again first.
+func TestPromisesHold(t *testing.T) {
+	n := cases(t, casesByDefault)
+	var seen census
+	start := time.Now()
+	rapid.Check(t, func(rt *rapid.T) {
+		sc := drawScenario(rt)
+		w := playCase(t, sc)
+		seen.add(w.seen)
+		if len(w.bad) > 0 {
+			rt.Fatalf("%s\n%v", strings.Join(w.bad, "\n"), sc)
+		}
+	})
+	t.Logf("%.0f cases a second; %v", float64(seen.all.Load())/time.Since(start).Seconds(), &seen)
+	if n >= casesByDefault {
+		seen.check(t)
+	}
+}
+
+// cases sets how many cases are tried, unless the command line or the environment does.
+func cases(t *testing.T, n int) int {
+	f := flag.Lookup("rapid.checks")
+	if old := f.Value.String(); old == f.DefValue && os.Getenv("RAPID_CHECKS") == "" {
+		if testing.Short() {
+			n /= 10
+		}
+		if err := flag.Set("rapid.checks", fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = flag.Set("rapid.checks", old) })
+		return n
+	}
+	fmt.Sscan(f.Value.String(), &n)
+	return n
+}
+
+// census counts what the cases had.
+type census struct{ all, revoke, lose, crash, halt, park, timeout atomic.Int64 }
+
+func (c *census) add(s sightings) {
+	c.all.Add(1)
+	for n, had := range map[*atomic.Int64]bool{&c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.timeout: s.timeout} {
+		if had {
+			n.Add(1)
+		}
+	}
+}
+
+func (c *census) share(n *atomic.Int64) float64 {
+	return 100 * float64(n.Load()) / float64(c.all.Load())
+}
+
+func (c *census) String() string {
+	return fmt.Sprintf("of %d cases %.0f %% had a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a parked retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.timeout))
+}
+
+// check: a net that never sees a crash proves nothing about crashes.
+func (c *census) check(t *testing.T) {
+	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "parked retry": &c.park} {
+		if c.share(n) < 10 {
+			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
+		}
+	}
+}
+
+func (sc *scenario) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, park %d, drain %v, skip %v\n", sc.parts, sc.unique, sc.inFlight, sc.park, sc.drain, sc.skip)
+	fmt.Fprintf(&b, "chain   %v\nrecords %+v\ncommits %+v\n", sc.words, sc.first, sc.commits)
+	for s, t := range sc.trouble {
+		fmt.Fprintf(&b, "trouble %+v %v\n", s, t)
+	}
+	for _, o := range sc.ops {
+		fmt.Fprintf(&b, "op      %s after %v, life %d, partition %d, all %v, records %+v\n", opNames[o.kind], o.after, o.who, o.part, o.all, o.b)
+	}
+	return b.String()
+}
+
+// playCase plays a case in a bubble of virtual time.
+func playCase(t *testing.T, sc *scenario) *world {
+	w := newWorld(sc)
+	synctest.Test(t, func(*testing.T) { w.play() })
+	return w
+}
+
+// play is the case: the records that are there, what happens to the group, and a last life that must finish everything.
+func (w *world) play() {
+	var wg conc.WaitGroup
+	w.wg = &wg
+	defer wg.Wait()
+	for _, b := range w.sc.first {
+		w.append(b)
+	}
+	lives := [2]*life{w.live()}
+	if lives[0] == nil {
+		return
+	}
+	defer func() {
+		for _, l := range lives {
+			w.stop(l, false)
+		}
+	}()
+	w.assign(lives[0], w.free(lives[:]))
+	for _, o := range w.sc.ops {
+		time.Sleep(o.after)
+		w.note(lives[:])
+		w.do(o, lives[:])
+	}
+	for _, l := range lives {
+		w.stop(l, false)
+	}
+	w.last()
+}
+
+func (w *world) append(b batchOfRecords) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.gap > 0 {
+		w.log.AppendGap(b.part, b.gap)
+	}
+	for range b.n {
+		off := w.log.End(b.part)
+		w.records = append(w.records, item{P: b.part, Off: off, Key: b.key})
+		w.log.Append(b.part, b.key, item{})
+	}
+}
+
+// free are the partitions that nobody owns.
+func (w *world) free(lives []*life) (parts []int) {
+	for p := range w.sc.parts {
+		if !slices.ContainsFunc(lives, func(l *life) bool { return l != nil && !l.gone() && l.owns[p] }) {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// note sees which partitions are halted now: nothing new may begin there.
+func (w *world) note(lives []*life) {
+	w.wait()
+	for _, l := range lives {
+		if l == nil || l.gone() {
+			continue
+		}
+		hs := l.p.Halts()
+		w.mu.Lock()
+		for _, h := range hs {
+			if e := l.cur[h.Meta.Partition]; !e.asked && !ofSource(h) {
+				e.frozen = true
+			}
+		}
+		w.mu.Unlock()
+	}
+}
+
+// ofSource reports whether the source has halted, not a record: what was fed before goes on.
+func ofSource(h stream.Halt) bool { return strings.HasPrefix(h.Step, "test log") }
+
+func (w *world) do(o op, lives []*life) {
+	l := lives[o.who]
+	if l == nil || l.gone() {
+		if o.kind != assignOp && o.kind != moveOp {
+			return
+		}
+		if l = w.live(); l == nil {
+			return
+		}
+		lives[o.who] = l
+	}
+	mine := slices.DeleteFunc([]int{0, 1, 2}, func(p int) bool { return !l.owns[p] || !o.all && p != o.part })
+	switch o.kind {
+	case appendOp:
+		w.append(o.b)
+	case assignOp:
+		w.assign(l, w.free(lives))
+	case moveOp:
+		if from := lives[1-o.who]; from != nil && !from.gone() && from.owns[o.part] {
+			w.revoke(from, []int{o.part}, 0)
+		}
+		w.assign(l, w.free(lives))
+	case revokeOp:
+		w.revoke(l, mine, 0)
+	case hurryOp:
+		w.revoke(l, mine, time.Millisecond)
+	case loseOp:
+		w.lose(l, mine)
+	case crashOp, drainOp:
+		w.stop(l, o.kind == crashOp)
+		if lives[o.who] = w.live(); o.all {
+			w.assign(lives[o.who], w.free(lives))
+		}
+	case resumeOp, skipOp:
+		w.operate(l, o.kind == skipOp)
+	case brokenOp:
+		_ = l.m.Halt(o.part, w.log.End(o.part), 0, &fault{})
+	}
+}
+
+// lastWait is how long the last life may take, in virtual time.
+const lastWait = 10 * time.Minute
+
+// last is the life that must finish everything, tried again as often as it fails: what was planned to fail is used up at some time.
+func (w *world) last() {
+	w.log.Finish()
+	end := time.Now().Add(lastWait)
+	for time.Now().Before(end) {
+		l := w.live()
+		w.assign(l, w.free(nil))
+		for !l.done0() && time.Now().Before(end) {
+			time.Sleep(50 * time.Millisecond)
+			w.note([]*life{l})
+			w.operate(l, w.sc.skip)
+		}
+		if !l.done0() {
+			w.violate("stuck: %+v", snapshot(l.p))
+			w.stop(l, true)
+			return
+		}
+		if l.gone(); l.err == nil {
+			w.audit()
+			return
+		}
+	}
+	w.violate("never through")
+}
+
+// snapshot is how the partitions stand, without their names' String.
+func snapshot(p *stream.Pipeline) (s []string) {
+	for _, q := range p.Snapshot().Partitions {
+		s = append(s, fmt.Sprintf("%v %s watermark %d committed %d next %d end %d in flight %d", q.TopicPartition, q.State, q.Watermark, q.Committed, q.Next, q.End, q.InFlight))
+	}
+	return s
+}
+
+// audit: nothing lost.
+func (w *world) audit() {
+	for p := range w.sc.parts {
+		if at, end := w.log.Committed(p), w.log.End(p); at != end && end > 0 {
+			w.violate("partition %d is committed to %d of %d at the end", p, at, end)
+		}
+	}
+	below := len(w.sc.words)
+	if w.loss {
+		below = w.m.commit
+	}
+	for _, it := range w.records {
+		if !w.skipped[recordAt{it.P, it.Off}] && !w.m.finished(it, 0, below, w.ever) {
+			w.violate("lost: %v", it)
+		}
+	}
+}

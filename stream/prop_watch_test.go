@@ -1,0 +1,286 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// fault is what a handler of the test fails with.
+type fault struct {
+	at     int
+	it     item
+	panics bool
+}
+
+func (f *fault) Error() string { return fmt.Sprintf("planned at %d for %v", f.at, f.it) }
+
+// errCancelled is what a handler returns that has seen its context end.
+var errCancelled = errors.New("the handler's context has ended")
+
+// tie is what one assignment of a partition keeps, reached through the context of its handlers: so that a handler of an assignment that has ended is not
+// taken for one of the next.
+type tie struct {
+	e     *epoch
+	above *book
+	below *book
+}
+
+// book is what was begun since the assignment, or since its last Resume: by word.
+type book struct {
+	begun map[deed]bool
+	done  map[deed]bool
+	open  map[string]map[item]bool // by word and lane: begun and not resolved; true: the last attempt failed
+	last  map[string]item          // by word and order: begun last
+	acks  map[string]int64         // by lane: what has to be committed before the next may begin
+}
+
+func newBook() *book {
+	return &book{map[deed]bool{}, map[deed]bool{}, map[string]map[item]bool{}, map[string]item{}, map[string]int64{}}
+}
+
+// epoch is one assignment of a partition to a life.
+type epoch struct {
+	*tally
+	part    int
+	from    int64
+	began   map[int64]bool // records of which some handler was called
+	calls   map[int64]int  // of records, under way, above the commit
+	front   int64          // the last of them, before closing
+	closing bool           // nothing new may begin behind front
+	frozen  bool           // nor here
+	ended   bool           // nothing of it counts any more
+	asked   bool           // Resume or Skip was called, and nothing has begun since
+	before  map[int64]bool // records that had a call under way then
+	rested  map[int64]bool // records that were finished then
+}
+
+var tieKey = new(int)
+
+// watched is one call of a handler.
+type watched struct {
+	l     *life
+	t     *tie
+	b     *book
+	at    int
+	items []item
+	r     *rule
+}
+
+// begin notes a call and checks everything that a call may rely on. w.mu is held.
+func (c *watched) begin() {
+	w, e := c.l.w, c.t.e
+	for _, it := range c.items {
+		c.assigned(e, it)
+	}
+	c.b = c.t.below
+	if !c.r.below {
+		c.resumed(e)
+		c.b = c.t.above
+	}
+	for _, it := range c.items {
+		d := deed{c.at, it}
+		if c.b.done[d] {
+			w.violate("handled twice: %v again at %d, in one assignment", it, c.at)
+		}
+		if c.r.below {
+			c.belowCommit(d)
+		} else {
+			e.calls[it.Off]++
+		}
+		e.began[it.Off] = true
+		if !e.closing {
+			e.front = max(e.front, it.Off)
+		}
+	}
+	c.lane()
+	for _, it := range c.items {
+		c.b.begun[deed{c.at, it}] = true
+	}
+	c.l.busy(c.r, c.items[0].P, 1)
+}
+
+// assigned: nothing new begins on a partition that was given back, lost or frozen.
+func (c *watched) assigned(e *epoch, it item) {
+	w := c.l.w
+	if it.P != e.part {
+		w.violate("wrong context: %v came with that of partition %d", it, e.part)
+	}
+	if it.Off < e.from && !c.r.below { // below a commit, work outlives its assignment
+		w.violate("wrong assignment: %v is below its beginning %d", it, e.from)
+	}
+	if e.began[it.Off] || c.r.below || !w.m.showsBegin {
+		return
+	}
+	switch {
+	case e.ended:
+		w.violate("begun after the end: %v at %d", it, c.at)
+	case e.closing && it.Off > e.front: // what lies before it is finished, so that the commit gets as far as the work did
+		w.violate("begun while closing: %v at %d", it, c.at)
+	case e.frozen:
+		w.violate("begun while halted: %v at %d", it, c.at)
+	}
+}
+
+// resumed recognizes the first call after a Resume: everything begun before must be at rest by then.
+func (c *watched) resumed(e *epoch) {
+	if !e.asked || e.before[c.items[0].Off] && !c.t.above.begun[deed{c.at, c.items[0]}] {
+		return
+	}
+	for off, n := range e.calls {
+		if n > 0 {
+			c.l.w.violate("resumed too early: %v began while %d@%d was worked on", c.items, e.part, off)
+		}
+	}
+	e.asked = false
+	c.t.above = newBook()
+}
+
+// belowCommit: an element passes a commit once, and only behind the acknowledgement.
+func (c *watched) belowCommit(d deed) {
+	w := c.l.w
+	if at := w.log.Committed(d.it.P); at <= d.it.Off {
+		w.violate("passed the commit too early: %v at %d, %d is committed", d.it, d.at, at)
+	}
+	if t := w.passed[d]; t != nil && t != c.t {
+		w.violate("handled twice below the commit: %v at %d", d.it, d.at)
+	}
+	w.passed[d] = c.t
+}
+
+// lane: one after another, in order.
+func (c *watched) lane() {
+	w := c.l.w
+	if e := c.t.e; e.rested[c.items[0].Off] && !c.r.below && w.m.endsInHandler {
+		w.violate("finished before the halt, run again: %v at %d", c.items, c.at)
+	}
+	if c.r.lane == noLane {
+		return
+	}
+	lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
+	open := c.b.open[lane]
+	mine := map[item]bool{}
+	for _, it := range c.items {
+		mine[it] = false
+		if order := fmt.Sprint(c.at, ":", orderOf(c.r.order, it)); c.r.order != nil && !has(open, it) {
+			if last, ok := c.b.last[order]; ok && !last.before(it) {
+				w.violate("out of order: %v began behind %v at %d", it, last, c.at)
+			}
+			c.b.last[order] = it
+		}
+	}
+	for o, failed := range open {
+		if !has(mine, o) && !(failed && c.r.below && (w.loss || !c.r.ending)) { // below a commit what ends the pipeline is lost, the rest goes on
+			w.violate("lane not held: %v began at %d while %v was unresolved", c.items, c.at, o)
+		}
+	}
+	c.b.open[lane] = mine
+	if ack, ok := c.b.acks[lane]; ok && ack > w.log.Committed(c.t.e.part) {
+		w.violate("CommitEach let %v begin before the commit of %d was acknowledged", c.items, ack)
+	}
+	delete(c.b.acks, lane)
+}
+
+func has(m map[item]bool, it item) bool { _, ok := m[it]; return ok }
+
+// end notes what became of a call; failed are those it failed for. w.mu is held.
+func (c *watched) end(failed map[item]bool) {
+	w, e := c.l.w, c.t.e
+	c.l.busy(c.r, c.items[0].P, -1)
+	for _, it := range c.items {
+		if !c.r.below {
+			if e.calls[it.Off]--; e.calls[it.Off] == 0 {
+				delete(e.calls, it.Off)
+			}
+		}
+		lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
+		if failed[it] {
+			if open := c.b.open[lane]; open != nil {
+				open[it] = true
+			}
+			continue
+		}
+		d := deed{c.at, it}
+		exact := c.r.last && it.Path == "" && w.sc.unique && !c.r.below && c.r.lane != noLane
+		var mark int64
+		if exact {
+			mark = w.watermark(e)
+		}
+		c.b.done[d], e.done[d], w.ever.done[d] = true, true, true
+		delete(c.b.open[lane], it)
+		if exact && mark <= it.Off && w.watermark(e) > it.Off && !e.frozen {
+			c.b.acks[lane] = it.Off + 1
+		}
+	}
+}
+
+// call is what every handler of the test does.
+func (l *life) call(ctx context.Context, at int, items []item, split bool) error {
+	w := l.w
+	t := stream.StateOf(ctx, tieKey, func() *tie { return &tie{above: newBook(), below: newBook()} })
+	w.mu.Lock()
+	if t.e == nil {
+		t.e = l.cur[items[0].P]
+	}
+	split = split && w.m.rules[at].split
+	c := &watched{l: l, t: t, at: at, items: items, r: &w.m.rules[at]}
+	c.begin()
+	d, deaf, errs := w.plan(at, items)
+	w.mu.Unlock()
+
+	cancelled := !rest(ctx, d, deaf)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	failed := map[item]bool{}
+	partial := &stream.PartialError{Errs: map[int]error{}}
+	var first error
+	for i, it := range items {
+		switch err := errs[it]; {
+		case cancelled:
+			failed[it], first = true, errCancelled
+		case err != nil:
+			partial.Errs[i] = err
+			if f := (*fault)(nil); first == nil || errors.As(err, &f) && f.panics {
+				first = err
+			}
+			failed[it] = true
+		}
+	}
+	var f *fault
+	panics := errors.As(first, &f) && f.panics
+	if first != nil && (!split || cancelled || panics) {
+		for _, it := range items {
+			failed[it] = true
+		}
+	}
+	c.end(failed)
+	switch {
+	case panics:
+		panic(first)
+	case first != nil && split && !cancelled:
+		return partial
+	}
+	return first
+}
+
+// rest takes d of (virtual) time; false: the context ended first.
+func rest(ctx context.Context, d time.Duration, deaf bool) bool {
+	if d == 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	if deaf {
+		<-timer.C
+		return true
+	}
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

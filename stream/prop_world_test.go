@@ -1,0 +1,255 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+// world is one case under way: the log, what is planned, and what was seen.
+type world struct {
+	sc  *scenario
+	m   *model
+	log *streamtest.Log[item]
+
+	mu      sync.Mutex // guards what follows
+	calls   map[deed]int
+	ever    *tally
+	passed  map[deed]*tie // below the commit
+	skipped map[recordAt]bool
+	records []item
+	seq     int
+	loss    bool // what was committed may be lost: a crash, a loss, a drain without time
+	halts   bool // some partition was halted
+	bad     []string
+	seen    sightings
+
+	wg *conc.WaitGroup // everything that the driver starts
+}
+
+// wait lets everything go on until nothing can without time passing.
+func (w *world) wait() { synctest.Wait() }
+
+// recordAt is where a record lies.
+type recordAt struct {
+	p   int
+	off int64
+}
+
+// sightings are what a case had.
+type sightings struct{ revoke, lose, crash, halt, park, timeout bool }
+
+func newWorld(sc *scenario) *world {
+	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}}
+	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
+	return w
+}
+
+// violate notes that a promise was broken. w.mu is held.
+func (w *world) violate(format string, args ...any) {
+	if len(w.bad) < 5 {
+		w.bad = append(w.bad, fmt.Sprintf(format, args...))
+	}
+}
+
+// plan says how long a call takes and what it fails with. w.mu is held.
+func (w *world) plan(at int, items []item) (d time.Duration, deaf bool, errs map[item]error) {
+	if w.sc.unique {
+		w.seq++
+		d = 10*time.Microsecond + time.Duration(w.seq)
+	}
+	errs = map[item]error{}
+	for _, it := range items {
+		dd := deed{at, it}
+		w.calls[dd]++
+		t := w.sc.trouble[spot{at, it.P, it.Off}]
+		if t == nil {
+			continue
+		}
+		if t.takes > 0 {
+			d, deaf = max(d, t.takes+time.Duration(w.seq)), deaf || t.deaf
+		}
+		if w.calls[dd] > t.times {
+			continue
+		}
+		f := &fault{at, it, t.panics}
+		if errs[it] = f; t.permanent && !t.panics {
+			errs[it] = stream.Permanent(f)
+		}
+	}
+	return d, deaf, errs
+}
+
+// pick is a call of a func that knows no context.
+func (l *life) pick(at int, it item) {
+	w := l.w
+	w.mu.Lock()
+	_, _, errs := w.plan(at, []item{it})
+	w.mu.Unlock()
+	if err := errs[it]; err != nil {
+		panic(err)
+	}
+}
+
+func (l *life) refuse(at int, it item) error {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, _, errs := w.plan(at, []item{it})
+	return errs[it]
+}
+
+// watermark is the model's: the end of the longest prefix that is finished. w.mu is held.
+func (w *world) watermark(e *epoch) int64 {
+	mark := e.from
+	for _, it := range w.records {
+		if it.P != e.part || it.Off < e.from {
+			continue
+		}
+		if !w.finished(it, e) {
+			return mark
+		}
+		mark = it.Off + 1
+	}
+	return mark
+}
+
+// finished reports whether a record may be committed: everything above the commit is through, in this assignment, or an operator gave it up.
+func (w *world) finished(it item, e *epoch) bool {
+	return w.skipped[recordAt{it.P, it.Off}] || w.m.finished(it, 0, w.m.commit, e.tally)
+}
+
+// gaveUp hears each policy that takes a failure.
+func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
+	w := l.w
+	t := stream.StateOf(ctx, tieKey, func() *tie { return &tie{above: newBook(), below: newBook()} })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.e == nil {
+		t.e = l.cur[f.Meta.Partition]
+	}
+	policy := w.m.words[at]
+	if errors.Is(f.Err, errCancelled) {
+		w.violate("%v took %v, which the runtime had cancelled", policy, f.Meta)
+	}
+	if policy.kind == retryWord {
+		w.seen.park = w.seen.park || policy.wait > 0
+		if stream.IsPermanent(f.Err) || f.Attempts >= policy.n {
+			w.violate("%v took %v at attempt %d: %v", policy, f.Meta, f.Attempts, f.Err)
+		}
+		return
+	}
+	var c *fault
+	if !errors.As(f.Err, &c) {
+		w.violate("%v took an error that nobody made: %v", policy, f.Err)
+		return
+	}
+	if need := w.m.rules[c.at].retry; !stream.IsPermanent(f.Err) && f.Attempts < need && w.m.words[c.at].kind != transformWord {
+		w.violate("%v took %v at attempt %d of %d", policy, f.Meta, f.Attempts, need)
+	}
+	if policy.kind == skipWord {
+		w.giveUp(t, f)
+	}
+}
+
+// giveUp: the element of a failure is done, by a word of the chain. w.mu is held.
+func (w *world) giveUp(t *tie, f stream.Failure) {
+	for _, it := range itemsOf(f.Value) {
+		t.e.gone[it], w.ever.gone[it] = true, true
+		for _, b := range []*book{t.above, t.below} {
+			for _, open := range b.open {
+				delete(open, it)
+			}
+		}
+	}
+}
+
+func itemsOf(v any) []item {
+	if it, ok := v.(item); ok {
+		return []item{it}
+	}
+	return v.([]item)
+}
+
+// write is the dead-letter sink.
+func (l *life) write(ctx context.Context, at int, fs []stream.Out[stream.Failure]) error {
+	w := l.w
+	t := stream.StateOf(ctx, tieKey, func() *tie { return &tie{above: newBook(), below: newBook()} })
+	w.mu.Lock()
+	p := fs[0].Meta.Partition
+	key := spot{at, p, 0}
+	if l.writing[key]++; l.writing[key] > 1 {
+		w.violate("two writes at once to the dead letters of partition %d", p)
+	}
+	d, deaf, errs := w.plan(at, []item{{P: p, Off: fs[0].Meta.Offset}})
+	w.mu.Unlock()
+	in := rest(ctx, d, deaf)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l.writing[key]--
+	for _, err := range errs {
+		return err
+	}
+	if !in {
+		return errCancelled
+	}
+	for _, f := range fs {
+		w.giveUp(t, f.Value)
+	}
+	return nil
+}
+
+// committing looks at each commit request before it is stored.
+func (l *life) committing(offsets map[stream.TopicPartition]int64) error {
+	w := l.w
+	w.mu.Lock()
+	var trouble commitTrouble
+	if len(l.commits) > 0 {
+		trouble, l.commits = l.commits[0], l.commits[1:]
+	}
+	for tp, offset := range offsets {
+		e := l.cur[tp.Partition]
+		if e == nil || e.ended {
+			w.violate("committed %v at %d after its assignment had ended", tp, offset)
+			continue
+		}
+		if at := w.log.Committed(tp.Partition); offset <= at {
+			w.violate("committed backwards: %v from %d to %d", tp, at, offset)
+		}
+		for _, it := range w.records {
+			if it.P == tp.Partition && it.Off >= e.from && it.Off < offset && !w.finished(it, e) {
+				w.violate("committed past an unfinished record: %v to %d, past %v", tp, offset, it)
+				break
+			}
+		}
+	}
+	w.mu.Unlock()
+	rest(context.Background(), trouble.takes, true)
+	if trouble.fails {
+		return errors.New("the commit was refused")
+	}
+	if trouble.part {
+		tps := make([]stream.TopicPartition, 0, len(offsets))
+		for tp := range offsets {
+			tps = append(tps, tp)
+		}
+		tp := slices.MinFunc(tps, func(a, b stream.TopicPartition) int { return a.Partition - b.Partition })
+		return &stream.CommitError{Errs: map[stream.TopicPartition]error{tp: errors.New("the partition was refused")}}
+	}
+	return nil
+}
+
+type commitTrouble struct {
+	takes time.Duration
+	fails bool
+	part  bool
+}
