@@ -44,6 +44,7 @@ type Set struct {
 	mu    sync.Mutex // guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a send
 	lanes map[uint64]*Lane
 	puts  int     // since the last sweep
+	kept  int     // lanes that the last sweep has left
 	ready []*Task // made ready since Begin
 
 	turn turn // guarded by pool.mu
@@ -138,7 +139,7 @@ func (s *Set) append(l *Lane, first, last *Task, n int32) {
 	if l.n.Add(n) == n {
 		s.ready = append(s.ready, first)
 	}
-	if s.puts += int(n); s.puts >= 1024 && s.puts >= 4*len(s.lanes) {
+	if s.puts += int(n); s.puts >= max(1024, s.kept) { // which costs a look per put, whether keys come again or not
 		s.sweep()
 	}
 }
@@ -198,4 +199,5 @@ func (s *Set) sweep() {
 			delete(s.lanes, id)
 		}
 	}
+	s.kept = len(s.lanes)
 }

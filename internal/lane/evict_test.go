@@ -1,0 +1,57 @@
+package lane
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/sourcegraph/conc"
+)
+
+// TestIdleLanesAreEvicted: keys that never come again, as ids and hashes are, must not be remembered for ever.
+func TestIdleLanesAreEvicted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wg conc.WaitGroup
+		p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{}, One: func(*Worker) func(*Task) { return func(*Task) {} }})
+		s := p.NewSet()
+		const keys = 50_000
+		for id := range uint64(keys) {
+			s.Put(id+1, new(Task))
+			if id%64 == 0 {
+				synctest.Wait()
+			}
+		}
+		synctest.Wait()
+		if n := len(s.lanes); n > keys/10 {
+			t.Errorf("%d lanes are kept of %d that were used once", n, keys)
+		}
+		p.Close()
+		wg.Wait()
+	})
+}
+
+// TestAPoisonedLaneTellsItsNextTask: what follows a task that was given up can know.
+func TestAPoisonedLaneTellsItsNextTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wg conc.WaitGroup
+		first, second, other := new(Task), new(Task), new(Task)
+		told := map[*Task]bool{}
+		p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{}, One: func(w *Worker) func(*Task) {
+			return func(t *Task) {
+				told[t] = w.Poisoned()
+				if t == first {
+					w.Poison()
+				}
+			}
+		}})
+		s := p.NewSet()
+		s.Put(1, first)
+		s.Put(1, second)
+		s.Put(2, other)
+		synctest.Wait()
+		if told[first] || !told[second] || told[other] {
+			t.Errorf("first %v, second %v, another lane's %v", told[first], told[second], told[other])
+		}
+		p.Close()
+		wg.Wait()
+	})
+}

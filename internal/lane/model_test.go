@@ -1,0 +1,235 @@
+package lane
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sourcegraph/conc"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" { // rapid's own default: too few for a race
+		_ = f.Value.Set("3000")
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// plan is one random load: who puts what, when, and how long it takes.
+type plan struct {
+	slots, turns, bulk, park int
+	sets                     int
+	jobs                     []job
+}
+
+type job struct {
+	set   int
+	lane  uint64 // 0: loose
+	pause time.Duration
+	work  time.Duration
+	lend  time.Duration
+	chain int // put together with so many that follow
+}
+
+func drawPlan(t *rapid.T) *plan {
+	ds := []time.Duration{0, 0, time.Microsecond, time.Millisecond, 10 * time.Millisecond}
+	p := &plan{slots: rapid.IntRange(0, 3).Draw(t, "slots"), turns: rapid.IntRange(0, 2).Draw(t, "turns"),
+		park: rapid.SampledFrom([]int{100, 0, 1}).Draw(t, "park"), sets: rapid.IntRange(1, 3).Draw(t, "sets")}
+	if rapid.IntRange(0, 4).Draw(t, "inBulk") == 4 {
+		p.bulk = 3
+	}
+	for range rapid.IntRange(1, 30).Draw(t, "jobs") {
+		p.jobs = append(p.jobs, job{set: rapid.IntRange(0, p.sets-1).Draw(t, "set"), lane: rapid.Uint64Range(0, 4).Draw(t, "lane"),
+			pause: rapid.SampledFrom(ds).Draw(t, "pause"), work: rapid.SampledFrom(ds).Draw(t, "work"),
+			lend: rapid.SampledFrom(ds).Draw(t, "lend"), chain: rapid.IntRange(0, 2).Draw(t, "chain")})
+	}
+	return p
+}
+
+// load is a plan under way.
+type load struct {
+	*plan
+	mu      sync.Mutex
+	working int                       // tasks that hold a slot
+	begun   map[[2]uint64]int         // of each lane: begun, and not through
+	done    map[[2]uint64][]int       // of each lane: through, by the number of the job
+	put     map[[2]uint64][]int       // and put
+	sets    map[int]int               // working, by set
+	tasks   map[*Task]int             // number of the job
+	lanes   func(n int) (l [2]uint64) // of a job
+	bad     []string
+}
+
+func (l *load) violate(format string, args ...any) {
+	l.bad = append(l.bad, fmt.Sprintf(format, args...))
+}
+
+// TestLanesKeepTheirPromises: order in a lane, one worker per lane, never more than Slots, at most MaxPartitions sets at a time, a slot free only
+// where nothing is ready, and everything put is worked on.
+func TestLanesKeepTheirPromises(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		p := drawPlan(rt)
+		var l *load
+		synctest.Test(t, func(*testing.T) { l = p.run() })
+		if len(l.bad) > 0 {
+			rt.Fatalf("%v\n%+v", l.bad[0], p)
+		}
+	})
+}
+
+func (p *plan) run() *load {
+	l := &load{plan: p, begun: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
+	l.lanes = func(n int) [2]uint64 { return [2]uint64{uint64(p.jobs[n].set), p.jobs[n].lane} }
+	var wg conc.WaitGroup
+	limit := &Limit{Max: int32(p.park)}
+	cfg := Config{Slots: p.slots, MaxPartitions: p.turns, Go: wg.Go, Park: limit, Count: true,
+		One: func(w *Worker) func(*Task) { return func(t *Task) { l.work(w, []*Task{t}) } }}
+	if p.bulk > 0 {
+		cfg.Bulk, cfg.Work = p.bulk, func(w *Worker) func([]*Task) { return func(ts []*Task) { l.work(w, ts) } }
+	}
+	pool := NewPool(cfg)
+	var sets []*Set
+	for range p.sets {
+		sets = append(sets, pool.NewSet())
+	}
+	for n := 0; n < len(p.jobs); n++ {
+		time.Sleep(p.jobs[n].pause)
+		synctest.Wait()
+		l.conserved()
+		n = l.putFrom(sets, n)
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	l.finished(limit, sets)
+	pool.Close()
+	wg.Wait()
+	return l
+}
+
+// putFrom puts job n, and those behind it that belong to its chain; it returns the last.
+func (l *load) putFrom(sets []*Set, n int) int {
+	j := l.jobs[n]
+	last := n
+	if j.lane != 0 {
+		for last+1 < len(l.jobs) && last-n < j.chain {
+			last++
+			l.jobs[last].set, l.jobs[last].lane = j.set, j.lane
+		}
+	}
+	ts := make([]*Task, 0, 3)
+	l.mu.Lock()
+	for i := n; i <= last; i++ {
+		t := &Task{}
+		ts = append(ts, t)
+		l.tasks[t] = i
+		l.put[l.lanes(i)] = append(l.put[l.lanes(i)], i)
+	}
+	l.mu.Unlock()
+	b := sets[j.set].Begin()
+	switch {
+	case j.lane == 0:
+		b.PutLoose(ts[0])
+	default:
+		for i := range ts[1:] {
+			Link(ts[i], ts[i+1])
+		}
+		b.PutChain(j.lane, ts[0], ts[len(ts)-1], int32(len(ts)))
+	}
+	b.End()
+	return last
+}
+
+func (l *load) work(w *Worker, ts []*Task) {
+	l.mu.Lock()
+	var work, lend time.Duration
+	var ns []int
+	for _, t := range ts {
+		n := l.tasks[t]
+		ns = append(ns, n)
+		work, lend = max(work, l.jobs[n].work), max(lend, l.jobs[n].lend)
+	}
+	lane := l.lanes(ns[0])
+	if w.Lane() != lane[1] {
+		l.violate("job %d is told lane %d", ns[0], w.Lane())
+	}
+	if lane[1] != 0 && l.begun[lane] > 0 {
+		l.violate("two workers in lane %v", lane)
+	}
+	l.begun[lane]++
+	l.enter(ns[0], 1)
+	l.mu.Unlock()
+	time.Sleep(work)
+	if lend > 0 {
+		l.mu.Lock()
+		l.enter(ns[0], -1) // before it is lent; a wait that keeps its slot counts as one that does not
+		l.mu.Unlock()
+		w.Lend(func() { time.Sleep(lend) })
+		l.mu.Lock()
+		l.enter(ns[0], 1)
+		l.mu.Unlock()
+		time.Sleep(work)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.enter(ns[0], -1)
+	l.begun[lane]--
+	l.done[lane] = append(l.done[lane], ns...)
+}
+
+// enter counts workers against the bounds. mu is held.
+func (l *load) enter(n, k int) {
+	l.working += k
+	set := l.jobs[n].set
+	if l.sets[set] += k; l.sets[set] == 0 {
+		delete(l.sets, set)
+	}
+	if l.slots > 0 && l.working > l.slots {
+		l.violate("%d at a time with %d slots", l.working, l.slots)
+	}
+	if l.turns > 0 && len(l.sets) > l.turns {
+		l.violate("%d sets at a time, %d may be", len(l.sets), l.turns)
+	}
+}
+
+// conserved: nothing that is ready waits while a slot is free.
+func (l *load) conserved() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.turns > 0 || l.park < 100 || l.slots > 0 && l.working >= l.slots {
+		return
+	}
+	for lane, put := range l.put {
+		if left := len(put) - len(l.done[lane]); left > 0 && l.begun[lane] == 0 || lane[1] == 0 && left > l.begun[lane] {
+			l.violate("lane %v has %d to do and a slot is free", lane, left)
+		}
+	}
+}
+
+func (l *load) finished(limit *Limit, sets []*Set) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for lane, put := range l.put {
+		done := l.done[lane]
+		if lane[1] == 0 {
+			slices.Sort(done)
+		}
+		if !slices.Equal(put, done) {
+			l.violate("lane %v: put %v, done %v", lane, put, done)
+		}
+	}
+	if n := limit.Taken(); n != 0 {
+		l.violate("%d slots are lent at the end", n)
+	}
+	for i, s := range sets {
+		if n := s.queued.Load(); n != 0 {
+			l.violate("set %d counts %d queued at the end", i, n)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package ledger
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" { // rapid's own default: too few for a race
+		_ = f.Value.Set("3000")
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// TestLedgerAgreesWithAModel: whatever order tickets are resolved in, the watermark is the end of the finished prefix, and only that.
+func TestLedgerAgreesWithAModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		if err := play(rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzLedger(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+	f.Add([]byte{16, 2, 2, 3, 6, 2, 7, 1, 8})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		if err := play(script); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// modelRecord is a record as the model has it.
+type modelRecord struct {
+	t         *Ticket
+	next      int64 // position behind it, gaps included
+	holds     int
+	abandoned bool
+	watched   bool
+}
+
+func (r *modelRecord) finished() bool { return r.holds == 0 && !r.abandoned }
+
+// modelLedger is the naive ledger: every record there ever was, and a look at all of them.
+type modelLedger struct {
+	l        Ledger
+	records  []*modelRecord
+	start    int64
+	next     int64
+	finished int    // calls of Finished
+	watched  []bool // what the calls of Watched said
+	expected []bool
+}
+
+// play runs a script, a byte an operation, and compares after each.
+func play(script []byte) error {
+	m := &modelLedger{start: 5, next: 5}
+	m.l.Start(5)
+	m.l.Rest = func() {}
+	m.l.Finished = func() { m.finished++ }
+	m.l.Watched = func(_ *Ticket, ok bool) { m.watched = append(m.watched, ok) }
+	ended := 0
+	for at, b := range script {
+		arg := int(b >> 4)
+		if r := m.pick(arg); r == nil || b%16 < 2 {
+			m.grow(b%16 == 1, arg)
+		} else if m.do(int(b%16), r) {
+			ended++
+		}
+		if err := m.compare(ended); err != nil {
+			return fmt.Errorf("after %d of % x: %w", at+1, script, err)
+		}
+	}
+	return nil
+}
+
+// pick is one of the records that are not behind a long finished prefix.
+func (m *modelLedger) pick(n int) *modelRecord {
+	if len(m.records) == 0 {
+		return nil
+	}
+	return m.records[len(m.records)-1-n%min(len(m.records), 12)]
+}
+
+// grow appends a slab, or moves the position over a gap.
+func (m *modelLedger) grow(gap bool, arg int) {
+	if gap {
+		m.next += int64(arg % 3)
+		m.l.Advance(m.next)
+		if len(m.records) == 0 {
+			m.start = m.next
+		} else {
+			m.records[len(m.records)-1].next = m.next
+		}
+		return
+	}
+	n := 1 + arg%4
+	end := m.next + int64(2*n)
+	s := NewSlab(n, end, 1, nil)
+	for i := range n {
+		off := m.next + int64(2*i)
+		s.Tickets[i].Offset = off
+		m.records = append(m.records, &modelRecord{t: &s.Tickets[i], next: off + 1, holds: 1})
+	}
+	m.records[len(m.records)-1].next = end
+	m.next = end
+	m.l.Append(s)
+}
+
+// do is one operation on a record; it reports whether the record came to rest finished.
+func (m *modelLedger) do(op int, r *modelRecord) bool {
+	switch {
+	case r.holds > 0 && op < 4:
+		r.t.Retain()
+		r.holds++
+	case r.holds > 0 && op == 4:
+		r.t.Watch()
+		r.watched = true
+	case r.holds > 0:
+		if op < 8 {
+			r.abandoned = true
+		}
+		r.holds--
+		if r.holds == 0 && r.watched {
+			m.expected, r.watched = append(m.expected, !r.abandoned), false
+		}
+		if op < 8 {
+			r.t.Abandon()
+		} else {
+			r.t.Done()
+		}
+		return r.finished()
+	case r.abandoned && op < 12:
+		r.t.Reopen()
+		r.holds, r.abandoned = 1, false
+	case r.abandoned:
+		r.t.Finish()
+		r.abandoned = false
+	}
+	return false
+}
+
+func (m *modelLedger) compare(ended int) error {
+	mark, rest := m.start, true
+	var unfinished []*Ticket
+	prefix := true
+	for i, r := range m.records {
+		rest = rest && r.holds == 0
+		if !r.finished() {
+			prefix = false
+			unfinished = append(unfinished, r.t)
+		}
+		if prefix {
+			mark = r.t.Offset + 1
+			if end := i+1 == len(m.records) || m.records[i+1].t.slab != r.t.slab; end {
+				mark = r.next // behind a whole slab, gaps count
+			}
+		}
+	}
+	if got := m.l.Watermark(); got != mark {
+		return fmt.Errorf("the watermark is %d, the model's %d", got, mark)
+	}
+	if got := m.l.AtRest(); got != rest {
+		return fmt.Errorf("at rest: %v, the model's %v", got, rest)
+	}
+	n := 0
+	for s, i := range m.l.Unfinished {
+		if n >= len(unfinished) || unfinished[n] != &s.Tickets[i] {
+			return fmt.Errorf("unfinished: offset %d in place %d, the model has %d of them", s.Tickets[i].Offset, n, len(unfinished))
+		}
+		n++
+	}
+	if n != len(unfinished) {
+		return fmt.Errorf("%d unfinished, the model has %d", n, len(unfinished))
+	}
+	if held, _ := m.l.Held(); held < len(unfinished) || held > len(m.records) {
+		return fmt.Errorf("%d records held, %d of %d are unfinished", held, len(unfinished), len(m.records))
+	}
+	if m.finished != ended {
+		return fmt.Errorf("Finished was called %d times for %d records", m.finished, ended)
+	}
+	if fmt.Sprint(m.watched) != fmt.Sprint(m.expected) {
+		return fmt.Errorf("Watched said %v, the model %v", m.watched, m.expected)
+	}
+	return nil
+}
+
+// TestATicketResolvedTwiceIsABug: going on could commit a record that nobody has finished.
+func TestATicketResolvedTwiceIsABug(t *testing.T) {
+	l := &Ledger{Rest: func() {}}
+	s := NewSlab(1, 1, 0, nil)
+	l.Append(s)
+	s.Tickets[0].Done()
+	defer func() {
+		if recover() == nil {
+			t.Error("the second resolution went unnoticed")
+		}
+	}()
+	s.Tickets[0].Done()
+}
