@@ -88,10 +88,9 @@ func (r *run) drop(p *part) {
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
-		if p.flags.Load()&gone != 0 {
+		if !p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err)) {
 			continue
 		}
-		p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err))
 		r.drop(p)
 		r.fade(p)
 		r.emit(Lost{p.tp, p.epoch, err})
@@ -151,7 +150,9 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	for _, p := range ps {
 		committed := p.committedOffset()
 		_, n := p.unfinished(0)
-		p.letGo(fmt.Errorf("%v was revoked", p.tp))
+		if !p.letGo(fmt.Errorf("%v was revoked", p.tp)) {
+			continue // it was lost meanwhile
+		}
 		r.drop(p)
 		r.emit(Revoked{p.tp, p.epoch, committed, n})
 	}
@@ -232,10 +233,9 @@ func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 			select {
 			case <-p.rested:
 			case <-r.dryness():
-				if ok(p) {
-					break // those behind it are still to be looked at
+				if !ok(p) {
+					return false
 				}
-				return false
 			case <-ctx.Done():
 				return false
 			}

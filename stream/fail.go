@@ -23,23 +23,34 @@ func (st *step) failed(w *worker, r *record, attempt int, err error, value func(
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	st.run.emit(Retrying{d.f, d.wait})
-	if d.wait > 0 {
-		stop := r.part.stopped()
-		if r.after {
-			stop = nil // what was committed is finished
-		}
-		st.run.parked.Add(1)
-		w.lend(func() {
-			timer := time.NewTimer(d.wait)
-			defer timer.Stop()
-			select {
-			case <-timer.C:
-			case <-stop:
-			case <-r.Done():
-			}
-		})
-		st.run.parked.Add(-1)
+	if d.wait <= 0 {
+		return st.goesOn(w, r)
 	}
+	st.run.parked.Add(1)
+	defer st.run.parked.Add(-1)
+	return st.pause(w, r, d.wait)
+}
+
+// pause lets time pass without holding a worker's slot; false: the element was given up meanwhile, and its hold given back.
+func (st *step) pause(w *worker, r *record, d time.Duration) bool {
+	stop := r.part.stopped()
+	if r.after {
+		stop = nil // what was committed is finished
+	}
+	w.lend(func() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-stop:
+		case <-r.Done():
+		}
+	})
+	return st.goesOn(w, r)
+}
+
+// goesOn gives back the hold of an element that must not be tried again, and says so.
+func (st *step) goesOn(w *worker, r *record) bool {
 	if r.Err() != nil || r.part.flags.Load()&(frozen|closing|gone) != 0 && !r.after {
 		st.leave(w, r)
 		return false

@@ -56,6 +56,7 @@ func (g *gate) enter(r *record, pass func(after *record)) {
 	p.relieve()
 	p.run.committer.look()
 	g.open(p.committedOffset()) // it may have been committed since, with nobody left to open for it
+	p.wakeSource()
 }
 
 // open lets those pass whose offset lies below committed, in the order of their records.

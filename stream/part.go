@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,7 +40,6 @@ type part struct {
 	full   atomic.Bool   // the source found no room and waits for wake
 	edge   atomic.Int64  // see frontier
 	edged  sync.Once     // edge was set
-	late   atomic.Int64  // holds given back after the partition was gone
 	rested chan struct{} // room for one: something came to rest; for the one that drains
 
 	intake sync.Mutex // held while records go into their lanes, fed or resumed: these must not come between those; taken before mu
@@ -118,11 +116,13 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 
 // atRest is called when the last ticket of a slab came to rest.
 func (p *part) atRest() {
-	if p.flags.Load()&gone != 0 {
-		p.late.Add(1)
-	}
 	p.moved()
 	p.tryResume()
+	p.lookAgain()
+}
+
+// lookAgain has the one that drains look again.
+func (p *part) lookAgain() {
 	select {
 	case p.rested <- struct{}{}:
 	default:
@@ -148,10 +148,7 @@ func (p *part) afterDone() {
 	left := p.after.Add(-1)
 	p.wakeSource()
 	if left == 0 {
-		select {
-		case p.rested <- struct{}{}:
-		default:
-		}
+		p.lookAgain()
 	}
 }
 
@@ -185,6 +182,7 @@ func (p *part) acked(offset int64) {
 		close(ch)
 	}
 	p.gate.open(offset)
+	p.wakeSource() // what has passed may be through already, and found that it was still counted as waiting
 }
 
 // ackOf returns a channel that is closed once offset is committed, or will never be. nil: it is.
@@ -243,15 +241,16 @@ func (p *part) shut() {
 	defer p.intake.Unlock()
 }
 
-// letGo ends the assignment: from now on nothing of it counts.
-func (p *part) letGo(cause error) {
-	p.raise(gone)
+// letGo ends the assignment: from now on nothing of it counts. false: it was ended before.
+func (p *part) letGo(cause error) bool {
+	if !p.raise(gone) {
+		return false
+	}
 	p.cancel(cause)
 	p.gate.clear()
 	for _, st := range p.run.batches {
 		st.batchOf(p).discard(p)
 	}
-	p.acked(math.MinInt64) // nobody can be freed by that offset: those that wait are freed below
 	p.mu.Lock()
 	acks := p.acks
 	p.acks = nil
@@ -259,6 +258,8 @@ func (p *part) letGo(cause error) {
 	for _, a := range acks {
 		close(a.ch)
 	}
+	p.lookAgain()
+	return true
 }
 
 // quiet reports whether nothing of the partition is held by anybody, and nothing below a commit is left.

@@ -29,10 +29,15 @@ func (r *run) settle(p *part) {
 	state := r.state.Load()
 	flags := p.flags.Load()
 	if state&(draining|finishing) != 0 || flags&(closing|gone) != 0 || p.blocked() {
-		for _, st := range r.batches {
-			if st.batchOf(p).schedule() {
+		for _, st := range r.batches { // below one across partitions, what a partition waits for is collected in the whole
+			if st.batchOf(p).schedule() || p != r.whole && st.batchOf(r.whole).schedule() {
 				return
 			}
+		}
+	}
+	if p == r.whole && state&(draining|finishing) == 0 {
+		for _, q := range r.all() { // any of them may wait for what is below the flush that has ended
+			r.settle(q)
 		}
 	}
 	if state&(shut|finishing) != 0 {
