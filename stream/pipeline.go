@@ -68,12 +68,17 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	err = errPanicked
+	defer func() { // also where a bug of this package panics: Run can be called again
+		p.mu.Lock()
+		p.run, p.ended, p.ran = nil, err, true
+		p.mu.Unlock()
+	}()
 	err = r.do(ctx)
-	p.mu.Lock()
-	p.run, p.ended, p.ran = nil, err, true
-	p.mu.Unlock()
 	return err
 }
+
+var errPanicked = errors.New("Run has panicked")
 
 func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.mu.Lock()
@@ -89,8 +94,12 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 			return nil, err
 		}
 	}
-	p.run = newRun(ctx, p.plan, src, &p.opts)
-	return p.run, nil
+	var r *run
+	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts); return nil }); err != nil { // only middleware is the user's there
+		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Do: "return the handler around next"}
+	}
+	p.run = r
+	return r, nil
 }
 
 // do is a run from beginning to end.

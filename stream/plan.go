@@ -101,7 +101,8 @@ func (c *cutter) add(n *node, workBelow bool) {
 			c.open(c.sg.out)
 			c.pending = waiting
 		}
-		if n.opts.keepOrder && slices.ContainsFunc(c.pending, func(n *node) bool { return n.kind == kindBatch }) {
+		if b := slices.IndexFunc(c.pending, func(b *node) bool { return c.collectsOtherwise(b, n) }); b >= 0 {
+			c.sg.group = c.plan.steps[c.pending[b]].group
 			c.take() // what is collected must come in order, too: from one runner per partition
 			c.close(nil)
 			c.open(c.sg.out)
@@ -148,6 +149,15 @@ func (c *cutter) add(n *node, workBelow bool) {
 		c.fans = true
 		c.open(n.out)
 	}
+}
+
+// collectsOtherwise reports whether b is a Batch that collects in an order which the workers of the degree word below it do not keep.
+func (c *cutter) collectsOtherwise(b, degree *node) bool {
+	if b.kind != kindBatch {
+		return false
+	}
+	group := c.plan.steps[b].group
+	return degree.opts.keepOrder || group != ungrouped && group != c.group
 }
 
 // note remembers where a node stands.

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/laneway-go/laneway/internal/ledger"
 )
@@ -65,6 +66,8 @@ func (p *part) ticketRests(t *ledger.Ticket, finished bool) {
 	delete(p.onRest, t)
 	p.mu.Unlock()
 	for _, f := range fs {
-		f(finished && p.flags.Load()&gone == 0)
+		if err := guarded(func() error { f(finished && p.flags.Load()&gone == 0); return nil }); err != nil {
+			p.run.fail(fmt.Errorf("a func given to OnRest: %w", err))
+		}
 	}
 }
