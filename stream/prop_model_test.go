@@ -76,7 +76,10 @@ func modelOf(words []word) *model {
 				c.close()
 				c.pending = waiting
 			}
-			if w.keep && slices.ContainsFunc(c.pending, func(i int) bool { return words[i].kind == batchWord }) {
+			if slices.ContainsFunc(c.pending, func(i int) bool {
+				g := m.rules[i].group // a Batch collects in the order of its own group
+				return words[i].kind == batchWord && (w.keep || g != noLane && g != c.group)
+			}) {
 				c.close()
 			}
 			c.degree, c.degreeLane = &words[i], c.group
