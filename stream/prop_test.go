@@ -273,3 +273,24 @@ func (w *world) audit() {
 		}
 	}
 }
+
+// TestDrainBesideAFeedFinishesWhatItBrings plays the case in which a drain is asked for while the first records come in, again and again: what is fed,
+// committed and kept back just then must be seen.
+func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
+	n := 6000
+	if testing.Short() {
+		n /= 10
+	}
+	for range n {
+		sc := &scenario{parts: 2, inFlight: 1, park: 3, drain: longDrain, trouble: map[spot]*trouble{}}
+		sc.words = []word{{kind: commitEveryWord, n: 3}, {kind: byPartitionWord}, {kind: batchWord, n: 3}, {kind: concurrentWord, n: 1, taps: true},
+			{kind: flattenWord}}
+		for i := range sc.words {
+			sc.words[i].at = i
+		}
+		sc.first = []batchOfRecords{{part: 1, n: 5, gap: 1}, {part: 1, key: "a", n: 2, gap: 1}}
+		if w := playCase(t, sc); len(w.bad) > 0 {
+			t.Fatalf("%s\n%v", strings.Join(w.bad, "\n"), sc)
+		}
+	}
+}

@@ -7,8 +7,8 @@ import "slices"
 
 // starts counts tasks that go to the workers.
 func (p *part) starts(n int) {
-	p.run.stirs.Add(1) // first: see dryOut
-	p.moving.Add(int64(n))
+	p.moving.Add(int64(n)) // first: who sees nothing moving has the old count of stirs
+	p.run.stirs.Add(1)
 }
 
 // ended counts a task that is through.
