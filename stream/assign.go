@@ -12,7 +12,7 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func()) *part {
-	p := &part{run: r, tp: tp, epoch: epoch, wake: wake, committed: committed, end: -1, mark: -1,
+	p := &part{run: r, tp: tp, epoch: epoch, wake: wake, committed: committed, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
@@ -182,7 +182,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	for _, p := range ps {
 		r.settle(p)
 	}
-	calm := r.await(ctx, ps, func(p *part) bool { return p.led.AtRest() })
+	calm := r.calmDown(ctx, ps)
 	if !calm {
 		leaked := r.noteLeaks()
 		for _, p := range ps {

@@ -29,6 +29,7 @@ func (p *part) freeze(f Failure) {
 	for _, st := range p.run.batches {
 		st.batchOf(p).discard(p)
 	}
+	p.giveUpInside()
 	p.mu.Lock()
 	if p.flags.Load()&(closing|gone) == 0 {
 		p.halt, p.resume = &h, noResume

@@ -39,27 +39,30 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 
 // Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
-	if !e.t.use() {
-		return e
-	}
-	j := &joint{members: []*record{e.t.r}, subset: func(any, []int) (any, bool) { return nil, false }}
-	part := e.t.r.part
-	for _, m := range more {
+	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
+	var part *part
+	for _, m := range append([]Elem[T]{e}, more...) {
 		if !m.t.use() {
 			continue
 		}
 		j.members = append(j.members, m.t.r)
-		if m.t.r.part != part {
+		if part == nil {
+			part = m.t.r.part
+		} else if m.t.r.part != part {
 			part = part.run.whole
 		}
 	}
+	if len(j.members) == 0 {
+		return e
+	}
+	after := j.members[0].after
 	j.holds.Store(1)
-	if run := e.t.r.part.run; part == run.whole && run.plan.gated && !e.t.r.after {
+	if run := part.run; part == run.whole && run.plan.gated && !after {
 		j.abandoned.Store(true)
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s, which cannot wait for its commits: join within a partition, or commit below the work",
 			e.t.door.st.name, run.plan.commit.word))
 	}
-	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j, after: e.t.r.after}, e.t.group)}
+	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j, after: after}, e.t.group)}
 }
 
 // Drop says that nothing more is to be done for the element: it is done.
@@ -84,7 +87,8 @@ func (e Elem[T]) Fail(err error) {
 // of their lanes, and sends on what becomes of them; order below is the order in which it sends. It must receive until in is closed, which happens
 // when the pipeline drains and everything above is through; then send what it still has and return. It must not close out, nor send after it
 // returned. ctx ends when the drain has run out of time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
-// partition that was revoked meanwhile may be passed on or not; it no longer counts. Costs three goroutines and a buffer of 64 elements.
+// partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a halt gives them up at once, a revoke when
+// f has ended none of them for a second. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
 func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error) Stream[U] {
 	return then[T, U](s, &node{kind: kindTransform, word: "Transform", name: name, nilFunc: f == nil, opts: stepOptions{name: name, named: true},
 		door: func(st *step, to *stage) *doorway {
@@ -112,6 +116,9 @@ func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in 
 				for {
 					select {
 					case e := <-raw:
+						if e.t.isGivenUp() {
+							continue
+						}
 						select {
 						case in <- e:
 						case <-d.gone:
@@ -169,23 +176,62 @@ type doorTicket struct {
 	door  *doorway
 	r     *record
 	group uint64
+
+	givenUp bool // by a halt or a revoke: what f does with it is ignored; guarded by the door's mu
 }
 
 func (d *doorway) admit(r *record, group uint64) *doorTicket {
-	t := &doorTicket{d, r, group}
+	t := &doorTicket{door: d, r: r, group: group}
 	d.mu.Lock()
-	d.held[t] = struct{}{}
+	late := r.joint == nil && r.dropped() // under mu: giveUp comes after the flag
+	if t.givenUp = late; !late {
+		d.held[t] = struct{}{}
+	}
 	d.mu.Unlock()
+	if late {
+		r.abandon()
+	}
 	return t
+}
+
+// giveUp gives back what f holds of p alone; below a commit it is kept, what was committed is finished.
+func (d *doorway) giveUp(p *part) {
+	d.mu.Lock()
+	ts := d.of(p)
+	for _, t := range ts {
+		t.givenUp = true
+		delete(d.held, t)
+	}
+	d.mu.Unlock()
+	for _, t := range ts {
+		t.r.abandon()
+	}
+}
+
+// of is what f holds of p alone, above a commit. The caller holds mu.
+func (d *doorway) of(p *part) (ts []*doorTicket) {
+	for t := range d.held {
+		if !t.r.after && t.r.leaves(func(l *record) bool { return l.part == p }) {
+			ts = append(ts, t)
+		}
+	}
+	return ts
+}
+
+func (t *doorTicket) isGivenUp() bool {
+	t.door.mu.Lock()
+	defer t.door.mu.Unlock()
+	return t.givenUp
 }
 
 // use takes the element out of the door, once; a second time ends the pipeline, and the caller does nothing more with it.
 func (t *doorTicket) use() bool {
 	t.door.mu.Lock()
 	_, ok := t.door.held[t]
+	givenUp := t.givenUp
 	delete(t.door.held, t)
 	t.door.mu.Unlock()
-	if !ok {
+	if !ok && !givenUp {
 		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail",
 			t.door.st.name, t.r.meta()))
 	}

@@ -1,0 +1,57 @@
+package stream_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// inPairs joins each element with the next.
+func inPairs(_ ctx, in in, out out) error {
+	for first := range in {
+		second, ok := <-in
+		if !ok {
+			out <- first
+			break
+		}
+		out <- first.Join(second)
+	}
+	return nil
+}
+
+func TestAResumeDoesNotWaitForWhatATransformHolds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork().fail("a0", errBoom)
+		put(l, 0, "a0", "a1", "a2")
+		j := start(t, l, commitNow(input.Transform("pair", inPairs).Serial(w.do).HaltOnError()))
+		must(t, j.Resume(j.halt()))
+		synctest.Wait()
+		if hs := j.Halts(); len(hs) != 0 {
+			t.Errorf("halted still: %v", hs)
+		}
+		put(l, 0, "a3")
+		synctest.Wait()
+		must(t, j.stop())
+		j.committed(4)
+	})
+}
+
+func TestARevokeDoesNotWaitLongForWhatATransformHolds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "a1", "a2")
+		j := join(t, l, commitNow(input.Transform("pair", inPairs).Serial(w.do)))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		began := time.Now()
+		must(t, j.member.Revoke(0, 0))
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+		j.committed(2)
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		must(t, j.stop())
+		j.committed(3)
+	})
+}
