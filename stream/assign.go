@@ -195,7 +195,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	defer cancel()
 	if !calm {
 		if !r.await(grace, ps, func(p *part) bool { return p.led.AtRest() }) {
-			r.stuck.Store(true)
+			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
 		}
 	}
 	commitCtx, cancelCommit := ctx, context.CancelFunc(func() {})

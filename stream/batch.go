@@ -59,7 +59,8 @@ type batchOption func(*node)
 
 func (o batchOption) batch(n *node) { o(n) }
 
-// AcrossPartitions lets a batch mix partitions; Build then refuses HaltOnError below it, which could not say which partition to freeze.
+// AcrossPartitions lets a batch mix partitions; Build then refuses HaltOnError below it, which could not say which partition to freeze. A
+// revoke waits for the batches that the partition's elements are in, their waiting retries included, up to DrainTimeout: others' elements are in them.
 func AcrossPartitions() BatchOption { return batchOption(func(n *node) { n.across = true }) }
 
 func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {

@@ -23,7 +23,8 @@ type (
 		Offset int64
 		Epoch  int32
 	}
-	// Revoked: a partition was drained, committed and let go. Unfinished is how many records had begun and were not finished.
+	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were read and not finished, begun or not: they
+	// will be read again.
 	Revoked struct {
 		TopicPartition
 		Epoch      int32
