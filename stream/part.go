@@ -48,7 +48,6 @@ type part struct {
 	next      int64         // fetch position
 	end       int64         // high watermark, -1: unknown
 	committed int64         // -1: none
-	mark      int64         // the watermark as CommitEach last saw it
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
 	sealed    *seal
@@ -281,13 +280,4 @@ func (p *part) committedOffset() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.committed
-}
-
-// raiseMark reports whether the element at offset is the one that moved the watermark to mark.
-func (p *part) raiseMark(mark, offset int64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	moved := p.mark <= offset && mark > offset
-	p.mark = max(p.mark, mark)
-	return moved
 }

@@ -53,6 +53,9 @@ type epoch struct {
 	closing bool           // nothing new may begin behind front
 	frozen  bool           // nor here
 	ended   bool           // nothing of it counts any more
+	last    time.Time      // when a call last ended
+	lastIn  string         // its lane
+	tied    bool           // at that instant, calls of other lanes have ended too
 	asked   bool           // Resume or Skip was called, and nothing has begun since
 	before  map[int64]bool // records that had a call under way then
 	rested  map[int64]bool // records that were finished then
@@ -197,6 +200,9 @@ func (c *watched) end(failed map[item]bool) {
 			}
 		}
 		lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
+		now := time.Now()
+		e.tied = e.last.Equal(now) && (e.tied || e.lastIn != lane)
+		e.last, e.lastIn = now, lane
 		if failed[it] {
 			if open := c.b.open[lane]; open != nil {
 				open[it] = true
@@ -211,7 +217,8 @@ func (c *watched) end(failed map[item]bool) {
 		}
 		c.b.done[d], e.done[d], w.ever.done[d] = true, true, true
 		delete(c.b.open[lane], it)
-		if exact && mark <= it.Off && w.watermark(e) > it.Off && !e.frozen {
+		// Of calls that end at the same instant in several lanes, any may be the one that moves the watermark.
+		if exact && mark <= it.Off && w.watermark(e) > it.Off && !e.frozen && !e.tied && w.through(e, c.at, it.Off) {
 			c.b.acks[lane] = it.Off + 1
 		}
 	}

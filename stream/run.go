@@ -266,8 +266,8 @@ func (r *run) finishEach(w *worker, rec *record) {
 
 func (r *run) awaitCommit(w *worker, p *part, offset int64) {
 	mark := p.led.Watermark()
-	if mark <= offset || !p.raiseMark(mark, offset) {
-		return
+	if mark <= offset {
+		return // something before it is unfinished: that will move the watermark over it
 	}
 	r.committer.look()
 	if ch := p.ackOf(mark); ch != nil {
