@@ -217,3 +217,15 @@ func TestKeepOrderKeepsTheOrderOfWhatABatchCollects(t *testing.T) {
 		same(t, "order", got, []string{"a0", "a1", "a2", "a3"})
 	})
 }
+
+func TestWhatADrainOutOfTimeLosesBelowACommitIsNamed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := newLog(1)
+		put(l, 0, "a0")
+		deaf := func(ctx, string) error { time.Sleep(time.Millisecond); return nil }
+		j := start(t, l, input.CommitEvery(1, 0).Serial(deaf).Serial(pass[string]), stream.DrainTimeout(0))
+		if err := j.stop(); !errors.Is(err, stream.ErrDrain) {
+			t.Errorf("a record that was committed did not get through, and Run returned %v", err)
+		}
+	})
+}
