@@ -52,7 +52,7 @@ func (r *run) assign(_ context.Context, as []Assignment) ([]*part, error) {
 	for _, a := range as {
 		r.epochs[a.TopicPartition]++
 		p := r.newPart(a.TopicPartition, r.epochs[a.TopicPartition], a.Committed, a.Wake)
-		p.next = a.Next
+		p.next, p.begin = a.Next, a.Next
 		p.led.Start(a.Next)
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
@@ -176,6 +176,13 @@ func earlier(ctx context.Context, t time.Time) time.Time {
 	return t
 }
 
+func later(ctx context.Context, t time.Time) time.Time {
+	if d, ok := ctx.Deadline(); ok && d.After(t) {
+		return d
+	}
+	return t
+}
+
 // complete waits until what has begun is finished and committed, below the commit too. When ctx ends it cancels the handlers' contexts, gives them
 // a moment to notice, and commits what there is.
 func (r *run) complete(ctx context.Context, ps []*part) {
@@ -198,10 +205,8 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
 		}
 	}
-	commitCtx, cancelCommit := ctx, context.CancelFunc(func() {})
-	if !calm {
-		commitCtx, cancelCommit = context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	}
+	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
+	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
 	if err := r.committer.now(commitCtx, ps); err != nil {
 		r.note(fmt.Sprintf("the last commit: %v", err))
@@ -223,7 +228,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	}
 }
 
-// commitTime bounds the commit after a drain that ran out of time.
+// commitTime is what the last commit of a drain has at least.
 const commitTime = 3 * time.Second
 
 // await waits until ok holds for each partition, nothing can change that any more, or ctx ends.

@@ -121,3 +121,20 @@ func TestAFailedCommitIsNoMatterOfPolicies(t *testing.T) {
 		}
 	})
 }
+
+func TestCommitByCountAloneFollowsWhenAHoleCloses(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "slow")
+		for range 20 {
+			put(l, 0, "quick")
+		}
+		release := w.hold("slow")
+		j := start(t, l, input.Concurrent(30, w.do).CommitEvery(10, 0))
+		j.committed(0) // 20 have finished behind the one that has not
+		release()
+		synctest.Wait()
+		j.committed(21)
+		must(t, j.stop())
+	})
+}

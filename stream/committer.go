@@ -49,7 +49,7 @@ func (c *committer) count() {
 		c.wakeUp()
 		return
 	}
-	if n := c.finished.Add(1); n == c.n || n == 1 && c.wait > 0 {
+	if n := c.finished.Add(1); n >= c.n || n == 1 && c.wait > 0 {
 		c.wakeUp()
 	}
 }
@@ -74,10 +74,16 @@ func (c *committer) loop() {
 	armed, failures := false, 0
 	arm := func(d time.Duration) { timer.Reset(d); armed = true }
 	attempt := func(ctx context.Context, parts []*part) error {
-		c.finished.Store(0)
-		err := c.commit(ctx, parts, failures+1)
+		counted := c.finished.Swap(0)
+		moved, err := c.commit(ctx, parts, failures+1)
 		if failures++; err == nil {
 			failures = 0
+		}
+		if !moved { // all that was counted lies behind something unfinished: it is due as soon as that is not
+			c.finished.Add(counted)
+			if counted > 0 && c.wait > 0 && !armed {
+				arm(c.wait)
+			}
 		}
 		return err
 	}
@@ -143,8 +149,8 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 	return <-f.done // bounded by ctx inside
 }
 
-// commit makes one request. What was refused stays due.
-func (c *committer) commit(ctx context.Context, parts []*part, attempt int) error {
+// commit makes one request, if there is news. What was refused stays due. moved: some record was in it, not only where a partition begins.
+func (c *committer) commit(ctx context.Context, parts []*part, attempt int) (moved bool, err error) {
 	offsets := map[TopicPartition]int64{}
 	owners := map[TopicPartition]*part{}
 	for _, p := range parts {
@@ -153,13 +159,14 @@ func (c *committer) commit(ctx context.Context, parts []*part, attempt int) erro
 		}
 		if offset, news := p.committable(); news {
 			offsets[p.tp], owners[p.tp] = offset, p
+			moved = moved || offset > p.begin
 		}
 	}
 	if len(offsets) == 0 {
-		return nil
+		return false, nil
 	}
 	start := time.Now()
-	err := c.run.src.commit(ctx, offsets)
+	err = c.run.src.commit(ctx, offsets)
 	var partial *CommitError
 	if errors.As(err, &partial) {
 		for tp, e := range partial.Errs {
@@ -179,5 +186,5 @@ func (c *committer) commit(ctx context.Context, parts []*part, attempt int) erro
 	if IsPermanent(err) {
 		c.run.fail(err)
 	}
-	return err
+	return moved, err
 }

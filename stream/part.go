@@ -48,6 +48,7 @@ type part struct {
 	next      int64         // fetch position
 	end       int64         // high watermark, -1: unknown
 	committed int64         // -1: none
+	begin     int64         // where the assignment began; never changes
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
 	sealed    *seal
