@@ -91,6 +91,13 @@ func (c *cutter) open(in typed) {
 func (c *cutter) add(n *node, workBelow bool) {
 	switch n.kind {
 	case kindMap, kindFilter, kindFlatMap, kindBatch, kindThrottle:
+		if d := c.sg.degree; n.kind == kindBatch && d != nil && (d.opts.keepOrder || c.group != ungrouped && c.group != c.sg.group) {
+			waiting := c.pending // its batches follow one another, which the workers above do not see to
+			c.pending = nil
+			c.close(nil)
+			c.open(c.sg.out)
+			c.pending = waiting
+		}
 		c.pending = append(c.pending, n)
 		c.note(n)
 	case kindDegree:

@@ -113,6 +113,12 @@ func modelOf(words []word) *model {
 				c.below, m.gated = true, true
 			}
 		case w.kind <= throttleWord:
+			if d := c.degree; w.kind == batchWord && d != nil && (d.keep || c.group != noLane && c.group != c.degreeLane) {
+				waiting := c.pending
+				c.pending = nil
+				c.close()
+				c.pending = waiting
+			}
 			c.pending = append(c.pending, i)
 			if w.kind == flatMapWord {
 				c.depth++
