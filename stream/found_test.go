@@ -233,12 +233,16 @@ func TestWhatADrainOutOfTimeLosesBelowACommitIsNamed(t *testing.T) {
 func TestBatchesBelowAKeepOrderFollowOneAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork().fail("a0", errBoom)
-		put(l, 0, "a0")
+		put(l, 0, "a0", "a1")
+		slow := func(_ ctx, v string) error {
+			if v == "a1" {
+				time.Sleep(5 * time.Millisecond)
+			}
+			return nil
+		}
 		first := func(c ctx, b []string) ([]string, error) { return b, w.do(c, b[0]) }
-		s := input.Concurrent(2, pass[string], stream.KeepOrder()).Batch(20, time.Millisecond).Map(first).RetryOnError(every(time.Second, 2))
+		s := input.Concurrent(2, slow, stream.KeepOrder()).Batch(20, time.Millisecond).Map(first).RetryOnError(every(time.Second, 2))
 		j := start(t, l, commitNow(s))
-		elapse(10 * time.Millisecond)
-		put(l, 0, "a1")
 		elapse(2 * time.Second)
 		same(t, "begun", w.tried(), []string{"a0", "a0", "a1"})
 		j.committed(2)
