@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -108,4 +109,26 @@ func ExampleUse() {
 	// Output:
 	// a
 	// greet slice[0]@0 attempt 1 <nil>
+}
+
+// A process of two pipelines: the first SIGTERM drains both, /readyz tells how each of their partitions stands.
+func ExampleSupervise() {
+	orders, err := source.Slice("order 1", "order 2").Serial(show).CommitEach().Build(stream.Named("orders"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	refunds, err := source.Slice("refund 1").Serial(func(context.Context, string) error { return errors.New("no money left") }).CommitEach().
+		Build(stream.Named("refunds"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = stream.Supervise(orders, refunds).Serve("127.0.0.1:0", nil).Run(context.Background())
+	var failed *stream.StepError
+	fmt.Println(errors.As(err, &failed), failed.Err)
+	// Unordered output:
+	// order 1
+	// order 2
+	// true no money left
 }

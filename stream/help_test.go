@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -17,7 +18,12 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(supervisedVar); what != "" {
+		os.Exit(supervised(what))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // input begins the chains under test; each is run on a log of its own.
 var input = stream.From[string](nil)

@@ -1,0 +1,32 @@
+package stream
+
+import (
+	"net"
+	"os"
+)
+
+// InProcess gives a supervisor another process than the one that the tests run in.
+func (s *Supervisor) InProcess(signals <-chan os.Signal, exit func(int), listen func() (net.Listener, error)) {
+	s.process = process{
+		notify: func(c chan<- os.Signal) func() {
+			stop, stopped := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(stopped)
+				for {
+					select {
+					case sig := <-signals:
+						c <- sig
+					case <-stop:
+						return
+					}
+				}
+			}()
+			return func() {
+				close(stop)
+				<-stopped
+			}
+		},
+		exit:   exit,
+		listen: func(string, string) (net.Listener, error) { return listen() },
+	}
+}
