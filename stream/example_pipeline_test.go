@@ -2,7 +2,6 @@ package stream_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -118,17 +117,16 @@ func ExampleSupervise() {
 		fmt.Println(err)
 		return
 	}
-	refunds, err := source.Slice("refund 1").Serial(func(context.Context, string) error { return errors.New("no money left") }).CommitEach().
-		Build(stream.Named("refunds"))
+	refunds, err := source.Slice("refund 1").Serial(show).CommitEach().Build(stream.Named("refunds"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	err = stream.Supervise(orders, refunds).Serve("127.0.0.1:0", nil).Run(context.Background())
-	var failed *stream.StepError
-	fmt.Println(errors.As(err, &failed), failed.Err)
+	fmt.Println(err)
 	// Unordered output:
 	// order 1
 	// order 2
-	// true no money left
+	// refund 1
+	// <nil>
 }
