@@ -21,6 +21,10 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		OnRevoked:  func(ctx context.Context, tps []group.TP) { s.revoke(ctx, plain(tps)) },
 		OnLost:     func(err error, tps []group.TP) { s.lose(err, plain(tps)) },
 		OnEvent: func(e group.Event) {
+			if e.Name == "joined" {
+				s.in.Emit(stream.Rebalanced{Text: e.Text})
+				return
+			}
 			s.in.Emit(stream.SourceEvent{Name: "group " + e.Name, Text: e.Text, Err: e.Err})
 		},
 	})

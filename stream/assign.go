@@ -93,7 +93,8 @@ func (r *run) lose(err error, ps []*part) {
 		}
 		r.drop(p)
 		r.fade(p)
-		r.emit(Lost{p.tp, p.epoch, err})
+		totals, _ := p.totals()
+		r.emit(Lost{p.tp, p.epoch, err, totals})
 		r.settle(p)
 	}
 }
@@ -154,7 +155,8 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 			continue // it was lost meanwhile
 		}
 		r.drop(p)
-		r.emit(Revoked{p.tp, p.epoch, committed, n})
+		totals, _ := p.totals()
+		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}
 }
 

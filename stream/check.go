@@ -37,8 +37,8 @@ func check(end *node, info SourceInfo, opts *options) error {
 	c := &checker{nodes: end.chain(), info: info, faults: slices.Clone(opts.faults)}
 	c.faults = append(c.faults, info.Faults...)
 	for _, o := range opts.observers {
-		if o.StepStart == nil && o.StepDone == nil && o.Event == nil {
-			c.say("Observe", "an Observer has no func", "set StepStart, StepDone or Event")
+		if o.Attach == nil && o.Begin == nil && o.StepStart == nil && o.StepDone == nil && o.Event == nil {
+			c.say("Observe", "an Observer has no func", "set Attach, Begin, StepStart, StepDone or Event")
 		}
 	}
 	for i, n := range c.nodes {

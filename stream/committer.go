@@ -152,13 +152,13 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 // commit makes one request, if there is news. What was refused stays due. moved: some record was in it, not only where a partition begins.
 func (c *committer) commit(ctx context.Context, parts []*part, attempt int) (moved bool, err error) {
 	offsets := map[TopicPartition]int64{}
-	owners := map[TopicPartition]*part{}
+	owners, settled := map[TopicPartition]*part{}, map[*part]int64{}
 	for _, p := range parts {
 		if p.flags.Load()&gone != 0 {
 			continue
 		}
-		if offset, news := p.committable(); news {
-			offsets[p.tp], owners[p.tp] = offset, p
+		if offset, below, news := p.committable(); news {
+			offsets[p.tp], owners[p.tp], settled[p] = offset, p, below
 			moved = moved || offset > p.begin
 		}
 	}
@@ -181,6 +181,7 @@ func (c *committer) commit(ctx context.Context, parts []*part, attempt int) (mov
 		c.run.emit(Committed{offsets, time.Since(start)}) // before what follows from it
 	}
 	for tp, offset := range offsets {
+		owners[tp].stored(settled[owners[tp]])
 		owners[tp].acked(offset)
 	}
 	if IsPermanent(err) {

@@ -15,8 +15,8 @@ type verdict struct {
 
 // failed lets the policies decide about an element that failed, waits where a retry is to wait, and reports whether to try again. Where not, the
 // element's hold has been given back.
-func (st *step) failed(w *worker, r *record, attempt int, err error, value func() any) (again bool) {
-	d := st.decide(w, r, attempt, err, value)
+func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (again bool) {
+	d := st.decide(w, r, attempt, took, err, value)
 	return d.again && st.waitAgain(w, r, d)
 }
 
@@ -85,13 +85,14 @@ func (st *step) leave(w *worker, r *record) {
 	r.abandon()
 }
 
-func (st *step) decide(w *worker, r *record, attempt int, err error, value func() any) verdict {
+func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) verdict {
 	if r.Err() != nil || r.dropped() {
 		// The runtime has cancelled the element, or frozen its partition: no policy applies to what it returned.
 		st.leave(w, r)
 		return verdict{}
 	}
-	fs := st.failures(r, attempt, err, value)
+	fs := st.failures(r, attempt, took, err, value)
+	st.run.emit(AttemptFailed{fs[0]})
 	for _, p := range st.policies {
 		if match, bad := p.takes(err); !match {
 			err = withPanic(fs, err, bad)
@@ -191,12 +192,12 @@ func withPanic(fs []Failure, err, bad error) error {
 func (st *step) retries() bool { return st.node.kind != kindTransform }
 
 // failures describes a failure, once for each source record of the element.
-func (st *step) failures(r *record, attempt int, err error, value func() any) (fs []Failure) {
+func (st *step) failures(r *record, attempt int, took time.Duration, err error, value func() any) (fs []Failure) {
 	v := value()
 	r.leaves(func(l *record) bool {
 		vs := l.slab.Payload.(values)
 		meta, _ := vs.meta(l.i)
-		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Err: err, Record: vs.value(l.i), Value: v})
+		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.i), Value: v})
 		return true
 	})
 	return fs

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Failure is an element that a step could not process.
@@ -13,6 +14,7 @@ type Failure struct {
 	Meta     Meta
 	Step     string
 	Attempts int
+	Took     time.Duration // of the last attempt; 0 where nobody measured it: see Observer.Timed
 	Err      error
 	Record   any // as it left the source
 	Value    any // as the failing step received it

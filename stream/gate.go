@@ -35,11 +35,11 @@ func (g *gate) enter(r *record, pass func(after *record)) {
 		}
 		return true
 	})
-	after := &record{part: p, slab: last.slab, i: last.i, after: true}
+	after := &record{part: p, slab: last.slab, i: last.i, after: true, heard: last.heard}
 	if r.joint != nil {
 		j := &joint{subset: r.joint.subset}
 		r.leaves(func(l *record) bool {
-			j.members = append(j.members, &record{part: p, slab: l.slab, i: l.i, after: true})
+			j.members = append(j.members, &record{part: p, slab: l.slab, i: l.i, after: true, heard: l.heard})
 			return true
 		})
 		j.holds.Store(1)

@@ -64,6 +64,18 @@ func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	return func(func(Meta) bool) {}
 }
 
+// RecordsOf returns, for every source record of the batch that ctx was handed with, a context that MetaOf reads and that has the values which an
+// Observer's Begin gave it; outside a batch, that of the one record.
+func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
+	r, ok := ctx.Value(lineageKey{}).(*record)
+	if !ok {
+		return func(func(context.Context) bool) {}
+	}
+	return func(yield func(context.Context) bool) {
+		r.leaves(func(l *record) bool { return yield(l) })
+	}
+}
+
 // ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone. streamtest.WithMeta is its name in tests.
 func ContextWithMeta(ctx context.Context, metas ...Meta) context.Context {
 	return context.WithValue(ctx, lineageKey{}, metas)

@@ -8,9 +8,17 @@ import (
 // Observer hears what happens, in the manner of httptrace: a nil func costs nothing. The funcs are called in the worker, or in the goroutine
 // that saw the event: keep them short, and do not call the pipeline's methods that change it (Resume, Skip) from them.
 type Observer struct {
+	// Attach is called by Build. The Observer that it returns is the pipeline's instead of this one; an error is a reason not to build.
+	Attach func(p *Pipeline) (Observer, error)
+	// Begin is called before a source record's first step, and again when the record is worked on again after a halt. Contexts of the record's handlers
+	// have the values of the context that it returns, which must be ctx or made of it. false: this observer's StepStart and StepDone hear nothing of the
+	// record, but where it is in a batch; an observer that looks at few records costs little for the others. OnRest tells when the record is through.
+	Begin     func(ctx context.Context) (c context.Context, hear bool)
 	StepStart func(ctx context.Context, c Call) context.Context // before each attempt; the handler gets the context that it returns
 	StepDone  func(ctx context.Context, c Call, err error)      // after each attempt
 	Event     func(e Event)
+	// Timed has every Failure say how long its attempt took, also where no StepStart or StepDone hears of it. Costs a reading of the clock per attempt.
+	Timed bool
 }
 
 // Event is one of the types below.
@@ -30,13 +38,17 @@ type (
 		Epoch      int32
 		Committed  int64
 		Unfinished int
+		Totals     Totals
 	}
 	// Lost: a partition was taken away; nothing more is committed for it.
 	Lost struct {
 		TopicPartition
-		Epoch int32
-		Err   error
+		Epoch  int32
+		Err    error
+		Totals Totals
 	}
+	// Rebalanced: the source's group has shared its partitions out anew, this member being one of it. What changed follows as Assigned, Revoked and Lost.
+	Rebalanced struct{ Text string }
 	// Committed: the offsets to go on from were stored.
 	Committed struct {
 		Offsets map[TopicPartition]int64
@@ -48,6 +60,8 @@ type (
 		Err            error
 		Attempt        int
 	}
+	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch that failed tells its first failure, as Retrying does.
+	AttemptFailed struct{ Failure }
 	// Retrying: a failed attempt is followed by another after Wait.
 	Retrying struct {
 		Failure
@@ -90,8 +104,10 @@ type (
 func (Assigned) event()         {}
 func (Revoked) event()          {}
 func (Lost) event()             {}
+func (Rebalanced) event()       {}
 func (Committed) event()        {}
 func (CommitFailed) event()     {}
+func (AttemptFailed) event()    {}
 func (Retrying) event()         {}
 func (Skipped) event()          {}
 func (DeadLettered) event()     {}

@@ -77,7 +77,7 @@ func TestObserverHearsALife(t *testing.T) {
 		for _, e := range j.ear.es {
 			kinds = append(kinds, strings.TrimPrefix(fmt.Sprintf("%T", e), "stream."))
 		}
-		same(t, "events", slices.Compact(kinds), []string{"Assigned", "Committed", "Halted", "Resumed", "Committed", "Draining", "Revoked", "Drained"})
+		same(t, "events", slices.Compact(kinds), []string{"Assigned", "Committed", "AttemptFailed", "Halted", "Resumed", "Committed", "Draining", "Revoked", "Drained"})
 		last := heard[stream.Committed](j)
 		if tp := (stream.TopicPartition{Topic: "t"}); last[len(last)-1].Offsets[tp] != 2 {
 			t.Errorf("committed: %v", last)

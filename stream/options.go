@@ -91,6 +91,9 @@ type Call interface {
 	Step() string
 	Meta() Meta // for a batch, its first element's; MetasOf(ctx) has all
 	Attempt() int
+	Records() int        // how many source records the element stands for: 1, or what is in the batch
+	Batch() bool         // whether it is a batch, or what a sink writes at once
+	Took() time.Duration // how long the attempt took, in an Observer's StepDone; 0 before
 }
 
 type options struct {

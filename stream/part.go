@@ -49,6 +49,7 @@ type part struct {
 	end       int64         // high watermark, -1: unknown
 	committed int64         // -1: none
 	begin     int64         // where the assignment began; never changes
+	settled   int64         // records below committed, of this assignment
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
 	sealed    *seal
@@ -157,12 +158,19 @@ func (p *part) lostAfter(r *record) {
 	p.run.noteLost(r.meta())
 }
 
-// committable is the offset to commit, and whether it is news.
-func (p *part) committable() (offset int64, news bool) {
-	offset = p.led.Watermark()
+// committable is the offset to commit, how many records lie below it, and whether it is news.
+func (p *part) committable() (offset, records int64, news bool) {
+	offset, records = p.led.Prefix()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return offset, offset > p.committed
+	return offset, records, offset > p.committed
+}
+
+// stored notes how many records lie below what the broker has stored.
+func (p *part) stored(records int64) {
+	p.mu.Lock()
+	p.settled = max(p.settled, records)
+	p.mu.Unlock()
 }
 
 // acked notes what the broker has stored and lets those go on who waited for it.

@@ -47,7 +47,25 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name
 	}
+	if err := p.attach(); err != nil {
+		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
+	}
 	return p, nil
+}
+
+// attach gives the observers their pipeline.
+func (p *Pipeline) attach() (err error) {
+	for i, o := range p.opts.observers {
+		if o.Attach == nil {
+			continue
+		}
+		var mine Observer
+		if bad := guarded(func() (e error) { mine, e = o.Attach(p); return e }); bad != nil {
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer does not observe it: %v", bad), Do: "mend that, or leave the observer out"})
+		}
+		p.opts.observers[i] = mine
+	}
+	return err
 }
 
 // Run builds the chain and runs it until ctx ends, its source has no more, or it fails.

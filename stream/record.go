@@ -22,6 +22,7 @@ type record struct {
 	part  *part
 	slab  *ledger.Slab
 	i     int32
+	heard uint16 // by which observers, a bit each; written when work on it begins
 	after bool
 	joint *joint
 }
@@ -42,6 +43,8 @@ type values interface {
 	record(i int) *record
 	all() []record
 	forget()
+	context(i int32) context.Context // what observers have made of the record's; nil: nothing
+	setContext(i int32, c context.Context)
 }
 
 // valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
@@ -50,9 +53,10 @@ type valuesOf[T any] struct {
 	lineage Lineage
 	vals    []T
 	recs    []record
-	shelf   *sync.Pool   // of *[bufferSize]T
-	readers atomic.Int32 // looks from outside that are under way
-	gone    atomic.Bool  // forgotten; set before readers is read, which a look raises before it reads gone
+	shelf   *sync.Pool                                        // of *[bufferSize]T
+	readers atomic.Int32                                      // looks from outside that are under way
+	gone    atomic.Bool                                       // forgotten; set before readers is read, which a look raises before it reads gone
+	made    atomic.Pointer[[]atomic.Pointer[context.Context]] // see context; nil as long as there is none
 }
 
 // look calls f unless the values are forgotten, and keeps them from being so meanwhile.
@@ -80,9 +84,31 @@ func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }
 
+func (vs *valuesOf[T]) context(i int32) context.Context {
+	made := vs.made.Load()
+	if made == nil {
+		return nil
+	}
+	if c := (*made)[i].Load(); c != nil {
+		return *c
+	}
+	return nil
+}
+
+func (vs *valuesOf[T]) setContext(i int32, c context.Context) {
+	made := vs.made.Load()
+	for made == nil {
+		fresh := make([]atomic.Pointer[context.Context], len(vs.recs))
+		vs.made.CompareAndSwap(nil, &fresh)
+		made = vs.made.Load()
+	}
+	(*made)[i].Store(&c)
+}
+
 // forget gives the values' memory back, unless somebody is looking: a record that is kept by a context, or as the last of an idle lane, keeps it no longer.
 func (vs *valuesOf[T]) forget() {
 	vs.gone.Store(true)
+	vs.made.Store(nil)
 	if vs.readers.Load() != 0 {
 		return
 	}
@@ -211,6 +237,21 @@ func (r *record) Err() error                  { return r.base().Err() }
 func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
+	}
+	if r.joint == nil && r.part.run.begins {
+		if c := r.slab.Payload.(values).context(r.i); c != nil {
+			return c.Value(key)
+		}
+	}
+	return r.base().Value(key)
+}
+
+// plain is the context of a record before an observer has made another of it.
+type plain struct{ *record }
+
+func (r plain) Value(key any) any {
+	if key == (lineageKey{}) {
+		return r.record
 	}
 	return r.base().Value(key)
 }

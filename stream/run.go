@@ -36,6 +36,11 @@ type run struct {
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	wg        conc.WaitGroup
 	events    []func(Event)
+	listeners []listener
+	begins    bool         // some of them has a Begin
+	attempts  uint16       // the bits of those that hear of attempts
+	always    uint16       // and of those of them that have no Begin
+	timed     bool         // failures say how long their attempt took
 	parked    atomic.Int64 // waiting retries
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
@@ -87,11 +92,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.park.Max = int32(opts.park)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
-	for _, o := range opts.observers {
-		if o.Event != nil {
-			r.events = append(r.events, o.Event)
-		}
-	}
+	r.listen()
 	if p.commit != nil {
 		r.committer = newCommitter(r, p.commit)
 	}
@@ -112,15 +113,7 @@ func (r *run) makeSteps() {
 			continue
 		}
 		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, handler: wrap(n.opts.use), state: len(r.steps)}
-		for _, o := range r.opts.observers {
-			if o.StepStart != nil {
-				st.starts = append(st.starts, o.StepStart)
-			}
-			if o.StepDone != nil {
-				st.dones = append(st.dones, o.StepDone)
-			}
-		}
-		st.bare = st.timeout == 0 && st.handler == nil && len(st.starts) == 0 && len(st.dones) == 0
+		st.bare = st.timeout == 0 && st.handler == nil
 		if n.kind == kindThrottle {
 			st.limiter = newLimiter(n)
 		}
@@ -138,7 +131,7 @@ func (r *run) makeSteps() {
 
 func (r *run) makeStages() {
 	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener()}
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && r.begins}
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
@@ -184,19 +177,6 @@ func (r *run) idle(lw *lane.Worker, gone bool) {
 		delete(r.workers, lw)
 	}
 	r.crew.Unlock()
-}
-
-func (r *run) emit(e Event) {
-	for _, f := range r.events {
-		r.hear(func() { f(e) })
-	}
-}
-
-// hear calls an observer. A panic of it is no failure of the element, which policies would decide about: it ends the pipeline.
-func (r *run) hear(f func()) {
-	if err := guarded(func() error { f(); return nil }); err != nil {
-		r.fail(fmt.Errorf("an observer: %w", err))
-	}
 }
 
 // share is the part of the byte budget that each partition has.

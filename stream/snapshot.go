@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not touch the way of the records.
@@ -19,16 +20,26 @@ type Snapshot struct {
 type PartitionState struct {
 	TopicPartition
 	Epoch     int32
-	State     string // open, halted, resuming, draining
-	Watermark int64  // the offset that could be committed now
-	Committed int64  // -1: none
-	Next      int64  // fetch position
-	End       int64  // end of the log as last heard; -1: unknown
-	Lag       int64  // from what is committed, or else from the watermark, to End; -1: unknown
-	InFlight  int    // records between the watermark and the fetch position, and below a commit
-	Bytes     int64  // payload that they keep alive
-	Oldest    Meta   // the oldest unfinished record, if InFlight is not 0
+	State     string    // open, halted, resuming, draining
+	Watermark int64     // the offset that could be committed now
+	Committed int64     // -1: none
+	Next      int64     // fetch position
+	End       int64     // end of the log as last heard; -1: unknown
+	Lag       int64     // from what is committed, or else from the watermark, to End; -1: unknown
+	InFlight  int       // records between the watermark and the fetch position, and below a commit
+	Bytes     int64     // payload that they keep alive
+	Oldest    Meta      // the oldest unfinished record, if InFlight is not 0
+	Since     time.Time // when that one was delivered: since then the watermark stands before it; zero: nothing is unfinished
+	Totals    Totals
 	Halt      *Halt
+}
+
+// Totals is what an assignment has come to so far.
+type Totals struct {
+	Delivered   int64 // records from the source
+	Bytes       int64 // of their payload
+	Finished    int64 // of the records, whatever became of them
+	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, or above the work
 }
 
 // Snapshot returns how the pipeline stands.
@@ -62,6 +73,7 @@ func (p *part) snapshot() PartitionState {
 	if metas, _ := p.unfinished(1); len(metas) > 0 {
 		s.Oldest = metas[0]
 	}
+	s.Totals, s.Since = p.totals()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
@@ -76,6 +88,18 @@ func (p *part) snapshot() PartitionState {
 		s.Lag = max(0, p.end-from)
 	}
 	return s
+}
+
+// totals also tells since when the oldest unfinished record is here.
+func (p *part) totals() (t Totals, oldest time.Time) {
+	p.mu.Lock()
+	settled := p.settled // first: it may only grow
+	p.mu.Unlock()
+	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
+	if p.run.committer != nil && !p.run.plan.gated {
+		t.Uncommitted = t.Finished - settled
+	}
+	return t, oldest
 }
 
 func (p *Pipeline) current() *run {

@@ -22,6 +22,7 @@ type stage struct {
 	index   int
 	plan    *stagePlan
 	group   grouping // in effect at its beginning
+	greets  bool     // records begin here, and an observer wants to know
 	lanes   laning
 	pool    *lane.Pool
 	steps   []*step  // those of its nodes, in order
@@ -141,6 +142,9 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 		r.abandon()
 		return
 	}
+	if sg.greets {
+		sg.run.begin(r)
+	}
 	w.group = group
 	w.cur.Store(r)
 	run(w, t)
@@ -191,6 +195,8 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			if r := c.record(); !sg.admits(w, r) {
 				r.abandon()
 				continue
+			} else if sg.greets {
+				sg.run.begin(r)
 			}
 			live = append(live, t)
 		}

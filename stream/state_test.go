@@ -3,10 +3,12 @@ package stream_test
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -41,15 +43,18 @@ func TestSnapshot(t *testing.T) {
 		l, w := newLog(2), newWork()
 		put(l, 0, "a0", "a1", "a2")
 		w.hold("a1")
+		began := time.Now()
 		j := start(t, l, commitNow(input.Serial(w.do)))
+		elapse(time.Minute)
 		s := j.Snapshot()
 		if !s.Running || len(s.Partitions) != 2 {
 			t.Fatalf("snapshot: %+v", s)
 		}
 		p := s.Partitions[0]
 		want := stream.PartitionState{TopicPartition: stream.TopicPartition{Topic: "t"}, Epoch: 1, State: "open", Watermark: 1, Committed: 1,
-			Next: 3, End: 3, Lag: 2, InFlight: p.InFlight, Bytes: p.Bytes, Oldest: p.Oldest}
-		if fmt.Sprint(p) != fmt.Sprint(want) || p.Oldest.Offset != 1 || p.InFlight < 2 || p.InFlight > 3 {
+			Next: 3, End: 3, Lag: 2, InFlight: p.InFlight, Bytes: p.Bytes, Oldest: p.Oldest, Since: began,
+			Totals: stream.Totals{Delivered: 3, Bytes: p.Totals.Bytes, Finished: 1}}
+		if !reflect.DeepEqual(p, want) || p.Oldest.Offset != 1 || p.InFlight < 2 || p.InFlight > 3 {
 			t.Errorf("partition 0: %+v", p)
 		}
 		j.cancel()

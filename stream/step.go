@@ -18,13 +18,11 @@ type step struct {
 	name     string
 	group    grouping // in effect where it stands
 	state    int      // index in part.state, for nodes that keep something per partition
-	bare     bool     // nothing is asked of a call but the call
+	bare     bool     // nothing is around a call, observers aside
 	limiter  *rate.Limiter
 	policies []*policy
 	timeout  time.Duration
 	handler  Handler // the middleware around innermost; nil: none
-	starts   []func(context.Context, Call) context.Context
-	dones    []func(context.Context, Call, error)
 }
 
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
@@ -33,11 +31,18 @@ type step struct {
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
 	for attempt := 1; ; attempt++ {
 		var err error
-		if st.bare {
-			err = call(r, v, u, f)
-		} else {
+		var took time.Duration
+		switch {
+		case !st.bare || !st.run.unheard(r):
 			*u = *new(U) // middleware may make a success of a panic, which has no result
-			err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
+			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
+		case st.run.timed:
+			began := clock()
+			if err = call(r, v, u, f); err != nil {
+				took = clock() - began
+			}
+		default:
+			err = call(r, v, u, f)
 		}
 		if err == nil && r.part.flags.Load()&(expired|gone) == 0 || err == nil && r.after {
 			return r
@@ -49,7 +54,7 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 		if r.joint != nil && pass != nil {
 			r = splitFailed(w, r, v, err, pass)
 		}
-		if !st.failed(w, r, attempt, err, func() any { return *v }) {
+		if !st.failed(w, r, attempt, took, err, func() any { return *v }) {
 			return nil
 		}
 	}
@@ -73,7 +78,7 @@ func panicked(value any) error {
 }
 
 // dressed runs one attempt with the step's timeout, observers and middleware around it.
-func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (err error) {
+func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
 	if st.timeout > 0 {
 		c, cancel := context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
@@ -81,8 +86,16 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		ctx = c
 	}
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
-	for _, start := range st.starts {
-		st.run.hear(func() { ctx = start(ctx, c) })
+	ls := st.run.listeners
+	for i := range ls {
+		if l := &ls[i]; l.StepStart != nil && l.wants(r) {
+			st.run.hear(func() { ctx = l.StepStart(ctx, c) })
+		}
+	}
+	var began time.Duration
+	timed := len(ls) > 0 || st.run.timed
+	if timed {
+		began = clock()
 	}
 	if st.handler == nil {
 		err = f(ctx)
@@ -92,11 +105,22 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 			err = ErrNotCalled
 		}
 	}
-	for i := len(st.dones) - 1; i >= 0; i-- {
-		st.run.hear(func() { st.dones[i](ctx, c, err) })
+	if timed {
+		c.took = clock() - began
 	}
-	return err
+	for i := len(ls) - 1; i >= 0; i-- {
+		if l := &ls[i]; l.StepDone != nil && l.wants(r) {
+			st.run.hear(func() { l.StepDone(ctx, c, err) })
+		}
+	}
+	return c.took, err
 }
+
+// clockStart is where clock begins.
+var clockStart = time.Now()
+
+// clock is the monotonic time, which costs half of what time.Now does.
+func clock() time.Duration { return time.Since(clockStart) }
 
 func guarded(f func() error) (err error) {
 	returned := false
@@ -117,6 +141,7 @@ type attemptOf struct {
 	n      int
 	f      func(context.Context) error
 	called bool // f was
+	took   time.Duration
 }
 
 // attemptKey is the context key under which the innermost handler finds its attempt: middleware is wrapped once per step, not once per call.
@@ -145,6 +170,10 @@ func wrap(use []Middleware) Handler {
 func (a *attemptOf) Step() string { return a.st.name }
 func (a *attemptOf) Meta() Meta   { return a.r.meta() }
 func (a *attemptOf) Attempt() int { return a.n }
+func (a *attemptOf) Records() int { return int(a.r.size()) }
+func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
+
+func (a *attemptOf) Took() time.Duration { return a.took }
 
 // splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns the record of the rest; *v becomes the rest as well.
 // Where *v is no longer the batch, nothing can be told apart.

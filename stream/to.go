@@ -59,6 +59,7 @@ type pending[T any] struct {
 	v       *T
 	group   uint64
 	fail    error
+	took    time.Duration
 	written bool // and waits for one before it in its lane
 }
 
@@ -87,7 +88,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	}
 	wr.w.cur.Store(todo[0].r)
 	n := len(out)
-	err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
+	took, err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
 		return guarded(func() error { return wr.sink.Write(ctx, out) })
 	})
 	var part *PartialError
@@ -100,7 +101,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 		if e.written {
 			continue
 		}
-		if e.fail = err; part != nil {
+		if e.fail, e.took = err, took; part != nil {
 			e.fail = part.Errs[i]
 		}
 		e.written = e.fail == nil
@@ -127,7 +128,7 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) 
 			wr.next(wr.w, e.r, e.v)
 			continue
 		}
-		d := wr.st.decide(wr.w, e.r, attempt, e.fail, func() any { return *e.v })
+		d := wr.st.decide(wr.w, e.r, attempt, e.took, e.fail, func() any { return *e.v })
 		if !d.again {
 			continue
 		}

@@ -80,7 +80,7 @@ func (e Elem[T]) Fail(err error) {
 	if err == nil {
 		err = errors.New("failed without an error")
 	}
-	e.t.door.st.failed(noWorker, e.t.r, 1, err, func() any { return e.Value })
+	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, func() any { return e.Value })
 }
 
 // Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f gets the elements of all partitions, in the order

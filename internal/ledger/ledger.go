@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Slab is a run of delivered records: the unit in which they come and in which they are forgotten.
@@ -16,6 +17,7 @@ type Slab struct {
 	next  int64        // position behind the slab, gaps included
 	bytes int64
 	head  int // Tickets[:head] are finished; guarded by Ledger.mu
+	came  time.Time
 	led   *Ledger
 }
 
@@ -36,6 +38,8 @@ type Ledger struct {
 	mark    int64      // the watermark as far as whole slabs go
 	records int
 	bytes   int64
+	total   int64 // records ever appended
+	fetched int64 // bytes ever appended
 }
 
 // Start sets the watermark of an empty ledger.
@@ -54,11 +58,13 @@ func NewSlab(n int, next, bytes int64, payload any) *Slab {
 
 // Append adds delivered records behind all earlier ones.
 func (l *Ledger) Append(s *Slab) {
-	s.led = l
+	s.led, s.came = l, time.Now()
 	l.mu.Lock()
 	l.slabs = append(l.slabs, s)
 	l.records += len(s.Tickets)
 	l.bytes += s.bytes
+	l.total += int64(len(s.Tickets))
+	l.fetched += s.bytes
 	l.mu.Unlock()
 }
 
@@ -76,20 +82,49 @@ func (l *Ledger) Advance(next int64) {
 
 // Watermark is the offset behind the longest finished prefix.
 func (l *Ledger) Watermark() int64 {
+	offset, _ := l.Prefix()
+	return offset
+}
+
+// Prefix is the watermark, and how many records lie below it.
+func (l *Ledger) Prefix() (offset, records int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget()
+	below := l.total - int64(l.records)
 	if l.first == len(l.slabs) {
-		return l.mark
+		return l.mark, below
 	}
 	s := l.slabs[l.first]
 	for s.head < len(s.Tickets) && s.Tickets[s.head].Finished() {
 		s.head++ // what is finished stays so
 	}
 	if s.head == 0 {
-		return l.mark
+		return l.mark, below
 	}
-	return s.Tickets[s.head-1].Offset + 1
+	return s.Tickets[s.head-1].Offset + 1, below + int64(s.head)
+}
+
+// Totals is how many records and bytes were appended, how many of the records are finished, and when the oldest unfinished one came (zero: there is none).
+func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	left := int64(0)
+	for _, s := range l.slabs[l.first:] {
+		if s.left.Load() == 0 && s.bad.Load() == 0 {
+			continue
+		}
+		before := left
+		for i := range s.Tickets {
+			if !s.Tickets[i].Finished() {
+				left++
+			}
+		}
+		if before == 0 && left > 0 {
+			oldest = s.came
+		}
+	}
+	return l.total, l.fetched, l.total - left, oldest
 }
 
 // forget drops finished slabs from the front. The caller holds mu.
