@@ -33,10 +33,7 @@ func (s Stream[T]) GroupBy[K comparable](key func(T) K) Stream[T] {
 			f := func(_ context.Context, v T) (uint64, error) { return maphash.Comparable(funcSeed, key(v)), nil }
 			return push[T](func(w *worker, r *record, v *T) {
 				if r = perform(w, st, r, v, id, f, nil); r != nil {
-					lane := *id
-					if to.group == byKey { // another grouping came before any work
-						lane = keyHash(r.key())
-					}
+					lane := to.groupOf(*id, r) // another grouping may have come before any work
 					to.put(w, r, lane, &newElem(r, lane, *v).Task)
 				}
 			})

@@ -154,10 +154,7 @@ func (typeOf[T]) gate(to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
 		group, val := w.group, *v
 		r.part.gate.enter(r, func(after *record) {
-			id := group
-			if to.group == byKey {
-				id = keyHash(after.key())
-			}
+			id := to.groupOf(group, after)
 			to.put(nil, after, id, &newElem(after, id, val).Task)
 		})
 	})

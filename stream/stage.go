@@ -278,6 +278,17 @@ func (sg *stage) idOf(w *worker, r *record) uint64 {
 	return 0
 }
 
+// groupOf is the group that r has in the stage, where its group of a GroupBy(f) above is known.
+func (sg *stage) groupOf(f uint64, r *record) uint64 {
+	switch sg.group {
+	case byKey:
+		return keyHash(r.key())
+	case byFunc:
+		return f
+	}
+	return 0
+}
+
 // keyOf is the key's lane, known already where the worker's own stage has it.
 func (w *worker) keyOf(r *record) uint64 {
 	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || sg.index > 0) {
