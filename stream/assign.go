@@ -203,7 +203,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
 	defer cancel()
 	if !calm {
-		if !r.await(grace, ps, func(p *part) bool { return p.led.AtRest() }) {
+		if !r.await(grace, ps, (*part).calm) {
 			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
 		}
 	}

@@ -34,7 +34,6 @@ func (p *part) inside() (n int) {
 // calmDown waits until nothing of the partitions is held, or ctx ends. A drain of the whole pipeline ends the Transforms; where only some partitions go,
 // those get no more of them, and are waited for with doorPatience.
 func (r *run) calmDown(ctx context.Context, ps []*part) bool {
-	atRest := func(p *part) bool { return p.led.AtRest() }
 	before := map[*part]int{}
 	for ctx.Err() == nil && r.state.Load()&(draining|finishing) == 0 {
 		held := false
@@ -51,11 +50,11 @@ func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 			break
 		}
 		c, cancel := context.WithTimeout(ctx, doorPatience)
-		calm := r.await(c, ps, atRest)
+		calm := r.await(c, ps, (*part).calm)
 		cancel()
 		if calm {
 			return true
 		}
 	}
-	return r.await(ctx, ps, atRest)
+	return r.await(ctx, ps, (*part).calm)
 }

@@ -67,6 +67,7 @@ func (p *part) tryResume() {
 	p.full.Store(true)
 	p.moved()
 	p.run.settle(p) // its last task may have ended before it was open again
+	p.lookAgain()
 }
 
 // refill ends the halt, if that was asked for and nothing is held. It has the intake to itself: what is fed meanwhile comes behind.
@@ -87,7 +88,9 @@ func (p *part) refill() (skipped, ok bool) {
 	}
 	h := *p.halt
 	p.halt, p.resume = nil, noResume
-	p.stop = make(chan struct{})
+	if p.flags.Load()&(closing|gone) == 0 { // a drain waits for no retry
+		p.stop = make(chan struct{})
+	}
 	p.flags.Or(refilling)
 	p.flags.And(^frozen)
 	p.mu.Unlock()

@@ -270,6 +270,14 @@ func (p *part) letGo(cause error) bool {
 	return true
 }
 
+// calm reports whether nothing of the partition is held by anybody, nor about to be again because a halt is ending.
+func (p *part) calm() bool {
+	p.mu.Lock()
+	ending := p.resume != noResume || p.flags.Load()&refilling != 0
+	p.mu.Unlock()
+	return !ending && p.led.AtRest() // in this order: what the end of a halt has put back is held before it is over
+}
+
 // quiet reports whether nothing of the partition is held by anybody, and nothing below a commit is left.
 func (p *part) quiet() bool { return p.led.AtRest() && p.after.Load() == 0 }
 

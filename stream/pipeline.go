@@ -212,8 +212,7 @@ func (r *run) finishAll(ctx context.Context) error {
 		r.settle(p)
 	}
 	r.settle(r.whole)
-	atRest := func(p *part) bool { return p.led.AtRest() }
-	if !r.await(ctx, ps, atRest) || r.committer.now(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
+	if !r.await(ctx, ps, (*part).calm) || r.committer.now(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))
 		}

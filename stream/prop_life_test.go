@@ -56,7 +56,8 @@ func (l *life) event(e stream.Event) {
 	defer l.w.mu.Unlock()
 	switch e := e.(type) {
 	case stream.Assigned:
-		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{}}
+		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
+			skipped: map[int64]bool{}}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
 	}
@@ -266,31 +267,34 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 		}
 		w.mu.Unlock()
 		// Asked before the call: what it begins must find it.
-		restore := e.ask(w, before, rested)
-		var err error
+		release, skipped := l.p.Resume, int64(-1)
 		if skip {
-			w.mu.Lock()
-			w.skipped[recordAt{e.part, h.Meta.Offset}] = true
-			w.mu.Unlock()
-			err = l.p.Skip(h)
-		} else {
-			err = l.p.Resume(h)
+			release, skipped = l.p.Skip, h.Meta.Offset
 		}
-		if err != nil {
+		if restore := e.ask(w, before, rested, skipped); release(h) != nil {
 			restore()
+		} else {
+			w.skips(e, skipped)
 		}
 	}
 	return any
 }
 
-func (e *epoch) ask(w *world, before, rested map[int64]bool) (restore func()) {
+// ask notes a Resume, or the Skip of a record; restore takes it back.
+func (e *epoch) ask(w *world, before, rested map[int64]bool, skip int64) (restore func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	old := *e
-	e.asked, e.before, e.rested, e.frozen = true, before, rested, false
+	old, was := *e, e.skipped[skip]
+	e.asked, e.before, e.rested, e.frozen, e.skipped[skip] = true, before, rested, false, true
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		e.asked, e.before, e.rested, e.frozen = old.asked, old.before, old.rested, old.frozen
+		e.asked, e.before, e.rested, e.frozen, e.skipped[skip] = old.asked, old.before, old.rested, old.frozen, was
 	}
+}
+
+func (w *world) skips(e *epoch, off int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skipped[recordAt{e.part, off}] = true
 }

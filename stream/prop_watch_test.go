@@ -59,6 +59,7 @@ type epoch struct {
 	asked   bool           // Resume or Skip was called, and nothing has begun since
 	before  map[int64]bool // records that had a call under way then
 	rested  map[int64]bool // records that were finished then
+	skipped map[int64]bool // by an operator; whoever is assigned the partition next, before that is committed, has them anew
 }
 
 var tieKey = new(int)

@@ -136,7 +136,7 @@ func (w *world) through(e *epoch, at int, before int64) bool {
 
 // finished reports whether a record may be committed: everything above the commit is through, in this assignment, or an operator gave it up.
 func (w *world) finished(it item, e *epoch) bool {
-	return w.skipped[recordAt{it.P, it.Off}] || w.m.finished(it, 0, w.m.commit, e.tally)
+	return e.skipped[it.Off] || w.m.finished(it, 0, w.m.commit, e.tally)
 }
 
 // gaveUp hears each policy that takes a failure.

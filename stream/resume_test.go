@@ -176,3 +176,58 @@ func TestDrainAfterAResumeFinishesWhatHasBegun(t *testing.T) {
 		j.committed(3)
 	})
 }
+
+func TestASkipUnderWayIsInTheCommitOfARevoke(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(2), newWork()
+		put(l, 0, "a")
+		put(l, 1, "b", "c")
+		w.poison("b", errBoom)
+		slow, bad, busy := w.hold("a"), w.hold("b"), w.hold("c")
+		late := stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			if _, ok := e.(stream.Skipped); ok {
+				time.Sleep(time.Second)
+			}
+		}})
+		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).HaltOnError().CommitEvery(100, time.Hour), late)
+		must(t, j.member.Assign(0, 1))
+		synctest.Wait()
+		bad()
+		synctest.Wait()
+		must(t, j.Skip(j.halt())) // as soon as c is at rest
+		revoked := make(chan error)
+		go func() { revoked <- j.member.Revoke(0, 0, 1) }()
+		synctest.Wait()
+		busy()
+		synctest.Wait()
+		slow()
+		must(t, <-revoked)
+		j.committed(1, 2)
+	})
+}
+
+func TestARevokeDoesNotWaitForTheRetriesOfAResume(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a", "b")
+		w.poison("a", errBoom)
+		bad, busy := w.hold("a"), w.hold("b")
+		alone := func(error) bool { return len(w.now()) == 0 } // when b is through
+		j := join(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3), stream.When(alone)).HaltOnError()))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		bad()
+		synctest.Wait()
+		must(t, j.Resume(j.halt()))
+		began, revoked := time.Now(), make(chan error)
+		go func() { revoked <- j.member.Revoke(0, 0) }()
+		synctest.Wait()
+		busy()
+		must(t, <-revoked)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the revoke took %v", took)
+		}
+		same(t, "tried", w.tried(), []string{"a", "b", "a"})
+		j.committed(0)
+	})
+}

@@ -1,0 +1,52 @@
+package stream_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// skipCase is a life of one partition in which a record halts it, and an operator skips that.
+func skipCase(ops ...op) *scenario {
+	sc := &scenario{parts: 2, unique: true, inFlight: 2, park: 3, drain: longDrain, skip: true, trouble: map[spot]*trouble{}, ops: ops}
+	sc.words = []word{{kind: byKeyWord}, {kind: concurrentWord, n: 2, taps: true, parts: 1}, {kind: haltWord}, {kind: commitEachWord}}
+	for i := range sc.words {
+		sc.words[i].at = i
+	}
+	return sc
+}
+
+func holds(t *testing.T, sc *scenario) {
+	t.Helper()
+	if w := playCase(t, sc); len(w.bad) > 0 {
+		t.Fatalf("%s\n%v", strings.Join(w.bad, "\n"), sc)
+	}
+}
+
+// A Skip is of one assignment: where its commit is refused until the partition is lost, the record comes again, and whoever gives the partition back before
+// it has begun commits nothing of it.
+func TestASkipThatWasNeverCommittedIsForgottenWithItsAssignment(t *testing.T) {
+	sc := skipCase(
+		op{kind: appendOp, after: 5 * time.Millisecond, b: batchOfRecords{key: "b", n: 1}}, // takes its turn from then on
+		op{kind: skipOp, after: 5 * time.Millisecond},
+		op{kind: loseOp, after: time.Millisecond, part: 1},
+		op{kind: assignOp, after: time.Millisecond},
+		op{kind: revokeOp, part: 1})
+	sc.first = []batchOfRecords{{part: 1, key: "a", n: 1}}
+	sc.trouble[spot{1, 1, 0}] = &trouble{times: 1}
+	sc.trouble[spot{1, 0, 0}] = &trouble{takes: 50 * time.Millisecond}
+	sc.commits = []commitTrouble{{part: true}, {part: true}}
+	holds(t, sc)
+}
+
+// Nor does one that came too late count.
+func TestASkipThatIsRefusedSkipsNothing(t *testing.T) {
+	sc := skipCase(
+		op{kind: resumeOp, after: 10 * time.Millisecond},
+		op{kind: skipOp, after: time.Millisecond},
+		op{kind: revokeOp, after: time.Millisecond, all: true})
+	sc.first = []batchOfRecords{{part: 1, key: "a", n: 1}, {part: 1, key: "b", n: 1}}
+	sc.trouble[spot{1, 1, 0}] = &trouble{times: 2}
+	sc.trouble[spot{1, 1, 1}] = &trouble{takes: 50 * time.Millisecond}
+	holds(t, sc)
+}
