@@ -2,20 +2,15 @@ package bench
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/laneway-go/laneway/bench/internal/testbed"
 	"github.com/laneway-go/laneway/stream"
 )
 
-var keys = func() (k [1000][]byte) {
-	for i := range k {
-		k[i] = fmt.Appendf(nil, "key-%04d", i)
-	}
-	return
-}()
+var keys = testbed.Keys
 
 // feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256.
 type feed struct {

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/laneway-go/laneway/bench/internal/testbed"
+)
+
+// cluster is the broker that all peers read from, and a look at it from outside.
+type cluster struct {
+	name    string
+	brokers []string
+	client  *kgo.Client
+	admin   *kadm.Client
+	close   func()
+}
+
+// connect finds the broker of KAFKA_BROKERS, or starts kfake in a process of its own.
+func connect() (*cluster, error) {
+	c := &cluster{name: "kfake in a process of its own", close: func() {}}
+	if real := os.Getenv("KAFKA_BROKERS"); real != "" {
+		c.name = strings.TrimSpace("Apache Kafka " + os.Getenv("KAFKA_VERSION"))
+		c.brokers = strings.Split(real, ",")
+	} else {
+		addr, stop, err := testbed.Start()
+		if err != nil {
+			return nil, err
+		}
+		c.brokers, c.close = []string{addr}, stop
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), testbed.Uncompressed)
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	stop := c.close
+	c.client, c.admin = cl, kadm.NewClient(cl)
+	c.close = func() { cl.Close(); stop() }
+	return c, nil
+}
+
+// topic makes a topic with n records of size bytes and returns its name and its partitions' ends.
+func (c *cluster) topic(ctx context.Context, n, size int) (name string, ends []int64, err error) {
+	name = fresh("peers")
+	if _, err := c.admin.CreateTopic(ctx, testbed.Partitions, 1, nil, name); err != nil {
+		return "", nil, fmt.Errorf("creating topic %s: %w", name, err)
+	}
+	ends = make([]int64, testbed.Partitions)
+	err = testbed.Fill(n, size, func(rs []*kgo.Record) error {
+		for _, r := range rs {
+			r.Topic = name
+			ends[r.Partition]++
+		}
+		return c.client.ProduceSync(ctx, rs...).FirstErr()
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("filling topic %s: %w", name, err)
+	}
+	return name, ends, nil
+}
+
+func (c *cluster) delete(topic string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := c.admin.DeleteTopics(ctx, topic); err != nil {
+		fmt.Fprintf(os.Stderr, "peers: topic %s stays behind: %v\n", topic, err)
+	}
+}
+
+// committed is the group's next offset by partition, 0 where it has none, and the moment after it was asked.
+func (c *cluster) committed(ctx context.Context, group, topic string) (offsets []int64, at time.Time, err error) {
+	answer, err := c.admin.FetchOffsets(ctx, group)
+	if err == nil {
+		err = answer.Error()
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("committed offsets of group %s: %w", group, err)
+	}
+	at = time.Now()
+	offsets = make([]int64, testbed.Partitions)
+	for p := range offsets {
+		if o, ok := answer.Lookup(topic, int32(p)); ok {
+			offsets[p] = max(0, o.At)
+		}
+	}
+	return offsets, at, nil
+}
+
+// fresh is a name that nothing else has.
+func fresh(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:12]) }

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/laneway-go/laneway/bench/internal/testbed"
+)
+
+func TestMain(m *testing.M) {
+	if testbed.Serve() || serve() {
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Few records, so that this says that it works, not how fast anyone is.
+func TestEveryPeerDoesEveryWork(t *testing.T) {
+	t.Setenv("KAFKA_BROKERS", "")
+	var out bytes.Buffer
+	if err := run(t.Context(), &out, 1, 4000, []string{"W1", "keyed", "W2", "W3"}); err != nil {
+		t.Fatal(err)
+	}
+	tables := strings.Split(out.String(), "\n**")
+	if len(tables) != 5 {
+		t.Fatalf("%d tables, not 4:\n%s", len(tables)-1, out.String())
+	}
+	for _, p := range peers {
+		for _, table := range tables[1:] {
+			_, row, ok := strings.Cut(table, "\n| "+p.name)
+			row, _, _ = strings.Cut(row, "\n")
+			switch {
+			case !ok:
+				t.Errorf("%s has no row in %s", p.name, table)
+			case strings.HasPrefix(table, "W3"):
+				if !strings.Contains(row, "| no | 0, ") {
+					t.Errorf("%s, which may lose nothing: %s", p.name, row)
+				}
+			case !strings.HasSuffix(row, "| 0 | 0 | 0 |"):
+				t.Errorf("%s: out of order, lost or repeated: %s", p.name, row)
+			}
+		}
+	}
+	if t.Failed() || testing.Verbose() {
+		t.Log(out.String())
+	}
+}

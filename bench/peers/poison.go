@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// verdict is what one record that always fails has led to.
+type verdict struct {
+	attempts         int64
+	behind           int64 // of its own partition, handled after it
+	others, ofOthers int64 // of the other partitions, handled, and how many there are
+	passed           bool  // committed, although it was not handled
+	stops            bool  // the peer left in time when it was asked to
+	repeated, lost   int64 // when a worker without the fault has finished what the first one left
+}
+
+// grace is how long a peer that holds a record which fails may take to leave.
+const grace = 15 * time.Second
+
+// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended worker of the same group finish the rest.
+func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t, err := start(ctx, j)
+	if err != nil {
+		return v, err
+	}
+	_, isStuck := t.until(patience, stuck, left)
+	_, v.stops = t.until(grace, left)
+	committed, _, err := c.committed(ctx, j.Group, j.Topic)
+	r, failed := t.end()
+	if err := errors.Join(err, failed); err != nil || !isStuck {
+		return v, err
+	}
+	bad := int(j.Poison.Partition)
+	v.attempts, v.passed = r.Attempts, committed[bad] > j.Poison.Offset
+	for p, n := range r.Handled {
+		if p == bad {
+			for offset := j.Poison.Offset; offset < j.To[p]; offset++ {
+				if has(r.Seen[p], offset) {
+					v.behind++
+				}
+			}
+			continue
+		}
+		v.others += n
+		v.ofOthers += j.To[p]
+	}
+	v.repeated = r.Repeated
+
+	mended := make([][]uint32, len(j.To))
+	if !slices.Equal(committed, j.To) {
+		j.Poison, j.From = nil, committed
+		o, err := c.measure(ctx, j)
+		if err != nil {
+			return v, err
+		}
+		mended = o.handled
+		v.repeated += o.repeated
+	}
+	v.tally(j.To, r.Seen, committed, mended)
+	return v, nil
+}
+
+// tally compares what the first worker handled with what the mended one did, from what was committed on.
+func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, mended [][]uint32) {
+	for p := range to {
+		for offset := range to[p] {
+			once, twice := has(before[p], offset), has(mended[p], offset-committed[p])
+			switch {
+			case once && twice:
+				v.repeated++
+			case !once && !twice:
+				v.lost++
+			}
+		}
+	}
+}
+
+func has(seen []uint32, i int64) bool {
+	return i >= 0 && i/32 < int64(len(seen)) && seen[i/32]&(1<<(i%32)) != 0
+}

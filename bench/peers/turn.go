@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"github.com/sourcegraph/conc"
+)
+
+// patience bounds a turn: far longer than the slowest takes.
+const patience = 2 * time.Minute
+
+// turn is one peer's process, seen from outside.
+type turn struct {
+	job    job
+	began  time.Time
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	events chan event // closed when the process tells no more
+	told   map[string]time.Time
+	gone   bool // it tells no more
+	wg     conc.WaitGroup
+}
+
+func start(ctx context.Context, j job) (*turn, error) {
+	t := &turn{job: j, began: time.Now(), cmd: exec.CommandContext(ctx, os.Args[0]), events: make(chan event), told: map[string]time.Time{}}
+	t.cmd.Env = append(os.Environ(), role+"=1")
+	t.cmd.Stderr = os.Stderr
+	var err error
+	if t.in, err = t.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.cmd.Start(); err != nil {
+		return nil, err
+	}
+	t.wg.Go(func() {
+		defer close(t.events)
+		for d := json.NewDecoder(out); ; {
+			var e event
+			if d.Decode(&e) != nil {
+				return
+			}
+			t.events <- e
+		}
+	})
+	return t, json.NewEncoder(t.in).Encode(j)
+}
+
+// until waits for one of the events, within d.
+func (t *turn) until(d time.Duration, what ...string) (event, bool) {
+	late := time.NewTimer(d)
+	defer late.Stop()
+	for {
+		select {
+		case e, ok := <-t.events:
+			if t.gone = !ok; ok {
+				t.told[e.What] = e.At
+			}
+			if !ok || slices.Contains(what, e.What) {
+				return e, ok
+			}
+		case <-late.C:
+			return event{}, false
+		}
+	}
+}
+
+// end ends the process and returns its report.
+func (t *turn) end() (report, error) {
+	t.in.Close()
+	e, ok := t.until(patience, ended)
+	for range t.events { // to its end
+	}
+	t.wg.Wait()
+	err := t.cmd.Wait()
+	if !ok {
+		return report{}, errors.Join(fmt.Errorf("%s ended without a report", t.job.Peer), err)
+	}
+	if e.Report.Err != "" {
+		err = errors.Join(fmt.Errorf("%s: %s", t.job.Peer, e.Report.Err), err)
+	}
+	return *e.Report, err
+}
+
+// outcome is what a turn has shown.
+type outcome struct {
+	joined     time.Duration // from the start of its process to the first handled record
+	ending     time.Duration // from the last handled record to the last committed offset
+	wall, used time.Duration
+	peakMiB    float64
+	handled    [][]uint32 // which records were, a bit for each from job.From on
+	repeated   int64
+	broken     int64
+	lost       int64 // committed, and not handled
+}
+
+// measure has a peer do a job, from the first handled record to the last committed offset.
+func (c *cluster) measure(ctx context.Context, j job) (o outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t, err := start(ctx, j)
+	if err != nil {
+		return o, err
+	}
+	committed, err := c.untilCommitted(ctx, t)
+	r, failed := t.end()
+	if err := errors.Join(err, failed); err != nil {
+		return o, err
+	}
+	o.joined = t.told[first].Sub(t.began)
+	o.ending = committed.Sub(t.told[all])
+	o.wall = committed.Sub(t.told[first])
+	o.used = t.cmd.ProcessState.UserTime() + t.cmd.ProcessState.SystemTime()
+	o.peakMiB = float64(r.PeakKiB) / 1024
+	o.handled, o.broken, o.repeated = r.Seen, r.Broken, r.Repeated
+	for p, n := range r.Handled {
+		o.lost += j.To[p] - j.From[p] - n
+	}
+	return o, nil
+}
+
+// untilCommitted returns when everything was committed, and when that was. It looks seldom while records are handled, and often when all are. A peer that has
+// committed everything and handled less is given a second more: what is missing then is lost.
+func (c *cluster) untilCommitted(ctx context.Context, t *turn) (at time.Time, err error) {
+	pause := 500 * time.Millisecond
+	for {
+		if _, ok := t.until(pause, all, left); ok {
+			pause = time.Millisecond
+		}
+		offsets, at, err := c.committed(ctx, t.job.Group, t.job.Topic)
+		if err != nil {
+			return at, err
+		}
+		if slices.Equal(offsets, t.job.To) {
+			if t.told[all].IsZero() {
+				t.until(time.Second, all)
+			}
+			return at, nil
+		}
+		if t.gone || !t.told[left].IsZero() {
+			return at, fmt.Errorf("%s has ended with %v committed of %v", t.job.Peer, offsets, t.job.To)
+		}
+	}
+}
