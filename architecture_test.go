@@ -88,7 +88,6 @@ var inward = map[string][]string{
 	"source":                 {"stream", "internal/kafka/batch", "internal/kafka/fetch", "internal/kafka/group", "internal/kafka/wire"},
 	"internal/kafka/fetch":   {"internal/kafka/batch", "internal/kafka/wire"},
 	"internal/kafka/group":   {"internal/kafka/wire"},
-	"examples/quickstart":    {"ops", "source", "stream"},
 	"internal/lane":          {},
 	"internal/ledger":        {},
 	"internal/kafka/batch":   {},
@@ -103,6 +102,16 @@ var inward = map[string][]string{
 	".":                      {},
 }
 
+// byExamples is what the programs under examples may import: what a user may, and what they share.
+var byExamples = []string{"ops", "sink", "source", "stream", "stream/streamtest", "examples/internal/demo", "examples/internal/demotest"}
+
+func mayImport(dir string) []string {
+	if strings.HasPrefix(dir, "examples/") {
+		return byExamples
+	}
+	return inward[dir]
+}
+
 // forTests are the packages that only tests may import.
 var forTests = []string{"internal/kafkatest", "internal/conformance", "internal/crashtest"}
 
@@ -111,7 +120,7 @@ func TestImportsPointInward(t *testing.T) {
 		for _, f := range r.files {
 			for _, p := range f.imports() {
 				ours, ok := strings.CutPrefix(p, module+"/")
-				if ok && !f.test && !slices.Contains(inward[r.dir], ours) {
+				if ok && !f.test && !slices.Contains(mayImport(r.dir), ours) {
 					t.Errorf("%s imports %s, which %s may not", f.name, ours, r.dir)
 				}
 			}
@@ -183,8 +192,14 @@ func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
 }
 
 func TestArchitectureListsEveryPackage(t *testing.T) {
-	doc := read(t, "ARCHITECTURE.md")
+	doc, examples := read(t, "ARCHITECTURE.md"), read(t, "examples/README.md")
 	for _, r := range rooms(t) {
+		if number := regexp.MustCompile(`^examples/([0-9]+_[a-z_]+)$`).FindStringSubmatch(r.dir); number != nil {
+			if !strings.Contains(examples, "["+number[1]+"]("+number[1]+")") {
+				t.Errorf("examples/README.md has no line for [%s](%[1]s)", number[1])
+			}
+			continue
+		}
 		if r.dir != "." && !strings.Contains(doc, "`"+r.dir+"/`") {
 			t.Errorf("ARCHITECTURE.md has no line for `%s/`", r.dir)
 		}

@@ -9,12 +9,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/laneway-go/laneway/examples/internal/demo"
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -31,13 +28,8 @@ func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receip
 		CommitEvery(1000, time.Second)                    // below the work: at least once
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 14*time.Second) // and a second to drain
-	defer cancel()
-	if err := demo(ctx, newScreen(os.Stdout), 5000); err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(1)
-	}
+func main() { quickstart(5000).Main() }
+
+func quickstart(orders int) demo.Program {
+	return demo.Program{Name: "orders", Partitions: partitions, Run: func(ctx context.Context, d *demo.Demo) error { return run(ctx, d, orders) }}
 }

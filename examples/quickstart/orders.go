@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/segmentio/kafka-go"
 )
 
 // Order is what the records' values hold, as JSON; their key is the customer.
@@ -22,12 +22,15 @@ type Receipt struct {
 	Cents int
 }
 
-const customers = 250
+const (
+	partitions = 8
+	customers  = 250
+)
 
 // makeOrders returns n orders of shuffled customers as records, in the order they are placed.
-func makeOrders(topic string, n int) ([]*kgo.Record, error) {
+func makeOrders(n int) ([]kafka.Message, error) {
 	placed := map[int]int{}
-	records := make([]*kgo.Record, n)
+	records := make([]kafka.Message, n)
 	for i, c := range rand.Perm(n) {
 		c %= customers
 		placed[c]++
@@ -36,7 +39,7 @@ func makeOrders(topic string, n int) ([]*kgo.Record, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encoding order %d: %w", o.ID, err)
 		}
-		records[i] = &kgo.Record{Topic: topic, Key: []byte(o.Customer), Value: value}
+		records[i] = kafka.Message{Key: []byte(o.Customer), Value: value}
 	}
 	return records, nil
 }

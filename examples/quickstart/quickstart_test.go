@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,26 +13,22 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"go.uber.org/goleak"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+	"github.com/laneway-go/laneway/internal/kafkatest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { demotest.Main(m, quickstart(0)) }
 
 // TestQuickstartShowsWhatReadmePromises runs the program as README's first command does, with fewer orders.
 func TestQuickstartShowsWhatReadmePromises(t *testing.T) {
-	t.Setenv("KAFKA_BROKERS", "")
-	showsWhatReadmePromises(t)
+	showsWhatReadmePromises(t, nil)
 }
 
 func TestQuickstartOnRealKafka(t *testing.T) {
-	if os.Getenv("KAFKA_BROKERS") == "" {
-		if os.Getenv("LANEWAY_REQUIRE_KAFKA") != "" {
-			t.Fatal("KAFKA_BROKERS is not set, and this test may not be skipped")
-		}
-		t.Skip("KAFKA_BROKERS is not set: run it as .ci/kafka run 4.3.1 -- go test -run RealKafka ./examples/...")
-	}
-	topic := showsWhatReadmePromises(t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(os.Getenv("KAFKA_BROKERS"), ",")...))
+	brokers := kafkatest.Real(t)
+	topic := showsWhatReadmePromises(t, brokers)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,15 +48,9 @@ func TestQuickstartOnRealKafka(t *testing.T) {
 }
 
 // showsWhatReadmePromises returns the topic of the run.
-func showsWhatReadmePromises(t *testing.T) (topic string) {
+func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	var out bytes.Buffer
-	if err := demo(ctx, newScreen(&out), 2500); err != nil {
-		t.Fatalf("%v\n%s", err, &out)
-	}
-	for _, line := range []string{
+	out := demotest.Run(t, quickstart(2500), brokers,
 		`retry    charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank was busy; again in`,
 		`halted   charge: orders-\w+\[\d\]@\d+ failed after 3 attempts: the bank does not know this currency`,
 		`Halts\(\)  orders-\w+\[\d\] is halted since`,
@@ -72,12 +61,8 @@ func showsWhatReadmePromises(t *testing.T) (topic string) {
 		`ok  halted     orders-\w+\[\d\]@\d+ failed 3 times`,
 		`ok  resumed    when the cause was mended`,
 		`ok  committed  read back from the broker: lag 0`,
-	} {
-		if !regexp.MustCompile(line).Match(out.Bytes()) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
-		}
-	}
-	_, table, _ := strings.Cut(out.String(), "partition  records  committed  lag\n")
+	)
+	_, table, _ := strings.Cut(out, "partition  records  committed  lag\n")
 	rows, sum := strings.Split(strings.TrimSpace(table), "\n"), 0
 	for n, row := range rows {
 		var part, records, committed, lag int
@@ -89,39 +74,41 @@ func showsWhatReadmePromises(t *testing.T) (topic string) {
 	if len(rows) != partitions || sum != 2500 {
 		t.Errorf("%d partitions with %d records, want %d with 2500:\n%s", len(rows), sum, partitions, table)
 	}
-	return regexp.MustCompile(`orders-\w+`).FindString(out.String())
+	return regexp.MustCompile(`orders-\w+`).FindString(out)
 }
 
 // TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be finished must not look like one that was.
 func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
-	t.Setenv("KAFKA_BROKERS", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
-	s := newScreen(writerFunc(func(b []byte) (int, error) {
+	screen := writerFunc(func(b []byte) (int, error) {
 		if bytes.Contains(b, []byte("halted   charge")) {
 			cancel()
 		}
 		return out.Write(b)
-	}))
-	if err := demo(ctx, s, 2500); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
+	})
+	err := quickstart(2500).Demonstrate(ctx, screen, nil, false)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
 		t.Errorf("ended in the middle, it returned %v:\n%s", err, &out)
 	}
 }
 
-// TestReportNamesWhatDoesNotHold holds the other half of the exit code.
-func TestReportNamesWhatDoesNotHold(t *testing.T) {
-	records, err := makeOrders("orders", 100)
+// TestChecksSeeWhatDoesNotHold holds the other half of the exit code.
+func TestChecksSeeWhatDoesNotHold(t *testing.T) {
+	records, err := makeOrders(100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := newBank(100)
 	b.charged[1], b.outOfOrder = 2, []string{"customer-001's order 3 came where 2 was due"}
 	r := &report{bank: b, poison: records[9], placed: map[int]int{0: 100}, ends: map[int]int64{0: 100}, committed: map[int]int64{0: 40}}
-	var out bytes.Buffer
-	err = r.print(newScreen(&out))
-	if err == nil || !strings.HasSuffix(err.Error(), "records, order, retried, halted, resumed, committed") {
-		t.Errorf("everything is wrong, it says: %v\n%s", err, &out)
-	}
+	var out strings.Builder
+	r.check(func(name string, ok bool, format string, args ...any) {
+		if ok {
+			t.Errorf("%s holds", name)
+		}
+		fmt.Fprintf(&out, format+"\n", args...)
+	})
 	for _, line := range []string{"1 of 100 orders were charged, 1 of them twice", "customer-001's order 3 came where 2 was due", "lag 60"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("it does not say %q:\n%s", line, &out)

@@ -1,20 +1,18 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"strings"
-	"text/tabwriter"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/segmentio/kafka-go"
 
+	"github.com/laneway-go/laneway/examples/internal/demo"
 	"github.com/laneway-go/laneway/stream"
 )
 
 // report is what came of it.
 type report struct {
 	bank      *bank
-	poison    *kgo.Record
+	poison    kafka.Message
 	placed    map[int]int // orders by partition
 	halts     []stream.Halt
 	meanwhile int // orders charged while a partition was halted, and before
@@ -22,14 +20,8 @@ type report struct {
 	ends      map[int]int64
 }
 
-// check is one thing that was promised.
-type check struct {
-	name string
-	ok   bool
-	says string
-}
-
-func (r *report) checks() []check {
+// check notes what was promised, each thing with whether it holds.
+func (r *report) check(note func(name string, ok bool, format string, args ...any)) {
 	b := r.bank
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -47,7 +39,7 @@ func (r *report) checks() []check {
 			again++
 		}
 	}
-	place := fmt.Sprintf("%s[%d]@%d", r.poison.Topic, r.poison.Partition, r.poison.Offset)
+	place := demo.Place(r.poison)
 	var lag int64
 	for part := range r.placed {
 		lag += r.ends[part] - r.committed[part]
@@ -57,41 +49,22 @@ func (r *report) checks() []check {
 		order = fmt.Sprintf("%d were charged out of order: %s", len(b.outOfOrder), b.outOfOrder[0])
 	}
 	halted := len(r.halts) == 1 && r.halts[0].Meta.String() == place
-	return []check{
-		{"records", len(b.charged) == all && twice == 0, fmt.Sprintf("%d of %d orders were charged, %d of them twice", len(b.charged), all, twice)},
-		{"order", len(b.outOfOrder) == 0, order},
-		{"retried", again == len(b.flaky), fmt.Sprintf("%d of %d orders that failed once were charged when tried again", again, len(b.flaky))},
-		{"halted", halted && b.failed[b.poison] == 3,
-			fmt.Sprintf("%s failed %d times and froze its partition; the others went on until %d were charged", place, b.failed[b.poison], r.meanwhile)},
-		{"resumed", b.charged[b.poison] == 1, fmt.Sprintf("when the cause was mended, %s was charged and its partition went on", place)},
-		{"committed", len(r.ends) == partitions && lag == 0, fmt.Sprintf("read back from the broker: lag %d", lag)},
-	}
+	note("records", len(b.charged) == all && twice == 0, "%d of %d orders were charged, %d of them twice", len(b.charged), all, twice)
+	note("order", len(b.outOfOrder) == 0, "%s", order)
+	note("retried", again == len(b.flaky), "%d of %d orders that failed once were charged when tried again", again, len(b.flaky))
+	note("halted", halted && b.failed[b.poison] == 3,
+		"%s failed %d times and froze its partition; the others went on until %d were charged", place, b.failed[b.poison], r.meanwhile)
+	note("resumed", b.charged[b.poison] == 1, "when the cause was mended, %s was charged and its partition went on", place)
+	note("committed", len(r.ends) == partitions && lag == 0, "read back from the broker: lag %d", lag)
 }
 
-// print says what was checked; the error names what does not hold.
-func (r *report) print(s *screen) error {
-	var broken []string
-	s.say("")
-	table := table(s)
-	for _, c := range r.checks() {
-		mark := "ok"
-		if !c.ok {
-			mark = "WRONG"
-			broken = append(broken, c.name)
-		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\n", mark, c.name, c.says)
-	}
-	fmt.Fprintf(table, "\n  partition\trecords\tcommitted\tlag\n")
+// print writes what lies in each partition.
+func (r *report) print(d *demo.Demo) error {
+	d.Say("")
+	table := d.Table()
+	fmt.Fprintf(table, "  partition\trecords\tcommitted\tlag\n")
 	for n := range partitions {
 		fmt.Fprintf(table, "  %d\t%d\t%d\t%d\n", n, r.placed[n], r.committed[n], r.ends[n]-r.committed[n])
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	if len(broken) > 0 {
-		return errors.New("what the chain promises does not hold: " + strings.Join(broken, ", "))
-	}
-	return nil
+	return table.Flush()
 }
-
-func table(s *screen) *tabwriter.Writer { return tabwriter.NewWriter(s, 0, 0, 2, ' ', 0) }

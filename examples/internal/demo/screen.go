@@ -1,11 +1,9 @@
-package main
+package demo
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,38 +74,12 @@ func (s *screen) show(status string) {
 	}
 }
 
-// watch shows how far the pipeline is, until ctx ends.
-func (s *screen) watch(ctx context.Context, p *stream.Pipeline, b *bank, orders int) {
-	pace := 500 * time.Millisecond
+// pace is how often the line that moves is worth a change.
+func (s *screen) pace() time.Duration {
 	if s.live {
-		pace = 50 * time.Millisecond
+		return 50 * time.Millisecond
 	}
-	tick := time.NewTicker(pace)
-	defer tick.Stop()
-	defer s.show("")
-	for {
-		select {
-		case <-tick.C:
-			s.show(progress(p, b.count(), orders))
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func progress(p *stream.Pipeline, done, all int) string {
-	const width = 20
-	n := width * done / all
-	snap := p.Snapshot()
-	inFlight, halted := 0, 0
-	for _, part := range snap.Partitions {
-		inFlight += part.InFlight
-		if part.Halt != nil {
-			halted++
-		}
-	}
-	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d waiting · %d of %d halted",
-		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Parked, halted, len(snap.Partitions))
+	return 500 * time.Millisecond
 }
 
 // hear is told by the pipeline what happens in it.
@@ -115,6 +87,8 @@ func (s *screen) hear(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Retrying:
 		s.say("  retry    %v; again in %v", e.Failure, e.Wait.Round(time.Millisecond))
+	case stream.DeadLettered:
+		s.say("  letter   %v; it is kept aside", e.Failure)
 	case stream.Halted:
 		s.say("  halted   %v; the other partitions go on", e.Failure)
 	case stream.Resumed:

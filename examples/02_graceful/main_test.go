@@ -1,0 +1,31 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, graceful) }
+
+func TestASignalFinishesWhatHasBegunAndASecondRunDoesTheRest(t *testing.T) {
+	showsItsPoint(t, nil)
+}
+
+func TestASignalFinishesWhatHasBegunOnRealKafka(t *testing.T) {
+	showsItsPoint(t, kafkatest.Real(t))
+}
+
+func showsItsPoint(t *testing.T, brokers []string) {
+	t.Helper()
+	demotest.Run(t, graceful, brokers,
+		`ok  not ready  /readyz was 503 after \d+`,
+		`ok  alive      /livez was 200 in the drain`,
+		`ok  exit code  0`,
+		`ok  finished `,
+		`ok  no more `,
+		`ok  the rest `,
+		`ok  committed  .* lag 0`,
+	)
+}

@@ -1,0 +1,100 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/laneway-go/laneway/source"
+)
+
+// Demo is one run of an example.
+type Demo struct {
+	Kafka  source.KafkaConfig // reads the run's own topic in a group of its own; an example may add to it
+	Client *kgo.Client        // a client that is not Laneway's: what it reads back was really stored; nil in a worker process
+
+	Args []string      // what a worker process was started with
+	Told <-chan string // what a worker process is told; closed when whoever started it has ended
+
+	Forever bool // it is to run until ctx ends
+
+	broker *broker
+	screen *screen
+	seeded []kafka.Message
+	checks []check
+
+	processes []*Process
+}
+
+// Topic is the run's own topic.
+func (d *Demo) Topic() string { return d.Kafka.Topics[0] }
+
+// Say writes a line.
+func (d *Demo) Say(format string, args ...any) { d.screen.say(format, args...) }
+
+// NewTopic makes another topic; its name gets the run's own ending.
+func (d *Demo) NewTopic(ctx context.Context, name string, partitions int) (string, error) {
+	return d.broker.newTopic(ctx, name, partitions)
+}
+
+// Seed writes records to the run's topic, those of a key to one partition and those without to all in turn, and returns where they are.
+func (d *Demo) Seed(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
+	partitions := d.broker.partitions(d.Topic())
+	for i := range records {
+		records[i].Topic, records[i].Partition = d.Topic(), (len(d.seeded)+i)%partitions
+		if key := records[i].Key; key != nil {
+			hash := fnv.New32a()
+			hash.Write(key)
+			records[i].Partition = int(hash.Sum32() % uint32(partitions))
+		}
+	}
+	if err := d.Write(ctx, records...); err != nil {
+		return nil, err
+	}
+	d.seeded = append(d.seeded, records...)
+	d.Say("%d records are in it", len(records))
+	return records, nil
+}
+
+// Write writes records to where they say, and sets their offsets.
+func (d *Demo) Write(ctx context.Context, records ...kafka.Message) error {
+	rs := make([]*kgo.Record, len(records))
+	for i, m := range records {
+		rs[i] = &kgo.Record{Topic: m.Topic, Partition: int32(m.Partition), Key: m.Key, Value: m.Value}
+		for _, h := range m.Headers {
+			rs[i].Headers = append(rs[i].Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+	}
+	if err := d.Client.ProduceSync(ctx, rs...).FirstErr(); err != nil {
+		return fmt.Errorf("%s: writing records: %w", d.broker.name, err)
+	}
+	for i := range records {
+		records[i].Offset = rs[i].Offset
+	}
+	return nil
+}
+
+// ends is how many records were seeded, by partition.
+func (d *Demo) ends() []int64 {
+	ends := make([]int64, d.broker.partitions(d.Topic()))
+	for _, m := range d.seeded {
+		ends[m.Partition] = max(ends[m.Partition], m.Offset+1)
+	}
+	return ends
+}
+
+// Numbered are n records "record 1", "record 2", …, of so many keys in turn; 0 keys: without.
+func Numbered(n, keys int) []kafka.Message {
+	records := make([]kafka.Message, n)
+	for i := range records {
+		records[i].Value = fmt.Appendf(nil, "record %d", i+1)
+		if keys > 0 {
+			records[i].Key = fmt.Appendf(nil, "key-%02d", i%keys)
+		}
+	}
+	return slices.Clip(records)
+}

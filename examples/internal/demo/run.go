@@ -1,0 +1,111 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Run prints a chain and runs it until all that was seeded is committed, then drains it as Ctrl-C does. With -forever it runs until Ctrl-C, and what was
+// seeded is written again and again.
+func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...stream.Option) error {
+	observer, committed := d.AllCommitted()
+	p, err := chain.Build(append([]stream.Option{stream.DrainTimeout(time.Second), stream.Observe(observer, stream.Observer{Event: d.Hear})}, opts...)...)
+	if err != nil {
+		return err
+	}
+	d.Say("\n%v", p.Describe())
+	return d.RunUntil(ctx, committed, p.Run)
+}
+
+// RunUntil runs what runs until it is cancelled, a Pipeline or a Supervisor, until done is closed; with -forever until ctx ends.
+func (d *Demo) RunUntil(ctx context.Context, done <-chan struct{}, run func(context.Context) error) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg conc.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	ended := make(chan error, 1)
+	wg.Go(func() { ended <- run(running) })
+	if d.Forever {
+		wg.Go(func() { d.keepSeeding(running) })
+		return <-ended
+	}
+	select {
+	case <-done:
+		stop()
+		return <-ended
+	case err := <-ended:
+		if ctx.Err() != nil {
+			err = errors.Join(err, fmt.Errorf("it was stopped before it was through: %w", context.Cause(ctx)))
+		}
+		return err
+	}
+}
+
+// keepSeeding writes what was seeded again, ten records a second.
+func (d *Demo) keepSeeding(ctx context.Context) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; len(d.seeded) > 0; i++ {
+		select {
+		case <-tick.C:
+			if err := d.Write(ctx, d.seeded[i%len(d.seeded):][:1]...); err != nil && ctx.Err() == nil {
+				d.Say("%v", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// AllCommitted returns an observer of a pipeline, and a channel that is closed once everything that was seeded is committed.
+func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
+	done := make(chan struct{})
+	through := sync.OnceFunc(func() { close(done) })
+	ends := d.ends()
+	var mu sync.Mutex // guards committed
+	committed := make([]int64, len(ends))
+	return stream.Observer{Event: func(e stream.Event) {
+		c, ok := e.(stream.Committed)
+		if !ok {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for tp, offset := range c.Offsets {
+			committed[tp.Partition] = max(committed[tp.Partition], offset)
+		}
+		for n, end := range ends {
+			if committed[n] < end {
+				return
+			}
+		}
+		through()
+	}}, done
+}
+
+// Hear prints what happens in a pipeline; it is an observer's Event.
+func (d *Demo) Hear(e stream.Event) { d.screen.hear(e) }
+
+// Pause takes as long as a call over a network would, and ends with ctx.
+func Pause(ctx context.Context, long time.Duration) error {
+	answer := time.NewTimer(long)
+	defer answer.Stop()
+	select {
+	case <-answer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Place names a record as errors and logs do: orders[3]@41207.
+func Place(m kafka.Message) string { return fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset) }

@@ -1,0 +1,41 @@
+// Package demotest runs the examples as tests.
+package demotest
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/laneway-go/laneway/examples/internal/demo"
+)
+
+// Main is an example's TestMain: the test binary is also the worker that the example starts, and it leaves no goroutine behind.
+func Main(m *testing.M, p demo.Program) {
+	if p.IsWorker() {
+		os.Exit(p.MainWorker())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Run runs an example, on brokers or on one in this process, and returns what it printed. It fails the test if a check does not hold, and if a
+// line is missing among what was printed; lines are regular expressions.
+func Run(t *testing.T, p demo.Program, brokers []string, lines ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var out bytes.Buffer
+	if err := p.Demonstrate(ctx, &out, brokers, false); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	for _, line := range lines {
+		if !regexp.MustCompile(line).Match(out.Bytes()) {
+			t.Errorf("it does not say %q:\n%s", line, &out)
+		}
+	}
+	return out.String()
+}
