@@ -35,7 +35,7 @@ type Client struct {
 	links        map[linkKey]*link
 	brokers      map[int32]Broker
 	topics       map[string]Topic
-	coordinators map[string]int32
+	coordinators map[coordinatorKey]int32
 }
 
 // New makes a Client. It connects on first use.
@@ -55,7 +55,7 @@ func New(cfg Config) *Client {
 		links:        map[linkKey]*link{},
 		brokers:      map[int32]Broker{},
 		topics:       map[string]Topic{},
-		coordinators: map[string]int32{},
+		coordinators: map[coordinatorKey]int32{},
 	}
 }
 
@@ -96,15 +96,15 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 
 // Broker sends req to the broker with that node id.
 func (c *Client) Broker(ctx context.Context, id int32, req kmsg.Request) (kmsg.Response, error) {
-	return c.node(ctx, fetching, id, req)
+	return c.node(ctx, fetching, id, req, math.MaxInt16)
 }
 
-func (c *Client) node(ctx context.Context, r role, id int32, req kmsg.Request) (kmsg.Response, error) {
+func (c *Client) node(ctx context.Context, r role, id int32, req kmsg.Request, limit int16) (kmsg.Response, error) {
 	addr, err := c.address(id, req)
 	if err != nil {
 		return nil, err
 	}
-	return c.send(ctx, r, addr, req, math.MaxInt16)
+	return c.send(ctx, r, addr, req, limit)
 }
 
 func (c *Client) address(id int32, req kmsg.Request) (string, error) {
@@ -126,7 +126,7 @@ func (c *Client) send(ctx context.Context, r role, addr string, req kmsg.Request
 }
 
 // ask negotiates, sends and returns the answer's body.
-func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request, limit int16, alloc func(int) []byte) ([]byte, error) {
+func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request, limit int16, mem room) ([]byte, error) {
 	l, theirs, err := c.negotiate(ctx, r, addr)
 	if errors.Is(err, errHungUp) {
 		// A broker that goes down may hang up at that moment too. Credentials that are wrong are still wrong at once.
@@ -138,7 +138,7 @@ func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request,
 	if err := pick(req, addr, theirs, limit); err != nil {
 		return nil, err
 	}
-	return c.roundTrip(ctx, l, req, alloc)
+	return c.roundTrip(ctx, l, req, mem)
 }
 
 func (c *Client) negotiate(ctx context.Context, r role, addr string) (*link, map[int16]span, error) {

@@ -3,41 +3,60 @@ package wire
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// coordinatorKey names who has a coordinator.
+type coordinatorKey struct {
+	of   int8
+	name string
+}
+
+const (
+	ofGroup       int8 = 0
+	ofTransaction int8 = 1
+)
+
+func (k coordinatorKey) fault(err error) error {
+	if k.of == ofTransaction {
+		return &TransactionError{k.name, err}
+	}
+	return &GroupError{k.name, err}
+}
+
 // Group sends req to the coordinator of group. An answer that says the coordinator is elsewhere is returned as it is: the next call looks it
 // up again.
 func (c *Client) Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
-	return c.coordinated(ctx, controlling, group, req)
+	return c.coordinated(ctx, controlling, coordinatorKey{ofGroup, group}, req, math.MaxInt16)
 }
 
 // Commit is Group on connections of its own: a coordinator that waits for its replicas holds commits back for seconds, and heartbeats queued
 // behind them would cost the membership.
 func (c *Client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
-	return c.coordinated(ctx, committing, group, req)
+	return c.coordinated(ctx, committing, coordinatorKey{ofGroup, group}, req, math.MaxInt16)
 }
 
-func (c *Client) coordinated(ctx context.Context, r role, group string, req kmsg.Request) (kmsg.Response, error) {
-	id, err := c.coordinator(ctx, group)
+func (c *Client) coordinated(ctx context.Context, r role, k coordinatorKey, req kmsg.Request, limit int16) (kmsg.Response, error) {
+	id, err := c.coordinator(ctx, k)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.node(ctx, r, id, req)
+	resp, err := c.node(ctx, r, id, req, limit)
 	var unreachable *UnreachableError
 	switch {
 	case errors.As(err, &unreachable), err == nil && moved(resp):
-		c.forget(group, id)
+		c.forget(k, id)
 	}
 	return resp, err
 }
 
-func (c *Client) forget(group string, id int32) {
+func (c *Client) forget(k coordinatorKey, id int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.coordinators[group] == id {
-		delete(c.coordinators, group)
+	if c.coordinators[k] == id {
+		delete(c.coordinators, k)
 	}
 }
 
@@ -45,31 +64,31 @@ func (c *Client) forget(group string, id int32) {
 func (c *Client) Moved(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.coordinators, group)
+	delete(c.coordinators, coordinatorKey{ofGroup, group})
 }
 
-// coordinator returns the node id of the group's coordinator, asking for it where it is not known.
-func (c *Client) coordinator(ctx context.Context, group string) (int32, error) {
+// coordinator returns the node id of the coordinator, asking for it where it is not known.
+func (c *Client) coordinator(ctx context.Context, k coordinatorKey) (int32, error) {
 	c.mu.Lock()
-	id, ok := c.coordinators[group]
+	id, ok := c.coordinators[k]
 	c.mu.Unlock()
 	if ok {
 		return id, nil
 	}
 	req := kmsg.NewPtrFindCoordinatorRequest()
-	req.CoordinatorKey = group
+	req.CoordinatorKey, req.CoordinatorType = k.name, k.of
 	r, err := c.Any(ctx, req)
 	if err != nil {
-		return 0, &GroupError{group, err}
+		return 0, k.fault(err)
 	}
 	resp := r.(*kmsg.FindCoordinatorResponse)
 	if err := Code(resp.ErrorCode).Err(); err != nil {
-		return 0, &GroupError{group, err}
+		return 0, k.fault(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.brokers[resp.NodeID] = Broker{ID: resp.NodeID, Host: resp.Host, Port: resp.Port, Rack: c.brokers[resp.NodeID].Rack}
-	c.coordinators[group] = resp.NodeID
+	c.coordinators[k] = resp.NodeID
 	return resp.NodeID, nil
 }
 
@@ -86,6 +105,28 @@ func moved(resp kmsg.Response) bool {
 		return elsewhere(r.ErrorCode)
 	case *kmsg.ConsumerGroupHeartbeatResponse:
 		return elsewhere(r.ErrorCode)
+	case *kmsg.InitProducerIDResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.AddOffsetsToTxnResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.EndTxnResponse:
+		return elsewhere(r.ErrorCode)
+	case *kmsg.AddPartitionsToTxnResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				if elsewhere(p.ErrorCode) {
+					return true
+				}
+			}
+		}
+	case *kmsg.TxnOffsetCommitResponse:
+		for _, t := range r.Topics {
+			for _, p := range t.Partitions {
+				if elsewhere(p.ErrorCode) {
+					return true
+				}
+			}
+		}
 	case *kmsg.OffsetFetchResponse:
 		if elsewhere(r.ErrorCode) {
 			return true

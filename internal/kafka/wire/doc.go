@@ -4,7 +4,7 @@
 // to, in which version, for how long, and what its failure means. It keeps its own view of brokers, leaders and group coordinators, because
 // the one inside a Transport is refreshed by time only.
 //
-// A Client uses Transports of its own for fetches, group control, commits and everything else: a broker that throttles or stalls one of them
+// A Client uses Transports of its own for fetches, group control, commits, produced batches, transactions and everything else: a broker that throttles or stalls one of them
 // mutes that connection, and a heartbeat must not wait behind it.
 //
 // What a caller matches errors against: *AuthError (credentials or certificate refused), *UnreachableError (no answer), *UnsupportedError

@@ -70,6 +70,17 @@ type GroupError struct {
 func (e *GroupError) Error() string { return fmt.Sprintf("kafka group %q: %v", e.Group, e.Err) }
 func (e *GroupError) Unwrap() error { return e.Err }
 
+// TransactionError says what is wrong with a transactional id.
+type TransactionError struct {
+	ID  string
+	Err error
+}
+
+func (e *TransactionError) Error() string {
+	return fmt.Sprintf("kafka transactional id %q: %v", e.ID, e.Err)
+}
+func (e *TransactionError) Unwrap() error { return e.Err }
+
 // ErrClosed is returned by the calls of a closed Client.
 var ErrClosed = errors.New("kafka client is closed")
 

@@ -30,12 +30,12 @@ func (c *Client) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (r
 		}
 	}
 	buf := buffers.Get().(*[]byte)
-	b, err := c.ask(ctx, fetching, addr, req, limit, func(n int) []byte {
+	b, err := c.ask(ctx, fetching, addr, req, limit, room{in: func(n int) []byte {
 		if cap(*buf) < n {
 			*buf = make([]byte, n)
 		}
 		return (*buf)[:n]
-	})
+	}})
 	if err != nil {
 		// Not put back: a cancelled exchange may still be writing to it.
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -18,6 +19,8 @@ const (
 	fetching role = iota
 	controlling
 	committing
+	producing
+	transacting
 	asking
 )
 
@@ -31,9 +34,11 @@ type linkKey struct {
 type link struct {
 	key       linkKey
 	transport *kafka.Transport
+	dropped   atomic.Bool
 
-	mu       sync.Mutex // guards versions
-	versions map[int16]span
+	mu           sync.Mutex // guards what follows
+	versions     map[int16]span
+	transactions int16 // transaction.version, which the cluster has decided on
 }
 
 func (l *link) known() map[int16]span {
@@ -76,6 +81,11 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 	}
 	l.mu.Lock()
 	l.versions = v
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			l.transactions = f.MaxVersionLevel
+		}
+	}
 	l.mu.Unlock()
 	return v, nil
 }
@@ -96,8 +106,10 @@ func (c *Client) link(r role, addr string) (*link, error) {
 	return l, nil
 }
 
-// drop forgets a link that failed. Requests that others have under way on it go on to their own end.
+// drop forgets a link that failed. Requests that others have under way on it go on to their own end, and those that were about to begin make
+// its Transport connect once more: each closes what it leaves behind.
 func (c *Client) drop(l *link) {
+	l.dropped.Store(true)
 	c.mu.Lock()
 	if c.links[l.key] == l {
 		delete(c.links, l.key)
@@ -128,17 +140,35 @@ func (c *Client) transport() *kafka.Transport {
 	return t
 }
 
-func fresh(n int) []byte { return make([]byte, n) }
+// room is where the bytes of a request and of its answer go.
+type room struct {
+	out *[]byte            // taken and, where it was too small, replaced; nil: made anew
+	in  func(n int) []byte // of a slice of n bytes for the answer
+}
+
+var fresh = room{in: func(n int) []byte { return make([]byte, n) }}
+
+// spell writes the request into the room.
+func (m room) spell(f *kmsg.RequestFormatter, req kmsg.Request, id int32) []byte {
+	if m.out == nil {
+		return f.AppendRequest(nil, req, id)
+	}
+	*m.out = f.AppendRequest((*m.out)[:0], req, id)
+	return *m.out
+}
 
 // roundTrip sends req in the version that is set and returns the answer's body.
-func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, alloc func(int) []byte) ([]byte, error) {
+func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem room) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, patience(req))
 	defer cancel()
 	id := c.ids.Add(1) & 0x7fffffff
-	e := &exchange{ctx: limited, key: req.Key(), id: id, out: c.format.AppendRequest(nil, req, id), alloc: alloc}
+	e := &exchange{ctx: limited, key: req.Key(), id: id, out: mem.spell(c.format, req, id), alloc: mem.in}
 	try := new(attempt)
 	_, err := l.transport.RoundTrip(context.WithValue(limited, attemptKey{}, try), kafka.TCP(l.key.addr), e)
 	if err == nil {
+		if l.dropped.Load() {
+			l.transport.CloseIdleConnections()
+		}
 		return body(e.in, req)
 	}
 	c.drop(l)
@@ -163,6 +193,8 @@ func patience(req kmsg.Request) time.Duration {
 	switch r := req.(type) {
 	case *kmsg.FetchRequest:
 		return grace + time.Duration(r.MaxWaitMillis)*time.Millisecond
+	case *kmsg.ProduceRequest:
+		return grace + time.Duration(r.TimeoutMillis)*time.Millisecond
 	case *kmsg.JoinGroupRequest:
 		return grace + time.Duration(max(r.RebalanceTimeoutMillis, r.SessionTimeoutMillis))*time.Millisecond
 	case *kmsg.SyncGroupRequest:

@@ -27,12 +27,15 @@ var tested = map[kmsg.Key]int16{
 	kmsg.ConsumerGroupHeartbeat: 1,
 }
 
-// oldest is the first version in which a request means what we need of it: record batches (fetch), times (list offsets), no creation of topics
-// on sight (metadata).
+// oldest is the first version in which a request means what we need of it: record batches (fetch, produce), times (list offsets), no creation of topics
+// on sight (metadata), a new epoch for a producer after an error (KIP-360), a group's fencing (KIP-447).
 var oldest = map[kmsg.Key]int16{
-	kmsg.Fetch:       4,
-	kmsg.ListOffsets: 2,
-	kmsg.Metadata:    4,
+	kmsg.Produce:         3,
+	kmsg.InitProducerID:  3,
+	kmsg.TxnOffsetCommit: 3,
+	kmsg.Fetch:           4,
+	kmsg.ListOffsets:     2,
+	kmsg.Metadata:        4,
 }
 
 // byNameOnly is the last Fetch version that names topics by name; later ones name them by id alone.

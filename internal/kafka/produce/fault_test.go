@@ -1,0 +1,233 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestRetriesKeepTheOrderAndWriteNothingTwice(t *testing.T) {
+	for _, e := range []*kerr.Error{kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable,
+		kerr.NotCoordinator, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.ConcurrentTransactions, kerr.KafkaStorageError,
+		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch} {
+		t.Run(e.Message, func(t *testing.T) {
+			t.Parallel()
+			c, k, topic := fake(t, 3)
+			p := producer(t, c.ListenAddrs(), nil, nil)
+			put(t, p, topic) // nothing
+			f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: 6, When: func(kmsg.Request) bool { return rand.IntN(2) == 0 }})
+			storm(t, k, p, topic, 4, 400)
+			if f.Hits() == 0 {
+				t.Error("no request failed")
+			}
+		})
+	}
+}
+
+func TestLostAnswersWriteNothingTwice(t *testing.T) {
+	c, k, topic := fake(t, 3, kfake.NumBrokers(2))
+	flaking, lost := flaky(12)
+	p := producer(t, c.ListenAddrs(), flaking, nil)
+	storm(t, k, p, topic, 4, 1500)
+	if lost.Load() < 3 {
+		t.Errorf("%d answers were lost", lost.Load())
+	}
+}
+
+func TestWritesFollowTheLeaders(t *testing.T) {
+	c, k, topic := fake(t, 4, kfake.NumBrokers(3))
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan int)
+	go func() {
+		moves := 0
+		for ; ctx.Err() == nil; moves++ {
+			if err := c.MoveTopicPartition(topic, rand.Int32N(4), rand.Int32N(3)); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		stopped <- moves
+	}()
+	write100s(t, p, topic, 4, 3000)
+	stop()
+	if n := <-stopped; n < 5 {
+		t.Errorf("the leaders moved %d times", n)
+	}
+	once(t, k.Records(topic), 4, 3000)
+}
+
+func TestTooLargeFailsAlone(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	topic := k.Topic(1, "max.message.bytes=2000")
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	msgs := numbered(0, 0, 500)
+	msgs = append(msgs[:300:300], append([]kafka.Message{{Key: []byte("large"), Value: make([]byte, 3000)}, {Key: []byte("huge"), Value: make([]byte, 200_000)}}, msgs[300:]...)...)
+	failed, err := try(t, p, topic, msgs...)
+	var byTopic, byUs *TooLargeError
+	if err != nil || len(failed) != 2 || !errors.As(failed[300], &byTopic) || !errors.As(failed[301], &byUs) {
+		t.Fatalf("failed: %v %v", failed, err)
+	}
+	if !errors.Is(byTopic, kafka.MessageSizeTooLarge) || byUs.Limit != 100_000 {
+		t.Errorf("%v; %v", byTopic, byUs)
+	}
+	once(t, k.Records(topic), 1, 500)
+}
+
+func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
+	c, k, topic := fake(t, 1, kfake.AllowAutoTopicCreation())
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.TopicPatience = 300 * time.Millisecond })
+	for i := range 2 {
+		began := time.Now()
+		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})
+		var unknown *wire.TopicError
+		if err != nil || len(failed) != 1 || !errors.As(failed[1], &unknown) || unknown.Topic != "nowhere" || !errors.Is(unknown, kafka.UnknownTopicOrPartition) {
+			t.Fatalf("failed: %v %v", failed, err)
+		}
+		if took := time.Since(began); i == 0 && took < 300*time.Millisecond || i == 1 && took > 250*time.Millisecond {
+			t.Errorf("write %d took %v", i+1, took)
+		}
+	}
+	if len(k.Records(topic)) != 2 || c.TopicInfo("nowhere") != nil {
+		t.Error("the known topic's records are not there, or the unknown was made")
+	}
+}
+
+func TestATopicThatIsJustBeingMadeIsWaitedFor(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Observe: true, Count: -1})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		put(t, p, "soon", numbered(0, 0, 10)...)
+	}()
+	asked.Wait(t.Context(), 1)
+	if err := c.CreateTopic("soon", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+	once(t, k.Records("soon"), 1, 10)
+}
+
+func TestNotAuthorisedFailsAtOnce(t *testing.T) {
+	c, k, topic := fake(t, 1)
+	other := k.Topic(1)
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: other, Value: []byte("2")})
+	var denied *wire.TopicError
+	if err != nil || len(failed) != 1 || !errors.As(failed[0], &denied) || !errors.Is(denied, kafka.TopicAuthorizationFailed) || denied.Topic != topic {
+		t.Errorf("failed: %v %v", failed, err)
+	}
+	if len(k.Records(other)) != 1 {
+		t.Error("the other topic's record is not there")
+	}
+}
+
+func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
+	c, k, topic := fake(t, 2)
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) {
+		cfg.DeliveryTimeout = 400 * time.Millisecond
+		cfg.Balancer = kafka.BalancerFunc(func(m kafka.Message, ps ...int) int { return int(m.Key[0] - '0') })
+	})
+	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
+	failed, err := try(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("stuck")}, kafka.Message{Key: []byte("1"), Value: []byte("fine")})
+	var late *DeliveryError
+	if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || !late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
+		t.Fatalf("failed: %v %v", failed, err)
+	}
+	f.Remove()
+	put(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("again")})
+	var got []string
+	for _, r := range k.Records(topic) {
+		got = append(got, fmt.Sprint(r.Partition, " ", string(r.Value)))
+	}
+	if len(got) != 2 {
+		t.Error(got)
+	}
+}
+
+// A batch that failed may be in the log: had the next one its sequence, the broker would take it for the same and drop it without a word.
+func TestWhatFollowsAFailedBatchIsNotTakenForIt(t *testing.T) {
+	c, k, topic := fake(t, 1)
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 300 * time.Millisecond })
+	put(t, p, topic, numbered(0, 0, 10)...)
+	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1}) // it appends, and says it does not know
+	failed, err := try(t, p, topic, numbered(0, 10, 10)...)
+	if err != nil || len(failed) != 10 {
+		t.Fatalf("%d failed: %v", len(failed), err)
+	}
+	f.Remove()
+	put(t, p, topic, numbered(0, 20, 10)...)
+	once(t, k.Records(topic), 1, 30)
+}
+
+func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
+	c, k, topic := fake(t, 1)
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 300 * time.Millisecond })
+	put(t, p, topic, numbered(0, 0, 1)...)
+	hold := make(chan struct{})
+	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		c.SleepControl(func() { <-hold })
+		return nil, nil, false
+	})
+	failed, err := try(t, p, topic, numbered(0, 1, 1)...)
+	var late *DeliveryError
+	if err != nil || !errors.As(failed[0], &late) || !late.Sent {
+		t.Errorf("failed: %v %v", failed, err)
+	}
+	close(hold) // the answer comes after all, and what was written counts
+	put(t, p, topic, numbered(0, 2, 1)...)
+	once(t, k.Records(topic), 1, 3)
+}
+
+func TestAFullEpochBeginsANewProducer(t *testing.T) {
+	c, k, topic := fake(t, 1)
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	put(t, p, topic, numbered(0, 0, 1)...)
+	pt := p.topics[topic].parts[0]
+	p.mu.Lock()
+	old := pt.id.id
+	pt.id.epoch = 1<<15 - 1
+	pt.bump()
+	p.mu.Unlock()
+	put(t, p, topic, numbered(0, 1, 1)...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pt.id.id == old || pt.id.epoch != 0 {
+		t.Errorf("identity %+v after %d", pt.id, old)
+	}
+	once(t, k.Records(topic), 1, 2)
+}
+
+func TestCloseFailsWhatIsLeft(t *testing.T) {
+	c, _, topic := fake(t, 1)
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
+	ended := make(chan map[int]error)
+	go func() {
+		failed, _ := try(t, p, topic, numbered(0, 0, 1)...)
+		ended <- failed
+	}()
+	f.Wait(t.Context(), 1)
+	p.Close()
+	if failed := <-ended; !errors.Is(failed[0], wire.ErrClosed) {
+		t.Error(failed)
+	}
+}

@@ -1,0 +1,137 @@
+package produce
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// producer opens a Producer for the brokers; change may be nil.
+func producer(t testing.TB, brokers []string, transport *kafka.Transport, change func(*Config)) *Producer {
+	t.Helper()
+	c := wire.New(wire.Config{Brokers: brokers, Transport: transport})
+	t.Cleanup(c.Close)
+	cfg := Config{Client: c, BatchBytes: 100_000, DeliveryTimeout: 30 * time.Second, TopicPatience: 10 * time.Second}
+	if change != nil {
+		change(&cfg)
+	}
+	p := New(cfg)
+	if err := p.Open(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// put writes to the topic and fails the test where a message fails.
+func put(t testing.TB, p *Producer, topic string, msgs ...kafka.Message) {
+	t.Helper()
+	failed, err := try(t, p, topic, msgs...)
+	if err != nil || len(failed) > 0 {
+		t.Errorf("%d of %d failed: %v %v", len(failed), len(msgs), failed, err)
+	}
+}
+
+func try(t testing.TB, p *Producer, topic string, msgs ...kafka.Message) (map[int]error, error) {
+	t.Helper()
+	return p.Write(within(t, 60*time.Second), len(msgs), topic, func(i int) *kafka.Message { return &msgs[i] })
+}
+
+// numbered are n messages of a writer, one key each writer.
+func numbered(writer, from, n int) []kafka.Message {
+	msgs := make([]kafka.Message, n)
+	for i := range msgs {
+		msgs[i] = kafka.Message{Key: fmt.Appendf(nil, "writer %d", writer), Value: fmt.Appendf(nil, "%d", from+i)}
+	}
+	return msgs
+}
+
+// storm writes perWriter messages by each of so many writers, a hundred at a time, and then checks that each is there once and in order.
+func storm(t *testing.T, k *kafkatest.Kafka, p *Producer, topic string, writers, perWriter int) {
+	t.Helper()
+	write100s(t, p, topic, writers, perWriter)
+	once(t, k.Records(topic), writers, perWriter)
+}
+
+func write100s(t *testing.T, p *Producer, topic string, writers, perWriter int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for from := 0; from < perWriter; from += 100 {
+				put(t, p, topic, numbered(w, from, 100)...)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func once(t *testing.T, records []*kgo.Record, writers, perWriter int) {
+	t.Helper()
+	next := map[string]int{}
+	for _, r := range records {
+		if string(r.Value) != fmt.Sprint(next[string(r.Key)]) {
+			t.Errorf("%s: %s in partition %d at %d, %d was to be next", r.Key, r.Value, r.Partition, r.Offset, next[string(r.Key)])
+			return
+		}
+		next[string(r.Key)]++
+	}
+	for w := range writers {
+		if n := next[fmt.Sprintf("writer %d", w)]; n != perWriter {
+			t.Errorf("%d of writer %d's %d messages are there", n, w, perWriter)
+		}
+	}
+}
+
+// flaky dials connections that lose answers: one in so many reads ends the connection, after the broker has answered.
+func flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
+	lost := new(atomic.Int64)
+	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		return &flakyConn{Conn: c, oneIn: oneIn, lost: lost}, err
+	}}, lost
+}
+
+type flakyConn struct {
+	net.Conn
+	oneIn int
+	lost  *atomic.Int64
+}
+
+func (c *flakyConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && rand.IntN(c.oneIn) == 0 {
+		c.lost.Add(1)
+		_ = c.Conn.Close()
+		return 0, io.EOF
+	}
+	return n, err
+}
+
+func fake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kafkatest.Kafka, string) {
+	c := kafkatest.Fake(t, opts...)
+	k := kafkatest.At(t, c.ListenAddrs())
+	return c, k, k.Topic(partitions)
+}

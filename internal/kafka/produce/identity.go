@@ -1,0 +1,97 @@
+package produce
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// identity is who writes, as brokers tell producers apart.
+type identity struct {
+	id    int64 // -1: none
+	epoch int16
+}
+
+// bump begins a new epoch in this partition alone: nothing of the old one is accepted any more, and sequences begin again.
+func (pt *part) bump() {
+	if pt.topic.p.cfg.TransactionalID != "" {
+		return // epochs are the coordinator's to give; the transaction is aborted, and the next has another
+	}
+	pt.seq = 0
+	if pt.id.epoch == math.MaxInt16 {
+		pt.id.id = -1 // a new one is asked for
+		raise(pt.topic.p.refresh)
+		return
+	}
+	pt.id.epoch++
+}
+
+// acquire gets an id from the cluster, trying until ctx ends.
+func (p *Producer) acquire(ctx context.Context) (identity, error) {
+	for try := 1; ; try++ {
+		id, err := p.request(ctx)
+		if err == nil {
+			return id, nil
+		}
+		if ctx.Err() == nil && wire.Retriable(err) {
+			pause(ctx, backoff(try), nil)
+		}
+		if ctx.Err() != nil || !wire.Retriable(err) {
+			return id, fmt.Errorf("asking for an id as a producer: %w", err)
+		}
+	}
+}
+
+func (p *Producer) request(ctx context.Context) (identity, error) {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.ProducerID, req.ProducerEpoch = -1, -1
+	r, err := p.cfg.Client.Any(ctx, req)
+	if err != nil {
+		return identity{id: -1}, err
+	}
+	resp := r.(*kmsg.InitProducerIDResponse)
+	if err := wire.Code(resp.ErrorCode).Err(); err != nil {
+		return identity{id: -1}, err
+	}
+	return identity{resp.ProducerID, resp.ProducerEpoch}, nil
+}
+
+// renew gives a new id to the partitions that have none left.
+func (p *Producer) renew() {
+	if p.cfg.TransactionalID != "" || !p.wanting() {
+		return
+	}
+	id, err := p.request(p.ctx)
+	if err != nil {
+		return // the scout comes again
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.id = id
+	for _, t := range p.topics {
+		for _, pt := range t.parts {
+			if pt.id.id < 0 {
+				pt.id, pt.seq = id, 0
+				if pt.loop != nil {
+					raise(pt.loop.wake)
+				}
+			}
+		}
+	}
+}
+
+func (p *Producer) wanting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.topics {
+		for _, pt := range t.parts {
+			if pt.id.id < 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,138 @@
+package produce
+
+import (
+	"time"
+)
+
+// sendersPerBroker is how many requests may be on their way to a broker, each with partitions of its own.
+const sendersPerBroker = 2
+
+const (
+	requestBytes = 4 << 20  // of the batches in one request; one batch always goes
+	onWayBytes   = 32 << 20 // of the batches in all requests; one batch always goes
+)
+
+// loop is what is written to one broker.
+type loop struct {
+	p      *Producer
+	broker int32
+	wake   chan struct{} // holds one signal that there may be something to do; never closed
+	parts  []*part       // that the broker leads
+	turn   int           // where the next pick begins, so that each gets its turn
+}
+
+// place gives each partition to the loop of its leader, starting loops as needed.
+func (p *Producer) place() {
+	if p.closed {
+		return
+	}
+	for _, l := range p.loops {
+		l.parts = l.parts[:0]
+	}
+	for _, t := range p.topics {
+		for _, pt := range t.parts {
+			if pt.leader < 0 {
+				pt.loop = nil
+				continue
+			}
+			l := p.loops[pt.leader]
+			if l == nil {
+				l = &loop{p: p, broker: pt.leader, wake: make(chan struct{}, 1)}
+				p.loops[pt.leader] = l
+				for range sendersPerBroker {
+					p.wg.Go(l.run)
+				}
+			}
+			if pt.loop != l {
+				pt.loop, pt.retryAt = l, time.Time{}
+			}
+			l.parts = append(l.parts, pt)
+		}
+	}
+	for _, l := range p.loops {
+		raise(l.wake)
+	}
+}
+
+// lacking reports whether something is queued that nobody can send.
+func (p *Producer) lacking() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.topics {
+		for _, pt := range t.parts {
+			if len(pt.queue) > 0 && (pt.loop == nil || pt.id.id < 0) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (l *loop) run() {
+	for l.p.ctx.Err() == nil {
+		picked, wait := l.pick()
+		if len(picked) == 0 {
+			pause(l.p.ctx, wait, l.wake)
+			continue
+		}
+		l.send(picked)
+	}
+}
+
+// sent is a batch on its way.
+type sent struct {
+	part  *part
+	b     *batched
+	id    identity
+	seq   int32
+	bytes *[]byte
+	err   error // it could not be encoded
+}
+
+// pick takes the first batch of every partition that has one to be sent, and says how long to wait where none has.
+func (l *loop) pick() (picked []sent, wait time.Duration) {
+	p := l.p
+	now := time.Now()
+	wait = metaMaxAge
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size, first := 0, l.turn
+	for i := range l.parts {
+		pt := l.parts[(first+i)%len(l.parts)]
+		if pt.busy || pt.id.id < 0 {
+			continue
+		}
+		for len(pt.queue) > 0 && pt.queue[0].tries == 0 {
+			if pt.queue[0].drop(); len(pt.queue[0].records) > 0 {
+				break
+			}
+			pt.pop()
+		}
+		if len(pt.queue) == 0 {
+			continue
+		}
+		if d := pt.ready(now); d > 0 {
+			wait = min(wait, d)
+			continue
+		}
+		b := pt.queue[0]
+		if size > 0 && size+b.size > requestBytes {
+			raise(l.wake) // for the other sender
+			break
+		}
+		if p.onWay > 0 && p.onWay+b.size > onWayBytes {
+			p.starved = true
+			break
+		}
+		size += b.size
+		p.onWay += b.size
+		pt.busy = true
+		b.tries++
+		if pt.topic.sticky == pt {
+			pt.topic.sticky = nil
+		}
+		l.turn = (first + i + 1) % len(l.parts)
+		picked = append(picked, sent{part: pt, b: b, id: pt.id, seq: pt.seq})
+	}
+	return picked, wait
+}

@@ -1,0 +1,115 @@
+package produce
+
+import (
+	"sync"
+
+	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// replicaWait is how long a broker waits for its replicas before it answers that they are too slow.
+const replicaWaitMillis = 10_000
+
+// buffers holds the bytes of batches while they are on their way.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// keep is the largest buffer that is used again.
+const keep = 2 << 20
+
+// send sends batches to the loop's broker and minds the answer.
+func (l *loop) send(picked []sent) {
+	p := l.p
+	req := kmsg.NewPtrProduceRequest()
+	req.Acks, req.TimeoutMillis = -1, replicaWaitMillis
+	if p.cfg.TransactionalID != "" {
+		req.TransactionID = &p.cfg.TransactionalID
+	}
+	for i := range picked {
+		s := &picked[i]
+		s.encode(p)
+		if s.err == nil {
+			add(req, s)
+		}
+	}
+	resp, err := p.cfg.Client.Produce(p.ctx, l.broker, req, p.version())
+	answers := answersOf(resp)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range picked {
+		s := &picked[i]
+		answer, ok := answers[TP{s.part.topic.name, s.part.number}]
+		switch {
+		case s.err != nil:
+			answer = s.err
+		case err != nil:
+			answer = err
+		case !ok:
+			answer = errNoAnswer
+		}
+		s.settle(answer)
+		p.onWay -= s.b.size
+		s.release()
+	}
+	if p.starved {
+		p.starved = false
+		for _, other := range p.loops {
+			raise(other.wake)
+		}
+	}
+}
+
+func (p *Producer) version() int16 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit
+}
+
+func (s *sent) encode(p *Producer) {
+	s.bytes = buffers.Get().(*[]byte)
+	b, err := p.enc.Encode((*s.bytes)[:0], s.b.records)
+	if err != nil {
+		s.err = err
+		return
+	}
+	*s.bytes = b
+	batch.Stamp(b, batch.Producer{ID: s.id.id, Epoch: s.id.epoch, Sequence: s.seq, Transactional: p.cfg.TransactionalID != ""})
+}
+
+// release gives the bytes back: the request has a copy of its own.
+func (s *sent) release() {
+	if cap(*s.bytes) <= keep {
+		buffers.Put(s.bytes)
+	}
+	s.bytes = nil
+}
+
+func add(req *kmsg.ProduceRequest, s *sent) {
+	rp := kmsg.NewProduceRequestTopicPartition()
+	rp.Partition, rp.Records = s.part.number, *s.bytes
+	name := s.part.topic.name
+	for i := range req.Topics {
+		if req.Topics[i].Topic == name {
+			req.Topics[i].Partitions = append(req.Topics[i].Partitions, rp)
+			return
+		}
+	}
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic = name
+	rt.Partitions = append(rt.Partitions, rp)
+	req.Topics = append(req.Topics, rt)
+}
+
+func answersOf(resp *kmsg.ProduceResponse) map[TP]error {
+	if resp == nil {
+		return nil
+	}
+	answers := map[TP]error{}
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		for j := range t.Partitions {
+			answers[TP{t.Topic, t.Partitions[j].Partition}] = wire.Code(t.Partitions[j].ErrorCode).Err()
+		}
+	}
+	return answers
+}

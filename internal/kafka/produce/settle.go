@@ -1,0 +1,92 @@
+package produce
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+)
+
+// settle does what the answer to a batch asks for; see the package comment for the rules.
+func (s *sent) settle(answer error) {
+	pt, b, p := s.part, s.b, s.part.topic.p
+	pt.busy = false
+	var code wire.Code
+	_ = errors.As(answer, &code)
+	switch {
+	case answer == nil, code == wire.DuplicateSequence:
+		pt.seq = (pt.seq + int32(len(b.records))) & maxSequence
+		pt.pop()
+		b.done(nil)
+		pt.retryAt = time.Time{}
+	case b.late:
+		pt.pop()
+		pt.bump()
+	case aboutOne(code) && len(b.records) > 1:
+		b.last = answer
+		if b.tries > 1 {
+			pt.bump() // an earlier try may have been written after all
+		}
+		pt.split()
+	case aboutOne(code):
+		pt.pop()
+		pt.bump()
+		b.done(pt.wrong(b, code))
+	case p.cfg.TransactionalID == "" && (code == wire.OutOfOrderSequence || code == wire.UnknownProducerID):
+		pt.bump()
+		pt.again(b, answer)
+	case p.cfg.TransactionalID == "" && code == wire.InvalidProducerEpoch:
+		pt.id.id = -1
+		pt.again(b, answer)
+		raise(p.refresh)
+	case wire.Retriable(answer), errors.Is(answer, context.DeadlineExceeded), errors.Is(answer, errNoAnswer):
+		pt.again(b, answer)
+		raise(p.refresh)
+	default:
+		pt.fail(pt.refused(answer))
+	}
+	if len(pt.queue) > 0 && pt.loop != nil {
+		raise(pt.loop.wake)
+	}
+}
+
+const maxSequence = 1<<31 - 1
+
+// again leaves the batch at the head of the queue, to be sent once more after a while.
+func (pt *part) again(b *batched, why error) {
+	b.last = why
+	pt.retryAt = time.Now().Add(backoff(b.tries))
+}
+
+// aboutOne reports whether one record in a batch can be the reason for code.
+func aboutOne(code wire.Code) bool {
+	switch code {
+	case wire.MessageTooLarge, wire.RecordListTooLarge, wire.InvalidRecord, wire.InvalidTimestamp:
+		return true
+	}
+	return false
+}
+
+// wrong is the error of the only record in b.
+func (pt *part) wrong(b *batched, code wire.Code) error {
+	switch code {
+	case wire.MessageTooLarge, wire.RecordListTooLarge:
+		return &TooLargeError{Topic: pt.topic.name, Size: b.records[0].MaxSize(), Err: code}
+	}
+	return &RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: code}
+}
+
+func (pt *part) refused(err error) error {
+	switch {
+	case errors.Is(err, wire.ErrClosed), errors.Is(err, context.Canceled):
+		return wire.ErrClosed
+	case wire.Fatal(err):
+		var code wire.Code
+		if errors.As(err, &code) {
+			return &wire.TopicError{Topic: pt.topic.name, Err: err}
+		}
+		return err
+	}
+	return &RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: err}
+}

@@ -1,0 +1,190 @@
+package produce
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/segmentio/kafka-go"
+)
+
+// topic is a topic that was asked for.
+type topic struct {
+	p       *Producer
+	name    string
+	parts   []*part // by number; grows, never shrinks
+	numbers []int   // of parts, as balancers want them; replaced, never changed
+	sticky  *part   // where records without a key go until a batch of it is sent; nil: to be chosen
+	err     error   // why the cluster will not tell of it, a *wire.TopicError
+	since   time.Time
+}
+
+// view is a topic as one Write sees it.
+type view struct {
+	name    string
+	t       *topic
+	parts   []*part
+	numbers []int
+	err     error // why it cannot be written to
+	sticky  *part // see topic
+	stuck   int   // bytes that this Write gave to sticky
+}
+
+// find returns the topic and its partitions, asking the cluster until it tells, for TopicPatience at most. A topic that has been unknown for
+// that long is asked for once.
+func (p *Producer) find(ctx context.Context, name string) *view {
+	if name == "" {
+		return &view{err: errNoTopic}
+	}
+	if v, _ := p.look(name); v != nil && v.err == nil {
+		return v
+	}
+	began := time.Now()
+	for try := 1; ; try++ {
+		asking, cancel := context.WithDeadline(ctx, began.Add(p.cfg.DeliveryTimeout))
+		found, err := p.cfg.Client.Metadata(asking, name)
+		cancel()
+		if err == nil {
+			p.learn(found)
+			v, since := p.look(name)
+			if err = v.err; err == nil || !wire.Retriable(err) || time.Since(since) >= p.cfg.TopicPatience {
+				return v
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return &view{err: ctx.Err()}
+		case p.ctx.Err() != nil:
+			return &view{err: wire.ErrClosed}
+		case wire.Fatal(err):
+			return &view{err: err}
+		case time.Since(began) >= p.cfg.DeliveryTimeout:
+			return &view{err: &DeliveryError{Topic: name, Partition: -1, After: p.cfg.DeliveryTimeout, Err: err}}
+		}
+		pause(ctx, backoff(try), p.ctx.Done())
+	}
+}
+
+// Find returns once the topic is known, or why it is not after TopicPatience.
+func (p *Producer) Find(ctx context.Context, topic string) error { return p.find(ctx, topic).err }
+
+// look is what is known of a topic; nil if nothing is. since says when it began to be unknown.
+func (p *Producer) look(name string) (v *view, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.topics[name]
+	if t == nil {
+		return nil, time.Time{}
+	}
+	return &view{t: t, parts: t.parts, numbers: t.numbers, err: t.err}, t.since
+}
+
+// names lists the topics that something was written to.
+func (p *Producer) names() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var names []string
+	for _, t := range p.topics {
+		if len(t.parts) > 0 {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
+// learn takes over what the cluster says about topics and gives each partition to the loop of its leader.
+func (p *Producer) learn(found []wire.Topic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range found {
+		f := &found[i]
+		t := p.topics[f.Name]
+		if t == nil {
+			t = &topic{p: p, name: f.Name}
+			p.topics[f.Name] = t
+		}
+		t.learn(f)
+	}
+	p.place()
+}
+
+func (t *topic) learn(f *wire.Topic) {
+	err := f.Err
+	if err == nil && len(f.Partitions) == 0 {
+		err = wire.LeaderNotAvailable // it is just being made
+	}
+	if err != nil {
+		if t.err == nil {
+			t.since = time.Now()
+		}
+		t.err = &wire.TopicError{Topic: t.name, Err: err}
+		if !wire.Retriable(err) || time.Since(t.since) >= t.p.cfg.TopicPatience {
+			t.fail(t.err)
+		}
+		return
+	}
+	t.err = nil
+	if n := len(f.Partitions); n > len(t.parts) {
+		for i := len(t.parts); i < n; i++ {
+			t.parts = append(t.parts, &part{topic: t, number: int32(i), id: t.p.id})
+		}
+		t.numbers = make([]int, n)
+		for i := range t.numbers {
+			t.numbers[i] = i
+		}
+	}
+	for _, pt := range t.parts {
+		at, ok := f.Partitions[pt.number]
+		if !ok {
+			at.Leader = -1
+		}
+		pt.leader = at.Leader
+	}
+}
+
+func (t *topic) fail(err error) {
+	for _, pt := range t.parts {
+		pt.fail(err)
+	}
+}
+
+// choose says where a record goes. Like Java's default where the user has no balancer: by the murmur2 of its key, and without one to the same partition
+// as those before it, until a batch of that partition is full or on its way.
+func (v *view) choose(m *kafka.Message, size int) (*part, error) {
+	b := v.t.p.cfg.Balancer
+	if b == nil && m.Key == nil {
+		if v.stuck += size; v.sticky == nil || v.stuck > v.t.p.cfg.BatchBytes {
+			v.sticky, v.stuck = v.t.stick(v.sticky != nil), size
+		}
+		return v.sticky, nil
+	}
+	if b == nil {
+		b = byKey
+	}
+	i := b.Balance(*m, v.numbers...)
+	if i < 0 || i >= len(v.numbers) {
+		return nil, &BalanceError{Topic: v.t.name, Partition: i, Partitions: len(v.numbers)}
+	}
+	return v.parts[i], nil
+}
+
+var byKey kafka.Balancer = kafka.Murmur2Balancer{}
+
+// stick returns the partition for records without a key, another one if it is full: one that has a leader, if any has.
+func (t *topic) stick(full bool) *part {
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
+	if t.sticky != nil && t.sticky.loop != nil && !full {
+		return t.sticky
+	}
+	from := rand.IntN(len(t.parts))
+	t.sticky = t.parts[from]
+	for i := range t.parts {
+		if pt := t.parts[(from+i)%len(t.parts)]; pt.loop != nil {
+			t.sticky = pt
+			break
+		}
+	}
+	return t.sticky
+}

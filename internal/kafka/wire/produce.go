@@ -1,0 +1,32 @@
+package wire
+
+import (
+	"context"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// requests holds the bytes of produce requests.
+var requests = sync.Pool{New: func() any { return new([]byte) }}
+
+// Produce sends a produce request to the broker with that node id, in version limit at most.
+func (c *Client) Produce(ctx context.Context, id int32, req *kmsg.ProduceRequest, limit int16) (*kmsg.ProduceResponse, error) {
+	addr, err := c.address(id, req)
+	if err != nil {
+		return nil, err
+	}
+	out := requests.Get().(*[]byte)
+	b, err := c.ask(ctx, producing, addr, req, limit, room{out: out, in: fresh.in})
+	if err != nil {
+		return nil, err // out is not put back: a cancelled exchange may still be reading it
+	}
+	if cap(*out) <= keep {
+		requests.Put(out)
+	}
+	r, err := decode(addr, req, b)
+	if err != nil {
+		return nil, err
+	}
+	return r.(*kmsg.ProduceResponse), nil
+}

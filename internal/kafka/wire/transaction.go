@@ -1,0 +1,35 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Transaction sends req to the coordinator of the transactional id, in version limit at most. An answer that says the coordinator is elsewhere is
+// returned as it is: the next call looks it up again.
+func (c *Client) Transaction(ctx context.Context, id string, req kmsg.Request, limit int16) (kmsg.Response, error) {
+	return c.coordinated(ctx, transacting, coordinatorKey{ofTransaction, id}, req, limit)
+}
+
+// TransactionVersion is the transaction protocol that the cluster has decided on (transaction.version, KIP-890), as the coordinator of the
+// transactional id knows it. Clusters from before it say 0.
+func (c *Client) TransactionVersion(ctx context.Context, id string) (int16, error) {
+	k := coordinatorKey{ofTransaction, id}
+	node, err := c.coordinator(ctx, k)
+	if err != nil {
+		return 0, err
+	}
+	addr, err := c.address(node, kmsg.NewPtrApiVersionsRequest())
+	if err != nil {
+		return 0, err
+	}
+	l, _, err := c.negotiate(ctx, transacting, addr)
+	if err != nil {
+		c.forget(k, node)
+		return 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.transactions, nil
+}

@@ -1,0 +1,89 @@
+package kafkatest
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Ends are the ends of the topic's partitions for a read_committed reader, by number: the offset behind the last record that it may see.
+func (k *Kafka) Ends(topic string) map[int32]int64 {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
+	defer cancel()
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = &topic
+	ask := kmsg.NewPtrMetadataRequest()
+	ask.Topics = append(ask.Topics, rt)
+	meta, err := ask.RequestWith(ctx, k.Client)
+	if err != nil {
+		k.t.Fatalf("kafkatest: the partitions of %s: %v", topic, err)
+	}
+	lt := kmsg.NewListOffsetsRequestTopic()
+	lt.Topic = topic
+	for _, p := range meta.Topics[0].Partitions {
+		lp := kmsg.NewListOffsetsRequestTopicPartition()
+		lp.Partition, lp.Timestamp = p.Partition, -1
+		lt.Partitions = append(lt.Partitions, lp)
+	}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.IsolationLevel = 1
+	req.Topics = append(req.Topics, lt)
+	ends := map[int32]int64{}
+	for _, shard := range k.Client.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			k.t.Fatalf("kafkatest: the ends of %s: %v", topic, shard.Err)
+		}
+		for _, t := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+					k.t.Fatalf("kafkatest: the end of %s[%d]: %v", topic, p.Partition, err)
+				}
+				ends[p.Partition] = p.Offset
+			}
+		}
+	}
+	return ends
+}
+
+// Records are the records of the topic as a read_committed reader of another client sees them, up to where they end at the call; those of
+// a partition are in their order. That client checks every batch's checksum.
+func (k *Kafka) Records(topic string) []*kgo.Record {
+	k.t.Helper()
+	ends := k.Ends(topic)
+	from := map[int32]kgo.Offset{}
+	for p, end := range ends {
+		if end > 0 {
+			from[p] = kgo.NewOffset().AtStart()
+		}
+	}
+	if len(from) == 0 {
+		return nil
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(patience/100))
+	if err != nil {
+		k.t.Fatalf("kafkatest: a reader of %s: %v", topic, err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(k.t.Context(), 4*patience)
+	defer cancel()
+	var records []*kgo.Record
+	for left := len(from); left > 0; {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			k.t.Fatalf("kafkatest: reading %s: %v", topic, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() && r.Offset < ends[r.Partition] {
+				records = append(records, r)
+			}
+			if r.Offset == ends[r.Partition]-1 { // a marker, where the last transaction was aborted
+				left--
+			}
+		})
+	}
+	return records
+}

@@ -1,0 +1,192 @@
+package sink_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func values(records []*kgo.Record) []string {
+	var vs []string
+	for _, r := range records {
+		vs = append(vs, string(r.Value))
+	}
+	slices.Sort(vs)
+	return vs
+}
+
+func messages(values ...string) []kafka.Message {
+	var ms []kafka.Message
+	for _, v := range values {
+		ms = append(ms, kafka.Message{Key: []byte(v), Value: []byte(v)})
+	}
+	return ms
+}
+
+func TestKafkaWritesWhatAChainMakesOfAnotherTopic(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	in, out := k.Topic(4), k.Topic(3)
+	var records []*kgo.Record
+	var want []string
+	for i := range 1000 {
+		records = append(records, &kgo.Record{Partition: int32(i % 4), Key: fmt.Appendf(nil, "key %d", i%16), Value: fmt.Appendf(nil, "%04d", i)})
+		want = append(want, fmt.Sprintf("%04d!", i))
+	}
+	k.Produce(in, records...)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var written atomic.Int64
+	err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "g", Topics: []string{in}}).
+		Map(func(_ context.Context, m kafka.Message) (kafka.Message, error) {
+			m.Value = append(slices.Clone(m.Value), '!')
+			return m, nil
+		}).
+		To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: out, Compression: kafka.Snappy})).
+		Serial(func(context.Context, kafka.Message) error { // below To: the broker has it
+			if written.Add(1) == int64(len(records)) {
+				stop()
+			}
+			return nil
+		}).
+		CommitEvery(100, 50*time.Millisecond).
+		Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := k.Records(out)
+	if vs := values(got); !slices.Equal(vs, want) {
+		t.Errorf("%d records, %d are expected", len(vs), len(want))
+	}
+	last := map[string]string{}
+	for _, r := range got {
+		if string(r.Value) < last[string(r.Key)] {
+			t.Errorf("%s: %s after %s", r.Key, r.Value, last[string(r.Key)])
+		}
+		last[string(r.Key)] = string(r.Value)
+	}
+	if c := k.Committed("g", in); c[0] != 250 || c[3] != 250 {
+		t.Errorf("committed: %v", c)
+	}
+}
+
+func TestKafkaPoliciesDecideAboutWhatItDoesNotTake(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	topic := k.Topic(1, "max.message.bytes=10000")
+	var failed []stream.Failure
+	dead := sink.Func(func(_ context.Context, es []stream.Out[stream.Failure]) error {
+		for _, e := range es {
+			failed = append(failed, e.Value)
+		}
+		return nil
+	})
+	err := source.Slice(messages("1", "2", strings.Repeat("3", 20_000), "4", strings.Repeat("5", 2_000_000), "6")...).
+		To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic})).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5}).
+		DeadLetterOnError(dead).
+		Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if vs := values(k.Records(topic)); !slices.Equal(vs, []string{"1", "2", "4", "6"}) {
+		t.Errorf("written: %v", vs)
+	}
+	if len(failed) != 2 {
+		t.Fatalf("%d failed: %v", len(failed), failed)
+	}
+	for _, f := range failed {
+		var large *sink.KafkaTooLargeError
+		if !errors.As(f.Err, &large) || f.Attempts != 1 {
+			t.Errorf("after %d attempts: %v", f.Attempts, f.Err)
+		}
+	}
+}
+
+func TestKafkaRetryBelowKeepsTheOrder(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	topic := k.Topic(1)
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: 8})
+	ms := make([]kafka.Message, 2000)
+	for i := range ms {
+		ms[i] = kafka.Message{Key: []byte("k"), Value: fmt.Appendf(nil, "%04d", i)}
+	}
+	err := source.Slice(ms...).
+		To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic, DeliveryTimeout: 250 * time.Millisecond, BatchBytes: 2000})).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 50, Backoff: ops.Exponential(time.Millisecond, 10*time.Millisecond)}).
+		Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := k.Records(topic)
+	if len(got) != len(ms) || !slices.IsSortedFunc(got, func(a, b *kgo.Record) int { return strings.Compare(string(a.Value), string(b.Value)) }) {
+		t.Errorf("%d records, sorted they are not", len(got))
+	}
+}
+
+func TestKafkaSinkOfSeveralWordsIsOneProducer(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	topic := k.Topic(1)
+	s := sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic})
+	if err := source.Slice(messages("1", "2")...).To(s).To(s).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if vs := values(k.Records(topic)); !slices.Equal(vs, []string{"1", "1", "2", "2"}) {
+		t.Errorf("written: %v", vs)
+	}
+}
+
+func TestKafkaSinkThatCannotWriteEndsRunBeforeItReads(t *testing.T) {
+	c := kafkatest.Fake(t)
+	for name, tc := range map[string]struct {
+		cfg   sink.KafkaConfig
+		match func(error) bool
+	}{
+		"unknown topic": {sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "nowhere", TopicPatience: 100 * time.Millisecond}, func(err error) bool {
+			var e *sink.KafkaTopicError
+			return errors.As(err, &e) && errors.Is(err, kafka.UnknownTopicOrPartition)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := false
+			err := source.Slice(messages("1")...).Filter(func(kafka.Message) bool { read = true; return true }).To(sink.Kafka(tc.cfg)).Run(t.Context())
+			if !tc.match(err) || read {
+				t.Errorf("read %v: %v", read, err)
+			}
+		})
+	}
+}
+
+func TestKafkaConfigFaultsAreAllNamed(t *testing.T) {
+	s := sink.Kafka(sink.KafkaConfig{Brokers: []string{"nowhere"}, Topic: "a b", Compression: 9, BatchBytes: 3, Linger: time.Hour, DeliveryTimeout: time.Second, TopicPatience: -1})
+	err := s.(interface{ Check() error }).Check()
+	for _, want := range []string{`"nowhere"`, `"a b"`, "compression 9", "BatchBytes is 3", "Linger is 1h", "TopicPatience"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+	if err := sink.Kafka(sink.KafkaConfig{Brokers: []string{"a:1"}}).(interface{ Check() error }).Check(); err != nil {
+		t.Error(err)
+	}
+	if s := fmt.Sprint(sink.Kafka(sink.KafkaConfig{Topic: "orders"})); s != "kafka orders" {
+		t.Error(s)
+	}
+}
