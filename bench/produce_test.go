@@ -9,6 +9,7 @@ import (
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/laneway-go/laneway/bench/internal/testbed"
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/stream"
@@ -23,7 +24,7 @@ type producer struct {
 var (
 	// franzProducer has its default of up to five requests on their way to a broker, and as many records buffered as it likes.
 	franzProducer = producer{"franz-go", func(b *testing.B, addr, topic string, n int, value []byte) {
-		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), uncompressed, kgo.MaxBufferedRecords(100_000))
+		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), testbed.Uncompressed, kgo.MaxBufferedRecords(100_000))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -49,9 +50,9 @@ var (
 		}
 		defer s.(interface{ Close(context.Context) error }).Close(ctx)
 		var wg conc.WaitGroup
-		for p := range partitions {
+		for p := range testbed.Partitions {
 			wg.Go(func() {
-				for from := 0; from < n/partitions; from += 1000 {
+				for from := 0; from < n/testbed.Partitions; from += 1000 {
 					es := make([]stream.Out[kafka.Message], 1000)
 					for i := range es {
 						es[i].Value = kafka.Message{Key: keys[(p*1_000_003+from+i)*7919%1000], Value: value}
@@ -92,7 +93,7 @@ func BenchmarkKafkaProduce(b *testing.B) {
 }
 
 func produced(b *testing.B, r producer, k *kafkatest.Kafka, value []byte) (wall, used time.Duration) {
-	topic := k.Topic(partitions, "retention.bytes=67108864")
+	topic := k.Topic(testbed.Partitions, "retention.bytes=67108864")
 	start, cpuAt := time.Now(), cpu()
 	r.write(b, k.Brokers[0], topic, recordsW1, value)
 	wall, used = time.Since(start), cpu()-cpuAt
