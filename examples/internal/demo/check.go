@@ -38,11 +38,16 @@ func (d *Demo) CheckCommitted(ctx context.Context) error {
 
 // AwaitCommitted returns when the broker has the offsets behind everything that was seeded.
 func (d *Demo) AwaitCommitted(ctx context.Context) error {
+	return d.AwaitOffsets(ctx, maps.Equal[map[int]int64, map[int]int64])
+}
+
+// AwaitOffsets asks the broker until what is committed, by partition, and where the topic ends is as it should be.
+func (d *Demo) AwaitOffsets(ctx context.Context, enough func(committed, ends map[int]int64) bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		committed, ends, err := d.Offsets(ctx)
-		if err == nil && maps.Equal(committed, ends) {
+		if err == nil && enough(committed, ends) {
 			return nil
 		}
 		select {

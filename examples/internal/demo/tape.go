@@ -126,3 +126,23 @@ func (t *Tape) OutOfOrder(by Lane) (places []string) {
 
 // ByPlace has each record in a lane of its own.
 func ByPlace(m kafka.Message) string { return Place(m) }
+
+// Turn is a stretch of time in which only one lane was worked on.
+type Turn struct {
+	Lane    string
+	Records int
+}
+
+// Turns is how lanes took turns, in the order in which their records began.
+func (t *Tape) Turns(by Lane) (turns []Turn) {
+	for _, x := range t.all() {
+		if x.end {
+			continue
+		}
+		if lane := by(x.record); len(turns) == 0 || turns[len(turns)-1].Lane != lane {
+			turns = append(turns, Turn{Lane: lane})
+		}
+		turns[len(turns)-1].Records++
+	}
+	return turns
+}

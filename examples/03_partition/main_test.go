@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, partition) }
+
+func TestPartitionsAreInOrderAndSideBySide(t *testing.T) {
+	demotest.Run(t, partition, nil,
+		`stage 1: all partitions side by side; order kept: per partition`,
+		`ok  handled       1200 of 1200 records`,
+		`ok  in order      .* but for 0`,
+		`ok  side by side  6 records of 6 partitions at a time`,
+		`ok  committed     .* lag 0`,
+	)
+}

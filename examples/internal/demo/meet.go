@@ -1,0 +1,39 @@
+package demo
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Meeting lets handlers wait for each other, so that what may run side by side is seen side by side whatever the machine's pace.
+type Meeting struct {
+	once sync.Once
+	left chan int      // how many are awaited
+	all  chan struct{} // closed when all have come
+}
+
+// Await holds the first n callers until all of them have come, for two seconds at most; later ones pass.
+func (m *Meeting) Await(ctx context.Context, n int) error {
+	m.once.Do(func() {
+		m.left, m.all = make(chan int, 1), make(chan struct{})
+		m.left <- n
+	})
+	left := <-m.left
+	if left == 1 {
+		close(m.all)
+	}
+	m.left <- left - 1
+	if left < 1 {
+		return nil
+	}
+	patience := time.NewTimer(2 * time.Second)
+	defer patience.Stop()
+	select {
+	case <-m.all:
+	case <-patience.C: // the check will tell
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
