@@ -20,9 +20,13 @@ func main() {
 	rounds := flag.Int("rounds", 3, "how often every peer does every work; medians are printed")
 	records := flag.Int("records", 400_000, "of the large works; W2 has a twentieth")
 	only := flag.String("works", "W1,keyed,W2,W3", "which to do")
+	rivals := flag.String("peers", "franz-go,sarama,watermill-kafka,kafka.Reader", "whom to put beside Laneway")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	peers = slices.DeleteFunc(peers, func(p peer) bool {
+		return p.name != laneway.name && !slices.Contains(strings.Split(*rivals, ","), p.name)
+	})
 	fmt.Printf("`go run . %s`: ", strings.Join(os.Args[1:], " "))
 	if err := run(ctx, os.Stdout, *rounds, *records, strings.Split(*only, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -65,26 +69,45 @@ func (c *cluster) do(ctx context.Context, out io.Writer, w work, rounds int, onl
 		for _, p := range peers {
 			j := task(p)
 			j.Poison = &place{Partition: 3, Offset: ends[3] / 10}
-			if vs[p.name], err = c.poison(ctx, j); err != nil {
+			v, err := c.poison(ctx, j)
+			if err := tell(w, p, err, "%+v", v); err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, "%s %s %+v\n", w.name, p.name, vs[p.name])
+			if err == nil {
+				vs[p.name] = v
+			}
 		}
 		failures(out, w, vs)
 		return nil
 	}
 	rows := make([]row, len(peers))
+	for i := range rows {
+		rows[i].outcomes = make([]*outcome, rounds)
+	}
 	for round := range rounds {
 		for k := range peers {
 			i := (k + round) % len(peers) // each is first once
 			o, err := c.measure(ctx, task(peers[i]))
-			if err != nil {
+			if err := tell(w, peers[i], err, "first after %v, committed %v later, of which %v at the end; CPU %v", o.joined, o.wall, o.ending, o.used); err != nil {
 				return err
 			}
-			rows[i].peer, rows[i].outcomes = peers[i], append(rows[i].outcomes, o)
-			fmt.Fprintf(os.Stderr, "%s %s: first after %v, committed %v later, of which %v at the end; CPU %v\n", w.name, peers[i].name, o.joined, o.wall, o.ending, o.used)
+			if rows[i].peer = peers[i]; err == nil {
+				rows[i].outcomes[round] = &o
+			}
 		}
 	}
 	speeds(out, w, rows)
+	return nil
+}
+
+// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to compare with.
+func tell(w work, p peer, err error, format string, args ...any) error {
+	if err != nil {
+		format, args = "failed: %v", []any{err}
+	}
+	fmt.Fprintf(os.Stderr, "%s %s: %s\n", w.name, p.name, fmt.Sprintf(format, args...))
+	if p.name == laneway.name {
+		return err
+	}
 	return nil
 }

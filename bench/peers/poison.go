@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,18 +23,21 @@ const grace = 15 * time.Second
 
 // poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended worker of the same group finish the rest.
 func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	t, err := start(ctx, j)
+	t, err := start(within, j)
 	if err != nil {
 		return v, err
 	}
 	_, isStuck := t.until(patience, stuck, left)
 	_, v.stops = t.until(grace, left)
-	committed, _, err := c.committed(ctx, j.Group, j.Topic)
+	committed, _, err := c.committed(within, j.Group, j.Topic)
 	r, failed := t.end()
-	if err := errors.Join(err, failed); err != nil || !isStuck {
+	if err := errors.Join(err, failed); err != nil {
 		return v, err
+	}
+	if !isStuck {
+		return v, fmt.Errorf("%s did not come to rest with a record that fails: %v handled", j.Peer, r.Handled)
 	}
 	bad := int(j.Poison.Partition)
 	v.attempts, v.passed = r.Attempts, committed[bad] > j.Poison.Offset

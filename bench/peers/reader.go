@@ -13,7 +13,7 @@ import (
 var reader = peer{
 	name:     "kafka.Reader",
 	library:  "github.com/segmentio/kafka-go",
-	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 1,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` for every 10,000 records",
+	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 10,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` for every 10,000 records",
 	beside:   "8 partitions",
 	failure:  "none: the loop tries it again in place, or passes it over, which loses it",
 	consume: func(ctx context.Context, j job, handle handler) error {
@@ -61,7 +61,7 @@ func readByPartition(ctx context.Context, r *kafka.Reader, j job, handle handler
 	lanes := make([]chan kafka.Message, len(j.To))
 	workers := pool.New().WithErrors()
 	for i := range lanes {
-		lanes[i] = make(chan kafka.Message, 1000)
+		lanes[i] = make(chan kafka.Message, 10_000)
 		workers.Go(func() error { return readLane(ctx, r, lanes[i], handle) })
 	}
 	var failed error

@@ -11,7 +11,7 @@ import (
 // row is what the rounds of one peer at one work have shown.
 type row struct {
 	peer     peer
-	outcomes []outcome // by round
+	outcomes []*outcome // by round; nil where it did not finish
 }
 
 // speeds writes one work's table. The first row is what the others are compared with.
@@ -23,6 +23,9 @@ func speeds(out io.Writer, w work, rows []row) {
 		var walls, joined, used, peaks, ratios []float64
 		var broken, lost, repeated int64
 		for i, o := range r.outcomes {
+			if o == nil {
+				continue
+			}
 			joined = append(joined, float64(o.joined.Milliseconds()))
 			walls = append(walls, o.wall.Seconds())
 			used = append(used, float64(o.used.Nanoseconds())/float64(w.records)/1000)
@@ -33,6 +36,13 @@ func speeds(out io.Writer, w work, rows []row) {
 		name := r.peer.name
 		if w.keyed {
 			name += ", " + r.peer.beside
+		}
+		if len(walls) < len(r.outcomes) {
+			name += fmt.Sprintf(" (did not finish %d of %d times)", len(r.outcomes)-len(walls), len(r.outcomes))
+		}
+		if len(walls) == 0 {
+			fmt.Fprintf(out, "| %s | | | | | | | | |\n", name)
+			continue
 		}
 		ratio := median(ratios)
 		fmt.Fprintf(out, "| %s | %s | %.2f | %.0f ms | %.2f µs | %.0f MiB | %d | %d | %d |\n", name, thousands(int(float64(w.records)/median(walls))), ratio, median(joined), median(used),
@@ -52,7 +62,11 @@ func failures(out io.Writer, w work, vs map[string]verdict) {
 		w.name, thousands(w.records), w.title, quiet)
 	fmt.Fprint(out, "| | what its user has for it | attempts | handled behind it | handled of the other partitions | committed past it | in the end: lost, repeated |\n| --- | --- | ---: | ---: | ---: | --- | ---: |\n")
 	for _, p := range peers {
-		v := vs[p.name]
+		v, ok := vs[p.name]
+		if !ok {
+			fmt.Fprintf(out, "| %s | %s | did not finish | | | | |\n", p.name, p.failure)
+			continue
+		}
 		passed := "no"
 		if v.passed {
 			passed = "**yes**"
