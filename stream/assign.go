@@ -11,17 +11,21 @@ import (
 
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
-func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func()) *part {
-	p := &part{run: r, tp: tp, epoch: epoch, wake: wake, committed: committed, end: -1,
+func (r *run) newPart(a Assignment, epoch int32) *part {
+	p := &part{run: r, tp: a.TopicPartition, epoch: epoch, wake: a.Wake, again: a.Again, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
-	if !r.plan.gated { // below a commit, records outlive their tickets
+	if !r.plan.gated && r.tx == nil { // below a commit, and held back for a transaction, records outlive their tickets
 		p.led.Forget = func(payload any) { payload.(values).forget() }
 	}
-	if r.committer != nil {
+	switch {
+	case r.committer != nil:
 		p.led.Finished = r.committer.count
+	case r.tx != nil:
+		p.led.Finished = func() { r.tx.count(p) }
+		p.turn.from = a.Next
 	}
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
@@ -37,7 +41,11 @@ func (r *run) newPart(tp TopicPartition, epoch int32, committed int64, wake func
 	return p
 }
 
-func (r *run) assign(_ context.Context, as []Assignment) ([]*part, error) {
+func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
+	as, err := r.tx.restored(ctx, as)
+	if err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	var ps []*part
 	list := slices.Clone(r.list)
@@ -51,8 +59,7 @@ func (r *run) assign(_ context.Context, as []Assignment) ([]*part, error) {
 	}
 	for _, a := range as {
 		r.epochs[a.TopicPartition]++
-		p := r.newPart(a.TopicPartition, r.epochs[a.TopicPartition], a.Committed, a.Wake)
-		p.next, p.begin = a.Next, a.Next
+		p := r.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
@@ -210,7 +217,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
-	if err := r.committer.now(commitCtx, ps); err != nil {
+	if err := r.commitNow(commitCtx, ps); err != nil {
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
 	for _, p := range ps {

@@ -48,6 +48,8 @@ func check(end *node, info SourceInfo, opts *options) error {
 	c.policies()
 	c.grouping()
 	c.commits()
+	c.transacts()
+	c.sinks()
 	return errors.Join(c.faults...)
 }
 
@@ -69,9 +71,12 @@ func (n *node) label() string {
 func (c *checker) node(n *node) {
 	l := n.label()
 	if n.nilFunc {
-		if n.kind == kindTo {
+		switch n.kind {
+		case kindTo:
 			c.say(l, "the sink is nil", "pass a Sink")
-		} else {
+		case kindTransact:
+			c.say(l, "the transactor is nil", "pass a Transactor")
+		default:
 			c.say(l, "the func is nil", "pass a function")
 		}
 	}
@@ -91,6 +96,10 @@ func (c *checker) node(n *node) {
 	case kindCommit:
 		if !n.each && n.n < 1 {
 			c.say(l, fmt.Sprintf("every %d records", n.n), "n is at least 1; CommitEach commits as the watermark moves")
+		}
+	case kindTransact:
+		if n.n < 1 {
+			c.say(l, fmt.Sprintf("a transaction of %d records", n.n), "size is at least 1")
 		}
 	}
 	if n.wait < 0 {
@@ -113,8 +122,8 @@ func (c *checker) stepOptions(n *node, l string) {
 	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
 		c.say(l, "Use was given a nil middleware", "pass a function")
 	}
-	if o.hasMax && n.kind != kindDegree {
-		c.say(l, "MaxPartitions on a step that sets no degree", "give it to the Serial or Concurrent below")
+	if o.hasMax && n.kind != kindDegree && n.kind != kindTransact {
+		c.say(l, "MaxPartitions on a step that sets no degree", "give it to the Serial or Concurrent below, or to CommitWith")
 	}
 	if o.hasMax && o.maxPartitions < 1 {
 		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
@@ -212,38 +221,5 @@ func (c *checker) group(n *node, cur grouping, lostBy, batched *node) {
 	}
 	if batched != nil && (n.group == byKey || batched.across && n.group == byPartition) {
 		c.say(n.label(), "a batch from above has no one key or partition", "group above the Batch, or use GroupBy with a key of the batch")
-	}
-}
-
-// commits checks what the guarantee rests on.
-func (c *checker) commits() {
-	var commit, across *node
-	for i, n := range c.nodes {
-		switch {
-		case n.kind == kindBatch && n.across:
-			across = n
-		case n.kind == kindPolicy && n.policy.kind == haltPolicy:
-			if commit != nil {
-				c.say(n.word, "below a commit there is no record left to freeze", "put it above "+commit.word)
-			}
-			if across != nil {
-				c.say(n.word, "below a batch across partitions it cannot say which partition to freeze", "leave AcrossPartitions out")
-			}
-		case n.kind == kindCommit:
-			if commit != nil {
-				c.say(n.word, "a second commit", "the first one decides the guarantee; take one of them out")
-			}
-			if c.info.NoCommit != "" {
-				c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "take the word out")
-			}
-			if across != nil && (&plan{nodes: c.nodes}).workBelow(i+1) {
-				c.say(n.word, "a batch across partitions cannot wait for its commits", "leave AcrossPartitions out, or commit below the work")
-			}
-			commit = n
-		}
-	}
-	if commit == nil && c.info.MustCommit {
-		c.say("", "nothing commits, so every start would read everything again",
-			"end the chain with CommitEach or CommitEvery (at least once), or put it above the work (at most once)")
 	}
 }

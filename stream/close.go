@@ -18,9 +18,7 @@ import (
 // close ends what is left and says how it went.
 func (r *run) close(err error) error {
 	r.state.Or(over)
-	if r.committer != nil {
-		close(r.committer.stop)
-	}
+	r.stopCommits()
 	r.stopCommit()
 	for _, sg := range r.stages {
 		if sg.doorway != nil {

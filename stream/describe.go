@@ -47,7 +47,7 @@ func (p *Pipeline) Describe() Topology {
 		}
 		t.Stages = append(t.Stages, info)
 	}
-	if c := p.plan.commit; c != nil && !p.plan.gated {
+	if c := p.plan.commit; c != nil && c.kind == kindCommit && !p.plan.gated {
 		t.Stages[len(t.Stages)-1].Commit = c.commitText()
 	}
 	return t
@@ -57,6 +57,8 @@ func (p *plan) guarantee() string {
 	switch {
 	case p.commit == nil:
 		return "none: nothing is committed"
+	case p.commit.kind == kindTransact:
+		return "exactly once: results and offsets in one transaction; side effects of the steps at least once"
 	case p.gated:
 		return "at most once below " + p.commit.commitText() + ", at least once above it"
 	}
@@ -138,6 +140,14 @@ func (n *node) detail() string {
 		}
 	case kindThrottle:
 		s = append(s, fmt.Sprintf("%g a second in bursts of %d", n.rate, n.n))
+	case kindTransact:
+		s = append(s, fmt.Sprintf("up to %d records a transaction", n.n))
+		if n.wait > 0 {
+			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
+		}
+		if n.opts.hasMax {
+			s = append(s, fmt.Sprintf("of %d partitions at a time", n.opts.maxPartitions))
+		}
 	}
 	if n.opts.timeout > 0 {
 		s = append(s, fmt.Sprintf("each attempt within %v", n.opts.timeout))

@@ -108,17 +108,17 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 				err = withPanic(fs, err, bad)
 				continue
 			}
-			st.watch(r, p, fs)
+			st.watch(r, p, fs...)
 			return verdict{again: true, wait: wait, f: fs[0]}
 		case skipPolicy:
-			st.watch(r, p, fs)
+			st.watch(r, p, fs...)
 			for _, f := range fs {
 				st.run.emit(Skipped{f})
 			}
 			st.finish(w, r)
 			return verdict{}
 		case deadLetterPolicy:
-			st.watch(r, p, fs)
+			st.watch(r, p, fs...)
 			if cause := st.deadLetter(w, r, p, fs); cause != nil {
 				if r.Err() != nil {
 					st.leave(w, r)
@@ -137,7 +137,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.finish(w, r)
 			return verdict{}
 		case haltPolicy:
-			st.watch(r, p, fs)
+			st.watch(r, p, fs...)
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
 				l.part.freeze(fs[i])
@@ -147,7 +147,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.leave(w, r)
 			return verdict{}
 		case failPolicy:
-			st.watch(r, p, fs)
+			st.watch(r, p, fs...)
 		}
 		break
 	}
@@ -203,10 +203,10 @@ func (st *step) failures(r *record, attempt int, took time.Duration, err error, 
 	return fs
 }
 
-func (st *step) watch(r *record, p *policy, fs []Failure) {
+func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 	for _, watch := range p.watch {
 		for _, f := range fs {
-			if err := guarded(func() error { watch(r, f); return nil }); err != nil {
+			if err := guarded(func() error { watch(ctx, f); return nil }); err != nil {
 				st.run.fail(err)
 			}
 		}

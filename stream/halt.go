@@ -57,12 +57,16 @@ func (p *part) release(h Halt, how resumption) error {
 // tryResume puts the unfinished records of a resumed partition back into their lanes, as soon as nothing of it is held any more. What had
 // finished above the watermark is not run again.
 func (p *part) tryResume() {
-	skipped, ok := p.refill()
+	skipped, split, ok := p.refill()
 	if !ok {
 		return
 	}
-	if c := p.run.committer; c != nil && skipped {
-		c.count() // what was given up is finished
+	if split {
+		p.run.tx.restart(p, errSplit, 0)
+		return
+	}
+	if skipped {
+		p.run.counted(p) // what was given up is finished
 	}
 	p.full.Store(true)
 	p.moved()
@@ -71,12 +75,12 @@ func (p *part) tryResume() {
 }
 
 // refill ends the halt, if that was asked for and nothing is held. It has the intake to itself: what is fed meanwhile comes behind.
-func (p *part) refill() (skipped, ok bool) {
+func (p *part) refill() (skipped, split, ok bool) {
 	p.mu.Lock()
 	asked := p.resume != noResume
 	p.mu.Unlock()
 	if !asked {
-		return false, false
+		return false, false, false
 	}
 	p.intake.Lock()
 	defer p.intake.Unlock()
@@ -84,7 +88,7 @@ func (p *part) refill() (skipped, ok bool) {
 	how := p.resume
 	if how == noResume || p.halt == nil || !p.led.AtRest() {
 		p.mu.Unlock()
-		return false, false
+		return false, false, false
 	}
 	h := *p.halt
 	p.halt, p.resume = nil, noResume
@@ -95,17 +99,21 @@ func (p *part) refill() (skipped, ok bool) {
 	p.flags.And(^frozen)
 	p.mu.Unlock()
 
-	if p.run.plan.gated {
+	if p.run.plan.gated || p.run.tx != nil {
 		again := map[int64]bool{}
 		for s, i := range p.led.Unfinished {
 			again[s.Tickets[i].Offset] = true
 		}
 		p.gate.forget(again)
+		split = p.run.tx.resumed(p, again, h, how)
 	}
 	if how == giveUp {
 		p.run.emit(Skipped{h.Failure})
 	}
 	p.run.emit(Resumed{h}) // before what follows from it
+	if split {
+		return false, true, true
+	}
 	first := p.run.stages[0]
 	for s, i := range p.led.Unfinished {
 		t := &s.Tickets[i]
@@ -119,7 +127,7 @@ func (p *part) refill() (skipped, ok bool) {
 		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
 	}
 	p.flags.And(^refilling)
-	return skipped, true
+	return skipped, false, true
 }
 
 var noWorker = &worker{}

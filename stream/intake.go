@@ -133,9 +133,7 @@ func (p *Partition[T]) Advance(next, end int64) {
 	p.p.mu.Unlock()
 	if moved && p.p.flags.Load()&(closing|gone) == 0 {
 		p.p.led.Advance(next)
-		if c := p.p.run.committer; c != nil {
-			c.count()
-		}
+		p.p.run.counted(p.p)
 	}
 }
 
@@ -152,11 +150,14 @@ type feeder interface {
 	start(ctx context.Context, r *run) error
 	commit(ctx context.Context, offsets map[TopicPartition]int64) error
 	opener() any
+	source() any
 }
 
 type feederOf[T any] struct{ src Source[T] }
 
 func (f *feederOf[T]) info() SourceInfo { return f.src.Info() }
+
+func (f *feederOf[T]) source() any { return f.src }
 
 func (f *feederOf[T]) start(ctx context.Context, r *run) error {
 	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{run: r}) })

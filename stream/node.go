@@ -21,6 +21,7 @@ const (
 	kindDegree
 	kindPolicy
 	kindCommit
+	kindTransact
 	kindTo
 	kindTransform
 )
@@ -51,13 +52,15 @@ type node struct {
 	across bool
 	rate   float64
 	policy *policy
-	each   bool // CommitEach
+	each   bool // the element that moves the watermark waits for the commit
+
+	transact transactor // CommitWith
 }
 
 // isStep reports whether a node calls something that can fail.
 func (n *node) isStep() bool {
 	switch n.kind {
-	case kindMap, kindFilter, kindFlatMap, kindDegree, kindTo, kindTransform:
+	case kindMap, kindFilter, kindFlatMap, kindDegree, kindTo, kindTransform, kindTransact:
 		return true
 	case kindGroup:
 		return n.send != nil

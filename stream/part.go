@@ -29,6 +29,7 @@ type part struct {
 	ctx    context.Context // its records' context
 	cancel context.CancelCauseFunc
 	wake   func()
+	again  func(next int64)
 	led    ledger.Ledger
 	gate   gate
 	flags  atomic.Uint32
@@ -37,6 +38,8 @@ type part struct {
 	orders []*reorder    // by stage, where it keeps order
 	moving atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
 	after  atomic.Int64  // records below a commit that are not through
+	kept   atomic.Int64  // records whose results are held back for a transaction
+	turn   turn          // with its transactions
 	full   atomic.Bool   // the source found no room and waits for wake
 	edge   atomic.Int64  // see frontier
 	edged  sync.Once     // edge was set
@@ -79,7 +82,7 @@ func (p *part) room() (records int, bytes int64) {
 		return 0, 0
 	}
 	held, pinned := p.led.Held()
-	held += int(p.after.Load() + p.gate.held.Load())
+	held += int(p.after.Load() + p.gate.held.Load() + p.kept.Load())
 	limit, share := p.run.opts.records, p.run.share()
 	if held == 0 {
 		return limit, max(share, 1)
@@ -256,6 +259,7 @@ func (p *part) letGo(cause error) bool {
 	}
 	p.cancel(cause)
 	p.gate.clear()
+	p.run.tx.letGo(p, cause)
 	for _, st := range p.run.batches {
 		st.batchOf(p).discard(p)
 	}

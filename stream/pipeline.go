@@ -136,9 +136,7 @@ func (r *run) do(ctx context.Context) error {
 
 // work runs the source and everything below it until all is finished or given up.
 func (r *run) work(ctx context.Context) error {
-	if r.committer != nil {
-		r.spawn(r.committer.loop)
-	}
+	r.startCommits()
 	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {
 			r.spawn(d.relay)
@@ -212,7 +210,7 @@ func (r *run) finishAll(ctx context.Context) error {
 		r.settle(p)
 	}
 	r.settle(r.whole)
-	if !r.await(ctx, ps, (*part).calm) || r.committer.now(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
+	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))
 		}

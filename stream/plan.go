@@ -140,6 +140,10 @@ func (c *cutter) add(n *node, workBelow bool) {
 			c.close(n)
 			c.open(n.out)
 		}
+	case kindTransact:
+		c.plan.commit = n
+		c.pending = append(c.pending, n)
+		c.note(n)
 	case kindTo:
 		c.take()
 		if c.sg.degree != nil || c.sg.head != nil || len(c.sg.nodes) > 0 {

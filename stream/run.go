@@ -30,8 +30,9 @@ type run struct {
 	holders   []*step // batches and Transforms, in chain order: what may keep elements
 	counts    bool    // tasks in motion are counted, for the holders
 	finish    finish
-	committer *committer // nil: nothing commits
-	whole     *part      // stands for all partitions, for batches across them
+	committer *committer    // nil: no CommitEach, no CommitEvery
+	tx        *transactions // nil: no CommitWith
+	whole     *part         // stands for all partitions, for batches across them
 	park      lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	wg        conc.WaitGroup
@@ -93,7 +94,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
-	if p.commit != nil {
+	if p.commit != nil && p.commit.transact == nil {
 		r.committer = newCommitter(r, p.commit)
 	}
 	r.finish = func(_ *worker, rec *record) { rec.done() }
@@ -101,8 +102,11 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 		r.finish = r.finishEach
 	}
 	r.makeSteps()
+	if p.commit != nil && p.commit.transact != nil {
+		r.tx = newTransactions(r, p.commit)
+	}
 	r.makeStages()
-	r.whole = r.newPart(TopicPartition{}, 0, -1, nil)
+	r.whole = r.newPart(Assignment{Committed: -1}, 0)
 	return r
 }
 

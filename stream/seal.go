@@ -42,9 +42,7 @@ func (p *part) unseal(h Halt, how resumption) bool {
 	if how == giveUp {
 		p.led.Advance(next)
 		p.run.emit(Skipped{s.Failure})
-		if c := p.run.committer; c != nil {
-			c.count()
-		}
+		p.run.counted(p)
 	}
 	p.run.emit(Resumed{s.Halt})
 	p.full.Store(true)

@@ -82,7 +82,7 @@ func (p *part) snapshot() PartitionState {
 	}
 	if p.end >= 0 {
 		from := s.Watermark
-		if p.run.committer != nil && p.committed >= 0 {
+		if p.run.plan.commit != nil && p.committed >= 0 {
 			from = p.committed
 		}
 		s.Lag = max(0, p.end-from)

@@ -43,6 +43,10 @@ type Assignment struct {
 	Next      int64  // offset of the next record to be fed
 	Committed int64  // offset stored for the group, -1 if none is
 	Wake      func() // called when a partition that had no room has some again, or was resumed; must not block; may be nil
+
+	// Again is called, in a goroutine of its own, when the pipeline has let the partition go by itself, because a transaction's offsets were not those that
+	// its Transactor had stored: unless the source has let it go too meanwhile, it is to Lose it and Assign it again, at next. nil: that ends the pipeline.
+	Again func(next int64)
 }
 
 // CommitError names the partitions whose offset could not be stored.

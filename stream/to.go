@@ -20,7 +20,8 @@ type Out[T any] struct {
 
 // Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
 // failed them all. It is never called twice at once for the same partition, and owns neither the slice nor its array afterwards. A sink may
-// also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the last Write.
+// also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the last Write; Check() error, what is wrong with its
+// configuration, which Build asks before anything connects; and String() string, its name.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }

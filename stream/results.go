@@ -1,0 +1,233 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+)
+
+// results is what CommitWith holds back of a partition, of a type that the run has forgotten.
+type results interface {
+	// end is how far a transaction may reach that begins at from: mark, or less where a result stands for records on both sides of it.
+	end(from, mark int64) int64
+	// prefix is the content of the next transaction; its next is from where there is none.
+	prefix(p *part, from, mark int64, size int) *prefix
+	// drop lets go of what was written: the results of records below an offset. It returns how many records they were.
+	drop(below int64) int64
+	// forget lets go of the results of records that will be worked on again, or are given up, and returns them. split: one of them stands for others too;
+	// alone: such a one stays.
+	forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool)
+}
+
+// prefix is the part that a partition has in a transaction.
+type prefix struct {
+	part       *part
+	from, next int64
+	left       int64     // records whose results are held back behind it
+	recs       []*record // of outs, one each
+	outs       any       // []Out[T]
+	value      func(i int) any
+}
+
+// resultsOf keeps results of a type, in the order in which they came: for one record, and for one lane, that is the order they have to keep.
+type resultsOf[T any] struct {
+	mu   sync.Mutex // guards kept; a leaf
+	kept []result[T]
+}
+
+// result is an element that waits for its transaction: of one record, or of the members of a batch, which lie in [lo, hi].
+type result[T any] struct {
+	r      *record
+	lo, hi int64
+	v      T
+}
+
+// linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
+// record whose results are not here.
+func linkResults[T any](st *step, next push[T]) any {
+	return push[T](func(w *worker, r *record, v *T) {
+		if r.dropped() {
+			r.abandon()
+			return
+		}
+		res := result[T]{r: r, v: *v}
+		res.lo, res.hi = r.span()
+		rs := r.part.state[st.state].(*resultsOf[T])
+		rs.mu.Lock()
+		rs.kept = append(rs.kept, res)
+		rs.mu.Unlock()
+		r.part.kept.Add(r.size())
+		next(w, r, v)
+	})
+}
+
+// span is the lowest and the highest offset of an element's records.
+func (r *record) span() (lo, hi int64) {
+	first := true
+	r.leaves(func(l *record) bool {
+		if at := l.offset(); first {
+			lo, hi, first = at, at, false
+		} else {
+			lo, hi = min(lo, at), max(hi, at)
+		}
+		return true
+	})
+	return lo, hi
+}
+
+func (rs *resultsOf[T]) end(from, mark int64) int64 {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.whole(from, mark)
+}
+
+// whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
+func (rs *resultsOf[T]) whole(from, mark int64) int64 {
+	for moved := true; moved && mark > from; {
+		moved = false
+		for i := range rs.kept {
+			if r := &rs.kept[i]; r.lo < mark && mark <= r.hi {
+				mark, moved = r.lo, true
+			}
+		}
+	}
+	return max(from, mark)
+}
+
+func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	pre := &prefix{part: p, from: from, next: rs.whole(from, mark)}
+	var in []result[T]
+	for _, r := range rs.kept {
+		if r.hi < pre.next {
+			in = append(in, r)
+		} else {
+			pre.left += r.r.size()
+		}
+	}
+	slices.SortStableFunc(in, func(a, b result[T]) int { return cmp.Compare(a.lo, b.lo) })
+	outs := make([]Out[T], 0, len(in))
+	records, hi := int64(0), from-1
+	for i, r := range in {
+		if r.lo > hi { // nothing before it stands for its record, or for one behind it: a transaction may end here
+			if records >= int64(size) {
+				pre.next = r.lo
+				for _, r := range in[i:] {
+					pre.left += r.r.size()
+				}
+				break
+			}
+			records += r.r.size()
+		}
+		hi = max(hi, r.hi)
+		outs = append(outs, Out[T]{Value: r.v})
+		pre.recs = append(pre.recs, r.r)
+	}
+	for i := range outs {
+		outs[i].Meta = pre.recs[i].meta()
+	}
+	pre.outs, pre.value = outs, func(i int) any { return outs[i].Value }
+	return pre
+}
+
+func (rs *resultsOf[T]) drop(below int64) (records int64) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.kept = slices.DeleteFunc(rs.kept, func(r result[T]) bool {
+		if r.hi < below {
+			records += r.r.size()
+		}
+		return r.hi < below
+	})
+	return records
+}
+
+func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.kept = slices.DeleteFunc(rs.kept, func(r result[T]) bool {
+		some, all := false, true
+		r.r.leaves(func(l *record) bool {
+			in := offsets[l.offset()]
+			some, all = some || in, all && in
+			return true
+		})
+		if some = some && (all || !alone); some {
+			forgotten, split = append(forgotten, r.r), split || !all
+		}
+		return some
+	})
+	return forgotten, split
+}
+
+// transactor is a Transactor whose element type was forgotten.
+type transactor interface {
+	restore(ctx context.Context, parts []TopicPartition) (map[TopicPartition]int64, error)
+	commit(ctx context.Context, pres []*prefix, group GroupMetadata) error
+	is() any
+}
+
+type transactorOf[T any] struct{ tx Transactor[T] }
+
+func (t transactorOf[T]) is() any { return t.tx }
+
+func (t transactorOf[T]) restore(ctx context.Context, parts []TopicPartition) (at map[TopicPartition]int64, err error) {
+	err = guarded(func() (err error) { at, err = t.tx.Restore(ctx, parts); return err })
+	return at, err
+}
+
+func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group GroupMetadata) error {
+	txn := Txn[T]{Offsets: make(map[TopicPartition]Range, len(pres)), Group: group}
+	for _, pre := range pres {
+		txn.Elems = append(txn.Elems, pre.outs.([]Out[T])...)
+		txn.Offsets[pre.part.tp] = Range{pre.from, pre.next}
+	}
+	return guarded(func() error { return t.tx.Commit(ctx, txn) })
+}
+
+// blame is which of the partitions of a failed transaction have to answer for it, each at the element that keeps it from being written: those that err
+// names, or all of them, at their first.
+func blame(err error, pres []*prefix) map[*part]int {
+	at := map[*part]int{}
+	n := 0
+	for _, pre := range pres {
+		n += len(pre.recs)
+	}
+	bad := failedOf(err, n)
+	i := 0
+	for _, pre := range pres {
+		for k := range pre.recs {
+			if _, found := slices.BinarySearch(bad, i); found {
+				if _, earlier := at[pre.part]; !earlier {
+					at[pre.part] = k
+				}
+			}
+			i++
+		}
+		if bad == nil {
+			at[pre.part] = 0
+		}
+	}
+	return at
+}
+
+// fencedOf is which of the partitions of a failed transaction have another owner; nil: err does not say so.
+func fencedOf(err error, pres []*prefix) map[*part]bool {
+	var fenced *FencedError
+	if !errors.As(err, &fenced) {
+		return nil
+	}
+	lost := map[*part]bool{}
+	for _, pre := range pres {
+		if len(fenced.Partitions) == 0 || slices.Contains(fenced.Partitions, pre.part.tp) {
+			lost[pre.part] = true
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	return lost
+}

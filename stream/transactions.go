@@ -1,0 +1,323 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// transactions is CommitWith at work: it decides when the finished prefix of which partition goes into a transaction. One goroutine decides (loop), one for
+// each transaction under way makes it (txn.go). A partition is in one transaction at a time.
+type transactions struct {
+	run     *run
+	st      *step
+	tx      transactor
+	apart   bool // each partition has transactions of its own
+	size    int64
+	wait    time.Duration
+	most    int           // partitions that take part at a time; 0: all
+	grouped *groupOffsets // nil: the transactor stores the group's offsets, or there is nowhere to
+	poke    chan struct{} // room for one: there may be something to do; never closed
+	stop    chan struct{} // closed by the run
+	total   atomic.Int64  // records finished since their last transaction began, of all partitions
+
+	mu      sync.Mutex             // guards what follows, and the turns of all partitions; taken before the ledger's, a results' and part.mu
+	active  int                    // partitions in a transaction
+	fences  map[TopicPartition]int // how often in a row another owner had written
+	changed chan struct{}          // closed and replaced when a transaction has ended
+}
+
+// turn is where a partition stands with its transactions.
+type turn struct {
+	finished atomic.Int64 // records since its last transaction began
+	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds; kept where there is a wait
+
+	// Guarded by transactions.mu.
+	from     int64                   // where the next transaction begins
+	cancel   context.CancelCauseFunc // ends the one under way; nil: there is none
+	failures int                     // in a row
+	retryAt  time.Time               // not to be tried before
+	urgent   bool                    // whatever there is goes now
+	given    error                   // why nothing more is tried: halted, or the pipeline fails
+}
+
+func newTransactions(r *run, n *node) *transactions {
+	t := &transactions{run: r, st: r.steps[n], tx: n.transact, size: int64(n.n), wait: n.wait, most: n.opts.maxPartitions,
+		poke: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}}
+	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
+		t.apart = a.PerPartition()
+	}
+	if !n.commitsGroup() && r.src.info().NoCommit == "" {
+		t.grouped = newGroupOffsets(r)
+	}
+	return t
+}
+
+// count is called for each record of p that has finished, and where its position moved over none.
+func (t *transactions) count(p *part) {
+	n, all := p.turn.finished.Add(1), t.total.Add(1)
+	if n == 1 && t.wait > 0 {
+		p.turn.since.Store(time.Now().UnixNano())
+	}
+	if p.flags.Load()&gone != 0 { // seen here, or letGo sees what was added
+		t.total.Add(-p.turn.finished.Swap(0))
+		return
+	}
+	if n == 1 && t.wait > 0 || (t.apart && n >= t.size || !t.apart && all >= t.size) || t.crowded(p) {
+		t.wakeUp()
+	}
+}
+
+// crowded reports whether what is held back takes so much of the budget that size may never be reached.
+func (t *transactions) crowded(p *part) bool { return p.kept.Load() >= int64(t.run.opts.records+1)/2 }
+
+func (t *transactions) wakeUp() {
+	select {
+	case t.poke <- struct{}{}:
+	default:
+	}
+}
+
+func (t *transactions) loop() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		timer.Stop()
+		if again := t.begin(time.Now()); !again.IsZero() {
+			timer.Reset(time.Until(again))
+		}
+		select {
+		case <-t.stop:
+			return
+		case <-t.poke:
+		case <-timer.C:
+		}
+	}
+}
+
+// begin starts the transactions that are due, and tells when to look again; zero: when poked.
+func (t *transactions) begin(now time.Time) (again time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	soonest := func(at time.Time) {
+		if again.IsZero() || at.Before(again) {
+			again = at
+		}
+	}
+	var ready []*part // have something to write
+	due := false      // one of them is due by itself
+	for _, p := range t.run.all() {
+		tn := &p.turn
+		if tn.cancel != nil || tn.given != nil || p.flags.Load()&gone != 0 || p.led.Watermark() <= tn.from {
+			continue
+		}
+		if now.Before(tn.retryAt) {
+			soonest(tn.retryAt)
+			continue
+		}
+		if t.dueAt(p, now, soonest) {
+			due = true
+		} else if t.apart {
+			continue
+		}
+		ready = append(ready, p)
+	}
+	if !t.apart && (t.active > 0 || !due && t.total.Load() < t.size) {
+		return again
+	}
+	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(a.turn.since.Load(), b.turn.since.Load()) })
+	if room := t.most - t.active; t.most > 0 && len(ready) > room {
+		ready = ready[:max(0, room)] // the others are looked at again when a transaction has ended
+	}
+	var pres []*prefix
+	for _, p := range ready {
+		if pre := t.take(p, now); pre != nil {
+			pres = append(pres, pre)
+		}
+	}
+	switch {
+	case len(pres) == 0:
+	case t.apart:
+		for _, pre := range pres {
+			t.start([]*prefix{pre})
+		}
+	default:
+		t.start(pres)
+	}
+	return again
+}
+
+// dueAt reports whether the partition is due by itself; if it will be, it says when.
+func (t *transactions) dueAt(p *part, now time.Time, at func(time.Time)) bool {
+	tn := &p.turn
+	n := tn.finished.Load()
+	if tn.urgent || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
+		return true
+	}
+	if n == 0 || t.wait == 0 {
+		return false
+	}
+	when := time.Unix(0, tn.since.Load()).Add(t.wait)
+	if !now.Before(when) {
+		return true
+	}
+	at(when)
+	return false
+}
+
+// take makes a partition's part of a transaction; nil: there is none after all. The caller holds mu.
+func (t *transactions) take(p *part, now time.Time) *prefix {
+	tn := &p.turn
+	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
+	pre := t.resultsOf(p).prefix(p, tn.from, p.led.Watermark(), int(t.size))
+	if pre.next == tn.from {
+		return nil
+	}
+	counted := seen - min(seen, pre.left)
+	tn.finished.Add(-counted)
+	t.total.Add(-counted)
+	tn.since.Store(now.UnixNano())
+	if pre.left == 0 {
+		tn.urgent = false
+	}
+	return pre
+}
+
+func (t *transactions) resultsOf(p *part) results { return p.state[t.st.state].(results) }
+
+// urge makes whatever is finished of partitions go at once.
+func (t *transactions) urge(ps []*part) {
+	t.mu.Lock()
+	for _, p := range ps {
+		p.turn.urgent = true
+	}
+	t.mu.Unlock()
+	t.wakeUp()
+}
+
+// now writes what is finished of partitions, and waits until that is committed or given up, or ctx ends. A nil transactions writes nothing.
+func (t *transactions) now(ctx context.Context, ps []*part) error {
+	if t == nil {
+		return nil
+	}
+	for {
+		t.urge(ps)
+		left, changed, err := t.pending(ps)
+		if !left {
+			t.grouped.now(ctx, ps)
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			t.cancel(ps, context.Cause(ctx))
+			t.await(ps, handlerGrace)
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// await waits until no partition is in a transaction, for a while.
+func (t *transactions) await(ps []*part, patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		t.mu.Lock()
+		under, changed := slices.ContainsFunc(ps, func(p *part) bool { return p.turn.cancel != nil }), t.changed
+		t.mu.Unlock()
+		if !under {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		}
+	}
+}
+
+// pending reports whether something finished of partitions is still to be written, when to look again, and why what is not will not be.
+func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range ps {
+		tn := &p.turn
+		switch {
+		case p.flags.Load()&gone != 0:
+		case tn.cancel != nil:
+			left = true
+		case t.resultsOf(p).end(tn.from, p.led.Watermark()) == tn.from:
+		case tn.given != nil:
+			err = fmt.Errorf("%v: %w", p.tp, tn.given)
+		default:
+			left = true
+		}
+	}
+	return left, t.changed, err
+}
+
+// cancel ends the transactions of partitions that are under way. It does not wait.
+func (t *transactions) cancel(ps []*part, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range ps {
+		if p.turn.cancel != nil {
+			p.turn.cancel(cause)
+		}
+	}
+}
+
+// letGo is the end of a partition: its transaction ends, and what was held back goes.
+func (t *transactions) letGo(p *part, cause error) {
+	if t == nil {
+		return
+	}
+	t.total.Add(-p.turn.finished.Swap(0))
+	t.cancel([]*part{p}, cause)
+	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
+	t.wakeUp()
+}
+
+// resumed is called when a halted partition goes on. What is worked on again will bring its results again; split: what is held back cannot be told
+// apart from them, so that the partition has to begin anew.
+func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resumption) (split bool) {
+	if t == nil {
+		return false
+	}
+	rs, skipped := t.resultsOf(p), map[int64]bool{}
+	if how == giveUp {
+		skipped[h.Meta.Offset] = true
+		delete(again, h.Meta.Offset)
+	}
+	forgotten, split := rs.forget(again, false)
+	t.mu.Lock()
+	tn := &p.turn
+	unwritten := tn.given != nil // it was a transaction that halted it
+	tn.given, tn.failures, tn.retryAt, tn.urgent = nil, 0, time.Time{}, true
+	t.mu.Unlock()
+	given, _ := rs.forget(skipped, !unwritten)
+	t.tellSkipped(given, h)
+	for _, r := range append(forgotten, given...) {
+		p.kept.Add(-r.size())
+	}
+	t.wakeUp()
+	return split
+}
+
+// tellSkipped says which records are given up besides the halted one: those whose results were one with its.
+func (t *transactions) tellSkipped(results []*record, h Halt) {
+	for _, r := range results {
+		r.leaves(func(l *record) bool {
+			if l.offset() != h.Meta.Offset {
+				f := h.Failure
+				f.Meta = l.meta()
+				t.run.emit(Skipped{f})
+			}
+			return true
+		})
+	}
+}
