@@ -37,6 +37,8 @@ type kafkaSource struct {
 	limits  map[fetch.TP]int64 // where partitions end that are read without a group; set before the first Assign
 	end     *countdown         // of those
 
+	stopReading context.CancelCauseFunc // ends Run with an error; set before the first Assign
+
 	mu       sync.Mutex                                    // guards what follows, and makes a change of assignment one step; not held while a partition drains
 	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
 	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
@@ -69,15 +71,19 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 	// The fetches outlive ctx: what is revoked at the end takes itself out of them. If they fail, reading ends with their error.
 	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFetching()
-	reading, stopReading := context.WithCancel(ctx)
-	defer stopReading()
+	reading, stopReading := context.WithCancelCause(ctx)
+	defer stopReading(nil)
+	s.stopReading = stopReading
 	var fetcher conc.WaitGroup
 	var fetchErr error // written before fetcher.Wait returns
 	fetcher.Go(func() {
-		defer stopReading()
+		defer stopReading(nil)
 		fetchErr = s.fetcher.Run(fetching)
 	})
 	err := read(reading)
+	if cause := context.Cause(reading); ctx.Err() == nil && cause != context.Canceled {
+		err = errors.Join(err, cause)
+	}
 	stopFetching()
 	fetcher.Wait()
 	return unlessStopped(ctx, errors.Join(fetchErr, err))

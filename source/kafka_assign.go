@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
@@ -18,17 +19,21 @@ func (s *kafkaSource) assign(ctx context.Context, as ...stream.Assignment) error
 
 // begin is assign for who holds mu.
 func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
+	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
 		as[i].Wake = func() { s.fetcher.Wake(tp) }
+		as[i].Again = func(next int64) {
+			s.again(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })
+		}
 	}
 	parts, err := s.in.Assign(ctx, as...)
 	if err != nil {
 		return err
 	}
-	for _, p := range parts {
+	for i, p := range parts {
 		tp := fetch.TP(p.TP())
-		s.live[tp] = p
+		s.live[tp], became[i] = p, p
 		var to fetch.Partition = feeding{p}
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
@@ -87,17 +92,37 @@ func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
 func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	cause := fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to)
+	p := s.anew(tp, to, cause, func(*stream.Partition[kafka.Message]) bool { return true })
+	if p != nil && p.Next() != to { // a transaction's offsets are kept elsewhere, and say where to go on
+		s.stopReading(fmt.Errorf("%v: the log ends before offset %d, which is stored with the transactions: remove that offset, or keep the offsets under another name",
+			stream.TopicPartition(tp), p.Next()))
+	}
+}
+
+var errAgain = errors.New("the pipeline begins it anew")
+
+// again begins a partition anew that the pipeline has let go by itself, unless it is not the one that is read now.
+func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.anew(tp, next, errAgain, same)
+}
+
+// anew loses a partition that is read, and begins it at next. nil: it was revoked or lost meanwhile, or could not be begun. The caller holds mu.
+func (s *kafkaSource) anew(tp fetch.TP, next int64, cause error, same func(*stream.Partition[kafka.Message]) bool) *stream.Partition[kafka.Message] {
 	p := s.live[tp]
-	if p == nil {
-		return // revoked or lost meanwhile
+	if p == nil || !same(p) {
+		return nil
 	}
 	s.fetcher.Remove(tp)
-	s.in.Lose(fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to), p)
+	s.in.Lose(cause, p)
 	delete(s.live, tp)
-	again := stream.Assignment{TopicPartition: stream.TopicPartition(tp), Next: to, Committed: -1}
-	if err := s.begin(context.Background(), []stream.Assignment{again}); err != nil {
-		s.in.Emit(stream.SourceEvent{TopicPartition: again.TopicPartition, Name: "reset failed", Err: err})
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: stream.TopicPartition(tp), Next: next, Committed: -1}}); err != nil {
+		s.stopReading(err)
+		return nil
 	}
+	return s.live[tp]
 }
 
 // fetchEvent passes an event of the fetch loops on.

@@ -89,6 +89,15 @@ func (s *kafkaSource) Commit(ctx context.Context, offsets map[stream.TopicPartit
 	return &stream.CommitError{Errs: failed}
 }
 
+// GroupMetadata implements stream.GroupSource.
+func (s *kafkaSource) GroupMetadata() stream.GroupMetadata {
+	if s.member == nil {
+		return stream.GroupMetadata{}
+	}
+	id := s.member.Identity()
+	return stream.GroupMetadata{Group: s.cfg.Group, Member: id.Member, Instance: s.cfg.InstanceID, Generation: id.Generation}
+}
+
 func plain(tps []group.TP) []fetch.TP {
 	out := make([]fetch.TP, len(tps))
 	for i, tp := range tps {

@@ -46,7 +46,11 @@ type result[T any] struct {
 
 // linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
 // record whose results are not here.
-func linkResults[T any](st *step, next push[T]) any {
+func linkResults[T any](st *step) any {
+	end := st.run.finish
+	if st.node.each { // what came to nothing above holds no lane
+		end = st.run.tx.hold
+	}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r.dropped() {
 			r.abandon()
@@ -59,7 +63,7 @@ func linkResults[T any](st *step, next push[T]) any {
 		rs.kept = append(rs.kept, res)
 		rs.mu.Unlock()
 		r.part.kept.Add(r.size())
-		next(w, r, v)
+		end(w, r)
 	})
 }
 

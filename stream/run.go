@@ -98,7 +98,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 		r.committer = newCommitter(r, p.commit)
 	}
 	r.finish = func(_ *worker, rec *record) { rec.done() }
-	if p.commit != nil && p.commit.each && !p.gated {
+	if p.commit != nil && p.commit.kind == kindCommit && p.commit.each && !p.gated {
 		r.finish = r.finishEach
 	}
 	r.makeSteps()

@@ -26,7 +26,7 @@ func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, op
 		n.transact = transactorOf[T]{tx}
 	}
 	n.keep = func(*step, *part) any { return &resultsOf[T]{} }
-	n.link = func(w *worker, st *step, next any) any { return linkResults(st, next.(push[T])) }
+	n.link = func(_ *worker, st *step, _ any) any { return linkResults[T](st) }
 	return then[T, T](s, n)
 }
 

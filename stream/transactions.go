@@ -3,7 +3,6 @@ package stream
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,7 +33,8 @@ type transactions struct {
 // turn is where a partition stands with its transactions.
 type turn struct {
 	finished atomic.Int64 // records since its last transaction began
-	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds; kept where there is a wait
+	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds
+	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
 
 	// Guarded by transactions.mu.
 	from     int64                   // where the next transaction begins
@@ -42,7 +42,7 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
-	given    error                   // why nothing more is tried: halted, or the pipeline fails
+	given    bool                    // nothing more is tried: it is halted, or the pipeline fails
 }
 
 func newTransactions(r *run, n *node) *transactions {
@@ -60,14 +60,14 @@ func newTransactions(r *run, n *node) *transactions {
 // count is called for each record of p that has finished, and where its position moved over none.
 func (t *transactions) count(p *part) {
 	n, all := p.turn.finished.Add(1), t.total.Add(1)
-	if n == 1 && t.wait > 0 {
+	if n == 1 {
 		p.turn.since.Store(time.Now().UnixNano())
 	}
 	if p.flags.Load()&gone != 0 { // seen here, or letGo sees what was added
 		t.total.Add(-p.turn.finished.Swap(0))
 		return
 	}
-	if n == 1 && t.wait > 0 || (t.apart && n >= t.size || !t.apart && all >= t.size) || t.crowded(p) {
+	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || p.turn.overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
 }
@@ -103,84 +103,92 @@ func (t *transactions) loop() {
 func (t *transactions) begin(now time.Time) (again time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	soonest := func(at time.Time) {
+	later := func(at time.Time) {
 		if again.IsZero() || at.Before(again) {
 			again = at
 		}
 	}
-	var ready []*part // have something to write
-	due := false      // one of them is due by itself
+	if !t.apart && t.active > 0 {
+		return again
+	}
+	var ready []*part // may take part
+	due := !t.apart && t.total.Load() >= t.size
 	for _, p := range t.run.all() {
 		tn := &p.turn
-		if tn.cancel != nil || tn.given != nil || p.flags.Load()&gone != 0 || p.led.Watermark() <= tn.from {
-			continue
-		}
-		if now.Before(tn.retryAt) {
-			soonest(tn.retryAt)
-			continue
-		}
-		if t.dueAt(p, now, soonest) {
+		switch {
+		case tn.cancel != nil, tn.given, p.flags.Load()&gone != 0:
+		case now.Before(tn.retryAt):
+			later(tn.retryAt)
+		case t.due(p, now, later):
 			due = true
-		} else if t.apart {
-			continue
+			ready = append(ready, p)
+		case !t.apart:
+			ready = append(ready, p) // where another is due
 		}
-		ready = append(ready, p)
 	}
-	if !t.apart && (t.active > 0 || !due && t.total.Load() < t.size) {
+	if !due {
 		return again
 	}
 	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(a.turn.since.Load(), b.turn.since.Load()) })
-	if room := t.most - t.active; t.most > 0 && len(ready) > room {
-		ready = ready[:max(0, room)] // the others are looked at again when a transaction has ended
-	}
 	var pres []*prefix
 	for _, p := range ready {
-		if pre := t.take(p, now); pre != nil {
+		if t.most > 0 && t.active+len(pres) == t.most {
+			break // the others are looked at when a transaction has ended
+		}
+		if pre := t.take(p, now, later); pre != nil {
 			pres = append(pres, pre)
 		}
 	}
-	switch {
-	case len(pres) == 0:
-	case t.apart:
-		for _, pre := range pres {
-			t.start([]*prefix{pre})
-		}
-	default:
+	if !t.apart && len(pres) > 0 {
 		t.start(pres)
+		return again
+	}
+	for _, pre := range pres {
+		t.start([]*prefix{pre})
 	}
 	return again
 }
 
-// dueAt reports whether the partition is due by itself; if it will be, it says when.
-func (t *transactions) dueAt(p *part, now time.Time, at func(time.Time)) bool {
+// due reports whether the partition is due by itself; if it will be, it says when.
+func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
 	tn := &p.turn
 	n := tn.finished.Load()
 	if tn.urgent || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
 		return true
 	}
-	if n == 0 || t.wait == 0 {
-		return false
-	}
-	when := time.Unix(0, tn.since.Load()).Add(t.wait)
-	if !now.Before(when) {
-		return true
-	}
-	at(when)
-	return false
+	return n > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
 }
 
-// take makes a partition's part of a transaction; nil: there is none after all. The caller holds mu.
-func (t *transactions) take(p *part, now time.Time) *prefix {
+// waited reports whether what has finished has waited that long; if not, it says when it will have.
+func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
+	when := time.Unix(0, tn.since.Load()).Add(wait)
+	if now.Before(when) {
+		later(when)
+		return false
+	}
+	return true
+}
+
+// barrenWait is how long offsets without results wait for some to go with, at least.
+const barrenWait = time.Second
+
+// take makes a partition's part of a transaction; nil: there is none yet. The caller holds mu.
+func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
 	tn := &p.turn
 	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
+	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
 	pre := t.resultsOf(p).prefix(p, tn.from, p.led.Watermark(), int(t.size))
 	if pre.next == tn.from {
+		return nil
+	}
+	if barren := len(pre.recs) == 0 && !tn.urgent; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
 		return nil
 	}
 	counted := seen - min(seen, pre.left)
 	tn.finished.Add(-counted)
 	t.total.Add(-counted)
 	tn.since.Store(now.UnixNano())
+	tn.overdue.Store(false)
 	if pre.left == 0 {
 		tn.urgent = false
 	}
@@ -206,10 +214,10 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 	}
 	for {
 		t.urge(ps)
-		left, changed, err := t.pending(ps)
+		left, changed := t.pending(ps)
 		if !left {
 			t.grouped.now(ctx, ps)
-			return err
+			return nil
 		}
 		select {
 		case <-changed:
@@ -240,24 +248,18 @@ func (t *transactions) await(ps []*part, patience time.Duration) {
 	}
 }
 
-// pending reports whether something finished of partitions is still to be written, when to look again, and why what is not will not be.
-func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}, err error) {
+// pending reports whether something finished of partitions is still to be written, and when to look again. What a halt or a failure keeps back is not: that
+// was said.
+func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range ps {
 		tn := &p.turn
-		switch {
-		case p.flags.Load()&gone != 0:
-		case tn.cancel != nil:
-			left = true
-		case t.resultsOf(p).end(tn.from, p.led.Watermark()) == tn.from:
-		case tn.given != nil:
-			err = fmt.Errorf("%v: %w", p.tp, tn.given)
-		default:
-			left = true
+		if p.flags.Load()&gone == 0 {
+			left = left || tn.cancel != nil || !tn.given && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
 		}
 	}
-	return left, t.changed, err
+	return left, t.changed
 }
 
 // cancel ends the transactions of partitions that are under way. It does not wait.
@@ -269,6 +271,36 @@ func (t *transactions) cancel(ps []*part, cause error) {
 			p.turn.cancel(cause)
 		}
 	}
+}
+
+// hold finishes a result where size is 1: the one that moves the watermark holds its lane until it is committed.
+func (t *transactions) hold(w *worker, r *record) {
+	p := r.part
+	_, last := r.span()
+	r.done()
+	if t.resultsOf(p).end(-1, p.led.Watermark()) <= last {
+		return // something before it, or one with it, is unfinished, and may be behind it in its lane
+	}
+	committed := p.ackOf(last + 1)
+	if committed == nil {
+		return
+	}
+	stop := p.stopped()
+	w.lend(func() {
+		select {
+		case <-committed:
+			return
+		case <-stop:
+		case <-p.ctx.Done():
+		}
+		if p.flags.Load()&frozen != 0 {
+			return // nothing is committed before the halt ends, and that waits until what is queued behind is dropped
+		}
+		select {
+		case <-committed:
+		case <-p.ctx.Done():
+		}
+	})
 }
 
 // letGo is the end of a partition: its transaction ends, and what was held back goes.
@@ -296,8 +328,8 @@ func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resump
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
 	tn := &p.turn
-	unwritten := tn.given != nil // it was a transaction that halted it
-	tn.given, tn.failures, tn.retryAt, tn.urgent = nil, 0, time.Time{}, true
+	unwritten := tn.given // it was a transaction that halted it
+	tn.given, tn.failures, tn.retryAt, tn.urgent = false, 0, time.Time{}, true
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !unwritten)
 	t.tellSkipped(given, h)

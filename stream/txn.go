@@ -177,22 +177,22 @@ func (t *transactions) decide(pre *prefix, at int, err error) {
 		}
 		t.st.watch(ctx, pol, f)
 		if pol.kind == haltPolicy {
-			t.giveIn(p, f.Err)
+			t.giveIn(p)
 			p.freeze(f)
 			return
 		}
 		break
 	}
-	t.giveIn(p, f.Err)
+	t.giveIn(p)
 	p.raise(closing)
 	t.run.emit(Failed{f})
 	t.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
 }
 
 // giveIn: nothing of the partition is written any more until it is resumed.
-func (t *transactions) giveIn(p *part, err error) {
+func (t *transactions) giveIn(p *part) {
 	t.mu.Lock()
-	p.turn.given = err
+	p.turn.given = true
 	t.mu.Unlock()
 }
 

@@ -3,6 +3,7 @@ package streamtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -14,6 +15,8 @@ import (
 var (
 	ErrCrashed = errors.New("streamtest: the member has crashed")
 	ErrEnded   = errors.New("streamtest: the member's pipeline does not run any more")
+
+	errAgain = errors.New("streamtest: the pipeline begins it anew")
 )
 
 // Member is one process of the group that reads a log: the source of one pipeline. What it is assigned, the test decides.
@@ -51,7 +54,7 @@ func (m *Member[T]) Source() stream.Option {
 
 // Assign gives partitions to the member, each at the group's committed offset. It waits until the member's pipeline runs.
 func (m *Member[T]) Assign(partitions ...int) error {
-	return m.do(func(s *session[T]) error { return s.assign(partitions) })
+	return m.do(func(s *session[T]) error { return s.assign(partitions, 0) })
 }
 
 // Revoke takes partitions back and waits until the member has drained and committed them, within (0: no bound but DrainTimeout).
@@ -150,6 +153,13 @@ func (m *Member[T]) Info() stream.SourceInfo {
 	return stream.SourceInfo{Name: "test log " + m.log.topic}
 }
 
+// GroupMetadata implements stream.GroupSource: every assignment is a generation of its own.
+func (m *Member[T]) GroupMetadata() stream.GroupMetadata {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return stream.GroupMetadata{Group: "streamtest", Member: fmt.Sprintf("%s-%p", m.log.topic, m), Generation: int32(m.given)}
+}
+
 // Commit implements stream.Source.
 func (m *Member[T]) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
 	m.mu.Lock()
@@ -194,7 +204,7 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 		for i := range all {
 			all[i] = i
 		}
-		if err := s.assign(all); err != nil {
+		if err := s.assign(all, 0); err != nil {
 			return err
 		}
 	}

@@ -33,24 +33,40 @@ type leave[T any] struct {
 // feedMax is how many records are handed over at a time.
 const feedMax = 256
 
-func (s *session[T]) assign(ns []int) error {
+// assign begins partitions at what the group has committed, or at least where they have come to without it.
+func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
-	for _, n := range ns {
+	became := make([]*stream.Partition[T], len(ns))
+	for i, n := range ns {
 		next, committed := s.m.log.position(n)
-		as = append(as, stream.Assignment{TopicPartition: s.tp(n), Next: next, Committed: committed, Wake: func() {
-			select {
-			case s.m.wake <- struct{}{}:
-			default:
-			}
-		}})
+		as = append(as, stream.Assignment{TopicPartition: s.tp(n), Next: max(next, least), Committed: committed,
+			Wake: func() {
+				select {
+				case s.m.wake <- struct{}{}:
+				default:
+				}
+			},
+			Again: func(next int64) {
+				_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) }) // a session that has ended begins nothing
+			}})
 	}
 	s.m.own(ns)
 	ps, err := s.in.Assign(s.ctx, as...)
 	s.had = s.had || len(ps) > 0
 	for i, p := range ps {
-		s.parts[ns[i]] = p
+		s.parts[ns[i]], became[i] = p, p
 	}
 	return err
+}
+
+// again begins a partition anew that the pipeline has let go by itself.
+func (s *session[T]) again(n int, next int64, was *stream.Partition[T]) error {
+	if s.parts[n] != was {
+		return nil
+	}
+	s.m.disowner([]int{n})()
+	s.in.Lose(errAgain, s.take([]int{n})...)
+	return s.assign([]int{n}, next)
 }
 
 func (s *session[T]) tp(n int) stream.TopicPartition {

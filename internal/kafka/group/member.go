@@ -15,6 +15,14 @@ type Membership interface {
 	Run(ctx context.Context) error
 	// Commit stores offsets and gives an error for each partition whose offset is not stored.
 	Commit(ctx context.Context, offsets map[TP]int64) map[TP]error
+	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of an old generation (KIP-447).
+	Identity() Identity
+}
+
+// Identity is who a member is now. Generation is -1 while it is nobody.
+type Identity struct {
+	Member     string
+	Generation int32
 }
 
 var _ Membership = (*Member)(nil)
@@ -146,6 +154,15 @@ func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
 		cancel()
 	}
 	wg.Wait()
+}
+
+// Identity implements Membership.
+func (m *Member) Identity() Identity {
+	t := m.current()
+	if t == nil {
+		return Identity{Generation: -1}
+	}
+	return Identity{t.id, t.generation}
 }
 
 func (m *Member) current() *term {

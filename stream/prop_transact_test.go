@@ -1,0 +1,302 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+// transfer is a random chain that ends in transactions, and a random history of its workers.
+type transfer struct {
+	parts, records      int
+	filter, spread      bool
+	batch               int // 0: none
+	group               int // none, partition, key
+	degree, size        int
+	wait                time.Duration
+	apart               bool
+	most, inFlight      int
+	failing, skip, halt bool // handlers fail now and then; what becomes of it then
+	refused, unanswered int  // transactions that fail, and that succeed and fail to say so: in percent
+	slow                bool // transactions take their time, and do not heed their context
+	ops                 []int
+	seed                uint64
+}
+
+func drawTransfer(t *rapid.T) transfer {
+	yes, n := rapid.Bool(), func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, name) }
+	return transfer{
+		parts: n("partitions", 1, 3), records: n("records", 1, 14), filter: yes.Draw(t, "filter"), spread: yes.Draw(t, "spread"),
+		batch: max(0, n("batch", -2, 3)), group: n("group", 0, 2), degree: n("degree", 1, 4), size: n("size", 1, 5),
+		wait:  rapid.SampledFrom([]time.Duration{0, 10 * time.Millisecond, time.Second}).Draw(t, "wait"),
+		apart: yes.Draw(t, "apart"), most: n("most", 0, 2), inFlight: rapid.SampledFrom([]int{1, 3, 100}).Draw(t, "in flight"),
+		failing: yes.Draw(t, "failing"), skip: yes.Draw(t, "skip"), halt: yes.Draw(t, "halt"),
+		refused: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "refused"), unanswered: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "unanswered"),
+		slow: yes.Draw(t, "slow"), ops: rapid.SliceOfN(rapid.IntRange(0, 6), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
+	}
+}
+
+// TestEachResultIsStoredExactlyOnce runs random chains into a store that keeps offsets and results together, through retries, halts, rebalances, losses, crashes
+// and zombies. Whatever happens, each record's results are stored once, those of a lane in order, and no transaction holds a result of a record that is
+// not in it.
+func TestEachResultIsStoredExactlyOnce(t *testing.T) {
+	cases(t, 1500)
+	rapid.Check(t, func(rt *rapid.T) {
+		tr := drawTransfer(rt)
+		var bad []string
+		synctest.Test(t, func(t *testing.T) { bad = tr.play(t) })
+		if len(bad) > 0 {
+			rt.Fatalf("%s\n%+v", strings.Join(bad, "\n"), tr)
+		}
+	})
+}
+
+// till is the world that a transfer happens in.
+type till struct {
+	transfer
+	log   *testLog
+	store *vault
+
+	mu     sync.Mutex // guards what follows
+	rnd    *rand.Rand
+	calm   bool // nothing fails any more
+	failed map[string]bool
+}
+
+func (w *till) chance(percent int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.calm && w.rnd.IntN(100) < percent
+}
+
+func (w *till) jitter() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(w.rnd.IntN(30)) * time.Millisecond
+}
+
+// handle takes a while, and fails the first time for some.
+func (w *till) handle(c ctx, v string) (string, error) {
+	select {
+	case <-time.After(w.jitter()):
+	case <-c.Done():
+		return "", context.Cause(c)
+	}
+	if w.failing && strings.HasSuffix(v, "3") {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.failed[v] && !w.calm || w.skip {
+			w.failed[v] = true
+			return "", errBoom
+		}
+	}
+	return v, nil
+}
+
+// Commit is the store's, with its troubles.
+func (w *till) commit(c ctx, tx stream.Txn[string]) error {
+	if w.chance(w.refused) {
+		return errBoom
+	}
+	if w.slow {
+		time.Sleep(w.jitter())
+		c = context.WithoutCancel(c)
+	}
+	err := w.store.Commit(c, tx)
+	if err == nil && w.chance(w.unanswered) {
+		return errors.New("no answer")
+	}
+	return err
+}
+
+type tillStore struct{ *till }
+
+func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error { return s.commit(c, tx) }
+func (s tillStore) PerPartition() bool                        { return s.apart }
+func (s tillStore) Restore(c ctx, ps []tp) (map[tp]int64, error) {
+	return s.store.Restore(c, ps)
+}
+
+func (w *till) chain() stream.Stream[string] {
+	s := input
+	if w.filter {
+		s = s.Filter(func(v string) bool { return !strings.HasSuffix(v, "1") })
+	}
+	if w.spread {
+		s = s.FlatMap(func(_ ctx, v string) (seq[string], error) {
+			return slices.Values([]string{v + "/1", v + "/2", v + "/3"}), nil
+		})
+	}
+	switch w.group {
+	case 1:
+		s = s.GroupByPartition()
+	case 2:
+		s = s.GroupByKey()
+	}
+	s = s.MapConcurrent(w.degree, w.handle)
+	switch {
+	case w.skip:
+		s = s.SkipOnError()
+	case w.halt:
+		s = s.HaltOnError()
+	default:
+		s = s.RetryOnError(every(5*time.Millisecond, 1000))
+	}
+	if w.batch > 0 {
+		s = s.Batch(w.batch, 50*time.Millisecond).Map(func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil })
+	}
+	var opts []stream.StepOption
+	if w.most > 0 {
+		opts = append(opts, stream.MaxPartitions(w.most))
+	}
+	return s.CommitWith(tillStore{w}, w.size, w.wait, opts...).RetryOnError(every(20*time.Millisecond, 2)).HaltOnError()
+}
+
+// teller is one worker.
+type teller struct {
+	m     *streamtest.Member[string]
+	p     *stream.Pipeline
+	stop  context.CancelFunc
+	ended chan error
+	parts map[int]bool
+}
+
+func (w *till) hire(t *testing.T) *teller {
+	m := w.log.Member()
+	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, cancel := context.WithCancel(t.Context())
+	te := &teller{m: m, p: p, stop: cancel, ended: make(chan error, 1), parts: map[int]bool{}}
+	go func() { te.ended <- p.Run(c) }()
+	return te
+}
+
+func (te *teller) leave() error {
+	te.stop()
+	return <-te.ended
+}
+
+func (tr transfer) play(t *testing.T) (bad []string) {
+	w := &till{transfer: tr, log: newLog(tr.parts), store: newVault(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}}
+	w.store.apart = tr.apart
+	for p := range tr.parts {
+		for i := range tr.records {
+			put(w.log, p, fmt.Sprintf("%c%d.%d", 'a'+i%3, p, i))
+		}
+	}
+	tellers := [2]*teller{w.hire(t), w.hire(t)}
+	for p := range tr.parts {
+		must(t, tellers[p%2].m.Assign(p))
+		tellers[p%2].parts[p] = true
+	}
+	for i, op := range tr.ops {
+		time.Sleep(w.jitter())
+		te, other := tellers[i%2], tellers[(i+1)%2]
+		held := slices.Sorted(maps.Keys(te.parts))
+		switch {
+		case op == 0: // a crash: everything goes to the other one
+			te.m.Crash()
+			tellers[i%2] = w.hire(t)
+			w.move(t, held, te, other)
+		case op == 1 && len(held) > 0: // given up by the group, and a zombie for a while
+			must(t, te.m.Lose(held[0]))
+			w.move(t, held[:1], te, other)
+		case op == 2 && len(held) > 0:
+			must(t, te.m.Revoke(0, held...))
+			w.move(t, held, te, other)
+		case op == 3 && len(held) > 0:
+			must(t, te.m.Revoke(5*time.Millisecond, held[0]))
+			w.move(t, held[:1], te, other)
+		default:
+			for _, h := range te.p.Halts() {
+				_ = te.p.Resume(h) // it may be another by now
+			}
+		}
+	}
+	w.mu.Lock()
+	w.calm = true
+	w.mu.Unlock()
+	for range 200 {
+		time.Sleep(100 * time.Millisecond)
+		for _, te := range tellers {
+			for _, h := range te.p.Halts() {
+				_ = te.p.Resume(h)
+			}
+		}
+	}
+	synctest.Wait()
+	for _, te := range tellers {
+		if err := te.leave(); err != nil && !errors.Is(err, stream.ErrDrain) { // a revoke may have had too little time
+			bad = append(bad, fmt.Sprintf("Run returned %v", err))
+		}
+	}
+	return append(bad, w.check()...)
+}
+
+func (w *till) move(t *testing.T, parts []int, from, to *teller) {
+	must(t, to.m.Assign(parts...))
+	for _, p := range parts {
+		delete(from.parts, p)
+		to.parts[p] = true
+	}
+}
+
+// check compares what is stored with what ought to be.
+func (w *till) check() (bad []string) {
+	bad = w.store.faults()
+	times := map[string]int{}
+	last := map[string]int{} // of a key of a partition: the last record stored
+	for _, v := range w.store.stored() {
+		for _, one := range strings.Split(v, "+") {
+			times[one]++
+			record, _, _ := strings.Cut(one, "/")
+			lane, i, _ := strings.Cut(record, ".")
+			if w.group == 1 {
+				lane = lane[1:]
+			}
+			n := 0
+			fmt.Sscan(i, &n)
+			if w.group > 0 && n < last[lane] {
+				bad = append(bad, fmt.Sprintf("%s is stored behind record %d of its lane", one, last[lane]))
+			}
+			last[lane] = n
+		}
+	}
+	for p := range w.parts {
+		for i := range w.records {
+			v := fmt.Sprintf("%c%d.%d", 'a'+i%3, p, i)
+			results := []string{v}
+			if w.spread {
+				results = []string{v + "/1", v + "/2", v + "/3"}
+			}
+			for _, one := range results {
+				want := 1
+				if w.filter && strings.HasSuffix(v, "1") || w.failing && w.skip && strings.HasSuffix(one, "3") {
+					want = 0
+				}
+				if times[one] != want {
+					bad = append(bad, fmt.Sprintf("%s is stored %d times, want %d", one, times[one], want))
+				}
+			}
+		}
+		if at := w.store.at[tp{Topic: "t", Partition: p}]; at != int64(w.records) {
+			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, want %d", p, at, w.records))
+		}
+	}
+	return bad
+}

@@ -1,0 +1,152 @@
+package stream_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+type tp = stream.TopicPartition
+
+// vault is a Transactor in memory: a database that keeps results and offsets together, and outlives the workers that write to it.
+type vault struct {
+	mu     sync.Mutex
+	at     map[tp]int64
+	txns   []stream.Txn[string]
+	before []func(stream.Txn[string]) error // what the next Commits return, and store nothing; nil: go on
+	after  []func(stream.Txn[string]) error // what they return having stored
+	holds  chan struct{}
+	apart  bool // a transaction a partition
+	inside int
+	most   int
+	wrong  []string
+}
+
+func newVault() *vault { return &vault{at: map[tp]int64{}} }
+
+func (b *vault) PerPartition() bool { return b.apart }
+
+func (b *vault) Restore(_ context.Context, parts []tp) (map[tp]int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := map[tp]int64{}
+	for _, p := range parts {
+		if offset, ok := b.at[p]; ok {
+			at[p] = offset
+		}
+	}
+	return at, nil
+}
+
+func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
+	b.mu.Lock()
+	b.inside++
+	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart {
+		b.wrong = append(b.wrong, "two Commits at once")
+	}
+	if b.apart && len(tx.Offsets) != 1 {
+		b.wrong = append(b.wrong, fmt.Sprintf("%d partitions in one transaction", len(tx.Offsets)))
+	}
+	hold := b.holds
+	b.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inside--
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := next(&b.before, tx); err != nil {
+		return err
+	}
+	for p, r := range tx.Offsets {
+		if old, ok := b.at[p]; ok && old != r.From {
+			return &stream.FencedError{Partitions: []tp{p}, Err: fmt.Errorf("%d is stored, %d was expected", old, r.From)}
+		}
+	}
+	for _, e := range tx.Elems {
+		if r := tx.Offsets[e.Meta.TP()]; e.Meta.Offset < r.From || e.Meta.Offset >= r.Next {
+			b.wrong = append(b.wrong, fmt.Sprintf("%v is not in %v", e.Meta, r))
+		}
+	}
+	for p, r := range tx.Offsets {
+		b.at[p] = r.Next
+	}
+	b.txns = append(b.txns, tx)
+	return next(&b.after, tx)
+}
+
+func next(fs *[]func(stream.Txn[string]) error, tx stream.Txn[string]) error {
+	if len(*fs) == 0 {
+		return nil
+	}
+	f := (*fs)[0]
+	*fs = (*fs)[1:]
+	if f == nil {
+		return nil
+	}
+	return f(tx)
+}
+
+// refuse makes the next Commits fail.
+func (b *vault) refuse(errs ...error) *vault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, err := range errs {
+		b.before = append(b.before, func(stream.Txn[string]) error { return err })
+	}
+	return b
+}
+
+// hold makes Commits wait until the returned func is called, or their context ends.
+func (b *vault) hold() (release func()) {
+	ch := make(chan struct{})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.holds = ch
+	return sync.OnceFunc(func() { close(ch) })
+}
+
+// stored is the results in the order in which they were stored.
+func (b *vault) stored() (vs []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, tx := range b.txns {
+		for _, e := range tx.Elems {
+			vs = append(vs, e.Value)
+		}
+	}
+	return vs
+}
+
+// written is each transaction: what it moved and what it held.
+func (b *vault) written() (txns []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, tx := range b.txns {
+		s := ""
+		for _, p := range slices.SortedFunc(maps.Keys(tx.Offsets), func(a, b tp) int { return a.Partition - b.Partition }) {
+			s += fmt.Sprintf("%d:[%d,%d) ", p.Partition, tx.Offsets[p].From, tx.Offsets[p].Next)
+		}
+		for _, e := range tx.Elems {
+			s += e.Value + " "
+		}
+		txns = append(txns, s[:len(s)-1])
+	}
+	return txns
+}
+
+func (b *vault) faults() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.wrong)
+}
