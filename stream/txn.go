@@ -31,8 +31,9 @@ func (t *transactions) start(pres []*prefix) {
 	t.run.spawn(func() {
 		defer cancel(errTxnOver)
 		x := &txn{ctx, pres}
-		began := time.Now()
-		t.end(x, t.attempt(x), time.Since(began))
+		began := clock()
+		err := t.attempt(x)
+		t.end(x, err, clock()-began)
 	})
 }
 
@@ -53,12 +54,13 @@ func (t *transactions) attempt(x *txn) error {
 	if len(all.joint.members) == 0 { // offsets alone are no call of the step
 		return t.tx.commit(x.ctx, x.pres, group)
 	}
-	return t.st.dressed(all, attempt, func(ctx context.Context) error {
+	_, err := t.st.dressed(all, attempt, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(errTxnOver)
 		defer context.AfterFunc(x.ctx, func() { cancel(context.Cause(x.ctx)) })()
 		return t.tx.commit(ctx, x.pres, group)
 	})
+	return err
 }
 
 // end notes how a transaction went, and wakes who waits for that.
@@ -66,7 +68,7 @@ func (t *transactions) end(x *txn, err error, took time.Duration) {
 	if err == nil {
 		t.succeed(x, took)
 	} else {
-		t.fail(x, err)
+		t.fail(x, err, took)
 	}
 	t.mu.Lock()
 	for _, pre := range x.pres {
@@ -104,7 +106,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 }
 
 // fail lets the policies decide about the partitions that are to blame; the others are due again, without them.
-func (t *transactions) fail(x *txn, err error) {
+func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	if x.ctx.Err() != nil {
 		t.again(x) // a partition was lost, or the run is over: that says nothing of the others
 		return
@@ -120,7 +122,7 @@ func (t *transactions) fail(x *txn, err error) {
 	t.again(x)
 	for _, pre := range x.pres {
 		if at, ok := guilty[pre.part]; ok {
-			t.decide(pre, at, err)
+			t.decide(pre, at, err, took)
 		}
 	}
 }
@@ -135,7 +137,7 @@ func (t *transactions) again(x *txn) {
 }
 
 // decide asks the policies below CommitWith about a partition whose transaction failed.
-func (t *transactions) decide(pre *prefix, at int, err error) {
+func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration) {
 	p, tn := pre.part, &pre.part.turn
 	if p.flags.Load()&gone != 0 {
 		return
@@ -144,11 +146,11 @@ func (t *transactions) decide(pre *prefix, at int, err error) {
 	tn.failures++
 	attempt := tn.failures
 	t.mu.Unlock()
-	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Err: err}
+	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}
 	var ctx context.Context = p.ctx
 	if len(pre.recs) > 0 {
 		r := pre.recs[at]
-		f = t.st.failures(r, attempt, err, func() any { return pre.value(at) })[0]
+		f = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[0]
 		ctx = r
 	}
 	for _, pol := range t.st.policies {
