@@ -47,6 +47,15 @@ func TestBuildRefuses(t *testing.T) {
 			want: []string{"HaltOnError: below a batch across partitions it cannot say which partition to freeze"}},
 		"a batch across partitions above a commit with work below": {chain: s.Batch(2, 0, stream.AcrossPartitions()).CommitEach().Serial(pass),
 			want: []string{"CommitEach: a batch across partitions cannot wait for its commits"}},
+		"a nil Transactor":           {chain: s.CommitWith(nil, 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
+		"CommitWith 0":               {chain: s.CommitWith(newVault(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
+		"work below CommitWith":      {chain: s.CommitWith(newVault(), 1, 0).Serial(pass), want: []string{"CommitWith: work stands below it, which no transaction would hold: end the chain with CommitWith"}},
+		"a skip below CommitWith":    {chain: s.CommitWith(newVault(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up results that are finished"}},
+		"a letter below CommitWith":  {chain: s.CommitWith(newVault(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up results that are finished"}},
+		"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newVault(), 1, 0), want: []string{"CommitWith: a second commit"}},
+		"CommitWith across":          {chain: s.Batch(2, 0, stream.AcrossPartitions()).CommitWith(vaultOfBatches{}, 1, 0), want: []string{"CommitWith: a batch across partitions has no place"}},
+		"a wrong transactor":         {chain: s.CommitWith(wrongVault{}, 1, 0), want: []string{"boom"}},
+		"no group for a transactor":  {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitWith(wrongVault{}, 1, 0), want: []string{"CommitWith: there is nowhere to commit", "boom"}},
 		"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
 		"CommitEvery in the past":    {chain: s.CommitEvery(1, -time.Second), want: []string{"CommitEvery: a wait of -1s"}},
 		"Concurrent 0":               {chain: s.Concurrent(0, pass), want: []string{"Concurrent(pass): 0 at a time: n is at least 1"}},
@@ -163,5 +172,23 @@ func TestBuildConnectsToNothing(t *testing.T) {
 	}
 	if opened != 1 {
 		t.Errorf("the source was made %d times", opened)
+	}
+}
+
+// wrongVault is a Transactor that is configured wrong, and would store the group's offsets.
+type wrongVault struct{ *vault }
+
+func (wrongVault) Check() error       { return &stream.BuildError{What: "boom"} }
+func (wrongVault) CommitsGroup() bool { return true }
+
+type vaultOfBatches struct{}
+
+func (vaultOfBatches) Restore(context.Context, []tp) (map[tp]int64, error) { return nil, nil }
+func (vaultOfBatches) Commit(context.Context, stream.Txn[[]string]) error  { return nil }
+
+func TestBuildAcceptsATransactionWithoutAGroup(t *testing.T) {
+	s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
+	if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
+		t.Error(err)
 	}
 }

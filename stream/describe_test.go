@@ -54,6 +54,8 @@ func TestDescribe(t *testing.T) {
 			Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
 		"at-most-once": s.Serial(pass).CommitEvery(10, 0).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
 		"no-degree":    s.Map(decode),
+		"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
+			CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := chain.Build(stream.Named("billing"))
