@@ -1,4 +1,4 @@
-// Package sink has where elements go, by the word To: Kafka writes them to a topic, Slice collects them, Chan sends them on, Func writes them with a
+// Package sink has where elements go, by the word To: Kafka writes them to a topic, DeadLetter failed records with their reasons, Slice collects them, Chan sends them on, Func writes them with a
 // function of yours.
 //
 // A sink of your own is anything with stream.Sink's Write: it gets what has queued, up to 1,000 elements of one partition in their order, and returns once

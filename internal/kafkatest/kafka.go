@@ -43,8 +43,14 @@ func Name(prefix string) string { return prefix + "-" + strings.ToLower(rand.Tex
 // config lines are "key=value", such as "cleanup.policy=compact".
 func (k *Kafka) Topic(partitions int, config ...string) string {
 	k.t.Helper()
+	return k.TopicNamed(Name("topic"), partitions, config...)
+}
+
+// TopicNamed is Topic with a name that something has to have. It returns the name.
+func (k *Kafka) TopicNamed(name string, partitions int, config ...string) string {
+	k.t.Helper()
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = Name("topic"), int32(partitions), 1
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(partitions), 1
 	for _, line := range config {
 		name, value, _ := strings.Cut(line, "=")
 		c := kmsg.NewCreateTopicsRequestTopicConfig()

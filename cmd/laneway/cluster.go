@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+)
+
+// cluster is how to reach Kafka, as flags say it.
+type cluster struct {
+	brokers, ca, user, mechanism string
+	tls                          bool
+}
+
+// passwordVariable holds the password: in a flag, everybody on the machine could read it.
+const passwordVariable = "LANEWAY_PASSWORD"
+
+func (c *cluster) flags(f *flag.FlagSet) {
+	f.StringVar(&c.brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "brokers to start from, host:port, separated by commas (KAFKA_BROKERS)")
+	f.BoolVar(&c.tls, "tls", false, "speak TLS")
+	f.StringVar(&c.ca, "ca", "", "a PEM `file` with the authority to trust; the system's by default")
+	f.StringVar(&c.user, "user", "", "log in with SASL as this user, with the password in "+passwordVariable)
+	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "how: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+}
+
+func (c *cluster) addrs() []string { return strings.Split(c.brokers, ",") }
+
+func (c *cluster) transport() (*kafka.Transport, error) {
+	t := &kafka.Transport{ClientID: "laneway"}
+	if c.tls || c.ca != "" {
+		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if c.ca != "" {
+		pem, err := os.ReadFile(c.ca)
+		if err != nil {
+			return nil, fmt.Errorf("-ca: %w", err)
+		}
+		t.TLS.RootCAs = x509.NewCertPool()
+		if !t.TLS.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("-ca: %s holds no PEM certificate", c.ca)
+		}
+	}
+	if c.user == "" {
+		return t, nil
+	}
+	password := os.Getenv(passwordVariable)
+	var err error
+	var m sasl.Mechanism
+	switch c.mechanism {
+	case "SCRAM-SHA-512":
+		m, err = scram.Mechanism(scram.SHA512, c.user, password)
+	case "SCRAM-SHA-256":
+		m, err = scram.Mechanism(scram.SHA256, c.user, password)
+	case "PLAIN":
+		m = plain.Mechanism{Username: c.user, Password: password}
+	default:
+		err = fmt.Errorf("-mechanism %s is none of SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN", c.mechanism)
+	}
+	t.SASL = m
+	return t, err
+}
+
+// left is what a group has not read of a topic yet, by partition.
+func (c *cluster) left(ctx context.Context, t *kafka.Transport, topic, group string) (map[stream.TopicPartition]source.Span, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	defer t.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(c.addrs()...), Transport: t}
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
+	if err != nil {
+		return nil, fmt.Errorf("asking for the partitions of %s: %w", topic, err)
+	}
+	if len(meta.Topics) == 0 {
+		return nil, fmt.Errorf("the cluster tells nothing of topic %s", topic)
+	}
+	if err := meta.Topics[0].Error; err != nil {
+		return nil, fmt.Errorf("topic %s: %w", topic, err)
+	}
+	var partitions []int
+	for _, p := range meta.Topics[0].Partitions {
+		partitions = append(partitions, p.ID)
+	}
+	stored, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: partitions}})
+	if err == nil && !errors.Is(stored.Error, kafka.GroupIdNotFound) { // it has not read anything yet
+		err = stored.Error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking what group %s has read of %s: %w", group, topic, err)
+	}
+	spans := map[stream.TopicPartition]source.Span{}
+	for _, p := range partitions {
+		spans[stream.TopicPartition{Topic: topic, Partition: p}] = source.Span{From: source.Earliest, To: source.Latest}
+	}
+	for _, p := range stored.Topics[topic] {
+		if p.Error != nil {
+			err = errors.Join(err, fmt.Errorf("what group %s has read of %s[%d]: %w", group, topic, p.Partition, p.Error))
+		}
+		if p.CommittedOffset >= 0 {
+			spans[stream.TopicPartition{Topic: topic, Partition: p.Partition}] = source.Span{From: source.AtOffset(p.CommittedOffset), To: source.Latest}
+		}
+	}
+	return spans, err
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+)
+
+// progress counts what becomes of the letters, and shows it: on a terminal as it goes, elsewhere at the end.
+type progress struct {
+	topic    string
+	dry      bool
+	terminal bool
+	began    time.Time
+
+	mu     sync.Mutex // guards what follows, and keeps lines whole
+	out    io.Writer
+	counts [ops.NoLetter + 1]int64
+	left   int64 // -1: unknown
+}
+
+func newProgress(out io.Writer, topic string, dry bool) *progress {
+	p := &progress{topic: topic, dry: dry, began: time.Now(), out: out, left: -1}
+	if f, ok := out.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			p.terminal = info.Mode()&os.ModeCharDevice != 0
+		}
+	}
+	return p
+}
+
+// seen is called with each letter.
+func (p *progress) seen(m kafka.Message, l ops.Letter, what ops.Redriven) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[what]++
+	if !p.dry {
+		return
+	}
+	at := fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset)
+	switch what {
+	case ops.NotMatched:
+	case ops.NoLetter:
+		fmt.Fprintf(p.out, "%s  %v\n", at, what)
+	default:
+		fmt.Fprintf(p.out, "%s  %v: key %q from %s[%d]@%d, %s after %d attempts, %v: %s\n", at, what, m.Key, l.Topic, l.Partition, l.Offset, l.Step, l.Attempts, l.Failed.Format(time.RFC3339), line(l.Error))
+	}
+}
+
+// line is the beginning of s, on one line.
+func line(s string) string {
+	const most = 120
+	for i, r := range s {
+		if r == '\n' || i > most {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// watch runs the pipeline, looks at how it stands, and calls end when it is through.
+func (p *progress) watch(ctx context.Context, pipe *stream.Pipeline, end func()) error {
+	looking, stop := context.WithCancel(ctx)
+	var wg conc.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	wg.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-looking.Done():
+				return
+			case <-tick.C:
+			}
+			s := pipe.Snapshot()
+			p.show(s)
+			if through(s) {
+				end()
+			}
+		}
+	})
+	return pipe.Run(ctx)
+}
+
+func (p *progress) show(s stream.Snapshot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = 0
+	for _, q := range s.Partitions {
+		p.left += max(q.Lag, 0)
+	}
+	if p.terminal {
+		fmt.Fprintf(p.out, "\r\x1b[K%s; %d left", p.says(), p.left)
+	}
+}
+
+// end says what it came to.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal && !p.dry {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+	fmt.Fprintln(p.out, p.says())
+}
+
+func (p *progress) says() string {
+	took := time.Since(p.began)
+	verb := "sent back"
+	if p.dry {
+		verb = "would be sent back"
+	}
+	return fmt.Sprintf("%s: %d %s (%.0f/s), %d not matched, %d went round too often, %d no dead letters", p.topic,
+		p.counts[ops.SentBack], verb, float64(p.counts[ops.SentBack])/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.GoesRound], p.counts[ops.NoLetter])
+}

@@ -1,0 +1,162 @@
+package deadletter
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Letter is what a dead letter says of itself.
+type Letter struct {
+	Topic     string // where the record came from
+	Partition int
+	Offset    int64
+	Time      time.Time // the record's own; zero: it had none
+	Failed    time.Time // when it became a dead letter
+	Group     string    // whose worker failed; empty: it does not say
+	Step      string    // where
+	Error     string    // why, with what the error wraps
+	Types     string    // of the error and what it wraps, outermost first
+	Attempts  int
+	Stack     string // of a panic
+	Redriven  int    // how often it was sent back before it failed this time
+}
+
+const prefix = "laneway."
+
+const (
+	topic     = prefix + "origin.topic"
+	partition = prefix + "origin.partition"
+	offset    = prefix + "origin.offset"
+	recorded  = prefix + "origin.time"
+	group     = prefix + "group"
+	failed    = prefix + "failed"
+	step      = prefix + "step"
+	reason    = prefix + "error"
+	types     = prefix + "error.types"
+	attempts  = prefix + "attempts"
+	stack     = prefix + "stack"
+	redriven  = prefix + "redriven"
+)
+
+// What is the most of each that is written, in bytes.
+const (
+	mostName  = 256
+	mostError = 4 << 10
+	mostStack = 16 << 10
+	mostTypes = 1 << 10
+	// briefly is what is left of the long ones where the record itself leaves no room.
+	briefly = 256
+)
+
+// Sign is m's headers with those of l behind them. Those of an earlier death are replaced, but for the count of redrives. Brief leaves out the stack and
+// most of the error.
+func (l Letter) Sign(headers []kafka.Header, brief bool) []kafka.Header {
+	again := Redriven(headers)
+	out := Strip(headers)
+	add := func(key, value string, most int) {
+		if value != "" {
+			out = append(out, kafka.Header{Key: key, Value: []byte(cut(value, most))})
+		}
+	}
+	longest, deepest := mostError, mostStack
+	if brief {
+		longest, deepest = briefly, 0
+	}
+	add(topic, l.Topic, mostName)
+	add(partition, strconv.Itoa(l.Partition), mostName)
+	add(offset, strconv.FormatInt(l.Offset, 10), mostName)
+	add(recorded, stamp(l.Time), mostName)
+	add(failed, stamp(l.Failed), mostName)
+	add(group, l.Group, mostName)
+	add(step, l.Step, mostName)
+	add(attempts, strconv.Itoa(l.Attempts), mostName)
+	add(reason, l.Error, longest)
+	add(types, l.Types, min(mostTypes, longest))
+	if deepest > 0 {
+		add(stack, l.Stack, deepest)
+	}
+	if again > 0 {
+		out = append(out, count(again))
+	}
+	return out
+}
+
+// Read reads what a record's headers say; it is an error where they are not those of a dead letter.
+func Read(headers []kafka.Header) (l Letter, err error) {
+	said := map[string]string{}
+	for _, h := range headers {
+		if strings.HasPrefix(h.Key, prefix) {
+			said[h.Key] = string(h.Value)
+		}
+	}
+	if said[topic] == "" {
+		return l, fmt.Errorf("it is no dead letter: it has no header %s", topic)
+	}
+	var errs [3]error
+	l = Letter{Topic: said[topic], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers)}
+	l.Partition, errs[0] = strconv.Atoi(said[partition])
+	l.Offset, errs[1] = strconv.ParseInt(said[offset], 10, 64)
+	l.Attempts, errs[2] = strconv.Atoi(said[attempts])
+	for _, err := range errs {
+		if err != nil {
+			return l, fmt.Errorf("its headers are not those of a dead letter: %w", err)
+		}
+	}
+	l.Time, _ = time.Parse(time.RFC3339Nano, said[recorded]) // it may have had none
+	l.Failed, _ = time.Parse(time.RFC3339Nano, said[failed])
+	return l, nil
+}
+
+// Strip is headers without those of this package.
+func Strip(headers []kafka.Header) []kafka.Header {
+	out := make([]kafka.Header, 0, len(headers)+12)
+	for _, h := range headers {
+		if !strings.HasPrefix(h.Key, prefix) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Back is a dead letter's headers as they were, and the count of its redrives raised by one.
+func Back(headers []kafka.Header) []kafka.Header {
+	return append(Strip(headers), count(Redriven(headers)+1))
+}
+
+// Redriven is how often a record was sent back already.
+func Redriven(headers []kafka.Header) int {
+	for _, h := range headers {
+		if h.Key == redriven {
+			n, _ := strconv.Atoi(string(h.Value)) // what is no count counts for nothing
+			return n
+		}
+	}
+	return 0
+}
+
+func count(n int) kafka.Header { return kafka.Header{Key: redriven, Value: []byte(strconv.Itoa(n))} }
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// cut shortens s to n bytes, and never inside a character.
+func cut(s string, n int) string {
+	const dots = "…"
+	if len(s) <= n {
+		return s
+	}
+	n -= len(dots)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + dots
+}

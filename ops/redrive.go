@@ -1,0 +1,90 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/laneway-go/laneway/internal/deadletter"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+)
+
+// RedriveConfig says which dead letters are sent back. The zero value sends all, each three times at most.
+type RedriveConfig struct {
+	// Match chooses; nil: all. It is called concurrently.
+	Match func(kafka.Message, Letter) bool
+
+	// MaxTimes is how often a record may be sent back in its life, counted in its header laneway.redriven. Default 3. One that has failed that often again
+	// is passed over: sent back once more it would only go round.
+	MaxTimes int
+
+	// To is where the records go. Default: to the topic that each came from.
+	To string
+
+	// PerSecond is how many are sent back a second. Default 0: as fast as they are written.
+	PerSecond float64
+
+	// Seen is told what becomes of each; nil: nobody. It is called concurrently.
+	Seen func(kafka.Message, Letter, Redriven)
+}
+
+// Redriven is what Redrive does with a record.
+type Redriven int
+
+const (
+	SentBack   Redriven = iota // passed on, to be written
+	NotMatched                 // Match does not want it
+	GoesRound                  // it was sent back MaxTimes already
+	NoLetter                   // it has not the headers of a dead letter
+)
+
+func (r Redriven) String() string {
+	return [...]string{"sent back", "not matched", "goes round", "no dead letter"}[r]
+}
+
+// Redrive makes dead letters the records that they were, bound for the topic they came from: key, value, time and headers as they were, and one more header that
+// counts. 1→0..1: what is passed over is done. To(sink.Kafka) below writes them, and a commit below that makes sure that a record counts as sent back only
+// when it was:
+//
+//	source.Kafka(dlq).GroupByKey().Via(ops.Redrive(ops.RedriveConfig{})).To(sink.Kafka(sink.KafkaConfig{Brokers: brokers})).CommitEvery(100, time.Second)
+func Redrive(c RedriveConfig) stream.Pipe[kafka.Message, kafka.Message] {
+	if c.MaxTimes == 0 {
+		c.MaxTimes = 3
+	}
+	return func(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
+		chosen := s.Filter(c.wants)
+		if c.PerSecond != 0 {
+			chosen = chosen.Throttle(c.PerSecond, 1)
+		}
+		return chosen.Map(c.back, stream.Named("redrive"))
+	}
+}
+
+func (c *RedriveConfig) wants(m kafka.Message) bool {
+	l, err := LetterOf(m)
+	verdict := SentBack
+	switch {
+	case err != nil:
+		verdict = NoLetter
+	case c.Match != nil && !c.Match(m, l):
+		verdict = NotMatched
+	case l.Redriven >= c.MaxTimes:
+		verdict = GoesRound
+	}
+	if c.Seen != nil {
+		c.Seen(m, l, verdict)
+	}
+	return verdict == SentBack
+}
+
+func (c *RedriveConfig) back(_ context.Context, m kafka.Message) (kafka.Message, error) {
+	l, err := LetterOf(m)
+	if err != nil {
+		return m, stream.Permanent(fmt.Errorf("redriving %s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err))
+	}
+	m.Headers = deadletter.Back(m.Headers)
+	if m.Topic = c.To; m.Topic == "" {
+		m.Topic = l.Topic
+	}
+	return m, nil
+}
