@@ -55,9 +55,8 @@ func work(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	for n := range partitions {
-		if offsets := c.tape.Offsets()[n]; len(offsets) > 0 {
-			d.Say("handled  partition %d from %d to %d, %d records", n, offsets[0], offsets[len(offsets)-1], len(offsets))
-		}
+		offsets := c.tape.Offsets()[n]
+		d.Say("handled  partition %d: %d records %v", n, len(offsets), demo.Stretches(offsets))
 	}
 	return nil
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,7 +34,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	if err := awaitStatus(ctx, at[1]+"/readyz", 200); err != nil {
+	if err := demo.AwaitStatus(ctx, at[1]+"/readyz", 200); err != nil {
 		return err
 	}
 	inFlight := map[int]int64{} // the offset in work, by partition
@@ -46,7 +46,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		n, _ := strconv.Atoi(place[1])
 		inFlight[n], _ = strconv.ParseInt(place[2], 10, 64)
 	}
-	live, err := status(ctx, at[1]+"/livez")
+	live, err := demo.Status(ctx, at[1]+"/livez")
 	if err != nil {
 		return err
 	}
@@ -55,12 +55,12 @@ func run(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	began := time.Now()
-	if err := awaitStatus(ctx, at[1]+"/readyz", 503); err != nil {
+	if err := demo.AwaitStatus(ctx, at[1]+"/readyz", 503); err != nil {
 		return err
 	}
 	took := time.Since(began)
 	d.Check("not ready", took < time.Second, "/readyz was 503 after %v, with the %d still in work", took.Round(time.Millisecond), len(inFlight))
-	if live, err = status(ctx, at[1]+"/livez"); err != nil {
+	if live, err = demo.Status(ctx, at[1]+"/livez"); err != nil {
 		return err
 	}
 	d.Check("alive", live == 200, "/livez was %d in the drain", live)
@@ -103,8 +103,8 @@ func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[i
 	finished, nothingMore, exactly := true, true, true
 	for n := range partitions {
 		finished = finished && committed[n] == inFlight[n]+1
-		nothingMore = nothingMore && before[n] == stretch{0, inFlight[n]}
-		exactly = exactly && after[n] == stretch{committed[n], ends[n] - 1}
+		nothingMore = nothingMore && before[n] == demo.Stretch{From: 0, To: inFlight[n]}
+		exactly = exactly && after[n] == demo.Stretch{From: committed[n], To: ends[n] - 1}
 	}
 	d.Check("finished", finished, "what was in work was finished and committed: %v", committed)
 	d.Check("no more", nothingMore, "nothing was begun after it: %v", before)
@@ -112,51 +112,16 @@ func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[i
 	return d.CheckCommitted(ctx)
 }
 
-// stretch is the offsets that a worker has handled of a partition, each once and one after another.
-type stretch struct{ from, to int64 }
-
-func (s stretch) String() string { return fmt.Sprintf("%d…%d", s.from, s.to) }
-
-// handled is what a worker said that it has handled, by partition.
-func handled(p *demo.Process) map[int]stretch {
-	by := map[int]stretch{}
-	for _, m := range p.Said(`handled +partition (\d+) from (\d+) to (\d+), (\d+) records`) {
+// handled is what a worker said that it has handled, by partition: one stretch of each, and no record twice.
+func handled(p *demo.Process) map[int]demo.Stretch {
+	by := map[int]demo.Stretch{}
+	for _, m := range p.Said(`handled +partition (\d+): (\d+) records \[(\d+)…(\d+)\]`) {
 		var n, records int
-		var s stretch
-		_, err := fmt.Sscan(m[1]+" "+m[2]+" "+m[3]+" "+m[4], &n, &s.from, &s.to, &records)
-		if err == nil && s.to-s.from+1 == int64(records) {
+		var s demo.Stretch
+		_, err := fmt.Sscan(strings.Join(m[1:], " "), &n, &records, &s.From, &s.To)
+		if err == nil && s.To-s.From+1 == int64(records) {
 			by[n] = s
 		}
 	}
 	return by
-}
-
-func status(ctx context.Context, url string) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // as probes do
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
-}
-
-// awaitStatus asks as a probe does, only more often.
-func awaitStatus(ctx context.Context, url string, want int) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		got, err := status(ctx, url)
-		if err != nil || got == want {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s is %d, not %d: %w", url, got, want, context.Cause(ctx))
-		}
-	}
 }

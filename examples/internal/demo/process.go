@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,12 @@ type job struct {
 	Args    []string
 }
 
+// quietly begins what a worker says that is not to be shown.
+const quietly = "\t"
+
+// Note says something to whoever started this worker, without showing it.
+func (d *Demo) Note(format string, args ...any) { d.Say(quietly+format, args...) }
+
 // Process is a worker that runs in a process of its own.
 type Process struct {
 	name string
@@ -43,7 +50,7 @@ type Process struct {
 	ended chan struct{} // closed with it
 }
 
-// Start starts this program once more, as a worker process: its Work runs with args. What it says is printed behind its name. It ends with this run at the latest.
+// Start starts this program once more, as a worker process: its Work runs with args. What it says is printed behind its name, but for notes. It ends with this run at the latest.
 func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -73,9 +80,12 @@ func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	})
 	p.wg.Go(func() {
 		for said := bufio.NewScanner(out); said.Scan(); {
-			d.Say("  %s  %s", name, said.Text())
+			line, quiet := strings.CutPrefix(said.Text(), quietly)
+			if !quiet {
+				d.Say("  %s  %s", name, line)
+			}
 			p.mu.Lock()
-			p.lines = append(p.lines, said.Text())
+			p.lines = append(p.lines, line)
 			p.mu.Unlock()
 			select {
 			case p.more <- struct{}{}:

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, haltPartition) }
+
+func TestAHaltLastsUntilItIsEnded(t *testing.T) {
+	showsItsPoint(t, nil)
+}
+
+func TestAHaltLastsUntilItIsEndedOnRealKafka(t *testing.T) {
+	showsItsPoint(t, kafkatest.Real(t))
+}
+
+func showsItsPoint(t *testing.T, brokers []string) {
+	t.Helper()
+	demotest.Run(t, haltPartition, brokers,
+		`ok  halted     partitions 1 and 2 wait at their records 20 and 30`,
+		`ok  others     .* map\[0:100 1:20 2:30 3:100\]`,
+		`(?s)ok  not dead   /readyz was 503, /livez 200.*ok  not dead   /readyz was 503, /livez 200`,
+		`ok  restarted  .* map\[0:100 1:20 2:30 3:100\]`,
+		`ok  resumed    .* 80 records \[20…99\]`,
+		`ok  skipped    .* 69 records \[31…99\]`,
+		`ok  not twice `,
+		`ok  exit code  0`,
+		`ok  committed  .* lag 0`,
+	)
+}

@@ -1,0 +1,21 @@
+package demo
+
+import "fmt"
+
+// Stretch is offsets one after another.
+type Stretch struct{ From, To int64 }
+
+func (s Stretch) String() string { return fmt.Sprintf("%d…%d", s.From, s.To) }
+
+// Stretches cuts offsets where the next one does not follow.
+func Stretches(offsets []int64) []Stretch {
+	ss := []Stretch{}
+	for _, o := range offsets {
+		if n := len(ss); n > 0 && ss[n-1].To+1 == o {
+			ss[n-1].To = o
+			continue
+		}
+		ss = append(ss, Stretch{o, o})
+	}
+	return ss
+}
