@@ -3,11 +3,14 @@ package stream
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// committer is the one goroutine that commits: only watermarks, only what is news, one request at a time.
+// committer is the one goroutine that commits: only watermarks, only what is news, one request at a time. A partition whose commit is refused waits for its
+// next try by itself.
 type committer struct {
 	run      *run
 	each     bool
@@ -17,12 +20,28 @@ type committer struct {
 	poke     chan struct{} // room for one: there may be something to do; never closed
 	flushes  chan *flush   // never closed
 	stop     chan struct{} // closed by the run
+
+	// The loop's own:
+	start   time.Time // of its clock
+	due     moment    // when what was counted is committed, however little it is; 0: nothing is
+	refused map[*part]retry
+	open    []*flush
 }
 
-// flush asks for a commit of certain partitions now.
+// moment is a time of the committer's clock.
+type moment = time.Duration
+
+// retry is what a partition has whose last commit was refused.
+type retry struct {
+	failures int // in a row
+	next     moment
+}
+
+// flush asks for a commit of certain partitions now, again and again until nothing of them is left to commit or ctx ends.
 type flush struct {
 	ctx   context.Context
 	parts []*part
+	err   error      // of the last request
 	done  chan error // room for one
 }
 
@@ -33,7 +52,8 @@ const (
 
 func newCommitter(r *run, n *node) *committer {
 	return &committer{run: r, each: n.each, n: int64(n.n), wait: n.wait,
-		poke: make(chan struct{}, 1), flushes: make(chan *flush), stop: make(chan struct{})}
+		poke: make(chan struct{}, 1), flushes: make(chan *flush), stop: make(chan struct{}),
+		start: time.Now(), refused: map[*part]retry{}}
 }
 
 // look makes the committer look, where it commits as the watermark moves. A nil committer commits nothing.
@@ -69,70 +89,105 @@ func (c *committer) wakeUp() {
 
 func (c *committer) loop() {
 	timer := time.NewTimer(time.Hour)
-	timer.Stop()
 	defer timer.Stop()
-	armed, failures := false, 0
-	arm := func(d time.Duration) { timer.Reset(d); armed = true }
-	attempt := func(ctx context.Context, parts []*part) error {
-		counted := c.finished.Swap(0)
-		moved, err := c.commit(ctx, parts, failures+1)
-		if failures++; err == nil {
-			failures = 0
-		}
-		if !moved { // all that was counted lies behind something unfinished: it is due as soon as that is not
-			c.finished.Add(counted)
-			if counted > 0 && c.wait > 0 && !armed {
-				arm(c.wait)
-			}
-		}
-		return err
-	}
 	for {
-		due := false
+		timer.Stop()
+		if next := c.next(); next > 0 {
+			timer.Reset(next - c.clock())
+		}
 		select {
 		case <-c.stop:
 			return
 		case f := <-c.flushes:
-			err := c.insist(f, attempt)
-			f.done <- err
-			if err != nil { // what others have finished is due still
-				arm(backoff(failures))
+			for _, p := range f.parts {
+				delete(c.refused, p) // it is tried at once, whatever was before
 			}
-			continue
+			c.open = append(c.open, f)
 		case <-timer.C:
-			armed, due = false, true
 		case <-c.poke:
 		}
-		switch {
-		case due, failures == 0 && (c.each || c.finished.Load() >= c.n):
-			if err := attempt(c.run.commitCtx, c.run.all()); err != nil {
-				arm(backoff(failures))
-			}
-		case !armed && c.wait > 0 && c.finished.Load() > 0:
-			arm(c.wait)
+		c.open = slices.DeleteFunc(c.open, c.advance)
+		c.commitCounted()
+		c.retryRefused()
+	}
+}
+
+func (c *committer) clock() moment { return time.Since(c.start) }
+
+// next is when there is something to do by itself; 0: never.
+func (c *committer) next() (next moment) {
+	next = c.due
+	for p, r := range c.refused {
+		if p.flags.Load()&gone != 0 {
+			delete(c.refused, p)
+		} else if next == 0 || r.next < next {
+			next = r.next
 		}
 	}
+	return next
+}
+
+// advance makes a flush's next request, if it is time for that, and reports whether the flush is over.
+func (c *committer) advance(f *flush) (over bool) {
+	_, err := c.commit(f.ctx, f.parts)
+	if err != nil {
+		f.err = err
+	}
+	left := slices.ContainsFunc(f.parts, func(p *part) bool {
+		_, _, news := p.committable()
+		return news && p.flags.Load()&gone == 0
+	})
+	switch {
+	case !left:
+		f.done <- nil
+	case IsPermanent(err) || f.ctx.Err() != nil:
+		f.done <- f.err
+	default:
+		return false
+	}
+	return true
+}
+
+// commitCounted commits what has finished, if enough has or it has waited long enough.
+func (c *committer) commitCounted() {
+	switch n := c.finished.Load(); {
+	case c.each, n >= c.n, c.due > 0 && c.due <= c.clock():
+	case c.due == 0 && n > 0 && c.wait > 0:
+		c.due = c.clock() + c.wait
+		return
+	default:
+		return
+	}
+	counted := c.finished.Swap(0)
+	c.due = 0
+	if moved, _ := c.commit(c.run.commitCtx, c.run.all()); moved || counted == 0 {
+		return
+	}
+	c.finished.Add(counted) // all of it lies behind something unfinished: it is due as soon as that is not
+	if c.wait > 0 {
+		c.due = c.clock() + c.wait
+	}
+}
+
+// retryRefused tries those again whose time has come.
+func (c *committer) retryRefused() {
+	if len(c.refused) > 0 {
+		_, _ = c.commit(c.run.commitCtx, slices.Collect(maps.Keys(c.refused)))
+	}
+}
+
+// refuse notes that the commit of a partition was refused, and which attempt that was. The next one is made at a round moment of the clock, so that those that
+// wait go together.
+func (c *committer) refuse(p *part) (attempt int) {
+	r := c.refused[p]
+	r.failures++
+	r.next = (c.clock() + backoff(r.failures)).Truncate(commitRetry) + commitRetry
+	c.refused[p] = r
+	return r.failures
 }
 
 func backoff(failures int) time.Duration {
 	return min(commitRetry<<min(failures-1, 10), commitRetryMax)
-}
-
-// insist commits until it has succeeded or nobody waits any more.
-func (c *committer) insist(f *flush, attempt func(context.Context, []*part) error) error {
-	for n := 1; ; n++ {
-		err := attempt(f.ctx, f.parts)
-		if err == nil || IsPermanent(err) {
-			return err
-		}
-		timer := time.NewTimer(backoff(n))
-		select {
-		case <-timer.C:
-		case <-f.ctx.Done():
-			timer.Stop()
-			return err
-		}
-	}
 }
 
 // now commits what is finished of parts and waits for the acknowledgement, until ctx ends.
@@ -140,7 +195,8 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 	if c == nil {
 		return nil
 	}
-	f := &flush{ctx, parts, make(chan error, 1)}
+	f := &flush{ctx: ctx, parts: parts, done: make(chan error, 1)}
+	defer context.AfterFunc(ctx, c.wakeUp)()
 	select {
 	case c.flushes <- f:
 	case <-ctx.Done():
@@ -149,38 +205,33 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 	return <-f.done // bounded by ctx inside
 }
 
-// commit makes one request, if there is news. What was refused stays due. moved: some record was in it, not only where a partition begins.
-func (c *committer) commit(ctx context.Context, parts []*part, attempt int) (moved bool, err error) {
+// commit makes one request, if there is news that is not to wait for its next try. moved: some record was in it or is in such a wait, not only where a
+// partition begins.
+func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err error) {
 	offsets := map[TopicPartition]int64{}
 	owners, settled := map[TopicPartition]*part{}, map[*part]int64{}
 	for _, p := range parts {
-		if p.flags.Load()&gone != 0 {
+		offset, below, news := p.committable()
+		if !news || p.flags.Load()&gone != 0 {
+			delete(c.refused, p)
 			continue
 		}
-		if offset, below, news := p.committable(); news {
+		moved = moved || offset > p.begin
+		if r, waits := c.refused[p]; !waits || r.next <= c.clock() {
 			offsets[p.tp], owners[p.tp], settled[p] = offset, p, below
-			moved = moved || offset > p.begin
 		}
 	}
 	if len(offsets) == 0 {
-		return false, nil
+		return moved, nil
 	}
 	start := time.Now()
-	err = c.run.src.commit(ctx, offsets)
-	var partial *CommitError
-	if errors.As(err, &partial) {
-		for tp, e := range partial.Errs {
-			c.run.emit(CommitFailed{tp, e, attempt})
-			delete(offsets, tp)
-		}
-	} else if err != nil {
-		c.run.emit(CommitFailed{Err: err, Attempt: attempt})
-		clear(offsets)
-	}
+	err = c.run.src.commit(withOwners(ctx, owners), offsets)
+	c.sort(offsets, owners, err)
 	if len(offsets) > 0 {
 		c.run.emit(Committed{offsets, time.Since(start)}) // before what follows from it
 	}
 	for tp, offset := range offsets {
+		delete(c.refused, owners[tp])
 		owners[tp].stored(settled[owners[tp]])
 		owners[tp].acked(offset)
 	}
@@ -188,4 +239,29 @@ func (c *committer) commit(ctx context.Context, parts []*part, attempt int) (mov
 		c.run.fail(err)
 	}
 	return moved, err
+}
+
+// sort leaves in offsets what is stored, of assignments that still stand.
+func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicPartition]*part, err error) {
+	var some *CommitError
+	partial, attempt := errors.As(err, &some), 0
+	for tp := range offsets {
+		p, refusal := owners[tp], err
+		if partial {
+			refusal = some.Errs[tp]
+		}
+		if refusal != nil {
+			n := c.refuse(p)
+			attempt = max(attempt, n)
+			if partial {
+				c.run.emit(CommitFailed{tp, refusal, n})
+			}
+		}
+		if refusal != nil || p.flags.Load()&gone != 0 { // lost meanwhile: what is stored there now is another's
+			delete(offsets, tp)
+		}
+	}
+	if err != nil && !partial {
+		c.run.emit(CommitFailed{Err: err, Attempt: attempt})
+	}
 }

@@ -59,11 +59,11 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 		return
 	}
 	defer func() { <-g.turn }()
-	offsets := map[TopicPartition]int64{}
+	offsets, owners := map[TopicPartition]int64{}, map[TopicPartition]*part{}
 	g.mu.Lock()
 	for _, p := range ps {
 		if next, ok := g.next[p]; ok && p.flags.Load()&gone == 0 {
-			offsets[p.tp] = next
+			offsets[p.tp], owners[p.tp] = next, p
 		}
 	}
 	for p := range g.next { // told once, or never: the next transaction brings the next one
@@ -75,7 +75,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 	if len(offsets) == 0 {
 		return
 	}
-	err := g.run.src.commit(ctx, offsets)
+	err := g.run.src.commit(withOwners(ctx, owners), offsets)
 	var partial *CommitError
 	switch {
 	case errors.As(err, &partial):

@@ -14,6 +14,7 @@ import "context"
 //   - Commit stores, per partition, the offset to go on from. One call at a time. A nil error means that all are stored. A *CommitError
 //     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
 //     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
+//     Overtaken tells a request for an assignment that has ended from one for the next.
 //   - Info is asked once, before anything connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error

@@ -161,9 +161,9 @@ func (m *Member[T]) GroupMetadata() stream.GroupMetadata {
 }
 
 // Commit implements stream.Source.
-func (m *Member[T]) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
+func (m *Member[T]) Commit(ctx context.Context, offsets map[stream.TopicPartition]int64) error {
 	m.mu.Lock()
-	down, fail, asked := m.down, m.fail, maps.Clone(m.owned)
+	down, fail := m.down, m.fail
 	m.mu.Unlock()
 	if down {
 		return ErrCrashed
@@ -180,8 +180,8 @@ func (m *Member[T]) Commit(_ context.Context, offsets map[stream.TopicPartition]
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for tp, offset := range offsets {
-		now, still := m.owned[tp.Partition]
-		if !still || now != asked[tp.Partition] || refused != nil && refused.Errs[tp] != nil {
+		_, mine := m.owned[tp.Partition]
+		if !mine || stream.Overtaken(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
 			continue // refused, or lost meanwhile and none of its business any more
 		}
 		stored[tp] = offset

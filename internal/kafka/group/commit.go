@@ -10,8 +10,8 @@ import (
 // Commit stores the next offset to read of each partition, under this member's generation, and gives an error for each that is not stored;
 // an empty map means that all are. The errors:
 //
-//   - ErrLost: the partition was revoked or lost, or never assigned here; nothing was stored for it. If this call is the one to find out that
-//     the membership is lost, OnLost has been told by the time it returns.
+//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew (Overtaken); nothing was stored for it. If this
+//     call is the one to find out that the membership is lost, OnLost has been told by the time it returns.
 //   - *RetriableError: a later try may succeed. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
 //   - *FatalError: it never will, as when authorisation is missing.
 //
@@ -25,6 +25,7 @@ func (m *Member) Commit(ctx context.Context, offsets map[TP]int64) map[TP]error 
 	}
 	for try := 0; len(open) > 0; try++ {
 		t, joining := m.owned(open, failed)
+		m.dropOvertaken(ctx, open, failed)
 		if len(open) == 0 {
 			break
 		}
@@ -53,6 +54,17 @@ func (m *Member) owned(open map[TP]int64, failed map[TP]error) (t *term, joining
 		}
 	}
 	return m.term, m.joining
+}
+
+// dropOvertaken drops what an earlier assignment of a partition wants stored that is now this member's anew. It looks after owned has: OnLost returns
+// before a partition can be assigned again.
+func (m *Member) dropOvertaken(ctx context.Context, open map[TP]int64, failed map[TP]error) {
+	for tp := range open {
+		if m.cfg.Overtaken(ctx, tp) {
+			failed[tp] = &LostError{Group: m.cfg.Group, Err: errOvertaken}
+			delete(open, tp)
+		}
+	}
 }
 
 // commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells whether what is left in open should be tried again.

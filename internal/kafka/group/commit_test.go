@@ -1,6 +1,7 @@
 package group
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -58,6 +59,22 @@ func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
 	}
 	commits := c.GroupInfo("billing").Commits
 	if commits["group-orders"][0].Offset != 7 || commits["group-orders"][0].LeaderEpoch != -1 || len(commits["group-payments"]) > 0 {
+		t.Errorf("stored %v", commits)
+	}
+}
+
+func TestACommitOfAnOvertakenAssignmentIsNotSent(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cfg.Overtaken = func(_ context.Context, tp TP) bool { return tp == orders(1) }
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 9})
+	if len(failed) != 1 || !errors.Is(failed[orders(1)], ErrLost) {
+		t.Errorf("got %v", failed)
+	}
+	commits := c.GroupInfo("billing").Commits["group-orders"]
+	if _, stored := commits[1]; stored || commits[0].Offset != 7 {
 		t.Errorf("stored %v", commits)
 	}
 }

@@ -13,7 +13,7 @@ var ErrLost = errors.New("the partition is no longer this member's")
 // LostError is why membership or a partition was lost. It matches ErrLost.
 type LostError struct {
 	Group string
-	Err   error // a kafka.Error, errNotOwned or a *SessionExpiredError
+	Err   error // a kafka.Error, errNotOwned, errOvertaken or a *SessionExpiredError
 }
 
 func (e *LostError) Error() string {
@@ -21,7 +21,10 @@ func (e *LostError) Error() string {
 }
 func (e *LostError) Unwrap() []error { return []error{ErrLost, e.Err} }
 
-var errNotOwned = errors.New("it was revoked, lost or never assigned here")
+var (
+	errNotOwned  = errors.New("it was revoked, lost or never assigned here")
+	errOvertaken = errors.New("it was lost, and is assigned anew")
+)
 
 // SessionExpiredError tells that no heartbeat reached the coordinator for the whole session timeout, so that it must have given this member up.
 type SessionExpiredError struct{ Last error }
