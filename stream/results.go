@@ -33,14 +33,16 @@ type prefix struct {
 
 // resultsOf keeps results of a type, in the order in which they came: for one record, and for one lane, that is the order they have to keep.
 type resultsOf[T any] struct {
-	mu   sync.Mutex // guards kept; a leaf
+	mu   sync.Mutex // guards what follows; a leaf
 	kept []result[T]
+	wide int // how many of them have several records
 }
 
 // result is an element that waits for its transaction: of one record, or of the members of a batch, which lie in [lo, hi].
 type result[T any] struct {
 	r      *record
 	lo, hi int64
+	n      int64 // how many records
 	v      T
 }
 
@@ -56,13 +58,16 @@ func linkResults[T any](st *step) any {
 			r.abandon()
 			return
 		}
-		res := result[T]{r: r, v: *v}
+		res := result[T]{r: r, n: r.size(), v: *v}
 		res.lo, res.hi = r.span()
 		rs := r.part.state[st.state].(*resultsOf[T])
 		rs.mu.Lock()
 		rs.kept = append(rs.kept, res)
+		if res.n > 1 {
+			rs.wide++
+		}
 		rs.mu.Unlock()
-		r.part.kept.Add(r.size())
+		r.part.kept.Add(res.n)
 		end(w, r)
 	})
 }
@@ -89,7 +94,7 @@ func (rs *resultsOf[T]) end(from, mark int64) int64 {
 
 // whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
 func (rs *resultsOf[T]) whole(from, mark int64) int64 {
-	for moved := true; moved && mark > from; {
+	for moved := rs.wide > 0; moved && mark > from; {
 		moved = false
 		for i := range rs.kept {
 			if r := &rs.kept[i]; r.lo < mark && mark <= r.hi {
@@ -104,34 +109,36 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	pre := &prefix{part: p, from: from, next: rs.whole(from, mark)}
-	var in []result[T]
-	for _, r := range rs.kept {
-		if r.hi < pre.next {
-			in = append(in, r)
+	var in []int // of kept
+	for i := range rs.kept {
+		if r := &rs.kept[i]; r.hi < pre.next {
+			in = append(in, i)
 		} else {
-			pre.left += r.r.size()
+			pre.left += r.n
 		}
 	}
-	slices.SortStableFunc(in, func(a, b result[T]) int { return cmp.Compare(a.lo, b.lo) })
-	outs := make([]Out[T], 0, len(in))
+	slices.SortStableFunc(in, func(a, b int) int { return cmp.Compare(rs.kept[a].lo, rs.kept[b].lo) })
 	records, hi := int64(0), from-1
-	for i, r := range in {
+	for k, i := range in {
+		r := &rs.kept[i]
 		if r.lo > hi { // nothing before it stands for its record, or for one behind it: a transaction may end here
 			if records >= int64(size) {
 				pre.next = r.lo
-				for _, r := range in[i:] {
-					pre.left += r.r.size()
+				for _, i := range in[k:] {
+					pre.left += rs.kept[i].n
 				}
+				in = in[:k]
 				break
 			}
-			records += r.r.size()
+			records += r.n
 		}
 		hi = max(hi, r.hi)
-		outs = append(outs, Out[T]{Value: r.v})
-		pre.recs = append(pre.recs, r.r)
 	}
-	for i := range outs {
-		outs[i].Meta = pre.recs[i].meta()
+	outs := make([]Out[T], len(in))
+	pre.recs = make([]*record, len(in))
+	for k, i := range in {
+		r := &rs.kept[i]
+		outs[k], pre.recs[k] = Out[T]{r.v, r.r.meta()}, r.r
 	}
 	pre.outs, pre.value = outs, func(i int) any { return outs[i].Value }
 	return pre
@@ -142,11 +149,19 @@ func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	defer rs.mu.Unlock()
 	rs.kept = slices.DeleteFunc(rs.kept, func(r result[T]) bool {
 		if r.hi < below {
-			records += r.r.size()
+			records += r.n
+			rs.forgotten(r.n)
 		}
 		return r.hi < below
 	})
 	return records
+}
+
+// forgotten notes that a result of so many records goes. The caller holds mu.
+func (rs *resultsOf[T]) forgotten(records int64) {
+	if records > 1 {
+		rs.wide--
+	}
 }
 
 func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool) {
@@ -161,6 +176,7 @@ func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []
 		})
 		if some = some && (all || !alone); some {
 			forgotten, split = append(forgotten, r.r), split || !all
+			rs.forgotten(r.n)
 		}
 		return some
 	})

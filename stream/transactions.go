@@ -177,7 +177,11 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	tn := &p.turn
 	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
 	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
-	pre := t.resultsOf(p).prefix(p, tn.from, p.led.Watermark(), int(t.size))
+	mark := p.led.Watermark()
+	if mark <= tn.from {
+		return nil
+	}
+	pre := t.resultsOf(p).prefix(p, tn.from, mark, int(t.size))
 	if pre.next == tn.from {
 		return nil
 	}
