@@ -14,12 +14,13 @@ var keys = testbed.Keys
 
 // feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256.
 type feed struct {
-	n    int
-	wake chan struct{}
+	n       int
+	wake    chan struct{}
+	headers []kafka.Header // of each message
 }
 
 func messages(n int) stream.Stream[kafka.Message] {
-	return stream.From(func() stream.Source[kafka.Message] { return &feed{n, make(chan struct{}, 1)} })
+	return stream.From(func() stream.Source[kafka.Message] { return &feed{n: n, wake: make(chan struct{}, 1)} })
 }
 
 func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
@@ -49,7 +50,7 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
-			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now}
+			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now, Headers: f.headers}
 		}
 		off += len(c)
 		p.Feed(c, c, int64(off), int64(len(c))*8)
@@ -61,7 +62,14 @@ type chunk []kafka.Message
 
 func (c chunk) Meta(i int) stream.Meta {
 	m := &c[i]
-	return stream.Meta{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Time: m.Time}
+	meta := stream.Meta{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Time: m.Time}
+	if len(m.Headers) > 0 {
+		meta.Headers = make([]stream.Header, len(m.Headers))
+		for i, h := range m.Headers {
+			meta.Headers[i] = stream.Header(h)
+		}
+	}
+	return meta
 }
 func (c chunk) Key(i int) []byte   { return c[i].Key }
 func (c chunk) Offset(i int) int64 { return c[i].Offset }

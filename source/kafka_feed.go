@@ -24,8 +24,11 @@ func (m messages) Key(i int) []byte   { return m[i].Key }
 func (m messages) Meta(i int) stream.Meta {
 	k := &m[i]
 	meta := stream.Meta{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset, Key: k.Key, Time: k.Time}
-	for _, h := range k.Headers {
-		meta.Headers = append(meta.Headers, stream.Header(h))
+	if len(k.Headers) > 0 {
+		meta.Headers = make([]stream.Header, len(k.Headers))
+		for i, h := range k.Headers {
+			meta.Headers[i] = stream.Header(h)
+		}
 	}
 	return meta
 }

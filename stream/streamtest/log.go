@@ -45,7 +45,8 @@ func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *L
 	return l
 }
 
-// Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition, offset, key and time are set as by a broker.
+// Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition, offset, key and time are set as by a broker;
+// their headers are in the lineage too.
 func Kafka(topic string, partitions int) *Log[kafka.Message] {
 	return NewLog(topic, partitions, func(m *kafka.Message, meta stream.Meta) {
 		m.Topic, m.Partition, m.Offset, m.Time = meta.Topic, meta.Partition, meta.Offset, meta.Time
@@ -68,11 +69,22 @@ func (l *Log[T]) Append(partition int, key string, values ...T) int64 {
 		if l.stamp != nil {
 			l.stamp(&v, meta)
 		}
+		meta.Headers = headers(v)
 		p.entries = append(p.entries, entry[T]{meta, v})
 		p.end++
 	}
 	l.broadcast()
 	return p.end - 1
+}
+
+// headers are those of a value that has some: a Kafka message.
+func headers(v any) (hs []stream.Header) {
+	if m, ok := v.(kafka.Message); ok {
+		for _, h := range m.Headers {
+			hs = append(hs, stream.Header(h))
+		}
+	}
+	return hs
 }
 
 // AppendGap adds n offsets without records to a partition, as compaction and control records leave them.

@@ -1,0 +1,52 @@
+package ops
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// sample draws the records whose steps are timed: all of them, or where more come than wanted one of 2ⁿ.
+type sample struct {
+	mask atomic.Uint32 // 2ⁿ-1
+	n    atomic.Int64  // taken since since
+	at   atomic.Int64  // when that was, as time since born
+	born time.Time
+}
+
+const (
+	samplesWanted = 1000 // a second
+	samplesLook   = 256  // after so many it is seen how fast they come
+	maskMost      = 1<<16 - 1
+)
+
+func (s *sample) start() { s.born = time.Now() }
+
+func (s *sample) draw() bool {
+	mask := s.mask.Load()
+	return mask == 0 || rand.Uint32()&mask == 0
+}
+
+// taken counts one that was drawn.
+func (s *sample) taken() {
+	if s.n.Add(1)%samplesLook == 0 {
+		s.adapt(0)
+	}
+}
+
+// adapt makes draws rarer or more frequent, if that was not done for a while.
+func (s *sample) adapt(while time.Duration) {
+	now, before := int64(time.Since(s.born)), s.at.Load()
+	if now-before < int64(while) || !s.at.CompareAndSwap(before, now) {
+		return
+	}
+	rate := float64(s.n.Swap(0)) / time.Duration(max(now-before, 1)).Seconds()
+	mask := s.mask.Load()
+	for rate > 2*samplesWanted && mask < maskMost {
+		rate, mask = rate/2, mask<<1|1
+	}
+	for rate < samplesWanted/2 && mask > 0 {
+		rate, mask = rate*2, mask>>1
+	}
+	s.mask.Store(mask)
+}

@@ -1,0 +1,214 @@
+package ops_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+func explode(context.Context, kafka.Message) (kafka.Message, error) { panic("explode") }
+
+func unusables() map[string]stream.Observer {
+	taken := prometheus.NewRegistry()
+	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "laneway_halted", Help: "somebody else's"}))
+	return map[string]stream.Observer{
+		"Log of nothing": ops.Log(nil), "LogSlog of nothing": ops.LogSlog(nil), "Trace of nothing": ops.Trace(nil), "Measure of nothing": ops.Measure(nil),
+		"Measure where a name is taken": ops.Measure(taken),
+	}
+}
+
+// exposes checks metrics, given without their help.
+func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	promhttp.HandlerFor(r, promhttp.HandlerOpts{}).ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	got := rec.Body.String()
+	for _, w := range want {
+		if !strings.Contains("\n"+got, "\nlaneway_"+w+"\n") {
+			name, _, _ := strings.Cut(w, "{")
+			var there []string
+			for s := range strings.Lines(got) {
+				if strings.HasPrefix(s, "laneway_"+name) {
+					there = append(there, s)
+				}
+			}
+			t.Errorf("%s is not exposed; there is\n%s", w, strings.Join(there, ""))
+		}
+	}
+}
+
+func TestMeasureTellsHowItStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
+		put(l, 0, "a", "bad", "c")
+		put(l, 1, "a", "once", "skip", "d")
+		work := failing(map[string]int{"bad": -1, "once": 1, "skip": -1})
+		s := orders.GroupByPartition().Serial(work, stream.Named("charge")).
+			RetryOnError(retries(2), stream.When(func(err error) bool { return !strings.Contains(err.Error(), "bad") })).
+			SkipOnError(stream.When(func(err error) bool { return strings.Contains(err.Error(), "skip") })).HaltOnError().CommitEach()
+		observed(t, s, []stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+			pass(30 * time.Second)
+			exposes(t, r, `parked_retries{pipeline="billing"} 1`)
+			pass(10 * time.Minute)
+			exposes(t, r,
+				`lag_records{partition="0",pipeline="billing",topic="orders"} 2`,
+				`lag_records{partition="1",pipeline="billing",topic="orders"} 0`,
+				`committed_offset{partition="0",pipeline="billing",topic="orders"} 1`,
+				`watermark_offset{partition="1",pipeline="billing",topic="orders"} 4`,
+				`watermark_age_seconds{partition="0",pipeline="billing",topic="orders"} 630`,
+				`watermark_age_seconds{partition="1",pipeline="billing",topic="orders"} 0`,
+				`in_flight_records{partition="1",pipeline="billing",topic="orders"} 0`,
+				`halted{partition="0",pipeline="billing",topic="orders"} 1`,
+				`halted{partition="1",pipeline="billing",topic="orders"} 0`,
+				`halts_total{partition="0",pipeline="billing",topic="orders"} 1`,
+				`records_handled_total{partition="0",pipeline="billing",topic="orders"} 1`,
+				`records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`,
+				`fetched_records_total{partition="1",pipeline="billing",topic="orders"} 4`,
+				`attempts_failed_total{partition="1",pipeline="billing",topic="orders"} 3`,
+				`step_attempts_failed_total{pipeline="billing",step="charge"} 4`,
+				`retries_total{partition="1",pipeline="billing",topic="orders"} 2`,
+				`records_skipped_total{partition="1",pipeline="billing",topic="orders"} 1`,
+				`records_skipped_total{partition="0",pipeline="billing",topic="orders"} 0`,
+				`records_dead_lettered_total{partition="0",pipeline="billing",topic="orders"} 0`,
+				`step_duration_seconds_count{pipeline="billing",step="charge"} 8`,
+				`step_duration_seconds_sum{pipeline="billing",step="charge"} 8`,
+				`running{pipeline="billing"} 1`, `ready{pipeline="billing"} 0`, `partitions_assigned_total{pipeline="billing"} 2`,
+			)
+		})
+		exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`)
+	})
+}
+
+func TestMeasureFollowsPrometheusConventions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		put(l, 0, "a")
+		observed(t, orders.Batch(10, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }).CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(ops.Measure(r))}, func(*stream.Pipeline) {
+				pass(time.Minute)
+				problems, err := testutil.GatherAndLint(r)
+				if err != nil || len(problems) > 0 {
+					t.Errorf("%v %v", err, problems)
+				}
+			})
+	})
+}
+
+func TestMeasureKnowsBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		put(l, 0, "a", "b", "c", "d", "e")
+		observed(t, orders.Batch(4, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }, stream.Named("write")).CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+				pass(time.Minute)
+				exposes(t, r, `batch_size_records_count{pipeline="p",step="write"} 2`, `batch_size_records_sum{pipeline="p",step="write"} 5`,
+					`step_duration_seconds_count{pipeline="p",step="write"} 2`, `commit_duration_seconds_count{pipeline="p"} 2`)
+			})
+	})
+}
+
+func TestMeasureTellsWhatMayBeDoneTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		put(l, 0, "a", "b", "c")
+		m := l.Member()
+		observed(t, orders.Serial(failing(nil)).CommitEvery(2, 0), []stream.Option{m.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+			if err := m.Assign(0); err != nil {
+				t.Fatal(err)
+			}
+			pass(time.Minute)
+			exposes(t, r, `uncommitted_records{partition="0",pipeline="p",topic="orders"} 1`)
+			if err := m.Lose(0); err != nil {
+				t.Fatal(err)
+			}
+			exposes(t, r, `possible_duplicates_total{partition="0",pipeline="p",topic="orders"} 1`, `partitions_lost_total{pipeline="p"} 1`)
+		})
+	})
+}
+
+func TestMeasuredCountersNeverFall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		m := l.Member()
+		handled := func(n int) {
+			t.Helper()
+			exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
+		}
+		observed(t, orders.Serial(failing(nil)).CommitEach(), []stream.Option{m.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+			for n := range 3 {
+				if err := m.Assign(0); err != nil {
+					t.Fatal(err)
+				}
+				put(l, 0, "a", "b")
+				pass(time.Minute)
+				handled(2*n + 2)
+				if err := m.Revoke(0, 0); err != nil {
+					t.Fatal(err)
+				}
+				handled(2*n + 2)
+			}
+		})
+		handled(6)
+	})
+}
+
+func TestPipelinesOfOneNameAreAddedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
+		put(l, 0, "a")
+		put(l, 1, "a", "b")
+		one, two := l.Member(), l.Member()
+		worker := orders.Serial(failing(nil)).CommitEach()
+		observed(t, worker, []stream.Option{one.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+			observed(t, worker, []stream.Option{two.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+				if err := one.Assign(0); err != nil {
+					t.Fatal(err)
+				}
+				if err := two.Assign(1); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Minute)
+				exposes(t, r, `records_handled_total{partition="0",pipeline="p",topic="orders"} 1`, `records_handled_total{partition="1",pipeline="p",topic="orders"} 2`,
+					`running{pipeline="p"} 2`)
+			})
+		})
+	})
+}
+
+func TestAFastStepIsTimedBySample(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 100_000
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		l.Append(0, "", make([]kafka.Message, n)...)
+		quick := func(context.Context, kafka.Message) error { time.Sleep(10 * time.Microsecond); return nil } // 100,000 a second
+		observed(t, orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0), []stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")},
+			func(*stream.Pipeline) {
+				pass(time.Minute)
+				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
+				ms, err := r.Gather()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range ms {
+					if m.GetName() == "laneway_step_duration_seconds" {
+						if timed := m.Metric[0].Histogram.GetSampleCount(); timed < 500 || timed > 5000 {
+							t.Errorf("%d of %d attempts were timed", timed, n)
+						}
+					}
+				}
+			})
+	})
+}

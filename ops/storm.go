@@ -1,0 +1,76 @@
+package ops
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A line that repeats itself is written so many times at once, and then so often.
+const (
+	stormBurst = 10
+	stormEvery = time.Second
+)
+
+// line is what makes two lines of a log the same: there are as many as messages and steps.
+type line struct {
+	level     slog.Level
+	msg, step string
+}
+
+// storms counts what is left out of a log.
+type storms struct {
+	left atomic.Int64 // over all lines
+	mu   sync.Mutex   // guards what follows; nothing is called under it
+	of   map[line]*storm
+}
+
+type storm struct {
+	limit *rate.Limiter
+	left  int // since the last one that was written
+}
+
+// pass says whether a line is written, and how many like it were left out before.
+func (s *storms) pass(l line) (left int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.of[l]
+	if st == nil {
+		if s.of == nil {
+			s.of = map[line]*storm{}
+		}
+		st = &storm{limit: rate.NewLimiter(rate.Every(stormEvery), stormBurst)}
+		s.of[l] = st
+	}
+	if !st.limit.Allow() {
+		st.left++
+		s.left.Add(1)
+		return 0, false
+	}
+	left, st.left = st.left, 0
+	s.left.Add(-int64(left))
+	return left, true
+}
+
+// settle tells what was left out of storms of which nothing was heard for two intervals; at the zero time, of all.
+func (s *storms) settle(now time.Time, tell func(l line, n int)) {
+	if s.left.Load() == 0 {
+		return
+	}
+	over := map[line]int{}
+	s.mu.Lock()
+	for l, st := range s.of {
+		if st.left > 0 && (now.IsZero() || st.limit.TokensAt(now) >= 2) {
+			over[l] = st.left
+			s.left.Add(-int64(st.left))
+			st.left = 0
+		}
+	}
+	s.mu.Unlock()
+	for l, n := range over {
+		tell(l, n)
+	}
+}

@@ -1,0 +1,198 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Trace follows OpenTelemetry's semantic conventions for messaging. A record has a consumer span, "process" and its topic, in the trace that its headers carry
+// (W3C's Trace Context), from its first step until it is finished or given up; under it each attempt of each step has a span of its own, with status and error.
+// Retries, skips, dead letters and halts are events of the record's span. Handlers find the span of their step in their context: spans of their own, and
+// Inject, go on from there.
+//
+// A step that works on a batch (and what a sink writes at once) has one span in a trace of its own, linked to the traces of all its records, and under it a
+// span for each of them. Below a commit that stands above the work, a record's span has ended already.
+//
+// The provider's sampler decides; of a record that it does not want nothing is built but what it was asked with, though handlers find its trace in their context.
+func Trace(tp trace.TracerProvider) stream.Observer {
+	if tp == nil {
+		return unusable("Trace was given no TracerProvider")
+	}
+	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
+		t := &tracing{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), pipeline: attribute.String("laneway.pipeline", p.Describe().Name),
+			open: map[stop]trace.Span{}}
+		t.topics.Store(&map[string]*topic{})
+		return stream.Observer{Begin: t.begin, StepStart: t.start, StepDone: t.done, Event: t.event}, nil
+	}}
+}
+
+// scope is the instrumentation scope, by convention the import path of what makes the spans.
+const scope = "github.com/laneway-go/laneway/ops"
+
+// tracing is one pipeline's traces.
+type tracing struct {
+	tracer   trace.Tracer
+	pipeline attribute.KeyValue
+	topics   atomic.Pointer[map[string]*topic] // copied when one comes
+
+	mu   sync.Mutex // guards open
+	open map[stop]trace.Span
+}
+
+// stop is where a record's span is found when an event speaks of it.
+type stop struct {
+	stream.TopicPartition
+	offset int64
+}
+
+func stopOf(m stream.Meta) stop { return stop{m.TP(), m.Offset} }
+
+// topic is what all spans of a topic begin with, made once.
+type topic struct {
+	span  string
+	opts  []trace.SpanStartOption
+	batch []trace.SpanStartOption
+}
+
+func (t *tracing) topic(name string) *topic {
+	known := t.topics.Load()
+	if tt := (*known)[name]; tt != nil {
+		return tt
+	}
+	set := trace.WithAttributes(semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess,
+		semconv.MessagingDestinationName(name), t.pipeline)
+	tt := &topic{span: "process " + name, opts: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), set}}
+	tt.batch = append([]trace.SpanStartOption{trace.WithNewRoot()}, tt.opts...)
+	for {
+		more := maps.Clone(*known)
+		more[name] = tt
+		if t.topics.CompareAndSwap(known, &more) {
+			return tt
+		}
+		known = t.topics.Load()
+	}
+}
+
+// begin opens a record's span.
+func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
+	m, _ := stream.MetaOf(ctx)
+	to := t.topic(m.Topic)
+	ctx, span := t.tracer.Start(w3c.Extract(ctx, incoming(m.Headers)), to.span, to.opts...)
+	if !span.IsRecording() {
+		return ctx, false
+	}
+	span.SetAttributes(lineage(m)...)
+	at := stopOf(m)
+	t.mu.Lock()
+	t.open[at] = span
+	t.mu.Unlock()
+	stream.OnRest(ctx, func(finished bool) {
+		t.mu.Lock()
+		if t.open[at] == span { // not another epoch's
+			delete(t.open, at)
+		}
+		t.mu.Unlock()
+		if !finished {
+			span.AddEvent("unfinished")
+		}
+		span.End()
+	})
+	return ctx, true
+}
+
+func lineage(m stream.Meta) []attribute.KeyValue {
+	as := []attribute.KeyValue{semconv.MessagingDestinationPartitionID(strconv.Itoa(m.Partition)), semconv.MessagingKafkaOffset(int(m.Offset))}
+	if m.Key != nil {
+		as = append(as, semconv.MessagingKafkaMessageKey(text(m.Key)))
+	}
+	return as
+}
+
+// working is the spans of one attempt.
+type working struct {
+	span    trace.Span
+	records []trace.Span // of a batch
+}
+
+// start opens a step's span. It is found again under t, since another observer may have put a span of its own above it.
+func (t *tracing) start(ctx context.Context, c stream.Call) context.Context {
+	if c.Batch() {
+		return t.startBatch(ctx, c)
+	}
+	ctx, span := t.tracer.Start(ctx, c.Step(), trace.WithAttributes(stepAttrs(c)...))
+	return context.WithValue(ctx, t, &working{span: span})
+}
+
+func stepAttrs(c stream.Call) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String("laneway.step", c.Step()), attribute.Int("laneway.attempt", c.Attempt())}
+}
+
+// startBatch opens the spans of a batch of which some record is in a trace that is recorded.
+func (t *tracing) startBatch(ctx context.Context, c stream.Call) context.Context {
+	links := make([]trace.Link, 0, c.Records())
+	metas := make([]stream.Meta, 0, c.Records())
+	sampled := false
+	for r := range stream.RecordsOf(ctx) {
+		sc := trace.SpanContextFromContext(r)
+		sampled = sampled || sc.IsSampled()
+		m, _ := stream.MetaOf(r)
+		links, metas = append(links, trace.Link{SpanContext: sc}), append(metas, m)
+	}
+	if !sampled {
+		return ctx
+	}
+	to := t.topic(c.Meta().Topic)
+	opts := append(to.batch[:len(to.batch):len(to.batch)], trace.WithLinks(links...),
+		trace.WithAttributes(append(stepAttrs(c), semconv.MessagingBatchMessageCount(c.Records()))...))
+	ctx, span := t.tracer.Start(ctx, to.span, opts...)
+	if !span.IsRecording() {
+		return ctx
+	}
+	w := &working{span: span}
+	for i, m := range metas {
+		to := t.topic(m.Topic)
+		_, r := t.tracer.Start(ctx, to.span, append(to.opts[:len(to.opts):len(to.opts)], trace.WithLinks(links[i]), trace.WithAttributes(lineage(m)...))...)
+		w.records = append(w.records, r)
+	}
+	return context.WithValue(ctx, t, w)
+}
+
+// done ends a step's spans.
+func (t *tracing) done(ctx context.Context, _ stream.Call, err error) {
+	w, _ := ctx.Value(t).(*working)
+	if w == nil {
+		return
+	}
+	part, _ := errors.AsType[*stream.PartialError](err)
+	for i, r := range w.records {
+		if part != nil {
+			fail(r, part.Errs[i])
+		} else {
+			fail(r, err)
+		}
+		r.End()
+	}
+	fail(w.span, err)
+	w.span.End()
+}
+
+// fail gives a span the status of an error, if it is one.
+func fail(s trace.Span, err error) {
+	if err == nil {
+		return
+	}
+	s.RecordError(err)
+	s.SetAttributes(semconv.ErrorType(err))
+	s.SetStatus(codes.Error, err.Error())
+}

@@ -1,0 +1,41 @@
+package ops
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// event notes at a record's span what became of its failures.
+func (t *tracing) event(e stream.Event) {
+	switch e := e.(type) {
+	case stream.Retrying:
+		t.note(e.Failure, "retry", false, attribute.Float64("laneway.wait", e.Wait.Seconds()))
+	case stream.Skipped:
+		t.note(e.Failure, "skip", true)
+	case stream.DeadLettered:
+		t.note(e.Failure, "dead letter", true)
+	case stream.DeadLetterFailed:
+		t.note(e.Failure, "dead letter failed", true, attribute.String("laneway.cause", e.Cause.Error()))
+	case stream.Halted:
+		t.note(e.Failure, "halt", true)
+	case stream.Failed:
+		t.note(e.Failure, "pipeline failed", true)
+	}
+}
+
+func (t *tracing) note(f stream.Failure, what string, failed bool, more ...attribute.KeyValue) {
+	t.mu.Lock()
+	span := t.open[stopOf(f.Meta)]
+	t.mu.Unlock()
+	if span == nil {
+		return // not sampled, or below a commit
+	}
+	span.AddEvent(what, trace.WithAttributes(append(more, attribute.String("laneway.step", f.Step), attribute.Int("laneway.attempt", f.Attempts),
+		attribute.String("exception.message", f.Err.Error()))...))
+	if failed {
+		span.SetStatus(codes.Error, f.Step+": "+f.Err.Error())
+	}
+}
