@@ -24,7 +24,8 @@ import (
 // A step that works on a batch (and what a sink writes at once) has one span in a trace of its own, linked to the traces of all its records, and under it a
 // span for each of them. Below a commit that stands above the work, a record's span has ended already.
 //
-// The provider's sampler decides; of a record that it does not want nothing is built but what it was asked with, though handlers find its trace in their context.
+// The provider's sampler decides, by trace, name and kind. Of a record that it does not want nothing else is built, though handlers find its trace in their
+// context, so that nothing below is sampled either.
 func Trace(tp trace.TracerProvider) stream.Observer {
 	if tp == nil {
 		return unusable("Trace was given no TracerProvider")
@@ -58,22 +59,24 @@ type stop struct {
 
 func stopOf(m stream.Meta) stop { return stop{m.TP(), m.Offset} }
 
-// topic is what all spans of a topic begin with, made once.
+// topic is what all spans of a topic have, made once.
 type topic struct {
 	span  string
-	opts  []trace.SpanStartOption
-	batch []trace.SpanStartOption
+	attrs []attribute.KeyValue
 }
+
+var (
+	consumer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)}
+	root     = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), trace.WithNewRoot()}
+)
 
 func (t *tracing) topic(name string) *topic {
 	known := t.topics.Load()
 	if tt := (*known)[name]; tt != nil {
 		return tt
 	}
-	set := trace.WithAttributes(semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"), semconv.MessagingOperationTypeProcess,
-		semconv.MessagingDestinationName(name), t.pipeline)
-	tt := &topic{span: "process " + name, opts: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer), set}}
-	tt.batch = append([]trace.SpanStartOption{trace.WithNewRoot()}, tt.opts...)
+	tt := &topic{span: "process " + name, attrs: []attribute.KeyValue{semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"),
+		semconv.MessagingOperationTypeProcess, semconv.MessagingDestinationName(name), t.pipeline}}
 	for {
 		more := maps.Clone(*known)
 		more[name] = tt
@@ -88,10 +91,11 @@ func (t *tracing) topic(name string) *topic {
 func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	m, _ := stream.MetaOf(ctx)
 	to := t.topic(m.Topic)
-	ctx, span := t.tracer.Start(w3c.Extract(ctx, incoming(m.Headers)), to.span, to.opts...)
+	ctx, span := t.tracer.Start(w3c.Extract(ctx, incoming(m.Headers)), to.span, consumer...)
 	if !span.IsRecording() {
 		return ctx, false
 	}
+	span.SetAttributes(to.attrs...) // only now: what is not sampled costs nothing
 	span.SetAttributes(lineage(m)...)
 	at := stopOf(m)
 	t.mu.Lock()
@@ -153,16 +157,16 @@ func (t *tracing) startBatch(ctx context.Context, c stream.Call) context.Context
 		return ctx
 	}
 	to := t.topic(c.Meta().Topic)
-	opts := append(to.batch[:len(to.batch):len(to.batch)], trace.WithLinks(links...),
-		trace.WithAttributes(append(stepAttrs(c), semconv.MessagingBatchMessageCount(c.Records()))...))
-	ctx, span := t.tracer.Start(ctx, to.span, opts...)
+	ctx, span := t.tracer.Start(ctx, to.span, append(root[:len(root):len(root)], trace.WithLinks(links...), trace.WithAttributes(to.attrs...),
+		trace.WithAttributes(append(stepAttrs(c), semconv.MessagingBatchMessageCount(c.Records()))...))...)
 	if !span.IsRecording() {
 		return ctx
 	}
 	w := &working{span: span}
 	for i, m := range metas {
 		to := t.topic(m.Topic)
-		_, r := t.tracer.Start(ctx, to.span, append(to.opts[:len(to.opts):len(to.opts)], trace.WithLinks(links[i]), trace.WithAttributes(lineage(m)...))...)
+		_, r := t.tracer.Start(ctx, to.span, append(consumer[:len(consumer):len(consumer)], trace.WithLinks(links[i]),
+			trace.WithAttributes(to.attrs...), trace.WithAttributes(lineage(m)...))...)
 		w.records = append(w.records, r)
 	}
 	return context.WithValue(ctx, t, w)

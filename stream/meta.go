@@ -41,8 +41,14 @@ type Header struct {
 // a handler calls with its context or one derived from it, until the handler returns. false: ctx is not one of a handler (in a unit test:
 // streamtest.WithMeta), or its record is done with.
 func MetaOf(ctx context.Context) (Meta, bool) {
-	for m := range MetasOf(ctx) {
-		return m, true
+	switch l := ctx.Value(lineageKey{}).(type) {
+	case *record:
+		f := l.first()
+		return f.slab.Payload.(values).meta(f.i)
+	case []Meta:
+		if len(l) > 0 {
+			return l[0], true
+		}
 	}
 	return Meta{}, false
 }

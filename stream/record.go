@@ -210,9 +210,11 @@ func (r *record) meta() Meta {
 	return m
 }
 
-func (r *record) first() (l *record) {
-	r.leaves(func(first *record) bool { l = first; return false })
-	return l
+func (r *record) first() *record {
+	for r.joint != nil {
+		r = r.joint.members[0]
+	}
+	return r
 }
 
 func (r *record) key() []byte {
