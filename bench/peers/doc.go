@@ -9,5 +9,5 @@
 // turn in every round, and ratios compare turns of the same round.
 //
 // A turn is timed from the first handled record to the last committed offset, read back from the broker by another client. What joining the group
-// took is left out. When a peer has handled all, it is asked to stop, which makes it commit.
+// took is told apart. All commit every second; when a peer has handled all, it is asked to stop, which makes it commit once more.
 package main

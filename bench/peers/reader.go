@@ -13,7 +13,7 @@ import (
 var reader = peer{
 	name:     "kafka.Reader",
 	library:  "github.com/segmentio/kafka-go",
-	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 10,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` for every 10,000 records",
+	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 10,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` every second, for the last message of each partition",
 	beside:   "8 partitions",
 	failure:  "none: the loop tries it again in place, or passes it over, which loses it",
 	consume: func(ctx context.Context, j job, handle handler) error {
@@ -39,6 +39,7 @@ func readAll(ctx context.Context, r *kafka.Reader, j job, handle handler) error 
 		}
 		return r.CommitMessages(context.Background(), ms...)
 	}
+	next := time.Now().Add(time.Second)
 	for n := 1; ; n++ {
 		m, err := r.FetchMessage(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -48,10 +49,11 @@ func readAll(ctx context.Context, r *kafka.Reader, j job, handle handler) error 
 			return commit()
 		}
 		tails[m.Partition] = m
-		if n%10_000 == 0 {
+		if n%1000 == 0 && time.Now().After(next) {
 			if err := commit(); err != nil {
 				return err
 			}
+			next = time.Now().Add(time.Second)
 		}
 	}
 }
@@ -84,23 +86,23 @@ func readByPartition(ctx context.Context, r *kafka.Reader, j job, handle handler
 	return errors.Join(failed, workers.Wait())
 }
 
-// readLane handles one partition's messages and commits every 1,250, an eighth of 10,000.
+// readLane handles one partition's messages and commits every second.
 func readLane(ctx context.Context, r *kafka.Reader, lane <-chan kafka.Message, handle handler) error {
 	var last kafka.Message
-	n := 0
+	n, next := 0, time.Now().Add(time.Second)
 	for m := range lane {
 		if !again(ctx, handle, int32(m.Partition), m.Offset, m.Key) {
 			break
 		}
 		last = m
-		if n++; n == 1250 {
+		if n++; n%1000 == 0 && time.Now().After(next) {
 			if err := r.CommitMessages(context.Background(), last); err != nil {
 				return err
 			}
-			n = 0
+			next = time.Now().Add(time.Second)
 		}
 	}
-	if n == 0 {
+	if last.Topic == "" {
 		return nil
 	}
 	return r.CommitMessages(context.Background(), last)
