@@ -41,6 +41,9 @@ func (d *Demo) NewTopic(ctx context.Context, name string, partitions int) (strin
 	return d.broker.newTopic(ctx, name, partitions)
 }
 
+// NewGroup names another group of the run's own.
+func (d *Demo) NewGroup(name string) string { return d.broker.newGroup(name) }
+
 // Seed writes records to the run's topic, those of a key to one partition and those without to all in turn, and returns where they are.
 func (d *Demo) Seed(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	partitions := d.broker.partitions(d.Topic())

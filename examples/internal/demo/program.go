@@ -64,7 +64,7 @@ func (p Program) Demonstrate(ctx context.Context, out io.Writer, brokers []strin
 	if err != nil {
 		return err
 	}
-	d.Kafka.Group = d.broker.newGroup(p.Name)
+	d.Kafka.Group = d.NewGroup(p.Name)
 	d.Kafka.Topics = []string{topic}
 	d.Say("%s; topic %s with %d partitions", d.broker.name, topic, p.Partitions)
 	if err := p.Run(ctx, d); err != nil {

@@ -81,6 +81,9 @@ func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 		mu.Lock()
 		defer mu.Unlock()
 		for tp, offset := range c.Offsets {
+			if tp.Topic != d.Topic() {
+				continue
+			}
 			committed[tp.Partition] = max(committed[tp.Partition], offset)
 		}
 		for n, end := range ends {
