@@ -225,7 +225,7 @@ func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err e
 			for i, f := range fs[:n] {
 				out[i] = Out[Failure]{f, f.Meta}
 			}
-			err = st.run.oneWriter(r, p, fs[0].Meta.TP(), func() error {
+			err = st.run.writers.one(r, p, fs[0].Meta.TP(), func() error {
 				return guarded(func() error { return p.sink.Write(context.Context(r), out) })
 			})
 			fs = fs[n:]

@@ -35,6 +35,7 @@ type run struct {
 	whole     *part         // stands for all partitions, for batches across them
 	park      lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
+	writers   *writers
 	wg        conc.WaitGroup
 	events    []func(Event)
 	listeners []listener
@@ -63,7 +64,6 @@ type run struct {
 	list     []*part
 	faded    []*part // lost, with work below a commit still to finish
 	epochs   map[TopicPartition]int32
-	writers  map[writerKey]chan struct{} // who may write to a dead-letter sink: one at a time per partition
 	failure  error
 	left     []string // what was left unfinished, for the error
 	leftN    int
@@ -80,16 +80,11 @@ const (
 	over                         // Run is about to return
 )
 
-type writerKey struct {
-	p  *policy
-	tp TopicPartition
-}
-
 var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: map[writerKey]chan struct{}{}, online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
+		writers: newWriters(p), online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.park.Max = int32(opts.park)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
@@ -262,24 +257,6 @@ func (r *run) awaitCommit(w *worker, p *part, offset int64) {
 			}
 		})
 	}
-}
-
-// oneWriter runs f as the only one that writes to the policy's sink for a partition.
-func (r *run) oneWriter(rec *record, p *policy, tp TopicPartition, f func() error) error {
-	r.mu.Lock()
-	turn := r.writers[writerKey{p, tp}]
-	if turn == nil {
-		turn = make(chan struct{}, 1)
-		r.writers[writerKey{p, tp}] = turn
-	}
-	r.mu.Unlock()
-	select {
-	case turn <- struct{}{}:
-	case <-rec.Done():
-		return context.Cause(rec.base())
-	}
-	defer func() { <-turn }()
-	return f()
 }
 
 func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {

@@ -19,9 +19,9 @@ type Out[T any] struct {
 }
 
 // Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
-// failed them all. It is never called twice at once for the same partition, and owns neither the slice nor its array afterwards. A sink may
-// also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the last Write; Check() error, what is wrong with its
-// configuration, which Build asks before anything connects; and String() string, its name.
+// failed them all. It is never called twice at once for the same partition, wherever in a chain the sink stands (sinks that compare equal are one), and owns
+// neither the slice nor its array afterwards. A sink may also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the
+// last Write; Check() error, what is wrong with its configuration, which Build asks before anything connects; and String() string, its name.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }
@@ -90,7 +90,9 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	wr.w.cur.Store(todo[0].r)
 	n := len(out)
 	took, err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
-		return guarded(func() error { return wr.sink.Write(ctx, out) })
+		return wr.st.run.writers.one(ctx, wr.st.node, out[0].Meta.TP(), func() error {
+			return guarded(func() error { return wr.sink.Write(ctx, out) })
+		})
 	})
 	var part *PartialError
 	if failedOf(err, n) != nil {

@@ -1,0 +1,63 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// writers keeps what Sink promises: Write is never called twice at once for the same partition, whichever words of the chain the sink stands in, and
+// whichever assignment asks. Sinks that compare equal are one.
+type writers struct {
+	ids    map[any]int // of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
+	across bool        // an element may be of several partitions: one write at a time overall
+
+	mu    sync.Mutex // guards turns; a leaf
+	turns map[writerKey]chan struct{}
+}
+
+type writerKey struct {
+	sink int
+	tp   TopicPartition
+}
+
+func newWriters(p *plan) *writers {
+	ws := &writers{ids: map[any]int{}, turns: map[writerKey]chan struct{}{}}
+	var sinks []any
+	for _, n := range p.nodes {
+		ws.across = ws.across || n.across
+		for _, s := range n.sinks {
+			id := slices.IndexFunc(sinks, func(o any) bool { return sameSink(o, s) })
+			if id < 0 {
+				id, sinks = len(sinks), append(sinks, s)
+			}
+			ws.ids[n] = id
+			if n.policy != nil {
+				ws.ids[n.policy] = id
+			}
+		}
+	}
+	return ws
+}
+
+// one runs write when it is the turn of the sink at at, a *node or a *policy, for a partition; an error if ctx ends before.
+func (ws *writers) one(ctx context.Context, at any, tp TopicPartition, write func() error) error {
+	key := writerKey{ws.ids[at], tp}
+	if ws.across {
+		key.tp = TopicPartition{}
+	}
+	ws.mu.Lock()
+	turn := ws.turns[key]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		ws.turns[key] = turn
+	}
+	ws.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-turn }()
+	return write()
+}
