@@ -51,6 +51,14 @@ type KafkaConfig struct {
 	// TopicPatience is how long a topic may be unknown before what goes there fails. Default 10 s. A topic that was just made is unknown to some brokers
 	// for a second or so.
 	TopicPatience time.Duration
+
+	// InstanceID is the worker's own name, the same as its source's. Only KafkaTransaction uses it, see there. Each running worker needs one of its own.
+	// Default: none.
+	InstanceID string
+
+	// TransactionTimeout is after how long the coordinator aborts a transaction that nobody ends (transaction.timeout.ms). Only KafkaTransaction uses it. Default 30 s. It has
+	// to be longer than DeliveryTimeout, and not above the brokers' transaction.max.timeout.ms.
+	TransactionTimeout time.Duration
 }
 
 // What Run, a Failure or a halt may hold because of a Kafka sink; match with errors.As. A broker's own answer matches kafka-go's constants:
@@ -115,6 +123,7 @@ func (c *KafkaConfig) faults(step string) []error {
 	fault(c.Linger < 0, "leave it 0 to send at once", "Linger is %v", c.Linger)
 	fault(c.DeliveryTimeout < 0, "leave it 0 for the default", "DeliveryTimeout is %v", c.DeliveryTimeout)
 	fault(c.TopicPatience < 0, "leave it 0 for the default", "TopicPatience is %v", c.TopicPatience)
+	fault(c.TransactionTimeout < 0, "leave it 0 for the default", "TransactionTimeout is %v", c.TransactionTimeout)
 	timeout := c.producing(nil).DeliveryTimeout
 	fault(c.Linger > 0 && timeout > 0 && c.Linger >= timeout, "make Linger a few milliseconds", "Linger is %v, and what lingers for DeliveryTimeout (%v) fails", c.Linger, timeout)
 	return all

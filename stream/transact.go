@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,10 +45,15 @@ type Transactor[T any] interface {
 
 	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the same results come again, maybe with more. When ctx
 	// ends, a partition of it was lost: the transaction is to be given up. A *FencedError says that somebody else has written for a partition: it is let go,
-	// restored and gone on with. A *PartialError names the elements (by index) that keep it from being written: only their partitions wait for a retry or
+	// restored and gone on with. ErrStaleGroup says that the source's group has moved on: the same results come again, under the generation that it is in then.
+	// A *PartialError names the elements (by index) that keep it from being written: only their partitions wait for a retry or
 	// are halted, the others go on without them.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
+
+// ErrStaleGroup: a transaction was refused because the group has gone on to another generation than its GroupMetadata says. No policy applies to that: if the
+// partitions are lost, the source finds out.
+var ErrStaleGroup = errors.New("the group has gone on to another generation")
 
 // Range is the offsets [From, Next) of a partition, all of them finished. From is where the last transaction ended, or what Restore returned, or the
 // group's offset.

@@ -111,6 +111,10 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 		t.again(x) // a partition was lost, or the run is over: that says nothing of the others
 		return
 	}
+	if errors.Is(err, ErrStaleGroup) {
+		t.again(x)
+		return
+	}
 	if lost := fencedOf(err, x.pres); lost != nil {
 		t.again(x)
 		for p := range lost {

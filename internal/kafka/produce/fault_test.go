@@ -36,7 +36,7 @@ func TestRetriesKeepTheOrderAndWriteNothingTwice(t *testing.T) {
 
 func TestLostAnswersWriteNothingTwice(t *testing.T) {
 	c, k, topic := fake(t, 3, kfake.NumBrokers(2))
-	flaking, lost := flaky(12)
+	flaking, lost := kafkatest.Flaky(12)
 	p := producer(t, c.ListenAddrs(), flaking, nil)
 	storm(t, k, p, topic, 4, 1500)
 	if lost.Load() < 3 {

@@ -3,11 +3,7 @@ package produce
 import (
 	"context"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,31 +99,6 @@ func once(t *testing.T, records []*kgo.Record, writers, perWriter int) {
 			t.Errorf("%d of writer %d's %d messages are there", n, w, perWriter)
 		}
 	}
-}
-
-// flaky dials connections that lose answers: one in so many reads ends the connection, after the broker has answered.
-func flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
-	lost := new(atomic.Int64)
-	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return &flakyConn{Conn: c, oneIn: oneIn, lost: lost}, err
-	}}, lost
-}
-
-type flakyConn struct {
-	net.Conn
-	oneIn int
-	lost  *atomic.Int64
-}
-
-func (c *flakyConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if err == nil && rand.IntN(c.oneIn) == 0 {
-		c.lost.Add(1)
-		_ = c.Conn.Close()
-		return 0, io.EOF
-	}
-	return n, err
 }
 
 func fake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kafkatest.Kafka, string) {

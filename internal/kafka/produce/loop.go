@@ -127,6 +127,7 @@ func (l *loop) pick() (picked []sent, wait time.Duration) {
 		size += b.size
 		p.onWay += b.size
 		pt.busy = true
+		p.busy++
 		b.tries++
 		if pt.topic.sticky == pt {
 			pt.topic.sticky = nil

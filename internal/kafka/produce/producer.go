@@ -46,8 +46,10 @@ type Producer struct {
 	id      identity
 	topics  map[string]*topic
 	loops   map[int32]*loop
-	onWay   int  // bytes encoded and not answered
-	starved bool // a loop waits for onWay to fall
+	onWay   int           // bytes encoded and not answered
+	busy    int           // partitions with a batch on its way
+	quiet   chan struct{} // closed and forgotten when busy is 0; nil: nobody waits for that
+	starved bool          // a loop waits for onWay to fall
 	limit   int16
 }
 

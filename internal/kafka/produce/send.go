@@ -49,7 +49,12 @@ func (l *loop) send(picked []sent) {
 		}
 		s.settle(answer)
 		p.onWay -= s.b.size
+		p.busy--
 		s.release()
+	}
+	if p.busy == 0 && p.quiet != nil {
+		close(p.quiet)
+		p.quiet = nil
 	}
 	if p.starved {
 		p.starved = false

@@ -16,7 +16,9 @@ func (s *sent) settle(answer error) {
 	_ = errors.As(answer, &code)
 	switch {
 	case answer == nil, code == wire.DuplicateSequence:
-		pt.seq = (pt.seq + int32(len(b.records))) & maxSequence
+		if s.id == pt.id { // and not the transaction before
+			pt.seq = (pt.seq + int32(len(b.records))) & maxSequence
+		}
 		pt.pop()
 		b.done(nil)
 		pt.retryAt = time.Time{}

@@ -56,6 +56,7 @@ const (
 	StorageError                 Code = 56
 	SASLAuthentication           Code = 58
 	UnknownProducerID            Code = 59
+	GroupIDNotFound              Code = 69
 	ListenerNotFound             Code = 72
 	FencedLeaderEpoch            Code = 74
 	UnknownLeaderEpoch           Code = 75
@@ -129,6 +130,7 @@ var meanings = map[Code]meaning{
 	StorageError:                 {"KAFKA_STORAGE_ERROR", true, "the broker's disk failed"},
 	SASLAuthentication:           {"SASL_AUTHENTICATION_FAILED", false, "the broker refused the credentials"},
 	UnknownProducerID:            {"UNKNOWN_PRODUCER_ID", true, "the broker has forgotten this producer: what it wrote was deleted, or it was silent for long"},
+	GroupIDNotFound:              {"GROUP_ID_NOT_FOUND", false, "there is no such group"},
 	ListenerNotFound:             {"LISTENER_NOT_FOUND", true, "the partition's leader does not listen where we do, or not yet"},
 	FencedLeaderEpoch:            {"FENCED_LEADER_EPOCH", true, "the partition has a newer leader than we know"},
 	UnknownLeaderEpoch:           {"UNKNOWN_LEADER_EPOCH", true, "the broker does not know of its new leadership yet"},

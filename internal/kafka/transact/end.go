@@ -1,0 +1,144 @@
+package transact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// clearUp is how long a transaction may take to be ended when nobody waits for it any more.
+const clearUp = 5 * time.Second
+
+// end commits the transaction. Once it is asked for, ctx no longer matters: it may have happened.
+func (t *Transactor) end(ctx context.Context) error {
+	lasting, stop := outlasting(ctx, clearUp)
+	defer stop()
+	lost, err := t.endTxn(lasting, true)
+	switch {
+	case err == nil:
+		t.open = false
+		return nil
+	case !lost && !wire.Retriable(err) && lasting.Err() == nil: // the coordinator says no
+		t.stale, t.open = true, false
+		return t.refused("committing the transaction", err)
+	}
+	t.doubt = true
+	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
+}
+
+// abort ends the transaction without it. What is on its way is waited for first: it must not arrive behind the end. Only with an answer the transaction is
+// known not to be open: asking for a new epoch while it is would bar ourselves.
+func (t *Transactor) abort(ctx context.Context) error {
+	t.out.Quiet(ctx)
+	before := t.epoch
+	if t.open {
+		_, err := t.endTxn(ctx, false)
+		if err != nil && (wire.Retriable(err) || ctx.Err() != nil) {
+			return fmt.Errorf("%s: aborting the transaction: %w", t.cfg.ID, err)
+		}
+	}
+	// With the old protocol the epoch is the same, and a batch of unknown fate may have used up a sequence.
+	t.stale, t.open = t.epoch == before, false
+	return nil
+}
+
+// endTxn asks the coordinator to end the transaction, and takes over the epoch that it gives. Lost tells that an earlier try had no answer, so that a refusal
+// may mean that the transaction had been ended already.
+func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err error) {
+	limit := int16(math.MaxInt16)
+	if !t.implicit {
+		limit = endExplicit
+	}
+	req := kmsg.NewPtrEndTxnRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.cfg.ID, t.id, t.epoch, commit
+	err = t.retry(ctx, func() (wire.Code, error) {
+		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, limit)
+		if err != nil {
+			lost = true
+			return 0, err
+		}
+		resp := r.(*kmsg.EndTxnResponse)
+		if resp.ErrorCode == 0 && t.implicit && resp.ProducerID >= 0 {
+			t.id, t.epoch = resp.ProducerID, resp.ProducerEpoch
+		}
+		return wire.Code(resp.ErrorCode), nil
+	})
+	return lost, err
+}
+
+// outlasting is a context that ends some time after ctx does.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, func()) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { pause(lasting, by); cancel() })
+	return lasting, func() { forget(); cancel() }
+}
+
+// refused says what an error of the coordinator's means; nil for nil.
+func (t *Transactor) refused(doing string, err error) error {
+	var code wire.Code
+	errors.As(err, &code)
+	switch {
+	case err == nil:
+		return nil
+	case strange(code):
+		return fmt.Errorf("%s: %w: %w", doing, ErrStaleGroup, err)
+	case aborts(err):
+		return &abortedError{t.cfg.ID, fmt.Errorf("%s: %w", doing, err)}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// strange reports whether a group's coordinator does not know a member, or not in this generation.
+func strange(code wire.Code) bool {
+	switch code {
+	case wire.IllegalGeneration, wire.UnknownMemberID, wire.FencedInstanceID, wire.FencedMemberEpoch, wire.StaleMemberEpoch, wire.RebalanceInProgress:
+		return true
+	}
+	return false
+}
+
+// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none.
+func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]int64, error) {
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group, req.RequireStable = group, true
+	byTopic := map[string][]int32{}
+	for _, tp := range parts {
+		byTopic[tp.Topic] = append(byTopic[tp.Topic], tp.Partition)
+	}
+	for topic, partitions := range byTopic {
+		rt := kmsg.NewOffsetFetchRequestTopic()
+		rt.Topic, rt.Partitions = topic, partitions
+		req.Topics = append(req.Topics, rt)
+	}
+	var at map[produce.TP]int64
+	err := t.retry(ctx, func() (wire.Code, error) {
+		r, err := t.cfg.Client.Group(ctx, group, req)
+		if err != nil {
+			return 0, err
+		}
+		resp := r.(*kmsg.OffsetFetchResponse)
+		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound { // a group that has stored nothing yet
+			return code, nil
+		}
+		at = map[produce.TP]int64{}
+		for _, rt := range resp.Topics {
+			for _, rp := range rt.Partitions {
+				if rp.ErrorCode != 0 {
+					return wire.Code(rp.ErrorCode), nil
+				}
+				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = rp.Offset
+			}
+		}
+		return wire.None, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("asking group %s for its offsets: %w", group, err)
+	}
+	return at, nil
+}

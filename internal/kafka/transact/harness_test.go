@@ -1,0 +1,149 @@
+package transact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kversion"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// protocols runs a test under both transaction protocols of the fake.
+func protocols(t *testing.T, test func(t *testing.T, w *world)) {
+	for name, opts := range map[string][]kfake.Opt{"version 2": nil, "before": {kfake.MaxVersions(kversion.V3_6_0())}} {
+		t.Run(name, func(t *testing.T) {
+			c := kafkatest.Fake(t, append(opts, kfake.NumBrokers(2))...)
+			w := newWorld(t, c.ListenAddrs())
+			w.fake, w.implicit = c, name == "version 2"
+			test(t, w)
+		})
+	}
+}
+
+// world is a chain's ends: a topic that offsets are of, and one that results go to.
+type world struct {
+	*kafkatest.Kafka
+	fake     *kfake.Cluster
+	implicit bool // what the fake speaks
+	in, out  string
+	group    string
+}
+
+func newWorld(t *testing.T, brokers []string) *world {
+	k := kafkatest.At(t, brokers)
+	return &world{Kafka: k, in: k.Topic(2), out: k.Topic(3), group: kafkatest.Name("group")}
+}
+
+func (w *world) open(t *testing.T, id string, transport *kafka.Transport, change func(*Config)) *Transactor {
+	t.Helper()
+	c := wire.New(wire.Config{Brokers: w.Brokers, Transport: transport})
+	t.Cleanup(c.Close)
+	cfg := Config{Client: c, ID: id, Timeout: 30 * time.Second, Produce: produce.Config{BatchBytes: 100_000, DeliveryTimeout: 20 * time.Second, TopicPatience: 5 * time.Second}}
+	if change != nil {
+		change(&cfg)
+	}
+	tx := New(cfg)
+	if err := tx.Open(within(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tx.Close)
+	return tx
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// txn is the transaction of the inputs [from, next): a result for each, over three keys.
+func (w *world) txn(from, next int) Txn {
+	msgs := make([]kafka.Message, next-from)
+	for i := range msgs {
+		msgs[i] = kafka.Message{Key: fmt.Append(nil, "key ", (from+i)%3), Value: fmt.Append(nil, from+i)}
+	}
+	return Txn{N: len(msgs), At: func(i int) *kafka.Message { return &msgs[i] }, Topic: w.out,
+		Offsets: map[produce.TP]int64{{Topic: w.in, Partition: 1}: int64(next)}, Group: Group{Name: w.group, Generation: -1}}
+}
+
+// commit does what a pipeline does: it tries until the transaction is committed, and where that is in doubt asks the group.
+func (w *world) commit(t *testing.T, tx *Transactor, from, next int) {
+	t.Helper()
+	for {
+		err := tx.Commit(within(t, time.Minute), w.txn(from, next))
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, ErrDoubt):
+			if w.stored(t, tx) >= int64(next) {
+				return
+			}
+		default:
+			t.Fatalf("[%d, %d): %v", from, next, err)
+		}
+	}
+}
+
+func (w *world) stored(t *testing.T, tx *Transactor) int64 {
+	t.Helper()
+	tp := produce.TP{Topic: w.in, Partition: 1}
+	at, err := tx.Offsets(within(t, time.Minute), w.group, []produce.TP{tp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if offset, ok := at[tp]; ok {
+		return offset
+	}
+	return -1
+}
+
+// exactly checks that a read_committed reader sees the result of each of the first n inputs once, in order by key, and that the group has stored n.
+func (w *world) exactly(t *testing.T, n int) {
+	t.Helper()
+	last, seen := map[string]int{}, map[int]int{}
+	for _, r := range w.Records(w.out) {
+		var v int
+		if _, err := fmt.Sscan(string(r.Value), &v); err != nil {
+			t.Fatal(err)
+		}
+		if before, ok := last[string(r.Key)]; ok && v <= before {
+			t.Errorf("%s: %d after %d", r.Key, v, before)
+		}
+		last[string(r.Key)] = v
+		seen[v]++
+	}
+	for i := range n {
+		if seen[i] != 1 {
+			t.Errorf("the result of %d is there %d times", i, seen[i])
+		}
+	}
+	if len(seen) != n {
+		t.Errorf("results of %d inputs, there were %d", len(seen), n)
+	}
+	if n > 0 && w.Committed(w.group, w.in)[1] != int64(n) {
+		t.Errorf("stored: %v, expected %d", w.Committed(w.group, w.in), n)
+	}
+}
+
+// begun is a transaction that is written and not ended.
+func (w *world) begun(t *testing.T, tx *Transactor, from, next int) {
+	t.Helper()
+	tx.out.Begin(tx.id, tx.epoch, tx.implicit)
+	if err := tx.write(within(t, time.Minute), w.txn(from, next)); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.offsets(within(t, time.Minute), w.txn(from, next)); err != nil {
+		t.Fatal(err)
+	}
+}

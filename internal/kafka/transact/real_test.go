@@ -1,0 +1,94 @@
+package transact
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+func TestTransactionsRealKafka(t *testing.T) {
+	w := newWorld(t, kafkatest.Real(t))
+	flaking, lost := kafkatest.Flaky(25)
+	tx := w.open(t, kafkatest.Name("tx"), flaking, nil)
+	for i := range 60 {
+		w.commit(t, tx, i*10, i*10+10)
+	}
+	t.Logf("%d answers were lost; transaction.version 2: %v", lost.Load(), tx.implicit)
+	w.exactly(t, 600)
+}
+
+// Not with the fake, which lets a barred producer have its id back.
+func TestALaterOneWithTheSameIdBarsTheFirstRealKafka(t *testing.T) {
+	w := newWorld(t, kafkatest.Real(t))
+	id := kafkatest.Name("tx")
+	first := w.open(t, id, nil, nil)
+	w.commit(t, first, 0, 10)
+	second := w.open(t, id, nil, nil)
+	var fenced *FencedError
+	if err := first.Commit(within(t, time.Minute), w.txn(10, 20)); !errors.As(err, &fenced) || fenced.ID != id {
+		t.Error(err)
+	}
+	w.commit(t, second, 10, 20)
+	w.exactly(t, 20)
+}
+
+func TestWhatACrashLeftOpenIsAbortedRealKafka(t *testing.T) {
+	w := newWorld(t, kafkatest.Real(t))
+	id := kafkatest.Name("tx")
+	crashed := w.open(t, id, nil, nil)
+	w.commit(t, crashed, 0, 10)
+	w.begun(t, crashed, 10, 20)
+	next := w.open(t, id, nil, nil)
+	w.commit(t, next, 10, 20)
+	w.exactly(t, 20)
+}
+
+func TestATransactionThatTookTooLongIsDoneAgainRealKafka(t *testing.T) {
+	own := kafkatest.Own(t, "transaction.abort.timed.out.transaction.cleanup.interval.ms=200")
+	for name, unique := range map[string]bool{"own id": false, "unique id": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, own.Brokers)
+			tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Timeout, c.Unique = time.Second, unique })
+			w.commit(t, tx, 0, 10)
+			w.begun(t, tx, 10, 20)
+			for w.stored(t, tx) != 10 { // while the transaction is open, nobody is told
+			}
+			if err := tx.end(within(t, time.Minute)); err == nil {
+				t.Error("a transaction that was aborted is said to be committed")
+			}
+			w.commit(t, tx, 10, 20)
+			w.exactly(t, 20)
+		})
+	}
+}
+
+func TestFailuresOfTheCoordinatorNeitherLoseNorRepeatRealKafka(t *testing.T) {
+	own := kafkatest.Own(t)
+	w := newWorld(t, own.Brokers)
+	tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Produce.DeliveryTimeout, c.Timeout = time.Minute, 90*time.Second })
+	n := 0
+	goOn := func(until <-chan struct{}) {
+		for {
+			w.commit(t, tx, n, n+10)
+			n += 10
+			select {
+			case <-until:
+				return
+			default:
+			}
+		}
+	}
+	for _, down := range []func(){own.Kill, own.Stop} {
+		up := make(chan struct{})
+		go func() {
+			defer close(up)
+			down()
+			own.Start()
+		}()
+		goOn(up)
+	}
+	t.Log(n, "inputs")
+	w.exactly(t, n)
+}

@@ -1,0 +1,170 @@
+package transact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/segmentio/kafka-go"
+)
+
+// Config says how to write.
+type Config struct {
+	Client  *wire.Client
+	ID      string         // the transactional id
+	Unique  bool           // no other process can have it: who bars us can only be what is left of a transaction of our own
+	Timeout time.Duration  // after which the coordinator aborts a transaction
+	Produce produce.Config // without what belongs to transactions
+}
+
+// Transactor makes transactions, one at a time.
+type Transactor struct {
+	cfg Config
+	out *produce.Producer
+
+	// Of the goroutine in Commit.
+	id       int64
+	epoch    int16
+	implicit bool // the protocol of transaction.version 2
+	stale    bool // the identity must be asked for before it is used
+	doubt    bool // it is not known how the last transaction ended
+	open     bool // a transaction may have begun, and is to be ended before anything else
+	strange  int  // how often in a row the group did not know us
+}
+
+// Txn is what a transaction holds.
+type Txn struct {
+	N       int // messages
+	At      func(i int) *kafka.Message
+	Topic   string // where all of them go; empty: where each says
+	Offsets map[produce.TP]int64
+	Group   Group
+}
+
+// Group is who the offsets' owner is in its group.
+type Group struct {
+	Name, Member, Instance string
+	Generation             int32
+}
+
+// New makes a Transactor.
+func New(cfg Config) *Transactor {
+	t := &Transactor{cfg: cfg, id: -1, epoch: -1}
+	pc := cfg.Produce
+	pc.Client, pc.TransactionalID, pc.Join = cfg.Client, cfg.ID, t.join
+	t.out = produce.New(pc)
+	return t
+}
+
+// Find returns once the topic is known, or why it is not after TopicPatience.
+func (t *Transactor) Find(ctx context.Context, topic string) error { return t.out.Find(ctx, topic) }
+
+// Open takes the transactional id over: whoever had it before is barred, and what it left open is aborted. It tries until ctx ends.
+func (t *Transactor) Open(ctx context.Context) error {
+	if err := t.identify(ctx); err != nil {
+		return err
+	}
+	return t.out.Open(ctx)
+}
+
+// Close ends it.
+func (t *Transactor) Close() { t.out.Close() }
+
+// triesAtOnce is how often a transaction is done again by itself, after it had to be aborted.
+const triesAtOnce = 5
+
+// Commit makes tx durable as a whole, or leaves nothing of it; see the package comment for what its errors mean. When ctx ends the transaction is
+// aborted, unless its commit is on its way already: how that ends is found out, and counts.
+func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
+	if tx.N == 0 && len(tx.Offsets) == 0 {
+		return nil
+	}
+	for try := 1; ; try++ {
+		err := t.once(ctx, tx)
+		var again *abortedError
+		switch {
+		case err == nil:
+			t.strange = 0
+			return nil
+		case errors.Is(err, ErrStaleGroup):
+			return t.turnedAway(ctx, err)
+		case ctx.Err() != nil, !errors.As(err, &again), try == triesAtOnce:
+			return err
+		}
+		pause(ctx, backoff(try))
+	}
+}
+
+func (t *Transactor) once(ctx context.Context, tx Txn) error {
+	if t.open {
+		if err := t.abort(ctx); err != nil {
+			return err
+		}
+	}
+	if t.stale {
+		if err := t.identify(ctx); err != nil {
+			return err
+		}
+	}
+	if t.doubt {
+		t.doubt = false
+		return fmt.Errorf("%s: %w", t.cfg.ID, ErrDoubt)
+	}
+	t.out.Begin(t.id, t.epoch, t.implicit)
+	err := t.write(ctx, tx)
+	if err == nil && len(tx.Offsets) > 0 {
+		err = t.offsets(ctx, tx)
+	}
+	if err == nil {
+		return t.end(ctx)
+	}
+	clearing, stop := context.WithTimeout(context.WithoutCancel(ctx), clearUp)
+	defer stop()
+	_ = t.abort(clearing) // what stays open now is aborted before anything else is done, or by its timeout
+	return err
+}
+
+// write writes the messages.
+func (t *Transactor) write(ctx context.Context, tx Txn) error {
+	if tx.N == 0 {
+		return nil
+	}
+	failed, err := t.out.Write(ctx, tx.N, tx.Topic, tx.At)
+	if err != nil || len(failed) == 0 {
+		return err
+	}
+	for _, err := range failed {
+		if aborts(err) {
+			return &abortedError{t.cfg.ID, err}
+		}
+	}
+	return &RecordsError{Errs: failed}
+}
+
+// turnedAway waits a moment, for the source to find out what has become of its partitions.
+func (t *Transactor) turnedAway(ctx context.Context, err error) error {
+	const most = 100 // about ten seconds: a member that is there has heard by then
+	if t.strange++; t.strange > most {
+		t.strange = 0
+		return fmt.Errorf("%s: the group does not know this member, and still its partitions were not lost: do source and sink name the same cluster? %s", t.cfg.ID, err)
+	}
+	pause(ctx, 100*time.Millisecond)
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// backoff is 5 ms, doubled with each try up to half a second: the transaction before is usually ended within milliseconds.
+func backoff(try int) time.Duration {
+	return min(5*time.Millisecond<<min(max(try-1, 0), 7), 500*time.Millisecond)
+}

@@ -1,0 +1,189 @@
+package transact
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestResultsAndOffsetsAreCommittedTogether(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		ends := w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Observe: true, Count: -1})
+		adds := w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn}, Observe: true, Count: -1})
+		tx := w.open(t, "a", nil, nil)
+		for i := range 20 {
+			w.commit(t, tx, i*10, i*10+10)
+		}
+		w.exactly(t, 200)
+		if ends.Hits() != 20 || (adds.Hits() == 0) != w.implicit {
+			t.Errorf("%d ends, %d additions", ends.Hits(), adds.Hits())
+		}
+		for _, r := range w.Records(w.out) {
+			if !r.Attrs.IsTransactional() || r.ProducerID < 0 {
+				t.Fatalf("%+v is in no transaction", r)
+			}
+		}
+	})
+}
+
+func TestOffsetsAloneAndNothingAtAll(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		ends := w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Observe: true, Count: -1})
+		tx := w.open(t, "a", nil, nil)
+		if err := tx.Commit(t.Context(), Txn{}); err != nil || ends.Hits() != 0 {
+			t.Errorf("nothing at all: %v, ended %d times", err, ends.Hits())
+		}
+		none := w.txn(7, 7)
+		if err := tx.Commit(within(t, time.Minute), none); err != nil || w.stored(t, tx) != 7 {
+			t.Errorf("offsets alone: %v, %d is stored", err, w.stored(t, tx))
+		}
+		if len(w.Records(w.out)) != 0 {
+			t.Error("something was written")
+		}
+	})
+}
+
+func TestWhatPassesIsRetried(t *testing.T) {
+	for _, f := range []struct {
+		key kmsg.Key
+		err *kerr.Error
+	}{
+		{kmsg.AddPartitionsToTxn, kerr.ConcurrentTransactions}, {kmsg.AddPartitionsToTxn, kerr.NotCoordinator}, {kmsg.AddOffsetsToTxn, kerr.CoordinatorLoadInProgress},
+		{kmsg.TxnOffsetCommit, kerr.NotCoordinator}, {kmsg.TxnOffsetCommit, kerr.ConcurrentTransactions}, {kmsg.EndTxn, kerr.CoordinatorNotAvailable},
+		{kmsg.EndTxn, kerr.ConcurrentTransactions}, {kmsg.Produce, kerr.ConcurrentTransactions}, {kmsg.Produce, kerr.NotLeaderForPartition}, {kmsg.Produce, kerr.RequestTimedOut},
+	} {
+		t.Run(f.key.Name()+" "+f.err.Message, func(t *testing.T) {
+			protocols(t, func(t *testing.T, w *world) {
+				tx := w.open(t, "a", nil, nil)
+				w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{f.key}, Err: f.err, Count: 3})
+				for i := range 5 {
+					w.commit(t, tx, i*10, i*10+10)
+				}
+				w.exactly(t, 50)
+			})
+		})
+	}
+}
+
+func TestWhatAbortsIsDoneAgain(t *testing.T) {
+	for _, f := range []struct {
+		key kmsg.Key
+		err *kerr.Error
+	}{
+		{kmsg.Produce, kerr.InvalidProducerEpoch}, {kmsg.Produce, kerr.OutOfOrderSequenceNumber}, {kmsg.Produce, kerr.InvalidTxnState}, {kmsg.Produce, kerr.TransactionAbortable},
+		{kmsg.AddPartitionsToTxn, kerr.TransactionAbortable}, {kmsg.AddOffsetsToTxn, kerr.TransactionAbortable}, {kmsg.TxnOffsetCommit, kerr.TransactionAbortable},
+		{kmsg.EndTxn, kerr.InvalidTxnState}, {kmsg.TxnOffsetCommit, kerr.InvalidProducerEpoch},
+	} {
+		t.Run(f.key.Name()+" "+f.err.Message, func(t *testing.T) {
+			protocols(t, func(t *testing.T, w *world) {
+				tx := w.open(t, "a", nil, nil)
+				w.commit(t, tx, 0, 10)
+				w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{f.key}, Err: f.err, Count: 1})
+				for i := 1; i < 5; i++ {
+					w.commit(t, tx, i*10, i*10+10)
+				}
+				w.exactly(t, 50)
+			})
+		})
+	}
+}
+
+func TestLostAnswersNeitherLoseNorRepeat(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		flaking, lost := kafkatest.Flaky(25)
+		tx := w.open(t, "a", flaking, nil)
+		for i := range 60 {
+			w.commit(t, tx, i*10, i*10+10)
+		}
+		w.exactly(t, 600)
+		if lost.Load() < 5 {
+			t.Errorf("%d answers were lost", lost.Load())
+		}
+	})
+}
+
+func TestRecordsThatCannotBeWrittenAreNamedAndNothingIsWritten(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		bad := w.txn(0, 10)
+		at := bad.At
+		bad.At = func(i int) *kafka.Message {
+			if i == 4 {
+				return &kafka.Message{Value: make([]byte, 200_000)}
+			}
+			return at(i)
+		}
+		var records *RecordsError
+		var large *produce.TooLargeError
+		if err := tx.Commit(within(t, time.Minute), bad); !errors.As(err, &records) || len(records.Errs) != 1 || !errors.As(records.Errs[4], &large) {
+			t.Error(err)
+		}
+		w.exactly(t, 0)
+		w.commit(t, tx, 0, 10)
+		w.exactly(t, 10)
+	})
+}
+
+func TestWhatACrashLeftOpenIsAborted(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		crashed := w.open(t, "a", nil, nil)
+		w.begun(t, crashed, 0, 10)
+		next := w.open(t, "a", nil, nil)
+		if at := w.stored(t, next); at >= 0 {
+			t.Errorf("%d is stored", at)
+		}
+		w.commit(t, next, 0, 10)
+		w.exactly(t, 10)
+	})
+}
+
+func TestAStaleGenerationCommitsNothing(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		stale := w.txn(0, 10)
+		stale.Group.Member, stale.Group.Generation = "nobody", 7
+		if err := tx.Commit(within(t, time.Minute), stale); !errors.Is(err, ErrStaleGroup) {
+			t.Error(err)
+		}
+		w.exactly(t, 0)
+		w.commit(t, tx, 0, 10)
+		w.exactly(t, 10)
+	})
+}
+
+func TestATransactionThatIsGivenUpLeavesNothing(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		w.commit(t, tx, 0, 10)
+		for i := range 10 {
+			ctx, cancel := context.WithCancel(t.Context())
+			keys := []kmsg.Key{kmsg.Produce, kmsg.TxnOffsetCommit}
+			w.fake.ControlKey(int16(keys[i%2]), func(kmsg.Request) (kmsg.Response, error, bool) {
+				if rand.IntN(2) == 0 {
+					cancel()
+				} else {
+					time.AfterFunc(time.Millisecond, cancel)
+				}
+				return nil, nil, false
+			})
+			err := tx.Commit(ctx, w.txn(10+10*i, 20+10*i))
+			if err != nil {
+				if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				w.commit(t, tx, 10+10*i, 20+10*i)
+			}
+			cancel()
+		}
+		w.exactly(t, 110)
+	})
+}

@@ -1,0 +1,165 @@
+package sink
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafka/transact"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+)
+
+// KafkaTransaction writes messages, and the group's offsets that they came from, in Kafka transactions: exactly once from Kafka to Kafka, for readers with
+// isolation.level=read_committed. CommitWith says how much goes into one. The topics are those of KafkaConfig, and so are the other fields.
+//
+// Its transactional ids begin with prefix and a dash, so the user needs WRITE and DESCRIBE on that as a prefixed TransactionalId, besides READ on the source's
+// group. With KafkaConfig.InstanceID behind it, a worker that starts again ends at once what it had left open. Without one the id is new each time: what a
+// crash left open ends after TransactionTimeout, and until then neither readers of those topics nor the partitions' next owner go on.
+//
+// A transaction is open only while it is written, never while records are worked on. A worker whose partitions have gone elsewhere cannot commit, whatever
+// its id: the group's generation goes with the offsets (KIP-447). What has to be aborted is done again, a few times by itself, then as the policies below
+// CommitWith say; records that cannot be written are named to them, as Kafka's errors are. A *KafkaFencedError is for good: another worker has the same InstanceID.
+//
+// The source must be Kafka, of the same cluster and with a Group. Brokers from 3.6 on; both transaction protocols are spoken (transaction.version, KIP-890).
+func KafkaTransaction(c KafkaConfig, prefix string) stream.Transactor[kafka.Message] {
+	return &kafkaTransaction{cfg: c, prefix: prefix}
+}
+
+// KafkaFencedError says that another worker has taken the transactional id over; match with errors.As.
+type KafkaFencedError = transact.FencedError
+
+type kafkaTransaction struct {
+	cfg    KafkaConfig
+	prefix string
+
+	client *wire.Client
+	tx     *transact.Transactor
+
+	mu    sync.Mutex // guards group
+	group string     // of the last Commit; empty: there was none
+}
+
+func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
+func (s *kafkaTransaction) CommitsGroup() bool { return true }
+
+func (s *kafkaTransaction) Check() error {
+	const step = "sink.KafkaTransaction"
+	c := s.cfg.inTransaction()
+	faults := c.faults(step)
+	if s.prefix == "" {
+		faults = append(faults, &stream.BuildError{Step: step, What: "the prefix of its transactional ids is empty", Do: "give each group of workers one of its own"})
+	}
+	if c.TransactionTimeout <= c.DeliveryTimeout {
+		faults = append(faults, &stream.BuildError{Step: step, Do: "let the transaction outlast the delivery of its records",
+			What: fmt.Sprintf("TransactionTimeout is %v, DeliveryTimeout is %v", c.TransactionTimeout, c.DeliveryTimeout)})
+	}
+	return errors.Join(faults...)
+}
+
+// inTransaction is the configuration with the defaults of transactions.
+func (c KafkaConfig) inTransaction() KafkaConfig {
+	c.DeliveryTimeout = or(c.DeliveryTimeout, 20*time.Second)
+	c.TransactionTimeout = or(c.TransactionTimeout, 30*time.Second)
+	return c
+}
+
+func (s *kafkaTransaction) Open(ctx context.Context) error {
+	c := s.cfg.inTransaction()
+	id, unique := s.prefix+"-"+c.InstanceID, false
+	if c.InstanceID == "" {
+		id, unique = s.prefix+"-"+strings.ToLower(rand.Text()), true
+	}
+	s.client = c.client()
+	s.tx = transact.New(transact.Config{Client: s.client, ID: id, Unique: unique, Timeout: c.TransactionTimeout, Produce: c.producing(s.client)})
+	err := s.tx.Open(ctx)
+	if err == nil && c.Topic != "" {
+		if err = s.tx.Find(ctx, c.Topic); err != nil {
+			s.tx.Close()
+		}
+	}
+	if err != nil {
+		s.client.Close()
+	}
+	return err
+}
+
+func (s *kafkaTransaction) Close(context.Context) error {
+	s.tx.Close()
+	s.client.Close()
+	return nil
+}
+
+// Restore leaves it to the group's offsets, unless a transaction's end is in doubt: then what the source has read of them may be older than that end.
+func (s *kafkaTransaction) Restore(ctx context.Context, parts []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
+	s.mu.Lock()
+	group := s.group
+	s.mu.Unlock()
+	if group == "" {
+		return nil, nil
+	}
+	tps := make([]produce.TP, len(parts))
+	for i, tp := range parts {
+		tps[i] = produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}
+	}
+	stored, err := s.tx.Offsets(ctx, group, tps)
+	if err != nil {
+		return nil, err
+	}
+	at := map[stream.TopicPartition]int64{}
+	for tp, offset := range stored {
+		if offset >= 0 {
+			at[stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}] = offset
+		}
+	}
+	return at, nil
+}
+
+var errNoGroup = errors.New("sink.KafkaTransaction stores offsets in the source's consumer group, and the source is in none: set its Group, or write with To(sink.Kafka)")
+
+func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Message]) error {
+	if txn.Group.Group == "" {
+		return stream.Permanent(errNoGroup)
+	}
+	s.mu.Lock()
+	s.group = txn.Group.Group
+	s.mu.Unlock()
+	offsets := make(map[produce.TP]int64, len(txn.Offsets))
+	for tp, r := range txn.Offsets {
+		offsets[produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = r.Next
+	}
+	err := s.tx.Commit(ctx, transact.Txn{
+		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
+		Group: transact.Group{Name: txn.Group.Group, Member: txn.Group.Member, Instance: txn.Group.Instance, Generation: txn.Group.Generation},
+	})
+	return asTransactor(err)
+}
+
+// asTransactor says an error in the words of stream.Transactor.
+func asTransactor(err error) error {
+	var records *transact.RecordsError
+	var fenced *transact.FencedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &records):
+		errs := make(map[int]error, len(records.Errs))
+		for i, err := range records.Errs {
+			errs[i] = permanent(err)
+		}
+		return &stream.PartialError{Errs: errs}
+	case errors.Is(err, transact.ErrStaleGroup):
+		return fmt.Errorf("%w: %w", stream.ErrStaleGroup, err)
+	case errors.Is(err, transact.ErrDoubt):
+		return &stream.FencedError{Err: err}
+	case errors.As(err, &fenced), wire.Fatal(err):
+		return stream.Permanent(err)
+	}
+	return err
+}
