@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,8 +22,11 @@ var errDown = errors.New("down")
 
 // failing fails on values so many times each; -1: always.
 func failing(left map[string]int) func(context.Context, kafka.Message) error {
+	var mu sync.Mutex // guards left
 	return func(_ context.Context, m kafka.Message) error {
 		time.Sleep(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
 		if n := left[string(m.Value)]; n != 0 {
 			left[string(m.Value)] = n - 1
 			return fmt.Errorf("charging %s: %w", m.Value, errDown)
