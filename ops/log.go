@@ -117,7 +117,11 @@ func (g *logging) event(e stream.Event) {
 			g.info("ended")
 		}
 	case stream.OffsetReset:
-		g.warn("offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy))...)
+		level := slog.LevelWarn
+		if e.From < 0 { // a group that has none yet
+			level = slog.LevelInfo
+		}
+		g.to.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
 	case stream.SourceEvent:
 		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
 		if e.Err == nil {

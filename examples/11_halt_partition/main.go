@@ -34,7 +34,7 @@ func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
 func work(ctx context.Context, d *demo.Demo) error {
 	d.Kafka.InstanceID = "worker-1" // whoever starts next with this name takes over at once, also after a crash
 	c := &clerk{poison: map[int]int64{partToMend: poisonToMend, partToSkip: poisonToSkip}}
-	p, err := worker(d.Kafka, c).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}))
+	p, err := worker(d.Kafka, c).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err
 	}

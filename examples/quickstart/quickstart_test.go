@@ -87,7 +87,7 @@ func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
 		}
 		return out.Write(b)
 	})
-	err := quickstart(2500).Demonstrate(ctx, screen, nil, false)
+	err := quickstart(2500).Demonstrate(ctx, screen, nil, false, "")
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
 		t.Errorf("ended in the middle, it returned %v:\n%s", err, &out)
 	}

@@ -6,8 +6,10 @@ import (
 	"hash/fnv"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/laneway-go/laneway/source"
 )
@@ -22,12 +24,17 @@ type Demo struct {
 
 	Forever bool // it is to run until ctx ends
 
+	Tracer  *sdk.TracerProvider  // its spans leave the process where OTEL_EXPORTER_OTLP_ENDPOINT is set
+	Metrics *prometheus.Registry // it is served where -metrics is given
+
 	broker *broker
 	screen *screen
 	seeded []kafka.Message
 	checks []check
 
 	processes []*Process
+	telemetry telemetry
+	observed  bool // the chain has observers of its own, for both
 }
 
 // Topic is the run's own topic.

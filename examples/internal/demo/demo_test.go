@@ -59,7 +59,7 @@ func TestAPromiseThatDoesNotHoldIsAnError(t *testing.T) {
 		d.Check("order", true, "kept")
 		d.Check("speed", false, "%d at a time", 1)
 		return nil
-	}}.Demonstrate(t.Context(), &out, nil, false)
+	}}.Demonstrate(t.Context(), &out, nil, false, "")
 	if err == nil || !strings.HasSuffix(err.Error(), "does not hold: speed") {
 		t.Errorf("it returned %v", err)
 	}

@@ -195,7 +195,9 @@ func (p Program) MainWorker() int {
 			cancel(errors.New("whoever started this worker has ended"))
 		})
 		d := &Demo{Kafka: source.KafkaConfig{Brokers: j.Brokers, Group: j.Group, Topics: j.Topics}, Args: j.Args, Told: told, screen: newScreen(os.Stdout)}
-		err = p.Work(ctx, d)
+		if err = d.startTelemetry(ctx, p.Name, ""); err == nil {
+			err = errors.Join(p.Work(ctx, d), d.stopTelemetry())
+		}
 	}
 	if err != nil {
 		fmt.Println("failed:", err)

@@ -17,6 +17,9 @@ import (
 // seeded is written again and again.
 func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...stream.Option) error {
 	observer, committed := d.AllCommitted()
+	if !d.observed {
+		opts = append(opts, d.Seen())
+	}
 	p, err := chain.Build(append([]stream.Option{stream.DrainTimeout(time.Second), stream.Observe(observer, stream.Observer{Event: d.Hear})}, opts...)...)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func Run(t *testing.T, p demo.Program, brokers []string, lines ...string) string
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out bytes.Buffer
-	if err := p.Demonstrate(ctx, &out, brokers, false); err != nil {
+	if err := p.Demonstrate(ctx, &out, brokers, false, ""); err != nil {
 		t.Errorf("%v\n%s", err, &out)
 	}
 	for _, line := range lines {
