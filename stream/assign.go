@@ -167,7 +167,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	}
 }
 
-// drainTime bounds ctx by what a drain may take.
+// drainTime bounds ctx by what a drain may take, which is nothing where something of it can never come to rest.
 func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	r.mu.Lock()
 	end := r.deadline
@@ -175,7 +175,9 @@ func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFun
 	if end.IsZero() {
 		end = time.Now().Add(r.opts.drain)
 	}
-	return context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, end), ErrDrain)
+	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, end), ErrDrain)
+	stop := context.AfterFunc(r.crippled, cancel)
+	return c, func() { stop(); cancel() }
 }
 
 func earlier(ctx context.Context, t time.Time) time.Time {
@@ -207,10 +209,14 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
+	patience := handlerGrace
+	if r.crippled.Err() != nil {
+		patience = stuckGrace // for those that heed their context
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if !calm {
-		if !r.await(grace, ps, (*part).calm) {
+		if !r.await(grace, ps, (*part).calm) && patience == handlerGrace {
 			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
 		}
 	}

@@ -60,27 +60,6 @@ func (r *run) waitForGoroutines() {
 	}
 }
 
-// spawn starts a goroutine of the run. A panic of it, which would be a bug of this package, ends the pipeline and comes out of Run; so does a handler that
-// ends its goroutine, which nobody can stop.
-func (r *run) spawn(f func()) {
-	r.wg.Go(func() {
-		returned := false
-		defer func() {
-			if p := recover(); p != nil {
-				r.fail(panicked(p))
-				panic(p)
-			}
-			if !returned {
-				r.fail(errEnded)
-			}
-		}()
-		f()
-		returned = true
-	})
-}
-
-var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead")
-
 func (r *run) cause() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -20,6 +20,7 @@ type committer struct {
 	poke     chan struct{} // room for one: there may be something to do; never closed
 	flushes  chan *flush   // never closed
 	stop     chan struct{} // closed by the run
+	ended    chan struct{} // closed by the loop
 
 	// The loop's own:
 	start   time.Time // of its clock
@@ -52,7 +53,7 @@ const (
 
 func newCommitter(r *run, n *node) *committer {
 	return &committer{run: r, each: n.each, n: int64(n.n), wait: n.wait,
-		poke: make(chan struct{}, 1), flushes: make(chan *flush), stop: make(chan struct{}),
+		poke: make(chan struct{}, 1), flushes: make(chan *flush), stop: make(chan struct{}), ended: make(chan struct{}),
 		start: time.Now(), refused: map[*part]retry{}}
 }
 
@@ -88,6 +89,7 @@ func (c *committer) wakeUp() {
 }
 
 func (c *committer) loop() {
+	defer close(c.ended)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -199,10 +201,17 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 	defer context.AfterFunc(ctx, c.wakeUp)()
 	select {
 	case c.flushes <- f:
+	case <-c.ended:
+		return errEnded
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return <-f.done // bounded by ctx inside
+	select {
+	case err := <-f.done: // bounded by ctx inside
+		return err
+	case <-c.ended:
+		return errEnded
+	}
 }
 
 // commit makes one request, if there is news that is not to wait for its next try. moved: some record was in it or is in such a wait, not only where a

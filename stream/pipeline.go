@@ -149,7 +149,11 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	ended := make(chan error, 1)
-	r.spawn(func() { ended <- r.src.start(ctx, r) })
+	r.spawn(func() {
+		err := errEnded
+		defer func() { ended <- err }()
+		err = r.src.start(ctx, r)
+	})
 	var err error
 	select {
 	case err = <-ended:

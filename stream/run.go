@@ -51,6 +51,8 @@ type run struct {
 	cancelWork context.CancelCauseFunc
 	commitCtx  context.Context // of commits outside a drain
 	stopCommit context.CancelFunc
+	crippled   context.Context // ends when a goroutine of the run has ended amid its work
+	cripple    context.CancelFunc
 	sourceCtx  context.Context // of the source; ends when the drain begins
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
@@ -88,6 +90,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.park.Max = int32(opts.park)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
+	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
 	if p.commit != nil && p.commit.transact == nil {
 		r.committer = newCommitter(r, p.commit)

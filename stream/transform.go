@@ -132,10 +132,13 @@ func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in 
 				}
 			}
 			d.work = func(ctx context.Context) {
-				err := guarded(func() error { return f(ctx, in, out) })
-				close(d.gone)
-				close(out)
-				d.returned(err)
+				err := errEnded
+				defer func() {
+					close(d.gone)
+					close(out)
+					d.returned(err)
+				}()
+				err = guarded(func() error { return f(ctx, in, out) })
 			}
 			d.pump = func() {
 				w := &worker{}
