@@ -98,6 +98,7 @@ var inward = map[string][]string{
 	"internal/kafkatest":      {},
 	"internal/conformance":    {"stream", "stream/streamtest"},
 	"internal/crashtest":      {},
+	"internal/sqltest":        {},
 	"cmd/laneway":             {"ops", "sink", "source", "stream"},
 	"bench":                   {},
 	"bench/internal/testbed":  {},

@@ -1,0 +1,160 @@
+package sqltest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestResultsAndOffsetsAreStoredTogether(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		tx := open(t, sink.SQL(b.db, insert, sink.CreateTable(), sink.InTable("Offsets_1")))
+		for _, to := range []stream.Txn[result]{txn(0, 0, 3), txn(1, 5, 7), txn(0, 3, 4)} {
+			if err := tx.Commit(t.Context(), to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.written(0); !slices.Equal(got, upTo(4)) {
+			t.Errorf("of partition 0 %v were written", got)
+		}
+		if got := b.written(1); !slices.Equal(got, []int64{6}) {
+			t.Errorf("of partition 1 %v were written", got)
+		}
+		another := sink.SQL(b.open(), insert, sink.InTable("Offsets_1"))
+		got, err := another.Restore(t.Context(), []stream.TopicPartition{place(0), place(1), place(2), {Topic: "others"}})
+		if want := map[stream.TopicPartition]int64{place(0): 4, place(1): 7}; err != nil || !maps.Equal(got, want) {
+			t.Errorf("restored are %v, %v, want %v", got, err, want)
+		}
+		if got, err := another.Restore(t.Context(), []stream.TopicPartition{place(1)}); err != nil || len(got) != 1 {
+			t.Errorf("of one partition %v, %v are restored", got, err)
+		}
+	})
+}
+
+func TestATransactionWithoutResultsStoresOffsetsAlone(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		tx := open(t, sink.SQL(b.db, func(context.Context, *sql.Tx, []result) error { return errors.New("there is nothing to write") }, sink.CreateTable()))
+		if err := tx.Commit(t.Context(), txn(0, 2, 3)); err != nil { // every third record comes to nothing
+			t.Error(err)
+		}
+		if at := restored(t, tx); at != 3 {
+			t.Errorf("stored is %d", at)
+		}
+	})
+}
+
+func TestAFailedWriteLeavesNothingBehind(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		bad := errors.New("bad")
+		ctx, cancel := context.WithCancel(t.Context())
+		for name, fails := range map[string]func() error{
+			"error":             func() error { return bad },
+			"panic":             func() error { panic(bad) },
+			"cancelled context": func() error { cancel(); return nil },
+		} {
+			tx := open(t, sink.SQL(b.db, func(ctx context.Context, tx *sql.Tx, rs []result) error {
+				if err := insert(ctx, tx, rs); err != nil {
+					return err
+				}
+				return fails()
+			}, sink.CreateTable()))
+			err := func() (err error) {
+				defer func() {
+					if p := recover(); p != nil {
+						err = p.(error)
+					}
+				}()
+				return tx.Commit(ctx, txn(0, 0, 3))
+			}()
+			if !errors.Is(err, bad) && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got := b.written(0); len(got) > 0 || b.number(`SELECT COUNT(*) FROM laneway_offsets`) > 0 {
+				t.Errorf("%s: left behind are %v", name, got)
+			}
+			ctx, cancel = context.WithCancel(t.Context())
+		}
+		cancel()
+	})
+}
+
+func TestPipelinesShareATableUnderNamesOfTheirOwn(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		billing := open(t, sink.SQL(b.db, insert, sink.CreateTable(), sink.ForPipeline("billing")))
+		audit := open(t, sink.SQL(b.db, insert, sink.ForPipeline("audit")))
+		if err := billing.Commit(t.Context(), txn(0, 0, 6)); err != nil {
+			t.Fatal(err)
+		}
+		if at := restored(t, audit); at != 0 {
+			t.Errorf("audit goes on at billing's %d", at)
+		}
+		if err := audit.Commit(t.Context(), txn(0, 0, 3)); err != nil {
+			t.Error(err)
+		}
+		if at := restored(t, billing); at != 6 {
+			t.Errorf("billing goes on at %d", at)
+		}
+	})
+}
+
+// Without a name of its own, the second would take the first's offsets for its own, and never see what lies before them.
+func TestPipelinesOfTwoGroupsUnderOneNameAreRefused(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		of := func(group string, tx stream.Txn[result]) stream.Txn[result] {
+			tx.Group.Group = group
+			return tx
+		}
+		tx := open(t, sink.SQL(b.db, insert, sink.CreateTable()))
+		if err := tx.Commit(t.Context(), of("billing", txn(0, 0, 3))); err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []int64{0, 3} {
+			err := tx.Commit(t.Context(), of("audit", txn(0, from, 6)))
+			if !stream.IsPermanent(err) || !strings.Contains(err.Error(), "sink.ForPipeline") {
+				t.Errorf("%v", err)
+			}
+		}
+		if got := b.written(0); !slices.Equal(got, upTo(3)) {
+			t.Errorf("%v were written", got)
+		}
+	})
+}
+
+func TestOpenTellsHowAMissingTableIsMade(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		tx := sink.SQL(b.db, insert)
+		err := tx.(interface{ Open(context.Context) error }).Open(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "sink.CreateTable()") {
+			t.Fatal(err)
+		}
+		_, statement, _ := strings.Cut(err.Error(), "make it:\n")
+		b.exec(statement)
+		open(t, tx)
+		if err := tx.Commit(t.Context(), txn(0, 0, 3)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestManyWorkersMayMakeTheTableAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, b *backend) {
+		var all sync.WaitGroup
+		for range 8 {
+			tx := sink.SQL(b.open(), insert, sink.CreateTable())
+			all.Go(func() {
+				if err := tx.(interface{ Open(context.Context) error }).Open(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+	})
+}

@@ -1,0 +1,46 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+const (
+	sqlAttempts  = 10
+	sqlFirstWait = 5 * time.Millisecond
+	sqlLastWait  = 500 * time.Millisecond
+)
+
+// again calls f until it succeeds, fails in a way that another attempt does not mend, or has failed sqlAttempts times.
+func again(ctx context.Context, mends func(error) bool, f func() error) error {
+	wait := sqlFirstWait
+	for attempt := 1; ; attempt++ {
+		err := f()
+		if err == nil || attempt == sqlAttempts || stream.IsPermanent(err) || !mends(err) {
+			return err
+		}
+		pause := time.NewTimer(wait/2 + rand.N(wait/2)) // those that got into each other's way do not do so again
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
+		}
+		wait = min(2*wait, sqlLastWait)
+	}
+}
+
+// retried reports whether the database asks for the whole transaction again: PostgreSQL by SQLSTATE (serialization_failure, deadlock_detected), SQLite by
+// result code (SQLITE_BUSY, SQLITE_LOCKED, with whatever extends them in the higher bytes).
+func retried(err error) bool {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		return state.SQLState() == "40001" || state.SQLState() == "40P01"
+	}
+	var code interface{ Code() int }
+	return errors.As(err, &code) && (code.Code()&0xff == 5 || code.Code()&0xff == 6)
+}
