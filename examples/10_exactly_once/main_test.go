@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, exactlyOnce(0)) }
+
+const kills = 20
+
+func TestTheLedgerIsExactWhateverIsKilled(t *testing.T) { showsItsPoint(t, nil) }
+
+func TestTheLedgerIsExactWhateverIsKilledOnRealKafka(t *testing.T) {
+	showsItsPoint(t, kafkatest.Real(t))
+}
+
+func showsItsPoint(t *testing.T, brokers []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // each worker that is killed has to be started
+	defer cancel()
+	var out bytes.Buffer
+	if err := exactlyOnce(kills).Demonstrate(ctx, &out, brokers, false, ""); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	for _, line := range []string{
+		`worker 20  kill -9 in transfer \d+`,
+		`ok  exact       of 1260 transfers 0 are lost, 0 are booked twice, 0 by half`,
+		`ok  balance     of each of 8 accounts`,
+		`ok  undone      \d+ were cut off`,
+		`ok  one by one `,
+		`ok  exit code   0`,
+		`ok  committed   .* lag 0`,
+	} {
+		if !regexp.MustCompile(line).Match(out.Bytes()) {
+			t.Errorf("it does not say %q:\n%s", line, &out)
+		}
+	}
+}
