@@ -8,7 +8,7 @@ import (
 )
 
 // groupOffsets tells the group where transactions have come to that keep their offsets elsewhere. Nothing rests on it: it is for tools that show the lag, and
-// for a first start without the transactor's offsets. So it comes late, and a failure is only told.
+// for a first start without the transactor's offsets. So it comes late, and a failure is told and waits for the next time.
 type groupOffsets struct {
 	run  *run
 	turn chan struct{} // room for one: who commits, since a Source has one Commit at a time
@@ -66,23 +66,26 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 			offsets[p.tp], owners[p.tp] = next, p
 		}
 	}
-	for p := range g.next { // told once, or never: the next transaction brings the next one
-		if _, told := offsets[p.tp]; told || p.flags.Load()&gone != 0 {
+	g.mu.Unlock()
+	if len(offsets) > 0 {
+		err := g.run.src.commit(withOwners(ctx, owners), offsets)
+		var partial *CommitError
+		switch {
+		case errors.As(err, &partial):
+			for tp, e := range partial.Errs {
+				g.run.emit(CommitFailed{tp, e, 1})
+				delete(offsets, tp)
+			}
+		case err != nil:
+			g.run.emit(CommitFailed{Err: err, Attempt: 1})
+			clear(offsets)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for p, next := range g.next { // what was refused is told with what comes next
+		if told, ok := offsets[p.tp]; ok && told == next || p.flags.Load()&gone != 0 {
 			delete(g.next, p)
 		}
-	}
-	g.mu.Unlock()
-	if len(offsets) == 0 {
-		return
-	}
-	err := g.run.src.commit(withOwners(ctx, owners), offsets)
-	var partial *CommitError
-	switch {
-	case errors.As(err, &partial):
-		for tp, e := range partial.Errs {
-			g.run.emit(CommitFailed{tp, e, 1})
-		}
-	case err != nil:
-		g.run.emit(CommitFailed{Err: err, Attempt: 1})
 	}
 }

@@ -21,9 +21,12 @@ func (h Halt) String() string {
 }
 
 // freeze stops the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
-func (p *part) freeze(f Failure) {
+func (p *part) freeze(f Failure) { p.freezeWith(f, 0) }
+
+// freezeWith raises another flag in the same step, also where the partition is frozen already.
+func (p *part) freezeWith(f Failure, also uint32) {
 	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
-	if !p.raise(frozen) {
+	if p.raise(frozen|also)&frozen != 0 {
 		return // it is frozen already: this record will be tried again with the others
 	}
 	for _, st := range p.run.batches {
@@ -32,7 +35,7 @@ func (p *part) freeze(f Failure) {
 	p.giveUpInside()
 	p.mu.Lock()
 	if p.flags.Load()&(closing|gone) == 0 {
-		p.halt, p.resume = &h, noResume
+		p.halt, p.byTx, p.resume = &h, also&unwritten != 0, noResume
 	}
 	p.mu.Unlock()
 	p.run.emit(Halted{h})
@@ -90,13 +93,13 @@ func (p *part) refill() (skipped, split, ok bool) {
 		p.mu.Unlock()
 		return false, false, false
 	}
-	h := *p.halt
+	h, byTx := *p.halt, p.byTx
 	p.halt, p.resume = nil, noResume
 	if p.flags.Load()&(closing|gone) == 0 { // a drain waits for no retry
 		p.stop = make(chan struct{})
 	}
 	p.flags.Or(refilling)
-	p.flags.And(^frozen)
+	p.flags.And(^(frozen | unwritten))
 	p.mu.Unlock()
 
 	if p.run.plan.gated || p.run.tx != nil {
@@ -105,9 +108,9 @@ func (p *part) refill() (skipped, split, ok bool) {
 			again[s.Tickets[i].Offset] = true
 		}
 		p.gate.forget(again)
-		split = p.run.tx.resumed(p, again, h, how)
+		split = p.run.tx.resumed(p, again, h, how, byTx)
 	}
-	if how == giveUp {
+	if how == giveUp && !split {
 		p.run.emit(Skipped{h.Failure})
 	}
 	p.run.emit(Resumed{h}) // before what follows from it

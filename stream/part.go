@@ -19,6 +19,7 @@ const (
 	gone                         // let go or lost: nothing is begun, nothing counts
 	expired                      // the drain is over: the records' contexts have ended, what their handlers return no longer counts
 	aborted                      // the run is over: not even what was committed already is begun
+	unwritten                    // nothing more of it goes into a transaction: one has halted it, or failed the pipeline; never without frozen or closing
 )
 
 // part is one assignment of one partition: its ledger, its lanes, its budget.
@@ -55,6 +56,7 @@ type part struct {
 	settled   int64         // records below committed, of this assignment
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
+	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
 	resume    resumption
 	acks      []ack                           // who waits for a commit
@@ -72,7 +74,7 @@ const (
 
 type ack struct {
 	offset int64
-	ch     chan struct{} // closed by the committer, or when the partition is gone
+	ch     chan struct{} // closed when it is committed, or not going to be
 }
 
 // room is what may be fed: records up to the limit, bytes up to the partition's share. Once the source has found none, there is none until a good part of
@@ -196,11 +198,11 @@ func (p *part) acked(offset int64) {
 	p.wakeSource() // what has passed may be through already, and found that it was still counted as waiting
 }
 
-// ackOf returns a channel that is closed once offset is committed, or will never be. nil: it is.
+// ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is so already.
 func (p *part) ackOf(offset int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.committed >= offset || p.flags.Load()&gone != 0 {
+	if p.committed >= offset || p.flags.Load()&(gone|unwritten) != 0 {
 		return nil
 	}
 	ch := make(chan struct{})
@@ -215,20 +217,31 @@ func (p *part) stopped() <-chan struct{} {
 	return p.stop
 }
 
-// raise sets flags and ends the waits that they end. It reports whether they were new.
-func (p *part) raise(f uint32) bool {
+// raise sets flags and ends the waits that they end. It returns the flags that were set before.
+func (p *part) raise(f uint32) (old uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := p.flags.Or(f)
+	old = p.flags.Or(f)
 	if old&f == f {
-		return false
+		return old
 	}
 	select {
 	case <-p.stop:
 	default:
 		close(p.stop)
 	}
-	return true
+	return old
+}
+
+// freeAcks lets those go on who wait for a commit that does not come.
+func (p *part) freeAcks() {
+	p.mu.Lock()
+	acks := p.acks
+	p.acks = nil
+	p.mu.Unlock()
+	for _, a := range acks {
+		close(a.ch)
+	}
 }
 
 // frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
@@ -254,7 +267,7 @@ func (p *part) shut() {
 
 // letGo ends the assignment: from now on nothing of it counts. false: it was ended before.
 func (p *part) letGo(cause error) bool {
-	if !p.raise(gone) {
+	if p.raise(gone)&gone != 0 {
 		return false
 	}
 	p.cancel(cause)
@@ -263,13 +276,7 @@ func (p *part) letGo(cause error) bool {
 	for _, st := range p.run.batches {
 		st.batchOf(p).discard(p)
 	}
-	p.mu.Lock()
-	acks := p.acks
-	p.acks = nil
-	p.mu.Unlock()
-	for _, a := range acks {
-		close(a.ch)
-	}
+	p.freeAcks()
 	p.lookAgain()
 	return true
 }

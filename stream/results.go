@@ -12,6 +12,8 @@ import (
 type results interface {
 	// end is how far a transaction may reach that begins at from: mark, or less where a result stands for records on both sides of it.
 	end(from, mark int64) int64
+	// due reports whether a result of the record at an offset waits for a transaction that can come: it would reach over it.
+	due(offset, mark int64) bool
 	// prefix is the content of the next transaction; its next is from where there is none.
 	prefix(p *part, from, mark int64, size int) *prefix
 	// drop lets go of what was written: the results of records below an offset. It returns how many records they were.
@@ -25,7 +27,7 @@ type results interface {
 type prefix struct {
 	part       *part
 	from, next int64
-	left       int64     // records whose results are held back behind it
+	left       int64     // finished records whose results are held back behind it
 	recs       []*record // of outs, one each
 	outs       any       // []Out[T]
 	value      func(i int) any
@@ -49,10 +51,6 @@ type result[T any] struct {
 // linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
 // record whose results are not here.
 func linkResults[T any](st *step) any {
-	end := st.run.finish
-	if st.node.each { // what came to nothing above holds no lane
-		end = st.run.tx.hold
-	}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r.dropped() {
 			r.abandon()
@@ -68,7 +66,7 @@ func linkResults[T any](st *step) any {
 		}
 		rs.mu.Unlock()
 		r.part.kept.Add(res.n)
-		end(w, r)
+		st.run.finish(w, r)
 	})
 }
 
@@ -92,6 +90,12 @@ func (rs *resultsOf[T]) end(from, mark int64) int64 {
 	return rs.whole(from, mark)
 }
 
+func (rs *resultsOf[T]) due(offset, mark int64) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.whole(-1, mark) > offset && slices.ContainsFunc(rs.kept, func(r result[T]) bool { return r.lo <= offset && offset <= r.hi })
+}
+
 // whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
 func (rs *resultsOf[T]) whole(from, mark int64) int64 {
 	for moved := rs.wide > 0; moved && mark > from; {
@@ -109,28 +113,31 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	pre := &prefix{part: p, from: from, next: rs.whole(from, mark)}
+	if pre.next == from {
+		return pre
+	}
 	var in []int // of kept
 	for i := range rs.kept {
-		if r := &rs.kept[i]; r.hi < pre.next {
+		if rs.kept[i].hi < pre.next {
 			in = append(in, i)
-		} else {
-			pre.left += r.n
 		}
 	}
 	slices.SortStableFunc(in, func(a, b int) int { return cmp.Compare(rs.kept[a].lo, rs.kept[b].lo) })
-	records, hi := int64(0), from-1
+	records, hi := 0, from-1
+	counted := map[int64]bool{} // where some have several
 	for k, i := range in {
 		r := &rs.kept[i]
-		if r.lo > hi { // nothing before it stands for its record, or for one behind it: a transaction may end here
-			if records >= int64(size) {
-				pre.next = r.lo
-				for _, i := range in[k:] {
-					pre.left += rs.kept[i].n
-				}
-				in = in[:k]
-				break
+		if r.lo > hi && records >= size { // nothing before it stands for its record, or for one behind it: a transaction may end here
+			pre.next, in = r.lo, in[:k]
+			break
+		}
+		if rs.wide == 0 {
+			if r.lo > hi {
+				records++
 			}
-			records += r.n
+		} else {
+			r.r.leaves(func(l *record) bool { counted[l.offset()] = true; return true })
+			records = len(counted)
 		}
 		hi = max(hi, r.hi)
 	}
@@ -141,7 +148,24 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 		outs[k], pre.recs[k] = Out[T]{r.v, r.r.meta()}, r.r
 	}
 	pre.outs, pre.value = outs, func(i int) any { return outs[i].Value }
+	pre.left = rs.behind(pre.next)
 	return pre
+}
+
+// behind is how many finished records from an offset on have results here. The caller holds mu.
+func (rs *resultsOf[T]) behind(offset int64) int64 {
+	records := map[int64]bool{}
+	for _, r := range rs.kept {
+		if r.hi >= offset {
+			r.r.leaves(func(l *record) bool {
+				if l.slab.Tickets[l.i].Finished() {
+					records[l.offset()] = true
+				}
+				return true
+			})
+		}
+	}
+	return int64(len(records))
 }
 
 func (rs *resultsOf[T]) drop(below int64) (records int64) {

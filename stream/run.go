@@ -101,7 +101,9 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	}
 	r.makeSteps()
 	if p.commit != nil && p.commit.transact != nil {
-		r.tx = newTransactions(r, p.commit)
+		if r.tx = newTransactions(r, p.commit); p.commit.each {
+			r.finish = r.tx.hold
+		}
 	}
 	r.makeStages()
 	r.whole = r.newPart(Assignment{Committed: -1}, 0)

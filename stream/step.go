@@ -81,7 +81,7 @@ func panicked(value any) error {
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
 	if st.timeout > 0 {
-		c, cancel := context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
+		c, cancel := st.timed(ctx)
 		defer cancel()
 		ctx = c
 	}
@@ -114,6 +114,14 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		}
 	}
 	return c.took, err
+}
+
+// timed bounds ctx by the step's timeout, if it has one.
+func (st *step) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	if st.timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
 }
 
 // clockStart is where clock begins.

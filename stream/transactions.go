@@ -24,10 +24,10 @@ type transactions struct {
 	stop    chan struct{} // closed by the run
 	total   atomic.Int64  // records finished since their last transaction began, of all partitions
 
-	mu      sync.Mutex             // guards what follows, and the turns of all partitions; taken before the ledger's, a results' and part.mu
-	active  int                    // partitions in a transaction
-	fences  map[TopicPartition]int // how often in a row another owner had written
-	changed chan struct{}          // closed and replaced when a transaction has ended
+	mu      sync.Mutex              // guards what follows, and the turns of all partitions; taken before the ledger's and a results'
+	under   map[TopicPartition]bool // in a transaction; one that was let go meanwhile, and is assigned again, has to wait for that one's end
+	fences  map[TopicPartition]int  // how often in a row another owner had written
+	changed chan struct{}           // closed and replaced when a transaction has ended
 }
 
 // turn is where a partition stands with its transactions.
@@ -42,12 +42,11 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
-	given    bool                    // nothing more is tried: it is halted, or the pipeline fails
 }
 
 func newTransactions(r *run, n *node) *transactions {
 	t := &transactions{run: r, st: r.steps[n], tx: n.transact, size: int64(n.n), wait: n.wait, most: n.opts.maxPartitions,
-		poke: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}}
+		poke: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
 	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
 		t.apart = a.PerPartition()
 	}
@@ -64,12 +63,19 @@ func (t *transactions) count(p *part) {
 		p.turn.since.Store(time.Now().UnixNano())
 	}
 	if p.flags.Load()&gone != 0 { // seen here, or letGo sees what was added
-		t.total.Add(-p.turn.finished.Swap(0))
+		t.forget(p)
 		return
 	}
 	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || p.turn.overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
+}
+
+// forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
+func (t *transactions) forget(p *part) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Add(-p.turn.finished.Swap(0))
 }
 
 // crowded reports whether what is held back takes so much of the budget that size may never be reached.
@@ -101,6 +107,7 @@ func (t *transactions) loop() {
 
 // begin starts the transactions that are due, and tells when to look again; zero: when poked.
 func (t *transactions) begin(now time.Time) (again time.Time) {
+	all := t.run.all()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	later := func(at time.Time) {
@@ -108,15 +115,15 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 			again = at
 		}
 	}
-	if !t.apart && t.active > 0 {
+	if !t.apart && len(t.under) > 0 {
 		return again
 	}
 	var ready []*part // may take part
 	due := !t.apart && t.total.Load() >= t.size
-	for _, p := range t.run.all() {
+	for _, p := range all {
 		tn := &p.turn
 		switch {
-		case tn.cancel != nil, tn.given, p.flags.Load()&gone != 0:
+		case t.under[p.tp], p.flags.Load()&(gone|unwritten) != 0:
 		case now.Before(tn.retryAt):
 			later(tn.retryAt)
 		case t.due(p, now, later):
@@ -132,7 +139,7 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(a.turn.since.Load(), b.turn.since.Load()) })
 	var pres []*prefix
 	for _, p := range ready {
-		if t.most > 0 && t.active+len(pres) == t.most {
+		if t.most > 0 && len(t.under)+len(pres) == t.most {
 			break // the others are looked at when a transaction has ended
 		}
 		if pre := t.take(p, now, later); pre != nil {
@@ -227,29 +234,37 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 		case <-changed:
 		case <-ctx.Done():
 			t.cancel(ps, context.Cause(ctx))
-			t.await(ps, handlerGrace)
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
+			defer cancel()
+			t.await(grace, tpsOf(ps))
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// await waits until no partition is in a transaction, for a while.
-func (t *transactions) await(ps []*part, patience time.Duration) {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
+// await waits until none of the partitions is in a transaction, or ctx ends.
+func (t *transactions) await(ctx context.Context, tps []TopicPartition) {
 	for {
 		t.mu.Lock()
-		under, changed := slices.ContainsFunc(ps, func(p *part) bool { return p.turn.cancel != nil }), t.changed
+		under, changed := slices.ContainsFunc(tps, func(tp TopicPartition) bool { return t.under[tp] }), t.changed
 		t.mu.Unlock()
 		if !under {
 			return
 		}
 		select {
 		case <-changed:
-		case <-timer.C:
+		case <-ctx.Done():
 			return
 		}
 	}
+}
+
+func tpsOf(ps []*part) []TopicPartition {
+	tps := make([]TopicPartition, len(ps))
+	for i, p := range ps {
+		tps[i] = p.tp
+	}
+	return tps
 }
 
 // pending reports whether something finished of partitions is still to be written, and when to look again. What a halt or a failure keeps back is not: that
@@ -259,8 +274,8 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	defer t.mu.Unlock()
 	for _, p := range ps {
 		tn := &p.turn
-		if p.flags.Load()&gone == 0 {
-			left = left || tn.cancel != nil || !tn.given && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
+		if flags := p.flags.Load(); flags&gone == 0 {
+			left = left || tn.cancel != nil || flags&unwritten == 0 && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
 		}
 	}
 	return left, t.changed
@@ -277,12 +292,12 @@ func (t *transactions) cancel(ps []*part, cause error) {
 	}
 }
 
-// hold finishes a result where size is 1: the one that moves the watermark holds its lane until it is committed.
+// hold finishes an element where size is 1: the one that moves the watermark holds its lane until it is committed. One that came to nothing does not.
 func (t *transactions) hold(w *worker, r *record) {
 	p := r.part
 	_, last := r.span()
 	r.done()
-	if t.resultsOf(p).end(-1, p.led.Watermark()) <= last {
+	if !t.resultsOf(p).due(last, p.led.Watermark()) {
 		return // something before it, or one with it, is unfinished, and may be behind it in its lane
 	}
 	committed := p.ackOf(last + 1)
@@ -312,15 +327,15 @@ func (t *transactions) letGo(p *part, cause error) {
 	if t == nil {
 		return
 	}
-	t.total.Add(-p.turn.finished.Swap(0))
+	t.forget(p)
 	t.cancel([]*part{p}, cause)
 	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
 	t.wakeUp()
 }
 
 // resumed is called when a halted partition goes on. What is worked on again will bring its results again; split: what is held back cannot be told
-// apart from them, so that the partition has to begin anew.
-func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resumption) (split bool) {
+// apart from them, so that the partition has to begin anew. byTx: the halt is a transaction's.
+func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resumption, byTx bool) (split bool) {
 	if t == nil {
 		return false
 	}
@@ -332,10 +347,9 @@ func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resump
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
 	tn := &p.turn
-	unwritten := tn.given // it was a transaction that halted it
-	tn.given, tn.failures, tn.retryAt, tn.urgent = false, 0, time.Time{}, true
+	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
-	given, _ := rs.forget(skipped, !unwritten)
+	given, _ := rs.forget(skipped, !byTx) // what a transaction could not write goes as a whole
 	t.tellSkipped(given, h)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())

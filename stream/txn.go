@@ -26,8 +26,8 @@ func (t *transactions) start(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
 		pre.part.turn.cancel = cancel
+		t.under[pre.part.tp] = true
 	}
-	t.active += len(pres)
 	t.run.spawn(func() {
 		defer cancel(errTxnOver)
 		x := &txn{ctx, pres}
@@ -51,8 +51,10 @@ func (t *transactions) attempt(x *txn) error {
 		attempt = max(attempt, pre.part.turn.failures+1)
 	}
 	t.mu.Unlock()
-	if len(all.joint.members) == 0 { // offsets alone are no call of the step
-		return t.tx.commit(x.ctx, x.pres, group)
+	if len(all.joint.members) == 0 { // offsets alone have no record whose call it could be
+		ctx, cancel := t.st.timed(x.ctx)
+		defer cancel()
+		return t.tx.commit(ctx, x.pres, group)
 	}
 	_, err := t.st.dressed(all, attempt, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -73,8 +75,8 @@ func (t *transactions) end(x *txn, err error, took time.Duration) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		pre.part.turn.cancel = nil
+		delete(t.under, pre.part.tp)
 	}
-	t.active -= len(x.pres)
 	close(t.changed)
 	t.changed = make(chan struct{})
 	t.mu.Unlock()
@@ -85,8 +87,10 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	offsets := map[TopicPartition]int64{}
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		if tn := &pre.part.turn; pre.part.flags.Load()&gone == 0 {
-			tn.from, tn.failures, tn.retryAt = pre.next, 0, time.Time{}
+		tn := &pre.part.turn
+		tn.from = pre.next // of one that is gone too: there it begins again
+		if pre.part.flags.Load()&gone == 0 {
+			tn.failures, tn.retryAt = 0, time.Time{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
 		}
@@ -157,6 +161,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 		f = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[0]
 		ctx = r
 	}
+	t.run.emit(AttemptFailed{f})
 	for _, pol := range t.st.policies {
 		match, bad := pol.takes(err)
 		if bad != nil {
@@ -183,23 +188,16 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 		}
 		t.st.watch(ctx, pol, f)
 		if pol.kind == haltPolicy {
-			t.giveIn(p)
-			p.freeze(f)
+			p.freezeWith(f, unwritten)
+			p.freeAcks()
 			return
 		}
 		break
 	}
-	t.giveIn(p)
-	p.raise(closing)
+	p.raise(closing | unwritten)
+	p.freeAcks()
 	t.run.emit(Failed{f})
 	t.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
-}
-
-// giveIn: nothing of the partition is written any more until it is resumed.
-func (t *transactions) giveIn(p *part) {
-	t.mu.Lock()
-	p.turn.given = true
-	t.mu.Unlock()
 }
 
 // fenced begins a partition anew that somebody else has written for; the oftener that happens in a row, the later.
@@ -213,12 +211,13 @@ func (t *transactions) fenced(p *part, err error) {
 
 // restart lets a partition go, and has the source begin it again where the last transaction ended.
 func (t *transactions) restart(p *part, cause error, after time.Duration) {
-	t.mu.Lock()
-	from := p.turn.from
-	t.mu.Unlock()
 	t.run.lose(cause, []*part{p})
-	if p.again == nil {
-		t.run.fail(fmt.Errorf("%s: %v has to begin again at %d, which its source cannot do (Assignment.Again): %w", t.st.name, p.tp, from, cause))
+	switch {
+	case p.again == nil:
+		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Again): %w", t.st.name, p.tp, cause))
+		return
+	case t.run.state.Load()&finishing != 0:
+		t.run.fail(fmt.Errorf("%s: %v has to begin again, and its source has ended: run the pipeline again: %w", t.st.name, p.tp, cause))
 		return
 	}
 	t.run.spawn(func() {
@@ -226,9 +225,16 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			p.again(from)
 		case <-t.run.sourceCtx.Done():
+			return
+		case <-t.stop:
+			return
 		}
+		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // what is under way may be written yet
+		t.mu.Lock()
+		from := p.turn.from
+		t.mu.Unlock()
+		p.again(from)
 	})
 }
 
@@ -239,10 +245,14 @@ func (t *transactions) restored(ctx context.Context, as []Assignment) ([]Assignm
 	}
 	ctx, cancel := context.WithTimeout(ctx, sinkTime)
 	defer cancel()
+	defer context.AfterFunc(t.run.sourceCtx, cancel)()
 	tps := make([]TopicPartition, len(as))
 	for i, a := range as {
 		tps[i] = a.TopicPartition
 	}
+	grace, stop := context.WithTimeout(ctx, handlerGrace)
+	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
+	stop()
 	at, err := t.tx.restore(ctx, tps)
 	if err != nil {
 		return nil, fmt.Errorf("%s: asking where to go on in %v: %w", t.st.name, tps, err)

@@ -204,11 +204,12 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 		for i := range all {
 			all[i] = i
 		}
-		if err := s.assign(all, 0); err != nil {
-			return err
-		}
+		s.failed = s.assign(all, 0)
 	}
 	for ctx.Err() == nil {
+		if s.failed != nil {
+			return s.failed
+		}
 		changed := m.log.changes()
 		if s.feed() && s.done() {
 			return nil

@@ -22,6 +22,7 @@ type session[T any] struct {
 	wg      conc.WaitGroup   // revocations under way
 	had     bool             // a partition, ever
 	crashed bool
+	failed  error // a partition could not be begun anew
 }
 
 // leave is a partition on its way out.
@@ -66,7 +67,8 @@ func (s *session[T]) again(n int, next int64, was *stream.Partition[T]) error {
 	}
 	s.m.disowner([]int{n})()
 	s.in.Lose(errAgain, s.take([]int{n})...)
-	return s.assign([]int{n}, next)
+	s.failed = s.assign([]int{n}, next)
+	return s.failed
 }
 
 func (s *session[T]) tp(n int) stream.TopicPartition {
