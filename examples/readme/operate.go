@@ -1,0 +1,56 @@
+package readme
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/zap"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Serve runs a worker as a process.
+func Serve(ctx context.Context, worker stream.Stream[Receipt], logger *zap.Logger, tracers trace.TracerProvider) error {
+	metrics := prometheus.NewRegistry()
+	p, err := worker.Build(stream.Named("billing"), stream.DrainTimeout(25*time.Second),
+		stream.Observe(ops.Log(logger), ops.Trace(tracers), ops.Measure(metrics)))
+	if err != nil {
+		return err // every fault of the chain and its configuration, before anything connects
+	}
+	return stream.Supervise(p).
+		Serve(":8080", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})). // /livez, /readyz, /metrics
+		Run(ctx)                                                              // until SIGTERM, or a failure
+}
+
+// Release is what an operator does about a halt.
+func Release(p *stream.Pipeline, fixed bool) {
+	for _, h := range p.Halts() {
+		log.Println(h) // which record, since when, at which step, why
+		var err error
+		if fixed {
+			err = p.Resume(h) // try that record again, and go on; what had finished behind it is not done twice
+		} else {
+			err = p.Skip(h) // give that record up, and go on
+		}
+		if err != nil {
+			log.Println(err) // ErrStale: it is not that record any more
+		}
+	}
+}
+
+// HaltsHandler shows halts over HTTP, and releases them.
+func HaltsHandler(p *stream.Pipeline) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			Release(p, r.FormValue("how") == "resume")
+		}
+		fmt.Fprintln(w, p.Halts())
+	})
+}

@@ -1,0 +1,84 @@
+package readme
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Order is what the topic orders holds.
+type Order struct {
+	ID       string
+	Customer string
+	Cents    int64
+}
+
+// Receipt is what charging an order leaves.
+type Receipt struct{ Order string }
+
+func charge(context.Context, Order) (Receipt, error) { return Receipt{}, nil }
+func handle(context.Context, kafka.Message) error    { return nil }
+func isTransient(error) bool                         { return false }
+func isPoison(error) bool                            { return false }
+
+// Worker is README's first chain.
+func Worker(ctx context.Context, brokers []string) error {
+	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: "billing", Topics: []string{"orders"}}).
+		Map(ops.JSON[Order]).                             // kafka.Message → Order
+		GroupByKey().                                     // order: kept per key
+		MapConcurrent(64, charge).                        // degree: 64 at a time
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}). // failure: try again, then …
+		HaltOnError().                                    // … freeze that partition, the others go on
+		CommitEvery(1000, time.Second).                   // below the work: at least once
+		Run(ctx)
+	return err
+}
+
+// Escalation is policies read downward.
+func Escalation(orders stream.Stream[Order], letters stream.Sink[stream.Failure]) stream.Stream[Receipt] {
+	return orders.
+		MapConcurrent(64, charge, stream.Timeout(5*time.Second)).
+		RetryOnError(stream.RetryPolicy{}, stream.When(isTransient)).
+		DeadLetterOnError(letters, stream.When(isPoison)).
+		HaltOnError()
+}
+
+// Audited logs each element on its way.
+func Audited[T any](log *slog.Logger) stream.Pipe[T, T] {
+	return func(s stream.Stream[T]) stream.Stream[T] {
+		return s.Map(func(ctx context.Context, v T) (T, error) {
+			meta, _ := stream.MetaOf(ctx) // topic, partition, offset, key, headers, time
+			log.InfoContext(ctx, "seen", "record", meta)
+			return v, nil
+		})
+	}
+}
+
+// Pair is two orders that follow one another.
+type Pair struct{ First, Second Order }
+
+// Pairs uses Transform.
+func Pairs(orders stream.Stream[Order]) stream.Stream[Pair] {
+	return orders.
+		Transform("pairs", func(ctx context.Context, in <-chan stream.Elem[Order], out chan<- stream.Elem[Pair]) error {
+			var first *stream.Elem[Order]
+			for e := range in {
+				if first == nil {
+					first = &e
+					continue
+				}
+				out <- first.Join(e).With(Pair{first.Value, e.Value})
+				first = nil
+			}
+			if first != nil {
+				first.Drop()
+			}
+			return nil
+		})
+}
