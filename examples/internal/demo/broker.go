@@ -43,7 +43,8 @@ func connect(addrs []string) (*broker, error) {
 		}
 		b.fake, b.name, b.addrs = fake, "a broker in this process (KAFKA_BROKERS is not set)", fake.ListenAddrs()
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1)) // a broker does not know a new topic at once
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.name, err)
 	}
