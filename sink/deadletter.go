@@ -143,7 +143,9 @@ func typesOf(err error) (types []string) {
 		if queue[0] == nil {
 			continue
 		}
-		types = append(types, fmt.Sprintf("%T", queue[0]))
+		if name := fmt.Sprintf("%T", queue[0]); name != "*stream.permanentError" { // Permanent's mark, which says nothing
+			types = append(types, name)
+		}
 		switch e := queue[0].(type) {
 		case interface{ Unwrap() error }:
 			queue = append(queue, e.Unwrap())

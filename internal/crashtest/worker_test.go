@@ -25,6 +25,7 @@ type job struct {
 	Brokers  []string
 	Group    string
 	Topic    string
+	Out      string // where a result of each record goes, exactly once; empty: there are none
 	Session  time.Duration
 }
 
@@ -75,13 +76,14 @@ func runWorker(config string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	var err error
-	w.pipeline, err = source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
+	chain := w.atLeastOnce
+	if w.Out != "" {
+		chain = w.exactlyOnce
+	}
+	keyed := source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
 		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
-		GroupByKey().
-		Concurrent(16, w.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: func(int) time.Duration { return retryWait }}).
-		HaltOnError().
-		CommitEvery(commitEvery, commitWait).
+		GroupByKey()
+	w.pipeline, err = chain(keyed).
 		Build(stream.MaxInFlight(inFlight, 1<<20), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -101,6 +103,13 @@ func runWorker(config string) int {
 	}
 	w.tell(ended, 0, 0, "-")
 	return 0
+}
+
+func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
+	return s.Concurrent(16, w.handle).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: func(int) time.Duration { return retryWait }}).
+		HaltOnError().
+		CommitEvery(commitEvery, commitWait)
 }
 
 // handle is the work: it takes a few milliseconds, and tells when it begins and ends.

@@ -2,14 +2,27 @@ package kafkatest
 
 import (
 	"context"
+	"fmt"
+	"maps"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Ends are the ends of the topic's partitions for a read_committed reader, by number: the offset behind the last record that it may see.
+// Ends are the ends of the topic's partitions, by number, once no transaction is open on them: a commit is acknowledged a moment before readers are told.
 func (k *Kafka) Ends(topic string) map[int32]int64 {
+	k.t.Helper()
+	var ends map[int32]int64
+	k.until("no transaction is open on "+topic, func(context.Context) (string, bool, error) {
+		written := k.ends(topic, 0)
+		ends = k.ends(topic, 1)
+		return fmt.Sprintf("written to %v, committed to %v", written, ends), maps.Equal(written, ends), nil
+	})
+	return ends
+}
+
+func (k *Kafka) ends(topic string, isolation int8) map[int32]int64 {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
 	defer cancel()
@@ -29,7 +42,7 @@ func (k *Kafka) Ends(topic string) map[int32]int64 {
 		lt.Partitions = append(lt.Partitions, lp)
 	}
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.IsolationLevel = 1
+	req.IsolationLevel = isolation
 	req.Topics = append(req.Topics, lt)
 	ends := map[int32]int64{}
 	for _, shard := range k.Client.RequestSharded(ctx, req) {

@@ -37,7 +37,7 @@ func (t *Transactor) identify(ctx context.Context) error {
 		t.implicit = version >= 2
 		resp = r.(*kmsg.InitProducerIDResponse)
 		code := wire.Code(resp.ErrorCode)
-		if (barred(code) || code == wire.InvalidProducerIDMapping) && t.cfg.Unique && t.id >= 0 {
+		if (barred(code) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
 			t.id, t.epoch = -1, -1 // as if for the first time
 			return wire.ConcurrentTransactions, nil
 		}
@@ -54,14 +54,25 @@ func (t *Transactor) identify(ctx context.Context) error {
 	return nil
 }
 
+// mine reports whether it may be the coordinator itself that bars us: it does when it aborts a transaction for its age. Then the id is taken back. With another
+// worker of the same InstanceID that is no danger, since the group has only one of us.
+func (t *Transactor) mine() bool { return t.cfg.Unique || time.Since(t.began) >= t.cfg.Timeout }
+
 // barred reports whether the coordinator holds another producer for the owner of the id.
 func barred(code wire.Code) bool {
 	return code == wire.ProducerFenced || code == wire.InvalidProducerEpoch
 }
 
+// begin notes that a transaction may begin with the next request.
+func (t *Transactor) begin() {
+	if !t.open {
+		t.open, t.began = true, time.Now()
+	}
+}
+
 // join adds partitions to the transaction.
 func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
-	t.open = true
+	t.begin()
 	if t.implicit {
 		return nil
 	}
@@ -97,7 +108,7 @@ func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
 
 // offsets puts the group's offsets into the transaction.
 func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
-	t.open = true
+	t.begin()
 	limit := int16(math.MaxInt16)
 	if !t.implicit {
 		limit = joinExplicit

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	Client  *wire.Client
 	ID      string         // the transactional id
-	Unique  bool           // no other process can have it: who bars us can only be what is left of a transaction of our own
+	Unique  bool           // no other process can have it
 	Timeout time.Duration  // after which the coordinator aborts a transaction
 	Produce produce.Config // without what belongs to transactions
 }
@@ -32,7 +32,8 @@ type Transactor struct {
 	stale    bool // the identity must be asked for before it is used
 	doubt    bool // it is not known how the last transaction ended
 	open     bool // a transaction may have begun, and is to be ended before anything else
-	strange  int  // how often in a row the group did not know us
+	began    time.Time
+	strange  int // how often in a row the group did not know us
 }
 
 // Txn is what a transaction holds.

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, produce) }
+
+func TestWhatIsMadeOfARecordIsWritten(t *testing.T) {
+	demotest.Run(t, produce, nil,
+		`ok  written    19\d\d of 2000; \d+ were skipped`,
+		`ok  in order   each key's, but for 0`,
+		`ok  in place   .* but for 0`,
+		`ok  committed  .* lag 0`,
+	)
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, kafkaTransaction) }
+
+var lines = []string{
+	`ok  exactly once  of 3000 invoices after 4 crashes 0 are missing, 0 are there twice`,
+	`ok  in order      each key's, but for 0`,
+	`ok  committed     .* lag 0`,
+}
+
+func TestCrashesNeitherLoseNorRepeatAResult(t *testing.T) {
+	demotest.Run(t, kafkaTransaction, nil, lines...)
+}
+
+func TestCrashesNeitherLoseNorRepeatAResultRealKafka(t *testing.T) {
+	demotest.Run(t, kafkaTransaction, kafkatest.Real(t), lines...)
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
+)
+
+var deadLetter = demo.Program{Name: "payments", Partitions: 3, Run: run}
+
+const (
+	records = 100
+	closed  = 10 // of them are for the bank
+	spoilt  = 1  // of them cannot be read
+)
+
+func smudged(m kafka.Message) bool { return bytes.HasSuffix(m.Value, []byte("00")) }
+func forBank(m kafka.Message) bool { return bytes.HasSuffix(m.Value, []byte("7")) }
+
+func run(ctx context.Context, d *demo.Demo) error {
+	if _, err := d.Seed(ctx, demo.Numbered(records, 20)...); err != nil {
+		return err
+	}
+	dlq, err := d.NewTopic(ctx, "payments.dlq", 2)
+	if err != nil {
+		return err
+	}
+	c := &clerk{}
+	letters := sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: dlq}
+	if err := d.Run(ctx, worker(d.Kafka, c, letters)); err != nil || d.Forever {
+		return err
+	}
+	dead, err := d.ReadBack(ctx, dlq)
+	if err != nil {
+		return err
+	}
+	told := 0
+	for _, m := range dead {
+		l, err := ops.LetterOf(m)
+		if err == nil && l.Topic == d.Topic() && l.Step == "handle" && (l.Attempts == 3) == strings.HasSuffix(l.Error, "closed") && l.Group == d.Kafka.Group {
+			told++
+		}
+	}
+	if len(dead) > 0 {
+		d.Say("\na letter, %q of %s:", dead[0].Value, dead[0].Key)
+		for _, h := range dead[0].Headers {
+			d.Say("  %-24s %s", h.Key, h.Value)
+		}
+	}
+	d.Check("letters", len(dead) == closed+spoilt && told == len(dead), "%d of %d records failed, and %d say where, why, and after how many attempts", len(dead), records, told)
+
+	c.open.Store(true)
+	d.Say("\nthe bank has opened: what was for it goes back")
+	sent, err := sendBack(ctx, d, dlq)
+	if err != nil {
+		return err
+	}
+	d.Check("sent back", sent == closed, "%d, and what cannot be read stays", sent)
+	if err := handleAgain(ctx, d, c, letters); err != nil {
+		return err
+	}
+	d.Check("handled", c.tape.Handled() == records-spoilt && c.tape.Twice() == 0, "%d of %d in the end, none twice", c.tape.Handled(), records)
+	return nil
+}
+
+// sendBack redrives until all that is wanted is back.
+func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	chain := redrive(source.KafkaConfig{Brokers: d.Kafka.Brokers, Group: d.NewGroup("redrive"), Topics: []string{dlq}},
+		func(_ kafka.Message, l ops.Letter) bool { return strings.Contains(l.Error, "bank") })
+	counted := chain.Serial(func(context.Context, kafka.Message) error { // below a commit that has been acknowledged
+		if sent++; sent == closed {
+			stop()
+		}
+		return nil
+	})
+	return sent, counted.Run(ctx)
+}
+
+// handleAgain runs the worker until it has handled what came back.
+func handleAgain(ctx context.Context, d *demo.Demo, c *clerk, letters sink.KafkaConfig) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return worker(d.Kafka, c, letters).Serial(func(_ context.Context, m kafka.Message) error {
+		if c.tape.Handled() == records-spoilt {
+			stop()
+		}
+		return nil
+	}).Run(ctx)
+}

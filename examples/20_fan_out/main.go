@@ -1,0 +1,85 @@
+// Fan_out makes several records of each one, for several topics.
+//
+//	GOTOOLCHAIN=auto go run ./examples/20_fan_out
+//
+// Order: each key's, in each topic. Speed: 16 keys at a time; one producer writes to all topics, a request to a broker holds batches for several. Guarantee: at
+// least once; an order counts as done, and is committed, when all that became of it is in Kafka. A failure to write: tried again, in order. Use it to cut an
+// event into what its readers want.
+package main
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func worker(from source.KafkaConfig, t topics) stream.Stream[kafka.Message] {
+	return source.Kafka(from).
+		GroupByKey().
+		Concurrent(16, inspect).
+		FlatMap(t.split).                                                                      // 1 → 1..3 messages, each of which names its topic
+		To(sink.Kafka(sink.KafkaConfig{Brokers: from.Brokers, Linger: 2 * time.Millisecond})). // no Topic: theirs counts
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: ops.Exponential(100*time.Millisecond, time.Second)}).
+		CommitEvery(100, 200*time.Millisecond)
+}
+
+// topics are where what becomes of an order goes.
+type topics struct{ parcels, invoices, alarms string }
+
+// split makes a parcel and an invoice of each order, and an alarm of some.
+func (t topics) split(_ context.Context, m kafka.Message) (iter.Seq[kafka.Message], error) {
+	return func(yield func(kafka.Message) bool) {
+		for _, topic := range []string{t.parcels, t.invoices, t.alarms} {
+			if topic == t.alarms && m.Offset%10 != 0 {
+				continue
+			}
+			if m.Topic = topic; !yield(m) {
+				return
+			}
+		}
+	}, nil
+}
+
+func inspect(ctx context.Context, _ kafka.Message) error { return demo.Pause(ctx, time.Millisecond) }
+
+func main() { fanOut.Main() }
+
+var fanOut = demo.Program{Name: "orders", Partitions: 3, Run: run}
+
+func run(ctx context.Context, d *demo.Demo) error {
+	records, err := d.Seed(ctx, demo.Numbered(1000, 40)...)
+	if err != nil {
+		return err
+	}
+	var t topics
+	for name, topic := range map[string]*string{"parcels": &t.parcels, "invoices": &t.invoices, "alarms": &t.alarms} {
+		if *topic, err = d.NewTopic(ctx, name, 4); err != nil {
+			return err
+		}
+	}
+	if err := d.Run(ctx, worker(d.Kafka, t)); err != nil {
+		return err
+	}
+	alarms := 0
+	for _, m := range records {
+		if m.Offset%10 == 0 {
+			alarms++
+		}
+	}
+	for topic, want := range map[string]int{t.parcels: len(records), t.invoices: len(records), t.alarms: alarms} {
+		made, err := d.ReadBack(ctx, topic)
+		if err != nil {
+			return err
+		}
+		d.Check(topic[:len(topic)-7], len(made) == want, "%d of %d are in it", len(made), want) // without the run's own ending
+	}
+	return d.CheckCommitted(ctx)
+}

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/laneway-go/laneway/examples/internal/demotest"
+)
+
+func TestMain(m *testing.M) { demotest.Main(m, fanOut) }
+
+func TestEachTopicGetsItsPart(t *testing.T) {
+	demotest.Run(t, fanOut, nil,
+		`ok  parcels    1000 of 1000`,
+		`ok  invoices   1000 of 1000`,
+		`ok  alarms     (\d+) of (\d+)`,
+		`ok  committed  .* lag 0`,
+	)
+}
