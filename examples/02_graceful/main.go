@@ -35,7 +35,7 @@ func work(ctx context.Context, d *demo.Demo) error {
 	c := &clerk{Demo: d, slow: slices.Contains(d.Args, "slow"), goOn: make(chan struct{})}
 	p, err := worker(d.Kafka, c).Build(
 		stream.DrainTimeout(10*time.Second), // what is unfinished then is given up; terminationGracePeriodSeconds must be longer
-		stream.Observe(stream.Observer{Event: d.Hear}))
+		stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err
 	}

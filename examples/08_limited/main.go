@@ -2,6 +2,8 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/08_limited
 //
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and that never more than two of them ran side by side.
+//
 // Order: none. Speed: 2 records at a time. Guarantee: at least once. A failure: skipped. Use it where what the handler calls bears no more: a small
 // database, a paid API. Where it is a rate that must not be passed, say Throttle; where several steps share one limit, give each stream.Use(ops.Limit(2)).
 package main
@@ -43,7 +45,7 @@ func main() { limited.Main() }
 var limited = demo.Program{Name: "limited", Partitions: 4, Run: run}
 
 func run(ctx context.Context, d *demo.Demo) error {
-	records, err := d.Seed(ctx, demo.Numbered(500, 100)...)
+	records, err := d.SeedInOneTrace(ctx, demo.Numbered(500, 100)...)
 	if err != nil {
 		return err
 	}

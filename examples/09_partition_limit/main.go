@@ -2,6 +2,8 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/09_partition_limit
 //
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows the first records as one trace: three at a time, one partition behind the other.
+//
 // Order: each key's, within its partition. Speed: 3 keys of one partition at a time; a partition keeps its turn until it has nothing ready, or for 1,000
 // records while others wait. Guarantee: at least once. A failure: skipped. Use it where switching partitions is dear: each has a cache to be warm, a file
 // to be open, a lock to be held.
@@ -45,13 +47,19 @@ func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
 
 func main() { partitionLimit.Main() }
 
-const partitions = 4
+const (
+	partitions = 4
+	traced     = 400 // records in one trace; each of the others has one of its own
+)
 
 var partitionLimit = demo.Program{Name: "partition-limit", Partitions: partitions, Run: run}
 
 func run(ctx context.Context, d *demo.Demo) error {
-	records, err := d.Seed(ctx, demo.Numbered(10_000, 100)...)
-	if err != nil {
+	records := demo.Numbered(10_000, 100)
+	if _, err := d.SeedInOneTrace(ctx, records[:traced]...); err != nil {
+		return err
+	}
+	if _, err := d.Seed(ctx, records[traced:]...); err != nil {
 		return err
 	}
 	c := new(clerk)

@@ -5,6 +5,8 @@
 //
 // The program starts itself again as a worker process, kills it (kill -9) while two partitions are halted, starts another, and operates that one.
 //
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and the gap where a partition waited.
+//
 // Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once; nothing past a halted record is committed, so a restart tries
 // it again: the code may be new. A failure: its partition waits. Use it where a record must not be lost, nor overtaken by those behind it.
 package main

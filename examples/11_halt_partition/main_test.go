@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/laneway-go/laneway/examples/internal/demotest"
@@ -15,6 +20,21 @@ func TestAHaltLastsUntilItIsEnded(t *testing.T) {
 
 func TestAHaltLastsUntilItIsEndedOnRealKafka(t *testing.T) {
 	showsItsPoint(t, kafkatest.Real(t))
+}
+
+func TestItsWorkersAreTraced(t *testing.T) {
+	var spans atomic.Int64 // posts with spans of handled records
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil && bytes.Contains(body, []byte("process halt-")) && bytes.Contains(body, []byte("the currency is unknown")) {
+			spans.Add(1)
+		}
+	}))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	showsItsPoint(t, nil)
+	if spans.Load() == 0 {
+		t.Error("no span of a halted record came")
+	}
 }
 
 func showsItsPoint(t *testing.T, brokers []string) {

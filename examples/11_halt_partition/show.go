@@ -22,7 +22,7 @@ var haltPartition = demo.Program{Name: "halt", Partitions: partitions, Run: run,
 
 // run halts two partitions, kills the worker, and brings both partitions to their end with another one.
 func run(ctx context.Context, d *demo.Demo) error {
-	if _, err := d.Seed(ctx, demo.Numbered(partitions*end, 0)...); err != nil {
+	if _, err := d.SeedInOneTrace(ctx, demo.Numbered(partitions*end, 0)...); err != nil {
 		return err
 	}
 	first, err := d.Start("first ")

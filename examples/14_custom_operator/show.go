@@ -78,7 +78,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	}
 
 	k := &dock{shipped: map[int]int{}, records: map[string]int{}, most: make(chan struct{}), all: make(chan struct{})}
-	p, err := worker(d.Kafka, k.ship).Build(stream.Observe(stream.Observer{Event: d.Hear}))
+	p, err := worker(d.Kafka, k.ship).Build(stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		rejected.Add(int64(f.Attempts))
 		d.Say("  rejected %v", f)
 	}
-	bills, err := billing(d.Kafka, reject, invoices).Build(stream.Named("billing"))
+	bills, err := billing(d.Kafka, reject, invoices).Build(stream.Named("billing"), d.Seen())
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	fromInvoices := d.Kafka
 	fromInvoices.Topics, fromInvoices.Group = []string{topic}, d.NewGroup("booking")
 	l := &ledger{cents: map[int64]int64{}, last: map[string]int64{}, through: make(chan struct{})}
-	books, err := booking(fromInvoices, l.book).Build(stream.Named("booking"))
+	books, err := booking(fromInvoices, l.book).Build(stream.Named("booking"), d.Seen())
 	if err != nil {
 		return err
 	}

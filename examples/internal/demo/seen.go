@@ -27,6 +27,13 @@ func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafk
 	return d.Seed(ctx, records...)
 }
 
+// SeedInOneTrace is SeedTraced with one trace for all records, so that a page of Jaeger shows what ran beside what.
+func (d *Demo) SeedInOneTrace(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
+	ctx, span := d.Tracer.Tracer("producer").Start(ctx, "seed "+d.Topic())
+	defer span.End()
+	return d.SeedTraced(ctx, records...)
+}
+
 // Spans are the run's spans, kept to be looked at. It is called before the first of them begins.
 func (d *Demo) Spans() *tracetest.SpanRecorder {
 	kept := tracetest.NewSpanRecorder()
