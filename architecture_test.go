@@ -102,7 +102,7 @@ var inward = map[string][]string{
 	"cmd/laneway":             {"ops", "sink", "source", "stream"},
 	"bench":                   {},
 	"bench/internal/testbed":  {},
-	"bench/peers":             {"bench/internal/testbed", "source"},
+	"bench/peers":             {"bench/internal/testbed", "source", "stream"},
 	"examples":                {},
 	".":                       {},
 }
