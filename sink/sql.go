@@ -45,8 +45,8 @@ type sqlConfig struct {
 // InTable names the table of the offsets, with its schema if need be: letters, digits and _, upper and lower case apart. The default is laneway_offsets.
 func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name } }
 
-// ForPipeline tells pipelines that read the same topics apart which share a table. A pipeline that finds offsets of another group under its name, "" without
-// this option, is refused by its first Commit.
+// ForPipeline tells pipelines apart that share a table, such as two that read the same topics. Without it a pipeline's name is "". One that finds offsets of
+// another group under its name is refused by its first Commit, before it writes anything.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
 // CreateTable has the table made before the source starts, if it is not there. Without it a missing table ends Run with the statement that makes it.

@@ -85,7 +85,7 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 			return 0, o.failed(tp, err)
 		case heldBy != group:
 			return 0, stream.Permanent(fmt.Errorf("%s holds offsets of group %q for %v under the name %q, and this pipeline is in group %q: "+
-				"give each a name of its own with sink.ForPipeline", o.table, heldBy, tp, o.pipeline, group))
+				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group", o.table, heldBy, tp, o.pipeline, group))
 		case owner == o.owner && from < next && next <= r.Next:
 			from = next
 		default:
