@@ -224,6 +224,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
 	if err := r.commitNow(commitCtx, ps); err != nil {
+		r.tx.giveUp(ps, err)
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
 	for _, p := range ps {

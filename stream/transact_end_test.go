@@ -160,6 +160,24 @@ func TestSkipOfAStepsHaltKeepsOthersResultsThoughATransactionFailedToo(t *testin
 	})
 }
 
+func TestSkipOfATransactionsHaltGivesUpWhatIsOneWithTheElement(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, b := newLog(1), newVault().refuse(errBoom)
+		put(l, 0, "a0", "a1", "a2")
+		join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
+		j := start(t, l, input.Batch(2, time.Second).Map(join).CommitWith(b, 1000, time.Minute).HaltOnError())
+		elapse(2 * time.Minute)
+		must(t, j.Skip(j.halt()))
+		elapse(time.Minute)
+		same(t, "stored", b.stored(), []string{"a2"})
+		if n := len(heard[stream.Skipped](j)); n != 2 {
+			t.Errorf("%d records are said to be given up, want 2", n)
+		}
+		must(t, j.stop())
+		j.committed(3)
+	})
+}
+
 func TestASourceThatHasEndedAndCannotBeginAgainIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, b := newLog(1), newVault()

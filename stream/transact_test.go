@@ -77,7 +77,9 @@ func TestAFailedTransactionIsTriedAgainAsAWhole(t *testing.T) {
 		l, b := newLog(1), newVault().refuse(errBoom, errBoom)
 		put(l, 0, "a0", "a1")
 		j := start(t, l, input.CommitWith(b, 2, 0).RetryOnError(every(time.Second, 3)))
-		elapse(10 * time.Second)
+		elapse(1999 * time.Millisecond)
+		same(t, "stored before the second wait is over", b.stored(), nil)
+		elapse(time.Second)
 		same(t, "transactions", b.written(), []string{"0:[0,2) a0 a1"})
 		if n := len(heard[stream.Retrying](j)); n != 2 {
 			t.Errorf("%d retries were told, want 2", n)

@@ -218,7 +218,7 @@ func (t *transactions) urge(ps []*part) {
 	t.wakeUp()
 }
 
-// now writes what is finished of partitions, and waits until that is committed or given up, or ctx ends. A nil transactions writes nothing.
+// now writes what is finished of partitions, and waits until that is committed or halted, or ctx ends. A nil transactions writes nothing.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
 	if t == nil {
 		return nil
@@ -233,13 +233,25 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			t.cancel(ps, context.Cause(ctx))
-			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), handlerGrace)
-			defer cancel()
-			t.await(grace, tpsOf(ps))
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// giveUp ends the transactions of partitions that are about to go, and waits for that a while: one that is committed in the end is better known to be.
+func (t *transactions) giveUp(ps []*part, cause error) {
+	if t == nil {
+		return
+	}
+	tps := make([]TopicPartition, len(ps))
+	for i, p := range ps {
+		tps[i] = p.tp
+		p.flags.Or(unwritten) // no other begins
+	}
+	t.cancel(ps, cause)
+	grace, cancel := context.WithTimeout(context.Background(), handlerGrace)
+	defer cancel()
+	t.await(grace, tps)
 }
 
 // await waits until none of the partitions is in a transaction, or ctx ends.
@@ -257,14 +269,6 @@ func (t *transactions) await(ctx context.Context, tps []TopicPartition) {
 			return
 		}
 	}
-}
-
-func tpsOf(ps []*part) []TopicPartition {
-	tps := make([]TopicPartition, len(ps))
-	for i, p := range ps {
-		tps[i] = p.tp
-	}
-	return tps
 }
 
 // pending reports whether something finished of partitions is still to be written, and when to look again. What a halt or a failure keeps back is not: that

@@ -116,6 +116,11 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 		return
 	}
 	if errors.Is(err, ErrStaleGroup) {
+		t.mu.Lock()
+		for _, pre := range x.pres {
+			pre.part.turn.retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
+		}
+		t.mu.Unlock()
 		t.again(x)
 		return
 	}
