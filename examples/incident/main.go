@@ -1,0 +1,42 @@
+// Incident is a bad day: whatever an operator may meet happens to one worker within seconds, to be looked at on the dashboard, in the traces and in the log.
+//
+//	docker compose up -d
+//	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
+//
+// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope and become dead letters, one halts its partition until an
+// operator has mended the cause; some are slow; and a second member joins the group and leaves it in a hurry, so that what it had finished is done again.
+//
+// Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.
+package main
+
+import (
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failure]) stream.Stream[[]kafka.Message] {
+	return source.Kafka(from).
+		GroupByKey().
+		Concurrent(8, c.charge, stream.Named("charge")).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: ops.Exponential(200*time.Millisecond, time.Second)}, stream.When(is(errBusy))).
+		SkipOnError(stream.When(is(errMalformed))).
+		DeadLetterOnError(letters, stream.When(is(errHopeless))).
+		HaltOnError().
+		Ungroup().
+		Batch(50, 200*time.Millisecond).
+		Serial(c.insert, stream.Named("insert")).
+		HaltOnError().
+		CommitEvery(100, 500*time.Millisecond)
+}
+
+func main() { incident.Main() }
+
+const partitions = 4
+
+var incident = demo.Program{Name: "incident", Partitions: partitions, Observed: true, Run: run}

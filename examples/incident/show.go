@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sourcegraph/conc"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/stream"
+)
+
+const seeded = 2000
+
+func run(ctx context.Context, d *demo.Demo) error {
+	if _, err := d.SeedTraced(ctx, records(seeded)...); err != nil {
+		return err
+	}
+	letters, err := d.NewTopic(ctx, "incident-letters", 1)
+	if err != nil {
+		return err
+	}
+	d.Kafka.HeartbeatInterval = 200 * time.Millisecond // by which a member learns that another has come
+	c := newClerk()
+	log := ops.Log(zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
+	ready, committed := d.AllCommitted()
+	member := func(opts ...stream.Option) (*stream.Pipeline, error) {
+		to := sink.DeadLetter(sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: letters}, sink.DeadLetterGroup(d.Kafka.Group))
+		return worker(d.Kafka, c, to).Build(append(opts, stream.Named("incident"), stream.Observe(log, ops.Trace(d.Tracer), ops.Measure(d.Metrics), ready))...)
+	}
+	p, err := member()
+	if err != nil {
+		return err
+	}
+	d.Say("\n%v", p.Describe())
+	var wg conc.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
+	wg.Go(func() { operate(ctx, d, p, c) })
+	wg.Go(func() { visit(ctx, d, c, member) })
+	err = d.RunUntil(ctx, committed, p.Run)
+	stop()
+	wg.Wait()
+	if err != nil || d.Forever {
+		return err
+	}
+	return errors.Join(check(d), d.CheckCommitted(context.Background()))
+}
+
+// short is how lines are shown; a production logger has its own.
+var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
+	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
+
+// reaction is how long a halt waits for the operator.
+const reaction = 2 * time.Second
+
+// operate mends what has halted a partition, and resumes it.
+func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, c *clerk) {
+	for demo.Pause(ctx, 100*time.Millisecond) == nil {
+		for _, h := range p.Halts() {
+			if time.Since(h.Since) < reaction {
+				continue
+			}
+			c.mend(h)
+			if err := p.Resume(h); err != nil && !errors.Is(err, stream.ErrStale) {
+				d.Say("  operator  %v", err)
+			}
+		}
+	}
+}
+
+// visitTime is how long a visitor works.
+const visitTime = 700 * time.Millisecond
+
+// visit has a second member join the group for a while, which then leaves without finishing what it has begun; with -forever again and again.
+func visit(ctx context.Context, d *demo.Demo, c *clerk, member func(...stream.Option) (*stream.Pipeline, error)) {
+	for again := true; again && demo.Pause(ctx, 100*time.Millisecond) == nil; again = d.Forever {
+		visiting, leave := context.WithCancel(ctx)
+		p, err := member(stream.DrainTimeout(0), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			if _, ok := e.(stream.Assigned); ok {
+				time.AfterFunc(visitTime, leave)
+			}
+		}}))
+		if err != nil {
+			leave()
+			d.Say("  visitor   %v", err)
+			return
+		}
+		var wg conc.WaitGroup
+		wg.Go(func() { operate(visiting, d, p, c) })
+		if err := p.Run(visiting); err != nil && !errors.Is(err, stream.ErrDrain) {
+			d.Say("  visitor   %v", err)
+		}
+		leave()
+		wg.Wait()
+		if d.Forever && demo.Pause(ctx, 10*time.Second) != nil {
+			return
+		}
+	}
+}
+
+// check looks at what Prometheus would have seen.
+func check(d *demo.Demo) error {
+	var errs []error
+	for _, m := range []struct{ name, metric string }{
+		{"handled", "laneway_records_handled_total"}, {"failed", "laneway_attempts_failed_total"}, {"retried", "laneway_retries_total"},
+		{"skipped", "laneway_records_skipped_total"}, {"dead-lettered", "laneway_records_dead_lettered_total"}, {"halted", "laneway_halts_total"},
+		{"rebalanced", "laneway_rebalances_total"}, {"revoked", "laneway_partitions_revoked_total"}, {"done twice", "laneway_possible_duplicates_total"},
+		{"batches", "laneway_batch_size_records"},
+		{"commits", "laneway_commit_duration_seconds"},
+	} {
+		sum, _, err := d.Metric(m.metric)
+		errs = append(errs, err)
+		d.Check(m.name, sum > 0, "%s comes to %.5g", m.metric, sum)
+	}
+	return errors.Join(errs...)
+}
