@@ -251,6 +251,29 @@ func TestReadmeShowsTheQuickstartsChain(t *testing.T) {
 	}
 }
 
+// The table that a reader chooses from shows the chains that run: their words, in their order.
+func TestExamplesReadmeShowsTheirChains(t *testing.T) {
+	rows := regexp.MustCompile("(?m)^\\| \\[([0-9]+_[a-z_]+)\\].*\\| ([^|]*) \\|$").FindAllStringSubmatch(read(t, "examples/README.md"), -1)
+	if len(rows) == 0 {
+		t.Fatal("examples/README.md has lost its table")
+	}
+	word := regexp.MustCompile(`(?:^|\.)([A-Z][A-Za-z]+)\(`)
+	for _, row := range rows {
+		chain := regexp.MustCompile("^`([^`]*)`").FindStringSubmatch(row[2])
+		if chain == nil {
+			continue // it says in words where its chain is
+		}
+		_, rest, _ := strings.Cut(read(t, "examples/"+row[1]+"/main.go"), "source.Kafka(")
+		for _, w := range word.FindAllStringSubmatch(chain[1], -1) {
+			var found bool
+			if _, rest, found = strings.Cut(rest, w[1]+"("); !found {
+				t.Errorf("examples/README.md shows %s in the chain of %s, where main.go does not have it", w[1], row[1])
+				break
+			}
+		}
+	}
+}
+
 // words makes texts comparable whatever their white space.
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
