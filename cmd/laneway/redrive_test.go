@@ -44,7 +44,7 @@ func work(t *testing.T, k *kafkatest.Kafka, topic string, n int, handle func(kaf
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	p, err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "billing", Topics: []string{topic}}).
+	p, err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "billing-" + topic, Topics: []string{topic}}).
 		Serial(func(_ context.Context, m kafka.Message) error { return handle(m) }, stream.Named("charge")).
 		DeadLetterOnError(sink.DeadLetter(sink.KafkaConfig{Brokers: k.Brokers})).
 		CommitEvery(1000, 20*time.Millisecond).
@@ -53,7 +53,7 @@ func work(t *testing.T, k *kafkatest.Kafka, topic string, n int, handle func(kaf
 				return
 			}
 			done := int64(0)
-			for _, next := range k.Committed("billing", topic) {
+			for _, next := range k.Committed("billing-"+topic, topic) {
 				done += next
 			}
 			if done == int64(n) {
@@ -89,8 +89,17 @@ func says(t *testing.T, out string, wants ...string) {
 }
 
 func TestRedriveSendsBackOnceAndGoesOnWhereItWas(t *testing.T) {
-	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	sendsBackOnce(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
+}
+
+func TestRedriveSendsBackOnceAndGoesOnWhereItWasRealKafka(t *testing.T) {
+	sendsBackOnce(t, kafkatest.At(t, kafkatest.Real(t)))
+}
+
+func sendsBackOnce(t *testing.T, k *kafkatest.Kafka) {
+	t.Helper()
 	topic := died(t, k, 30)
+	says(t, command(t, k, "-n", topic+".dlq"), "30 would be sent back")
 	says(t, command(t, k, topic+".dlq"), "30 sent back", "0 not matched")
 	back := k.Records(topic)[:0]
 	for _, r := range k.Records(topic) {

@@ -49,8 +49,19 @@ func (k *Kafka) Topic(partitions int, config ...string) string {
 // TopicNamed is Topic with a name that something has to have. It returns the name.
 func (k *Kafka) TopicNamed(name string, partitions int, config ...string) string {
 	k.t.Helper()
+	return k.create(name, partitions, 1, config)
+}
+
+// Replicated is Topic with that many replicas of each partition.
+func (k *Kafka) Replicated(partitions, replicas int, config ...string) string {
+	k.t.Helper()
+	return k.create(Name("topic"), partitions, replicas, config)
+}
+
+func (k *Kafka) create(name string, partitions, replicas int, config []string) string {
+	k.t.Helper()
 	rt := kmsg.NewCreateTopicsRequestTopic()
-	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(partitions), 1
+	rt.Topic, rt.NumPartitions, rt.ReplicationFactor = name, int32(partitions), int16(replicas)
 	for _, line := range config {
 		name, value, _ := strings.Cut(line, "=")
 		c := kmsg.NewCreateTopicsRequestTopicConfig()

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,31 +23,49 @@ type Broker struct {
 func Own(t testing.TB, settings ...string) *Broker {
 	t.Helper()
 	b := &Broker{t: t, control: variable(t, "KAFKA_CONTROL")}
-	// Inside the shared broker's folder, so that it ends with that one even when this process is killed.
-	dir, err := os.MkdirTemp(variable(t, "KAFKA_DIR"), "own-")
-	if err != nil {
-		t.Fatalf("kafkatest: a folder for a broker: %v", err)
+	b.dir, b.Brokers = b.start("start", settings)
+	return b
+}
+
+// OwnCluster starts three brokers, which are controllers too, and of which one may be missing: everything has three replicas, and writes need two. Else
+// it is like Own. The Brokers of each are those of all.
+func OwnCluster(t testing.TB, settings ...string) [3]*Broker {
+	t.Helper()
+	var nodes [3]*Broker
+	dir, brokers := (&Broker{t: t, control: variable(t, "KAFKA_CONTROL")}).start("cluster", settings)
+	for i := range nodes {
+		nodes[i] = &Broker{Brokers: brokers, t: t, control: variable(t, "KAFKA_CONTROL"), dir: fmt.Sprintf("%s/%d", dir, i+1)}
 	}
-	b.dir = dir
-	t.Cleanup(func() { b.do("stop", b.dir) })
-	args := []string{"start", Version(t), dir}
+	return nodes
+}
+
+// start starts what verb says in a folder of its own, which ends with the test.
+func (b *Broker) start(verb string, settings []string) (dir string, brokers []string) {
+	b.t.Helper()
+	// Inside the shared broker's folder, so that it ends with that one even when this process is killed.
+	dir, err := os.MkdirTemp(variable(b.t, "KAFKA_DIR"), "own-")
+	if err != nil {
+		b.t.Fatalf("kafkatest: a folder for a broker: %v", err)
+	}
+	b.t.Cleanup(func() { b.do("stop", dir) })
+	args := []string{verb, Version(b.t), dir}
 	for _, s := range settings {
 		args = append(args, "--set", s)
 	}
 	b.do(args...)
 	env, err := os.ReadFile(dir + "/env")
 	if err != nil {
-		t.Fatalf("kafkatest: the broker's variables: %v", err)
+		b.t.Fatalf("kafkatest: the broker's variables: %v", err)
 	}
 	for line := range strings.Lines(string(env)) {
 		if list, ok := strings.CutPrefix(strings.TrimSpace(line), "export KAFKA_BROKERS="); ok {
-			b.Brokers = strings.Split(list, ",")
+			brokers = strings.Split(list, ",")
 		}
 	}
-	if len(b.Brokers) == 0 {
-		t.Fatalf("kafkatest: %s/env names no KAFKA_BROKERS", dir)
+	if len(brokers) == 0 {
+		b.t.Fatalf("kafkatest: %s/env names no KAFKA_BROKERS", dir)
 	}
-	return b
+	return dir, brokers
 }
 
 // Kill ends the broker as a crash does, with kill -9, and returns when it is gone.

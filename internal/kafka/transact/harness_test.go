@@ -81,7 +81,7 @@ func (w *world) txn(from, next int) Txn {
 func (w *world) commit(t *testing.T, tx *Transactor, from, next int) {
 	t.Helper()
 	for {
-		err := tx.Commit(within(t, time.Minute), w.txn(from, next))
+		err := tx.Commit(within(t, 3*time.Minute), w.txn(from, next))
 		switch {
 		case err == nil:
 			return
