@@ -2,6 +2,8 @@ package stream_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,4 +84,104 @@ type called struct {
 func (c *called) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	c.times++
 	return c.vault.Commit(ctx, tx)
+}
+
+func TestWhatIsCommittedThoughAPartitionOfItWasLostIsNotCommittedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, b := newLog(2), newVault()
+		put(l, 0, "a0")
+		put(l, 1, "b0")
+		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}, 2, 0))
+		must(t, j.member.Assign(0, 1))
+		elapse(time.Second)
+		must(t, j.member.Lose(0))
+		elapse(time.Minute)
+		same(t, "transactions", b.written(), []string{"0:[0,1) 1:[0,1) a0 b0"})
+		if lost := heard[stream.Lost](j); len(lost) != 1 {
+			t.Errorf("lost: %v, want the one that was", lost)
+		}
+		must(t, j.stop())
+	})
+}
+
+func TestAPartitionThatComesBackWaitsALittleForWhatIsStillWritten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, b := newLog(1), newVault()
+		put(l, 0, "a0", "a1")
+		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
+		must(t, j.member.Assign(0))
+		must(t, j.member.Lose(0))
+		must(t, j.member.Assign(0))
+		elapse(time.Minute)
+		same(t, "stored", b.stored(), []string{"a0", "a1"})
+		if lost := heard[stream.Lost](j); len(lost) != 1 {
+			t.Errorf("lost: %v: it is not another owner that has written", lost)
+		}
+		must(t, j.stop())
+	})
+}
+
+// blind is a store without offsets, as one is that leaves them to the group.
+type blind struct{ *deaf }
+
+func (blind) Restore(context.Context, []tp) (map[tp]int64, error) { return nil, nil }
+
+func TestAPartitionBegunAnewBeginsWhereTheTransactionUnderWayEnds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w, b := newLog(1), newWork(), newVault()
+		w.poison("b2", errBoom)
+		put(l, 0, "z", "a", "b", "c")
+		several := func(_ ctx, v string) (seq[string], error) {
+			vs := []string{v + "1", v + "2", v + "3"}
+			if v == "z" {
+				vs = vs[:2]
+			}
+			return slices.Values(vs), nil
+		}
+		join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
+		j := start(t, l, input.FlatMap(several).Map(w.echo).HaltOnError().Batch(2, time.Minute).Map(join).
+			CommitWith(blind{&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}}, 1000, time.Second))
+		elapse(5 * time.Second) // z1+z2 is on its way, a3+b1 waits for b2
+		w.poison("b2", nil)
+		must(t, j.Resume(j.halt()))
+		elapse(2 * time.Minute)
+		must(t, j.stop())
+		same(t, "stored", strings.Split(strings.Join(b.stored(), "+"), "+"), []string{"z1", "z2", "a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"})
+	})
+}
+
+func TestAStepsHaltEndsThoughALaneWaitsForATransaction(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w, b := newLog(1), newWork(), newVault()
+		release := b.hold()
+		w.poison("b0", errBoom)
+		mayFail := w.hold("b0")
+		put(l, 0, "a0", "a1", "b0")
+		j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).HaltOnError().CommitWith(b, 1, 0))
+		elapse(time.Second) // a0 waits for its transaction
+		mayFail()
+		elapse(time.Second)
+		w.poison("b0", nil)
+		must(t, j.Resume(j.halt()))
+		elapse(time.Second)
+		sameSet(t, "done while the transaction is under way", w.done(), []string{"a0", "a1", "b0"})
+		release()
+		elapse(time.Second)
+		must(t, j.stop())
+		same(t, "stored", b.stored(), []string{"a0", "a1", "b0"})
+	})
+}
+
+func TestARevokeTellsOfATransactionThatSucceedsThoughItWasGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, b := newLog(1), newVault()
+		put(l, 0, "a0")
+		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
+		must(t, j.member.Assign(0))
+		must(t, j.member.Revoke(time.Second, 0))
+		if r := heard[stream.Revoked](j); len(r) != 1 || r[0].Committed != 1 {
+			t.Errorf("%+v, want 1 committed", r)
+		}
+		_ = j.stop()
+	})
 }
