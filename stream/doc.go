@@ -12,9 +12,9 @@
 //
 // A Stream is a plan: a value, inert until Build checks it and Run runs it. The files of this package fall into three groups:
 //
-//   - the words: stream.go, value.go, batch.go, group.go, degree.go, policy.go, commit.go, to.go, transform.go, and what they speak of
+//   - the words: stream.go, value.go, batch.go, group.go, degree.go, policy.go, commit.go, transact.go, to.go, transform.go, and what they speak of
 //     (meta.go, failure.go, options.go, observer.go, source.go);
-//   - the plan: plan.go cuts a chain into stages, check.go refuses wrong ones, describe.go prints them;
-//   - the run: pipeline.go and run.go own everything, part.go one partition, record.go one record, stage.go its way between workers, step.go
-//     a call of a handler, fail.go what follows its failure, halt.go frozen partitions, committer.go and gate.go the commits.
+//   - the plan: cut.go cuts a chain into stages, check.go refuses wrong ones, describe.go prints them;
+//   - the run: pipeline.go and run.go own everything, part.go one partition, record.go one record, stage.go what works on it, step.go
+//     a call of a handler, fail.go what follows its failure, halt.go frozen partitions, commits.go what becomes of what is finished.
 package stream

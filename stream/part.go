@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -71,11 +70,6 @@ const (
 	tryAgain
 	giveUp
 )
-
-type ack struct {
-	offset int64
-	ch     chan struct{} // closed when it is committed, or not going to be
-}
 
 // room is what may be fed: records up to the limit, bytes up to the partition's share. Once the source has found none, there is none until a good part of
 // both is free, so that a full partition is not fetched record by record. A partition with nothing in flight always has room for one.
@@ -163,53 +157,6 @@ func (p *part) lostAfter(r *record) {
 	p.run.noteLost(r.meta())
 }
 
-// committable is the offset to commit, how many records lie below it, and whether it is news.
-func (p *part) committable() (offset, records int64, news bool) {
-	offset, records = p.led.Prefix()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return offset, records, offset > p.committed
-}
-
-// stored notes how many records lie below what the broker has stored.
-func (p *part) stored(records int64) {
-	p.mu.Lock()
-	p.settled = max(p.settled, records)
-	p.mu.Unlock()
-}
-
-// acked notes what the broker has stored and lets those go on who waited for it.
-func (p *part) acked(offset int64) {
-	p.mu.Lock()
-	p.committed = max(p.committed, offset)
-	var free []chan struct{}
-	p.acks = slices.DeleteFunc(p.acks, func(a ack) bool {
-		if a.offset <= p.committed {
-			free = append(free, a.ch)
-			return true
-		}
-		return false
-	})
-	p.mu.Unlock()
-	for _, ch := range free {
-		close(ch)
-	}
-	p.gate.open(offset)
-	p.wakeSource() // what has passed may be through already, and found that it was still counted as waiting
-}
-
-// ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is so already.
-func (p *part) ackOf(offset int64) <-chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.committed >= offset || p.flags.Load()&(gone|unwritten) != 0 {
-		return nil
-	}
-	ch := make(chan struct{})
-	p.acks = append(p.acks, ack{offset, ch})
-	return ch
-}
-
 // stopped is closed when waits must be given up.
 func (p *part) stopped() <-chan struct{} {
 	p.mu.Lock()
@@ -231,17 +178,6 @@ func (p *part) raise(f uint32) (old uint32) {
 		close(p.stop)
 	}
 	return old
-}
-
-// freeAcks lets those go on who wait for a commit that does not come.
-func (p *part) freeAcks() {
-	p.mu.Lock()
-	acks := p.acks
-	p.acks = nil
-	p.mu.Unlock()
-	for _, a := range acks {
-		close(a.ch)
-	}
 }
 
 // frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
@@ -302,10 +238,4 @@ func (p *part) unfinished(limit int) (metas []Meta, n int) {
 		}
 	}
 	return metas, n
-}
-
-func (p *part) committedOffset() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.committed
 }

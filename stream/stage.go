@@ -1,9 +1,6 @@
 package stream
 
 import (
-	"hash/maphash"
-	"sync/atomic"
-
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
@@ -28,38 +25,6 @@ type stage struct {
 	steps   []*step  // those of its nodes, in order
 	open    any      // opened[T] of its first boundary
 	doorway *doorway // the Transform that ends it
-}
-
-// finish is what happens to an element at the end of the chain.
-type finish func(w *worker, r *record)
-
-// worker is what a stage builds for each goroutine: the compiled chain, with scratch space per step.
-type worker struct {
-	*lane.Worker // nil outside a pool
-	stage        *stage
-	group        uint64 // of the element at hand
-	flush        map[*step]func(*part, uint64)
-	left         bool                   // something of the task at hand was given up while its partition was closing
-	slot         *slot                  // where results go that have to keep their order
-	ordered      func(*worker, held)    // passes such a result on
-	cur          atomic.Pointer[record] // what it works on, to name it should it hang
-}
-
-// lend runs wait without holding a worker's slot.
-func (w *worker) lend(wait func()) {
-	if w.Worker == nil {
-		wait()
-		return
-	}
-	w.Worker.Lend(wait)
-}
-
-// poison: what follows in the current lane must not be begun, since what is before it stays undone.
-func (w *worker) poison() {
-	if w.Worker != nil {
-		w.left = true
-		w.Worker.Poison()
-	}
 }
 
 // compile links the stage's nodes for one worker and returns the way of a task through them.
@@ -166,13 +131,6 @@ func (sg *stage) drops(w *worker, r *record, flags uint32) bool {
 	return w.stops(r) || flags&closing != 0 && !r.after && sg.index == 0 && r.offset() > r.part.frontier()
 }
 
-// stops reports whether an element must go no further in its worker: its partition is frozen or gone, its context has ended, or what was before it in
-// its lane was given up while the partition was closing.
-func (w *worker) stops(r *record) bool {
-	flags := r.part.flags.Load()
-	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && !r.after && w.Worker != nil && (w.left || w.Poisoned()))
-}
-
 // bulk is the work of a pool that takes what a lane has queued in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
@@ -206,109 +164,5 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 		if sg.run.counts {
 			ts[0].Of.(carrier).owner().endedN(len(ts))
 		}
-	}
-}
-
-// put hands one element to the stage. w may be nil.
-func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
-	p := r.part
-	if w != nil && r.after && r.dropped() { // the run is over, and nobody may come for it: it is named
-		r.abandon()
-		return
-	}
-	if sg.run.counts {
-		p.starts(1)
-	}
-	if sg.plan.keepOrder {
-		t = sg.orderOf(p).enter(t)
-	}
-	set := p.sets[sg.index]
-	switch sg.lanes {
-	case loose:
-		set.PutLoose(t)
-	case perPart:
-		set.Put(0, t)
-	default:
-		set.Put(group, t)
-	}
-	if w != nil && sg.plan.fanned {
-		sg.backpressure(w, r, set)
-	}
-}
-
-// putAll hands the source's records to the first stage.
-func (sg *stage) putAll(p *part, recs []record) {
-	if sg.run.counts {
-		p.starts(len(recs)) // before any Put: a task must not end before it is counted
-	}
-	b := p.sets[0].Begin()
-	defer b.End()
-	if sg.lanes == perPart && !sg.plan.keepOrder {
-		for i := range recs[1:] {
-			lane.Link(&recs[i].task, &recs[i+1].task)
-		}
-		b.PutChain(0, &recs[0].task, &recs[len(recs)-1].task, int32(len(recs)))
-		return
-	}
-	for i := range recs {
-		r := &recs[i]
-		t := &r.task
-		if sg.plan.keepOrder {
-			t = sg.orderOf(p).enter(t)
-		}
-		switch sg.lanes {
-		case loose:
-			b.PutLoose(t)
-		case perPart:
-			b.Put(0, t)
-		default:
-			b.Put(keyHash(r.key()), t)
-		}
-	}
-}
-
-// idOf is the group that r has in the stage.
-func (sg *stage) idOf(w *worker, r *record) uint64 {
-	switch sg.group {
-	case byKey:
-		return w.keyOf(r)
-	case byFunc:
-		return w.group
-	}
-	return 0
-}
-
-// groupOf is the group that r has in the stage, where its group of a GroupBy(f) above is known.
-func (sg *stage) groupOf(f uint64, r *record) uint64 {
-	switch sg.group {
-	case byKey:
-		return keyHash(r.key())
-	case byFunc:
-		return f
-	}
-	return 0
-}
-
-// keyOf is the key's lane, known already where the worker's own stage has it.
-func (w *worker) keyOf(r *record) uint64 {
-	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || sg.index > 0) {
-		return w.group
-	}
-	return keyHash(r.key())
-}
-
-// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
-func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }
-
-// backpressure holds a worker that makes many elements of one until the next stage has caught up.
-func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
-	if wait := set.Full(sg.run.opts.records); wait != nil {
-		w.lend(func() {
-			select {
-			case <-wait:
-			case <-r.part.stopped():
-			case <-r.Done():
-			}
-		})
 	}
 }

@@ -1,0 +1,96 @@
+package stream
+
+import (
+	"context"
+	"slices"
+)
+
+// What is finished goes at once: at the end of a run and of an assignment.
+
+// urge makes whatever is finished of partitions go at once.
+func (t *transactions) urge(ps []*part) {
+	t.mu.Lock()
+	for _, p := range ps {
+		p.turn.urgent = true
+	}
+	t.mu.Unlock()
+	t.wakeUp()
+}
+
+// now writes what is finished of partitions, and waits until that is committed or halted, or ctx ends. A nil transactions writes nothing.
+func (t *transactions) now(ctx context.Context, ps []*part) error {
+	if t == nil {
+		return nil
+	}
+	for {
+		t.urge(ps)
+		left, changed := t.pending(ps)
+		if !left {
+			t.grouped.now(ctx, ps)
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// giveUp ends the transactions of partitions that are about to go, and waits for that a while: one that is committed in the end is better known to be.
+func (t *transactions) giveUp(ps []*part, cause error) {
+	if t == nil {
+		return
+	}
+	tps := make([]TopicPartition, len(ps))
+	for i, p := range ps {
+		tps[i] = p.tp
+		p.flags.Or(unwritten) // no other begins
+	}
+	t.cancel(ps, cause)
+	grace, cancel := context.WithTimeout(context.Background(), handlerGrace)
+	defer cancel()
+	t.await(grace, tps)
+}
+
+// await waits until none of the partitions is in a transaction, or ctx ends.
+func (t *transactions) await(ctx context.Context, tps []TopicPartition) {
+	for {
+		t.mu.Lock()
+		under, changed := slices.ContainsFunc(tps, func(tp TopicPartition) bool { return t.under[tp] }), t.changed
+		t.mu.Unlock()
+		if !under {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pending reports whether something finished of partitions is still to be written, and when to look again. What a halt or a failure keeps back is not: that
+// was said.
+func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range ps {
+		tn := &p.turn
+		if flags := p.flags.Load(); flags&gone == 0 {
+			left = left || tn.cancel != nil || flags&unwritten == 0 && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
+		}
+	}
+	return left, t.changed
+}
+
+// cancel ends the transactions of partitions that are under way. It does not wait.
+func (t *transactions) cancel(ps []*part, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range ps {
+		if p.turn.cancel != nil {
+			p.turn.cancel(cause)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"hash/maphash"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// put hands one element to the stage. w may be nil.
+func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
+	p := r.part
+	if w != nil && r.after && r.dropped() { // the run is over, and nobody may come for it: it is named
+		r.abandon()
+		return
+	}
+	if sg.run.counts {
+		p.starts(1)
+	}
+	if sg.plan.keepOrder {
+		t = sg.orderOf(p).enter(t)
+	}
+	set := p.sets[sg.index]
+	switch sg.lanes {
+	case loose:
+		set.PutLoose(t)
+	case perPart:
+		set.Put(0, t)
+	default:
+		set.Put(group, t)
+	}
+	if w != nil && sg.plan.fanned {
+		sg.backpressure(w, r, set)
+	}
+}
+
+// putAll hands the source's records to the first stage.
+func (sg *stage) putAll(p *part, recs []record) {
+	if sg.run.counts {
+		p.starts(len(recs)) // before any Put: a task must not end before it is counted
+	}
+	b := p.sets[0].Begin()
+	defer b.End()
+	if sg.lanes == perPart && !sg.plan.keepOrder {
+		for i := range recs[1:] {
+			lane.Link(&recs[i].task, &recs[i+1].task)
+		}
+		b.PutChain(0, &recs[0].task, &recs[len(recs)-1].task, int32(len(recs)))
+		return
+	}
+	for i := range recs {
+		r := &recs[i]
+		t := &r.task
+		if sg.plan.keepOrder {
+			t = sg.orderOf(p).enter(t)
+		}
+		switch sg.lanes {
+		case loose:
+			b.PutLoose(t)
+		case perPart:
+			b.Put(0, t)
+		default:
+			b.Put(keyHash(r.key()), t)
+		}
+	}
+}
+
+// idOf is the group that r has in the stage.
+func (sg *stage) idOf(w *worker, r *record) uint64 {
+	switch sg.group {
+	case byKey:
+		return w.keyOf(r)
+	case byFunc:
+		return w.group
+	}
+	return 0
+}
+
+// groupOf is the group that r has in the stage, where its group of a GroupBy(f) above is known.
+func (sg *stage) groupOf(f uint64, r *record) uint64 {
+	switch sg.group {
+	case byKey:
+		return keyHash(r.key())
+	case byFunc:
+		return f
+	}
+	return 0
+}
+
+// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
+func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }
+
+// backpressure holds a worker that makes many elements of one until the next stage has caught up.
+func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
+	if wait := set.Full(sg.run.opts.records); wait != nil {
+		w.lend(func() {
+			select {
+			case <-wait:
+			case <-r.part.stopped():
+			case <-r.Done():
+			}
+		})
+	}
+}

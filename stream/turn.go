@@ -1,0 +1,118 @@
+package stream
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// turn is where a partition stands with its transactions.
+type turn struct {
+	finished atomic.Int64 // records since its last transaction began
+	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds
+	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
+
+	// Guarded by transactions.mu.
+	from     int64                   // where the next transaction begins
+	cancel   context.CancelCauseFunc // ends the one under way; nil: there is none
+	failures int                     // in a row
+	retryAt  time.Time               // not to be tried before
+	urgent   bool                    // whatever there is goes now
+}
+
+// forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
+func (t *transactions) forget(p *part) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total.Add(-p.turn.finished.Swap(0))
+}
+
+// waited reports whether what has finished has waited that long; if not, it says when it will have.
+func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
+	when := time.Unix(0, tn.since.Load()).Add(wait)
+	if now.Before(when) {
+		later(when)
+		return false
+	}
+	return true
+}
+
+// hold finishes an element where size is 1: the one that moves the watermark holds its lane until it is committed. One that came to nothing does not.
+func (t *transactions) hold(w *worker, r *record) {
+	p := r.part
+	_, last := r.span()
+	r.done()
+	if !t.resultsOf(p).due(last, p.led.Watermark()) {
+		return // something before it, or one with it, is unfinished, and may be behind it in its lane
+	}
+	committed := p.ackOf(last + 1)
+	if committed == nil {
+		return
+	}
+	stop := p.stopped()
+	w.lend(func() {
+		select {
+		case <-committed:
+			return
+		case <-stop:
+		case <-p.ctx.Done():
+		}
+		if p.flags.Load()&frozen != 0 {
+			return // nothing is committed before the halt ends, and that waits until what is queued behind is dropped
+		}
+		select {
+		case <-committed:
+		case <-p.ctx.Done():
+		}
+	})
+}
+
+// letGo is the end of a partition: its transaction ends, and what was held back goes.
+func (t *transactions) letGo(p *part, cause error) {
+	if t == nil {
+		return
+	}
+	t.forget(p)
+	t.cancel([]*part{p}, cause)
+	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
+	t.wakeUp()
+}
+
+// resumed is called when a halted partition goes on. What is worked on again will bring its results again; split: what is held back cannot be told
+// apart from them, so that the partition has to begin anew. byTx: the halt is a transaction's.
+func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resumption, byTx bool) (split bool) {
+	if t == nil {
+		return false
+	}
+	rs, skipped := t.resultsOf(p), map[int64]bool{}
+	if how == giveUp {
+		skipped[h.Meta.Offset] = true
+		delete(again, h.Meta.Offset)
+	}
+	forgotten, split := rs.forget(again, false)
+	t.mu.Lock()
+	tn := &p.turn
+	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
+	t.mu.Unlock()
+	given, _ := rs.forget(skipped, !byTx) // what a transaction could not write goes as a whole
+	t.tellSkipped(given, h)
+	for _, r := range append(forgotten, given...) {
+		p.kept.Add(-r.size())
+	}
+	t.wakeUp()
+	return split
+}
+
+// tellSkipped says which records are given up besides the halted one: those whose results were one with its.
+func (t *transactions) tellSkipped(results []*record, h Halt) {
+	for _, r := range results {
+		r.leaves(func(l *record) bool {
+			if l.offset() != h.Meta.Offset {
+				f := h.Failure
+				f.Meta = l.meta()
+				t.run.emit(Skipped{f})
+			}
+			return true
+		})
+	}
+}

@@ -1,0 +1,142 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// fail lets the policies decide about the partitions that are to blame; the others are due again, without them.
+func (t *transactions) fail(x *txn, err error, took time.Duration) {
+	if x.ctx.Err() != nil {
+		t.again(x) // a partition was lost, or the run is over: that says nothing of the others
+		return
+	}
+	if errors.Is(err, ErrStaleGroup) {
+		t.mu.Lock()
+		for _, pre := range x.pres {
+			pre.part.turn.retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
+		}
+		t.mu.Unlock()
+		t.again(x)
+		return
+	}
+	if lost := fencedOf(err, x.pres); lost != nil {
+		t.again(x)
+		for p := range lost {
+			t.fenced(p, err)
+		}
+		return
+	}
+	guilty := blame(err, x.pres)
+	t.again(x)
+	for _, pre := range x.pres {
+		if at, ok := guilty[pre.part]; ok {
+			t.decide(pre, at, err, took)
+		}
+	}
+}
+
+// again makes what was in a transaction due once more.
+func (t *transactions) again(x *txn) {
+	t.mu.Lock()
+	for _, pre := range x.pres {
+		pre.part.turn.urgent = true
+	}
+	t.mu.Unlock()
+}
+
+// decide asks the policies below CommitWith about a partition whose transaction failed.
+func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration) {
+	p, tn := pre.part, &pre.part.turn
+	if p.flags.Load()&gone != 0 {
+		return
+	}
+	t.mu.Lock()
+	tn.failures++
+	attempt := tn.failures
+	t.mu.Unlock()
+	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}
+	var ctx context.Context = p.ctx
+	if len(pre.recs) > 0 {
+		r := pre.recs[at]
+		f = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[0]
+		ctx = r
+	}
+	t.run.emit(AttemptFailed{f})
+	for _, pol := range t.st.policies {
+		match, bad := pol.takes(err)
+		if bad != nil {
+			f.Err = errors.Join(f.Err, bad)
+		}
+		if !match {
+			continue
+		}
+		if pol.kind == retryPolicy {
+			if IsPermanent(err) || attempt >= pol.retry.attempts() {
+				continue
+			}
+			wait, bad := pol.backoff(attempt)
+			if bad != nil {
+				f.Err = errors.Join(f.Err, bad)
+				continue
+			}
+			t.st.watch(ctx, pol, f)
+			t.run.emit(Retrying{f, wait})
+			t.mu.Lock()
+			tn.retryAt = time.Now().Add(wait)
+			t.mu.Unlock()
+			return
+		}
+		t.st.watch(ctx, pol, f)
+		if pol.kind == haltPolicy {
+			p.freezeWith(f, unwritten)
+			p.freeAcks()
+			return
+		}
+		break
+	}
+	p.raise(closing | unwritten)
+	p.freeAcks()
+	t.run.emit(Failed{f})
+	t.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+}
+
+// fenced begins a partition anew that somebody else has written for; the oftener that happens in a row, the later.
+func (t *transactions) fenced(p *part, err error) {
+	t.mu.Lock()
+	t.fences[p.tp]++
+	n := t.fences[p.tp]
+	t.mu.Unlock()
+	t.restart(p, err, backoff(n))
+}
+
+// restart lets a partition go, and has the source begin it again where the last transaction ended.
+func (t *transactions) restart(p *part, cause error, after time.Duration) {
+	t.run.lose(cause, []*part{p})
+	switch {
+	case p.again == nil:
+		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Again): %w", t.st.name, p.tp, cause))
+		return
+	case t.run.state.Load()&finishing != 0:
+		t.run.fail(fmt.Errorf("%s: %v has to begin again, and its source has ended: run the pipeline again: %w", t.st.name, p.tp, cause))
+		return
+	}
+	t.run.spawn(func() {
+		timer := time.NewTimer(after)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-t.run.sourceCtx.Done():
+			return
+		case <-t.stop:
+			return
+		}
+		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // what is under way may be written yet
+		t.mu.Lock()
+		from := p.turn.from
+		t.mu.Unlock()
+		p.again(from)
+	})
+}

@@ -1,0 +1,54 @@
+package stream
+
+import (
+	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// finish is what happens to an element at the end of the chain.
+type finish func(w *worker, r *record)
+
+// worker is what a stage builds for each goroutine: the compiled chain, with scratch space per step.
+type worker struct {
+	*lane.Worker // nil outside a pool
+	stage        *stage
+	group        uint64 // of the element at hand
+	flush        map[*step]func(*part, uint64)
+	left         bool                   // something of the task at hand was given up while its partition was closing
+	slot         *slot                  // where results go that have to keep their order
+	ordered      func(*worker, held)    // passes such a result on
+	cur          atomic.Pointer[record] // what it works on, to name it should it hang
+}
+
+// lend runs wait without holding a worker's slot.
+func (w *worker) lend(wait func()) {
+	if w.Worker == nil {
+		wait()
+		return
+	}
+	w.Worker.Lend(wait)
+}
+
+// poison: what follows in the current lane must not be begun, since what is before it stays undone.
+func (w *worker) poison() {
+	if w.Worker != nil {
+		w.left = true
+		w.Worker.Poison()
+	}
+}
+
+// stops reports whether an element must go no further in its worker: its partition is frozen or gone, its context has ended, or what was before it in
+// its lane was given up while the partition was closing.
+func (w *worker) stops(r *record) bool {
+	flags := r.part.flags.Load()
+	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && !r.after && w.Worker != nil && (w.left || w.Poisoned()))
+}
+
+// keyOf is the key's lane, known already where the worker's own stage has it.
+func (w *worker) keyOf(r *record) uint64 {
+	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || sg.index > 0) {
+		return w.group
+	}
+	return keyHash(r.key())
+}
