@@ -47,7 +47,7 @@ func (d *Demo) Tree(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan, indent string) {
 	for _, a := range s.Attributes() {
 		switch a.Key {
 		case semconv.MessagingBatchMessageCountKey, semconv.MessagingKafkaOffsetKey, attribute.Key("laneway.attempt"):
-			says += "  " + string(a.Key) + "=" + a.Value.Emit()
+			says += "  " + string(a.Key) + "=" + a.Value.String()
 		}
 	}
 	if why := s.Status().Description; why != "" {
