@@ -79,6 +79,25 @@ func TestAfterARevokeNothingOfItCounts(t *testing.T) {
 	})
 }
 
+func TestWhatEndsAfterItsContextDoesNotCount(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a")
+		j := join(t, l, commitNow(input.Serial(func(_ ctx, v string) error { // heeds nothing
+			time.Sleep(1500 * time.Millisecond)
+			return w.do(t.Context(), v)
+		})))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		must(t, j.member.Revoke(time.Second, 0)) // half a second before, within the grace
+		same(t, "done", w.done(), []string{"a"})
+		if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
+			t.Errorf("events: %+v", got)
+		}
+		j.committed(0)
+	})
+}
+
 func TestAPartitionThatComesBackGoesOnFromWhatIsCommitted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork()
