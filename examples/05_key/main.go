@@ -52,7 +52,7 @@ func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
 		return err
 	}
 	if c.Forever {
-		return demo.Pause(ctx, 100*time.Millisecond)
+		return demo.Pause(ctx, 10*time.Millisecond)
 	}
 	select {
 	case <-c.others:
