@@ -26,7 +26,7 @@ func Main(m *testing.M, p demo.Program) {
 // line is missing among what was printed; lines are regular expressions.
 func Run(t *testing.T, p demo.Program, brokers []string, lines ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	if err := p.Demonstrate(ctx, &out, brokers, false, ""); err != nil {
