@@ -133,7 +133,7 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 					}}
 					f.strike = what(w, f)
 					makeTable(t, w.b)
-					ctx, cancel := context.WithCancel(t.Context())
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // in virtual time
 					defer cancel()
 					w.run(ctx, 0, f)
 					synctest.Wait() // one after another, since SQLite sleeps where they meet
@@ -143,7 +143,10 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 					if err := w.members[0].Assign(0, 1); err != nil && f.hit() == "" {
 						t.Fatal(err)
 					}
-					<-w.through
+					select {
+					case <-w.through:
+					case <-ctx.Done():
+					}
 					if hit = f.hit() != ""; hit {
 						<-w.moved
 					} else {

@@ -57,9 +57,13 @@ func TestOfTwoTransactionsAtOnceOneIsWritten(t *testing.T) {
 		}, sink.CreateTable()))
 		second := sink.SQL(b.open(), insert)
 		for from := int64(0); from < 6; from += 3 {
-			won, lost := make(chan error), make(chan error)
+			won, lost := make(chan error, 1), make(chan error, 1)
 			go func() { won <- first.Commit(t.Context(), txn(0, from, from+3)) }()
-			<-inside
+			select {
+			case <-inside:
+			case err := <-won:
+				t.Fatalf("it is over before it has written: %v", err)
+			}
 			go func() { lost <- second.Commit(t.Context(), txn(0, from, from+2)) }()
 			goOn <- struct{}{}
 			if err := <-won; err != nil {
