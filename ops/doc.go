@@ -7,4 +7,8 @@
 //		MapConcurrent(64, charge, stream.Use(ops.Limit(10))).            // all steps with this limit: 10 at a time together
 //		RetryOnError(stream.RetryPolicy{Backoff: ops.Exponential(time.Second, time.Minute)}).
 //		…
+//
+// And observers, which a chain knows nothing of: Log and LogSlog, Trace, Measure.
+//
+//	Run(ctx, stream.Observe(ops.Log(logger), ops.Trace(tracerProvider), ops.Measure(registry)))
 package ops

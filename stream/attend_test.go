@@ -122,6 +122,42 @@ func TestBeginChoosesWhoseStepsAreHeard(t *testing.T) {
 	})
 }
 
+func TestWhoWasChosenAboveACommitIsHeardBelowIt(t *testing.T) {
+	for name, below := range map[string]func(stream.Stream[string]) stream.Stream[string]{
+		"records": func(s stream.Stream[string]) stream.Stream[string] { return s.Serial(pass, stream.Named("below")) },
+		"a batch undone": func(s stream.Stream[string]) stream.Stream[string] {
+			return flatten(s.Batch(3, 0)).Serial(pass, stream.Named("below"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, n := newLog(1), 0
+				put(l, 0, "a0", "a1", "a2")
+				o := stream.Observer{
+					Begin:    func(c ctx) (ctx, bool) { return c, false },
+					StepDone: func(_ ctx, c stream.Call, _ error) { n++ },
+				}
+				chosen := stream.Observer{Begin: tagging, StepDone: func(_ ctx, c stream.Call, _ error) {
+					if c.Step() == "below" && !c.Batch() && c.Meta().Offset%2 != 0 {
+						t.Errorf("%v was not chosen", c.Meta())
+					}
+				}}
+				heard := 0
+				counted := stream.Observer{Begin: tagging, StepDone: func(_ ctx, c stream.Call, _ error) {
+					if c.Step() == "below" {
+						heard++
+					}
+				}}
+				start(t, l, below(input.CommitEach()), stream.Observe(o, chosen, counted))
+				elapse(time.Minute)
+				if name == "records" && (n != 0 || heard != 2) || heard == 0 {
+					t.Errorf("%d attempts were heard by who wanted none, %d by who wanted two", n, heard)
+				}
+			})
+		})
+	}
+}
+
 func TestBeginComesAgainWithAResume(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork().fail("a1", errBoom)

@@ -43,7 +43,7 @@ func (d *Demo) startTelemetry(ctx context.Context, name, address string) error {
 			return fmt.Errorf("%s: %w", endpointVar, err)
 		}
 		t.traced = true
-		opts = append(opts, sdk.WithBatcher(exporter, sdk.WithBatchTimeout(time.Second)))
+		opts = append(opts, sdk.WithBatcher(exporter, sdk.WithBatchTimeout(time.Second), sdk.WithMaxQueueSize(1<<16)))
 	}
 	d.Tracer = sdk.NewTracerProvider(opts...)
 	d.Metrics = prometheus.NewRegistry()
