@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
@@ -162,6 +163,26 @@ func TestMeasuredCountersNeverFall(t *testing.T) {
 			}
 		})
 		handled(6)
+	})
+}
+
+func TestMeasuredCountersGoOnInAnotherRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prometheus.NewRegistry()
+		p, err := source.Slice(messages("a", "b")...).Serial(failing(nil)).CommitEach().Build(stream.Observe(ops.Measure(r)), stream.Named("p"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		handled := func(n int) {
+			exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="slice"} %d`, n))
+		}
+		for n := range 2 {
+			time.AfterFunc(1500*time.Millisecond, func() { handled(2*n + 1) }) // one of two is done
+			if err := p.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			handled(2*n + 2)
+		}
 	})
 }
 

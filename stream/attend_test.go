@@ -77,6 +77,7 @@ func TestBeginsContextReachesEveryStep(t *testing.T) {
 		"below a commit": func(n *notes) stream.Stream[string] {
 			return input.CommitEach().Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil })
 		},
+		"a sink at the source": func(n *notes) stream.Stream[string] { return commitNow(input.To(tagged{n})) },
 		"a batch": func(n *notes) stream.Stream[string] {
 			return commitNow(flatten(input.Batch(2, 0).Serial(func(c ctx, b []string) error {
 				i := 0
@@ -97,6 +98,18 @@ func TestBeginsContextReachesEveryStep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// tagged notes what it writes.
+type tagged struct{ *notes }
+
+func (w tagged) Write(c ctx, out []stream.Out[string]) error {
+	i := 0
+	for r := range stream.RecordsOf(c) {
+		w.say("%s %v", out[i].Value, r.Value(tagKey{}))
+		i++
+	}
+	return nil
 }
 
 func flatten(s stream.Stream[[]string]) stream.Stream[string] { return s.FlatMap(flat) }
