@@ -19,6 +19,29 @@ func Flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
 	}}, lost
 }
 
+// Deaf is a Transport whose connections hear no answer while it is set: requests go out, and what comes back ends the connection.
+func Deaf() (*kafka.Transport, *atomic.Bool) {
+	deaf := new(atomic.Bool)
+	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		return &deafConn{Conn: c, deaf: deaf}, err
+	}}, deaf
+}
+
+type deafConn struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+func (c *deafConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err == nil && c.deaf.Load() {
+		_ = c.Conn.Close()
+		return 0, io.EOF
+	}
+	return n, err
+}
+
 type flakyConn struct {
 	net.Conn
 	oneIn int

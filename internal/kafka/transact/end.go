@@ -28,7 +28,7 @@ func (t *Transactor) end(ctx context.Context) error {
 		t.stale, t.open = true, false
 		return t.refused("committing the transaction", err)
 	}
-	t.doubt = true
+	t.doubt = ctx.Err() != nil
 	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
 }
 
@@ -103,8 +103,14 @@ func strange(code wire.Code) bool {
 	return false
 }
 
-// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none.
+// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none. One of our own whose end is in doubt is ended first.
 func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]int64, error) {
+	if t.mu.TryLock() { // or a Commit is at it
+		if t.open {
+			_ = t.abort(ctx) // if not now, its timeout does it
+		}
+		t.mu.Unlock()
+	}
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, true
 	byTopic := map[string][]int32{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/produce"
@@ -25,12 +26,12 @@ type Transactor struct {
 	cfg Config
 	out *produce.Producer
 
-	// Of the goroutine in Commit.
+	mu       sync.Mutex // guards what follows; held by whoever makes or ends a transaction, across its requests
 	id       int64
 	epoch    int16
 	implicit bool // the protocol of transaction.version 2
 	stale    bool // the identity must be asked for before it is used
-	doubt    bool // it is not known how the last transaction ended
+	doubt    bool // it was not known how the last transaction ended, and nobody may have heard
 	open     bool // a transaction may have begun, and is to be ended before anything else
 	began    time.Time
 	strange  int // how often in a row the group did not know us
@@ -83,6 +84,8 @@ func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 	if tx.N == 0 && len(tx.Offsets) == 0 {
 		return nil
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for try := 1; ; try++ {
 		err := t.once(ctx, tx)
 		var again *abortedError

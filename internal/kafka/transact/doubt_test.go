@@ -1,0 +1,71 @@
+package transact
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Nobody waits any more for a commit that is on its way, and its answer is lost: it happened all the same, and whoever tries again is told to look first.
+func TestACommitWhoseEndIsUnknownIsNotRepeated(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		hearing, deaf := kafkatest.Deaf()
+		tx := w.open(t, "a", hearing, nil)
+		w.commit(t, tx, 0, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		once := sync.OnceFunc(func() {
+			deaf.Store(true)
+			cancel()
+		})
+		w.fake.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+			once()
+			return nil, nil, false
+		})
+		if err := tx.Commit(ctx, w.txn(10, 20)); !errors.Is(err, ErrDoubt) {
+			t.Errorf("the first time: %v", err)
+		}
+		deaf.Store(false)
+		if err := tx.Commit(within(t, 20*time.Second), w.txn(10, 20)); !errors.Is(err, ErrDoubt) {
+			t.Errorf("the second time: %v", err)
+		}
+		if at := w.stored(t, tx); at != 20 {
+			t.Errorf("%d is stored", at)
+		}
+		w.commit(t, tx, 20, 30)
+		w.exactly(t, 30)
+	})
+}
+
+// What is on its way could arrive behind the end, and would then belong to no transaction, or to the next.
+func TestAnAbortWaitsForWhatIsOnItsWay(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		ends := w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Observe: true, Count: -1})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		answered := make(chan int, 10)
+		w.fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			w.fake.SleepControl(func() {
+				cancel()
+				time.Sleep(100 * time.Millisecond) // the broker is slow: there is no event to wait for where nothing is to happen
+			})
+			answered <- ends.Hits()
+			return nil, nil, false
+		})
+		if err := tx.Commit(ctx, w.txn(0, 10)); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if n := <-answered; n != 0 {
+			t.Errorf("the transaction was ended %d times while a batch was on its way", n)
+		}
+		w.commit(t, tx, 0, 10)
+		w.exactly(t, 10)
+	})
+}
