@@ -39,8 +39,8 @@ func TestLostAnswersWriteNothingTwice(t *testing.T) {
 	flaking, lost := kafkatest.Flaky(12)
 	p := producer(t, c.ListenAddrs(), flaking, nil)
 	storm(t, k, p, topic, 4, 1500)
-	if lost.Load() < 3 {
-		t.Errorf("%d answers were lost", lost.Load())
+	if lost.Load() == 0 {
+		t.Error("no answer was lost")
 	}
 }
 
@@ -90,7 +90,7 @@ func TestTooLargeFailsAlone(t *testing.T) {
 
 func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
 	c, k, topic := fake(t, 1, kfake.AllowAutoTopicCreation())
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.TopicPatience = 300 * time.Millisecond })
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.TopicPatience = time.Second })
 	for i := range 2 {
 		began := time.Now()
 		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})
@@ -98,7 +98,7 @@ func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
 		if err != nil || len(failed) != 1 || !errors.As(failed[1], &unknown) || unknown.Topic != "nowhere" || !errors.Is(unknown, kafka.UnknownTopicOrPartition) {
 			t.Fatalf("failed: %v %v", failed, err)
 		}
-		if took := time.Since(began); i == 0 && took < 300*time.Millisecond || i == 1 && took > 250*time.Millisecond {
+		if took := time.Since(began); i == 0 && took < time.Second || i == 1 && took >= time.Second {
 			t.Errorf("write %d took %v", i+1, took)
 		}
 	}
@@ -143,7 +143,7 @@ func TestNotAuthorisedFailsAtOnce(t *testing.T) {
 func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
 	c, k, topic := fake(t, 2)
 	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) {
-		cfg.DeliveryTimeout = 400 * time.Millisecond
+		cfg.DeliveryTimeout = 2 * time.Second
 		cfg.Balancer = kafka.BalancerFunc(func(m kafka.Message, ps ...int) int { return int(m.Key[0] - '0') })
 	})
 	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
@@ -166,7 +166,7 @@ func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
 // A batch that failed may be in the log: had the next one its sequence, the broker would take it for the same and drop it without a word.
 func TestWhatFollowsAFailedBatchIsNotTakenForIt(t *testing.T) {
 	c, k, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 300 * time.Millisecond })
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
 	put(t, p, topic, numbered(0, 0, 10)...)
 	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1}) // it appends, and says it does not know
 	failed, err := try(t, p, topic, numbered(0, 10, 10)...)
@@ -180,7 +180,7 @@ func TestWhatFollowsAFailedBatchIsNotTakenForIt(t *testing.T) {
 
 func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
 	c, k, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 300 * time.Millisecond })
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
 	put(t, p, topic, numbered(0, 0, 1)...)
 	hold := make(chan struct{})
 	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {

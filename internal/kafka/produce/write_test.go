@@ -86,7 +86,7 @@ func TestKeylessRecordsStayTogetherBatchByBatch(t *testing.T) {
 
 func TestWritesShareBatchesWhileTheyLinger(t *testing.T) {
 	c, _, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.Linger = 300 * time.Millisecond })
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.Linger = 700 * time.Millisecond })
 	requests := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Observe: true, Count: -1})
 	var wg sync.WaitGroup
 	for i := range 20 {
