@@ -57,7 +57,7 @@ func has(t *testing.T, s sdk.ReadOnlySpan, want ...attribute.KeyValue) {
 	t.Helper()
 	for _, w := range want {
 		if !slices.Contains(s.Attributes(), w) {
-			t.Errorf("%s has no %s=%s: %v", s.Name(), w.Key, w.Value.Emit(), s.Attributes())
+			t.Errorf("%s has no %s=%s: %v", s.Name(), w.Key, w.Value.String(), s.Attributes())
 		}
 	}
 }

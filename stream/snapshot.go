@@ -39,7 +39,7 @@ type Totals struct {
 	Delivered   int64 // records from the source
 	Bytes       int64 // of their payload
 	Finished    int64 // of the records, whatever became of them
-	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, or above the work
+	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
 }
 
 // Snapshot returns how the pipeline stands.
