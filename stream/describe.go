@@ -70,9 +70,17 @@ func (n *node) commitText() string {
 	case n.each:
 		return "commit as the watermark moves"
 	case n.wait == 0:
-		return fmt.Sprintf("commit every %d records", n.n)
+		return "commit every " + counted(n.n, "record")
 	}
-	return fmt.Sprintf("commit every %d records or %v", n.n, n.wait)
+	return fmt.Sprintf("commit every %s or %v", counted(n.n, "record"), n.wait)
+}
+
+// counted is so many of what.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func (sg *stagePlan) degreeText() string {
@@ -90,7 +98,7 @@ func (sg *stagePlan) degreeText() string {
 		s = fmt.Sprintf("all %s side by side", sg.groups())
 	}
 	if sg.degree != nil && sg.degree.opts.hasMax {
-		s += fmt.Sprintf(", of %d partitions at a time", sg.degree.opts.maxPartitions)
+		s += fmt.Sprintf(", of %s at a time", counted(sg.degree.opts.maxPartitions, "partition"))
 	}
 	return s
 }
@@ -141,12 +149,12 @@ func (n *node) detail() string {
 	case kindThrottle:
 		s = append(s, fmt.Sprintf("%g a second in bursts of %d", n.rate, n.n))
 	case kindTransact:
-		s = append(s, fmt.Sprintf("up to %d records a transaction", n.n))
+		s = append(s, fmt.Sprintf("up to %s a transaction", counted(n.n, "record")))
 		if n.wait > 0 {
 			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
 		}
 		if n.opts.hasMax {
-			s = append(s, fmt.Sprintf("of %d partitions at a time", n.opts.maxPartitions))
+			s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 		}
 	}
 	if n.opts.timeout > 0 {

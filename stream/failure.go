@@ -24,12 +24,7 @@ func (f Failure) String() string {
 	return fmt.Sprintf("%s: %v failed after %s: %v", f.Step, f.Meta, attempts(f.Attempts), f.Err)
 }
 
-func attempts(n int) string {
-	if n == 1 {
-		return "1 attempt"
-	}
-	return fmt.Sprintf("%d attempts", n)
-}
+func attempts(n int) string { return counted(n, "attempt") }
 
 // StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match it with errors.As; it unwraps to the handler's error.
 type StepError struct {

@@ -10,7 +10,7 @@ func TestMain(m *testing.M) { demotest.Main(m, partitionLimit) }
 
 func TestOnePartitionAtATimeInTurn(t *testing.T) {
 	demotest.Run(t, partitionLimit, nil,
-		`stage 1: up to 3 keys at a time, of 1 partitions at a time; order kept: per key`,
+		`stage 1: up to 3 keys at a time, of 1 partition at a time; order kept: per key`,
 		`ok  handled        10000 of 10000 records`,
 		`ok  one partition  never more than 1 at a time`,
 		`ok  three workers  never more than 3 records at a time`,
