@@ -253,7 +253,7 @@ func TestReadmeShowsTheQuickstartsChain(t *testing.T) {
 
 // The table that a reader chooses from shows the chains that run: their words, in their order.
 func TestExamplesReadmeShowsTheirChains(t *testing.T) {
-	rows := regexp.MustCompile("(?m)^\\| \\[([0-9]+_[a-z_]+)\\].*\\| ([^|]*) \\|$").FindAllStringSubmatch(read(t, "examples/README.md"), -1)
+	rows := regexp.MustCompile(`(?m)^\| \[([0-9]+_[a-z_]+)\].*\| ([^|]*) \|$`).FindAllStringSubmatch(read(t, "examples/README.md"), -1)
 	if len(rows) == 0 {
 		t.Fatal("examples/README.md has lost its table")
 	}
