@@ -8,7 +8,8 @@
 //
 //   - what may be different later (no leader, too few replicas, no answer) is sent again, the same batch under the same sequence, until DeliveryTimeout;
 //   - a batch that is too large, or holds a record that the topic does not take, is halved until the culprit is alone, and that one fails;
-//   - a sequence that the broker does not expect means that the partition has lost what was acknowledged: the epoch is raised, and the batch sent;
+//   - a sequence that the broker does not expect means that the partition has lost what was acknowledged: the epoch is raised, and the batch sent; in a
+//     transaction, whose epoch is the coordinator's to raise, it fails;
 //   - anything else, and the end of DeliveryTimeout, fails what is queued in that partition, all of it: what came later must not overtake a record that its
 //     owner may write again.
 //

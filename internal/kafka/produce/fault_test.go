@@ -125,6 +125,36 @@ func TestATopicThatIsJustBeingMadeIsWaitedFor(t *testing.T) {
 	once(t, k.Records("soon"), 1, 10)
 }
 
+// Keys that go to a partition which is no more would fail for as long as the producer lives.
+func TestATopicThatIsMadeAgainSmallerIsWrittenTo(t *testing.T) {
+	c, k, topic := fake(t, 6)
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 2 * time.Second })
+	msgs := make([]kafka.Message, 30)
+	for i := range msgs {
+		msgs[i].Key = fmt.Append(nil, i)
+	}
+	put(t, p, topic, msgs...)
+	if err := errors.Join(c.DeleteTopic(topic), c.CreateTopic(topic, 2, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for { // what is queued for the old ones fails
+		failed, err := try(t, p, topic, msgs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(failed) == 0 {
+			break
+		}
+	}
+	seen := map[string]bool{}
+	for _, r := range k.Records(topic) {
+		seen[string(r.Key)] = true
+	}
+	if len(seen) != len(msgs) {
+		t.Errorf("%d of %d keys are there", len(seen), len(msgs))
+	}
+}
+
 func TestNotAuthorisedFailsAtOnce(t *testing.T) {
 	c, k, topic := fake(t, 1)
 	other := k.Topic(1)

@@ -35,7 +35,11 @@ func (s *sent) settle(answer error) {
 		pt.pop()
 		pt.bump()
 		b.done(pt.wrong(b, code))
-	case p.cfg.TransactionalID == "" && (code == wire.OutOfOrderSequence || code == wire.UnknownProducerID):
+	case code == wire.OutOfOrderSequence, code == wire.UnknownProducerID:
+		if p.cfg.TransactionalID != "" {
+			pt.fail(pt.refused(answer)) // no other answer comes in this epoch
+			break
+		}
 		pt.bump()
 		pt.again(b, answer)
 	case p.cfg.TransactionalID == "" && code == wire.InvalidProducerEpoch:

@@ -13,10 +13,11 @@ import (
 type topic struct {
 	p       *Producer
 	name    string
-	parts   []*part // by number; grows, never shrinks
-	numbers []int   // of parts, as balancers want them; replaced, never changed
-	sticky  *part   // where records without a key go until a batch of it is sent; nil: to be chosen
-	err     error   // why the cluster will not tell of it, a *wire.TopicError
+	id      [16]byte // zero where brokers have no ids
+	parts   []*part  // by number; grows, never shrinks
+	numbers []int    // of those there are, as balancers want them: fewer than parts where the topic was made again smaller; replaced, never changed
+	sticky  *part    // where records without a key go until a batch of it is sent; nil: to be chosen
+	err     error    // why the cluster will not tell of it, a *wire.TopicError
 	since   time.Time
 }
 
@@ -77,7 +78,7 @@ func (p *Producer) look(name string) (v *view, since time.Time) {
 	if t == nil {
 		return nil, time.Time{}
 	}
-	return &view{t: t, parts: t.parts, numbers: t.numbers, err: t.err}, t.since
+	return &view{t: t, parts: t.parts[:len(t.numbers)], numbers: t.numbers, err: t.err}, t.since
 }
 
 // names lists the topics that something was written to.
@@ -125,10 +126,13 @@ func (t *topic) learn(f *wire.Topic) {
 		return
 	}
 	t.err = nil
-	if n := len(f.Partitions); n > len(t.parts) {
-		for i := len(t.parts); i < n; i++ {
-			t.parts = append(t.parts, &part{topic: t, number: int32(i), id: t.p.id})
-		}
+	n := len(f.Partitions)
+	for i := len(t.parts); i < n; i++ {
+		t.parts = append(t.parts, &part{topic: t, number: int32(i), id: t.p.id})
+	}
+	// A broker that lags behind may tell of fewer: only another topic has.
+	if n > len(t.numbers) || f.ID != t.id {
+		t.id, t.sticky = f.ID, nil
 		t.numbers = make([]int, n)
 		for i := range t.numbers {
 			t.numbers[i] = i
@@ -178,10 +182,11 @@ func (t *topic) stick(full bool) *part {
 	if t.sticky != nil && t.sticky.loop != nil && !full {
 		return t.sticky
 	}
-	from := rand.IntN(len(t.parts))
+	n := len(t.numbers)
+	from := rand.IntN(n)
 	t.sticky = t.parts[from]
-	for i := range t.parts {
-		if pt := t.parts[(from+i)%len(t.parts)]; pt.loop != nil {
+	for i := range n {
+		if pt := t.parts[(from+i)%n]; pt.loop != nil {
 			t.sticky = pt
 			break
 		}

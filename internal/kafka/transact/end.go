@@ -24,8 +24,7 @@ func (t *Transactor) end(ctx context.Context) error {
 	case err == nil:
 		t.open = false
 		return nil
-	case !lost && !wire.Retriable(err) && lasting.Err() == nil: // the coordinator says no
-		t.stale, t.open = true, false
+	case !lost && !wire.Retriable(err) && lasting.Err() == nil: // the coordinator says no, but not that the transaction is over: it is aborted before the next
 		return t.refused("committing the transaction", err)
 	}
 	t.doubt = ctx.Err() != nil

@@ -3,6 +3,7 @@ package transact
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -185,5 +186,47 @@ func TestATransactionThatIsGivenUpLeavesNothing(t *testing.T) {
 			cancel()
 		}
 		w.exactly(t, 110)
+	})
+}
+
+// A sequence that the broker does not expect stays one until the epoch changes: it says nothing against the records.
+func TestASequenceThatIsNotExpectedCostsOnlyTheTransaction(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		w.commit(t, tx, 0, 10)
+		f := w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.OutOfOrderSequenceNumber, Count: -1})
+		w.fake.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+			f.Remove()
+			return nil, nil, false
+		})
+		if err := tx.Commit(within(t, time.Minute), w.txn(10, 20)); err != nil {
+			t.Error(err)
+		}
+		w.exactly(t, 20)
+	})
+}
+
+// InitProducerID on a transaction that is still open would bar ourselves: real Kafka raises the epoch to abort it.
+func TestACommitThatIsRefusedIsAbortedBeforeTheNext(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		tx := w.open(t, "a", nil, nil)
+		w.commit(t, tx, 0, 10)
+		w.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.TransactionAbortable, Count: 1})
+		var asked []string
+		w.fake.Control(func(r kmsg.Request) (kmsg.Response, error, bool) {
+			w.fake.KeepControl()
+			switch r := r.(type) {
+			case *kmsg.EndTxnRequest:
+				asked = append(asked, fmt.Sprint("end ", r.Commit))
+			case *kmsg.InitProducerIDRequest:
+				asked = append(asked, "init")
+			}
+			return nil, nil, false
+		})
+		w.commit(t, tx, 10, 20)
+		w.exactly(t, 20)
+		if len(asked) < 2 || asked[1] != "end false" {
+			t.Errorf("after the refusal: %v", asked)
+		}
 	})
 }
