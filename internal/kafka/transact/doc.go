@@ -17,7 +17,7 @@
 //   - the group has gone on to another generation: ErrStaleGroup, nothing was written; whether the partitions are lost is the source's to find out;
 //   - records cannot be written: a *RecordsError names them, nothing was written;
 //   - what ends the transaction but not the producer (a timeout, a coordinator that has forgotten): aborted, and done again a few times;
-//   - the answer to the commit was lost and nobody could be asked: ErrDoubt, and where ctx had ended so that nobody may have heard it, once more at the next
-//     Commit. Nothing may be done again before it is known: who calls goes on from the offsets that the group has then (Offsets waits until no
-//     transaction on them is open).
+//   - the answer to the commit was lost and nobody could be asked: ErrDoubt, and again at each Commit with one of its partitions until Offsets was asked
+//     for that one: who calls may not have heard. Nothing may be done again before it is known: who calls goes on from the offsets that the group has then
+//     (Offsets waits until no transaction on them is open).
 package transact

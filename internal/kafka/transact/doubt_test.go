@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -18,22 +20,9 @@ func TestACommitWhoseEndIsUnknownIsNotRepeated(t *testing.T) {
 		hearing, deaf := kafkatest.Deaf()
 		tx := w.open(t, "a", hearing, nil)
 		w.commit(t, tx, 0, 10)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		once := sync.OnceFunc(func() {
-			deaf.Store(true)
-			cancel()
-		})
-		w.fake.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-			once()
-			return nil, nil, false
-		})
-		if err := tx.Commit(ctx, w.txn(10, 20)); !errors.Is(err, ErrDoubt) {
-			t.Errorf("the first time: %v", err)
-		}
-		deaf.Store(false)
+		w.unheard(t, tx, deaf, w.txn(10, 20))
 		if err := tx.Commit(within(t, 20*time.Second), w.txn(10, 20)); !errors.Is(err, ErrDoubt) {
-			t.Errorf("the second time: %v", err)
+			t.Errorf("done again: %v", err)
 		}
 		if at := w.stored(t, tx); at != 20 {
 			t.Errorf("%d is stored", at)
@@ -41,6 +30,58 @@ func TestACommitWhoseEndIsUnknownIsNotRepeated(t *testing.T) {
 		w.commit(t, tx, 20, 30)
 		w.exactly(t, 30)
 	})
+}
+
+// What was in doubt together may come again apart, behind others that have nothing to do with it.
+func TestADoubtStaysWithEachPartition(t *testing.T) {
+	protocols(t, func(t *testing.T, w *world) {
+		hearing, deaf := kafkatest.Deaf()
+		tx := w.open(t, "a", hearing, nil)
+		w.commit(t, tx, 0, 10)
+		two := w.txn(10, 20)
+		other := produce.TP{Topic: w.in, Partition: 0}
+		two.Offsets[other] = 5
+		w.unheard(t, tx, deaf, two)
+		third := w.txn(0, 0)
+		third.Offsets = map[produce.TP]int64{{Topic: w.out, Partition: 0}: 1}
+		one := w.txn(0, 0)
+		one.Offsets = map[produce.TP]int64{other: 5}
+		if err := tx.Commit(within(t, 20*time.Second), third); err != nil {
+			t.Errorf("a partition that was not in it: %v", err)
+		}
+		for range 2 {
+			if err := tx.Commit(within(t, 20*time.Second), one); !errors.Is(err, ErrDoubt) {
+				t.Errorf("a partition that was in it: %v", err)
+			}
+		}
+		if err := tx.Commit(within(t, 20*time.Second), w.txn(10, 20)); !errors.Is(err, ErrDoubt) {
+			t.Errorf("the other: %v", err)
+		}
+		if at := w.stored(t, tx); at != 20 {
+			t.Errorf("%d is stored", at)
+		}
+		w.commit(t, tx, 20, 30)
+		w.exactly(t, 30)
+	})
+}
+
+// unheard commits, and loses the answer while nobody waits for it any more.
+func (w *world) unheard(t *testing.T, tx *Transactor, deaf *atomic.Bool, what Txn) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	once := sync.OnceFunc(func() {
+		deaf.Store(true)
+		cancel()
+	})
+	w.fake.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		once()
+		return nil, nil, false
+	})
+	if err := tx.Commit(ctx, what); !errors.Is(err, ErrDoubt) {
+		t.Errorf("the first time: %v", err)
+	}
+	deaf.Store(false)
 }
 
 // What is on its way could arrive behind the end, and would then belong to no transaction, or to the next.

@@ -16,7 +16,7 @@ import (
 const clearUp = 5 * time.Second
 
 // end commits the transaction. Once it is asked for, ctx no longer matters: it may have happened.
-func (t *Transactor) end(ctx context.Context) error {
+func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	lasting, stop := outlasting(ctx, clearUp)
 	defer stop()
 	lost, err := t.endTxn(lasting, true)
@@ -27,7 +27,7 @@ func (t *Transactor) end(ctx context.Context) error {
 	case !lost && !wire.Retriable(err) && lasting.Err() == nil: // the coordinator says no, but not that the transaction is over: it is aborted before the next
 		return t.refused("committing the transaction", err)
 	}
-	t.doubt = ctx.Err() != nil
+	t.doubts.add(tx.Offsets)
 	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
 }
 
@@ -145,5 +145,6 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 	if err != nil {
 		return nil, fmt.Errorf("asking group %s for its offsets: %w", group, err)
 	}
+	t.doubts.settle(parts)
 	return at, nil
 }

@@ -55,7 +55,7 @@ func TestATransactionThatTookTooLongIsDoneAgainRealKafka(t *testing.T) {
 			w.begun(t, tx, 10, 20)
 			for w.stored(t, tx) != 10 { // while the transaction is open, nobody is told
 			}
-			if err := tx.end(within(t, time.Minute)); err == nil {
+			if err := tx.end(within(t, time.Minute), w.txn(10, 20)); err == nil {
 				t.Error("a transaction that was aborted is said to be committed")
 			}
 			w.commit(t, tx, 10, 20)

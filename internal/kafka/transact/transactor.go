@@ -31,10 +31,11 @@ type Transactor struct {
 	epoch    int16
 	implicit bool // the protocol of transaction.version 2
 	stale    bool // the identity must be asked for before it is used
-	doubt    bool // it was not known how the last transaction ended, and nobody may have heard
 	open     bool // a transaction may have begun, and is to be ended before anything else
 	began    time.Time
 	strange  int // how often in a row the group did not know us
+
+	doubts doubts
 }
 
 // Txn is what a transaction holds.
@@ -113,8 +114,7 @@ func (t *Transactor) once(ctx context.Context, tx Txn) error {
 			return err
 		}
 	}
-	if t.doubt {
-		t.doubt = false
+	if t.doubts.about(tx.Offsets) {
 		return fmt.Errorf("%s: %w", t.cfg.ID, ErrDoubt)
 	}
 	t.out.Begin(t.id, t.epoch, t.implicit)
@@ -123,7 +123,7 @@ func (t *Transactor) once(ctx context.Context, tx Txn) error {
 		err = t.offsets(ctx, tx)
 	}
 	if err == nil {
-		return t.end(ctx)
+		return t.end(ctx, tx)
 	}
 	clearing, stop := context.WithTimeout(context.WithoutCancel(ctx), clearUp)
 	defer stop()
