@@ -65,6 +65,9 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	if o.topic = f.Arg(0); o.group == "" {
 		o.group = "laneway-redrive-" + o.topic
 	}
+	if o.config.To == o.topic {
+		return fmt.Errorf("-to %s: what is sent there is no dead letter any more, and would stay among them unread", o.topic)
+	}
 	var err error
 	if o.because, err = regexp.Compile(*because); err != nil {
 		return fmt.Errorf("-error: %w", err)

@@ -148,7 +148,8 @@ func TestRedriveEndsTheRoundsOfAPoisonedRecord(t *testing.T) {
 
 func TestRedriveSaysHowItIsUsed(t *testing.T) {
 	t.Setenv("KAFKA_BROKERS", "")
-	for _, args := range [][]string{nil, {"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "-brokers", "a:1", "-error", "(", "orders.dlq"}} {
+	for _, args := range [][]string{nil, {"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "-brokers", "a:1", "-error", "(", "orders.dlq"},
+		{"redrive", "-brokers", "127.0.0.1:1", "-to", "orders.dlq", "orders.dlq"}} {
 		var out, errs bytes.Buffer
 		if err := run(t.Context(), args, &out, &errs); err == nil {
 			t.Errorf("%v is accepted", args)
