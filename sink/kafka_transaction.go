@@ -42,8 +42,9 @@ type kafkaTransaction struct {
 	client *wire.Client
 	tx     *transact.Transactor
 
-	mu    sync.Mutex // guards group
+	mu    sync.Mutex // guards what follows
 	group string     // of the last Commit; empty: there was none
+	taken bool       // by a chain that runs
 }
 
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
@@ -70,7 +71,29 @@ func (c KafkaConfig) inTransaction() KafkaConfig {
 	return c
 }
 
+var errTaken = errors.New("sink.KafkaTransaction is open in another chain: its transactions would be each other's; make one for each chain, with an InstanceID or a prefix of its own")
+
+// take makes it one chain's.
+func (s *kafkaTransaction) take() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken {
+		return errTaken
+	}
+	s.taken = true
+	return nil
+}
+
+func (s *kafkaTransaction) leave() {
+	s.mu.Lock()
+	s.taken = false
+	s.mu.Unlock()
+}
+
 func (s *kafkaTransaction) Open(ctx context.Context) error {
+	if err := s.take(); err != nil {
+		return err
+	}
 	c := s.cfg.inTransaction()
 	id, unique := s.prefix+"-"+c.InstanceID, false
 	if c.InstanceID == "" {
@@ -86,6 +109,7 @@ func (s *kafkaTransaction) Open(ctx context.Context) error {
 	}
 	if err != nil {
 		s.client.Close()
+		s.leave()
 	}
 	return err
 }
@@ -93,6 +117,7 @@ func (s *kafkaTransaction) Open(ctx context.Context) error {
 func (s *kafkaTransaction) Close(context.Context) error {
 	s.tx.Close()
 	s.client.Close()
+	s.leave()
 	return nil
 }
 

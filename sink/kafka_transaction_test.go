@@ -154,3 +154,23 @@ func TestKafkaTransactionNeedsAGroup(t *testing.T) {
 		t.Error("a source without a group is taken")
 	}
 }
+
+// Two chains would end each other's transactions. One after the other is how a chain runs again.
+func TestKafkaTransactionIsOneChainsAtATime(t *testing.T) {
+	c := kafkatest.Fake(t)
+	tx := sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs()}, "copy").(interface {
+		Open(context.Context) error
+		Close(context.Context) error
+	})
+	for range 2 {
+		if err := tx.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "another chain") {
+			t.Errorf("opened twice: %v", err)
+		}
+		if err := tx.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
