@@ -25,7 +25,8 @@ type job struct {
 	Brokers  []string
 	Group    string
 	Topic    string
-	Out      string // where a result of each record goes, exactly once; empty: there are none
+	Out      string // where a result of each record goes; empty: there are none
+	Once     bool   // exactly once
 	Session  time.Duration
 }
 
@@ -77,8 +78,11 @@ func runWorker(config string) int {
 	defer stop()
 	var err error
 	chain := w.atLeastOnce
-	if w.Out != "" {
-		chain = w.exactlyOnce
+	switch {
+	case w.Once:
+		chain = w.writeOnce
+	case w.Out != "":
+		chain = w.write
 	}
 	keyed := source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
 		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
@@ -115,21 +119,21 @@ func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka
 // handle is the work: it takes a few milliseconds, and tells when it begins and ends.
 func (w *worker) handle(ctx context.Context, m kafka.Message) error {
 	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(m.Partition); return &e })
-	say := func(what string) { w.write(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
-	say(began)
+	tell := func(what string) { w.say(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
+	tell(began)
 	took := time.NewTimer(time.Duration(1+m.Offset*7919%19) * time.Millisecond)
 	defer took.Stop()
 	select {
 	case <-took.C:
 	case <-ctx.Done():
-		say(failed)
+		tell(failed)
 		return context.Cause(ctx)
 	}
 	if err := w.fails(&m); err != nil {
-		say(failed)
+		tell(failed)
 		return err
 	}
-	say(done)
+	tell(done)
 	return nil
 }
 
@@ -165,11 +169,11 @@ func (w *worker) event(e stream.Event) {
 		w.mu.Lock()
 		w.epochs[e.Partition] = e.Epoch
 		w.mu.Unlock()
-		w.write(entry{assigned, w.Name, e.Epoch, e.Partition, e.Offset, "-"})
+		w.say(entry{assigned, w.Name, e.Epoch, e.Partition, e.Offset, "-"})
 	case stream.Revoked:
-		w.write(entry{revoked, w.Name, e.Epoch, e.Partition, e.Committed, "-"})
+		w.say(entry{revoked, w.Name, e.Epoch, e.Partition, e.Committed, "-"})
 	case stream.Lost:
-		w.write(entry{lost, w.Name, e.Epoch, e.Partition, 0, "-"})
+		w.say(entry{lost, w.Name, e.Epoch, e.Partition, 0, "-"})
 	case stream.Committed:
 		for tp, offset := range e.Offsets {
 			w.tell(committed, tp.Partition, offset, "-")
@@ -177,10 +181,10 @@ func (w *worker) event(e stream.Event) {
 	case stream.Retrying:
 		w.tell(parked, e.Meta.Partition, e.Meta.Offset, "-")
 	case stream.Halted:
-		w.write(entry{halted, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+		w.say(entry{halted, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
 		w.halts <- e.Halt
 	case stream.Resumed:
-		w.write(entry{resumed, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+		w.say(entry{resumed, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
 	case stream.SourceEvent:
 		fmt.Fprintf(os.Stderr, "%s %s %v: %s %v\n", time.Now().Format("05.000"), e.Name, e.TopicPartition, e.Text, e.Err)
 	case stream.CommitFailed:
@@ -195,11 +199,11 @@ func (w *worker) epoch(partition int) int32 {
 }
 
 func (w *worker) tell(what string, partition int, offset int64, key string) {
-	w.write(entry{what, w.Name, w.epoch(partition), partition, offset, key})
+	w.say(entry{what, w.Name, w.epoch(partition), partition, offset, key})
 }
 
-// write is one write: lines of several workers never mix, and what was written survives this process.
-func (w *worker) write(e entry) {
+// say is one write: lines of several workers never mix, and what was written survives this process.
+func (w *worker) say(e entry) {
 	if _, err := w.out.WriteString(e.String()); err != nil {
 		os.Exit(3) // the test is gone
 	}

@@ -16,12 +16,19 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// exactlyOnce copies each record's place to another topic, with its offset in the same transaction.
-func (w *worker) exactlyOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
+// writeOnce copies each record's place to another topic, with its offset in the same transaction.
+func (w *worker) writeOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
 	return s.MapConcurrent(16, w.result).
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name, InstanceID: w.Instance,
 			DeliveryTimeout: 8 * time.Second, TransactionTimeout: 10 * time.Second}, w.Group), commitEvery, commitWait/5).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 20, Backoff: func(int) time.Duration { return retryWait }})
+}
+
+// write copies it at least once.
+func (w *worker) write(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
+	return s.MapConcurrent(16, w.result).
+		To(sink.Kafka(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name})).
+		CommitEvery(commitEvery, commitWait)
 }
 
 func (w *worker) result(ctx context.Context, m kafka.Message) (kafka.Message, error) {
@@ -42,10 +49,19 @@ func rounds(t *testing.T) int {
 }
 
 func TestRealKafkaKilledWorkersWriteEachResultExactlyOnce(t *testing.T) {
+	if again := writeWhileWorkersDie(t, true); again != 0 {
+		t.Errorf("%d results are there again", again)
+	}
+}
+
+func TestRealKafkaKilledWorkersWriteEachResultAtLeastOnce(t *testing.T) { writeWhileWorkersDie(t, false) }
+
+// writeWhileWorkersDie kills workers that write a result of each record, checks that none is missing, and returns how many are there again.
+func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic, out := k.Topic(partitions), k.Topic(5)
-	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("crash"), Topic: topic, Out: out, Session: session})
+	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("crash"), Topic: topic, Out: out, Once: once, Session: session})
 	tr := flow(t, k, topic, 480, func(int, int) string { return "plain" })
 	for _, instance := range instances {
 		f.join(instance)
@@ -65,31 +81,37 @@ func TestRealKafkaKilledWorkersWriteEachResultExactlyOnce(t *testing.T) {
 	}
 	k.WaitCommitted(f.job.Group, topic, tr.end(t))
 	f.terminate(f.live...)
-	again := tally(t, k.Records(out), tr.keys)
+	records, again := tally(t, k.Records(out), tr.keys)
 	es, _, _ := f.log.since(0)
-	begun := 0
+	worked := 0
 	for _, e := range es {
 		if e.what == done {
-			begun++
+			worked++
 		}
 	}
-	t.Logf("%d rounds, %d records, worked on %d times, each result there once; %v", n, again, begun, time.Since(began).Round(time.Millisecond))
+	t.Logf("%d rounds, %d records, worked on %d times, all results there, %d again; %v", n, records, worked, again, time.Since(began).Round(time.Millisecond))
+	return again
 }
 
-// tally checks that the results are those of each record once, in the order of each key, and counts them.
-func tally(t *testing.T, results []*kgo.Record, keys [][]string) (n int) {
+// tally checks that the result of each record is there, those of a key in their order as they came first, and counts records and results that are there
+// again.
+func tally(t *testing.T, results []*kgo.Record, keys [][]string) (records, again int) {
 	t.Helper()
 	type place struct {
 		partition int
 		offset    int64
 	}
-	times, last := map[place]int{}, map[string]int64{}
+	seen, last := map[place]bool{}, map[string]int64{}
 	for _, r := range results {
 		var at place
 		if _, err := fmt.Sscan(string(r.Value), &at.partition, &at.offset); err != nil {
 			t.Fatal(err)
 		}
-		times[at]++
+		if seen[at] {
+			again++
+			continue
+		}
+		seen[at] = true
 		if before, ok := last[string(r.Key)]; ok && before >= at.offset {
 			t.Errorf("key %s: the result of %d stands behind that of %d", r.Key, at.offset, before)
 		}
@@ -97,14 +119,14 @@ func tally(t *testing.T, results []*kgo.Record, keys [][]string) (n int) {
 	}
 	for p, ks := range keys {
 		for offset := range ks {
-			if c := times[place{p, int64(offset)}]; c != 1 {
-				t.Errorf("the result of %d[%d] is there %d times", p, offset, c)
+			if !seen[place{p, int64(offset)}] {
+				t.Errorf("the result of %d[%d] is missing", p, offset)
 			}
-			n++
+			records++
 		}
 	}
-	if len(times) != n {
-		t.Errorf("%d results of %d records", len(times), n)
+	if len(seen) != records {
+		t.Errorf("results of %d records, there are %d", len(seen), records)
 	}
-	return n
+	return records, again
 }
