@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -178,6 +179,7 @@ func TestARevokeTellsOfATransactionThatSucceedsThoughItWasGivenUp(t *testing.T) 
 		put(l, 0, "a0")
 		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
 		must(t, j.member.Assign(0))
+		synctest.Wait() // the transaction is under way
 		must(t, j.member.Revoke(time.Second, 0))
 		if r := heard[stream.Revoked](j); len(r) != 1 || r[0].Committed != 1 {
 			t.Errorf("%+v, want 1 committed", r)
