@@ -54,7 +54,9 @@ func TestRealKafkaKilledWorkersWriteEachResultExactlyOnce(t *testing.T) {
 	}
 }
 
-func TestRealKafkaKilledWorkersWriteEachResultAtLeastOnce(t *testing.T) { writeWhileWorkersDie(t, false) }
+func TestRealKafkaKilledWorkersWriteEachResultAtLeastOnce(t *testing.T) {
+	writeWhileWorkersDie(t, false)
+}
 
 // writeWhileWorkersDie kills workers that write a result of each record, checks that none is missing, and returns how many are there again.
 func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
