@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"reflect"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
@@ -94,7 +93,6 @@ type typed interface {
 	finish(w *worker, end finish) any               // push[T] at the end of the chain
 	gate(to *stage) any                             // push[T] that waits for the commit before the next stage
 	ordered(w *worker, next any) any                // push[T] that keeps results in their order (KeepOrder)
-	name() string
 }
 
 type typeOf[T any] struct{}
@@ -164,5 +162,3 @@ func (typeOf[T]) gate(to *stage) any {
 }
 
 func (typeOf[T]) ordered(w *worker, next any) any { return linkOrdered[T](w, next) }
-
-func (typeOf[T]) name() string { return reflect.TypeFor[T]().String() }

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// fail lets the policies decide about the partitions that are to blame; the others are due again, without them.
+// fail lets the policies decide about the partitions that are to blame; the others are due again, without them, when the transaction has ended.
 func (t *transactions) fail(x *txn, err error, took time.Duration) {
+	t.again(x)
 	if x.ctx.Err() != nil {
-		t.again(x) // a partition was lost, or the run is over: that says nothing of the others
-		return
+		return // a partition was lost, or the run is over: that says nothing of the others
 	}
 	if errors.Is(err, ErrStaleGroup) {
 		t.mu.Lock()
@@ -19,18 +19,15 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 			pre.part.turn.retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
 		}
 		t.mu.Unlock()
-		t.again(x)
 		return
 	}
 	if lost := fencedOf(err, x.pres); lost != nil {
-		t.again(x)
 		for p := range lost {
 			t.fenced(p, err)
 		}
 		return
 	}
 	guilty := blame(err, x.pres)
-	t.again(x)
 	for _, pre := range x.pres {
 		if at, ok := guilty[pre.part]; ok {
 			t.decide(pre, at, err, took)
