@@ -38,7 +38,7 @@ func records(n int) []kafka.Message {
 var trouble = []struct {
 	kind         string
 	first, every int
-}{{"slow", 20, 40}, {"busy", 15, 30}, {"malformed", 50, 100}, {"hopeless", 25, 150}, {"poison", 90, 1000}}
+}{{"slow", 20, 40}, {"busy", 15, 30}, {"malformed", 50, 100}, {"hopeless", 25, 150}, {"poison", 90, 400}}
 
 // clerk handles the records of both members.
 type clerk struct {

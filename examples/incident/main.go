@@ -24,7 +24,7 @@ func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failur
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(8, c.charge, stream.Named("charge")).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: ops.Exponential(200*time.Millisecond, time.Second)}, stream.When(is(errBusy))).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: ops.Exponential(2*time.Second, 5*time.Second)}, stream.When(is(errBusy))).
 		SkipOnError(stream.When(is(errMalformed))).
 		DeadLetterOnError(letters, stream.When(is(errHopeless))).
 		HaltOnError().
