@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 )
 
@@ -93,32 +94,18 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	}
 	fs := st.failures(r, attempt, took, err, value)
 	st.run.emit(AttemptFailed{fs[0]})
-	for _, p := range st.policies {
-		if match, bad := p.takes(err); !match {
-			err = withPanic(fs, err, bad)
-			continue
-		}
+	for p, wait := range st.takers(fs) {
+		st.watch(r, p, fs...)
 		switch p.kind {
 		case retryPolicy:
-			if IsPermanent(err) || attempt >= p.retry.attempts() || !st.retries() {
-				continue
-			}
-			wait, bad := p.backoff(attempt)
-			if bad != nil {
-				err = withPanic(fs, err, bad)
-				continue
-			}
-			st.watch(r, p, fs...)
 			return verdict{again: true, wait: wait, f: fs[0]}
 		case skipPolicy:
-			st.watch(r, p, fs...)
 			for _, f := range fs {
 				st.run.emit(Skipped{f})
 			}
 			st.finish(w, r)
 			return verdict{}
 		case deadLetterPolicy:
-			st.watch(r, p, fs...)
 			if cause := st.deadLetter(w, r, p, fs); cause != nil {
 				if r.Err() != nil {
 					st.leave(w, r)
@@ -128,7 +115,6 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 					st.run.emit(DeadLetterFailed{fs[i], cause})
 					fs[i].Err = errors.Join(fs[i].Err, cause)
 				}
-				err = fs[0].Err
 				continue
 			}
 			for _, f := range fs {
@@ -137,7 +123,6 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.finish(w, r)
 			return verdict{}
 		case haltPolicy:
-			st.watch(r, p, fs...)
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
 				l.part.freeze(fs[i])
@@ -146,23 +131,49 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			})
 			st.leave(w, r)
 			return verdict{}
-		case failPolicy:
-			st.watch(r, p, fs...)
 		}
 		break
 	}
-	st.run.emit(Failed{fs[0]})
-	f := fs[0]
 	r.leaves(func(l *record) bool { // at once, so that nothing behind it begins before the drain does
 		l.part.raise(closing)
 		return true
 	})
-	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+	st.fatal(fs[0])
 	st.leave(w, r)
 	return verdict{}
 }
 
-// takes reports whether the policy is for err. A When that panics matches nothing.
+// fatal ends the run for a failure that no policy has taken, or FailOnError.
+func (st *step) fatal(f Failure) {
+	st.run.emit(Failed{f})
+	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+}
+
+// takers yields the policies that take a failure, first to last, each with the wait before the next attempt where it is a retry, for as long as the one before
+// has not ended the matter. A policy whose own func panics leaves the failure, with the panic joined to it, to the next.
+func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
+	return func(yield func(*policy, time.Duration) bool) {
+		for _, p := range st.policies {
+			var wait time.Duration
+			match, bad := p.takes(fs[0].Err)
+			if match && p.kind == retryPolicy {
+				if IsPermanent(fs[0].Err) || fs[0].Attempts >= p.retry.attempts() || !st.retries() {
+					continue
+				}
+				wait, bad = p.backoff(fs[0].Attempts)
+			}
+			if bad != nil {
+				for i := range fs {
+					fs[i].Err = errors.Join(fs[i].Err, bad)
+				}
+			} else if match && !yield(p, wait) {
+				return
+			}
+		}
+	}
+}
+
+// takes reports whether the policy is for err.
 func (p *policy) takes(err error) (match bool, bad error) {
 	if p.when == nil {
 		return true, nil
@@ -171,21 +182,10 @@ func (p *policy) takes(err error) (match bool, bad error) {
 	return match, bad
 }
 
-// backoff is the wait before the next attempt. A Backoff that panics leaves the failure to the next policy.
+// backoff is the wait before the next attempt.
 func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
 	bad = guarded(func() error { wait = p.retry.wait(attempt); return nil })
 	return wait, bad
-}
-
-// withPanic adds the panic of a policy's own func to a failure.
-func withPanic(fs []Failure, err, bad error) error {
-	if bad == nil {
-		return err
-	}
-	for i := range fs {
-		fs[i].Err = errors.Join(fs[i].Err, bad)
-	}
-	return fs[0].Err
 }
 
 // retries reports whether the step can be run again on its own input.

@@ -54,50 +54,40 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 	tn.failures++
 	attempt := tn.failures
 	t.mu.Unlock()
-	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}
+	fs := []Failure{{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}}
 	var ctx context.Context = p.ctx
 	if len(pre.recs) > 0 {
 		r := pre.recs[at]
-		f = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[0]
+		fs = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[:1]
 		ctx = r
 	}
-	t.run.emit(AttemptFailed{f})
-	for _, pol := range t.st.policies {
-		match, bad := pol.takes(err)
-		if bad != nil {
-			f.Err = errors.Join(f.Err, bad)
-		}
-		if !match {
-			continue
-		}
-		if pol.kind == retryPolicy {
-			if IsPermanent(err) || attempt >= pol.retry.attempts() {
-				continue
-			}
-			wait, bad := pol.backoff(attempt)
-			if bad != nil {
-				f.Err = errors.Join(f.Err, bad)
-				continue
-			}
-			t.st.watch(ctx, pol, f)
-			t.run.emit(Retrying{f, wait})
+	t.run.emit(AttemptFailed{fs[0]})
+	for pol, wait := range t.st.takers(fs) {
+		t.st.watch(ctx, pol, fs...)
+		switch pol.kind {
+		case retryPolicy:
+			t.run.emit(Retrying{fs[0], wait})
 			t.mu.Lock()
 			tn.retryAt = time.Now().Add(wait)
 			t.mu.Unlock()
 			return
-		}
-		t.st.watch(ctx, pol, f)
-		if pol.kind == haltPolicy {
-			p.freezeWith(f, unwritten)
+		case haltPolicy:
+			p.freezeWith(fs[0], unwritten)
 			p.freeAcks()
 			return
+		case failPolicy:
+			t.fatal(p, fs[0])
+			return
 		}
-		break
 	}
+	t.fatal(p, fs[0])
+}
+
+// fatal ends the run: nothing more of the partition is written, then.
+func (t *transactions) fatal(p *part, f Failure) {
 	p.raise(closing | unwritten)
 	p.freeAcks()
-	t.run.emit(Failed{f})
-	t.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+	t.st.fatal(f)
 }
 
 // fenced begins a partition anew that somebody else has written for; the oftener that happens in a row, the later.
