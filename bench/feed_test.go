@@ -7,6 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/bench/internal/testbed"
+	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -45,7 +46,7 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			continue
 		}
 		n := min(room, 256, f.n-off)
-		c := chunk(p.Buffer(n)[:n])
+		c := p.Buffer(n)[:n]
 		for i := range c {
 			x ^= x << 13
 			x ^= x >> 7
@@ -53,23 +54,7 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now, Headers: f.headers}
 		}
 		off += len(c)
-		p.Feed(c, c, int64(off), int64(len(c))*8)
+		p.Feed(c, source.Lineage(c), int64(off), int64(len(c))*8)
 	}
 	return nil
 }
-
-type chunk []kafka.Message
-
-func (c chunk) Meta(i int) stream.Meta {
-	m := &c[i]
-	meta := stream.Meta{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Time: m.Time}
-	if len(m.Headers) > 0 {
-		meta.Headers = make([]stream.Header, len(m.Headers))
-		for i, h := range m.Headers {
-			meta.Headers[i] = stream.Header(h)
-		}
-	}
-	return meta
-}
-func (c chunk) Key(i int) []byte   { return c[i].Key }
-func (c chunk) Offset(i int) int64 { return c[i].Offset }

@@ -37,7 +37,7 @@ func direct(n int) time.Duration {
 	x, now := uint64(88172645463325252), time.Now()
 	start := time.Now()
 	for off := 0; off < n; {
-		c := make(chunk, min(256, n-off))
+		c := make([]kafka.Message, min(256, n-off))
 		for i := range c {
 			x ^= x << 13
 			x ^= x >> 7

@@ -12,25 +12,7 @@ type feeding struct {
 }
 
 func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
-	f.Partition.Feed(msgs, messages(msgs), next, bytes)
-}
-
-// messages tells the lineage of fetched records.
-type messages []kafka.Message
-
-func (m messages) Offset(i int) int64 { return m[i].Offset }
-func (m messages) Key(i int) []byte   { return m[i].Key }
-
-func (m messages) Meta(i int) stream.Meta {
-	k := &m[i]
-	meta := stream.Meta{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset, Key: k.Key, Time: k.Time}
-	if len(k.Headers) > 0 {
-		meta.Headers = make([]stream.Header, len(k.Headers))
-		for i, h := range k.Headers {
-			meta.Headers[i] = stream.Header(h)
-		}
-	}
-	return meta
+	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
 // limited is a partition that is read up to an offset, and without it.

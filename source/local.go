@@ -76,21 +76,21 @@ func (s *localSource[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 func (s *localSource[T]) feed(ctx context.Context, p *stream.Partition[T], n int) (more bool, err error) {
 	n, more, err = s.pull(ctx, s.buf[:n])
 	if from := p.Next(); n > 0 {
-		p.Feed(append(p.Buffer(n), s.buf[:n]...), &lineage{topic: s.name, from: from, at: time.Now()}, from+int64(n), 0)
+		p.Feed(append(p.Buffer(n), s.buf[:n]...), &numbered{topic: s.name, from: from, at: time.Now()}, from+int64(n), 0)
 	}
 	clear(s.buf[:n])
 	return more, err
 }
 
-// lineage of values that have none but their place.
-type lineage struct {
+// numbered is the lineage of values that have none but their place.
+type numbered struct {
 	topic string
 	from  int64
 	at    time.Time
 }
 
-func (l *lineage) Meta(i int) stream.Meta {
-	return stream.Meta{Topic: l.topic, Offset: l.from + int64(i), Time: l.at}
+func (n *numbered) Meta(i int) stream.Meta {
+	return stream.Meta{Topic: n.topic, Offset: n.from + int64(i), Time: n.at}
 }
-func (l *lineage) Key(int) []byte     { return nil }
-func (l *lineage) Offset(i int) int64 { return l.from + int64(i) }
+func (n *numbered) Key(int) []byte     { return nil }
+func (n *numbered) Offset(i int) int64 { return n.from + int64(i) }
