@@ -56,13 +56,33 @@ func (o *outgoing) Keys() (keys []string) {
 	return keys
 }
 
+// extract finds the trace and the baggage that a record carries. What is not among the headers is not asked for: this is done for every record.
+func extract(ctx context.Context, hs []stream.Header) context.Context {
+	var trace, bag bool
+	for i := range hs {
+		trace = trace || hs[i].Key == "traceparent"
+		bag = bag || hs[i].Key == "baggage"
+	}
+	if !trace && !bag {
+		return ctx
+	}
+	in := propagation.TextMapCarrier(incoming(hs))
+	if trace {
+		ctx = propagation.TraceContext{}.Extract(ctx, in)
+	}
+	if bag {
+		ctx = propagation.Baggage{}.Extract(ctx, in)
+	}
+	return ctx
+}
+
 // incoming is a record's headers. Of several with one name the last counts.
 type incoming []stream.Header
 
 func (in incoming) Get(key string) string {
-	for _, h := range slices.Backward(in) {
-		if h.Key == key {
-			return string(h.Value)
+	for i := len(in) - 1; i >= 0; i-- {
+		if in[i].Key == key {
+			return string(in[i].Value)
 		}
 	}
 	return ""

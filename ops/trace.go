@@ -91,7 +91,7 @@ func (t *tracing) topic(name string) *topic {
 func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	m, _ := stream.MetaOf(ctx)
 	to := t.topic(m.Topic)
-	ctx, span := t.tracer.Start(w3c.Extract(ctx, incoming(m.Headers)), to.span, consumer...)
+	ctx, span := t.tracer.Start(extract(ctx, m.Headers), to.span, consumer...)
 	if !span.IsRecording() {
 		return ctx, false
 	}

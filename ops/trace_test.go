@@ -107,6 +107,22 @@ func TestTraceGoesOnWithTheProducers(t *testing.T) {
 	})
 }
 
+func TestTraceHandsBaggageOnWithoutATraceToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp, rec := tracer()
+		l := streamtest.Kafka("orders", 1)
+		l.Append(0, "k", kafka.Message{Headers: []kafka.Header{{Key: "baggage", Value: []byte("tenant=8")}, {Key: "baggage", Value: []byte("tenant=9")}}})
+		tenant := ""
+		observed(t, orders.Serial(func(ctx context.Context, _ kafka.Message) error {
+			tenant = baggage.FromContext(ctx).Member("tenant").Value()
+			return nil
+		}).CommitEach(), []stream.Option{l.Source(), stream.Observe(ops.Trace(tp))}, func(*stream.Pipeline) { pass(time.Minute) })
+		if record := one(t, rec, "process orders"); tenant != "9" || record.Parent().IsValid() {
+			t.Errorf("tenant %q, below %v", tenant, record.Parent())
+		}
+	})
+}
+
 func keep(_ context.Context, m kafka.Message) (kafka.Message, error) { return m, nil }
 
 func TestTraceShowsRetriesAndTheHalt(t *testing.T) {

@@ -17,7 +17,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
-	if !r.plan.gated && r.tx == nil { // below a commit, and held back for a transaction, records outlive their tickets
+	if r.forgets {
 		p.led.Forget = func(payload any) { payload.(values).forget() }
 	}
 	switch {

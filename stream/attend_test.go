@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -110,6 +112,44 @@ func (w tagged) Write(c ctx, out []stream.Out[string]) error {
 		i++
 	}
 	return nil
+}
+
+// A slow record keeps those that were read with it; what observers have made of theirs it does not keep.
+func TestWhatBeginHasMadeEndsWithItsRecord(t *testing.T) {
+	type made struct {
+		offset int64
+		_      *int // memory of its own: small values without pointers share some
+	}
+	bubble(t, func(t *testing.T) {
+		l, hold := newLog(1), make(chan struct{})
+		put(l, 0, "a", "b", "c")
+		var mu sync.Mutex
+		all := map[int64]weak.Pointer[made]{}
+		start(t, l, commitNow(input.GroupByKey().Concurrent(3, func(c ctx, v string) error {
+			if v == "b" {
+				<-hold
+			}
+			if got, ok := c.Value(tagKey{}).(*made); !ok || "abc"[got.offset:got.offset+1] != v {
+				t.Errorf("%s found %v", v, got)
+			}
+			return nil
+		})), stream.Observe(stream.Observer{Begin: func(c ctx) (ctx, bool) {
+			m, _ := stream.MetaOf(c)
+			its := &made{offset: m.Offset}
+			mu.Lock()
+			defer mu.Unlock()
+			all[m.Offset] = weak.Make(its)
+			return context.WithValue(c, tagKey{}, its), false
+		}}))
+		elapse(time.Minute)
+		runtime.GC()
+		for offset, its := range all {
+			if there := its.Value() != nil; there != (offset == 1) {
+				t.Errorf("what was made of record %d is there: %t", offset, there)
+			}
+		}
+		close(hold)
+	})
 }
 
 func flatten(s stream.Stream[[]string]) stream.Stream[string] { return s.FlatMap(flat) }

@@ -24,7 +24,7 @@ func (r *run) listen() {
 		l := listener{o, 1 << min(len(r.listeners), 15)} // those from the 16th on share a bit: they may hear more than they asked for
 		r.listeners = append(r.listeners, l)
 		if o.Begin != nil {
-			r.begins = true
+			r.greeters = append(r.greeters, l)
 		}
 		if o.StepStart != nil || o.StepDone != nil {
 			r.attempts |= l.bit
@@ -35,30 +35,41 @@ func (r *run) listen() {
 	}
 }
 
-// begin asks the observers whether they want to hear of a record, and notes the context that they make of its own.
-func (r *run) begin(rec *record) {
-	var ctx context.Context = plain{rec}
-	made := ctx
-	rec.heard = r.always
-	for i := range r.listeners {
-		l := &r.listeners[i]
-		if l.Begin == nil {
-			continue
+// begin asks the observers whether they want to hear of a record, and notes the context that they make of its own, which it returns; nil: they made none.
+func (r *run) begin(rec *record) (noted *context.Context) {
+	returned := false
+	defer func() { // as hear does, once for all of them: this is done for every record
+		if !returned {
+			r.observerPanicked(recover())
 		}
-		hear := false
-		r.hear(func() { made, hear = l.Begin(made) })
-		if hear {
-			rec.heard |= l.bit
+	}()
+	ctx := context.Context(plain{rec})
+	made, heard := ctx, r.always
+	for i := range r.greeters {
+		var hear bool
+		if made, hear = r.greeters[i].Begin(made); hear {
+			heard |= r.greeters[i].bit
 		}
 	}
+	rec.heard = heard
 	if made != ctx {
-		rec.slab.Payload.(values).setContext(rec.i, made)
+		noted = new(made)
+		rec.slab.Payload.(values).setContext(rec.i, noted)
+	}
+	returned = true
+	return noted
+}
+
+// through lets go of the context of a record that is finished when its worker is: what observers have made of it would otherwise live as long as the slab.
+func (r *run) through(rec *record, noted *context.Context) {
+	if r.forgets && !rec.slab.Tickets[rec.i].Held() {
+		rec.slab.Payload.(values).dropContext(rec.i, noted)
 	}
 }
 
 // unheard reports whether no observer wants to hear of an element's attempts.
 func (r *run) unheard(rec *record) bool {
-	return r.attempts == 0 || r.begins && rec.joint == nil && rec.heard&r.attempts == 0
+	return r.attempts == 0 || len(r.greeters) > 0 && rec.joint == nil && rec.heard&r.attempts == 0
 }
 
 // wants reports whether l is to hear of an element's attempts.
@@ -72,14 +83,17 @@ func (r *run) emit(e Event) {
 	}
 }
 
-// hear calls an observer. A panic of it is no failure of the element, which policies would decide about: it ends the pipeline.
+// hear calls an observer.
 func (r *run) hear(f func()) {
 	returned := false
 	defer func() {
 		if !returned {
-			r.fail(fmt.Errorf("an observer: %w", panicked(recover())))
+			r.observerPanicked(recover())
 		}
 	}()
 	f()
 	returned = true
 }
+
+// observerPanicked ends the pipeline: a panic of an observer is no failure of the element, which policies would decide about.
+func (r *run) observerPanicked(value any) { r.fail(fmt.Errorf("an observer: %w", panicked(value))) }

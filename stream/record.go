@@ -44,7 +44,8 @@ type values interface {
 	all() []record
 	forget()
 	context(i int32) context.Context // what observers have made of the record's; nil: nothing
-	setContext(i int32, c context.Context)
+	setContext(i int32, c *context.Context)
+	dropContext(i int32, c *context.Context)
 }
 
 // valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
@@ -59,25 +60,23 @@ type valuesOf[T any] struct {
 	made    atomic.Pointer[[]atomic.Pointer[context.Context]] // see context; nil as long as there is none
 }
 
-// look calls f unless the values are forgotten, and keeps them from being so meanwhile.
-func (vs *valuesOf[T]) look(f func()) bool {
+// A look from outside keeps the values from being forgotten meanwhile, and finds nothing if they are.
+func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	vs.readers.Add(1)
 	defer vs.readers.Add(-1)
 	if vs.gone.Load() {
-		return false
+		return m, false
 	}
-	f()
-	return true
+	return vs.lineage.Meta(int(i)), true
 }
 
-func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
-	ok = vs.look(func() { m = vs.lineage.Meta(int(i)) })
-	return m, ok
-}
-
-func (vs *valuesOf[T]) value(i int32) (v any) {
-	vs.look(func() { v = vs.vals[i] })
-	return v
+func (vs *valuesOf[T]) value(i int32) any {
+	vs.readers.Add(1)
+	defer vs.readers.Add(-1)
+	if vs.gone.Load() {
+		return nil
+	}
+	return vs.vals[i]
 }
 
 func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
@@ -95,14 +94,21 @@ func (vs *valuesOf[T]) context(i int32) context.Context {
 	return nil
 }
 
-func (vs *valuesOf[T]) setContext(i int32, c context.Context) {
+func (vs *valuesOf[T]) setContext(i int32, c *context.Context) {
 	made := vs.made.Load()
 	for made == nil {
 		fresh := make([]atomic.Pointer[context.Context], len(vs.recs))
 		vs.made.CompareAndSwap(nil, &fresh)
 		made = vs.made.Load()
 	}
-	(*made)[i].Store(&c)
+	(*made)[i].Store(c)
+}
+
+// dropContext forgets c, unless the record has another by now.
+func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
+	if made := vs.made.Load(); made != nil {
+		(*made)[i].CompareAndSwap(c, nil)
+	}
 }
 
 // forget gives the values' memory back, unless somebody is looking: a record that is kept by a context, or as the last of an idle lane, keeps it no longer.
@@ -240,7 +246,7 @@ func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
 	}
-	if r.joint == nil && r.part.run.begins {
+	if r.joint == nil && len(r.part.run.greeters) > 0 {
 		if c := r.slab.Payload.(values).context(r.i); c != nil {
 			return c.Value(key)
 		}

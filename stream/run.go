@@ -29,6 +29,7 @@ type run struct {
 	batches   []*step // in chain order
 	holders   []*step // batches and Transforms, in chain order: what may keep elements
 	counts    bool    // tasks in motion are counted, for the holders
+	forgets   bool    // finished records are done with; below a commit, and held back for a transaction, they outlive their tickets
 	finish    finish
 	committer *committer    // nil: no CommitEach, no CommitEvery
 	tx        *transactions // nil: no CommitWith
@@ -39,7 +40,7 @@ type run struct {
 	wg        conc.WaitGroup
 	events    []func(Event)
 	listeners []listener
-	begins    bool         // some of them has a Begin
+	greeters  []listener   // those of them that have a Begin
 	attempts  uint16       // the bits of those that hear of attempts
 	always    uint16       // and of those of them that have no Begin
 	timed     bool         // failures say how long their attempt took
@@ -105,6 +106,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 			r.finish = r.tx.hold
 		}
 	}
+	r.forgets = !p.gated && r.tx == nil
 	r.makeStages()
 	r.whole = r.newPart(Assignment{Committed: -1}, 0)
 	return r
@@ -135,7 +137,7 @@ func (r *run) makeSteps() {
 
 func (r *run) makeStages() {
 	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && r.begins}
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && len(r.greeters) > 0}
 		if i == 0 {
 			sg.open = r.src.opener()
 		}

@@ -107,12 +107,17 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 		r.abandon()
 		return
 	}
-	if sg.greets {
-		sg.run.begin(r)
-	}
 	w.group = group
 	w.cur.Store(r)
+	if !sg.greets {
+		run(w, t)
+		return
+	}
+	noted := sg.run.begin(r)
 	run(w, t)
+	if noted != nil {
+		sg.run.through(r, noted)
+	}
 }
 
 // admits reports whether work on r begins, and notes that it does.
