@@ -38,7 +38,7 @@ type Set struct {
 	f       Fetched
 	rest    []byte // batches not yet opened
 	next    int64  // offset behind what was handed out or left out
-	short   int    // size of a first batch that is not whole
+	whole   int    // see Whole
 	err     error  // found while there were records to hand out first
 	pending []Aborted
 	aborted map[int64]struct{} // producers inside an aborted transaction
@@ -66,8 +66,9 @@ func (s *Set) Next() int64 { return s.next }
 // More reports whether another Take may hand out something, or fail.
 func (s *Set) More() bool { return s.err != nil || s.left > 0 || len(s.rest) > 0 }
 
-// Short is the number of bytes that a fetch must allow for the first batch to be whole, where none was; else 0.
-func (s *Set) Short() int { return s.short }
+// Whole is the number of bytes that a fetch has to allow for a batch to come whole: as many as the largest one so far took, or as the first would take that
+// did not; 0 where there was none.
+func (s *Set) Whole() int { return s.whole }
 
 // Keep copies what is left, so that Records can be used again.
 func (s *Set) Keep() {
@@ -175,7 +176,7 @@ func (s *Set) cut() ([]byte, error) {
 	}
 	if length+prefixSize > int64(len(s.rest)) {
 		if first {
-			s.short = int(length + prefixSize)
+			s.whole = int(length + prefixSize)
 		}
 		s.rest = nil
 		return nil, nil
@@ -192,6 +193,7 @@ func (s *Set) cut() ([]byte, error) {
 		return nil, err
 	}
 	s.rest = s.rest[len(b):]
+	s.whole = max(s.whole, len(b))
 	return b, nil
 }
 

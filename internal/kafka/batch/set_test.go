@@ -120,13 +120,13 @@ func TestPartOfABatchAtTheEndIsNormal(t *testing.T) {
 	for n := range cut {
 		s := open(append(whole[:len(whole):len(whole)], cut[:n]...), 0)
 		msgs, err := drain(t, s, 10)
-		if err != nil || len(msgs) != 3 || s.Next() != 3 || s.Short() != 0 {
-			t.Fatal(n, len(msgs), s.Next(), s.Short(), err)
+		if err != nil || len(msgs) != 3 || s.Next() != 3 || s.Whole() != len(whole) {
+			t.Fatal(n, len(msgs), s.Next(), s.Whole(), err)
 		}
 	}
 	s := open(cut[:40], 3)
-	if msgs, err := drain(t, s, 10); err != nil || len(msgs) != 0 || s.Short() != len(cut) || s.Next() != 3 {
-		t.Errorf("the first batch alone, cut: %d messages, %v, wants %d bytes, next %d", len(msgs), err, s.Short(), s.Next())
+	if msgs, err := drain(t, s, 10); err != nil || len(msgs) != 0 || s.Whole() != len(cut) || s.Next() != 3 {
+		t.Errorf("the first batch alone, cut: %d messages, %v, wants %d bytes, next %d", len(msgs), err, s.Whole(), s.Next())
 	}
 }
 

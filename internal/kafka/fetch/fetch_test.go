@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -53,6 +54,43 @@ func TestRoomIsAHardBoundAndWhatIsLeftComesWithTheWake(t *testing.T) {
 		p.mu.Unlock()
 		w.f.Wake(tp)
 	}
+}
+
+// Only one partition of a request may exceed what is allowed for it: the others bring nothing where a batch does not fit, however often they are asked.
+func TestEvenLittleRoomAsksForAWholeBatch(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	prod := producer(t, k, kgo.ProducerLinger(time.Second), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	write(t, prod, "orders", 0, 1000)
+	asked := make(chan int32, 100)
+	w := start(t, k, func(c *Config) {
+		c.Client = asking{c.Client, func(req *kmsg.FetchRequest) { asked <- req.Topics[0].Partitions[0].PartitionMaxBytes }}
+	}, "orders")
+	p := part0(0, 1000)
+	w.f.Add(TP{"orders", 0}, p)
+	p.untilRecords(t, 1000) // it is full: nothing is asked for until it is woken
+	for len(asked) > 0 {
+		<-asked
+	}
+	write(t, prod, "orders", 0, 1000)
+	p.mu.Lock()
+	p.room = 1
+	p.mu.Unlock()
+	w.f.Wake(TP{"orders", 0})
+	if n := <-asked; n < 100_000 {
+		t.Errorf("with room for one record %d bytes are asked for, a batch has more than 100,000", n)
+	}
+	p.untilRecords(t, 1001)
+}
+
+// asking is a Client whose fetches are seen.
+type asking struct {
+	Client
+	see func(*kmsg.FetchRequest)
+}
+
+func (c asking) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (*kmsg.FetchResponse, func(), error) {
+	c.see(req)
+	return c.Client.Fetch(ctx, id, req)
 }
 
 func TestAPartitionThatGetsRoomDoesNotWaitForIdleOnes(t *testing.T) {

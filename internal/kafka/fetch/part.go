@@ -39,7 +39,7 @@ type part struct {
 	from int64      // where set began
 	wire int        // its bytes
 	avg  float64    // bytes of a record on the wire
-	want int        // bytes that its next batch needs to come whole
+	want int        // bytes that its next batch probably needs to come whole: from all but one partition of a request, a broker sends no part of one
 }
 
 // do calls f unless the partition was removed.
@@ -93,7 +93,9 @@ func (p *part) take() bool {
 			break
 		}
 	}
-	p.want = p.set.Short()
+	if n := p.set.Whole(); n > 0 {
+		p.want = n
+	}
 	p.learn()
 	p.set.Close()
 	p.set = nil
