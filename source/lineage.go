@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/segmentio/kafka-go"
@@ -24,6 +25,9 @@ func (l lineage) Meta(i int) stream.Meta {
 
 // headers are the same headers under the language's own name for them: a copy would cost whoever looks more than the look. It is sound as long as the two
 // types differ in nothing but their names, which the conversion below has the compiler check.
-func headers(hs []kafka.Header) []stream.Header { return *(*[]stream.Header)(unsafe.Pointer(&hs)) }
+func headers(hs []kafka.Header) []stream.Header {
+	hs = slices.Clip(hs) // who appends to them has others
+	return *(*[]stream.Header)(unsafe.Pointer(&hs))
+}
 
 var _ = stream.Header(kafka.Header{})

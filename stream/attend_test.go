@@ -211,6 +211,25 @@ func TestWhoWasChosenAboveACommitIsHeardBelowIt(t *testing.T) {
 	}
 }
 
+// The pipeline ends, but in the drain the record is worked on: what the others have made of it, and whom it is to be heard by, is kept.
+func TestABeginThatPanicsTakesNothingFromTheOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := newLog(1)
+		put(l, 0, "a")
+		var got notes
+		hears := func(name string) func(ctx, stream.Call, error) {
+			return func(ctx, stream.Call, error) { got.say("%s", name) }
+		}
+		err := commitNow(input.Serial(func(c ctx, v string) error { got.say("%s %v", v, c.Value(tagKey{})); return nil })).Run(t.Context(), l.Source(),
+			stream.Observe(stream.Observer{StepDone: hears("all")}, stream.Observer{Begin: tagging, StepDone: hears("even")},
+				stream.Observer{Begin: func(ctx) (ctx, bool) { panic(errBoom) }, StepDone: hears("none")}))
+		if !errors.Is(err, errBoom) {
+			t.Errorf("Run: %v", err)
+		}
+		same(t, "heard", got.ss, []string{"a 0", "even", "all"})
+	})
+}
+
 func TestBeginComesAgainWithAResume(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork().fail("a1", errBoom)

@@ -38,31 +38,31 @@ func (r *run) listen() {
 // begin asks the observers whether they want to hear of a record, and notes the context that they make of its own, which it returns; nil: they made none.
 func (r *run) begin(rec *record) (noted *context.Context) {
 	returned := false
+	ctx := context.Context(plain{rec})
+	made, heard := ctx, r.always
 	defer func() { // as hear does, once for all of them: this is done for every record
 		if !returned {
 			r.observerPanicked(recover())
 		}
+		rec.heard = heard
+		if made != ctx {
+			noted = new(made)
+			rec.slab.Payload.(values).setContext(rec.i, noted)
+		}
 	}()
-	ctx := context.Context(plain{rec})
-	made, heard := ctx, r.always
 	for i := range r.greeters {
-		var hear bool
-		if made, hear = r.greeters[i].Begin(made); hear {
+		c, hear := r.greeters[i].Begin(made)
+		if made = c; hear {
 			heard |= r.greeters[i].bit
 		}
 	}
-	rec.heard = heard
-	if made != ctx {
-		noted = new(made)
-		rec.slab.Payload.(values).setContext(rec.i, noted)
-	}
 	returned = true
-	return noted
+	return
 }
 
 // through lets go of the context of a record that is finished when its worker is: what observers have made of it would otherwise live as long as the slab.
 func (r *run) through(rec *record, noted *context.Context) {
-	if r.forgets && !rec.slab.Tickets[rec.i].Held() {
+	if r.forgets && rec.slab.Tickets[rec.i].AtRest() {
 		rec.slab.Payload.(values).dropContext(rec.i, noted)
 	}
 }

@@ -15,7 +15,7 @@ type TopicPartition struct {
 
 func (tp TopicPartition) String() string { return tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]" }
 
-// Meta is the lineage of an element: the source record that it came from.
+// Meta is the lineage of an element: the source record that it came from. Key and Headers are to be read only: they may be the record's own.
 type Meta struct {
 	Topic     string
 	Partition int

@@ -90,6 +90,7 @@ func TestAPanicOfAnObserverIsNoCrash(t *testing.T) {
 		"StepStart": {StepStart: func(ctx, stream.Call) ctx { panic(errBoom) }},
 		"StepDone":  {StepDone: func(ctx, stream.Call, error) { panic(errBoom) }},
 		"Event":     {Event: func(stream.Event) { panic(errBoom) }},
+		"Begin":     {Begin: func(ctx) (ctx, bool) { panic(errBoom) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -3,7 +3,7 @@
 //	docker compose up -d
 //	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
 //
-// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope and become dead letters, one halts its partition until an
+// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope and become dead letters, a few halt their partition until an
 // operator has mended the cause; some are slow; and a second member joins the group and leaves it in a hurry, so that what it had finished is done again.
 //
 // Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.

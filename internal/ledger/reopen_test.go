@@ -57,3 +57,21 @@ func TestWatermarkIsTheEndOfTheFinishedPrefix(t *testing.T) {
 		t.Errorf("the watermark is %d behind an empty ledger that advanced to 25", got)
 	}
 }
+
+func TestATicketIsAtRestWhenItsWatcherHasBeenTold(t *testing.T) {
+	told := false
+	l := &Ledger{Rest: func() {}}
+	l.Watched = func(tk *Ticket, finished bool) {
+		if told = true; tk.Held() || tk.AtRest() {
+			t.Errorf("while it is told: held %t, at rest %t", tk.Held(), tk.AtRest())
+		}
+	}
+	s := NewSlab(1, 1, 0, nil)
+	l.Append(s)
+	tk := &s.Tickets[0]
+	tk.Watch()
+	tk.Done()
+	if !told || !tk.AtRest() {
+		t.Errorf("told %t, at rest %t", told, tk.AtRest())
+	}
+}

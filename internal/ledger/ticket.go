@@ -39,8 +39,9 @@ func (t *Ticket) Abandon() {
 
 func (t *Ticket) rest() {
 	s := t.slab
-	if t.marks.Load()&watched != 0 && t.marks.And(^watched)&watched != 0 {
+	if t.marks.Load()&watched != 0 {
 		s.led.Watched(t, !t.abandoned())
+		t.marks.And(^watched) // not before: see AtRest
 	}
 	if t.abandoned() {
 		s.bad.Add(1) // before left: a slab whose left is 0 shows all that is bad
@@ -60,6 +61,9 @@ func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned() 
 
 // Held reports whether something still depends on the ticket.
 func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
+
+// AtRest reports whether nothing depends on the ticket any more, and who watched it has been told.
+func (t *Ticket) AtRest() bool { return !t.Held() && t.marks.Load()&watched == 0 } // in this order: only who has a hold can watch
 
 // Reopen gives an unfinished ticket at rest one hold again: its record will be worked on anew.
 func (t *Ticket) Reopen() {
