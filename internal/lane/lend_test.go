@@ -37,3 +37,46 @@ func TestWaitThatEndsAsTheLastWorkerRestsGoesOn(t *testing.T) {
 	p.Close()
 	wg.Wait()
 }
+
+// Whoever has the turn in a closed pool may be handed tasks that nobody is left to work on: its turn need not end.
+func TestAWaitThatEndsInAClosedPoolNeedsNoTurn(t *testing.T) {
+	for name, closedFirst := range map[string]bool{"closed before the wait": true, "closed while it waits for its turn": false} {
+		t.Run(name, func(t *testing.T) {
+			var wg conc.WaitGroup
+			closed, through, holds, release := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+			waits, other := &Task{Of: "waits"}, &Task{Of: "other"}
+			p := NewPool(Config{Slots: 2, MaxPartitions: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
+				return func(task *Task) {
+					if task == other {
+						close(holds)
+						<-release
+						return
+					}
+					if closedFirst {
+						<-closed
+					}
+					w.Lend(func() {
+						if !closedFirst {
+							<-holds
+						}
+					})
+					close(through)
+				}
+			}})
+			p.NewSet().PutLoose(waits)
+			p.NewSet().PutLoose(other) // has the turn once the other waits
+			if !closedFirst {
+				<-holds
+			}
+			p.Close()
+			close(closed)
+			select {
+			case <-through:
+			case <-time.After(10 * time.Second):
+				t.Fatal("the wait is over and never went on")
+			}
+			close(release)
+			wg.Wait()
+		})
+	}
+}

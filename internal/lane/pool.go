@@ -40,7 +40,7 @@ type Pool struct {
 	resume   []*Worker // waiting for a slot after Lend
 	closed   bool
 	turns    []*Set       // sets that wait for their turn (MaxPartitions)
-	active   int          // sets that have theirs
+	active   []*Set       // sets that have theirs
 	resuming atomic.Int32 // len(resume), for a look without the lock
 }
 
@@ -60,6 +60,7 @@ func (p *Pool) Close() {
 	p.closed = true
 	idle := p.idle
 	p.idle = nil
+	p.noTurns()
 	p.mu.Unlock()
 	for _, w := range idle {
 		w.wake <- struct{}{}

@@ -1,5 +1,7 @@
 package lane
 
+import "slices"
+
 // turn is a set's place in the rotation of MaxPartitions: at most so many sets have tasks with the workers at a time. A set keeps its turn
 // until it has nothing ready, or for turnRecords tasks while others wait. Guarded by Pool.mu.
 type turn struct {
@@ -39,11 +41,11 @@ func (p *Pool) queueTurn(s *Set) {
 
 // nextTurn gives free turns to the sets that wait longest.
 func (p *Pool) nextTurn() {
-	for p.active < p.cfg.MaxPartitions && len(p.turns) > 0 {
+	for len(p.active) < p.cfg.MaxPartitions && len(p.turns) > 0 {
 		s := p.turns[0]
 		p.turns = p.turns[1:]
 		s.turn.queued, s.turn.active, s.turn.used = false, true, 0
-		p.active++
+		p.active = append(p.active, s)
 		p.release(s)
 	}
 }
@@ -54,13 +56,28 @@ func (p *Pool) release(s *Set) {
 	for _, t := range tn.waiting {
 		p.ready.push(t)
 	}
-	tn.out += len(tn.waiting) + len(tn.resume)
+	tn.out += len(tn.waiting)
 	clear(tn.waiting)
 	tn.waiting = tn.waiting[:0]
+	tn.rejoin()
+}
+
+// rejoin lets the waits that are over take part again.
+func (tn *turn) rejoin() {
+	tn.out += len(tn.resume)
 	for _, w := range tn.resume {
 		w.wake <- struct{}{} // has room: w waits on it in Lend and is in no other list
 	}
 	tn.resume = tn.resume[:0]
+}
+
+// noTurns lets everybody go on who waits for a turn, once the pool is closed: whoever has it may have nobody left to work on what it was handed.
+func (p *Pool) noTurns() {
+	for _, sets := range [][]*Set{p.active, p.turns} {
+		for _, s := range sets {
+			s.turn.rejoin()
+		}
+	}
 }
 
 // settle ends the turn of s when nothing of it is with the workers any more.
@@ -75,7 +92,7 @@ func (p *Pool) settle(s *Set) {
 		return
 	}
 	tn.active = false
-	p.active--
+	p.active = slices.DeleteFunc(p.active, func(other *Set) bool { return other == s })
 	if tn.wants() {
 		p.queueTurn(s)
 	}
@@ -124,14 +141,14 @@ func (w *Worker) endInTurn(s *Set, rest *Task) {
 	p.rouse(next, fresh)
 }
 
-// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when the turn comes round.
+// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when the turn comes round; it comes no more in a closed pool.
 func (p *Pool) leaveTurn(s *Set) {
 	s.turn.out--
 	p.settle(s)
 }
 
 func (p *Pool) joinTurn(s *Set, w *Worker) bool {
-	if s.turn.active && !p.spent(s) {
+	if p.closed || s.turn.active && !p.spent(s) {
 		s.turn.out++
 		return true
 	}
