@@ -169,7 +169,7 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	w.wait()
 	w.mu.Lock()
 	for _, e := range es {
-		e.closing = true
+		e.close(w)
 	}
 	w.mu.Unlock()
 	<-end
@@ -234,7 +234,7 @@ func (w *world) stop(l *life, crash bool) {
 		w.wait()
 		w.mu.Lock()
 		for _, e := range l.cur {
-			e.closing = true
+			e.close(w)
 		}
 		w.mu.Unlock()
 	}

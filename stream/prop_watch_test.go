@@ -51,6 +51,7 @@ type epoch struct {
 	calls   map[int64]int  // of records, under way, above the commit
 	front   int64          // the last of them, before closing
 	closing bool           // nothing new may begin behind front
+	behind  map[int]bool   // but the Write of these To, which waited for an earlier assignment's of the partition
 	frozen  bool           // nor here
 	ended   bool           // nothing of it counts any more
 	last    time.Time      // when a call last ended
@@ -60,6 +61,22 @@ type epoch struct {
 	before  map[int64]bool // records that had a call under way then
 	rested  map[int64]bool // records that were finished then
 	skipped map[int64]bool // by an operator; whoever is assigned the partition next, before that is committed, has them anew
+}
+
+// write is where a To is at work, and for which assignment.
+type write struct {
+	at int
+	e  *epoch
+}
+
+// close notes that nothing new may begin in an assignment. w.mu is held.
+func (e *epoch) close(w *world) {
+	e.closing, e.behind = true, map[int]bool{}
+	for k := range w.writing {
+		if k.e != e && k.e.part == e.part && w.m.words[k.at].kind == toWord {
+			e.behind[k.at] = true
+		}
+	}
 }
 
 var tieKey = new(int)
@@ -80,6 +97,8 @@ func (c *watched) begin() {
 	for _, it := range c.items {
 		c.assigned(e, it)
 	}
+	delete(e.behind, c.at)
+	w.writing[write{c.at, e}]++
 	c.b = c.t.below
 	if !c.r.below {
 		c.resumed(e)
@@ -122,7 +141,7 @@ func (c *watched) assigned(e *epoch, it item) {
 	switch {
 	case e.ended:
 		w.violate("begun after the end: %v at %d", it, c.at)
-	case e.closing && it.Off > e.front: // what lies before it is finished, so that the commit gets as far as the work did
+	case e.closing && it.Off > e.front && !e.behind[c.at]: // what lies before it is finished, so that the commit gets as far as the work did
 		w.violate("begun while closing: %v at %d", it, c.at)
 	case e.frozen:
 		w.violate("begun while halted: %v at %d", it, c.at)
@@ -194,6 +213,11 @@ func has(m map[item]bool, it item) bool { _, ok := m[it]; return ok }
 func (c *watched) end(failed map[item]bool) {
 	w, e := c.l.w, c.t.e
 	c.l.busy(c.r, c.items[0].P, -1)
+	if k := (write{c.at, e}); w.writing[k] == 1 {
+		delete(w.writing, k)
+	} else {
+		w.writing[k]--
+	}
 	for _, it := range c.items {
 		if !c.r.below {
 			if e.calls[it.Off]--; e.calls[it.Off] == 0 {

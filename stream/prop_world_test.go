@@ -23,6 +23,7 @@ type world struct {
 
 	mu      sync.Mutex // guards what follows
 	calls   map[deed]int
+	writing map[write]int // calls under way
 	ever    *tally
 	passed  map[deed]*tie // below the commit
 	skipped map[recordAt]bool
@@ -49,7 +50,7 @@ type recordAt struct {
 type sightings struct{ revoke, lose, crash, halt, park, timeout bool }
 
 func newWorld(sc *scenario) *world {
-	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}}
+	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}}
 	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
 	return w
 }
