@@ -106,7 +106,7 @@ func (r *run) lose(err error, ps []*part) {
 	}
 }
 
-// fade keeps a lost partition in sight as long as work below a commit is left of it.
+// fade keeps a partition that was let go in sight as long as work below a commit is left of it.
 func (r *run) fade(p *part) {
 	r.mu.Lock()
 	r.faded = slices.DeleteFunc(r.faded, func(q *part) bool { return q.after.Load() == 0 })
@@ -122,7 +122,7 @@ func (r *run) fading() []*part {
 	return slices.Clone(r.faded)
 }
 
-// finishFaded waits until what was committed of lost partitions is finished too, or the drain is over.
+// finishFaded waits until what was committed of partitions that were let go is finished too, or the drain is over.
 func (r *run) finishFaded() {
 	ctx, cancel := r.drainTime(context.Background())
 	defer cancel()
@@ -162,6 +162,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 			continue // it was lost meanwhile
 		}
 		r.drop(p)
+		r.fade(p)
 		totals, _ := p.totals()
 		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}

@@ -30,7 +30,9 @@ func (r *run) close(err error) error {
 	}
 	r.cancelWork(errors.New("the pipeline has ended"))
 	r.whole.letGo(errors.New("the pipeline has ended"))
-	r.waitForGoroutines()
+	if r.waitForGoroutines() {
+		r.noteUnworked()
+	}
 	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
 	return err
 }
@@ -38,8 +40,8 @@ func (r *run) close(err error) error {
 // stuckGrace is what the other goroutines get to end when a handler is known not to.
 const stuckGrace = 100 * time.Millisecond
 
-// waitForGoroutines waits for everything the run has started, except for handlers that do not listen.
-func (r *run) waitForGoroutines() {
+// waitForGoroutines waits for everything the run has started, except for handlers that do not listen; false: some were left running.
+func (r *run) waitForGoroutines() bool {
 	var watch conc.WaitGroup
 	done := make(chan struct{})
 	watch.Go(func() {
@@ -55,8 +57,19 @@ func (r *run) waitForGoroutines() {
 	select {
 	case <-done:
 		watch.Wait() // a panic of ours goes on here
+		return true
 	case <-timer.C:
 		r.noteRunning()
+		return false
+	}
+}
+
+// noteUnworked remembers what was passed on below a commit in the very moment in which the workers who would have come for it ended.
+func (r *run) noteUnworked() {
+	for _, p := range r.fading() {
+		if n := p.after.Load(); n > 0 {
+			r.note(fmt.Sprintf("%v: %d records (committed already: they are lost)", p.tp, n))
+		}
 	}
 }
 

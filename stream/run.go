@@ -65,7 +65,7 @@ type run struct {
 	mu       sync.Mutex // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
-	faded    []*part // lost, with work below a commit still to finish
+	faded    []*part // let go, with work below a commit still to finish
 	epochs   map[TopicPartition]int32
 	failure  error
 	left     []string // what was left unfinished, for the error
