@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,10 +132,20 @@ func (w *till) commit(c ctx, tx stream.Txn[string]) error {
 	return err
 }
 
-type tillStore struct{ *till }
+// tillStore is the store as one pipeline has it.
+type tillStore struct {
+	*till
+	inside *atomic.Int32 // Commits under way
+}
 
-func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error { return s.commit(c, tx) }
-func (s tillStore) PerPartition() bool                        { return s.apart }
+func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
+	defer s.inside.Add(-1)
+	if s.inside.Add(1) > 1 && !s.apart {
+		s.store.blame("two Commits at once")
+	}
+	return s.commit(c, tx)
+}
+func (s tillStore) PerPartition() bool { return s.apart }
 func (s tillStore) Restore(c ctx, ps []tp) (map[tp]int64, error) {
 	return s.store.Restore(c, ps)
 }
@@ -188,7 +199,7 @@ func (w *till) chain() stream.Stream[string] {
 	if w.most > 0 {
 		opts = append(opts, stream.MaxPartitions(w.most))
 	}
-	return s.CommitWith(tillStore{w}, w.size, w.wait, opts...).RetryOnError(every(20*time.Millisecond, 2)).HaltOnError()
+	return s.CommitWith(tillStore{w, new(atomic.Int32)}, w.size, w.wait, opts...).RetryOnError(every(20*time.Millisecond, 2)).HaltOnError()
 }
 
 // teller is one worker.
@@ -228,7 +239,7 @@ func (te *teller) leave() error {
 
 func (tr transfer) play(t *testing.T) (bad []string) {
 	w := &till{transfer: tr, log: newLog(tr.parts), store: newVault(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}, given: map[string]bool{}}
-	w.store.apart = tr.apart
+	w.store.apart, w.store.shared = tr.apart, true
 	for p := range tr.parts {
 		for i := range tr.records {
 			put(w.log, p, fmt.Sprintf("%c%d.%d", 'a'+i%3, p, i))
@@ -289,7 +300,14 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 		synctest.Wait()
 	}
 	for _, te := range tellers {
-		if err := te.leave(); err != nil && !errors.Is(err, stream.ErrDrain) { // a revoke may have had too little time
+		err := te.leave()
+		if fenced := (*stream.FencedError)(nil); tr.ends && errors.As(err, &fenced) { // its source had ended: as the error asks, the pipeline is run again
+			next := w.hire(t)
+			must(t, next.m.Assign(slices.Sorted(maps.Keys(te.parts))...))
+			time.Sleep(20 * time.Second)
+			err = next.leave()
+		}
+		if err != nil && !errors.Is(err, stream.ErrDrain) { // a revoke may have had too little time
 			bad = append(bad, fmt.Sprintf("Run returned %v", err))
 		}
 	}

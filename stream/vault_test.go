@@ -21,6 +21,7 @@ type vault struct {
 	after  []func(stream.Txn[string]) error // what they return having stored
 	holds  chan struct{}
 	apart  bool // a transaction a partition
+	shared bool // by several pipelines, whose Commits may meet
 	inside int
 	most   int
 	wrong  []string
@@ -45,7 +46,7 @@ func (b *vault) Restore(_ context.Context, parts []tp) (map[tp]int64, error) {
 func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	b.mu.Lock()
 	b.inside++
-	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart {
+	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart && !b.shared {
 		b.wrong = append(b.wrong, "two Commits at once")
 	}
 	if b.apart && len(tx.Offsets) != 1 {
@@ -83,6 +84,12 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	}
 	b.txns = append(b.txns, tx)
 	return next(&b.after, tx)
+}
+
+func (b *vault) blame(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, what)
 }
 
 func next(fs *[]func(stream.Txn[string]) error, tx stream.Txn[string]) error {
