@@ -78,6 +78,7 @@ type till struct {
 	mu     sync.Mutex // guards what follows
 	rnd    *rand.Rand
 	calm   bool // nothing fails any more
+	fenced bool // since then: a partition was to begin anew
 	failed map[string]bool
 	given  map[string]bool // records that an operator has given up
 }
@@ -223,8 +224,14 @@ func (w *till) hire(t *testing.T) *teller {
 	return te
 }
 
-// hear notes what an operator has given up.
+// hear notes what an operator has given up, and whether a partition is to begin anew at the end.
 func (w *till) hear(e stream.Event) {
+	if l, ok := e.(stream.Lost); ok {
+		fenced := (*stream.FencedError)(nil)
+		w.mu.Lock()
+		w.fenced = w.fenced || w.calm && errors.As(l.Err, &fenced)
+		w.mu.Unlock()
+	}
 	if s, ok := e.(stream.Skipped); ok && !(w.skip && s.Step != "commitwith") {
 		w.mu.Lock()
 		w.given[fmt.Sprintf("%c%d.%d", 'a'+s.Meta.Offset%3, s.Meta.Partition, s.Meta.Offset)] = true
@@ -301,7 +308,12 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 	}
 	for _, te := range tellers {
 		err := te.leave()
-		if fenced := (*stream.FencedError)(nil); tr.ends && errors.As(err, &fenced) { // its source had ended: as the error asks, the pipeline is run again
+		fenced := (*stream.FencedError)(nil)
+		w.mu.Lock()
+		again := w.fenced || tr.ends && errors.As(err, &fenced)
+		w.fenced = false
+		w.mu.Unlock()
+		if again { // there was no time to begin a partition anew: that is the next one's
 			next := w.hire(t)
 			must(t, next.m.Assign(slices.Sorted(maps.Keys(te.parts))...))
 			time.Sleep(20 * time.Second)
