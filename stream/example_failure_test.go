@@ -151,7 +151,7 @@ func ExamplePartialError() {
 		SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { fmt.Println("skipped", f.Meta, f.Err) })).
 		Serial(show).
 		Run(context.Background())
-	// Output:
+	// Unordered output:
 	// skipped slice[0]@1 1 of the batch failed; [1] empty row
 	// [a c]
 }
