@@ -11,8 +11,9 @@ type Observer struct {
 	// Attach is called by Build. The Observer that it returns is the pipeline's instead of this one; an error is a reason not to build.
 	Attach func(p *Pipeline) (Observer, error)
 	// Begin is called before a source record's first step, and again when the record is worked on again after a halt. Contexts of the record's handlers
-	// have the values of the context that it returns, which must be ctx or made of it, until the record is at rest. false: this observer's StepStart and StepDone hear nothing of the
-	// record, but where it is in a batch; an observer that looks at few records costs little for the others. OnRest tells when the record is through.
+	// have the values of the context that it returns, which must be ctx or made of it, until the record is at rest. false: this observer's StepStart and
+	// StepDone hear nothing of the record, but where it is in a batch; an observer that looks at few records costs little for the others. OnRest tells
+	// when the record is through.
 	Begin     func(ctx context.Context) (c context.Context, hear bool)
 	StepStart func(ctx context.Context, c Call) context.Context // before each attempt; the handler gets the context that it returns
 	StepDone  func(ctx context.Context, c Call, err error)      // after each attempt

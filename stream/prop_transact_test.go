@@ -227,9 +227,9 @@ func (w *till) hire(t *testing.T) *teller {
 // hear notes what an operator has given up, and whether a partition is to begin anew at the end.
 func (w *till) hear(e stream.Event) {
 	if l, ok := e.(stream.Lost); ok {
-		fenced := (*stream.FencedError)(nil)
+		_, fenced := errors.AsType[*stream.FencedError](l.Err)
 		w.mu.Lock()
-		w.fenced = w.fenced || w.calm && errors.As(l.Err, &fenced)
+		w.fenced = w.fenced || w.calm && fenced
 		w.mu.Unlock()
 	}
 	if s, ok := e.(stream.Skipped); ok && !(w.skip && s.Step != "commitwith") {
@@ -308,9 +308,8 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 	}
 	for _, te := range tellers {
 		err := te.leave()
-		fenced := (*stream.FencedError)(nil)
 		w.mu.Lock()
-		again := w.fenced || tr.ends && errors.As(err, &fenced)
+		again := w.fenced
 		w.fenced = false
 		w.mu.Unlock()
 		if again { // there was no time to begin a partition anew: that is the next one's

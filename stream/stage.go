@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"context"
+
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
@@ -109,11 +111,10 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	w.group = group
 	w.cur.Store(r)
-	if !sg.greets {
-		run(w, t)
-		return
+	var noted *context.Context
+	if sg.greets {
+		noted = sg.run.begin(r)
 	}
-	noted := sg.run.begin(r)
 	run(w, t)
 	if noted != nil {
 		sg.run.through(r, noted)

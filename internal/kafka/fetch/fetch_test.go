@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -63,7 +62,9 @@ func TestEvenLittleRoomAsksForAWholeBatch(t *testing.T) {
 	write(t, prod, "orders", 0, 1000)
 	asked := make(chan int32, 100)
 	w := start(t, k, func(c *Config) {
-		c.Client = asking{c.Client, func(req *kmsg.FetchRequest) { asked <- req.Topics[0].Partitions[0].PartitionMaxBytes }}
+		c.Client = tampered{c.Client, func(req *kmsg.FetchRequest, _ *kmsg.FetchResponse) {
+			asked <- req.Topics[0].Partitions[0].PartitionMaxBytes
+		}}
 	}, "orders")
 	p := part0(0, 1000)
 	w.f.Add(TP{"orders", 0}, p)
@@ -80,17 +81,6 @@ func TestEvenLittleRoomAsksForAWholeBatch(t *testing.T) {
 		t.Errorf("with room for one record %d bytes are asked for, a batch has more than 100,000", n)
 	}
 	p.untilRecords(t, 1001)
-}
-
-// asking is a Client whose fetches are seen.
-type asking struct {
-	Client
-	see func(*kmsg.FetchRequest)
-}
-
-func (c asking) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (*kmsg.FetchResponse, func(), error) {
-	c.see(req)
-	return c.Client.Fetch(ctx, id, req)
 }
 
 func TestAPartitionThatGetsRoomDoesNotWaitForIdleOnes(t *testing.T) {
@@ -212,7 +202,7 @@ func TestADamagedBatchHaltsItsPartitionAlone(t *testing.T) {
 	write(t, prod, "orders", 1, 30)
 	var mended atomic.Bool
 	w := start(t, k, func(c *Config) {
-		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+		c.Client = tampered{c.Client, func(_ *kmsg.FetchRequest, r *kmsg.FetchResponse) {
 			for _, t := range r.Topics {
 				for _, p := range t.Partitions {
 					if p.Partition == 0 && !mended.Load() {
@@ -248,7 +238,7 @@ func TestASkippedBatchIsNotReadAgain(t *testing.T) {
 		write(t, prod, "orders", 0, 10)
 	}
 	w := start(t, k, func(c *Config) {
-		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+		c.Client = tampered{c.Client, func(_ *kmsg.FetchRequest, r *kmsg.FetchResponse) {
 			for _, t := range r.Topics {
 				for _, p := range t.Partitions {
 					damage(p.RecordBatches, 10)
@@ -274,7 +264,7 @@ func TestThrottlingIsRespected(t *testing.T) {
 	write(t, producer(t, k), "orders", 0, 10)
 	var once atomic.Bool
 	w := start(t, k, func(c *Config) {
-		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+		c.Client = tampered{c.Client, func(_ *kmsg.FetchRequest, r *kmsg.FetchResponse) {
 			if !once.Swap(true) {
 				r.ThrottleMillis = 300
 				r.Topics = nil // a throttled answer is empty

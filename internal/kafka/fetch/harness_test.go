@@ -212,16 +212,16 @@ func write(t *testing.T, c *kgo.Client, topic string, partition int32, n int) {
 	}
 }
 
-// tampered is a Client whose answers are changed.
+// tampered is a Client whose answers are changed, or looked at beside what was asked.
 type tampered struct {
-	*wire.Client
-	change func(*kmsg.FetchResponse)
+	Client
+	change func(*kmsg.FetchRequest, *kmsg.FetchResponse)
 }
 
 func (c tampered) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (*kmsg.FetchResponse, func(), error) {
 	resp, release, err := c.Client.Fetch(ctx, id, req)
 	if err == nil {
-		c.change(resp)
+		c.change(req, resp)
 	}
 	return resp, release, err
 }

@@ -8,14 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-type testClient = wire.Client
 
 // damage flips a bit in the batch that begins at an offset.
 func damage(b []byte, base uint64) {

@@ -65,7 +65,7 @@ func TestOldFormatsHaltThePartition(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	write(t, producer(t, k), "orders", 0, 3)
 	w := start(t, k, func(c *Config) {
-		c.Client = tampered{c.Client.(*testClient), func(r *kmsg.FetchResponse) {
+		c.Client = tampered{c.Client, func(_ *kmsg.FetchRequest, r *kmsg.FetchResponse) {
 			for _, t := range r.Topics {
 				for _, p := range t.Partitions {
 					if len(p.RecordBatches) > 16 {
