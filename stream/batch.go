@@ -13,15 +13,8 @@ import (
 //
 // A failed batch fails all its elements or, with a *PartialError, those it names. A batch is done, and each of its records with it, when what
 // became of it is done. Costs a timer per open batch.
-func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...BatchOption) Stream[B] {
+func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration) Stream[B] {
 	n := &node{kind: kindBatch, word: "Batch", n: size, wait: wait}
-	for _, o := range opts {
-		if o == nil {
-			n.opts.hasNil = true
-			continue
-		}
-		o.batch(n)
-	}
 	n.link = func(w *worker, st *step, next any) any {
 		nx := next.(push[B])
 		emit := func(w *worker, group uint64, b *bundle[T]) {
@@ -52,17 +45,6 @@ func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts 
 	return then[T, B](s, n)
 }
 
-// BatchOption tunes a Batch.
-type BatchOption interface{ batch(*node) }
-
-type batchOption func(*node)
-
-func (o batchOption) batch(n *node) { o(n) }
-
-// AcrossPartitions lets a batch mix partitions; Build then refuses HaltOnError below it, which could not say which partition to freeze. A
-// revoke waits for the batches that the partition's elements are in, their waiting retries included, up to DrainTimeout: others' elements are in them.
-func AcrossPartitions() BatchOption { return batchOption(func(n *node) { n.across = true }) }
-
 func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 	b, ok := batch.(B)
 	if !ok {
@@ -78,9 +60,9 @@ func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 	return B(some), true
 }
 
-// batch is the open batches of one Batch step in one partition (or in all, across partitions).
+// batch is the open batches of one Batch step in one partition.
 type batch interface {
-	discard(p *part)      // abandons what it holds of p
+	discard()             // abandons what it holds
 	schedule() (any bool) // has what it holds flushed by a worker; false: it holds nothing
 }
 
@@ -170,13 +152,13 @@ func (bs *bundles[T]) schedule() bool {
 	return len(asks) > 0
 }
 
-func (bs *bundles[T]) discard(p *part) {
+func (bs *bundles[T]) discard() {
 	var drop []*record
 	bs.mu.Lock()
 	for g, b := range bs.open {
 		keptVals, kept := b.vals[:0:0], b.recs[:0:0]
 		for i, r := range b.recs {
-			if r.part == p && r.dropped() || r.part != p && p == bs.owner { // below a commit, a partition's end is not its records'
+			if r.dropped() { // below a commit, a partition's end is not its records'
 				drop = append(drop, r)
 			} else {
 				keptVals, kept = append(keptVals, b.vals[i]), append(kept, r)
@@ -213,7 +195,7 @@ func (sg *stage) flushLater(f *flushTask) {
 		t = sg.orderOf(f.part).enter(t)
 	}
 	switch {
-	case sg.lanes == perPart && !f.step.node.across:
+	case sg.lanes == perPart:
 		set.Put(0, t)
 	case sg.lanes == perGroup && f.step.keyed():
 		set.Put(f.group, t)
@@ -223,7 +205,7 @@ func (sg *stage) flushLater(f *flushTask) {
 }
 
 // keyed reports whether the step collects by key rather than by partition.
-func (st *step) keyed() bool { return (st.group == byKey || st.group == byFunc) && !st.node.across }
+func (st *step) keyed() bool { return st.group == byKey || st.group == byFunc }
 
 // groupOf is what the step collects an element under.
 func (st *step) groupOf(w *worker, r *record) uint64 {
@@ -237,9 +219,4 @@ func (st *step) groupOf(w *worker, r *record) uint64 {
 }
 
 // batchOf is the step's open batches for elements of p.
-func (st *step) batchOf(p *part) batch {
-	if st.node.across {
-		p = st.run.whole
-	}
-	return p.state[st.state].(batch)
-}
+func (st *step) batchOf(p *part) batch { return p.state[st.state].(batch) }

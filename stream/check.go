@@ -219,7 +219,7 @@ func (c *checker) group(n *node, cur grouping, lostBy, batched *node) {
 		c.say(n.label(), fmt.Sprintf("above it order is kept %v only, which is not enough", cur),
 			"put the coarser grouping first, or say Ungroup in between to accept that")
 	}
-	if batched != nil && (n.group == byKey || batched.across && n.group == byPartition) {
-		c.say(n.label(), "a batch from above has no one key or partition", "group above the Batch, or use GroupBy with a key of the batch")
+	if batched != nil && n.group == byKey {
+		c.say(n.label(), "a batch from above has no one key", "group above the Batch, or use GroupBy with a key of the batch")
 	}
 }

@@ -1,20 +1,13 @@
 package stream
 
-import "slices"
-
 // commits checks what the guarantee rests on.
 func (c *checker) commits() {
-	var commit, across *node
-	for i, n := range c.nodes {
+	var commit *node
+	for _, n := range c.nodes {
 		switch {
-		case n.kind == kindBatch && n.across:
-			across = n
 		case n.kind == kindPolicy && n.policy.kind == haltPolicy:
 			if commit != nil && commit.kind == kindCommit {
 				c.say(n.word, "below a commit there is no record left to freeze", "put it above "+commit.word)
-			}
-			if across != nil {
-				c.say(n.word, "below a batch across partitions it cannot say which partition to freeze", "leave AcrossPartitions out")
 			}
 		case n.kind == kindCommit, n.kind == kindTransact:
 			if commit != nil {
@@ -22,9 +15,6 @@ func (c *checker) commits() {
 			}
 			if c.info.NoCommit != "" && (n.kind == kindCommit || n.commitsGroup()) {
 				c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "take the word out")
-			}
-			if across != nil && (&plan{nodes: c.nodes}).workBelow(i+1) {
-				c.say(n.word, "a batch across partitions cannot wait for its commits", "leave AcrossPartitions out, or commit below the work")
 			}
 			commit = n
 		}
@@ -43,9 +33,6 @@ func (c *checker) transacts() {
 		}
 		if (&plan{nodes: c.nodes}).workBelow(i + 1) {
 			c.say(n.label(), "work stands below it, which no transaction would hold", "end the chain with "+n.word)
-		}
-		if b := slices.IndexFunc(c.nodes[:i], func(b *node) bool { return b.kind == kindBatch && b.across }); b >= 0 {
-			c.say(n.label(), "a batch across partitions has no place in a partition's finished prefix", "leave AcrossPartitions out")
 		}
 		for _, p := range governing(c.nodes[i+1:]) {
 			if p.kind == skipPolicy || p.kind == deadLetterPolicy {

@@ -29,7 +29,6 @@ func (r *run) close(err error) error {
 		sg.pool.Close()
 	}
 	r.cancelWork(errors.New("the pipeline has ended"))
-	r.whole.letGo(errors.New("the pipeline has ended"))
 	if r.waitForGoroutines() {
 		r.noteUnworked()
 	}

@@ -143,9 +143,6 @@ func (n *node) detail() string {
 		if n.wait > 0 {
 			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
 		}
-		if n.across {
-			s = append(s, "across partitions")
-		}
 	case kindThrottle:
 		s = append(s, fmt.Sprintf("%g a second in bursts of %d", n.rate, n.n))
 	case kindTransact:

@@ -91,7 +91,6 @@ func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
 		"value step below": func(w *work) stream.Stream[string] { return input.Serial(pass).Map(w.echo, stream.Named("charge")) },
 		"sink":             func(w *work) stream.Stream[string] { return input.To(stuckSink{w}) },
 		"batch":            func(w *work) stream.Stream[string] { return unbatched(w, input) },
-		"batch across":     func(w *work) stream.Stream[string] { return unbatched(w, input, stream.AcrossPartitions()) },
 		"below the commit": func(w *work) stream.Stream[string] { return input.CommitEach().Serial(w.do, stream.Named("charge")) },
 		"batch below":      func(w *work) stream.Stream[string] { return unbatched(w, input.CommitEach()) },
 		"with its own time": func(w *work) stream.Stream[string] {
@@ -129,8 +128,8 @@ func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
 	}
 }
 
-func unbatched(w *work, s stream.Stream[string], opts ...stream.BatchOption) stream.Stream[string] {
-	return s.Batch(2, 0, opts...).MapSerial(func(c ctx, b []string) (string, error) { return b[0], w.do(c, b[0]) }, stream.Named("charge"))
+func unbatched(w *work, s stream.Stream[string]) stream.Stream[string] {
+	return s.Batch(2, 0).MapSerial(func(c ctx, b []string) (string, error) { return b[0], w.do(c, b[0]) }, stream.Named("charge"))
 }
 
 type stuckSink struct{ w *work }

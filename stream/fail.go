@@ -34,10 +34,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 
 // pause lets time pass without holding a worker's slot; false: the element was given up meanwhile, and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
-	stop := r.part.stopped()
-	if r.after {
-		stop = nil // what was committed is finished
-	}
+	stop := r.stopped()
 	w.lend(func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
@@ -52,7 +49,7 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 
 // goesOn gives back the hold of an element that must not be tried again, and says so.
 func (st *step) goesOn(w *worker, r *record) bool {
-	if r.Err() != nil || r.part.flags.Load()&(frozen|closing|gone) != 0 && !r.after {
+	if r.Err() != nil || r.stopping() {
 		st.leave(w, r)
 		return false
 	}

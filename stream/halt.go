@@ -30,7 +30,7 @@ func (p *part) freezeWith(f Failure, also uint32) {
 		return // it is frozen already: this record will be tried again with the others
 	}
 	for _, st := range p.run.batches {
-		st.batchOf(p).discard(p)
+		st.batchOf(p).discard()
 	}
 	p.giveUpInside()
 	p.mu.Lock()

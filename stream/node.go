@@ -48,7 +48,6 @@ type node struct {
 	n      int  // degree, batch size, commit count
 	serial bool // one at a time per group
 	wait   time.Duration
-	across bool
 	rate   float64
 	policy *policy
 	each   bool // the element that moves the watermark waits for the commit

@@ -210,7 +210,7 @@ func (p *part) letGo(cause error) bool {
 	p.gate.clear()
 	p.run.tx.letGo(p, cause)
 	for _, st := range p.run.batches {
-		st.batchOf(p).discard(p)
+		st.batchOf(p).discard()
 	}
 	p.freeAcks()
 	p.lookAgain()

@@ -144,7 +144,7 @@ func (r *run) work(ctx context.Context) error {
 			r.spawn(func() {
 				d.pump()
 				d.through()
-				r.settle(r.whole)
+				r.settleAll()
 			})
 		}
 	}
@@ -188,16 +188,12 @@ func (r *run) beginDrain(cause error) {
 	r.deadline = time.Now().Add(r.opts.drain)
 	r.mu.Unlock()
 	r.state.Or(draining)
-	r.whole.raise(closing)
 	ps := r.all()
 	for _, p := range ps {
 		p.shut()
 	}
 	r.state.Or(shut)
-	for _, p := range ps {
-		r.settle(p)
-	}
-	r.settle(r.whole)
+	r.settleAll()
 	r.emit(Draining{cause})
 }
 
@@ -210,10 +206,7 @@ func (r *run) pastDrain() <-chan time.Time {
 func (r *run) finishAll(ctx context.Context) error {
 	r.state.Or(finishing)
 	ps := r.all()
-	for _, p := range ps {
-		r.settle(p)
-	}
-	r.settle(r.whole)
+	r.settleAll()
 	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))

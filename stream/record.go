@@ -33,6 +33,7 @@ type joint struct {
 	holds     atomic.Int32
 	abandoned atomic.Bool
 	subset    func(batch any, keep []int) (any, bool) // the batch of these members alone
+	mixed     bool                                    // members are of several partitions: it goes on for as long as one of them does
 }
 
 // values is what a slab carries: records of a type that the run has forgotten.
@@ -179,11 +180,41 @@ func (r *record) abandon() {
 
 // dropped reports whether what is left to do for the record must not be begun: its partition is frozen or gone.
 func (r *record) dropped() bool {
+	if r.joint != nil && r.joint.mixed {
+		return r.leaves((*record).dropped) // all of them are
+	}
 	f := r.part.flags.Load()
 	if r.after {
 		return f&(aborted) != 0
 	}
 	return f&(frozen|gone|expired|aborted) != 0
+}
+
+// counts reports whether what comes of the record still counts: its context has not ended.
+func (r *record) counts() bool {
+	return r.after || r.part.flags.Load()&(expired|gone) == 0 || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
+}
+
+// stopped is closed when waits for the record must be given up.
+func (r *record) stopped() <-chan struct{} {
+	switch {
+	case r.after:
+		return nil // what was committed is finished
+	case r.joint != nil && r.joint.mixed:
+		return r.part.run.sourceCtx.Done()
+	}
+	return r.part.stopped()
+}
+
+// stopping reports whether a wait for the record must not be followed by another attempt.
+func (r *record) stopping() bool {
+	switch {
+	case r.after:
+		return false
+	case r.joint != nil && r.joint.mixed:
+		return r.dropped() || r.part.run.state.Load()&draining != 0
+	}
+	return r.part.flags.Load()&(frozen|closing|gone) != 0
 }
 
 // leaves yields the source records of an element, oldest first.
@@ -232,7 +263,7 @@ func (r *record) offset() int64 { return r.slab.Tickets[r.i].Offset }
 
 // The context of a record is its partition's; below a commit it is the run's, since what was committed is finished even on a lost partition.
 func (r *record) base() context.Context {
-	if r.after {
+	if r.after || r.joint != nil && r.joint.mixed {
 		return r.part.run.workCtx
 	}
 	return r.part.ctx

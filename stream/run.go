@@ -33,7 +33,6 @@ type run struct {
 	finish    finish
 	committer *committer    // nil: no CommitEach, no CommitEvery
 	tx        *transactions // nil: no CommitWith
-	whole     *part         // stands for all partitions, for batches across them
 	park      lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	writers   *writers
@@ -108,7 +107,6 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	}
 	r.forgets = !p.gated && r.tx == nil
 	r.makeStages()
-	r.whole = r.newPart(Assignment{Committed: -1}, 0)
 	return r
 }
 

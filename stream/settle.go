@@ -29,26 +29,27 @@ func (r *run) settle(p *part) {
 	state := r.state.Load()
 	flags := p.flags.Load()
 	if state&(draining|finishing) != 0 || flags&(closing|gone) != 0 || p.blocked() {
-		for _, st := range r.batches { // below one across partitions, what a partition waits for is collected in the whole
-			if st.batchOf(p).schedule() || p != r.whole && st.batchOf(r.whole).schedule() {
+		for _, st := range r.batches {
+			if st.batchOf(p).schedule() {
 				return
 			}
 		}
 	}
-	if p == r.whole && state&(draining|finishing) == 0 {
-		for _, q := range r.all() { // any of them may wait for what is below the flush that has ended
-			r.settle(q)
-		}
+	r.dryOut()
+}
+
+// settleAll is settle for every partition, and for a run that has none.
+func (r *run) settleAll() {
+	for _, p := range r.all() {
+		r.settle(p)
 	}
-	if state&(shut|finishing) != 0 {
-		r.dryOut()
-	}
+	r.dryOut()
 }
 
 // blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
 func (p *part) blocked() bool {
 	flags := p.flags.Load()
-	if p == p.run.whole || flags&^sealed != 0 {
+	if flags&^sealed != 0 {
 		return false
 	}
 	n, _ := p.room()
@@ -57,8 +58,11 @@ func (p *part) blocked() bool {
 
 // dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
 func (r *run) dryOut() {
+	if !r.counts || r.state.Load()&(shut|finishing) == 0 {
+		return
+	}
 	stirs := r.stirs.Load()
-	all := slices.Concat([]*part{r.whole}, r.all(), r.fading())
+	all := slices.Concat(r.all(), r.fading())
 	if anyMoving(all) {
 		return // its last task comes here again
 	}

@@ -44,7 +44,7 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 		default:
 			err = call(r, v, u, f)
 		}
-		if err == nil && r.part.flags.Load()&(expired|gone) == 0 || err == nil && r.after {
+		if err == nil && r.counts() {
 			return r
 		}
 		if err == nil { // too late: its context had ended
@@ -211,7 +211,7 @@ func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *re
 
 // join is a batch of some of the members of r.
 func (r *record) join(members []int) *record {
-	j := &joint{subset: r.joint.subset}
+	j := &joint{subset: r.joint.subset, mixed: r.joint.mixed}
 	for _, i := range members {
 		j.members = append(j.members, r.joint.members[i])
 	}

@@ -40,7 +40,8 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 // Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
-	var part *part
+	var part *part // the first one: its end is the end of the joined element
+	mixed := false
 	for _, m := range append([]Elem[T]{e}, more...) {
 		if !m.t.use() {
 			continue
@@ -49,7 +50,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		if part == nil {
 			part = m.t.r.part
 		} else if m.t.r.part != part {
-			part = part.run.whole
+			mixed = true
 		}
 	}
 	if len(j.members) == 0 {
@@ -57,7 +58,8 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	}
 	after := j.members[0].after
 	j.holds.Store(1)
-	if run := part.run; part == run.whole && run.plan.gated && !after {
+	j.mixed = mixed
+	if run := part.run; mixed && run.plan.gated && !after {
 		j.abandoned.Store(true)
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s, which cannot wait for its commits: join within a partition, or commit below the work",
 			e.t.door.st.name, run.plan.commit.word))
