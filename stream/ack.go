@@ -39,7 +39,7 @@ func (p *part) acked(offset int64) {
 	for _, ch := range free {
 		close(ch)
 	}
-	p.gate.open(offset)
+	p.openGate(offset)
 	p.wakeSource() // what has passed may be through already, and found that it was still counted as waiting
 }
 

@@ -13,10 +13,8 @@ import (
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
 	p := &part{run: r, tp: a.TopicPartition, epoch: epoch, wake: a.Wake, again: a.Again, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
-		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
-		state: make([]any, len(r.steps))}
-	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
-	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
+		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
+	p.led.Rest = p.atRest
 	if r.forgets {
 		p.led.Forget = func(payload any) { payload.(values).forget() }
 	}
@@ -27,6 +25,18 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		p.led.Finished = func() { r.tx.count(p) }
 		p.turn.from = a.Next
 	}
+	r.furnish(p)
+	if r.plan.gated {
+		p.tail = r.newTail(p)
+	}
+	return p
+}
+
+// furnish gives a partition its lanes, and what its steps keep.
+func (r *run) furnish(p *part) {
+	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
+	p.led.Watched = p.ticketRests
+	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]*reorder, len(r.stages)), make([]any, len(r.steps))
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
 		if sg.plan.keepOrder {
@@ -38,7 +48,6 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 			p.state[st.state] = n.keep(st, p)
 		}
 	}
-	return p
 }
 
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
@@ -99,44 +108,10 @@ func (r *run) lose(err error, ps []*part) {
 			continue
 		}
 		r.drop(p)
-		r.fade(p)
+		r.leaveTail(p)
 		totals, _ := p.totals()
 		r.emit(Lost{p.tp, p.epoch, err, totals})
 		r.settle(p)
-	}
-}
-
-// fade keeps a partition that was let go in sight as long as work below a commit is left of it.
-func (r *run) fade(p *part) {
-	r.mu.Lock()
-	r.faded = slices.DeleteFunc(r.faded, func(q *part) bool { return q.after.Load() == 0 })
-	if p.after.Load() > 0 {
-		r.faded = append(r.faded, p)
-	}
-	r.mu.Unlock()
-}
-
-func (r *run) fading() []*part {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.faded)
-}
-
-// finishFaded waits until what was committed of partitions that were let go is finished too, or the drain is over.
-func (r *run) finishFaded() {
-	ctx, cancel := r.drainTime(context.Background())
-	defer cancel()
-	for _, p := range r.fading() {
-		r.settle(p)
-		for p.after.Load() > 0 {
-			select {
-			case <-p.rested:
-				continue
-			case <-ctx.Done():
-				p.flags.Or(aborted)
-			}
-			break
-		}
 	}
 }
 
@@ -162,7 +137,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 			continue // it was lost meanwhile
 		}
 		r.drop(p)
-		r.fade(p)
+		r.leaveTail(p)
 		totals, _ := p.totals()
 		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}
@@ -210,10 +185,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
-	patience := handlerGrace
-	if r.crippled.Err() != nil {
-		patience = stuckGrace // for those that heed their context
-	}
+	patience := r.patience()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if !calm {
@@ -232,17 +204,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 		p.gate.clear()
 		r.settle(p)
 	}
-	if !r.await(ctx, ps, (*part).quiet) && r.plan.gated {
-		for _, p := range ps {
-			p.flags.Or(aborted)
-		}
-		if calm {
-			for _, p := range ps {
-				p.flags.Or(expired)
-				p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
-			}
-		}
-	}
+	r.await(ctx, tailsOf(ps), (*part).finished) // those that are not go on, to be waited for when the run ends
 }
 
 // commitTime is what the last commit of a drain has at least.

@@ -18,7 +18,7 @@ func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration) Strea
 	n.link = func(w *worker, st *step, next any) any {
 		nx := next.(push[B])
 		emit := func(w *worker, group uint64, b *bundle[T]) {
-			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}, after: b.recs[0].after}
+			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}}
 			r.joint.holds.Store(1)
 			if w.stops(r) { // a flush is no licence to overtake
 				r.abandon()
@@ -156,17 +156,8 @@ func (bs *bundles[T]) discard() {
 	var drop []*record
 	bs.mu.Lock()
 	for g, b := range bs.open {
-		keptVals, kept := b.vals[:0:0], b.recs[:0:0]
-		for i, r := range b.recs {
-			if r.dropped() { // below a commit, a partition's end is not its records'
-				drop = append(drop, r)
-			} else {
-				keptVals, kept = append(keptVals, b.vals[i]), append(kept, r)
-			}
-		}
-		if b.vals, b.recs = keptVals, kept; len(kept) == 0 {
-			bs.remove(g, b)
-		}
+		drop = append(drop, b.recs...)
+		bs.remove(g, b)
 	}
 	bs.mu.Unlock()
 	for _, r := range drop {

@@ -29,9 +29,7 @@ func (r *run) close(err error) error {
 		sg.pool.Close()
 	}
 	r.cancelWork(errors.New("the pipeline has ended"))
-	if r.waitForGoroutines() {
-		r.noteUnworked()
-	}
+	r.noteTails(!r.waitForGoroutines())
 	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
 	return err
 }
@@ -60,15 +58,6 @@ func (r *run) waitForGoroutines() bool {
 	case <-timer.C:
 		r.noteRunning()
 		return false
-	}
-}
-
-// noteUnworked remembers what was passed on below a commit in the very moment in which the workers who would have come for it ended.
-func (r *run) noteUnworked() {
-	for _, p := range r.fading() {
-		if n := p.after.Load(); n > 0 {
-			r.note(fmt.Sprintf("%v: %d records (committed already: they are lost)", p.tp, n))
-		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (st *step) leave(w *worker, r *record) {
 		w.slot.left = true
 	}
 	r.leaves(func(l *record) bool {
-		if !l.after && l.part.flags.Load()&closing != 0 {
+		if l.part.flags.Load()&closing != 0 && l.part.above == nil {
 			l.part.giveUpFrom(l.offset())
 		}
 		return true

@@ -152,11 +152,7 @@ func (typeOf[T]) finish(_ *worker, end finish) any {
 
 func (typeOf[T]) gate(to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
-		group, val := w.group, *v
-		r.part.gate.enter(r, func(after *record) {
-			id := to.groupOf(group, after)
-			to.put(nil, after, id, &newElem(after, id, val).Task)
-		})
+		r.part.enterGate(waiter{to: to, elem: newElem(r, to.idOf(w, r), *v)})
 	})
 }
 

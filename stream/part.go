@@ -17,13 +17,14 @@ const (
 	closing                      // revoked or draining: what has begun goes on, nothing behind it begins
 	gone                         // let go or lost: nothing is begun, nothing counts
 	expired                      // the drain is over: the records' contexts have ended, what their handlers return no longer counts
-	aborted                      // the run is over: not even what was committed already is begun
 	unwritten                    // nothing more of it goes into a transaction: one has halted it, or failed the pipeline; never without frozen or closing
 )
 
 // part is one assignment of one partition: its ledger, its lanes, its budget.
 type part struct {
 	run    *run
+	above  *part // of a tail: the partition whose gate it stands below
+	tail   *part // what stands below its gate; nil: nothing does
 	tp     TopicPartition
 	epoch  int32
 	ctx    context.Context // its records' context
@@ -37,7 +38,6 @@ type part struct {
 	state  []any         // by step.state: what batches, ordered steps and dead letters keep
 	orders []*reorder    // by stage, where it keeps order
 	moving atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
-	after  atomic.Int64  // records below a commit that are not through
 	kept   atomic.Int64  // records whose results are held back for a transaction
 	turn   turn          // with its transactions
 	full   atomic.Bool   // the source found no room and waits for wake
@@ -78,7 +78,7 @@ func (p *part) room() (records int, bytes int64) {
 		return 0, 0
 	}
 	held, pinned := p.led.Held()
-	held += int(p.after.Load() + p.gate.held.Load() + p.kept.Load())
+	held += p.below() + int(p.kept.Load())
 	limit, share := p.run.opts.records, p.run.share()
 	if held == 0 {
 		return limit, max(share, 1)
@@ -144,17 +144,14 @@ func (p *part) relieve() {
 	}
 }
 
-func (p *part) afterDone() {
-	left := p.after.Add(-1)
-	p.wakeSource()
-	if left == 0 {
-		p.lookAgain()
+// below is how many records wait at the gate, or are in the tail.
+func (p *part) below() int {
+	if p.tail == nil {
+		return 0
 	}
-}
-
-// lostAfter notes a record that was committed and could not be finished.
-func (p *part) lostAfter(r *record) {
-	p.run.noteLost(r.meta())
+	waiting := int(p.gate.held.Load()) // first: what passes the gate is in the tail before it is no longer counted here
+	held, _ := p.tail.led.Held()
+	return waiting + held
 }
 
 // stopped is closed when waits must be given up.
@@ -224,9 +221,6 @@ func (p *part) calm() bool {
 	p.mu.Unlock()
 	return !ending && p.led.AtRest() // in this order: what the end of a halt has put back is held before it is over
 }
-
-// quiet reports whether nothing of the partition is held by anybody, and nothing below a commit is left.
-func (p *part) quiet() bool { return p.led.AtRest() && p.after.Load() == 0 }
 
 // unfinished lists what has begun, or could not be, up to limit, and how many there are.
 func (p *part) unfinished(limit int) (metas []Meta, n int) {

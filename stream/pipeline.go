@@ -174,7 +174,7 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	r.revoke(context.Background(), r.all()) // what the source left
-	r.finishFaded()
+	r.finishTails()
 	return err
 }
 
@@ -207,14 +207,14 @@ func (r *run) finishAll(ctx context.Context) error {
 	r.state.Or(finishing)
 	ps := r.all()
 	r.settleAll()
-	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
+	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))
 		}
 	}
 	halted := r.halts()
 	r.revoke(context.Background(), ps)
-	r.finishFaded()
+	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
 		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
 	}

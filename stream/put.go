@@ -9,10 +9,6 @@ import (
 // put hands one element to the stage. w may be nil.
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
-	if w != nil && r.after && r.dropped() { // the run is over, and nobody may come for it: it is named
-		r.abandon()
-		return
-	}
 	if sg.run.counts {
 		p.starts(1)
 	}

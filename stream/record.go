@@ -13,8 +13,7 @@ import (
 // record is one element's lineage and ticket, and the context its handlers get: none is ever built per element. It is one of
 //
 //   - a source record: slab and i say where it lies and which ticket is its;
-//   - a batch: joint has its members, whose holds it took over;
-//   - what is left of a record below a commit: after is set, the ticket is done, and only the drain still waits for it.
+//   - a batch: joint has its members, whose holds it took over.
 //
 // A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each exactly once.
 type record struct {
@@ -23,7 +22,6 @@ type record struct {
 	slab  *ledger.Slab
 	i     int32
 	heard uint16 // by which observers, a bit each; written when work on it begins
-	after bool
 	joint *joint
 }
 
@@ -133,49 +131,39 @@ func (r *record) groupID() uint64 { return 0 }
 func (r *record) owner() *part    { return r.part }
 
 func (r *record) retain() {
-	switch {
-	case r.joint != nil:
+	if r.joint != nil {
 		r.joint.holds.Add(1)
-	case r.after:
-		r.part.after.Add(1)
-	default:
-		r.slab.Tickets[r.i].Retain()
+		return
 	}
+	r.slab.Tickets[r.i].Retain()
 }
 
 // done gives one hold back: nothing more is to be done for the element.
 func (r *record) done() {
-	switch {
-	case r.joint != nil:
-		if r.joint.holds.Add(-1) != 0 {
-			return
-		}
-		for _, m := range r.joint.members {
-			if r.joint.abandoned.Load() {
-				m.abandon()
-			} else {
-				m.done()
-			}
-		}
-	case r.after:
-		r.part.afterDone()
-	default:
+	if r.joint == nil {
 		r.slab.Tickets[r.i].Done()
+		return
+	}
+	if r.joint.holds.Add(-1) != 0 {
+		return
+	}
+	for _, m := range r.joint.members {
+		if r.joint.abandoned.Load() {
+			m.abandon()
+		} else {
+			m.done()
+		}
 	}
 }
 
 // abandon gives one hold back and leaves the record unfinished: it stays uncommitted.
 func (r *record) abandon() {
-	switch {
-	case r.joint != nil:
-		r.joint.abandoned.Store(true)
-		r.done()
-	case r.after:
-		r.part.lostAfter(r)
-		r.part.afterDone()
-	default:
+	if r.joint == nil {
 		r.slab.Tickets[r.i].Abandon()
+		return
 	}
+	r.joint.abandoned.Store(true)
+	r.done()
 }
 
 // dropped reports whether what is left to do for the record must not be begun: its partition is frozen or gone.
@@ -183,24 +171,17 @@ func (r *record) dropped() bool {
 	if r.joint != nil && r.joint.mixed {
 		return r.leaves((*record).dropped) // all of them are
 	}
-	f := r.part.flags.Load()
-	if r.after {
-		return f&(aborted) != 0
-	}
-	return f&(frozen|gone|expired|aborted) != 0
+	return r.part.flags.Load()&(frozen|gone|expired) != 0
 }
 
 // counts reports whether what comes of the record still counts: its context has not ended.
 func (r *record) counts() bool {
-	return r.after || r.part.flags.Load()&(expired|gone) == 0 || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
+	return r.part.flags.Load()&(expired|gone) == 0 || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
 }
 
 // stopped is closed when waits for the record must be given up.
 func (r *record) stopped() <-chan struct{} {
-	switch {
-	case r.after:
-		return nil // what was committed is finished
-	case r.joint != nil && r.joint.mixed:
+	if r.joint != nil && r.joint.mixed {
 		return r.part.run.sourceCtx.Done()
 	}
 	return r.part.stopped()
@@ -208,10 +189,7 @@ func (r *record) stopped() <-chan struct{} {
 
 // stopping reports whether a wait for the record must not be followed by another attempt.
 func (r *record) stopping() bool {
-	switch {
-	case r.after:
-		return false
-	case r.joint != nil && r.joint.mixed:
+	if r.joint != nil && r.joint.mixed {
 		return r.dropped() || r.part.run.state.Load()&draining != 0
 	}
 	return r.part.flags.Load()&(frozen|closing|gone) != 0
@@ -261,9 +239,9 @@ func (r *record) key() []byte {
 
 func (r *record) offset() int64 { return r.slab.Tickets[r.i].Offset }
 
-// The context of a record is its partition's; below a commit it is the run's, since what was committed is finished even on a lost partition.
+// The context of a record is its partition's.
 func (r *record) base() context.Context {
-	if r.after || r.joint != nil && r.joint.mixed {
+	if r.joint != nil && r.joint.mixed {
 		return r.part.run.workCtx
 	}
 	return r.part.ctx

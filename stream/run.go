@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ type run struct {
 	batches   []*step // in chain order
 	holders   []*step // batches and Transforms, in chain order: what may keep elements
 	counts    bool    // tasks in motion are counted, for the holders
-	forgets   bool    // finished records are done with; below a commit, and held back for a transaction, they outlive their tickets
+	forgets   bool    // finished records are done with; in a tail, and held back for a transaction, they outlive their tickets
 	finish    finish
 	committer *committer    // nil: no CommitEach, no CommitEvery
 	tx        *transactions // nil: no CommitWith
@@ -64,7 +63,7 @@ type run struct {
 	mu       sync.Mutex // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
-	faded    []*part // let go, with work below a commit still to finish
+	tails    []*part // of partitions that were let go
 	epochs   map[TopicPartition]int32
 	failure  error
 	left     []string // what was left unfinished, for the error
@@ -205,11 +204,6 @@ func (r *run) setOnline(err error) {
 	r.mu.Lock()
 	r.online = err
 	r.mu.Unlock()
-}
-
-// noteLost remembers a record that was committed and could not be finished.
-func (r *run) noteLost(m Meta) {
-	r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
 }
 
 const notesMax = 8

@@ -21,21 +21,31 @@ func (p *part) endedN(n int) {
 }
 
 // settle flushes what a settled partition keeps back, one holder at a time and the uppermost first, if nothing more will come by itself: because
-// it drains, because the source has no more, or because its budget is full.
+// it drains, because the source has no more, or because its budget is full. Its tail comes after it.
 func (r *run) settle(p *part) {
-	if !r.counts || p.moving.Load() != 0 {
+	if !r.counts {
 		return
 	}
-	state := r.state.Load()
-	flags := p.flags.Load()
-	if state&(draining|finishing) != 0 || flags&(closing|gone) != 0 || p.blocked() {
-		for _, st := range r.batches {
-			if st.batchOf(p).schedule() {
-				return
-			}
-		}
+	if p.above != nil {
+		p = p.above
+	}
+	if p.moving.Load() != 0 || r.ends(p) && r.flush(p) {
+		return
+	}
+	if t := p.tail; t != nil && (t.moving.Load() != 0 || r.ends(p) && r.flush(t)) {
+		return
 	}
 	r.dryOut()
+}
+
+// ends reports whether nothing more comes to what the partition keeps back, for now or for good.
+func (r *run) ends(p *part) bool {
+	return r.state.Load()&(draining|finishing) != 0 || p.flags.Load()&(closing|gone) != 0 || p.blocked()
+}
+
+// flush has the first batch that holds something of p passed on; false: none does.
+func (r *run) flush(p *part) bool {
+	return slices.ContainsFunc(r.batches, func(st *step) bool { return st.batchOf(p).schedule() })
 }
 
 // settleAll is settle for every partition, and for a run that has none.
@@ -43,13 +53,15 @@ func (r *run) settleAll() {
 	for _, p := range r.all() {
 		r.settle(p)
 	}
+	for _, t := range r.leftTails() {
+		r.settle(t)
+	}
 	r.dryOut()
 }
 
 // blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
 func (p *part) blocked() bool {
-	flags := p.flags.Load()
-	if flags&^sealed != 0 {
+	if p.flags.Load()&^sealed != 0 {
 		return false
 	}
 	n, _ := p.room()
@@ -62,16 +74,19 @@ func (r *run) dryOut() {
 		return
 	}
 	stirs := r.stirs.Load()
-	all := slices.Concat(r.all(), r.fading())
-	if anyMoving(all) {
+	ps := r.all()
+	tails := slices.Concat(tailsOf(ps), r.leftTails())
+	if anyMoving(ps) || anyMoving(tails) {
 		return // its last task comes here again
 	}
 	gates := r.plan.gated
 	for _, st := range r.holders {
-		if gates && r.plan.steps[st.node].below {
-			if gates = false; r.gatesWait(all) || r.stirs.Load() != stirs {
+		holding := ps
+		if r.plan.steps[st.node].below {
+			if gates && (gatesWait(ps) || r.stirs.Load() != stirs) {
 				return // the last commit, or the last task, comes here again
 			}
+			gates, holding = false, tails
 		}
 		if d := st.stage.doorway; d != nil && d.st == st {
 			d.shut()
@@ -80,13 +95,13 @@ func (r *run) dryOut() {
 			}
 			continue
 		}
-		for _, p := range all {
+		for _, p := range holding {
 			if st.batchOf(p).schedule() {
 				return
 			}
 		}
 	}
-	if gates && r.gatesWait(all) || r.stirs.Load() != stirs {
+	if gates && gatesWait(ps) || r.stirs.Load() != stirs {
 		return // what was seen empty may have been filled, and emptied, behind our back
 	}
 	r.mu.Lock()
@@ -101,7 +116,7 @@ func anyMoving(ps []*part) bool {
 	return slices.ContainsFunc(ps, func(p *part) bool { return p.moving.Load() != 0 })
 }
 
-func (r *run) gatesWait(ps []*part) bool {
+func gatesWait(ps []*part) bool {
 	for _, p := range ps {
 		if p.flags.Load()&gone == 0 && !p.gate.empty() {
 			return true

@@ -61,7 +61,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 func (p *part) snapshot() PartitionState {
 	held, pinned := p.led.Held()
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: "open", Watermark: p.led.Watermark(),
-		InFlight: held + int(p.after.Load()+p.gate.held.Load()), Bytes: pinned, Lag: -1}
+		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
 	switch f := p.flags.Load(); {
 	case f&closing != 0:
 		s.State = "draining"

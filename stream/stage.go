@@ -134,7 +134,7 @@ func (sg *stage) admits(w *worker, r *record) bool {
 // drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
 // all that has begun, or what was before it in its lane was given up.
 func (sg *stage) drops(w *worker, r *record, flags uint32) bool {
-	return w.stops(r) || flags&closing != 0 && !r.after && sg.index == 0 && r.offset() > r.part.frontier()
+	return w.stops(r) || flags&closing != 0 && sg.index == 0 && r.offset() > r.part.frontier()
 }
 
 // bulk is the work of a pool that takes what a lane has queued in one call (To).

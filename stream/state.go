@@ -39,10 +39,10 @@ func stateAt[S any](p *part, key any, fresh *S) *S {
 
 // OnRest calls f when the record of the element that ctx was handed with has come to rest: finished (true), which is when it counts for the
 // watermark, or given back unfinished (false), which is when it will be worked on again, here or by another member. For a batch, f is called for each record.
-// It must be called before the handler returns; f must be short. false: ctx is not a handler's, or its record is finished already (below a commit).
+// It must be called before the handler returns; f must be short. Below CommitBefore it is the work there that has finished. false: ctx is not a handler's.
 func OnRest(ctx context.Context, f func(finished bool)) bool {
 	r, ok := ctx.Value(lineageKey{}).(*record)
-	if !ok || r.after {
+	if !ok {
 		return false
 	}
 	r.leaves(func(l *record) bool {

@@ -80,7 +80,7 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 // attempt writes what of todo is not written yet, and notes what failed.
 func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	out := make([]Out[T], 0, len(todo))
-	all := &record{part: todo[0].r.part, joint: &joint{}, after: todo[0].r.after} // what MetasOf finds in the sink's context
+	all := &record{part: todo[0].r.part, joint: &joint{}} // what MetasOf finds in the sink's context
 	for _, e := range todo {
 		if !e.written {
 			out = append(out, Out[T]{*e.v, e.r.meta()})

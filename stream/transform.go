@@ -56,15 +56,14 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	if len(j.members) == 0 {
 		return e
 	}
-	after := j.members[0].after
 	j.holds.Store(1)
 	j.mixed = mixed
-	if run := part.run; mixed && run.plan.gated && !after {
+	if run := part.run; mixed && part.tail != nil {
 		j.abandoned.Store(true)
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s, which cannot wait for its commits: join within a partition, or commit below the work",
 			e.t.door.st.name, run.plan.commit.word))
 	}
-	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j, after: after}, e.t.group)}
+	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j}, e.t.group)}
 }
 
 // Drop says that nothing more is to be done for the element: it is done.
@@ -199,7 +198,7 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	return t
 }
 
-// giveUp gives back what f holds of p alone; below a commit it is kept, what was committed is finished.
+// giveUp gives back what f holds of p alone.
 func (d *doorway) giveUp(p *part) {
 	d.mu.Lock()
 	ts := d.of(p)
@@ -213,10 +212,10 @@ func (d *doorway) giveUp(p *part) {
 	}
 }
 
-// of is what f holds of p alone, above a commit. The caller holds mu.
+// of is what f holds of p alone. The caller holds mu.
 func (d *doorway) of(p *part) (ts []*doorTicket) {
 	for t := range d.held {
-		if !t.r.after && t.r.leaves(func(l *record) bool { return l.part == p }) {
+		if t.r.leaves(func(l *record) bool { return l.part == p }) {
 			ts = append(ts, t)
 		}
 	}

@@ -42,7 +42,7 @@ func (w *worker) poison() {
 // its lane was given up while the partition was closing.
 func (w *worker) stops(r *record) bool {
 	flags := r.part.flags.Load()
-	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && !r.after && w.Worker != nil && (w.left || w.Poisoned()))
+	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && w.Worker != nil && (w.left || w.Poisoned()))
 }
 
 // keyOf is the key's lane, known already where the worker's own stage has it.
