@@ -14,17 +14,9 @@ import (
 func (r *run) newPart(a Assignment, epoch int32) *part {
 	p := &part{run: r, tp: a.TopicPartition, epoch: epoch, wake: a.Wake, again: a.Again, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
-	p.led.Rest = p.atRest
-	if r.forgets {
-		p.led.Forget = func(payload any) { payload.(values).forget() }
-	}
-	switch {
-	case r.committer != nil:
-		p.led.Finished = r.committer.count
-	case r.tx != nil:
-		p.led.Finished = func() { r.tx.count(p) }
-		p.turn.from = a.Next
-	}
+	p.led.Rest = p.changed
+	p.turn.from = a.Next
+	r.commits.begin(p, &p.led)
 	r.furnish(p)
 	if r.plan.gated {
 		p.tail = r.newTail(p)
@@ -51,7 +43,7 @@ func (r *run) furnish(p *part) {
 }
 
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
-	as, err := r.tx.restored(ctx, as)
+	as, err := r.commits.restored(ctx, as)
 	if err != nil {
 		return nil, err
 	}
@@ -75,16 +67,16 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	}
 	r.list = list
 	r.online = nil
-	stopped := r.state.Load()&draining != 0
+	stopped := r.phase() >= stopping
 	r.mu.Unlock()
 	for _, p := range ps {
 		if stopped {
-			p.raise(closing)
+			p.rise(draining)
 		}
 		r.emit(Assigned{p.tp, p.next, p.epoch})
 	}
 	for _, p := range list {
-		r.settle(p) // shares have shrunk
+		p.changed() // shares have shrunk
 	}
 	return ps, nil
 }
@@ -98,7 +90,7 @@ func (r *run) drop(p *part) {
 	left := r.list
 	r.mu.Unlock()
 	for _, q := range left {
-		q.wakeSource() // shares have grown
+		q.changed() // shares have grown
 	}
 }
 
@@ -111,13 +103,13 @@ func (r *run) lose(err error, ps []*part) {
 		r.leaveTail(p)
 		totals, _ := p.totals()
 		r.emit(Lost{p.tp, p.epoch, err, totals})
-		r.settle(p)
+		r.settleAll() // the others may be all that a Transform waits for
 	}
 }
 
 // revoke drains partitions, commits them, and lets them go.
 func (r *run) revoke(ctx context.Context, ps []*part) {
-	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.flags.Load()&gone != 0 })
+	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.status().isReleased() })
 	if len(ps) == 0 {
 		return
 	}
@@ -174,14 +166,14 @@ func later(ctx context.Context, t time.Time) time.Time {
 // a moment to notice, and commits what there is.
 func (r *run) complete(ctx context.Context, ps []*part) {
 	for _, p := range ps {
-		r.settle(p)
+		p.changed()
 	}
 	calm := r.calmDown(ctx, ps)
 	if !calm {
 		leaked := r.noteLeaks()
 		for _, p := range ps {
 			r.noteHeld(p, leaked)
-			p.flags.Or(expired)
+			p.rise(cancelled)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
@@ -190,19 +182,19 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	defer cancel()
 	if !calm {
 		if !r.await(grace, ps, (*part).calm) && patience == handlerGrace {
-			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
+			r.stuck.Store(r.phase() >= finishing) // a revoke long before the end says nothing of those that run then
 		}
 	}
 	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
-	if err := r.commitNow(commitCtx, ps); err != nil {
-		r.tx.giveUp(ps, err)
+	if err := r.commits.now(commitCtx, ps); err != nil {
+		r.commits.giveUp(ps, err)
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
 	for _, p := range ps {
 		p.gate.clear()
-		r.settle(p)
+		p.changed()
 	}
 	r.await(ctx, tailsOf(ps), (*part).finished) // those that are not go on, to be waited for when the run ends
 }
@@ -213,7 +205,7 @@ const commitTime = 3 * time.Second
 // await waits until ok holds for each partition, nothing can change that any more, or ctx ends.
 func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 	for _, p := range ps {
-		for !ok(p) && p.flags.Load()&gone == 0 {
+		for !ok(p) && !p.status().isReleased() {
 			select {
 			case <-p.rested:
 			case <-r.dryness():

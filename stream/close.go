@@ -17,8 +17,7 @@ import (
 
 // close ends what is left and says how it went.
 func (r *run) close(err error) error {
-	r.state.Or(over)
-	r.stopCommits()
+	r.commits.stop()
 	r.stopCommit()
 	for _, sg := range r.stages {
 		if sg.doorway != nil {

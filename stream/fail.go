@@ -68,14 +68,14 @@ func (st *step) finish(w *worker, r *record) {
 // leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it: a frozen or lost partition begins nothing anyway, in
 // one that closes the lane is dead.
 func (st *step) leave(w *worker, r *record) {
-	if r.part.flags.Load()&closing != 0 {
+	if r.part.status().life() >= draining {
 		w.poison()
 	}
 	if w.slot != nil {
 		w.slot.left = true
 	}
 	r.leaves(func(l *record) bool {
-		if l.part.flags.Load()&closing != 0 && l.part.above == nil {
+		if l.part.status().life() >= draining && l.part.above == nil {
 			l.part.giveUpFrom(l.offset())
 		}
 		return true
@@ -122,7 +122,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		case haltPolicy:
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
-				l.part.freeze(fs[i])
+				l.part.freeze(fs[i], byRecord)
 				i++
 				return true
 			})
@@ -132,7 +132,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		break
 	}
 	r.leaves(func(l *record) bool { // at once, so that nothing behind it begins before the drain does
-		l.part.raise(closing)
+		l.part.rise(draining)
 		return true
 	})
 	st.fatal(fs[0])

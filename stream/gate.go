@@ -36,13 +36,13 @@ func (p *part) enterGate(w waiter) {
 		at--
 	}
 	g.waiting = slices.Insert(g.waiting, at, w)
-	g.held.Add(int64(w.size))
+	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
 	r.done()
-	p.relieve()
-	p.run.committer.look()
+	if most := int64(p.run.opts.records+1) / 2; held >= most && held-int64(w.size) < most {
+		p.changed() // so much waits that no count may ever be reached
+	}
 	p.openGate(p.committedOffset()) // where a partition begins below what is committed, no commit comes for it
-	p.wakeSource()
 }
 
 // openGate lets those pass whose offset lies below committed.

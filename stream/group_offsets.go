@@ -62,7 +62,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 	offsets, owners := map[TopicPartition]int64{}, map[TopicPartition]*part{}
 	g.mu.Lock()
 	for _, p := range ps {
-		if next, ok := g.next[p]; ok && p.flags.Load()&gone == 0 {
+		if next, ok := g.next[p]; ok && !p.status().isReleased() {
 			offsets[p.tp], owners[p.tp] = next, p
 		}
 	}
@@ -84,7 +84,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for p, next := range g.next { // what was refused is told with what comes next
-		if told, ok := offsets[p.tp]; ok && told == next || p.flags.Load()&gone != 0 {
+		if told, ok := offsets[p.tp]; ok && told == next || p.status().isReleased() {
 			delete(g.next, p)
 		}
 	}

@@ -117,10 +117,10 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.intake.Lock()
 	defer p.p.intake.Unlock()
-	if p.p.flags.Load()&(closing|gone) != 0 {
+	if p.p.status().life() != open {
 		return // not counted as read: they will be read again
 	}
-	p.p.feed(s, next) // also while it is frozen: their tasks are dropped, and put back by Resume
+	p.p.feed(s, next)
 }
 
 // Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
@@ -131,9 +131,9 @@ func (p *Partition[T]) Advance(next, end int64) {
 	p.p.next = max(p.p.next, next)
 	p.p.end = max(p.p.end, end)
 	p.p.mu.Unlock()
-	if moved && p.p.flags.Load()&(closing|gone) == 0 {
+	if moved && p.p.status().life() == open {
 		p.p.led.Advance(next)
-		p.p.run.counted(p.p)
+		p.p.run.commits.advanced(p.p)
 	}
 }
 

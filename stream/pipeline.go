@@ -136,7 +136,7 @@ func (r *run) do(ctx context.Context) error {
 
 // work runs the source and everything below it until all is finished or given up.
 func (r *run) work(ctx context.Context) error {
-	r.startCommits()
+	r.commits.start()
 	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {
 			r.spawn(d.relay)
@@ -187,12 +187,12 @@ func (r *run) beginDrain(cause error) {
 	r.mu.Lock()
 	r.deadline = time.Now().Add(r.opts.drain)
 	r.mu.Unlock()
-	r.state.Or(draining)
+	r.enter(stopping)
 	ps := r.all()
 	for _, p := range ps {
 		p.shut()
 	}
-	r.state.Or(shut)
+	r.enter(shut)
 	r.settleAll()
 	r.emit(Draining{cause})
 }
@@ -204,10 +204,10 @@ func (r *run) pastDrain() <-chan time.Time {
 
 // finishAll finishes what a source that has no more was fed; a drain may cut in.
 func (r *run) finishAll(ctx context.Context) error {
-	r.state.Or(finishing)
+	r.enter(finishing)
 	ps := r.all()
 	r.settleAll()
-	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
+	if !r.await(ctx, ps, (*part).calm) || r.commits.now(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))
 		}

@@ -171,12 +171,12 @@ func (r *record) dropped() bool {
 	if r.joint != nil && r.joint.mixed {
 		return r.leaves((*record).dropped) // all of them are
 	}
-	return r.part.flags.Load()&(frozen|gone|expired) != 0
+	return !r.part.status().begins()
 }
 
 // counts reports whether what comes of the record still counts: its context has not ended.
 func (r *record) counts() bool {
-	return r.part.flags.Load()&(expired|gone) == 0 || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
+	return r.part.status().counts() || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
 }
 
 // stopped is closed when waits for the record must be given up.
@@ -190,9 +190,9 @@ func (r *record) stopped() <-chan struct{} {
 // stopping reports whether a wait for the record must not be followed by another attempt.
 func (r *record) stopping() bool {
 	if r.joint != nil && r.joint.mixed {
-		return r.dropped() || r.part.run.state.Load()&draining != 0
+		return r.dropped() || r.part.run.phase() >= stopping
 	}
-	return r.part.flags.Load()&(frozen|closing|gone) != 0
+	return !r.part.status().waits()
 }
 
 // leaves yields the source records of an element, oldest first.

@@ -30,8 +30,7 @@ type run struct {
 	counts    bool    // tasks in motion are counted, for the holders
 	forgets   bool    // finished records are done with; in a tail, and held back for a transaction, they outlive their tickets
 	finish    finish
-	committer *committer    // nil: no CommitEach, no CommitEvery
-	tx        *transactions // nil: no CommitWith
+	commits   commits
 	park      lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	writers   *writers
@@ -59,8 +58,8 @@ type run struct {
 	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
 	workers map[*lane.Worker]*worker
 
-	state    atomic.Uint32
-	mu       sync.Mutex // guards what follows
+	stage    atomic.Uint32 // a phase
+	mu       sync.Mutex    // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
 	tails    []*part // of partitions that were let go
@@ -74,12 +73,27 @@ type run struct {
 	dried    bool
 }
 
+// phase is how far a run has come; it only rises.
+type phase uint32
+
 const (
-	draining  uint32 = 1 << iota // nothing new is begun
-	shut                         // and nothing comes in any more
-	finishing                    // the source has no more: everything is finished
-	over                         // Run is about to return
+	working   phase = iota
+	finishing       // the source has no more: everything is finished
+	stopping        // the pipeline drains: no record is started
+	shut            // and nothing comes in any more
 )
+
+func (r *run) phase() phase { return phase(r.stage.Load()) }
+
+// enter moves the run on to a phase, unless it has come further.
+func (r *run) enter(ph phase) {
+	for {
+		now := r.stage.Load()
+		if now >= uint32(ph) || r.stage.CompareAndSwap(now, uint32(ph)) {
+			return
+		}
+	}
+}
 
 var errConnecting = errors.New("the source has not connected yet")
 
@@ -91,20 +105,10 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
-	if p.commit != nil && p.commit.transact == nil {
-		r.committer = newCommitter(r, p.commit)
-	}
-	r.finish = func(_ *worker, rec *record) { rec.done() }
-	if p.commit != nil && p.commit.kind == kindCommit && p.commit.each && !p.gated {
-		r.finish = r.finishEach
-	}
 	r.makeSteps()
-	if p.commit != nil && p.commit.transact != nil {
-		if r.tx = newTransactions(r, p.commit); p.commit.each {
-			r.finish = r.tx.hold
-		}
-	}
-	r.forgets = !p.gated && r.tx == nil
+	r.commits = newCommits(r)
+	r.finish = r.commits.finish
+	r.forgets = !p.gated && (p.commit == nil || p.commit.transact == nil)
 	r.makeStages()
 	return r
 }
@@ -221,45 +225,4 @@ func (r *run) all() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list
-}
-
-// finishEach is the end of a chain with CommitEach: the element that moves the watermark holds its lane until that is committed.
-func (r *run) finishEach(w *worker, rec *record) {
-	last := map[*part]int64{}
-	if rec.joint == nil {
-		p, offset := rec.part, rec.offset()
-		rec.done()
-		r.awaitCommit(w, p, offset)
-		return
-	}
-	rec.leaves(func(l *record) bool {
-		last[l.part] = max(last[l.part], l.offset())
-		return true
-	})
-	rec.done()
-	for p, offset := range last {
-		r.awaitCommit(w, p, offset)
-	}
-}
-
-func (r *run) awaitCommit(w *worker, p *part, offset int64) {
-	mark := p.led.Watermark()
-	if mark <= offset {
-		return // something before it is unfinished: that will move the watermark over it
-	}
-	r.committer.look()
-	if ch := p.ackOf(mark); ch != nil {
-		w.lend(func() {
-			select {
-			case <-ch:
-			case <-p.ctx.Done():
-			}
-		})
-	}
-}
-
-func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
-	r.mu.Lock()
-	r.sourceCtx, r.stopSource = source, stop
-	r.mu.Unlock()
 }

@@ -16,7 +16,7 @@ func (p *part) ended() { p.endedN(1) }
 
 func (p *part) endedN(n int) {
 	if p.moving.Add(-int64(n)) == 0 {
-		p.run.settle(p)
+		p.changed()
 	}
 }
 
@@ -25,9 +25,6 @@ func (p *part) endedN(n int) {
 func (r *run) settle(p *part) {
 	if !r.counts {
 		return
-	}
-	if p.above != nil {
-		p = p.above
 	}
 	if p.moving.Load() != 0 || r.ends(p) && r.flush(p) {
 		return
@@ -40,7 +37,7 @@ func (r *run) settle(p *part) {
 
 // ends reports whether nothing more comes to what the partition keeps back, for now or for good.
 func (r *run) ends(p *part) bool {
-	return r.state.Load()&(draining|finishing) != 0 || p.flags.Load()&(closing|gone) != 0 || p.blocked()
+	return r.phase() != working || p.status().life() != open || p.blocked()
 }
 
 // flush has the first batch that holds something of p passed on; false: none does.
@@ -54,14 +51,14 @@ func (r *run) settleAll() {
 		r.settle(p)
 	}
 	for _, t := range r.leftTails() {
-		r.settle(t)
+		r.settle(t.above)
 	}
 	r.dryOut()
 }
 
 // blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
 func (p *part) blocked() bool {
-	if p.flags.Load()&^sealed != 0 {
+	if p.status()&^sourceHalted != 0 {
 		return false
 	}
 	n, _ := p.room()
@@ -70,7 +67,7 @@ func (p *part) blocked() bool {
 
 // dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
 func (r *run) dryOut() {
-	if !r.counts || r.state.Load()&(shut|finishing) == 0 {
+	if !r.counts || r.phase() != finishing && r.phase() != shut {
 		return
 	}
 	stirs := r.stirs.Load()
@@ -118,7 +115,7 @@ func anyMoving(ps []*part) bool {
 
 func gatesWait(ps []*part) bool {
 	for _, p := range ps {
-		if p.flags.Load()&gone == 0 && !p.gate.empty() {
+		if !p.status().isReleased() && !p.gate.empty() {
 			return true
 		}
 	}

@@ -62,13 +62,13 @@ func (p *part) snapshot() PartitionState {
 	held, pinned := p.led.Held()
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: "open", Watermark: p.led.Watermark(),
 		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
-	switch f := p.flags.Load(); {
-	case f&closing != 0:
+	switch st := p.status(); {
+	case st.life() != open:
 		s.State = "draining"
-	case f&(frozen|sealed) != 0:
-		s.State = "halted"
-	case f&refilling != 0:
+	case st.halted() == resuming:
 		s.State = "resuming"
+	case st.halted() != notHalted || st&sourceHalted != 0:
+		s.State = "halted"
 	}
 	if metas, _ := p.unfinished(1); len(metas) > 0 {
 		s.Oldest = metas[0]
@@ -96,7 +96,7 @@ func (p *part) totals() (t Totals, oldest time.Time) {
 	settled := p.settled // first: it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if p.run.committer != nil && !p.run.plan.gated {
+	if c := p.run.plan.commit; c != nil && c.kind == kindCommit && !p.run.plan.gated {
 		t.Uncommitted = t.Finished - settled
 	}
 	return t, oldest
@@ -138,7 +138,7 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	if r == nil {
 		return ErrNotRunning
 	}
-	if r.state.Load()&(draining|finishing) != 0 { // what has been emptied and closed must not be fed again
+	if r.phase() != working { // what has been emptied and closed must not be fed again
 		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
@@ -157,7 +157,7 @@ func (p *Pipeline) Ready() error {
 	if r == nil {
 		return ErrNotRunning
 	}
-	if r.state.Load()&draining != 0 {
+	if r.phase() >= stopping {
 		return errors.New("the pipeline is draining")
 	}
 	r.mu.Lock()

@@ -123,18 +123,18 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 
 // admits reports whether work on r begins, and notes that it does.
 func (sg *stage) admits(w *worker, r *record) bool {
-	flags := r.part.flags.Load()
-	if sg.index == 0 && sg.lanes != perPart && flags&closing == 0 { // in one lane, all that has begun lies before what has not
+	stands := r.part.status()
+	if sg.index == 0 && sg.lanes != perPart && stands.life() == open { // in one lane, all that has begun lies before what has not
 		r.slab.Tickets[r.i].Begin()
-		flags = r.part.flags.Load() // again: who raises closing looks for what has begun after that
+		stands = r.part.status() // again: a drain looks for what has started once its status is set
 	}
-	return flags == 0 || !sg.drops(w, r, flags)
+	return stands == 0 || !sg.drops(w, r, stands)
 }
 
 // drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
 // all that has begun, or what was before it in its lane was given up.
-func (sg *stage) drops(w *worker, r *record, flags uint32) bool {
-	return w.stops(r) || flags&closing != 0 && sg.index == 0 && r.offset() > r.part.frontier()
+func (sg *stage) drops(w *worker, r *record, stands status) bool {
+	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.frontier()
 }
 
 // bulk is the work of a pool that takes what a lane has queued in one call (To).

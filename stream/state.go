@@ -66,7 +66,7 @@ func (p *part) ticketRests(t *ledger.Ticket, finished bool) {
 	delete(p.onRest, t)
 	p.mu.Unlock()
 	for _, f := range fs {
-		if err := guarded(func() error { f(finished && p.flags.Load()&gone == 0); return nil }); err != nil {
+		if err := guarded(func() error { f(finished && !p.status().isReleased()); return nil }); err != nil {
 			p.run.fail(fmt.Errorf("a func given to OnRest: %w", err))
 		}
 	}

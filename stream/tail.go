@@ -17,10 +17,7 @@ import (
 func (r *run) newTail(above *part) *part {
 	t := &part{run: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	r.furnish(t)
-	t.led.Rest = func() {
-		above.wakeSource()
-		t.lookAgain()
-	}
+	t.led.Rest = t.changed
 	return t
 }
 
@@ -143,7 +140,7 @@ func (r *run) finishTails() {
 		return
 	}
 	for _, t := range tails {
-		t.raise(closing)
+		t.rise(draining)
 		t.cancel(fmt.Errorf("%v: %w", t.tp, ErrDrain))
 	}
 	grace, stop := context.WithTimeout(context.Background(), r.patience())

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // transactions is CommitWith at work: it decides when the finished prefix of which partition goes into a transaction. One goroutine decides (loop), one for
@@ -20,7 +22,7 @@ type transactions struct {
 	most    int           // partitions that take part at a time; 0: all
 	grouped *groupOffsets // nil: the transactor stores the group's offsets, or there is nowhere to
 	poke    chan struct{} // room for one: there may be something to do; never closed
-	stop    chan struct{} // closed by the run
+	stopped chan struct{} // closed by stop
 	total   atomic.Int64  // records finished since their last transaction began, of all partitions
 
 	mu      sync.Mutex              // guards what follows, and the turns of all partitions; taken before the ledger's and a results'
@@ -31,7 +33,7 @@ type transactions struct {
 
 func newTransactions(r *run, n *node) *transactions {
 	t := &transactions{run: r, st: r.steps[n], tx: n.transact, size: int64(n.n), wait: n.wait, most: n.opts.maxPartitions,
-		poke: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
+		poke: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
 	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
 		t.apart = a.PerPartition()
 	}
@@ -41,13 +43,27 @@ func newTransactions(r *run, n *node) *transactions {
 	return t
 }
 
+func (t *transactions) begin(p *part, l *ledger.Ledger) { l.Finished = func() { t.count(p) } }
+
+func (t *transactions) start() {
+	t.run.spawn(t.loop)
+	if g := t.grouped; g != nil {
+		t.run.spawn(func() { g.loop(t.stopped) })
+	}
+}
+
+func (t *transactions) stop() { close(t.stopped) }
+
+func (t *transactions) advanced(p *part) { t.count(p) }
+func (t *transactions) look(*part)       {}
+
 // count is called for each record of p that has finished, and where its position moved over none.
 func (t *transactions) count(p *part) {
 	n, all := p.turn.finished.Add(1), t.total.Add(1)
 	if n == 1 {
 		p.turn.since.Store(time.Now().UnixNano())
 	}
-	if p.flags.Load()&gone != 0 { // seen here, or letGo sees what was added
+	if p.status().isReleased() { // seen here, or letGo sees what was added
 		t.forget(p)
 		return
 	}
@@ -71,11 +87,11 @@ func (t *transactions) loop() {
 	defer timer.Stop()
 	for {
 		timer.Stop()
-		if again := t.begin(time.Now()); !again.IsZero() {
+		if again := t.begins(time.Now()); !again.IsZero() {
 			timer.Reset(time.Until(again))
 		}
 		select {
-		case <-t.stop:
+		case <-t.stopped:
 			return
 		case <-t.poke:
 		case <-timer.C:
@@ -83,8 +99,8 @@ func (t *transactions) loop() {
 	}
 }
 
-// begin starts the transactions that are due, and tells when to look again; zero: when poked.
-func (t *transactions) begin(now time.Time) (again time.Time) {
+// begins starts the transactions that are due, and tells when to look again; zero: when poked.
+func (t *transactions) begins(now time.Time) (again time.Time) {
 	all := t.run.all()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +117,7 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 	for _, p := range all {
 		tn := &p.turn
 		switch {
-		case t.under[p.tp], p.flags.Load()&(gone|unwritten) != 0:
+		case t.under[p.tp], !p.status().writes():
 		case now.Before(tn.retryAt):
 			later(tn.retryAt)
 		case t.due(p, now, later):
@@ -125,11 +141,11 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 		}
 	}
 	if !t.apart && len(pres) > 0 {
-		t.start(pres)
+		t.launch(pres)
 		return again
 	}
 	for _, pre := range pres {
-		t.start([]*prefix{pre})
+		t.launch([]*prefix{pre})
 	}
 	return again
 }

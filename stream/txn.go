@@ -21,8 +21,8 @@ type txn struct {
 	pres []*prefix
 }
 
-// start begins a transaction. The caller holds mu.
-func (t *transactions) start(pres []*prefix) {
+// launch starts a transaction. The caller holds mu.
+func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
 		pre.part.turn.cancel = cancel
@@ -89,7 +89,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	for _, pre := range x.pres {
 		tn := &pre.part.turn
 		tn.from = pre.next // of one that is gone too: there it begins again
-		if pre.part.flags.Load()&gone == 0 {
+		if !pre.part.status().isReleased() {
 			tn.failures, tn.retryAt = 0, time.Time{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
@@ -111,7 +111,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 
 // restored is assignments as the transactor has them: where it has stored an offset, that counts.
 func (t *transactions) restored(ctx context.Context, as []Assignment) ([]Assignment, error) {
-	if t == nil || len(as) == 0 {
+	if len(as) == 0 {
 		return as, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, sinkTime)

@@ -83,5 +83,16 @@ func (t *Ticket) Finish() {
 	t.slab.bad.Add(-1)
 }
 
+// Defer gives back the holds of a slab that is not appended yet: its records are unfinished, and
+// Reopen takes them up.
+func (s *Slab) Defer() {
+	for i := range s.Tickets {
+		s.Tickets[i].holds.Store(0)
+		s.Tickets[i].marks.Store(abandoned)
+	}
+	s.bad.Store(int32(len(s.Tickets)))
+	s.left.Store(0)
+}
+
 // Begin notes that work on the record begins.
 func (t *Ticket) Begin() { t.marks.Or(begun) }
