@@ -18,7 +18,7 @@ func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration) Strea
 	n.link = func(w *worker, st *step, next any) any {
 		nx := next.(push[B])
 		emit := func(w *worker, group uint64, b *bundle[T]) {
-			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}}
+			r := jointRecord(b.part, &joint{members: b.recs, subset: subsetOf[B, T]})
 			r.joint.holds.Store(1)
 			if w.stops(r) { // a flush is no licence to overtake
 				r.abandon()
@@ -179,7 +179,7 @@ func (f *flushTask) owner() *part    { return f.part }
 
 // flushLater puts a flush where the group's elements are, so that it keeps its place among them.
 func (sg *stage) flushLater(f *flushTask) {
-	f.Of = f
+	f.Kind = kindOfFlush
 	f.part.starts(1)
 	set, t := f.part.sets[sg.index], &f.Task
 	if sg.plan.keepOrder {

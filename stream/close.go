@@ -138,7 +138,7 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 		for _, t := range d.lost() {
 			r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
 			t.r.leaves(func(l *record) bool {
-				named[&l.slab.Tickets[l.i]] = true
+				named[&l.slab.Tickets[l.Index]] = true
 				return true
 			})
 			defer t.leave()

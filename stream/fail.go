@@ -193,8 +193,8 @@ func (st *step) failures(r *record, attempt int, took time.Duration, err error, 
 	v := value()
 	r.leaves(func(l *record) bool {
 		vs := l.slab.Payload.(values)
-		meta, _ := vs.meta(l.i)
-		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.i), Value: v})
+		meta, _ := vs.meta(l.Index)
+		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.Index), Value: v})
 		return true
 	})
 	return fs

@@ -3,8 +3,6 @@ package stream
 import (
 	"fmt"
 	"time"
-
-	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
@@ -76,7 +74,7 @@ func (p *part) tryResume() {
 	again := map[int64]bool{}
 	if p.tail != nil || p.run.plan.commit != nil && p.run.plan.commit.transact != nil {
 		for s, i := range p.led.Unfinished {
-			again[s.Tickets[i].Offset] = true
+			again[s.Offset(i)] = true
 		}
 		p.gate.forget(again)
 	}
@@ -114,13 +112,12 @@ func (p *part) refill(end haltEnd) {
 	skipped := false
 	resumes := p.status().halted() == resuming // a transaction may have halted it again
 	for s, i := range p.led.Unfinished {
-		t := &s.Tickets[i]
 		switch {
-		case end.skips(t.Offset):
-			t.Finish()
+		case end.skips(s.Offset(i)):
+			s.Finish(int32(i))
 			skipped = true
 		case resumes:
-			t.Reopen()
+			s.Reopen(int32(i))
 			back = append(back, s.Payload.(values).record(i))
 		}
 	}
@@ -138,7 +135,7 @@ func (p *part) refill(end haltEnd) {
 	p.mu.Unlock()
 	first := p.run.stages[0]
 	for _, r := range back {
-		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
+		first.put(nil, r, first.idOf(noWorker, r), taskAgain(r)) // not its own task: its old lane may still hold that one
 	}
 	p.full.Store(true)
 }

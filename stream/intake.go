@@ -107,13 +107,17 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
+	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
+		p.feedApart(vals, lineage, next, bytes)
+		return
+	}
 	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
+	vs.orig = origin{part: p.p, slab: s}
 	for i := range vals {
-		s.Tickets[i].Offset = lineage.Offset(i)
+		s.SetOffset(i, lineage.Offset(i))
 		r := &vs.recs[i]
-		r.part, r.slab, r.i = p.p, s, int32(i)
-		r.task.Of = r
+		r.origin, r.Index = &vs.orig, int32(i)
 	}
 	p.p.intake.Lock()
 	defer p.p.intake.Unlock()
@@ -122,6 +126,27 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.feed(s, next)
 }
+
+// feedApart feeds records one by one, where a compacted log has left a gap between them that no slab spans.
+func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes int64) {
+	for i := range vals {
+		behind, size := next, bytes // the last one carries what they keep alive
+		if i+1 < len(vals) {
+			behind, size = lineage.Offset(i+1), 0
+		}
+		p.Feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, size)
+	}
+}
+
+// lineageFrom is the lineage of the values from an index on.
+type lineageFrom struct {
+	all  Lineage
+	from int
+}
+
+func (l lineageFrom) Meta(i int) Meta    { return l.all.Meta(l.from + i) }
+func (l lineageFrom) Key(i int) []byte   { return l.all.Key(l.from + i) }
+func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 
 // Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
 // watermark, or the last stable offset under read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
@@ -169,8 +194,8 @@ func (f *feederOf[T]) commit(ctx context.Context, offsets map[TopicPartition]int
 
 func (f *feederOf[T]) opener() any {
 	return opened[T](func(t *lane.Task) (*record, *T) {
-		r := t.Of.(*record)
-		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.i]
+		r := recordOf(t)
+		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.Index]
 	})
 }
 

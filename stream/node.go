@@ -99,34 +99,9 @@ type typeOf[T any] struct{}
 // opened takes an element out of the task that carried it.
 type opened[T any] func(t *lane.Task) (*record, *T)
 
-// elem is an element between two stages.
-type elem[T any] struct {
-	lane.Task
-	r     *record
-	group uint64
-	v     T
-}
-
-func (e *elem[T]) record() *record { return e.r }
-func (e *elem[T]) groupID() uint64 { return e.group }
-func (e *elem[T]) owner() *part    { return e.r.part }
-
-// carrier is what a task stands for.
-type carrier interface {
-	record() *record
-	groupID() uint64
-	owner() *part
-}
-
-func newElem[T any](r *record, group uint64, v T) *elem[T] {
-	e := &elem[T]{r: r, group: group, v: v}
-	e.Of = e
-	return e
-}
-
 func (typeOf[T]) opener() any {
 	return opened[T](func(t *lane.Task) (*record, *T) {
-		e := t.Of.(*elem[T])
+		e := elemOf[T](t)
 		return e.r, &e.v
 	})
 }

@@ -38,14 +38,14 @@ func (sg *stage) putAll(p *part, recs []record) {
 	defer b.End()
 	if sg.lanes == perPart && !sg.plan.keepOrder {
 		for i := range recs[1:] {
-			lane.Link(&recs[i].task, &recs[i+1].task)
+			lane.Link(&recs[i].Task, &recs[i+1].Task)
 		}
-		b.PutChain(0, &recs[0].task, &recs[len(recs)-1].task, int32(len(recs)))
+		b.PutChain(0, &recs[0].Task, &recs[len(recs)-1].Task, int32(len(recs)))
 		return
 	}
 	for i := range recs {
 		r := &recs[i]
-		t := &r.task
+		t := &r.Task
 		if sg.plan.keepOrder {
 			t = sg.orderOf(p).enter(t)
 		}

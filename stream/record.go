@@ -17,13 +17,18 @@ import (
 //
 // A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each exactly once.
 type record struct {
-	task  lane.Task // at the first boundary
+	lane.Task // at the first boundary. Index is its ticket's; Marks are the observers that hear of it, a bit each, written when it is started
+	*origin
+}
+
+// origin is what the records of a slab have in common.
+type origin struct {
 	part  *part
 	slab  *ledger.Slab
-	i     int32
-	heard uint16 // by which observers, a bit each; written when work on it begins
 	joint *joint
 }
+
+func jointRecord(p *part, j *joint) *record { return &record{origin: &origin{part: p, joint: j}} }
 
 // joint is the common fate of the members of a batch.
 type joint struct {
@@ -50,6 +55,7 @@ type values interface {
 // valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
 // which are contexts that a handler may have kept, are not: one that is asked later finds nothing here, never another record.
 type valuesOf[T any] struct {
+	orig    origin
 	lineage Lineage
 	vals    []T
 	recs    []record
@@ -135,13 +141,13 @@ func (r *record) retain() {
 		r.joint.holds.Add(1)
 		return
 	}
-	r.slab.Tickets[r.i].Retain()
+	r.slab.Tickets[r.Index].Retain()
 }
 
 // done gives one hold back: nothing more is to be done for the element.
 func (r *record) done() {
 	if r.joint == nil {
-		r.slab.Tickets[r.i].Done()
+		r.slab.Done(r.Index)
 		return
 	}
 	if r.joint.holds.Add(-1) != 0 {
@@ -159,7 +165,7 @@ func (r *record) done() {
 // abandon gives one hold back and leaves the record unfinished: it stays uncommitted.
 func (r *record) abandon() {
 	if r.joint == nil {
-		r.slab.Tickets[r.i].Abandon()
+		r.slab.Abandon(r.Index)
 		return
 	}
 	r.joint.abandoned.Store(true)
@@ -210,7 +216,7 @@ func (r *record) leaves(yield func(*record) bool) bool {
 
 func (r *record) metas(yield func(Meta) bool) {
 	r.leaves(func(l *record) bool {
-		m, ok := l.slab.Payload.(values).meta(l.i)
+		m, ok := l.slab.Payload.(values).meta(l.Index)
 		return !ok || yield(m)
 	})
 }
@@ -218,7 +224,7 @@ func (r *record) metas(yield func(Meta) bool) {
 // meta is the lineage of the element's first record; only its place, where the record is done with.
 func (r *record) meta() Meta {
 	l := r.first()
-	m, ok := l.slab.Payload.(values).meta(l.i)
+	m, ok := l.slab.Payload.(values).meta(l.Index)
 	if !ok {
 		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
 	}
@@ -234,10 +240,10 @@ func (r *record) first() *record {
 
 func (r *record) key() []byte {
 	l := r.first()
-	return l.slab.Payload.(values).key(l.i)
+	return l.slab.Payload.(values).key(l.Index)
 }
 
-func (r *record) offset() int64 { return r.slab.Tickets[r.i].Offset }
+func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 
 // The context of a record is its partition's.
 func (r *record) base() context.Context {
@@ -256,7 +262,7 @@ func (r *record) Value(key any) any {
 		return r
 	}
 	if r.joint == nil && len(r.part.run.greeters) > 0 {
-		if c := r.slab.Payload.(values).context(r.i); c != nil {
+		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}
 	}

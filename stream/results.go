@@ -156,7 +156,7 @@ func (rs *resultsOf[T]) behind(offset int64) int64 {
 	for _, r := range rs.kept {
 		if r.hi >= offset {
 			r.r.leaves(func(l *record) bool {
-				if l.slab.Tickets[l.i].Finished() {
+				if l.slab.Tickets[l.Index].Finished() {
 					records[l.offset()] = true
 				}
 				return true

@@ -73,11 +73,12 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
-	if r, ok := t.Of.(*record); ok && !sg.run.counts { // the usual way, without an interface
+	if t.Kind == kindOfRecord && !sg.run.counts {
+		r := recordOf(t) // the usual way, without an interface
 		sg.beginRecord(w, t, r, w.Lane(), run)
 		return
 	}
-	c := t.Of.(carrier)
+	c := carrierOf(t)
 	if o, ok := c.(*slot); ok {
 		w.slot = o
 		sg.begin(w, o.inner, o.carrier(), run)
@@ -125,7 +126,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 func (sg *stage) admits(w *worker, r *record) bool {
 	stands := r.part.status()
 	if sg.index == 0 && sg.lanes != perPart && stands.life() == open { // in one lane, all that has begun lies before what has not
-		r.slab.Tickets[r.i].Begin()
+		r.slab.Tickets[r.Index].Begin()
 		stands = r.part.status() // again: a drain looks for what has started once its status is set
 	}
 	return stands == 0 || !sg.drops(w, r, stands)
@@ -147,7 +148,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 		w.left = false
 		live = live[:0]
 		for _, t := range ts {
-			c := t.Of.(carrier)
+			c := carrierOf(t)
 			if f, ok := c.(*flushTask); ok {
 				if len(live) > 0 { // what came before the flush goes before it
 					write(live)
@@ -168,7 +169,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			write(live)
 		}
 		if sg.run.counts {
-			ts[0].Of.(carrier).owner().endedN(len(ts))
+			carrierOf(ts[0]).owner().endedN(len(ts))
 		}
 	}
 }

@@ -46,7 +46,7 @@ func OnRest(ctx context.Context, f func(finished bool)) bool {
 		return false
 	}
 	r.leaves(func(l *record) bool {
-		p, t := l.part, &l.slab.Tickets[l.i]
+		p, t := l.part, &l.slab.Tickets[l.Index]
 		p.mu.Lock()
 		if p.onRest == nil {
 			p.onRest = map[*ledger.Ticket][]func(bool){}

@@ -216,5 +216,5 @@ func (r *record) join(members []int) *record {
 		j.members = append(j.members, r.joint.members[i])
 	}
 	j.holds.Store(1)
-	return &record{part: r.part, joint: j}
+	return jointRecord(r.part, j)
 }

@@ -23,13 +23,14 @@ func (r *run) newTail(above *part) *part {
 
 // tailOf is a slab of a tail: records that have their lineage from those above the gate.
 type tailOf struct {
+	orig origin
 	of   []*record
 	recs []record
 }
 
 func (to *tailOf) origin(i int32) (values, int32) {
 	r := to.of[i]
-	return r.slab.Payload.(values), r.i
+	return r.slab.Payload.(values), r.Index
 }
 
 func (to *tailOf) meta(i int32) (Meta, bool) { vs, k := to.origin(i); return vs.meta(k) }
@@ -54,12 +55,13 @@ func (t *part) follow(passed []waiter) {
 	}
 	vs := &tailOf{of: make([]*record, 0, n), recs: make([]record, n)}
 	slab := ledger.NewSlab(n, 0, 0, vs)
+	vs.orig = origin{part: t, slab: slab}
 	adopt := func(r *record) *record {
 		i := len(vs.of)
 		vs.of = append(vs.of, r)
-		slab.Tickets[i].Offset = r.offset()
+		slab.SetOffset(i, r.offset())
 		rec := &vs.recs[i]
-		rec.part, rec.slab, rec.i, rec.heard = t, slab, int32(i), r.heard
+		rec.origin, rec.Index, rec.Marks = &vs.orig, int32(i), r.Marks
 		return rec
 	}
 	below := make([]*record, len(passed))
@@ -75,7 +77,7 @@ func (t *part) follow(passed []waiter) {
 			return true
 		})
 		j.holds.Store(1)
-		below[k] = &record{part: t, joint: j}
+		below[k] = jointRecord(t, j)
 	}
 	t.led.Append(slab)
 	for k, w := range passed {

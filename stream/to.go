@@ -68,7 +68,7 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 	todo := make([]pending[T], len(ts))
 	for i, t := range ts {
 		r, v := wr.open(t)
-		c := t.Of.(carrier)
+		c := carrierOf(t)
 		todo[i] = pending[T]{r: r, v: v, group: c.groupID()}
 	}
 	for attempt := 1; len(todo) > 0; attempt++ {
@@ -80,7 +80,7 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 // attempt writes what of todo is not written yet, and notes what failed.
 func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	out := make([]Out[T], 0, len(todo))
-	all := &record{part: todo[0].r.part, joint: &joint{}} // what MetasOf finds in the sink's context
+	all := jointRecord(todo[0].r.part, &joint{}) // what MetasOf finds in the sink's context
 	for _, e := range todo {
 		if !e.written {
 			out = append(out, Out[T]{*e.v, e.r.meta()})

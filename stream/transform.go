@@ -63,7 +63,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s, which cannot wait for its commits: join within a partition, or commit below the work",
 			e.t.door.st.name, run.plan.commit.word))
 	}
-	return Elem[T]{e.Value, e.t.door.admit(&record{part: part, joint: j}, e.t.group)}
+	return Elem[T]{e.Value, e.t.door.admit(jointRecord(part, j), e.t.group)}
 }
 
 // Drop says that nothing more is to be done for the element: it is done.

@@ -43,7 +43,7 @@ func (t *transactions) attempt(x *txn) error {
 	if g, ok := t.run.src.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
-	all := &record{part: x.pres[0].part, joint: &joint{mixed: true}} // its context is the run's: the transaction's own ends it
+	all := jointRecord(x.pres[0].part, &joint{mixed: true}) // its context is the run's: the transaction's own ends it
 	attempt := 1
 	t.mu.Lock()
 	for _, pre := range x.pres {

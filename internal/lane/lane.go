@@ -5,12 +5,19 @@ import (
 	"sync/atomic"
 )
 
-// Task is one element that waits for a worker. It is meant to be embedded in what it stands for; Of leads back to that.
+// Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands for: its Tag says what that is.
 // A task may be put again once a worker is through with it.
 type Task struct {
 	next *Task
 	lane *Lane
-	Of   any
+	Tag
+}
+
+// Tag is the owner's: eight bytes of a task that the package never looks at.
+type Tag struct {
+	Kind  uint8 // what the task is embedded in
+	Marks uint16
+	Index int32
 }
 
 // unlink returns the task behind t, and has t keep it alive no longer.
