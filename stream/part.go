@@ -96,7 +96,7 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 		return
 	}
 	p.led.Append(s)
-	first.putAll(p, vs.all())
+	first.putAll(p, vs)
 }
 
 // below is how many records wait at the gate, or are in the tail.

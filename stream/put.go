@@ -30,7 +30,8 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 }
 
 // putAll hands the source's records to the first stage.
-func (sg *stage) putAll(p *part, recs []record) {
+func (sg *stage) putAll(p *part, vs values) {
+	recs := vs.all()
 	if sg.run.counts {
 		p.starts(len(recs)) // before any Put: a task must not end before it is counted
 	}
@@ -55,7 +56,7 @@ func (sg *stage) putAll(p *part, recs []record) {
 		case perPart:
 			b.Put(0, t)
 		default:
-			b.Put(keyHash(r.key()), t)
+			b.Put(vs.hash(i), t)
 		}
 	}
 }
