@@ -30,7 +30,10 @@ func (s Stream[T]) GroupBy[K comparable](key func(T) K) Stream[T] {
 	return then[T, T](s, &node{kind: kindGroup, word: "GroupBy", name: funcName(key), nilFunc: key == nil, group: byFunc,
 		send: func(_ *worker, st *step, to *stage) any {
 			id := new(uint64)
-			f := func(_ context.Context, v T) (uint64, error) { return maphash.Comparable(funcSeed, key(v)), nil }
+			f := func(_ context.Context, v *T, id *uint64) error {
+				*id = maphash.Comparable(funcSeed, key(*v))
+				return nil
+			}
 			return push[T](func(w *worker, r *record, v *T) {
 				if r = perform(w, st, r, v, id, f, nil); r != nil {
 					lane := to.groupOf(*id, r) // another grouping may have come before any work

@@ -119,7 +119,10 @@ func (p *part) stopped() <-chan struct{} {
 // frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
 // too, since what is finished behind a hole cannot be committed and would be done twice.
 func (p *part) frontier() int64 {
-	p.edged.Do(func() { p.edge.Store(p.led.Frontier()) })
+	p.edged.Do(func() {
+		working := p.run.atWork(p) // first: what a worker is through with is in the ledger
+		p.edge.Store(max(working, p.led.Frontier()))
+	})
 	return p.edge.Load()
 }
 

@@ -138,7 +138,7 @@ func (r *run) makeSteps() {
 
 func (r *run) makeStages() {
 	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && len(r.greeters) > 0}
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && len(r.greeters) > 0, marks: i == 0 && sp.lanes != perPart}
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
@@ -174,6 +174,26 @@ func (r *run) enroll(w *worker) {
 	r.crew.Lock()
 	r.workers[w.Worker] = w
 	r.crew.Unlock()
+}
+
+// atWork is the highest offset of p that a worker of the first stage is working on; -1: none.
+func (r *run) atWork(p *part) int64 {
+	r.crew.Lock()
+	defer r.crew.Unlock()
+	edge := int64(-1)
+	for _, w := range r.workers {
+		rec := w.cur.Load()
+		if rec == nil || !w.stage.marks {
+			continue
+		}
+		rec.leaves(func(l *record) bool {
+			if l.part == p {
+				edge = max(edge, l.offset())
+			}
+			return true
+		})
+	}
+	return edge
 }
 
 // idle is the word of a pool that a worker has run out of work.

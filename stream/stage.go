@@ -23,6 +23,7 @@ type stage struct {
 	group   grouping // in effect at its beginning
 	greets  bool     // records begin here, and an observer wants to know
 	lanes   laning
+	marks   bool // records may start out of order, so that what has started is noted
 	pool    *lane.Pool
 	steps   []*step  // those of its nodes, in order
 	open    any      // opened[T] of its first boundary
@@ -106,30 +107,29 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
-	if !sg.admits(w, r) {
-		r.abandon()
-		return
+	w.cur.Store(r) // before the status is read: a drain looks for what has started once its status is set
+	if s := r.part.status(); s != 0 {
+		w.cur.Store(nil)
+		if sg.drops(w, r, s) {
+			r.abandon()
+			return
+		}
+		w.cur.Store(r)
 	}
 	w.group = group
-	w.cur.Store(r)
 	var noted *context.Context
 	if sg.greets {
 		noted = sg.run.begin(r)
 	}
 	run(w, t)
+	if sg.marks && r.joint == nil {
+		if t := &r.slab.Tickets[r.Index]; t.Held() { // it is in a later stage, or kept back: cur names it no longer
+			t.Begin()
+		}
+	}
 	if noted != nil {
 		sg.run.through(r, noted)
 	}
-}
-
-// admits reports whether work on r begins, and notes that it does.
-func (sg *stage) admits(w *worker, r *record) bool {
-	stands := r.part.status()
-	if sg.index == 0 && sg.lanes != perPart && stands.life() == open { // in one lane, all that has begun lies before what has not
-		r.slab.Tickets[r.Index].Begin()
-		stands = r.part.status() // again: a drain looks for what has started once its status is set
-	}
-	return stands == 0 || !sg.drops(w, r, stands)
 }
 
 // drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
@@ -157,10 +157,12 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 				w.flush[f.step](f.part, f.group)
 				continue
 			}
-			if r := c.record(); !sg.admits(w, r) {
+			r := c.record()
+			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
 				r.abandon()
 				continue
-			} else if sg.greets {
+			}
+			if sg.greets {
 				sg.run.begin(r)
 			}
 			live = append(live, t)

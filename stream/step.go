@@ -28,21 +28,21 @@ type step struct {
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
 // A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
 // that those which did not fail could go on with: all have failed.
-func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
+func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
 	for attempt := 1; ; attempt++ {
 		var err error
 		var took time.Duration
 		switch {
 		case !st.bare || !st.run.unheard(r):
 			*u = *new(U) // middleware may make a success of a panic, which has no result
-			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
+			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return f.try(ctx, v, u) })
 		case st.run.timed:
 			began := clock()
-			if err = call(r, v, u, f); err != nil {
+			if err = f.try(r, v, u); err != nil {
 				took = clock() - began
 			}
 		default:
-			err = call(r, v, u, f)
+			err = f.try(r, v, u)
 		}
 		if err == nil && r.counts() {
 			return r
@@ -60,15 +60,18 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 	}
 }
 
-// call turns a panic of f into an error.
-func call[T, U any](ctx context.Context, v *T, u *U, f func(context.Context, T) (U, error)) (err error) {
+// call is a user's function at work: of *v it makes *u.
+type call[T, U any] func(ctx context.Context, v *T, u *U) error
+
+// try turns a panic into an error.
+func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
 			err = panicked(recover())
 		}
 	}()
-	*u, err = f(ctx, *v)
+	err = f(ctx, v, u)
 	returned = true
 	return err
 }

@@ -17,7 +17,7 @@ func (s Stream[T]) Filter(keep func(T) bool) Stream[T] {
 	return then[T, T](s, &node{kind: kindFilter, word: "Filter", name: funcName(keep), nilFunc: keep == nil,
 		link: func(_ *worker, st *step, next any) any {
 			nx, keeps := next.(push[T]), new(bool)
-			f := func(_ context.Context, v T) (bool, error) { return keep(v), nil }
+			f := func(_ context.Context, v *T, keeps *bool) error { *keeps = keep(*v); return nil }
 			return push[T](func(w *worker, r *record, v *T) {
 				switch r = perform(w, st, r, v, keeps, f, nil); {
 				case r == nil:
@@ -37,8 +37,9 @@ func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error
 	return then[T, U](s, &node{kind: kindFlatMap, word: "FlatMap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts),
 		link: func(_ *worker, st *step, next any) any {
 			nx, seq := next.(push[U]), new(iter.Seq[U])
+			g := func(ctx context.Context, v *T, seq *iter.Seq[U]) (err error) { *seq, err = f(ctx, *v); return err }
 			return push[T](func(w *worker, r *record, v *T) {
-				if r = perform(w, st, r, v, seq, f, nil); r != nil {
+				if r = perform(w, st, r, v, seq, g, nil); r != nil {
 					spread(w, st, r, v, *seq, nx)
 				}
 			})
@@ -47,10 +48,11 @@ func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error
 
 // linkMap is the way of an element through a step that makes one of another.
 func linkMap[T, U any](f func(context.Context, T) (U, error)) func(*worker, *step, any) any {
+	g := func(ctx context.Context, v *T, u *U) (err error) { *u, err = f(ctx, *v); return err }
 	return func(_ *worker, st *step, next any) any {
 		nx, u := next.(push[U]), new(U)
 		return push[T](func(w *worker, r *record, v *T) {
-			if r = perform(w, st, r, v, u, f, nil); r != nil {
+			if r = perform(w, st, r, v, u, g, nil); r != nil {
 				nx(w, r, u)
 			}
 		})
@@ -59,7 +61,7 @@ func linkMap[T, U any](f func(context.Context, T) (U, error)) func(*worker, *ste
 
 // linkTap is the way of an element through a step that passes on what it got.
 func linkTap[T any](f func(context.Context, T) error) func(*worker, *step, any) any {
-	g := func(ctx context.Context, v T) (struct{}, error) { return struct{}{}, f(ctx, v) }
+	g := func(ctx context.Context, v *T, _ *struct{}) error { return f(ctx, *v) }
 	return func(_ *worker, st *step, next any) any {
 		nx, none := next.(push[T]), new(struct{})
 		return push[T](func(w *worker, r *record, v *T) {

@@ -73,9 +73,7 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 	if p.cfg.MaxPartitions > 0 {
 		p.publishInTurn(s, ts)
 	} else {
-		for _, t := range ts {
-			p.ready.push(t)
-		}
+		p.ready.pushAll(ts)
 	}
 	w, fresh := p.wakeOne()
 	p.mu.Unlock()

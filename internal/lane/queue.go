@@ -39,6 +39,26 @@ func (q *queue) push(t *Task) {
 	c.put.Store(n + 1)
 }
 
+// pushAll is push of many, published chunk by chunk.
+func (q *queue) pushAll(ts []*Task) {
+	for len(ts) > 0 {
+		c := q.tail
+		n := int(c.put.Load())
+		if n == chunkSize {
+			fresh := new(chunk)
+			k := copy(fresh.tasks[:], ts)
+			fresh.put.Store(int32(k))
+			c.link.Store(fresh)
+			q.tail = fresh
+			ts = ts[k:]
+			continue
+		}
+		k := copy(c.tasks[n:], ts)
+		c.put.Store(int32(n + k))
+		ts = ts[k:]
+	}
+}
+
 // pop claims the oldest task, nil if there is none.
 func (q *queue) pop() *Task {
 	for {

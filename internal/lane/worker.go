@@ -154,8 +154,33 @@ func (w *Worker) run(t *Task) {
 		w.runInTurn(t)
 	case l.loose:
 		w.step(t, 1)
+	case w.bulk == nil && !w.pool.cfg.Count:
+		w.runSimply(l, t)
 	default:
 		w.runLane(l, t)
+	}
+}
+
+// runSimply is runLane where nothing is counted and tasks go one by one.
+func (w *Worker) runSimply(l *Lane, t *Task) {
+	one, resuming := w.one, &w.pool.resuming
+	for ran := int32(0); ; {
+		known, k := l.n.Load(), int32(0)
+		for {
+			one(t)
+			if k++; k == known || resuming.Load() > 0 {
+				break
+			}
+			t = t.unlink()
+		}
+		if l.n.Add(-k) == 0 {
+			return
+		}
+		t = t.unlink()
+		if ran += k; ran >= laneRun || resuming.Load() > 0 {
+			w.requeue(t)
+			return
+		}
 	}
 }
 

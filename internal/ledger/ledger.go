@@ -200,13 +200,13 @@ func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	}
 }
 
-// Frontier is the highest offset that Begin was told of since it was appended or reopened; -1: none.
+// Frontier is the highest offset that is finished, or that Begin was told of since it was appended or reopened; -1: none.
 func (l *Ledger) Frontier() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range slices.Backward(l.slabs[l.first:]) {
 		for i := len(s.Tickets) - 1; i >= 0; i-- {
-			if s.Tickets[i].state.Load()&begun != 0 {
+			if st := s.Tickets[i].state.Load(); st&begun != 0 || st&(holdsMask|abandoned) == 0 {
 				return s.Offset(i)
 			}
 		}
