@@ -54,6 +54,8 @@ type Set struct {
 	kept  int     // lanes that the last sweep has left
 	ready []*Task // made ready since Begin
 
+	queue fifo[*Task] // ready, and not in a round; guarded by pool.mu
+
 	turn turn // guarded by pool.mu
 
 	queued atomic.Int64  // tasks put and not yet begun; kept where Config.Count asks for it

@@ -7,7 +7,6 @@ import (
 
 const (
 	turnRecords = 1000 // how many tasks a partition may start in one turn while others wait (MaxPartitions)
-	laneRun     = 256  // how many tasks of a lane a worker takes before it lets other ready lanes go first
 	keepIdle    = 256  // how many idle goroutines a pool keeps
 )
 
@@ -30,9 +29,9 @@ type Config struct {
 // its way (waking). At most one is: the woken worker wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
 type Pool struct {
 	cfg   Config
-	ready queue
+	ready ready
 
-	mu       sync.Mutex // guards what follows and the writer's side of ready; never held across a send that can block
+	mu       sync.Mutex // guards what follows, and all but the round of ready; never held across a send that can block
 	busy     int
 	waking   bool
 	idle     []*Worker // without a slot, each waiting on its wake
@@ -50,7 +49,7 @@ func NewPool(cfg Config) *Pool {
 	if p.cfg.Slots <= 0 {
 		p.cfg.Slots = 1 << 30
 	}
-	p.ready.init()
+	p.ready.init(p.cfg.Slots)
 	return p
 }
 
@@ -73,7 +72,7 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 	if p.cfg.MaxPartitions > 0 {
 		p.publishInTurn(s, ts)
 	} else {
-		p.ready.pushAll(ts)
+		p.ready.push(s, ts...)
 	}
 	w, fresh := p.wakeOne()
 	p.mu.Unlock()
