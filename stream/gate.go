@@ -1,17 +1,18 @@
 package stream
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
 // gate holds the elements of a partition that reached CommitBefore, until the broker has acknowledged
 // an offset behind them. To the ledger they are finished; the tail takes them on.
 type gate struct {
-	mu      sync.Mutex   // guards waiting; taken before a set's and a ledger's lock, in open
-	waiting []waiter     // in the order of their offsets, and of their arrival for one offset
-	held    atomic.Int64 // records that wait
+	mu      sync.Mutex         // guards waiting; taken before a set's and a ledger's lock, in open
+	waiting fifo.Queue[waiter] // in the order of their offsets, and of their arrival for one offset
+	held    atomic.Int64       // records that wait
 }
 
 type waiter struct {
@@ -31,11 +32,11 @@ func (p *part) enterGate(w waiter) {
 	_, w.offset = r.span()
 	w.size = int(r.size())
 	g.mu.Lock()
-	at := len(g.waiting)
-	for at > 0 && g.waiting[at-1].offset > w.offset {
-		at--
+	g.waiting.Push(w)
+	all := g.waiting.Items()
+	for i := len(all) - 1; i > 0 && all[i-1].offset > w.offset; i-- { // it comes nearly in order
+		all[i-1], all[i] = all[i], all[i-1]
 	}
-	g.waiting = slices.Insert(g.waiting, at, w)
 	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
 	r.done()
@@ -50,28 +51,25 @@ func (p *part) openGate(committed int64) {
 	g := &p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock() // held while they go into their lanes, so that two openings cannot overtake each other
-	n := 0
-	for n < len(g.waiting) && g.waiting[n].offset < committed {
+	all, n := g.waiting.Items(), 0
+	for n < len(all) && all[n].offset < committed {
 		n++
 	}
 	if n == 0 {
 		return
 	}
-	p.tail.follow(g.waiting[:n])
-	for _, w := range g.waiting[:n] {
+	p.tail.follow(all[:n])
+	for _, w := range all[:n] {
 		g.held.Add(-int64(w.size)) // the tail counts them by now
 	}
-	clear(g.waiting[:n])
-	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
-		g.waiting = nil
-	}
+	g.waiting.Drop(n)
 }
 
 // forget drops what waits of records that will be worked on again, and come here again then.
 func (g *gate) forget(offsets map[int64]bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool {
+	g.waiting.DeleteFunc(func(w waiter) bool {
 		if offsets[w.offset] {
 			g.held.Add(-int64(w.size))
 		}
@@ -81,7 +79,7 @@ func (g *gate) forget(offsets map[int64]bool) {
 
 func (g *gate) clear() {
 	g.mu.Lock()
-	g.waiting = nil
+	g.waiting = fifo.Queue[waiter]{}
 	g.held.Store(0)
 	g.mu.Unlock()
 }
@@ -89,5 +87,5 @@ func (g *gate) clear() {
 func (g *gate) empty() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.waiting) == 0
+	return g.waiting.Empty()
 }

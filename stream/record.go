@@ -44,6 +44,7 @@ type values interface {
 	meta(i int32) (Meta, bool)
 	key(i int32) []byte // for holders only
 	hash(i int) uint64  // of the key
+	last() int64        // offset
 	value(i int32) any
 	record(i int) *record
 	all() []record
@@ -87,6 +88,7 @@ func (vs *valuesOf[T]) value(i int32) any {
 
 func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
 func (vs *valuesOf[T]) hash(i int) uint64    { return keyHash(vs.lineage.Key(i)) }
+func (vs *valuesOf[T]) last() int64          { return vs.recs[len(vs.recs)-1].offset() }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }
 

@@ -43,7 +43,10 @@ func newTransactions(r *run, n *node) *transactions {
 	return t
 }
 
-func (t *transactions) begin(p *part, l *ledger.Ledger) { l.Finished = func() { t.count(p) } }
+func (t *transactions) begin(p *part, l *ledger.Ledger) {
+	l.Finished = func() { t.count(p) }
+	l.Forget = p.turn.done.add // results that wait have their lineage from there
+}
 
 func (t *transactions) start() {
 	t.run.spawn(t.loop)
@@ -168,7 +171,7 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	tn := &p.turn
 	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
 	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
-	mark := p.led.Watermark()
+	mark, below := p.led.Prefix()
 	if mark <= tn.from {
 		return nil
 	}
@@ -179,12 +182,13 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	if barren := len(pre.recs) == 0 && !tn.urgent; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
 		return nil
 	}
-	counted := seen - min(seen, pre.left)
+	counted := tn.count(pre, mark, below)
+	counted = min(counted, seen)
 	tn.finished.Add(-counted)
 	t.total.Add(-counted)
 	tn.since.Store(now.UnixNano())
 	tn.overdue.Store(false)
-	if pre.left == 0 {
+	if pre.next == mark {
 		tn.urgent = false
 	}
 	return pre

@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
 // turn is where a partition stands with its transactions.
@@ -11,6 +14,7 @@ type turn struct {
 	finished atomic.Int64 // records since its last transaction began
 	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds
 	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
+	done     slabs        // finished, with results that wait for a transaction
 
 	// Guarded by transactions.mu.
 	from     int64                   // where the next transaction begins
@@ -18,6 +22,47 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
+	counted  int64                   // the records below it are not in finished any more
+	written  int64                   // how many those are, as far as is known
+}
+
+// slabs are the values of slabs that the ledger has forgotten.
+type slabs struct {
+	mu  sync.Mutex // guards all; a leaf
+	all fifo.Queue[values]
+}
+
+func (s *slabs) add(payload any) {
+	s.mu.Lock()
+	s.all.Push(payload.(values))
+	s.mu.Unlock()
+}
+
+// forget lets go of those that lie below an offset.
+func (s *slabs) forget(below int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.all.Empty() && s.all.First().last() < below {
+		s.all.Pop().forget()
+	}
+}
+
+// count notes that a transaction takes a prefix, and returns how many finished records are new in it:
+// below lie below mark. Where the prefix ends before mark only those with results are known; the rest
+// counts with a later one, which is due the sooner for it.
+func (tn *turn) count(pre *prefix, mark, below int64) (records int64) {
+	if pre.next <= tn.counted { // it is tried again
+		return 0
+	}
+	before := tn.written
+	switch {
+	case pre.next == mark:
+		tn.written = below
+	case pre.from >= tn.counted:
+		tn.written += int64(pre.records)
+	}
+	tn.counted = pre.next
+	return tn.written - before
 }
 
 // forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.

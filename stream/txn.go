@@ -103,6 +103,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		p := pre.part
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
+			p.turn.done.forget(offset)
 			t.grouped.add(p, offset)
 			p.acked(offset)
 		}

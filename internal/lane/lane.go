@@ -3,6 +3,8 @@ package lane
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
 // Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands for: its Tag says what that is.
@@ -54,7 +56,7 @@ type Set struct {
 	kept  int     // lanes that the last sweep has left
 	ready []*Task // made ready since Begin
 
-	queue fifo[*Task] // ready, and not in a round; guarded by pool.mu
+	queue fifo.Queue[*Task] // ready, and not in a round; guarded by pool.mu
 
 	turn turn // guarded by pool.mu
 

@@ -1,6 +1,10 @@
 package lane
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/fifo"
+)
 
 // ready is the tasks that wait for a worker: a queue per set, and the sets that have some in a ring.
 // The sets take rounds, so that a backlog in one of them delays no other by more than one round. A
@@ -9,9 +13,9 @@ import "sync/atomic"
 // Tasks of the round are claimed without a lock; everything else is guarded by Pool.mu.
 type ready struct {
 	now   atomic.Pointer[round]
-	most  int         // tasks of a round while other sets wait
-	ring  fifo[*Set]  // sets with a queue that is not empty
-	queue atomic.Bool // ring is not empty, for a look without the lock
+	most  int              // tasks of a round while other sets wait
+	ring  fifo.Queue[*Set] // sets with a queue that is not empty
+	queue atomic.Bool      // ring is not empty, for a look without the lock
 }
 
 // roundMax bounds a round. Rounds are left to the garbage collector, so that a worker that was
@@ -49,19 +53,19 @@ func (r *ready) next() *Task {
 	if t := r.pop(); t != nil {
 		return t
 	}
-	if r.ring.empty() {
+	if r.ring.Empty() {
 		return nil
 	}
-	s := r.ring.pop()
+	s := r.ring.Pop()
 	most := r.most
-	if r.ring.empty() {
+	if r.ring.Empty() {
 		most = roundMax
 	}
-	now := &round{set: s, tasks: s.queue.popN(most)}
-	if !s.queue.empty() {
-		r.ring.push(s)
+	now := &round{set: s, tasks: s.queue.PopN(most)}
+	if !s.queue.Empty() {
+		r.ring.Push(s)
 	}
-	r.queue.Store(!r.ring.empty())
+	r.queue.Store(!r.ring.Empty())
 	now.claimed.Store(1)
 	t := now.tasks[0]
 	now.tasks[0] = nil
@@ -71,12 +75,12 @@ func (r *ready) next() *Task {
 
 // push makes tasks of a set ready.
 func (r *ready) push(s *Set, ts ...*Task) {
-	if s.queue.empty() {
-		r.ring.push(s)
+	if s.queue.Empty() {
+		r.ring.Push(s)
 		r.queue.Store(true)
 		r.makeWay(s)
 	}
-	s.queue.push(ts...)
+	s.queue.Push(ts...)
 }
 
 // makeWay has the set whose round it is line up behind one that has something ready now, with what is
@@ -86,8 +90,8 @@ func (r *ready) makeWay(other *Set) {
 	if now.set == nil || now.set == other {
 		return
 	}
-	if r.ring.first() == now.set {
-		r.ring.push(r.ring.pop())
+	if r.ring.First() == now.set {
+		r.ring.Push(r.ring.Pop())
 	}
 	if len(now.tasks) <= r.most || int(now.claimed.Load()) >= len(now.tasks) {
 		return
@@ -96,10 +100,10 @@ func (r *ready) makeWay(other *Set) {
 	if k >= len(now.tasks) {
 		return
 	}
-	if now.set.queue.empty() {
-		r.ring.push(now.set)
+	if now.set.queue.Empty() {
+		r.ring.Push(now.set)
 	}
-	now.set.queue.unpop(now.tasks[k:])
+	now.set.queue.Unpop(now.tasks[k:])
 }
 
 // empty reports whether nothing is ready.
