@@ -41,10 +41,20 @@ func (e *elemHead) record() *record { return e.r }
 func (e *elemHead) groupID() uint64 { return e.group }
 func (e *elemHead) owner() *part    { return e.r.part }
 
-func newElem[T any](r *record, group uint64, v T) *elem[T] {
-	e := &elem[T]{elemHead{r: r, group: group}, v}
-	e.Kind = kindOfElem
+// newElem makes an element on its way to a stage, of one that the stage was through with if it has any.
+func newElem[T any](to *stage, r *record, group uint64, v *T) *elem[T] {
+	e, ok := to.elems.Get().(*elem[T])
+	if !ok {
+		e = new(elem[T])
+		e.Kind = kindOfElem
+	}
+	e.r, e.group, e.v = r, group, *v
 	return e
+}
+
+func freeElem[T any](to *stage, e *elem[T]) {
+	e.r, e.v = nil, *new(T)
+	to.elems.Put(e)
 }
 
 // again is a record that is put once more: its own task may still lie in a lane that drops it.

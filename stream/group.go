@@ -37,7 +37,7 @@ func (s Stream[T]) GroupBy[K comparable](key func(T) K) Stream[T] {
 			return push[T](func(w *worker, r *record, v *T) {
 				if r = perform(w, st, r, v, id, f, nil); r != nil {
 					lane := to.groupOf(*id, r) // another grouping may have come before any work
-					to.put(w, r, lane, &newElem(r, lane, *v).Task)
+					to.put(w, r, lane, &newElem(to, r, lane, v).Task)
 				}
 			})
 		}})

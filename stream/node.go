@@ -89,6 +89,7 @@ type typed interface {
 	opener() any                                    // of an element that crossed a boundary: func(*lane.Task) (*record, *T)
 	entry(open, next any) func(*worker, *lane.Task) // from a task to push[T]
 	boundary(w *worker, to *stage) any              // push[T] into the lanes of the next stage
+	free(to *stage) func(*lane.Task)                // takes elements back that a stage is through with, for boundary
 	finish(w *worker, end finish) any               // push[T] at the end of the chain
 	gate(to *stage) any                             // push[T] that waits for the commit before the next stage
 	ordered(w *worker, next any) any                // push[T] that keeps results in their order (KeepOrder)
@@ -117,8 +118,16 @@ func (typeOf[T]) entry(open, next any) func(*worker, *lane.Task) {
 func (typeOf[T]) boundary(_ *worker, to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
 		id := to.idOf(w, r)
-		to.put(w, r, id, &newElem(r, id, *v).Task)
+		to.put(w, r, id, &newElem(to, r, id, v).Task)
 	})
+}
+
+func (typeOf[T]) free(to *stage) func(*lane.Task) {
+	return func(t *lane.Task) {
+		if t.Kind == kindOfElem {
+			freeElem(to, elemOf[T](t))
+		}
+	}
 }
 
 func (typeOf[T]) finish(_ *worker, end finish) any {
@@ -127,7 +136,7 @@ func (typeOf[T]) finish(_ *worker, end finish) any {
 
 func (typeOf[T]) gate(to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
-		r.part.enterGate(waiter{to: to, elem: newElem(r, to.idOf(w, r), *v)})
+		r.part.enterGate(waiter{to: to, elem: newElem(to, r, to.idOf(w, r), v)})
 	})
 }
 

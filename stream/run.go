@@ -149,6 +149,9 @@ func (r *run) makeStages() {
 		if sp.head != nil {
 			cfg.Bulk, cfg.Work = writeAtOnce, sg.bulk
 		}
+		if i > 0 {
+			cfg.Free = sp.first.free(sg)
+		}
 		sg.pool = lane.NewPool(cfg)
 		for _, n := range sp.nodes {
 			st := r.steps[n]

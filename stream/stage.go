@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"sync"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
@@ -25,9 +26,10 @@ type stage struct {
 	lanes   laning
 	marks   bool // records may start out of order, so that what has started is noted
 	pool    *lane.Pool
-	steps   []*step  // those of its nodes, in order
-	open    any      // opened[T] of its first boundary
-	doorway *doorway // the Transform that ends it
+	elems   sync.Pool // of *elem[T], to be used again
+	steps   []*step   // those of its nodes, in order
+	open    any       // opened[T] of its first boundary
+	doorway *doorway  // the Transform that ends it
 }
 
 // compile links the stage's nodes for one worker and returns the way of a task through them.

@@ -155,6 +155,7 @@ func (w *Worker) run(t *Task) {
 		w.runInTurn(t)
 	case l.loose:
 		w.step(t, 1)
+		w.free(t)
 	default:
 		w.runLane(l, t)
 	}
@@ -171,17 +172,31 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 			if k += n; k == known || w.yields(ran+k) {
 				break
 			}
-			t = t.unlink()
+			t = w.follow(t)
 		}
 		w.pace.count(k)
 		if l.n.Add(-k) == 0 {
+			w.free(t)
 			return
 		}
-		t = t.unlink()
+		t = w.follow(t)
 		if ran += k; w.yields(ran) {
 			w.requeue(t)
 			return
 		}
+	}
+}
+
+// follow returns the task behind one that was worked on.
+func (w *Worker) follow(done *Task) *Task {
+	next := done.unlink()
+	w.free(done)
+	return next
+}
+
+func (w *Worker) free(done *Task) {
+	if free := w.pool.cfg.Free; free != nil {
+		free(done)
 	}
 }
 
@@ -210,6 +225,9 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 		s.began(k)
 	}
 	w.bulk(ts)
+	for _, done := range ts[:k-1] {
+		w.free(done) // the last one still leads on
+	}
 	clear(ts)
 	w.buf = ts[:0]
 	return t, k
