@@ -1,4 +1,4 @@
-package ops
+package oteltrace
 
 import (
 	"context"
@@ -16,7 +16,7 @@ var w3c = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, 
 // Inject writes the trace that ctx is in, and its baggage, to a message's headers as W3C's Trace Context says, for Map before a sink, or to be called by a
 // handler that produces: whoever consumes the message goes on with the trace.
 //
-//	Map(encode).Map(ops.Inject).To(sink)
+//	Map(encode).Map(oteltrace.Inject).To(sink)
 //
 // Older headers of these names are replaced; the slice that it was given is left alone. Without a trace the message is returned as it is. There is never an error.
 func Inject(ctx context.Context, m kafka.Message) (kafka.Message, error) {

@@ -1,4 +1,4 @@
-package ops
+package prommetrics
 
 import (
 	"math/rand/v2"
