@@ -8,7 +8,7 @@
 //		RetryOnError(stream.RetryPolicy{Backoff: ops.Exponential(time.Second, time.Minute)}).
 //		…
 //
-// And observers, which a chain knows nothing of: Log and LogSlog, Trace, Measure.
+// And Log, an observer. Those that need a library are packages of their own: zaplog, oteltrace, prommetrics.
 //
-//	Run(ctx, stream.Observe(ops.Log(logger), ops.Trace(tracerProvider), ops.Measure(registry)))
+//	Run(ctx, stream.Observe(ops.Log(logger), oteltrace.To(tracerProvider), prommetrics.To(registry)))
 package ops

@@ -78,19 +78,22 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	points := make([]point, 0, len(m.rows)*int(columns))
-	for _, r := range m.inOrder() {
-		s := partitions[r]
-		if s == nil {
-			s = &partitionSums{}
+	rows := m.inOrder()
+	sums := make([]partitionSums, len(rows))
+	for i, r := range rows {
+		if s := partitions[r]; s != nil {
+			sums[i] = *s
 		}
 		for c := range counted {
-			s.add(c, float64(r.counts[c].Load()))
+			sums[i].add(c, float64(r.counts[c].Load()))
 		}
-		s.totals(r.former)
-		for c, v := range s.sum {
-			if s.exists[c] {
-				points = append(points, point{of: column(c), labels: r.labels, value: v})
+		sums[i].totals(r.former)
+	}
+	points := make([]point, 0, len(rows)*int(columns))
+	for c := range columns { // a metric after the other, each in order, is what the registry makes the least of
+		for i, r := range rows {
+			if s := &sums[i]; s.exists[c] {
+				points = append(points, point{of: c, labels: r.labels, value: s.sum[c]})
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
 	}
 }
 
-func TestMeasureTellsHowItStands(t *testing.T) {
+func TestMetricsTellHowItStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
 		opstest.Put(l, 0, "a", "bad", "c")
@@ -83,7 +83,7 @@ func TestMeasureTellsHowItStands(t *testing.T) {
 	})
 }
 
-func TestMeasureFollowsPrometheusConventions(t *testing.T) {
+func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		opstest.Put(l, 0, "a")
@@ -98,7 +98,7 @@ func TestMeasureFollowsPrometheusConventions(t *testing.T) {
 	})
 }
 
-func TestMeasureKnowsBatches(t *testing.T) {
+func TestMetricsKnowBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		opstest.Put(l, 0, "a", "b", "c", "d", "e")
@@ -111,7 +111,7 @@ func TestMeasureKnowsBatches(t *testing.T) {
 	})
 }
 
-func TestMeasureTellsWhatMayBeDoneTwice(t *testing.T) {
+func TestMetricsTellWhatMayBeDoneTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		opstest.Put(l, 0, "a", "b", "c")
