@@ -16,9 +16,10 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// BenchmarkScrape measures what a scrape of a worker with 5,000 partitions costs: Pipeline.Snapshot, the collector
-// (which takes one), the registry's Gather around that, and the whole with its text. floor is the whole for the same
-// series from a collector that does nothing but hand them out.
+// BenchmarkScrape measures what a scrape of a worker with 5,000 partitions costs:
+// Pipeline.Snapshot, the collector (which takes one), the registry's Gather around that, and the
+// whole with its text. floor is the whole for the same series from a collector that does nothing
+// but hand them out.
 func BenchmarkScrape(b *testing.B) {
 	const partitions = 5000
 	log, registry := streamtest.Kafka("orders", partitions), prometheus.NewRegistry()

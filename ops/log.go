@@ -10,14 +10,16 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and ends is at info. What
-// fails and is taken care of is at warn. What needs somebody (a halt, a dead letter that could not be written, the end
-// by a failure) is at error. A failure has its topic, partition, offset, key, step, attempt and duration. At debug,
-// each attempt and each commit has a line, if the logger has debug when the pipeline is built.
+// Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and
+// ends is at info. What fails and is taken care of is at warn. What needs somebody (a halt, a dead
+// letter that could not be written, the end by a failure) is at error. A failure has its topic,
+// partition, offset, key, step, attempt and duration. At debug, each attempt and each commit has a
+// line, if the logger has debug when the pipeline is built.
 //
-// Lines that repeat (the same message of the same step) are thinned: the first ten are written, then one a second that
-// says how many were left out. Whatever an error or a key contains, each text is valid UTF-8: other bytes are written
-// as \xff. Costs a reading of the clock per attempt, for the duration of those that fail.
+// Lines that repeat (the same message of the same step) are thinned: the first ten are written,
+// then one a second that says how many were left out. Whatever an error or a key contains, each
+// text is valid UTF-8: other bytes are written as \xff. Costs a reading of the clock per attempt,
+// for the duration of those that fail.
 func Log(l *slog.Logger) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
 		if l == nil {

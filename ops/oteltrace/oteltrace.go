@@ -20,22 +20,24 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// To traces a pipeline by OpenTelemetry's semantic conventions for messaging. A record has a consumer span, "process"
-// and its topic, in the trace that its headers carry (W3C Trace Context), from its first step until it is finished or
-// given up. Under it, each attempt of each step has a span with status and error. Retries, skips, dead letters and
-// halts are events of the record's span. Handlers find the span of their step in their context: their own spans, and
-// Inject, continue from there.
+// To traces a pipeline by OpenTelemetry's semantic conventions for messaging. A record has a
+// consumer span, "process" and its topic, in the trace that its headers carry (W3C Trace Context),
+// from its first step until it is finished or given up. Under it, each attempt of each step has a
+// span with status and error. Retries, skips, dead letters and halts are events of the record's
+// span. Handlers find the span of their step in their context: their own spans, and Inject,
+// continue from there.
 //
-// A step that works on a batch, or a sink that writes many at once, has one span in a trace of its own. It is linked to
-// the traces of all its records, and has a span for each of them under it. Below a commit that stands above the work, a
-// record's span has ended already.
+// A step that works on a batch, or a sink that writes many at once, has one span in a trace of its
+// own. It is linked to the traces of all its records, and has a span for each of them under it.
+// Below a commit that stands above the work, a record's span has ended already.
 //
-// The provider's sampler decides, by trace, name and kind. Nothing else is built for a record that is not sampled;
-// handlers still find its trace in their context, so nothing below is sampled either.
+// The provider's sampler decides, by trace, name and kind. Nothing else is built for a record that
+// is not sampled; handlers still find its trace in their context, so nothing below is sampled
+// either.
 //
-// Whatever an error or a key contains, each text in a span is valid UTF-8: other bytes are written as \xff. OTLP would
-// refuse the whole batch of spans otherwise. A message is cut after 1,024 bytes, for the same reason: collectors refuse
-// requests above 4 MiB.
+// Whatever an error or a key contains, each text in a span is valid UTF-8: other bytes are written
+// as \xff. OTLP would refuse the whole batch of spans otherwise. A message is cut after 1,024
+// bytes, for the same reason: collectors refuse requests above 4 MiB.
 func To(tp trace.TracerProvider) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
 		if tp == nil {
@@ -140,7 +142,8 @@ type working struct {
 	records []trace.Span // of a batch
 }
 
-// start opens a step's span. It is found again under t, since another observer may have put a span of its own above it.
+// start opens a step's span. It is found again under t, since another observer may have put a span
+// of its own above it.
 func (t *tracing) start(ctx context.Context, c stream.Call) context.Context {
 	if c.Batch() {
 		return t.startBatch(ctx, c)

@@ -81,7 +81,8 @@ func TestSpansAreText(t *testing.T) {
 	})
 }
 
-// wantText runs a chain over a record, and checks that its spans can be exported and say what the record was.
+// wantText runs a chain over a record, and checks that its spans can be exported and say what the
+// record was.
 func wantText[T any](t *testing.T, s stream.Stream[T], m kafka.Message) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

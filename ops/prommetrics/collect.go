@@ -90,7 +90,7 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 		sums[i].totals(r.former)
 	}
 	points := make([]point, 0, len(rows)*int(columns))
-	for c := range columns { // a metric after the other, each in order, is what the registry makes the least of
+	for c := range columns { // family by family, each sorted: then the registry has the least to do
 		for i, r := range rows {
 			if s := &sums[i]; s.exists[c] {
 				points = append(points, point{of: c, labels: r.labels, value: s.sum[c]})
@@ -163,8 +163,8 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// point is a metric of a partition. Unlike prometheus.NewConstMetric it shares its labels with the row's others, since
-// there are many.
+// point is a metric of a partition. Unlike prometheus.NewConstMetric it shares its labels with the
+// row's others, since there are many.
 type point struct {
 	of     column
 	labels []*dto.LabelPair

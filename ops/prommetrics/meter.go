@@ -31,8 +31,8 @@ type part struct {
 	told  stream.Totals // what was last told
 }
 
-// watch starts to measure a pipeline. Whatever it may count is there from the start, since no rate shows an increase
-// from nothing.
+// watch starts to measure a pipeline. Whatever it may count is there from the start, since no rate
+// shows an increase from nothing.
 func (m *metrics) watch(p *stream.Pipeline) *meter {
 	topology := p.Describe()
 	t := &meter{metrics: m, p: weak.Make(p), name: legible.Text(topology.Name), parts: map[stream.TopicPartition]*part{}}
@@ -54,7 +54,8 @@ func (m *metrics) watch(p *stream.Pipeline) *meter {
 	return t
 }
 
-// alive returns the meters of pipelines that somebody still has, and the pipelines. It removes the others.
+// alive returns the meters of pipelines that somebody still has, and the pipelines. It removes the
+// others.
 func (m *metrics) alive() (ts []*meter, ps []*stream.Pipeline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -137,7 +138,8 @@ func (t *meter) count(c column, m stream.Meta) {
 	t.part(m.TP()).row.counts[c].Add(1)
 }
 
-// ended adds an assignment that is over to the sum. What is told must never fall: it would look like a restart.
+// ended adds an assignment that is over to the sum. What is told must never fall: it would look
+// like a restart.
 func (t *meter) ended(tp stream.TopicPartition, epoch int32, last stream.Totals) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -74,7 +74,8 @@ func ofPartition(name, help string) *prometheus.Desc {
 // place is the labels of a row.
 type place struct{ partition, pipeline, topic string }
 
-// row is the metrics of a partition of all pipelines of one name. It stays: a counter must never fall.
+// row is the metrics of a partition of all pipelines of one name. It stays: a counter must never
+// fall.
 type row struct {
 	place
 	labels []*dto.LabelPair // never changed

@@ -13,18 +13,21 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// To gives a registry the pipeline's metrics, which all start with laneway_. Per partition: lag, records in flight, how
-// long the watermark has stood, and what was handled, failed, retried, skipped, dead-lettered, halted or may be handled
-// twice after a rebalance. Per step: how long its attempts took and how large its batches were. Per pipeline: commits
-// and rebalances. Their help texts say what each means. Labels are pipeline, topic and partition, or pipeline and step;
-// never a key. Give pipelines that share a registry names of their own (stream.Named); those that share a name, such as
-// members of one group, are added up.
+// To gives a registry the pipeline's metrics, which all start with laneway_. Per partition: lag,
+// records in flight, how long the watermark has stood, and what was handled, failed, retried,
+// skipped, dead-lettered, halted or may be handled twice after a rebalance. Per step: how long its
+// attempts took and how large its batches were. Per pipeline: commits and rebalances. Their help
+// texts say what each means. Labels are pipeline, topic and partition, or pipeline and step; never
+// a key. Give pipelines that share a registry names of their own (stream.Named); those that share a
+// name, such as members of one group, are added up.
 //
-// State is read from Pipeline.Snapshot when the registry is scraped, so counting records costs them nothing. Counters
-// are exact. Durations are of every batch, and of about 1,000 attempts a second, of records drawn at random. A scrape
-// of 5,000 partitions, 18 series each, takes about as long as the registry needs for 90,000 series.
+// State is read from Pipeline.Snapshot when the registry is scraped, so counting records costs them
+// nothing. Counters are exact. Durations are of every batch, and of about 1,000 attempts a second,
+// of records drawn at random. A scrape of 5,000 partitions, 18 series each, takes about as long as
+// the registry needs for 90,000 series.
 //
-// A pipeline that has ended is not kept in memory. Its counters stay, and another one of its name continues them.
+// A pipeline that has ended is not kept in memory. Its counters stay, and another one of its name
+// continues them.
 //
 // Build returns an error for what the registry refuses: another's metric of one of the names.
 func To(r prometheus.Registerer) stream.Observer {

@@ -1,5 +1,5 @@
-// Package legible turns bytes that nobody has checked into text that every exporter takes. OTLP refuses a whole
-// batch of spans or log lines for one string that is not UTF-8.
+// Package legible turns bytes that nobody has checked into text that every exporter takes. OTLP
+// refuses a whole batch of spans or log lines for one string that is not UTF-8.
 package legible
 
 import (
@@ -24,7 +24,8 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Cut returns the first bytes of s as Text, at most so many and whole runes, and says with … that there was more.
+// Cut returns the first bytes of s as Text, at most so many and whole runes, and says with … that
+// there was more.
 func Cut(s string, most int) string {
 	if len(s) <= most {
 		return Text(s)
@@ -44,7 +45,8 @@ func Key(key []byte) string {
 	return Cut(string(key[:min(len(key), most+1)]), most)
 }
 
-// Error returns err, or where its message is not UTF-8 an error that wraps it and has a message that is.
+// Error returns err, or where its message is not UTF-8 an error that wraps it and has a message
+// that is.
 func Error(err error) error {
 	if err == nil {
 		return nil

@@ -1,5 +1,5 @@
-// Package opstest has what the tests of observers share: a chain to observe, handlers that fail as told, and a run
-// in virtual time.
+// Package opstest has what the tests of observers share: a chain to observe, handlers that fail as
+// told, and a run in virtual time.
 package opstest
 
 import (
@@ -87,7 +87,8 @@ func Refuses(t *testing.T, o stream.Observer) {
 	}
 }
 
-// Asks looks at a pipeline in every way that an observer may, whatever the goroutine that calls it has begun.
+// Asks looks at a pipeline in every way that an observer may, whatever the goroutine that calls it
+// has begun.
 func Asks(p *stream.Pipeline) {
 	p.Snapshot()
 	p.Halts()
