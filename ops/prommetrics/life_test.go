@@ -82,7 +82,7 @@ func TestEndedPipelines(t *testing.T) {
 
 	t.Run("do not pile up between two scrapes", func(t *testing.T) {
 		r := prometheus.NewRegistry()
-		const warm, n, most = 100, 500, 256
+		const warm, n, most = 50, 200, 256
 		var before, after runtime.MemStats
 		for i := range warm + n {
 			if i == warm {
