@@ -24,7 +24,7 @@ import (
 //
 // PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO NOTHING. Serialization failures and deadlocks are recognised by
 // an error's SQLState() string of 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6 (modernc.org/sqlite); such a transaction
-// is tried up to 10 times, in about 2 seconds. Isolation is what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
+// is tried up to 10 times, in about 2 seconds. A database that is away when a partition is assigned is waited for (see stream.Transactor). Isolation is what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
 func SQL[T any](db *sql.DB, write func(ctx context.Context, tx *sql.Tx, results []T) error, opts ...SQLOption) stream.Transactor[T] {
 	c := sqlConfig{table: "laneway_offsets"}
 	for _, o := range opts {
@@ -111,10 +111,10 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	return fmt.Errorf("reading the table of offsets: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }
 
-// Restore returns the offsets that are stored. A failure is tried again like those of Commit, whatever it is: nothing is changed here.
+// Restore returns the offsets that are stored.
 func (s *sqlTransactor[T]) Restore(ctx context.Context, parts []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
 	var stored map[stream.TopicPartition]int64
-	err := again(ctx, func(error) bool { return true }, func() (err error) {
+	err := again(ctx, retried, func() (err error) {
 		stored, err = s.load(ctx, s.db)
 		return err
 	})

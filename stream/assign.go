@@ -42,10 +42,6 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 }
 
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
-	as, err := r.tx.restored(ctx, as)
-	if err != nil {
-		return nil, err
-	}
 	r.mu.Lock()
 	var ps []*part
 	list := slices.Clone(r.list)
@@ -61,6 +57,10 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		r.epochs[a.TopicPartition]++
 		p := r.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
+		if r.tx != nil {
+			p.flags.Store(unplaced)
+			p.restoring = &restoring{since: time.Now()}
+		}
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
 	}
@@ -76,6 +76,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	}
 	for _, p := range list {
 		r.settle(p) // shares have shrunk
+	}
+	if r.tx != nil && !stopped && len(ps) > 0 {
+		r.spawn(func() { r.tx.restore(ctx, ps) })
 	}
 	return ps, nil
 }
@@ -228,6 +231,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 		r.tx.giveUp(ps, err)
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
+	r.tx.tellGroup(ctx, ps)
 	for _, p := range ps {
 		p.gate.clear()
 		r.settle(p)

@@ -26,7 +26,6 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 		t.urge(ps)
 		left, changed := t.pending(ps)
 		if !left {
-			t.grouped.now(ctx, ps)
 			return nil
 		}
 		select {

@@ -18,6 +18,7 @@ const (
 	gone                         // let go or lost: nothing is begun, nothing counts
 	expired                      // the drain is over: the records' contexts have ended, what their handlers return no longer counts
 	aborted                      // the run is over: not even what was committed already is begun
+	unplaced                     // its transactor has not said yet where it starts: nothing is fed
 	unwritten                    // nothing more of it goes into a transaction: one has halted it, or failed the pipeline; never without frozen or closing
 )
 
@@ -57,6 +58,7 @@ type part struct {
 	halt      *Halt
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
+	restoring *restoring // nil once its start is known
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf

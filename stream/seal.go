@@ -13,7 +13,7 @@ type seal struct {
 func (p *part) seal(f Failure, next int64) {
 	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}, next}
 	p.mu.Lock()
-	if p.sealed != nil || p.flags.Load()&(closing|gone) != 0 {
+	if p.sealed != nil || p.flags.Load()&(closing|gone|unplaced) != 0 {
 		p.mu.Unlock()
 		return
 	}
