@@ -111,10 +111,10 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	return fmt.Errorf("reading the table of offsets: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }
 
-// Restore returns the offsets that are stored.
+// Restore returns the offsets that are stored. A failure is tried again like those of Commit, whatever it is: nothing is changed here.
 func (s *sqlTransactor[T]) Restore(ctx context.Context, parts []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
 	var stored map[stream.TopicPartition]int64
-	err := again(ctx, retried, func() (err error) {
+	err := again(ctx, func(error) bool { return true }, func() (err error) {
 		stored, err = s.load(ctx, s.db)
 		return err
 	})

@@ -33,6 +33,9 @@ func (t *transactions) restore(ctx context.Context, ps []*part) {
 			return
 		}
 		ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.ctx.Err() != nil })
+		if len(ps) == 0 {
+			return
+		}
 		began := clock()
 		at, err := t.askWhere(ctx, ps)
 		switch {
