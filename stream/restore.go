@@ -24,14 +24,7 @@ func (t *transactions) restore(ctx context.Context, ps []*part) {
 	ctx, cancel := whileAssigned(ctx, ps)
 	defer cancel()
 	defer context.AfterFunc(t.run.sourceCtx, cancel)() // a drain begins nothing
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for attempt := 1; ; attempt++ {
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return
-		}
 		ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.ctx.Err() != nil })
 		if len(ps) == 0 {
 			return
@@ -50,7 +43,13 @@ func (t *transactions) restore(ctx context.Context, ps []*part) {
 			t.run.fail(fmt.Errorf("%s: %v: %w", t.st.name, ps[0].tp, err))
 			return
 		}
-		timer.Reset(t.restoreLater(ps, attempt, clock()-began, err))
+		timer := time.NewTimer(t.restoreLater(ps, attempt, clock()-began, err))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
 	}
 }
 
