@@ -68,6 +68,11 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	r.online = nil
 	stopped := r.state.Load()&draining != 0
 	r.mu.Unlock()
+	if r.tx != nil && !stopped && len(ps) > 0 {
+		told := make(chan struct{})
+		defer close(told)
+		r.spawn(func() { r.tx.restore(ctx, ps, told) })
+	}
 	for _, p := range ps {
 		if stopped {
 			p.raise(closing)
@@ -76,9 +81,6 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	}
 	for _, p := range list {
 		r.settle(p) // shares have shrunk
-	}
-	if r.tx != nil && !stopped && len(ps) > 0 {
-		r.spawn(func() { r.tx.restore(ctx, ps) })
 	}
 	return ps, nil
 }

@@ -19,8 +19,9 @@ type restoring struct {
 	err      error // of the last attempt
 }
 
-// restore asks where to go on in ps until it is told, or none of them waits any more.
-func (t *transactions) restore(ctx context.Context, ps []*part) {
+// restore asks where to go on in ps until it is told, or none of them waits any more. assigned is
+// closed once observers have heard of the assignment: what follows from an answer comes later.
+func (t *transactions) restore(ctx context.Context, ps []*part, assigned <-chan struct{}) {
 	ctx, cancel := whileAssigned(ctx, ps)
 	defer cancel()
 	defer context.AfterFunc(t.run.sourceCtx, cancel)() // a drain begins nothing
@@ -31,6 +32,8 @@ func (t *transactions) restore(ctx context.Context, ps []*part) {
 		}
 		began := clock()
 		at, err := t.askWhere(ctx, ps)
+		took := clock() - began
+		<-assigned
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -43,7 +46,7 @@ func (t *transactions) restore(ctx context.Context, ps []*part) {
 			t.run.fail(fmt.Errorf("%s: %v: %w", t.st.name, ps[0].tp, err))
 			return
 		}
-		timer := time.NewTimer(t.restoreLater(ps, attempt, clock()-began, err))
+		timer := time.NewTimer(t.restoreLater(ps, attempt, took, err))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
