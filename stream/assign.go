@@ -71,7 +71,12 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	if r.tx != nil && !stopped && len(ps) > 0 {
 		told := make(chan struct{})
 		defer close(told)
-		r.spawn(func() { r.tx.restore(ctx, ps, told) })
+		asking := make(chan struct{})
+		r.spawn(func() {
+			close(asking)
+			r.tx.restore(ctx, ps, told)
+		})
+		<-asking // it asks now, not once slow observers have heard
 	}
 	for _, p := range ps {
 		if stopped {
