@@ -135,7 +135,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts []stream.TopicPart
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
-		return nil, err
+		return nil, asTransactor(err)
 	}
 	at := map[stream.TopicPartition]int64{}
 	for tp, offset := range stored {

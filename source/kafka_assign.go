@@ -14,11 +14,13 @@ import (
 func (s *kafkaSource) assign(ctx context.Context, as ...stream.Assignment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begin(ctx, as)
+	return s.begin(ctx, as, plainly)
 }
 
-// begin is assign for who holds mu.
-func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
+func plainly(p *stream.Partition[kafka.Message]) fetch.Partition { return feeding{p} }
+
+// begin is assign for who holds mu. feed makes of a partition what the fetch loop feeds.
+func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed func(*stream.Partition[kafka.Message]) fetch.Partition) error {
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
@@ -34,7 +36,7 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
 	for i, p := range parts {
 		tp := fetch.TP(p.TP())
 		s.live[tp], became[i] = p, p
-		var to fetch.Partition = feeding{p}
+		to := feed(p)
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
 		}
@@ -93,11 +95,9 @@ func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	cause := fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to)
-	p := s.anew(tp, to, cause, func(*stream.Partition[kafka.Message]) bool { return true })
-	if p != nil && p.Next() != to { // a transaction's offsets are kept elsewhere, and say where to go on
-		s.stopReading(fmt.Errorf("%v: the log ends before offset %d, which is stored with the transactions: remove that offset, or keep the offsets under another name",
-			stream.TopicPartition(tp), p.Next()))
-	}
+	s.anew(tp, to, cause, func(*stream.Partition[kafka.Message]) bool { return true }, func(p *stream.Partition[kafka.Message]) fetch.Partition {
+		return &rewound{feeding: feeding{p}, to: to, refuse: s.stopReading}
+	})
 }
 
 var errAgain = errors.New("the pipeline begins it anew")
@@ -106,23 +106,22 @@ var errAgain = errors.New("the pipeline begins it anew")
 func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.anew(tp, next, errAgain, same)
+	s.anew(tp, next, errAgain, same, plainly)
 }
 
-// anew loses a partition that is read, and begins it at next. nil: it was revoked or lost meanwhile, or could not be begun. The caller holds mu.
-func (s *kafkaSource) anew(tp fetch.TP, next int64, cause error, same func(*stream.Partition[kafka.Message]) bool) *stream.Partition[kafka.Message] {
+// anew loses a partition that is read, and begins it at next, unless it was revoked or lost meanwhile. The caller holds mu.
+func (s *kafkaSource) anew(tp fetch.TP, next int64, cause error, same func(*stream.Partition[kafka.Message]) bool,
+	feed func(*stream.Partition[kafka.Message]) fetch.Partition) {
 	p := s.live[tp]
 	if p == nil || !same(p) {
-		return nil
+		return
 	}
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, p)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: stream.TopicPartition(tp), Next: next, Committed: -1}}); err != nil {
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: stream.TopicPartition(tp), Next: next, Committed: -1}}, feed); err != nil {
 		s.stopReading(err)
-		return nil
 	}
-	return s.live[tp]
 }
 
 // fetchEvent passes an event of the fetch loops on.

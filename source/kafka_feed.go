@@ -1,6 +1,8 @@
 package source
 
 import (
+	"fmt"
+
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
@@ -15,6 +17,29 @@ func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
 	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
+// rewound is a partition that has to begin at an earlier place, since its log ends before the old one.
+type rewound struct {
+	feeding
+	to      int64
+	refuse  func(error)
+	started bool // of the poller that has the partition
+}
+
+// Room looks once where the partition begins: a transactor may have stored the old place.
+func (r *rewound) Room() (int, int64) {
+	records, bytes := r.feeding.Room()
+	if r.started || records == 0 {
+		return records, bytes
+	}
+	r.started = true
+	if next := r.Next(); next != r.to {
+		r.refuse(fmt.Errorf("%v: the log ends before offset %d, which is stored with the transactions: remove that offset, or keep the offsets under another name",
+			r.TP(), next))
+		return 0, 0
+	}
+	return records, bytes
+}
+
 // limited is a partition that is read up to an offset, and without it.
 type limited struct {
 	fetch.Partition
@@ -23,10 +48,11 @@ type limited struct {
 }
 
 func (l limited) Room() (int, int64) {
-	if l.Next() >= l.to {
+	records, bytes := l.Partition.Room()
+	if l.check(); l.Next() >= l.to { // it may begin there, where a transactor says so
 		return 0, 0
 	}
-	return l.Partition.Room()
+	return records, bytes
 }
 
 func (l limited) Feed(msgs []kafka.Message, next, bytes int64) {

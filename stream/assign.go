@@ -43,10 +43,6 @@ func (r *run) furnish(p *part) {
 }
 
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
-	as, err := r.commits.restored(ctx, as)
-	if err != nil {
-		return nil, err
-	}
 	r.mu.Lock()
 	var ps []*part
 	list := slices.Clone(r.list)
@@ -69,6 +65,11 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	r.online = nil
 	stopped := r.phase() >= stopping
 	r.mu.Unlock()
+	if !stopped && len(ps) > 0 {
+		told := make(chan struct{})
+		defer close(told)
+		r.commits.assigned(ctx, ps, told)
+	}
 	for _, p := range ps {
 		if stopped {
 			p.rise(draining)
@@ -188,8 +189,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
-	if err := r.commits.now(commitCtx, ps); err != nil {
-		r.commits.giveUp(ps, err)
+	if err := r.commits.last(ctx, commitCtx, ps); err != nil {
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
 	for _, p := range ps {

@@ -11,8 +11,8 @@ import (
 type commits interface {
 	// begin prepares an assignment: what counts its finished records, and what keeps its slabs.
 	begin(p *part, l *ledger.Ledger)
-	// restored is assignments as the store has them, where that is another than the source's.
-	restored(ctx context.Context, as []Assignment) ([]Assignment, error)
+	// assigned is called with new partitions; told is closed when observers have heard of them.
+	assigned(ctx context.Context, ps []*part, told <-chan struct{})
 	// start starts the goroutines; stop ends them.
 	start()
 	stop()
@@ -28,8 +28,9 @@ type commits interface {
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
 	// now commits what is finished of partitions and waits for that, until ctx ends.
 	now(ctx context.Context, ps []*part) error
-	// giveUp ends what is under way for partitions that could not be committed in time.
-	giveUp(ps []*part, cause error)
+	// last is now for partitions that are about to go. What is under way for them when commit ends
+	// is given up; drain is the context of the whole drain.
+	last(drain, commit context.Context, ps []*part) error
 	// release forgets a partition that was let go.
 	release(p *part, cause error)
 }
@@ -50,17 +51,16 @@ type noCommits struct{}
 
 func (noCommits) begin(_ *part, l *ledger.Ledger) { l.Forget = forgetValues }
 
-func (noCommits) restored(_ context.Context, as []Assignment) ([]Assignment, error) { return as, nil }
-
-func (noCommits) start()                                        {}
-func (noCommits) stop()                                         {}
-func (noCommits) finish(_ *worker, r *record)                   { r.done() }
-func (noCommits) advanced(*part)                                {}
-func (noCommits) look(*part)                                    {}
-func (noCommits) resumed(*part, map[int64]bool, haltEnd) func() { return nil }
-func (noCommits) now(context.Context, []*part) error            { return nil }
-func (noCommits) giveUp([]*part, error)                         {}
-func (noCommits) release(*part, error)                          {}
+func (noCommits) assigned(context.Context, []*part, <-chan struct{}) {}
+func (noCommits) start()                                             {}
+func (noCommits) stop()                                              {}
+func (noCommits) finish(_ *worker, r *record)                        { r.done() }
+func (noCommits) advanced(*part)                                     {}
+func (noCommits) look(*part)                                         {}
+func (noCommits) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
+func (noCommits) now(context.Context, []*part) error                 { return nil }
+func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
+func (noCommits) release(*part, error)                               {}
 
 // forgetValues lets go of a slab whose records are finished for good.
 func forgetValues(payload any) { payload.(values).forget() }

@@ -66,17 +66,14 @@ func (c *committer) begin(_ *part, l *ledger.Ledger) {
 	}
 }
 
-func (c *committer) restored(_ context.Context, as []Assignment) ([]Assignment, error) {
-	return as, nil
-}
-
 func (c *committer) start() { c.run.spawn(c.loop) }
 func (c *committer) stop()  { close(c.stopped) }
 
-func (c *committer) advanced(*part)                                { c.count() }
-func (c *committer) resumed(*part, map[int64]bool, haltEnd) func() { return nil }
-func (c *committer) giveUp([]*part, error)                         {}
-func (c *committer) release(*part, error)                          {}
+func (c *committer) assigned(context.Context, []*part, <-chan struct{}) {}
+func (c *committer) advanced(*part)                                     { c.count() }
+func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
+func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
+func (c *committer) release(*part, error)                               {}
 
 // look has the committer look, where it commits as the watermark moves, and has it commit at once where so much
 // waits at the gate that no count may ever be reached.

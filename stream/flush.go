@@ -23,7 +23,6 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 		t.urge(ps)
 		left, changed := t.pending(ps)
 		if !left {
-			t.grouped.now(ctx, ps)
 			return nil
 		}
 		select {
@@ -32,6 +31,16 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// last is now for partitions that are about to go.
+func (t *transactions) last(drain, commit context.Context, ps []*part) error {
+	err := t.now(commit, ps)
+	if err != nil {
+		t.giveUp(ps, err)
+	}
+	t.tellGroup(drain, ps)
+	return err
 }
 
 // giveUp ends the transactions of partitions that are about to go, and waits for that a while: one that is committed in the end is better known to be.

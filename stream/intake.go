@@ -17,6 +17,8 @@ type Intake[T any] struct {
 
 // Assign begins an assignment of each partition, in an epoch of its own. A partition that is still assigned is an error: Revoke or Lose it first.
 // The source feeds from each Partition's Next, which need not be the one it named.
+// It does not block. With CommitWith a partition has no room until its Transactor has said where to
+// go on; Wake is called then. The Transactor's context has the values of ctx.
 func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partition[T], error) {
 	ps, err := in.run.assign(ctx, parts)
 	if err != nil {
@@ -81,7 +83,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 	return records, bytes
 }
 
-// Next is the offset to feed from. It moves with Feed and Advance, and when an operator skips what the source halted on.
+// Next is the offset to feed from; ask for it once there is Room. It moves with Feed and Advance, and when an operator skips what the source halted on.
 func (p *Partition[T]) Next() int64 {
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
@@ -121,7 +123,7 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.intake.Lock()
 	defer p.p.intake.Unlock()
-	if p.p.status().life() != open {
+	if !p.p.status().accepts() {
 		return // not counted as read: they will be read again
 	}
 	p.p.feed(s, next)
@@ -151,6 +153,9 @@ func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 // Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
 // watermark, or the last stable offset under read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
 func (p *Partition[T]) Advance(next, end int64) {
+	if p.p.status()&unplaced != 0 {
+		return // where it starts is not known yet
+	}
 	p.p.mu.Lock()
 	moved := next > p.p.next
 	p.p.next = max(p.p.next, next)

@@ -30,6 +30,7 @@ const (
 	haltShift           = 2
 	haltBits            = 3 << haltShift
 	sourceHalted status = 1 << 4 // the source has halted: nothing is fed, what was fed goes on
+	unplaced     status = 1 << 5 // the transactor has not said yet where the partition starts: nothing is fed
 )
 
 func (s status) life() life     { return life(s & lifeBits) }
@@ -47,6 +48,9 @@ func (s status) isReleased() bool { return s.life() == released }
 
 // feeds reports whether the source may feed more.
 func (s status) feeds() bool { return s == 0 }
+
+// accepts reports whether what the source brings is taken, also where it was asked to feed no more.
+func (s status) accepts() bool { return s.life() == open && s&unplaced == 0 }
 
 // begins reports whether a record may be started, or go on to its next step.
 func (s status) begins() bool { return s.life() <= draining && s.halted() == notHalted }

@@ -20,6 +20,7 @@ func TestStatus(t *testing.T) {
 		want map[life]row
 	}{
 		{"feeds", status.feeds, map[life]row{open: only, draining: no, cancelled: no, released: no}},
+		{"accepts", status.accepts, map[life]row{open: all(true), draining: no, cancelled: no, released: no}},
 		{"begins", status.begins, map[life]row{open: only, draining: only, cancelled: no, released: no}},
 		{"counts", status.counts, map[life]row{open: all(true), draining: all(true), cancelled: no, released: no}},
 		{"waits", status.waits, map[life]row{open: only, draining: no, cancelled: no, released: no}},
@@ -39,6 +40,10 @@ func TestStatus(t *testing.T) {
 					atSource := want && q.name != "feeds" // a source's halt only keeps the source from feeding
 					if got := q.ask(s | sourceHalted); got != atSource {
 						t.Errorf("with the source halted: %v, want %v", got, atSource)
+					}
+					placing := want && q.name != "feeds" && q.name != "accepts" // nothing comes in before it is placed
+					if got := q.ask(s | unplaced); got != placing {
+						t.Errorf("before it was placed: %v, want %v", got, placing)
 					}
 				})
 			}

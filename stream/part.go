@@ -47,6 +47,7 @@ type part struct {
 	halt      *Halt
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
+	restoring *restoring // nil once its start is known
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf

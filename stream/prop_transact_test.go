@@ -148,6 +148,12 @@ func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
 }
 func (s tillStore) PerPartition() bool { return s.apart }
 func (s tillStore) Restore(c ctx, ps []tp) (map[tp]int64, error) {
+	if s.slow {
+		time.Sleep(s.jitter())
+	}
+	if s.chance(s.refused) {
+		return nil, errBoom
+	}
 	return s.store.Restore(c, ps)
 }
 
@@ -373,6 +379,8 @@ func (w *till) check() (bad []string) {
 		}
 		if at := w.store.at[tp{Topic: "t", Partition: p}]; at != int64(w.records) {
 			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, want %d", p, at, w.records))
+		} else if group := w.log.Committed(p); group != at {
+			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, the group has %d", p, at, group))
 		}
 	}
 	return bad

@@ -13,7 +13,7 @@ type seal struct {
 func (p *part) seal(f Failure, next int64) {
 	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}, next}
 	p.mu.Lock()
-	if p.sealed != nil || p.status().life() != open {
+	if p.sealed != nil || !p.status().accepts() {
 		p.mu.Unlock()
 		return
 	}

@@ -20,7 +20,7 @@ type Snapshot struct {
 type PartitionState struct {
 	TopicPartition
 	Epoch     int32
-	State     string    // open, halted, resuming, draining
+	State     string    // open, waiting (for its Transactor to say where it goes on), halted, resuming, draining
 	Watermark int64     // the offset that could be committed now
 	Committed int64     // -1: none
 	Next      int64     // fetch position
@@ -67,6 +67,8 @@ func (p *part) snapshot() PartitionState {
 		s.State = "draining"
 	case st.halted() == resuming:
 		s.State = "resuming"
+	case st&unplaced != 0:
+		s.State = "waiting"
 	case st.halted() != notHalted || st&sourceHalted != 0:
 		s.State = "halted"
 	}
@@ -150,8 +152,8 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	return q.release(h, how)
 }
 
-// Ready says why the pipeline should get no traffic, or be looked at: it is not running, not connected, draining, or has a halted partition. nil:
-// it is ready, with or without partitions.
+// Ready says why the pipeline should get no traffic, or be looked at: it is not running, not connected, draining, or has a halted partition, or
+// one whose Transactor has not said yet where it goes on. nil: it is ready, with or without partitions.
 func (p *Pipeline) Ready() error {
 	r := p.current()
 	if r == nil {
@@ -168,6 +170,11 @@ func (p *Pipeline) Ready() error {
 	}
 	for _, h := range r.halts() {
 		err = errors.Join(err, errors.New(h.String()))
+	}
+	for _, p := range r.all() {
+		if e := p.notPlaced(); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }

@@ -17,7 +17,8 @@ import (
 // transaction is committed. MaxPartitions(n) lets at most n partitions take part at a time, in turn.
 //
 // A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without them the pipeline fails. It is tried as a whole,
-// with whatever has finished meanwhile. Timeout bounds each attempt. The side effects of the steps above stay at least once.
+// with whatever has finished meanwhile. Timeout bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
+// Transactor.Restore. The side effects of the steps above stay at least once.
 //
 // Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each transaction under way.
 func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...StepOption) Stream[T] {
@@ -40,7 +41,13 @@ func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, op
 //   - CommitsGroup() bool: its transactions store the group's offsets. For any other the source commits them afterwards, so that tools see the lag.
 type Transactor[T any] interface {
 	// Restore returns the offset to go on from in newly assigned partitions, before anything of them is read. One that it leaves out goes on from the
-	// group's offset. Its error ends the pipeline.
+	// group's offset. Until it has answered, these partitions wait, the pipeline is not ready, and
+	// other partitions go on. ctx ends after 10 s or the step's Timeout, and at once when the
+	// partitions are lost or the pipeline drains. An error is tried again for as long as it takes,
+	// since waiting loses nothing: after the wait of the RetryOnError below that takes it, at least
+	// 100 ms, else after 100 ms doubling to 5 s. How many attempts a policy allows does not matter,
+	// and no other policy applies. An error marked Permanent ends the pipeline. Several calls may
+	// run at once, for different assignments, also beside Commit.
 	Restore(ctx context.Context, parts []TopicPartition) (map[TopicPartition]int64, error)
 
 	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the same results come again, maybe with more. When ctx

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,17 @@ func newTransactions(r *run, n *node) *transactions {
 func (t *transactions) begin(p *part, l *ledger.Ledger) {
 	l.Finished = func() { t.count(p) }
 	l.Forget = p.turn.done.add // results that wait have their lineage from there
+	p.restoring = &restoring{step: t.st.name, since: time.Now()}
+	p.stand(p.status() | unplaced)
+}
+
+func (t *transactions) assigned(ctx context.Context, ps []*part, told <-chan struct{}) {
+	asking := make(chan struct{})
+	t.run.spawn(func() {
+		close(asking)
+		t.restore(ctx, ps, told)
+	})
+	<-asking // it asks now, not once slow observers have heard
 }
 
 func (t *transactions) start() {

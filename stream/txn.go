@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 )
@@ -108,33 +107,4 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 			p.acked(offset)
 		}
 	}
-}
-
-// restored is assignments as the transactor has them: where it has stored an offset, that counts.
-func (t *transactions) restored(ctx context.Context, as []Assignment) ([]Assignment, error) {
-	if len(as) == 0 {
-		return as, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, sinkTime)
-	defer cancel()
-	defer context.AfterFunc(t.run.sourceCtx, cancel)()
-	tps := make([]TopicPartition, len(as))
-	for i, a := range as {
-		tps[i] = a.TopicPartition
-	}
-	grace, stop := context.WithTimeout(ctx, handlerGrace)
-	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
-	stop()
-	at, err := t.tx.restore(ctx, tps)
-	if err != nil {
-		return nil, fmt.Errorf("%s: asking where to go on in %v: %w", t.st.name, tps, err)
-	}
-	out := make([]Assignment, len(as))
-	for i, a := range as {
-		if offset, ok := at[a.TopicPartition]; ok {
-			a.Next, a.Committed = offset, offset
-		}
-		out[i] = a
-	}
-	return out, nil
 }

@@ -45,7 +45,11 @@ type Ledger struct {
 }
 
 // Start sets the watermark of an empty ledger.
-func (l *Ledger) Start(offset int64) { l.mark = offset }
+func (l *Ledger) Start(offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark = offset
+}
 
 // NewSlab returns a slab of n tickets with one hold each. Set their Offsets, then Append it.
 func NewSlab(n int, next, bytes int64, payload any) *Slab {
