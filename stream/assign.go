@@ -18,7 +18,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 	p.turn.from = a.Next
 	r.commits.begin(p, &p.led)
 	r.furnish(p)
-	if r.plan.gated {
+	if r.plan.hasTail() {
 		p.tail = r.newTail(p)
 	}
 	return p
@@ -36,8 +36,8 @@ func (r *run) furnish(p *part) {
 		}
 	}
 	for n, st := range r.steps {
-		if n.keep != nil {
-			p.state[st.state] = n.keep(st, p)
+		if k, ok := n.op.(keeper); ok {
+			p.state[st.state] = k.keep(st, p)
 		}
 	}
 }

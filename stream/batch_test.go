@@ -100,7 +100,7 @@ func TestBatchFlushesWhenTheBudgetIsFull(t *testing.T) {
 			return s.GroupByKey().Batch(100, 0).Serial(b.take)
 		},
 		"below a commit": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
-			return s.CommitEach().Batch(100, 0).Serial(b.take)
+			return s.CommitBefore(1, 0).Batch(100, 0).Serial(b.take)
 		},
 		"behind a batch": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 			return s.Batch(3, 0).FlatMap(flat).Batch(100, 0).Serial(b.take)

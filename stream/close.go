@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (r *run) cause() error {
 // openSinks opens the sinks that want it, in chain order; on a failure those that are open are closed again.
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
-		o, ok := s.(opener)
+		o, ok := s.(Opener)
 		if !ok {
 			r.opened = append(r.opened, s)
 			continue
@@ -87,7 +86,7 @@ func (r *run) openSinks(ctx context.Context) error {
 
 func (r *run) closeSinks() (err error) {
 	for _, s := range r.opened {
-		c, ok := s.(closer)
+		c, ok := s.(Closer)
 		if !ok {
 			continue
 		}
@@ -98,22 +97,6 @@ func (r *run) closeSinks() (err error) {
 		cancel()
 	}
 	return err
-}
-
-func (p *plan) sinks() (ss []any) {
-	for _, n := range p.nodes {
-		for _, s := range n.sinks {
-			if !slices.ContainsFunc(ss, func(o any) bool { return sameSink(o, s) }) {
-				ss = append(ss, s)
-			}
-		}
-	}
-	return ss
-}
-
-// sameSink: one that stands in a chain twice is opened once.
-func sameSink(a, b any) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // noteHeld remembers what a drain that ran out of time has to cancel.
@@ -184,3 +167,6 @@ func (r *run) leftBehind() error {
 	return fmt.Errorf("%w: unfinished and uncommitted: %s%s; a longer DrainTimeout than %v, or handlers that heed their context, would finish them",
 		ErrDrain, strings.Join(r.left, "; "), more, r.opts.drain)
 }
+
+// sinkTime bounds Open and Close of a sink.
+const sinkTime = 30 * time.Second

@@ -36,14 +36,14 @@ type commits interface {
 }
 
 func newCommits(r *run) commits {
-	n := r.plan.commit
-	switch {
-	case n == nil:
+	switch c := r.plan.commit; {
+	case c == nil:
 		return noCommits{}
-	case n.transact != nil:
-		return newTransactions(r, n)
+	case c.transact != nil:
+		return newTransactions(r, c)
+	default:
+		return newCommitter(r, c)
 	}
-	return newCommitter(r, n)
 }
 
 // noCommits is a chain without a commit.

@@ -53,15 +53,15 @@ const (
 	commitRetryMax = 5 * time.Second
 )
 
-func newCommitter(r *run, n *node) *committer {
-	return &committer{run: r, each: n.each, n: int64(n.n), wait: n.wait,
+func newCommitter(r *run, p *commitPlan) *committer {
+	return &committer{run: r, each: p.each, n: int64(p.n), wait: p.wait,
 		poke: make(chan struct{}, 1), flushes: make(chan *flush), stopped: make(chan struct{}), ended: make(chan struct{}),
 		began: time.Now(), refused: map[*part]retry{}}
 }
 
 func (c *committer) begin(_ *part, l *ledger.Ledger) {
 	l.Finished = c.count
-	if !c.run.plan.gated { // a tail still looks at what is finished above it
+	if !c.run.plan.hasTail() { // a tail still looks at what is finished above it
 		l.Forget = forgetValues
 	}
 }
@@ -296,7 +296,7 @@ func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicParti
 
 // finish ends an element. With CommitEach the one that moves the watermark holds its lane until that is committed.
 func (c *committer) finish(w *worker, rec *record) {
-	if !c.each || c.run.plan.gated {
+	if !c.each || c.run.plan.hasTail() {
 		rec.done()
 		return
 	}

@@ -186,7 +186,7 @@ func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
 }
 
 // retries reports whether the step can be run again on its own input.
-func (st *step) retries() bool { return st.node.kind != kindTransform }
+func (st *step) retries() bool { return retriable(st.node.op) }
 
 // failures describes a failure, once for each source record of the element.
 func (st *step) failures(r *record, attempt int, took time.Duration, err error, value func() any) (fs []Failure) {

@@ -72,7 +72,7 @@ func (p *part) tryResume() {
 		return
 	}
 	again := map[int64]bool{}
-	if p.tail != nil || p.run.plan.commit != nil && p.run.plan.commit.transact != nil {
+	if p.tail != nil || p.run.plan.transacts() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}

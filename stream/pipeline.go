@@ -35,12 +35,12 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	src, err := s.n.chain()[0].open(o.replacement)
+	src, err := s.n.chain()[0].op.(sourced).open(o.replacement)
 	if err != nil {
 		return nil, err
 	}
 	info := src.info()
-	if err := check(s.n, info, &o); err != nil {
+	if err := check(s.n, info, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
@@ -108,7 +108,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.fresh = nil
 	if src == nil {
 		var err error
-		if src, err = p.plan.nodes[0].open(p.opts.replacement); err != nil {
+		if src, err = p.plan.nodes[0].op.(sourced).open(p.opts.replacement); err != nil {
 			return nil, err
 		}
 	}

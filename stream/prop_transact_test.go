@@ -202,7 +202,7 @@ func (w *till) chain() stream.Stream[string] {
 	if w.batch > 0 {
 		s = s.Batch(w.batch, 50*time.Millisecond).Map(func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil })
 	}
-	var opts []stream.StepOption
+	var opts []stream.DegreeOption
 	if w.most > 0 {
 		opts = append(opts, stream.MaxPartitions(w.most))
 	}

@@ -108,7 +108,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.makeSteps()
 	r.commits = newCommits(r)
 	r.finish = r.commits.finish
-	r.forgets = !p.gated && (p.commit == nil || p.commit.transact == nil)
+	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
 	return r
 }
@@ -121,14 +121,14 @@ func (r *run) makeSteps() {
 		}
 		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, handler: wrap(n.opts.use), state: len(r.steps)}
 		st.bare = st.timeout == 0 && st.handler == nil
-		if n.kind == kindThrottle {
-			st.limiter = newLimiter(n)
+		if o, ok := n.op.(starter); ok {
+			o.start(st)
 		}
-		switch n.kind {
-		case kindBatch:
+		switch n.op.(type) {
+		case collector:
 			r.batches = append(r.batches, st)
 			r.holders = append(r.holders, st)
-		case kindTransform:
+		case transformer:
 			r.holders = append(r.holders, st)
 		}
 		r.steps[n] = st
@@ -138,19 +138,19 @@ func (r *run) makeSteps() {
 
 func (r *run) makeStages() {
 	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && len(r.greeters) > 0, marks: i == 0 && sp.lanes != perPart}
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.(typed).opener(), greets: i == 0 && len(r.greeters) > 0, marks: i == 0 && sp.lanes != perPart}
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
 		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Park: &r.park, One: sg.one}
 		if d := sp.degree; d != nil {
-			cfg.MaxPartitions = d.opts.maxPartitions
+			cfg.MaxPartitions = d.maxPartitions
 		}
 		if sp.head != nil {
 			cfg.Bulk, cfg.Work = writeAtOnce, sg.bulk
 		}
 		if i > 0 {
-			cfg.Free = sp.first.free(sg)
+			cfg.Free = sp.first.(typed).free(sg)
 		}
 		sg.pool = lane.NewPool(cfg)
 		for _, n := range sp.nodes {
@@ -164,8 +164,10 @@ func (r *run) makeStages() {
 		r.stages = append(r.stages, sg)
 	}
 	for i, sg := range r.stages {
-		if e := sg.plan.exit; e != nil && e.kind == kindTransform {
-			sg.doorway = e.door(r.steps[e], r.stages[i+1])
+		if e := sg.plan.exit; e != nil {
+			if o, ok := e.op.(transformer); ok {
+				sg.doorway = o.door(r.steps[e], r.stages[i+1])
+			}
 		}
 	}
 }

@@ -76,7 +76,7 @@ func (r *run) dryOut() {
 	if anyMoving(ps) || anyMoving(tails) {
 		return // its last task comes here again
 	}
-	gates := r.plan.gated
+	gates := r.plan.hasTail()
 	for _, st := range r.holders {
 		holding := ps
 		if r.plan.steps[st.node].below {

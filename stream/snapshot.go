@@ -98,7 +98,7 @@ func (p *part) totals() (t Totals, oldest time.Time) {
 	settled := p.settled // first: it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if c := p.run.plan.commit; c != nil && c.kind == kindCommit && !p.run.plan.gated {
+	if c := p.run.plan.commit; c != nil && c.transact == nil && !c.above {
 		t.Uncommitted = t.Finished - settled
 	}
 	return t, oldest

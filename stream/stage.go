@@ -7,15 +7,6 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// laning is how a stage orders its tasks.
-type laning uint8
-
-const (
-	loose    laning = iota // not at all
-	perPart                // one lane per partition
-	perGroup               // one lane per group
-)
-
 // stage is the nodes that run in one worker, between two boundaries.
 type stage struct {
 	run     *run
@@ -38,11 +29,11 @@ func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	next := sg.exit(w)
 	for i := len(sg.steps) - 1; i >= 0; i-- {
 		st := sg.steps[i]
-		if st.node == sg.plan.degree && sg.plan.keepOrder {
-			next = st.node.out.ordered(w, next)
+		if st.node == sg.plan.paced && sg.plan.keepOrder {
+			next = st.node.out.(typed).ordered(w, next)
 		}
-		if st.node.link != nil {
-			next = st.node.link(w, st, next)
+		if l, ok := st.node.op.(linker); ok {
+			next = l.link(w, st, next)
 		}
 	}
 	sg.run.enroll(w)
@@ -51,27 +42,28 @@ func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 
 // exit is what the last node of the stage hands its elements to.
 func (sg *stage) exit(w *worker) any {
-	last := sg.plan.out
+	last := sg.plan.out.(typed)
 	if sg.index+1 == len(sg.run.stages) {
 		return last.finish(w, sg.run.finish)
 	}
 	to := sg.run.stages[sg.index+1]
-	switch e := sg.plan.exit; {
-	case e == nil:
+	e := sg.plan.exit
+	if e == nil {
 		return last.boundary(w, to)
-	case e.kind == kindCommit:
-		return last.gate(to)
-	case e.kind == kindTransform:
-		return sg.doorway.push
-	default: // GroupBy(f)
-		return e.send(w, sg.run.stepOf(e), to)
 	}
+	if sg.doorway != nil {
+		return sg.doorway.push
+	}
+	if o, ok := e.op.(sender); ok {
+		return o.send(w, sg.run.stepOf(e), to)
+	}
+	return last.gate(to)
 }
 
 // one is the work of a pool that takes tasks one by one.
 func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	w, next := sg.compile(lw)
-	run := sg.plan.first.entry(sg.open, next)
+	run := sg.plan.first.(typed).entry(sg.open, next)
 	return func(t *lane.Task) { sg.work(w, t, run) }
 }
 
@@ -144,7 +136,7 @@ func (sg *stage) drops(w *worker, r *record, stands status) bool {
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
 	st := sg.run.stepOf(sg.plan.head)
-	write := sg.plan.head.write(w, st, sg.open, next)
+	write := sg.plan.head.op.(bulker).write(w, st, sg.open, next)
 	var live []*lane.Task
 	return func(ts []*lane.Task) {
 		w.left = false

@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // step is a node at work in one run: what its calls are dressed in, and what governs its failures.
@@ -19,7 +17,7 @@ type step struct {
 	group    grouping // in effect where it stands
 	state    int      // index in part.state, for nodes that keep something per partition
 	bare     bool     // nothing is around a call, observers aside
-	limiter  *rate.Limiter
+	shared   any      // what the workers of all partitions share; see starter
 	policies []*policy
 	timeout  time.Duration
 	handler  Handler // the middleware around innermost; nil: none

@@ -32,13 +32,19 @@ type transactions struct {
 	changed chan struct{}           // closed and replaced when a transaction has ended
 }
 
-func newTransactions(r *run, n *node) *transactions {
-	t := &transactions{run: r, st: r.steps[n], tx: n.transact, size: int64(n.n), wait: n.wait, most: n.opts.maxPartitions,
+func newTransactions(r *run, p *commitPlan) *transactions {
+	t := &transactions{run: r, tx: p.transact.(transactor), size: int64(p.n), wait: p.wait,
 		poke: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
+	for n, st := range r.steps {
+		if n.commit == p {
+			t.st, t.most = st, n.opts.maxPartitions
+		}
+	}
 	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
 		t.apart = a.PerPartition()
 	}
-	if !n.commitsGroup() && r.src.info().NoCommit == "" {
+	g, ok := t.tx.is().(interface{ CommitsGroup() bool })
+	if (!ok || !g.CommitsGroup()) && r.src.info().NoCommit == "" {
 		t.grouped = newGroupOffsets(r)
 	}
 	return t

@@ -226,7 +226,7 @@ func TestTransformsOneBehindTheOther(t *testing.T) {
 			return nil
 		}
 		l.Finish()
-		j := start(t, l, input.GroupByPartition().Transform("one", forward).Batch(7, 0).FlatMap(flat).Transform("two", forward).Serial(w.do).CommitEvery(10, 0))
+		j := start(t, l, input.GroupByPartition().Transform("one", forward).Batch(7, 0).FlatMap(flat).Transform("two", forward).Serial(w.do).CommitEvery(10, 0, stream.ByCountOnly()))
 		must(t, j.wait())
 		same(t, "partition 0", w.doneOf("a"), count("a", 100))
 		same(t, "partition 1", w.doneOf("b"), count("b", 100))

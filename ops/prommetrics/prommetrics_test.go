@@ -116,7 +116,7 @@ func TestMetricsTellWhatMayBeDoneTwice(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		opstest.Put(l, 0, "a", "b", "c")
 		m := l.Member()
-		opstest.Run(t, opstest.Orders.Serial(opstest.Failing(nil)).CommitEvery(2, 0), []stream.Option{m.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
+		opstest.Run(t, opstest.Orders.Serial(opstest.Failing(nil)).CommitEvery(2, 0, stream.ByCountOnly()), []stream.Option{m.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 			if err := m.Assign(0); err != nil {
 				t.Fatal(err)
 			}
@@ -205,7 +205,7 @@ func TestAFastStepIsTimedBySample(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		l.Append(0, "", make([]kafka.Message, n)...)
 		quick := func(context.Context, kafka.Message) error { time.Sleep(10 * time.Microsecond); return nil } // 100,000 a second
-		opstest.Run(t, opstest.Orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0), []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")},
+		opstest.Run(t, opstest.Orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0, stream.ByCountOnly()), []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")},
 			func(*stream.Pipeline) {
 				opstest.Pass(time.Minute)
 				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))

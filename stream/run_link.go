@@ -1,90 +1,49 @@
 package stream
 
 import (
-	"time"
+	"context"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// kind is what a node does to a chain.
-type kind uint8
-
-const (
-	kindSource kind = iota
-	kindMap
-	kindFilter
-	kindFlatMap
-	kindBatch
-	kindThrottle
-	kindGroup
-	kindDegree
-	kindPolicy
-	kindCommit
-	kindTransact
-	kindTo
-	kindTransform
-)
-
-// node is one word of a chain. Nodes are shared by all plans that were made from the same beginning, and never change.
-type node struct {
-	up   *node
-	kind kind
-	word string // as the user wrote it
-	name string // given by Named, or taken from the function; unique after planning
-	out  typed  // of the elements below
-
-	nilFunc bool // the user passed no function
-	opts    stepOptions
-
-	open  func(replacement any) (feeder, error)                        // source
-	link  func(w *worker, st *step, next any) any                      // in the worker: push[In] from push[Out]
-	send  func(w *worker, st *step, to *stage) any                     // GroupBy(f): push[T] into the lanes of the next stage
-	write func(w *worker, st *step, open, next any) func([]*lane.Task) // To: writes what a lane has queued
-	sinks []any                                                        // what may have Open and Close
-	door  func(st *step, to *stage) *doorway                           // Transform
-	keep  func(st *step, p *part) any                                  // what the step keeps per partition
-
-	group  grouping
-	n      int  // degree, batch size, commit count
-	serial bool // one at a time per group
-	wait   time.Duration
-	rate   float64
-	policy *policy
-	each   bool // the element that moves the watermark waits for the commit
-
-	transact transactor // CommitWith
-}
-
-// isStep reports whether a node calls something that can fail.
-func (n *node) isStep() bool {
-	switch n.kind {
-	case kindMap, kindFilter, kindFlatMap, kindDegree, kindTo, kindTransform, kindTransact:
-		return true
-	case kindGroup:
-		return n.send != nil
+// What runs asks more of an op than the plan does, by the interfaces here. A word has those that it needs.
+type (
+	// linker works on elements in a worker: it makes push[In] of push[Out].
+	linker interface {
+		link(w *worker, st *step, next any) any
 	}
-	return false
-}
-
-// grouping says which elements keep their order.
-type grouping uint8
-
-const (
-	ungrouped grouping = iota
-	byPartition
-	byKey
-	byFunc
+	// sender ends a stage: it makes push[T] into the lanes of the next one.
+	sender interface {
+		send(w *worker, st *step, to *stage) any
+	}
+	// bulker begins a stage that takes what a lane has queued in one call.
+	bulker interface {
+		write(w *worker, st *step, open, next any) func([]*lane.Task)
+	}
+	// keeper keeps something for each partition.
+	keeper interface {
+		keep(st *step, p *part) any
+	}
+	// collector is a keeper whose keep is a batch, to be flushed.
+	collector interface {
+		keeper
+		collects()
+	}
+	// transformer has goroutines of its own between two stages.
+	transformer interface {
+		door(st *step, to *stage) *doorway
+	}
+	// starter makes what all workers of a run share.
+	starter interface {
+		start(st *step)
+	}
 )
-
-func (g grouping) String() string {
-	return [...]string{"none", "per partition", "per key", "per group"}[g]
-}
 
 // push hands an element on, in the same worker: the record it came with, and its value, which belongs to the caller again afterwards.
 // With it goes one hold on the record's ticket.
 type push[T any] func(w *worker, r *record, v *T)
 
-// typed is what the plan needs to know of an element type that it has forgotten.
+// typed is an element type that the plan has forgotten.
 type typed interface {
 	opener() any                                    // of an element that crossed a boundary: func(*lane.Task) (*record, *T)
 	entry(open, next any) func(*worker, *lane.Task) // from a task to push[T]
@@ -141,3 +100,25 @@ func (typeOf[T]) gate(to *stage) any {
 }
 
 func (typeOf[T]) ordered(w *worker, next any) any { return linkOrdered[T](w, next) }
+
+// linkMap is the way of an element through a step that makes one of another.
+func linkMap[T, U any](st *step, f func(context.Context, T) (U, error), next any) any {
+	g := func(ctx context.Context, v *T, u *U) (err error) { *u, err = f(ctx, *v); return err }
+	nx, u := next.(push[U]), new(U)
+	return push[T](func(w *worker, r *record, v *T) {
+		if r = perform(w, st, r, v, u, g, nil); r != nil {
+			nx(w, r, u)
+		}
+	})
+}
+
+// linkTap is the way of an element through a step that passes on what it got.
+func linkTap[T any](st *step, f func(context.Context, T) error, next any) any {
+	g := func(ctx context.Context, v *T, _ *struct{}) error { return f(ctx, *v) }
+	nx, none := next.(push[T]), new(struct{})
+	return push[T](func(w *worker, r *record, v *T) {
+		if r = perform(w, st, r, v, none, g, nx); r != nil {
+			nx(w, r, v)
+		}
+	})
+}
