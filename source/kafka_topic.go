@@ -62,22 +62,37 @@ func unknownTopic(err error) bool {
 	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
 }
 
-// gone lets a partition go that has nothing left to do but to be committed, if its topic is not there any more: that commit will never be. One that is still
-// read goes on trying, until the fetches find the topic made again or the group takes the partition away. A coordinator may be behind with its metadata, so
-// the cluster is asked too.
-func (s *kafkaSource) gone(ctx context.Context, tp stream.TopicPartition, at stream.Position, refusal error) bool {
-	s.fetcher.Refresh()
-	s.mu.Lock()
-	p := s.draining[fetch.TP(tp)]
-	s.mu.Unlock()
-	if p == nil || p.TopicID() != at.TopicID {
-		return false
+// loseGone takes those out of the refused whose topic is not there any more, and that have nothing left to do but to be committed: that commit will never be,
+// and they are let go. One that is still read goes on trying, until the fetches find the topic made again or the group takes the partition away. A coordinator
+// may be behind with its metadata, so the cluster is asked too.
+func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
+	type topic struct {
+		name string
+		id   stream.TopicID
 	}
-	if gone, err := s.client.Gone(ctx, tp.Topic, at.TopicID); err != nil || !gone {
-		return false
+	gone := map[topic]bool{}
+	for tp, err := range refused {
+		if !unknownTopic(err) {
+			continue
+		}
+		s.fetcher.Refresh()
+		s.mu.Lock()
+		p := s.draining[fetch.TP(tp)]
+		s.mu.Unlock()
+		if p == nil {
+			continue
+		}
+		of := topic{tp.Topic, p.TopicID()}
+		is, asked := gone[of]
+		if !asked {
+			is, _ = s.client.Gone(ctx, of.name, of.id) // if that fails, the commit is tried again
+			gone[of] = is
+		}
+		if is {
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: err}, p)
+			delete(refused, tp)
+		}
 	}
-	s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: refusal}, p)
-	return true
 }
 
 // ids tells a group the ids of its topics.
