@@ -71,7 +71,8 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Pos
 	return s.assign(ctx, as...)
 }
 
-// Commit stores positions under this member's generation. What was lost meanwhile is another member's to store.
+// Commit stores positions under this member's generation. What was lost meanwhile is another
+// member's to store.
 func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil

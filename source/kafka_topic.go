@@ -12,10 +12,12 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A topic that is deleted is gone with its offsets, and one that is made again under its name is another topic, which begins as one that is read for the
-// first time. Partitions are assigned, fetched and committed under the id of their topic.
+// A topic that is deleted is gone with its offsets, and one that is made again under its name is
+// another topic, which begins as one that is read for the first time. Partitions are assigned,
+// fetched and committed under the id of their topic.
 
-// recreatedFor bounds one try to find where a topic begins that was made again; the next look at the cluster begins another.
+// recreatedFor bounds one try to find where a topic begins that was made again; the next look at
+// the cluster begins another.
 const recreatedFor = 30 * time.Second
 
 // recreated begins a partition of a topic that was made again.
@@ -47,7 +49,8 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	return nil
 }
 
-// void reports whether an offset that is committed is that of an earlier topic of the name, and says so.
+// void reports whether an offset that is committed is that of an earlier topic of the name, and
+// says so.
 func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	stored := stream.TopicID(at.StoredFor)
 	if at.Offset < 0 || at.StoredFor == at.TopicID || stored == (stream.TopicID{}) {
@@ -57,14 +60,16 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// unknownTopic reports whether a coordinator has refused an offset because it does not know its topic, or not under that id.
+// unknownTopic reports whether a coordinator has refused an offset because it does not know its
+// topic, or not under that id.
 func unknownTopic(err error) bool {
 	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
 }
 
-// loseGone takes those out of the refused whose topic is not there any more, and that have nothing left to do but to be committed: that commit will never be,
-// and they are let go. One that is still read goes on trying, until the fetches find the topic made again or the group takes the partition away. A coordinator
-// may be behind with its metadata, so the cluster is asked too.
+// loseGone takes those out of the refused whose topic is not there any more, and that have nothing
+// left to do but to be committed: that commit will never be, and they are let go. One that is still
+// read goes on trying, until the fetches find the topic made again or the group takes the partition
+// away. A coordinator may be behind with its metadata, so the cluster is asked too.
 func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
 	type topic struct {
 		name string

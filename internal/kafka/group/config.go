@@ -42,7 +42,8 @@ type Config struct {
 	// Partitions gives the number of partitions of each topic; topics that do not exist are left out.
 	// A leader asks for all that its group reads, a static member that restarts for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
-	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil: offsets go by the names of topics alone.
+	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil:
+	// offsets go by the names of topics alone.
 	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
 	// OnAssigned starts partitions from their committed offset (-1: none is). Its ctx ends with Run's and when the membership is lost.

@@ -9,8 +9,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// committed reads the group's offsets of tps, -1 where there is none, and under which ids their topics are there now. Offsets of a transaction in flight are waited for (require_stable,
-// KIP-447): an older one would be read twice. If the term ends meanwhile it gives nil without an error.
+// committed reads the group's offsets of tps, -1 where there is none, and under which ids their
+// topics are there now. Offsets of a transaction in flight are waited for (require_stable,
+// KIP-447): an older one would be read twice. If the term ends meanwhile it gives nil without an
+// error.
 func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]Position, error) {
 	found := make(map[TP]Position, len(tps))
 	open := slices.Clone(tps)
@@ -41,7 +43,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]Posit
 	}
 }
 
-// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids are left for another time.
+// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids
+// are left for another time.
 func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, why error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true
