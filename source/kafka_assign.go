@@ -94,9 +94,15 @@ func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
 func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cause := fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to)
-	s.anew(tp, to, cause, func(*stream.Partition[kafka.Message]) bool { return true }, func(p *stream.Partition[kafka.Message]) fetch.Partition {
-		return &rewound{feeding: feeding{p}, to: to, refuse: s.stopReading}
+	if p := s.live[tp]; p != nil {
+		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to))
+	}
+}
+
+// restart begins a partition that is read where its log says. The caller holds mu.
+func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.TopicID, to int64, cause error) {
+	s.anew(was, id, to, cause, func(p *stream.Partition[kafka.Message]) fetch.Partition {
+		return &restarted{feeding: feeding{p}, to: to, cause: cause, refuse: s.stopReading}
 	})
 }
 
@@ -106,20 +112,19 @@ var errAgain = errors.New("the pipeline begins it anew")
 func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.anew(tp, next, errAgain, same, plainly)
+	if p := s.live[tp]; p != nil && same(p) {
+		s.anew(p, p.TopicID(), next, errAgain, plainly)
+	}
 }
 
-// anew loses a partition that is read, and begins it at next, unless it was revoked or lost meanwhile. The caller holds mu.
-func (s *kafkaSource) anew(tp fetch.TP, next int64, cause error, same func(*stream.Partition[kafka.Message]) bool,
+// anew loses a partition that is read, and begins it at next. The caller holds mu.
+func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
 	feed func(*stream.Partition[kafka.Message]) fetch.Partition) {
-	p := s.live[tp]
-	if p == nil || !same(p) {
-		return
-	}
+	tp := fetch.TP(was.TP())
 	s.fetcher.Remove(tp)
-	s.in.Lose(cause, p)
+	s.in.Lose(cause, was)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: stream.TopicPartition(tp), Next: next, Committed: -1}}, feed); err != nil {
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TP(), TopicID: id, Next: next, Committed: -1}}, feed); err != nil {
 		s.stopReading(err)
 	}
 }

@@ -17,24 +17,27 @@ func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
 	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
-// rewound is a partition that has to begin at an earlier place, since its log ends before the old one.
-type rewound struct {
+func (f feeding) TopicID() [16]byte { return f.Partition.TopicID() }
+
+// restarted is a partition that has to begin at another place than before, since its log ends earlier or is another's.
+type restarted struct {
 	feeding
 	to      int64
+	cause   error
 	refuse  func(error)
 	started bool // of the poller that has the partition
 }
 
 // Room looks once where the partition begins: a transactor may have stored the old place.
-func (r *rewound) Room() (int, int64) {
+func (r *restarted) Room() (int, int64) {
 	records, bytes := r.feeding.Room()
 	if r.started || records == 0 {
 		return records, bytes
 	}
 	r.started = true
 	if next := r.Next(); next != r.to {
-		r.refuse(fmt.Errorf("%v: the log ends before offset %d, which is stored with the transactions: remove that offset, or keep the offsets under another name",
-			r.TP(), next))
+		r.refuse(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name",
+			r.TP(), r.cause, next))
 		return 0, 0
 	}
 	return records, bytes

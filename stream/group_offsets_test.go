@@ -13,7 +13,7 @@ func TestGroupOffsets(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, b := newLog(1), newVault()
 				put(l, 0, count("a", 3)...)
-				b.at[tp{Topic: "t"}] = 3
+				b.at[tp{Topic: "t"}] = stream.Position{Offset: 3}
 				l.SetCommitted(0, group)
 				j := start(t, l, input.CommitWith(b, 100, time.Second))
 				elapse(2 * time.Second)
@@ -28,7 +28,7 @@ func TestGroupOffsets(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, b := newLog(1), newVault()
 				if put(l, 0, count("a", 3)...); stored {
-					b.at[tp{Topic: "t"}] = 3
+					b.at[tp{Topic: "t"}] = stream.Position{Offset: 3}
 				}
 				l.SetCommitted(0, 3)
 				j := join(t, l, input.CommitWith(b, 100, time.Second))

@@ -15,6 +15,7 @@ type part struct {
 	above   *part // of a tail: the partition whose gate it stands below
 	tail    *part // what stands below its gate; nil: nothing does
 	tp      TopicPartition
+	topic   TopicID
 	epoch   int32
 	ctx     context.Context // its records' context
 	cancel  context.CancelCauseFunc

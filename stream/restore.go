@@ -84,20 +84,20 @@ const restoreTime = 10 * time.Second
 var errRestoreTime = fmt.Errorf("there was no answer within %v: %w", restoreTime, context.DeadlineExceeded)
 
 // askWhere is one attempt to learn where to go on.
-func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicPartition]int64, error) {
+func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicPartition]Position, error) {
 	ctx, cancel := t.st.timed(ctx)
 	if t.st.timeout <= 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, restoreTime, errRestoreTime)
 	}
 	defer cancel()
-	tps := make([]TopicPartition, len(ps))
+	tps, ids := make([]TopicPartition, len(ps)), make(map[TopicPartition]TopicID, len(ps))
 	for i, p := range ps {
-		tps[i] = p.tp
+		tps[i], ids[p.tp] = p.tp, p.topic
 	}
 	grace, stop := context.WithTimeout(ctx, handlerGrace)
 	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
 	stop()
-	at, err := t.tx.restore(ctx, tps)
+	at, err := t.tx.restore(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("asking where to go on: %w", err)
 	}
@@ -105,8 +105,11 @@ func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicParti
 }
 
 // restored opens a partition: where the transactor has stored an offset, that offset counts.
-func (t *transactions) restored(p *part, at map[TopicPartition]int64) {
-	offset, stored := at[p.tp]
+func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
+	was, stored := at[p.tp]
+	recreated := stored && was.TopicID.differs(p.topic)
+	stored = stored && !recreated
+	offset := was.Offset
 	if stored {
 		t.mu.Lock() // a transaction must not see one without the other
 		p.turn.from = offset
@@ -122,6 +125,9 @@ func (t *transactions) restored(p *part, at map[TopicPartition]int64) {
 	p.mu.Unlock()
 	if behind {
 		t.grouped.add(p, offset)
+	}
+	if recreated && p.ctx.Err() == nil {
+		t.run.emit(TopicRecreated{p.tp, was.Offset, was.TopicID, p.topic})
 	}
 	if moved && p.ctx.Err() == nil {
 		t.run.emit(SourceEvent{TopicPartition: p.tp, Name: "offset restored", Text: fmt.Sprintf("%s has stored offset %d", t.st.name, offset)})

@@ -35,7 +35,7 @@ func (o *outage) as(fails func(ctx) error) {
 	o.fails = fails
 }
 
-func (o *outage) Restore(c ctx, parts []tp) (map[tp]int64, error) {
+func (o *outage) Restore(c ctx, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	o.mu.Lock()
 	o.asked = append(o.asked, time.Since(o.began))
 	fails := o.fails
@@ -286,7 +286,7 @@ func TestRestore(t *testing.T) {
 		for _, at := range []int64{1, 3} {
 			bubble(t, func(t *testing.T) {
 				l, o := newLog(1), newOutage(away)
-				o.at[tp{Topic: "t"}] = at
+				o.at[tp{Topic: "t"}] = stream.Position{Offset: at}
 				put(l, 0, count("a", 4)...)
 				l.SetCommitted(0, 2)
 				j := start(t, l, input.CommitWith(o, 1, 0))
@@ -307,7 +307,7 @@ func TestRestore(t *testing.T) {
 	t.Run("that has not answered keeps out what a source says of the partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			o := newOutage(away)
-			o.at[tp{Topic: "t"}] = 1
+			o.at[tp{Topic: "t"}] = stream.Position{Offset: 1}
 			hasty := &hastySource{wake: make(chan struct{}, 1)}
 			j := launch(t, newLog(1), nil, input.CommitWith(o, 1, 0), stream.ReplaceSource(func() stream.Source[string] { return hasty }))
 			elapse(time.Second)
@@ -325,8 +325,8 @@ func TestRestore(t *testing.T) {
 // hastySource says what it likes before it has room.
 type hastySource struct{ wake chan struct{} }
 
-func (s *hastySource) Info() stream.SourceInfo                    { return stream.SourceInfo{Name: "hasty"} }
-func (s *hastySource) Commit(context.Context, map[tp]int64) error { return nil }
+func (s *hastySource) Info() stream.SourceInfo                              { return stream.SourceInfo{Name: "hasty"} }
+func (s *hastySource) Commit(context.Context, map[tp]stream.Position) error { return nil }
 func (s *hastySource) Run(c ctx, in *stream.Intake[string]) error {
 	ps, err := in.Assign(c, stream.Assignment{TopicPartition: tp{Topic: "t"}, Committed: -1, Wake: func() { s.wake <- struct{}{} }})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -27,7 +28,7 @@ func TestCommitFailuresAreClassed(t *testing.T) {
 			a := newWorker(t, c, f, "a").start(t)
 			f.awaitShares(t, map[string]int{"a": 6})
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: tc.err})
-			failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+			failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
 			var again *RetriableError
 			switch err := failed[orders(0)]; tc.class {
 			case "stored":
@@ -53,7 +54,7 @@ func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	foreign := TP{"group-payments", 0}
-	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, foreign: 9})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, foreign: {Offset: 9}})
 	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
 		t.Errorf("got %v", failed)
 	}
@@ -69,7 +70,7 @@ func TestACommitOfAnOvertakenAssignmentIsNotSent(t *testing.T) {
 		w.cfg.Overtaken = func(_ context.Context, tp TP) bool { return tp == orders(1) }
 	}).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 9})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 9}})
 	if len(failed) != 1 || !errors.Is(failed[orders(1)], ErrLost) {
 		t.Errorf("got %v", failed)
 	}
@@ -101,7 +102,7 @@ func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.
 	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
 	var failed map[TP]error
 	var wg conc.WaitGroup
-	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]int64{orders(4): 12}) })
+	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]Position{orders(4): {Offset: 12}}) })
 	waitHits(t, refused, 1)
 	close(release)
 	wg.Wait()
@@ -110,5 +111,40 @@ func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.
 	}
 	if got := c.GroupInfo("billing").Commits["group-orders"][4].Offset; got != 12 {
 		t.Errorf("committed %d", got)
+	}
+}
+
+// A topic that was made again is another one: what was assigned of the old one is not stored for
+// it.
+func TestCommitByTopicID(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cfg.TopicIDs = func(context.Context, []string) (map[string][16]byte, error) {
+			return map[string][16]byte{"group-orders": c.TopicInfo("group-orders").TopicID}, nil
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	at := a.assigned[0][orders(0)]
+	if at.Offset != -1 || at.TopicID != c.TopicInfo("group-orders").TopicID {
+		t.Fatalf("assigned at %+v", at)
+	}
+	at.Offset = 7
+	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): at}); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	if err := c.DeleteTopic("group-orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreateTopic("group-orders", 6, nil); err != nil {
+		t.Fatal(err)
+	}
+	at.Offset = 9
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): at})
+	var again *RetriableError
+	if err := failed[orders(0)]; !errors.As(err, &again) || !errors.Is(err, kafka.Error(wire.UnknownTopicID)) {
+		t.Errorf("got %v", err)
+	}
+	if got := c.GroupInfo("billing").Commits["group-orders"][0].Offset; got == 9 {
+		t.Error("it is stored for the new topic")
 	}
 }
