@@ -84,6 +84,71 @@ func TestDeadLetterIsTheRecordAsItCameAndSaysWhatHappened(t *testing.T) {
 	}
 }
 
+// epoch are times at or before 1970, which brokers take, and one after it.
+var epoch = []int64{0, -1, -86_400_000, 1}
+
+func atTheEpoch(k *kafkatest.Kafka, topic string) {
+	for _, ms := range epoch {
+		k.Produce(topic, &kgo.Record{Value: fmt.Append(nil, ms), Timestamp: time.UnixMilli(ms)})
+	}
+}
+
+func keptTheirTimes(t *testing.T, records []*kgo.Record) {
+	t.Helper()
+	if len(records) != len(epoch) {
+		t.Errorf("%d records of %d are there", len(records), len(epoch))
+	}
+	for _, r := range records {
+		if got := fmt.Sprint(r.Timestamp.UnixMilli()); got != string(r.Value) {
+			t.Errorf("a record of time %s was written with %s", r.Value, got)
+		}
+	}
+}
+
+func TestTimesAtTheEpoch(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	t.Run("are kept by a dead letter", func(t *testing.T) {
+		topic, dlq := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		lettered(t, k, topic, len(epoch), func(context.Context, kafka.Message) error { return errors.New("no") }, sink.DeadLetter(sink.KafkaConfig{Brokers: k.Brokers, Topic: dlq}))
+		keptTheirTimes(t, k.Records(dlq))
+		for _, r := range k.Records(dlq) {
+			l, err := ops.LetterOf(asMessage(r))
+			if err != nil || fmt.Sprint(l.Time.UnixMilli()) != string(r.Value) {
+				t.Errorf("a letter of time %s says %v: %v", r.Value, l.Time, err)
+			}
+		}
+	})
+	t.Run("are kept by what is written to another topic", func(t *testing.T) {
+		topic, out := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Partitions: map[stream.TopicPartition]source.Span{{Topic: topic}: {To: source.Latest}}}).
+			To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: out})).
+			Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keptTheirTimes(t, k.Records(out))
+	})
+	t.Run("are kept by a transaction", func(t *testing.T) {
+		topic, out := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "g", Topics: []string{topic}}).
+			CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy"), len(epoch), time.Hour).
+			Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+				if _, ok := e.(stream.Committed); ok {
+					stop()
+				}
+			}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keptTheirTimes(t, k.Records(out))
+	})
+}
+
 func TestDeadLetterOfAPanicHasItsStack(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 	topic, dlq := k.Topic(1), k.Topic(1)

@@ -15,7 +15,7 @@ type Letter struct {
 	Topic     string // where the record came from
 	Partition int
 	Offset    int64
-	Time      time.Time // the record's own; zero: it had none
+	Time      time.Time // the record's own; zero: it is not told
 	Failed    time.Time // when it became a dead letter
 	Group     string    // whose worker failed; empty: it does not say
 	Step      string    // where
@@ -107,8 +107,7 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 			return l, fmt.Errorf("its headers are not those of a dead letter: %w", err)
 		}
 	}
-	l.Time, _ = time.Parse(time.RFC3339Nano, said[recorded]) // it may have had none
-	l.Failed, _ = time.Parse(time.RFC3339Nano, said[failed])
+	l.Time, l.Failed = stamped(said[recorded]), stamped(said[failed])
 	return l, nil
 }
 
@@ -141,11 +140,24 @@ func Redriven(headers []kafka.Header) int {
 
 func count(n int) kafka.Header { return kafka.Header{Key: redriven, Value: []byte(strconv.Itoa(n))} }
 
+// stamp is a time as text, empty for none: RFC 3339 or, for a year that has not four digits, its milliseconds.
 func stamp(t time.Time) string {
-	if t.IsZero() {
+	switch t = t.UTC(); {
+	case t.IsZero():
 		return ""
+	case t.Year() < 0 || t.Year() > 9999:
+		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return t.Format(time.RFC3339Nano)
+}
+
+// stamped reads what stamp wrote; what is neither is no time.
+func stamped(s string) time.Time {
+	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC()
+	}
+	t, _ := time.Parse(time.RFC3339Nano, s)
+	return t
 }
 
 // cut shortens s to n bytes, and never inside a character.

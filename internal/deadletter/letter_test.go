@@ -1,6 +1,8 @@
 package deadletter
 
 import (
+	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,6 +23,18 @@ func TestWhatIsSignedIsRead(t *testing.T) {
 	}
 	if !reflect.DeepEqual(headers[:2], own) || len(Strip(headers)) != 2 {
 		t.Errorf("the record's own headers became %v", headers)
+	}
+}
+
+func TestTimes(t *testing.T) {
+	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(-86_400_000), time.UnixMilli(math.MinInt64), time.UnixMilli(math.MaxInt64)} {
+		t.Run(fmt.Sprintf("are told as they were, %d", at.UnixMilli()), func(t *testing.T) {
+			l := whole
+			l.Time = at.UTC()
+			if got, err := Read(l.Sign(nil, false)); err != nil || !got.Time.Equal(at) {
+				t.Errorf("%v became %v: %v", at, got.Time, err)
+			}
+		})
 	}
 }
 
