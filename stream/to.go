@@ -22,6 +22,7 @@ type Out[T any] struct {
 // failed them all. It is never called twice at once for the same partition, wherever in a chain the sink stands (sinks that compare equal are one), and owns
 // neither the slice nor its array afterwards. A sink may also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the
 // last Write; Check() error, what is wrong with its configuration, which Build asks before anything connects; and String() string, its name.
+// Reads(topics []string), if it has that, is called before Open with what the source reads: see SourceInfo.Topics.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }
@@ -161,5 +162,6 @@ func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
 // sinkTime bounds Open and Close of a sink.
 const sinkTime = 30 * time.Second
 
+type reader interface{ Reads(topics []string) }
 type opener interface{ Open(context.Context) error }
 type closer interface{ Close(context.Context) error }
