@@ -43,7 +43,7 @@ import (
 // A letter is done when every in-sync replica has it; until then the record is unfinished. See Kafka about errors and
 // costs.
 func DeadLetter(c KafkaConfig, opts ...DeadLetterOption) stream.Sink[stream.Failure] {
-	s := &deadLetters{kafkaSink: kafkaSink{cfg: c, anySize: true}, reads: map[string]bool{}}
+	s := &deadLetters{kafkaSink: kafkaSink{cfg: c}, reads: map[string]bool{}}
 	for _, o := range opts {
 		o(s)
 	}

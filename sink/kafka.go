@@ -27,8 +27,7 @@ func Kafka(c KafkaConfig) stream.Sink[kafka.Message] {
 }
 
 type kafkaSink struct {
-	cfg     KafkaConfig
-	anySize bool // a record may be as large as its topic takes, unless BatchBytes says otherwise
+	cfg KafkaConfig
 
 	mu     sync.Mutex // guards what follows; held while it opens, so that who comes second finds it open
 	opened int        // by how many chains, or words of one
@@ -45,11 +44,7 @@ func (s *kafkaSink) Open(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if s.opened == 0 {
 		s.client = s.cfg.client()
-		producing := s.cfg.producing(s.client)
-		if s.anySize && s.cfg.BatchBytes == 0 {
-			producing.RecordBytes = mostBatch
-		}
-		s.out = produce.New(producing)
+		s.out = produce.New(s.cfg.producing(s.client))
 		if err := s.out.Open(ctx); err != nil {
 			s.client.Close()
 			return err
