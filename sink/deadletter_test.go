@@ -110,7 +110,15 @@ func keptTheirTimes(t *testing.T, records []*kgo.Record) {
 }
 
 func TestTimesAtTheEpoch(t *testing.T) {
-	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	timesAtTheEpoch(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
+}
+
+func TestTimesAtTheEpochRealKafka(t *testing.T) {
+	timesAtTheEpoch(t, kafkatest.At(t, kafkatest.Real(t)))
+}
+
+func timesAtTheEpoch(t *testing.T, k *kafkatest.Kafka) {
+	t.Helper()
 	t.Run("are kept by a dead letter", func(t *testing.T) {
 		topic, dlq := k.Topic(1), k.Topic(1)
 		atTheEpoch(k, topic)
@@ -139,8 +147,8 @@ func TestTimesAtTheEpoch(t *testing.T) {
 		atTheEpoch(k, topic)
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "g", Topics: []string{topic}}).
-			CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy"), len(epoch), time.Hour).
+		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: out, Topics: []string{topic}}).
+			CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, out), len(epoch), time.Hour).
 			Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
 				if _, ok := e.(stream.Committed); ok {
 					stop()
