@@ -24,8 +24,9 @@ type RedriveConfig struct {
 	// PerSecond is how many are sent back a second. Default 0: as fast as they are written.
 	PerSecond float64
 
-	// Original reads the record of a letter that has not all of it any more (see Letter.Complete), from where it came: what is sent back is always whole. An error
-	// fails the letter, as the policies below say. Default: none, such letters are passed over. It is called concurrently.
+	// Original reads the record of a letter that has not all of it any more (see Letter.Complete),
+	// from where it came: what is sent back is always whole. An error fails the letter, as the
+	// policies below say. Default: none, such letters are passed over. It is called concurrently.
 	Original func(context.Context, Letter) (kafka.Message, error)
 
 	// Seen is told what becomes of each; nil: nobody. It is called concurrently.
@@ -47,8 +48,11 @@ func (r Redriven) String() string {
 	return [...]string{"sent back", "not matched", "goes round", "no dead letter", "incomplete"}[r]
 }
 
-// Redrive makes dead letters the records that they were, bound for the topic they came from: key, value, time and headers as they were, and one more header that
-// counts. A letter that was abridged is no exception, see RedriveConfig.Original. 1→0..1: what is passed over is done. To(sink.Kafka) below writes them, and a commit below that makes sure that a record counts as sent back only
+// Redrive makes dead letters the records that they were, bound for the topic they came from: key,
+// value, time and headers as they were, and one more header that counts. A letter that was abridged
+// is no exception, see RedriveConfig.Original. 1→0..1: what is passed over is done.
+//
+// To(sink.Kafka) below writes them. With a commit below that, a record counts as sent back only
 // when it was:
 //
 //	source.Kafka(dlq).GroupByKey().Via(ops.Redrive(ops.RedriveConfig{})).To(sink.Kafka(sink.KafkaConfig{Brokers: brokers})).CommitEvery(100, time.Second)

@@ -16,32 +16,36 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// DeadLetter writes failed records to Kafka as they came: key, value, headers and time. They go to KafkaConfig.Topic or,
-// where that is empty, to the record's own topic with ".dlq" behind it; DeadLetterTopic decides otherwise. An element
-// whose record is no kafka.Message fails.
+// DeadLetter writes failed records to Kafka as they came: key, value, headers and time. They go to
+// KafkaConfig.Topic or, where that is empty, to the record's own topic with ".dlq" behind it;
+// DeadLetterTopic decides otherwise. An element whose record is no kafka.Message fails.
 //
-// The topic has to exist. Where it is known at the start, Run ends with a *KafkaTopicError if it is missing: where
-// KafkaConfig.Topic names it, or where source.Kafka names the topics whose ".dlq" are written to. What DeadLetterTopic
-// chooses is looked for when it is first written to. Retention counts from the record's time, not from its failure.
+// The topic has to exist. Where it is known at the start, Run ends with a *KafkaTopicError if it is
+// missing: where KafkaConfig.Topic names it, or where source.Kafka names the topics whose ".dlq"
+// are written to. What DeadLetterTopic chooses is looked for when it is first written to. Retention
+// counts from the record's time, not from its failure.
 //
-// Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset and .time, laneway.group
-// (see DeadLetterGroup), laneway.failed (when), laneway.step, laneway.attempts, laneway.error and laneway.error.types
-// (the error, with what it wraps), and laneway.stack of a panic. An error is cut after 4 KiB, a stack after 16 KiB.
-// ops.LetterOf reads them, ops.Redrive sends the records back.
+// Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset and
+// .time, laneway.group (see DeadLetterGroup), laneway.failed (when), laneway.step,
+// laneway.attempts, laneway.error and laneway.error.types (the error, with what it wraps), and
+// laneway.stack of a panic. An error is cut after 4 KiB, a stack after 16 KiB. ops.LetterOf reads
+// them, ops.Redrive sends the records back.
 //
-// A letter that its topic does not take is abridged, and its header laneway.abridged says of what. Where it is larger
-// than max.message.bytes, or than BatchBytes if that is set, these are left out one after another, until it fits:
+// A letter that its topic does not take is abridged, and its header laneway.abridged says of what.
+// Where it is larger than max.message.bytes, or than BatchBytes if that is set, these are left out
+// one after another, until it fits:
 //
 //  1. stack: the stack, and all but 256 bytes of the error
 //  2. headers: the record's own headers
 //  3. value: in its place stands where the record is, as in orders[3]@41207
 //  4. key: likewise, as in [3]@41207, and texts are cut after 32 bytes; about 1 KiB is left
 //
-// Where its time is refused (message.timestamp.after.max.ms, message.timestamp.before.max.ms), time is what is left out:
-// the letter has the time of writing, and laneway.origin.time the record's. Each step costs one more write.
+// Where its time is refused (message.timestamp.after.max.ms, message.timestamp.before.max.ms), time
+// is what is left out: the letter has the time of writing, and laneway.origin.time the record's.
+// Each step costs one more write.
 //
-// A letter is done when every in-sync replica has it; until then the record is unfinished. See Kafka about errors and
-// costs.
+// A letter is done when every in-sync replica has it; until then the record is unfinished. See
+// Kafka about errors and costs.
 func DeadLetter(c KafkaConfig, opts ...DeadLetterOption) stream.Sink[stream.Failure] {
 	s := &deadLetters{kafkaSink: kafkaSink{cfg: c}, reads: map[string]bool{}}
 	for _, o := range opts {
@@ -149,8 +153,8 @@ func (s *deadLetters) Write(ctx context.Context, elems []stream.Out[stream.Failu
 	return nil
 }
 
-// writeOnce writes drafts. What their topics do not take is returned, abridged; what failed is noted by the index of its
-// element.
+// writeOnce writes drafts. What their topics do not take is returned, abridged; what failed is
+// noted by the index of its element.
 func (s *deadLetters) writeOnce(ctx context.Context, elems []stream.Out[stream.Failure], drafts []draft, now time.Time, failed map[int]error) (again []draft, err error) {
 	letters := make([]kafka.Message, 0, len(drafts))
 	written := make([]draft, 0, len(drafts))
@@ -178,7 +182,8 @@ func (s *deadLetters) writeOnce(ctx context.Context, elems []stream.Out[stream.F
 	return again, nil
 }
 
-// abridge leaves out what a topic has refused; false where that is not it, or there is nothing left to leave out.
+// abridge leaves out what a topic has refused; false where that is not it, or there is nothing left
+// to leave out.
 func (s *deadLetters) abridge(f stream.Failure, d draft, refusal error) (draft, bool) {
 	var large *KafkaTooLargeError
 	switch {

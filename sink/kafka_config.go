@@ -36,8 +36,11 @@ type KafkaConfig struct {
 	// Compression is what batches are compressed with (compression.type): kafka.Gzip, Snappy, Lz4 or Zstd. Default: none.
 	Compression kafka.Compression
 
-	// BatchBytes is how much a batch holds at most, before compression, and so how large a record may be (batch.size and max.request.size in one). Default 1,000,000,
-	// which fits the default of the topics' max.message.bytes; a larger record is then a batch of its own, and as large as its topic takes, up to 64 MiB. Larger than what the topic takes: such batches are split and sent again, at the cost of that.
+	// BatchBytes is how much a batch holds at most, before compression, and so how large a record may
+	// be (batch.size and max.request.size in one). Default 1,000,000, which fits the default of the
+	// topics' max.message.bytes; by default a larger record is a batch of its own, and as large as
+	// its topic takes, up to 64 MiB. Where BatchBytes is more than the topic takes, batches are split
+	// and sent again, at the cost of that.
 	BatchBytes int
 
 	// Linger is how long a batch waits for more before it is sent (linger.ms). Default 0: what is queued while the one before is on its way goes out together, and

@@ -14,7 +14,8 @@ import (
 
 var errGone = errors.New("the record that it stands for is not there any more")
 
-// original reads the record of a letter that has not all of it. Where it is gone, no retry brings it back.
+// original reads the record of a letter that has not all of it. Where it is gone, no retry brings
+// it back.
 func (o *order) original(ctx context.Context, l ops.Letter) (kafka.Message, error) {
 	from := stream.TopicPartition{Topic: l.Topic, Partition: l.Partition}
 	records, err := o.at(ctx, from, l.Offset)

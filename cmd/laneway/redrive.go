@@ -170,8 +170,8 @@ var errLater = errors.New("it was not there when the redrive began")
 // untilTheNext has a letter, and its partition behind it, wait until the drain gives it up.
 var untilTheNext = stream.RetryPolicy{MaxAttempts: math.MaxInt, Backoff: func(int) time.Duration { return 24 * time.Hour }}
 
-// untilEnd stops a partition at the first letter that is for the next redrive: it is not committed, and those before it
-// go on.
+// untilEnd stops a partition at the first letter that is for the next redrive: it is not committed,
+// and those before it go on.
 func (o *order) untilEnd(_ context.Context, m kafka.Message) error {
 	if o.later(m) {
 		return errLater
@@ -184,7 +184,8 @@ func (o *order) hopeless() []stream.PolicyOption {
 	return []stream.PolicyOption{stream.When(stream.IsPermanent), stream.Watch(o.progress.lost)}
 }
 
-// through reports whether all that was there is read and finished. What is not committed yet, the drain commits.
+// through reports whether all that was there is read and finished. What is not committed yet, the
+// drain commits.
 func (o *order) through(s stream.Snapshot) bool {
 	for _, p := range s.Partitions {
 		if p.Lag != 0 && (p.InFlight == 0 || p.Oldest.Offset < o.ends[p.TopicPartition]) {

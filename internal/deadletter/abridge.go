@@ -10,7 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Rung is how much of a record and of the reason a letter leaves out, each rung more than the one before.
+// Rung is how much of a record and of the reason a letter leaves out, each rung more than the one
+// before.
 type Rung int
 
 const (
@@ -43,8 +44,9 @@ func (r Rung) limits() limits {
 	return limits{name: 256, err: 4 << 10, types: 1 << 10, stack: 16 << 10}
 }
 
-// Record is the dead letter of m: its headers with those of l behind them, and without what the rung leaves out. Now
-// leaves its time to whoever writes it. Headers of an earlier death are replaced, but for the count of redrives.
+// Record is the dead letter of m: its headers with those of l behind them, and without what the
+// rung leaves out. Now leaves its time to whoever writes it. Headers of an earlier death are
+// replaced, but for the count of redrives.
 func (l Letter) Record(m kafka.Message, r Rung, now bool) kafka.Message {
 	again := Redriven(m.Headers)
 	own := Strip(m.Headers)
@@ -101,7 +103,8 @@ func (l Letter) sign(out []kafka.Header, most limits, again int) []kafka.Header 
 	return out
 }
 
-// cut shortens s to n bytes, and never inside a character. What is no UTF-8 is replaced, for every tool shows it as text.
+// cut shortens s to n bytes, and never inside a character. What is no UTF-8 is replaced, for every
+// tool shows it as text.
 func cut(s string, n int) string {
 	const dots = "…"
 	if s = strings.ToValidUTF8(s, "\uFFFD"); len(s) <= n {

@@ -26,7 +26,8 @@ type Letter struct {
 	Abridged  string // what was left out so that its topic takes it, of "stack, headers, value, key, time"; empty: nothing
 }
 
-// Complete reports whether the letter still has all of the record: key, value and headers. Its time is in Time.
+// Complete reports whether the letter still has all of the record: key, value and headers. Its time
+// is in Time.
 func (l Letter) Complete() bool {
 	for part := range strings.SplitSeq(l.Abridged, ", ") {
 		if part == partHeaders || part == partValue || part == partKey {
@@ -108,7 +109,8 @@ func Redriven(headers []kafka.Header) int {
 
 func count(n int) kafka.Header { return kafka.Header{Key: redriven, Value: []byte(strconv.Itoa(n))} }
 
-// stamp is a time as text, empty for none: RFC 3339 or, for a year that has not four digits, its milliseconds.
+// stamp is a time as text, empty for none: RFC 3339 or, for a year that has not four digits, its
+// milliseconds.
 func stamp(t time.Time) string {
 	switch t = t.UTC(); {
 	case t.IsZero():

@@ -129,13 +129,14 @@ func (d *Decoder) unzstd(dst *[]byte, src []byte) error {
 // widest is the largest window that a zstd frame can name (RFC 8878, 3.1.1.1.2).
 const widest = 1<<41 + 7<<38
 
-// blocks is room for two blocks of a zstd frame, 128 KiB each. As long as less than one of them is used, a block
-// always fits.
+// blocks is room for two blocks of a zstd frame, 128 KiB each. As long as less than one of them is
+// used, a block always fits.
 const blocks = 256 << 10
 
-// unzstdWide opens frames whose window is larger than the limit. A streaming compressor names the window of its
-// level, however little it compresses, so the window says nothing of the size. DecodeAll keeps no window beside
-// its output, and the output is bounded by its capacity, which grows up to the limit.
+// unzstdWide opens frames whose window is larger than the limit. A streaming compressor names the
+// window of its level, however little it compresses, so the window says nothing of the size.
+// DecodeAll keeps no window beside its output, and the output is bounded by its capacity, which
+// grows up to the limit.
 func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
 	z := d.wide.Get().(*zstd.Decoder)
 	defer d.wide.Put(z)

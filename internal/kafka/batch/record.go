@@ -154,9 +154,10 @@ func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
 	return t.headers[at:len(t.headers):len(t.headers)]
 }
 
-// timeOf is a record's time in UTC, for every number of milliseconds: 0, -1 and what lies before 1970 are times
-// like others. Producers take the zero time.Time for "none given". A record that has just that time is read as a
-// nanosecond later, so that it is never taken for one without: in milliseconds, both are the same.
+// timeOf is a record's time in UTC, for every number of milliseconds: 0, -1 and what lies before
+// 1970 are times like others. Producers take the zero time.Time for "none given". A record that has
+// just that time is read as a nanosecond later, so that it is never taken for one without: in
+// milliseconds, both are the same.
 func timeOf(ms int64) time.Time {
 	t := time.UnixMilli(ms).UTC()
 	if t.IsZero() {

@@ -113,7 +113,8 @@ func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// mayHave reports whether b may be in the log, now or later. If it is on its way, but not sent yet, it is kept from that.
+// mayHave reports whether b may be in the log, now or later. If it is on its way, but not sent yet,
+// it is kept from that.
 func (pt *part) mayHave(b *batched) bool {
 	if !pt.busy || b != pt.queue[0] {
 		return b.doubtful
@@ -128,7 +129,8 @@ func (pt *part) mayHave(b *batched) bool {
 // fail ends everything that is queued with err.
 func (pt *part) fail(err error) { pt.failEach(func(*batched) error { return err }) }
 
-// failEach ends everything that is queued with an error of its own. A batch on its way stays until its answer is there.
+// failEach ends everything that is queued with an error of its own. A batch on its way stays until
+// its answer is there.
 func (pt *part) failEach(why func(*batched) error) {
 	rest := pt.queue
 	if pt.busy {

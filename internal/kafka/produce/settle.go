@@ -74,8 +74,8 @@ func aboutOne(code wire.Code) bool {
 	return false
 }
 
-// refusal reports whether a broker that answers so has appended nothing. Of other errors nobody knows: a leader that
-// is replaced, or whose replicas are too slow, has appended first.
+// refusal reports whether a broker that answers so has appended nothing. Of other errors nobody
+// knows: a leader that is replaced, or whose replicas are too slow, has appended first.
 func refusal(answer error) bool {
 	var code wire.Code
 	_ = errors.As(answer, &code)

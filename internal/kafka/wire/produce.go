@@ -10,8 +10,8 @@ import (
 // requests holds the bytes of produce requests.
 var requests = sync.Pool{New: func() any { return new([]byte) }}
 
-// Produce sends a produce request to the broker with that node id, in version limit at most. After an error, way tells
-// whether the broker may have got it.
+// Produce sends a produce request to the broker with that node id, in version limit at most. After
+// an error, way tells whether the broker may have got it.
 func (c *Client) Produce(ctx context.Context, id int32, req *kmsg.ProduceRequest, limit int16, way *Sending) (*kmsg.ProduceResponse, error) {
 	addr, err := c.address(id, req)
 	if err != nil {

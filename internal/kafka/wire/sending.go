@@ -15,7 +15,8 @@ const (
 	givenUp            // none has, and none is going to
 )
 
-// GiveUp keeps a request from being sent. It is false where that is too late: the broker may have it, or get it yet.
+// GiveUp keeps a request from being sent. It is false where that is too late: the broker may have
+// it, or get it yet.
 func (s *Sending) GiveUp() bool {
 	return s.state.CompareAndSwap(0, givenUp) || s.state.Load() == givenUp
 }
