@@ -2,59 +2,120 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/laneway-go/laneway/bench/internal/testbed"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
-var keys = testbed.Keys
-
-// feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256.
+// feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256, of
+// each partition that has room in turn.
 type feed struct {
-	n       int
-	wake    chan struct{}
-	headers []kafka.Header // of each message
+	n          int
+	partitions int
+	keys       [][]byte // shared out to the partitions, each of which draws of its own at random
+	value      []byte
+	headers    []kafka.Header
+
+	ready  chan int      // partitions that may have room
+	queued []atomic.Bool // which are in ready
+
+	mu        sync.Mutex // guards what follows
+	offsetOf  []int64    // committed, by partition
+	committed int64      // over all of them
 }
 
-func messages(n int) stream.Stream[kafka.Message] {
-	return stream.From(func() stream.Source[kafka.Message] { return &feed{n: n, wake: make(chan struct{}, 1)} })
+func newFeed(n int) *feed {
+	return &feed{n: n, partitions: 1, keys: keysOf(1000), value: payload[:8]}
+}
+
+func messages(n int) chain { return newFeed(n).stream() }
+
+func (f *feed) stream() chain {
+	return stream.From(func() stream.Source[kafka.Message] { return f })
 }
 
 func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
 
-func (f *feed) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (f *feed) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for tp, offset := range offsets {
+		f.committed += offset - f.offsetOf[tp.Partition]
+		f.offsetOf[tp.Partition] = offset
+	}
+	return nil
+}
+
+// wake puts a partition where it is looked for, once.
+func (f *feed) wake(i int) {
+	if f.queued[i].CompareAndSwap(false, true) {
+		f.ready <- i // which has room for all
+	}
+}
 
 func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
-	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders"}, Committed: -1, Wake: func() {
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
-	}})
+	f.ready, f.queued = make(chan int, f.partitions), make([]atomic.Bool, f.partitions)
+	f.offsetOf = make([]int64, f.partitions)
+	as := make([]stream.Assignment, f.partitions)
+	for i := range as {
+		as[i] = stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders", Partition: i}, Committed: -1, Wake: func() { f.wake(i) }}
+	}
+	ps, err := in.Assign(ctx, as...)
 	if err != nil {
 		return err
 	}
-	p, x, now := ps[0], uint64(88172645463325252), time.Now()
-	for off := 0; off < f.n; {
+	for i := range ps {
+		f.wake(i)
+	}
+	offsets := make([]int64, len(ps))
+	x, now := uint64(88172645463325252), time.Now()
+	share := max(1, len(f.keys)/f.partitions) // keys of a partition: every partitions-th from its own number on
+	for left := f.n; left > 0; {
+		var i int
+		select {
+		case i = <-f.ready:
+		case <-ctx.Done():
+			in.Revoke(context.WithoutCancel(ctx), ps...)
+			return nil
+		}
+		f.queued[i].Store(false)
+		p := ps[i]
 		room, _ := p.Room()
 		if room == 0 {
-			<-f.wake
 			continue
 		}
-		n := min(room, 256, f.n-off)
+		n, keys := min(room, 256, left), f.keys[i%len(f.keys):]
 		c := p.Buffer(n)[:n]
-		for i := range c {
+		for k := range c {
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
-			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now, Headers: f.headers}
+			key := keys[int(x>>32*uint64(share)>>32)*f.partitions]
+			c[k] = kafka.Message{Topic: "orders", Partition: i, Offset: offsets[i] + int64(k), Key: key, Value: f.value, Time: now, Headers: f.headers}
 		}
-		off += len(c)
-		p.Feed(c, source.Lineage(c), int64(off), int64(len(c))*8)
+		offsets[i] += int64(n)
+		left -= n
+		p.Feed(c, source.Lineage(c), offsets[i], int64(n*len(f.value)))
+		f.wake(i)
 	}
 	return nil
+}
+
+// payload is the value of every message, or its beginning.
+var payload = make([]byte, 1<<20)
+
+var allKeys [][]byte
+
+// keysOf returns n keys.
+func keysOf(n int) [][]byte {
+	for i := len(allKeys); i < n; i++ {
+		allKeys = append(allKeys, fmt.Appendf(nil, "key-%07d", i))
+	}
+	return allKeys[:n]
 }

@@ -15,6 +15,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
+const recordsProduced = 400_000
+
+var keys = testbed.Keys
+
 // producer writes n records of a value over 1,000 keys.
 type producer struct {
 	name  string
@@ -85,7 +89,7 @@ func BenchmarkKafkaProduce(b *testing.B) {
 		}
 	}
 	for i, r := range rivals {
-		per := float64(b.N) * recordsW1
+		per := float64(b.N) * recordsProduced
 		b.Logf("%-14s %6.2f M/s  %5.0f ns CPU each", r.name, per/wall[i].Seconds()/1e6, float64(used[i])/per)
 	}
 	b.ReportMetric(float64(wall[0])/float64(wall[1]), "x-franz")
@@ -95,14 +99,14 @@ func BenchmarkKafkaProduce(b *testing.B) {
 func produced(b *testing.B, r producer, k *kafkatest.Kafka, value []byte) (wall, used time.Duration) {
 	topic := k.Topic(testbed.Partitions, "retention.bytes=67108864")
 	start, cpuAt := time.Now(), cpu()
-	r.write(b, k.Brokers[0], topic, recordsW1, value)
+	r.write(b, k.Brokers[0], topic, recordsProduced, value)
 	wall, used = time.Since(start), cpu()-cpuAt
 	total := int64(0)
 	for _, end := range k.Ends(topic) {
 		total += end
 	}
-	if total != recordsW1 {
-		b.Fatalf("%s wrote %d records of %d", r.name, total, recordsW1)
+	if total != recordsProduced {
+		b.Fatalf("%s wrote %d records of %d", r.name, total, recordsProduced)
 	}
 	return wall, used
 }

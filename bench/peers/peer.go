@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os/exec"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -16,12 +17,18 @@ type peer struct {
 	beside   string // what it works on side by side where work is by key
 	failure  string // what its user has for a record that fails
 	consume  func(ctx context.Context, j job, handle handler) error
+
+	// command is the process of a peer that is no Go program, instead of consume. It does what [serve] does.
+	command func(ctx context.Context, j job) (*exec.Cmd, error)
 }
 
-var peers = []peer{laneway, franz, saramaGroup, watermillSubscriber, reader}
+var peers = []peer{laneway, franz, parallelConsumer, saramaGroup, watermillSubscriber, reader}
 
 // version is the library's, as it was built into this program.
 func (p peer) version() string {
+	if p.command != nil {
+		return parallelConsumerVersion
+	}
 	info, _ := debug.ReadBuildInfo()
 	if info != nil {
 		for _, m := range info.Deps {
@@ -35,8 +42,8 @@ func (p peer) version() string {
 
 // again calls handle until it succeeds, and reports whether it did before ctx ended: what is left to a loop that has no word for a record that
 // fails and must lose none.
-func again(ctx context.Context, handle handler, partition int32, offset int64, key []byte) bool {
-	for handle(partition, offset, key) != nil {
+func again(ctx context.Context, handle handler, partition int32, offset int64, value []byte) bool {
+	for handle(partition, offset, value) != nil {
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-ctx.Done():

@@ -45,7 +45,7 @@ func (claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
 func (claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 func (c claims) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	for m := range claim.Messages() {
-		if !again(s.Context(), c.handle, m.Partition, m.Offset, m.Key) {
+		if !again(s.Context(), c.handle, m.Partition, m.Offset, m.Value) {
 			return nil
 		}
 		s.MarkMessage(m, "")

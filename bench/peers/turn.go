@@ -30,10 +30,12 @@ type turn struct {
 }
 
 func start(ctx context.Context, j job) (*turn, error) {
-	t := &turn{job: j, began: time.Now(), cmd: exec.CommandContext(ctx, os.Args[0]), events: make(chan event), told: map[string]time.Time{}}
-	t.cmd.Env = append(os.Environ(), role+"=1")
-	t.cmd.Stderr = os.Stderr
-	var err error
+	cmd, err := command(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = os.Stderr
+	t := &turn{job: j, began: time.Now(), cmd: cmd, events: make(chan event), told: map[string]time.Time{}}
 	if t.in, err = t.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -55,6 +57,17 @@ func start(ctx context.Context, j job) (*turn, error) {
 		}
 	})
 	return t, json.NewEncoder(t.in).Encode(j)
+}
+
+// command is the process of a peer: this program once more, unless the peer is another.
+func command(ctx context.Context, j job) (*exec.Cmd, error) {
+	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == j.Peer })
+	if peers[i].command != nil {
+		return peers[i].command(ctx, j)
+	}
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), role+"=1")
+	return cmd, nil
 }
 
 // until waits for one of the events, within d.
@@ -99,21 +112,29 @@ type outcome struct {
 	ending     time.Duration // from the last handled record to the last committed offset
 	wall, used time.Duration
 	peakMiB    float64
-	handled    [][]uint32 // which records were, a bit for each from job.From on
-	repeated   int64
-	broken     int64
-	lost       int64 // committed, and not handled
+	handled    [][]uint32 // audited: which records were, a bit for each from job.From on
+	repeated   int64      // audited
+	disordered int64      // or, where nobody audits, repeated
+	lost       int64      // committed, and not handled
+	late       []int32    // paced: microseconds, in ascending order
 }
 
-// measure has a peer do a job, from the first handled record to the last committed offset.
-func (c *cluster) measure(ctx context.Context, j job) (o outcome, err error) {
+// measure has a peer do a job, from the first handled record to the last committed offset. feed
+// produces the records of a paced job while the peer is at work; nil: they are there already.
+func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Context, t *turn) error) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t, err := start(ctx, j)
 	if err != nil {
 		return o, err
 	}
-	committed, err := c.untilCommitted(ctx, t)
+	if feed != nil {
+		err = feed(ctx, t)
+	}
+	var committed time.Time
+	if err == nil {
+		committed, err = c.untilCommitted(ctx, t)
+	}
 	r, failed := t.end()
 	if err := errors.Join(err, failed); err != nil {
 		return o, err
@@ -123,10 +144,9 @@ func (c *cluster) measure(ctx context.Context, j job) (o outcome, err error) {
 	o.wall = committed.Sub(t.told[first])
 	o.used = t.cmd.ProcessState.UserTime() + t.cmd.ProcessState.SystemTime()
 	o.peakMiB = float64(r.PeakKiB) / 1024
-	o.handled, o.broken, o.repeated = r.Seen, r.Broken, r.Repeated
-	for p, n := range r.Handled {
-		o.lost += j.To[p] - j.From[p] - n
-	}
+	o.handled, o.disordered, o.repeated, o.lost = r.Seen, r.Disordered, r.Repeated, r.Missing
+	slices.Sort(r.Late)
+	o.late = r.Late
 	return o, nil
 }
 

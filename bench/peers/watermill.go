@@ -48,8 +48,7 @@ var watermillSubscriber = peer{
 func acknowledge(m *message.Message, handle handler) {
 	partition, _ := kafka.MessagePartitionFromCtx(m.Context())
 	offset, _ := kafka.MessagePartitionOffsetFromCtx(m.Context())
-	key, _ := kafka.MessageKeyFromCtx(m.Context())
-	if handle(partition, offset, key) != nil {
+	if handle(partition, offset, m.Payload) != nil {
 		m.Nack()
 		return
 	}
