@@ -18,7 +18,7 @@ import (
 type feed struct {
 	n          int
 	partitions int
-	keys       [][]byte // shared out to the partitions, each of which draws of its own at random
+	keys       keyset // shared out to the partitions, each of which draws of its own at random
 	value      []byte
 	headers    []kafka.Header
 
@@ -75,7 +75,7 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 	}
 	offsets := make([]int64, len(ps))
 	x, now := uint64(88172645463325252), time.Now()
-	share := max(1, len(f.keys)/f.partitions) // keys of a partition: every partitions-th from its own number on
+	share := max(1, f.keys.len()/f.partitions) // keys of a partition: every partitions-th from its own number on
 	for left := f.n; left > 0; {
 		var i int
 		select {
@@ -90,13 +90,13 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 		if room == 0 {
 			continue
 		}
-		n, keys := min(room, 256, left), f.keys[i%len(f.keys):]
+		n, first := min(room, 256, left), i%f.keys.len()
 		c := p.Buffer(n)[:n]
 		for k := range c {
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
-			key := keys[int(x>>32*uint64(share)>>32)*f.partitions]
+			key := f.keys.at(first + int(x>>32*uint64(share)>>32)*f.partitions)
 			c[k] = kafka.Message{Topic: "orders", Partition: i, Offset: offsets[i] + int64(k), Key: key, Value: f.value, Time: now, Headers: f.headers}
 		}
 		offsets[i] += int64(n)
@@ -110,12 +110,21 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 // payload is the value of every message, or its beginning.
 var payload = make([]byte, 1<<20)
 
-var allKeys [][]byte
+// keyset is a number of keys side by side, as in a fetched batch: a table of a million slices would cost what it is to measure.
+type keyset []byte
+
+const keyWidth = len("key-0000000")
+
+var allKeys keyset
 
 // keysOf returns n keys.
-func keysOf(n int) [][]byte {
-	for i := len(allKeys); i < n; i++ {
-		allKeys = append(allKeys, fmt.Appendf(nil, "key-%07d", i))
+func keysOf(n int) keyset {
+	for i := allKeys.len(); i < n; i++ {
+		allKeys = fmt.Appendf(allKeys, "key-%07d", i)
 	}
-	return allKeys[:n]
+	return allKeys[:n*keyWidth]
 }
+
+func (k keyset) len() int { return len(k) / keyWidth }
+
+func (k keyset) at(i int) []byte { return k[i*keyWidth : (i+1)*keyWidth : (i+1)*keyWidth] }

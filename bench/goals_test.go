@@ -278,7 +278,7 @@ func direct(n int) {
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
-			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: payload[:8], Time: now}
+			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys.at(int(x % 1000)), Value: payload[:8], Time: now}
 		}
 		for i := range c {
 			m, _ := f(ctx, c[i])
