@@ -68,6 +68,10 @@ func (c *cluster) topic(ctx context.Context, w work) (name string, ends []int64,
 	if err != nil {
 		return "", nil, fmt.Errorf("filling topic %s: %w", name, err)
 	}
+	// A broker's first group waits until the topic of all groups' offsets is made: that is nobody's slowness.
+	if _, _, err := c.committed(ctx, fresh("peers"), name); err != nil {
+		return "", nil, err
+	}
 	return name, keys.Ends(w.records), nil
 }
 

@@ -140,11 +140,13 @@ func TestTableSaysWhereAPeerIsFaster(t *testing.T) {
 	}
 	var out bytes.Buffer
 	speeds(&out, work{name: "W1", records: 1000}, []row{
-		{peer{name: "ours"}, turns(100, 110, 400)},
-		{peer{name: "quick"}, turns(50, 100, 200)}, // 2.00, 1.10 and 2.00 × as fast in the same round
-		{peer{name: "slow"}, append(turns(200, 220), nil)},
+		{peer: peer{name: "ours"}, outcomes: turns(100, 110, 400)},
+		{peer: peer{name: "quick"}, outcomes: turns(50, 100, 200)}, // 2.00, 1.10 and 2.00 × as fast in the same round
+		{peer: peer{name: "slow"}, outcomes: append(turns(200, 220), nil)},
+		{peer: peer{name: "slower"}, outcomes: append(turns(1000), nil, nil), slow: true},
 	})
-	for _, want := range []string{"| quick | 10,000 | 2.00 | 2.00 |", "| slow (did not finish 1 of 3 times) | 4,545 | 0.50 | 0.50 |", "\nquick is 2.00 × as fast as Laneway here.\n"} {
+	for _, want := range []string{"| quick | 10,000 | 2.00 | 2.00 |", "| slow (did not finish 1 of 3 times) | 4,545 | 0.50 | 0.50 |",
+		"| slower (too slow for more than 1 of 3 rounds) | 1,000 | 0.10 | 0.10 |", "\nquick is 2.00 × as fast as Laneway here.\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %s", want, out.String())
 		}

@@ -15,7 +15,8 @@ var parallelConsumer = peer{
 	name:    "parallel-consumer",
 	library: "io.confluent.parallelconsumer",
 	settings: "a Java program: `ordering(KEY)`, `maxConcurrency(64)`, `PERIODIC_CONSUMER_ASYNCHRONOUS` every second, max.poll.records 10,000; " +
-		"by partition `ordering(PARTITION)`; all else, and the virtual machine, as they come",
+		"all else, and the virtual machine, as they come",
+	byKey:   true,
 	beside:  "64 keys",
 	failure: "it is tried again every second, for ever; all other keys go on",
 	command: func(ctx context.Context, j job) (*exec.Cmd, error) {
@@ -31,7 +32,6 @@ var parallelConsumer = peer{
 		set("brokers", strings.Join(j.Brokers, ","))
 		set("topic", j.Topic)
 		set("group", j.Group)
-		set("keyed", j.Keyed)
 		set("atOnce", atOnce)
 		set("takes", j.Takes.Milliseconds())
 		set("from", commas(j.From))

@@ -16,6 +16,7 @@ type peer struct {
 	settings string // as its documents say; printed with the results
 	beside   string // what it works on side by side where work is by key
 	failure  string // what its user has for a record that fails
+	byKey    bool   // it is there for work by key, and does no other
 	consume  func(ctx context.Context, j job, handle handler) error
 
 	// command is the process of a peer that is no Go program, instead of consume. It does what [serve] does.

@@ -34,6 +34,7 @@ func TestEveryPeerDoesEveryWork(t *testing.T) {
 			_, row, ok := strings.Cut(table, "\n| "+p.name)
 			row, _, _ = strings.Cut(row, "\n")
 			switch {
+			case !ok && p.byKey && strings.HasPrefix(table, "W1"):
 			case !ok:
 				t.Errorf("%s has no row in %s", p.name, table)
 			case strings.HasPrefix(table, "W3"):

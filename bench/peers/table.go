@@ -11,7 +11,8 @@ import (
 // row is what the rounds of one peer at one work have shown.
 type row struct {
 	peer     peer
-	outcomes []*outcome // by round; nil where it did not finish
+	outcomes []*outcome // by round; nil where it did not finish, or had no turn
+	slow     bool       // it was too slow for another turn
 }
 
 // title is the peer's name in a table, with what else is to be known of it there.
@@ -26,7 +27,10 @@ func (r row) title(w work) string {
 			ended++
 		}
 	}
-	if ended < len(r.outcomes) {
+	switch {
+	case r.slow:
+		name += fmt.Sprintf(" (too slow for more than %d of %d rounds)", max(1, ended), len(r.outcomes))
+	case ended < len(r.outcomes):
 		name += fmt.Sprintf(" (did not finish %d of %d times)", len(r.outcomes)-ended, len(r.outcomes))
 	}
 	return name
@@ -74,7 +78,7 @@ func failures(out io.Writer, w work, vs map[string]verdict) {
 	fmt.Fprintf(out, "\n**%s**: of %s records over 8 partitions, %s. What each does until nothing moves for %v; then a worker of the same group without the fault takes over.\n\n",
 		w.name, thousands(w.records), w.title, quiet)
 	fmt.Fprint(out, "| | what its user has for it | attempts | handled behind it | handled of the other partitions | committed past it | in the end: lost, repeated |\n| --- | --- | ---: | ---: | ---: | --- | ---: |\n")
-	for _, p := range peers {
+	for _, p := range w.peers() {
 		v, ok := vs[p.name]
 		if !ok {
 			fmt.Fprintf(out, "| %s | %s | did not finish | | | | |\n", p.name, p.failure)

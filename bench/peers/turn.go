@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds a turn: far longer than the slowest takes.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // turn is one peer's process, seen from outside.
 type turn struct {

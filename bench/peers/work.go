@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/bench/internal/testbed"
@@ -37,6 +38,11 @@ func waiting(n int) work {
 
 func arriving(name string, load float64) work {
 	return work{name: name, title: "1 ms each, in the order of each of 1,000 keys, 64 at a time", size: 200, keyed: true, keys: "even", takes: time.Millisecond, load: load}
+}
+
+// peers are those that do the work.
+func (w work) peers() []peer {
+	return slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.byKey && !w.keyed })
 }
 
 // atOnce is how many keys are worked on side by side, by who can.

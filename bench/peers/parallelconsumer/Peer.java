@@ -24,7 +24,6 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  * leave as lines of JSON, and the end of its standard input is its own end.
  */
 public final class Peer {
-    private static final boolean keyed = Boolean.getBoolean("keyed");
     private static final long takes = Long.getLong("takes", 0); // milliseconds
     private static final long[] from = numbers("from");
     private static final long[] to = numbers("to");
@@ -86,7 +85,7 @@ public final class Peer {
         ParallelStreamProcessor<byte[], byte[]> processor = ParallelStreamProcessor.createEosStreamProcessor(
                 ParallelConsumerOptions.<byte[], byte[]>builder()
                         .consumer(consumer)
-                        .ordering(keyed ? ProcessingOrder.KEY : ProcessingOrder.PARTITION)
+                        .ordering(ProcessingOrder.KEY)
                         .maxConcurrency(Integer.getInteger("atOnce"))
                         .commitMode(CommitMode.PERIODIC_CONSUMER_ASYNCHRONOUS)
                         .commitInterval(Duration.ofSeconds(1))
@@ -109,7 +108,7 @@ public final class Peer {
             attempts.incrementAndGet();
             throw new IllegalStateException("this record cannot be handled");
         }
-        int number = keyed ? number(r.key()) : r.partition();
+        int number = number(r.key());
         int lane = number * 8;
         if (takes > 0) {
             if (busy.incrementAndGet(number) > 1) {
