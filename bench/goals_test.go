@@ -28,14 +28,25 @@ import (
 // goal tells one figure: what was found, and what it may be at most.
 func goal(b *testing.B, what string, found, most float64, unit string) {
 	b.Helper()
+	tell(b, what, fmt.Sprintf("%.2f %s, at most %g", found, unit, most), found, found/most)
+}
+
+// goalAtLeast is goal for a figure that is the better the larger it is.
+func goalAtLeast(b *testing.B, what string, found, least float64, unit string) {
+	b.Helper()
+	tell(b, what, fmt.Sprintf("%.2f %s, at least %g", found, unit, least), found, least/found)
+}
+
+func tell(b *testing.B, what, text string, found, ofGoal float64) {
+	b.Helper()
 	word := "reached"
-	if found > most {
+	if ofGoal > 1 {
 		word = "MISSED"
 	}
-	b.Logf("%-58s %9.2f %s, at most %g: %s", what, found, unit, most, word)
-	name := strings.NewReplacer(" ", "-", ",", "", "(", "", ")", "").Replace(what)
+	b.Logf("%-8s %s: %s", word, what, text)
+	name := strings.NewReplacer(" ", "-", ",", "", ":", "").Replace(what)
 	b.ReportMetric(found, name)
-	b.ReportMetric(found/most, name+"-of-goal")
+	b.ReportMetric(ofGoal, name+"-of-goal")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -69,24 +69,28 @@ func BenchmarkGrowth(b *testing.B) {
 			summary = append(summary, fmt.Sprintf("%-34s grows %5.2f ×, cpu %5.2f × | %s", w.name, worst[0], worst[1], strings.Join(flags, "; ")))
 		})
 	}
-	b.Logf("above %.1f × the least of its series; > grows, < is what something small costs\n%s", limit, strings.Join(summary, "\n"))
+	// Not by b.Log, which cuts off after ten lines.
+	fmt.Printf("\nabove %.1f × the least of its series; > grows, < is what something small costs\n%s\n", limit, strings.Join(summary, "\n"))
 }
 
-// measure measures the series of a word.
+// measure measures the series of a word, its steps by turns, so that other load falsifies all alike.
 func (dim dimension) measure(b *testing.B, w word) series {
-	s := series{name: dim.name, steps: dim.steps}
-	for _, n := range dim.steps {
-		d := usual
+	runs, of := make([]func(), len(dim.steps)), make([]int, len(dim.steps))
+	for i, n := range dim.steps {
+		d, count := usual, *elements
 		dim.set(&d, n)
-		count, shares := *elements, 1
 		if dim.least != nil {
 			count = max(count, dim.least(n))
 		}
+		of[i] = count
 		if dim.parts != nil {
-			shares = dim.parts(n)
+			of[i] *= dim.parts(n)
 		}
-		c := least(*growthRounds, func() { run(b, w.build(d.source(count).stream(), d), inFlight(d.inFlight)) })[0]
-		wall, cpu := c.per(count * shares)
+		runs[i] = func() { run(b, w.build(d.source(count).stream(), d), inFlight(d.inFlight)) }
+	}
+	s := series{name: dim.name, steps: dim.steps}
+	for i, c := range least(*growthRounds, runs...) {
+		wall, cpu := c.per(of[i])
 		s.wall, s.cpu = append(s.wall, wall), append(s.cpu, cpu)
 	}
 	return s

@@ -41,7 +41,7 @@ func connect() (*cluster, error) {
 		c.brokers, c.close = []string{addr}, stop
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), testbed.Uncompressed,
-		kgo.ProducerLinger(0))
+		kgo.ProducerLinger(0), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		c.close()
 		return nil, err
