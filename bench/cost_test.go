@@ -11,13 +11,13 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Benchmarks that compare decide for themselves how much they do: give them -benchtime 1x.
+// Sizes of the benchmarks that compare. They ignore b.N, so run them with -benchtime 1x.
 var (
 	elements = flag.Int("elements", 200_000, "elements of a run in the benchmarks of goals and growth")
 	rounds   = flag.Int("rounds", 7, "how often two things are measured by turns; the least of each counts, which other load falsifies least")
 )
 
-// cost is what a run took.
+// cost is the time that one run took.
 type cost struct{ wall, cpu time.Duration }
 
 // per is the cost of each of n elements in ns.
@@ -25,7 +25,7 @@ func (c cost) per(n int) (wall, cpu float64) {
 	return float64(c.wall.Nanoseconds()) / float64(n), float64(c.cpu.Nanoseconds()) / float64(n)
 }
 
-// costs measures a func, from a heap without garbage.
+// costs runs f on a collected heap and measures it.
 func costs(f func()) cost {
 	runtime.GC()
 	start, used := time.Now(), cpu()
@@ -33,7 +33,8 @@ func costs(f func()) cost {
 	return cost{time.Since(start), cpu() - used}
 }
 
-// least measures funcs by turns and returns the least of each.
+// least runs the funcs in turn, several rounds, and returns the lowest wall and processor time of
+// each.
 func least(rounds int, fs ...func()) []cost {
 	min := make([]cost, len(fs))
 	for n := range rounds {
@@ -50,7 +51,8 @@ func least(rounds int, fs ...func()) []cost {
 	return min
 }
 
-// cpu is the processor time this process has used. Beside wall time it says what a worker costs, and other load does not falsify it much.
+// cpu is the processor time this process has used. Beside wall time it says what a worker costs,
+// and other load does not falsify it much.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

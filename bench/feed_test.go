@@ -13,12 +13,12 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256, of
-// each partition that has room in turn.
+// feed is a source of n messages. It feeds as fast as there is room, like a broker's client: chunks
+// of 256 messages, one chunk per partition in turn.
 type feed struct {
 	n          int
 	partitions int
-	keys       keyset // shared out to the partitions, each of which draws of its own at random
+	keys       keyset // split between the partitions; each draws from its own keys at random
 	value      []byte
 	headers    []kafka.Header
 
@@ -52,10 +52,10 @@ func (f *feed) Commit(_ context.Context, offsets map[stream.TopicPartition]int64
 	return nil
 }
 
-// wake puts a partition where it is looked for, once.
+// wake queues a partition unless it is queued already.
 func (f *feed) wake(i int) {
 	if f.queued[i].CompareAndSwap(false, true) {
-		f.ready <- i // which has room for all
+		f.ready <- i // never blocks: it has room for every partition
 	}
 }
 
@@ -75,7 +75,7 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 	}
 	offsets := make([]int64, len(ps))
 	x, now := uint64(88172645463325252), time.Now()
-	share := max(1, f.keys.len()/f.partitions) // keys of a partition: every partitions-th from its own number on
+	share := max(1, f.keys.len()/f.partitions) // keys of one partition
 	for left := f.n; left > 0; {
 		var i int
 		select {
@@ -107,10 +107,11 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 	return nil
 }
 
-// payload is the value of every message, or its beginning.
+// payload holds the value of every message as a prefix.
 var payload = make([]byte, 1<<20)
 
-// keyset is a number of keys side by side, as in a fetched batch: a table of a million slices would cost what it is to measure.
+// keyset stores keys contiguously, as a fetched batch does. A table of a million slices would add
+// cache misses of its own to the measurement.
 type keyset []byte
 
 const keyWidth = len("key-0000000")

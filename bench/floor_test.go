@@ -10,7 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// sleepers is the floor of n elements that take d, k at a time: k goroutines that sleep n times in all.
+// sleepers is the floor of n elements that take d, k at a time: k goroutines that sleep n times in
+// all.
 func sleepers(n, k int, d time.Duration) time.Duration {
 	var wg conc.WaitGroup
 	todo := make(chan struct{}, n)
@@ -38,7 +39,8 @@ func sleeping(d time.Duration) func(context.Context, message) error {
 	}
 }
 
-// BenchmarkFloor: 20,000 elements of 1 ms, 1,000 keys, 64 at a time; x is the time over 64 goroutines that sleep as often.
+// BenchmarkFloor: 20,000 elements of 1 ms, 1,000 keys, 64 at a time; x is the time over 64
+// goroutines that sleep as often.
 func BenchmarkFloor(b *testing.B) {
 	var floor, took time.Duration
 	for range b.N {
@@ -50,7 +52,8 @@ func BenchmarkFloor(b *testing.B) {
 	b.ReportMetric(float64(took)/float64(floor), "x")
 }
 
-// BenchmarkRetryParked: 20,000 elements of 1 ms, 64 at a time, of which 5 % fail once and wait 20 ms; x is the time over the same without failures.
+// BenchmarkRetryParked: 20,000 elements of 1 ms, 64 at a time, of which 5 % fail once and wait 20
+// ms; x is the time over the same without failures.
 func BenchmarkRetryParked(b *testing.B) {
 	work := func(fail bool) time.Duration {
 		failed := make([]bool, 20000)

@@ -20,18 +20,19 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Every goal that Laneway has for its speed is a benchmark here, or, where it takes a broker, in kafka_test.go. Each measures what
-// it compares with in the same run, by turns, and prints what it found beside the goal; of-goal above 1 is a goal that is missed.
+// Each performance goal has a benchmark here, or in kafka_test.go if it needs a broker. A benchmark
+// measures its baseline in the same run, in turn, and prints the result beside the goal. The metric
+// of-goal is above 1 if the goal is missed.
 //
 //	go test -run - -bench Goal -benchtime 1x -timeout 0 ./bench
 
-// goal tells one figure: what was found, and what it may be at most.
+// goal reports a figure that must not exceed most.
 func goal(b *testing.B, what string, found, most float64, unit string) {
 	b.Helper()
 	tell(b, what, fmt.Sprintf("%.2f %s, at most %g", found, unit, most), found, found/most)
 }
 
-// goalAtLeast is goal for a figure that is the better the larger it is.
+// goalAtLeast reports a figure that must reach least.
 func goalAtLeast(b *testing.B, what string, found, least float64, unit string) {
 	b.Helper()
 	tell(b, what, fmt.Sprintf("%.2f %s, at least %g", found, unit, least), found, least/found)
@@ -50,13 +51,14 @@ func tell(b *testing.B, what, text string, found, ofGoal float64) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// alone has the processor time of one processor stand for the cost of an element.
+// alone limits the benchmark to one processor.
 func alone(b *testing.B) {
 	before := runtime.GOMAXPROCS(1)
 	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
-// eachNs measures chains of as many elements by turns and returns the processor time of each, per element.
+// eachNs runs funcs of n elements in turn on one processor and returns the processor time per
+// element of each, in ns.
 func eachNs(b *testing.B, n int, fs ...func()) (ns []float64) {
 	alone(b)
 	for _, c := range least(*rounds, fs...) {
@@ -79,7 +81,7 @@ func BenchmarkGoalKeyed(b *testing.B) {
 	b.ReportMetric((more-bytes)/float64(n), "B/elem")
 }
 
-// allocated is how often and how much a func allocates.
+// allocated returns the number and the bytes of allocations of f.
 func allocated(f func()) (objects, bytes float64) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -96,7 +98,7 @@ func BenchmarkGoalHop(b *testing.B) {
 	b.ReportMetric(ns[0]/ns[1], "x-direct")
 }
 
-// BenchmarkGoalFused: Map → Map → Filter, over the same functions called directly on memory that is used again.
+// BenchmarkGoalFused: Map → Map → Filter, over direct calls of the same functions on reused memory.
 func BenchmarkGoalFused(b *testing.B) {
 	n := *elements
 	var sum int64
@@ -118,7 +120,8 @@ func BenchmarkGoalSecondStage(b *testing.B) {
 	b.ReportMetric(ns[0]/ns[1], "x-one-stage")
 }
 
-// BenchmarkGoalCommitWith: transactions of 1,000 into a transactor that does nothing, over CommitEvery.
+// BenchmarkGoalCommitWith: transactions of 1,000 into a transactor that does nothing, over
+// CommitEvery.
 func BenchmarkGoalCommitWith(b *testing.B) {
 	n := *elements
 	exactly := func(flight int) func() {
@@ -163,8 +166,9 @@ func BenchmarkGoalWords(b *testing.B) {
 	}
 }
 
-// BenchmarkGoalDrain: 100,000 records in flight, 64 handlers of 100 ms at a time: from when the context ends to when Run returns.
-// What has begun finishes, which is the slowest handler; what has not is left.
+// BenchmarkGoalDrain: the time from the end of the context to the return of Run, with 100,000
+// records in flight and 64 handlers of 100 ms at a time. Started records finish, the others are
+// left.
 func BenchmarkGoalDrain(b *testing.B) {
 	const records, slowest = 100_000, 100 * time.Millisecond
 	f := newFeed(1 << 40)
@@ -196,7 +200,7 @@ func BenchmarkGoalDrain(b *testing.B) {
 	b.ReportMetric(float64(took)/float64(slowest), "x-slowest-handler")
 }
 
-// flying is how many records are in flight.
+// flying returns the number of records in flight.
 func flying(p *stream.Pipeline) (n int) {
 	for _, s := range p.Snapshot().Partitions {
 		n += s.InFlight
@@ -204,16 +208,16 @@ func flying(p *stream.Pipeline) (n int) {
 	return n
 }
 
-// until looks until something is so, seldom enough to cost nothing.
+// until polls until the condition holds.
 func until(b *testing.B, so func() bool) {
 	for late := time.Now().Add(30 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(late) {
-			b.Fatal("what is to be measured was not reached within 30 s")
+			b.Fatal("the state to measure was not reached within 30 s")
 		}
 	}
 }
 
-// BenchmarkGoalWorkers: 4,096 at a time that sleep 5 ms, over as many goroutines that only sleep.
+// BenchmarkGoalWorkers: 4,096 handlers of 5 ms at a time, over 4,096 goroutines that only sleep.
 func BenchmarkGoalWorkers(b *testing.B) {
 	const workers, each = 4096, 20
 	var floor, took []float64
@@ -236,7 +240,8 @@ func smallest(vs []float64) float64 {
 	return m
 }
 
-// BenchmarkGoalSnapshot: Snapshot, and a scrape of the metrics, with 5,000 partitions that have records in flight.
+// BenchmarkGoalSnapshot: Snapshot, and a scrape of the metrics, with 5,000 partitions that have
+// records in flight.
 func BenchmarkGoalSnapshot(b *testing.B) {
 	const partitions = 5000
 	f := newFeed(8 * partitions)
@@ -275,8 +280,8 @@ func add(n int64) func(context.Context, kafka.Message) (kafka.Message, error) {
 // steps are called through a variable, so that calling them directly is a call as well.
 var steps = []func(context.Context, kafka.Message) (kafka.Message, error){add(1), add(2)}
 
-// direct is what the same work costs without a pipeline: messages made in one chunk that is used again, two functions called on each,
-// a sum at the end.
+// direct does the same work without a pipeline: it fills one reused chunk of messages, calls two
+// functions on each, and sums the offsets.
 func direct(n int) {
 	var sum int64
 	f, g := steps[0], steps[1]

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// dimension is something of a chain that grows.
+// dimension is a property of a chain that grows.
 type dimension struct {
 	name  string
 	steps []int
 	set   func(d *shape, n int)
-	least func(n int) int // elements that a run needs to show it
-	parts func(n int) int // what the cost is shared by besides the elements; nil: nothing
-	fused bool            // only of words that have no worker of their own
+	least func(n int) int // elements that a run needs at least
+	parts func(n int) int // divides the cost further, by stage or by word; nil: not
+	fused bool            // only for words that have no workers of their own
 }
 
 var dimensions = []dimension{
@@ -28,22 +28,24 @@ var dimensions = []dimension{
 	{name: "record size", steps: []int{10, 100, 1000, 10_000, 100_000}, set: func(d *shape, n int) { d.size = n }},
 }
 
-// growth is how often a shape is measured.
+// growthRounds is how often each shape is measured.
 var growthRounds = flag.Int("growth-rounds", 3, "how often each shape of BenchmarkGrowth is measured; the least counts")
 
-// limit is how many times its least a cost may reach before it is flagged.
+// limit is the ratio to the lowest cost of a series above which a cost is flagged.
 const limit = 1.5
 
-// BenchmarkGrowth has everything about a chain grow, one thing at a time, for every word. It prints the cost per element of each
-// step (per stage where stages grow, per word where a chain becomes longer) and what it is of the least of its series, in wall time
-// and in processor time; and at the end a line per word that says what exceeds 1.5 times the least. A cost above the least
-// behind it grows with its dimension, which is a cliff. One before it is what something small costs, such as a hand-over for each
-// record where one may be in flight.
+// BenchmarkGrowth grows one dimension of a chain at a time, for every word. It prints the cost per
+// element at each step and its ratio to the lowest cost of the series, in wall and processor time.
+// Where stages or words are added, the cost is per stage or per word.
+//
+// The summary has a line per word with the steps above 1.5 times the lowest cost. A step marked >
+// lies behind the lowest: the cost grows with the dimension. A step marked < lies before it: a
+// fixed cost is shared by too little, such as one hand-over per record with one record in flight.
 //
 //	go test -run - -bench Growth -benchtime 1x -timeout 0 ./bench
 //	go test -run - -bench 'Growth/^KeepOrder$' -benchtime 1x -cpu 1 ./bench
 //
-// It takes about ten minutes. With -cpu 1 wall time and processor time differ by what was waited for.
+// It takes 20 minutes or more. With -cpu 1 the difference of wall and processor time is waiting.
 func BenchmarkGrowth(b *testing.B) {
 	var summary []string
 	for _, w := range words {
@@ -69,11 +71,11 @@ func BenchmarkGrowth(b *testing.B) {
 			summary = append(summary, fmt.Sprintf("%-34s grows %5.2f ×, cpu %5.2f × | %s", w.name, worst[0], worst[1], strings.Join(flags, "; ")))
 		})
 	}
-	// Not by b.Log, which cuts off after ten lines.
-	fmt.Printf("\nabove %.1f × the least of its series; > grows, < is what something small costs\n%s\n", limit, strings.Join(summary, "\n"))
+	// b.Log cuts off after ten lines.
+	fmt.Printf("\nabove %.1f × the lowest cost of the series; > grows with the dimension, < is a fixed cost\n%s\n", limit, strings.Join(summary, "\n"))
 }
 
-// measure measures the series of a word, its steps by turns, so that other load falsifies all alike.
+// measure measures one series. Its steps take turns, so that other load affects all of them alike.
 func (dim dimension) measure(b *testing.B, w word) series {
 	runs, of := make([]func(), len(dim.steps)), make([]int, len(dim.steps))
 	for i, n := range dim.steps {
@@ -96,7 +98,7 @@ func (dim dimension) measure(b *testing.B, w word) series {
 	return s
 }
 
-// series is what each step of a dimension costs, in ns.
+// series is the cost of each step of a dimension, in ns.
 type series struct {
 	name      string
 	steps     []int
@@ -112,7 +114,7 @@ func (s series) String() string {
 	return b.String()
 }
 
-// flags says which steps cost more than they may, once in each direction.
+// flags names the worst step above the limit on each side of the lowest cost.
 func (s series) flags() (flags []string) {
 	for _, c := range []struct {
 		name string
@@ -138,7 +140,7 @@ func (s series) flags() (flags []string) {
 	return flags
 }
 
-// grown is the most that a step from the least on costs of it.
+// grown is the highest cost from the lowest one on, as a ratio to it.
 func grown(ns []float64) float64 {
 	best := slices.Min(ns)
 	return slices.Max(ns[slices.Index(ns, best):]) / best

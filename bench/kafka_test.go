@@ -19,16 +19,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// records is how many W1 has: many, so that what a start and an end cost weighs little.
+// records is the size of W1. It is large so that the fixed costs of joining and leaving weigh
+// little.
 var records = flag.Int("records", 2_000_000, "records of BenchmarkGoalKafkaW1")
 
-// recordsW2 is how many W2 has.
+// recordsW2 is the size of W2.
 const recordsW2 = 20_000
 
-// kafkaRounds is how often each rival has its turn; medians count.
+// kafkaRounds is the number of interleaved rounds.
 var kafkaRounds = flag.Int("kafka-rounds", 5, "interleaved rounds of the benchmarks on a broker; medians count")
 
-// turns has every rival take its turn in every round, another one first in each.
+// turns measures every rival once per round, with another one first in each round.
 func turns(b *testing.B, k *kafkatest.Kafka, topic string, n int, rs []rival) [][]figures {
 	all := make([][]figures, len(rs))
 	for round := range *kafkaRounds {
@@ -40,7 +41,7 @@ func turns(b *testing.B, k *kafkatest.Kafka, topic string, n int, rs []rival) []
 	return all
 }
 
-// ratio is the median, over the rounds, of what one rival took of something, in parts of what another one did.
+// ratio is the median over the rounds of one rival's figure divided by another's.
 func ratio(of, to []figures, what func(figures) float64) float64 {
 	rs := make([]float64, len(of))
 	for i := range of {
@@ -53,15 +54,16 @@ func wall(f figures) float64 { return f.Wall.Seconds() }
 func used(f figures) float64 { return f.CPU.Seconds() }
 func held(f figures) float64 { return f.PeakMiB }
 
-// BenchmarkGoalKafkaW1: records of 200 B over 8 partitions, nothing done, from the start of a client in a process of its own to committed
-// offsets, beside the fastest loop that is known for franz-go, see [testbed.Franz].
+// BenchmarkGoalKafkaW1: records of 200 B over 8 partitions, a handler that does nothing, from the
+// start of the client to committed offsets. The baseline is the fastest known franz-go loop,
+// [testbed.Franz]. Every client has a process of its own.
 //
 //	go test -run - -bench GoalKafkaW1 -benchtime 1x -timeout 0 ./bench
 func BenchmarkGoalKafkaW1(b *testing.B) {
 	k := broker(b)
 	topic := filled(k, *records, 200)
 	all := turns(b, k, topic, *records, rivals)
-	var line []string // a benchmark may say ten
+	var line []string // one line, since a benchmark may log ten
 	for i, r := range rivals {
 		line = append(line, fmt.Sprintf("%s %.2f M/s (%.2f ×), %.0f ns CPU each, %.0f MiB", r.name, float64(*records)/each(all[i], wall)/1e6,
 			ratio(all[0], all[i], wall), each(all[i], used)*1e9/float64(*records), each(all[i], held)))
@@ -74,7 +76,8 @@ func BenchmarkGoalKafkaW1(b *testing.B) {
 	goal(b, "W1, peak memory", each(all[1], held), 48, "MiB")
 }
 
-// BenchmarkGoalKafkaW2: 20,000 records whose handler takes 1 ms, 1,000 keys, 64 at a time, to committed offsets.
+// BenchmarkGoalKafkaW2: 20,000 records whose handler takes 1 ms, 1,000 keys, 64 at a time, to
+// committed offsets.
 func BenchmarkGoalKafkaW2(b *testing.B) {
 	k := broker(b)
 	topic := filled(k, recordsW2, 200)
@@ -87,7 +90,7 @@ func BenchmarkGoalKafkaW2(b *testing.B) {
 	b.ReportMetric(median(took)/median(floors), "x-floor")
 }
 
-// each is the median of something over the rounds.
+// each is the median of a figure over the rounds.
 func each(fs []figures, what func(figures) float64) float64 {
 	vs := make([]float64, len(fs))
 	for i, f := range fs {
@@ -100,8 +103,8 @@ func median(vs []float64) float64 {
 	return slices.Sorted(slices.Values(vs))[len(vs)/2]
 }
 
-// BenchmarkGoalKafkaMemory: every handler is stuck while 1 GiB waits in Kafka: the most memory that the process holds above what it held
-// before, less the byte budget of 64 MiB.
+// BenchmarkGoalKafkaMemory: peak memory above that at the start, less the byte budget of 64 MiB,
+// while every handler is stuck and 1 GiB waits in Kafka.
 func BenchmarkGoalKafkaMemory(b *testing.B) {
 	k := broker(b)
 	topic := filled(k, 1<<18, 4096)

@@ -12,7 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// What benchmarks say in Laneway's language stands here and in words_test.go, so that a word that changes is changed there.
+// The benchmarks use Laneway's words here and in words_test.go, so that a renamed word is changed
+// in one place.
 
 type (
 	message = kafka.Message
@@ -32,7 +33,8 @@ func atLeastOnce(s chain) chain { return s.CommitEvery(1000, time.Second) }
 // atMostOnce commits before the work below it.
 func atMostOnce(s chain) chain { return s.CommitEvery(1000, time.Second) }
 
-// exactlyOnce ends in transactions of a transactor that stores nothing: what is left is what holding results back costs.
+// exactlyOnce ends in transactions that store nothing, which leaves the cost of holding results
+// back.
 func exactlyOnce(s chain, size int) chain { return s.CommitWith(keepsNothing{}, size, time.Second) }
 
 type keepsNothing struct{}

@@ -18,8 +18,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// BenchmarkObserved: what observers cost a record of a keyed worker, 64 at a time, whose handler does nothing; +cpu-ns/elem is over the same worker without
-// one. None is that worker against itself: how far the figures of the others are noise.
+// BenchmarkObserved: what observers cost a record of a keyed worker, 64 at a time, whose handler
+// does nothing; +cpu-ns/elem is over the same worker without one. None is that worker against
+// itself: how far the figures of the others are noise.
 func BenchmarkObserved(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -38,8 +39,8 @@ func BenchmarkObserved(b *testing.B) {
 	}
 }
 
-// BenchmarkNotSampled: tracing where the sampler wants nothing; x is what it costs over what the SDK's own Start and the extraction of the header cost in the
-// handler of the same worker.
+// BenchmarkNotSampled: tracing where the sampler wants nothing; x is what it costs over what the
+// SDK's own Start and the extraction of the header cost in the handler of the same worker.
 func BenchmarkNotSampled(b *testing.B) {
 	tp := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
 	took := byTurns(b,

@@ -26,7 +26,8 @@ type producer struct {
 }
 
 var (
-	// franzProducer has its default of up to five requests on their way to a broker, and as many records buffered as it likes.
+	// franzProducer has its default of up to five requests on their way to a broker, and as many
+	// records buffered as it likes.
 	franzProducer = producer{"franz-go", func(b *testing.B, addr, topic string, n int, value []byte) {
 		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), testbed.Uncompressed, kgo.MaxBufferedRecords(100_000))
 		if err != nil {
@@ -45,7 +46,8 @@ var (
 			b.Fatal(err)
 		}
 	}}
-	// ourProducer is called as a chain calls it: 1,000 elements at a time by each of 8 partitions, whose next ones wait for them.
+	// ourProducer is called as a chain calls it: 1,000 elements at a time by each of 8 partitions,
+	// whose next ones wait for them.
 	ourProducer = producer{"laneway", func(b *testing.B, addr, topic string, n int, value []byte) {
 		s := sink.Kafka(sink.KafkaConfig{Brokers: []string{addr}, Topic: topic})
 		ctx := context.Background()
@@ -71,7 +73,8 @@ var (
 	}}
 )
 
-// BenchmarkKafkaProduce: 400,000 records of 200 B to 8 partitions, idempotent, acknowledged by all replicas. The ratio is to franz-go's producer.
+// BenchmarkKafkaProduce: 400,000 records of 200 B to 8 partitions, idempotent, acknowledged by all
+// replicas. The ratio is to franz-go's producer.
 func BenchmarkKafkaProduce(b *testing.B) {
 	k := broker(b)
 	rivals := []producer{franzProducer, ourProducer}

@@ -20,11 +20,11 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// rival is a way to read Kafka: in a fresh group, every record of a topic once, to their committed offsets, each by handle. It returns
-// when everything is committed after ctx has ended.
+// rival is a Kafka client. It reads a topic in a fresh group, calls handle for each record until
+// ctx ends, and returns when their offsets are committed.
 type rival struct {
 	name  string
-	keyed bool // it works by key, rather than by partition
+	keyed bool // order is kept by key instead of by partition
 	read  func(ctx context.Context, t task, handle func(partition int32, offset int64)) error
 }
 
@@ -32,10 +32,11 @@ type rival struct {
 type task struct {
 	Rival, Broker, Group, Topic string
 	Records                     int
-	Takes                       time.Duration // what a handler waits
+	Takes                       time.Duration // duration of a handler
 }
 
-// figures are what a rival's process has taken: wall time from its client's start to its last commit.
+// figures are the measurements of a rival's process. Wall is from the start of the client to the
+// last commit.
 type figures struct {
 	Wall, CPU time.Duration
 	PeakMiB   float64
@@ -55,7 +56,8 @@ var (
 	oursKeyed = rival{"laneway keyed", true, func(ctx context.Context, t task, handle func(int32, int64)) error {
 		return t.worker(ctx, func(s chain) chain { return keyed(s, 64, handler(handle)) })
 	}}
-	// reader's settings: MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000, a commit per 10,000 records.
+	// reader's settings: MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000, a commit
+	// per 10,000 records.
 	reader = rival{"kafka.Reader", false, func(_ context.Context, t task, handle func(int32, int64)) error {
 		r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{t.Broker}, GroupID: t.Group, Topic: t.Topic, MinBytes: 1, MaxBytes: 10e6,
 			MaxWait: 100 * time.Millisecond, QueueCapacity: 10_000, StartOffset: kafka.FirstOffset, JoinGroupBackoff: 100 * time.Millisecond})
@@ -73,7 +75,7 @@ var (
 				batch = batch[:0]
 			}
 		}
-		return nil // to close it takes seconds, which the end of the process does not
+		return nil // without Close, which takes seconds: the process ends anyway
 	}}
 	rivals = []rival{franz, ours, oursKeyed, reader}
 )
@@ -90,7 +92,7 @@ func (t task) worker(ctx context.Context, work func(chain) chain) error {
 	return work(fromKafka([]string{t.Broker}, t.Group, t.Topic)).CommitEvery(1_000_000, time.Second).Run(ctx, bigWindow)
 }
 
-// bigWindow is what the fastest worker of small records has in flight.
+// bigWindow is a window that suits small records.
 var bigWindow stream.Option = inFlight(16_384)
 
 // rivalRole in the environment makes a process a rival at work.
@@ -144,7 +146,7 @@ func (t task) do() (f figures, err error) {
 	return f, nil
 }
 
-// measure has a rival work in a process of its own, so that time, memory and garbage are its own.
+// measure runs a rival in a process of its own, so that its time, memory and garbage are its own.
 func (r rival) measure(b testing.TB, k *kafkatest.Kafka, topic string, n int, takes time.Duration) figures {
 	b.Helper()
 	said, err := json.Marshal(task{Rival: r.name, Broker: k.Brokers[0], Group: kafkatest.Name("bench"), Topic: topic, Records: n, Takes: takes})
@@ -176,7 +178,7 @@ func peak() float64 {
 	return kib / 1024
 }
 
-// Few records, so that this says that it works, not how fast anyone is.
+// This only shows that the rivals work: it has few records.
 func TestEveryRivalReadsAllInOrder(t *testing.T) {
 	k := broker(t)
 	topic := filled(k, 4000, 200)

@@ -13,17 +13,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// word is a word of the language in a chain whose shape can grow.
+// word is a word of the language, in a chain of any shape.
 type word struct {
 	name  string
 	build func(s chain, d shape) chain
-	fused bool // it takes no worker of its own, so that length is how many stand in each stage
+	fused bool // it has no workers of its own; length is the number of them in each stage
 }
 
-// shape is how large everything about a chain is.
+// shape is the size of a chain in each dimension.
 type shape struct{ partitions, keys, workers, inFlight, stages, length, size int }
 
-// usual is the shape of what is not grown.
+// usual is the shape from which one dimension grows at a time.
 var usual = shape{partitions: 1, keys: 1000, workers: 64, inFlight: 4096, stages: 1, length: 1, size: 100}
 
 // source makes n messages.
@@ -33,7 +33,7 @@ func (d shape) source(n int) *feed {
 	return f
 }
 
-// inside is a word that passes elements on in the worker of the degree word below it.
+// inside is a word that runs in the workers of the degree word below it.
 func inside(name string, put func(s chain, nth int) chain) word {
 	return word{name, func(s chain, d shape) chain {
 		s = s.GroupByKey()
@@ -47,7 +47,7 @@ func inside(name string, put func(s chain, nth int) chain) word {
 	}, true}
 }
 
-// stage is a word that has workers of its own, or decides how those below it share the work.
+// stage is a word that has workers of its own, or groups the elements for them.
 func stage(name string, put func(s chain, d shape) chain) word {
 	return word{name, func(s chain, d shape) chain {
 		for range d.stages {
@@ -78,7 +78,7 @@ func amid(name string, commit func(chain) chain) word {
 	}, false}
 }
 
-// worked is the work of a chain that is about its commit.
+// worked adds the work to a chain that measures its commit.
 func worked(s chain, d shape) chain {
 	s = s.GroupByKey()
 	for range d.stages {
@@ -87,7 +87,7 @@ func worked(s chain, d shape) chain {
 	return s
 }
 
-// words are all of the language.
+// words are all words of the language.
 var words = []word{
 	inside("Map", func(s chain, _ int) chain { return s.Map(same) }),
 	inside("Filter", func(s chain, _ int) chain { return s.Filter(func(message) bool { return true }) }),
@@ -136,7 +136,13 @@ func once(_ context.Context, m message) (iter.Seq[message], error) {
 }
 
 func thrice(_ context.Context, m message) (iter.Seq[message], error) {
-	return func(yield func(message) bool) { _ = yield(m) && yield(m) && yield(m) }, nil
+	return func(yield func(message) bool) {
+		for range 3 {
+			if !yield(m) {
+				return
+			}
+		}
+	}, nil
 }
 
 func unbatch(_ context.Context, ms []message) (iter.Seq[message], error) {
@@ -154,7 +160,7 @@ func passOn(_ context.Context, in <-chan stream.Elem[message], out chan<- stream
 
 var errSometimes = errors.New("fails sometimes")
 
-// failing fails at one record in a hundred every other time.
+// failing returns a function that fails on every other attempt at one record in a hundred.
 func failing() func(context.Context, message) (message, error) {
 	var times atomic.Int64
 	return func(_ context.Context, m message) (message, error) {
@@ -165,7 +171,7 @@ func failing() func(context.Context, message) (message, error) {
 	}
 }
 
-// TestEveryWordPassesAllOn: what is measured is work that was done.
+// TestEveryWordPassesAllOn shows that the benchmarks measure work that is done completely.
 func TestEveryWordPassesAllOn(t *testing.T) {
 	for _, w := range words {
 		t.Run(w.name, func(t *testing.T) {

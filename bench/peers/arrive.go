@@ -11,7 +11,7 @@ import (
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
 
-// arrive has records come at a fixed rate, and writes how late each peer has handled them.
+// arrive produces records at a fixed rate and writes the latency of each peer.
 func (r run) arrive(ctx context.Context, c *cluster, out io.Writer, w work) error {
 	if c.capacity == 0 {
 		if err := (run{rounds: 1}).do(ctx, c, io.Discard, waiting(r.records/100)); err != nil {
@@ -27,7 +27,7 @@ func (r run) arrive(ctx context.Context, c *cluster, out io.Writer, w work) erro
 	return nil
 }
 
-// slowest is how many records a second the slowest peer has done.
+// slowest is the throughput of the slowest peer in records a second.
 func slowest(w work, rows []row) (rate float64) {
 	for _, r := range rows {
 		var walls []float64
@@ -46,8 +46,8 @@ func slowest(w work, rows []row) (rate float64) {
 	return rate
 }
 
-// arrivals is records that come at a fixed rate: how late one is counts from when it was to be sent,
-// whether or not its producer was in time.
+// arrivals are records at a fixed rate. The latency of a record counts from its intended send time,
+// even if the producer is late.
 type arrivals struct {
 	c    *cluster
 	w    work
@@ -59,7 +59,7 @@ type arrivals struct {
 
 func (a arrivals) count(d time.Duration) int { return int(a.rate * d.Seconds()) }
 
-// measure has a peer wait for records on an empty topic of its own.
+// measure starts a peer on an empty topic and feeds it.
 func (a arrivals) measure(ctx context.Context, p peer) (outcome, error) {
 	topic, _, err := a.c.topic(ctx, work{keys: a.w.keys})
 	if err != nil {
@@ -71,7 +71,8 @@ func (a arrivals) measure(ctx context.Context, p peer) (outcome, error) {
 	return a.c.measure(ctx, j, func(ctx context.Context, t *turn) error { return a.feed(ctx, t, n) })
 }
 
-// feed sends one round of keys, waits until the peer has handled the first record, and sends the rest at the rate.
+// feed sends one round of keys, waits until the peer has handled the first record, and sends the
+// rest at the rate.
 func (a arrivals) feed(ctx context.Context, t *turn, n int) error {
 	failed := make(chan error, 1)
 	send := func(i int, due time.Time) {
@@ -102,7 +103,7 @@ func (a arrivals) feed(ctx context.Context, t *turn, n int) error {
 	for next < n && ctx.Err() == nil {
 		due := began.Add(time.Duration(float64(next-from) / a.rate * float64(time.Second)))
 		if wait := time.Until(due); wait > 0 {
-			time.Sleep(max(wait, time.Millisecond)) // what is due by then leaves together
+			time.Sleep(max(wait, time.Millisecond)) // records due by then are sent together
 			continue
 		}
 		if due.Before(measured) {
@@ -122,10 +123,10 @@ func (a arrivals) feed(ctx context.Context, t *turn, n int) error {
 	}
 }
 
-// percentiles are those that are told.
+// percentiles are the columns of the table.
 var percentiles = []float64{50, 90, 99, 99.9, 100}
 
-// at is a percentile of what is in ascending order, in milliseconds.
+// at is a percentile of ascending microseconds, in milliseconds.
 func at(micros []int32, percent float64) float64 {
 	if len(micros) == 0 {
 		return 0
@@ -134,7 +135,7 @@ func at(micros []int32, percent float64) float64 {
 	return float64(micros[min(i, len(micros)-1)]) / 1000
 }
 
-// latencies writes how late each peer was.
+// latencies writes the table of a work whose records arrive at a fixed rate.
 func latencies(out io.Writer, a arrivals, rows []row) {
 	fmt.Fprintf(out, "\n**%s**: %s records a second arrive for %v, which is %.0f %% of what the slowest peer can do of W2, over 8 partitions: %s. "+
 		"Milliseconds from when a record was to be sent to when it was handled; in brackets, against Laneway in the same round.\n\n",

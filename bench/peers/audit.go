@@ -11,8 +11,9 @@ import (
 
 var errPoison = errors.New("this record cannot be handled")
 
-// audit is the handler where records fail, are handled again or are left to another: it keeps in mind
-// which were handled, and tells one that was overtaken from one that is repeated. Speed is nothing to it.
+// audit is the handler for works in which records fail or are handled by two processes. It
+// remembers which records were handled, and tells an overtaken record from a repeated one. It is
+// not fast.
 type audit struct {
 	job   job
 	keys  *testbed.Sequence // nil: order is kept by partition

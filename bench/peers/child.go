@@ -36,17 +36,18 @@ type event struct {
 // report is what a peer's process has to say at its end.
 type report struct {
 	Missing    int64 // records that were not handled
-	Disordered int64 // handled out of order; where nobody audits, also those handled again
+	Disordered int64 // handled out of order; without an audit also handled again
 	Repeated   int64
 	Attempts   int64      // at the record that fails
-	Seen       [][]uint32 // audited: which were handled, by partition, a bit for each from job.From on
-	Late       []int32    // paced: how late each record was handled, in microseconds
+	Seen       [][]uint32 // audit: the handled records, by partition, a bit each from job.From on
+	Late       []int32    // paced: the latency of each record, in microseconds
 	PeakKiB    int
 	Err        string
 }
 
-// serve does a peer's work, if this process was started for that, and reports whether it did. The job is the first line of the standard input, and the end
-// of that input is the end of the process, whatever it is doing then.
+// serve does a peer's work, if this process was started for that, and reports whether it did. The
+// job is the first line of the standard input, and the end of that input is the end of the process,
+// whatever it is doing then.
 func serve() bool {
 	if os.Getenv(role) == "" {
 		return false
@@ -102,7 +103,8 @@ func serve() bool {
 	return true
 }
 
-// handlerOf returns the handler of a job, what it reports at the end, and the audit of a job with a record that fails.
+// handlerOf returns the handler of a job and its report, and the audit if a record of the job
+// fails.
 func handlerOf(j job, first, all func()) (handler, func() report, *audit) {
 	if !j.Audit {
 		g := newJudge(j, first, all)

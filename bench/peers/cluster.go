@@ -24,7 +24,7 @@ type cluster struct {
 	admin   *kadm.Client
 	close   func()
 
-	capacity float64 // records a second that the slowest peer does of [waiting]; 0: not measured yet
+	capacity float64 // throughput of the slowest peer in [waiting]; 0: not measured yet
 }
 
 // connect finds the broker of KAFKA_BROKERS, or starts kfake in a process of its own.
@@ -68,7 +68,8 @@ func (c *cluster) topic(ctx context.Context, w work) (name string, ends []int64,
 	if err != nil {
 		return "", nil, fmt.Errorf("filling topic %s: %w", name, err)
 	}
-	// A broker's first group waits until the topic of all groups' offsets is made: that is nobody's slowness.
+	// This makes the broker create its topic of offsets, for which the first group would wait
+	// otherwise.
 	if _, _, err := c.committed(ctx, fresh("peers"), name); err != nil {
 		return "", nil, err
 	}
@@ -83,13 +84,14 @@ func (c *cluster) delete(topic string) {
 	}
 }
 
-// committed is the group's next offset by partition, 0 where it has none, and the moment after it was asked.
+// committed is the group's next offset by partition, 0 where it has none, and the moment after it
+// was asked.
 func (c *cluster) committed(ctx context.Context, group, topic string) (offsets []int64, at time.Time, err error) {
 	answer, err := c.admin.FetchOffsets(ctx, group)
 	if err == nil {
 		err = answer.Error()
 	}
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined yet
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // no member has joined yet
 		return nil, time.Time{}, fmt.Errorf("committed offsets of group %s: %w", group, err)
 	}
 	at = time.Now()

@@ -7,14 +7,14 @@ import (
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
 
-// judge is the handler where no record fails. It does the work and has each record judged, which
-// costs next to nothing and the same for every peer.
+// judge is the handler for works in which no record fails. It does the work and judges each record,
+// at the same low cost for every peer.
 type judge struct {
 	*testbed.Judge
 	takes    time.Duration
 	busy     []atomic.Int32 // by lane, where work takes time
 	overlaps atomic.Int64
-	late     *lateness // nil: nobody asks
+	late     *lateness // nil: latency is not measured
 }
 
 func newJudge(j job, first, all func()) *judge {
@@ -39,7 +39,7 @@ func (g *judge) handle(partition int32, offset int64, value []byte) error {
 	return nil
 }
 
-// work waits, and counts who else is in the lane meanwhile.
+// work waits, and counts overlaps with another record of the lane.
 func (g *judge) work(busy *atomic.Int32) {
 	if busy.Add(1) > 1 {
 		g.overlaps.Add(1)

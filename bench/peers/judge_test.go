@@ -44,7 +44,8 @@ func TestJudge(t *testing.T) {
 	})
 	t.Run("lets a key overtake another one", func(t *testing.T) {
 		both(t, job{Keyed: true, Keys: "even"}, func(t *testing.T, g *judged) {
-			for _, offset := range []int64{1, 0, 125, 126} { // 125 keys follow each other in a partition
+			// A partition has 125 keys, one after another.
+			for _, offset := range []int64{1, 0, 125, 126} {
 				_ = g.handle(0, offset, nil)
 			}
 			if got := g.report().Disordered; got != 0 {
@@ -124,7 +125,8 @@ func TestLatenessCountsFromWhenARecordWasToBeSent(t *testing.T) {
 
 func TestRecordThatNeitherWorkerHandledIsLost(t *testing.T) {
 	var v verdict
-	// Offsets 0, 1 and 3 by the first worker, 4 by the mended one, which began at 3 and did 3 again; 2 by none.
+	// Offsets 0, 1 and 3 by the first worker, 4 by the mended one, which began at 3 and did 3
+	// again; 2 by none.
 	v.tally([]int64{5}, [][]uint32{{0b01011}}, []int64{3}, [][]uint32{{0b11}})
 	if v.lost != 1 || v.repeated != 1 {
 		t.Fatalf("%d lost and %d repeated, not 1 and 1", v.lost, v.repeated)
@@ -141,7 +143,8 @@ func TestTableSaysWhereAPeerIsFaster(t *testing.T) {
 	var out bytes.Buffer
 	speeds(&out, work{name: "W1", records: 1000}, []row{
 		{peer: peer{name: "ours"}, outcomes: turns(100, 110, 400)},
-		{peer: peer{name: "quick"}, outcomes: turns(50, 100, 200)}, // 2.00, 1.10 and 2.00 × as fast in the same round
+		// 2.00, 1.10 and 2.00 × as fast in the same round
+		{peer: peer{name: "quick"}, outcomes: turns(50, 100, 200)},
 		{peer: peer{name: "slow"}, outcomes: append(turns(200, 220), nil)},
 		{peer: peer{name: "slower"}, outcomes: append(turns(1000), nil, nil), slow: true},
 	})

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// due is where a paced record says when it was to be sent: in the first eight bytes of its value, in
-// nanoseconds since 1970. A record with 0 there is for warming up.
+// setDue stores the intended send time in the first eight bytes of a value, in nanoseconds since
+// 1970. A value with 0 there is for warming up and is not measured.
 func setDue(value []byte, at time.Time) { binary.BigEndian.PutUint64(value, uint64(at.UnixNano())) }
 
-// lateness is how long after it was to be sent each record was handled.
+// lateness collects the time from the intended send time of each record to its handling.
 type lateness struct {
 	n      atomic.Int64
 	micros []int32
@@ -29,7 +29,7 @@ func (l *lateness) note(value []byte, now time.Time) {
 	if due == 0 {
 		return
 	}
-	if i := l.n.Add(1) - 1; i < int64(len(l.micros)) { // what is repeated has no room
+	if i := l.n.Add(1) - 1; i < int64(len(l.micros)) { // repeated records may exceed it
 		l.micros[i] = int32(max(0, now.UnixNano()-due) / 1000)
 	}
 }

@@ -104,7 +104,7 @@ func (r run) do(ctx context.Context, c *cluster, out io.Writer, w work) error {
 	return nil
 }
 
-// slow is how long a turn may take of a peer that is to have another one.
+// slow is the duration of a turn above which a peer gets no other turn.
 const slow = time.Minute
 
 // turns has every peer take its turn in every round.
@@ -134,7 +134,8 @@ func (r run) turns(w work, turn func(p peer) (outcome, error)) ([]row, error) {
 	return rows, nil
 }
 
-// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to compare with.
+// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to
+// compare with.
 func tell(w work, p peer, err error, format string, args ...any) error {
 	if err != nil {
 		format, args = "failed: %v", []any{err}

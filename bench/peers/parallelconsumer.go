@@ -10,7 +10,8 @@ import (
 
 const parallelConsumerVersion = "0.5.3.3" // as in parallelconsumer/pom.xml
 
-// parallel-consumer is what Java has for order by key beyond partitions. It is judged as the Go programs are.
+// parallelConsumer is a Java client with order by key and more workers than partitions. Its program
+// judges records as the Go peers do.
 var parallelConsumer = peer{
 	name:    "parallel-consumer",
 	library: "io.confluent.parallelconsumer",

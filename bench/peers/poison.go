@@ -21,7 +21,8 @@ type verdict struct {
 // grace is how long a peer that holds a record which fails may take to leave.
 const grace = 15 * time.Second
 
-// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended worker of the same group finish the rest.
+// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended
+// worker of the same group finish the rest.
 func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -72,7 +73,8 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	return v, nil
 }
 
-// tally compares what the first worker handled with what the mended one did, from what was committed on.
+// tally compares what the first worker handled with what the mended one did, from what was
+// committed on.
 func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, mended [][]uint32) {
 	for p := range to {
 		for offset := range to[p] {

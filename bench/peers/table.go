@@ -12,10 +12,10 @@ import (
 type row struct {
 	peer     peer
 	outcomes []*outcome // by round; nil where it did not finish, or had no turn
-	slow     bool       // it was too slow for another turn
+	slow     bool       // it got no other turn
 }
 
-// title is the peer's name in a table, with what else is to be known of it there.
+// title is the peer's name in a table, with remarks.
 func (r row) title(w work) string {
 	name := r.peer.name
 	if w.keyed {

@@ -114,13 +114,13 @@ type outcome struct {
 	peakMiB    float64
 	handled    [][]uint32 // audited: which records were, a bit for each from job.From on
 	repeated   int64      // audited
-	disordered int64      // or, where nobody audits, repeated
+	disordered int64      // without an audit also the repeated ones
 	lost       int64      // committed, and not handled
 	late       []int32    // paced: microseconds, in ascending order
 }
 
 // measure has a peer do a job, from the first handled record to the last committed offset. feed
-// produces the records of a paced job while the peer is at work; nil: they are there already.
+// produces the records while the peer is at work; nil: they are stored already.
 func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Context, t *turn) error) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -150,8 +150,9 @@ func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Cont
 	return o, nil
 }
 
-// untilCommitted returns when everything was committed, and when that was. It looks seldom while records are handled, and often when all are. A peer that has
-// committed everything and handled less is given a second more: what is missing then is lost.
+// untilCommitted returns when everything was committed, and when that was. It looks seldom while
+// records are handled, and often when all are. A peer that has committed everything and handled
+// less is given a second more: what is missing then is lost.
 func (c *cluster) untilCommitted(ctx context.Context, t *turn) (at time.Time, err error) {
 	pause := 500 * time.Millisecond
 	for {

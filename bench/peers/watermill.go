@@ -29,7 +29,7 @@ var watermillSubscriber = peer{
 		var closed, handlers conc.WaitGroup
 		closed.Go(func() {
 			<-ctx.Done()
-			time.Sleep(10 * time.Millisecond) // Close discards acknowledgements that it has not looked at
+			time.Sleep(10 * time.Millisecond) // Close discards acknowledgements it has not seen
 			err = sub.Close()
 		})
 		for m := range messages {

@@ -11,11 +11,11 @@ import (
 type work struct {
 	name, title   string
 	records, size int
-	keyed         bool          // by key, side by side
-	keys          string        // how often each is there: "even", "zipf"
-	takes         time.Duration // what a handler waits
+	keyed         bool          // order is kept by key, not by partition
+	keys          string        // their frequency: "even" or "zipf"
+	takes         time.Duration // duration of a handler
 	poison        bool          // one record fails, always
-	load          float64       // records come at this part of the slowest peer's capacity; 0: all are there
+	load          float64       // arrival rate as part of the slowest peer's capacity; 0: stored
 }
 
 // works are all of them, with n records in the large ones.
@@ -40,7 +40,7 @@ func arriving(name string, load float64) work {
 	return work{name: name, title: "1 ms each, in the order of each of 1,000 keys, 64 at a time", size: 200, keyed: true, keys: "even", takes: time.Millisecond, load: load}
 }
 
-// peers are those that do the work.
+// peers are the peers that take part in the work.
 func (w work) peers() []peer {
 	return slices.DeleteFunc(slices.Clone(peers), func(p peer) bool { return p.byKey && !w.keyed })
 }
@@ -63,13 +63,13 @@ type job struct {
 	Keys         string
 	Takes        time.Duration
 	From, To     []int64 // by partition: what there is to do
-	Lanes        []int64 // how much of it is of each partition, or key
+	Lanes        []int64 // the number of records of each partition, or key
 	Poison       *place  // fails, always
-	Audit        bool    // which records were handled is asked, rather than how fast
-	Paced        bool    // … how late
+	Audit        bool    // report which records were handled; slower
+	Paced        bool    // report the latency of each record
 }
 
-// task is a job of a work: the records from some offsets of each partition up to others.
+// task is the job of a peer: the records of each partition between two offsets.
 func (w work) task(c *cluster, p peer, topic string, from, to []int64) job {
 	j := job{Peer: p.name, Brokers: c.brokers, Topic: topic, Group: fresh("peers"), Keyed: w.keyed, Keys: w.keys, Takes: w.takes,
 		Audit: w.poison, Paced: w.load > 0}
@@ -77,12 +77,12 @@ func (w work) task(c *cluster, p peer, topic string, from, to []int64) job {
 	return j
 }
 
-// give sets what there is to do.
+// give sets the records of the job.
 func (j *job) give(from, to []int64) {
 	j.From, j.To, j.Lanes = from, to, testbed.Lanes(j.sequence(), from, to)
 }
 
-// sequence is that of the keys that order is kept by; nil: it is kept by partition.
+// sequence is the sequence of the keys if order is kept by key, nil if it is kept by partition.
 func (j *job) sequence() *testbed.Sequence {
 	if !j.Keyed {
 		return nil
@@ -90,5 +90,6 @@ func (j *job) sequence() *testbed.Sequence {
 	return testbed.Named(j.Keys)
 }
 
-// handler is told where a record lies, and its value. An error means that the record has failed and must be neither lost nor passed over.
+// handler handles one record. An error means that the record failed: it must not be lost or
+// committed.
 type handler func(partition int32, offset int64, value []byte) error

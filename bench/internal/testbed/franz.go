@@ -13,10 +13,10 @@ import (
 const FranzSettings = "`PollRecords(ctx, 10_000)`, a goroutine per partition fed through a channel of 5 fetches, `MarkCommitRecords` " +
 	"of the last record of each fetch, `AutoCommitMarks`, AutoCommitInterval 1 s; a last blocking commit"
 
-// Franz reads a topic in a group with franz-go, in the fastest loop that is known for it. It calls
-// handle for each record, in a goroutine per partition, until ctx ends; then it commits what was
-// handled and leaves the group. A handle that returns false is not called for its partition again,
-// and its record is not committed.
+// Franz reads a topic in a group with the fastest known loop of franz-go. It calls handle for each
+// record, in a goroutine per partition, until ctx ends. Then it commits the handled records and
+// leaves the group. If handle returns false, the partition ends there and the record is not
+// committed.
 func Franz(ctx context.Context, brokers []string, group, topic string, handle func(*kgo.Record) bool) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
 		kgo.AutoCommitMarks(), kgo.AutoCommitInterval(time.Second))

@@ -2,12 +2,14 @@ package testbed
 
 import "sync/atomic"
 
-// Judge notes what was done to the records of a topic, at the same small cost for every client: a
-// table lookup and a cache line of the record's lane, which is its partition or its key.
+// Judge checks that a client handles each record of a topic once and in order. A record costs a
+// table lookup and one cache line, for every client alike. The line is that of the record's lane:
+// its partition, or its key.
 //
-// A lane is plain memory. Whoever keeps the order of a lane hands it from one goroutine to the next,
-// which orders what the judge does there as well; whoever does not keep it is found out, since what
-// the judge then reads is some value that was written there, and not the one that is due.
+// Lanes are plain memory without locks or atomics. A client that keeps the order of a lane hands
+// the lane from goroutine to goroutine, and this hand-over orders the accesses of the judge as
+// well. A client that breaks the order makes these accesses race; the judge then reads a value that
+// is out of order, and reports that.
 type Judge struct {
 	keys  *Sequence // nil: lanes are partitions
 	lanes []lane
@@ -17,7 +19,7 @@ type Judge struct {
 	all   func()
 }
 
-// lane fills a cache line, so that judging is no meeting point.
+// lane fills a cache line, so that judging causes no contention.
 type lane struct {
 	next       int64 // the least offset that is in order
 	left       int64 // records that are still to be handled

@@ -7,8 +7,8 @@ import (
 // Partitions is how many every topic has.
 const Partitions = 8
 
-// Fill hands n records of size bytes to produce, in the order in which they are to be written, each with its key and partition, in pieces
-// that bound the memory of this process.
+// Fill hands n records of size bytes to produce, in the order in which they are to be written, each
+// with its key and partition, in pieces that bound the memory of this process.
 func Fill(n, size int, keys *Sequence, produce func([]*kgo.Record) error) error {
 	value := make([]byte, size)
 	for i := range value {

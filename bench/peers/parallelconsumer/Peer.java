@@ -20,8 +20,8 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * parallel-consumer at work: what child.go and judge.go are to the other peers. Its job comes as system properties, its events
- * leave as lines of JSON, and the end of its standard input is its own end.
+ * parallel-consumer at work, as child.go and judge.go are for the other peers. Its job comes as system properties, its
+ * events leave as lines of JSON, and it ends when its standard input ends.
  */
 public final class Peer {
     private static final long takes = Long.getLong("takes", 0); // milliseconds
@@ -32,7 +32,8 @@ public final class Peer {
     private static final long poisonOffset = Long.getLong("poisonOffset", -1);
     private static final boolean paced = Boolean.getBoolean("paced");
 
-    // The judge. A lane has eight longs, a cache line: the least offset in order, what is left, what was out of order.
+    // The judge. A lane has eight longs, a cache line: the next offset in order, how many records are
+    // left, how many were out of order.
     private static final long[] lanes;
     private static final AtomicIntegerArray busy;
     private static final AtomicInteger open = new AtomicInteger();
@@ -40,7 +41,7 @@ public final class Peer {
     private static final AtomicLong overlaps = new AtomicLong();
     private static final AtomicLong attempts = new AtomicLong();
     private static final AtomicLong repeated = new AtomicLong();
-    private static final AtomicIntegerArray[] seen = new AtomicIntegerArray[to.length]; // a bit for each record from `from` on
+    private static final AtomicIntegerArray[] seen = new AtomicIntegerArray[to.length];
     private static final AtomicLong progress = new AtomicLong();
     private static final AtomicInteger lateCount = new AtomicInteger();
     private static final int[] late; // microseconds
@@ -147,7 +148,7 @@ public final class Peer {
         }
     }
 
-    /** How late a record is: its value begins with when it was to be sent, in nanoseconds since 1970; 0 is not measured. */
+    /** Notes the latency of a record. Its value starts with the intended send time in ns since 1970; 0 is not measured. */
     private static void note(byte[] value) {
         long due = ByteBuffer.wrap(value).getLong();
         if (due != 0) {
@@ -190,10 +191,10 @@ public final class Peer {
     private static void untilEnd() {
         try {
             while (System.in.read() >= 0) {
-                // what the other peers read here came as properties
+                // the job came as properties
             }
         } catch (IOException e) {
-            // that is an end as well
+            // this is an end as well
         }
         tell("ended", report());
         System.out.flush();
