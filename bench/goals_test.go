@@ -148,22 +148,22 @@ func BenchmarkGoalAtMostOnce(b *testing.B) {
 
 // BenchmarkGoalWords: every word, wall time on all processors, per element.
 func BenchmarkGoalWords(b *testing.B) {
-	n := *elements
-	all := append([]word{{name: "FlatMap of 3", build: func(s chain, d shape) chain {
-		return atLeastOnce(s.GroupByKey().FlatMap(thrice).Concurrent(d.workers, noop))
-	}}}, words...)
-	for _, w := range all {
+	for _, w := range append([]word{{name: "FlatMap of 3", build: ofThree}}, words...) {
 		b.Run(w.name, func(b *testing.B) {
+			n := enough(pilot(b, w), *elements, 1)
 			c := least(*rounds, func() { run(b, w.build(usual.source(n).stream(), usual), inFlight(usual.inFlight)) })[0]
-			of := n
 			if w.name == "FlatMap of 3" {
-				of = 3 * n
+				n *= 3
 			}
-			wall, cpu := c.per(of)
+			wall, cpu := c.per(n)
 			goal(b, w.name, wall, 500, "ns")
 			b.ReportMetric(cpu, "cpu-ns/elem")
 		})
 	}
+}
+
+func ofThree(s chain, d shape) chain {
+	return atLeastOnce(s.GroupByKey().FlatMap(thrice).Concurrent(d.workers, noop))
 }
 
 // BenchmarkGoalDrain: the time from the end of the context to the return of Run, with 100,000

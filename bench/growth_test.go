@@ -3,9 +3,11 @@ package bench
 import (
 	"flag"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // dimension is a property of a chain that grows.
@@ -52,11 +54,12 @@ func BenchmarkGrowth(b *testing.B) {
 		b.Run(w.name, func(b *testing.B) {
 			var flags []string
 			var worst [2]float64
+			ns := pilot(b, w)
 			for _, dim := range dimensions {
 				if dim.fused && !w.fused {
 					continue
 				}
-				s := dim.measure(b, w)
+				s := dim.measure(b, w, ns)
 				b.Log(s)
 				flags = append(flags, s.flags()...)
 				worst[0] = max(worst[0], grown(s.wall))
@@ -75,30 +78,66 @@ func BenchmarkGrowth(b *testing.B) {
 	fmt.Printf("\nabove %.1f × the lowest cost of the series; > grows with the dimension, < is a fixed cost\n%s\n", limit, strings.Join(summary, "\n"))
 }
 
-// measure measures one series. Its steps take turns, so that other load affects all of them alike.
-func (dim dimension) measure(b *testing.B, w word) series {
-	runs, of := make([]func(), len(dim.steps)), make([]int, len(dim.steps))
-	for i, n := range dim.steps {
-		d, count := usual, *elements
-		dim.set(&d, n)
-		if dim.least != nil {
-			count = max(count, dim.least(n))
-		}
-		of[i] = count
-		if dim.parts != nil {
-			of[i] *= dim.parts(n)
-		}
-		runs[i] = func() { run(b, w.build(d.source(count).stream(), d), inFlight(d.inFlight)) }
+// budget is the time that one run should take at most. A run of a slow word has fewer elements.
+const budget = 4 * time.Second
+
+// enough returns how many elements fit into the budget if one takes ns: want of them at most, and
+// need of them at least. 0: even those would take far too long.
+func enough(ns float64, want, need int) int {
+	fit := int(float64(budget) / max(ns, 1))
+	switch {
+	case fit >= want:
+		return want
+	case need > 4*fit:
+		return 0
 	}
+	return max(fit, need)
+}
+
+// pilot is the cost of an element of a word in a short run, in ns.
+func pilot(b *testing.B, w word) float64 {
+	const n = 2000
+	wall, _ := costs(func() { run(b, w.build(usual.source(n).stream(), usual), inFlight(usual.inFlight)) }).per(n)
+	return wall
+}
+
+// measure measures one series. Its steps take turns, so that other load affects all of them alike.
+// Steps behind one that is far too slow are left out.
+func (dim dimension) measure(b *testing.B, w word, ns float64) series {
 	s := series{name: dim.name, steps: dim.steps}
-	for i, c := range least(*growthRounds, runs...) {
-		wall, cpu := c.per(of[i])
-		s.wall, s.cpu = append(s.wall, wall), append(s.cpu, cpu)
+	for range dim.steps {
+		s.wall, s.cpu = append(s.wall, math.Inf(1)), append(s.cpu, math.Inf(1))
+	}
+	counts := make([]int, len(dim.steps))
+	for round := range *growthRounds {
+		for i, n := range dim.steps {
+			d, shares := usual, 1
+			dim.set(&d, n)
+			if dim.parts != nil {
+				shares = dim.parts(n)
+			}
+			if round == 0 {
+				need := 1
+				if dim.least != nil {
+					need = dim.least(n)
+				}
+				counts[i] = enough(ns, max(*elements, need), need)
+			}
+			if counts[i] == 0 {
+				break
+			}
+			c := costs(func() { run(b, w.build(d.source(counts[i]).stream(), d), inFlight(d.inFlight)) })
+			if ns, _ = c.per(counts[i]); dim.parts != nil {
+				ns *= 2 // the next step has more of them
+			}
+			wall, cpu := c.per(counts[i] * shares)
+			s.wall[i], s.cpu[i] = min(s.wall[i], wall), min(s.cpu[i], cpu)
+		}
 	}
 	return s
 }
 
-// series is the cost of each step of a dimension, in ns.
+// series is the cost of each step of a dimension, in ns; infinite where it was too slow to measure.
 type series struct {
 	name      string
 	steps     []int
@@ -109,6 +148,10 @@ func (s series) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-12s", s.name)
 	for i, n := range s.steps {
+		if math.IsInf(s.wall[i], 1) {
+			fmt.Fprintf(&b, " %7d: too slow", n)
+			continue
+		}
 		fmt.Fprintf(&b, " %7d: %6.0f (%.2f ×) cpu %6.0f (%.2f ×)", n, s.wall[i], s.wall[i]/slices.Min(s.wall), s.cpu[i], s.cpu[i]/slices.Min(s.cpu))
 	}
 	return b.String()
@@ -154,5 +197,9 @@ func TestGrowthIsFlagged(t *testing.T) {
 	}
 	if got := grown(s.wall); got != 1.9 {
 		t.Errorf("grown %.2f ×, not 1.90 ×", got)
+	}
+	s.wall[3] = math.Inf(1)
+	if got := s.flags(); !slices.Contains(got, "> keys 1000: wall +Inf ×") || !strings.Contains(s.String(), "1000: too slow") {
+		t.Errorf("flagged %q in %s", got, s)
 	}
 }
