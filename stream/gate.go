@@ -18,7 +18,7 @@ type gate struct {
 type waiter struct {
 	offset int64 // the highest of the element's records
 	size   int   // how many records
-	to     *stage
+	to     int   // the stage behind the gate
 	elem   seated
 }
 
@@ -40,7 +40,8 @@ func (p *part) enterGate(w waiter) {
 	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
 	r.done()
-	if most := int64(p.run.opts.records+1) / 2; held >= most && held-int64(w.size) < most {
+	records, _ := p.host.limits()
+	if most := int64(records+1) / 2; held >= most && held-int64(w.size) < most {
 		p.changed() // so much waits that no count may ever be reached
 	}
 	p.openGate(p.committedOffset()) // where a partition begins below what is committed, no commit comes for it
