@@ -247,10 +247,30 @@ func (r *record) first() *record {
 	return r
 }
 
+// ends is the records of the element that were delivered first and last.
+func (r *record) ends() (lo, hi *record) {
+	if r.joint == nil {
+		return r, r
+	}
+	r.leaves(func(l *record) bool {
+		if lo == nil || l.seq() < lo.seq() {
+			lo = l
+		}
+		if hi == nil || l.seq() > hi.seq() {
+			hi = l
+		}
+		return true
+	})
+	return lo, hi
+}
+
 func (r *record) key() []byte {
 	l := r.first()
 	return l.slab.Payload.(values).key(l.Index)
 }
+
+// seq is the place of a source record in the order of delivery.
+func (r *record) seq() int64 { return r.slab.Seq(int(r.Index)) }
 
 func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 

@@ -94,9 +94,10 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	p := r.part
-	_, last := r.span()
+	_, end := r.ends()
+	last := end.offset()
 	r.done()
-	if !t.resultsOf(p).due(last, p.led.Watermark()) {
+	if !t.resultsOf(p).due(r, p.led.Watermark()) {
 		return // something before it, or one with it, is unfinished, and may be behind it in its lane
 	}
 	committed := p.ackOf(last + 1)

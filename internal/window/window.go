@@ -126,6 +126,11 @@ func (w *Window[V]) next(seq int64) int64 {
 	}
 }
 
+// Has reports whether a number has values.
+func (w *Window[V]) Has(seq int64) bool {
+	return w.n > 0 && w.lo <= seq && seq <= w.hi && w.slots[w.index(seq)].first != nil
+}
+
 // All yields the values in order. They may be changed, and none may be added or taken meanwhile.
 func (w *Window[V]) All(yield func(*V) bool) {
 	left := w.n
