@@ -27,7 +27,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 func (r *run) furnish(p *part) {
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Watched = p.ticketRests
-	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]*reorder, len(r.stages)), make([]any, len(r.steps))
+	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]any, len(r.stages)), make([]any, len(r.steps))
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
 		if sg.plan.keepOrder {

@@ -37,17 +37,6 @@ type commits interface {
 	release(p *part, cause error)
 }
 
-func newCommits(r *run) commits {
-	switch c := r.plan.commit; {
-	case c == nil:
-		return noCommits{}
-	case c.transact != nil:
-		return newTransactions(r, c)
-	default:
-		return newCommitter(r, c)
-	}
-}
-
 // noCommits is a chain without a commit.
 type noCommits struct{}
 

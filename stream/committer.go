@@ -11,6 +11,18 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
+// newCommits is what the plan's commit word asks for.
+func newCommits(r *run) commits {
+	switch c := r.plan.commit; {
+	case c == nil:
+		return noCommits{}
+	case c.transact != nil:
+		return newTransactions(r, c)
+	default:
+		return newCommitter(r, c)
+	}
+}
+
 // committer is the one goroutine that commits: only watermarks, only what is news, one request at a time. A partition whose commit is refused waits for its
 // next try by itself.
 type committer struct {

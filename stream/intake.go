@@ -64,9 +64,6 @@ type Partition[T any] struct {
 	shelf *sync.Pool
 }
 
-// bufferSize is how many values a buffer for many has room for.
-const bufferSize = 256
-
 // TP names the partition.
 func (p *Partition[T]) TP() TopicPartition { return p.p.tp }
 

@@ -26,7 +26,7 @@ type part struct {
 	stands  atomic.Uint32 // a status
 	sets    []*lane.Set   // by stage
 	state   []any         // by step.state: what batches, ordered steps and dead letters keep
-	orders  []*reorder    // by stage, where it keeps order
+	orders  []any         // by stage, a *reorder where it keeps order
 	moving  atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
 	kept    atomic.Int64  // records whose results are held back for a transaction
 	commit  any           // what its commits keep of it

@@ -53,6 +53,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	return p, nil
 }
 
+// Describe returns the pipeline's topology.
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info.Name) }
+
 // attach gives the observers their pipeline.
 func (p *Pipeline) attach() (err error) {
 	for i, o := range p.opts.observers {
@@ -113,7 +116,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts); return nil }); err != nil { // only middleware is the user's there
+	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts, newCommits); return nil }); err != nil { // only middleware is the user's there
 		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Do: "return the handler around next"}
 	}
 	p.run = r

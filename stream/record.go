@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -230,6 +231,15 @@ func (r *record) metas(yield func(Meta) bool) {
 	})
 }
 
+func (r *record) firstMeta() (Meta, bool) {
+	f := r.first()
+	return f.slab.Payload.(values).meta(f.Index)
+}
+
+func (r *record) contexts(yield func(context.Context) bool) {
+	r.leaves(func(l *record) bool { return yield(l) })
+}
+
 // meta is the lineage of the element's first record; only its place, where the record is done with.
 func (r *record) meta() Meta {
 	l := r.first()
@@ -315,3 +325,11 @@ func (r *record) size() (n int64) {
 	r.leaves(func(*record) bool { n++; return true })
 	return n
 }
+
+// bufferSize is how many values a buffer for many has room for.
+const bufferSize = 256
+
+var keySeed = maphash.MakeSeed()
+
+// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
+func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }

@@ -97,7 +97,7 @@ func (r *run) enter(ph phase) {
 
 var errConnecting = errors.New("the source has not connected yet")
 
-func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
+func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
 		writers: newWriters(p), online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.park.Max = int32(opts.park)
@@ -106,7 +106,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
 	r.makeSteps()
-	r.commits = newCommits(r)
+	r.commits = commits(r)
 	r.finish = r.commits.finish
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()

@@ -55,7 +55,8 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	}
 	b := bs.open[group]
 	if b == nil {
-		b = &bundle[T]{part: bs.owner}
+		room := min(bs.size, 64)
+		b = &bundle[T]{part: bs.owner, vals: make([]T, 0, room), recs: make([]*record, 0, room)}
 		bs.open[group] = b
 		if bs.wait > 0 && bs.size > 1 {
 			b.timer = time.AfterFunc(bs.wait, func() { bs.ask(group, b) })
