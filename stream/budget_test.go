@@ -214,7 +214,7 @@ func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
 func (h *hand) feed(part int, bytes int64, v string) {
 	p := h.parts[part]
 	from := p.Next()
-	p.Feed([]string{v}, place{p.TP(), from}, from+1, bytes)
+	p.Feed([]string{v}, place{p.TopicPartition(), from}, from+1, bytes)
 }
 
 // place is the lineage of one value.
@@ -254,7 +254,7 @@ func TestFeed(t *testing.T) {
 				return nil
 			})))
 			p := h.parts[0]
-			p.Feed([]string{"a", "b"}, apart{place{p.TP(), 0}, gap}, gap+1, 2)
+			p.Feed([]string{"a", "b"}, apart{place{p.TopicPartition(), 0}, gap}, gap+1, 2)
 			synctest.Wait()
 			if s := j.Snapshot().Partitions[0]; len(offsets) != 2 || offsets[1] != gap || s.Watermark != gap+1 {
 				t.Errorf("offsets %v, watermark %d", offsets, s.Watermark)

@@ -77,7 +77,7 @@ func TestBuildRefuses(t *testing.T) {
 		"a nil sink":                 {chain: s.To(nil), want: []string{"To: the sink is nil: pass a Sink"}},
 		"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
 		"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
-		"a nil Watch":                {chain: step().SkipOnError(stream.Watch(nil)), want: []string{"SkipOnError: Watch was given a nil func"}},
+		"a nil OnMatch":              {chain: step().SkipOnError(stream.OnMatch(nil)), want: []string{"SkipOnError: OnMatch was given a nil func"}},
 		"MaxAttempts -1":             {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
 		"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
 		"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
@@ -100,14 +100,14 @@ func TestBuildRefuses(t *testing.T) {
 		"a name twice":                         {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
 		"MaxInFlight 0":                        {chain: s, opts: []stream.Option{stream.MaxInFlight(0, 0)}, want: []string{"MaxInFlight needs at least 1 record and 1 byte"}},
 		"DrainTimeout in the past":             {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
-		"ParkLimit -1":                         {chain: s, opts: []stream.Option{stream.ParkLimit(-1)}, want: []string{"ParkLimit is negative"}},
+		"MaxWaiting -1":                        {chain: s, opts: []stream.Option{stream.MaxWaiting(-1)}, want: []string{"MaxWaiting is negative"}},
 		"an empty Observer":                    {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
 		"a nil option":                         {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
 		"a nil step option":                    {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
 		"a nil policy option":                  {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
 		"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
-			opts: []stream.Option{stream.ParkLimit(-1)},
-			want: []string{"ParkLimit", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},
+			opts: []stream.Option{stream.MaxWaiting(-1)},
+			want: []string{"MaxWaiting", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := c.chain.Build(c.opts...)

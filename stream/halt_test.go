@@ -109,12 +109,12 @@ func TestHaltEndsWaitingRetriesOfItsPartition(t *testing.T) {
 		put(l, 1, "c0")
 		release := w.hold("b0")
 		j := start(t, l, commitNow(input.GroupByKey().Concurrent(8, w.do).RetryOnError(every(time.Hour, 9)).HaltOnError()))
-		if n := j.Snapshot().Parked; n != 2 {
+		if n := j.Snapshot().Retrying; n != 2 {
 			t.Fatalf("%d retries wait", n)
 		}
 		release()
 		synctest.Wait()
-		if n := j.Snapshot().Parked; n != 1 {
+		if n := j.Snapshot().Retrying; n != 1 {
 			t.Errorf("%d retries wait after the halt: that of the other partition goes on", n)
 		}
 		if err := j.Resume(j.halt()); err != nil {

@@ -89,7 +89,7 @@ func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }
 // backpressure holds a worker that makes many elements of one until the next stage has caught up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
 	if wait := set.Full(sg.run.opts.records); wait != nil {
-		w.lend(func() {
+		w.wait(func() {
 			select {
 			case <-wait:
 			case <-r.part.stopped():

@@ -11,8 +11,8 @@ import (
 // Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not touch the way of the records.
 type Snapshot struct {
 	Running    bool
-	Parked     int // waiting retries
-	Lent       int // slots lent by whatever waits
+	Retrying   int // elements that wait for their next attempt
+	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
 	Partitions []PartitionState
 }
 
@@ -48,7 +48,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken()}
+	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken()}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot())
 	}
@@ -144,10 +144,10 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
-	q := r.parts[h.Meta.TP()]
+	q := r.parts[h.Meta.TopicPartition()]
 	r.mu.Unlock()
 	if q == nil {
-		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TP(), ErrStale)
+		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TopicPartition(), ErrStale)
 	}
 	return q.release(h, how)
 }
@@ -163,7 +163,7 @@ func (p *Pipeline) Ready() error {
 		return errors.New("the pipeline is draining")
 	}
 	r.mu.Lock()
-	err := r.online
+	err := r.health
 	r.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("not connected: %w", err)

@@ -110,5 +110,5 @@ func progress(p *stream.Pipeline, done, all int) string {
 		}
 	}
 	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d waiting · %d of %d halted",
-		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Parked, halted, len(snap.Partitions))
+		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Retrying, halted, len(snap.Partitions))
 }
