@@ -31,7 +31,7 @@ func TestSliceKeepsOrderAndLineage(t *testing.T) {
 func TestChanIsBackpressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := make(chan int)
-		p, err := source.Slice(make([]int, 100)...).To(sink.Chan(c)).Build(stream.MaxInFlight(10, 1<<20))
+		p, err := source.Slice(make([]int, 100)...).To(sink.Chan(c)).Build(stream.MaxInFlight(10))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -151,14 +152,25 @@ func Observe(o ...Observer) Option {
 	return pipelineOption(func(op *options) { op.observers = append(op.observers, o...) })
 }
 
-// MaxInFlight bounds what is between the watermark and the fetch position: records per partition, and payload bytes for the whole pipeline, shared
-// evenly by its partitions. Every partition may always hold one record. Default 4,096 and 64 MiB. Small values stall a partition behind one slow
-// record sooner; large ones are read again after a crash, and cost memory.
-func MaxInFlight(records int, bytes int64) Option {
+// MaxInFlight bounds the records in flight of each partition: those between the watermark and the
+// fetch position. Default 4,096. A small value stalls a partition behind one slow record sooner. A
+// large one means more records to reprocess after a crash, and more memory: see MaxBytes too.
+func MaxInFlight(n int) Option {
 	return pipelineOption(func(o *options) {
-		o.records, o.bytes = records, bytes
-		if records < 1 || bytes < 1 {
-			o.faults = append(o.faults, &BuildError{What: "MaxInFlight needs at least 1 record and 1 byte", Fix: "leave the option out for 4,096 records and 64 MiB"})
+		o.records = n
+		if n < 1 {
+			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxInFlight(%d)", n), Fix: "n is at least 1; the default is 4,096 records of each partition"})
+		}
+	})
+}
+
+// MaxBytes bounds the payload of the records in flight, in bytes, for the whole pipeline. Its
+// partitions share it evenly, and each may always hold one record. Default 64 MiB.
+func MaxBytes(n int64) Option {
+	return pipelineOption(func(o *options) {
+		o.bytes = n
+		if n < 1 {
+			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxBytes(%d)", n), Fix: "n is at least 1; the default is 64 MiB in all"})
 		}
 	})
 }

@@ -105,7 +105,7 @@ func TestRestore(t *testing.T) {
 					if name == "away" {
 						j.unready(errAway.Error())
 					}
-					if s := j.Snapshot().Partitions; s[0].State != "open" || s[1].State != "waiting" {
+					if s := j.Snapshot().Partitions; s[0].State != stream.StateOpen || s[1].State != stream.StateWaiting {
 						t.Errorf("states: %s and %s", s[0].State, s[1].State)
 					}
 					o.over()

@@ -59,7 +59,7 @@ func TestSnapshot(t *testing.T) {
 		}
 		j.cancel()
 		synctest.Wait()
-		if s := j.Snapshot().Partitions[0]; s.State != "draining" {
+		if s := j.Snapshot().Partitions[0]; s.State != stream.StateDraining {
 			t.Errorf("in a drain: %+v", s)
 		}
 		w.release()

@@ -58,7 +58,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			continue
 		}
 		for _, q := range snap.Partitions {
-			if q.InFlight == 0 || q.State != "open" {
+			if q.InFlight == 0 || q.State != StateOpen {
 				continue
 			}
 			key, is := stillPart{i, q.TopicPartition, q.Epoch}, standing{watermark: q.Watermark, since: now}

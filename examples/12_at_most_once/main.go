@@ -37,7 +37,7 @@ const maxInFlight = 20
 func work(ctx context.Context, d *demo.Demo) error {
 	d.Kafka.InstanceID = "worker-1" // whoever starts next with this name takes over at once, also after a crash
 	c := &clerk{Demo: d}
-	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight, 1<<20), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err
 	}
