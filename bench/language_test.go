@@ -55,7 +55,7 @@ type letters struct{}
 func (letters) Write(context.Context, []stream.Out[stream.Failure]) error { return nil }
 
 // inFlight lets n records of each partition be in flight.
-func inFlight(n int) stream.Option { return stream.MaxInFlight(n, 64<<20) }
+func inFlight(n int) stream.Option { return stream.MaxInFlight(n) }
 
 // measured has metrics in a registry.
 func measured(r prometheus.Registerer) stream.Option { return stream.Observe(prommetrics.To(r)) }

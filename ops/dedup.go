@@ -20,10 +20,10 @@ import (
 func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 	var refusals []stream.StepOption
 	if key == nil {
-		refusals = append(refusals, stream.Refuse("Dedup was given a nil func", "pass a function that returns an element's key"))
+		refusals = append(refusals, stream.Invalid("Dedup was given a nil func", "pass a function that returns an element's key"))
 	}
 	if window < 1 {
-		refusals = append(refusals, stream.Refuse(fmt.Sprintf("Dedup with a window of %d remembers nothing", window), "window is at least 1"))
+		refusals = append(refusals, stream.Invalid(fmt.Sprintf("Dedup with a window of %d remembers nothing", window), "window is at least 1"))
 	}
 	return func(s stream.Stream[T]) stream.Stream[T] {
 		d := &deduper[T, K]{key, window} // one for each place in a chain: what passes the first must pass the second
@@ -43,7 +43,7 @@ func (d *deduper[T, K]) dedup(ctx context.Context, v T) (iter.Seq[T], error) {
 	if own == nil {
 		return nil, nil
 	}
-	stream.OnRest(ctx, func(finished bool) { seen.settle(k, own, finished) })
+	stream.OnSettled(ctx, func(finished bool) { seen.settle(k, own, finished) })
 	return one(v), nil
 }
 

@@ -28,7 +28,7 @@ func ExampleJSON() {
 			fmt.Printf("order %d: %d cents\n", o.ID, o.Cents)
 			return nil
 		}).
-		SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { fmt.Println(f) })).
+		SkipOnError(stream.OnMatch(func(_ context.Context, f stream.Failure) { fmt.Println(f) })).
 		Run(context.Background())
 	fmt.Println(err)
 	// Output:

@@ -26,7 +26,7 @@ func Log(l *slog.Logger) stream.Observer {
 			return stream.Observer{}, errors.New("ops.Log was given no logger")
 		}
 		g := &logging{to: l.With("pipeline", legible.Text(p.Describe().Name))}
-		o := stream.Observer{Event: g.event, Timed: true}
+		o := stream.Observer{Event: g.event, TimeFailures: true}
 		if g.debug = g.enabled(slog.LevelDebug); g.debug {
 			o.StepDone = g.done
 		}
@@ -45,7 +45,7 @@ func (g *logging) done(_ context.Context, c stream.Call, err error) {
 	if err != nil {
 		return // what becomes of it is an event
 	}
-	fields := append(place(c.Meta()), slog.String("step", c.Step()), slog.Int("attempt", c.Attempt()), slog.Duration("duration", c.Took()))
+	fields := append(place(c.Meta()), slog.String("step", c.Step()), slog.Int("attempt", c.Attempt()), slog.Duration("duration", c.Duration()))
 	if c.Batch() {
 		fields = append(fields, slog.Int("records", c.Records()))
 	}
@@ -67,7 +67,7 @@ func (g *logging) event(e stream.Event) {
 		g.info("group rebalanced", slog.String("detail", e.Text))
 	case stream.Committed:
 		if g.debug {
-			g.log(slog.LevelDebug, "committed", []slog.Attr{slog.Any("offsets", offsets(e.Offsets)), slog.Duration("duration", e.Took)})
+			g.log(slog.LevelDebug, "committed", []slog.Attr{slog.Any("offsets", offsets(e.Offsets)), slog.Duration("duration", e.Duration)})
 		}
 	case stream.CommitFailed:
 		g.stormy(slog.LevelWarn, "commit failed", "", append(partition(e.TopicPartition), slog.Int("attempt", e.Attempt), slog.Any("error", e.Err)))
@@ -135,8 +135,8 @@ func (g *logging) warn(msg string, fields ...slog.Attr) { g.log(slog.LevelWarn, 
 
 func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more ...slog.Attr) {
 	fields := append(place(f.Meta), slog.String("step", f.Step), slog.Int("attempt", f.Attempts))
-	if f.Took > 0 {
-		fields = append(fields, slog.Duration("duration", f.Took))
+	if f.Duration > 0 {
+		fields = append(fields, slog.Duration("duration", f.Duration))
 	}
 	fields = append(append(fields, more...), slog.Any("error", f.Err))
 	if p, ok := errors.AsType[*stream.PanicError](f.Err); ok {
@@ -177,7 +177,7 @@ func partition(tp stream.TopicPartition) []slog.Attr {
 }
 
 func place(m stream.Meta) []slog.Attr {
-	fields := append(make([]slog.Attr, 0, 12), partition(m.TP())...)
+	fields := append(make([]slog.Attr, 0, 12), partition(m.TopicPartition())...)
 	return append(fields, slog.Int64("offset", m.Offset), slog.String("key", legible.Key(m.Key)))
 }
 

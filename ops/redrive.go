@@ -29,23 +29,23 @@ type RedriveConfig struct {
 	// policies below say. Default: none, such letters are passed over. It is called concurrently.
 	Original func(context.Context, Letter) (kafka.Message, error)
 
-	// Seen is told what becomes of each; nil: nobody. It is called concurrently.
-	Seen func(kafka.Message, Letter, Redriven)
+	// OnRecord is told what becomes of each; nil: nobody. It is called concurrently.
+	OnRecord func(kafka.Message, Letter, Redriven)
 }
 
 // Redriven is what Redrive does with a record.
 type Redriven int
 
 const (
-	SentBack   Redriven = iota // passed on, to be written
-	NotMatched                 // Match does not want it
-	GoesRound                  // it was sent back MaxTimes already
-	NoLetter                   // it has not the headers of a dead letter
-	Incomplete                 // it has not all of the record, and there is no Original
+	SentBack     Redriven = iota // passed on, to be written
+	NotMatched                   // Match does not want it
+	LimitReached                 // it was sent back MaxTimes times already
+	NoLetter                     // it has not the headers of a dead letter
+	Incomplete                   // it has not all of the record, and there is no Original
 )
 
 func (r Redriven) String() string {
-	return [...]string{"sent back", "not matched", "goes round", "no dead letter", "incomplete"}[r]
+	return [...]string{"sent back", "not matched", "limit reached", "no dead letter", "incomplete"}[r]
 }
 
 // Redrive makes dead letters the records that they were, bound for the topic they came from: key,
@@ -78,12 +78,12 @@ func (c *RedriveConfig) wants(m kafka.Message) bool {
 	case c.Match != nil && !c.Match(m, l):
 		verdict = NotMatched
 	case l.Redriven >= c.MaxTimes:
-		verdict = GoesRound
+		verdict = LimitReached
 	case !l.Complete() && c.Original == nil:
 		verdict = Incomplete
 	}
-	if c.Seen != nil {
-		c.Seen(m, l, verdict)
+	if c.OnRecord != nil {
+		c.OnRecord(m, l, verdict)
 	}
 	return verdict == SentBack
 }

@@ -54,17 +54,17 @@ func TestRedriveMakesTheRecordThatItWas(t *testing.T) {
 	}
 }
 
-func TestRedrivePassesOverWhatGoesRoundAndWhatIsNotWanted(t *testing.T) {
+func TestRedrivePassesOverWhatReachedTheLimitAndWhatIsNotWanted(t *testing.T) {
 	seen := map[string]int{}
 	got := redriven(t, ops.RedriveConfig{
 		MaxTimes: 2,
 		Match:    func(_ kafka.Message, l ops.Letter) bool { return l.Step == "charge" },
-		Seen:     func(_ kafka.Message, _ ops.Letter, what ops.Redriven) { seen[what.String()]++ },
+		OnRecord: func(_ kafka.Message, _ ops.Letter, what ops.Redriven) { seen[what.String()]++ },
 	}, letter(1, "charge", 1), letter(2, "charge", 2), letter(3, "ship", 0), kafka.Message{Value: []byte("no letter")})
 	if len(got) != 1 || got[0].Headers[len(got[0].Headers)-1].Key != "laneway.redriven" || string(got[0].Headers[1].Value) != "2" {
 		t.Errorf("sent back: %v", got)
 	}
-	if fmt.Sprint(seen) != fmt.Sprint(map[string]int{"sent back": 1, "goes round": 1, "not matched": 1, "no dead letter": 1}) {
+	if fmt.Sprint(seen) != fmt.Sprint(map[string]int{"sent back": 1, "limit reached": 1, "not matched": 1, "no dead letter": 1}) {
 		t.Error(seen)
 	}
 }
@@ -97,7 +97,7 @@ func TestRedriveSendsBackWholeRecords(t *testing.T) {
 	})
 	t.Run("or none", func(t *testing.T) {
 		var what []ops.Redriven
-		c := ops.RedriveConfig{Seen: func(_ kafka.Message, _ ops.Letter, r ops.Redriven) { what = append(what, r) }}
+		c := ops.RedriveConfig{OnRecord: func(_ kafka.Message, _ ops.Letter, r ops.Redriven) { what = append(what, r) }}
 		if got := redriven(t, c, abridged(deadletter.WithoutValue, false)); len(got) != 0 || len(what) != 1 || what[0] != ops.Incomplete {
 			t.Errorf("%v, sent back: %+v", what, got)
 		}

@@ -87,7 +87,7 @@ func (s *deadLetters) String() string {
 func (s *deadLetters) Check() error {
 	faults := s.cfg.faults("sink.DeadLetter")
 	if s.choose != nil && s.cfg.Topic != "" {
-		faults = append(faults, &stream.BuildError{Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both say where to", Do: "leave one out"})
+		faults = append(faults, &stream.BuildError{Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both say where to", Fix: "leave one out"})
 	}
 	return errors.Join(faults...)
 }
@@ -112,7 +112,7 @@ func (s *deadLetters) Open(ctx context.Context) error {
 	s.mu.Lock()
 	topics := slices.Sorted(maps.Keys(s.reads))
 	s.mu.Unlock()
-	looks := pool.New().WithErrors() // at once: each takes TopicPatience where its topic is missing
+	looks := pool.New().WithErrors() // at once: each takes UnknownTopicTimeout where its topic is missing
 	for _, t := range topics {
 		looks.Go(func() error {
 			if err := s.out.Find(ctx, t+suffix); err != nil {

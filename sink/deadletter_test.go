@@ -315,7 +315,7 @@ func TestAMissingDeadLetterTopicIsToldAtTheStart(t *testing.T) {
 	k.TopicNamed(refunds+".dlq", 1)
 	k.Produce(orders, &kgo.Record{Value: []byte("1")})
 	run := func(cfg sink.KafkaConfig, opts ...sink.DeadLetterOption) error {
-		cfg.Brokers, cfg.TopicPatience = k.Brokers, 100*time.Millisecond
+		cfg.Brokers, cfg.UnknownTopicTimeout = k.Brokers, 100*time.Millisecond
 		return source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Partitions: map[stream.TopicPartition]source.Span{
 			{Topic: orders}: {To: source.Latest}, {Topic: payments}: {To: source.Latest}, {Topic: refunds}: {To: source.Latest}}}).
 			Serial(func(context.Context, kafka.Message) error { return nil }).

@@ -18,7 +18,7 @@ import (
 // Headers and Time (the zero time.Time: now) are written as they are; Partition and Offset, which say where a message came from, are not looked at.
 //
 // Elements of all lanes and partitions share batches. What cannot be written fails alone: a *KafkaTooLargeError or *KafkaRefusedError (a record that the
-// topic does not take; both are Permanent, so no Retry repeats them), a *KafkaTopicError (unknown for TopicPatience, or not authorised), a *KafkaDeliveryError
+// topic does not take; both are Permanent, so no Retry repeats them), a *KafkaTopicError (unknown for UnknownTopicTimeout, or not authorised), a *KafkaDeliveryError
 // (not acknowledged within DeliveryTimeout). With the last two, what is queued behind it in its partition fails too, so that a Retry below keeps the order.
 //
 // Brokers from 3.6 on. Goroutines: two a broker and two. Memory: 32 MiB of batches on their way, at most.

@@ -51,9 +51,9 @@ type KafkaConfig struct {
 	// KafkaTransaction 20 s. Shorter than a leader's failover (about 10 s after a crash): records fail that needed only patience.
 	DeliveryTimeout time.Duration
 
-	// TopicPatience is how long a topic may be unknown before what goes there fails. Default 10 s. A topic that was just made is unknown to some brokers
+	// UnknownTopicTimeout is how long a topic may be unknown before what goes there fails. Default 10 s. A topic that was just made is unknown to some brokers
 	// for a second or so.
-	TopicPatience time.Duration
+	UnknownTopicTimeout time.Duration
 
 	// InstanceID is the worker's own name, the same as its source's. Only KafkaTransaction uses it, see there. Each running worker needs one of its own.
 	// Default: none.
@@ -93,7 +93,7 @@ func (c *KafkaConfig) producing(client *wire.Client) produce.Config {
 		largest = mostBatch // its topic decides
 	}
 	return produce.Config{Client: client, RecordBytes: largest, Compression: c.Compression, Balancer: c.Balancer, BatchBytes: or(c.BatchBytes, 1_000_000), Linger: c.Linger,
-		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), TopicPatience: or(c.TopicPatience, 10*time.Second)}
+		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), UnknownTopicTimeout: or(c.UnknownTopicTimeout, 10*time.Second)}
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -116,7 +116,7 @@ func (c *KafkaConfig) faults(step string) []error {
 	var all []error
 	fault := func(wrong bool, do, what string, args ...any) {
 		if wrong {
-			all = append(all, &stream.BuildError{Step: step, What: fmt.Sprintf(what, args...), Do: do})
+			all = append(all, &stream.BuildError{Step: step, What: fmt.Sprintf(what, args...), Fix: do})
 		}
 	}
 	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")
@@ -129,7 +129,7 @@ func (c *KafkaConfig) faults(step string) []error {
 	fault(c.BatchBytes != 0 && (c.BatchBytes < leastBatch || c.BatchBytes > mostBatch), "leave it 0 for the default of 1,000,000", "BatchBytes is %d, not between %d and %d", c.BatchBytes, leastBatch, mostBatch)
 	fault(c.Linger < 0, "leave it 0 to send at once", "Linger is %v", c.Linger)
 	fault(c.DeliveryTimeout < 0, "leave it 0 for the default", "DeliveryTimeout is %v", c.DeliveryTimeout)
-	fault(c.TopicPatience < 0, "leave it 0 for the default", "TopicPatience is %v", c.TopicPatience)
+	fault(c.UnknownTopicTimeout < 0, "leave it 0 for the default", "UnknownTopicTimeout is %v", c.UnknownTopicTimeout)
 	fault(c.TransactionTimeout < 0, "leave it 0 for the default", "TransactionTimeout is %v", c.TransactionTimeout)
 	timeout := c.producing(nil).DeliveryTimeout
 	fault(c.Linger > 0 && timeout > 0 && c.Linger >= timeout, "make Linger a few milliseconds", "Linger is %v, and what lingers for DeliveryTimeout (%v) fails", c.Linger, timeout)

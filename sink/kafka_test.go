@@ -176,7 +176,7 @@ func TestKafkaSinkThatCannotWriteEndsRunBeforeItReads(t *testing.T) {
 		cfg   sink.KafkaConfig
 		match func(error) bool
 	}{
-		"unknown topic": {sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "nowhere", TopicPatience: 100 * time.Millisecond}, func(err error) bool {
+		"unknown topic": {sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "nowhere", UnknownTopicTimeout: 100 * time.Millisecond}, func(err error) bool {
 			var e *sink.KafkaTopicError
 			return errors.As(err, &e) && errors.Is(err, kafka.UnknownTopicOrPartition)
 		}},
@@ -192,9 +192,9 @@ func TestKafkaSinkThatCannotWriteEndsRunBeforeItReads(t *testing.T) {
 }
 
 func TestKafkaConfigFaultsAreAllNamed(t *testing.T) {
-	s := sink.Kafka(sink.KafkaConfig{Brokers: []string{"nowhere"}, Topic: "a b", Compression: 9, BatchBytes: 3, Linger: time.Hour, DeliveryTimeout: time.Second, TopicPatience: -1})
+	s := sink.Kafka(sink.KafkaConfig{Brokers: []string{"nowhere"}, Topic: "a b", Compression: 9, BatchBytes: 3, Linger: time.Hour, DeliveryTimeout: time.Second, UnknownTopicTimeout: -1})
 	err := s.(interface{ Check() error }).Check()
-	for _, want := range []string{`"nowhere"`, `"a b"`, "compression 9", "BatchBytes is 3", "Linger is 1h", "TopicPatience"} {
+	for _, want := range []string{`"nowhere"`, `"a b"`, "compression 9", "BatchBytes is 3", "Linger is 1h", "UnknownTopicTimeout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

@@ -55,10 +55,10 @@ func (s *kafkaTransaction) Check() error {
 	c := s.cfg.inTransaction()
 	faults := c.faults(step)
 	if s.prefix == "" {
-		faults = append(faults, &stream.BuildError{Step: step, What: "the prefix of its transactional ids is empty", Do: "give each group of workers one of its own"})
+		faults = append(faults, &stream.BuildError{Step: step, What: "the prefix of its transactional ids is empty", Fix: "give each group of workers one of its own"})
 	}
 	if c.TransactionTimeout <= c.DeliveryTimeout {
-		faults = append(faults, &stream.BuildError{Step: step, Do: "let the transaction outlast the delivery of its records",
+		faults = append(faults, &stream.BuildError{Step: step, Fix: "let the transaction outlast the delivery of its records",
 			What: fmt.Sprintf("TransactionTimeout is %v, DeliveryTimeout is %v", c.TransactionTimeout, c.DeliveryTimeout)})
 	}
 	return errors.Join(faults...)

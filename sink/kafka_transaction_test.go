@@ -149,7 +149,7 @@ func TestKafkaTransactionFaultsAreAllNamed(t *testing.T) {
 
 func TestKafkaTransactionNeedsAGroup(t *testing.T) {
 	c := kafkatest.Fake(t)
-	err := source.Slice(messages("1")...).CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "out", TopicPatience: time.Millisecond}, "copy"), 1, 0).Run(t.Context())
+	err := source.Slice(messages("1")...).CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "out", UnknownTopicTimeout: time.Millisecond}, "copy"), 1, 0).Run(t.Context())
 	if err == nil {
 		t.Error("a source without a group is taken")
 	}

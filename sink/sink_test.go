@@ -31,7 +31,7 @@ func TestSliceKeepsOrderAndLineage(t *testing.T) {
 func TestChanIsBackpressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := make(chan int)
-		p, err := source.Slice(make([]int, 100)...).To(sink.Chan(c)).Build(stream.MaxInFlight(10, 1<<20))
+		p, err := source.Slice(make([]int, 100)...).To(sink.Chan(c)).Build(stream.MaxInFlight(10))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestFuncFailuresAreGovernedByThePolicies(t *testing.T) {
 		})
 		err := source.Slice(1, 2, 3).To(s).
 			RetryOnError(stream.RetryPolicy{Backoff: func(int) time.Duration { return time.Second }}, stream.When(func(err error) bool { return errors.Is(err, down) })).
-			SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { skipped = append(skipped, f.Value.(int)) })).
+			SkipOnError(stream.OnMatch(func(_ context.Context, f stream.Failure) { skipped = append(skipped, f.Value.(int)) })).
 			Run(t.Context())
 		if err != nil || !slices.Equal(skipped, []int{2}) || writes != 2 {
 			t.Fatalf("%v: skipped %v after %d writes", err, skipped, writes)

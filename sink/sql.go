@@ -80,7 +80,7 @@ func (s *sqlTransactor[T]) PerPartition() bool { return true }
 func (s *sqlTransactor[T]) Check() error {
 	var faults []error
 	refuse := func(what, do string) {
-		faults = append(faults, &stream.BuildError{Step: "sink.SQL", What: what, Do: do})
+		faults = append(faults, &stream.BuildError{Step: "sink.SQL", What: what, Fix: do})
 	}
 	if s.db == nil {
 		refuse("the database is nil", "pass what sql.Open returns")
@@ -169,7 +169,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	var todo []T
 	var index []int // of those in todo, in txn.Elems
 	for i, e := range txn.Elems {
-		if e.Meta.Offset >= done[e.Meta.TP()] {
+		if e.Meta.Offset >= done[e.Meta.TopicPartition()] {
 			todo, index = append(todo, e.Value), append(index, i)
 		}
 	}

@@ -114,7 +114,7 @@ type row struct {
 // written already: r.From, or later if a transaction of our own went through whose answer was lost.
 // It is a compare-and-set of the offset and its topic, and that alone is what keeps a result from
 // being written twice; the owner only tells whether to go on or to let the partition go.
-func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPartition, r stream.Range, group string) (from int64, err error) {
+func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPartition, r stream.OffsetRange, group string) (from int64, err error) {
 	from = r.From
 	id := r.TopicID.String()
 	for was := (row{from, id}); ; {

@@ -39,7 +39,7 @@ func (d *database) Close() error    { return nil }
 // one is a transaction of one result.
 var one = stream.Txn[int]{
 	Elems:   []stream.Out[int]{{Value: 7, Meta: stream.Meta{Topic: "orders"}}},
-	Offsets: map[stream.TopicPartition]stream.Range{{Topic: "orders"}: {From: 0, Next: 1}},
+	Offsets: map[stream.TopicPartition]stream.OffsetRange{{Topic: "orders"}: {From: 0, Next: 1}},
 }
 
 type sqlState string

@@ -25,7 +25,7 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed fu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
 		as[i].Wake = func() { s.fetcher.Wake(tp) }
-		as[i].Again = func(next int64) {
+		as[i].Restart = func(next int64) {
 			s.again(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })
 		}
 	}
@@ -34,7 +34,7 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed fu
 		return err
 	}
 	for i, p := range parts {
-		tp := fetch.TP(p.TP())
+		tp := fetch.TP(p.TopicPartition())
 		s.live[tp], became[i] = p, p
 		to := feed(p)
 		if limit, ends := s.limits[tp]; ends {
@@ -62,7 +62,7 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		if tp := fetch.TP(p.TP()); s.draining[tp] == p {
+		if tp := fetch.TP(p.TopicPartition()); s.draining[tp] == p {
 			delete(s.draining, tp)
 		}
 	}
@@ -120,11 +120,11 @@ func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition
 // anew loses a partition that is read, and begins it at next. The caller holds mu.
 func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
 	feed func(*stream.Partition[kafka.Message]) fetch.Partition) {
-	tp := fetch.TP(was.TP())
+	tp := fetch.TP(was.TopicPartition())
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, was)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TP(), TopicID: id, Next: next, Committed: -1}}, feed); err != nil {
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TopicPartition(), TopicID: id, Next: next, Committed: -1}}, feed); err != nil {
 		s.stopReading(err)
 	}
 }
@@ -133,9 +133,9 @@ func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.Topic
 func (s *kafkaSource) fetchEvent(e fetch.Event) {
 	switch e.Name {
 	case "metadata failed":
-		s.in.Online(e.Err)
+		s.in.SetHealth(e.Err)
 	case "recovered":
-		s.in.Online(nil)
+		s.in.SetHealth(nil)
 	}
 	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TP), Name: e.Name, Text: e.Text, Err: e.Err})
 }

@@ -39,7 +39,7 @@ func (c *KafkaConfig) faults() []error {
 	var all []error
 	fault := func(wrong bool, do, what string, args ...any) {
 		if wrong {
-			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Do: do})
+			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Fix: do})
 		}
 	}
 	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")
@@ -61,7 +61,7 @@ func (c *KafkaConfig) faults() []error {
 		fault(!known, "use CooperativeSticky, Sticky, Range or RoundRobin", "balancer %q is unknown", b)
 	}
 	for name, d := range map[string]time.Duration{"SessionTimeout": c.SessionTimeout, "HeartbeatInterval": c.HeartbeatInterval, "RebalanceTimeout": c.RebalanceTimeout,
-		"ConnectTimeout": c.ConnectTimeout, "TopicPatience": c.TopicPatience, "MaxWait": c.MaxWait} {
+		"ConnectTimeout": c.ConnectTimeout, "UnknownTopicTimeout": c.UnknownTopicTimeout, "MaxWait": c.MaxWait} {
 		fault(d < 0, "leave it 0 for the default", "%s is %v", name, d)
 	}
 	fault(c.MaxWait > maxWaitMost, "set it to 500 ms or less", "MaxWait is %v: a partition that gets room again might wait that long", c.MaxWait)
@@ -71,11 +71,11 @@ func (c *KafkaConfig) faults() []error {
 	}
 	fault(c.HeartbeatInterval >= session, "make HeartbeatInterval a third of SessionTimeout", "a heartbeat every %v keeps no session of %v alive", c.HeartbeatInterval, session)
 	fault(c.MaxDecompressed < 0, "leave it 0 for the default", "MaxDecompressed is %d", c.MaxDecompressed)
-	fault(c.Reset.kind > refuse, "set Earliest, Latest or Refuse", "Reset is %v: that may be out of the log as well", c.Reset)
+	fault(c.Reset.kind > fail, "set Earliest, Latest or Fail", "Reset is %v: that may be out of the log as well", c.Reset)
 	fault(c.Start.kind == atOffset && c.Start.offset < 0, "count from 0", "Start is %v", c.Start)
 	for tp, s := range c.Partitions {
 		fault(tp.Partition < 0, "partitions count from 0", "partition %v", tp)
-		fault(s.From.kind == refuse || s.To.kind == refuse, "give a place in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
+		fault(s.From.kind == fail || s.To.kind == fail, "give a place in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
 		backward := s.From.kind == s.To.kind && s.From.kind >= atTime && s.To.offset < s.From.offset
 		fault(backward || s.To.kind == atOffset && s.To.offset < 0, "put From before To", "the span of %v is from %v to %v", tp, s.From, s.To)
 	}

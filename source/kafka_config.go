@@ -20,7 +20,7 @@ type KafkaConfig struct {
 	Group string
 
 	// Topics are read by name, all partitions of each; partitions that are added later are noticed. The user needs READ and DESCRIBE on them. A topic
-	// that does not exist is an error after TopicPatience, and is never made by reading it.
+	// that does not exist is an error after UnknownTopicTimeout, and is never made by reading it.
 	Topics []string
 
 	// Partitions are read without a group, each from where its Span says: for replays, tools and tests. Nothing is committed, so a chain with a
@@ -63,14 +63,14 @@ type KafkaConfig struct {
 	RebalanceTimeout time.Duration
 
 	// Start is where a partition begins for which the group has no offset (auto.offset.reset):
-	// Earliest (default), Latest, At a time, AtOffset, or Refuse to end Run. A topic that was
+	// Earliest (default), Latest, At a time, AtOffset, or Fail to end Run. A topic that was
 	// deleted and made again is another one, for which there is none (stream.TopicRecreated). With
 	// Latest, records that are written before the first commit, or to a new partition before it is
 	// noticed, are never read.
 	Start Position
 
 	// Reset is where to go on when the offset wanted is not in the log, because retention was
-	// faster or the log was cut off: Earliest (default), Latest, or Refuse to end Run. It is told
+	// faster or the log was cut off: Earliest (default), Latest, or Fail to end Run. It is told
 	// as a stream.OffsetReset.
 	Reset Position
 
@@ -82,9 +82,9 @@ type KafkaConfig struct {
 	// starts meanwhile fails. Once connected, outages are waited out for as long as they last; Pipeline.Ready tells of them.
 	ConnectTimeout time.Duration
 
-	// TopicPatience is how long a topic may be unknown, at the start or later, before Run ends. Default 1 min. A topic that was just made is
+	// UnknownTopicTimeout is how long a topic may be unknown, at the start or later, before Run ends. Default 1 min. A topic that was just made is
 	// unknown to some brokers for a second or so.
-	TopicPatience time.Duration
+	UnknownTopicTimeout time.Duration
 
 	// MaxWait is how long a broker holds a fetch when there are no records (fetch.max.wait.ms). Default 500 ms, which is also the most. It is no delay: a record that comes is
 	// answered at once. Shorter: more requests while idle.
@@ -110,8 +110,8 @@ func (c KafkaConfig) withDefaults() KafkaConfig {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = time.Minute
 	}
-	if c.TopicPatience == 0 {
-		c.TopicPatience = time.Minute
+	if c.UnknownTopicTimeout == 0 {
+		c.UnknownTopicTimeout = time.Minute
 	}
 	if c.MaxWait == 0 {
 		c.MaxWait = maxWaitMost

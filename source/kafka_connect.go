@@ -26,13 +26,13 @@ func (s *kafkaSource) connect(ctx context.Context) error {
 			return ctx.Err()
 		case err == nil:
 			if err = missing(found); err == nil {
-				s.in.Online(nil)
+				s.in.SetHealth(nil)
 				return nil
 			}
 			if reached.IsZero() {
 				reached = time.Now()
 			}
-			if wire.Fatal(err) || !wire.Retriable(err) || time.Since(reached) >= s.cfg.TopicPatience {
+			if wire.Fatal(err) || !wire.Retriable(err) || time.Since(reached) >= s.cfg.UnknownTopicTimeout {
 				return fmt.Errorf("waiting for topics: %w", err)
 			}
 		case wire.Fatal(err):
@@ -40,7 +40,7 @@ func (s *kafkaSource) connect(ctx context.Context) error {
 		case time.Since(began) >= s.cfg.ConnectTimeout && reached.IsZero():
 			return fmt.Errorf("no kafka broker was reached within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
 		}
-		s.in.Online(err)
+		s.in.SetHealth(err)
 		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it is tried again"})
 		if !pause(ctx, connectPause) {
 			return ctx.Err()

@@ -17,7 +17,7 @@ import (
 func TestKafkaNeverMakesATopicAndSaysWhichIsMissing(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
 	cfg := config(k)
-	cfg.TopicPatience = 300 * time.Millisecond
+	cfg.UnknownTopicTimeout = 300 * time.Millisecond
 	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
 	var missing *source.KafkaTopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != "orders" || !errors.Is(err, kafka.UnknownTopicOrPartition) {

@@ -17,11 +17,11 @@ type (
 	KafkaTopicError       = wire.TopicError       // a topic is unknown, or may not be read
 	KafkaCode             = wire.Code             // a broker's error code
 	KafkaGroupError       = group.FatalError      // the group will not have this member
-	KafkaOutOfRangeError  = fetch.OutOfRangeError // Reset is Refuse and the log does not have the offset
+	KafkaOutOfRangeError  = fetch.OutOfRangeError // Reset is Fail and the log does not have the offset
 	KafkaBatchError       = batch.Error           // a batch that cannot be read: the cause of a halt
 )
 
-// KafkaNoOffsetError says that the group has no offset for a partition, and that Start is Refuse.
+// KafkaNoOffsetError says that the group has no offset for a partition, and that Start is Fail.
 type KafkaNoOffsetError struct {
 	Group     string
 	Topic     string
@@ -29,5 +29,5 @@ type KafkaNoOffsetError struct {
 }
 
 func (e *KafkaNoOffsetError) Error() string {
-	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Refuse: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
+	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
 }

@@ -37,7 +37,7 @@ func (r *restarted) Room() (int, int64) {
 	r.started = true
 	if next := r.Next(); next != r.to {
 		r.refuse(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name",
-			r.TP(), r.cause, next))
+			r.TopicPartition(), r.cause, next))
 		return 0, 0
 	}
 	return records, bytes

@@ -20,8 +20,8 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		OnAssigned: s.assigned,
 		OnRevoked:  func(ctx context.Context, tps []group.TP) { s.revoke(ctx, plain(tps)) },
 		OnLost:     func(err error, tps []group.TP) { s.lose(err, plain(tps)) },
-		Overtaken: func(ctx context.Context, tp group.TP) bool {
-			return stream.Overtaken(ctx, stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)})
+		Superseded: func(ctx context.Context, tp group.TP) bool {
+			return stream.Superseded(ctx, stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)})
 		},
 		OnEvent: func(e group.Event) {
 			if e.Name == "joined" {

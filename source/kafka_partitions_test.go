@@ -60,15 +60,15 @@ func TestKafkaWithoutAGroupHasNoPartitionThatIsNotThere(t *testing.T) {
 func TestKafkaConfigurationIsToldAllThatIsWrongAtOnce(t *testing.T) {
 	_, err := source.Kafka(source.KafkaConfig{
 		Brokers: []string{"broker-1"}, Topics: []string{"or ders"}, InstanceID: "a", Balancers: []source.Balancer{"fair"}, MaxWait: time.Minute,
-		SessionTimeout: time.Second, HeartbeatInterval: 2 * time.Second, MaxDecompressed: -1, Reset: source.At(time.Now()), TopicPatience: -1,
+		SessionTimeout: time.Second, HeartbeatInterval: 2 * time.Second, MaxDecompressed: -1, Reset: source.At(time.Now()), UnknownTopicTimeout: -1,
 	}).Serial(newSeen().take).CommitEach().Build()
-	for _, want := range []string{"broker-1", "or ders", "none is named", "InstanceID", "fair", "MaxWait", "heartbeat", "MaxDecompressed", "Reset", "TopicPatience"} {
+	for _, want := range []string{"broker-1", "or ders", "none is named", "InstanceID", "fair", "MaxWait", "heartbeat", "MaxDecompressed", "Reset", "UnknownTopicTimeout"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("nothing about %q in: %v", want, err)
 		}
 	}
 	var fault *stream.BuildError
-	if !errors.As(err, &fault) || fault.Do == "" {
+	if !errors.As(err, &fault) || fault.Fix == "" {
 		t.Errorf("error: %v", err)
 	}
 }

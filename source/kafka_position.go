@@ -19,7 +19,7 @@ type positionKind uint8
 const (
 	earliest positionKind = iota
 	latest
-	refuse
+	fail
 	atTime
 	atOffset
 )
@@ -27,7 +27,7 @@ const (
 var (
 	Earliest = Position{kind: earliest} // the first record that there is; the zero Position
 	Latest   = Position{kind: latest}   // behind the last one
-	Refuse   = Position{kind: refuse}   // none: an error
+	Fail     = Position{kind: fail}     // ends Run with an error
 )
 
 // At is the first record of time t or later, by the records' own times; behind the last one where all are earlier.
@@ -36,12 +36,23 @@ func At(t time.Time) Position { return Position{atTime, t.UnixMilli()} }
 // AtOffset is the record with that offset, or the next one there is.
 func AtOffset(n int64) Position { return Position{atOffset, n} }
 
+// reset is the policy of the fetches. Only Earliest, Latest and Fail may be a Reset.
+func (p Position) reset() fetch.Reset {
+	switch p.kind {
+	case latest:
+		return fetch.Latest
+	case fail:
+		return fetch.Fail
+	}
+	return fetch.Earliest
+}
+
 func (p Position) String() string {
 	switch p.kind {
 	case latest:
 		return "latest"
-	case refuse:
-		return "refuse"
+	case fail:
+		return "fail"
 	case atTime:
 		return "at " + time.UnixMilli(p.offset).UTC().Format(time.RFC3339Nano)
 	case atOffset:
@@ -70,7 +81,7 @@ func (s *kafkaSource) resolve(ctx context.Context, p Position, tps ...fetch.TP) 
 			found[tp] = p.offset
 		}
 		return found, nil
-	case refuse:
+	case fail:
 		return nil, &KafkaNoOffsetError{Group: s.cfg.Group, Topic: tps[0].Topic, Partition: tps[0].Partition}
 	}
 	found, err := fetch.List(ctx, s.client, at, s.cfg.ReadUncommitted, tps...)

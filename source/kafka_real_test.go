@@ -114,7 +114,7 @@ func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
 
 func TestKafkaNeverMakesATopicOnRealKafka(t *testing.T) {
 	topic := kafkatest.Name("missing")
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: kafkatest.Real(t), Group: kafkatest.Name("source"), Topics: []string{topic}, TopicPatience: time.Second}).
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: kafkatest.Real(t), Group: kafkatest.Name("source"), Topics: []string{topic}, UnknownTopicTimeout: time.Second}).
 		Serial(newSeen().take).CommitEach())
 	var missing *source.KafkaTopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != topic {

@@ -90,7 +90,7 @@ func TestKafkaStartsAFreshGroupWhereItIsTold(t *testing.T) {
 func TestKafkaRefusesAFreshGroupWhereItMust(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	cfg := config(k)
-	cfg.Start = source.Refuse
+	cfg.Start = source.Fail
 	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
 	var none *source.KafkaNoOffsetError
 	if err := r.result(); !errors.As(err, &none) || none.Topic != "orders" {

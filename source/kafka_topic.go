@@ -43,9 +43,9 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	if p == nil { // it was revoked or lost meanwhile
 		return nil
 	}
-	s.in.Emit(stream.TopicRecreated{TopicPartition: p.TP(), Offset: p.Next(), Old: p.TopicID(), New: id})
-	s.in.Emit(stream.OffsetReset{TopicPartition: p.TP(), From: -1, To: starts[tp], Policy: from.String()})
-	s.restart(p, id, starts[tp], &stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TP()}})
+	s.in.Emit(stream.TopicRecreated{TopicPartition: p.TopicPartition(), Offset: p.Next(), Old: p.TopicID(), New: id})
+	s.in.Emit(stream.OffsetReset{TopicPartition: p.TopicPartition(), From: -1, To: starts[tp], Policy: from.String()})
+	s.restart(p, id, starts[tp], &stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TopicPartition()}})
 	return nil
 }
 

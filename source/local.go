@@ -29,7 +29,7 @@ func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 func (s *localSource[T]) Info() stream.SourceInfo {
 	info := stream.SourceInfo{Name: s.name}
 	if s.pull == nil {
-		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "it was given nil", Do: "there would never be a value, and no end"})
+		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "it was given nil", Fix: "there would never be a value, and no end"})
 	}
 	return info
 }

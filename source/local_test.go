@@ -20,7 +20,7 @@ func TestSliceFeedsEverythingEachTimeItRuns(t *testing.T) {
 	out := sink.Slice[int]()
 	plan := source.Slice(vals...).To(out)
 	for run := 1; run <= 2; run++ {
-		if err := plan.Run(t.Context(), stream.MaxInFlight(7, 1<<20)); err != nil {
+		if err := plan.Run(t.Context(), stream.MaxInFlight(7)); err != nil {
 			t.Fatal(err)
 		}
 		if got := out.Values(); len(got) != 1000*run || !slices.Equal(got[len(got)-1000:], vals) {
@@ -83,7 +83,7 @@ func TestFuncIsAskedOnlyWhileThereIsRoom(t *testing.T) {
 			ended <- source.Func(func(context.Context) (int, bool, error) {
 				asked++
 				return asked, asked < 20, nil
-			}).Serial(func(context.Context, int) error { <-hold; return nil }).Run(t.Context(), stream.MaxInFlight(5, 1<<20))
+			}).Serial(func(context.Context, int) error { <-hold; return nil }).Run(t.Context(), stream.MaxInFlight(5))
 		}()
 		synctest.Wait()
 		if asked != 5 {
@@ -124,7 +124,7 @@ func TestAPipelineOverAChannelTakesNoMoreThanItHasRoomFor(t *testing.T) {
 		out := sink.Slice[int]()
 		ended := make(chan error)
 		go func() {
-			ended <- source.Chan(c).Serial(func(context.Context, int) error { <-hold; return nil }).To(out).Run(t.Context(), stream.MaxInFlight(5, 1<<20))
+			ended <- source.Chan(c).Serial(func(context.Context, int) error { <-hold; return nil }).To(out).Run(t.Context(), stream.MaxInFlight(5))
 		}()
 		synctest.Wait()
 		if left := len(c); left != 95 {

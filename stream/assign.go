@@ -12,7 +12,7 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, again: a.Again, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
+	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
 	r.commits.begin(p, &p.led)
@@ -26,7 +26,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 // furnish gives a partition its lanes, and what its steps keep.
 func (r *run) furnish(p *part) {
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
-	p.led.Watched = p.ticketRests
+	p.led.Watched = p.ticketSettles
 	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]any, len(r.stages)), make([]any, len(r.steps))
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
@@ -61,7 +61,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	r.online = nil
+	r.health = nil
 	stopped := r.phase() >= stopping
 	r.mu.Unlock()
 	if !stopped && len(ps) > 0 {

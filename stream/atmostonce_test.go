@@ -104,7 +104,7 @@ func TestAtMostOnceCommitOutageIsBackpressure(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, w := newLog(1), newWork()
 				put(l, 0, count("a", 500)...)
-				j := join(t, l, commit(input).Serial(w.do), stream.MaxInFlight(50, 1<<20))
+				j := join(t, l, commit(input).Serial(w.do), stream.MaxInFlight(50))
 				var up atomic.Bool
 				j.member.FailCommits(func(map[stream.TopicPartition]int64) error {
 					if up.Load() {

@@ -238,7 +238,7 @@ func TestBeginComesAgainWithAResume(t *testing.T) {
 		j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError()), stream.Observe(stream.Observer{Begin: func(c ctx) (ctx, bool) {
 			m, _ := stream.MetaOf(c)
 			got.say("begin %d", m.Offset)
-			stream.OnRest(c, func(finished bool) { got.say("end %d %t", m.Offset, finished) })
+			stream.OnSettled(c, func(finished bool) { got.say("end %d %t", m.Offset, finished) })
 			return c, false
 		}}))
 		must(t, j.Resume(j.halt()))
@@ -250,10 +250,10 @@ func TestBeginComesAgainWithAResume(t *testing.T) {
 func TestFailuresSayHowLongTheyTook(t *testing.T) {
 	slow := func(ctx, string) error { time.Sleep(3 * time.Second); return errBoom }
 	for name, o := range map[string]stream.Observer{
-		"timed": {Timed: true, Event: func(stream.Event) {}},
+		"timed": {TimeFailures: true, Event: func(stream.Event) {}},
 		"heard": {StepDone: func(_ ctx, c stream.Call, _ error) {
-			if c.Took() != 3*time.Second {
-				panic(c.Took())
+			if c.Duration() != 3*time.Second {
+				panic(c.Duration())
 			}
 		}},
 	} {
@@ -264,7 +264,7 @@ func TestFailuresSayHowLongTheyTook(t *testing.T) {
 				j := start(t, l, commitNow(input.Serial(slow).SkipOnError()), stream.Observe(o))
 				elapse(time.Minute)
 				failed, skipped := heard[stream.AttemptFailed](j), heard[stream.Skipped](j)
-				if len(failed) != 1 || len(skipped) != 1 || failed[0].Took != 3*time.Second || skipped[0].Took != 3*time.Second {
+				if len(failed) != 1 || len(skipped) != 1 || failed[0].Duration != 3*time.Second || skipped[0].Duration != 3*time.Second {
 					t.Errorf("failed %v, skipped %v", failed, skipped)
 				}
 			})

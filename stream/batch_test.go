@@ -119,7 +119,7 @@ func TestBatchFlushesWhenTheBudgetIsFull(t *testing.T) {
 				if name != "below a commit" {
 					s = commitNow(s)
 				}
-				j := start(t, l, s, stream.MaxInFlight(10, 1<<20))
+				j := start(t, l, s, stream.MaxInFlight(10))
 				if n := len(strings.Fields(strings.Join(b.all(), " "))); n < 30 {
 					t.Errorf("%d came through without a batch that could ever be full: %v", n, b.all())
 				}

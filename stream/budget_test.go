@@ -14,7 +14,7 @@ func TestMaxInFlightBoundsWhatIsHeld(t *testing.T) {
 		put(l, 0, count("a", 100)...)
 		put(l, 1, count("b", 100)...)
 		release := w.hold("a0")
-		j := start(t, l, commitNow(input.Concurrent(4, w.do)), stream.MaxInFlight(10, 1<<20))
+		j := start(t, l, commitNow(input.Concurrent(4, w.do)), stream.MaxInFlight(10))
 		s := j.Snapshot().Partitions
 		if s[0].InFlight > 10 || s[0].Next > 10 {
 			t.Errorf("behind a0: %+v", s[0])
@@ -33,7 +33,7 @@ func TestByteBudgetIsSharedFairly(t *testing.T) {
 		for _, v := range []string{"a", "b", "c", "d"} {
 			w.hold(v)
 		}
-		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100, 4000))
+		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100), stream.MaxBytes(4000))
 		for i, p := range hand.parts {
 			if _, bytes := p.Room(); bytes != 1000 {
 				t.Errorf("partition %d has room for %d bytes, its share is 1000", i, bytes)
@@ -61,7 +61,7 @@ func TestEveryPartitionMayHoldOneRecord(t *testing.T) {
 		for _, v := range []string{"a", "b"} {
 			w.hold(v)
 		}
-		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1, 1))
+		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1), stream.MaxBytes(1))
 		hand.feed(0, 1<<30, "a") // far over everything there is
 		for i, p := range hand.parts[1:] {
 			if n, bytes := p.Room(); n != 1 || bytes < 1 {
@@ -81,7 +81,7 @@ func TestRoomComesBackWithAWake(t *testing.T) {
 		hand := newHand(1)
 		w := newWork()
 		release := w.hold("a")
-		j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1, 100))
+		j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1), stream.MaxBytes(100))
 		hand.feed(0, 1, "a")
 		if n, _ := hand.parts[0].Room(); n != 0 {
 			t.Fatalf("room for %d", n)
@@ -110,7 +110,7 @@ func TestRoomGrowsAndWakesWhenPartitionsLeave(t *testing.T) {
 		hand := newHand(2)
 		w := newWork()
 		w.hold("a")
-		j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100, 1000))
+		j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100), stream.MaxBytes(1000))
 		hand.feed(0, 480, "a")
 		if n, _ := hand.parts[0].Room(); n == 0 {
 			t.Fatal("no room")
@@ -214,7 +214,7 @@ func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
 func (h *hand) feed(part int, bytes int64, v string) {
 	p := h.parts[part]
 	from := p.Next()
-	p.Feed([]string{v}, place{p.TP(), from}, from+1, bytes)
+	p.Feed([]string{v}, place{p.TopicPartition(), from}, from+1, bytes)
 }
 
 // place is the lineage of one value.
@@ -254,7 +254,7 @@ func TestFeed(t *testing.T) {
 				return nil
 			})))
 			p := h.parts[0]
-			p.Feed([]string{"a", "b"}, apart{place{p.TP(), 0}, gap}, gap+1, 2)
+			p.Feed([]string{"a", "b"}, apart{place{p.TopicPartition(), 0}, gap}, gap+1, 2)
 			synctest.Wait()
 			if s := j.Snapshot().Partitions[0]; len(offsets) != 2 || offsets[1] != gap || s.Watermark != gap+1 {
 				t.Errorf("offsets %v, watermark %d", offsets, s.Watermark)

@@ -100,12 +100,12 @@ type fickle struct {
 }
 
 func (f *fickle) Commit(c context.Context, offsets map[stream.TopicPartition]stream.Position) error {
-	tp := f.parts[0].TP()
+	tp := f.parts[0].TopicPartition()
 	f.once.Do(func() {
 		f.in.Lose(errBoom, f.parts[0])
 		f.parts, _ = f.in.Assign(c, stream.Assignment{TopicPartition: tp, Next: 7, Committed: 7})
 	})
-	if !stream.Overtaken(c, tp) {
+	if !stream.Superseded(c, tp) {
 		f.stored = append(f.stored, offsets[tp].Offset)
 	}
 	return nil

@@ -346,7 +346,7 @@ func (c *committer) await(w *worker, p *part, offset int64) {
 	}
 	c.wakeUp()
 	if ch := p.ackOf(mark); ch != nil {
-		w.lend(func() {
+		w.wait(func() {
 			select {
 			case <-ch:
 			case <-p.ctx.Done():

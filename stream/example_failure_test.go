@@ -29,7 +29,7 @@ func ExampleStream_RetryOnError() {
 	err := source.Slice("order 1").
 		Serial(bank()).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: func(int) time.Duration { return time.Millisecond }},
-			stream.Watch(func(_ context.Context, f stream.Failure) { fmt.Println("attempt", f.Attempts, "failed:", f.Err) })).
+			stream.OnMatch(func(_ context.Context, f stream.Failure) { fmt.Println("attempt", f.Attempts, "failed:", f.Err) })).
 		Run(context.Background())
 	fmt.Println(err)
 	// Output:
@@ -148,7 +148,7 @@ func ExamplePartialError() {
 	}
 	_ = source.Slice("a", "", "c").Batch(3, 0).
 		Serial(write).
-		SkipOnError(stream.Watch(func(_ context.Context, f stream.Failure) { fmt.Println("skipped", f.Meta, f.Err) })).
+		SkipOnError(stream.OnMatch(func(_ context.Context, f stream.Failure) { fmt.Println("skipped", f.Meta, f.Err) })).
 		Serial(show).
 		Run(context.Background())
 	// Unordered output:

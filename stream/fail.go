@@ -27,15 +27,15 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	if d.wait <= 0 {
 		return st.goesOn(w, r)
 	}
-	st.run.parked.Add(1)
-	defer st.run.parked.Add(-1)
+	st.run.retrying.Add(1)
+	defer st.run.retrying.Add(-1)
 	return st.pause(w, r, d.wait)
 }
 
 // pause lets time pass without holding a worker's slot; false: the element was given up meanwhile, and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 	stop := r.stopped()
-	w.lend(func() {
+	w.wait(func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -194,7 +194,7 @@ func (st *step) failures(r *record, attempt int, took time.Duration, err error, 
 	r.leaves(func(l *record) bool {
 		vs := l.slab.Payload.(values)
 		meta, _ := vs.meta(l.Index)
-		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.Index), Value: v})
+		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Duration: took, Err: err, Record: vs.value(l.Index), Value: v})
 		return true
 	})
 	return fs
@@ -212,17 +212,17 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 
 // deadLetter writes failures to the policy's sink: one write at a time for each partition, without a worker's slot.
 func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
-	w.lend(func() {
+	w.wait(func() {
 		for len(fs) > 0 && err == nil {
 			n := 1
-			for n < len(fs) && fs[n].Meta.TP() == fs[0].Meta.TP() {
+			for n < len(fs) && fs[n].Meta.TopicPartition() == fs[0].Meta.TopicPartition() {
 				n++
 			}
 			out := make([]Out[Failure], n)
 			for i, f := range fs[:n] {
 				out[i] = Out[Failure]{f, f.Meta}
 			}
-			err = st.run.writers.one(r, p, fs[0].Meta.TP(), func() error {
+			err = st.run.writers.one(r, p, fs[0].Meta.TopicPartition(), func() error {
 				return guarded(func() error { return p.sink.Write(context.Context(r), out) })
 			})
 			fs = fs[n:]

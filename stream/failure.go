@@ -14,7 +14,7 @@ type Failure struct {
 	Meta     Meta
 	Step     string
 	Attempts int
-	Took     time.Duration // of the last attempt; 0 where nobody measured it: see Observer.Timed
+	Duration time.Duration // of the last attempt; 0 where nobody measured it: see Observer.TimeFailures
 	Err      error
 	Record   any // as it left the source
 	Value    any // as the failing step received it

@@ -191,7 +191,7 @@ func TestACommitThatKeepsTheRoomIsMadeBeforeItsCount(t *testing.T) {
 		split := func(_ ctx, v string) (iter.Seq[string], error) {
 			return func(yield func(string) bool) { yield(v); time.Sleep(time.Millisecond) }, nil
 		}
-		start(t, l, input.FlatMap(split).CommitBefore(100, 0, stream.ByCountOnly()).Serial(w.do), stream.MaxInFlight(1, 1<<20))
+		start(t, l, input.FlatMap(split).CommitBefore(100, 0, stream.ByCountOnly()).Serial(w.do), stream.MaxInFlight(1))
 		elapse(time.Second)
 		same(t, "below", w.done(), []string{"a0", "a1", "a2"})
 	})

@@ -86,15 +86,15 @@ func TestOthersCommitWhatTheyHaveFinishedWhenAHandlerEndsItsGoroutine(t *testing
 	})
 }
 
-func TestAPanicOfAFuncGivenToOnRestEndsThePipelineInOrder(t *testing.T) {
+func TestAPanicOfAFuncGivenToOnSettledEndsThePipelineInOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newLog(1)
 		put(l, 0, "a0")
 		j := start(t, l, commitNow(input.Serial(func(c ctx, _ string) error {
-			stream.OnRest(c, func(bool) { panic(errBoom) })
+			stream.OnSettled(c, func(bool) { panic(errBoom) })
 			return nil
 		})))
-		if err := j.wait(); !errors.Is(err, errBoom) || !strings.Contains(err.Error(), "OnRest") {
+		if err := j.wait(); !errors.Is(err, errBoom) || !strings.Contains(err.Error(), "OnSettled") {
 			t.Errorf("Run: %v", err)
 		}
 		j.committed(1)

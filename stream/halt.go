@@ -15,7 +15,7 @@ type Halt struct {
 
 func (h Halt) String() string {
 	return fmt.Sprintf("%v is halted since %s: %v; Resume tries the record again, Skip gives it up",
-		h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure)
+		h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.Failure)
 }
 
 // haltEnd is how a halt ends.

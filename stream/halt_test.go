@@ -24,7 +24,7 @@ func TestHaltKeepsOtherPartitionsRunning(t *testing.T) {
 		same(t, "partition 0", w.doneOf("a"), []string{"a0"})
 		same(t, "partition 1", w.doneOf("b"), []string{"b0", "b1", "b2"})
 		j.committed(1, 3)
-		if s := j.Snapshot().Partitions[0]; s.State != "halted" || s.Halt == nil || s.Halt.Meta.Offset != 1 {
+		if s := j.Snapshot().Partitions[0]; s.State != stream.StateHalted || s.Halt == nil || s.Halt.Meta.Offset != 1 {
 			t.Errorf("snapshot: %+v", s)
 		}
 		if err := j.stop(); err != nil {
@@ -109,12 +109,12 @@ func TestHaltEndsWaitingRetriesOfItsPartition(t *testing.T) {
 		put(l, 1, "c0")
 		release := w.hold("b0")
 		j := start(t, l, commitNow(input.GroupByKey().Concurrent(8, w.do).RetryOnError(every(time.Hour, 9)).HaltOnError()))
-		if n := j.Snapshot().Parked; n != 2 {
+		if n := j.Snapshot().Retrying; n != 2 {
 			t.Fatalf("%d retries wait", n)
 		}
 		release()
 		synctest.Wait()
-		if n := j.Snapshot().Parked; n != 1 {
+		if n := j.Snapshot().Retrying; n != 1 {
 			t.Errorf("%d retries wait after the halt: that of the other partition goes on", n)
 		}
 		if err := j.Resume(j.halt()); err != nil {
@@ -132,7 +132,7 @@ func TestHaltedPartitionLeavesTheBudgetOfTheOthersAlone(t *testing.T) {
 		l, w := newLog(2), newWork().poison("a0", errBoom)
 		put(l, 0, count("a", 50)...)
 		put(l, 1, count("b", 500)...)
-		j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError()), stream.MaxInFlight(8, 16))
+		j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError()), stream.MaxInFlight(8), stream.MaxBytes(16))
 		synctest.Wait()
 		if got := l.Committed(1); got != 500 {
 			t.Errorf("the other partition: committed %d", got)

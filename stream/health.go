@@ -115,7 +115,7 @@ func (p *Pipeline) body(ended bool) pipelineBody {
 	}
 	b.Ready = b.Reason == ""
 	for _, s := range p.Snapshot().Partitions {
-		part := partitionBody{Topic: s.Topic, Partition: s.Partition, State: s.State,
+		part := partitionBody{Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
 			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight}
 		if h := s.Halt; h != nil {
 			part.Halt = &haltBody{h.Meta.Offset, h.Since, h.Step, h.Attempts, h.Err.Error()}

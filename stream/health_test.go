@@ -67,12 +67,12 @@ func TestItServesBeforeTheSourceConnects(t *testing.T) {
 		p, err := src.chain().Build()
 		must(t, err)
 		h := supervise(t, stream.Supervise(p).Serve(":0", nil))
-		src.in.Online(errBoom)
+		src.in.SetHealth(errBoom)
 		h.answers(200, 503)
 		if b := h.readyz(); !strings.Contains(b.Pipelines[0].Reason, "not connected: boom") {
 			t.Errorf("readyz: %+v", b)
 		}
-		src.in.Online(nil)
+		src.in.SetHealth(nil)
 		h.answers(200, 200)
 		h.kill(syscall.SIGTERM)
 		must(t, h.wait())

@@ -46,9 +46,9 @@ func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
 // Emit tells the observers something.
 func (in *Intake[T]) Emit(e Event) { in.run.emit(e) }
 
-// Online says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready. A source is online from its first
+// SetHealth says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready. A source is online from its first
 // Assign on, until it says otherwise.
-func (in *Intake[T]) Online(err error) { in.run.setOnline(err) }
+func (in *Intake[T]) SetHealth(err error) { in.run.setHealth(err) }
 
 func cores[T any](ps []*Partition[T]) []*part {
 	out := make([]*part, len(ps))
@@ -65,7 +65,7 @@ type Partition[T any] struct {
 }
 
 // TP names the partition.
-func (p *Partition[T]) TP() TopicPartition { return p.p.tp }
+func (p *Partition[T]) TopicPartition() TopicPartition { return p.p.tp }
 
 // TopicID is the Assignment's.
 func (p *Partition[T]) TopicID() TopicID { return p.p.topic }

@@ -17,7 +17,7 @@ func (r *run) listen() {
 		if o.Event != nil {
 			r.events = append(r.events, o.Event)
 		}
-		r.timed = r.timed || o.Timed
+		r.timed = r.timed || o.TimeFailures
 		if o.Begin == nil && o.StepStart == nil && o.StepDone == nil {
 			continue
 		}

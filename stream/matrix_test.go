@@ -130,7 +130,7 @@ func matrix(t *testing.T, o order, p pace, f fate, c guarantee) {
 	if !c.above {
 		above, below = below, above
 	}
-	j := start(t, l, below(f.word(p.word(o.word(above(input)), h.do))), stream.MaxInFlight(32, 1<<20))
+	j := start(t, l, below(f.word(p.word(o.word(above(input)), h.do))), stream.MaxInFlight(32))
 	for f.halts && j.running() {
 		for _, h := range j.Halts() {
 			if err := j.Skip(h); err != nil && !errors.Is(err, stream.ErrStale) {

@@ -26,10 +26,12 @@ type Meta struct {
 }
 
 // TP names the partition.
-func (m Meta) TP() TopicPartition { return TopicPartition{m.Topic, m.Partition} }
+func (m Meta) TopicPartition() TopicPartition { return TopicPartition{m.Topic, m.Partition} }
 
 // String is the record's place as logs and errors write it: orders[3]@41207.
-func (m Meta) String() string { return m.TP().String() + "@" + strconv.FormatInt(m.Offset, 10) }
+func (m Meta) String() string {
+	return m.TopicPartition().String() + "@" + strconv.FormatInt(m.Offset, 10)
+}
 
 // Header is a record header.
 type Header struct {

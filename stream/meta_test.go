@@ -30,7 +30,7 @@ func TestMetaOfInEveryPosition(t *testing.T) {
 			Batch(3, 0).
 			Map(func(c ctx, b []string) (string, error) { see("batch", c); return b[0], nil }).
 			Serial(func(c ctx, _ string) error { see("behind the batch", c); return errBoom }).
-			SkipOnError(stream.Watch(func(c ctx, _ stream.Failure) { see("Watch", c) })).
+			SkipOnError(stream.OnMatch(func(c ctx, _ stream.Failure) { see("OnMatch", c) })).
 			To(seeing(func(c ctx) { see("sink", c) }))))
 		put(l, 0, "b")
 		synctest.Wait()
@@ -40,7 +40,7 @@ func TestMetaOfInEveryPosition(t *testing.T) {
 				t.Errorf("%s: %s", where, seen[where])
 			}
 		}
-		for _, where := range []string{"batch", "behind the batch", "Watch"} {
+		for _, where := range []string{"batch", "behind the batch", "OnMatch"} {
 			if seen[where] != "t[0]@1 b true" && seen[where] != "t[0]@0 a true" {
 				t.Errorf("%s: %s", where, seen[where])
 			}

@@ -11,15 +11,15 @@ type Observer struct {
 	// Attach is called by Build. The Observer that it returns is the pipeline's instead of this one; an error is a reason not to build.
 	Attach func(p *Pipeline) (Observer, error)
 	// Begin is called before a source record's first step, and again when the record is worked on again after a halt. Contexts of the record's handlers
-	// have the values of the context that it returns, which must be ctx or made of it, until the record is at rest. false: this observer's StepStart and
-	// StepDone hear nothing of the record, but where it is in a batch; an observer that looks at few records costs little for the others. OnRest tells
-	// when the record is through.
+	// have the values of the context that it returns, which must be ctx or made of it, until the record is settled. false: this observer's StepStart and
+	// StepDone hear nothing of the record, but where it is in a batch; an observer that looks at few records costs little for the others. OnSettled tells
+	// when the record is settled.
 	Begin     func(ctx context.Context) (c context.Context, hear bool)
 	StepStart func(ctx context.Context, c Call) context.Context // before each attempt; the handler gets the context that it returns
 	StepDone  func(ctx context.Context, c Call, err error)      // after each attempt
 	Event     func(e Event)
-	// Timed has every Failure say how long its attempt took, also where no StepStart or StepDone hears of it. Costs a reading of the clock per attempt.
-	Timed bool
+	// TimeFailures has every Failure say how long its attempt took, also where no StepStart or StepDone hears of it. Costs a reading of the clock per attempt.
+	TimeFailures bool
 }
 
 // Event is one of the types below.
@@ -53,8 +53,8 @@ type (
 	Rebalanced struct{ Text string }
 	// Committed: the offsets to go on from were stored.
 	Committed struct {
-		Offsets map[TopicPartition]int64
-		Took    time.Duration
+		Offsets  map[TopicPartition]int64
+		Duration time.Duration
 	}
 	// CommitFailed: a commit was refused, in whole or for one partition; it is tried again unless the pipeline ends.
 	CommitFailed struct {

@@ -157,8 +157,8 @@ func TestASourcesEventsReachObservers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := newHand(1)
 		j := h.start(t, h.chain())
-		h.in.Emit(stream.SourceEvent{Name: "leader moved", TopicPartition: h.parts[0].TP()})
-		h.in.Emit(stream.OffsetReset{TopicPartition: h.parts[0].TP(), From: 9, To: 3, Policy: "earliest"})
+		h.in.Emit(stream.SourceEvent{Name: "leader moved", TopicPartition: h.parts[0].TopicPartition()})
+		h.in.Emit(stream.OffsetReset{TopicPartition: h.parts[0].TopicPartition(), From: 9, To: 3, Policy: "earliest"})
 		if es := heard[stream.SourceEvent](j); len(es) != 1 || es[0].Name != "leader moved" {
 			t.Errorf("events: %v", es)
 		}
@@ -173,11 +173,11 @@ func TestASourceThatIsOfflineIsNotReady(t *testing.T) {
 		h := newHand(1)
 		j := h.start(t, h.chain())
 		must(t, j.Ready())
-		h.in.Online(errBoom)
+		h.in.SetHealth(errBoom)
 		if err := j.Ready(); !errors.Is(err, errBoom) {
 			t.Errorf("Ready: %v", err)
 		}
-		h.in.Online(nil)
+		h.in.SetHealth(nil)
 		must(t, j.Ready())
 		must(t, j.stop())
 	})

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -88,9 +89,9 @@ func Use(middleware ...Middleware) StepOption {
 	return stepOption(func(o *stepOptions) { o.use = append(o.use, middleware...) })
 }
 
-// Refuse has Build refuse the step: it is how an operator of your own says that it was given wrong arguments, what is wrong and what to do.
-func Refuse(what, do string) StepOption {
-	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Do: do}) })
+// Invalid has Build refuse the step: it is how an operator of your own says that it was given wrong arguments, what is wrong and what to do.
+func Invalid(what, do string) StepOption {
+	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Fix: do}) })
 }
 
 // MaxPartitions lets a degree word work on at most n partitions at a time, in turn: a partition keeps its turn until it has nothing ready, or for
@@ -115,9 +116,9 @@ type Call interface {
 	Step() string
 	Meta() Meta // for a batch, its first element's; MetasOf(ctx) has all
 	Attempt() int
-	Records() int        // how many source records the element stands for: 1, or what is in the batch
-	Batch() bool         // whether it is a batch, or what a sink writes at once
-	Took() time.Duration // how long the attempt took, in an Observer's StepDone; 0 before
+	Records() int            // how many source records the element stands for: 1, or what is in the batch
+	Batch() bool             // whether it is a batch, or what a sink writes at once
+	Duration() time.Duration // how long the attempt took, in an Observer's StepDone; 0 before
 }
 
 type options struct {
@@ -126,7 +127,7 @@ type options struct {
 	records     int
 	bytes       int64
 	drain       time.Duration
-	park        int
+	maxWaiting  int
 	replacement any
 	faults      []error
 }
@@ -151,14 +152,25 @@ func Observe(o ...Observer) Option {
 	return pipelineOption(func(op *options) { op.observers = append(op.observers, o...) })
 }
 
-// MaxInFlight bounds what is between the watermark and the fetch position: records per partition, and payload bytes for the whole pipeline, shared
-// evenly by its partitions. Every partition may always hold one record. Default 4,096 and 64 MiB. Small values stall a partition behind one slow
-// record sooner; large ones are read again after a crash, and cost memory.
-func MaxInFlight(records int, bytes int64) Option {
+// MaxInFlight bounds the records in flight of each partition: those between the watermark and the
+// fetch position. Default 4,096. A small value stalls a partition behind one slow record sooner. A
+// large one means more records to reprocess after a crash, and more memory: see MaxBytes too.
+func MaxInFlight(n int) Option {
 	return pipelineOption(func(o *options) {
-		o.records, o.bytes = records, bytes
-		if records < 1 || bytes < 1 {
-			o.faults = append(o.faults, &BuildError{What: "MaxInFlight needs at least 1 record and 1 byte", Do: "leave the option out for 4,096 records and 64 MiB"})
+		o.records = n
+		if n < 1 {
+			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxInFlight(%d)", n), Fix: "n is at least 1; the default is 4,096 records of each partition"})
+		}
+	})
+}
+
+// MaxBytes bounds the payload of the records in flight, in bytes, for the whole pipeline. Its
+// partitions share it evenly, and each may always hold one record. Default 64 MiB.
+func MaxBytes(n int64) Option {
+	return pipelineOption(func(o *options) {
+		o.bytes = n
+		if n < 1 {
+			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxBytes(%d)", n), Fix: "n is at least 1; the default is 64 MiB in all"})
 		}
 	})
 }
@@ -169,18 +181,19 @@ func DrainTimeout(d time.Duration) Option {
 	return pipelineOption(func(o *options) {
 		o.drain = d
 		if d < 0 {
-			o.faults = append(o.faults, &BuildError{What: "DrainTimeout is negative", Do: "0 gives nothing time to finish; the default is 25 s"})
+			o.faults = append(o.faults, &BuildError{What: "DrainTimeout is negative", Fix: "0 gives nothing time to finish; the default is 25 s"})
 		}
 	})
 }
 
-// ParkLimit is how many waits (retries, dead-letter writes, throttles, acknowledgements) may lend their worker's slot at a time; beyond it a wait holds its
-// worker, so that an outage becomes backpressure. Each costs a goroutine. Default 1,024; 0 lends none.
-func ParkLimit(n int) Option {
+// MaxWaiting bounds how many waits hold no worker: retries, dead-letter writes, throttles and
+// acknowledgements. Each costs a goroutine. Beyond it a wait holds its worker, so that an outage
+// becomes backpressure. Default 1,024; with 0 every wait holds its worker.
+func MaxWaiting(n int) Option {
 	return pipelineOption(func(o *options) {
-		o.park = n
+		o.maxWaiting = n
 		if n < 0 {
-			o.faults = append(o.faults, &BuildError{What: "ParkLimit is negative", Do: "0 lends no slot; the default is 1,024"})
+			o.faults = append(o.faults, &BuildError{What: "MaxWaiting is negative", Fix: "with 0 every wait holds its worker; the default is 1,024"})
 		}
 	})
 }

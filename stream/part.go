@@ -20,7 +20,7 @@ type part struct {
 	ctx     context.Context // its records' context
 	cancel  context.CancelCauseFunc
 	wake    func()
-	again   func(next int64)
+	restart func(next int64)
 	led     ledger.Ledger
 	gate    gate
 	stands  atomic.Uint32 // a status
@@ -51,7 +51,7 @@ type part struct {
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf
-	onRest    map[*ledger.Ticket][]func(bool) // OnRest
+	onSettled map[*ledger.Ticket][]func(bool) // OnSettled
 }
 
 type resumption uint8

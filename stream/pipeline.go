@@ -25,12 +25,12 @@ type Pipeline struct {
 // *BuildError that says what is wrong, where, and what to do.
 func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
-		return nil, &BuildError{What: "the Stream is a zero value", Do: "begin the chain with a source"}
+		return nil, &BuildError{What: "the Stream is a zero value", Fix: "begin the chain with a source"}
 	}
-	o := options{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, park: 1024}
+	o := options{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}
 	for _, opt := range opts {
 		if opt == nil {
-			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Do: "leave it out"})
+			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Fix: "leave it out"})
 			continue
 		}
 		opt.option(&o)
@@ -64,7 +64,7 @@ func (p *Pipeline) attach() (err error) {
 		}
 		var mine Observer
 		if bad := guarded(func() (e error) { mine, e = o.Attach(p); return e }); bad != nil {
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer does not observe it: %v", bad), Do: "mend that, or leave the observer out"})
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer does not observe it: %v", bad), Fix: "mend that, or leave the observer out"})
 		}
 		p.opts.observers[i] = mine
 	}
@@ -117,7 +117,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	}
 	var r *run
 	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts, newCommits); return nil }); err != nil { // only middleware is the user's there
-		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Do: "return the handler around next"}
+		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Fix: "return the handler around next"}
 	}
 	p.run = r
 	return r, nil

@@ -83,7 +83,7 @@ func (c counter) Run(ctx context.Context, in *stream.Intake[string]) error {
 	if err != nil {
 		return err
 	}
-	ps[0].Feed([]string{fmt.Sprint(c.n)}, place{ps[0].TP(), 0}, 1, 0)
+	ps[0].Feed([]string{fmt.Sprint(c.n)}, place{ps[0].TopicPartition(), 0}, 1, 0)
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (b broken) Run(c context.Context, in *stream.Intake[string]) error {
 	if err != nil {
 		return err
 	}
-	ps[0].Feed([]string{"a"}, place{ps[0].TP(), 0}, 1, 0)
+	ps[0].Feed([]string{"a"}, place{ps[0].TopicPartition(), 0}, 1, 0)
 	synctest.Wait()
 	return b.fail()
 }

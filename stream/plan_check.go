@@ -13,7 +13,7 @@ import (
 type BuildError struct {
 	Step string // where: the step's name, or the word; empty: the whole pipeline
 	What string
-	Do   string
+	Fix  string
 }
 
 func (e *BuildError) Error() string {
@@ -22,8 +22,8 @@ func (e *BuildError) Error() string {
 		fmt.Fprintf(&b, "%s: ", e.Step)
 	}
 	b.WriteString(e.What)
-	if e.Do != "" {
-		fmt.Fprintf(&b, ": %s", e.Do)
+	if e.Fix != "" {
+		fmt.Fprintf(&b, ": %s", e.Fix)
 	}
 	return b.String()
 }
@@ -93,7 +93,7 @@ func (c *checker) node(n *node) {
 		c.say(l, "an option is nil", "leave it out")
 	}
 	for _, f := range o.refused {
-		c.say(l, f.What, f.Do)
+		c.say(l, f.What, f.Fix)
 	}
 	if o.hasTimeout && o.timeout <= 0 {
 		c.say(l, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")

@@ -56,7 +56,7 @@ func (p RetryPolicy) wait(attempt int) time.Duration {
 	return rand.N(min(100*time.Millisecond<<min(attempt-1, 20), 10*time.Second) + 1)
 }
 
-// PolicyOption narrows a policy or watches it: When, Watch.
+// PolicyOption narrows a policy or watches it: When, OnMatch.
 type PolicyOption interface{ policy(*policy) }
 
 type policyOption func(*policy)
@@ -73,11 +73,11 @@ func When(match func(error) bool) PolicyOption {
 	})
 }
 
-// Watch calls f for each failure that the policy takes, before it acts; for a batch, once per element. f runs in the worker: keep it short.
-func Watch(f func(context.Context, Failure)) PolicyOption {
+// OnMatch calls f for each failure that the policy takes, before it acts; for a batch, once per element. f runs in the worker: keep it short.
+func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
-			p.faults = append(p.faults, "Watch was given a nil func")
+			p.faults = append(p.faults, "OnMatch was given a nil func")
 			return
 		}
 		p.watch = append(p.watch, f)
@@ -85,7 +85,7 @@ func Watch(f func(context.Context, Failure)) PolicyOption {
 }
 
 // RetryOnError runs a failed step again, that step alone, on its own input. The element keeps its lane meanwhile, so order holds; the wait holds
-// no worker (see ParkLimit). Errors marked Permanent are not tried again. When the attempts are used up, or the error does not match When, the next
+// no worker (see MaxWaiting). Errors marked Permanent are not tried again. When the attempts are used up, or the error does not match When, the next
 // policy below decides. A drain gives waiting retries up: the record stays uncommitted.
 func (s Stream[T]) RetryOnError(p RetryPolicy, opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: retryPolicy, word: "RetryOnError", retry: p}, opts)

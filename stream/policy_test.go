@@ -92,7 +92,7 @@ func TestPanicIsAFailureWithItsStack(t *testing.T) {
 		l := newLog(1)
 		put(l, 0, "a", "b")
 		var seen []stream.Failure
-		j := start(t, l, commitNow(input.Serial(explode).SkipOnError(stream.Watch(func(_ ctx, f stream.Failure) { seen = append(seen, f) }))))
+		j := start(t, l, commitNow(input.Serial(explode).SkipOnError(stream.OnMatch(func(_ ctx, f stream.Failure) { seen = append(seen, f) }))))
 		j.committed(2)
 		var p *stream.PanicError
 		if len(seen) != 1 || !errors.As(seen[0].Err, &p) || !errors.Is(seen[0].Err, errBoom) || !strings.Contains(string(p.Stack), "explode") {
@@ -143,7 +143,7 @@ func TestPoliciesEscalateDownward(t *testing.T) {
 		put(l, 0, "a")
 		var order []string
 		note := func(s string) stream.PolicyOption {
-			return stream.Watch(func(_ ctx, f stream.Failure) { order = append(order, s+" "+f.Err.Error()) })
+			return stream.OnMatch(func(_ ctx, f stream.Failure) { order = append(order, s+" "+f.Err.Error()) })
 		}
 		dead := &sink[stream.Failure]{err: errOther}
 		j := start(t, l, commitNow(input.Serial(w.do).
@@ -208,7 +208,7 @@ func TestWatchSeesEveryElementOfAFailedBatch(t *testing.T) {
 		put(l, 0, "a", "b", "c")
 		var offsets []int64
 		start(t, l, commitNow(input.Batch(3, 0).Serial(func(ctx, []string) error { return errBoom }).
-			SkipOnError(stream.Watch(func(_ ctx, f stream.Failure) { offsets = append(offsets, f.Meta.Offset) }))))
+			SkipOnError(stream.OnMatch(func(_ ctx, f stream.Failure) { offsets = append(offsets, f.Meta.Offset) }))))
 		if !slices.Equal(offsets, []int64{0, 1, 2}) {
 			t.Errorf("watched: %v", offsets)
 		}

@@ -246,7 +246,7 @@ func addWord[T any](s stream.Stream[T], w word, h hands, items func(T) []item) s
 }
 
 func addPolicy[T any](s stream.Stream[T], w word, h hands) stream.Stream[T] {
-	opts := []stream.PolicyOption{stream.Watch(func(ctx context.Context, f stream.Failure) { h.gaveUp(ctx, w.at, f) })}
+	opts := []stream.PolicyOption{stream.OnMatch(func(ctx context.Context, f stream.Failure) { h.gaveUp(ctx, w.at, f) })}
 	if w.when {
 		opts = append(opts, stream.When(oddOffset))
 	}

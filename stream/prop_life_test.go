@@ -35,7 +35,7 @@ func (w *world) live() *life {
 		at: map[[2]int]int{}, writing: map[spot]int{}, commits: w.sc.commits}
 	l.m.FailCommits(l.committing)
 	p, err := propChain(w.sc.words, l).Build(l.m.Source(), stream.Observe(stream.Observer{Event: l.event}),
-		stream.MaxInFlight(w.sc.inFlight, 1<<20), stream.ParkLimit(w.sc.park), stream.DrainTimeout(w.sc.drain))
+		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain))
 	if err != nil {
 		w.violate("Build refused: %v", err)
 		return nil

@@ -15,7 +15,7 @@ type scenario struct {
 	trouble  map[spot]*trouble
 	commits  []commitTrouble // of each life
 	inFlight int
-	park     int
+	waiting  int
 	drain    time.Duration
 	first    []batchOfRecords
 	ops      []op
@@ -87,7 +87,7 @@ func rarely(t *rapid.T, n int, name string) bool { return rapid.IntRange(0, n-1)
 
 func drawScenario(t *rapid.T) *scenario {
 	sc := &scenario{parts: oneOf(t, "parts", 1, 2, 3), unique: rapid.Bool().Draw(t, "unique"), trouble: map[spot]*trouble{},
-		inFlight: oneOf(t, "inFlight", 4096, 1, 2, 4, 9), park: oneOf(t, "park", 1024, 0, 1, 3), drain: longDrain, skip: rarely(t, 3, "skip")}
+		inFlight: oneOf(t, "inFlight", 4096, 1, 2, 4, 9), waiting: oneOf(t, "waiting", 1024, 0, 1, 3), drain: longDrain, skip: rarely(t, 3, "skip")}
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}

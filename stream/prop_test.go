@@ -58,11 +58,11 @@ func cases(t *testing.T, n int) int {
 }
 
 // census counts what the cases had.
-type census struct{ all, revoke, lose, crash, halt, park, timeout atomic.Int64 }
+type census struct{ all, revoke, lose, crash, halt, waiting, timeout atomic.Int64 }
 
 func (c *census) add(s sightings) {
 	c.all.Add(1)
-	for n, had := range map[*atomic.Int64]bool{&c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.timeout: s.timeout} {
+	for n, had := range map[*atomic.Int64]bool{&c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.waiting: s.waiting, &c.timeout: s.timeout} {
 		if had {
 			n.Add(1)
 		}
@@ -74,13 +74,13 @@ func (c *census) share(n *atomic.Int64) float64 {
 }
 
 func (c *census) String() string {
-	return fmt.Sprintf("of %d cases %.0f %% had a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a parked retry, %.0f %% a drain out of time",
-		c.all.Load(), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.timeout))
+	return fmt.Sprintf("of %d cases %.0f %% had a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a waiting retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.waiting), c.share(&c.timeout))
 }
 
 // check: a net that never sees a crash proves nothing about crashes.
 func (c *census) check(t *testing.T) {
-	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "parked retry": &c.park} {
+	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "waiting retry": &c.waiting} {
 		if c.share(n) < 10 {
 			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
 		}
@@ -89,7 +89,7 @@ func (c *census) check(t *testing.T) {
 
 func (sc *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, park %d, drain %v, skip %v\n", sc.parts, sc.unique, sc.inFlight, sc.park, sc.drain, sc.skip)
+	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, waiting %d, drain %v, skip %v\n", sc.parts, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip)
 	fmt.Fprintf(&b, "chain   %v\nrecords %+v\ncommits %+v\n", sc.words, sc.first, sc.commits)
 	for s, t := range sc.trouble {
 		fmt.Fprintf(&b, "trouble %+v %v\n", s, t)
@@ -282,7 +282,7 @@ func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
 		n /= 10
 	}
 	for range n {
-		sc := &scenario{parts: 2, inFlight: 1, park: 3, drain: longDrain, trouble: map[spot]*trouble{}}
+		sc := &scenario{parts: 2, inFlight: 1, waiting: 3, drain: longDrain, trouble: map[spot]*trouble{}}
 		sc.words = []word{{kind: commitEveryWord, n: 3, above: true}, {kind: byPartitionWord}, {kind: batchWord, n: 3}, {kind: concurrentWord, n: 1, taps: true},
 			{kind: flattenWord}}
 		for i := range sc.words {

@@ -220,7 +220,7 @@ type teller struct {
 
 func (w *till) hire(t *testing.T) *teller {
 	m := w.log.Member()
-	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight, 1<<20), stream.Observe(stream.Observer{Event: w.hear}))
+	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight), stream.Observe(stream.Observer{Event: w.hear}))
 	if err != nil {
 		t.Fatal(err)
 	}

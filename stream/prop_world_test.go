@@ -47,7 +47,7 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ revoke, lose, crash, halt, park, timeout bool }
+type sightings struct{ revoke, lose, crash, halt, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}}
@@ -154,7 +154,7 @@ func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
 		w.violate("%v took %v, which the runtime had cancelled", policy, f.Meta)
 	}
 	if policy.kind == retryWord {
-		w.seen.park = w.seen.park || policy.wait > 0
+		w.seen.waiting = w.seen.waiting || policy.wait > 0
 		if stream.IsPermanent(f.Err) || f.Attempts >= policy.n {
 			w.violate("%v took %v at attempt %d: %v", policy, f.Meta, f.Attempts, f.Err)
 		}

@@ -151,7 +151,7 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 		if p.ctx.Err() != nil {
 			continue
 		}
-		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: next}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}
+		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: next}, Step: t.st.name, Attempts: attempt, Duration: took, Err: err}
 		t.run.emit(AttemptFailed{f})
 		if pol != nil {
 			t.st.watch(p.ctx, pol, f)

@@ -105,7 +105,7 @@ func TestRestore(t *testing.T) {
 					if name == "away" {
 						j.unready(errAway.Error())
 					}
-					if s := j.Snapshot().Partitions; s[0].State != "open" || s[1].State != "waiting" {
+					if s := j.Snapshot().Partitions; s[0].State != stream.StateOpen || s[1].State != stream.StateWaiting {
 						t.Errorf("states: %s and %s", s[0].State, s[1].State)
 					}
 					o.over()
@@ -124,7 +124,7 @@ func TestRestore(t *testing.T) {
 			l, o := newLog(2), newOutage(away)
 			watched := 0
 			j := start(t, l, input.CommitWith(o, 1, 0).
-				RetryOnError(every(time.Hour, 3), stream.Watch(func(ctx, stream.Failure) { watched++ })))
+				RetryOnError(every(time.Hour, 3), stream.OnMatch(func(ctx, stream.Failure) { watched++ })))
 			fs := heard[stream.AttemptFailed](j)
 			if len(fs) != 2 || fs[0].Step != "commitwith" || !errors.Is(fs[0].Err, errAway) || fs[0].Meta.Partition == fs[1].Meta.Partition {
 				t.Errorf("failed attempts: %v", fs)

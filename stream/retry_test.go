@@ -39,8 +39,8 @@ func TestWaitingRetryHoldsNoWorker(t *testing.T) {
 		put(l, 0, "a", "b", "c", "d", "e")
 		j := start(t, l, commitNow(input.GroupByKey().Concurrent(1, w.do).RetryOnError(every(time.Hour, 3))))
 		same(t, "while three wait", w.done(), []string{"d", "e"})
-		if s := j.Snapshot(); s.Parked != 3 || s.Lent != 3 {
-			t.Errorf("parked %d, lent %d, want 3", s.Parked, s.Lent)
+		if s := j.Snapshot(); s.Retrying != 3 || s.Waiting != 3 {
+			t.Errorf("%d retry, %d wait, want 3", s.Retrying, s.Waiting)
 		}
 		elapse(2 * time.Hour)
 		j.committed(5)
@@ -62,7 +62,7 @@ func TestWaitingRetryInsideAFlatMapHoldsNoWorker(t *testing.T) {
 	})
 }
 
-func TestParkLimitTurnsAnOutageIntoBackpressure(t *testing.T) {
+func TestMaxWaitingTurnsAnOutageIntoBackpressure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork()
 		vs := []string{}
@@ -71,10 +71,10 @@ func TestParkLimitTurnsAnOutageIntoBackpressure(t *testing.T) {
 			vs = append(vs, string(k))
 		}
 		put(l, 0, vs...)
-		j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).RetryOnError(every(time.Hour, 3))), stream.ParkLimit(3))
-		// Three waits lend their slots, two more hold theirs: then nothing is left to begin the sixth.
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).RetryOnError(every(time.Hour, 3))), stream.MaxWaiting(3))
+		// Three waits hold no worker, two more hold theirs: then nothing is left to begin the sixth.
 		if n := len(w.tried()); n != 5 {
-			t.Errorf("%d begun, want 3 parked and 2 that hold their slots", n)
+			t.Errorf("%d begun, want 3 that wait without a worker and 2 that hold theirs", n)
 		}
 		elapse(10 * time.Hour)
 		sameSet(t, "done", w.done(), vs)
@@ -87,7 +87,7 @@ func TestPermanentEndsRetrying(t *testing.T) {
 		l, w := newLog(1), newWork().poison("a", stream.Permanent(errBoom))
 		put(l, 0, "a", "b")
 		var seen []stream.Failure
-		j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(every(time.Second, 5)).SkipOnError(stream.Watch(func(_ ctx, f stream.Failure) { seen = append(seen, f) }))))
+		j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(every(time.Second, 5)).SkipOnError(stream.OnMatch(func(_ ctx, f stream.Failure) { seen = append(seen, f) }))))
 		same(t, "tried", w.tried(), []string{"a", "b"})
 		j.committed(2)
 		if len(seen) != 1 || seen[0].Attempts != 1 || seen[0].Err.Error() != "boom" || !stream.IsPermanent(seen[0].Err) {

@@ -31,7 +31,7 @@ type run struct {
 	forgets   bool    // finished records are done with; in a tail, and held back for a transaction, they outlive their tickets
 	finish    finish
 	commits   commits
-	park      lane.Limit
+	waiting   lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	writers   *writers
 	wg        conc.WaitGroup
@@ -41,7 +41,7 @@ type run struct {
 	attempts  uint16       // the bits of those that hear of attempts
 	always    uint16       // and of those of them that have no Begin
 	timed     bool         // failures say how long their attempt took
-	parked    atomic.Int64 // waiting retries
+	retrying  atomic.Int64 // waiting retries
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 
@@ -67,7 +67,7 @@ type run struct {
 	failure  error
 	left     []string // what was left unfinished, for the error
 	leftN    int
-	online   error
+	health   error
 	deadline time.Time     // of the drain
 	dry      chan struct{} // closed when everything that keeps elements was emptied
 	dried    bool
@@ -99,8 +99,8 @@ var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
-	r.park.Max = int32(opts.park)
+		writers: newWriters(p), health: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
+	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
@@ -142,7 +142,7 @@ func (r *run) makeStages() {
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
-		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Park: &r.park, One: sg.one}
+		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Waiting: &r.waiting, One: sg.one}
 		if d := sp.degree; d != nil {
 			cfg.MaxPartitions = d.maxPartitions
 		}
@@ -229,9 +229,9 @@ func (r *run) fail(err error) {
 	stop(err)
 }
 
-func (r *run) setOnline(err error) {
+func (r *run) setHealth(err error) {
 	r.mu.Lock()
-	r.online = err
+	r.health = err
 	r.mu.Unlock()
 }
 

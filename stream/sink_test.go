@@ -29,7 +29,7 @@ func (s *sink[T]) Write(c ctx, es []stream.Out[T]) error {
 	if s.busy == nil {
 		s.busy = map[stream.TopicPartition]int{}
 	}
-	tp, all := es[0].Meta.TP(), 0
+	tp, all := es[0].Meta.TopicPartition(), 0
 	s.busy[tp]++
 	s.most = max(s.most, s.busy[tp])
 	for _, n := range s.busy {

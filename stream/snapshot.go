@@ -11,8 +11,8 @@ import (
 // Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not touch the way of the records.
 type Snapshot struct {
 	Running    bool
-	Parked     int // waiting retries
-	Lent       int // slots lent by whatever waits
+	Retrying   int // elements that wait for their next attempt
+	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
 	Partitions []PartitionState
 }
 
@@ -20,7 +20,7 @@ type Snapshot struct {
 type PartitionState struct {
 	TopicPartition
 	Epoch     int32
-	State     string    // open, waiting (for its Transactor to say where it goes on), halted, resuming, draining
+	State     State
 	Watermark int64     // the offset that could be committed now
 	Committed int64     // -1: none
 	Next      int64     // fetch position
@@ -33,6 +33,19 @@ type PartitionState struct {
 	Totals    Totals
 	Halt      *Halt
 }
+
+// State is what an assigned partition is doing.
+type State string
+
+const (
+	StateOpen     State = "open"     // records are read and processed
+	StateWaiting  State = "waiting"  // nothing is read until its Transactor has said where it starts
+	StateHalted   State = "halted"   // nothing new is started until it is resumed or skipped
+	StateResuming State = "resuming" // the halt is over once what was started before it has finished
+	StateDraining State = "draining" // started records finish, new ones are not started
+)
+
+func (s State) String() string { return string(s) }
 
 // Totals is what an assignment has come to so far.
 type Totals struct {
@@ -48,7 +61,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken()}
+	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken()}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}
@@ -60,17 +73,17 @@ func (p *Pipeline) Snapshot() Snapshot {
 
 func (p *part) snapshot(commit *commitPlan) PartitionState {
 	held, pinned := p.led.Held()
-	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: "open", Watermark: p.led.Watermark(),
+	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: StateOpen, Watermark: p.led.Watermark(),
 		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
 	switch st := p.status(); {
 	case st.life() != open:
-		s.State = "draining"
+		s.State = StateDraining
 	case st.halted() == resuming:
-		s.State = "resuming"
+		s.State = StateResuming
 	case st&unplaced != 0:
-		s.State = "waiting"
+		s.State = StateWaiting
 	case st.halted() != notHalted || st&sourceHalted != 0:
-		s.State = "halted"
+		s.State = StateHalted
 	}
 	if metas, _ := p.unfinished(1); len(metas) > 0 {
 		s.Oldest = metas[0]
@@ -144,10 +157,10 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
-	q := r.parts[h.Meta.TP()]
+	q := r.parts[h.Meta.TopicPartition()]
 	r.mu.Unlock()
 	if q == nil {
-		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TP(), ErrStale)
+		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TopicPartition(), ErrStale)
 	}
 	return q.release(h, how)
 }
@@ -163,7 +176,7 @@ func (p *Pipeline) Ready() error {
 		return errors.New("the pipeline is draining")
 	}
 	r.mu.Lock()
-	err := r.online
+	err := r.health
 	r.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("not connected: %w", err)

@@ -14,7 +14,7 @@ import "context"
 //   - Commit stores, per partition, the position to go on from. One call at a time. A nil error means that all are stored. A *CommitError
 //     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
 //     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
-//     Overtaken tells a request for an assignment that has ended from one for the next. A position of a topic id that is gone is never stored: the
+//     Superseded tells a request for an assignment that has ended from one for the next. A position of a topic id that is gone is never stored: the
 //     assignment is to be lost with a *TopicGoneError.
 //   - Info is asked before anything connects.
 type Source[T any] interface {
@@ -48,9 +48,9 @@ type Assignment struct {
 	Committed int64   // offset stored for the group under that id, -1 if none is
 	Wake      func()  // called when a partition that had no room has some again, or was resumed; must not block; may be nil
 
-	// Again is called, in a goroutine of its own, when the pipeline has let the partition go by itself, because a transaction's offsets were not those that
+	// Restart is called, in a goroutine of its own, when the pipeline has let the partition go by itself, because a transaction's offsets were not those that
 	// its Transactor had stored: unless the source has let it go too meanwhile, it is to Lose it and Assign it again, at next. nil: that ends the pipeline.
-	Again func(next int64)
+	Restart func(next int64)
 }
 
 // CommitError names the partitions whose offset could not be stored.

@@ -37,10 +37,14 @@ func stateAt[S any](p *part, key any, fresh *S) *S {
 	return fresh
 }
 
-// OnRest calls f when the record of the element that ctx was handed with has come to rest: finished (true), which is when it counts for the
-// watermark, or given back unfinished (false), which is when it will be worked on again, here or by another member. For a batch, f is called for each record.
-// It must be called before the handler returns; f must be short. Below CommitBefore it is the work there that has finished. false: ctx is not a handler's.
-func OnRest(ctx context.Context, f func(finished bool)) bool {
+// OnSettled calls f once the record of the current element is settled. finished is true if the record
+// has finished and counts for the watermark. It is false if the record was given back unfinished:
+// this member or another one will process it again. For a batch, f is called for each record. Below
+// CommitBefore, finished means that the work there has finished.
+//
+// Call it with the handler's context, before the handler returns. f runs in the worker: keep it short.
+// It returns false if ctx is not a handler's.
+func OnSettled(ctx context.Context, f func(finished bool)) bool {
 	r, ok := ctx.Value(lineageKey{}).(*record)
 	if !ok {
 		return false
@@ -48,10 +52,10 @@ func OnRest(ctx context.Context, f func(finished bool)) bool {
 	r.leaves(func(l *record) bool {
 		p, t := l.part, &l.slab.Tickets[l.Index]
 		p.mu.Lock()
-		if p.onRest == nil {
-			p.onRest = map[*ledger.Ticket][]func(bool){}
+		if p.onSettled == nil {
+			p.onSettled = map[*ledger.Ticket][]func(bool){}
 		}
-		p.onRest[t] = append(p.onRest[t], f)
+		p.onSettled[t] = append(p.onSettled[t], f)
 		p.mu.Unlock()
 		t.Watch()
 		return true
@@ -59,15 +63,15 @@ func OnRest(ctx context.Context, f func(finished bool)) bool {
 	return true
 }
 
-// ticketRests is the ledger's word that a watched ticket has come to rest.
-func (p *part) ticketRests(t *ledger.Ticket, finished bool) {
+// ticketSettles is called by the ledger once a watched ticket is settled.
+func (p *part) ticketSettles(t *ledger.Ticket, finished bool) {
 	p.mu.Lock()
-	fs := p.onRest[t]
-	delete(p.onRest, t)
+	fs := p.onSettled[t]
+	delete(p.onSettled, t)
 	p.mu.Unlock()
 	for _, f := range fs {
 		if err := guarded(func() error { f(finished && !p.status().isReleased()); return nil }); err != nil {
-			p.host.fail(fmt.Errorf("a func given to OnRest: %w", err))
+			p.host.fail(fmt.Errorf("a func given to OnSettled: %w", err))
 		}
 	}
 }

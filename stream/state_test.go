@@ -59,7 +59,7 @@ func TestSnapshot(t *testing.T) {
 		}
 		j.cancel()
 		synctest.Wait()
-		if s := j.Snapshot().Partitions[0]; s.State != "draining" {
+		if s := j.Snapshot().Partitions[0]; s.State != stream.StateDraining {
 			t.Errorf("in a drain: %+v", s)
 		}
 		w.release()
@@ -97,14 +97,14 @@ func TestStateLivesAsLongAsTheAssignment(t *testing.T) {
 	})
 }
 
-func TestOnRestTellsHowARecordEnded(t *testing.T) {
+func TestOnSettledTellsHowARecordEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork().poison("c", errBoom)
 		put(l, 0, "a", "b", "c", "d")
 		rest := map[string]bool{}
 		j := start(t, l, commitNow(input.Serial(func(c ctx, v string) error {
-			if !stream.OnRest(c, func(finished bool) { rest[v] = finished }) {
-				t.Error("OnRest refused a handler's context")
+			if !stream.OnSettled(c, func(finished bool) { rest[v] = finished }) {
+				t.Error("OnSettled refused a handler's context")
 			}
 			return nil
 		}).Filter(func(v string) bool { return v != "b" }).Serial(w.do).HaltOnError()))
@@ -115,8 +115,8 @@ func TestOnRestTellsHowARecordEnded(t *testing.T) {
 			t.Errorf("rest: %v", rest)
 		}
 		j.committed(2)
-		if stream.OnRest(t.Context(), func(bool) {}) {
-			t.Error("OnRest took a context that is not a handler's")
+		if stream.OnSettled(t.Context(), func(bool) {}) {
+			t.Error("OnSettled took a context that is not a handler's")
 		}
 	})
 }

@@ -165,7 +165,7 @@ func (a *attemptOf) Attempt() int { return a.n }
 func (a *attemptOf) Records() int { return int(a.r.size()) }
 func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
 
-func (a *attemptOf) Took() time.Duration { return a.took }
+func (a *attemptOf) Duration() time.Duration { return a.took }
 
 // splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns the record of the rest; *v becomes the rest as well.
 // Where *v is no longer the batch, nothing can be told apart.

@@ -39,7 +39,7 @@ type standing struct {
 
 func (s *stuckAfter) fault() error {
 	if s.asked && s.after <= 0 {
-		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) takes every record for stuck", s.after), Do: "give it more than any record may take, or leave it out"}
+		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) takes every record for stuck", s.after), Fix: "give it more than any record may take, or leave it out"}
 	}
 	return nil
 }
@@ -54,11 +54,11 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	stand := map[stillPart]standing{}
 	for i, p := range ps {
 		snap := p.Snapshot()
-		if snap.Parked > 0 || snap.Lent > 0 {
+		if snap.Retrying > 0 || snap.Waiting > 0 {
 			continue
 		}
 		for _, q := range snap.Partitions {
-			if q.InFlight == 0 || q.State != "open" {
+			if q.InFlight == 0 || q.State != StateOpen {
 				continue
 			}
 			key, is := stillPart{i, q.TopicPartition, q.Epoch}, standing{watermark: q.Watermark, since: now}

@@ -81,7 +81,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
 	if !first {
-		return &BuildError{What: "a Supervisor runs once", Do: "call Supervise again; its pipelines may be the same"}
+		return &BuildError{What: "a Supervisor runs once", Fix: "call Supervise again; its pipelines may be the same"}
 	}
 	l, err := s.listen()
 	if err != nil {
@@ -135,15 +135,15 @@ func (s *Supervisor) listen() (net.Listener, error) {
 
 func (s *Supervisor) faults() (err error) {
 	if len(s.pipelines) == 0 {
-		err = &BuildError{What: "Supervise has no pipeline", Do: "give it what Build returned"}
+		err = &BuildError{What: "Supervise has no pipeline", Fix: "give it what Build returned"}
 	}
 	seen := map[*Pipeline]bool{}
 	for i, p := range s.pipelines {
 		switch {
 		case p == nil:
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Do: "look at the error that Build returned"})
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Fix: "look at the error that Build returned"})
 		case seen[p]:
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %s is given to Supervise twice", p.plan.name), Do: "Build another one to run the chain twice"})
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %s is given to Supervise twice", p.plan.name), Fix: "Build another one to run the chain twice"})
 		}
 		seen[p] = true
 	}

@@ -42,10 +42,10 @@ type Transactor[T any] interface {
 // partitions are lost, the source finds out.
 var ErrStaleGroup = errors.New("the group has gone on to another generation")
 
-// Range is the offsets [From, Next) of a partition, all of them finished. From is where the last
+// OffsetRange is the offsets [From, Next) of a partition, all of them finished. From is where the last
 // transaction ended, or what Restore returned, or the group's offset. TopicID is the topic's that
 // they are of, to be stored with Next and compared with what is stored; zero: the source has none.
-type Range struct {
+type OffsetRange struct {
 	From, Next int64
 	TopicID    TopicID
 }
@@ -53,7 +53,7 @@ type Range struct {
 // Txn is the content of one transaction.
 type Txn[T any] struct {
 	Elems   []Out[T] // exactly the results of the records in Offsets, by partition, in the order of their records; may be empty
-	Offsets map[TopicPartition]Range
+	Offsets map[TopicPartition]OffsetRange
 	Group   GroupMetadata
 }
 

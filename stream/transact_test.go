@@ -270,7 +270,7 @@ func TestResultsHeldBackCountAsInFlight(t *testing.T) {
 		l, w, b := newLog(1), newWork(), newVault()
 		release := b.hold()
 		put(l, 0, count("a", 100)...)
-		j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1000, 0), stream.MaxInFlight(10, 1<<20))
+		j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1000, 0), stream.MaxInFlight(10))
 		elapse(time.Minute)
 		if n := len(w.tried()); n > 20 {
 			t.Errorf("%d records were worked on while nothing can be written, 10 may be held back", n)

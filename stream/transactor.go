@@ -23,10 +23,10 @@ func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]T
 }
 
 func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group GroupMetadata) error {
-	txn := Txn[T]{Offsets: make(map[TopicPartition]Range, len(pres)), Group: group}
+	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Group: group}
 	for _, pre := range pres {
 		txn.Elems = append(txn.Elems, pre.outs.([]Out[T])...)
-		txn.Offsets[pre.part.tp] = Range{From: pre.from, Next: pre.next, TopicID: pre.part.topic}
+		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic}
 	}
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }

@@ -119,7 +119,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			return
 		default:
 		}
-		w.lend(func() {
+		w.wait(func() {
 			select {
 			case raw <- e:
 			case <-d.gone: // f has returned: the pipeline is ending

@@ -105,7 +105,7 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	stop := p.stopped()
-	w.lend(func() {
+	w.wait(func() {
 		select {
 		case <-committed:
 			return

@@ -54,7 +54,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 	tn.failures++
 	attempt := tn.failures
 	t.mu.Unlock()
-	fs := []Failure{{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Took: took, Err: err}}
+	fs := []Failure{{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Duration: took, Err: err}}
 	var ctx context.Context = p.ctx
 	if len(pre.recs) > 0 {
 		r := pre.recs[at]
@@ -103,8 +103,8 @@ func (t *transactions) fenced(p *part, err error) {
 func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	t.run.lose(cause, []*part{p})
 	switch {
-	case p.again == nil:
-		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Again): %w", t.st.name, p.tp, cause))
+	case p.restart == nil:
+		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Restart): %w", t.st.name, p.tp, cause))
 		return
 	case t.run.phase() == finishing:
 		t.run.fail(fmt.Errorf("%s: %v has to begin again, and its source has ended: run the pipeline again: %w", t.st.name, p.tp, cause))
@@ -124,6 +124,6 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		t.mu.Lock()
 		from := turnOf(p).from
 		t.mu.Unlock()
-		p.again(from)
+		p.restart(from)
 	})
 }

@@ -75,7 +75,7 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 		}
 	}
 	for _, e := range tx.Elems {
-		if r := tx.Offsets[e.Meta.TP()]; e.Meta.Offset < r.From || e.Meta.Offset >= r.Next {
+		if r := tx.Offsets[e.Meta.TopicPartition()]; e.Meta.Offset < r.From || e.Meta.Offset >= r.Next {
 			b.wrong = append(b.wrong, fmt.Sprintf("%v is not in %v", e.Meta, r))
 		}
 	}

@@ -21,13 +21,13 @@ type worker struct {
 	cur          atomic.Pointer[record] // what it works on, to name it should it hang
 }
 
-// lend runs wait without holding a worker's slot.
-func (w *worker) lend(wait func()) {
+// wait runs f without holding a worker's slot.
+func (w *worker) wait(f func()) {
 	if w.Worker == nil {
-		wait()
+		f()
 		return
 	}
-	w.Worker.Lend(wait)
+	w.Worker.Wait(f)
 }
 
 // poison: what follows in the current lane must not be begun, since what is before it stays undone.

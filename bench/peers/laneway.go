@@ -13,7 +13,7 @@ import (
 var laneway = peer{
 	name:     "Laneway",
 	library:  "github.com/laneway-go/laneway",
-	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; `MaxInFlight(16_384, 64<<20)`; all else as it comes",
+	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; `MaxInFlight(16_384)`; all else as it comes",
 	beside:   "64 keys",
 	failure:  "`HaltOnError`: its partition is frozen and told by `Halts()`, for `Resume`, which repeats none, or `Skip`; keys at work beside it finish, and a restart repeats them",
 	consume: func(ctx context.Context, j job, handle handler) error {
@@ -24,6 +24,6 @@ var laneway = peer{
 		} else {
 			s = s.GroupByPartition().Serial(f)
 		}
-		return s.HaltOnError().CommitEvery(1_000_000, time.Second).Run(ctx, stream.MaxInFlight(16_384, 64<<20))
+		return s.HaltOnError().CommitEvery(1_000_000, time.Second).Run(ctx, stream.MaxInFlight(16_384))
 	},
 }

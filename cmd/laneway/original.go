@@ -45,7 +45,7 @@ func (o *order) at(ctx context.Context, tp stream.TopicPartition, offset int64) 
 		return nil, err
 	}
 	found := sink.Slice[kafka.Message]()
-	err = source.Kafka(source.KafkaConfig{Brokers: o.addrs(), Transport: o.transport, Reset: source.Refuse,
+	err = source.Kafka(source.KafkaConfig{Brokers: o.addrs(), Transport: o.transport, Reset: source.Fail,
 		Partitions: map[stream.TopicPartition]source.Span{tp: {From: source.AtOffset(offset), To: source.AtOffset(offset + 1)}}}).
 		To(found).
 		Run(ctx)

@@ -139,5 +139,5 @@ func (p *progress) says() string {
 		verb = "would be sent back"
 	}
 	return fmt.Sprintf("%s: %d %s (%.0f/s), %d not matched, %d went round too often, %d no dead letters", p.topic,
-		sent, verb, float64(sent)/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.GoesRound], p.counts[ops.NoLetter])
+		sent, verb, float64(sent)/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.LimitReached], p.counts[ops.NoLetter])
 }

@@ -84,7 +84,7 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	}
 	defer o.transport.CloseIdleConnections()
 	o.progress = newProgress(out, o.topic, o.dry)
-	o.config.Match, o.config.Seen, o.config.Original = o.match, o.progress.seen, o.original
+	o.config.Match, o.config.OnRecord, o.config.Original = o.match, o.progress.seen, o.original
 	if err = o.look(ctx); err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (o *order) untilEnd(_ context.Context, m kafka.Message) error {
 
 // hopeless gives up what no retry can send back.
 func (o *order) hopeless() []stream.PolicyOption {
-	return []stream.PolicyOption{stream.When(stream.IsPermanent), stream.Watch(o.progress.lost)}
+	return []stream.PolicyOption{stream.When(stream.IsPermanent), stream.OnMatch(o.progress.lost)}
 }
 
 // through reports whether all that was there is read and finished. What is not committed yet, the

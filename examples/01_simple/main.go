@@ -21,9 +21,9 @@ import (
 
 func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		Serial(c.handle).                 // one at a time
-		SkipOnError(stream.Watch(c.log)). // failure: log it, and go on
-		CommitEvery(100, time.Second)     // below the work: at least once
+		Serial(c.handle).                   // one at a time
+		SkipOnError(stream.OnMatch(c.log)). // failure: log it, and go on
+		CommitEvery(100, time.Second)       // below the work: at least once
 }
 
 // clerk handles records, and remembers which.

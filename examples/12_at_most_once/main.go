@@ -25,9 +25,9 @@ import (
 func worker(from source.KafkaConfig, handle func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		CommitBefore(20, 100*time.Millisecond). // before the work: at most once
-		GroupByPartition().                    // order: each partition's
-		Serial(handle).                        // degree: one at a time in each; it begins after the broker's acknowledgement
-		SkipOnError()                          // failure: skip
+		GroupByPartition().                     // order: each partition's
+		Serial(handle).                         // degree: one at a time in each; it begins after the broker's acknowledgement
+		SkipOnError()                           // failure: skip
 }
 
 // maxInFlight is how many records of a partition are under way at most, and so how many of it a crash loses at most.
@@ -37,7 +37,7 @@ const maxInFlight = 20
 func work(ctx context.Context, d *demo.Demo) error {
 	d.Kafka.InstanceID = "worker-1" // whoever starts next with this name takes over at once, also after a crash
 	c := &clerk{Demo: d}
-	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight, 1<<20), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err
 	}

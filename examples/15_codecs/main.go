@@ -27,7 +27,7 @@ func billing(from source.KafkaConfig, reject func(context.Context, stream.Failur
 		GroupBy(Order.customer).               // order: each customer's
 		MapConcurrent(16, bill).               // Order → *Invoice
 		Map(ToProto[*Invoice]).                // *Invoice → []byte
-		SkipOnError(stream.Watch(reject)).     // failure above: tell it, and go on
+		SkipOnError(stream.OnMatch(reject)).   // failure above: tell it, and go on
 		To(invoices).                          // done when it is written
 		CommitEvery(100, 200*time.Millisecond) // below the work: at least once
 }

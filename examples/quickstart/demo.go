@@ -29,7 +29,7 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 	halted := make(chan struct{}, 1) // never closed
 	p, err := worker(d.Kafka, r.bank.charge).Build(
 		stream.DrainTimeout(time.Second), // the default, 25 s, is made for Kubernetes
-		stream.MaxInFlight(256, 64<<20),  // a few of each partition at a time, so that all are seen side by side
+		stream.MaxInFlight(256),          // a few of each partition at a time, so that all are seen side by side
 		d.Seen(),
 		stream.Observe(stream.Observer{Event: d.Hear}, stream.Observer{Event: func(e stream.Event) {
 			if _, ok := e.(stream.Halted); ok {
@@ -110,5 +110,5 @@ func progress(p *stream.Pipeline, done, all int) string {
 		}
 	}
 	return fmt.Sprintf("  %s%s %5d of %d charged · %d in flight · %d waiting · %d of %d halted",
-		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Parked, halted, len(snap.Partitions))
+		strings.Repeat("█", n), strings.Repeat("░", width-n), done, all, inFlight, snap.Retrying, halted, len(snap.Partitions))
 }

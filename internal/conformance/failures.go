@@ -16,7 +16,7 @@ func halted(skip bool) func(*testing.T, Backend) {
 		l, w := b.Open(t, 2), newWork()
 		fill(l, 2, 20)
 		w.fail(at(0, 3), errBroken)
-		r := start(t, l, func(s messages) built { return s.GroupByKey().Concurrent(4, w.do).HaltOnError().CommitEach() }, stream.MaxInFlight(10, 1<<20))
+		r := start(t, l, func(s messages) built { return s.GroupByKey().Concurrent(4, w.do).HaltOnError().CommitEach() }, stream.MaxInFlight(10))
 		awaitEvent(r, "the partition is halted", func(e stream.Halted) bool { return e.Meta.Partition == 0 && e.Meta.Offset == 3 })
 		w.until(t, "the other partition is done", func() bool {
 			n := 0
@@ -80,7 +80,7 @@ func budget(t *testing.T, b Backend) {
 	l, w := b.Open(t, 2), newWork()
 	fill(l, 2, 200)
 	release := w.hold(at(0, 0))
-	r := start(t, l, func(s messages) built { return s.Concurrent(16, w.do).CommitEach() }, stream.MaxInFlight(8, 1<<20))
+	r := start(t, l, func(s messages) built { return s.Concurrent(16, w.do).CommitEach() }, stream.MaxInFlight(8))
 	w.until(t, "the other partition is done, and this one up to its budget", func() bool { return len(w.done) >= 200+7 })
 	r.awaitCommitted(1, 200)
 	if s := r.state(0); s.InFlight > 8 || s.Next > 8 {

@@ -47,7 +47,7 @@ func revoked(t *testing.T, b Backend) {
 	first.awaitState("two partitions drain", func() (n bool) {
 		draining := 0
 		for _, s := range first.Snapshot().Partitions {
-			if s.State == "draining" {
+			if s.State == stream.StateDraining {
 				draining++
 			}
 		}

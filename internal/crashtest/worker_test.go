@@ -88,7 +88,7 @@ func runWorker(config string) int {
 		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
 		GroupByKey()
 	w.pipeline, err = chain(keyed).
-		Build(stream.MaxInFlight(inFlight, 1<<20), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
+		Build(stream.MaxInFlight(inFlight), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2

@@ -11,7 +11,7 @@ import (
 func TestIdleLanesAreEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg conc.WaitGroup
-		p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{}, One: func(*Worker) func(*Task) { return func(*Task) {} }})
+		p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(*Worker) func(*Task) { return func(*Task) {} }})
 		s := p.NewSet()
 		const keys = 50_000
 		for id := range uint64(keys) {
@@ -35,7 +35,7 @@ func TestAPoisonedLaneTellsItsNextTask(t *testing.T) {
 		var wg conc.WaitGroup
 		first, second, other := new(Task), new(Task), new(Task)
 		told := map[*Task]bool{}
-		p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{}, One: func(w *Worker) func(*Task) {
+		p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(w *Worker) func(*Task) {
 			return func(t *Task) {
 				told[t] = w.Poisoned()
 				if t == first {

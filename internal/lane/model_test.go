@@ -24,9 +24,9 @@ func TestMain(m *testing.M) {
 
 // plan is one random load: who puts what, when, and how long it takes.
 type plan struct {
-	slots, turns, bulk, park int
-	sets                     int
-	jobs                     []job
+	slots, turns, bulk, waiting int
+	sets                        int
+	jobs                        []job
 }
 
 type job struct {
@@ -34,21 +34,21 @@ type job struct {
 	lane  uint64 // 0: loose
 	pause time.Duration
 	work  time.Duration
-	lend  time.Duration
+	wait  time.Duration
 	chain int // put together with so many that follow
 }
 
 func drawPlan(t *rapid.T) *plan {
 	ds := []time.Duration{0, 0, time.Microsecond, time.Millisecond, 10 * time.Millisecond}
 	p := &plan{slots: rapid.IntRange(0, 3).Draw(t, "slots"), turns: rapid.IntRange(0, 2).Draw(t, "turns"),
-		park: rapid.SampledFrom([]int{100, 0, 1}).Draw(t, "park"), sets: rapid.IntRange(1, 3).Draw(t, "sets")}
+		waiting: rapid.SampledFrom([]int{100, 0, 1}).Draw(t, "waiting"), sets: rapid.IntRange(1, 3).Draw(t, "sets")}
 	if rapid.IntRange(0, 4).Draw(t, "inBulk") == 4 {
 		p.bulk = 3
 	}
 	for range rapid.IntRange(1, 30).Draw(t, "jobs") {
 		p.jobs = append(p.jobs, job{set: rapid.IntRange(0, p.sets-1).Draw(t, "set"), lane: rapid.Uint64Range(0, 4).Draw(t, "lane"),
 			pause: rapid.SampledFrom(ds).Draw(t, "pause"), work: rapid.SampledFrom(ds).Draw(t, "work"),
-			lend: rapid.SampledFrom(ds).Draw(t, "lend"), chain: rapid.IntRange(0, 2).Draw(t, "chain")})
+			wait: rapid.SampledFrom(ds).Draw(t, "wait"), chain: rapid.IntRange(0, 2).Draw(t, "chain")})
 	}
 	return p
 }
@@ -88,8 +88,8 @@ func (p *plan) run() *load {
 	l := &load{plan: p, begun: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
 	l.lanes = func(n int) [2]uint64 { return [2]uint64{uint64(p.jobs[n].set), p.jobs[n].lane} }
 	var wg conc.WaitGroup
-	limit := &Limit{Max: int32(p.park)}
-	cfg := Config{Slots: p.slots, MaxPartitions: p.turns, Go: wg.Go, Park: limit, Count: true,
+	limit := &Limit{Max: int32(p.waiting)}
+	cfg := Config{Slots: p.slots, MaxPartitions: p.turns, Go: wg.Go, Waiting: limit, Count: true,
 		One: func(w *Worker) func(*Task) { return func(t *Task) { l.work(w, []*Task{t}) } }}
 	if p.bulk > 0 {
 		cfg.Bulk, cfg.Work = p.bulk, func(w *Worker) func([]*Task) { return func(ts []*Task) { l.work(w, ts) } }
@@ -148,12 +148,12 @@ func (l *load) putFrom(sets []*Set, n int) int {
 
 func (l *load) work(w *Worker, ts []*Task) {
 	l.mu.Lock()
-	var work, lend time.Duration
+	var work, wait time.Duration
 	var ns []int
 	for _, t := range ts {
 		n := l.tasks[t]
 		ns = append(ns, n)
-		work, lend = max(work, l.jobs[n].work), max(lend, l.jobs[n].lend)
+		work, wait = max(work, l.jobs[n].work), max(wait, l.jobs[n].wait)
 	}
 	lane := l.lanes(ns[0])
 	if w.Lane() != lane[1] {
@@ -166,11 +166,11 @@ func (l *load) work(w *Worker, ts []*Task) {
 	l.enter(ns[0], 1)
 	l.mu.Unlock()
 	time.Sleep(work)
-	if lend > 0 {
+	if wait > 0 {
 		l.mu.Lock()
-		l.enter(ns[0], -1) // before it is lent; a wait that keeps its slot counts as one that does not
+		l.enter(ns[0], -1) // before it waits; a wait that keeps its slot counts as one that does not
 		l.mu.Unlock()
-		w.Lend(func() { time.Sleep(lend) })
+		w.Wait(func() { time.Sleep(wait) })
 		l.mu.Lock()
 		l.enter(ns[0], 1)
 		l.mu.Unlock()
@@ -202,7 +202,7 @@ func (l *load) enter(n, k int) {
 func (l *load) conserved() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.turns > 0 || l.park < 100 || l.slots > 0 && l.working >= l.slots {
+	if l.turns > 0 || l.waiting < 100 || l.slots > 0 && l.working >= l.slots {
 		return
 	}
 	for lane, put := range l.put {
@@ -225,7 +225,7 @@ func (l *load) finished(limit *Limit, sets []*Set) {
 		}
 	}
 	if n := limit.Taken(); n != 0 {
-		l.violate("%d slots are lent at the end", n)
+		l.violate("%d workers still wait at the end", n)
 	}
 	for i, s := range sets {
 		if n := s.queued.Load(); n != 0 {

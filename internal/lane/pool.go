@@ -21,7 +21,7 @@ type Config struct {
 	Idle          func(w *Worker, gone bool)       // nil, or told when a worker runs out of work, and whether it will never be used again; called under a lock
 	Free          func(t *Task)                    // nil, or called with a task that was worked on and that nothing refers to any more
 	Count         bool                             // keep count of what is queued, for Set.Full
-	Park          *Limit                           // how many waits may lend their slot
+	Waiting       *Limit                           // how many may wait without a slot
 }
 
 // Pool is the workers of one stage, and the tasks that are ready for them.
@@ -37,7 +37,7 @@ type Pool struct {
 	waking   bool
 	idle     []*Worker // without a slot, each waiting on its wake
 	spare    []*Worker // without a goroutine
-	resume   []*Worker // waiting for a slot after Lend
+	resume   []*Worker // waiting for a slot after Wait
 	closed   bool
 	turns    []*Set       // sets that wait for their turn (MaxPartitions)
 	active   []*Set       // sets that have theirs
@@ -114,7 +114,7 @@ func (p *Pool) rouse(w *Worker, fresh bool) {
 	}
 }
 
-// Limit bounds how many waits may lend their slot at a time, over all pools that share it.
+// Limit bounds how many workers may wait without a slot, over all pools that share it.
 type Limit struct {
 	Max int32
 	n   atomic.Int32
@@ -130,5 +130,5 @@ func (l *Limit) take() bool {
 
 func (l *Limit) put() { l.n.Add(-1) }
 
-// Taken is how many are lent now.
+// Taken is how many wait now.
 func (l *Limit) Taken() int { return int(l.n.Load()) }

@@ -64,7 +64,7 @@ func (p *Pool) release(s *Set) {
 func (tn *turn) rejoin() {
 	tn.out += len(tn.resume)
 	for _, w := range tn.resume {
-		w.wake <- struct{}{} // has room: w waits on it in Lend and is in no other list
+		w.wake <- struct{}{} // has room: w waits on it in Wait and is in no other list
 	}
 	tn.resume = tn.resume[:0]
 }

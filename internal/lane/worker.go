@@ -94,7 +94,7 @@ func (w *Worker) rest() (end bool) {
 	return w.idle()
 }
 
-// passSlot gives a slot to the worker that has waited longest to go on after a Lend; false: none waits. The caller holds mu.
+// passSlot gives a slot to the worker that has waited longest to go on after a Wait; false: none waits. The caller holds mu.
 func (p *Pool) passSlot() bool {
 	if len(p.resume) == 0 {
 		return false
@@ -135,7 +135,7 @@ func (p *Pool) tellIdle(w *Worker, gone bool) {
 	}
 }
 
-// handOver gives the slot to a worker that waits to go on after a Lend, and parks this one.
+// handOver gives the slot to a worker that waits to go on after a Wait, and parks this one.
 func (w *Worker) handOver() (end bool) {
 	p := w.pool
 	p.mu.Lock()
@@ -243,11 +243,11 @@ func (w *Worker) requeue(t *Task) {
 	p.rouse(next, fresh)
 }
 
-// Lend runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
-// Where too many are lent already, it keeps the slot: an outage becomes backpressure.
-func (w *Worker) Lend(wait func()) {
+// Wait runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
+// Where too many wait already, it keeps the slot: an outage becomes backpressure.
+func (w *Worker) Wait(wait func()) {
 	p := w.pool
-	if !p.cfg.Park.take() {
+	if !p.cfg.Waiting.take() {
 		wait()
 		return
 	}
@@ -283,5 +283,5 @@ func (w *Worker) Lend(wait func()) {
 		<-w.wake
 	}
 	w.lane = l
-	p.cfg.Park.put()
+	p.cfg.Waiting.put()
 }

@@ -52,7 +52,7 @@ func (s *Slab) rest(i int32, state uint32) {
 	}
 }
 
-// Watch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
+// OnMatch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
 func (t *Ticket) Watch() { t.state.Or(watched) }
 
 // Finished reports whether the record came to rest finished.

@@ -171,7 +171,7 @@ func parts(tps ...stream.TopicPartition) map[stream.TopicPartition]stream.TopicI
 
 // txn is the transaction of a partition's records from from to next, of which every third came to nothing.
 func txn(part int, from, next int64) stream.Txn[result] {
-	tx := stream.Txn[result]{Offsets: map[stream.TopicPartition]stream.Range{place(part): {From: from, Next: next}}}
+	tx := stream.Txn[result]{Offsets: map[stream.TopicPartition]stream.OffsetRange{place(part): {From: from, Next: next}}}
 	for n := from; n < next; n++ {
 		if n%3 != 2 {
 			tx.Elems = append(tx.Elems, stream.Out[result]{Value: result{part, n}, Meta: stream.Meta{Topic: topic, Partition: part, Offset: n}})

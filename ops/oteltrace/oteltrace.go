@@ -69,7 +69,7 @@ type stop struct {
 	offset int64
 }
 
-func stopOf(m stream.Meta) stop { return stop{m.TP(), m.Offset} }
+func stopOf(m stream.Meta) stop { return stop{m.TopicPartition(), m.Offset} }
 
 // topic is what all spans of a topic have, made once.
 type topic struct {
@@ -114,7 +114,7 @@ func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	t.mu.Lock()
 	t.open[at] = span
 	t.mu.Unlock()
-	stream.OnRest(ctx, func(finished bool) {
+	stream.OnSettled(ctx, func(finished bool) {
 		t.mu.Lock()
 		if t.open[at] == span { // not another epoch's
 			delete(t.open, at)

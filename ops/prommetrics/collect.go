@@ -10,10 +10,10 @@ import (
 )
 
 var (
-	parked  = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
-	lent    = ofPipeline("lent_slots", "Workers' slots that are lent by whatever waits.")
-	running = ofPipeline("running", "1 while the pipeline runs.")
-	ready   = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
+	retrying = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
+	waiting  = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements.")
+	running  = ofPipeline("running", "1 while the pipeline runs.")
+	ready    = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
 )
 
 func ofPipeline(name, help string) *prometheus.Desc {
@@ -25,7 +25,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{parked, lent, running, ready} {
+	for _, d := range []*prometheus.Desc{retrying, waiting, running, ready} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -37,7 +37,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	pipelines, partitions := m.read()
 	for name, s := range pipelines {
-		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, lent: s.lent, running: s.running, ready: s.ready} {
+		for d, v := range map[*prometheus.Desc]float64{retrying: s.retrying, waiting: s.waiting, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
 	}
@@ -50,7 +50,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pipelineSums is how the pipelines of one name stand, added up.
-type pipelineSums struct{ parked, lent, running, ready float64 }
+type pipelineSums struct{ retrying, waiting, running, ready float64 }
 
 // partitionSums is how a partition stands with the pipelines of one name, added up.
 type partitionSums struct {
@@ -104,8 +104,8 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) {
 	run := t.runs.Load() // before the snapshot: if that is of a run that has ended, its totals are in the parts already
 	s, now := p.Snapshot(), time.Now()
-	sums.parked += float64(s.Parked)
-	sums.lent += float64(s.Lent)
+	sums.retrying += float64(s.Retrying)
+	sums.waiting += float64(s.Waiting)
 	sums.running += truth(s.Running)
 	sums.ready += truth(p.Ready() == nil)
 

@@ -87,7 +87,7 @@ func (t *meter) begin(ctx context.Context) (context.Context, bool) { return ctx,
 
 func (t *meter) done(_ context.Context, c stream.Call, _ error) {
 	step := legible.Text(c.Step())
-	t.duration.WithLabelValues(t.name, step).Observe(c.Took().Seconds())
+	t.duration.WithLabelValues(t.name, step).Observe(c.Duration().Seconds())
 	if c.Batch() {
 		t.batch.WithLabelValues(t.name, step).Observe(float64(c.Records()))
 	} else {
@@ -111,7 +111,7 @@ func (t *meter) event(e stream.Event) {
 	case stream.Rebalanced:
 		t.rebalances.WithLabelValues(t.name).Inc()
 	case stream.Committed:
-		t.commit.WithLabelValues(t.name).Observe(e.Took.Seconds())
+		t.commit.WithLabelValues(t.name).Observe(e.Duration.Seconds())
 	case stream.CommitFailed:
 		t.commitsFailed.WithLabelValues(t.name).Inc()
 	case stream.AttemptFailed:
@@ -135,7 +135,7 @@ func (t *meter) event(e stream.Event) {
 func (t *meter) count(c column, m stream.Meta) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.part(m.TP()).row.counts[c].Add(1)
+	t.part(m.TopicPartition()).row.counts[c].Add(1)
 }
 
 // ended adds an assignment that is over to the sum. What is told must never fall: it would look

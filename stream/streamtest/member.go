@@ -201,7 +201,7 @@ func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartiti
 	defer m.mu.Unlock()
 	for tp, at := range positions {
 		_, mine := m.owned[tp.Partition]
-		if !mine || stream.Overtaken(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
+		if !mine || stream.Superseded(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
 			continue // refused, or lost meanwhile and none of its business any more
 		}
 		stored[tp] = at
@@ -217,7 +217,7 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 	defer m.once.Do(func() { close(m.ends) })
 	s := &session[T]{m: m, ctx: ctx, in: in, parts: map[int]*stream.Partition[T]{}, leaving: map[int]leave[T]{}}
 	defer s.wg.Wait()
-	in.Online(nil)
+	in.SetHealth(nil)
 	if m.auto {
 		all := make([]int, len(m.log.parts))
 		for i := range all {

@@ -47,7 +47,7 @@ func (s *session[T]) assign(ns []int, least int64) error {
 				default:
 				}
 			},
-			Again: func(next int64) {
+			Restart: func(next int64) {
 				_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) }) // a session that has ended begins nothing
 			}})
 	}
@@ -76,8 +76,8 @@ func (s *session[T]) recreated() {
 	id := s.m.log.ID()
 	for _, n := range s.owned() {
 		if p := s.parts[n]; p.TopicID() != id && s.failed == nil {
-			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TP()}}, p)
-			s.in.Emit(stream.TopicRecreated{TopicPartition: p.TP(), Offset: p.Next(), Old: p.TopicID(), New: id})
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TopicPartition()}}, p)
+			s.in.Emit(stream.TopicRecreated{TopicPartition: p.TopicPartition(), Offset: p.Next(), Old: p.TopicID(), New: id})
 			_ = s.again(n, 0, p)
 		}
 	}
@@ -120,7 +120,7 @@ func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{})
 	done = make(chan struct{})
 	taken := make([]int, len(ps))
 	for i, p := range ps {
-		taken[i] = p.TP().Partition
+		taken[i] = p.TopicPartition().Partition
 		s.leaving[taken[i]] = leave[T]{p, done}
 	}
 	free := s.m.disowner(taken)

@@ -92,7 +92,7 @@ func (s *screen) hear(e stream.Event) {
 	case stream.Halted:
 		s.say("  halted   %v; the other partitions go on", e.Failure)
 	case stream.Resumed:
-		s.say("  resumed  %v goes on from %d", e.Meta.TP(), e.Meta.Offset)
+		s.say("  resumed  %v goes on from %d", e.Meta.TopicPartition(), e.Meta.Offset)
 	case stream.CommitFailed:
 		s.say("  commit   %v: %v; it is tried again", e.TopicPartition, e.Err)
 	case stream.SourceEvent:

@@ -81,7 +81,7 @@ func (d *Demo) stopTelemetry() error {
 	return err
 }
 
-// Seen has a pipeline traced where OTEL_EXPORTER_OTLP_ENDPOINT says whereto, and measured where -metrics does.
+// OnRecord has a pipeline traced where OTEL_EXPORTER_OTLP_ENDPOINT says whereto, and measured where -metrics does.
 func (d *Demo) Seen() stream.Option {
 	var os []stream.Observer
 	if d.telemetry.traced {

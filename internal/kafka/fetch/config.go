@@ -47,13 +47,13 @@ func (r Reset) String() string { return [...]string{"earliest", "latest", "fail"
 
 // Config says how to read.
 type Config struct {
-	Client      Client
-	Decoder     *batch.Decoder
-	Uncommitted bool          // read_uncommitted: records of open and aborted transactions too
-	MaxWait     time.Duration // how long a broker may hold a fetch without news; 0: 500 ms
-	Rack        string        // a broker may answer that a replica in that rack is to be read instead
-	Reset       Reset
-	Patience    time.Duration // how long a topic may be unknown before Run ends; 0: 1 min
+	Client              Client
+	Decoder             *batch.Decoder
+	Uncommitted         bool          // read_uncommitted: records of open and aborted transactions too
+	MaxWait             time.Duration // how long a broker may hold a fetch without news; 0: 500 ms
+	Rack                string        // a broker may answer that a replica in that rack is to be read instead
+	Reset               Reset
+	UnknownTopicTimeout time.Duration // how long a topic may be unknown before Run ends; 0: 1 min
 
 	// OnReset tells that the position moves from one offset to another by the Reset policy. A move back needs a new assignment, for what was
 	// finished counts for nothing then: the Fetcher stops reading the partition, and the owner Removes it and Adds it anew at to. May be nil
@@ -86,8 +86,8 @@ func (c Config) withDefaults() Config {
 	if c.MaxWait <= 0 {
 		c.MaxWait = 500 * time.Millisecond
 	}
-	if c.Patience <= 0 {
-		c.Patience = time.Minute
+	if c.UnknownTopicTimeout <= 0 {
+		c.UnknownTopicTimeout = time.Minute
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

@@ -112,8 +112,8 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 			}
 		case p.unknown.IsZero():
 			p.unknown = now
-		case now.Sub(p.unknown) > f.cfg.Patience:
-			lost = &wire.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.Patience, wire.UnknownTopicOrPartition)}
+		case now.Sub(p.unknown) > f.cfg.UnknownTopicTimeout:
+			lost = &wire.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.UnknownTopicTimeout, wire.UnknownTopicOrPartition)}
 		}
 	}
 	f.mu.Unlock()

@@ -51,7 +51,7 @@ func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
 
 func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	w := start(t, k, func(c *Config) { c.Patience = 300 * time.Millisecond }, "orders")
+	w := start(t, k, func(c *Config) { c.UnknownTopicTimeout = 300 * time.Millisecond }, "orders")
 	w.f.Add(TP{"orders", 0}, part0(0, plenty))
 	if err := k.DeleteTopic("orders"); err != nil {
 		t.Fatal(err)

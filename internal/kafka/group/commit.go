@@ -12,7 +12,7 @@ import (
 // Commit stores the next offset to read of each partition, under this member's generation, and gives an error for each that is not stored;
 // an empty map means that all are. The errors:
 //
-//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew (Overtaken); nothing was stored for it. If this
+//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew (Superseded); nothing was stored for it. If this
 //     call is the one to find out that the membership is lost, OnLost has been told by the time it returns.
 //   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or wire.UnknownTopicID says that the coordinator does not know the topic,
 //     or not under that id. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
@@ -25,7 +25,7 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 	open := maps.Clone(positions)
 	for try := 0; len(open) > 0; try++ {
 		t, joining := m.owned(open, failed)
-		m.dropOvertaken(ctx, open, failed)
+		m.dropSuperseded(ctx, open, failed)
 		if len(open) == 0 {
 			break
 		}
@@ -56,12 +56,12 @@ func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, join
 	return m.term, m.joining
 }
 
-// dropOvertaken drops what an earlier assignment of a partition wants stored that is now this member's anew. It looks after owned has: OnLost returns
+// dropSuperseded drops what an earlier assignment of a partition wants stored that is now this member's anew. It looks after owned has: OnLost returns
 // before a partition can be assigned again.
-func (m *Member) dropOvertaken(ctx context.Context, open map[TP]Position, failed map[TP]error) {
+func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, failed map[TP]error) {
 	for tp := range open {
-		if m.cfg.Overtaken(ctx, tp) {
-			failed[tp] = &LostError{Group: m.cfg.Group, Err: errOvertaken}
+		if m.cfg.Superseded(ctx, tp) {
+			failed[tp] = &LostError{Group: m.cfg.Group, Err: errSuperseded}
 			delete(open, tp)
 		}
 	}

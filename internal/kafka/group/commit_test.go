@@ -64,10 +64,10 @@ func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
 	}
 }
 
-func TestACommitOfAnOvertakenAssignmentIsNotSent(t *testing.T) {
+func TestACommitOfASupersededAssignmentIsNotSent(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a", func(w *worker) {
-		w.cfg.Overtaken = func(_ context.Context, tp TP) bool { return tp == orders(1) }
+		w.cfg.Superseded = func(_ context.Context, tp TP) bool { return tp == orders(1) }
 	}).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 9}})

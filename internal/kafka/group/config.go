@@ -55,9 +55,9 @@ type Config struct {
 	OnRevoked func(ctx context.Context, parts []TP)
 	// OnLost tells that partitions are another's already, perhaps while OnRevoked still drains them. It must not block or wait for a Commit.
 	OnLost func(err error, parts []TP)
-	// Overtaken reports whether a Commit with that ctx was asked for by an assignment of the partition that was lost meanwhile, though it may be
+	// Superseded reports whether a Commit with that ctx was asked for by an assignment of the partition that was lost meanwhile, though it may be
 	// assigned again. It must not block. May be nil: never.
-	Overtaken func(ctx context.Context, tp TP) bool
+	Superseded func(ctx context.Context, tp TP) bool
 	// OnEvent tells what happens, for logs. It must not block. May be nil.
 	OnEvent func(Event)
 }
@@ -95,8 +95,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.TopicsInterval = orDefault(c.TopicsInterval, 5*time.Second)
 	fault(c.HeartbeatInterval >= c.SessionTimeout, "a heartbeat every %v cannot keep a session of %v alive: make HeartbeatInterval a third of SessionTimeout",
 		c.HeartbeatInterval, c.SessionTimeout)
-	if c.Overtaken == nil {
-		c.Overtaken = func(context.Context, TP) bool { return false }
+	if c.Superseded == nil {
+		c.Superseded = func(context.Context, TP) bool { return false }
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

@@ -14,7 +14,7 @@ var ErrLost = errors.New("the partition is no longer this member's")
 // LostError is why membership or a partition was lost. It matches ErrLost.
 type LostError struct {
 	Group string
-	Err   error // a kafka.Error, errNotOwned, errOvertaken or a *SessionExpiredError
+	Err   error // a kafka.Error, errNotOwned, errSuperseded or a *SessionExpiredError
 }
 
 func (e *LostError) Error() string {
@@ -23,8 +23,8 @@ func (e *LostError) Error() string {
 func (e *LostError) Unwrap() []error { return []error{ErrLost, e.Err} }
 
 var (
-	errNotOwned  = errors.New("it was revoked, lost or never assigned here")
-	errOvertaken = errors.New("it was lost, and is assigned anew")
+	errNotOwned   = errors.New("it was revoked, lost or never assigned here")
+	errSuperseded = errors.New("it was lost and assigned again")
 )
 
 // SessionExpiredError tells that no heartbeat reached the coordinator for the whole session timeout, so that it must have given this member up.

@@ -85,7 +85,7 @@ func TestTooLargeFailsAlone(t *testing.T) {
 
 func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
 	c, k, topic := fake(t, 1, kfake.AllowAutoTopicCreation())
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.TopicPatience = time.Second })
+	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.UnknownTopicTimeout = time.Second })
 	for i := range 2 {
 		began := time.Now()
 		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})

@@ -22,7 +22,7 @@ func producer(t testing.TB, brokers []string, transport *kafka.Transport, change
 	t.Helper()
 	c := wire.New(wire.Config{Brokers: brokers, Transport: transport})
 	t.Cleanup(c.Close)
-	cfg := Config{Client: c, BatchBytes: 100_000, DeliveryTimeout: 30 * time.Second, TopicPatience: 10 * time.Second}
+	cfg := Config{Client: c, BatchBytes: 100_000, DeliveryTimeout: 30 * time.Second, UnknownTopicTimeout: 10 * time.Second}
 	if change != nil {
 		change(&cfg)
 	}

@@ -13,14 +13,14 @@ import (
 
 // Config says how to write. All of it must be set but Balancer, Linger, Compression and what belongs to transactions.
 type Config struct {
-	Client          *wire.Client
-	Compression     kafka.Compression
-	Balancer        kafka.Balancer // nil: as Java's default, see topic
-	BatchBytes      int            // the most that a batch holds, before compression
-	RecordBytes     int            // the most that a batch of one record may be; less than BatchBytes: as much as that
-	Linger          time.Duration
-	DeliveryTimeout time.Duration
-	TopicPatience   time.Duration // how long a topic may be unknown
+	Client              *wire.Client
+	Compression         kafka.Compression
+	Balancer            kafka.Balancer // nil: as Java's default, see topic
+	BatchBytes          int            // the most that a batch holds, before compression
+	RecordBytes         int            // the most that a batch of one record may be; less than BatchBytes: as much as that
+	Linger              time.Duration
+	DeliveryTimeout     time.Duration
+	UnknownTopicTimeout time.Duration // how long a topic may be unknown
 
 	TransactionalID string // empty: idempotent without transactions
 	// Join is called with the partitions of a Write before any of it is sent, to add them to the transaction; nil: nothing is to be done.

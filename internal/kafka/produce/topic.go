@@ -32,7 +32,7 @@ type view struct {
 	stuck   int   // bytes that this Write gave to sticky
 }
 
-// find returns the topic and its partitions, asking the cluster until it tells, for TopicPatience at most. A topic that has been unknown for
+// find returns the topic and its partitions, asking the cluster until it tells, for UnknownTopicTimeout at most. A topic that has been unknown for
 // that long is asked for once.
 func (p *Producer) find(ctx context.Context, name string) *view {
 	if name == "" {
@@ -49,7 +49,7 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 		if err == nil {
 			p.learn(found)
 			v, since := p.look(name)
-			if err = v.err; err == nil || !wire.Retriable(err) || time.Since(since) >= p.cfg.TopicPatience {
+			if err = v.err; err == nil || !wire.Retriable(err) || time.Since(since) >= p.cfg.UnknownTopicTimeout {
 				return v
 			}
 		}
@@ -67,7 +67,7 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 	}
 }
 
-// Find returns once the topic is known, or why it is not after TopicPatience.
+// Find returns once the topic is known, or why it is not after UnknownTopicTimeout.
 func (p *Producer) Find(ctx context.Context, topic string) error { return p.find(ctx, topic).err }
 
 // look is what is known of a topic; nil if nothing is. since says when it began to be unknown.
@@ -120,7 +120,7 @@ func (t *topic) learn(f *wire.Topic) {
 			t.since = time.Now()
 		}
 		t.err = &wire.TopicError{Topic: t.name, Err: err}
-		if !wire.Retriable(err) || time.Since(t.since) >= t.p.cfg.TopicPatience {
+		if !wire.Retriable(err) || time.Since(t.since) >= t.p.cfg.UnknownTopicTimeout {
 			t.fail(t.err)
 		}
 		return

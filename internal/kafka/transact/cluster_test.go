@@ -23,7 +23,7 @@ func TestKilledLeadersAndCoordinatorsLoseAndRepeatNothingRealKafka(t *testing.T)
 	tx := w.open(t, id, nil, func(c *Config) { c.Timeout, c.Produce.DeliveryTimeout = 3*time.Minute, 2*time.Minute })
 	c := wire.New(wire.Config{Brokers: k.Brokers})
 	defer c.Close()
-	out := produce.New(produce.Config{Client: c, BatchBytes: 100_000, DeliveryTimeout: 2 * time.Minute, TopicPatience: time.Minute})
+	out := produce.New(produce.Config{Client: c, BatchBytes: 100_000, DeliveryTimeout: 2 * time.Minute, UnknownTopicTimeout: time.Minute})
 	if err := out.Open(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}

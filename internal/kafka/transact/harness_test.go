@@ -48,7 +48,7 @@ func (w *world) open(t *testing.T, id string, transport *kafka.Transport, change
 	t.Helper()
 	c := wire.New(wire.Config{Brokers: w.Brokers, Transport: transport})
 	t.Cleanup(c.Close)
-	cfg := Config{Client: c, ID: id, Timeout: 30 * time.Second, Produce: produce.Config{BatchBytes: 100_000, DeliveryTimeout: 20 * time.Second, TopicPatience: 5 * time.Second}}
+	cfg := Config{Client: c, ID: id, Timeout: 30 * time.Second, Produce: produce.Config{BatchBytes: 100_000, DeliveryTimeout: 20 * time.Second, UnknownTopicTimeout: 5 * time.Second}}
 	if change != nil {
 		change(&cfg)
 	}

@@ -68,7 +68,7 @@ func New(cfg Config) *Transactor {
 	return t
 }
 
-// Find returns once the topic is known, or why it is not after TopicPatience.
+// Find returns once the topic is known, or why it is not after UnknownTopicTimeout.
 func (t *Transactor) Find(ctx context.Context, topic string) error { return t.out.Find(ctx, topic) }
 
 // Open takes the transactional id over: whoever had it before is barred, and what it left open is aborted. It tries until ctx ends.

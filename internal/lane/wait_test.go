@@ -13,10 +13,10 @@ func TestWaitThatEndsAsTheLastWorkerRestsGoesOn(t *testing.T) {
 	var over chan struct{}
 	through := make(chan struct{}, 1)
 	waits, ends := new(Task), new(Task)
-	p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
+	p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
 		return func(task *Task) {
 			if task == waits {
-				w.Lend(func() { <-over })
+				w.Wait(func() { <-over })
 				through <- struct{}{}
 				return
 			}
@@ -45,7 +45,7 @@ func TestAWaitThatEndsInAClosedPoolNeedsNoTurn(t *testing.T) {
 			var wg conc.WaitGroup
 			closed, through, holds, release := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
 			waits, other := new(Task), new(Task)
-			p := NewPool(Config{Slots: 2, MaxPartitions: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
+			p := NewPool(Config{Slots: 2, MaxPartitions: 1, Go: wg.Go, Waiting: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
 				return func(task *Task) {
 					if task == other {
 						close(holds)
@@ -55,7 +55,7 @@ func TestAWaitThatEndsInAClosedPoolNeedsNoTurn(t *testing.T) {
 					if closedFirst {
 						<-closed
 					}
-					w.Lend(func() {
+					w.Wait(func() {
 						if !closedFirst {
 							<-holds
 						}
