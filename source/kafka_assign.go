@@ -22,6 +22,9 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
+		if s.member != nil {
+			as[i].Expired = s.member.Expired
+		}
 		as[i].Wake = func() { s.fetcher.Wake(tp) }
 		as[i].Again = func(next int64) {
 			s.again(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })

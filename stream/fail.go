@@ -52,6 +52,7 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 
 // goesOn gives back the hold of an element that must not be tried again, and says so.
 func (st *step) goesOn(w *worker, r *record) bool {
+	r.part.lapse()
 	if r.Err() != nil || r.part.flags.Load()&(frozen|closing|gone) != 0 && !r.after {
 		st.leave(w, r)
 		return false

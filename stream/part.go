@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -30,6 +31,7 @@ type part struct {
 	cancel context.CancelCauseFunc
 	wake   func()
 	again  func(next int64)
+	lapsed func() bool // see Assignment.Expired
 	led    ledger.Ledger
 	gate   gate
 	flags  atomic.Uint32
@@ -216,6 +218,15 @@ func (p *part) letGo(cause error) bool {
 	p.lookAgain()
 	return true
 }
+
+// lapse lets the assignment go if it may be another worker's by the source's own clock.
+func (p *part) lapse() {
+	if p.lapsed != nil && p.lapsed() {
+		p.run.lose(errLapsed, []*part{p})
+	}
+}
+
+var errLapsed = errors.New("this process stood still, and the partition may be another worker's by now")
 
 // calm reports whether nothing of the partition is held by anybody, nor about to be again because a halt is ending.
 func (p *part) calm() bool {

@@ -92,6 +92,7 @@ func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 
 func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *lane.Task)) {
 	if f, ok := c.(*flushTask); ok {
+		f.part.lapse()
 		w.group, w.left = f.group, false
 		w.flush[f.step](f.part, f.group)
 		return
@@ -123,6 +124,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 
 // admits reports whether work on r begins, and notes that it does.
 func (sg *stage) admits(w *worker, r *record) bool {
+	r.part.lapse()
 	flags := r.part.flags.Load()
 	if sg.index == 0 && sg.lanes != perPart && flags&closing == 0 { // in one lane, all that has begun lies before what has not
 		r.slab.Tickets[r.i].Begin()
@@ -153,6 +155,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 					write(live)
 					live = live[:0]
 				}
+				f.part.lapse()
 				w.flush[f.step](f.part, f.group)
 				continue
 			}

@@ -86,6 +86,9 @@ func (t *transactions) loop() {
 // begin starts the transactions that are due, and tells when to look again; zero: when poked.
 func (t *transactions) begin(now time.Time) (again time.Time) {
 	all := t.run.all()
+	for _, p := range all {
+		p.lapse()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	later := func(at time.Time) {

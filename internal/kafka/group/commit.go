@@ -24,6 +24,9 @@ func (m *Member) Commit(ctx context.Context, offsets map[TP]int64) map[TP]error 
 		open[tp] = next
 	}
 	for try := 0; len(open) > 0; try++ {
+		if m.Expired() {
+			m.expire(m.current())
+		}
 		t, joining := m.owned(open, failed)
 		m.dropOvertaken(ctx, open, failed)
 		if len(open) == 0 {
