@@ -29,15 +29,16 @@ var (
 	committed   = standing(prometheus.GaugeValue, "committed_offset", "The offset that is committed.", ofPartition)
 	uncommitted = standing(prometheus.GaugeValue, "uncommitted_records", "Records that are finished and not committed: they are done again if the partition goes elsewhere now.", ofPartition)
 	frozen      = standing(prometheus.GaugeValue, "halted", "1 while the partition is frozen.", ofPartition)
+	unreadable  = standing(prometheus.GaugeValue, "unreadable", "1 while the partition cannot be read: no leader, no offset to start from, no permission; -1: the topic.", ofPartition)
 	handled     = standing(prometheus.CounterValue, "records_handled_total", "Records that were finished, whatever became of them.", ofPartition)
 	fetched     = standing(prometheus.CounterValue, "fetched_records_total", "Records that the source has delivered.", ofPartition)
 	fetchedB    = standing(prometheus.CounterValue, "fetched_bytes_total", "Payload of the records that the source has delivered.", ofPartition)
 	parked      = standing(prometheus.GaugeValue, "parked_retries", "Elements that wait for their next attempt.", ofPipeline)
 	lent        = standing(prometheus.GaugeValue, "lent_slots", "Workers' slots that are lent by whatever waits.", ofPipeline)
 	running     = standing(prometheus.GaugeValue, "running", "1 while the pipeline runs.", ofPipeline)
-	ready       = standing(prometheus.GaugeValue, "ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.", ofPipeline)
+	ready       = standing(prometheus.GaugeValue, "ready", "1 while the pipeline runs, is connected and not draining.", ofPipeline)
 
-	stands = []stand{lag, inFlight, inFlightB, age, watermark, committed, uncommitted, frozen, handled, fetched, fetchedB, parked, lent, running, ready}
+	stands = []stand{lag, inFlight, inFlightB, age, watermark, committed, uncommitted, frozen, unreadable, handled, fetched, fetchedB, parked, lent, running, ready}
 )
 
 // past is what a partition's earlier assignments came to, and what was last told of it.
@@ -154,11 +155,15 @@ func (t *meter) stand(sums sums) {
 		add(inFlightB, float64(p.Bytes))
 		add(uncommitted, float64(p.Totals.Uncommitted))
 		add(frozen, truth(p.Halt != nil))
+		add(unreadable, 0)
 		if p.Since.IsZero() {
 			add(age, 0)
 		} else {
 			add(age, time.Since(p.Since).Seconds())
 		}
+	}
+	for _, p := range s.Troubles {
+		sums[series{unreadable, t.name, p.Topic, strconv.Itoa(p.Partition)}]++
 	}
 	for tp, total := range t.totals(s.Partitions) {
 		add := func(of stand, v int64) { sums[series{of, t.name, tp.Topic, strconv.Itoa(tp.Partition)}] += float64(v) }

@@ -65,7 +65,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	r.online = nil
+	if r.online == errConnecting {
+		r.online = nil
+	}
 	stopped := r.state.Load()&draining != 0
 	r.mu.Unlock()
 	for _, p := range ps {

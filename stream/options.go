@@ -104,6 +104,7 @@ type options struct {
 	drain       time.Duration
 	park        int
 	replacement any
+	ready       []func(Snapshot) error
 	faults      []error
 }
 
