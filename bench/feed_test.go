@@ -26,7 +26,7 @@ func messages(n int) stream.Stream[kafka.Message] {
 
 func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
 
-func (f *feed) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (f *feed) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
 
 func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
 	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders"}, Committed: -1, Wake: func() {

@@ -13,7 +13,7 @@ import (
 // keepsNothing is a Transactor that stores nothing: what is left is what holding results back costs.
 type keepsNothing struct{}
 
-func (keepsNothing) Restore(context.Context, []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
+func (keepsNothing) Restore(context.Context, map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	return nil, nil
 }
 func (keepsNothing) Commit(context.Context, stream.Txn[kafka.Message]) error { return nil }

@@ -122,6 +122,9 @@ func (g *logging) event(e stream.Event) {
 			level = slog.LevelInfo
 		}
 		g.to.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
+	case stream.TopicRecreated:
+		g.to.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
+			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
 	case stream.SourceEvent:
 		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
 		if e.Err == nil {

@@ -122,25 +122,25 @@ func (s *kafkaTransaction) Close(context.Context) error {
 }
 
 // Restore leaves it to the group's offsets, unless a transaction's end is in doubt: then what the source has read of them may be older than that end.
-func (s *kafkaTransaction) Restore(ctx context.Context, parts []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
+func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	s.mu.Lock()
 	group := s.group
 	s.mu.Unlock()
 	if group == "" {
 		return nil, nil
 	}
-	tps := make([]produce.TP, len(parts))
-	for i, tp := range parts {
-		tps[i] = produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}
+	tps := make([]produce.TP, 0, len(parts))
+	for tp := range parts {
+		tps = append(tps, produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)})
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
 		return nil, err
 	}
-	at := map[stream.TopicPartition]int64{}
-	for tp, offset := range stored {
-		if offset >= 0 {
-			at[stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}] = offset
+	at := map[stream.TopicPartition]stream.Position{}
+	for tp, p := range stored {
+		if p.Offset >= 0 {
+			at[stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
 		}
 	}
 	return at, nil
@@ -155,9 +155,9 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	s.mu.Lock()
 	s.group = txn.Group.Group
 	s.mu.Unlock()
-	offsets := make(map[produce.TP]int64, len(txn.Offsets))
+	offsets := make(map[produce.TP]transact.Position, len(txn.Offsets))
 	for tp, r := range txn.Offsets {
-		offsets[produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = r.Next
+		offsets[produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
@@ -170,6 +170,7 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 func asTransactor(err error) error {
 	var records *transact.RecordsError
 	var fenced *transact.FencedError
+	var gone *transact.GoneError
 	switch {
 	case err == nil:
 		return nil
@@ -179,6 +180,12 @@ func asTransactor(err error) error {
 			errs[i] = permanent(err)
 		}
 		return &stream.PartialError{Errs: errs}
+	case errors.As(err, &gone):
+		parts := make([]stream.TopicPartition, len(gone.Parts))
+		for i, tp := range gone.Parts {
+			parts[i] = stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}
+		}
+		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):
 		return fmt.Errorf("%w: %w", stream.ErrStaleGroup, err)
 	case errors.Is(err, transact.ErrDoubt):

@@ -19,7 +19,8 @@ import (
 // when a failure is retried: whatever it does without tx, it does again. Where records came to nothing, their offsets are stored without it.
 //
 // The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on from there, whatever its group has committed; who wants to
-// rewind it changes its row. The first statement of a transaction moves the offset on from where the transaction begins: where another one is stored, somebody
+// rewind it changes its row. A row is of a topic id: one of a topic that was deleted and made again since counts for nothing (stream.TopicRecreated), and what was
+// read of the old topic is not written over what the new one has. The first statement of a transaction moves the offset on from where the transaction begins: where another one is stored, somebody
 // else has the partition by now, and nothing is written (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not done twice.
 //
 // PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO NOTHING. Serialization failures and deadlocks are recognised by
@@ -49,11 +50,12 @@ func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name
 // another group under its name is refused by its first Commit, before it writes anything.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
-// CreateTable has the table made before the source starts, if it is not there. Without it a missing table ends Run with the statement that makes it.
+// CreateTable has the table made before the source starts, if it is not there, and one of an earlier version altered. Without it such a table ends Run with the
+// statement that makes or alters it.
 func CreateTable() SQLOption { return func(c *sqlConfig) { c.create = true } }
 
 type sqlTransactor[T any] struct {
-	sqlOffsets
+	*sqlOffsets
 	db    *sql.DB
 	write func(context.Context, *sql.Tx, []T) error
 }
@@ -87,33 +89,49 @@ func (s *sqlTransactor[T]) Check() error {
 	return errors.Join(faults...)
 }
 
-// Open makes the table if it was asked to, and looks whether it can be used.
+// Open makes the table if it was asked to, or adds what it lacks, and looks whether it can be used.
 func (s *sqlTransactor[T]) Open(ctx context.Context) error {
-	var made error
-	if s.create {
-		made = again(ctx, retried, func() error {
-			_, err := s.db.ExecContext(ctx, s.ddl)
+	exec := func(statement string) error {
+		return again(ctx, retried, func() error {
+			_, err := s.db.ExecContext(ctx, statement)
 			return err
 		})
 	}
-	err := again(ctx, retried, func() error {
-		_, err := s.load(ctx, s.db)
-		return err
-	})
+	usable := func() error {
+		return again(ctx, retried, func() error {
+			_, err := s.load(ctx, s.db)
+			return err
+		})
+	}
+	var made error
+	if s.create {
+		made = exec(s.ddl)
+	}
+	err := usable()
+	earlier := err != nil && again(ctx, retried, func() error {
+		var n int
+		return s.db.QueryRowContext(ctx, s.count).Scan(&n)
+	}) == nil
+	if earlier && s.create {
+		made = exec(s.migrate)
+		err = usable()
+	}
 	switch {
-	case err == nil: // also where two made it at once: PostgreSQL fails one of them, and the table is there
+	case err == nil: // also where two made or altered it at once: one of them fails, and the table is there
 		return nil
 	case made != nil:
 		return fmt.Errorf("creating the table of offsets: %w", made)
 	case s.create:
 		return fmt.Errorf("reading the table of offsets: %w", err)
+	case earlier:
+		return fmt.Errorf("reading the table of offsets: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, s.migrate)
 	}
 	return fmt.Errorf("reading the table of offsets: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }
 
-// Restore returns the offsets that are stored. A failure is tried again like those of Commit, whatever it is: nothing is changed here.
-func (s *sqlTransactor[T]) Restore(ctx context.Context, parts []stream.TopicPartition) (map[stream.TopicPartition]int64, error) {
-	var stored map[stream.TopicPartition]int64
+// Restore returns the positions that are stored. A failure is tried again like those of Commit, whatever it is: nothing is changed here.
+func (s *sqlTransactor[T]) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
+	var stored map[stream.TopicPartition]stream.Position
 	err := again(ctx, func(error) bool { return true }, func() (err error) {
 		stored, err = s.load(ctx, s.db)
 		return err
@@ -121,13 +139,7 @@ func (s *sqlTransactor[T]) Restore(ctx context.Context, parts []stream.TopicPart
 	if err != nil {
 		return nil, fmt.Errorf("reading the offsets in %s: %w", s.table, err)
 	}
-	wanted := make(map[stream.TopicPartition]int64, len(parts))
-	for _, tp := range parts {
-		if next, ok := stored[tp]; ok {
-			wanted[tp] = next
-		}
-	}
-	return wanted, nil
+	return s.restored(stored, parts), nil
 }
 
 // Commit implements stream.Transactor.

@@ -1,11 +1,13 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -18,12 +20,15 @@ type sqlOffsets struct {
 	sqlConfig
 	owner string // of what this transactor has stored: another one of the same pipeline has another
 
-	ddl, all, one, update, insert string
+	ddl, migrate, count, all, one, update, insert string
+
+	mu   sync.Mutex                               // guards void; a leaf
+	void map[stream.TopicPartition]stream.TopicID // rows of earlier topics, as Restore has found them: they are written over
 }
 
-func newOffsets(c sqlConfig, owner string) sqlOffsets {
+func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 	t := quoted(c.table)
-	return sqlOffsets{sqlConfig: c, owner: owner,
+	return &sqlOffsets{sqlConfig: c, owner: owner, void: map[stream.TopicPartition]stream.TopicID{},
 		ddl: `CREATE TABLE IF NOT EXISTS ` + t + ` (
 	pipeline       TEXT   NOT NULL,
 	topic          TEXT   NOT NULL,
@@ -31,53 +36,98 @@ func newOffsets(c sqlConfig, owner string) sqlOffsets {
 	next_offset    BIGINT NOT NULL,
 	consumer_group TEXT   NOT NULL,
 	owner          TEXT   NOT NULL,
+	topic_id       TEXT   NOT NULL DEFAULT '',
 	PRIMARY KEY (pipeline, topic, partition_id)
 )`,
-		all: `SELECT topic, partition_id, next_offset FROM ` + t + ` WHERE pipeline = $1`,
-		one: `SELECT next_offset, consumer_group, owner FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
-		update: `UPDATE ` + t + ` SET next_offset = $1, owner = $2
-			WHERE pipeline = $3 AND topic = $4 AND partition_id = $5 AND next_offset = $6 AND consumer_group = $7`,
-		insert: `INSERT INTO ` + t + ` (pipeline, topic, partition_id, next_offset, consumer_group, owner) VALUES ($1, $2, $3, $4, $5, $6)
+		count:   `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`, // of an earlier version, too
+		migrate: `ALTER TABLE ` + t + ` ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`,
+		all:     `SELECT topic, partition_id, next_offset, topic_id FROM ` + t + ` WHERE pipeline = $1`,
+		one:     `SELECT next_offset, consumer_group, owner, topic_id FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
+		update: `UPDATE ` + t + ` SET next_offset = $1, owner = $2, topic_id = $3
+			WHERE pipeline = $4 AND topic = $5 AND partition_id = $6 AND next_offset = $7 AND consumer_group = $8 AND topic_id = $9`,
+		insert: `INSERT INTO ` + t + ` (pipeline, topic, partition_id, next_offset, consumer_group, owner, topic_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT DO NOTHING`,
 	}
 }
 
 // load returns all that is stored for the pipeline.
-func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPartition]int64, error) {
+func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPartition]stream.Position, error) {
 	rows, err := db.QueryContext(ctx, o.all, o.pipeline)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	stored := map[stream.TopicPartition]int64{}
+	stored := map[stream.TopicPartition]stream.Position{}
 	for rows.Next() {
 		var tp stream.TopicPartition
-		var next int64
-		if err := rows.Scan(&tp.Topic, &tp.Partition, &next); err != nil {
+		var at stream.Position
+		var id string
+		if err := rows.Scan(&tp.Topic, &tp.Partition, &at.Offset, &id); err != nil {
 			return nil, err
 		}
-		stored[tp] = next
+		if err := at.TopicID.UnmarshalText([]byte(id)); err != nil {
+			return nil, stream.Permanent(fmt.Errorf("column topic_id of %v: %w", tp, err))
+		}
+		stored[tp] = at
 	}
 	return stored, rows.Err()
 }
 
+// restored is what is stored of the parts. A row of another topic id than theirs is kept in mind: the first commit of the new topic writes over it, and over no
+// other, so that a worker which still has the old topic cannot write over the new one's.
+func (o *sqlOffsets) restored(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) map[stream.TopicPartition]stream.Position {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at := make(map[stream.TopicPartition]stream.Position, len(parts))
+	for tp, id := range parts {
+		delete(o.void, tp)
+		row, ok := stored[tp]
+		if !ok {
+			continue
+		}
+		at[tp] = row
+		if row.TopicID != id && !unknown(row.TopicID) && !unknown(id) {
+			o.void[tp] = row.TopicID
+		}
+	}
+	return at
+}
+
+func unknown(id stream.TopicID) bool { return id == stream.TopicID{} }
+
+// isVoid reports whether a row of that topic id is one that Restore has told to count for nothing.
+func (o *sqlOffsets) isVoid(tp stream.TopicPartition, id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	void, ok := o.void[tp]
+	return ok && void.String() == id
+}
+
+// row is what is compared before it is set.
+type row struct {
+	next int64
+	id   string // the topic's; empty: not known, from before there were any or from a source without
+}
+
 // advance moves what is stored for tp to r.Next, and returns the offset below which results are written already: r.From, or later if a transaction of our
-// own went through whose answer was lost. It is a compare-and-set of the offset, and that alone is what keeps a result from being written twice; the owner
-// only tells whether to go on or to let the partition go.
+// own went through whose answer was lost. It is a compare-and-set of the offset and its topic, and that alone is what keeps a result from being written twice; the
+// owner only tells whether to go on or to let the partition go.
 func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPartition, r stream.Range, group string) (from int64, err error) {
 	from = r.From
-	for {
+	id := r.TopicID.String()
+	for was := (row{from, id}); ; {
 		// A transaction that holds the row, one of our own with its answer lost too, is waited for.
-		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, o.pipeline, tp.Topic, tp.Partition, from, group))
+		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), o.pipeline, tp.Topic, tp.Partition, was.next, group, was.id))
 		if err != nil || moved {
 			return from, o.failed(tp, err)
 		}
-		var next int64
+		var is row
 		var heldBy, owner string
-		err = tx.QueryRowContext(ctx, o.one, o.pipeline, tp.Topic, tp.Partition).Scan(&next, &heldBy, &owner)
+		err = tx.QueryRowContext(ctx, o.one, o.pipeline, tp.Topic, tp.Partition).Scan(&is.next, &heldBy, &owner, &is.id)
+		same := is.id == id || is.id == "" || id == ""
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			moved, err := changes(tx.ExecContext(ctx, o.insert, o.pipeline, tp.Topic, tp.Partition, r.Next, group, o.owner))
+			moved, err := changes(tx.ExecContext(ctx, o.insert, o.pipeline, tp.Topic, tp.Partition, r.Next, group, o.owner, id))
 			if err != nil || moved {
 				return from, o.failed(tp, err)
 			} // else somebody was faster, and is there now
@@ -86,11 +136,16 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 		case heldBy != group:
 			return 0, stream.Permanent(fmt.Errorf("%s holds offsets of group %q for %v under the name %q, and this pipeline is in group %q: "+
 				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group", o.table, heldBy, tp, o.pipeline, group))
-		case owner == o.owner && from < next && next <= r.Next:
-			from = next
+		case same && owner == o.owner && from < is.next && is.next <= r.Next:
+			from, was = is.next, is
+		case same && is.next == from && is.id != was.id, !same && is != was && o.isVoid(tp, is.id):
+			was = is
+		case !same:
+			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
+				Err: fmt.Errorf("%s has an offset of topic id %s where the transaction is of %s", o.table, is.id, id)}
 		default:
 			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
-				Err: fmt.Errorf("%s has offset %d where the transaction begins at %d", o.table, next, r.From)}
+				Err: fmt.Errorf("%s has offset %d where the transaction begins at %d", o.table, is.next, r.From)}
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 	}
 	s.fetcher = fetch.New(fetch.Config{
 		Client: s.client, Decoder: batch.NewDecoder(s.cfg.MaxDecompressed), Uncommitted: s.cfg.ReadUncommitted, MaxWait: s.cfg.MaxWait,
-		Rack: s.cfg.Rack, Reset: fetch.Reset(s.cfg.Reset.kind), Patience: s.cfg.TopicPatience, OnReset: s.reset, OnEvent: s.fetchEvent,
+		Rack: s.cfg.Rack, Reset: fetch.Reset(s.cfg.Reset.kind), Patience: s.cfg.TopicPatience, OnReset: s.reset, OnRecreated: s.recreated, OnEvent: s.fetchEvent,
 	})
 	read := s.readPartitions
 	if s.cfg.Group != "" {

@@ -95,11 +95,16 @@ func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
 func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	cause := fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to)
-	p := s.anew(tp, to, cause, func(*stream.Partition[kafka.Message]) bool { return true })
+	if p := s.live[tp]; p != nil {
+		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to))
+	}
+}
+
+// restart begins a partition that is read where its log says. The caller holds mu.
+func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.TopicID, to int64, cause error) {
+	p := s.anew(was, id, to, cause)
 	if p != nil && p.Next() != to { // a transaction's offsets are kept elsewhere, and say where to go on
-		s.stopReading(fmt.Errorf("%v: the log ends before offset %d, which is stored with the transactions: remove that offset, or keep the offsets under another name",
-			stream.TopicPartition(tp), p.Next()))
+		s.stopReading(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name", p.TP(), cause, p.Next()))
 	}
 }
 
@@ -109,19 +114,18 @@ var errAgain = errors.New("the pipeline begins it anew")
 func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.anew(tp, next, errAgain, same)
+	if p := s.live[tp]; p != nil && same(p) {
+		s.anew(p, p.TopicID(), next, errAgain)
+	}
 }
 
-// anew loses a partition that is read, and begins it at next. nil: it was revoked or lost meanwhile, or could not be begun. The caller holds mu.
-func (s *kafkaSource) anew(tp fetch.TP, next int64, cause error, same func(*stream.Partition[kafka.Message]) bool) *stream.Partition[kafka.Message] {
-	p := s.live[tp]
-	if p == nil || !same(p) {
-		return nil
-	}
+// anew loses a partition that is read, and begins it at next. nil: it could not be begun. The caller holds mu.
+func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error) *stream.Partition[kafka.Message] {
+	tp := fetch.TP(was.TP())
 	s.fetcher.Remove(tp)
-	s.in.Lose(cause, p)
+	s.in.Lose(cause, was)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: stream.TopicPartition(tp), Next: next, Committed: -1}}); err != nil {
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TP(), TopicID: id, Next: next, Committed: -1}}); err != nil {
 		s.stopReading(err)
 		return nil
 	}

@@ -15,6 +15,8 @@ func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
 	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
+func (f feeding) TopicID() [16]byte { return f.Partition.TopicID() }
+
 // limited is a partition that is read up to an offset, and without it.
 type limited struct {
 	fetch.Partition

@@ -16,7 +16,7 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Balancers: c.Balancers,
 		SessionTimeout: c.SessionTimeout, HeartbeatInterval: c.HeartbeatInterval, RebalanceTimeout: c.RebalanceTimeout,
 		Rack: c.Rack, ClientID: c.ClientID,
-		Requester: s.client, Partitions: s.counts,
+		Requester: s.client, Partitions: s.counts, TopicIDs: s.ids,
 		OnAssigned: s.assigned,
 		OnRevoked:  func(ctx context.Context, tps []group.TP) { s.revoke(ctx, plain(tps)) },
 		OnLost:     func(err error, tps []group.TP) { s.lose(err, plain(tps)) },
@@ -39,11 +39,16 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 }
 
 // assigned begins partitions at their committed offsets, or where there is none at Start.
-func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]int64) error {
+func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Position) error {
 	var unset []fetch.TP
-	for tp, committed := range parts {
-		if committed < 0 {
-			unset = append(unset, fetch.TP{Topic: tp.Topic, Partition: int(tp.Partition)})
+	for tp, at := range parts {
+		f := fetch.TP{Topic: tp.Topic, Partition: int(tp.Partition)}
+		if s.void(stream.TopicPartition(f), at) {
+			at.Offset = -1
+			parts[tp] = at
+		}
+		if at.Offset < 0 {
+			unset = append(unset, f)
 		}
 	}
 	starts := map[fetch.TP]int64{}
@@ -54,9 +59,9 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]int64) er
 		}
 	}
 	as := make([]stream.Assignment, 0, len(parts))
-	for gtp, committed := range parts {
+	for gtp, at := range parts {
 		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
-		a := stream.Assignment{TopicPartition: stream.TopicPartition(tp), Next: committed, Committed: committed}
+		a := stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset}
 		if start, ok := starts[tp]; ok {
 			a.Next = start
 			s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: start, Policy: s.cfg.Start.String()})
@@ -66,25 +71,26 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]int64) er
 	return s.assign(ctx, as...)
 }
 
-// Commit stores offsets under this member's generation. What was lost meanwhile is another member's to store.
-func (s *kafkaSource) Commit(ctx context.Context, offsets map[stream.TopicPartition]int64) error {
+// Commit stores positions under this member's generation. What was lost meanwhile is another member's to store.
+func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil
 	}
-	asked := make(map[group.TP]int64, len(offsets))
-	for tp, next := range offsets {
-		asked[group.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = next
+	asked := make(map[group.TP]group.Position, len(positions))
+	for tp, at := range positions {
+		asked[group.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = group.Position{Offset: at.Offset, TopicID: at.TopicID}
 	}
 	failed := map[stream.TopicPartition]error{}
-	for tp, err := range s.member.Commit(ctx, asked) {
+	for gtp, err := range s.member.Commit(ctx, asked) {
+		tp := stream.TopicPartition{Topic: gtp.Topic, Partition: int(gtp.Partition)}
 		var refused *group.FatalError
 		switch {
-		case errors.Is(err, group.ErrLost):
+		case errors.Is(err, group.ErrLost), unknownTopic(err) && s.gone(ctx, tp, positions[tp], err):
 			continue
 		case errors.As(err, &refused):
 			err = stream.Permanent(err)
 		}
-		failed[stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}] = err
+		failed[tp] = err
 	}
 	if len(failed) == 0 {
 		return nil

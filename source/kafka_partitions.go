@@ -28,7 +28,7 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 		} else {
 			continue // nothing to read
 		}
-		as = append(as, stream.Assignment{TopicPartition: tp, Next: from[f], Committed: -1})
+		as = append(as, stream.Assignment{TopicPartition: tp, TopicID: s.idOf(tp.Topic), Next: from[f], Committed: -1})
 	}
 	if len(as) == 0 {
 		return nil
@@ -47,6 +47,12 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 	}
 	s.revoke(ctx, tps)
 	return nil
+}
+
+// idOf is the id that a topic had when it was last asked for.
+func (s *kafkaSource) idOf(topic string) stream.TopicID {
+	t, _ := s.client.Topic(topic)
+	return t.ID
 }
 
 // spans finds the offsets where partitions begin and, if they do, end.

@@ -35,7 +35,9 @@ func (s *localSource[T]) Info() stream.SourceInfo {
 }
 
 // Commit has nowhere to store an offset, and nobody who would ask for it.
-func (s *localSource[T]) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (s *localSource[T]) Commit(context.Context, map[stream.TopicPartition]stream.Position) error {
+	return nil
+}
 
 // chunkMax is how many values are handed over at a time.
 const chunkMax = 256

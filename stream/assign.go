@@ -12,7 +12,8 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{run: r, tp: a.TopicPartition, epoch: epoch, wake: a.Wake, again: a.Again, lapsed: a.Expired, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
+	p := &part{run: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, again: a.Again, lapsed: a.Expired,
+		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
 		state: make([]any, len(r.steps))}
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)

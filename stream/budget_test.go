@@ -192,7 +192,7 @@ func (h *hand) start(t *testing.T, s stream.Stream[string], opts ...stream.Optio
 
 func (h *hand) Info() stream.SourceInfo { return stream.SourceInfo{Name: "hand"} }
 
-func (h *hand) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (h *hand) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
 
 func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
 	h.in = in

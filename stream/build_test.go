@@ -13,9 +13,9 @@ import (
 // quiet is a source that says what Build is to hear.
 type quiet struct{ info stream.SourceInfo }
 
-func (q quiet) Info() stream.SourceInfo                                     { return q.info }
-func (quiet) Run(context.Context, *stream.Intake[string]) error             { return nil }
-func (quiet) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (q quiet) Info() stream.SourceInfo                                               { return q.info }
+func (quiet) Run(context.Context, *stream.Intake[string]) error                       { return nil }
+func (quiet) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
 
 func of(info stream.SourceInfo) stream.Stream[string] {
 	return stream.From(func() stream.Source[string] { return quiet{info} })
@@ -183,8 +183,10 @@ func (wrongVault) CommitsGroup() bool { return true }
 
 type vaultOfBatches struct{}
 
-func (vaultOfBatches) Restore(context.Context, []tp) (map[tp]int64, error) { return nil, nil }
-func (vaultOfBatches) Commit(context.Context, stream.Txn[[]string]) error  { return nil }
+func (vaultOfBatches) Restore(context.Context, map[tp]stream.TopicID) (map[tp]stream.Position, error) {
+	return nil, nil
+}
+func (vaultOfBatches) Commit(context.Context, stream.Txn[[]string]) error { return nil }
 
 func TestBuildAcceptsATransactionWithoutAGroup(t *testing.T) {
 	s := of(stream.SourceInfo{NoCommit: "it reads without a group"})

@@ -99,14 +99,14 @@ type fickle struct {
 	stored []int64
 }
 
-func (f *fickle) Commit(c context.Context, offsets map[stream.TopicPartition]int64) error {
+func (f *fickle) Commit(c context.Context, offsets map[stream.TopicPartition]stream.Position) error {
 	tp := f.parts[0].TP()
 	f.once.Do(func() {
 		f.in.Lose(errBoom, f.parts[0])
 		f.parts, _ = f.in.Assign(c, stream.Assignment{TopicPartition: tp, Next: 7, Committed: 7})
 	})
 	if !stream.Overtaken(c, tp) {
-		f.stored = append(f.stored, offsets[tp])
+		f.stored = append(f.stored, offsets[tp].Offset)
 	}
 	return nil
 }

@@ -234,7 +234,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		return moved, nil
 	}
 	start := time.Now()
-	err = c.run.src.commit(withOwners(ctx, owners), offsets)
+	err = c.run.src.commit(withOwners(ctx, owners), positions(offsets, owners))
 	c.sort(offsets, owners, err)
 	if len(offsets) > 0 {
 		c.run.emit(Committed{offsets, time.Since(start)}) // before what follows from it
@@ -248,6 +248,15 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		c.run.fail(err)
 	}
 	return moved, err
+}
+
+// positions are offsets under the ids of the topics that they are of.
+func positions(offsets map[TopicPartition]int64, owners map[TopicPartition]*part) map[TopicPartition]Position {
+	at := make(map[TopicPartition]Position, len(offsets))
+	for tp, offset := range offsets {
+		at[tp] = Position{Offset: offset, TopicID: owners[tp].topic}
+	}
+	return at
 }
 
 // sort leaves in offsets what is stored, of assignments that still stand.

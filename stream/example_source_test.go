@@ -19,9 +19,11 @@ func NewCountdown(n int64) stream.Stream[int64] {
 
 func (c *Countdown) Info() stream.SourceInfo { return stream.SourceInfo{Name: "countdown"} }
 
-// Commit would store the offsets; a countdown has nowhere to.
-func (c *Countdown) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
-	fmt.Println("committed", offsets)
+// Commit would store the positions; a countdown has nowhere to.
+func (c *Countdown) Commit(_ context.Context, positions map[stream.TopicPartition]stream.Position) error {
+	for tp, at := range positions {
+		fmt.Println("committed", tp, at.Offset)
+	}
 	return nil
 }
 
@@ -70,6 +72,6 @@ func ExampleSource() {
 	// 3
 	// 2
 	// 1
-	// committed map[countdown[0]:3]
+	// committed countdown[0] 3
 	// <nil>
 }

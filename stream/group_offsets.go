@@ -68,7 +68,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 	}
 	g.mu.Unlock()
 	if len(offsets) > 0 {
-		err := g.run.src.commit(withOwners(ctx, owners), offsets)
+		err := g.run.src.commit(withOwners(ctx, owners), positions(offsets, owners))
 		var partial *CommitError
 		switch {
 		case errors.As(err, &partial):

@@ -69,6 +69,9 @@ const bufferSize = 256
 // TP names the partition.
 func (p *Partition[T]) TP() TopicPartition { return p.p.tp }
 
+// TopicID is the Assignment's.
+func (p *Partition[T]) TopicID() TopicID { return p.p.topic }
+
 // Room is what may be fed now: 0, 0 while the partition is full, frozen, draining or gone; Assignment.Wake is called when that ends. records bounds
 // the next Feed, bytes is a target that one record or one batch may exceed.
 func (p *Partition[T]) Room() (records int, bytes int64) {
@@ -149,7 +152,7 @@ func (p *Partition[T]) Halt(offset, next int64, err error) {
 type feeder interface {
 	info() SourceInfo
 	start(ctx context.Context, r *run) error
-	commit(ctx context.Context, offsets map[TopicPartition]int64) error
+	commit(ctx context.Context, positions map[TopicPartition]Position) error
 	opener() any
 	source() any
 }
@@ -164,8 +167,8 @@ func (f *feederOf[T]) start(ctx context.Context, r *run) error {
 	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{run: r}) })
 }
 
-func (f *feederOf[T]) commit(ctx context.Context, offsets map[TopicPartition]int64) error {
-	return guarded(func() error { return f.src.Commit(ctx, offsets) })
+func (f *feederOf[T]) commit(ctx context.Context, positions map[TopicPartition]Position) error {
+	return guarded(func() error { return f.src.Commit(ctx, positions) })
 }
 
 func (f *feederOf[T]) opener() any {

@@ -93,6 +93,13 @@ type (
 		From, To int64
 		Policy   string
 	}
+	// TopicRecreated: a partition's topic was deleted and made again. Offset, which was stored or reached under the Old id, counts for nothing: the new topic is
+	// read from where the source begins.
+	TopicRecreated struct {
+		TopicPartition
+		Offset   int64
+		Old, New TopicID
+	}
 	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that does not answer.
 	SourceEvent struct {
 		TopicPartition
@@ -119,4 +126,5 @@ func (Failed) event()           {}
 func (Draining) event()         {}
 func (Drained) event()          {}
 func (OffsetReset) event()      {}
+func (TopicRecreated) event()   {}
 func (SourceEvent) event()      {}

@@ -26,6 +26,7 @@ const (
 type part struct {
 	run    *run
 	tp     TopicPartition
+	topic  TopicID
 	epoch  int32
 	ctx    context.Context // its records' context
 	cancel context.CancelCauseFunc

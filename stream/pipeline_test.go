@@ -76,8 +76,8 @@ func TestAPipelineRunsAgainWhenItHasEnded(t *testing.T) {
 // counter feeds one number.
 type counter struct{ n int }
 
-func (c counter) Info() stream.SourceInfo                                       { return stream.SourceInfo{Name: "counter"} }
-func (c counter) Commit(context.Context, map[stream.TopicPartition]int64) error { return nil }
+func (c counter) Info() stream.SourceInfo                                                 { return stream.SourceInfo{Name: "counter"} }
+func (c counter) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
 func (c counter) Run(ctx context.Context, in *stream.Intake[string]) error {
 	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "counter"}})
 	if err != nil {
@@ -152,8 +152,8 @@ type broken struct {
 }
 
 func (b broken) Info() stream.SourceInfo { return stream.SourceInfo{Name: "broken"} }
-func (b broken) Commit(_ context.Context, offsets map[stream.TopicPartition]int64) error {
-	b.committed.Store(offsets[stream.TopicPartition{Topic: "b"}])
+func (b broken) Commit(_ context.Context, offsets map[stream.TopicPartition]stream.Position) error {
+	b.committed.Store(offsets[stream.TopicPartition{Topic: "b"}].Offset)
 	return nil
 }
 func (b broken) Run(c context.Context, in *stream.Intake[string]) error {

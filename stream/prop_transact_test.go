@@ -147,7 +147,7 @@ func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
 	return s.commit(c, tx)
 }
 func (s tillStore) PerPartition() bool { return s.apart }
-func (s tillStore) Restore(c ctx, ps []tp) (map[tp]int64, error) {
+func (s tillStore) Restore(c ctx, ps map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	return s.store.Restore(c, ps)
 }
 
@@ -371,7 +371,7 @@ func (w *till) check() (bad []string) {
 				}
 			}
 		}
-		if at := w.store.at[tp{Topic: "t", Partition: p}]; at != int64(w.records) {
+		if at := w.store.at[tp{Topic: "t", Partition: p}].Offset; at != int64(w.records) {
 			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, want %d", p, at, w.records))
 		}
 	}

@@ -11,14 +11,15 @@ import "context"
 //     When ctx ends it must stop feeding, Revoke everything still assigned (which drains and commits it) and return nil.
 //     Returning nil before ctx ends means "that was all": the pipeline finishes and commits what it was fed, then ends.
 //     An error ends the pipeline with it.
-//   - Commit stores, per partition, the offset to go on from. One call at a time. A nil error means that all are stored. A *CommitError
+//   - Commit stores, per partition, the position to go on from. One call at a time. A nil error means that all are stored. A *CommitError
 //     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
 //     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
-//     Overtaken tells a request for an assignment that has ended from one for the next.
+//     Overtaken tells a request for an assignment that has ended from one for the next. A position of a topic id that is gone is never stored: the
+//     assignment is to be lost with a *TopicGoneError.
 //   - Info is asked once, before anything connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error
-	Commit(ctx context.Context, offsets map[TopicPartition]int64) error
+	Commit(ctx context.Context, positions map[TopicPartition]Position) error
 	Info() SourceInfo
 }
 
@@ -41,9 +42,10 @@ type SourceInfo struct {
 // Assignment is a partition that a source begins to feed.
 type Assignment struct {
 	TopicPartition
-	Next      int64  // offset of the next record to be fed
-	Committed int64  // offset stored for the group, -1 if none is
-	Wake      func() // called when a partition that had no room has some again, or was resumed; must not block; may be nil
+	TopicID   TopicID // that the partition is read under; zero: the source has none
+	Next      int64   // offset of the next record to be fed
+	Committed int64   // offset stored for the group under that id, -1 if none is
+	Wake      func()  // called when a partition that had no room has some again, or was resumed; must not block; may be nil
 
 	// Again is called, in a goroutine of its own, when the pipeline has let the partition go by itself, because a transaction's offsets were not those that
 	// its Transactor had stored: unless the source has let it go too meanwhile, it is to Lose it and Assign it again, at next. nil: that ends the pipeline.

@@ -125,7 +125,9 @@ func TestAPartitionThatComesBackWaitsALittleForWhatIsStillWritten(t *testing.T) 
 // blind is a store without offsets, as one is that leaves them to the group.
 type blind struct{ *deaf }
 
-func (blind) Restore(context.Context, []tp) (map[tp]int64, error) { return nil, nil }
+func (blind) Restore(context.Context, map[tp]stream.TopicID) (map[tp]stream.Position, error) {
+	return nil, nil
+}
 
 func TestAPartitionBegunAnewBeginsWhereTheTransactionUnderWayEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {

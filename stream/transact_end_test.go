@@ -219,7 +219,7 @@ type forgetful struct {
 	knows int
 }
 
-func (f *forgetful) Restore(ctx context.Context, ps []tp) (map[tp]int64, error) {
+func (f *forgetful) Restore(ctx context.Context, ps map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	if f.knows--; f.knows < 0 {
 		return nil, errForgot
 	}
@@ -294,7 +294,7 @@ func TestAStopEndsARestoreThatHangs(t *testing.T) {
 
 type hanging struct{ *vault }
 
-func (hanging) Restore(ctx context.Context, _ []tp) (map[tp]int64, error) {
+func (hanging) Restore(ctx context.Context, _ map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	<-ctx.Done()
 	return nil, context.Cause(ctx)
 }

@@ -147,7 +147,7 @@ func TestATransactionHaltsThePartitionsOfTheElementsItNames(t *testing.T) {
 func TestPartitionsGoOnWhereTheTransactorSays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, b := newLog(2), newVault()
-		b.at[tp{Topic: "t", Partition: 0}] = 2
+		b.at[tp{Topic: "t", Partition: 0}] = stream.Position{Offset: 2}
 		put(l, 0, count("a", 4)...)
 		put(l, 1, "b0")
 		l.SetCommitted(0, 1)
@@ -195,7 +195,7 @@ func TestAPartitionThatSomebodyElseWroteForIsBegunAnew(t *testing.T) {
 		l, b := newLog(1), newVault()
 		put(l, 0, count("a", 3)...)
 		b.before = append(b.before, func(stream.Txn[string]) error { // another owner has written the first record
-			b.at[tp{Topic: "t"}] = 1
+			b.at[tp{Topic: "t"}] = stream.Position{Offset: 1}
 			b.txns = append(b.txns, stream.Txn[string]{Elems: []stream.Out[string]{{Value: "a0"}}})
 			return nil
 		})

@@ -8,7 +8,7 @@ import (
 
 // transactor is a Transactor whose element type was forgotten.
 type transactor interface {
-	restore(ctx context.Context, parts []TopicPartition) (map[TopicPartition]int64, error)
+	restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 	commit(ctx context.Context, pres []*prefix, group GroupMetadata) error
 	is() any
 }
@@ -17,7 +17,7 @@ type transactorOf[T any] struct{ tx Transactor[T] }
 
 func (t transactorOf[T]) is() any { return t.tx }
 
-func (t transactorOf[T]) restore(ctx context.Context, parts []TopicPartition) (at map[TopicPartition]int64, err error) {
+func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]TopicID) (at map[TopicPartition]Position, err error) {
 	err = guarded(func() (err error) { at, err = t.tx.Restore(ctx, parts); return err })
 	return at, err
 }
@@ -26,7 +26,7 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group Group
 	txn := Txn[T]{Offsets: make(map[TopicPartition]Range, len(pres)), Group: group}
 	for _, pre := range pres {
 		txn.Elems = append(txn.Elems, pre.outs.([]Out[T])...)
-		txn.Offsets[pre.part.tp] = Range{pre.from, pre.next}
+		txn.Offsets[pre.part.tp] = Range{From: pre.from, Next: pre.next, TopicID: pre.part.topic}
 	}
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }
@@ -57,15 +57,22 @@ func blame(err error, pres []*prefix) map[*part]int {
 	return at
 }
 
-// fencedOf is which of the partitions of a failed transaction have another owner; nil: err does not say so.
+// fencedOf is which of the partitions of a failed transaction have another owner, or another topic; nil: err does not say so.
 func fencedOf(err error, pres []*prefix) map[*part]bool {
 	var fenced *FencedError
-	if !errors.As(err, &fenced) {
+	var deleted *TopicGoneError
+	var named []TopicPartition
+	switch {
+	case errors.As(err, &fenced):
+		named = fenced.Partitions
+	case errors.As(err, &deleted):
+		named = deleted.Partitions
+	default:
 		return nil
 	}
 	lost := map[*part]bool{}
 	for _, pre := range pres {
-		if len(fenced.Partitions) == 0 || slices.Contains(fenced.Partitions, pre.part.tp) {
+		if len(named) == 0 || slices.Contains(named, pre.part.tp) {
 			lost[pre.part] = true
 		}
 	}

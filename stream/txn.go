@@ -117,21 +117,24 @@ func (t *transactions) restored(ctx context.Context, as []Assignment) ([]Assignm
 	ctx, cancel := context.WithTimeout(ctx, sinkTime)
 	defer cancel()
 	defer context.AfterFunc(t.run.sourceCtx, cancel)()
-	tps := make([]TopicPartition, len(as))
+	tps, ids := make([]TopicPartition, len(as)), make(map[TopicPartition]TopicID, len(as))
 	for i, a := range as {
-		tps[i] = a.TopicPartition
+		tps[i], ids[a.TopicPartition] = a.TopicPartition, a.TopicID
 	}
 	grace, stop := context.WithTimeout(ctx, handlerGrace)
 	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
 	stop()
-	at, err := t.tx.restore(ctx, tps)
+	at, err := t.tx.restore(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("%s: asking where to go on in %v: %w", t.st.name, tps, err)
 	}
 	out := make([]Assignment, len(as))
 	for i, a := range as {
-		if offset, ok := at[a.TopicPartition]; ok {
-			a.Next, a.Committed = offset, offset
+		switch stored, ok := at[a.TopicPartition]; {
+		case ok && stored.TopicID.differs(a.TopicID):
+			t.run.emit(TopicRecreated{a.TopicPartition, stored.Offset, stored.TopicID, a.TopicID})
+		case ok:
+			a.Next, a.Committed = stored.Offset, stored.Offset
 		}
 		out[i] = a
 	}

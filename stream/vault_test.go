@@ -15,7 +15,7 @@ type tp = stream.TopicPartition
 // vault is a Transactor in memory: a database that keeps results and offsets together, and outlives the workers that write to it.
 type vault struct {
 	mu     sync.Mutex
-	at     map[tp]int64
+	at     map[tp]stream.Position
 	txns   []stream.Txn[string]
 	before []func(stream.Txn[string]) error // what the next Commits return, and store nothing; nil: go on
 	after  []func(stream.Txn[string]) error // what they return having stored
@@ -27,17 +27,17 @@ type vault struct {
 	wrong  []string
 }
 
-func newVault() *vault { return &vault{at: map[tp]int64{}} }
+func newVault() *vault { return &vault{at: map[tp]stream.Position{}} }
 
 func (b *vault) PerPartition() bool { return b.apart }
 
-func (b *vault) Restore(_ context.Context, parts []tp) (map[tp]int64, error) {
+func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := map[tp]int64{}
-	for _, p := range parts {
-		if offset, ok := b.at[p]; ok {
-			at[p] = offset
+	at := map[tp]stream.Position{}
+	for p := range parts {
+		if stored, ok := b.at[p]; ok {
+			at[p] = stored
 		}
 	}
 	return at, nil
@@ -70,8 +70,8 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 		return err
 	}
 	for p, r := range tx.Offsets {
-		if old, ok := b.at[p]; ok && old != r.From {
-			return &stream.FencedError{Partitions: []tp{p}, Err: fmt.Errorf("%d is stored, %d was expected", old, r.From)}
+		if old, ok := b.at[p]; ok && (old.TopicID == r.TopicID || old.TopicID == stream.TopicID{}) && old.Offset != r.From {
+			return &stream.FencedError{Partitions: []tp{p}, Err: fmt.Errorf("%d is stored, %d was expected", old.Offset, r.From)}
 		}
 	}
 	for _, e := range tx.Elems {
@@ -80,7 +80,7 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 		}
 	}
 	for p, r := range tx.Offsets {
-		b.at[p] = r.Next
+		b.at[p] = stream.Position{Offset: r.Next, TopicID: r.TopicID}
 	}
 	b.txns = append(b.txns, tx)
 	return next(&b.after, tx)

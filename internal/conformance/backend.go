@@ -23,6 +23,7 @@ type Log interface {
 	End(partition int) int64                            // the offset behind all that
 	Committed(partition int) int64                      // by the group; -1: nothing
 	FailCommits(n int)                                  // the next n requests are refused, in a way that a later try may not be
+	Recreate()                                          // deletes the topic and makes it again: nothing is in it, and nothing is committed
 	Member() Member
 }
 

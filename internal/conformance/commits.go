@@ -110,3 +110,29 @@ func gaps(t *testing.T, b Backend) {
 		})
 	}
 }
+
+// A record is worked on while its topic is deleted and made again: its offset says nothing of the new topic, and is not committed for it.
+func recreated(t *testing.T, b Backend) {
+	l, w := b.Open(t, 1), newWork()
+	fill(l, 1, 20)
+	release := w.hold(at(0, 10))
+	r := start(t, l, func(s messages) built {
+		return s.GroupByPartition().Concurrent(1, w.do).CommitEvery(1000, 20*time.Millisecond)
+	})
+	w.awaitBegun(t, at(0, 10))
+	r.awaitCommitted(0, 10)
+	l.Recreate()
+	release()
+	fill(l, 1, 30)
+	awaitEvent(r, "it is told that the topic is another one", func(e stream.TopicRecreated) bool { return e.Old != e.New })
+	w.until(t, "the last of the new topic is done", func() bool { return w.count(w.done, at(0, 29)) > 0 })
+	r.awaitCommitted(0, 30)
+	r.stop()
+	got := w.of(0)
+	for i, offset := range got[len(got)-30:] {
+		if offset != int64(i) {
+			t.Fatalf("of the new topic were done %v", got[len(got)-30:])
+		}
+	}
+	allCommitted(t, l, 1)
+}

@@ -45,7 +45,7 @@ func refused(req *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	for _, t := range req.Topics {
 		rt := kmsg.NewOffsetCommitResponseTopic()
-		rt.Topic = t.Topic
+		rt.Topic, rt.TopicID = t.Topic, t.TopicID
 		for _, p := range t.Partitions {
 			rp := kmsg.NewOffsetCommitResponseTopicPartition()
 			rp.Partition, rp.ErrorCode = p.Partition, kerr.CoordinatorLoadInProgress.Code
@@ -111,6 +111,11 @@ func (c *cluster) Committed(partition int) int64 {
 		return at
 	}
 	return -1
+}
+
+func (c *cluster) Recreate() {
+	c.Kafka.Recreate(c.topic, len(c.ends))
+	clear(c.ends)
 }
 
 func (c *cluster) FailCommits(n int) { c.refuse.Store(int64(n)) }

@@ -19,6 +19,7 @@ func Run(t *testing.T, b Backend) {
 		{"NothingPastAnUnfinishedRecordIsCommitted", true, watermark},
 		{"AtMostOncePassesOnlyWhatIsCommitted", true, atMostOnce},
 		{"ARefusedCommitIsTriedAgain", b.FailCommits, commitAgain},
+		{"ATopicThatIsMadeAgainIsReadFromItsBeginning", true, recreated},
 		{"LagReachesZeroBehindGaps", b.Gaps, gaps},
 		{"MembersShareThePartitionsWithoutDoingAnythingTwice", true, members},
 		{"RevokedPartitionsAreDrained", true, revoked},

@@ -31,6 +31,32 @@ func (k *Kafka) WaitCommitted(group, topic string, want map[int32]int64) {
 	})
 }
 
+// Commit stores an offset for a group that has no members, as another client would.
+func (k *Kafka) Commit(group, topic string, partition int32, offset int64, metadata string) {
+	k.t.Helper()
+	rp := kmsg.NewOffsetCommitRequestTopicPartition()
+	rp.Partition, rp.Offset, rp.Metadata = partition, offset, &metadata
+	rt := kmsg.NewOffsetCommitRequestTopic()
+	rt.Topic, rt.Partitions = topic, append(rt.Partitions, rp)
+	k.until(fmt.Sprintf("%d is stored for group %s on %s", offset, group, topic), func(ctx context.Context) (string, bool, error) {
+		seen, err := k.topic(ctx, topic)
+		if err != nil {
+			return "", false, err
+		}
+		rt.TopicID = seen.TopicID
+		req := kmsg.NewPtrOffsetCommitRequest()
+		req.Group, req.Generation, req.Topics = group, -1, append(req.Topics, rt)
+		resp, err := req.RequestWith(ctx, k.Client)
+		if err != nil {
+			return "", false, err
+		}
+		if err := kerr.ErrorForCode(resp.Topics[0].Partitions[0].ErrorCode); err != nil {
+			return err.Error(), false, nil
+		}
+		return "", true, nil
+	})
+}
+
 // WaitMembers returns when the group is stable with n members, which holds once its leader has assigned. n = 0 waits until it is empty.
 func (k *Kafka) WaitMembers(group string, n int) {
 	k.t.Helper()

@@ -22,18 +22,27 @@ type Kafka struct {
 	Brokers []string
 	Client  *kgo.Client // for requests that have no helper; it joins no group, and produces to each record's own Partition
 
-	t testing.TB
+	t    testing.TB
+	opts []kgo.Opt // of Client
 }
 
 // At opens a look at the cluster that has these brokers; it closes when the test ends. opts are added to its client's.
 func At(t testing.TB, brokers []string, opts ...kgo.Opt) *Kafka {
 	t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, opts...)...)
+	k := &Kafka{Brokers: brokers, t: t, opts: opts}
+	k.connect()
+	return k
+}
+
+// connect makes the client.
+func (k *Kafka) connect() {
+	k.t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, k.opts...)...)
 	if err != nil {
-		t.Fatalf("kafkatest: a client for %v: %v", brokers, err)
+		k.t.Fatalf("kafkatest: a client for %v: %v", k.Brokers, err)
 	}
-	t.Cleanup(cl.Close)
-	return &Kafka{Brokers: brokers, Client: cl, t: t}
+	k.t.Cleanup(cl.Close)
+	k.Client = cl
 }
 
 // Name makes a name for a topic or a group that nothing else has: real brokers are shared, and outlive a test.
@@ -58,6 +67,27 @@ func (k *Kafka) Replicated(partitions, replicas int, config ...string) string {
 	return k.create(Name("topic"), partitions, replicas, config)
 }
 
+// Delete deletes a topic, and returns when the cluster does not know it any more.
+func (k *Kafka) Delete(topic string) {
+	k.t.Helper()
+	k.delete(k.Client, topic)
+	k.until(fmt.Sprintf("topic %s is gone", topic), func(ctx context.Context) (string, bool, error) {
+		seen, err := k.topic(ctx, topic)
+		if err != nil {
+			return "", false, err
+		}
+		return "it is there", errors.Is(kerr.ErrorForCode(seen.ErrorCode), kerr.UnknownTopicOrPartition), nil
+	})
+}
+
+// Recreate deletes a topic and makes one of the same name, which has another id and nothing in it. The Client is a new one: the one before knows the old topic.
+func (k *Kafka) Recreate(topic string, partitions int, config ...string) {
+	k.t.Helper()
+	k.Delete(topic)
+	k.connect()
+	k.create(topic, partitions, 1, config)
+}
+
 func (k *Kafka) create(name string, partitions, replicas int, config []string) string {
 	k.t.Helper()
 	rt := kmsg.NewCreateTopicsRequestTopic()
@@ -79,7 +109,8 @@ func (k *Kafka) create(name string, partitions, replicas int, config []string) s
 	if err != nil {
 		k.t.Fatalf("kafkatest: creating topic %s with %d partitions: %v", rt.Topic, partitions, err)
 	}
-	k.t.Cleanup(func() { k.delete(rt.Topic) })
+	by := k.Client
+	k.t.Cleanup(func() { k.delete(by, rt.Topic) })
 	k.until(fmt.Sprintf("topic %s has %d partitions with leaders", rt.Topic, partitions), func(ctx context.Context) (string, bool, error) {
 		return k.led(ctx, rt.Topic, partitions)
 	})
@@ -87,19 +118,15 @@ func (k *Kafka) create(name string, partitions, replicas int, config []string) s
 }
 
 func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, bool, error) {
-	rt := kmsg.NewMetadataRequestTopic()
-	rt.Topic = &topic
-	req := kmsg.NewPtrMetadataRequest()
-	req.Topics = append(req.Topics, rt)
-	resp, err := req.RequestWith(ctx, k.Client)
+	seen, err := k.topic(ctx, topic)
 	if err != nil {
 		return "", false, err
 	}
-	if err := kerr.ErrorForCode(resp.Topics[0].ErrorCode); err != nil {
+	if err := kerr.ErrorForCode(seen.ErrorCode); err != nil {
 		return err.Error(), false, nil // for a moment after its creation brokers do not know a topic
 	}
 	led := 0
-	for _, p := range resp.Topics[0].Partitions {
+	for _, p := range seen.Partitions {
 		if p.ErrorCode == 0 && p.Leader >= 0 {
 			led++
 		}
@@ -107,7 +134,20 @@ func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, 
 	return fmt.Sprintf("%d of them", led), led == partitions, nil
 }
 
-func (k *Kafka) delete(topic string) {
+// topic is what the cluster says of one now.
+func (k *Kafka) topic(ctx context.Context, topic string) (seen kmsg.MetadataResponseTopic, err error) {
+	rt := kmsg.NewMetadataRequestTopic()
+	rt.Topic = &topic
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = append(req.Topics, rt)
+	resp, err := req.RequestWith(ctx, k.Client)
+	if err != nil {
+		return seen, err
+	}
+	return resp.Topics[0], nil
+}
+
+func (k *Kafka) delete(by *kgo.Client, topic string) {
 	rt := kmsg.NewDeleteTopicsRequestTopic()
 	rt.Topic = &topic
 	req := kmsg.NewPtrDeleteTopicsRequest()
@@ -115,7 +155,7 @@ func (k *Kafka) delete(topic string) {
 	// Not the test's context: it has ended when cleanups run.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := req.RequestWith(ctx, k.Client); err != nil {
+	if _, err := req.RequestWith(ctx, by); err != nil {
 		k.t.Logf("kafkatest: topic %s stays behind: %v", topic, err)
 	}
 }

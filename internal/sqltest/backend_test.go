@@ -160,6 +160,15 @@ func place(part int) stream.TopicPartition {
 	return stream.TopicPartition{Topic: topic, Partition: part}
 }
 
+// parts are partitions of a source that has no topic ids.
+func parts(tps ...stream.TopicPartition) map[stream.TopicPartition]stream.TopicID {
+	ids := map[stream.TopicPartition]stream.TopicID{}
+	for _, tp := range tps {
+		ids[tp] = stream.TopicID{}
+	}
+	return ids
+}
+
 // txn is the transaction of a partition's records from from to next, of which every third came to nothing.
 func txn(part int, from, next int64) stream.Txn[result] {
 	tx := stream.Txn[result]{Offsets: map[stream.TopicPartition]stream.Range{place(part): {From: from, Next: next}}}

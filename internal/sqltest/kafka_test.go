@@ -87,3 +87,93 @@ func goesOnWhereTheDatabaseSays(t *testing.T, brokers []string) {
 		t.Error(err)
 	}
 }
+
+// The topic is deleted and made again, while the worker is down and while it runs: the row that says where the old one was says nothing of the new one.
+func TestATopicThatWasMadeAgainIsReadFromItsBeginning(t *testing.T) {
+	recreatedTopic(t, kafkatest.Fake(t).ListenAddrs())
+}
+
+func TestATopicThatWasMadeAgainOnRealKafkaIsReadFromItsBeginning(t *testing.T) {
+	recreatedTopic(t, kafkatest.Real(t))
+}
+
+func recreatedTopic(t *testing.T, brokers []string) {
+	for name, running := range map[string]bool{"while the worker is down": false, "while it runs": true} {
+		t.Run(name, func(t *testing.T) {
+			k, b := kafkatest.At(t, brokers), newSQLite(t)
+			topic, group := k.Topic(1), kafkatest.Name("group")
+			produce := func(n int) {
+				for range n {
+					k.Produce(topic, &kgo.Record{})
+				}
+			}
+			makeTable(t, b)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			work := func() (await func(offset int64), stop func(), told chan stream.TopicRecreated) {
+				committed, told := make(chan int64, 1000), make(chan stream.TopicRecreated, 10)
+				p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, MaxWait: 100 * time.Millisecond}).
+					GroupByKey().
+					MapConcurrent(8, func(_ context.Context, m kafka.Message) (result, error) { return result{m.Partition, m.Offset}, nil }).
+					CommitWith(sink.SQL(b.open(), insert), 5, 10*time.Millisecond).
+					Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
+						switch e := e.(type) {
+						case stream.Committed:
+							committed <- e.Offsets[stream.TopicPartition{Topic: topic}]
+						case stream.TopicRecreated:
+							told <- e
+						}
+					}}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				run, end := context.WithCancel(ctx)
+				ended := make(chan error, 1)
+				go func() { ended <- p.Run(run) }()
+				return func(offset int64) {
+						t.Helper()
+						for {
+							select {
+							case at := <-committed:
+								if at == offset {
+									return
+								}
+							case err := <-ended:
+								t.Fatalf("it ended before it was at %d: %v", offset, err)
+							}
+						}
+					}, func() {
+						t.Helper()
+						end()
+						if err := <-ended; err != nil {
+							t.Error(err)
+						}
+					}, told
+			}
+			produce(10)
+			await, stop, told := work()
+			await(10)
+			if !running {
+				stop()
+			}
+			b.exec(`DELETE FROM results`)
+			k.Recreate(topic, 1)
+			produce(30)
+			if !running {
+				await, stop, told = work()
+			}
+			await(30)
+			stop()
+			var want []int64
+			for n := range int64(30) {
+				want = append(want, n)
+			}
+			if got := b.written(0); !slices.Equal(got, want) {
+				t.Errorf("of the new topic %v were written", got)
+			}
+			if e := <-told; e.Offset != 10 || e.Topic != topic || e.Old == e.New {
+				t.Errorf("told was %+v", e)
+			}
+		})
+	}
+}

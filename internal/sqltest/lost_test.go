@@ -43,11 +43,11 @@ func work(t *testing.T, tx stream.Transactor[result], takeOver func() stream.Tra
 
 func restored(t *testing.T, tx stream.Transactor[result]) int64 {
 	t.Helper()
-	offsets, err := tx.Restore(t.Context(), []stream.TopicPartition{place(0)})
+	offsets, err := tx.Restore(t.Context(), parts(place(0)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return offsets[place(0)] // a log begins at 0
+	return offsets[place(0)].Offset // a log begins at 0
 }
 
 // breakEverywhere has the work done once for each call to the database, with the connection broken before it, and once with its answer lost.

@@ -89,7 +89,7 @@ func TestAnOffsetThatWasChangedByHandIsGoneOnFrom(t *testing.T) {
 			t.Errorf("it goes on at %d", at)
 		}
 		b.exec(`DELETE FROM laneway_offsets`)
-		if offsets, err := tx.Restore(t.Context(), []stream.TopicPartition{place(0)}); err != nil || len(offsets) != 0 {
+		if offsets, err := tx.Restore(t.Context(), parts(place(0))); err != nil || len(offsets) != 0 {
 			t.Errorf("nothing is stored, and restored is %v, %v", offsets, err)
 		}
 	})

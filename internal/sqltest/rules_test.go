@@ -29,11 +29,11 @@ func TestResultsAndOffsetsAreStoredTogether(t *testing.T) {
 			t.Errorf("of partition 1 %v were written", got)
 		}
 		another := sink.SQL(b.open(), insert, sink.InTable("Offsets_1"))
-		got, err := another.Restore(t.Context(), []stream.TopicPartition{place(0), place(1), place(2), {Topic: "others"}})
-		if want := map[stream.TopicPartition]int64{place(0): 4, place(1): 7}; err != nil || !maps.Equal(got, want) {
+		got, err := another.Restore(t.Context(), parts(place(0), place(1), place(2), stream.TopicPartition{Topic: "others"}))
+		if want := map[stream.TopicPartition]stream.Position{place(0): {Offset: 4}, place(1): {Offset: 7}}; err != nil || !maps.Equal(got, want) {
 			t.Errorf("restored are %v, %v, want %v", got, err, want)
 		}
-		if got, err := another.Restore(t.Context(), []stream.TopicPartition{place(1)}); err != nil || len(got) != 1 {
+		if got, err := another.Restore(t.Context(), parts(place(1))); err != nil || len(got) != 1 {
 			t.Errorf("of one partition %v, %v are restored", got, err)
 		}
 	})

@@ -2,8 +2,8 @@ package streamtest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -19,6 +19,7 @@ type Log[T any] struct {
 	stamp func(*T, stream.Meta)
 
 	mu       sync.Mutex // guards what follows
+	id       stream.TopicID
 	parts    []*partition[T]
 	finished bool
 	changed  chan struct{} // closed and replaced when anything above changes
@@ -38,11 +39,33 @@ type entry[T any] struct {
 
 // NewLog returns an empty log of any element type. stamp, where given, writes a record's place into the value as it is appended.
 func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *Log[T] {
-	l := &Log[T]{topic: topic, stamp: stamp, changed: make(chan struct{})}
-	for range partitions {
-		l.parts = append(l.parts, &partition[T]{committed: -1, stop: -1})
-	}
+	l := &Log[T]{topic: topic, stamp: stamp, parts: make([]*partition[T], partitions), changed: make(chan struct{})}
+	l.create()
 	return l
+}
+
+// create makes the topic, empty.
+func (l *Log[T]) create() {
+	binary.BigEndian.PutUint64(l.id[8:], binary.BigEndian.Uint64(l.id[8:])+1)
+	for n := range l.parts {
+		l.parts[n] = &partition[T]{committed: -1, stop: -1}
+	}
+}
+
+// Recreate deletes the topic and makes it again: one of the same name that has another id, no records, and no committed offsets. Members lose what they have of
+// the old one, whose offsets are not committed any more, and begin at offset 0 of the new one.
+func (l *Log[T]) Recreate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.create()
+	l.broadcast()
+}
+
+// ID is the topic's id.
+func (l *Log[T]) ID() stream.TopicID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.id
 }
 
 // Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition, offset, key and time are set as by a broker;
@@ -170,17 +193,20 @@ func (l *Log[T]) changes() <-chan struct{} {
 }
 
 // position is where an assignment of a partition starts.
-func (l *Log[T]) position(n int) (next, committed int64) {
+func (l *Log[T]) position(n int) (id stream.TopicID, next, committed int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.part(n)
-	return max(p.committed, 0), p.committed
+	return l.id, max(p.committed, 0), p.committed
 }
 
-// read returns up to n records from an offset on, and the position behind them and the gaps that follow.
-func (l *Log[T]) read(part int, from int64, n int) (es []entry[T], next, end int64) {
+// read returns up to n records from an offset on, and the position behind them and the gaps that follow; nothing where the topic is another one by now.
+func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entry[T], next, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.id != id {
+		return nil, from, -1
+	}
 	p := l.part(part)
 	limit := p.end
 	if p.stop >= 0 {
@@ -215,11 +241,17 @@ func (l *Log[T]) fed(next map[int]int64) bool {
 	return true
 }
 
-func (l *Log[T]) commit(offsets map[stream.TopicPartition]int64) {
+// commit stores positions, and returns those that are of a topic that is gone.
+func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position) (gone []stream.TopicPartition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for tp, offset := range maps.All(offsets) {
-		l.part(tp.Partition).committed = offset
+	for tp, at := range positions {
+		if at.TopicID != l.id {
+			gone = append(gone, tp)
+			continue
+		}
+		l.part(tp.Partition).committed = at.Offset
 	}
 	l.broadcast()
+	return gone
 }

@@ -161,7 +161,7 @@ func (m *Member[T]) GroupMetadata() stream.GroupMetadata {
 }
 
 // Commit implements stream.Source.
-func (m *Member[T]) Commit(ctx context.Context, offsets map[stream.TopicPartition]int64) error {
+func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	m.mu.Lock()
 	down, fail := m.down, m.fail
 	m.mu.Unlock()
@@ -170,27 +170,45 @@ func (m *Member[T]) Commit(ctx context.Context, offsets map[stream.TopicPartitio
 	}
 	var err error
 	if fail != nil {
+		offsets := make(map[stream.TopicPartition]int64, len(positions))
+		for tp, at := range positions {
+			offsets[tp] = at.Offset
+		}
 		err = fail(offsets)
 	}
 	var refused *stream.CommitError
 	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	stored := map[stream.TopicPartition]int64{}
+	gone, down := m.store(ctx, positions, refused)
+	if down {
+		return ErrCrashed
+	}
+	if len(gone) > 0 {
+		_ = m.do(func(s *session[T]) error { // one that has ended has nothing to lose
+			s.deleted(gone)
+			return nil
+		})
+	}
+	return err
+}
+
+// store puts into the log what is the member's to store, and returns what is of a topic that is gone.
+func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError) (gone []stream.TopicPartition, down bool) {
+	stored := map[stream.TopicPartition]stream.Position{}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for tp, offset := range offsets {
+	for tp, at := range positions {
 		_, mine := m.owned[tp.Partition]
 		if !mine || stream.Overtaken(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
 			continue // refused, or lost meanwhile and none of its business any more
 		}
-		stored[tp] = offset
+		stored[tp] = at
 	}
 	if m.down { // it has crashed while the request was on its way
-		return ErrCrashed
+		return nil, true
 	}
-	m.log.commit(stored)
-	return err
+	return m.log.commit(stored), false
 }
 
 // Run implements stream.Source.
@@ -211,7 +229,7 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 			return s.failed
 		}
 		changed := m.log.changes()
-		if s.feed() && s.done() {
+		if s.recreated(); s.feed() && s.done() {
 			return nil
 		}
 		select {

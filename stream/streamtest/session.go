@@ -39,8 +39,8 @@ func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
 	became := make([]*stream.Partition[T], len(ns))
 	for i, n := range ns {
-		next, committed := s.m.log.position(n)
-		as = append(as, stream.Assignment{TopicPartition: s.tp(n), Next: max(next, least), Committed: committed,
+		id, next, committed := s.m.log.position(n)
+		as = append(as, stream.Assignment{TopicPartition: s.tp(n), TopicID: id, Next: max(next, least), Committed: committed,
 			Wake: func() {
 				select {
 				case s.m.wake <- struct{}{}:
@@ -69,6 +69,28 @@ func (s *session[T]) again(n int, next int64, was *stream.Partition[T]) error {
 	s.in.Lose(errAgain, s.take([]int{n})...)
 	s.failed = s.assign([]int{n}, next)
 	return s.failed
+}
+
+// recreated begins the partitions anew whose topic is another one by now.
+func (s *session[T]) recreated() {
+	id := s.m.log.ID()
+	for _, n := range s.owned() {
+		if p := s.parts[n]; p.TopicID() != id && s.failed == nil {
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TP()}}, p)
+			s.in.Emit(stream.TopicRecreated{TopicPartition: p.TP(), Offset: p.Next(), Old: p.TopicID(), New: id})
+			_ = s.again(n, 0, p)
+		}
+	}
+}
+
+// deleted gives up what is still to be committed of a topic that is gone.
+func (s *session[T]) deleted(tps []stream.TopicPartition) {
+	s.recreated()
+	for _, tp := range tps {
+		if l, ok := s.leaving[tp.Partition]; ok && l.p.TopicID() != s.m.log.ID() {
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}}, l.p)
+		}
+	}
 }
 
 func (s *session[T]) tp(n int) stream.TopicPartition {
@@ -147,7 +169,7 @@ func (s *session[T]) feed() (all bool) {
 				all = false
 				break
 			}
-			es, next, end := s.m.log.read(n, from, min(room, feedMax))
+			es, next, end := s.m.log.read(p.TopicID(), n, from, min(room, feedMax))
 			if len(es) > 0 {
 				c := &chunk{}
 				vals := make([]T, len(es))

@@ -24,6 +24,7 @@ type counter struct {
 	done *sync.WaitGroup
 }
 
+func (*counter) TopicID() [16]byte          { return [16]byte{} }
 func (c *counter) Room() (int, int64)       { return 4096, 8 << 20 }
 func (c *counter) Next() int64              { return c.next.Load() }
 func (c *counter) Halt(int64, int64, error) {}

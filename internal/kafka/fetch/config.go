@@ -18,6 +18,7 @@ type TP struct {
 
 // Partition takes the records of one partition. stream.Partition[kafka.Message] is one.
 type Partition interface {
+	TopicID() [16]byte // that it is to be read under; zero: whichever the topic has
 	Room() (records int, bytes int64)
 	Next() int64
 	Feed(msgs []kafka.Message, next, bytes int64)
@@ -58,7 +59,10 @@ type Config struct {
 	// finished counts for nothing then: the Fetcher stops reading the partition, and the owner Removes it and Adds it anew at to. May be nil
 	// only where Reset is Fail. It may do so itself.
 	OnReset func(tp TP, from, to int64, back bool)
-	OnEvent func(Event) // may be nil; must not block
+	// OnRecreated tells that a partition's topic was deleted and made again, under another id. Nothing more of it is read; the owner Removes it and Adds it
+	// anew, to be read under that id, or returns why it cannot: then it is told again. May be nil only where there are no ids.
+	OnRecreated func(ctx context.Context, tp TP, id [16]byte) error
+	OnEvent     func(Event) // may be nil; must not block
 }
 
 // Event is something worth a line in a log.

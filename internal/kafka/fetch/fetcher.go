@@ -30,7 +30,7 @@ func New(cfg Config) *Fetcher {
 
 // Add begins to read a partition at p.Next().
 func (f *Fetcher) Add(tp TP, p Partition) {
-	n := &part{tp: tp, p: p, replica: -1, epoch: -1, avg: 512}
+	n := &part{tp: tp, p: p, topic: p.TopicID(), replica: -1, epoch: -1, avg: 512}
 	f.mu.Lock()
 	f.parts[tp] = n
 	f.mu.Unlock()
@@ -66,6 +66,9 @@ func (f *Fetcher) Wake(tp TP) {
 		raise(p.home.wake)
 	}
 }
+
+// Refresh asks the cluster for its topics soon, for who has heard that one of them may have changed.
+func (f *Fetcher) Refresh() { raise(f.refresh) }
 
 // Run reads until ctx ends (nil), or until something happens that no retry mends.
 func (f *Fetcher) Run(ctx context.Context) error {

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // sinkPart is a Partition that keeps what it is fed.
 type sinkPart struct {
+	topic   [16]byte // to be read under; zero: whichever is there
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at each change
 	room    int
@@ -35,6 +36,8 @@ type sinkPart struct {
 func part0(next int64, room int) *sinkPart {
 	return &sinkPart{next: next, room: room, end: -1, changed: make(chan struct{})}
 }
+
+func (p *sinkPart) TopicID() [16]byte { return p.topic }
 
 func (p *sinkPart) change() {
 	close(p.changed)

@@ -26,10 +26,10 @@ type part struct {
 	served   uint64    // when it last brought records, as a count; who brought none longest goes first in a request
 	replica  int32     // a follower to read from, by the leader's advice; -1: the leader
 	advised  time.Time // when
-	stopped  bool      // waits to be removed: its position has to move back
+	stopped  bool      // waits to be removed: its position has to move back, or its topic is another one
 	unknown  time.Time // since when the cluster has not known its topic
 	epoch    int32     // of the leadership it is read under, -1: unknown
-	topic    [16]byte  // id that it was first read under
+	topic    [16]byte  // id that it is read under; zero: not known yet
 	failures int
 
 	// Of the poller that has it.

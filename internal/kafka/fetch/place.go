@@ -106,8 +106,8 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 		switch _, there := t.Partitions[int32(tp.Partition)]; {
 		case t.Err == nil && there:
 			p.unknown = time.Time{}
-			if p.topic != ([16]byte{}) && t.ID != ([16]byte{}) && p.topic != t.ID && !p.busy && !p.stopped {
-				p.topic, p.busy = t.ID, true
+			if p.topic != ([16]byte{}) && t.ID != ([16]byte{}) && p.topic != t.ID && !p.stopped {
+				p.stopped = true
 				another = append(another, p)
 			}
 		case p.unknown.IsZero():
@@ -122,12 +122,18 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 		return
 	}
 	for _, p := range another {
-		f.reposition(ctx, p, p.p.Next(), "the topic was deleted and made again")
-		f.mu.Lock()
-		p.busy = false
-		if p.home != nil {
-			raise(p.home.wake)
+		err := f.cfg.OnRecreated(ctx, p.tp, t.ID)
+		if err == nil || ctx.Err() != nil {
+			continue
 		}
+		if wire.Fatal(err) {
+			f.fail(err)
+			return
+		}
+		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "the topic was deleted and made again, and where it begins is not to be had yet; it is tried again"})
+		f.mu.Lock()
+		p.stopped = false
 		f.mu.Unlock()
+		f.Refresh()
 	}
 }

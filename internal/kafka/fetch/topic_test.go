@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -16,8 +17,17 @@ func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	prod := producer(t, k)
 	write(t, prod, "orders", 0, 50)
-	moves := make(chan move, 1)
-	w := start(t, k, resets(Earliest, moves), "orders")
+	again := make(chan [16]byte, 1)
+	refused := errors.New("not yet")
+	w := start(t, k, func(c *Config) {
+		c.OnRecreated = func(_ context.Context, tp TP, id [16]byte) (err error) {
+			err, refused = refused, nil
+			if err == nil {
+				again <- id
+			}
+			return err
+		}
+	}, "orders")
 	p := part0(0, plenty)
 	w.f.Add(TP{"orders", 0}, p)
 	p.untilRecords(t, 50)
@@ -28,14 +38,15 @@ func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, producer(t, k), "orders", 0, 70)
-	m := <-moves
-	if m.to != 0 || !m.back {
-		t.Fatalf("move: %+v", m)
+	id := <-again
+	w.f.Remove(TP{"orders", 0})
+	n := part0(0, plenty)
+	n.topic = id
+	w.f.Add(TP{"orders", 0}, n)
+	n.untilRecords(t, 70)
+	if len(p.msgs) != 50 {
+		t.Errorf("%d records were fed of the old topic, which had 50", len(p.msgs))
 	}
-	w.f.Remove(m.tp)
-	again := part0(0, plenty)
-	w.f.Add(m.tp, again)
-	again.untilRecords(t, 70)
 }
 
 func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {

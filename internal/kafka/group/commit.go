@@ -3,7 +3,9 @@ package group
 import (
 	"context"
 	"errors"
+	"maps"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -12,17 +14,15 @@ import (
 //
 //   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew (Overtaken); nothing was stored for it. If this
 //     call is the one to find out that the membership is lost, OnLost has been told by the time it returns.
-//   - *RetriableError: a later try may succeed. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
+//   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or wire.UnknownTopicID says that the coordinator does not know the topic,
+//     or not under that id. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
 //   - *FatalError: it never will, as when authorisation is missing.
 //
 // The coordinator does not check who owns a partition, so a stale commit would move the group back: Commit sends only what is owned now.
 // One call at a time; it may run together with everything else, and is expected to during OnRevoked.
-func (m *Member) Commit(ctx context.Context, offsets map[TP]int64) map[TP]error {
+func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
 	failed := make(map[TP]error)
-	open := make(map[TP]int64, len(offsets))
-	for tp, next := range offsets {
-		open[tp] = next
-	}
+	open := maps.Clone(positions)
 	for try := 0; len(open) > 0; try++ {
 		if m.Expired() {
 			m.expire(m.current())
@@ -47,7 +47,7 @@ func (m *Member) Commit(ctx context.Context, offsets map[TP]int64) map[TP]error 
 }
 
 // owned drops from open what is not this member's, and gives the term to commit the rest under.
-func (m *Member) owned(open map[TP]int64, failed map[TP]error) (t *term, joining bool) {
+func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, joining bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for tp := range open {
@@ -61,7 +61,7 @@ func (m *Member) owned(open map[TP]int64, failed map[TP]error) (t *term, joining
 
 // dropOvertaken drops what an earlier assignment of a partition wants stored that is now this member's anew. It looks after owned has: OnLost returns
 // before a partition can be assigned again.
-func (m *Member) dropOvertaken(ctx context.Context, open map[TP]int64, failed map[TP]error) {
+func (m *Member) dropOvertaken(ctx context.Context, open map[TP]Position, failed map[TP]error) {
 	for tp := range open {
 		if m.cfg.Overtaken(ctx, tp) {
 			failed[tp] = &LostError{Group: m.cfg.Group, Err: errOvertaken}
@@ -71,8 +71,9 @@ func (m *Member) dropOvertaken(ctx context.Context, open map[TP]int64, failed ma
 }
 
 // commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells whether what is left in open should be tried again.
-func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map[TP]int64, failed map[TP]error) (again bool) {
-	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, capped{m.commitRequest(t, open), 9})
+func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map[TP]Position, failed map[TP]error) (again bool) {
+	req, names := m.commitRequest(t, open)
+	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
 	if err != nil {
 		_, err = m.refusal("commit", 0, err)
 		for tp := range open {
@@ -83,6 +84,9 @@ func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map
 	for _, rt := range resp.Topics {
 		for _, rp := range rt.Partitions {
 			tp := TP{rt.Topic, rp.Partition}
+			if resp.Version > wire.CommitsByName {
+				tp.Topic = names[rt.TopicID]
+			}
 			if _, asked := open[tp]; !asked {
 				continue
 			}
@@ -125,22 +129,30 @@ func (m *Member) superseded(t *term, joining bool) bool {
 	return t.err == nil && (joining || m.joining || m.term != t)
 }
 
-func (m *Member) commitRequest(t *term, offsets map[TP]int64) *kmsg.OffsetCommitRequest {
+// commitRequest names topics by name and by id, and by name alone where there is one without.
+func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Request, names map[[16]byte]string) {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	tps := make([]TP, 0, len(offsets))
-	for tp := range offsets {
-		tps = append(tps, tp)
+	type topic struct { // while one is made again, partitions may be of either
+		name string
+		id   [16]byte
 	}
-	for _, topic := range byTopic(tps) {
+	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
+	for tp, at := range positions {
+		rp := kmsg.NewOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known, so nobody takes it for a truncation
+		rp.Partition, rp.Offset = tp.Partition, at.Offset
+		of := topic{tp.Topic, at.TopicID}
+		byID[of] = append(byID[of], rp)
+	}
+	names = map[[16]byte]string{}
+	for of, partitions := range byID {
 		rt := kmsg.NewOffsetCommitRequestTopic()
-		rt.Topic = topic.topic
-		for _, p := range topic.partitions {
-			rp := kmsg.NewOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known, so nobody takes it for a truncation
-			rp.Partition, rp.Offset = p, offsets[TP{topic.topic, p}]
-			rt.Partitions = append(rt.Partitions, rp)
-		}
+		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
 		req.Topics = append(req.Topics, rt)
+		names[of.id] = of.name
 	}
-	return req
+	if names[[16]byte{}] != "" {
+		return wire.Capped{Request: req, Max: wire.CommitsByName}, nil
+	}
+	return req, names
 }

@@ -27,7 +27,7 @@ func TestCommitFailuresAreClassed(t *testing.T) {
 			a := newWorker(t, c, f, "a").start(t)
 			f.awaitShares(t, map[string]int{"a": 6})
 			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: tc.err})
-			failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+			failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
 			var again *RetriableError
 			switch err := failed[orders(0)]; tc.class {
 			case "stored":
@@ -53,7 +53,7 @@ func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	foreign := TP{"group-payments", 0}
-	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, foreign: 9})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, foreign: {Offset: 9}})
 	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
 		t.Errorf("got %v", failed)
 	}
@@ -69,7 +69,7 @@ func TestACommitOfAnOvertakenAssignmentIsNotSent(t *testing.T) {
 		w.cfg.Overtaken = func(_ context.Context, tp TP) bool { return tp == orders(1) }
 	}).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 9})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 9}})
 	if len(failed) != 1 || !errors.Is(failed[orders(1)], ErrLost) {
 		t.Errorf("got %v", failed)
 	}
@@ -101,7 +101,7 @@ func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.
 	refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
 	var failed map[TP]error
 	var wg conc.WaitGroup
-	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]int64{orders(4): 12}) })
+	wg.Go(func() { failed = a.Commit(t.Context(), map[TP]Position{orders(4): {Offset: 12}}) })
 	waitHits(t, refused, 1)
 	close(release)
 	wg.Wait()

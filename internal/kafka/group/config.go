@@ -42,11 +42,13 @@ type Config struct {
 	// Partitions gives the number of partitions of each topic; topics that do not exist are left out.
 	// A leader asks for all that its group reads, a static member that restarts for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
+	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil: offsets go by the names of topics alone.
+	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
 	// OnAssigned starts partitions from their committed offset (-1: none is). Its ctx ends with Run's and when the membership is lost.
 	// An error means that none of them was taken, and ends Run unless ctx has ended. An assignment without partitions calls nothing (see the
 	// "joined" event).
-	OnAssigned func(ctx context.Context, parts map[TP]int64) error
+	OnAssigned func(ctx context.Context, parts map[TP]Position) error
 	// OnRevoked drains partitions and commits them; when it returns they are given up. Heartbeats go on meanwhile, and commits are legal. Its
 	// ctx ends when the group no longer waits, or the membership is lost. It may run at the same time as OnAssigned, with other partitions.
 	OnRevoked func(ctx context.Context, parts []TP)

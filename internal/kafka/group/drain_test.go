@@ -23,9 +23,9 @@ func TestDrainMayOutlastTheSessionAndCommitUnderTheOldGeneration(t *testing.T) {
 			slow := func(_ context.Context, w *worker, tps []TP) {
 				// Five sessions' worth of heartbeats.
 				waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 40)
-				next := map[TP]int64{}
+				next := map[TP]Position{}
 				for _, tp := range tps {
-					next[tp] = 100
+					next[tp] = Position{Offset: 100}
 				}
 				failed = w.Commit(context.Background(), next)
 				w.drain = nil
@@ -41,8 +41,8 @@ func TestDrainMayOutlastTheSessionAndCommitUnderTheOldGeneration(t *testing.T) {
 			}
 			for _, parts := range b.assigned {
 				for tp, next := range parts {
-					if next != 100 {
-						t.Errorf("b started %v from %d, not from what a committed last", tp, next)
+					if next.Offset != 100 {
+						t.Errorf("b started %v from %d, not from what a committed last", tp, next.Offset)
 					}
 				}
 			}
@@ -57,7 +57,9 @@ func TestShutdownDrainsCommitsLeavesAndReturnsNil(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	var failed map[TP]error
 	a := newWorker(t, c, f, "a", func(w *worker) {
-		w.drain = func(ctx context.Context, w *worker, _ []TP) { failed = w.Commit(ctx, map[TP]int64{orders(0): 5}) }
+		w.drain = func(ctx context.Context, w *worker, _ []TP) {
+			failed = w.Commit(ctx, map[TP]Position{orders(0): {Offset: 5}})
+		}
 	}).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	if err := a.end(t); err != nil || len(failed) > 0 {
@@ -120,9 +122,9 @@ func TestShutdownDuringACooperativeRebalanceStillCommits(t *testing.T) {
 			from := w.count("joined")
 			f.mu.Unlock()
 			f.await(t, "the rebalance to go on while a drains", func() bool { return w.count("joined") > from })
-			next := map[TP]int64{}
+			next := map[TP]Position{}
 			for _, tp := range tps {
-				next[tp] = 8
+				next[tp] = Position{Offset: 8}
 			}
 			failed = w.Commit(ctx, next)
 		}

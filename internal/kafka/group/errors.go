@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -85,7 +86,7 @@ func classify(code int16) class {
 		return classOK
 	case kafka.GroupCoordinatorNotAvailable, kafka.NotCoordinatorForGroup:
 		return classMoved
-	case kafka.GroupLoadInProgress, kafka.RequestTimedOut, kafka.UnstableOffsetCommit, kafka.UnknownTopicOrPartition, kafka.Unknown,
+	case kafka.GroupLoadInProgress, kafka.RequestTimedOut, kafka.UnstableOffsetCommit, kafka.UnknownTopicOrPartition, kafka.Error(wire.UnknownTopicID), kafka.Unknown,
 		kafka.NetworkException, kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.NotLeaderForPartition, kafka.KafkaStorageError,
 		kafka.ThrottlingQuotaExceeded:
 		return classRetry

@@ -117,7 +117,7 @@ func TestCoordinatorMoveIsFollowedWithoutALoss(t *testing.T) {
 	for range 4 {
 		c.RehashCoordinators()
 		waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 5)
-		if failed := a.Commit(t.Context(), map[TP]int64{orders(1): 3}); len(failed) > 0 {
+		if failed := a.Commit(t.Context(), map[TP]Position{orders(1): {Offset: 3}}); len(failed) > 0 {
 			t.Error(failed)
 		}
 	}

@@ -33,7 +33,7 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 				id := a.memberID()
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 				if key == kmsg.OffsetCommit {
-					failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7, orders(1): 7})
+					failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 7}})
 					f.mu.Lock()
 					if len(a.lost) != 1 {
 						t.Errorf("Commit returned before the loss was told: %v", a.lost)
@@ -55,7 +55,7 @@ func TestLostMembershipIsToldOnceNeverRevokedAndTakenUpAgain(t *testing.T) {
 					t.Errorf("it rejoined as %q, want %q", joined[2], id)
 				}
 				f.mu.Unlock()
-				if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); len(failed) > 0 {
+				if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); len(failed) > 0 {
 					t.Errorf("after the return: %v", failed)
 				}
 			})
@@ -94,7 +94,7 @@ func TestFencedCommitLosesEverythingAndEndsRun(t *testing.T) {
 	a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.InstanceID = "i-1" }).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.FencedInstanceID})
-	if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); !errors.Is(failed[orders(0)], ErrLost) {
+	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
 		t.Errorf("commit gave %v", failed)
 	}
 	wantFatal(t, a.wait(t), kafka.FencedInstanceID)
@@ -135,7 +135,7 @@ func TestLossWhilePartitionsAreStartedIsToldOnceTheyHave(t *testing.T) {
 			c, f := newCluster(t), newFloor()
 			tries := 0
 			a := newWorker(t, c, f, "a", func(w *worker) {
-				w.starting = func(ctx context.Context, _ map[TP]int64) error {
+				w.starting = func(ctx context.Context, _ map[TP]Position) error {
 					again := false
 					f.update(func() { again = tries > 0; tries++ })
 					if again {

@@ -14,7 +14,7 @@ type Membership interface {
 	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the *FatalError that ended it.
 	Run(ctx context.Context) error
 	// Commit stores offsets and gives an error for each partition whose offset is not stored.
-	Commit(ctx context.Context, offsets map[TP]int64) map[TP]error
+	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
 	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of an old generation (KIP-447).
 	Identity() Identity
 	// Expired reports whether the session may be over by this side's monotonic clock, and all partitions another member's, though

@@ -162,7 +162,7 @@ func TestPartitionsStartFromTheCommittedOffset(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	if failed := a.Commit(t.Context(), map[TP]int64{orders(2): 41}); len(failed) > 0 {
+	if failed := a.Commit(t.Context(), map[TP]Position{orders(2): {Offset: 41}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	if err := a.end(t); err != nil {
@@ -173,7 +173,7 @@ func TestPartitionsStartFromTheCommittedOffset(t *testing.T) {
 	f.awaitShares(t, map[string]int{"b": 6})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if got := b.assigned[0]; got[orders(2)] != 41 || got[orders(3)] != -1 {
+	if got := b.assigned[0]; got[orders(2)].Offset != 41 || got[orders(3)].Offset != -1 {
 		t.Errorf("started from %v, want 41 at 2 and -1 (none) elsewhere", got)
 	}
 	if unstable.Hits() < 2 {
@@ -184,7 +184,7 @@ func TestPartitionsStartFromTheCommittedOffset(t *testing.T) {
 func TestStartingErrorEndsRunAndLeavesTheGroup(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	broken := errors.New("no such table")
-	a := newWorker(t, c, f, "a", func(w *worker) { w.starting = func(context.Context, map[TP]int64) error { return broken } }).start(t)
+	a := newWorker(t, c, f, "a", func(w *worker) { w.starting = func(context.Context, map[TP]Position) error { return broken } }).start(t)
 	if err := a.wait(t); !errors.Is(err, broken) {
 		t.Errorf("Run returned %v", err)
 	}

@@ -4,17 +4,22 @@ import (
 	"context"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// committed reads the group's offsets of tps, -1 where there is none. Offsets of a transaction in flight are waited for (require_stable,
+// committed reads the group's offsets of tps, -1 where there is none, and under which ids their topics are there now. Offsets of a transaction in flight are waited for (require_stable,
 // KIP-447): an older one would be read twice. If the term ends meanwhile it gives nil without an error.
-func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]int64, error) {
-	found := make(map[TP]int64, len(tps))
+func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]Position, error) {
+	found := make(map[TP]Position, len(tps))
 	open := slices.Clone(tps)
 	for try := 0; ; try++ {
-		c, err := m.fetchOffsets(ctx, open, found)
+		ids, err := m.ids(ctx, open)
+		c := classRetry
+		if err == nil {
+			c, err = m.fetchOffsets(ctx, ids, open, found)
+		}
 		if c == classFatal {
 			return nil, err
 		}
@@ -36,40 +41,52 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]int64
 	}
 }
 
-// fetchOffsets is one OffsetFetch; it puts what it learns into found.
-func (m *Member) fetchOffsets(ctx context.Context, tps []TP, found map[TP]int64) (class, error) {
+// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids are left for another time.
+func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, why error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true
 	group := kmsg.NewOffsetFetchRequestGroup() // v8 and later; before, the fields beside it
 	group.Group = m.cfg.Group
 	for _, t := range byTopic(tps) {
+		id, there := ids[t.topic]
+		if !there {
+			worst, why = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.topic, Err: wire.UnknownTopicOrPartition}
+			continue
+		}
 		old := kmsg.NewOffsetFetchRequestTopic()
 		old.Topic, old.Partitions = t.topic, t.partitions
 		req.Topics = append(req.Topics, old)
 		now := kmsg.NewOffsetFetchRequestGroupTopic()
-		now.Topic, now.Partitions = t.topic, t.partitions
+		now.Topic, now.TopicID, now.Partitions = t.topic, id, t.partitions
 		group.Topics = append(group.Topics, now)
 	}
-	req.Groups = append(req.Groups, group)
-	resp, err := ask[*kmsg.OffsetFetchResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, capped{req, 9})
-	worst, why := m.refusal("fetch committed offsets", codeOf(resp, err), err)
-	if worst != classOK {
+	if len(req.Topics) == 0 {
 		return worst, why
 	}
-	note := func(topic string, partition int32, offset int64, code int16) {
+	req.Groups = append(req.Groups, group)
+	names := namesOf(ids)
+	var sent kmsg.Request = req
+	if names == nil {
+		sent = wire.Capped{Request: req, Max: wire.FetchesOffsetsByName}
+	}
+	resp, err := ask[*kmsg.OffsetFetchResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, sent)
+	if c, err := m.refusal("fetch committed offsets", codeOf(resp, err), err); c != classOK {
+		return c, err
+	}
+	note := func(topic string, partition int32, offset int64, metadata *string, code int16) {
 		if kafka.Error(code) == kafka.UnknownTopicOrPartition {
 			code, offset = 0, -1 // nothing is committed for what was not there
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
 		if c == classOK {
-			found[TP{topic, partition}] = offset
+			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: wire.NotedTopic(metadata)}
 		} else if c > worst {
 			worst, why = c, err
 		}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			note(t.Topic, p.Partition, p.Offset, p.ErrorCode)
+			note(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
 		}
 	}
 	for _, g := range resp.Groups {
@@ -77,8 +94,12 @@ func (m *Member) fetchOffsets(ctx context.Context, tps []TP, found map[TP]int64)
 			worst, why = c, err
 		}
 		for _, t := range g.Topics {
+			topic := t.Topic
+			if resp.Version > wire.FetchesOffsetsByName {
+				topic = names[t.TopicID]
+			}
 			for _, p := range t.Partitions {
-				note(t.Topic, p.Partition, p.Offset, p.ErrorCode)
+				note(topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
 			}
 		}
 	}

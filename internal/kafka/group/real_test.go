@@ -105,7 +105,7 @@ func TestRealKafkaDrainMayOutlastTheSession(t *testing.T) {
 		w.drain = func(ctx context.Context, w *worker, _ []TP) {
 			close(draining)
 			<-enough
-			failed = w.Commit(ctx, map[TP]int64{orders(0): 3})
+			failed = w.Commit(ctx, map[TP]Position{orders(0): {Offset: 3}})
 			w.drain = nil
 		}
 	}).start(t)
@@ -204,7 +204,7 @@ func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
 	f.awaitShares(t, map[string]int{"a": 6})
 	run("kill", dir)
 	f.await(t, "a heartbeat to fail", func() bool { return a.count("retry") > 0 })
-	failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
 	var again *RetriableError
 	if !errors.As(failed[orders(0)], &again) {
 		t.Errorf("a commit while the broker is down gave %v", failed)
@@ -213,7 +213,7 @@ func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for try := 0; len(failed) > 0 && pause(ctx, backoff(try)); try++ { // as a committer does
-		failed = a.Commit(ctx, map[TP]int64{orders(0): 7})
+		failed = a.Commit(ctx, map[TP]Position{orders(0): {Offset: 7}})
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -10,14 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// capped is a request in no later version than max: the versions of OffsetCommit and OffsetFetch after 9 name topics by id only.
-type capped struct {
-	kmsg.Request
-	max int16
-}
-
-func (c capped) MaxVersion() int16 { return min(c.max, c.Request.MaxVersion()) }
-
 // ask sends req with a deadline and gives its response, of the type that belongs to it.
 func ask[R kmsg.Response](ctx context.Context, limit time.Duration, send func(context.Context, string, kmsg.Request) (kmsg.Response, error),
 	group string, req kmsg.Request,

@@ -91,7 +91,7 @@ func TestSession(t *testing.T) {
 		if !a.Expired() {
 			t.Error("the session is not over")
 		}
-		if failed := a.Commit(t.Context(), map[TP]int64{orders(0): 7}); !errors.Is(failed[orders(0)], ErrLost) {
+		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
 			t.Errorf("the commit gave %v", failed)
 		}
 	})

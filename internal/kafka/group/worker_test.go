@@ -19,14 +19,14 @@ type worker struct {
 	cfg      Config
 	cl       *client
 	drain    func(ctx context.Context, w *worker, tps []TP) // inside OnRevoked
-	starting func(ctx context.Context, parts map[TP]int64) error
+	starting func(ctx context.Context, parts map[TP]Position) error
 
 	stop context.CancelFunc
 	wg   conc.WaitGroup
 	err  error
 	done chan struct{} // closed when Run has returned
 
-	assigned []map[TP]int64 // guarded by f.mu, like the rest
+	assigned []map[TP]Position // guarded by f.mu, like the rest
 	revoked  [][]TP
 	lost     [][]TP
 	lostErr  []error
@@ -51,7 +51,7 @@ func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker
 	for _, fn := range tune {
 		fn(w)
 	}
-	w.cfg.OnAssigned = func(ctx context.Context, parts map[TP]int64) error {
+	w.cfg.OnAssigned = func(ctx context.Context, parts map[TP]Position) error {
 		if w.starting != nil {
 			if err := w.starting(ctx, parts); err != nil {
 				return err

@@ -15,6 +15,7 @@
 //
 //   - another one has taken the id over: a *FencedError, for good;
 //   - the group has gone on to another generation: ErrStaleGroup, nothing was written; whether the partitions are lost is the source's to find out;
+//   - a topic that offsets are of was deleted: a *GoneError names its partitions, nothing was written, and without them it can be;
 //   - records cannot be written: a *RecordsError names them, nothing was written;
 //   - what ends the transaction but not the producer (a timeout, a coordinator that has forgotten): aborted, and done again a few times;
 //   - the answer to the commit was lost and nobody could be asked: ErrDoubt, and again at each Commit with one of its partitions until Offsets was asked

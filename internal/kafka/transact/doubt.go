@@ -13,7 +13,7 @@ type doubts struct {
 	parts map[produce.TP]bool
 }
 
-func (d *doubts) add(offsets map[produce.TP]int64) {
+func (d *doubts) add(offsets map[produce.TP]Position) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.parts == nil {
@@ -24,7 +24,7 @@ func (d *doubts) add(offsets map[produce.TP]int64) {
 	}
 }
 
-func (d *doubts) about(offsets map[produce.TP]int64) bool {
+func (d *doubts) about(offsets map[produce.TP]Position) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for tp := range offsets {

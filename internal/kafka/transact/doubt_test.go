@@ -40,12 +40,12 @@ func TestADoubtStaysWithEachPartition(t *testing.T) {
 		w.commit(t, tx, 0, 10)
 		two := w.txn(10, 20)
 		other := produce.TP{Topic: w.in, Partition: 0}
-		two.Offsets[other] = 5
+		two.Offsets[other] = Position{Offset: 5}
 		w.unheard(t, tx, deaf, two)
 		third := w.txn(0, 0)
-		third.Offsets = map[produce.TP]int64{{Topic: w.out, Partition: 0}: 1}
+		third.Offsets = map[produce.TP]Position{{Topic: w.out, Partition: 0}: {Offset: 1}}
 		one := w.txn(0, 0)
-		one.Offsets = map[produce.TP]int64{other: 5}
+		one.Offsets = map[produce.TP]Position{other: {Offset: 5}}
 		if err := tx.Commit(within(t, 20*time.Second), third); err != nil {
 			t.Errorf("a partition that was not in it: %v", err)
 		}

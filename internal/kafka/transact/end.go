@@ -102,14 +102,16 @@ func strange(code wire.Code) bool {
 	return false
 }
 
-// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none. One of our own whose end is in doubt is ended first.
-func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]int64, error) {
+// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none, with the id of the topic that each was
+// stored for where that is known. One of our own whose end is in doubt is ended first.
+func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]Position, error) {
 	if t.mu.TryLock() { // or a Commit is at it
 		if t.open {
 			_ = t.abort(ctx) // if not now, its timeout does it
 		}
 		t.mu.Unlock()
 	}
+	const ofOneGroup = 7 // OffsetFetch: later ones are of several
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, true
 	byTopic := map[string][]int32{}
@@ -121,9 +123,9 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 		rt.Topic, rt.Partitions = topic, partitions
 		req.Topics = append(req.Topics, rt)
 	}
-	var at map[produce.TP]int64
+	var at map[produce.TP]Position
 	err := t.retry(ctx, func() (wire.Code, error) {
-		r, err := t.cfg.Client.Group(ctx, group, req)
+		r, err := t.cfg.Client.Group(ctx, group, wire.Capped{Request: req, Max: ofOneGroup})
 		if err != nil {
 			return 0, err
 		}
@@ -131,13 +133,17 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound { // a group that has stored nothing yet
 			return code, nil
 		}
-		at = map[produce.TP]int64{}
+		at = map[produce.TP]Position{}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
-				if rp.ErrorCode != 0 {
-					return wire.Code(rp.ErrorCode), nil
+				switch code := wire.Code(rp.ErrorCode); code {
+				case wire.None:
+				case wire.UnknownTopicOrPartition: // nothing is stored for what is not there
+					rp.Offset = -1
+				default:
+					return code, nil
 				}
-				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = rp.Offset
+				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = Position{Offset: rp.Offset, TopicID: wire.NotedTopic(rp.Metadata)}
 			}
 		}
 		return wire.None, nil

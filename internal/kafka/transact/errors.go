@@ -30,6 +30,13 @@ func (e *RecordsError) Error() string {
 	return "records could not be written"
 }
 
+// GoneError names partitions whose topics are not there any more under the ids that their offsets are of. The transaction was aborted.
+type GoneError struct{ Parts []produce.TP }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("%d partitions of the transaction are of topics that were deleted, or deleted and made again: %v", len(e.Parts), e.Parts)
+}
+
 var (
 	// ErrStaleGroup: the group is in another generation than the one the transaction was made in. It was aborted.
 	ErrStaleGroup = errors.New("the group has gone on to another generation")

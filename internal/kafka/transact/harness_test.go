@@ -74,7 +74,7 @@ func (w *world) txn(from, next int) Txn {
 		msgs[i] = kafka.Message{Key: fmt.Append(nil, "key ", (from+i)%3), Value: fmt.Append(nil, from+i)}
 	}
 	return Txn{N: len(msgs), At: func(i int) *kafka.Message { return &msgs[i] }, Topic: w.out,
-		Offsets: map[produce.TP]int64{{Topic: w.in, Partition: 1}: int64(next)}, Group: Group{Name: w.group, Generation: -1}}
+		Offsets: map[produce.TP]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
 }
 
 // commit does what a pipeline does: it tries until the transaction is committed, and where that is in doubt asks the group.
@@ -102,8 +102,8 @@ func (w *world) stored(t *testing.T, tx *Transactor) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if offset, ok := at[tp]; ok {
-		return offset
+	if p, ok := at[tp]; ok {
+		return p.Offset
 	}
 	return -1
 }

@@ -127,20 +127,60 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 	}
 	req := t.offsetCommit(tx)
 	err := t.retry(ctx, func() (wire.Code, error) {
-		r, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
+		resp, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
 		if err != nil {
 			return 0, err
 		}
-		for _, rt := range r.(*kmsg.TxnOffsetCommitResponse).Topics {
+		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
-				if rp.ErrorCode != 0 {
-					return wire.Code(rp.ErrorCode), nil
+				switch code := wire.Code(rp.ErrorCode); code {
+				case wire.None:
+				case wire.UnknownTopicOrPartition, wire.UnknownTopicID:
+					if gone, err := t.gone(ctx, tx); err != nil || gone != nil {
+						return 0, errors.Join(err, gone)
+					}
+					return code, nil
+				default:
+					return code, nil
 				}
 			}
 		}
 		return wire.None, nil
 	})
+	var gone *GoneError
+	if errors.As(err, &gone) {
+		return gone
+	}
 	return t.refused("storing offsets of group "+tx.Group.Name, err)
+}
+
+// gone asks the cluster which topics of a transaction are not there any more under their ids; a *GoneError names their partitions.
+func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
+	var parts []produce.TP
+	known := map[topic]bool{}
+	for tp, at := range tx.Offsets {
+		of := topic{tp.Topic, at.TopicID}
+		is, asked := known[of]
+		if !asked {
+			if is, err = t.cfg.Client.Gone(ctx, of.name, of.id); err != nil {
+				return nil, err
+			}
+			known[of] = is
+		}
+		if is {
+			parts = append(parts, tp)
+		}
+	}
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	return &GoneError{Parts: parts}, nil
+}
+
+// topic is which topic of a name it is: while one is made again, partitions may be of either.
+type topic struct {
+	name string
+	id   [16]byte
 }
 
 func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
@@ -150,15 +190,16 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	if tx.Group.Instance != "" {
 		req.InstanceID = &tx.Group.Instance
 	}
-	byTopic := map[string][]kmsg.TxnOffsetCommitRequestTopicPartition{}
-	for tp, next := range tx.Offsets {
+	byTopic := map[topic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
+	for tp, at := range tx.Offsets {
 		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known
-		rp.Partition, rp.Offset = tp.Partition, next
-		byTopic[tp.Topic] = append(byTopic[tp.Topic], rp)
+		rp.Partition, rp.Offset = tp.Partition, at.Offset
+		of := topic{tp.Topic, at.TopicID}
+		byTopic[of] = append(byTopic[of], rp)
 	}
-	for topic, partitions := range byTopic {
+	for of, partitions := range byTopic {
 		rt := kmsg.NewTxnOffsetCommitRequestTopic()
-		rt.Topic, rt.Partitions = topic, partitions
+		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
 		req.Topics = append(req.Topics, rt)
 	}
 	return req

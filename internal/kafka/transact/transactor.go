@@ -43,8 +43,14 @@ type Txn struct {
 	N       int // messages
 	At      func(i int) *kafka.Message
 	Topic   string // where all of them go; empty: where each says
-	Offsets map[produce.TP]int64
+	Offsets map[produce.TP]Position
 	Group   Group
+}
+
+// Position is where a group goes on in a partition.
+type Position struct {
+	Offset  int64    // -1: none is stored
+	TopicID [16]byte // of the topic that the offset is of; zero: not known
 }
 
 // Group is who the offsets' owner is in its group.

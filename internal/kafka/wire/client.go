@@ -27,6 +27,7 @@ type Client struct {
 	cfg    Config
 	format *kmsg.RequestFormatter
 	ids    atomic.Int32
+	bare   atomic.Bool // brokers take no note with an offset
 	conns  connections
 
 	mu           sync.Mutex // guards what follows; never held during a request

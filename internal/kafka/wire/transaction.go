@@ -35,6 +35,6 @@ func (c *Client) TransactionVersion(ctx context.Context, id string) (int16, erro
 }
 
 // TransactionOffsets sends offsets of a transaction to the coordinator of the group, in version limit at most. Like Commit, it has connections of its own.
-func (c *Client) TransactionOffsets(ctx context.Context, group string, req kmsg.Request, limit int16) (kmsg.Response, error) {
-	return c.coordinated(ctx, committing, coordinatorKey{ofGroup, group}, req, limit)
+func (c *Client) TransactionOffsets(ctx context.Context, group string, req *kmsg.TxnOffsetCommitRequest, limit int16) (*kmsg.TxnOffsetCommitResponse, error) {
+	return c.commitTransactionOffsets(ctx, group, req, limit)
 }

@@ -5,14 +5,14 @@ import (
 )
 
 // tested is the newest version of each request that has been run against real brokers. kmsg spells newer ones, some of which need other
-// fields filled in (topic ids in commits from version 10), so a new broker must not get them from us by itself.
+// fields filled in, so a new broker must not get them from us by itself.
 var tested = map[kmsg.Key]int16{
 	kmsg.Produce:                13,
 	kmsg.Fetch:                  17,
 	kmsg.ListOffsets:            7,
 	kmsg.Metadata:               12,
-	kmsg.OffsetCommit:           9,
-	kmsg.OffsetFetch:            7,
+	kmsg.OffsetCommit:           10,
+	kmsg.OffsetFetch:            10,
 	kmsg.FindCoordinator:        3,
 	kmsg.JoinGroup:              9,
 	kmsg.Heartbeat:              4,
@@ -23,7 +23,7 @@ var tested = map[kmsg.Key]int16{
 	kmsg.AddPartitionsToTxn:     3,
 	kmsg.AddOffsetsToTxn:        4,
 	kmsg.EndTxn:                 5,
-	kmsg.TxnOffsetCommit:        5,
+	kmsg.TxnOffsetCommit:        6,
 	kmsg.ConsumerGroupHeartbeat: 1,
 }
 

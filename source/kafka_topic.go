@@ -1,0 +1,96 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/group"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+)
+
+// A topic that is deleted is gone with its offsets, and one that is made again under its name is another topic, which begins as one that is read for the
+// first time. Partitions are assigned, fetched and committed under the id of their topic.
+
+// recreatedFor bounds one try to find where a topic begins that was made again; the next look at the cluster begins another.
+const recreatedFor = 30 * time.Second
+
+// recreated begins a partition of a topic that was made again.
+func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
+	from := s.cfg.Start
+	if s.cfg.Group == "" {
+		from = s.cfg.Partitions[stream.TopicPartition(tp)].From
+	}
+	looking, cancel := context.WithTimeout(ctx, recreatedFor)
+	defer cancel()
+	starts, err := s.resolve(looking, from, tp)
+	var none *KafkaNoOffsetError
+	switch {
+	case errors.As(err, &none):
+		s.stopReading(err)
+		return nil
+	case err != nil:
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.live[tp]
+	if p == nil { // it was revoked or lost meanwhile
+		return nil
+	}
+	s.in.Emit(stream.TopicRecreated{TopicPartition: p.TP(), Offset: p.Next(), Old: p.TopicID(), New: id})
+	s.in.Emit(stream.OffsetReset{TopicPartition: p.TP(), From: -1, To: starts[tp], Policy: from.String()})
+	s.restart(p, id, starts[tp], &stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TP()}})
+	return nil
+}
+
+// void reports whether an offset that is committed is that of an earlier topic of the name, and says so.
+func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
+	stored := stream.TopicID(at.StoredFor)
+	if at.Offset < 0 || at.StoredFor == at.TopicID || stored == (stream.TopicID{}) {
+		return false
+	}
+	s.in.Emit(stream.TopicRecreated{TopicPartition: tp, Offset: at.Offset, Old: stored, New: at.TopicID})
+	return true
+}
+
+// unknownTopic reports whether a coordinator has refused an offset because it does not know its topic, or not under that id.
+func unknownTopic(err error) bool {
+	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
+}
+
+// gone lets a partition go that has nothing left to do but to be committed, if its topic is not there any more: that commit will never be. One that is still
+// read goes on trying, until the fetches find the topic made again or the group takes the partition away. A coordinator may be behind with its metadata, so
+// the cluster is asked too.
+func (s *kafkaSource) gone(ctx context.Context, tp stream.TopicPartition, at stream.Position, refusal error) bool {
+	s.fetcher.Refresh()
+	s.mu.Lock()
+	p := s.draining[fetch.TP(tp)]
+	s.mu.Unlock()
+	if p == nil || p.TopicID() != at.TopicID {
+		return false
+	}
+	if gone, err := s.client.Gone(ctx, tp.Topic, at.TopicID); err != nil || !gone {
+		return false
+	}
+	s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: refusal}, p)
+	return true
+}
+
+// ids tells a group the ids of its topics.
+func (s *kafkaSource) ids(ctx context.Context, topics []string) (map[string][16]byte, error) {
+	found, err := s.client.Metadata(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string][16]byte, len(found))
+	for _, t := range found {
+		if t.Err == nil {
+			ids[t.Name] = t.ID
+		}
+	}
+	return ids, nil
+}
