@@ -39,6 +39,9 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 				m.expire(t)
 				return
 			}
+			if failed > 0 {
+				m.cfg.OnHealth(nil)
+			}
 			failed, wait = 0, m.cfg.HeartbeatInterval
 			if c == classRebalance {
 				t.askRejoin()
@@ -49,6 +52,7 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			return
 		}
 		left := m.unanswered(err)
+		m.cfg.OnHealth(err)
 		m.event("retry", "a heartbeat was not answered; trying again", err)
 		if left <= 0 {
 			m.expire(t)

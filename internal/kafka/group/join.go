@@ -51,6 +51,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 			}
 		}
 		if ctx.Err() == nil {
+			m.cfg.OnHealth(err)
 			m.event("retry", "the join did not succeed; trying again", err)
 			pause(ctx, backoff(try))
 		}
@@ -92,6 +93,7 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	if leads != nil {
 		m.startWatch(t, leads)
 	}
+	m.cfg.OnHealth(nil)
 	m.event("joined", fmt.Sprintf("member %s, generation %d, %s, leader: %t, %d partitions", t.id, t.generation, t.balancer, leads != nil, len(assigned)), nil)
 	return assigned, classOK, nil
 }

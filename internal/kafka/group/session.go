@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync/atomic"
 	"time"
@@ -63,17 +64,25 @@ func (m *Member) Expired() bool {
 // JoinGroup as alive, so the session goes on meanwhile, as long as this goroutine runs: if it did not for a session's time, the
 // answer may be as old as that.
 func (m *Member) keepSession(ctx context.Context) {
+	var waiting int // looks that have found the first join under way
 	for wait := time.Duration(0); pause(ctx, wait); {
 		m.mu.Lock()
 		t, s := m.term, m.session
 		if m.waiting {
 			s.extend(s.clock() + m.cfg.SessionTimeout)
 		}
+		if waiting++; !m.waiting || t != nil && t.err == nil {
+			waiting = 0
+		}
 		left := s.left()
 		m.mu.Unlock()
 		if wait = min(left, m.cfg.HeartbeatInterval); left <= 0 {
 			m.expire(t)
 			wait = m.cfg.HeartbeatInterval
+		}
+		if waiting == 2 {
+			m.event("waiting", fmt.Sprintf("for the group's other members to rejoin; one that left without a word (kill -9, a lost node) is waited for up to its "+
+				"session timeout (%v here)", m.cfg.SessionTimeout), nil)
 		}
 	}
 }
