@@ -68,6 +68,7 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	for _, w := range ws {
 		err := failed[w.tp]
 		if err == nil {
+			s.trouble(fetch.TP{Topic: w.tp.Topic, Partition: whole}, nil)
 			if err = s.found(ctx, w, from[w.tp], to); err != nil {
 				s.stopReading(err)
 				return
