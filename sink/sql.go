@@ -18,10 +18,14 @@ import (
 // *stream.PartialError names the results that keep the others from being written. It runs again, in a new transaction, when the database asks for that, or
 // when a failure is retried: whatever it does without tx, it does again. Where records came to nothing, their offsets are stored without it.
 //
-// The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on from there, whatever its group has committed; who wants to
-// rewind it changes its row. A row is of a topic id: one of a topic that was deleted and made again since counts for nothing (stream.TopicRecreated), and what was
-// read of the old topic is not written over what the new one has. The first statement of a transaction moves the offset on from where the transaction begins: where another one is stored, somebody
-// else has the partition by now, and nothing is written (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not done twice.
+// The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on
+// from there, whatever its group has committed; who wants to rewind it changes its row. A row is of
+// a topic id: one of a topic that was deleted and made again since counts for nothing
+// (stream.TopicRecreated), and what was read of the old topic is not written over what the new one
+// has. The first statement of a transaction moves the offset on from where the transaction begins:
+// where another one is stored, somebody else has the partition by now, and nothing is written
+// (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not
+// done twice.
 //
 // PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO NOTHING. Serialization failures and deadlocks are recognised by
 // an error's SQLState() string of 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6 (modernc.org/sqlite); such a transaction
@@ -50,8 +54,9 @@ func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name
 // another group under its name is refused by its first Commit, before it writes anything.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
-// CreateTable has the table made before the source starts, if it is not there, and one of an earlier version altered. Without it such a table ends Run with the
-// statement that makes or alters it.
+// CreateTable has the table made before the source starts, if it is not there, and one of an
+// earlier version altered. Without it such a table ends Run with the statement that makes or alters
+// it.
 func CreateTable() SQLOption { return func(c *sqlConfig) { c.create = true } }
 
 type sqlTransactor[T any] struct {
@@ -129,7 +134,8 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	return fmt.Errorf("reading the table of offsets: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }
 
-// Restore returns the positions that are stored. A failure is tried again like those of Commit, whatever it is: nothing is changed here.
+// Restore returns the positions that are stored. A failure is tried again like those of Commit,
+// whatever it is: nothing is changed here.
 func (s *sqlTransactor[T]) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	var stored map[stream.TopicPartition]stream.Position
 	err := again(ctx, func(error) bool { return true }, func() (err error) {

@@ -73,8 +73,9 @@ func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPart
 	return stored, rows.Err()
 }
 
-// restored is what is stored of the parts. A row of another topic id than theirs is kept in mind: the first commit of the new topic writes over it, and over no
-// other, so that a worker which still has the old topic cannot write over the new one's.
+// restored is what is stored of the parts. A row of another topic id than theirs is kept in mind:
+// the first commit of the new topic writes over it, and over no other, so that a worker which still
+// has the old topic cannot write over the new one's.
 func (o *sqlOffsets) restored(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) map[stream.TopicPartition]stream.Position {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -109,9 +110,10 @@ type row struct {
 	id   string // the topic's; empty: not known, from before there were any or from a source without
 }
 
-// advance moves what is stored for tp to r.Next, and returns the offset below which results are written already: r.From, or later if a transaction of our
-// own went through whose answer was lost. It is a compare-and-set of the offset and its topic, and that alone is what keeps a result from being written twice; the
-// owner only tells whether to go on or to let the partition go.
+// advance moves what is stored for tp to r.Next, and returns the offset below which results are
+// written already: r.From, or later if a transaction of our own went through whose answer was lost.
+// It is a compare-and-set of the offset and its topic, and that alone is what keeps a result from
+// being written twice; the owner only tells whether to go on or to let the partition go.
 func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPartition, r stream.Range, group string) (from int64, err error) {
 	from = r.From
 	id := r.TopicID.String()

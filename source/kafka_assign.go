@@ -125,7 +125,8 @@ func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition
 	}
 }
 
-// anew loses a partition that is read, and begins it at next. nil: it could not be begun. The caller holds mu.
+// anew loses a partition that is read, and begins it at next. nil: it could not be begun. The
+// caller holds mu.
 func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error) *stream.Partition[kafka.Message] {
 	tp := fetch.TP(was.TP())
 	s.fetcher.Remove(tp)

@@ -63,12 +63,16 @@ type KafkaConfig struct {
 	// handler keeps the whole group from going on. DrainTimeout bounds it too.
 	RebalanceTimeout time.Duration
 
-	// Start is where a partition begins for which the group has no offset (auto.offset.reset): Earliest (default), Latest, At a time, AtOffset, or Refuse to
-	// end Run. With Latest, records that are written before the first commit, or to a new partition before it is noticed, are never read.
+	// Start is where a partition begins for which the group has no offset (auto.offset.reset):
+	// Earliest (default), Latest, At a time, AtOffset, or Refuse to end Run. A topic that was
+	// deleted and made again is another one, for which there is none (stream.TopicRecreated). With
+	// Latest, records that are written before the first commit, or to a new partition before it is
+	// noticed, are never read.
 	Start Position
 
-	// Reset is where to go on when the offset wanted is not in the log, because retention was faster or the log was cut off or made again: Earliest
-	// (default), Latest, or Refuse to end Run. It is told as a stream.OffsetReset.
+	// Reset is where to go on when the offset wanted is not in the log, because retention was
+	// faster or the log was cut off: Earliest (default), Latest, or Refuse to end Run. It is told
+	// as a stream.OffsetReset.
 	Reset Position
 
 	// ReadUncommitted reads records of open and aborted transactions too (isolation.level). Default: false, read_committed: records become visible when

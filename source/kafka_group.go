@@ -87,7 +87,8 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Pos
 	return nil
 }
 
-// Commit stores positions under this member's generation. What was lost meanwhile is another member's to store.
+// Commit stores positions under this member's generation. What was lost meanwhile is another
+// member's to store.
 func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil
@@ -101,14 +102,14 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 		tp := stream.TopicPartition{Topic: gtp.Topic, Partition: int(gtp.Partition)}
 		var refused *group.FatalError
 		switch {
-		case errors.Is(err, group.ErrLost), unknownTopic(err) && s.gone(ctx, tp, positions[tp], err):
+		case errors.Is(err, group.ErrLost):
 			continue
 		case errors.As(err, &refused):
 			err = stream.Permanent(err)
 		}
 		failed[tp] = err
 	}
-	if len(failed) == 0 {
+	if s.loseGone(ctx, failed); len(failed) == 0 {
 		return nil
 	}
 	return &stream.CommitError{Errs: failed}

@@ -11,8 +11,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A topic that is deleted is gone with its offsets, and one that is made again under its name is another topic, which begins as one that is read for the
-// first time. Partitions are assigned, fetched and committed under the id of their topic.
+// A topic that is deleted is gone with its offsets, and one that is made again under its name is
+// another topic, which begins as one that is read for the first time. Partitions are assigned,
+// fetched and committed under the id of their topic.
 
 // recreated begins a partition of a topic that was made again.
 func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
@@ -40,7 +41,8 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	return nil
 }
 
-// void reports whether an offset that is committed is that of an earlier topic of the name, and says so.
+// void reports whether an offset that is committed is that of an earlier topic of the name, and
+// says so.
 func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	stored := stream.TopicID(at.StoredFor)
 	if at.Offset < 0 || at.StoredFor == at.TopicID || stored == (stream.TopicID{}) {
@@ -50,27 +52,44 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// unknownTopic reports whether a coordinator has refused an offset because it does not know its topic, or not under that id.
+// unknownTopic reports whether a coordinator has refused an offset because it does not know its
+// topic, or not under that id.
 func unknownTopic(err error) bool {
 	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
 }
 
-// gone lets a partition go that has nothing left to do but to be committed, if its topic is not there any more: that commit will never be. One that is still
-// read goes on trying, until the fetches find the topic made again or the group takes the partition away. A coordinator may be behind with its metadata, so
-// the cluster is asked too.
-func (s *kafkaSource) gone(ctx context.Context, tp stream.TopicPartition, at stream.Position, refusal error) bool {
-	s.fetcher.Refresh()
-	s.mu.Lock()
-	p := s.draining[fetch.TP(tp)]
-	s.mu.Unlock()
-	if p == nil || p.TopicID() != at.TopicID {
-		return false
+// loseGone takes those out of the refused whose topic is not there any more, and that have nothing
+// left to do but to be committed: that commit will never be, and they are let go. One that is still
+// read goes on trying, until the fetches find the topic made again or the group takes the partition
+// away. A coordinator may be behind with its metadata, so the cluster is asked too.
+func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
+	type topic struct {
+		name string
+		id   stream.TopicID
 	}
-	if gone, err := s.client.Gone(ctx, tp.Topic, at.TopicID); err != nil || !gone {
-		return false
+	gone := map[topic]bool{}
+	for tp, err := range refused {
+		if !unknownTopic(err) {
+			continue
+		}
+		s.fetcher.Refresh()
+		s.mu.Lock()
+		p := s.draining[fetch.TP(tp)]
+		s.mu.Unlock()
+		if p == nil {
+			continue
+		}
+		of := topic{tp.Topic, p.TopicID()}
+		is, asked := gone[of]
+		if !asked {
+			is, _ = s.client.Gone(ctx, of.name, of.id) // if that fails, the commit is tried again
+			gone[of] = is
+		}
+		if is {
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: err}, p)
+			delete(refused, tp)
+		}
 	}
-	s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: refusal}, p)
-	return true
 }
 
 // ids tells a group the ids of its topics.

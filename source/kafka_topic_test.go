@@ -19,7 +19,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// A topic that goes while it is read: on kfake, on kfake as brokers were that commit by name alone, and on a real Kafka.
+// A topic that goes while it is read: on kfake, on kfake as brokers were that commit by name alone,
+// and on a real Kafka.
 
 func TestDeletedTopic(t *testing.T) {
 	eachFake(t, func(t *testing.T, brokers []string) { deletedTopic(t, brokers) })
@@ -154,7 +155,8 @@ func recreatedTopic(t *testing.T, brokers []string) {
 	})
 }
 
-// An offset that was committed by name slipped through to the new topic: it says which topic it is of, and is not believed.
+// An offset that was committed by name slipped through to the new topic: it says which topic it is
+// of, and is not believed.
 func TestOffsetOfAnotherTopicIsNotBelieved(t *testing.T) {
 	old := kafkatest.Fake(t, kfake.MaxVersions(kversion.V3_6_0()))
 	k := kafkatest.At(t, old.ListenAddrs())

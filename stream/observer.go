@@ -93,8 +93,9 @@ type (
 		From, To int64
 		Policy   string
 	}
-	// TopicRecreated: a partition's topic was deleted and made again. Offset, which was stored or reached under the Old id, counts for nothing: the new topic is
-	// read from where the source begins.
+	// TopicRecreated: a partition's topic was deleted and made again. Offset, which was stored or
+	// reached under the Old id, counts for nothing: the new topic is read from where the source
+	// begins.
 	TopicRecreated struct {
 		TopicPartition
 		Offset   int64

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// TopicID is which topic of a name it is: one that is deleted and made again has another id. Zero: the source has no ids.
+// TopicID is which topic of a name it is: one that is deleted and made again has another id. Zero:
+// the source has no ids.
 type TopicID [16]byte
 
 var topicIDText = base64.RawURLEncoding
@@ -47,8 +48,9 @@ type Position struct {
 	TopicID TopicID // of the topic that the offset is of; zero: not known
 }
 
-// TopicGoneError says that partitions' topics no longer exist under the ids that they were read under: they were deleted, or deleted and made again.
-// What was read of them before is not committed any more.
+// TopicGoneError says that partitions' topics no longer exist under the ids that they were read
+// under: they were deleted, or deleted and made again. What was read of them before is not
+// committed any more.
 type TopicGoneError struct {
 	Partitions []TopicPartition
 	Err        error // how that was found out; may be nil

@@ -39,16 +39,20 @@ func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, op
 //   - PerPartition() bool: each transaction is of one partition, and those of several partitions run side by side;
 //   - CommitsGroup() bool: its transactions store the group's offsets. For any other the source commits them afterwards, so that tools see the lag.
 type Transactor[T any] interface {
-	// Restore returns the position to go on from in newly assigned partitions, before anything of them is read: what is stored, under the topic id that it was
-	// stored with. One that it leaves out goes on from the group's offset, and so does one whose id is not that of parts, which is told as a TopicRecreated.
-	// Its error ends the pipeline.
+	// Restore returns the position to go on from in newly assigned partitions, before anything of
+	// them is read: what is stored, under the topic id that it was stored with. One that it leaves
+	// out goes on from the group's offset, and so does one whose id is not that of parts, which is
+	// told as a TopicRecreated. Its error ends the pipeline.
 	Restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 
-	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the same results come again, maybe with more. When ctx
-	// ends, a partition of it was lost: the transaction is to be given up. A *FencedError says that somebody else has written for a partition: it is let go,
-	// restored and gone on with; so is one that a *TopicGoneError names. ErrStaleGroup says that the source's group has moved on: the same results come again, under the generation that it is in then.
-	// A *PartialError names the elements (by index) that keep it from being written: only their partitions wait for a retry or
-	// are halted, the others go on without them.
+	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the
+	// same results come again, maybe with more. When ctx ends, a partition of it was lost: the
+	// transaction is to be given up. A *FencedError says that somebody else has written for a
+	// partition: it is let go, restored and gone on with; so is one that a *TopicGoneError names.
+	// ErrStaleGroup says that the source's group has moved on: the same results come again, under
+	// the generation that it is in then. A *PartialError names the elements (by index) that keep it
+	// from being written: only their partitions wait for a retry or are halted, the others go on
+	// without them.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
 
@@ -56,8 +60,9 @@ type Transactor[T any] interface {
 // partitions are lost, the source finds out.
 var ErrStaleGroup = errors.New("the group has gone on to another generation")
 
-// Range is the offsets [From, Next) of a partition, all of them finished. From is where the last transaction ended, or what Restore returned, or the
-// group's offset. TopicID is the topic's that they are of, to be stored with Next and compared with what is stored; zero: the source has none.
+// Range is the offsets [From, Next) of a partition, all of them finished. From is where the last
+// transaction ended, or what Restore returned, or the group's offset. TopicID is the topic's that
+// they are of, to be stored with Next and compared with what is stored; zero: the source has none.
 type Range struct {
 	From, Next int64
 	TopicID    TopicID

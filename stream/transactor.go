@@ -57,7 +57,8 @@ func blame(err error, pres []*prefix) map[*part]int {
 	return at
 }
 
-// fencedOf is which of the partitions of a failed transaction have another owner, or another topic; nil: err does not say so.
+// fencedOf is which of the partitions of a failed transaction have another owner, or another topic;
+// nil: err does not say so.
 func fencedOf(err error, pres []*prefix) map[*part]bool {
 	var fenced *FencedError
 	var deleted *TopicGoneError

@@ -111,7 +111,8 @@ func gaps(t *testing.T, b Backend) {
 	}
 }
 
-// A record is worked on while its topic is deleted and made again: its offset says nothing of the new topic, and is not committed for it.
+// A record is worked on while its topic is deleted and made again: its offset says nothing of the
+// new topic, and is not committed for it.
 func recreated(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 20)

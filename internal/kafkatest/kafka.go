@@ -80,7 +80,8 @@ func (k *Kafka) Delete(topic string) {
 	})
 }
 
-// Recreate deletes a topic and makes one of the same name, which has another id and nothing in it. The Client is a new one: the one before knows the old topic.
+// Recreate deletes a topic and makes one of the same name, which has another id and nothing in it.
+// The Client is a new one: the one before knows the old topic.
 func (k *Kafka) Recreate(topic string, partitions int, config ...string) {
 	k.t.Helper()
 	k.Delete(topic)

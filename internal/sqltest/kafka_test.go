@@ -88,7 +88,8 @@ func goesOnWhereTheDatabaseSays(t *testing.T, brokers []string) {
 	}
 }
 
-// The topic is deleted and made again, while the worker is down and while it runs: the row that says where the old one was says nothing of the new one.
+// The topic is deleted and made again, while the worker is down and while it runs: the row that
+// says where the old one was says nothing of the new one.
 func TestATopicThatWasMadeAgainIsReadFromItsBeginning(t *testing.T) {
 	recreatedTopic(t, kafkatest.Fake(t).ListenAddrs())
 }

@@ -52,8 +52,9 @@ func (l *Log[T]) create() {
 	}
 }
 
-// Recreate deletes the topic and makes it again: one of the same name that has another id, no records, and no committed offsets. Members lose what they have of
-// the old one, whose offsets are not committed any more, and begin at offset 0 of the new one.
+// Recreate deletes the topic and makes it again: one of the same name that has another id, no
+// records, and no committed offsets. Members lose what they have of the old one, whose offsets are
+// not committed any more, and begin at offset 0 of the new one.
 func (l *Log[T]) Recreate() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -200,7 +201,8 @@ func (l *Log[T]) position(n int) (id stream.TopicID, next, committed int64) {
 	return l.id, max(p.committed, 0), p.committed
 }
 
-// read returns up to n records from an offset on, and the position behind them and the gaps that follow; nothing where the topic is another one by now.
+// read returns up to n records from an offset on, and the position behind them and the gaps that
+// follow; nothing where the topic is another one by now.
 func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entry[T], next, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

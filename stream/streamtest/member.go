@@ -193,7 +193,8 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 	return err
 }
 
-// store puts into the log what is the member's to store, and returns what is of a topic that is gone.
+// store puts into the log what is the member's to store, and returns what is of a topic that is
+// gone.
 func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError) (gone []stream.TopicPartition, down bool) {
 	stored := map[stream.TopicPartition]stream.Position{}
 	m.mu.Lock()

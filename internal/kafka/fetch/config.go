@@ -59,8 +59,9 @@ type Config struct {
 	// finished counts for nothing then: the Fetcher stops reading the partition, and the owner Removes it and Adds it anew at to. May be nil
 	// only where Reset is Fail. It may do so itself.
 	OnReset func(tp TP, from, to int64, back bool)
-	// OnRecreated tells that a partition's topic was deleted and made again, under another id. Nothing more of it is read; the owner Removes it and Adds it
-	// anew, to be read under that id, or returns why it cannot: then it is told again. May be nil only where there are no ids.
+	// OnRecreated tells that a partition's topic was deleted and made again, under another id.
+	// Nothing more of it is read; the owner Removes it and Adds it anew, to be read under that id,
+	// or returns why it cannot: then it is told again. May be nil only where there are no ids.
 	OnRecreated func(ctx context.Context, tp TP, id [16]byte) error
 	// OnTrouble tells that a partition cannot be read for some seconds, or may not be, and waits by itself; nil: it is read again. May be nil; must not block.
 	OnTrouble func(tp TP, err error)

@@ -67,7 +67,8 @@ func (f *Fetcher) Wake(tp TP) {
 	}
 }
 
-// Refresh asks the cluster for its topics soon, for who has heard that one of them may have changed.
+// Refresh asks the cluster for its topics soon, for who has heard that one of them may have
+// changed.
 func (f *Fetcher) Refresh() { raise(f.refresh) }
 
 // Run reads until ctx ends (nil), or until something happens that no retry mends.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -110,5 +111,40 @@ func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.
 	}
 	if got := c.GroupInfo("billing").Commits["group-orders"][4].Offset; got != 12 {
 		t.Errorf("committed %d", got)
+	}
+}
+
+// A topic that was made again is another one: what was assigned of the old one is not stored for
+// it.
+func TestCommitByTopicID(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cfg.TopicIDs = func(context.Context, []string) (map[string][16]byte, error) {
+			return map[string][16]byte{"group-orders": c.TopicInfo("group-orders").TopicID}, nil
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	at := a.assigned[0][orders(0)]
+	if at.Offset != -1 || at.TopicID != c.TopicInfo("group-orders").TopicID {
+		t.Fatalf("assigned at %+v", at)
+	}
+	at.Offset = 7
+	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): at}); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	if err := c.DeleteTopic("group-orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CreateTopic("group-orders", 6, nil); err != nil {
+		t.Fatal(err)
+	}
+	at.Offset = 9
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): at})
+	var again *RetriableError
+	if err := failed[orders(0)]; !errors.As(err, &again) || !errors.Is(err, kafka.Error(wire.UnknownTopicID)) {
+		t.Errorf("got %v", err)
+	}
+	if got := c.GroupInfo("billing").Commits["group-orders"][0].Offset; got == 9 {
+		t.Error("it is stored for the new topic")
 	}
 }

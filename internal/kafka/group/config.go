@@ -42,7 +42,8 @@ type Config struct {
 	// Partitions gives the number of partitions of each topic; topics that do not exist are left out.
 	// A leader asks for all that its group reads, a static member that restarts for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
-	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil: offsets go by the names of topics alone.
+	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil:
+	// offsets go by the names of topics alone.
 	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
 	// OnAssigned starts partitions from their committed offset (-1: none is), as soon as that is known: for what one assignment brings it may be called more
@@ -58,7 +59,7 @@ type Config struct {
 	// Overtaken reports whether a Commit with that ctx was asked for by an assignment of the partition that was lost meanwhile, though it may be
 	// assigned again. It must not block. May be nil: never.
 	Overtaken func(ctx context.Context, tp TP) bool
-	// OnHealth tells why this member has no place in its group, or hears nothing from the coordinator; nil: all is well. It must not block. May be nil.
+	// OnHealth tells why this member has no place in its group, or hears nothing from the coordinator for seconds; nil: all is well. It must not block. May be nil.
 	OnHealth func(err error)
 	// OnWaiting tells which assigned partitions have been waiting for seconds to be given to OnAssigned, and why; with nil that they are waited for no longer,
 	// though they were not. It must not block. May be nil.

@@ -7,12 +7,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// silentFor is how long a coordinator may be silent, at least, before that is told: one that moves is for less.
+const silentFor = 2 * time.Second
+
 // heartbeat keeps a term alive until ctx ends or the term is lost. It goes on while the group rebalances: a member that drains is not dead.
 //
 // What cannot be reached is tried again until the session is over by this side's clock, counted from when the last answered heartbeat was
 // sent; the coordinator's own clock started no earlier. The first heartbeat follows the assignment at once: it tells whether that still stands.
 func (m *Member) heartbeat(ctx context.Context, t *term) {
-	synced := t.synced
+	synced, told := t.synced, false // told: that the coordinator is silent
 	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {
 		timer := time.NewTimer(wait)
 		select {
@@ -39,10 +42,10 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 				m.expire(t)
 				return
 			}
-			if failed > 0 {
+			if told {
 				m.cfg.OnHealth(nil)
 			}
-			failed, wait = 0, m.cfg.HeartbeatInterval
+			told, failed, wait = false, 0, m.cfg.HeartbeatInterval
 			if c == classRebalance {
 				t.askRejoin()
 			}
@@ -52,7 +55,10 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			return
 		}
 		left := m.unanswered(err)
-		m.cfg.OnHealth(err)
+		if silent := m.cfg.SessionTimeout - left; silent >= max(silentFor, 2*m.cfg.HeartbeatInterval) {
+			told = true
+			m.cfg.OnHealth(err)
+		}
 		m.event("retry", "a heartbeat was not answered; trying again", err)
 		if left <= 0 {
 			m.expire(t)

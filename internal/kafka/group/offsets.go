@@ -69,7 +69,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 	}
 }
 
-// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids are left for another time.
+// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids
+// are left for another time.
 func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, why error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true

@@ -9,7 +9,8 @@ type Position struct {
 	StoredFor [16]byte // the topic's that it was committed for, where that is known: if it is another's, the offset says nothing
 }
 
-// ids are the topics' of tps that exist. Without a Config.TopicIDs they are all there, and have none.
+// ids are the topics' of tps that exist. Without a Config.TopicIDs they are all there, and have
+// none.
 func (m *Member) ids(ctx context.Context, tps []TP) (map[string][16]byte, error) {
 	ids := map[string][16]byte{}
 	var topics []string
@@ -25,7 +26,8 @@ func (m *Member) ids(ctx context.Context, tps []TP) (map[string][16]byte, error)
 	return m.cfg.TopicIDs(ctx, topics)
 }
 
-// namesOf finds the topics of ids. It is nil where some have none: requests and answers go by name then.
+// namesOf finds the topics of ids. It is nil where some have none: requests and answers go by name
+// then.
 func namesOf(ids map[string][16]byte) map[[16]byte]string {
 	names := make(map[[16]byte]string, len(ids))
 	for topic, id := range ids {

@@ -102,8 +102,9 @@ func strange(code wire.Code) bool {
 	return false
 }
 
-// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for none, with the id of the topic that each was
-// stored for where that is known. One of our own whose end is in doubt is ended first.
+// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for
+// none, with the id of the topic that each was stored for where that is known. One of our own whose
+// end is in doubt is ended first.
 func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]Position, error) {
 	if t.mu.TryLock() { // or a Commit is at it
 		if t.open {

@@ -30,7 +30,8 @@ func (e *RecordsError) Error() string {
 	return "records could not be written"
 }
 
-// GoneError names partitions whose topics are not there any more under the ids that their offsets are of. The transaction was aborted.
+// GoneError names partitions whose topics are not there any more under the ids that their offsets
+// are of. The transaction was aborted.
 type GoneError struct{ Parts []produce.TP }
 
 func (e *GoneError) Error() string {

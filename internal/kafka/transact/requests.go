@@ -154,7 +154,8 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 	return t.refused("storing offsets of group "+tx.Group.Name, err)
 }
 
-// gone asks the cluster which topics of a transaction are not there any more under their ids; a *GoneError names their partitions.
+// gone asks the cluster which topics of a transaction are not there any more under their ids; a
+// *GoneError names their partitions.
 func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	var parts []produce.TP
 	known := map[topic]bool{}

@@ -11,7 +11,8 @@ type Capped struct {
 // MaxVersion implements kmsg.Request.
 func (c Capped) MaxVersion() int16 { return min(c.Max, c.Request.MaxVersion()) }
 
-// Offsets are stored and fetched by the names of topics up to these versions, and by their ids alone in later ones.
+// Offsets are stored and fetched by the names of topics up to these versions, and by their ids
+// alone in later ones.
 const (
 	CommitsByName            = 9
 	FetchesOffsetsByName     = 9

@@ -32,8 +32,9 @@ func (c *Client) Group(ctx context.Context, group string, req kmsg.Request) (kms
 	return c.coordinated(ctx, controlling, coordinatorKey{ofGroup, group}, req, math.MaxInt16)
 }
 
-// Commit is Group on connections of its own: a coordinator that waits for its replicas holds commits back for seconds, and heartbeats queued
-// behind them would cost the membership. Offsets that name their topics' ids are stored for those topics alone, see offsetsOf.
+// Commit is Group on connections of its own: a coordinator that waits for its replicas holds
+// commits back for seconds, and heartbeats queued behind them would cost the membership. Offsets
+// that name their topics' ids are stored for those topics alone, see commitOffsets.
 func (c *Client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	if offsets, ok := req.(*kmsg.OffsetCommitRequest); ok {
 		return c.commitOffsets(ctx, group, offsets)

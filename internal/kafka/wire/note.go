@@ -19,7 +19,8 @@ func note(id [16]byte) *string {
 	return &s
 }
 
-// NotedTopic is the id of the topic that an offset was stored for, by its metadata; zero where that does not say.
+// NotedTopic is the id of the topic that an offset was stored for, by its metadata; zero where that
+// does not say.
 func NotedTopic(metadata *string) (id [16]byte) {
 	if metadata == nil || !strings.HasPrefix(*metadata, noted) {
 		return id

@@ -9,14 +9,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// An offset belongs to a topic id, and must not be stored for a topic that was made again under the same name.
+// An offset belongs to a topic id, and must not be stored for a topic that was made again under the
+// same name.
 //
-// Brokers that commit by id (OffsetCommit from version 10, TxnOffsetCommit from version 6) see to that themselves. For the others the ids are compared with the
-// cluster's metadata just before the commit, and what is of another topic is answered as such brokers would: UNKNOWN_TOPIC_ID. A window is left, from the
-// moment the metadata was true to that of the commit: milliseconds, seconds behind a broker that lags. So that what slips through it is not believed, such a
-// commit notes its topic id in the offset's metadata, where NotedTopic finds it.
+// Brokers that commit by id (OffsetCommit from version 10, TxnOffsetCommit from version 6) see to
+// that themselves. For the others the ids are compared with the cluster's metadata just before the
+// commit, and what is of another topic is answered as such brokers would: UNKNOWN_TOPIC_ID. A
+// window is left, from the moment the metadata was true to that of the commit: milliseconds,
+// seconds behind a broker that lags. So that what slips through it is not believed, such a commit
+// notes its topic id in the offset's metadata, where NotedTopic finds it.
 
-// commitOffsets stores offsets by the ids of their topics. Without an id for each of them they go by name, as they are.
+// commitOffsets stores offsets by the ids of their topics. Without an id for each of them they go
+// by name, as they are.
 func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
 	k := coordinatorKey{ofGroup, group}
 	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
@@ -80,7 +84,8 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	return resp, nil
 }
 
-// withNotes sends offsets with notes of their topics, or without where a broker has refused those for their length (offset.metadata.max.bytes).
+// withNotes sends offsets with notes of their topics, or without where a broker has refused those
+// for their length (offset.metadata.max.bytes).
 func (c *Client) withNotes(send func(note func([16]byte) *string) (resp kmsg.Response, tooLong bool, err error)) (kmsg.Response, error) {
 	if !c.bare.Load() {
 		resp, tooLong, err := send(note)
@@ -93,8 +98,8 @@ func (c *Client) withNotes(send func(note func([16]byte) *string) (resp kmsg.Res
 	return resp, err
 }
 
-// commitTransactionOffsets is commitOffsets for a transaction, in version limit at most. A transaction goes as a whole: what is of another topic keeps all of
-// it from being sent.
+// commitTransactionOffsets is commitOffsets for a transaction, in version limit at most. A
+// transaction goes as a whole: what is of another topic keeps all of it from being sent.
 func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req *kmsg.TxnOffsetCommitRequest, limit int16) (*kmsg.TxnOffsetCommitResponse, error) {
 	k := coordinatorKey{ofGroup, group}
 	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
@@ -160,7 +165,8 @@ func answered[R kmsg.Response](resp kmsg.Response, err error) (R, error) {
 	return resp.(R), nil
 }
 
-// byName reports whether offsets have to be stored by name: some topic has no id, or the coordinator's broker speaks no version beyond last.
+// byName reports whether offsets have to be stored by name: some topic has no id, or the
+// coordinator's broker speaks no version beyond last.
 func (c *Client) byName(ctx context.Context, k coordinatorKey, key kmsg.Key, last int16, ids [][16]byte) (bool, error) {
 	if slices.Contains(ids, [16]byte{}) {
 		return true, nil
@@ -195,13 +201,15 @@ func (c *Client) there(ctx context.Context, names ...string) (map[string]Topic, 
 	return there, nil
 }
 
-// Gone reports whether the cluster does not have a topic under that id, by its metadata as of now. It is false where ids are not known.
+// Gone reports whether the cluster does not have a topic under that id, by its metadata as of now.
+// It is false where ids are not known.
 func (c *Client) Gone(ctx context.Context, topic string, id [16]byte) (bool, error) {
 	there, err := c.there(ctx, topic)
 	return there[topic].isNot(id), err
 }
 
-// isNot reports whether an answer says that there is no topic of that id: it is unknown, or another one. One without an id may be any.
+// isNot reports whether an answer says that there is no topic of that id: it is unknown, or another
+// one. One without an id may be any.
 func (t Topic) isNot(id [16]byte) bool {
 	switch {
 	case id == [16]byte{}:

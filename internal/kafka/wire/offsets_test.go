@@ -1,0 +1,105 @@
+package wire
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+func TestCommitByTopicID(t *testing.T) {
+	for name, opts := range map[string][]kfake.Opt{"which the broker compares": nil, "which metadata tells": {kfake.MaxVersions(kversion.V3_6_0())}} {
+		t.Run(name, func(t *testing.T) {
+			k := cluster(t, append(opts, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))...)
+			c := client(t, Config{Brokers: k.ListenAddrs()})
+			id := func() [16]byte {
+				topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return topics[0].ID
+			}
+			old := id()
+			answers(t, c, commitOf(old, 0, 5), map[string]Code{"0": None})
+			if err := k.DeleteTopic("orders"); err != nil {
+				t.Fatal(err)
+			}
+			answers(t, c, commitOf(old, 0, 6), map[string]Code{"0": UnknownTopicID})
+			if err := k.CreateTopic("orders", 2, nil); err != nil {
+				t.Fatal(err)
+			}
+			both := commitOf(old, 0, 7)
+			both.Topics = append(both.Topics, commitOf(id(), 1, 8).Topics...) // while partitions are begun anew, some are of the old topic still
+			answers(t, c, both, map[string]Code{"0": UnknownTopicID, "1": None})
+			if at := k.GroupInfo("g").Commits["orders"]; at[0].Offset > 5 || at[1].Offset != 8 {
+				t.Errorf("stored are %v", at)
+			}
+		})
+	}
+}
+
+func TestOffsetNotesItsTopic(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.MaxVersions(kversion.V3_6_0()))
+	c := client(t, Config{Brokers: k.ListenAddrs()})
+	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := topics[0].ID
+	answers(t, c, commitOf(id, 0, 5), map[string]Code{"0": None})
+	if stored := k.GroupInfo("g").Commits["orders"][0]; NotedTopic(&stored.Metadata) != id {
+		t.Errorf("stored is %+v", stored)
+	}
+	t.Run("not where brokers take no notes", func(t *testing.T) {
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge})
+		for next := range int64(2) {
+			answers(t, c, commitOf(id, 0, 6+next), map[string]Code{"0": None})
+			if stored := k.GroupInfo("g").Commits["orders"][0]; stored.Offset != 6+next || stored.Metadata != "" {
+				t.Errorf("stored is %+v", stored)
+			}
+		}
+	})
+	t.Run("in words of its own", func(t *testing.T) {
+		for _, other := range []string{"", "laneway topic ", "laneway topic AAAA", "laneway topic !!!!!!!!!!!!!!!!!!!!!!", "NO_METADATA"} {
+			if got := NotedTopic(&other); got != [16]byte{} {
+				t.Errorf("%q is taken for %x", other, got)
+			}
+		}
+		if NotedTopic(nil) != [16]byte{} || NotedTopic(note(id)) != id {
+			t.Error("a note is not read as it was written")
+		}
+	})
+}
+
+// commitOf is an offset of a partition of orders, as of a topic id.
+func commitOf(id [16]byte, partition int32, offset int64) *kmsg.OffsetCommitRequest {
+	p := kmsg.NewOffsetCommitRequestTopicPartition()
+	p.Partition, p.Offset = partition, offset
+	topic := kmsg.NewOffsetCommitRequestTopic()
+	topic.Topic, topic.TopicID, topic.Partitions = "orders", id, append(topic.Partitions, p)
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.Generation, req.Topics = "g", -1, append(req.Topics, topic)
+	return req
+}
+
+func answers(t *testing.T, c *Client, req *kmsg.OffsetCommitRequest, want map[string]Code) {
+	t.Helper()
+	resp, err := c.Commit(within(t, 10*time.Second), "g", req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]Code{}
+	for _, rt := range resp.(*kmsg.OffsetCommitResponse).Topics {
+		for _, rp := range rt.Partitions {
+			got[fmt.Sprint(rp.Partition)] = Code(rp.ErrorCode)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("answered is %v, want %v", got, want)
+	}
+}
