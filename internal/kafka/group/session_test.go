@@ -82,7 +82,9 @@ func TestSession(t *testing.T) {
 	t.Run("takes no commit once it is over", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		var asleep atomic.Int64
-		a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.HeartbeatInterval = time.Second })
+		a := newWorker(t, c, f, "a", func(w *worker) {
+			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 20*time.Minute, 10*time.Minute // nobody else looks meanwhile
+		})
 		clock := a.session.clock
 		a.session.clock = func() time.Duration { return clock() + time.Duration(asleep.Load()) }
 		a.start(t)
