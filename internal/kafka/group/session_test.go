@@ -83,7 +83,7 @@ func TestSession(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		var asleep atomic.Int64
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 20*time.Minute, 10*time.Minute // nobody else looks meanwhile
+			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = time.Minute, 50*time.Second // nobody else looks meanwhile
 		})
 		clock := a.session.clock
 		a.session.clock = func() time.Duration { return clock() + time.Duration(asleep.Load()) }
