@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -81,16 +82,22 @@ func (s source) imports() (paths []string) {
 // inward says which packages of ours each may import outside its tests. A package that is not here may import none: that is where the
 // argument about a new one begins.
 var inward = map[string][]string{
-	"stream":                  {"internal/lane", "internal/ledger"},
+	"stream":                  {"internal/fifo", "internal/lane", "internal/ledger"},
 	"stream/streamtest":       {"stream"},
-	"ops":                     {"stream", "internal/deadletter"},
+	"ops":                     {"stream", "internal/deadletter", "ops/internal/legible"},
+	"ops/zaplog":              {"stream", "ops"},
+	"ops/oteltrace":           {"stream", "ops/internal/legible"},
+	"ops/prommetrics":         {"stream", "ops/internal/legible"},
+	"ops/internal/legible":    {},
+	"ops/internal/opstest":    {"stream", "stream/streamtest"},
 	"sink":                    {"stream", "internal/deadletter", "internal/kafka/produce", "internal/kafka/transact", "internal/kafka/wire"},
 	"source":                  {"stream", "internal/kafka/batch", "internal/kafka/fetch", "internal/kafka/group", "internal/kafka/wire"},
 	"internal/kafka/fetch":    {"internal/kafka/batch", "internal/kafka/wire"},
 	"internal/kafka/group":    {"internal/kafka/wire"},
 	"internal/kafka/produce":  {"internal/kafka/batch", "internal/kafka/wire"},
 	"internal/kafka/transact": {"internal/kafka/produce", "internal/kafka/wire"},
-	"internal/lane":           {},
+	"internal/fifo":           {},
+	"internal/lane":           {"internal/fifo"},
 	"internal/ledger":         {},
 	"internal/deadletter":     {},
 	"internal/kafka/batch":    {},
@@ -108,7 +115,8 @@ var inward = map[string][]string{
 }
 
 // byExamples is what the programs under examples may import: what a user may, and what they share.
-var byExamples = []string{"ops", "sink", "source", "stream", "stream/streamtest", "examples/internal/demo", "examples/internal/demotest"}
+var byExamples = []string{"ops", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
+	"examples/internal/demo", "examples/internal/demotest"}
 
 func mayImport(dir string) []string {
 	if strings.HasPrefix(dir, "examples/") {
@@ -118,7 +126,7 @@ func mayImport(dir string) []string {
 }
 
 // forTests are the packages that only tests may import.
-var forTests = []string{"internal/kafkatest", "internal/conformance", "internal/crashtest"}
+var forTests = []string{"internal/kafkatest", "internal/conformance", "internal/crashtest", "ops/internal/opstest"}
 
 func TestImportsPointInward(t *testing.T) {
 	for _, r := range rooms(t) {
@@ -153,6 +161,31 @@ func TestTheLibraryHasOneKafkaClient(t *testing.T) {
 			}
 		}
 	}
+}
+
+// exporters are what only the observer that is named for it may bring into a worker.
+var exporters = map[string]string{
+	"go.uber.org/zap":                     "ops/zaplog",
+	"go.opentelemetry.io/otel":            "ops/oteltrace",
+	"github.com/prometheus/client_golang": "ops/prommetrics",
+}
+
+func TestExporters(t *testing.T) {
+	t.Run("are compiled only with the observer that is named for them", func(t *testing.T) {
+		for _, pkg := range []string{"stream", "source", "sink", "ops", "ops/zaplog", "ops/oteltrace", "ops/prommetrics", "cmd/laneway"} {
+			out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./"+pkg).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for dep := range strings.FieldsSeq(string(out)) {
+				for exporter, by := range exporters {
+					if by != pkg && (dep == exporter || strings.HasPrefix(dep, exporter+"/")) {
+						t.Errorf("%s imports %s by some way: only %s may", pkg, dep, by)
+					}
+				}
+			}
+		}
+	})
 }
 
 // kafka-go's messages are what handlers get; its reader, group and client calls are not what Laneway is built on (see ARCHITECTURE.md).

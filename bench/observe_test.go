@@ -14,7 +14,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
+	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -29,8 +31,12 @@ func BenchmarkObserved(b *testing.B) {
 		opts func() []stream.Option
 	}{
 		{"none", func() []stream.Option { return nil }},
-		{"log", func() []stream.Option { return []stream.Option{stream.Observe(ops.Log(zap.New(zapcore.NewNopCore())))} }},
-		{"metrics", func() []stream.Option { return []stream.Option{stream.Observe(ops.Measure(prometheus.NewRegistry()))} }},
+		{"log", func() []stream.Option {
+			return []stream.Option{stream.Observe(zaplog.To(zap.New(zapcore.NewNopCore())))}
+		}},
+		{"metrics", func() []stream.Option {
+			return []stream.Option{stream.Observe(prommetrics.To(prometheus.NewRegistry()))}
+		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			took := byTurns(b, func() time.Duration { return keyed(b, noop) }, func() time.Duration { return keyed(b, noop, c.opts()...) })
@@ -48,7 +54,7 @@ func BenchmarkNotSampled(b *testing.B) {
 	took := byTurns(b,
 		func() time.Duration { return keyed(b, noop) },
 		func() time.Duration { return keyed(b, byHand(tp)) },
-		func() time.Duration { return keyed(b, noop, stream.Observe(ops.Trace(tp))) })
+		func() time.Duration { return keyed(b, noop, stream.Observe(oteltrace.To(tp))) })
 	b.ReportMetric(perElem(b, took[1]-took[0]), "sdk-cpu-ns/elem")
 	b.ReportMetric(perElem(b, took[2]-took[0]), "+cpu-ns/elem")
 	b.ReportMetric(float64(took[2]-took[0])/float64(took[1]-took[0]), "x")

@@ -43,9 +43,7 @@ func (d *deduper[T, K]) dedup(ctx context.Context, v T) (iter.Seq[T], error) {
 	if own == nil {
 		return nil, nil
 	}
-	if !stream.OnRest(ctx, func(finished bool) { seen.settle(k, own, finished) }) {
-		seen.settle(k, own, true) // below a commit, records are finished
-	}
+	stream.OnRest(ctx, func(finished bool) { seen.settle(k, own, finished) })
 	return one(v), nil
 }
 

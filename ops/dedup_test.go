@@ -175,14 +175,14 @@ func TestDedupForgetsARecordThatIsGivenUpByAnOperator(t *testing.T) {
 	})
 }
 
-// What is below a commit is finished already: a key counts at once.
+// Below CommitBefore a key counts once its work there has finished.
 func TestDedupBelowACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.Kafka("orders", 1)
 		log.Append(0, "", messages("a", "b", "a")...)
 		log.Finish()
 		var got []string
-		err := input.GroupByPartition().CommitEach().Via(ops.Dedup(value, 10)).
+		err := input.GroupByPartition().CommitBefore(1, 0).Via(ops.Dedup(value, 10)).
 			Serial(func(_ context.Context, m kafka.Message) error {
 				got = append(got, string(m.Value))
 				return nil

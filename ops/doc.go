@@ -1,4 +1,5 @@
-// Package ops has operators, codecs and middleware composed from stream's public surface alone: what is here, a user could have written.
+// Package ops has operators, codecs and middleware composed from stream's public surface alone:
+// what is here, a user could have written.
 //
 //	source.Kafka(cfg).
 //		Map(ops.JSON[Order]).                                            // a record's value as JSON
@@ -8,7 +9,8 @@
 //		RetryOnError(stream.RetryPolicy{Backoff: ops.Exponential(time.Second, time.Minute)}).
 //		…
 //
-// And observers, which a chain knows nothing of: Log and LogSlog, Trace, Measure.
+// And Log, an observer. Those that need a library are packages of their own: zaplog, oteltrace,
+// prommetrics.
 //
-//	Run(ctx, stream.Observe(ops.Log(logger), ops.Trace(tracerProvider), ops.Measure(registry)))
+//	Run(ctx, stream.Observe(ops.Log(logger), oteltrace.To(tracerProvider), prommetrics.To(registry)))
 package ops

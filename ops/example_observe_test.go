@@ -7,13 +7,9 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/laneway-go/laneway/ops"
-	"github.com/laneway-go/laneway/sink"
-	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
@@ -28,7 +24,7 @@ func untimed() *slog.Logger {
 	}}))
 }
 
-func ExampleLogSlog() {
+func ExampleLog() {
 	log := streamtest.Kafka("orders", 1)
 	log.Append(0, "alice", kafka.Message{Value: []byte("12 €")})
 	log.Append(0, "bob", kafka.Message{Value: []byte("?")})
@@ -42,7 +38,7 @@ func ExampleLogSlog() {
 		}, stream.Named("price")).
 		SkipOnError().
 		CommitEach().
-		Run(context.Background(), log.Source(), stream.Named("pricing"), stream.Observe(ops.LogSlog(untimed())))
+		Run(context.Background(), log.Source(), stream.Named("pricing"), stream.Observe(ops.Log(untimed())))
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -51,44 +47,4 @@ func ExampleLogSlog() {
 	// level=WARN msg="failed, it is skipped" pipeline=pricing topic=orders partition=0 offset=1 key=bob step=price attempt=1 error="not a price"
 	// level=INFO msg="partition revoked" pipeline=pricing topic=orders partition=0 epoch=1 committed=2 unfinished=0 uncommitted=0
 	// level=INFO msg=ended pipeline=pricing
-}
-
-func ExampleMeasure() {
-	log := streamtest.Kafka("orders", 1)
-	log.Append(0, "alice", kafka.Message{}, kafka.Message{}, kafka.Message{})
-	log.Finish()
-	registry := prometheus.NewRegistry() // serve it by promhttp.HandlerFor
-	err := stream.From[kafka.Message](nil).
-		CommitEach().
-		Run(context.Background(), log.Source(), stream.Named("billing"), stream.Observe(ops.Measure(registry)))
-	if err != nil {
-		fmt.Println(err)
-	}
-	families, _ := registry.Gather()
-	for _, f := range families {
-		if f.GetName() == "laneway_records_handled_total" {
-			fmt.Println(f.GetHelp(), f.Metric[0].Counter.GetValue())
-		}
-	}
-	// Output: Records that were finished, whatever became of them. 3
-}
-
-// Whoever reads what this worker writes goes on with the trace of the record that it came from.
-func ExampleInject() {
-	provider := sdk.NewTracerProvider() // with an exporter, in a worker
-	out := sink.Slice[kafka.Message]()
-	err := source.Slice(kafka.Message{Value: []byte("an order")}).
-		Map(ops.Inject).
-		To(out).
-		Run(context.Background(), stream.Observe(ops.Trace(provider)))
-	if err != nil {
-		fmt.Println(err)
-	}
-	for _, m := range out.Values() {
-		for _, h := range m.Headers {
-			fmt.Println(h.Key, len(h.Value))
-		}
-	}
-	// Output:
-	// traceparent 55
 }

@@ -4,52 +4,30 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
-	"unicode/utf8"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-
+	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log writes a pipeline's life to a zap logger: what begins and ends at info, what fails and goes on at warn, what needs somebody (a halt, a failed dead
-// letter, the end by a failure) at error; failures with topic, partition, offset, key, step, attempt and duration. Where the logger has debug when the
-// pipeline is built, each attempt and each commit has a line there; else they cost nothing. A storm is not written out: of lines that repeat (the same
-// message of the same step) the first ten are, then one a second that says how many were left out before it. Costs a reading of the clock per attempt, for
-// the duration of those that fail.
-func Log(l *zap.Logger) stream.Observer {
-	if l == nil {
-		return unusable("Log was given no logger")
-	}
-	return logTo(func(pipeline string) logger { return zapLogger{l.With(zap.String("pipeline", pipeline))} })
-}
-
-// LogSlog is Log for a slog logger.
-func LogSlog(l *slog.Logger) stream.Observer {
-	if l == nil {
-		return unusable("LogSlog was given no logger")
-	}
-	return logTo(func(pipeline string) logger { return slogLogger{l.With("pipeline", pipeline)} })
-}
-
-// unusable is an observer that Build refuses.
-func unusable(why string) stream.Observer {
-	return stream.Observer{Attach: func(*stream.Pipeline) (stream.Observer, error) { return stream.Observer{}, errors.New(why) }}
-}
-
-// logger is what zap and slog have in common.
-type logger interface {
-	enabled(level slog.Level) bool
-	log(level slog.Level, msg string, fields []slog.Attr)
-}
-
-func logTo(named func(pipeline string) logger) stream.Observer {
+// Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and
+// ends is at info. What fails and is taken care of is at warn. What needs somebody (a halt, a dead
+// letter that could not be written, the end by a failure) is at error. A failure has its topic,
+// partition, offset, key, step, attempt and duration. At debug, each attempt and each commit has a
+// line, if the logger has debug when the pipeline is built.
+//
+// Lines that repeat (the same message of the same step) are thinned: the first ten are written,
+// then one a second that says how many were left out. Whatever an error or a key contains, each
+// text is valid UTF-8: other bytes are written as \xff. Costs a reading of the clock per attempt,
+// for the duration of those that fail.
+func Log(l *slog.Logger) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
-		g := &logging{to: named(p.Describe().Name)}
+		if l == nil {
+			return stream.Observer{}, errors.New("ops.Log was given no logger")
+		}
+		g := &logging{to: l.With("pipeline", legible.Text(p.Describe().Name))}
 		o := stream.Observer{Event: g.event, Timed: true}
-		if g.debug = g.to.enabled(slog.LevelDebug); g.debug {
+		if g.debug = g.enabled(slog.LevelDebug); g.debug {
 			o.StepDone = g.done
 		}
 		return o, nil
@@ -58,7 +36,7 @@ func logTo(named func(pipeline string) logger) stream.Observer {
 
 // logging is one pipeline's log.
 type logging struct {
-	to     logger
+	to     *slog.Logger
 	debug  bool
 	storms storms
 }
@@ -71,7 +49,7 @@ func (g *logging) done(_ context.Context, c stream.Call, err error) {
 	if c.Batch() {
 		fields = append(fields, slog.Int("records", c.Records()))
 	}
-	g.to.log(slog.LevelDebug, "done", fields)
+	g.log(slog.LevelDebug, "done", fields)
 }
 
 func (g *logging) event(e stream.Event) {
@@ -89,7 +67,7 @@ func (g *logging) event(e stream.Event) {
 		g.info("group rebalanced", slog.String("detail", e.Text))
 	case stream.Committed:
 		if g.debug {
-			g.to.log(slog.LevelDebug, "committed", []slog.Attr{slog.Any("offsets", offsets(e.Offsets)), slog.Duration("duration", e.Took)})
+			g.log(slog.LevelDebug, "committed", []slog.Attr{slog.Any("offsets", offsets(e.Offsets)), slog.Duration("duration", e.Took)})
 		}
 	case stream.CommitFailed:
 		g.stormy(slog.LevelWarn, "commit failed", "", append(partition(e.TopicPartition), slog.Int("attempt", e.Attempt), slog.Any("error", e.Err)))
@@ -112,7 +90,7 @@ func (g *logging) event(e stream.Event) {
 	case stream.Drained:
 		g.storms.settle(time.Time{}, g.leftOut)
 		if e.Err != nil {
-			g.to.log(slog.LevelError, "ended", []slog.Attr{slog.Any("error", e.Err)})
+			g.log(slog.LevelError, "ended", []slog.Attr{slog.Any("error", e.Err)})
 		} else {
 			g.info("ended")
 		}
@@ -121,9 +99,9 @@ func (g *logging) event(e stream.Event) {
 		if e.From < 0 { // a group that has none yet
 			level = slog.LevelInfo
 		}
-		g.to.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
+		g.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
 	case stream.TopicRecreated:
-		g.to.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
+		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
 	case stream.SourceEvent:
 		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
@@ -135,8 +113,25 @@ func (g *logging) event(e stream.Event) {
 	}
 }
 
-func (g *logging) info(msg string, fields ...slog.Attr) { g.to.log(slog.LevelInfo, msg, fields) }
-func (g *logging) warn(msg string, fields ...slog.Attr) { g.to.log(slog.LevelWarn, msg, fields) }
+func (g *logging) enabled(level slog.Level) bool { return g.to.Enabled(context.Background(), level) }
+
+// log writes a line. All lines come through here, so that what is in them is legible.
+func (g *logging) log(level slog.Level, msg string, fields []slog.Attr) {
+	for i, f := range fields {
+		switch f.Value.Kind() {
+		case slog.KindString:
+			fields[i].Value = slog.StringValue(legible.Text(f.Value.String()))
+		case slog.KindAny:
+			if err, ok := f.Value.Any().(error); ok {
+				fields[i].Value = slog.AnyValue(legible.Error(err))
+			}
+		}
+	}
+	g.to.LogAttrs(context.Background(), level, legible.Text(msg), fields...)
+}
+
+func (g *logging) info(msg string, fields ...slog.Attr) { g.log(slog.LevelInfo, msg, fields) }
+func (g *logging) warn(msg string, fields ...slog.Attr) { g.log(slog.LevelWarn, msg, fields) }
 
 func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more ...slog.Attr) {
 	fields := append(place(f.Meta), slog.String("step", f.Step), slog.Int("attempt", f.Attempts))
@@ -152,7 +147,7 @@ func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more .
 
 // stormy writes what may repeat itself.
 func (g *logging) stormy(level slog.Level, msg, step string, fields []slog.Attr) {
-	if !g.to.enabled(level) {
+	if !g.enabled(level) {
 		return
 	}
 	left, ok := g.storms.pass(line{level, msg, step})
@@ -162,7 +157,7 @@ func (g *logging) stormy(level slog.Level, msg, step string, fields []slog.Attr)
 	if left > 0 {
 		fields = append(fields, slog.Int("left_out", left))
 	}
-	g.to.log(level, msg, fields)
+	g.log(level, msg, fields)
 }
 
 // leftOut tells what was left out of a storm that is over.
@@ -171,7 +166,7 @@ func (g *logging) leftOut(l line, n int) {
 	if l.step != "" {
 		fields = append(fields, slog.String("step", l.step))
 	}
-	g.to.log(l.level, l.msg, fields)
+	g.log(l.level, l.msg, fields)
 }
 
 func partition(tp stream.TopicPartition) []slog.Attr {
@@ -183,59 +178,13 @@ func partition(tp stream.TopicPartition) []slog.Attr {
 
 func place(m stream.Meta) []slog.Attr {
 	fields := append(make([]slog.Attr, 0, 12), partition(m.TP())...)
-	return append(fields, slog.Int64("offset", m.Offset), slog.String("key", text(m.Key)))
-}
-
-// text is a key as a line can have it.
-func text(key []byte) string {
-	const most = 128
-	cut := key[:min(len(key), most)]
-	if !utf8.Valid(cut) {
-		return strconv.QuoteToASCII(string(cut))
-	}
-	return string(cut)
+	return append(fields, slog.Int64("offset", m.Offset), slog.String("key", legible.Key(m.Key)))
 }
 
 func offsets(m map[stream.TopicPartition]int64) map[string]int64 {
 	out := make(map[string]int64, len(m))
 	for tp, offset := range m {
-		out[tp.String()] = offset
+		out[legible.Text(tp.String())] = offset
 	}
 	return out
-}
-
-type zapLogger struct{ l *zap.Logger }
-
-func (z zapLogger) enabled(level slog.Level) bool { return z.l.Core().Enabled(zapLevel(level)) }
-
-func (z zapLogger) log(level slog.Level, msg string, fields []slog.Attr) {
-	c := z.l.Check(zapLevel(level), msg)
-	if c == nil {
-		return
-	}
-	zs := make([]zap.Field, len(fields))
-	for i, f := range fields {
-		zs[i] = zap.Any(f.Key, f.Value.Any())
-	}
-	c.Write(zs...)
-}
-
-func zapLevel(l slog.Level) zapcore.Level {
-	switch {
-	case l < slog.LevelInfo:
-		return zapcore.DebugLevel
-	case l < slog.LevelWarn:
-		return zapcore.InfoLevel
-	case l < slog.LevelError:
-		return zapcore.WarnLevel
-	}
-	return zapcore.ErrorLevel
-}
-
-type slogLogger struct{ l *slog.Logger }
-
-func (s slogLogger) enabled(level slog.Level) bool { return s.l.Enabled(context.Background(), level) }
-
-func (s slogLogger) log(level slog.Level, msg string, fields []slog.Attr) {
-	s.l.LogAttrs(context.Background(), level, msg, fields...)
 }

@@ -55,7 +55,8 @@ func (s *storms) pass(l line) (left int, ok bool) {
 	return left, true
 }
 
-// settle tells what was left out of storms of which nothing was heard for two intervals; at the zero time, of all.
+// settle tells what was left out of storms of which nothing was heard for two intervals; at the
+// zero time, of all.
 func (s *storms) settle(now time.Time, tell func(l line, n int)) {
 	if s.left.Load() == 0 {
 		return

@@ -18,7 +18,7 @@ import (
 )
 
 // lettered runs a chain over what is in a topic, until all is committed or dead-lettered.
-func lettered(t *testing.T, k *kafkatest.Kafka, topic string, n int, handle func(context.Context, kafka.Message) error, dead stream.Sink[stream.Failure], opts ...stream.StepOption) {
+func lettered(t *testing.T, k *kafkatest.Kafka, topic string, n int, handle func(context.Context, kafka.Message) error, dead stream.Sink[stream.Failure], opts ...stream.DegreeOption) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()

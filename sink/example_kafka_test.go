@@ -88,7 +88,7 @@ func ExampleDeadLetter() {
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: "kitchen", Topics: []string{"orders"}}).
 		Map(cook, stream.Named("cook")).
 		DeadLetterOnError(sink.DeadLetter(sink.KafkaConfig{Brokers: brokers})).
-		CommitEvery(2, 0).
+		CommitEvery(2, time.Second).
 		Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
 			if _, ok := e.(stream.Committed); ok {
 				stop()

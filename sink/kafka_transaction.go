@@ -135,7 +135,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
-		return nil, err
+		return nil, asTransactor(err)
 	}
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {

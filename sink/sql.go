@@ -29,7 +29,7 @@ import (
 //
 // PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO NOTHING. Serialization failures and deadlocks are recognised by
 // an error's SQLState() string of 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6 (modernc.org/sqlite); such a transaction
-// is tried up to 10 times, in about 2 seconds. Isolation is what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
+// is tried up to 10 times, in about 2 seconds. A database that is away when a partition is assigned is waited for (see stream.Transactor). Isolation is what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
 func SQL[T any](db *sql.DB, write func(ctx context.Context, tx *sql.Tx, results []T) error, opts ...SQLOption) stream.Transactor[T] {
 	c := sqlConfig{table: "laneway_offsets"}
 	for _, o := range opts {

@@ -14,11 +14,13 @@ import (
 func (s *kafkaSource) assign(ctx context.Context, as ...stream.Assignment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begin(ctx, as)
+	return s.begin(ctx, as, plainly)
 }
 
-// begin is assign for who holds mu.
-func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
+func plainly(p *stream.Partition[kafka.Message]) fetch.Partition { return feeding{p} }
+
+// begin is assign for who holds mu. feed makes of a partition what the fetch loop feeds.
+func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed func(*stream.Partition[kafka.Message]) fetch.Partition) error {
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
@@ -39,7 +41,7 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment) error {
 		s.live[tp], became[i] = p, p
 		s.forget(tp) // what was told of it before
 		s.have(tp)
-		var to fetch.Partition = feeding{p}
+		to := feed(p)
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
 		}
@@ -108,10 +110,9 @@ func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 
 // restart begins a partition that is read where its log says. The caller holds mu.
 func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.TopicID, to int64, cause error) {
-	p := s.anew(was, id, to, cause)
-	if p != nil && p.Next() != to { // a transaction's offsets are kept elsewhere, and say where to go on
-		s.stopReading(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name", p.TP(), cause, p.Next()))
-	}
+	s.anew(was, id, to, cause, func(p *stream.Partition[kafka.Message]) fetch.Partition {
+		return &restarted{feeding: feeding{p}, to: to, cause: cause, refuse: s.stopReading}
+	})
 }
 
 var errAgain = errors.New("the pipeline begins it anew")
@@ -121,22 +122,20 @@ func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil && same(p) {
-		s.anew(p, p.TopicID(), next, errAgain)
+		s.anew(p, p.TopicID(), next, errAgain, plainly)
 	}
 }
 
-// anew loses a partition that is read, and begins it at next. nil: it could not be begun. The
-// caller holds mu.
-func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error) *stream.Partition[kafka.Message] {
+// anew loses a partition that is read, and begins it at next. The caller holds mu.
+func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
+	feed func(*stream.Partition[kafka.Message]) fetch.Partition) {
 	tp := fetch.TP(was.TP())
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, was)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TP(), TopicID: id, Next: next, Committed: -1}}); err != nil {
+	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TP(), TopicID: id, Next: next, Committed: -1}}, feed); err != nil {
 		s.stopReading(err)
-		return nil
 	}
-	return s.live[tp]
 }
 
 // fetchEvent passes an event of the fetch loops on.

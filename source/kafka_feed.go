@@ -1,6 +1,8 @@
 package source
 
 import (
+	"fmt"
+
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
@@ -17,6 +19,30 @@ func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
 
 func (f feeding) TopicID() [16]byte { return f.Partition.TopicID() }
 
+// restarted is a partition that has to begin at another place than before, since its log ends earlier or is another's.
+type restarted struct {
+	feeding
+	to      int64
+	cause   error
+	refuse  func(error)
+	started bool // of the poller that has the partition
+}
+
+// Room looks once where the partition begins: a transactor may have stored the old place.
+func (r *restarted) Room() (int, int64) {
+	records, bytes := r.feeding.Room()
+	if r.started || records == 0 {
+		return records, bytes
+	}
+	r.started = true
+	if next := r.Next(); next != r.to {
+		r.refuse(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name",
+			r.TP(), r.cause, next))
+		return 0, 0
+	}
+	return records, bytes
+}
+
 // limited is a partition that is read up to an offset, and without it.
 type limited struct {
 	fetch.Partition
@@ -25,10 +51,11 @@ type limited struct {
 }
 
 func (l limited) Room() (int, int64) {
-	if l.Next() >= l.to {
+	records, bytes := l.Partition.Room()
+	if l.check(); l.Next() >= l.to { // it may begin there, where a transactor says so
 		return 0, 0
 	}
-	return l.Partition.Room()
+	return records, bytes
 }
 
 func (l limited) Feed(msgs []kafka.Message, next, bytes int64) {

@@ -40,7 +40,7 @@ func TestKafkaReadsATopicOnceAndCommitsIt(t *testing.T) {
 	// The next worker goes on from there.
 	write(t, prod, "orders", 4, 10)
 	got = newSeen()
-	r = run(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1000, 0))
+	r = run(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1000, 0, stream.ByCountOnly()))
 	got.wait(t, 40)
 	r.stop()
 	if c := committed(t, k, "billing", "orders"); !maps.Equal(c, each(4, 510)) {

@@ -142,5 +142,5 @@ func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[f
 	if s.cfg.Group != "" {
 		s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: from, Policy: w.from.String()})
 	}
-	return s.begin(ctx, []stream.Assignment{a})
+	return s.begin(ctx, []stream.Assignment{a}, plainly)
 }

@@ -39,15 +39,15 @@ func (p *part) acked(offset int64) {
 	for _, ch := range free {
 		close(ch)
 	}
-	p.gate.open(offset)
-	p.wakeSource() // what has passed may be through already, and found that it was still counted as waiting
+	p.openGate(offset)
+	p.changed()
 }
 
 // ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is so already.
 func (p *part) ackOf(offset int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.committed >= offset || p.flags.Load()&(gone|unwritten) != 0 {
+	if p.committed >= offset || !p.status().writes() {
 		return nil
 	}
 	ch := make(chan struct{})

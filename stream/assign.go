@@ -14,20 +14,22 @@ import (
 func (r *run) newPart(a Assignment, epoch int32) *part {
 	p := &part{run: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, again: a.Again, lapsed: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
-		stop: make(chan struct{}), rested: make(chan struct{}, 1), sets: make([]*lane.Set, len(r.stages)), orders: make([]*reorder, len(r.stages)),
-		state: make([]any, len(r.steps))}
+		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
+	p.led.Rest = p.changed
+	p.turn.from = a.Next
+	r.commits.begin(p, &p.led)
+	r.furnish(p)
+	if r.plan.hasTail() {
+		p.tail = r.newTail(p)
+	}
+	return p
+}
+
+// furnish gives a partition its lanes, and what its steps keep.
+func (r *run) furnish(p *part) {
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
-	p.led.Rest, p.led.Watched = p.atRest, p.ticketRests
-	if r.forgets {
-		p.led.Forget = func(payload any) { payload.(values).forget() }
-	}
-	switch {
-	case r.committer != nil:
-		p.led.Finished = r.committer.count
-	case r.tx != nil:
-		p.led.Finished = func() { r.tx.count(p) }
-		p.turn.from = a.Next
-	}
+	p.led.Watched = p.ticketRests
+	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]*reorder, len(r.stages)), make([]any, len(r.steps))
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
 		if sg.plan.keepOrder {
@@ -35,18 +37,13 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		}
 	}
 	for n, st := range r.steps {
-		if n.keep != nil {
-			p.state[st.state] = n.keep(st, p)
+		if k, ok := n.op.(keeper); ok {
+			p.state[st.state] = k.keep(st, p)
 		}
 	}
-	return p
 }
 
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
-	as, err := r.tx.restored(ctx, as)
-	if err != nil {
-		return nil, err
-	}
 	r.mu.Lock()
 	var ps []*part
 	list := slices.Clone(r.list)
@@ -69,16 +66,21 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	if r.online == errConnecting {
 		r.online = nil
 	}
-	stopped := r.state.Load()&draining != 0
+	stopped := r.phase() >= stopping
 	r.mu.Unlock()
+	if !stopped && len(ps) > 0 {
+		told := make(chan struct{})
+		defer close(told)
+		r.commits.assigned(ctx, ps, told)
+	}
 	for _, p := range ps {
 		if stopped {
-			p.raise(closing)
+			p.rise(draining)
 		}
 		r.emit(Assigned{p.tp, p.next, p.epoch})
 	}
 	for _, p := range list {
-		r.settle(p) // shares have shrunk
+		p.changed() // shares have shrunk
 	}
 	return ps, nil
 }
@@ -92,7 +94,7 @@ func (r *run) drop(p *part) {
 	left := r.list
 	r.mu.Unlock()
 	for _, q := range left {
-		q.wakeSource() // shares have grown
+		q.changed() // shares have grown
 	}
 }
 
@@ -102,50 +104,16 @@ func (r *run) lose(err error, ps []*part) {
 			continue
 		}
 		r.drop(p)
-		r.fade(p)
+		r.leaveTail(p)
 		totals, _ := p.totals()
 		r.emit(Lost{p.tp, p.epoch, err, totals})
-		r.settle(p)
-	}
-}
-
-// fade keeps a partition that was let go in sight as long as work below a commit is left of it.
-func (r *run) fade(p *part) {
-	r.mu.Lock()
-	r.faded = slices.DeleteFunc(r.faded, func(q *part) bool { return q.after.Load() == 0 })
-	if p.after.Load() > 0 {
-		r.faded = append(r.faded, p)
-	}
-	r.mu.Unlock()
-}
-
-func (r *run) fading() []*part {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.faded)
-}
-
-// finishFaded waits until what was committed of partitions that were let go is finished too, or the drain is over.
-func (r *run) finishFaded() {
-	ctx, cancel := r.drainTime(context.Background())
-	defer cancel()
-	for _, p := range r.fading() {
-		r.settle(p)
-		for p.after.Load() > 0 {
-			select {
-			case <-p.rested:
-				continue
-			case <-ctx.Done():
-				p.flags.Or(aborted)
-			}
-			break
-		}
+		r.settleAll() // the others may be all that a Transform waits for
 	}
 }
 
 // revoke drains partitions, commits them, and lets them go.
 func (r *run) revoke(ctx context.Context, ps []*part) {
-	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.flags.Load()&gone != 0 })
+	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.status().isReleased() })
 	if len(ps) == 0 {
 		return
 	}
@@ -165,7 +133,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 			continue // it was lost meanwhile
 		}
 		r.drop(p)
-		r.fade(p)
+		r.leaveTail(p)
 		totals, _ := p.totals()
 		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}
@@ -202,50 +170,36 @@ func later(ctx context.Context, t time.Time) time.Time {
 // a moment to notice, and commits what there is.
 func (r *run) complete(ctx context.Context, ps []*part) {
 	for _, p := range ps {
-		r.settle(p)
+		p.changed()
 	}
 	calm := r.calmDown(ctx, ps)
 	if !calm {
 		leaked := r.noteLeaks()
 		for _, p := range ps {
 			r.noteHeld(p, leaked)
-			p.flags.Or(expired)
+			p.rise(cancelled)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
 	}
-	patience := handlerGrace
-	if r.crippled.Err() != nil {
-		patience = stuckGrace // for those that heed their context
-	}
+	patience := r.patience()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if !calm {
 		if !r.await(grace, ps, (*part).calm) && patience == handlerGrace {
-			r.stuck.Store(r.state.Load()&(draining|finishing) != 0) // a revoke long before the end says nothing of those that run then
+			r.stuck.Store(r.phase() >= finishing) // a revoke long before the end says nothing of those that run then
 		}
 	}
 	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
-	if err := r.commitNow(commitCtx, ps); err != nil {
-		r.tx.giveUp(ps, err)
+	if err := r.commits.last(ctx, commitCtx, ps); err != nil {
 		r.note(fmt.Sprintf("the last commit: %v", err))
 	}
 	for _, p := range ps {
 		p.gate.clear()
-		r.settle(p)
+		p.changed()
 	}
-	if !r.await(ctx, ps, (*part).quiet) && r.plan.gated {
-		for _, p := range ps {
-			p.flags.Or(aborted)
-		}
-		if calm {
-			for _, p := range ps {
-				p.flags.Or(expired)
-				p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
-			}
-		}
-	}
+	r.await(ctx, tailsOf(ps), (*part).finished) // those that are not go on, to be waited for when the run ends
 }
 
 // commitTime is what the last commit of a drain has at least.
@@ -254,7 +208,7 @@ const commitTime = 3 * time.Second
 // await waits until ok holds for each partition, nothing can change that any more, or ctx ends.
 func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 	for _, p := range ps {
-		for !ok(p) && p.flags.Load()&gone == 0 {
+		for !ok(p) && !p.status().isReleased() {
 			select {
 			case <-p.rested:
 			case <-r.dryness():

@@ -13,7 +13,7 @@ func TestAtMostOncePassesOnlyAfterTheAck(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, above, below := newLog(1), newWork(), newWork()
 		put(l, 0, "a", "b")
-		j := join(t, l, input.Serial(above.do).CommitEach().Serial(below.do))
+		j := join(t, l, input.Serial(above.do).CommitBefore(1, 0).Serial(below.do))
 		ack := j.stallCommits()
 		must(t, j.member.Assign(0))
 		synctest.Wait()
@@ -30,7 +30,7 @@ func TestAtMostOnceNeverPassesWhatWasNotCommitted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a")
-		j := join(t, l, input.CommitEach().Serial(w.do))
+		j := join(t, l, input.CommitBefore(1, 0).Serial(w.do))
 		j.member.FailCommits(func(map[stream.TopicPartition]int64) error { return errBoom })
 		must(t, j.member.Assign(0))
 		synctest.Wait()
@@ -42,9 +42,9 @@ func TestAtMostOnceNeverPassesWhatWasNotCommitted(t *testing.T) {
 
 func TestAtMostOnceWorkGoesOnWhereThePartitionIsLost(t *testing.T) {
 	chains := map[string]func(*work) stream.Stream[string]{
-		"one by one": func(w *work) stream.Stream[string] { return input.CommitEach().Serial(w.do) },
+		"one by one": func(w *work) stream.Stream[string] { return input.CommitBefore(1, 0).Serial(w.do) },
 		"batch": func(w *work) stream.Stream[string] {
-			return input.CommitEach().Batch(3, time.Hour).MapSerial(func(c ctx, b []string) (string, error) {
+			return input.CommitBefore(1, 0).Batch(3, time.Hour).MapSerial(func(c ctx, b []string) (string, error) {
 				for _, v := range b {
 					if err := w.do(c, v); err != nil {
 						return "", err
@@ -80,7 +80,7 @@ func TestAtMostOnceBatchIsRetriedThroughADrain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, tries := newLog(1), 0
 		put(l, 0, "a", "b")
-		j := start(t, l, input.CommitEach().Batch(2, 0).Serial(func(ctx, []string) error {
+		j := start(t, l, input.CommitBefore(1, 0).Batch(2, 0).Serial(func(ctx, []string) error {
 			if tries++; tries < 3 {
 				return errBoom
 			}
@@ -95,8 +95,10 @@ func TestAtMostOnceBatchIsRetriedThroughADrain(t *testing.T) {
 
 func TestAtMostOnceCommitOutageIsBackpressure(t *testing.T) {
 	for name, commit := range map[string]func(stream.Stream[string]) stream.Stream[string]{
-		"each":  stream.Stream[string].CommitEach,
-		"every": func(s stream.Stream[string]) stream.Stream[string] { return s.CommitEvery(1000, 0) },
+		"one by one": func(s stream.Stream[string]) stream.Stream[string] { return s.CommitBefore(1, 0) },
+		"every": func(s stream.Stream[string]) stream.Stream[string] {
+			return s.CommitBefore(1000, 0, stream.ByCountOnly())
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -77,7 +77,7 @@ func TestBeginsContextReachesEveryStep(t *testing.T) {
 			return commitNow(input.Concurrent(2, pass).Ungroup().GroupByKey().Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil }))
 		},
 		"below a commit": func(n *notes) stream.Stream[string] {
-			return input.CommitEach().Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil })
+			return input.CommitBefore(1, 0).Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil })
 		},
 		"a sink at the source": func(n *notes) stream.Stream[string] { return commitNow(input.To(tagged{n})) },
 		"a batch": func(n *notes) stream.Stream[string] {
@@ -201,7 +201,7 @@ func TestWhoWasChosenAboveACommitIsHeardBelowIt(t *testing.T) {
 						heard++
 					}
 				}}
-				start(t, l, below(input.CommitEach()), stream.Observe(o, chosen, counted))
+				start(t, l, below(input.CommitBefore(1, 0)), stream.Observe(o, chosen, counted))
 				elapse(time.Minute)
 				if name == "records" && (n != 0 || heard != 2) || heard == 0 {
 					t.Errorf("%d attempts were heard by who wanted none, %d by who wanted two", n, heard)

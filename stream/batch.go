@@ -1,10 +1,8 @@
 package stream
 
 import (
-	"sync"
+	"fmt"
 	"time"
-
-	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // Batch collects within a group (ungrouped: within a partition) up to size elements, or until wait has passed since the first (0: by size alone).
@@ -13,233 +11,71 @@ import (
 //
 // A failed batch fails all its elements or, with a *PartialError, those it names. A batch is done, and each of its records with it, when what
 // became of it is done. Costs a timer per open batch.
-func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...BatchOption) Stream[B] {
-	n := &node{kind: kindBatch, word: "Batch", n: size, wait: wait}
-	for _, o := range opts {
-		if o == nil {
-			n.opts.hasNil = true
-			continue
+func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...StepOption) Stream[B] {
+	return then[T, B](s, &node{word: "Batch", opts: stepOpts(opts), op: batchOp[B, T]{size, wait}})
+}
+
+type batchOp[B interface{ []T }, T any] struct {
+	size int
+	wait time.Duration
+}
+
+func (batchOp[B, T]) does() effect { return shapes }
+
+func (o batchOp[B, T]) check(c *checker, n *node) {
+	if o.size < 1 {
+		c.say(n.label(), fmt.Sprintf("a batch of %d", o.size), "size is at least 1")
+	}
+	c.wait(n, o.wait)
+	c.batched = n
+}
+
+func (o batchOp[B, T]) cut(c *cutter, n *node) {
+	if d := c.stage.degree; d != nil && (d.keepOrder || c.group != ungrouped && c.group != c.stage.group) {
+		c.boundary() // its batches follow one another, which the workers above do not see to
+	}
+	c.value(n)
+}
+
+func (o batchOp[B, T]) detail() []string { return upTo(fmt.Sprintf("up to %d", o.size), o.wait) }
+
+// upTo is a size, and how long the first waits for it.
+func upTo(size string, wait time.Duration) []string {
+	if wait > 0 {
+		return []string{size, fmt.Sprintf("or %v after the first", wait)}
+	}
+	return []string{size}
+}
+
+func (batchOp[B, T]) collects() {}
+
+func (o batchOp[B, T]) keep(st *step, p *part) any {
+	return &bundles[T]{st: st, owner: p, size: o.size, wait: o.wait, open: map[uint64]*bundle[T]{}}
+}
+
+func (o batchOp[B, T]) link(w *worker, st *step, next any) any {
+	nx := next.(push[B])
+	emit := func(w *worker, group uint64, b *bundle[T]) {
+		r := jointRecord(b.part, &joint{members: b.recs, subset: subsetOf[B, T]})
+		r.joint.holds.Store(1)
+		if w.stops(r) { // a flush is no licence to overtake
+			r.abandon()
+			return
 		}
-		o.batch(n)
+		v := B(b.vals)
+		w.group = group
+		w.cur.Store(r)
+		nx(w, r, &v)
 	}
-	n.link = func(w *worker, st *step, next any) any {
-		nx := next.(push[B])
-		emit := func(w *worker, group uint64, b *bundle[T]) {
-			r := &record{part: b.part, joint: &joint{members: b.recs, subset: subsetOf[B, T]}, after: b.recs[0].after}
-			r.joint.holds.Store(1)
-			if w.stops(r) { // a flush is no licence to overtake
-				r.abandon()
-				return
-			}
-			v := B(b.vals)
-			w.group = group
-			w.cur.Store(r)
-			nx(w, r, &v)
-		}
-		w.flush[st] = func(p *part, group uint64) {
-			if b := st.batchOf(p).(*bundles[T]).take(group); b != nil {
-				emit(w, group, b)
-			}
-		}
-		return push[T](func(w *worker, r *record, v *T) {
-			group := st.groupOf(w, r)
-			if b := st.batchOf(r.part).(*bundles[T]).add(group, r, *v); b != nil {
-				emit(w, group, b)
-			}
-		})
-	}
-	n.keep = func(st *step, p *part) any { return &bundles[T]{st: st, owner: p, open: map[uint64]*bundle[T]{}} }
-	return then[T, B](s, n)
-}
-
-// BatchOption tunes a Batch.
-type BatchOption interface{ batch(*node) }
-
-type batchOption func(*node)
-
-func (o batchOption) batch(n *node) { o(n) }
-
-// AcrossPartitions lets a batch mix partitions; Build then refuses HaltOnError below it, which could not say which partition to freeze. A
-// revoke waits for the batches that the partition's elements are in, their waiting retries included, up to DrainTimeout: others' elements are in them.
-func AcrossPartitions() BatchOption { return batchOption(func(n *node) { n.across = true }) }
-
-func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
-	b, ok := batch.(B)
-	if !ok {
-		return nil, false
-	}
-	some := make([]T, 0, len(keep))
-	for _, i := range keep {
-		if i >= len(b) {
-			return nil, false
-		}
-		some = append(some, b[i])
-	}
-	return B(some), true
-}
-
-// batch is the open batches of one Batch step in one partition (or in all, across partitions).
-type batch interface {
-	discard(p *part)      // abandons what it holds of p
-	schedule() (any bool) // has what it holds flushed by a worker; false: it holds nothing
-}
-
-type bundles[T any] struct {
-	st    *step
-	owner *part
-	mu    sync.Mutex // guards open and the bundles in it; nothing is called under it
-	open  map[uint64]*bundle[T]
-}
-
-type bundle[T any] struct {
-	part  *part
-	vals  []T
-	recs  []*record
-	timer *time.Timer
-	asked bool // a flush is on its way
-}
-
-// add collects an element and returns the bundle if that made it full.
-func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
-	n := bs.st.node
-	bs.mu.Lock()
-	if r.dropped() {
-		bs.mu.Unlock()
-		r.abandon()
-		return nil
-	}
-	b := bs.open[group]
-	if b == nil {
-		b = &bundle[T]{part: bs.owner}
-		bs.open[group] = b
-		if n.wait > 0 && n.n > 1 {
-			b.timer = time.AfterFunc(n.wait, func() { bs.ask(group, b) })
+	w.flush[st] = func(p *part, group uint64) {
+		if b := st.batchOf(p).(*bundles[T]).take(group); b != nil {
+			emit(w, group, b)
 		}
 	}
-	b.vals, b.recs = append(b.vals, v), append(b.recs, r)
-	if len(b.vals) >= n.n {
-		bs.remove(group, b)
-		full = b
-	}
-	bs.mu.Unlock()
-	return full
-}
-
-// take returns the open bundle of a group if its flush was asked for; nil if it has filled up, or was discarded, meanwhile.
-func (bs *bundles[T]) take(group uint64) *bundle[T] {
-	bs.mu.Lock()
-	defer bs.mu.Unlock()
-	b := bs.open[group]
-	if b == nil || !b.asked {
-		return nil
-	}
-	bs.remove(group, b)
-	return b
-}
-
-func (bs *bundles[T]) remove(group uint64, b *bundle[T]) {
-	delete(bs.open, group)
-	if b.timer != nil {
-		b.timer.Stop()
-	}
-}
-
-// ask sends a flush to the stage, unless one is on its way or b was taken meanwhile.
-func (bs *bundles[T]) ask(group uint64, b *bundle[T]) {
-	bs.mu.Lock()
-	old := bs.open[group] != b || b.asked
-	if !old {
-		b.asked = true
-	}
-	bs.mu.Unlock()
-	if !old {
-		bs.st.stage.flushLater(&flushTask{step: bs.st, part: bs.owner, group: group})
-	}
-}
-
-func (bs *bundles[T]) schedule() bool {
-	bs.mu.Lock()
-	asks := make(map[uint64]*bundle[T], len(bs.open))
-	for g, b := range bs.open {
-		asks[g] = b
-	}
-	bs.mu.Unlock()
-	for g, b := range asks {
-		bs.ask(g, b)
-	}
-	return len(asks) > 0
-}
-
-func (bs *bundles[T]) discard(p *part) {
-	var drop []*record
-	bs.mu.Lock()
-	for g, b := range bs.open {
-		keptVals, kept := b.vals[:0:0], b.recs[:0:0]
-		for i, r := range b.recs {
-			if r.part == p && r.dropped() || r.part != p && p == bs.owner { // below a commit, a partition's end is not its records'
-				drop = append(drop, r)
-			} else {
-				keptVals, kept = append(keptVals, b.vals[i]), append(kept, r)
-			}
+	return push[T](func(w *worker, r *record, v *T) {
+		group := st.groupOf(w, r)
+		if b := st.batchOf(r.part).(*bundles[T]).add(group, r, *v); b != nil {
+			emit(w, group, b)
 		}
-		if b.vals, b.recs = keptVals, kept; len(kept) == 0 {
-			bs.remove(g, b)
-		}
-	}
-	bs.mu.Unlock()
-	for _, r := range drop {
-		r.abandon()
-	}
-}
-
-// flushTask asks a worker to pass an open batch on.
-type flushTask struct {
-	lane.Task
-	step  *step
-	part  *part
-	group uint64
-}
-
-func (f *flushTask) record() *record { return nil }
-func (f *flushTask) groupID() uint64 { return f.group }
-func (f *flushTask) owner() *part    { return f.part }
-
-// flushLater puts a flush where the group's elements are, so that it keeps its place among them.
-func (sg *stage) flushLater(f *flushTask) {
-	f.Of = f
-	f.part.starts(1)
-	set, t := f.part.sets[sg.index], &f.Task
-	if sg.plan.keepOrder {
-		t = sg.orderOf(f.part).enter(t)
-	}
-	switch {
-	case sg.lanes == perPart && !f.step.node.across:
-		set.Put(0, t)
-	case sg.lanes == perGroup && f.step.keyed():
-		set.Put(f.group, t)
-	default:
-		set.PutLoose(t)
-	}
-}
-
-// keyed reports whether the step collects by key rather than by partition.
-func (st *step) keyed() bool { return (st.group == byKey || st.group == byFunc) && !st.node.across }
-
-// groupOf is what the step collects an element under.
-func (st *step) groupOf(w *worker, r *record) uint64 {
-	switch {
-	case !st.keyed():
-		return 0
-	case st.group == byKey:
-		return w.keyOf(r)
-	}
-	return w.group
-}
-
-// batchOf is the step's open batches for elements of p.
-func (st *step) batchOf(p *part) batch {
-	if st.node.across {
-		p = st.run.whole
-	}
-	return p.state[st.state].(batch)
+	})
 }

@@ -100,13 +100,10 @@ func TestBatchFlushesWhenTheBudgetIsFull(t *testing.T) {
 			return s.GroupByKey().Batch(100, 0).Serial(b.take)
 		},
 		"below a commit": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
-			return s.CommitEach().Batch(100, 0).Serial(b.take)
+			return s.CommitBefore(1, 0).Batch(100, 0).Serial(b.take)
 		},
 		"behind a batch": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 			return s.Batch(3, 0).FlatMap(flat).Batch(100, 0).Serial(b.take)
-		},
-		"across": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
-			return s.Batch(100, 0, stream.AcrossPartitions()).Serial(b.take)
 		},
 		"behind a degree": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 			return s.Concurrent(4, pass[string]).Batch(100, 0).Serial(b.take)
@@ -166,38 +163,6 @@ func TestBatchFailsAsAWholeWithoutAPartialError(t *testing.T) {
 			t.Errorf("events: %v", got)
 		}
 		j.committed(2)
-	})
-}
-
-func TestBatchAcrossPartitions(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(2), new(batches)
-		put(l, 0, "a0", "a1")
-		put(l, 1, "b0", "b1")
-		j := start(t, l, commitNow(input.Batch(3, 0, stream.AcrossPartitions()).Serial(b.take)))
-		if bs := b.all(); len(bs) != 1 || !strings.Contains(bs[0], "a") || !strings.Contains(bs[0], "b") {
-			t.Errorf("batches: %v", bs)
-		}
-		must(t, j.stop())
-		if bs := b.all(); len(bs) != 2 {
-			t.Errorf("after the drain: %v", bs)
-		}
-		j.committed(2, 2)
-	})
-}
-
-func TestBatchAcrossPartitionsLetsALostOneGo(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(2), new(batches)
-		put(l, 0, "a0")
-		put(l, 1, "b0")
-		j := join(t, l, commitNow(input.Batch(3, 0, stream.AcrossPartitions()).Serial(b.take)))
-		must(t, j.member.Assign(0, 1))
-		synctest.Wait()
-		must(t, j.member.Lose(0))
-		must(t, j.stop())
-		same(t, "batches", b.all(), []string{"b0"})
-		committed(t, l, -1, 1)
 	})
 }
 

@@ -229,3 +229,37 @@ func (p place) Meta(int) stream.Meta {
 }
 func (p place) Key(int) []byte   { return nil }
 func (p place) Offset(int) int64 { return p.offset }
+
+// apart is the lineage of two values between which a compacted log has left a gap.
+type apart struct {
+	place
+	gap int64
+}
+
+func (a apart) Offset(i int) int64 { return a.place.offset + int64(i)*a.gap }
+
+func (a apart) Meta(i int) stream.Meta {
+	m := a.place.Meta(i)
+	m.Offset = a.Offset(i)
+	return m
+}
+
+func TestFeed(t *testing.T) {
+	t.Run("takes records with a gap of more than 4 billion offsets between them", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			const gap = 1 << 33
+			h, offsets := newHand(1), []int64(nil)
+			j := h.start(t, commitNow(h.chain().GroupByPartition().Serial(func(c ctx, _ string) error {
+				m, _ := stream.MetaOf(c)
+				offsets = append(offsets, m.Offset)
+				return nil
+			})))
+			p := h.parts[0]
+			p.Feed([]string{"a", "b"}, apart{place{p.TP(), 0}, gap}, gap+1, 2)
+			synctest.Wait()
+			if s := j.Snapshot().Partitions[0]; len(offsets) != 2 || offsets[1] != gap || s.Watermark != gap+1 {
+				t.Errorf("offsets %v, watermark %d", offsets, s.Watermark)
+			}
+		})
+	})
+}

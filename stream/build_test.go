@@ -28,32 +28,32 @@ type buildable interface {
 func TestBuildRefuses(t *testing.T) {
 	s := of(stream.SourceInfo{Name: "quiet"})
 	same := func(v string) string { return v }
-	step := func(opts ...stream.StepOption) stream.Stream[string] { return s.Concurrent(2, pass[string], opts...) }
+	step := func(opts ...stream.DegreeOption) stream.Stream[string] { return s.Concurrent(2, pass[string], opts...) }
 	for name, c := range map[string]struct {
 		chain buildable
 		opts  []stream.Option
 		want  []string // every fault, in order
 	}{
-		"a zero Stream":         {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
-		"no source":             {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
-		"a source of nil":       {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
-		"a wrong replacement":   {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
-		"faults of the source":  {chain: of(stream.SourceInfo{Faults: []error{errBoom, errOther}}), want: []string{"boom", "other"}},
-		"no commit":             {chain: of(stream.SourceInfo{MustCommit: true}).Serial(pass), want: []string{"nothing commits, so every start would read everything again"}},
-		"nowhere to commit":     {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitEach(), want: []string{"CommitEach: there is nowhere to commit: it reads without a group: take the word out"}},
-		"two commits":           {chain: s.CommitEach().Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
-		"a halt below a commit": {chain: s.CommitEach().Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to freeze: put it above CommitEach"}},
-		"a halt below a batch across partitions": {chain: s.Batch(2, 0, stream.AcrossPartitions()).Serial(pass).HaltOnError(),
-			want: []string{"HaltOnError: below a batch across partitions it cannot say which partition to freeze"}},
-		"a batch across partitions above a commit with work below": {chain: s.Batch(2, 0, stream.AcrossPartitions()).CommitEach().Serial(pass),
-			want: []string{"CommitEach: a batch across partitions cannot wait for its commits"}},
+		"a zero Stream":              {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
+		"no source":                  {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
+		"a source of nil":            {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
+		"a wrong replacement":        {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
+		"faults of the source":       {chain: of(stream.SourceInfo{Faults: []error{errBoom, errOther}}), want: []string{"boom", "other"}},
+		"no commit":                  {chain: of(stream.SourceInfo{MustCommit: true}).Serial(pass), want: []string{"nothing commits, so every start would read everything again"}},
+		"nowhere to commit":          {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitEach(), want: []string{"CommitEach: there is nowhere to commit: it reads without a group: take the word out"}},
+		"two commits":                {chain: s.CommitBefore(1, 0).Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
+		"a halt below a commit":      {chain: s.CommitBefore(1, 0).Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to freeze: put it above CommitBefore"}},
 		"a nil Transactor":           {chain: s.CommitWith(nil, 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
 		"CommitWith 0":               {chain: s.CommitWith(newVault(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
 		"work below CommitWith":      {chain: s.CommitWith(newVault(), 1, 0).Serial(pass), want: []string{"CommitWith: work stands below it, which no transaction would hold: end the chain with CommitWith"}},
 		"a skip below CommitWith":    {chain: s.CommitWith(newVault(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up results that are finished"}},
 		"a letter below CommitWith":  {chain: s.CommitWith(newVault(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up results that are finished"}},
+		"work below CommitEvery":     {chain: s.CommitEvery(10, time.Second).Serial(pass), want: []string{"CommitEvery: work stands below it, which it does not cover: put it below the work, or say CommitBefore"}},
+		"nothing below CommitBefore": {chain: s.Serial(pass).CommitBefore(10, time.Second), want: []string{"CommitBefore: no work stands below it: put it above the work, or say CommitEvery"}},
+		"a Close of another shape":   {chain: s.To(closer{}).CommitEach(), want: []string{"stream_test.closer: its Close takes no context, so that it would never be called: make it Close(ctx context.Context) error"}},
+		"a count without a wait":     {chain: s.CommitEvery(10, 0), want: []string{"CommitEvery: without a wait a topic that falls silent before 10 records is never committed: give it a wait, or say ByCountOnly"}},
+		"a Timeout of a Batch":       {chain: s.Batch(2, 0, stream.Timeout(time.Second)).Serial(pass), want: []string{"Batch: Timeout and Use are for words that call a function for each element"}},
 		"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newVault(), 1, 0), want: []string{"CommitWith: a second commit"}},
-		"CommitWith across":          {chain: s.Batch(2, 0, stream.AcrossPartitions()).CommitWith(vaultOfBatches{}, 1, 0), want: []string{"CommitWith: a batch across partitions has no place"}},
 		"a wrong transactor":         {chain: s.CommitWith(wrongVault{}, 1, 0), want: []string{"boom"}},
 		"no group for a transactor":  {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitWith(wrongVault{}, 1, 0), want: []string{"CommitWith: there is nowhere to commit", "boom"}},
 		"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
@@ -91,27 +91,23 @@ func TestBuildRefuses(t *testing.T) {
 		"a grouping below one by value":        {chain: s.GroupBy(same).GroupByKey().Serial(pass), want: []string{"GroupByKey: above it order is kept per group only"}},
 		"a grouping below unordered work":      {chain: step().GroupByKey().Serial(pass), want: []string{"GroupByKey: Concurrent(pass) above works without order, so there is none left to keep"}},
 		"a key of a batch":                     {chain: s.Batch(2, 0).GroupByKey().Serial(pass), want: []string{"GroupByKey: a batch from above has no one key"}},
-		"a partition of a batch across them": {chain: s.Batch(2, 0, stream.AcrossPartitions()).GroupByPartition().Serial(pass),
-			want: []string{"GroupByPartition: a batch from above has no one key or partition"}},
-		"KeepOrder on Serial":      {chain: s.Serial(pass, stream.KeepOrder()), want: []string{"Serial(pass): KeepOrder on a step that keeps order already"}},
-		"KeepOrder on a group":     {chain: s.GroupByKey().Concurrent(2, pass, stream.KeepOrder()), want: []string{"Concurrent(pass): KeepOrder on a grouped step"}},
-		"MaxPartitions on Map":     {chain: s.Map(echo, stream.MaxPartitions(1)), want: []string{"Map(echo): MaxPartitions on a step that sets no degree"}},
-		"MaxPartitions 0":          {chain: step(stream.MaxPartitions(0)), want: []string{"Concurrent(pass): MaxPartitions(0): n is at least 1"}},
-		"Timeout 0":                {chain: step(stream.Timeout(0)), want: []string{"Concurrent(pass): a Timeout of 0s ends every attempt at once"}},
-		"a nil middleware":         {chain: step(stream.Use(nil)), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
-		"an empty name":            {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
-		"a name twice":             {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
-		"MaxInFlight 0":            {chain: s, opts: []stream.Option{stream.MaxInFlight(0, 0)}, want: []string{"MaxInFlight needs at least 1 record and 1 byte"}},
-		"DrainTimeout in the past": {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
-		"ParkLimit -1":             {chain: s, opts: []stream.Option{stream.ParkLimit(-1)}, want: []string{"ParkLimit is negative"}},
-		"an empty Observer":        {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
-		"a nil option":             {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
-		"a nil step option":        {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
-		"a nil policy option":      {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
-		"a nil batch option":       {chain: s.Batch(2, 0, nil), want: []string{"Batch: an option is nil"}},
+		"KeepOrder on Serial":                  {chain: s.Serial(pass, stream.KeepOrder()), want: []string{"Serial(pass): KeepOrder on a step that keeps order already"}},
+		"KeepOrder on a group":                 {chain: s.GroupByKey().Concurrent(2, pass, stream.KeepOrder()), want: []string{"Concurrent(pass): KeepOrder on a grouped step"}},
+		"MaxPartitions 0":                      {chain: step(stream.MaxPartitions(0)), want: []string{"Concurrent(pass): MaxPartitions(0): n is at least 1"}},
+		"Timeout 0":                            {chain: step(stream.Timeout(0)), want: []string{"Concurrent(pass): a Timeout of 0s ends every attempt at once"}},
+		"a nil middleware":                     {chain: step(stream.Use(nil)), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
+		"an empty name":                        {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
+		"a name twice":                         {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
+		"MaxInFlight 0":                        {chain: s, opts: []stream.Option{stream.MaxInFlight(0, 0)}, want: []string{"MaxInFlight needs at least 1 record and 1 byte"}},
+		"DrainTimeout in the past":             {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
+		"ParkLimit -1":                         {chain: s, opts: []stream.Option{stream.ParkLimit(-1)}, want: []string{"ParkLimit is negative"}},
+		"an empty Observer":                    {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
+		"a nil option":                         {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
+		"a nil step option":                    {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
+		"a nil policy option":                  {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
 		"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
 			opts: []stream.Option{stream.ParkLimit(-1)},
-			want: []string{"ParkLimit", "Map: the func is nil", "0 at a time", "the name is empty", "FailOnError: no failure", "a second commit"}},
+			want: []string{"ParkLimit", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := c.chain.Build(c.opts...)
@@ -194,3 +190,12 @@ func TestBuildAcceptsATransactionWithoutAGroup(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// closer is a sink as io has them.
+type closer struct{ noSink }
+
+func (closer) Close() error { return nil }
+
+type noSink struct{}
+
+func (noSink) Write(ctx, []stream.Out[string]) error { return nil }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +16,7 @@ import (
 
 // close ends what is left and says how it went.
 func (r *run) close(err error) error {
-	r.state.Or(over)
-	r.stopCommits()
+	r.commits.stop()
 	r.stopCommit()
 	for _, sg := range r.stages {
 		if sg.doorway != nil {
@@ -29,10 +27,7 @@ func (r *run) close(err error) error {
 		sg.pool.Close()
 	}
 	r.cancelWork(errors.New("the pipeline has ended"))
-	r.whole.letGo(errors.New("the pipeline has ended"))
-	if r.waitForGoroutines() {
-		r.noteUnworked()
-	}
+	r.noteTails(!r.waitForGoroutines())
 	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
 	return err
 }
@@ -64,15 +59,6 @@ func (r *run) waitForGoroutines() bool {
 	}
 }
 
-// noteUnworked remembers what was passed on below a commit in the very moment in which the workers who would have come for it ended.
-func (r *run) noteUnworked() {
-	for _, p := range r.fading() {
-		if n := p.after.Load(); n > 0 {
-			r.note(fmt.Sprintf("%v: %d records (committed already: they are lost)", p.tp, n))
-		}
-	}
-}
-
 func (r *run) cause() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +68,7 @@ func (r *run) cause() error {
 // openSinks opens the sinks that want it, in chain order; on a failure those that are open are closed again.
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
-		o, ok := s.(opener)
+		o, ok := s.(Opener)
 		if !ok {
 			r.opened = append(r.opened, s)
 			continue
@@ -100,7 +86,7 @@ func (r *run) openSinks(ctx context.Context) error {
 
 func (r *run) closeSinks() (err error) {
 	for _, s := range r.opened {
-		c, ok := s.(closer)
+		c, ok := s.(Closer)
 		if !ok {
 			continue
 		}
@@ -111,22 +97,6 @@ func (r *run) closeSinks() (err error) {
 		cancel()
 	}
 	return err
-}
-
-func (p *plan) sinks() (ss []any) {
-	for _, n := range p.nodes {
-		for _, s := range n.sinks {
-			if !slices.ContainsFunc(ss, func(o any) bool { return sameSink(o, s) }) {
-				ss = append(ss, s)
-			}
-		}
-	}
-	return ss
-}
-
-// sameSink: one that stands in a chain twice is opened once.
-func sameSink(a, b any) bool {
-	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
 // noteHeld remembers what a drain that ran out of time has to cancel.
@@ -151,7 +121,7 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 		for _, t := range d.lost() {
 			r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
 			t.r.leaves(func(l *record) bool {
-				named[&l.slab.Tickets[l.i]] = true
+				named[&l.slab.Tickets[l.Index]] = true
 				return true
 			})
 			defer t.leave()
@@ -197,3 +167,6 @@ func (r *run) leftBehind() error {
 	return fmt.Errorf("%w: unfinished and uncommitted: %s%s; a longer DrainTimeout than %v, or handlers that heed their context, would finish them",
 		ErrDrain, strings.Join(r.left, "; "), more, r.opts.drain)
 }
+
+// sinkTime bounds Open and Close of a sink.
+const sinkTime = 30 * time.Second

@@ -78,7 +78,7 @@ func TestTheCommitOfARevokeForgetsNothingThatOthersHaveCounted(t *testing.T) {
 		l := newLog(2)
 		put(l, 0, "a")
 		put(l, 1, "b", "b")
-		j := join(t, l, input.GroupByPartition().Serial(pass).CommitEvery(5, 0))
+		j := join(t, l, input.GroupByPartition().Serial(pass).CommitEvery(5, 0, stream.ByCountOnly()))
 		must(t, j.member.Assign(0, 1))
 		synctest.Wait()
 		must(t, j.member.Revoke(0, 0))

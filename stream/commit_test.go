@@ -88,7 +88,7 @@ func TestACommitThatARevokeCouldNotMakeDoesNotStopTheOthers(t *testing.T) {
 		put(l, 0, "a")
 		put(l, 1, "b")
 		bad := stream.TopicPartition{Topic: "t", Partition: 0}
-		j := join(t, l, input.GroupByPartition().Serial(pass).CommitEvery(3, 0))
+		j := join(t, l, input.GroupByPartition().Serial(pass).CommitEvery(3, 0, stream.ByCountOnly()))
 		j.member.FailCommits(func(offsets map[stream.TopicPartition]int64) error {
 			if _, ok := offsets[bad]; ok {
 				return &stream.CommitError{Errs: map[stream.TopicPartition]error{bad: errBoom}}
@@ -130,7 +130,7 @@ func TestCommitByCountAloneFollowsWhenAHoleCloses(t *testing.T) {
 			put(l, 0, "quick")
 		}
 		release := w.hold("slow")
-		j := start(t, l, input.Concurrent(30, w.do).CommitEvery(10, 0))
+		j := start(t, l, input.Concurrent(30, w.do).CommitEvery(10, 0, stream.ByCountOnly()))
 		j.committed(0) // 20 have finished behind the one that has not
 		release()
 		synctest.Wait()

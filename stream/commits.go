@@ -1,44 +1,66 @@
 package stream
 
-import "context"
+import (
+	"context"
 
-// What becomes of finished prefixes: a committer stores their offsets, or transactions write their results with them. At most one of the two is there.
+	"github.com/laneway-go/laneway/internal/ledger"
+)
 
-// counted is called where something of p has finished that is not a record at rest: offsets without records, a record that was given up.
-func (r *run) counted(p *part) {
-	switch {
-	case r.committer != nil:
-		r.committer.count()
-	case r.tx != nil:
-		r.tx.count(p)
+// commits is what becomes of finished prefixes: the committer stores their offsets, transactions
+// write results with them, and noCommits forgets them.
+type commits interface {
+	// begin prepares an assignment: what counts its finished records, and what keeps its slabs.
+	begin(p *part, l *ledger.Ledger)
+	// assigned is called with new partitions; told is closed when observers have heard of them.
+	assigned(ctx context.Context, ps []*part, told <-chan struct{})
+	// start starts the goroutines; stop ends them.
+	start()
+	stop()
+
+	// finish ends an element at the end of the chain.
+	finish(w *worker, r *record)
+	// advanced is called where the position of p has moved over what is no record at rest.
+	advanced(p *part)
+	// look is called when the partition reconciles.
+	look(p *part)
+	// resumed is called when a halt ends and the records in again will be worked on again; instead,
+	// where it is not nil, is what has to happen in place of that.
+	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
+	// now commits what is finished of partitions and waits for that, until ctx ends.
+	now(ctx context.Context, ps []*part) error
+	// last is now for partitions that are about to go. What is under way for them when commit ends
+	// is given up; drain is the context of the whole drain.
+	last(drain, commit context.Context, ps []*part) error
+	// release forgets a partition that was let go.
+	release(p *part, cause error)
+}
+
+func newCommits(r *run) commits {
+	switch c := r.plan.commit; {
+	case c == nil:
+		return noCommits{}
+	case c.transact != nil:
+		return newTransactions(r, c)
+	default:
+		return newCommitter(r, c)
 	}
 }
 
-// commitNow commits what is finished of partitions and waits for that, until ctx ends.
-func (r *run) commitNow(ctx context.Context, ps []*part) error {
-	if r.tx != nil {
-		return r.tx.now(ctx, ps)
-	}
-	return r.committer.now(ctx, ps)
-}
+// noCommits is a chain without a commit.
+type noCommits struct{}
 
-func (r *run) startCommits() {
-	if r.committer != nil {
-		r.spawn(r.committer.loop)
-	}
-	if r.tx != nil {
-		r.spawn(r.tx.loop)
-		if g := r.tx.grouped; g != nil {
-			r.spawn(func() { g.loop(r.tx.stop) })
-		}
-	}
-}
+func (noCommits) begin(_ *part, l *ledger.Ledger) { l.Forget = forgetValues }
 
-func (r *run) stopCommits() {
-	if r.committer != nil {
-		close(r.committer.stop)
-	}
-	if r.tx != nil {
-		close(r.tx.stop)
-	}
-}
+func (noCommits) assigned(context.Context, []*part, <-chan struct{}) {}
+func (noCommits) start()                                             {}
+func (noCommits) stop()                                              {}
+func (noCommits) finish(_ *worker, r *record)                        { r.done() }
+func (noCommits) advanced(*part)                                     {}
+func (noCommits) look(*part)                                         {}
+func (noCommits) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
+func (noCommits) now(context.Context, []*part) error                 { return nil }
+func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
+func (noCommits) release(*part, error)                               {}
+
+// forgetValues lets go of a slab whose records are finished for good.
+func forgetValues(payload any) { payload.(values).forget() }

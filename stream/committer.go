@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // committer is the one goroutine that commits: only watermarks, only what is news, one request at a time. A partition whose commit is refused waits for its
@@ -19,11 +21,11 @@ type committer struct {
 	finished atomic.Int64  // records since the last commit
 	poke     chan struct{} // room for one: there may be something to do; never closed
 	flushes  chan *flush   // never closed
-	stop     chan struct{} // closed by the run
+	stopped  chan struct{} // closed by stop
 	ended    chan struct{} // closed by the loop
 
 	// The loop's own:
-	start   time.Time // of its clock
+	began   time.Time // of its clock
 	due     moment    // when what was counted is committed, however little it is; 0: nothing is
 	refused map[*part]retry
 	open    []*flush
@@ -51,16 +53,36 @@ const (
 	commitRetryMax = 5 * time.Second
 )
 
-func newCommitter(r *run, n *node) *committer {
-	return &committer{run: r, each: n.each, n: int64(n.n), wait: n.wait,
-		poke: make(chan struct{}, 1), flushes: make(chan *flush), stop: make(chan struct{}), ended: make(chan struct{}),
-		start: time.Now(), refused: map[*part]retry{}}
+func newCommitter(r *run, p *commitPlan) *committer {
+	return &committer{run: r, each: p.each, n: int64(p.n), wait: p.wait,
+		poke: make(chan struct{}, 1), flushes: make(chan *flush), stopped: make(chan struct{}), ended: make(chan struct{}),
+		began: time.Now(), refused: map[*part]retry{}}
 }
 
-// look makes the committer look, where it commits as the watermark moves. A nil committer commits nothing.
-func (c *committer) look() {
-	if c != nil && c.each {
+func (c *committer) begin(_ *part, l *ledger.Ledger) {
+	l.Finished = c.count
+	if !c.run.plan.hasTail() { // a tail still looks at what is finished above it
+		l.Forget = forgetValues
+	}
+}
+
+func (c *committer) start() { c.run.spawn(c.loop) }
+func (c *committer) stop()  { close(c.stopped) }
+
+func (c *committer) assigned(context.Context, []*part, <-chan struct{}) {}
+func (c *committer) advanced(*part)                                     { c.count() }
+func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
+func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
+func (c *committer) release(*part, error)                               {}
+
+// look has the committer look, where it commits as the watermark moves, and has it commit at once where so much
+// waits at the gate that no count may ever be reached.
+func (c *committer) look(p *part) {
+	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
+	}
+	if held := p.gate.held.Load(); held > 0 && held >= int64(p.run.opts.records+1)/2 {
+		c.urge()
 	}
 }
 
@@ -98,7 +120,7 @@ func (c *committer) loop() {
 			timer.Reset(next - c.clock())
 		}
 		select {
-		case <-c.stop:
+		case <-c.stopped:
 			return
 		case f := <-c.flushes:
 			for _, p := range f.parts {
@@ -114,13 +136,13 @@ func (c *committer) loop() {
 	}
 }
 
-func (c *committer) clock() moment { return time.Since(c.start) }
+func (c *committer) clock() moment { return time.Since(c.began) }
 
 // next is when there is something to do by itself; 0: never.
 func (c *committer) next() (next moment) {
 	next = c.due
 	for p, r := range c.refused {
-		if p.flags.Load()&gone != 0 {
+		if p.status().isReleased() {
 			delete(c.refused, p)
 		} else if next == 0 || r.next < next {
 			next = r.next
@@ -137,7 +159,7 @@ func (c *committer) advance(f *flush) (over bool) {
 	}
 	left := slices.ContainsFunc(f.parts, func(p *part) bool {
 		_, _, news := p.committable()
-		return news && p.flags.Load()&gone == 0
+		return news && !p.status().isReleased()
 	})
 	switch {
 	case !left:
@@ -194,9 +216,6 @@ func backoff(failures int) time.Duration {
 
 // now commits what is finished of parts and waits for the acknowledgement, until ctx ends.
 func (c *committer) now(ctx context.Context, parts []*part) error {
-	if c == nil {
-		return nil
-	}
 	f := &flush{ctx: ctx, parts: parts, done: make(chan error, 1)}
 	defer context.AfterFunc(ctx, c.wakeUp)()
 	select {
@@ -221,7 +240,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 	owners, settled := map[TopicPartition]*part{}, map[*part]int64{}
 	for _, p := range parts {
 		offset, below, news := p.committable()
-		if !news || p.flags.Load()&gone != 0 {
+		if !news || p.status().isReleased() {
 			delete(c.refused, p)
 			continue
 		}
@@ -275,11 +294,56 @@ func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicParti
 				c.run.emit(CommitFailed{tp, refusal, n})
 			}
 		}
-		if refusal != nil || p.flags.Load()&gone != 0 { // lost meanwhile: what is stored there now is another's
+		if refusal != nil || p.status().isReleased() { // lost meanwhile: what is stored there now is another's
 			delete(offsets, tp)
 		}
 	}
 	if err != nil && !partial {
 		c.run.emit(CommitFailed{Err: err, Attempt: attempt})
 	}
+}
+
+// finish ends an element. With CommitEach the one that moves the watermark holds its lane until that is committed.
+func (c *committer) finish(w *worker, rec *record) {
+	if !c.each || c.run.plan.hasTail() {
+		rec.done()
+		return
+	}
+	last := map[*part]int64{}
+	if rec.joint == nil {
+		p, offset := rec.part, rec.offset()
+		rec.done()
+		c.await(w, p, offset)
+		return
+	}
+	rec.leaves(func(l *record) bool {
+		last[l.part] = max(last[l.part], l.offset())
+		return true
+	})
+	rec.done()
+	for p, offset := range last {
+		c.await(w, p, offset)
+	}
+}
+
+func (c *committer) await(w *worker, p *part, offset int64) {
+	mark := p.led.Watermark()
+	if mark <= offset {
+		return // something before it is unfinished: that will move the watermark over it
+	}
+	c.wakeUp()
+	if ch := p.ackOf(mark); ch != nil {
+		w.lend(func() {
+			select {
+			case <-ch:
+			case <-p.ctx.Done():
+			}
+		})
+	}
+}
+
+func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
+	r.mu.Lock()
+	r.sourceCtx, r.stopSource = source, stop
+	r.mu.Unlock()
 }

@@ -28,6 +28,8 @@ type StepInfo struct {
 	Word     string
 	Detail   string   // "up to 100, or 1s after the first"; empty: nothing more to say
 	Policies []string // as they escalate
+
+	shapes bool // it calls nothing that could fail
 }
 
 // Describe returns the pipeline's topology.
@@ -42,13 +44,13 @@ func (p *Pipeline) Describe() Topology {
 		for _, n := range nodes {
 			info.Steps = append(info.Steps, p.plan.stepInfo(n))
 		}
-		if sg.exit != nil && sg.exit.kind == kindCommit {
-			info.Commit = sg.exit.commitText()
+		if sg.exit != nil && sg.exit.commit != nil {
+			info.Commit = sg.exit.commit.text()
 		}
 		t.Stages = append(t.Stages, info)
 	}
-	if c := p.plan.commit; c != nil && c.kind == kindCommit && !p.plan.gated {
-		t.Stages[len(t.Stages)-1].Commit = c.commitText()
+	if c := p.plan.commit; c != nil && c.transact == nil && !c.above {
+		t.Stages[len(t.Stages)-1].Commit = c.text()
 	}
 	return t
 }
@@ -57,22 +59,12 @@ func (p *plan) guarantee() string {
 	switch {
 	case p.commit == nil:
 		return "none: nothing is committed"
-	case p.commit.kind == kindTransact:
+	case p.transacts():
 		return "exactly once: results and offsets in one transaction; side effects of the steps at least once"
-	case p.gated:
-		return "at most once below " + p.commit.commitText() + ", at least once above it"
+	case p.commit.above:
+		return "at most once below " + p.commit.text() + ", at least once above it"
 	}
-	return "at least once: " + p.commit.commitText()
-}
-
-func (n *node) commitText() string {
-	switch {
-	case n.each:
-		return "commit as the watermark moves"
-	case n.wait == 0:
-		return "commit every " + counted(n.n, "record")
-	}
-	return fmt.Sprintf("commit every %s or %v", counted(n.n, "record"), n.wait)
+	return "at least once: " + p.commit.text()
 }
 
 // counted is so many of what.
@@ -97,8 +89,8 @@ func (sg *stagePlan) degreeText() string {
 	default:
 		s = fmt.Sprintf("all %s side by side", sg.groups())
 	}
-	if sg.degree != nil && sg.degree.opts.hasMax {
-		s += fmt.Sprintf(", of %s at a time", counted(sg.degree.opts.maxPartitions, "partition"))
+	if sg.degree != nil && sg.degree.maxPartitions > 0 {
+		s += fmt.Sprintf(", of %s at a time", counted(sg.degree.maxPartitions, "partition"))
 	}
 	return s
 }
@@ -127,51 +119,23 @@ func (sg *stagePlan) orderText() string {
 
 func (p *plan) stepInfo(n *node) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail()}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(), shapes: !n.isStep()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
 	return info
 }
 
-// detail is what else a node was told.
+// detail is what else a word was told.
 func (n *node) detail() string {
-	var s []string
-	switch n.kind {
-	case kindBatch:
-		s = append(s, fmt.Sprintf("up to %d", n.n))
-		if n.wait > 0 {
-			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
-		}
-		if n.across {
-			s = append(s, "across partitions")
-		}
-	case kindThrottle:
-		s = append(s, fmt.Sprintf("%g a second in bursts of %d", n.rate, n.n))
-	case kindTransact:
-		s = append(s, fmt.Sprintf("up to %s a transaction", counted(n.n, "record")))
-		if n.wait > 0 {
-			s = append(s, fmt.Sprintf("or %v after the first", n.wait))
-		}
-		if n.opts.hasMax {
-			s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
-		}
+	s := n.op.detail()
+	if n.opts.hasMax && n.commit != nil {
+		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
 	if n.opts.timeout > 0 {
 		s = append(s, fmt.Sprintf("each attempt within %v", n.opts.timeout))
 	}
 	return strings.Join(s, ", ")
-}
-
-func (p *policy) text() string {
-	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
-	if p.kind == retryPolicy {
-		s = fmt.Sprintf("try %d times", p.retry.attempts())
-	}
-	if p.when != nil {
-		s += " (when it matches)"
-	}
-	return s
 }
 
 // title is what the step is, on one line.
@@ -189,7 +153,7 @@ func (s StepInfo) title() string {
 // fate is the policies of a step in words.
 func (s StepInfo) fate() string {
 	switch {
-	case s.Word == "Batch" || s.Word == "Throttle":
+	case s.shapes:
 		return ""
 	case len(s.Policies) == 0:
 		return "fail the pipeline"

@@ -52,7 +52,7 @@ func TestDescribe(t *testing.T) {
 			GroupBy(customer).MapConcurrent(8, charge, stream.Named("charge cards"), stream.MaxPartitions(2)).SkipOnError().
 			Throttle(100, 10).Ungroup().Transform("reorder", forward).
 			Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
-		"at-most-once": s.Serial(pass).CommitEvery(10, 0).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
+		"at-most-once": s.Serial(pass).CommitBefore(10, 0, stream.ByCountOnly()).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
 		"no-degree":    s.Map(decode),
 		"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 			CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),

@@ -35,7 +35,7 @@ func (p *part) inside() (n int) {
 // those get no more of them, and are waited for with doorPatience.
 func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 	before := map[*part]int{}
-	for ctx.Err() == nil && r.state.Load()&(draining|finishing) == 0 {
+	for ctx.Err() == nil && r.phase() == working {
 		held := false
 		for _, p := range ps {
 			n := p.inside()

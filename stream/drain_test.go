@@ -91,9 +91,10 @@ func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
 		"value step below": func(w *work) stream.Stream[string] { return input.Serial(pass).Map(w.echo, stream.Named("charge")) },
 		"sink":             func(w *work) stream.Stream[string] { return input.To(stuckSink{w}) },
 		"batch":            func(w *work) stream.Stream[string] { return unbatched(w, input) },
-		"batch across":     func(w *work) stream.Stream[string] { return unbatched(w, input, stream.AcrossPartitions()) },
-		"below the commit": func(w *work) stream.Stream[string] { return input.CommitEach().Serial(w.do, stream.Named("charge")) },
-		"batch below":      func(w *work) stream.Stream[string] { return unbatched(w, input.CommitEach()) },
+		"below the commit": func(w *work) stream.Stream[string] {
+			return input.CommitBefore(1, 0).Serial(w.do, stream.Named("charge"))
+		},
+		"batch below": func(w *work) stream.Stream[string] { return unbatched(w, input.CommitBefore(1, 0)) },
 		"with its own time": func(w *work) stream.Stream[string] {
 			return input.Serial(w.do, stream.Named("charge"), stream.Timeout(time.Second))
 		},
@@ -129,8 +130,8 @@ func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
 	}
 }
 
-func unbatched(w *work, s stream.Stream[string], opts ...stream.BatchOption) stream.Stream[string] {
-	return s.Batch(2, 0, opts...).MapSerial(func(c ctx, b []string) (string, error) { return b[0], w.do(c, b[0]) }, stream.Named("charge"))
+func unbatched(w *work, s stream.Stream[string]) stream.Stream[string] {
+	return s.Batch(2, 0).MapSerial(func(c ctx, b []string) (string, error) { return b[0], w.do(c, b[0]) }, stream.Named("charge"))
 }
 
 type stuckSink struct{ w *work }
@@ -159,7 +160,7 @@ func TestDrainFinishesEverythingBelowACommit(t *testing.T) {
 		l, w := newLog(1), newWork().fail("b", errBoom)
 		put(l, 0, "a", "b", "c", "d")
 		release := w.hold("a")
-		j := start(t, l, input.CommitEach().Serial(w.do).RetryOnError(every(time.Second, 3)))
+		j := start(t, l, input.CommitBefore(1, 0).Serial(w.do).RetryOnError(every(time.Second, 3)))
 		j.cancel()
 		synctest.Wait()
 		release()
@@ -174,7 +175,7 @@ func TestDrainNamesWhatWasCommittedAndCouldNotBeFinished(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a", "b")
 		w.hold("a")
-		j := start(t, l, input.CommitEach().Serial(w.do), stream.DrainTimeout(time.Second))
+		j := start(t, l, input.CommitBefore(1, 0).Serial(w.do), stream.DrainTimeout(time.Second))
 		synctest.Wait()
 		j.committed(2)
 		err := j.stop()

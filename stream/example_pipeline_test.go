@@ -15,7 +15,7 @@ func ExampleStream_CommitEach_atMostOnce() {
 	log := streamtest.NewLog[string]("orders", 1, nil)
 	log.Append(0, "", "order 1", "order 2")
 	log.Finish()
-	_ = source.Slice[string]().CommitEach().
+	_ = source.Slice[string]().CommitBefore(1, 0).
 		Serial(func(_ context.Context, order string) error {
 			fmt.Println(order, "is committed:", log.Committed(0) > 0)
 			return nil
@@ -53,9 +53,9 @@ func ExampleStream_Build() {
 	// Output:
 	// this pipeline cannot be built:
 	// Concurrent(show): 0 at a time: n is at least 1
-	// HaltOnError: no failure can reach this policy: it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried
 	// GroupByKey: Concurrent(show) above works without order, so there is none left to keep: group above it, give it KeepOrder, or say Ungroup in between to accept that
 	// CommitEvery: a second commit: the first one decides the guarantee; take one of them out
+	// HaltOnError: no failure can reach this policy: it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried
 }
 
 // A description is made for reviews.

@@ -34,10 +34,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 
 // pause lets time pass without holding a worker's slot; false: the element was given up meanwhile, and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
-	stop := r.part.stopped()
-	if r.after {
-		stop = nil // what was committed is finished
-	}
+	stop := r.stopped()
 	w.lend(func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
@@ -53,7 +50,7 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 // goesOn gives back the hold of an element that must not be tried again, and says so.
 func (st *step) goesOn(w *worker, r *record) bool {
 	r.part.lapse()
-	if r.Err() != nil || r.part.flags.Load()&(frozen|closing|gone) != 0 && !r.after {
+	if r.Err() != nil || r.stopping() {
 		st.leave(w, r)
 		return false
 	}
@@ -72,14 +69,14 @@ func (st *step) finish(w *worker, r *record) {
 // leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it: a frozen or lost partition begins nothing anyway, in
 // one that closes the lane is dead.
 func (st *step) leave(w *worker, r *record) {
-	if r.part.flags.Load()&closing != 0 {
+	if r.part.status().life() >= draining {
 		w.poison()
 	}
 	if w.slot != nil {
 		w.slot.left = true
 	}
 	r.leaves(func(l *record) bool {
-		if !l.after && l.part.flags.Load()&closing != 0 {
+		if l.part.status().life() >= draining && l.part.above == nil {
 			l.part.giveUpFrom(l.offset())
 		}
 		return true
@@ -126,7 +123,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		case haltPolicy:
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
-				l.part.freeze(fs[i])
+				l.part.freeze(fs[i], byRecord)
 				i++
 				return true
 			})
@@ -136,7 +133,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		break
 	}
 	r.leaves(func(l *record) bool { // at once, so that nothing behind it begins before the drain does
-		l.part.raise(closing)
+		l.part.rise(draining)
 		return true
 	})
 	st.fatal(fs[0])
@@ -190,15 +187,15 @@ func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
 }
 
 // retries reports whether the step can be run again on its own input.
-func (st *step) retries() bool { return st.node.kind != kindTransform }
+func (st *step) retries() bool { return retriable(st.node.op) }
 
 // failures describes a failure, once for each source record of the element.
 func (st *step) failures(r *record, attempt int, took time.Duration, err error, value func() any) (fs []Failure) {
 	v := value()
 	r.leaves(func(l *record) bool {
 		vs := l.slab.Payload.(values)
-		meta, _ := vs.meta(l.i)
-		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.i), Value: v})
+		meta, _ := vs.meta(l.Index)
+		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Took: took, Err: err, Record: vs.value(l.Index), Value: v})
 		return true
 	})
 	return fs

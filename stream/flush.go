@@ -17,16 +17,12 @@ func (t *transactions) urge(ps []*part) {
 	t.wakeUp()
 }
 
-// now writes what is finished of partitions, and waits until that is committed or halted, or ctx ends. A nil transactions writes nothing.
+// now writes what is finished of partitions, and waits until that is committed or halted, or ctx ends.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
-	if t == nil {
-		return nil
-	}
 	for {
 		t.urge(ps)
 		left, changed := t.pending(ps)
 		if !left {
-			t.grouped.now(ctx, ps)
 			return nil
 		}
 		select {
@@ -37,15 +33,22 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 	}
 }
 
+// last is now for partitions that are about to go.
+func (t *transactions) last(drain, commit context.Context, ps []*part) error {
+	err := t.now(commit, ps)
+	if err != nil {
+		t.giveUp(ps, err)
+	}
+	t.tellGroup(drain, ps)
+	return err
+}
+
 // giveUp ends the transactions of partitions that are about to go, and waits for that a while: one that is committed in the end is better known to be.
 func (t *transactions) giveUp(ps []*part, cause error) {
-	if t == nil {
-		return
-	}
 	tps := make([]TopicPartition, len(ps))
 	for i, p := range ps {
 		tps[i] = p.tp
-		p.flags.Or(unwritten) // no other begins
+		p.setStatus(func(s status) status { return s.withHalted(byTransaction) }) // no other is started
 	}
 	t.cancel(ps, cause)
 	grace, cancel := context.WithTimeout(context.Background(), handlerGrace)
@@ -77,8 +80,8 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	defer t.mu.Unlock()
 	for _, p := range ps {
 		tn := &p.turn
-		if flags := p.flags.Load(); flags&gone == 0 {
-			left = left || tn.cancel != nil || flags&unwritten == 0 && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
+		if s := p.status(); !s.isReleased() {
+			left = left || tn.cancel != nil || s.writes() && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
 		}
 	}
 	return left, t.changed

@@ -138,7 +138,7 @@ func TestResumePassesNothingBelowACommitTwice(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, above, below := newLog(1), newWork().poison("a2", errBoom), newWork()
 		put(l, 0, "a")
-		j := start(t, l, input.FlatMap(thrice).Serial(above.do).HaltOnError().CommitEvery(1, 0).Serial(below.do))
+		j := start(t, l, input.FlatMap(thrice).Serial(above.do).HaltOnError().CommitBefore(1, 0).Serial(below.do))
 		same(t, "above", above.tried(), []string{"a1", "a2"})
 		above.poison("a2", nil)
 		must(t, j.Resume(j.halt()))
@@ -191,7 +191,7 @@ func TestACommitThatKeepsTheRoomIsMadeBeforeItsCount(t *testing.T) {
 		split := func(_ ctx, v string) (iter.Seq[string], error) {
 			return func(yield func(string) bool) { yield(v); time.Sleep(time.Millisecond) }, nil
 		}
-		start(t, l, input.FlatMap(split).CommitEvery(100, 0).Serial(w.do), stream.MaxInFlight(1, 1<<20))
+		start(t, l, input.FlatMap(split).CommitBefore(100, 0, stream.ByCountOnly()).Serial(w.do), stream.MaxInFlight(1, 1<<20))
 		elapse(time.Second)
 		same(t, "below", w.done(), []string{"a0", "a1", "a2"})
 	})
@@ -223,7 +223,7 @@ func TestWhatADrainOutOfTimeLosesBelowACommitIsNamed(t *testing.T) {
 		l := newLog(1)
 		put(l, 0, "a0")
 		deaf := func(ctx, string) error { time.Sleep(time.Millisecond); return nil }
-		j := start(t, l, input.CommitEvery(1, 0).Serial(deaf).Serial(pass[string]), stream.DrainTimeout(0))
+		j := start(t, l, input.CommitBefore(1, 0).Serial(deaf).Serial(pass[string]), stream.DrainTimeout(0))
 		if err := j.stop(); !errors.Is(err, stream.ErrDrain) {
 			t.Errorf("a record that was committed did not get through, and Run returned %v", err)
 		}

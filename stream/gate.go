@@ -1,90 +1,77 @@
 package stream
 
 import (
-	"cmp"
-	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// gate holds the elements of a partition that reached a commit with work below it, until the broker has acknowledged an offset behind them. To
-// the ledger they are finished; below, an element is a record of its own that only the drain and the budget still count.
+// gate holds the elements of a partition that reached CommitBefore, until the broker has acknowledged
+// an offset behind them. To the ledger they are finished; the tail takes them on.
 type gate struct {
-	mu      sync.Mutex // guards waiting; taken before a set's lock, in open
-	waiting []waiter
-	held    atomic.Int64 // records that wait
+	mu      sync.Mutex         // guards waiting; taken before a set's and a ledger's lock, in open
+	waiting fifo.Queue[waiter] // in the order of their offsets, and of their arrival for one offset
+	held    atomic.Int64       // records that wait
 }
 
 type waiter struct {
-	offset int64
-	size   int64
-	pass   func()
+	offset int64 // the highest of the element's records
+	size   int   // how many records
+	to     *stage
+	elem   seated
 }
 
-// enter finishes r and lets pass have what becomes of it once its offset is committed.
-func (g *gate) enter(r *record, pass func(after *record)) {
+// enter finishes the element's records and has it wait for their commit.
+func (p *part) enterGate(w waiter) {
+	r, g := w.elem.record(), &p.gate
 	if r.dropped() {
 		r.abandon()
 		return
 	}
-	p := r.part
-	last := r.first()
-	r.leaves(func(l *record) bool {
-		if l.offset() > last.offset() {
-			last = l
-		}
-		return true
-	})
-	after := &record{part: p, slab: last.slab, i: last.i, after: true, heard: last.heard}
-	if r.joint != nil {
-		j := &joint{subset: r.joint.subset}
-		r.leaves(func(l *record) bool {
-			j.members = append(j.members, &record{part: p, slab: l.slab, i: l.i, after: true, heard: l.heard})
-			return true
-		})
-		j.holds.Store(1)
-		after = &record{part: p, joint: j, after: true}
-	}
+	_, w.offset = r.span()
+	w.size = int(r.size())
 	g.mu.Lock()
-	g.waiting = append(g.waiting, waiter{last.offset(), after.size(), func() {
-		p.after.Add(after.size())
-		pass(after)
-	}})
-	g.held.Add(after.size())
+	g.waiting.Push(w)
+	all := g.waiting.Items()
+	for i := len(all) - 1; i > 0 && all[i-1].offset > w.offset; i-- { // it comes nearly in order
+		all[i-1], all[i] = all[i], all[i-1]
+	}
+	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
 	r.done()
-	p.relieve()
-	p.run.committer.look()
-	g.open(p.committedOffset()) // it may have been committed since, with nobody left to open for it
-	p.wakeSource()
-}
-
-// open lets those pass whose offset lies below committed, in the order of their records.
-func (g *gate) open(committed int64) {
-	var out []waiter
-	g.mu.Lock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool {
-		if w.offset < committed {
-			out = append(out, w)
-			return true
-		}
-		return false
-	})
-	slices.SortStableFunc(out, func(a, b waiter) int { return cmp.Compare(a.offset, b.offset) })
-	for _, w := range out { // under mu, so that two openings cannot overtake each other; put never blocks without a worker
-		w.pass()
-		g.held.Add(-w.size)
+	if most := int64(p.run.opts.records+1) / 2; held >= most && held-int64(w.size) < most {
+		p.changed() // so much waits that no count may ever be reached
 	}
-	g.mu.Unlock()
+	p.openGate(p.committedOffset()) // where a partition begins below what is committed, no commit comes for it
 }
 
-// forget drops what waits of records that will be worked on again, and come here again then: below, nothing is done twice.
+// openGate lets those pass whose offset lies below committed.
+func (p *part) openGate(committed int64) {
+	g := &p.gate
+	g.mu.Lock()
+	defer g.mu.Unlock() // held while they go into their lanes, so that two openings cannot overtake each other
+	all, n := g.waiting.Items(), 0
+	for n < len(all) && all[n].offset < committed {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	p.tail.follow(all[:n])
+	for _, w := range all[:n] {
+		g.held.Add(-int64(w.size)) // the tail counts them by now
+	}
+	g.waiting.Drop(n)
+}
+
+// forget drops what waits of records that will be worked on again, and come here again then.
 func (g *gate) forget(offsets map[int64]bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = slices.DeleteFunc(g.waiting, func(w waiter) bool {
+	g.waiting.DeleteFunc(func(w waiter) bool {
 		if offsets[w.offset] {
-			g.held.Add(-w.size)
+			g.held.Add(-int64(w.size))
 		}
 		return offsets[w.offset]
 	})
@@ -92,7 +79,7 @@ func (g *gate) forget(offsets map[int64]bool) {
 
 func (g *gate) clear() {
 	g.mu.Lock()
-	g.waiting = nil
+	g.waiting = fifo.Queue[waiter]{}
 	g.held.Store(0)
 	g.mu.Unlock()
 }
@@ -100,5 +87,5 @@ func (g *gate) clear() {
 func (g *gate) empty() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.waiting) == 0
+	return g.waiting.Empty()
 }

@@ -48,21 +48,37 @@ func (g *groupOffsets) loop(stop <-chan struct{}) {
 	}
 }
 
-// now tells what there is of partitions.
-func (g *groupOffsets) now(ctx context.Context, ps []*part) {
-	if g == nil {
+// tellGroup tells what there is of partitions that are about to go: nobody else does, unless they
+// are assigned again. A failure is tried again for a moment, which a drain that is over has too.
+func (t *transactions) tellGroup(ctx context.Context, ps []*part) {
+	if t.grouped == nil {
 		return
 	}
+	short, cancel := context.WithTimeout(ctx, commitTime)
+	defer cancel()
+	ctx, stop := context.WithDeadline(context.WithoutCancel(ctx), later(short, time.Now().Add(handlerGrace)))
+	defer stop()
+	for t.grouped.now(ctx, ps) {
+		select {
+		case <-time.After(commitRetry):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// now tells what there is of partitions. It reports whether another try may tell more.
+func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 	select {
 	case g.turn <- struct{}{}:
 	case <-ctx.Done():
-		return
+		return false
 	}
 	defer func() { <-g.turn }()
 	offsets, owners := map[TopicPartition]int64{}, map[TopicPartition]*part{}
 	g.mu.Lock()
 	for _, p := range ps {
-		if next, ok := g.next[p]; ok && p.flags.Load()&gone == 0 {
+		if next, ok := g.next[p]; ok && !p.status().isReleased() {
 			offsets[p.tp], owners[p.tp] = next, p
 		}
 	}
@@ -75,17 +91,20 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) {
 			for tp, e := range partial.Errs {
 				g.run.emit(CommitFailed{tp, e, 1})
 				delete(offsets, tp)
+				again = again || !IsPermanent(e)
 			}
 		case err != nil:
 			g.run.emit(CommitFailed{Err: err, Attempt: 1})
 			clear(offsets)
+			again = !IsPermanent(err)
 		}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for p, next := range g.next { // what was refused is told with what comes next
-		if told, ok := offsets[p.tp]; ok && told == next || p.flags.Load()&gone != 0 {
+		if told, ok := offsets[p.tp]; ok && told == next || p.status().isReleased() {
 			delete(g.next, p)
 		}
 	}
+	return again
 }

@@ -67,7 +67,7 @@ func TestCommitEveryByCountAndByTime(t *testing.T) {
 func TestCommitEveryByCountAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newLog(1)
-		j := start(t, l, input.Serial(pass).CommitEvery(3, 0))
+		j := start(t, l, input.Serial(pass).CommitEvery(3, 0, stream.ByCountOnly()))
 		put(l, 0, "a", "b")
 		elapse(time.Hour)
 		j.committed(-1)

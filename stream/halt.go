@@ -3,8 +3,6 @@ package stream
 import (
 	"fmt"
 	"time"
-
-	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
@@ -20,28 +18,37 @@ func (h Halt) String() string {
 		h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure)
 }
 
-// freeze stops the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
-func (p *part) freeze(f Failure) { p.freezeWith(f, 0) }
+// haltEnd is how a halt ends.
+type haltEnd struct {
+	Halt
+	how  resumption
+	byTx bool // it was a transaction's
+}
 
-// freezeWith raises another flag in the same step, also where the partition is frozen already.
-func (p *part) freezeWith(f Failure, also uint32) {
+// skips reports whether the record at an offset is given up.
+func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Offset == offset }
+
+// freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
+func (p *part) freeze(f Failure, by halted) {
 	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
-	if p.raise(frozen|also)&frozen != 0 {
-		return // it is frozen already: this record will be tried again with the others
+	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
+	if before.haltedBy() != notHalted {
+		return // this record will be tried again with the others
 	}
 	for _, st := range p.run.batches {
-		st.batchOf(p).discard(p)
+		st.batchOf(p).discard()
 	}
 	p.giveUpInside()
 	p.mu.Lock()
-	if p.flags.Load()&(closing|gone) == 0 {
-		p.halt, p.byTx, p.resume = &h, also&unwritten != 0, noResume
+	if p.status().life() == open {
+		p.halt, p.byTx, p.resume = &h, by == byTransaction, noResume
 	}
 	p.mu.Unlock()
 	p.run.emit(Halted{h})
+	p.changed()
 }
 
-// release asks for the halt's end; it comes when everything that was begun has come to rest.
+// release asks for the halt's end; it comes when everything that was started has come to rest.
 func (p *part) release(h Halt, how resumption) error {
 	if p.unseal(h, how) {
 		return nil
@@ -53,84 +60,84 @@ func (p *part) release(h Halt, how resumption) error {
 	}
 	p.resume = how
 	p.mu.Unlock()
-	p.tryResume()
+	p.changed()
 	return nil
 }
 
-// tryResume puts the unfinished records of a resumed partition back into their lanes, as soon as nothing of it is held any more. What had
-// finished above the watermark is not run again.
+// tryResume ends the halt if that was asked for and nothing of the partition is held any more: its
+// unfinished records go back into their lanes, what had finished is not run again.
 func (p *part) tryResume() {
-	skipped, split, ok := p.refill()
+	end, ok := p.endHalt()
 	if !ok {
 		return
 	}
-	if split {
-		p.run.tx.restart(p, errSplit, 0)
-		return
-	}
-	if skipped {
-		p.run.counted(p) // what was given up is finished
-	}
-	p.full.Store(true)
-	p.moved()
-	p.run.settle(p) // its last task may have ended before it was open again
-	p.lookAgain()
-}
-
-// refill ends the halt, if that was asked for and nothing is held. It has the intake to itself: what is fed meanwhile comes behind.
-func (p *part) refill() (skipped, split, ok bool) {
-	p.mu.Lock()
-	asked := p.resume != noResume
-	p.mu.Unlock()
-	if !asked {
-		return false, false, false
-	}
-	p.intake.Lock()
-	defer p.intake.Unlock()
-	p.mu.Lock()
-	how := p.resume
-	if how == noResume || p.halt == nil || !p.led.AtRest() {
-		p.mu.Unlock()
-		return false, false, false
-	}
-	h, byTx := *p.halt, p.byTx
-	p.halt, p.resume = nil, noResume
-	if p.flags.Load()&(closing|gone) == 0 { // a drain waits for no retry
-		p.stop = make(chan struct{})
-	}
-	p.flags.Or(refilling)
-	p.flags.And(^(frozen | unwritten))
-	p.mu.Unlock()
-
-	if p.run.plan.gated || p.run.tx != nil {
-		again := map[int64]bool{}
+	again := map[int64]bool{}
+	if p.tail != nil || p.run.plan.transacts() {
 		for s, i := range p.led.Unfinished {
-			again[s.Tickets[i].Offset] = true
+			again[s.Offset(i)] = true
 		}
 		p.gate.forget(again)
-		split = p.run.tx.resumed(p, again, h, how, byTx)
 	}
-	if how == giveUp && !split {
-		p.run.emit(Skipped{h.Failure})
+	instead := p.run.commits.resumed(p, again, end)
+	if end.how == giveUp && instead == nil {
+		p.run.emit(Skipped{end.Failure})
 	}
-	p.run.emit(Resumed{h}) // before what follows from it
-	if split {
-		return false, true, true
+	p.run.emit(Resumed{end.Halt}) // before what follows from it
+	if instead != nil {
+		instead()
+		return
 	}
-	first := p.run.stages[0]
+	p.refill(end)
+}
+
+// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then.
+func (p *part) endHalt() (end haltEnd, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.resume == noResume || p.halt == nil || !p.led.AtRest() {
+		return end, false
+	}
+	end = haltEnd{*p.halt, p.resume, p.byTx}
+	p.halt, p.resume = nil, noResume
+	p.stand(p.status().withHalted(resuming))
+	return end, true
+}
+
+// refill puts what is unfinished back into its lanes, in order. It has the intake to itself: what is fed
+// while the partition is halted waits in the ledger, what is fed afterwards comes behind.
+func (p *part) refill(end haltEnd) {
+	p.intake.Lock()
+	defer p.intake.Unlock()
+	var back []*record
+	skipped := false
+	resumes := p.status().halted() == resuming // a transaction may have halted it again
 	for s, i := range p.led.Unfinished {
-		t := &s.Tickets[i]
-		if how == giveUp && t.Offset == h.Meta.Offset {
-			t.Finish()
+		switch {
+		case end.skips(s.Offset(i)):
+			s.Finish(int32(i))
 			skipped = true
-			continue
+		case resumes:
+			s.Reopen(int32(i))
+			back = append(back, s.Payload.(values).record(i))
 		}
-		t.Reopen()
-		r := s.Payload.(values).record(i)
-		first.put(nil, r, first.idOf(noWorker, r), &lane.Task{Of: r}) // not r.task: its old lane may still hold that one
 	}
-	p.flags.And(^refilling)
-	return skipped, false, true
+	if skipped {
+		p.run.commits.advanced(p)
+	}
+	if !resumes {
+		return
+	}
+	p.mu.Lock()
+	if s := p.status(); s.life() == open { // a drain waits for no retry
+		p.stop = make(chan struct{})
+	}
+	p.stand(p.status().withHalted(notHalted))
+	p.mu.Unlock()
+	first := p.run.stages[0]
+	for _, r := range back {
+		first.put(nil, r, first.idOf(noWorker, r), taskAgain(r)) // not its own task: its old lane may still hold that one
+	}
+	p.full.Store(true)
 }
 
 var noWorker = &worker{}

@@ -17,6 +17,8 @@ type Intake[T any] struct {
 
 // Assign begins an assignment of each partition, in an epoch of its own. A partition that is still assigned is an error: Revoke or Lose it first.
 // The source feeds from each Partition's Next, which need not be the one it named.
+// It does not block. With CommitWith a partition has no room until its Transactor has said where to
+// go on; Wake is called then. The Transactor's context has the values of ctx.
 func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partition[T], error) {
 	ps, err := in.run.assign(ctx, parts)
 	if err != nil {
@@ -85,7 +87,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 	return records, bytes
 }
 
-// Next is the offset to feed from. It moves with Feed and Advance, and when an operator skips what the source halted on.
+// Next is the offset to feed from; ask for it once there is Room. It moves with Feed and Advance, and when an operator skips what the source halted on.
 func (p *Partition[T]) Next() int64 {
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
@@ -111,33 +113,61 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
+	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
+		p.feedApart(vals, lineage, next, bytes)
+		return
+	}
 	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
+	vs.orig = origin{part: p.p, slab: s}
 	for i := range vals {
-		s.Tickets[i].Offset = lineage.Offset(i)
+		s.SetOffset(i, lineage.Offset(i))
 		r := &vs.recs[i]
-		r.part, r.slab, r.i = p.p, s, int32(i)
-		r.task.Of = r
+		r.origin, r.Index = &vs.orig, int32(i)
 	}
 	p.p.intake.Lock()
 	defer p.p.intake.Unlock()
-	if p.p.flags.Load()&(closing|gone) != 0 {
+	if !p.p.status().accepts() {
 		return // not counted as read: they will be read again
 	}
-	p.p.feed(s, next) // also while it is frozen: their tasks are dropped, and put back by Resume
+	p.p.feed(s, next)
 }
+
+// feedApart feeds records one by one, where a compacted log has left a gap between them that no slab spans.
+func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes int64) {
+	for i := range vals {
+		behind, size := next, bytes // the last one carries what they keep alive
+		if i+1 < len(vals) {
+			behind, size = lineage.Offset(i+1), 0
+		}
+		p.Feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, size)
+	}
+}
+
+// lineageFrom is the lineage of the values from an index on.
+type lineageFrom struct {
+	all  Lineage
+	from int
+}
+
+func (l lineageFrom) Meta(i int) Meta    { return l.all.Meta(l.from + i) }
+func (l lineageFrom) Key(i int) []byte   { return l.all.Key(l.from + i) }
+func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 
 // Advance says that the position has moved over offsets without records (control batches, compacted tails), and where the log ends: its high
 // watermark, or the last stable offset under read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
 func (p *Partition[T]) Advance(next, end int64) {
+	if p.p.status()&unplaced != 0 {
+		return // where it starts is not known yet
+	}
 	p.p.mu.Lock()
 	moved := next > p.p.next
 	p.p.next = max(p.p.next, next)
 	p.p.end = max(p.p.end, end)
 	p.p.mu.Unlock()
-	if moved && p.p.flags.Load()&(closing|gone) == 0 {
+	if moved && p.p.status().life() == open {
 		p.p.led.Advance(next)
-		p.p.run.counted(p.p)
+		p.p.run.commits.advanced(p.p)
 	}
 }
 
@@ -173,8 +203,8 @@ func (f *feederOf[T]) commit(ctx context.Context, positions map[TopicPartition]P
 
 func (f *feederOf[T]) opener() any {
 	return opened[T](func(t *lane.Task) (*record, *T) {
-		r := t.Of.(*record)
-		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.i]
+		r := recordOf(t)
+		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.Index]
 	})
 }
 

@@ -10,49 +10,6 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// atOnce checks that revoking a partition takes no time.
-func atOnce(t *testing.T, j *job, partition int) {
-	t.Helper()
-	began := time.Now()
-	must(t, j.member.Revoke(0, partition))
-	if took := time.Since(began); took > 0 {
-		t.Errorf("the revoke took %v", took)
-	}
-}
-
-func TestABatchBelowABatchAcrossPartitionsIsFlushedWhenTheBudgetIsFull(t *testing.T) {
-	for _, opts := range [][]stream.BatchOption{nil, {stream.AcrossPartitions()}} {
-		bubble(t, func(t *testing.T) {
-			l, n := newLog(1), 0
-			put(l, 0, count("a", 20)...)
-			l.Finish()
-			j := start(t, l, commitNow(input.Batch(3, 0, stream.AcrossPartitions()).Batch(5, 0, opts...).Serial(func(_ ctx, b [][]string) error {
-				for _, c := range b {
-					n += len(c)
-				}
-				return nil
-			})), stream.MaxInFlight(8, 1<<20))
-			if j.running() {
-				t.Errorf("stalled at %d of 20", n)
-			}
-			must(t, j.stop())
-			j.committed(20)
-		})
-	}
-}
-
-func TestARevokeFlushesWhatIsBelowABatchAcrossPartitions(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(2)
-		put(l, 0, "a0")
-		j := join(t, l, commitNow(input.Batch(3, 0, stream.AcrossPartitions()).Batch(5, 0).Serial(pass)))
-		must(t, j.member.Assign(0, 1))
-		synctest.Wait()
-		atOnce(t, j, 0)
-		j.committed(1)
-	})
-}
-
 // source of one partition, given to the test.
 type byHand struct {
 	quiet

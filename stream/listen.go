@@ -44,10 +44,10 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 		if !returned {
 			r.observerPanicked(recover())
 		}
-		rec.heard = heard
+		rec.Marks = heard
 		if made != ctx {
 			noted = new(made)
-			rec.slab.Payload.(values).setContext(rec.i, noted)
+			rec.slab.Payload.(values).setContext(rec.Index, noted)
 		}
 	}()
 	for i := range r.greeters {
@@ -62,19 +62,19 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 
 // through lets go of the context of a record that is finished when its worker is: what observers have made of it would otherwise live as long as the slab.
 func (r *run) through(rec *record, noted *context.Context) {
-	if r.forgets && rec.slab.Tickets[rec.i].AtRest() {
-		rec.slab.Payload.(values).dropContext(rec.i, noted)
+	if r.forgets && rec.slab.Tickets[rec.Index].AtRest() {
+		rec.slab.Payload.(values).dropContext(rec.Index, noted)
 	}
 }
 
 // unheard reports whether no observer wants to hear of an element's attempts.
 func (r *run) unheard(rec *record) bool {
-	return r.attempts == 0 || len(r.greeters) > 0 && rec.joint == nil && rec.heard&r.attempts == 0
+	return r.attempts == 0 || len(r.greeters) > 0 && rec.joint == nil && rec.Marks&r.attempts == 0
 }
 
 // wants reports whether l is to hear of an element's attempts.
 func (l *listener) wants(rec *record) bool {
-	return l.Begin == nil || rec.joint != nil || rec.heard&l.bit != 0
+	return l.Begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
 }
 
 func (r *run) emit(e Event) {

@@ -80,8 +80,8 @@ var fates = []fate{
 }
 
 var commits = []guarantee{
-	{"each above", true, chain.CommitEach},
-	{"every 20 above", true, func(s chain) chain { return s.CommitEvery(20, time.Second) }},
+	{"one above", true, func(s chain) chain { return s.CommitBefore(1, 0) }},
+	{"every 20 above", true, func(s chain) chain { return s.CommitBefore(20, time.Second) }},
 	{"each", false, chain.CommitEach},
 	{"every one", false, func(s chain) chain { return s.CommitEvery(1, 0) }},
 	{"every 50", false, func(s chain) chain { return s.CommitEvery(50, time.Second) }},

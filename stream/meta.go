@@ -44,7 +44,7 @@ func MetaOf(ctx context.Context) (Meta, bool) {
 	switch l := ctx.Value(lineageKey{}).(type) {
 	case *record:
 		f := l.first()
-		return f.slab.Payload.(values).meta(f.i)
+		return f.slab.Payload.(values).meta(f.Index)
 	case []Meta:
 		if len(l) > 0 {
 			return l[0], true

@@ -68,7 +68,7 @@ func TestMetaOfBelowACommitAndInASink(t *testing.T) {
 				metas = append(metas, fmt.Sprint(where, m.Offset, string(m.Key)))
 			}
 		}
-		must(t, start(t, l, input.CommitEach().Batch(3, 0).FlatMap(flat).Serial(func(c ctx, v string) error {
+		must(t, start(t, l, input.CommitBefore(1, 0).Batch(3, 0).FlatMap(flat).Serial(func(c ctx, v string) error {
 			if v == "c" {
 				note("below ", c)
 			}

@@ -26,7 +26,8 @@ type Observer struct {
 type Event interface{ event() }
 
 type (
-	// Assigned: a partition begins, at Offset.
+	// Assigned: a partition begins, at Offset. Where a Transactor has stored another offset, a
+	// SourceEvent "offset restored" names that one.
 	Assigned struct {
 		TopicPartition
 		Offset int64

@@ -2,11 +2,18 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // StepOption tunes one step.
-type StepOption interface{ step(*stepOptions) }
+type StepOption interface {
+	DegreeOption
+	step(*stepOptions)
+}
+
+// DegreeOption tunes a word that sets a degree: Serial, Concurrent, and CommitWith. Every StepOption is one.
+type DegreeOption interface{ degree(*stepOptions) }
 
 // Option tunes a whole pipeline.
 type Option interface{ option(*options) }
@@ -41,14 +48,31 @@ func stepOpts(opts []StepOption) (o stepOptions) {
 	return o
 }
 
+func degreeOpts(opts []DegreeOption) (o stepOptions) {
+	for _, opt := range opts {
+		if opt == nil {
+			o.hasNil = true
+			continue
+		}
+		opt.degree(&o)
+	}
+	return o
+}
+
 type stepOption func(*stepOptions)
 
-func (f stepOption) step(o *stepOptions) { f(o) }
+func (f stepOption) step(o *stepOptions)   { f(o) }
+func (f stepOption) degree(o *stepOptions) { f(o) }
+
+type degreeOption func(*stepOptions)
+
+func (f degreeOption) degree(o *stepOptions) { f(o) }
 
 type named string
 
-func (n named) step(o *stepOptions) { o.name, o.named = string(n), true }
-func (n named) option(o *options)   { o.name = string(n) }
+func (n named) step(o *stepOptions)   { o.name, o.named = string(n), true }
+func (n named) degree(o *stepOptions) { n.step(o) }
+func (n named) option(o *options)     { o.name = string(n) }
 
 // Named names a step or a pipeline: in logs, spans, metrics, errors and Describe. By default a step has the name of its function, a pipeline that of
 // its source. Names of steps are unique in a chain.
@@ -71,13 +95,13 @@ func Refuse(what, do string) StepOption {
 
 // MaxPartitions lets a degree word work on at most n partitions at a time, in turn: a partition keeps its turn until it has nothing ready, or for
 // 1,000 records while others wait.
-func MaxPartitions(n int) StepOption {
-	return stepOption(func(o *stepOptions) { o.maxPartitions, o.hasMax = n, true })
+func MaxPartitions(n int) DegreeOption {
+	return degreeOption(func(o *stepOptions) { o.maxPartitions, o.hasMax = n, true })
 }
 
 // KeepOrder lets an ungrouped Concurrent step pass its results on in the order of its input, per partition. Results that are early wait without a
 // worker; how many is bounded by MaxInFlight.
-func KeepOrder() StepOption { return stepOption(func(o *stepOptions) { o.keepOrder = true }) }
+func KeepOrder() DegreeOption { return degreeOption(func(o *stepOptions) { o.keepOrder = true }) }
 
 // Middleware wraps the handler of a step, as net/http middleware wraps a handler. It may return before calling next (the element then fails with its
 // error; returning nil without calling next fails it too, with ErrNotCalled, since there is no result).
@@ -106,6 +130,17 @@ type options struct {
 	replacement any
 	ready       []func(Snapshot) error
 	faults      []error
+}
+
+// known is what is wrong with the options.
+func (o *options) known() []error {
+	faults := slices.Clone(o.faults)
+	for _, ob := range o.observers {
+		if ob.Attach == nil && ob.Begin == nil && ob.StepStart == nil && ob.StepDone == nil && ob.Event == nil {
+			faults = append(faults, &BuildError{"Observe", "an Observer has no func", "set Attach, Begin, StepStart, StepDone or Event"})
+		}
+	}
+	return faults
 }
 
 type pipelineOption func(*options)

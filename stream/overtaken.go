@@ -14,5 +14,5 @@ func withOwners(ctx context.Context, owners map[TopicPartition]*part) context.Co
 func Overtaken(ctx context.Context, tp TopicPartition) bool {
 	owners, _ := ctx.Value(ownersKey{}).(map[TopicPartition]*part)
 	p := owners[tp]
-	return p != nil && p.flags.Load()&gone != 0
+	return p != nil && p.status().isReleased()
 }

@@ -10,43 +10,33 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// What a partition is, besides open. Flags are read in every worker before it begins something.
-const (
-	frozen    uint32 = 1 << iota // halted: nothing is begun, nothing is fed
-	sealed                       // halted by the source: nothing new is fed
-	refilling                    // resumed: work begins again, but nothing new is fed until the old is back in its lanes
-	closing                      // revoked or draining: what has begun goes on, nothing behind it begins
-	gone                         // let go or lost: nothing is begun, nothing counts
-	expired                      // the drain is over: the records' contexts have ended, what their handlers return no longer counts
-	aborted                      // the run is over: not even what was committed already is begun
-	unwritten                    // nothing more of it goes into a transaction: one has halted it, or failed the pipeline; never without frozen or closing
-)
-
 // part is one assignment of one partition: its ledger, its lanes, its budget.
 type part struct {
-	run    *run
-	tp     TopicPartition
-	topic  TopicID
-	epoch  int32
-	ctx    context.Context // its records' context
-	cancel context.CancelCauseFunc
-	wake   func()
-	again  func(next int64)
-	lapsed func() bool // see Assignment.Expired
-	led    ledger.Ledger
-	gate   gate
-	flags  atomic.Uint32
-	sets   []*lane.Set   // by stage
-	state  []any         // by step.state: what batches, ordered steps and dead letters keep
-	orders []*reorder    // by stage, where it keeps order
-	moving atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
-	after  atomic.Int64  // records below a commit that are not through
-	kept   atomic.Int64  // records whose results are held back for a transaction
-	turn   turn          // with its transactions
-	full   atomic.Bool   // the source found no room and waits for wake
-	edge   atomic.Int64  // see frontier
-	edged  sync.Once     // edge was set
-	rested chan struct{} // room for one: something came to rest; for the one that drains
+	run     *run
+	above   *part // of a tail: the partition whose gate it stands below
+	tail    *part // what stands below its gate; nil: nothing does
+	tp      TopicPartition
+	topic   TopicID
+	epoch   int32
+	ctx     context.Context // its records' context
+	cancel  context.CancelCauseFunc
+	wake    func()
+	again   func(next int64)
+	lapsed  func() bool // see Assignment.Expired
+	led     ledger.Ledger
+	gate    gate
+	stands  atomic.Uint32 // a status
+	sets    []*lane.Set   // by stage
+	state   []any         // by step.state: what batches, ordered steps and dead letters keep
+	orders  []*reorder    // by stage, where it keeps order
+	moving  atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
+	kept    atomic.Int64  // records whose results are held back for a transaction
+	turn    turn          // with its transactions
+	pending atomic.Int32  // changes that nobody has decided about yet
+	full    atomic.Bool   // the source found no room and waits for wake
+	edge    atomic.Int64  // see frontier
+	edged   sync.Once     // edge was set
+	rested  chan struct{} // room for one: something came to rest; for the one that drains
 
 	intake sync.Mutex // held while records go into their lanes, fed or resumed: these must not come between those; taken before mu
 
@@ -60,6 +50,7 @@ type part struct {
 	halt      *Halt
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
+	restoring *restoring // nil once its start is known
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf
@@ -77,11 +68,11 @@ const (
 // room is what may be fed: records up to the limit, bytes up to the partition's share. Once the source has found none, there is none until a good part of
 // both is free, so that a full partition is not fetched record by record. A partition with nothing in flight always has room for one.
 func (p *part) room() (records int, bytes int64) {
-	if p.flags.Load() != 0 {
+	if !p.status().feeds() {
 		return 0, 0
 	}
 	held, pinned := p.led.Held()
-	held += int(p.after.Load() + p.gate.held.Load() + p.kept.Load())
+	held += p.below() + int(p.kept.Load())
 	limit, share := p.run.opts.records, p.run.share()
 	if held == 0 {
 		return limit, max(share, 1)
@@ -97,67 +88,29 @@ func (p *part) room() (records int, bytes int64) {
 	return records, bytes
 }
 
-// wakeSource tells the source that there is room again, if it found none.
-func (p *part) wakeSource() {
-	if !p.full.Load() {
-		return
-	}
-	if n, _ := p.room(); n > 0 && p.full.CompareAndSwap(true, false) && p.wake != nil {
-		p.wake()
-	}
-}
-
 // feed makes records of a slab tasks of the first stage.
 func (p *part) feed(s *ledger.Slab, next int64) {
 	vs, first := s.Payload.(values), p.run.stages[0]
 	p.mu.Lock()
 	p.next = max(p.next, next)
 	p.mu.Unlock()
+	if p.status().halted() != notHalted {
+		s.Defer() // the end of the halt puts it into its lanes
+		p.led.Append(s)
+		return
+	}
 	p.led.Append(s)
-	first.putAll(p, vs.all())
+	first.putAll(p, vs)
 }
 
-// atRest is called when the last ticket of a slab came to rest.
-func (p *part) atRest() {
-	p.moved()
-	p.tryResume()
-	p.lookAgain()
-}
-
-// lookAgain has the one that drains look again.
-func (p *part) lookAgain() {
-	select {
-	case p.rested <- struct{}{}:
-	default:
+// below is how many records wait at the gate, or are in the tail.
+func (p *part) below() int {
+	if p.tail == nil {
+		return 0
 	}
-}
-
-// moved is called when the watermark may have moved.
-func (p *part) moved() {
-	p.relieve()
-	p.wakeSource()
-	p.run.committer.look()
-}
-
-// relieve has committed what a commit with work below it keeps back, where that takes so much room that no count may ever be reached. It is called when
-// such an element comes, and again when records have come to rest: an element may come while others hold its record.
-func (p *part) relieve() {
-	if held := p.gate.held.Load(); held > 0 && held >= int64(p.run.opts.records+1)/2 {
-		p.run.committer.urge()
-	}
-}
-
-func (p *part) afterDone() {
-	left := p.after.Add(-1)
-	p.wakeSource()
-	if left == 0 {
-		p.lookAgain()
-	}
-}
-
-// lostAfter notes a record that was committed and could not be finished.
-func (p *part) lostAfter(r *record) {
-	p.run.noteLost(r.meta())
+	waiting := int(p.gate.held.Load()) // first: what passes the gate is in the tail before it is no longer counted here
+	held, _ := p.tail.led.Held()
+	return waiting + held
 }
 
 // stopped is closed when waits must be given up.
@@ -167,26 +120,13 @@ func (p *part) stopped() <-chan struct{} {
 	return p.stop
 }
 
-// raise sets flags and ends the waits that they end. It returns the flags that were set before.
-func (p *part) raise(f uint32) (old uint32) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old = p.flags.Or(f)
-	if old&f == f {
-		return old
-	}
-	select {
-	case <-p.stop:
-	default:
-		close(p.stop)
-	}
-	return old
-}
-
 // frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
 // too, since what is finished behind a hole cannot be committed and would be done twice.
 func (p *part) frontier() int64 {
-	p.edged.Do(func() { p.edge.Store(p.led.Frontier()) })
+	p.edged.Do(func() {
+		working := p.run.atWork(p) // first: what a worker is through with is in the ledger
+		p.edge.Store(max(working, p.led.Frontier()))
+	})
 	return p.edge.Load()
 }
 
@@ -199,24 +139,24 @@ func (p *part) giveUpFrom(offset int64) {
 // shut begins the end of the partition: nothing more comes in. A Feed that has not seen it is through when shut returns, so that what it brought is
 // counted by whoever looks whether anything still moves.
 func (p *part) shut() {
-	p.raise(closing)
+	p.rise(draining)
 	p.intake.Lock()
 	defer p.intake.Unlock()
 }
 
 // letGo ends the assignment: from now on nothing of it counts. false: it was ended before.
 func (p *part) letGo(cause error) bool {
-	if p.raise(gone)&gone != 0 {
+	if !p.rise(released) {
 		return false
 	}
 	p.cancel(cause)
 	p.gate.clear()
-	p.run.tx.letGo(p, cause)
+	p.run.commits.release(p, cause)
 	for _, st := range p.run.batches {
-		st.batchOf(p).discard(p)
+		st.batchOf(p).discard()
 	}
 	p.freeAcks()
-	p.lookAgain()
+	p.changed()
 	return true
 }
 
@@ -232,13 +172,10 @@ var errLapsed = errors.New("this process stood still, and the partition may be a
 // calm reports whether nothing of the partition is held by anybody, nor about to be again because a halt is ending.
 func (p *part) calm() bool {
 	p.mu.Lock()
-	ending := p.resume != noResume || p.flags.Load()&refilling != 0
+	ending := p.resume != noResume || p.status().halted() == resuming
 	p.mu.Unlock()
 	return !ending && p.led.AtRest() // in this order: what the end of a halt has put back is held before it is over
 }
-
-// quiet reports whether nothing of the partition is held by anybody, and nothing below a commit is left.
-func (p *part) quiet() bool { return p.led.AtRest() && p.after.Load() == 0 }
 
 // unfinished lists what has begun, or could not be, up to limit, and how many there are.
 func (p *part) unfinished(limit int) (metas []Meta, n int) {

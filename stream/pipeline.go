@@ -35,12 +35,12 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	src, err := s.n.chain()[0].open(o.replacement)
+	src, err := s.n.chain()[0].op.(sourced).open(o.replacement)
 	if err != nil {
 		return nil, err
 	}
 	info := src.info()
-	if err := check(s.n, info, &o); err != nil {
+	if err := check(s.n, info, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
@@ -108,7 +108,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.fresh = nil
 	if src == nil {
 		var err error
-		if src, err = p.plan.nodes[0].open(p.opts.replacement); err != nil {
+		if src, err = p.plan.nodes[0].op.(sourced).open(p.opts.replacement); err != nil {
 			return nil, err
 		}
 	}
@@ -136,7 +136,7 @@ func (r *run) do(ctx context.Context) error {
 
 // work runs the source and everything below it until all is finished or given up.
 func (r *run) work(ctx context.Context) error {
-	r.startCommits()
+	r.commits.start()
 	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {
 			r.spawn(d.relay)
@@ -144,7 +144,7 @@ func (r *run) work(ctx context.Context) error {
 			r.spawn(func() {
 				d.pump()
 				d.through()
-				r.settle(r.whole)
+				r.settleAll()
 			})
 		}
 	}
@@ -174,7 +174,7 @@ func (r *run) work(ctx context.Context) error {
 		}
 	}
 	r.revoke(context.Background(), r.all()) // what the source left
-	r.finishFaded()
+	r.finishTails()
 	return err
 }
 
@@ -187,17 +187,13 @@ func (r *run) beginDrain(cause error) {
 	r.mu.Lock()
 	r.deadline = time.Now().Add(r.opts.drain)
 	r.mu.Unlock()
-	r.state.Or(draining)
-	r.whole.raise(closing)
+	r.enter(stopping)
 	ps := r.all()
 	for _, p := range ps {
 		p.shut()
 	}
-	r.state.Or(shut)
-	for _, p := range ps {
-		r.settle(p)
-	}
-	r.settle(r.whole)
+	r.enter(shut)
+	r.settleAll()
 	r.emit(Draining{cause})
 }
 
@@ -208,20 +204,17 @@ func (r *run) pastDrain() <-chan time.Time {
 
 // finishAll finishes what a source that has no more was fed; a drain may cut in.
 func (r *run) finishAll(ctx context.Context) error {
-	r.state.Or(finishing)
+	r.enter(finishing)
 	ps := r.all()
-	for _, p := range ps {
-		r.settle(p)
-	}
-	r.settle(r.whole)
-	if !r.await(ctx, ps, (*part).calm) || r.commitNow(ctx, ps) != nil || !r.await(ctx, ps, (*part).quiet) {
+	r.settleAll()
+	if !r.await(ctx, ps, (*part).calm) || r.commits.now(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
 		if ctx.Err() != nil {
 			r.drain(context.Cause(ctx))
 		}
 	}
 	halted := r.halts()
 	r.revoke(context.Background(), ps)
-	r.finishFaded()
+	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
 		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
 	}

@@ -8,24 +8,40 @@ type plan struct {
 	nodes  []*node
 	stages []*stagePlan
 	steps  map[*node]*stepPlan
-	commit *node // nil: none
-	gated  bool  // work stands below the commit
+	commit *commitPlan // nil: none
 	name   string
 }
 
 // stagePlan is what runs between two boundaries.
 type stagePlan struct {
 	nodes     []*node
-	first     typed    // of the elements that come in
-	out       typed    // and of those that go out
+	first     any      // of the elements that come in
+	out       any      // and of those that go out
 	group     grouping // in effect where it begins
 	lanes     laning
-	slots     int   // 0: one per lane that has work
-	degree    *node // nil: one runner per partition
-	head      *node // the To that it begins with
-	exit      *node // what ends it, where that is not a plain boundary: a commit, a Transform, a GroupBy(f)
+	slots     int     // 0: one per lane that has work
+	degree    *degree // nil: one runner per partition
+	paced     *node   // whose degree that is
+	head      *node   // the To that it begins with
+	exit      *node   // what ends it, where that is not a plain boundary: a commit, a Transform, a GroupBy(f)
 	keepOrder bool
 	fanned    bool // the stage above can make many elements of one
+}
+
+// degree is what a degree word asks for.
+type degree struct {
+	n             int
+	serial        bool // one at a time per group
+	keepOrder     bool
+	maxPartitions int // 0: all
+}
+
+// slots of a grouped degree word: Serial works on all groups side by side.
+func (d *degree) slots() int {
+	if d.serial {
+		return 0
+	}
+	return d.n
 }
 
 // stepPlan is what a node is called and what governs it.
@@ -34,7 +50,7 @@ type stepPlan struct {
 	group    grouping
 	stage    int
 	policies []*policy
-	below    bool // of the commit
+	below    bool // of CommitBefore
 }
 
 func (n *node) chain() []*node {
@@ -46,20 +62,23 @@ func (n *node) chain() []*node {
 	return ns
 }
 
-// workBelow reports whether a step or a shape stands at or behind nodes[i].
-func (p *plan) workBelow(i int) bool {
-	return slices.ContainsFunc(p.nodes[min(i, len(p.nodes)):], func(n *node) bool {
-		return n.isStep() || n.kind == kindBatch || n.kind == kindThrottle
-	})
+// hasTail reports whether work stands below the commit.
+func (p *plan) hasTail() bool { return p.commit != nil && p.commit.above }
+
+// transacts reports whether results and offsets are written together.
+func (p *plan) transacts() bool { return p.commit != nil && p.commit.transact != nil }
+
+// workBelow reports whether a word that does something to elements stands among nodes.
+func workBelow(nodes []*node) bool {
+	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
 // govern gives each step the policies below it, down to the first that ends the matter.
 func (p *plan) govern() {
 	for i, n := range p.nodes {
-		if !n.isStep() {
-			continue
+		if n.isStep() {
+			p.steps[n].policies = governing(p.nodes[i+1:])
 		}
-		p.steps[n].policies = governing(p.nodes[i+1:])
 	}
 }
 
@@ -69,7 +88,7 @@ func governing(below []*node) (ps []*policy) {
 	fallback := false
 	for _, n := range below {
 		switch {
-		case n.kind == kindPolicy:
+		case n.policy != nil:
 			ps = append(ps, n.policy)
 			if n.policy.ends() {
 				return ps
@@ -80,4 +99,18 @@ func governing(below []*node) (ps []*policy) {
 		}
 	}
 	return ps
+}
+
+// sinks is what may have Open and Close, each once.
+func (p *plan) sinks() []any { return sinksOf(p.nodes) }
+
+func sinksOf(nodes []*node) (ss []any) {
+	for _, n := range nodes {
+		for _, s := range n.sinks {
+			if !slices.ContainsFunc(ss, func(o any) bool { return sameSink(o, s) }) {
+				ss = append(ss, s)
+			}
+		}
+	}
+	return ss
 }

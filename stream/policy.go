@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -120,9 +121,42 @@ func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 		}
 		o.policy(p)
 	}
-	n := &node{kind: kindPolicy, word: p.word, policy: p}
+	n := &node{word: p.word, policy: p, op: policyOp{p}}
 	if p.sink != nil {
 		n.sinks = []any{p.sink}
 	}
 	return then[T, T](s, n)
+}
+
+type policyOp struct{ *policy }
+
+func (policyOp) does() effect       { return plans }
+func (policyOp) cut(*cutter, *node) {}
+func (policyOp) detail() []string   { return nil }
+
+func (o policyOp) check(c *checker, n *node) {
+	for _, f := range o.faults {
+		c.say(o.word, f, "pass a function, or leave the option out")
+	}
+	if o.kind == deadLetterPolicy && o.sink == nil {
+		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
+	}
+	if o.kind == retryPolicy && o.retry.MaxAttempts < 0 {
+		c.say(o.word, fmt.Sprintf("MaxAttempts is %d", o.retry.MaxAttempts), "0 means 3; 1 never tries again")
+	}
+	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
+		c.say(o.word, "below a commit there is no record left to freeze", "put it above "+c.commit.word)
+	}
+}
+
+// text is what Describe says of a policy.
+func (p *policy) text() string {
+	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
+	if p.kind == retryPolicy {
+		s = fmt.Sprintf("try %d times", p.retry.attempts())
+	}
+	if p.when != nil {
+		s += " (when it matches)"
+	}
+	return s
 }

@@ -75,7 +75,8 @@ var kindNames = [...]string{"Map", "Filter", "FlatMap", "Batch", "Flatten", "Ser
 // word is one word of a random chain.
 type word struct {
 	kind    kind
-	at      int // its place
+	at      int  // its place
+	above   bool // a commit with work below
 	n       int
 	wait    time.Duration
 	taps    bool // Serial and Concurrent rather than MapSerial and MapConcurrent
@@ -164,7 +165,7 @@ func addOne(s stream.Stream[item], w word, h hands) stream.Stream[item] {
 					}
 				}
 			}, h.call(ctx, w.at, []item{it}, false)
-		}, w.options()...)
+		}, w.stepOptions()...)
 	case transformWord:
 		return s.Transform(fmt.Sprint("transform", w.at), func(ctx context.Context, in <-chan stream.Elem[item], out chan<- stream.Elem[item]) error {
 			for e := range in {
@@ -201,7 +202,7 @@ func addWord[T any](s stream.Stream[T], w word, h hands, items func(T) []item) s
 	same := func(ctx context.Context, v T) (T, error) { return v, tap(ctx, v) }
 	switch w.kind {
 	case mapWord:
-		return s.Map(same, w.options()...)
+		return s.Map(same, w.stepOptions()...)
 	case serialWord:
 		if w.taps {
 			return s.Serial(tap, w.options()...)
@@ -231,9 +232,15 @@ func addWord[T any](s stream.Stream[T], w word, h hands, items func(T) []item) s
 	case ungroupWord:
 		return s.Ungroup()
 	case commitEachWord:
+		if w.above {
+			return s.CommitBefore(1, 0)
+		}
 		return s.CommitEach()
 	case commitEveryWord:
-		return s.CommitEvery(w.n, w.wait)
+		if w.above {
+			return s.CommitBefore(w.n, w.wait, stream.ByCountOnly())
+		}
+		return s.CommitEvery(w.n, w.wait, stream.ByCountOnly())
 	}
 	return addPolicy(s, w, h)
 }
@@ -266,16 +273,23 @@ func oddOffset(err error) bool {
 	return errors.As(err, &f) && f.it.Off%2 == 1
 }
 
-func (w word) options() (opts []stream.StepOption) {
+func (w word) stepOptions() (opts []stream.StepOption) {
 	opts = append(opts, stream.Named(fmt.Sprint("step", w.at)))
+	if w.wrapped {
+		opts = append(opts, stream.Use(func(next stream.Handler) stream.Handler { return next }))
+	}
+	return opts
+}
+
+func (w word) options() (opts []stream.DegreeOption) {
+	for _, o := range w.stepOptions() {
+		opts = append(opts, o)
+	}
 	if w.keep {
 		opts = append(opts, stream.KeepOrder())
 	}
 	if w.parts > 0 {
 		opts = append(opts, stream.MaxPartitions(w.parts))
-	}
-	if w.wrapped {
-		opts = append(opts, stream.Use(func(next stream.Handler) stream.Handler { return next }))
 	}
 	return opts
 }

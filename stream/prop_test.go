@@ -283,7 +283,7 @@ func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
 	}
 	for range n {
 		sc := &scenario{parts: 2, inFlight: 1, park: 3, drain: longDrain, trouble: map[spot]*trouble{}}
-		sc.words = []word{{kind: commitEveryWord, n: 3}, {kind: byPartitionWord}, {kind: batchWord, n: 3}, {kind: concurrentWord, n: 1, taps: true},
+		sc.words = []word{{kind: commitEveryWord, n: 3, above: true}, {kind: byPartitionWord}, {kind: batchWord, n: 3}, {kind: concurrentWord, n: 1, taps: true},
 			{kind: flattenWord}}
 		for i := range sc.words {
 			sc.words[i].at = i

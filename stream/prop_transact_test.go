@@ -148,6 +148,12 @@ func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
 }
 func (s tillStore) PerPartition() bool { return s.apart }
 func (s tillStore) Restore(c ctx, ps map[tp]stream.TopicID) (map[tp]stream.Position, error) {
+	if s.slow {
+		time.Sleep(s.jitter())
+	}
+	if s.chance(s.refused) {
+		return nil, errBoom
+	}
 	return s.store.Restore(c, ps)
 }
 
@@ -196,7 +202,7 @@ func (w *till) chain() stream.Stream[string] {
 	if w.batch > 0 {
 		s = s.Batch(w.batch, 50*time.Millisecond).Map(func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil })
 	}
-	var opts []stream.StepOption
+	var opts []stream.DegreeOption
 	if w.most > 0 {
 		opts = append(opts, stream.MaxPartitions(w.most))
 	}
@@ -373,6 +379,8 @@ func (w *till) check() (bad []string) {
 		}
 		if at := w.store.at[tp{Topic: "t", Partition: p}].Offset; at != int64(w.records) {
 			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, want %d", p, at, w.records))
+		} else if group := w.log.Committed(p); group != at {
+			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, the group has %d", p, at, group))
 		}
 	}
 	return bad

@@ -51,10 +51,10 @@ func (d *drawer) commit() {
 	d.flatten()
 	d.committed = true
 	if rapid.Bool().Draw(d.t, "each") {
-		d.add(word{kind: commitEachWord})
+		d.add(word{kind: commitEachWord, above: d.gated})
 		return
 	}
-	d.add(word{kind: commitEveryWord, n: oneOf(d.t, "every", 1, 3, 10), wait: oneOf(d.t, "wait", 5*time.Millisecond, 0)})
+	d.add(word{kind: commitEveryWord, above: d.gated, n: oneOf(d.t, "every", 1, 3, 10), wait: oneOf(d.t, "wait", 5*time.Millisecond, 0)})
 }
 
 func (d *drawer) flatten() {

@@ -9,10 +9,6 @@ import (
 // put hands one element to the stage. w may be nil.
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
-	if w != nil && r.after && r.dropped() { // the run is over, and nobody may come for it: it is named
-		r.abandon()
-		return
-	}
 	if sg.run.counts {
 		p.starts(1)
 	}
@@ -34,7 +30,8 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 }
 
 // putAll hands the source's records to the first stage.
-func (sg *stage) putAll(p *part, recs []record) {
+func (sg *stage) putAll(p *part, vs values) {
+	recs := vs.all()
 	if sg.run.counts {
 		p.starts(len(recs)) // before any Put: a task must not end before it is counted
 	}
@@ -42,14 +39,14 @@ func (sg *stage) putAll(p *part, recs []record) {
 	defer b.End()
 	if sg.lanes == perPart && !sg.plan.keepOrder {
 		for i := range recs[1:] {
-			lane.Link(&recs[i].task, &recs[i+1].task)
+			lane.Link(&recs[i].Task, &recs[i+1].Task)
 		}
-		b.PutChain(0, &recs[0].task, &recs[len(recs)-1].task, int32(len(recs)))
+		b.PutChain(0, &recs[0].Task, &recs[len(recs)-1].Task, int32(len(recs)))
 		return
 	}
 	for i := range recs {
 		r := &recs[i]
-		t := &r.task
+		t := &r.Task
 		if sg.plan.keepOrder {
 			t = sg.orderOf(p).enter(t)
 		}
@@ -59,7 +56,7 @@ func (sg *stage) putAll(p *part, recs []record) {
 		case perPart:
 			b.Put(0, t)
 		default:
-			b.Put(keyHash(r.key()), t)
+			b.Put(vs.hash(i), t)
 		}
 	}
 }

@@ -13,19 +13,22 @@ import (
 // record is one element's lineage and ticket, and the context its handlers get: none is ever built per element. It is one of
 //
 //   - a source record: slab and i say where it lies and which ticket is its;
-//   - a batch: joint has its members, whose holds it took over;
-//   - what is left of a record below a commit: after is set, the ticket is done, and only the drain still waits for it.
+//   - a batch: joint has its members, whose holds it took over.
 //
 // A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each exactly once.
 type record struct {
-	task  lane.Task // at the first boundary
+	lane.Task // at the first boundary. Index is its ticket's; Marks are the observers that hear of it, a bit each, written when it is started
+	*origin
+}
+
+// origin is what the records of a slab have in common.
+type origin struct {
 	part  *part
 	slab  *ledger.Slab
-	i     int32
-	heard uint16 // by which observers, a bit each; written when work on it begins
-	after bool
 	joint *joint
 }
+
+func jointRecord(p *part, j *joint) *record { return &record{origin: &origin{part: p, joint: j}} }
 
 // joint is the common fate of the members of a batch.
 type joint struct {
@@ -33,12 +36,15 @@ type joint struct {
 	holds     atomic.Int32
 	abandoned atomic.Bool
 	subset    func(batch any, keep []int) (any, bool) // the batch of these members alone
+	mixed     bool                                    // members are of several partitions: it goes on for as long as one of them does
 }
 
 // values is what a slab carries: records of a type that the run has forgotten.
 type values interface {
 	meta(i int32) (Meta, bool)
 	key(i int32) []byte // for holders only
+	hash(i int) uint64  // of the key
+	last() int64        // offset
 	value(i int32) any
 	record(i int) *record
 	all() []record
@@ -51,6 +57,7 @@ type values interface {
 // valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
 // which are contexts that a handler may have kept, are not: one that is asked later finds nothing here, never another record.
 type valuesOf[T any] struct {
+	orig    origin
 	lineage Lineage
 	vals    []T
 	recs    []record
@@ -80,6 +87,8 @@ func (vs *valuesOf[T]) value(i int32) any {
 }
 
 func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
+func (vs *valuesOf[T]) hash(i int) uint64    { return keyHash(vs.lineage.Key(i)) }
+func (vs *valuesOf[T]) last() int64          { return vs.recs[len(vs.recs)-1].offset() }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }
 
@@ -132,58 +141,68 @@ func (r *record) groupID() uint64 { return 0 }
 func (r *record) owner() *part    { return r.part }
 
 func (r *record) retain() {
-	switch {
-	case r.joint != nil:
+	if r.joint != nil {
 		r.joint.holds.Add(1)
-	case r.after:
-		r.part.after.Add(1)
-	default:
-		r.slab.Tickets[r.i].Retain()
+		return
 	}
+	r.slab.Tickets[r.Index].Retain()
 }
 
 // done gives one hold back: nothing more is to be done for the element.
 func (r *record) done() {
-	switch {
-	case r.joint != nil:
-		if r.joint.holds.Add(-1) != 0 {
-			return
+	if r.joint == nil {
+		r.slab.Done(r.Index)
+		return
+	}
+	if r.joint.holds.Add(-1) != 0 {
+		return
+	}
+	for _, m := range r.joint.members {
+		if r.joint.abandoned.Load() {
+			m.abandon()
+		} else {
+			m.done()
 		}
-		for _, m := range r.joint.members {
-			if r.joint.abandoned.Load() {
-				m.abandon()
-			} else {
-				m.done()
-			}
-		}
-	case r.after:
-		r.part.afterDone()
-	default:
-		r.slab.Tickets[r.i].Done()
 	}
 }
 
 // abandon gives one hold back and leaves the record unfinished: it stays uncommitted.
 func (r *record) abandon() {
-	switch {
-	case r.joint != nil:
-		r.joint.abandoned.Store(true)
-		r.done()
-	case r.after:
-		r.part.lostAfter(r)
-		r.part.afterDone()
-	default:
-		r.slab.Tickets[r.i].Abandon()
+	if r.joint == nil {
+		r.slab.Abandon(r.Index)
+		return
 	}
+	r.joint.abandoned.Store(true)
+	r.done()
 }
 
 // dropped reports whether what is left to do for the record must not be begun: its partition is frozen or gone.
 func (r *record) dropped() bool {
-	f := r.part.flags.Load()
-	if r.after {
-		return f&(aborted) != 0
+	if r.joint != nil && r.joint.mixed {
+		return r.leaves((*record).dropped) // all of them are
 	}
-	return f&(frozen|gone|expired|aborted) != 0
+	return !r.part.status().begins()
+}
+
+// counts reports whether what comes of the record still counts: its context has not ended.
+func (r *record) counts() bool {
+	return r.part.status().counts() || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
+}
+
+// stopped is closed when waits for the record must be given up.
+func (r *record) stopped() <-chan struct{} {
+	if r.joint != nil && r.joint.mixed {
+		return r.part.run.sourceCtx.Done()
+	}
+	return r.part.stopped()
+}
+
+// stopping reports whether a wait for the record must not be followed by another attempt.
+func (r *record) stopping() bool {
+	if r.joint != nil && r.joint.mixed {
+		return r.dropped() || r.part.run.phase() >= stopping
+	}
+	return !r.part.status().waits()
 }
 
 // leaves yields the source records of an element, oldest first.
@@ -201,7 +220,7 @@ func (r *record) leaves(yield func(*record) bool) bool {
 
 func (r *record) metas(yield func(Meta) bool) {
 	r.leaves(func(l *record) bool {
-		m, ok := l.slab.Payload.(values).meta(l.i)
+		m, ok := l.slab.Payload.(values).meta(l.Index)
 		return !ok || yield(m)
 	})
 }
@@ -209,7 +228,7 @@ func (r *record) metas(yield func(Meta) bool) {
 // meta is the lineage of the element's first record; only its place, where the record is done with.
 func (r *record) meta() Meta {
 	l := r.first()
-	m, ok := l.slab.Payload.(values).meta(l.i)
+	m, ok := l.slab.Payload.(values).meta(l.Index)
 	if !ok {
 		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
 	}
@@ -225,14 +244,14 @@ func (r *record) first() *record {
 
 func (r *record) key() []byte {
 	l := r.first()
-	return l.slab.Payload.(values).key(l.i)
+	return l.slab.Payload.(values).key(l.Index)
 }
 
-func (r *record) offset() int64 { return r.slab.Tickets[r.i].Offset }
+func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 
-// The context of a record is its partition's; below a commit it is the run's, since what was committed is finished even on a lost partition.
+// The context of a record is its partition's.
 func (r *record) base() context.Context {
-	if r.after {
+	if r.joint != nil && r.joint.mixed {
 		return r.part.run.workCtx
 	}
 	return r.part.ctx
@@ -247,7 +266,7 @@ func (r *record) Value(key any) any {
 		return r
 	}
 	if r.joint == nil && len(r.part.run.greeters) > 0 {
-		if c := r.slab.Payload.(values).context(r.i); c != nil {
+		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}
 	}

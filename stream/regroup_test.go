@@ -13,7 +13,7 @@ func TestARefusedElementHoldsItsNewGroupNotItsOld(t *testing.T) {
 	for name, above := range map[string]stream.Stream[string]{
 		"regrouped at once":        byFunc.Ungroup().GroupByPartition(),
 		"ungrouped":                byFunc.Ungroup(),
-		"regrouped below a commit": byFunc.Serial(pass[string]).CommitEvery(3, 0).Ungroup().GroupByPartition(),
+		"regrouped below a commit": byFunc.Serial(pass[string]).CommitBefore(3, 0, stream.ByCountOnly()).Ungroup().GroupByPartition(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestARefusedElementHoldsItsNewGroupNotItsOld(t *testing.T) {
 				}}
 				chain := above.To(s).RetryOnError(every(time.Second, 5)).GroupByPartition().Serial(w.do)
 				if name != "regrouped below a commit" {
-					chain = chain.CommitEvery(3, 0)
+					chain = chain.CommitEvery(3, 0, stream.ByCountOnly())
 				}
 				j := start(t, l, chain)
 				elapse(time.Minute)

@@ -30,14 +30,14 @@ type held struct {
 	v any
 }
 
-func (s *slot) carrier() carrier { return s.inner.Of.(carrier) }
+func (s *slot) carrier() carrier { return carrierOf(s.inner) }
 func (s *slot) record() *record  { return s.carrier().record() }
 func (s *slot) groupID() uint64  { return s.carrier().groupID() }
 func (s *slot) owner() *part     { return s.carrier().owner() }
 
 func (o *reorder) enter(t *lane.Task) *lane.Task {
 	s := &slot{inner: t}
-	s.Of = s
+	s.Kind = kindOfSlot
 	o.mu.Lock()
 	o.slots = append(o.slots, s)
 	o.mu.Unlock()

@@ -1,9 +1,11 @@
 package stream
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"sync"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
 // results is what CommitWith holds back of a partition, of a type that the run has forgotten.
@@ -25,17 +27,19 @@ type results interface {
 type prefix struct {
 	part       *part
 	from, next int64
-	left       int64     // finished records whose results are held back behind it
+	records    int       // with results
 	recs       []*record // of outs, one each
 	outs       any       // []Out[T]
 	value      func(i int) any
 }
 
-// resultsOf keeps results of a type, in the order in which they came: for one record, and for one lane, that is the order they have to keep.
+// resultsOf keeps results of a type, in the order of their records. Those of one record, and so those of
+// one lane, stay in the order in which they came.
 type resultsOf[T any] struct {
 	mu   sync.Mutex // guards what follows; a leaf
-	kept []result[T]
-	wide int // how many of them have several records
+	kept fifo.Queue[*result[T]]
+	wide int        // how many of them have several records
+	free *result[T] // to be used again
 }
 
 // result is an element that waits for its transaction: of one record, or of the members of a batch, which lie in [lo, hi].
@@ -44,6 +48,7 @@ type result[T any] struct {
 	lo, hi int64
 	n      int64 // how many records
 	v      T
+	next   *result[T] // free
 }
 
 // linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
@@ -54,22 +59,42 @@ func linkResults[T any](st *step) any {
 			r.abandon()
 			return
 		}
-		res := result[T]{r: r, n: r.size(), v: *v}
-		res.lo, res.hi = r.span()
-		rs := r.part.state[st.state].(*resultsOf[T])
-		rs.mu.Lock()
-		rs.kept = append(rs.kept, res)
-		if res.n > 1 {
-			rs.wide++
-		}
-		rs.mu.Unlock()
-		r.part.kept.Add(res.n)
+		n := r.part.state[st.state].(*resultsOf[T]).keep(r, *v)
+		r.part.kept.Add(n)
 		st.run.finish(w, r)
 	})
 }
 
+// keep holds a result back and returns how many records it stands for.
+func (rs *resultsOf[T]) keep(r *record, v T) (records int64) {
+	lo, hi := r.span()
+	n := r.size()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	res := rs.free
+	if res == nil {
+		res = new(result[T])
+	} else {
+		rs.free = res.next
+	}
+	*res = result[T]{r: r, lo: lo, hi: hi, n: n, v: v}
+	if n > 1 {
+		rs.wide++
+	}
+	rs.kept.Push(res)
+	kept := rs.kept.Items()
+	for i := len(kept) - 1; i > 0 && kept[i-1].lo > lo; i-- { // it comes nearly in order
+		kept[i-1], kept[i] = kept[i], kept[i-1]
+	}
+	return n
+}
+
 // span is the lowest and the highest offset of an element's records.
 func (r *record) span() (lo, hi int64) {
+	if r.joint == nil {
+		at := r.offset()
+		return at, at
+	}
 	first := true
 	r.leaves(func(l *record) bool {
 		if at := l.offset(); first {
@@ -91,15 +116,25 @@ func (rs *resultsOf[T]) end(from, mark int64) int64 {
 func (rs *resultsOf[T]) due(offset, mark int64) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.whole(-1, mark) > offset && slices.ContainsFunc(rs.kept, func(r result[T]) bool { return r.lo <= offset && offset <= r.hi })
+	return rs.whole(-1, mark) > offset && rs.has(offset)
+}
+
+// has reports whether a result of the record at an offset is kept. The caller holds mu.
+func (rs *resultsOf[T]) has(offset int64) bool {
+	kept := rs.kept.Items()
+	if rs.wide > 0 {
+		return slices.ContainsFunc(kept, func(r *result[T]) bool { return r.lo <= offset && offset <= r.hi })
+	}
+	i := sort.Search(len(kept), func(i int) bool { return kept[i].lo >= offset })
+	return i < len(kept) && kept[i].lo == offset
 }
 
 // whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
 func (rs *resultsOf[T]) whole(from, mark int64) int64 {
 	for moved := rs.wide > 0; moved && mark > from; {
 		moved = false
-		for i := range rs.kept {
-			if r := &rs.kept[i]; r.lo < mark && mark <= r.hi {
+		for _, r := range rs.kept.Items() {
+			if r.lo < mark && mark <= r.hi {
 				mark, moved = r.lo, true
 			}
 		}
@@ -114,68 +149,44 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	if pre.next == from {
 		return pre
 	}
-	var in []int // of kept
-	for i := range rs.kept {
-		if rs.kept[i].hi < pre.next {
-			in = append(in, i)
-		}
-	}
-	slices.SortStableFunc(in, func(a, b int) int { return cmp.Compare(rs.kept[a].lo, rs.kept[b].lo) })
-	records, hi := 0, from-1
+	in := rs.kept.Items()
+	in = in[:sort.Search(len(in), func(i int) bool { return in[i].lo >= pre.next })] // whole: none of them ends behind next
+	hi := from - 1
 	counted := map[int64]bool{} // where some have several
-	for k, i := range in {
-		r := &rs.kept[i]
-		if r.lo > hi && records >= size { // nothing before it stands for its record, or for one behind it: a transaction may end here
+	for k, r := range in {
+		if r.lo > hi && pre.records >= size { // nothing before it stands for its record, or for one behind it: a transaction may end here
 			pre.next, in = r.lo, in[:k]
 			break
 		}
 		if rs.wide == 0 {
 			if r.lo > hi {
-				records++
+				pre.records++
 			}
 		} else {
 			r.r.leaves(func(l *record) bool { counted[l.offset()] = true; return true })
-			records = len(counted)
+			pre.records = len(counted)
 		}
 		hi = max(hi, r.hi)
 	}
 	outs := make([]Out[T], len(in))
 	pre.recs = make([]*record, len(in))
-	for k, i := range in {
-		r := &rs.kept[i]
+	for k, r := range in {
 		outs[k], pre.recs[k] = Out[T]{r.v, r.r.meta()}, r.r
 	}
 	pre.outs, pre.value = outs, func(i int) any { return outs[i].Value }
-	pre.left = rs.behind(pre.next)
 	return pre
-}
-
-// behind is how many finished records from an offset on have results here. The caller holds mu.
-func (rs *resultsOf[T]) behind(offset int64) int64 {
-	records := map[int64]bool{}
-	for _, r := range rs.kept {
-		if r.hi >= offset {
-			r.r.leaves(func(l *record) bool {
-				if l.slab.Tickets[l.i].Finished() {
-					records[l.offset()] = true
-				}
-				return true
-			})
-		}
-	}
-	return int64(len(records))
 }
 
 func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.kept = slices.DeleteFunc(rs.kept, func(r result[T]) bool {
-		if r.hi < below {
-			records += r.n
-			rs.forgotten(r.n)
-		}
-		return r.hi < below
-	})
+	for !rs.kept.Empty() && rs.kept.First().hi < below { // no prefix ends inside a result
+		r := rs.kept.Pop()
+		records += r.n
+		rs.forgotten(r.n)
+		*r = result[T]{next: rs.free}
+		rs.free = r
+	}
 	return records
 }
 
@@ -189,7 +200,7 @@ func (rs *resultsOf[T]) forgotten(records int64) {
 func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.kept = slices.DeleteFunc(rs.kept, func(r result[T]) bool {
+	rs.kept.DeleteFunc(func(r *result[T]) bool {
 		some, all := false, true
 		r.r.leaves(func(l *record) bool {
 			in := offsets[l.offset()]

@@ -147,7 +147,7 @@ func TestCrashCommitsNothingMore(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a", "b", "c")
 		w.hold("c")
-		chain := input.Serial(w.do).CommitEvery(2, 0)
+		chain := input.Serial(w.do).CommitEvery(2, 0, stream.ByCountOnly())
 		j := join(t, l, chain)
 		must(t, j.member.Assign(0))
 		synctest.Wait()

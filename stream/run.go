@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,11 +28,9 @@ type run struct {
 	batches   []*step // in chain order
 	holders   []*step // batches and Transforms, in chain order: what may keep elements
 	counts    bool    // tasks in motion are counted, for the holders
-	forgets   bool    // finished records are done with; below a commit, and held back for a transaction, they outlive their tickets
+	forgets   bool    // finished records are done with; in a tail, and held back for a transaction, they outlive their tickets
 	finish    finish
-	committer *committer    // nil: no CommitEach, no CommitEvery
-	tx        *transactions // nil: no CommitWith
-	whole     *part         // stands for all partitions, for batches across them
+	commits   commits
 	park      lane.Limit
 	opened    []any // sinks, to be closed; Run's goroutine's own
 	writers   *writers
@@ -61,11 +58,11 @@ type run struct {
 	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
 	workers map[*lane.Worker]*worker
 
-	state    atomic.Uint32
-	mu       sync.Mutex // guards what follows
+	stage    atomic.Uint32 // a phase
+	mu       sync.Mutex    // guards what follows
 	parts    map[TopicPartition]*part
 	list     []*part
-	faded    []*part // let go, with work below a commit still to finish
+	tails    []*part // of partitions that were let go
 	epochs   map[TopicPartition]int32
 	failure  error
 	left     []string // what was left unfinished, for the error
@@ -77,12 +74,27 @@ type run struct {
 	dried    bool
 }
 
+// phase is how far a run has come; it only rises.
+type phase uint32
+
 const (
-	draining  uint32 = 1 << iota // nothing new is begun
-	shut                         // and nothing comes in any more
-	finishing                    // the source has no more: everything is finished
-	over                         // Run is about to return
+	working   phase = iota
+	finishing       // the source has no more: everything is finished
+	stopping        // the pipeline drains: no record is started
+	shut            // and nothing comes in any more
 )
+
+func (r *run) phase() phase { return phase(r.stage.Load()) }
+
+// enter moves the run on to a phase, unless it has come further.
+func (r *run) enter(ph phase) {
+	for {
+		now := r.stage.Load()
+		if now >= uint32(ph) || r.stage.CompareAndSwap(now, uint32(ph)) {
+			return
+		}
+	}
+}
 
 var errConnecting = errors.New("the source has not connected yet")
 
@@ -94,22 +106,11 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
-	if p.commit != nil && p.commit.transact == nil {
-		r.committer = newCommitter(r, p.commit)
-	}
-	r.finish = func(_ *worker, rec *record) { rec.done() }
-	if p.commit != nil && p.commit.kind == kindCommit && p.commit.each && !p.gated {
-		r.finish = r.finishEach
-	}
 	r.makeSteps()
-	if p.commit != nil && p.commit.transact != nil {
-		if r.tx = newTransactions(r, p.commit); p.commit.each {
-			r.finish = r.tx.hold
-		}
-	}
-	r.forgets = !p.gated && r.tx == nil
+	r.commits = newCommits(r)
+	r.finish = r.commits.finish
+	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
-	r.whole = r.newPart(Assignment{Committed: -1}, 0)
 	return r
 }
 
@@ -121,14 +122,14 @@ func (r *run) makeSteps() {
 		}
 		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, handler: wrap(n.opts.use), state: len(r.steps)}
 		st.bare = st.timeout == 0 && st.handler == nil
-		if n.kind == kindThrottle {
-			st.limiter = newLimiter(n)
+		if o, ok := n.op.(starter); ok {
+			o.start(st)
 		}
-		switch n.kind {
-		case kindBatch:
+		switch n.op.(type) {
+		case collector:
 			r.batches = append(r.batches, st)
 			r.holders = append(r.holders, st)
-		case kindTransform:
+		case transformer:
 			r.holders = append(r.holders, st)
 		}
 		r.steps[n] = st
@@ -138,16 +139,19 @@ func (r *run) makeSteps() {
 
 func (r *run) makeStages() {
 	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.opener(), greets: i == 0 && len(r.greeters) > 0}
+		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.(typed).opener(), greets: i == 0 && len(r.greeters) > 0, marks: i == 0 && sp.lanes != perPart}
 		if i == 0 {
 			sg.open = r.src.opener()
 		}
 		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Park: &r.park, One: sg.one}
 		if d := sp.degree; d != nil {
-			cfg.MaxPartitions = d.opts.maxPartitions
+			cfg.MaxPartitions = d.maxPartitions
 		}
 		if sp.head != nil {
 			cfg.Bulk, cfg.Work = writeAtOnce, sg.bulk
+		}
+		if i > 0 {
+			cfg.Free = sp.first.(typed).free(sg)
 		}
 		sg.pool = lane.NewPool(cfg)
 		for _, n := range sp.nodes {
@@ -161,8 +165,10 @@ func (r *run) makeStages() {
 		r.stages = append(r.stages, sg)
 	}
 	for i, sg := range r.stages {
-		if e := sg.plan.exit; e != nil && e.kind == kindTransform {
-			sg.doorway = e.door(r.steps[e], r.stages[i+1])
+		if e := sg.plan.exit; e != nil {
+			if o, ok := e.op.(transformer); ok {
+				sg.doorway = o.door(r.steps[e], r.stages[i+1])
+			}
 		}
 	}
 }
@@ -174,6 +180,26 @@ func (r *run) enroll(w *worker) {
 	r.crew.Lock()
 	r.workers[w.Worker] = w
 	r.crew.Unlock()
+}
+
+// atWork is the highest offset of p that a worker of the first stage is working on; -1: none.
+func (r *run) atWork(p *part) int64 {
+	r.crew.Lock()
+	defer r.crew.Unlock()
+	edge := int64(-1)
+	for _, w := range r.workers {
+		rec := w.cur.Load()
+		if rec == nil || !w.stage.marks {
+			continue
+		}
+		rec.leaves(func(l *record) bool {
+			if l.part == p {
+				edge = max(edge, l.offset())
+			}
+			return true
+		})
+	}
+	return edge
 }
 
 // idle is the word of a pool that a worker has run out of work.
@@ -210,11 +236,6 @@ func (r *run) setOnline(err error) {
 	r.mu.Unlock()
 }
 
-// noteLost remembers a record that was committed and could not be finished.
-func (r *run) noteLost(m Meta) {
-	r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
-}
-
 const notesMax = 8
 
 func (r *run) note(what string) {
@@ -230,45 +251,4 @@ func (r *run) all() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list
-}
-
-// finishEach is the end of a chain with CommitEach: the element that moves the watermark holds its lane until that is committed.
-func (r *run) finishEach(w *worker, rec *record) {
-	last := map[*part]int64{}
-	if rec.joint == nil {
-		p, offset := rec.part, rec.offset()
-		rec.done()
-		r.awaitCommit(w, p, offset)
-		return
-	}
-	rec.leaves(func(l *record) bool {
-		last[l.part] = max(last[l.part], l.offset())
-		return true
-	})
-	rec.done()
-	for p, offset := range last {
-		r.awaitCommit(w, p, offset)
-	}
-}
-
-func (r *run) awaitCommit(w *worker, p *part, offset int64) {
-	mark := p.led.Watermark()
-	if mark <= offset {
-		return // something before it is unfinished: that will move the watermark over it
-	}
-	r.committer.look()
-	if ch := p.ackOf(mark); ch != nil {
-		w.lend(func() {
-			select {
-			case <-ch:
-			case <-p.ctx.Done():
-			}
-		})
-	}
-}
-
-func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
-	r.mu.Lock()
-	r.sourceCtx, r.stopSource = source, stop
-	r.mu.Unlock()
 }

@@ -13,15 +13,15 @@ type seal struct {
 func (p *part) seal(f Failure, next int64) {
 	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}, next}
 	p.mu.Lock()
-	if p.sealed != nil || p.flags.Load()&(closing|gone) != 0 {
+	if p.sealed != nil || !p.status().accepts() {
 		p.mu.Unlock()
 		return
 	}
 	p.sealed = s
-	p.flags.Or(sealed)
+	p.stand(p.status() | sourceHalted)
 	p.mu.Unlock()
 	p.run.emit(Halted{s.Halt})
-	p.run.settle(p) // what waits for more, waits for nothing
+	p.changed() // what waits for more, waits for nothing
 }
 
 // unseal has the source read on: at the same place again, or behind it. false: h is not the seal's halt.
@@ -37,16 +37,16 @@ func (p *part) unseal(h Halt, how resumption) bool {
 		p.next = max(p.next, s.next)
 	}
 	next := p.next
-	p.flags.And(^sealed)
+	p.stand(p.status() &^ sourceHalted)
 	p.mu.Unlock()
 	if how == giveUp {
 		p.led.Advance(next)
 		p.run.emit(Skipped{s.Failure})
-		p.run.counted(p)
+		p.run.commits.advanced(p)
 	}
 	p.run.emit(Resumed{s.Halt})
 	p.full.Store(true)
-	p.moved()
+	p.changed()
 	return true
 }
 

@@ -16,39 +16,49 @@ func (p *part) ended() { p.endedN(1) }
 
 func (p *part) endedN(n int) {
 	if p.moving.Add(-int64(n)) == 0 {
-		p.run.settle(p)
+		p.changed()
 	}
 }
 
 // settle flushes what a settled partition keeps back, one holder at a time and the uppermost first, if nothing more will come by itself: because
-// it drains, because the source has no more, or because its budget is full.
+// it drains, because the source has no more, or because its budget is full. Its tail comes after it.
 func (r *run) settle(p *part) {
-	if !r.counts || p.moving.Load() != 0 {
+	if !r.counts {
 		return
 	}
-	state := r.state.Load()
-	flags := p.flags.Load()
-	if state&(draining|finishing) != 0 || flags&(closing|gone) != 0 || p.blocked() {
-		for _, st := range r.batches { // below one across partitions, what a partition waits for is collected in the whole
-			if st.batchOf(p).schedule() || p != r.whole && st.batchOf(r.whole).schedule() {
-				return
-			}
-		}
+	if p.moving.Load() != 0 || r.ends(p) && r.flush(p) {
+		return
 	}
-	if p == r.whole && state&(draining|finishing) == 0 {
-		for _, q := range r.all() { // any of them may wait for what is below the flush that has ended
-			r.settle(q)
-		}
+	if t := p.tail; t != nil && (t.moving.Load() != 0 || r.ends(p) && r.flush(t)) {
+		return
 	}
-	if state&(shut|finishing) != 0 {
-		r.dryOut()
+	r.dryOut()
+}
+
+// ends reports whether nothing more comes to what the partition keeps back, for now or for good.
+func (r *run) ends(p *part) bool {
+	return r.phase() != working || p.status().life() != open || p.blocked()
+}
+
+// flush has the first batch that holds something of p passed on; false: none does.
+func (r *run) flush(p *part) bool {
+	return slices.ContainsFunc(r.batches, func(st *step) bool { return st.batchOf(p).schedule() })
+}
+
+// settleAll is settle for every partition, and for a run that has none.
+func (r *run) settleAll() {
+	for _, p := range r.all() {
+		r.settle(p)
 	}
+	for _, t := range r.leftTails() {
+		r.settle(t.above)
+	}
+	r.dryOut()
 }
 
 // blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
 func (p *part) blocked() bool {
-	flags := p.flags.Load()
-	if p == p.run.whole || flags&^sealed != 0 {
+	if p.status()&^sourceHalted != 0 {
 		return false
 	}
 	n, _ := p.room()
@@ -57,17 +67,23 @@ func (p *part) blocked() bool {
 
 // dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
 func (r *run) dryOut() {
+	if !r.counts || r.phase() != finishing && r.phase() != shut {
+		return
+	}
 	stirs := r.stirs.Load()
-	all := slices.Concat([]*part{r.whole}, r.all(), r.fading())
-	if anyMoving(all) {
+	ps := r.all()
+	tails := slices.Concat(tailsOf(ps), r.leftTails())
+	if anyMoving(ps) || anyMoving(tails) {
 		return // its last task comes here again
 	}
-	gates := r.plan.gated
+	gates := r.plan.hasTail()
 	for _, st := range r.holders {
-		if gates && r.plan.steps[st.node].below {
-			if gates = false; r.gatesWait(all) || r.stirs.Load() != stirs {
+		holding := ps
+		if r.plan.steps[st.node].below {
+			if gates && (gatesWait(ps) || r.stirs.Load() != stirs) {
 				return // the last commit, or the last task, comes here again
 			}
+			gates, holding = false, tails
 		}
 		if d := st.stage.doorway; d != nil && d.st == st {
 			d.shut()
@@ -76,13 +92,13 @@ func (r *run) dryOut() {
 			}
 			continue
 		}
-		for _, p := range all {
+		for _, p := range holding {
 			if st.batchOf(p).schedule() {
 				return
 			}
 		}
 	}
-	if gates && r.gatesWait(all) || r.stirs.Load() != stirs {
+	if gates && gatesWait(ps) || r.stirs.Load() != stirs {
 		return // what was seen empty may have been filled, and emptied, behind our back
 	}
 	r.mu.Lock()
@@ -97,9 +113,9 @@ func anyMoving(ps []*part) bool {
 	return slices.ContainsFunc(ps, func(p *part) bool { return p.moving.Load() != 0 })
 }
 
-func (r *run) gatesWait(ps []*part) bool {
+func gatesWait(ps []*part) bool {
 	for _, p := range ps {
-		if p.flags.Load()&gone == 0 && !p.gate.empty() {
+		if !p.status().isReleased() && !p.gate.empty() {
 			return true
 		}
 	}

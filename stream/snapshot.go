@@ -21,7 +21,7 @@ type Snapshot struct {
 type PartitionState struct {
 	TopicPartition
 	Epoch     int32
-	State     string    // open, halted, resuming, draining
+	State     string    // open, waiting (for its Transactor to say where it goes on), halted, resuming, draining
 	Watermark int64     // the offset that could be committed now
 	Committed int64     // -1: none
 	Next      int64     // fetch position
@@ -62,14 +62,16 @@ func (p *Pipeline) Snapshot() Snapshot {
 func (p *part) snapshot() PartitionState {
 	held, pinned := p.led.Held()
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: "open", Watermark: p.led.Watermark(),
-		InFlight: held + int(p.after.Load()+p.gate.held.Load()), Bytes: pinned, Lag: -1}
-	switch f := p.flags.Load(); {
-	case f&closing != 0:
+		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
+	switch st := p.status(); {
+	case st.life() != open:
 		s.State = "draining"
-	case f&(frozen|sealed) != 0:
-		s.State = "halted"
-	case f&refilling != 0:
+	case st.halted() == resuming:
 		s.State = "resuming"
+	case st&unplaced != 0:
+		s.State = "waiting"
+	case st.halted() != notHalted || st&sourceHalted != 0:
+		s.State = "halted"
 	}
 	if metas, _ := p.unfinished(1); len(metas) > 0 {
 		s.Oldest = metas[0]
@@ -97,7 +99,7 @@ func (p *part) totals() (t Totals, oldest time.Time) {
 	settled := p.settled // first: it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if p.run.committer != nil && !p.run.plan.gated {
+	if c := p.run.plan.commit; c != nil && c.transact == nil && !c.above {
 		t.Uncommitted = t.Finished - settled
 	}
 	return t, oldest
@@ -139,7 +141,7 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	if r == nil {
 		return ErrNotRunning
 	}
-	if r.state.Load()&(draining|finishing) != 0 { // what has been emptied and closed must not be fed again
+	if r.phase() != working { // what has been emptied and closed must not be fed again
 		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
@@ -151,15 +153,15 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	return q.release(h, how)
 }
 
-// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running, not connected to what it reads from and commits to, or
-// draining. nil: it is ready, with or without partitions. A partition that is halted or cannot be read leaves it ready, or a mend could not be rolled
+// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running, not connected to what it reads from and commits to,
+// draining, or has a partition whose Transactor has not said yet where it goes on. nil: it is ready, with or without partitions. A partition that is halted or cannot be read leaves it ready, or a mend could not be rolled
 // out: see Halts, Snapshot and ReadyWhen.
 func (p *Pipeline) Ready() error {
 	r := p.current()
 	if r == nil {
 		return ErrNotRunning
 	}
-	if r.state.Load()&draining != 0 {
+	if r.phase() >= stopping {
 		return errors.New("the pipeline is draining")
 	}
 	r.mu.Lock()
@@ -171,6 +173,11 @@ func (p *Pipeline) Ready() error {
 	for _, check := range p.opts.ready {
 		if bad := guarded(func() error { err = errors.Join(err, check(p.Snapshot())); return nil }); bad != nil {
 			err = errors.Join(err, bad)
+		}
+	}
+	for _, p := range r.all() {
+		if e := p.notPlaced(); e != nil {
+			err = errors.Join(err, e)
 		}
 	}
 	return err

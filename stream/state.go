@@ -39,14 +39,14 @@ func stateAt[S any](p *part, key any, fresh *S) *S {
 
 // OnRest calls f when the record of the element that ctx was handed with has come to rest: finished (true), which is when it counts for the
 // watermark, or given back unfinished (false), which is when it will be worked on again, here or by another member. For a batch, f is called for each record.
-// It must be called before the handler returns; f must be short. false: ctx is not a handler's, or its record is finished already (below a commit).
+// It must be called before the handler returns; f must be short. Below CommitBefore it is the work there that has finished. false: ctx is not a handler's.
 func OnRest(ctx context.Context, f func(finished bool)) bool {
 	r, ok := ctx.Value(lineageKey{}).(*record)
-	if !ok || r.after {
+	if !ok {
 		return false
 	}
 	r.leaves(func(l *record) bool {
-		p, t := l.part, &l.slab.Tickets[l.i]
+		p, t := l.part, &l.slab.Tickets[l.Index]
 		p.mu.Lock()
 		if p.onRest == nil {
 			p.onRest = map[*ledger.Ticket][]func(bool){}
@@ -66,7 +66,7 @@ func (p *part) ticketRests(t *ledger.Ticket, finished bool) {
 	delete(p.onRest, t)
 	p.mu.Unlock()
 	for _, f := range fs {
-		if err := guarded(func() error { f(finished && p.flags.Load()&gone == 0); return nil }); err != nil {
+		if err := guarded(func() error { f(finished && !p.status().isReleased()); return nil }); err != nil {
 			p.run.fail(fmt.Errorf("a func given to OnRest: %w", err))
 		}
 	}

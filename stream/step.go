@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 // step is a node at work in one run: what its calls are dressed in, and what governs its failures.
@@ -19,7 +17,7 @@ type step struct {
 	group    grouping // in effect where it stands
 	state    int      // index in part.state, for nodes that keep something per partition
 	bare     bool     // nothing is around a call, observers aside
-	limiter  *rate.Limiter
+	shared   any      // what the workers of all partitions share; see starter
 	policies []*policy
 	timeout  time.Duration
 	handler  Handler // the middleware around innermost; nil: none
@@ -28,23 +26,23 @@ type step struct {
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
 // A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
 // that those which did not fail could go on with: all have failed.
-func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(context.Context, T) (U, error), pass push[T]) *record {
+func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
 	for attempt := 1; ; attempt++ {
 		var err error
 		var took time.Duration
 		switch {
 		case !st.bare || !st.run.unheard(r):
 			*u = *new(U) // middleware may make a success of a panic, which has no result
-			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return call(ctx, v, u, f) })
+			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return f.try(ctx, v, u) })
 		case st.run.timed:
 			began := clock()
-			if err = call(r, v, u, f); err != nil {
+			if err = f.try(r, v, u); err != nil {
 				took = clock() - began
 			}
 		default:
-			err = call(r, v, u, f)
+			err = f.try(r, v, u)
 		}
-		if err == nil && r.part.flags.Load()&(expired|gone) == 0 || err == nil && r.after {
+		if err == nil && r.counts() {
 			return r
 		}
 		if err == nil { // too late: its context had ended
@@ -60,15 +58,18 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f func(contex
 	}
 }
 
-// call turns a panic of f into an error.
-func call[T, U any](ctx context.Context, v *T, u *U, f func(context.Context, T) (U, error)) (err error) {
+// call is a user's function at work: of *v it makes *u.
+type call[T, U any] func(ctx context.Context, v *T, u *U) error
+
+// try turns a panic into an error.
+func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
 			err = panicked(recover())
 		}
 	}()
-	*u, err = f(ctx, *v)
+	err = f(ctx, v, u)
 	returned = true
 	return err
 }
@@ -211,10 +212,10 @@ func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *re
 
 // join is a batch of some of the members of r.
 func (r *record) join(members []int) *record {
-	j := &joint{subset: r.joint.subset}
+	j := &joint{subset: r.joint.subset, mixed: r.joint.mixed}
 	for _, i := range members {
 		j.members = append(j.members, r.joint.members[i])
 	}
 	j.holds.Store(1)
-	return &record{part: r.part, joint: j, after: r.after}
+	return jointRecord(r.part, j)
 }

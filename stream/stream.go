@@ -5,28 +5,38 @@ type Stream[T any] struct{ n *node }
 
 // From starts a chain at a source of your own. open is called once per Build, so that one plan can be built and run more than once.
 func From[T any](open func() Source[T]) Stream[T] {
-	return Stream[T]{&node{
-		kind: kindSource,
-		out:  typeOf[T]{},
-		open: func(replacement any) (feeder, error) {
-			o := open
-			if replacement != nil {
-				r, ok := replacement.(func() Source[T])
-				if !ok {
-					return nil, &BuildError{What: typeMismatch(replacement, open), Do: "replace the source by one of the same element type"}
-				}
-				o = r
-			}
-			if o == nil {
-				return nil, &BuildError{What: "From was given a nil func", Do: "pass a function that returns the source"}
-			}
-			src := o()
-			if src == nil {
-				return nil, &BuildError{What: "From's func returned no source", Do: "return a new Source from each call"}
-			}
-			return &feederOf[T]{src: src}, nil
-		},
-	}}
+	return Stream[T]{&node{word: "From", out: typeOf[T]{}, op: sourceOp[T]{open}}}
+}
+
+type sourceOp[T any] struct{ make func() Source[T] }
+
+func (sourceOp[T]) does() effect          { return plans }
+func (sourceOp[T]) check(*checker, *node) {}
+func (sourceOp[T]) cut(*cutter, *node)    {}
+func (sourceOp[T]) detail() []string      { return nil }
+
+// open makes the source of one run, or what replaces it.
+func (o sourceOp[T]) open(replacement any) (feeder, error) {
+	if replacement != nil {
+		r, ok := replacement.(func() Source[T])
+		if !ok {
+			return nil, &BuildError{What: typeMismatch(replacement, o.make), Do: "replace the source by one of the same element type"}
+		}
+		o.make = r
+	}
+	if o.make == nil {
+		return nil, &BuildError{What: "From was given a nil func", Do: "pass a function that returns the source"}
+	}
+	src := o.make()
+	if src == nil {
+		return nil, &BuildError{What: "From's func returned no source", Do: "return a new Source from each call"}
+	}
+	return &feederOf[T]{src: src}, nil
+}
+
+// sourced is the op of a source.
+type sourced interface {
+	open(replacement any) (feeder, error)
 }
 
 // Pipe is a custom operator: any function from stream to stream. Via applies it.
@@ -35,7 +45,7 @@ type Pipe[In, Out any] func(Stream[In]) Stream[Out]
 // Via continues the chain with a custom operator. What p adds inherits order, acknowledgement and failure from the words around it.
 func (s Stream[T]) Via[U any](p Pipe[T, U]) Stream[U] {
 	if p == nil {
-		return then[T, U](s, &node{kind: kindMap, word: "Via", nilFunc: true})
+		return then[T, U](s, &node{word: "Via", nilFunc: true, op: mapOp[T, U]{}})
 	}
 	return p(s)
 }

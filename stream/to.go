@@ -1,41 +1,16 @@
 package stream
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// writeAtOnce is how many elements of a partition a sink is given in one Write at most.
-const writeAtOnce = 1000
-
-// Out is an element on its way out, with the lineage it came with.
-type Out[T any] struct {
-	Value T
-	Meta  Meta
-}
-
-// Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
-// failed them all. It is never called twice at once for the same partition, wherever in a chain the sink stands (sinks that compare equal are one), and owns
-// neither the slice nor its array afterwards. A sink may also have Open(ctx) error, called before the source starts, and Close(ctx) error, called after the
-// last Write; Check() error, what is wrong with its configuration, which Build asks before anything connects; and String() string, its name.
-type Sink[T any] interface {
-	Write(ctx context.Context, elems []Out[T]) error
-}
-
 // To writes elements to a sink; one is done, and passes on below, when the sink has it durably. 1→1, keeps the order of each lane. An element leaves
 // its worker when it is queued; what has queued meanwhile, up to 1,000 of a partition, goes out in one Write. Elements that fail are governed by
 // the policies below, a retry writes them alone. Costs one goroutine per partition that has something to write.
-func (s Stream[T]) To(sink Sink[T]) Stream[T] {
-	n := &node{kind: kindTo, word: "To", name: sinkName(sink), nilFunc: sink == nil, sinks: []any{sink}}
-	n.write = func(w *worker, st *step, open, next any) func([]*lane.Task) {
-		wr := &writer[T]{w: w, st: st, sink: sink, open: open.(opened[T]), next: next.(push[T])}
-		return wr.write
-	}
-	return then[T, T](s, n)
+func (s Stream[T]) To(sink Sink[T], opts ...StepOption) Stream[T] {
+	return then[T, T](s, &node{word: "To", name: sinkName(sink), opts: stepOpts(opts), sinks: []any{sink}, op: toOp[T]{sink}})
 }
 
 func sinkName(s any) string {
@@ -45,121 +20,27 @@ func sinkName(s any) string {
 	return ""
 }
 
-// writer is a To in one worker, at work on one partition.
-type writer[T any] struct {
-	w    *worker
-	st   *step
-	sink Sink[T]
-	open opened[T]
-	next push[T]
-}
+type toOp[T any] struct{ sink Sink[T] }
 
-// pending is an element that has not passed on yet.
-type pending[T any] struct {
-	r       *record
-	v       *T
-	group   uint64
-	fail    error
-	took    time.Duration
-	written bool // and waits for one before it in its lane
-}
+func (toOp[T]) does() effect     { return calls }
+func (toOp[T]) detail() []string { return nil }
 
-func (wr *writer[T]) write(ts []*lane.Task) {
-	todo := make([]pending[T], len(ts))
-	for i, t := range ts {
-		r, v := wr.open(t)
-		c := t.Of.(carrier)
-		todo[i] = pending[T]{r: r, v: v, group: c.groupID()}
-	}
-	for attempt := 1; len(todo) > 0; attempt++ {
-		wr.attempt(todo, attempt)
-		todo = wr.settle(todo, attempt)
+func (o toOp[T]) check(c *checker, n *node) {
+	if o.sink == nil {
+		c.say(n.label(), "the sink is nil", "pass a Sink")
 	}
 }
 
-// attempt writes what of todo is not written yet, and notes what failed.
-func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
-	out := make([]Out[T], 0, len(todo))
-	all := &record{part: todo[0].r.part, joint: &joint{}, after: todo[0].r.after} // what MetasOf finds in the sink's context
-	for _, e := range todo {
-		if !e.written {
-			out = append(out, Out[T]{*e.v, e.r.meta()})
-			all.joint.members = append(all.joint.members, e.r)
-		}
+func (o toOp[T]) cut(c *cutter, n *node) {
+	c.take()
+	if sg := c.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
+		c.boundary()
 	}
-	wr.w.cur.Store(todo[0].r)
-	n := len(out)
-	took, err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
-		return wr.st.run.writers.one(ctx, wr.st.node, out[0].Meta.TP(), func() error {
-			return guarded(func() error { return wr.sink.Write(ctx, out) })
-		})
-	})
-	var part *PartialError
-	if failedOf(err, n) != nil {
-		errors.As(err, &part)
-	}
-	i := 0
-	for k := range todo {
-		e := &todo[k]
-		if e.written {
-			continue
-		}
-		if e.fail, e.took = err, took; part != nil {
-			e.fail = part.Errs[i]
-		}
-		e.written = e.fail == nil
-		i++
-	}
+	c.note(n)
+	c.stage.head = n
+	c.stage.nodes = append(c.stage.nodes, n)
 }
 
-// settle passes on what was written, as far as nothing before it in its lane has failed, lets the policies decide about what failed, and returns
-// what is left, after the longest wait for what is to be tried again.
-func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) {
-	var longest verdict
-	var waiting map[uint64]bool // groups that an element in left holds
-	for _, e := range todo {
-		if e.written {
-			if waiting[e.group] {
-				left = append(left, e)
-				continue
-			}
-			if wr.w.stops(e.r) { // one before it was given up below
-				e.r.abandon()
-				continue
-			}
-			wr.w.group = e.group
-			wr.next(wr.w, e.r, e.v)
-			continue
-		}
-		d := wr.st.decide(wr.w, e.r, attempt, e.took, e.fail, func() any { return *e.v })
-		if !d.again {
-			continue
-		}
-		if waiting == nil {
-			waiting = map[uint64]bool{}
-		}
-		waiting[e.group] = true
-		if len(left) == 0 || d.wait > longest.wait {
-			longest = d
-		}
-		left = append(left, e)
-	}
-	return wr.wait(left, longest)
+func (o toOp[T]) write(w *worker, st *step, open, next any) func([]*lane.Task) {
+	return (&writer[T]{w: w, st: st, sink: o.sink, open: open.(opened[T]), next: next.(push[T])}).write
 }
-
-// wait is called with what begins with a failed element, unless it is nothing.
-func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
-	if len(left) == 0 || wr.st.waitAgain(wr.w, left[0].r, d) {
-		return left
-	}
-	for _, e := range left[1:] { // the first one's hold is given back already
-		wr.st.leave(wr.w, e.r)
-	}
-	return nil
-}
-
-// sinkTime bounds Open and Close of a sink.
-const sinkTime = 30 * time.Second
-
-type opener interface{ Open(context.Context) error }
-type closer interface{ Close(context.Context) error }

@@ -5,31 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
-
-// CommitWith hands results and the offsets that they came from to transactions: exactly once. n→0; it ends a chain.
-//
-// A result is held back until its record lies inside the finished prefix of its partition. A transaction then holds exactly the results of the records in
-// [old watermark, new watermark), all that became of each, in the order of their records; records that came to nothing move the offsets alone. One begins
-// when size records are finished or wait has passed since the first of them (0: by size alone), and always on revoke and drain; it holds up to size records
-// of a partition, more only where a Batch has made one result of them. Where size is 1, the element that moves the watermark holds its lane until its
-// transaction is committed. MaxPartitions(n) lets at most n partitions take part at a time, in turn.
-//
-// A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without them the pipeline fails. It is tried as a whole,
-// with whatever has finished meanwhile. Timeout bounds each attempt. The side effects of the steps above stay at least once.
-//
-// Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each transaction under way.
-func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...StepOption) Stream[T] {
-	n := &node{kind: kindTransact, word: "CommitWith", name: sinkName(tx), nilFunc: tx == nil, n: size, wait: wait, each: size == 1, opts: stepOpts(opts)}
-	if tx != nil {
-		n.sinks = []any{tx}
-		n.transact = transactorOf[T]{tx}
-	}
-	n.keep = func(*step, *part) any { return &resultsOf[T]{} }
-	n.link = func(_ *worker, st *step, _ any) any { return linkResults[T](st) }
-	return then[T, T](s, n)
-}
 
 // Transactor writes results, and the offsets they came from, in one transaction. Commit is never called twice at once, for PerPartition not for the same
 // partition. It may also have
@@ -42,7 +18,13 @@ type Transactor[T any] interface {
 	// Restore returns the position to go on from in newly assigned partitions, before anything of
 	// them is read: what is stored, under the topic id that it was stored with. One that it leaves
 	// out goes on from the group's offset, and so does one whose id is not that of parts, which is
-	// told as a TopicRecreated. Its error ends the pipeline.
+	// told as a TopicRecreated. Until it has answered, these partitions wait, the pipeline is not
+	// ready, and other partitions go on. ctx ends after 10 s or the step's Timeout, and at once when
+	// the partitions are lost or the pipeline drains. An error is tried again for as long as it
+	// takes, since waiting loses nothing: after the wait of the RetryOnError below that takes it, at
+	// least 100 ms, else after 100 ms doubling to 5 s. How many attempts a policy allows does not
+	// matter, and no other policy applies. An error marked Permanent ends the pipeline. Several
+	// calls may run at once, for different assignments, also beside Commit.
 	Restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 
 	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the

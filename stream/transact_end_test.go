@@ -194,38 +194,6 @@ func TestASourceThatHasEndedAndCannotBeginAgainIsAnError(t *testing.T) {
 	})
 }
 
-func TestRestoreThatFailsWhenAPartitionBeginsAnewEndsThePipeline(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		b.before = append(b.before, func(stream.Txn[string]) error { return &stream.FencedError{Err: errBoom} })
-		put(l, 0, "a0", "a1")
-		tx := &forgetful{vault: b, knows: 1}
-		j := start(t, l, input.CommitWith(tx, 1000, time.Second))
-		elapse(time.Minute)
-		if j.running() {
-			t.Fatal("the pipeline runs on without the partition")
-		}
-		if err := j.wait(); !errors.Is(err, errForgot) {
-			t.Error(err)
-		}
-	})
-}
-
-var errForgot = errors.New("forgot")
-
-// forgetful is a store that can tell where to go on only so often.
-type forgetful struct {
-	*vault
-	knows int
-}
-
-func (f *forgetful) Restore(ctx context.Context, ps map[tp]stream.TopicID) (map[tp]stream.Position, error) {
-	if f.knows--; f.knows < 0 {
-		return nil, errForgot
-	}
-	return f.vault.Restore(ctx, ps)
-}
-
 func TestSizeOneHoldsTheLaneOfARecordThatBecameSeveral(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w, b := newLog(1), newWork(), newVault()
@@ -274,27 +242,4 @@ func TestAFailedTransactionIsToldAsAFailedAttempt(t *testing.T) {
 		}
 		must(t, j.stop())
 	})
-}
-
-func TestAStopEndsARestoreThatHangs(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		put(l, 0, "a0")
-		j := start(t, l, input.CommitWith(hanging{newVault()}, 1, 0))
-		elapse(time.Second)
-		began := time.Now()
-		if err := j.stop(); err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("took %v", took)
-		}
-	})
-}
-
-type hanging struct{ *vault }
-
-func (hanging) Restore(ctx context.Context, _ map[tp]stream.TopicID) (map[tp]stream.Position, error) {
-	<-ctx.Done()
-	return nil, context.Cause(ctx)
 }

@@ -245,7 +245,7 @@ func TestTransactionsOfPartitionsRunSideBySideUpToMaxPartitions(t *testing.T) {
 			for i := range 4 {
 				put(l, i, "a", "b")
 			}
-			var opts []stream.StepOption
+			var opts []stream.DegreeOption
 			if c.most > 0 {
 				opts = append(opts, stream.MaxPartitions(c.most))
 			}

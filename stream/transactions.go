@@ -2,10 +2,13 @@ package stream
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // transactions is CommitWith at work: it decides when the finished prefix of which partition goes into a transaction. One goroutine decides (loop), one for
@@ -20,7 +23,7 @@ type transactions struct {
 	most    int           // partitions that take part at a time; 0: all
 	grouped *groupOffsets // nil: the transactor stores the group's offsets, or there is nowhere to
 	poke    chan struct{} // room for one: there may be something to do; never closed
-	stop    chan struct{} // closed by the run
+	stopped chan struct{} // closed by stop
 	total   atomic.Int64  // records finished since their last transaction began, of all partitions
 
 	mu      sync.Mutex              // guards what follows, and the turns of all partitions; taken before the ledger's and a results'
@@ -29,17 +32,51 @@ type transactions struct {
 	changed chan struct{}           // closed and replaced when a transaction has ended
 }
 
-func newTransactions(r *run, n *node) *transactions {
-	t := &transactions{run: r, st: r.steps[n], tx: n.transact, size: int64(n.n), wait: n.wait, most: n.opts.maxPartitions,
-		poke: make(chan struct{}, 1), stop: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
+func newTransactions(r *run, p *commitPlan) *transactions {
+	t := &transactions{run: r, tx: p.transact.(transactor), size: int64(p.n), wait: p.wait,
+		poke: make(chan struct{}, 1), stopped: make(chan struct{}), changed: make(chan struct{}), fences: map[TopicPartition]int{}, under: map[TopicPartition]bool{}}
+	for n, st := range r.steps {
+		if n.commit == p {
+			t.st, t.most = st, n.opts.maxPartitions
+		}
+	}
 	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
 		t.apart = a.PerPartition()
 	}
-	if !n.commitsGroup() && r.src.info().NoCommit == "" {
+	g, ok := t.tx.is().(interface{ CommitsGroup() bool })
+	if (!ok || !g.CommitsGroup()) && r.src.info().NoCommit == "" {
 		t.grouped = newGroupOffsets(r)
 	}
 	return t
 }
+
+func (t *transactions) begin(p *part, l *ledger.Ledger) {
+	l.Finished = func() { t.count(p) }
+	l.Forget = p.turn.done.add // results that wait have their lineage from there
+	p.restoring = &restoring{step: t.st.name, since: time.Now()}
+	p.stand(p.status() | unplaced)
+}
+
+func (t *transactions) assigned(ctx context.Context, ps []*part, told <-chan struct{}) {
+	asking := make(chan struct{})
+	t.run.spawn(func() {
+		close(asking)
+		t.restore(ctx, ps, told)
+	})
+	<-asking // it asks now, not once slow observers have heard
+}
+
+func (t *transactions) start() {
+	t.run.spawn(t.loop)
+	if g := t.grouped; g != nil {
+		t.run.spawn(func() { g.loop(t.stopped) })
+	}
+}
+
+func (t *transactions) stop() { close(t.stopped) }
+
+func (t *transactions) advanced(p *part) { t.count(p) }
+func (t *transactions) look(*part)       {}
 
 // count is called for each record of p that has finished, and where its position moved over none.
 func (t *transactions) count(p *part) {
@@ -47,7 +84,7 @@ func (t *transactions) count(p *part) {
 	if n == 1 {
 		p.turn.since.Store(time.Now().UnixNano())
 	}
-	if p.flags.Load()&gone != 0 { // seen here, or letGo sees what was added
+	if p.status().isReleased() { // seen here, or letGo sees what was added
 		t.forget(p)
 		return
 	}
@@ -71,11 +108,11 @@ func (t *transactions) loop() {
 	defer timer.Stop()
 	for {
 		timer.Stop()
-		if again := t.begin(time.Now()); !again.IsZero() {
+		if again := t.begins(time.Now()); !again.IsZero() {
 			timer.Reset(time.Until(again))
 		}
 		select {
-		case <-t.stop:
+		case <-t.stopped:
 			return
 		case <-t.poke:
 		case <-timer.C:
@@ -83,8 +120,8 @@ func (t *transactions) loop() {
 	}
 }
 
-// begin starts the transactions that are due, and tells when to look again; zero: when poked.
-func (t *transactions) begin(now time.Time) (again time.Time) {
+// begins starts the transactions that are due, and tells when to look again; zero: when poked.
+func (t *transactions) begins(now time.Time) (again time.Time) {
 	all := t.run.all()
 	for _, p := range all {
 		p.lapse()
@@ -104,7 +141,7 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 	for _, p := range all {
 		tn := &p.turn
 		switch {
-		case t.under[p.tp], p.flags.Load()&(gone|unwritten) != 0:
+		case t.under[p.tp], !p.status().writes():
 		case now.Before(tn.retryAt):
 			later(tn.retryAt)
 		case t.due(p, now, later):
@@ -128,11 +165,11 @@ func (t *transactions) begin(now time.Time) (again time.Time) {
 		}
 	}
 	if !t.apart && len(pres) > 0 {
-		t.start(pres)
+		t.launch(pres)
 		return again
 	}
 	for _, pre := range pres {
-		t.start([]*prefix{pre})
+		t.launch([]*prefix{pre})
 	}
 	return again
 }
@@ -155,7 +192,7 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	tn := &p.turn
 	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
 	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
-	mark := p.led.Watermark()
+	mark, below := p.led.Prefix()
 	if mark <= tn.from {
 		return nil
 	}
@@ -166,12 +203,13 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	if barren := len(pre.recs) == 0 && !tn.urgent; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
 		return nil
 	}
-	counted := seen - min(seen, pre.left)
+	counted := tn.count(pre, mark, below)
+	counted = min(counted, seen)
 	tn.finished.Add(-counted)
 	t.total.Add(-counted)
 	tn.since.Store(now.UnixNano())
 	tn.overdue.Store(false)
-	if pre.left == 0 {
+	if pre.next == mark {
 		tn.urgent = false
 	}
 	return pre

@@ -226,7 +226,7 @@ func TestTransformsOneBehindTheOther(t *testing.T) {
 			return nil
 		}
 		l.Finish()
-		j := start(t, l, input.GroupByPartition().Transform("one", forward).Batch(7, 0).FlatMap(flat).Transform("two", forward).Serial(w.do).CommitEvery(10, 0))
+		j := start(t, l, input.GroupByPartition().Transform("one", forward).Batch(7, 0).FlatMap(flat).Transform("two", forward).Serial(w.do).CommitEvery(10, 0, stream.ByCountOnly()))
 		must(t, j.wait())
 		same(t, "partition 0", w.doneOf("a"), count("a", 100))
 		same(t, "partition 1", w.doneOf("b"), count("b", 100))
@@ -299,4 +299,38 @@ func TestElemThatIsLostIsNamedWhicheverPartitionRestsLast(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTransformJoin(t *testing.T) {
+	pairs := func(_ ctx, in in, out out) error {
+		var first *stream.Elem[string]
+		for e := range in {
+			if first == nil {
+				first = &e
+				continue
+			}
+			out <- first.Join(e).With(first.Value + e.Value)
+			first = nil
+		}
+		if first != nil {
+			first.Drop()
+		}
+		return nil
+	}
+	t.Run("of two partitions goes on when one of them is lost", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, "a")
+			j := join(t, l, commitNow(input.Transform("pairs", pairs).Serial(w.do).RetryOnError(every(time.Second, 5))))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			w.fail("ab", errBoom)
+			put(l, 1, "b")
+			synctest.Wait() // the pair waits for its retry
+			must(t, j.member.Lose(0))
+			elapse(2 * time.Second)
+			committed(t, l, -1, 1)
+			must(t, j.stop())
+		})
+	})
 }

@@ -2,8 +2,11 @@ package stream
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
 // turn is where a partition stands with its transactions.
@@ -11,6 +14,7 @@ type turn struct {
 	finished atomic.Int64 // records since its last transaction began
 	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds
 	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
+	done     slabs        // finished, with results that wait for a transaction
 
 	// Guarded by transactions.mu.
 	from     int64                   // where the next transaction begins
@@ -18,6 +22,47 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
+	counted  int64                   // the records below it are not in finished any more
+	written  int64                   // how many those are, as far as is known
+}
+
+// slabs are the values of slabs that the ledger has forgotten.
+type slabs struct {
+	mu  sync.Mutex // guards all; a leaf
+	all fifo.Queue[values]
+}
+
+func (s *slabs) add(payload any) {
+	s.mu.Lock()
+	s.all.Push(payload.(values))
+	s.mu.Unlock()
+}
+
+// forget lets go of those that lie below an offset.
+func (s *slabs) forget(below int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.all.Empty() && s.all.First().last() < below {
+		s.all.Pop().forget()
+	}
+}
+
+// count notes that a transaction takes a prefix, and returns how many finished records are new in it:
+// below lie below mark. Where the prefix ends before mark only those with results are known; the rest
+// counts with a later one, which is due the sooner for it.
+func (tn *turn) count(pre *prefix, mark, below int64) (records int64) {
+	if pre.next <= tn.counted { // it is tried again
+		return 0
+	}
+	before := tn.written
+	switch {
+	case pre.next == mark:
+		tn.written = below
+	case pre.from >= tn.counted:
+		tn.written += int64(pre.records)
+	}
+	tn.counted = pre.next
+	return tn.written - before
 }
 
 // forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
@@ -37,8 +82,12 @@ func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time))
 	return true
 }
 
-// hold finishes an element where size is 1: the one that moves the watermark holds its lane until it is committed. One that came to nothing does not.
-func (t *transactions) hold(w *worker, r *record) {
+// finish ends an element. Where size is 1, the one that moves the watermark holds its lane until it is committed; one that came to nothing does not.
+func (t *transactions) finish(w *worker, r *record) {
+	if t.size != 1 {
+		r.done()
+		return
+	}
 	p := r.part
 	_, last := r.span()
 	r.done()
@@ -57,7 +106,7 @@ func (t *transactions) hold(w *worker, r *record) {
 		case <-stop:
 		case <-p.ctx.Done():
 		}
-		if p.flags.Load()&frozen != 0 {
+		if p.status().halted() != notHalted {
 			return // nothing is committed before the halt ends, and that waits until what is queued behind is dropped
 		}
 		select {
@@ -67,11 +116,8 @@ func (t *transactions) hold(w *worker, r *record) {
 	})
 }
 
-// letGo is the end of a partition: its transaction ends, and what was held back goes.
-func (t *transactions) letGo(p *part, cause error) {
-	if t == nil {
-		return
-	}
+// release is the end of a partition: its transaction ends, and what was held back goes.
+func (t *transactions) release(p *part, cause error) {
 	t.forget(p)
 	t.cancel([]*part{p}, cause)
 	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
@@ -79,28 +125,28 @@ func (t *transactions) letGo(p *part, cause error) {
 }
 
 // resumed is called when a halted partition goes on. What is worked on again will bring its results again; split: what is held back cannot be told
-// apart from them, so that the partition has to begin anew. byTx: the halt is a transaction's.
-func (t *transactions) resumed(p *part, again map[int64]bool, h Halt, how resumption, byTx bool) (split bool) {
-	if t == nil {
-		return false
-	}
+// apart from them, so that the partition has to begin anew.
+func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (instead func()) {
 	rs, skipped := t.resultsOf(p), map[int64]bool{}
-	if how == giveUp {
-		skipped[h.Meta.Offset] = true
-		delete(again, h.Meta.Offset)
+	if end.how == giveUp {
+		skipped[end.Meta.Offset] = true
+		delete(again, end.Meta.Offset)
 	}
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
 	tn := &p.turn
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
-	given, _ := rs.forget(skipped, !byTx) // what a transaction could not write goes as a whole
-	t.tellSkipped(given, h)
+	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
+	t.tellSkipped(given, end.Halt)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())
 	}
 	t.wakeUp()
-	return split
+	if split {
+		return func() { t.restart(p, errSplit, 0) }
+	}
+	return nil
 }
 
 // tellSkipped says which records are given up besides the halted one: those whose results were one with its.

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 )
@@ -21,8 +20,8 @@ type txn struct {
 	pres []*prefix
 }
 
-// start begins a transaction. The caller holds mu.
-func (t *transactions) start(pres []*prefix) {
+// launch starts a transaction. The caller holds mu.
+func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
 		pre.part.turn.cancel = cancel
@@ -43,7 +42,7 @@ func (t *transactions) attempt(x *txn) error {
 	if g, ok := t.run.src.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
-	all := &record{part: x.pres[0].part, joint: &joint{}, after: true} // its context is the run's: the transaction's own ends it
+	all := jointRecord(x.pres[0].part, &joint{mixed: true}) // its context is the run's: the transaction's own ends it
 	attempt := 1
 	t.mu.Lock()
 	for _, pre := range x.pres {
@@ -89,7 +88,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	for _, pre := range x.pres {
 		tn := &pre.part.turn
 		tn.from = pre.next // of one that is gone too: there it begins again
-		if pre.part.flags.Load()&gone == 0 {
+		if !pre.part.status().isReleased() {
 			tn.failures, tn.retryAt = 0, time.Time{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
@@ -103,40 +102,9 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		p := pre.part
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
+			p.turn.done.forget(offset)
 			t.grouped.add(p, offset)
 			p.acked(offset)
 		}
 	}
-}
-
-// restored is assignments as the transactor has them: where it has stored an offset, that counts.
-func (t *transactions) restored(ctx context.Context, as []Assignment) ([]Assignment, error) {
-	if t == nil || len(as) == 0 {
-		return as, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, sinkTime)
-	defer cancel()
-	defer context.AfterFunc(t.run.sourceCtx, cancel)()
-	tps, ids := make([]TopicPartition, len(as)), make(map[TopicPartition]TopicID, len(as))
-	for i, a := range as {
-		tps[i], ids[a.TopicPartition] = a.TopicPartition, a.TopicID
-	}
-	grace, stop := context.WithTimeout(ctx, handlerGrace)
-	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
-	stop()
-	at, err := t.tx.restore(ctx, ids)
-	if err != nil {
-		return nil, fmt.Errorf("%s: asking where to go on in %v: %w", t.st.name, tps, err)
-	}
-	out := make([]Assignment, len(as))
-	for i, a := range as {
-		switch stored, ok := at[a.TopicPartition]; {
-		case ok && stored.TopicID.differs(a.TopicID):
-			t.run.emit(TopicRecreated{a.TopicPartition, stored.Offset, stored.TopicID, a.TopicID})
-		case ok:
-			a.Next, a.Committed = stored.Offset, stored.Offset
-		}
-		out[i] = a
-	}
-	return out, nil
 }

@@ -47,7 +47,7 @@ func (t *transactions) again(x *txn) {
 // decide asks the policies below CommitWith about a partition whose transaction failed.
 func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration) {
 	p, tn := pre.part, &pre.part.turn
-	if p.flags.Load()&gone != 0 {
+	if p.status().isReleased() {
 		return
 	}
 	t.mu.Lock()
@@ -72,7 +72,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 			t.mu.Unlock()
 			return
 		case haltPolicy:
-			p.freezeWith(fs[0], unwritten)
+			p.freeze(fs[0], byTransaction)
 			p.freeAcks()
 			return
 		case failPolicy:
@@ -85,7 +85,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 
 // fatal ends the run: nothing more of the partition is written, then.
 func (t *transactions) fatal(p *part, f Failure) {
-	p.raise(closing | unwritten)
+	p.setStatus(func(s status) status { return s.withLife(draining).withHalted(byTransaction) })
 	p.freeAcks()
 	t.st.fatal(f)
 }
@@ -106,7 +106,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	case p.again == nil:
 		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Again): %w", t.st.name, p.tp, cause))
 		return
-	case t.run.state.Load()&finishing != 0:
+	case t.run.phase() == finishing:
 		t.run.fail(fmt.Errorf("%s: %v has to begin again, and its source has ended: run the pipeline again: %w", t.st.name, p.tp, cause))
 		return
 	}
@@ -117,7 +117,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		case <-timer.C:
 		case <-t.run.sourceCtx.Done():
 			return
-		case <-t.stop:
+		case <-t.stopped:
 			return
 		}
 		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // what is under way may be written yet

@@ -41,8 +41,8 @@ func (w *worker) poison() {
 // stops reports whether an element must go no further in its worker: its partition is frozen or gone, its context has ended, or what was before it in
 // its lane was given up while the partition was closing.
 func (w *worker) stops(r *record) bool {
-	flags := r.part.flags.Load()
-	return flags != 0 && (r.dropped() || r.Err() != nil || flags&closing != 0 && !r.after && w.Worker != nil && (w.left || w.Poisoned()))
+	stands := r.part.status()
+	return stands != 0 && (r.dropped() || r.Err() != nil || stands.life() >= draining && w.Worker != nil && (w.left || w.Poisoned()))
 }
 
 // keyOf is the key's lane, known already where the worker's own stage has it.

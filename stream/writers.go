@@ -9,8 +9,7 @@ import (
 // writers keeps what Sink promises: Write is never called twice at once for the same partition, whichever words of the chain the sink stands in, and
 // whichever assignment asks. Sinks that compare equal are one.
 type writers struct {
-	ids    map[any]int // of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
-	across bool        // an element may be of several partitions: one write at a time overall
+	ids map[any]int // of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
 
 	mu    sync.Mutex // guards turns; a leaf
 	turns map[writerKey]chan struct{}
@@ -25,7 +24,6 @@ func newWriters(p *plan) *writers {
 	ws := &writers{ids: map[any]int{}, turns: map[writerKey]chan struct{}{}}
 	var sinks []any
 	for _, n := range p.nodes {
-		ws.across = ws.across || n.across
 		for _, s := range n.sinks {
 			id := slices.IndexFunc(sinks, func(o any) bool { return sameSink(o, s) })
 			if id < 0 {
@@ -43,9 +41,6 @@ func newWriters(p *plan) *writers {
 // one runs write when it is the turn of the sink at at, a *node or a *policy, for a partition; an error if ctx ends before.
 func (ws *writers) one(ctx context.Context, at any, tp TopicPartition, write func() error) error {
 	key := writerKey{ws.ids[at], tp}
-	if ws.across {
-		key.tp = TopicPartition{}
-	}
 	ws.mu.Lock()
 	turn := ws.turns[key]
 	if turn == nil {

@@ -6,7 +6,7 @@
 // the spans go to a collector, with -metrics :9464 a Prometheus can scrape the metrics; docker-compose.yml has both, and a dashboard.
 //
 // Order: each partition's. Speed: one record at a time. Guarantee: at least once. A failure: logged, counted, noted at the span, and skipped. Use it
-// everywhere: Log and Measure cost a record next to nothing, Trace what the sampler lets it.
+// everywhere: logs and metrics cost a record next to nothing, traces what the sampler lets them.
 package main
 
 import (
@@ -19,7 +19,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
+	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
@@ -32,7 +34,7 @@ func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
 }
 
 func observed(logger *zap.Logger, tp trace.TracerProvider, reg prometheus.Registerer) stream.Option {
-	return stream.Observe(ops.Log(logger), ops.Trace(tp), ops.Measure(reg))
+	return stream.Observe(zaplog.To(logger), oteltrace.To(tp), prommetrics.To(reg))
 }
 
 // clerk handles records; every tenth is beyond it.

@@ -19,7 +19,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
+	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
@@ -33,7 +35,7 @@ func worker(from source.KafkaConfig) stream.Stream[[]kafka.Message] {
 }
 
 func observed(logger *zap.Logger, tp trace.TracerProvider, reg prometheus.Registerer) stream.Option {
-	return stream.Observe(ops.Log(logger), ops.Trace(tp), ops.Measure(reg))
+	return stream.Observe(zaplog.To(logger), oteltrace.To(tp), prommetrics.To(reg))
 }
 
 // insert is as a bulk insert would be that refuses single rows.

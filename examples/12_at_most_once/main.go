@@ -24,7 +24,7 @@ import (
 
 func worker(from source.KafkaConfig, handle func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		CommitEvery(20, 100*time.Millisecond). // above the work: at most once
+		CommitBefore(20, 100*time.Millisecond). // before the work: at most once
 		GroupByPartition().                    // order: each partition's
 		Serial(handle).                        // degree: one at a time in each; it begins after the broker's acknowledgement
 		SkipOnError()                          // failure: skip

@@ -10,7 +10,9 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
+	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/stream"
 )
@@ -27,11 +29,11 @@ func run(ctx context.Context, d *demo.Demo) error {
 	}
 	d.Kafka.HeartbeatInterval = 200 * time.Millisecond // by which a member learns that another has come
 	c := newClerk()
-	log := ops.Log(zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
+	log := zaplog.To(zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
 	ready, committed := d.AllCommitted()
 	member := func(opts ...stream.Option) (*stream.Pipeline, error) {
 		to := sink.DeadLetter(sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: letters}, sink.DeadLetterGroup(d.Kafka.Group))
-		return worker(d.Kafka, c, to).Build(append(opts, stream.Named("incident"), stream.Observe(log, ops.Trace(d.Tracer), ops.Measure(d.Metrics), ready))...)
+		return worker(d.Kafka, c, to).Build(append(opts, stream.Named("incident"), stream.Observe(log, oteltrace.To(d.Tracer), prommetrics.To(d.Metrics), ready))...)
 	}
 	p, err := member()
 	if err != nil {

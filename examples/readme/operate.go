@@ -12,7 +12,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
+	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -20,7 +22,7 @@ import (
 func Serve(ctx context.Context, worker stream.Stream[Receipt], logger *zap.Logger, tracers trace.TracerProvider) error {
 	metrics := prometheus.NewRegistry()
 	p, err := worker.Build(stream.Named("billing"), stream.DrainTimeout(25*time.Second),
-		stream.Observe(ops.Log(logger), ops.Trace(tracers), ops.Measure(metrics)))
+		stream.Observe(zaplog.To(logger), oteltrace.To(tracers), prommetrics.To(metrics)))
 	if err != nil {
 		return err // every fault of the chain and its configuration, before anything connects
 	}

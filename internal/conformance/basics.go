@@ -67,7 +67,7 @@ func resumes(t *testing.T, b Backend) {
 	for round := range 3 {
 		fill(l, 2, 20)
 		w := newWork()
-		r := start(t, l, func(s messages) built { return s.Serial(w.do).CommitEvery(1000, 0) })
+		r := start(t, l, func(s messages) built { return s.Serial(w.do).CommitEvery(1000, 0, stream.ByCountOnly()) })
 		w.awaitDone(t, 40)
 		r.stop()
 		w.once(t, 40)

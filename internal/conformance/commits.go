@@ -32,8 +32,8 @@ func watermark(t *testing.T, b Backend) {
 // Each record is asked about while it is worked on: its offset must be behind.
 func atMostOnce(t *testing.T, b Backend) {
 	for name, commit := range map[string]func(messages) messages{
-		"each":  messages.CommitEach,
-		"every": func(s messages) messages { return s.CommitEvery(7, 20*time.Millisecond) },
+		"one by one": func(s messages) messages { return s.CommitBefore(1, 0) },
+		"every":      func(s messages) messages { return s.CommitBefore(7, 20*time.Millisecond) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := b.Open(t, 1)

@@ -13,7 +13,9 @@ func drain(t *testing.T, b Backend) {
 	l, w := b.Open(t, 2), newWork()
 	fill(l, 2, 10)
 	release := w.hold(at(0, 4))
-	r := start(t, l, func(s messages) built { return s.GroupByPartition().Concurrent(2, w.do).CommitEvery(1000, 0) })
+	r := start(t, l, func(s messages) built {
+		return s.GroupByPartition().Concurrent(2, w.do).CommitEvery(1000, 0, stream.ByCountOnly())
+	})
 	w.awaitBegun(t, at(0, 4))
 	w.until(t, "the other partition is done", func() bool { return len(w.done) == 14 })
 	r.cancel()
@@ -41,7 +43,9 @@ func drainTwice(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 20)
 	release := w.hold(at(0, 1)) // before 8 and 15 in its lane
-	c := func(s messages) built { return s.GroupByKey().Concurrent(8, w.do).CommitEvery(1000, 0) }
+	c := func(s messages) built {
+		return s.GroupByKey().Concurrent(8, w.do).CommitEvery(1000, 0, stream.ByCountOnly())
+	}
 	r := start(t, l, c)
 	w.awaitDone(t, 17)
 	r.cancel()
@@ -61,7 +65,7 @@ func drainTimeout(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 5)
 	w.hold(at(0, 2))
-	r := start(t, l, func(s messages) built { return s.Concurrent(8, w.do).CommitEvery(1000, 0) }, stream.DrainTimeout(100*time.Millisecond))
+	r := start(t, l, func(s messages) built { return s.Concurrent(8, w.do).CommitEvery(1000, 0, stream.ByCountOnly()) }, stream.DrainTimeout(100*time.Millisecond))
 	w.awaitDone(t, 4)
 	r.cancel()
 	err := r.result()

@@ -3,6 +3,8 @@ package conformance
 import (
 	"testing"
 	"time"
+
+	"github.com/laneway-go/laneway/stream"
 )
 
 func members(t *testing.T, b Backend) {
@@ -34,7 +36,9 @@ func revoked(t *testing.T, b Backend) {
 	for p := range 4 {
 		release = append(release, w.hold(at(p, 3)))
 	}
-	c := func(s messages) built { return s.GroupByPartition().Concurrent(4, w.do).CommitEvery(1000, 0) }
+	c := func(s messages) built {
+		return s.GroupByPartition().Concurrent(4, w.do).CommitEvery(1000, 0, stream.ByCountOnly())
+	}
 	first := start(t, l, c)
 	for p := range 4 {
 		w.awaitBegun(t, at(p, 3))

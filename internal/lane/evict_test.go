@@ -21,7 +21,7 @@ func TestIdleLanesAreEvicted(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if n := len(s.lanes); n > keys/10 {
+		if n := s.lanes.n; n > keys/10 {
 			t.Errorf("%d lanes are kept of %d that were used once", n, keys)
 		}
 		p.Close()

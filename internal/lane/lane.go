@@ -3,14 +3,23 @@ package lane
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// Task is one element that waits for a worker. It is meant to be embedded in what it stands for; Of leads back to that.
+// Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands for: its Tag says what that is.
 // A task may be put again once a worker is through with it.
 type Task struct {
 	next *Task
 	lane *Lane
-	Of   any
+	Tag
+}
+
+// Tag is the owner's: eight bytes of a task that the package never looks at.
+type Tag struct {
+	Kind  uint8 // what the task is embedded in
+	Marks uint16
+	Index int32
 }
 
 // unlink returns the task behind t, and has t keep it alive no longer.
@@ -42,10 +51,12 @@ type Set struct {
 	loose Lane
 
 	mu    sync.Mutex // guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a send
-	lanes map[uint64]*Lane
+	lanes table
 	puts  int     // since the last sweep
 	kept  int     // lanes that the last sweep has left
 	ready []*Task // made ready since Begin
+
+	queue fifo.Queue[*Task] // ready, and not in a round; guarded by pool.mu
 
 	turn turn // guarded by pool.mu
 
@@ -84,7 +95,7 @@ func (s *Set) began(k int32) {
 
 // NewSet returns an empty set whose ready lanes go to the workers of p.
 func (p *Pool) NewSet() *Set {
-	s := &Set{pool: p, lanes: make(map[uint64]*Lane)}
+	s := &Set{pool: p}
 	s.loose = Lane{set: s, loose: true}
 	return s
 }
@@ -121,12 +132,11 @@ func (b Batch) Put(id uint64, t *Task) {
 }
 
 func (s *Set) lane(id uint64) *Lane {
-	l := s.lanes[id]
+	l := s.lanes.find(id)
 	if l == nil {
 		l = &Lane{ID: id, set: s}
-		s.lanes[id] = l
+		s.lanes.add(l)
 	}
-	l.used = true
 	return l
 }
 
@@ -135,11 +145,11 @@ func (s *Set) append(l *Lane, first, last *Task, n int32) {
 	if l.n.Load() != 0 {
 		l.tail.next = first
 	}
-	l.tail = last
+	l.tail, l.used = last, true
 	if l.n.Add(n) == n {
 		s.ready = append(s.ready, first)
 	}
-	if s.puts += int(n); s.puts >= max(1024, s.kept) { // which costs a look per put, whether keys come again or not
+	if s.puts += int(n); s.puts >= max(2048, s.kept) { // which costs a look per put, whether keys come again or not
 		s.sweep()
 	}
 }
@@ -189,15 +199,16 @@ func (b Batch) End() {
 // keep its record alive. Only a put wakes an idle lane, and puts are excluded by mu.
 func (s *Set) sweep() {
 	s.puts = 0
-	for id, l := range s.lanes {
+	s.lanes.keep(func(l *Lane) bool {
 		switch {
 		case l.n.Load() != 0 || l.dead.Load():
 			l.used = false
 		case l.used:
 			l.used, l.tail = false, nil
 		default:
-			delete(s.lanes, id)
+			return false
 		}
-	}
-	s.kept = len(s.lanes)
+		return true
+	})
+	s.kept = s.lanes.n
 }

@@ -12,7 +12,7 @@ func TestWaitThatEndsAsTheLastWorkerRestsGoesOn(t *testing.T) {
 	var wg conc.WaitGroup
 	var over chan struct{}
 	through := make(chan struct{}, 1)
-	waits, ends := &Task{Of: "waits"}, &Task{Of: "ends"}
+	waits, ends := new(Task), new(Task)
 	p := NewPool(Config{Slots: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
 		return func(task *Task) {
 			if task == waits {
@@ -44,7 +44,7 @@ func TestAWaitThatEndsInAClosedPoolNeedsNoTurn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var wg conc.WaitGroup
 			closed, through, holds, release := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
-			waits, other := &Task{Of: "waits"}, &Task{Of: "other"}
+			waits, other := new(Task), new(Task)
 			p := NewPool(Config{Slots: 2, MaxPartitions: 1, Go: wg.Go, Park: &Limit{Max: 8}, One: func(w *Worker) func(*Task) {
 				return func(task *Task) {
 					if task == other {

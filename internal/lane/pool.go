@@ -7,7 +7,6 @@ import (
 
 const (
 	turnRecords = 1000 // how many tasks a partition may start in one turn while others wait (MaxPartitions)
-	laneRun     = 256  // how many tasks of a lane a worker takes before it lets other ready lanes go first
 	keepIdle    = 256  // how many idle goroutines a pool keeps
 )
 
@@ -20,6 +19,7 @@ type Config struct {
 	One           func(w *Worker) func(t *Task)    // used instead of Work where Bulk is 0
 	Go            func(func())                     // starts a goroutine that its owner waits for
 	Idle          func(w *Worker, gone bool)       // nil, or told when a worker runs out of work, and whether it will never be used again; called under a lock
+	Free          func(t *Task)                    // nil, or called with a task that was worked on and that nothing refers to any more
 	Count         bool                             // keep count of what is queued, for Set.Full
 	Park          *Limit                           // how many waits may lend their slot
 }
@@ -30,9 +30,9 @@ type Config struct {
 // its way (waking). At most one is: the woken worker wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
 type Pool struct {
 	cfg   Config
-	ready queue
+	ready ready
 
-	mu       sync.Mutex // guards what follows and the writer's side of ready; never held across a send that can block
+	mu       sync.Mutex // guards what follows, and all but the round of ready; never held across a send that can block
 	busy     int
 	waking   bool
 	idle     []*Worker // without a slot, each waiting on its wake
@@ -50,7 +50,7 @@ func NewPool(cfg Config) *Pool {
 	if p.cfg.Slots <= 0 {
 		p.cfg.Slots = 1 << 30
 	}
-	p.ready.init()
+	p.ready.init(p.cfg.Slots)
 	return p
 }
 
@@ -73,9 +73,7 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 	if p.cfg.MaxPartitions > 0 {
 		p.publishInTurn(s, ts)
 	} else {
-		for _, t := range ts {
-			p.ready.push(t)
-		}
+		p.ready.push(s, ts...)
 	}
 	w, fresh := p.wakeOne()
 	p.mu.Unlock()

@@ -21,9 +21,7 @@ func (p *Pool) spent(s *Set) bool { return s.turn.used >= turnRecords && len(p.t
 func (p *Pool) publishInTurn(s *Set, ts []*Task) {
 	tn := &s.turn
 	if tn.active && !p.spent(s) {
-		for _, t := range ts {
-			p.ready.push(t)
-		}
+		p.ready.push(s, ts...)
 		tn.out += len(ts)
 		return
 	}
@@ -53,8 +51,8 @@ func (p *Pool) nextTurn() {
 // release hands what s has waiting to the workers.
 func (p *Pool) release(s *Set) {
 	tn := &s.turn
-	for _, t := range tn.waiting {
-		p.ready.push(t)
+	if len(tn.waiting) > 0 {
+		p.ready.push(s, tn.waiting...)
 	}
 	tn.out += len(tn.waiting)
 	clear(tn.waiting)

@@ -10,7 +10,8 @@ type Worker struct {
 	bulk  func([]*Task)
 	buf   []*Task
 	lane  *Lane // of the task at hand
-	waker bool  // was woken by wakeOne and has not found work yet
+	pace  pace
+	waker bool // was woken by wakeOne and has not found work yet
 	on    atomic.Bool
 }
 
@@ -51,7 +52,7 @@ func (w *Worker) loop() {
 		t := p.ready.pop()
 		if t == nil {
 			p.mu.Lock()
-			if t = p.ready.pop(); t == nil { // pushes are under mu: this look is final
+			if t = p.ready.next(); t == nil { // pushes are under mu: this look is final
 				if w.rest() {
 					return
 				}
@@ -154,33 +155,54 @@ func (w *Worker) run(t *Task) {
 		w.runInTurn(t)
 	case l.loose:
 		w.step(t, 1)
+		w.free(t)
 	default:
 		w.runLane(l, t)
 	}
 }
 
-// runLane works on a lane until it is idle, or for laneRun tasks, or until a slot is asked for. It counts tasks off in lots: those that n told of
-// are linked already.
+// runLane works on a lane until it is idle, or has had its share while other lanes wait, or until a slot
+// is asked for. It counts tasks off in lots: those that n told of are linked already.
 func (w *Worker) runLane(l *Lane, t *Task) {
 	for ran := int32(0); ; {
 		known, k := l.n.Load(), int32(0)
 		for {
 			var n int32
 			t, n = w.step(t, known-k)
-			if k += n; k == known || w.pool.resuming.Load() > 0 {
+			if k += n; k == known || w.yields(ran+k) {
 				break
 			}
-			t = t.unlink()
+			t = w.follow(t)
 		}
+		w.pace.count(k)
 		if l.n.Add(-k) == 0 {
+			w.free(t)
 			return
 		}
-		t = t.unlink()
-		if ran += k; ran >= laneRun || w.pool.resuming.Load() > 0 {
+		t = w.follow(t)
+		if ran += k; w.yields(ran) {
 			w.requeue(t)
 			return
 		}
 	}
+}
+
+// follow returns the task behind one that was worked on.
+func (w *Worker) follow(done *Task) *Task {
+	next := done.unlink()
+	w.free(done)
+	return next
+}
+
+func (w *Worker) free(done *Task) {
+	if free := w.pool.cfg.Free; free != nil {
+		free(done)
+	}
+}
+
+// yields reports whether the lane that has had so many tasks in a row has to make way.
+func (w *Worker) yields(ran int32) bool {
+	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.pool.ready.empty()
 }
 
 // step works on one task, or with Bulk on up to as many of its lane as are known to be linked, and returns the last of them.
@@ -203,6 +225,9 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 		s.began(k)
 	}
 	w.bulk(ts)
+	for _, done := range ts[:k-1] {
+		w.free(done) // the last one still leads on
+	}
 	clear(ts)
 	w.buf = ts[:0]
 	return t, k
@@ -212,7 +237,7 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 func (w *Worker) requeue(t *Task) {
 	p := w.pool
 	p.mu.Lock()
-	p.ready.push(t)
+	p.ready.push(t.lane.set, t)
 	next, fresh := p.wakeOne()
 	p.mu.Unlock()
 	p.rouse(next, fresh)

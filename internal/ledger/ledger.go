@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ type Slab struct {
 	bad   atomic.Int32 // tickets at rest but unfinished
 	next  int64        // position behind the slab, gaps included
 	bytes int64
+	base  int64
 	head  int // Tickets[:head] are finished; guarded by Ledger.mu
 	came  time.Time
 	led   *Ledger
@@ -43,18 +45,35 @@ type Ledger struct {
 }
 
 // Start sets the watermark of an empty ledger.
-func (l *Ledger) Start(offset int64) { l.mark = offset }
+func (l *Ledger) Start(offset int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark = offset
+}
 
 // NewSlab returns a slab of n tickets with one hold each. Set their Offsets, then Append it.
 func NewSlab(n int, next, bytes int64, payload any) *Slab {
 	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, bytes: bytes}
 	for i := range s.Tickets {
-		s.Tickets[i].slab = s
-		s.Tickets[i].holds.Store(1)
+		s.Tickets[i].state.Store(1)
 	}
 	s.left.Store(int32(n))
 	return s
 }
+
+// MaxSpan is how far the last offset of a slab may lie behind its first.
+const MaxSpan = math.MaxUint32
+
+// SetOffset says which record ticket i stands for; the first one first.
+func (s *Slab) SetOffset(i int, offset int64) {
+	if i == 0 {
+		s.base = offset
+	}
+	s.Tickets[i].delta = uint32(offset - s.base)
+}
+
+// Offset is what SetOffset was told.
+func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
 // Append adds delivered records behind all earlier ones.
 func (l *Ledger) Append(s *Slab) {
@@ -102,7 +121,7 @@ func (l *Ledger) Prefix() (offset, records int64) {
 	if s.head == 0 {
 		return l.mark, below
 	}
-	return s.Tickets[s.head-1].Offset + 1, below + int64(s.head)
+	return s.Offset(s.head-1) + 1, below + int64(s.head)
 }
 
 // Totals is how many records and bytes were appended, how many of the records are finished, and when the oldest unfinished one came (zero: there is none).
@@ -185,14 +204,14 @@ func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	}
 }
 
-// Frontier is the highest offset that Begin was told of since it was appended or reopened; -1: none.
+// Frontier is the highest offset that is finished, or that Begin was told of since it was appended or reopened; -1: none.
 func (l *Ledger) Frontier() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range slices.Backward(l.slabs[l.first:]) {
 		for i := len(s.Tickets) - 1; i >= 0; i-- {
-			if t := &s.Tickets[i]; t.marks.Load()&begun != 0 {
-				return t.Offset
+			if st := s.Tickets[i].state.Load(); st&begun != 0 || st&(holdsMask|abandoned) == 0 {
+				return s.Offset(i)
 			}
 		}
 	}

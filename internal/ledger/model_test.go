@@ -38,6 +38,8 @@ func FuzzLedger(f *testing.F) {
 
 // modelRecord is a record as the model has it.
 type modelRecord struct {
+	s         *Slab
+	i         int32
 	t         *Ticket
 	next      int64 // position behind it, gaps included
 	holds     int
@@ -105,8 +107,8 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	s := NewSlab(n, end, 1, nil)
 	for i := range n {
 		off := m.next + int64(2*i)
-		s.Tickets[i].Offset = off
-		m.records = append(m.records, &modelRecord{t: &s.Tickets[i], next: off + 1, holds: 1})
+		s.SetOffset(i, off)
+		m.records = append(m.records, &modelRecord{s: s, i: int32(i), t: &s.Tickets[i], next: off + 1, holds: 1})
 	}
 	m.records[len(m.records)-1].next = end
 	m.next = end
@@ -131,16 +133,16 @@ func (m *modelLedger) do(op int, r *modelRecord) bool {
 			m.expected, r.watched = append(m.expected, !r.abandoned), false
 		}
 		if op < 8 {
-			r.t.Abandon()
+			r.s.Abandon(r.i)
 		} else {
-			r.t.Done()
+			r.s.Done(r.i)
 		}
 		return r.finished()
 	case r.abandoned && op < 12:
-		r.t.Reopen()
+		r.s.Reopen(r.i)
 		r.holds, r.abandoned = 1, false
 	case r.abandoned:
-		r.t.Finish()
+		r.s.Finish(r.i)
 		r.abandoned = false
 	}
 	return false
@@ -157,8 +159,8 @@ func (m *modelLedger) compare(ended int) error {
 			unfinished = append(unfinished, r.t)
 		}
 		if prefix {
-			mark = r.t.Offset + 1
-			if end := i+1 == len(m.records) || m.records[i+1].t.slab != r.t.slab; end {
+			mark = r.s.Offset(int(r.i)) + 1
+			if end := i+1 == len(m.records) || m.records[i+1].s != r.s; end {
 				mark = r.next // behind a whole slab, gaps count
 			}
 		}
@@ -172,7 +174,7 @@ func (m *modelLedger) compare(ended int) error {
 	n := 0
 	for s, i := range m.l.Unfinished {
 		if n >= len(unfinished) || unfinished[n] != &s.Tickets[i] {
-			return fmt.Errorf("unfinished: offset %d in place %d, the model has %d of them", s.Tickets[i].Offset, n, len(unfinished))
+			return fmt.Errorf("unfinished: offset %d in place %d, the model has %d of them", s.Offset(i), n, len(unfinished))
 		}
 		n++
 	}
@@ -196,11 +198,11 @@ func TestATicketResolvedTwiceIsABug(t *testing.T) {
 	l := &Ledger{Rest: func() {}}
 	s := NewSlab(1, 1, 0, nil)
 	l.Append(s)
-	s.Tickets[0].Done()
+	s.Done(0)
 	defer func() {
 		if recover() == nil {
 			t.Error("the second resolution went unnoticed")
 		}
 	}()
-	s.Tickets[0].Done()
+	s.Done(0)
 }

@@ -21,15 +21,15 @@ func TestReopenedTicketIsNeverTakenForFinished(t *testing.T) {
 		}
 	})
 	for range 200_000 {
-		s.Tickets[0].Abandon()
-		s.Tickets[0].Reopen()
+		s.Abandon(0)
+		s.Reopen(0)
 	}
 	stop.Store(true)
 	wg.Wait()
 	if seen != 0 {
 		t.Errorf("the watermark was %d, and nothing is finished", seen)
 	}
-	s.Tickets[0].Done()
+	s.Done(0)
 	if got := l.Watermark(); got != 1 {
 		t.Errorf("the watermark is %d when the record is finished", got)
 	}
@@ -40,11 +40,11 @@ func TestWatermarkIsTheEndOfTheFinishedPrefix(t *testing.T) {
 	l.Start(10)
 	s := NewSlab(3, 20, 300, nil)
 	for i, offset := range []int64{10, 12, 15} { // offsets have gaps
-		s.Tickets[i].Offset = offset
+		s.SetOffset(i, offset)
 	}
 	l.Append(s)
 	for _, step := range []struct{ done, want int64 }{{1, 10}, {0, 13}, {2, 20}} {
-		s.Tickets[step.done].Done()
+		s.Done(int32(step.done))
 		if got := l.Watermark(); got != step.want {
 			t.Errorf("the watermark is %d after ticket %d, want %d", got, step.done, step.want)
 		}
@@ -70,7 +70,7 @@ func TestATicketIsAtRestWhenItsWatcherHasBeenTold(t *testing.T) {
 	l.Append(s)
 	tk := &s.Tickets[0]
 	tk.Watch()
-	tk.Done()
+	s.Done(0)
 	if !told || !tk.AtRest() {
 		t.Errorf("told %t, at rest %t", told, tk.AtRest())
 	}

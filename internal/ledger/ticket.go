@@ -4,46 +4,45 @@ import "sync/atomic"
 
 // Ticket stands for one delivered record.
 type Ticket struct {
-	holds  atomic.Int32
-	marks  atomic.Uint32
-	slab   *Slab
-	Offset int64
+	state atomic.Uint32 // holds, and marks above them
+	delta uint32        // of its offset to the slab's
 }
 
 const (
-	abandoned uint32 = 1 << iota // a hold was given back unfinished
-	watched                      // Ledger.Watched wants to know
-	begun                        // work on the record has begun
+	holdsMask        = 1<<24 - 1
+	abandoned uint32 = 1 << (24 + iota) // a hold was given back unfinished
+	watched                             // Ledger.Watched wants to know
+	begun                               // work on the record has begun
 )
 
-func (t *Ticket) abandoned() bool { return t.marks.Load()&abandoned != 0 }
+func (t *Ticket) abandoned() bool { return t.state.Load()&abandoned != 0 }
 
 // Retain adds a hold. The caller has one itself.
-func (t *Ticket) Retain() { t.holds.Add(1) }
+func (t *Ticket) Retain() { t.state.Add(1) }
 
-// Done gives a hold back.
-func (t *Ticket) Done() {
-	switch n := t.holds.Add(-1); {
-	case n == 0:
-		t.rest()
-	case n < 0:
+// Done gives a hold of ticket i back.
+func (s *Slab) Done(i int32) {
+	switch n := s.Tickets[i].state.Add(^uint32(0)); n & holdsMask {
+	case 0:
+		s.rest(i, n)
+	case holdsMask:
 		panic("ledger: a ticket was resolved twice") // going on could commit a record that nobody finished
 	}
 }
 
 // Abandon gives a hold back and says that the record must not count as finished.
-func (t *Ticket) Abandon() {
-	t.marks.Or(abandoned)
-	t.Done()
+func (s *Slab) Abandon(i int32) {
+	s.Tickets[i].state.Or(abandoned)
+	s.Done(i)
 }
 
-func (t *Ticket) rest() {
-	s := t.slab
-	if t.marks.Load()&watched != 0 {
+func (s *Slab) rest(i int32, state uint32) {
+	if state&watched != 0 {
+		t := &s.Tickets[i]
 		s.led.Watched(t, !t.abandoned())
-		t.marks.And(^watched) // not before: see AtRest
+		t.state.And(^watched) // not before: see AtRest
 	}
-	if t.abandoned() {
+	if state&abandoned != 0 {
 		s.bad.Add(1) // before left: a slab whose left is 0 shows all that is bad
 	} else if f := s.led.Finished; f != nil {
 		defer f()
@@ -54,34 +53,43 @@ func (t *Ticket) rest() {
 }
 
 // Watch has the ledger's Watched called when the ticket comes to rest. The caller has a hold.
-func (t *Ticket) Watch() { t.marks.Or(watched) }
+func (t *Ticket) Watch() { t.state.Or(watched) }
 
 // Finished reports whether the record came to rest finished.
-func (t *Ticket) Finished() bool { return t.holds.Load() == 0 && !t.abandoned() }
+func (t *Ticket) Finished() bool { return t.state.Load()&(holdsMask|abandoned) == 0 }
 
 // Held reports whether something still depends on the ticket.
-func (t *Ticket) Held() bool { return t.holds.Load() != 0 }
+func (t *Ticket) Held() bool { return t.state.Load()&holdsMask != 0 }
 
 // AtRest reports whether nothing depends on the ticket any more, and who watched it has been told.
-func (t *Ticket) AtRest() bool { return !t.Held() && t.marks.Load()&watched == 0 } // in this order: only who has a hold can watch
+func (t *Ticket) AtRest() bool { return t.state.Load()&(holdsMask|watched) == 0 } // in this order: only who has a hold can watch
 
 // Reopen gives an unfinished ticket at rest one hold again: its record will be worked on anew.
-func (t *Ticket) Reopen() {
-	t.slab.led.mu.Lock() // one who looks at left and then at bad must not find both 0 in between
-	defer t.slab.led.mu.Unlock()
-	t.slab.left.Add(1)
-	t.slab.bad.Add(-1)
-	t.holds.Store(1) // before the mark goes: without either it would look finished, and be committed
-	t.marks.And(^(abandoned | begun))
+func (s *Slab) Reopen(i int32) {
+	s.led.mu.Lock() // one who looks at left and then at bad must not find both 0 in between
+	defer s.led.mu.Unlock()
+	s.left.Add(1)
+	s.bad.Add(-1)
+	s.Tickets[i].state.Store(1)
 }
 
 // Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
-func (t *Ticket) Finish() {
-	t.slab.led.mu.Lock()
-	defer t.slab.led.mu.Unlock()
-	t.marks.And(^abandoned)
-	t.slab.bad.Add(-1)
+func (s *Slab) Finish(i int32) {
+	s.led.mu.Lock()
+	defer s.led.mu.Unlock()
+	s.Tickets[i].state.And(^abandoned)
+	s.bad.Add(-1)
+}
+
+// Defer gives back the holds of a slab that is not appended yet: its records are unfinished, and
+// Reopen takes them up.
+func (s *Slab) Defer() {
+	for i := range s.Tickets {
+		s.Tickets[i].state.Store(abandoned)
+	}
+	s.bad.Store(int32(len(s.Tickets)))
+	s.left.Store(0)
 }
 
 // Begin notes that work on the record begins.
-func (t *Ticket) Begin() { t.marks.Or(begun) }
+func (t *Ticket) Begin() { t.state.Or(begun) }

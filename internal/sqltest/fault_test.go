@@ -87,12 +87,24 @@ type connector struct {
 
 func (c connector) Driver() driver.Driver { return c.driver }
 
-func (c connector) Connect(context.Context) (driver.Conn, error) {
-	in, err := c.driver.Open(c.dsn)
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	in, err := c.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &conn{Conn: in, fault: c.fault}, nil
+}
+
+func (c connector) dial(ctx context.Context) (driver.Conn, error) {
+	d, ok := c.driver.(driver.DriverContext)
+	if !ok {
+		return c.driver.Open(c.dsn)
+	}
+	to, err := d.OpenConnector(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return to.Connect(ctx)
 }
 
 // conn belongs to one goroutine at a time, as database/sql promises.

@@ -163,12 +163,12 @@ func (s *session[T]) feed() (all bool) {
 	for _, n := range s.owned() {
 		p := s.parts[n]
 		for {
-			from := p.Next()
 			room, _ := p.Room()
 			if room == 0 {
 				all = false
 				break
 			}
+			from := p.Next()
 			es, next, end := s.m.log.read(p.TopicID(), n, from, min(room, feedMax))
 			if len(es) > 0 {
 				c := &chunk{}

@@ -12,7 +12,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
 )
 
 // SeedTraced is Seed by a producer that traces: each record takes its own trace along in its headers.
@@ -21,7 +21,7 @@ func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafk
 	for i := range records {
 		c, span := producer.Start(ctx, "send "+d.Topic(), trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 			semconv.MessagingSystemKafka, semconv.MessagingOperationName("send"), semconv.MessagingOperationTypeSend, semconv.MessagingDestinationName(d.Topic())))
-		records[i], _ = ops.Inject(c, records[i])
+		records[i], _ = oteltrace.Inject(c, records[i])
 		span.End()
 	}
 	return d.Seed(ctx, records...)

@@ -18,7 +18,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/oteltrace"
+	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -84,10 +85,10 @@ func (d *Demo) stopTelemetry() error {
 func (d *Demo) Seen() stream.Option {
 	var os []stream.Observer
 	if d.telemetry.traced {
-		os = append(os, ops.Trace(d.Tracer))
+		os = append(os, oteltrace.To(d.Tracer))
 	}
 	if d.telemetry.measured {
-		os = append(os, ops.Measure(d.Metrics))
+		os = append(os, prommetrics.To(d.Metrics))
 	}
 	return stream.Observe(os...)
 }

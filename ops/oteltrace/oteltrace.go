@@ -1,4 +1,7 @@
-package ops
+// Package oteltrace traces pipelines with OpenTelemetry.
+//
+//	Run(ctx, stream.Observe(oteltrace.To(tracerProvider)))
+package oteltrace
 
 import (
 	"context"
@@ -13,33 +16,42 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Trace follows OpenTelemetry's semantic conventions for messaging. A record has a consumer span, "process" and its topic, in the trace that its headers carry
-// (W3C's Trace Context), from its first step until it is finished or given up; under it each attempt of each step has a span of its own, with status and error.
-// Retries, skips, dead letters and halts are events of the record's span. Handlers find the span of their step in their context: spans of their own, and
-// Inject, go on from there.
+// To traces a pipeline by OpenTelemetry's semantic conventions for messaging. A record has a
+// consumer span, "process" and its topic, in the trace that its headers carry (W3C Trace Context),
+// from its first step until it is finished or given up. Under it, each attempt of each step has a
+// span with status and error. Retries, skips, dead letters and halts are events of the record's
+// span. Handlers find the span of their step in their context: their own spans, and Inject,
+// continue from there.
 //
-// A step that works on a batch (and what a sink writes at once) has one span in a trace of its own, linked to the traces of all its records, and under it a
-// span for each of them. Below a commit that stands above the work, a record's span has ended already.
+// A step that works on a batch, or a sink that writes many at once, has one span in a trace of its
+// own. It is linked to the traces of all its records, and has a span for each of them under it.
+// Below a commit that stands above the work, a record's span has ended already.
 //
-// The provider's sampler decides, by trace, name and kind. Of a record that it does not want nothing else is built, though handlers find its trace in their
-// context, so that nothing below is sampled either.
-func Trace(tp trace.TracerProvider) stream.Observer {
-	if tp == nil {
-		return unusable("Trace was given no TracerProvider")
-	}
+// The provider's sampler decides, by trace, name and kind. Nothing else is built for a record that
+// is not sampled; handlers still find its trace in their context, so nothing below is sampled
+// either.
+//
+// Whatever an error or a key contains, each text in a span is valid UTF-8: other bytes are written
+// as \xff. OTLP would refuse the whole batch of spans otherwise. A message is cut after 1,024
+// bytes, for the same reason: collectors refuse requests above 4 MiB.
+func To(tp trace.TracerProvider) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
-		t := &tracing{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)), pipeline: attribute.String("laneway.pipeline", p.Describe().Name),
-			open: map[stop]trace.Span{}}
+		if tp == nil {
+			return stream.Observer{}, errors.New("oteltrace.To was given no TracerProvider")
+		}
+		t := &tracing{tracer: tp.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
+			pipeline: attribute.String("laneway.pipeline", legible.Text(p.Describe().Name)), open: map[stop]trace.Span{}}
 		t.topics.Store(&map[string]*topic{})
 		return stream.Observer{Begin: t.begin, StepStart: t.start, StepDone: t.done, Event: t.event}, nil
 	}}
 }
 
 // scope is the instrumentation scope, by convention the import path of what makes the spans.
-const scope = "github.com/laneway-go/laneway/ops"
+const scope = "github.com/laneway-go/laneway/ops/oteltrace"
 
 // tracing is one pipeline's traces.
 type tracing struct {
@@ -47,7 +59,7 @@ type tracing struct {
 	pipeline attribute.KeyValue
 	topics   atomic.Pointer[map[string]*topic] // copied when one comes
 
-	mu   sync.Mutex // guards open
+	mu   sync.Mutex // guards open; nothing is called under it
 	open map[stop]trace.Span
 }
 
@@ -75,8 +87,9 @@ func (t *tracing) topic(name string) *topic {
 	if tt := (*known)[name]; tt != nil {
 		return tt
 	}
-	tt := &topic{span: "process " + name, attrs: []attribute.KeyValue{semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"),
-		semconv.MessagingOperationTypeProcess, semconv.MessagingDestinationName(name), t.pipeline}}
+	clean := legible.Text(name)
+	tt := &topic{span: "process " + clean, attrs: []attribute.KeyValue{semconv.MessagingSystemKafka, semconv.MessagingOperationName("process"),
+		semconv.MessagingOperationTypeProcess, semconv.MessagingDestinationName(clean), t.pipeline}}
 	for {
 		more := maps.Clone(*known)
 		more[name] = tt
@@ -118,7 +131,7 @@ func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 func lineage(m stream.Meta) []attribute.KeyValue {
 	as := []attribute.KeyValue{semconv.MessagingDestinationPartitionID(strconv.Itoa(m.Partition)), semconv.MessagingKafkaOffset(int(m.Offset))}
 	if m.Key != nil {
-		as = append(as, semconv.MessagingKafkaMessageKey(text(m.Key)))
+		as = append(as, semconv.MessagingKafkaMessageKey(legible.Key(m.Key)))
 	}
 	return as
 }
@@ -129,17 +142,18 @@ type working struct {
 	records []trace.Span // of a batch
 }
 
-// start opens a step's span. It is found again under t, since another observer may have put a span of its own above it.
+// start opens a step's span. It is found again under t, since another observer may have put a span
+// of its own above it.
 func (t *tracing) start(ctx context.Context, c stream.Call) context.Context {
 	if c.Batch() {
 		return t.startBatch(ctx, c)
 	}
-	ctx, span := t.tracer.Start(ctx, c.Step(), trace.WithAttributes(stepAttrs(c)...))
+	ctx, span := t.tracer.Start(ctx, legible.Text(c.Step()), trace.WithAttributes(stepAttrs(c)...))
 	return context.WithValue(ctx, t, &working{span: span})
 }
 
 func stepAttrs(c stream.Call) []attribute.KeyValue {
-	return []attribute.KeyValue{attribute.String("laneway.step", c.Step()), attribute.Int("laneway.attempt", c.Attempt())}
+	return []attribute.KeyValue{attribute.String("laneway.step", legible.Text(c.Step())), attribute.Int("laneway.attempt", c.Attempt())}
 }
 
 // startBatch opens the spans of a batch of which some record is in a trace that is recorded.
@@ -193,10 +207,17 @@ func (t *tracing) done(ctx context.Context, _ stream.Call, err error) {
 
 // fail gives a span the status of an error, if it is one.
 func fail(s trace.Span, err error) {
-	if err == nil {
+	if err == nil || !s.IsRecording() {
 		return
 	}
-	s.RecordError(err)
-	s.SetAttributes(semconv.ErrorType(err))
-	s.SetStatus(codes.Error, err.Error())
+	why, kind := message(err), legible.Text(semconv.ErrorType(err).Value.AsString())
+	s.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(semconv.ExceptionType(kind), semconv.ExceptionMessage(why)))
+	s.SetAttributes(semconv.ErrorTypeKey.String(kind))
+	s.SetStatus(codes.Error, why)
+}
+
+// message is an error as a span can have it.
+func message(err error) string {
+	const most = 1024
+	return legible.Cut(err.Error(), most)
 }

@@ -1,4 +1,4 @@
-package ops_test
+package oteltrace_test
 
 import (
 	"context"
@@ -15,7 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/ops/oteltrace"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
@@ -30,7 +31,7 @@ func tracer(opts ...sdk.TracerProviderOption) (*sdk.TracerProvider, *tracetest.S
 func produced(tp trace.TracerProvider, value string) (kafka.Message, trace.SpanContext) {
 	ctx, span := tp.Tracer("producer").Start(context.Background(), "send orders", trace.WithSpanKind(trace.SpanKindProducer))
 	defer span.End()
-	m, _ := ops.Inject(ctx, kafka.Message{Value: []byte(value), Headers: []kafka.Header{{Key: "shop", Value: []byte("7")}}})
+	m, _ := oteltrace.Inject(ctx, kafka.Message{Value: []byte(value), Headers: []kafka.Header{{Key: "shop", Value: []byte("7")}}})
 	return m, span.SpanContext()
 }
 
@@ -80,8 +81,8 @@ func TestTraceGoesOnWithTheProducers(t *testing.T) {
 			defer span.End()
 			return nil
 		}
-		observed(t, orders.Map(keep, stream.Named("decode")).Serial(handler, stream.Named("charge")).CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Trace(tp)), stream.Named("billing")}, func(*stream.Pipeline) { pass(time.Minute) })
+		opstest.Run(t, opstest.Orders.Map(opstest.Keep, stream.Named("decode")).Serial(handler, stream.Named("charge")).CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(oteltrace.To(tp)), stream.Named("billing")}, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
 		record, decode, charge, query := one(t, rec, "process orders"), one(t, rec, "decode"), one(t, rec, "charge"), one(t, rec, "query")
 		for _, s := range []sdk.ReadOnlySpan{record, decode, charge, query} {
 			if s.SpanContext().TraceID() != from.TraceID() {
@@ -113,26 +114,24 @@ func TestTraceHandsBaggageOnWithoutATraceToo(t *testing.T) {
 		l := streamtest.Kafka("orders", 1)
 		l.Append(0, "k", kafka.Message{Headers: []kafka.Header{{Key: "baggage", Value: []byte("tenant=8")}, {Key: "baggage", Value: []byte("tenant=9")}}})
 		tenant := ""
-		observed(t, orders.Serial(func(ctx context.Context, _ kafka.Message) error {
+		opstest.Run(t, opstest.Orders.Serial(func(ctx context.Context, _ kafka.Message) error {
 			tenant = baggage.FromContext(ctx).Member("tenant").Value()
 			return nil
-		}).CommitEach(), []stream.Option{l.Source(), stream.Observe(ops.Trace(tp))}, func(*stream.Pipeline) { pass(time.Minute) })
+		}).CommitEach(), []stream.Option{l.Source(), stream.Observe(oteltrace.To(tp))}, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
 		if record := one(t, rec, "process orders"); tenant != "9" || record.Parent().IsValid() {
 			t.Errorf("tenant %q, below %v", tenant, record.Parent())
 		}
 	})
 }
 
-func keep(_ context.Context, m kafka.Message) (kafka.Message, error) { return m, nil }
-
 func TestTraceShowsRetriesAndTheHalt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tp, rec := tracer()
 		l := streamtest.Kafka("orders", 1)
-		put(l, 0, "bad", "behind it")
-		observed(t, orders.GroupByPartition().Serial(failing(map[string]int{"bad": 2}), stream.Named("charge")).RetryOnError(retries(2)).HaltOnError().CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Trace(tp))}, func(p *stream.Pipeline) {
-				pass(time.Hour)
+		opstest.Put(l, 0, "bad", "behind it")
+		opstest.Run(t, opstest.Orders.GroupByPartition().Serial(opstest.Failing(map[string]int{"bad": 2}), stream.Named("charge")).RetryOnError(opstest.Retries(2)).HaltOnError().CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(oteltrace.To(tp))}, func(p *stream.Pipeline) {
+				opstest.Pass(time.Hour)
 				halted := one(t, rec, "process orders")
 				if halted.Status().Code != codes.Error || halted.Status().Description != "charge: charging bad: down" {
 					t.Errorf("status: %v", halted.Status())
@@ -148,7 +147,7 @@ func TestTraceShowsRetriesAndTheHalt(t *testing.T) {
 				if err := p.Resume(p.Halts()[0]); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Hour)
+				opstest.Pass(time.Hour)
 			})
 		all := named(rec, "process orders")
 		if len(all) != 3 || all[1].Status().Code != codes.Unset || len(all[1].Events()) != 0 {
@@ -168,10 +167,10 @@ func TestTraceOfABatchIsLinkedToEveryRecords(t *testing.T) {
 			from[sc.TraceID()] = true
 		}
 		write := func(_ context.Context, b []kafka.Message) error {
-			return &stream.PartialError{Errs: map[int]error{1: errDown}}
+			return &stream.PartialError{Errs: map[int]error{1: opstest.ErrDown}}
 		}
-		observed(t, orders.Batch(3, 0).Serial(write, stream.Named("write")).SkipOnError().CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Trace(tp))}, func(*stream.Pipeline) { pass(time.Minute) })
+		opstest.Run(t, opstest.Orders.Batch(3, 0).Serial(write, stream.Named("write")).SkipOnError().CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(oteltrace.To(tp))}, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
 		var batch sdk.ReadOnlySpan
 		var under []sdk.ReadOnlySpan
 		records := 0
@@ -215,13 +214,13 @@ func TestTraceBuildsNothingThatIsNotSampled(t *testing.T) {
 		counting := &tracetest.SpanRecorder{}
 		tp := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())), sdk.WithSpanProcessor(counting))
 		l := streamtest.Kafka("orders", 1)
-		put(l, 0, "a", "b")
+		opstest.Put(l, 0, "a", "b")
 		var seen []trace.SpanContext
-		observed(t, orders.Map(keep).Serial(func(ctx context.Context, _ kafka.Message) error {
+		opstest.Run(t, opstest.Orders.Map(opstest.Keep).Serial(func(ctx context.Context, _ kafka.Message) error {
 			seen = append(seen, trace.SpanContextFromContext(ctx))
 			return nil
 		}).Batch(2, 0).Serial(func(context.Context, []kafka.Message) error { return nil }).CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Trace(tp))}, func(*stream.Pipeline) { pass(time.Minute) })
+			[]stream.Option{l.Source(), stream.Observe(oteltrace.To(tp))}, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
 		if n := len(counting.Started()); n != 0 {
 			t.Errorf("%d spans were started", n)
 		}
@@ -235,18 +234,18 @@ func TestTraceEndsEverySpanItHasStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tp, rec := tracer()
 		l := streamtest.Kafka("orders", 1)
-		put(l, 0, "a", "b", "c")
+		opstest.Put(l, 0, "a", "b", "c")
 		m := l.Member()
-		observed(t, orders.Concurrent(2, failing(map[string]int{"b": -1})).RetryOnError(retries(1000)).Batch(9, 0).CommitEach(),
-			[]stream.Option{m.Source(), stream.Observe(ops.Trace(tp))}, func(*stream.Pipeline) {
+		opstest.Run(t, opstest.Orders.Concurrent(2, opstest.Failing(map[string]int{"b": -1})).RetryOnError(opstest.Retries(1000)).Batch(9, 0).CommitEach(),
+			[]stream.Option{m.Source(), stream.Observe(oteltrace.To(tp))}, func(*stream.Pipeline) {
 				if err := m.Assign(0); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Minute)
+				opstest.Pass(time.Minute)
 				if err := m.Lose(0); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Hour)
+				opstest.Pass(time.Hour)
 				if started, ended := len(rec.Started()), len(rec.Ended()); started != ended || ended == 0 {
 					t.Errorf("%d spans started, %d ended", started, ended)
 				}
@@ -261,7 +260,7 @@ func TestInjectHandsTheTraceOn(t *testing.T) {
 	member, _ := baggage.NewMember("tenant", "9")
 	bag, _ := baggage.New(member)
 	old := []kafka.Header{{Key: "traceparent", Value: []byte("old")}, {Key: "shop", Value: []byte("7")}}
-	m, err := ops.Inject(baggage.ContextWithBaggage(ctx, bag), kafka.Message{Headers: old})
+	m, err := oteltrace.Inject(baggage.ContextWithBaggage(ctx, bag), kafka.Message{Headers: old})
 	got := map[string]string{}
 	for _, h := range m.Headers {
 		got[h.Key] = string(h.Value)
@@ -273,7 +272,7 @@ func TestInjectHandsTheTraceOn(t *testing.T) {
 	if string(old[0].Value) != "old" || len(old) != 2 || old[1].Key != "shop" {
 		t.Errorf("the given headers were changed: %v", old)
 	}
-	if m, _ := ops.Inject(context.Background(), kafka.Message{Headers: old}); len(m.Headers) != 2 {
+	if m, _ := oteltrace.Inject(context.Background(), kafka.Message{Headers: old}); len(m.Headers) != 2 {
 		t.Errorf("without a trace: %v", m.Headers)
 	}
 }

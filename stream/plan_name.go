@@ -16,7 +16,7 @@ func (p *plan) nameSteps() {
 		}
 	}
 	for i, n := range p.nodes {
-		if !n.isStep() && n.kind != kindBatch && n.kind != kindThrottle {
+		if n.op.does() == plans {
 			continue
 		}
 		name := n.name

@@ -1,4 +1,4 @@
-package ops
+package oteltrace
 
 import (
 	"context"
@@ -13,12 +13,14 @@ import (
 // w3c is Trace Context and Baggage, in record headers as they are in HTTP's.
 var w3c = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// Inject writes the trace that ctx is in, and its baggage, to a message's headers as W3C's Trace Context says, for Map before a sink, or to be called by a
-// handler that produces: whoever consumes the message goes on with the trace.
+// Inject writes the trace that ctx is in, and its baggage, to a message's headers as W3C's Trace
+// Context says, for Map before a sink, or to be called by a handler that produces: whoever consumes
+// the message goes on with the trace.
 //
-//	Map(encode).Map(ops.Inject).To(sink)
+//	Map(encode).Map(oteltrace.Inject).To(sink)
 //
-// Older headers of these names are replaced; the slice that it was given is left alone. Without a trace the message is returned as it is. There is never an error.
+// Older headers of these names are replaced; the slice that it was given is left alone. Without a
+// trace the message is returned as it is. There is never an error.
 func Inject(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 	out := outgoing{old: m.Headers}
 	w3c.Inject(ctx, &out)
@@ -56,7 +58,8 @@ func (o *outgoing) Keys() (keys []string) {
 	return keys
 }
 
-// extract finds the trace and the baggage that a record carries. What is not among the headers is not asked for: this is done for every record.
+// extract finds the trace and the baggage that a record carries. What is not among the headers is
+// not asked for: this is done for every record.
 func extract(ctx context.Context, hs []stream.Header) context.Context {
 	var trace, bag bool
 	for i := range hs {

@@ -1,4 +1,4 @@
-package ops
+package prommetrics
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// sample draws the records whose steps are timed: all of them, or where more come than wanted one of 2ⁿ.
+// sample draws the records whose steps are timed: all of them, or where more come than wanted one
+// of 2ⁿ.
 type sample struct {
 	mask atomic.Uint32 // 2ⁿ-1
 	n    atomic.Int64  // taken since since

@@ -1,10 +1,12 @@
-package ops
+package oteltrace
 
 import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -18,7 +20,7 @@ func (t *tracing) event(e stream.Event) {
 	case stream.DeadLettered:
 		t.note(e.Failure, "dead letter", true)
 	case stream.DeadLetterFailed:
-		t.note(e.Failure, "dead letter failed", true, attribute.String("laneway.cause", e.Cause.Error()))
+		t.note(e.Failure, "dead letter failed", true, attribute.String("laneway.cause", message(e.Cause)))
 	case stream.Halted:
 		t.note(e.Failure, "halt", true)
 	case stream.Failed:
@@ -33,9 +35,10 @@ func (t *tracing) note(f stream.Failure, what string, failed bool, more ...attri
 	if span == nil {
 		return // not sampled, or below a commit
 	}
-	span.AddEvent(what, trace.WithAttributes(append(more, attribute.String("laneway.step", f.Step), attribute.Int("laneway.attempt", f.Attempts),
-		attribute.String("exception.message", f.Err.Error()))...))
+	step, why := legible.Text(f.Step), message(f.Err)
+	span.AddEvent(what, trace.WithAttributes(append(more, attribute.String("laneway.step", step),
+		attribute.Int("laneway.attempt", f.Attempts), semconv.ExceptionMessage(why))...))
 	if failed {
-		span.SetStatus(codes.Error, f.Step+": "+f.Err.Error())
+		span.SetStatus(codes.Error, step+": "+why)
 	}
 }

@@ -1,4 +1,4 @@
-package ops_test
+package prommetrics_test
 
 import (
 	"context"
@@ -14,22 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/segmentio/kafka-go"
 
-	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
-
-func explode(context.Context, kafka.Message) (kafka.Message, error) { panic("explode") }
-
-func unusables() map[string]stream.Observer {
-	taken := prometheus.NewRegistry()
-	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "laneway_halted", Help: "somebody else's"}))
-	return map[string]stream.Observer{
-		"Log of nothing": ops.Log(nil), "LogSlog of nothing": ops.LogSlog(nil), "Trace of nothing": ops.Trace(nil), "Measure of nothing": ops.Measure(nil),
-		"Measure where a name is taken": ops.Measure(taken),
-	}
-}
 
 // exposes checks metrics, given without their help.
 func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
@@ -51,19 +41,19 @@ func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
 	}
 }
 
-func TestMeasureTellsHowItStands(t *testing.T) {
+func TestMetricsTellHowItStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
-		put(l, 0, "a", "bad", "c")
-		put(l, 1, "a", "once", "skip", "d")
-		work := failing(map[string]int{"bad": -1, "once": 1, "skip": -1})
-		s := orders.GroupByPartition().Serial(work, stream.Named("charge")).
-			RetryOnError(retries(2), stream.When(func(err error) bool { return !strings.Contains(err.Error(), "bad") })).
+		opstest.Put(l, 0, "a", "bad", "c")
+		opstest.Put(l, 1, "a", "once", "skip", "d")
+		work := opstest.Failing(map[string]int{"bad": -1, "once": 1, "skip": -1})
+		s := opstest.Orders.GroupByPartition().Serial(work, stream.Named("charge")).
+			RetryOnError(opstest.Retries(2), stream.When(func(err error) bool { return !strings.Contains(err.Error(), "bad") })).
 			SkipOnError(stream.When(func(err error) bool { return strings.Contains(err.Error(), "skip") })).HaltOnError().CommitEach()
-		observed(t, s, []stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("billing")}, func(*stream.Pipeline) {
-			pass(30 * time.Second)
+		opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+			opstest.Pass(30 * time.Second)
 			exposes(t, r, `parked_retries{pipeline="billing"} 1`)
-			pass(10 * time.Minute)
+			opstest.Pass(10 * time.Minute)
 			exposes(t, r,
 				`lag_records{partition="0",pipeline="billing",topic="orders"} 2`,
 				`lag_records{partition="1",pipeline="billing",topic="orders"} 0`,
@@ -94,13 +84,13 @@ func TestMeasureTellsHowItStands(t *testing.T) {
 	})
 }
 
-func TestMeasureFollowsPrometheusConventions(t *testing.T) {
+func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
-		put(l, 0, "a")
-		observed(t, orders.Batch(10, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }).CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Measure(r))}, func(*stream.Pipeline) {
-				pass(time.Minute)
+		opstest.Put(l, 0, "a")
+		opstest.Run(t, opstest.Orders.Batch(10, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }).CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(prommetrics.To(r))}, func(*stream.Pipeline) {
+				opstest.Pass(time.Minute)
 				problems, err := testutil.GatherAndLint(r)
 				if err != nil || len(problems) > 0 {
 					t.Errorf("%v %v", err, problems)
@@ -109,29 +99,29 @@ func TestMeasureFollowsPrometheusConventions(t *testing.T) {
 	})
 }
 
-func TestMeasureKnowsBatches(t *testing.T) {
+func TestMetricsKnowBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
-		put(l, 0, "a", "b", "c", "d", "e")
-		observed(t, orders.Batch(4, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }, stream.Named("write")).CommitEach(),
-			[]stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
-				pass(time.Minute)
+		opstest.Put(l, 0, "a", "b", "c", "d", "e")
+		opstest.Run(t, opstest.Orders.Batch(4, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }, stream.Named("write")).CommitEach(),
+			[]stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
+				opstest.Pass(time.Minute)
 				exposes(t, r, `batch_size_records_count{pipeline="p",step="write"} 2`, `batch_size_records_sum{pipeline="p",step="write"} 5`,
 					`step_duration_seconds_count{pipeline="p",step="write"} 2`, `commit_duration_seconds_count{pipeline="p"} 2`)
 			})
 	})
 }
 
-func TestMeasureTellsWhatMayBeDoneTwice(t *testing.T) {
+func TestMetricsTellWhatMayBeDoneTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
-		put(l, 0, "a", "b", "c")
+		opstest.Put(l, 0, "a", "b", "c")
 		m := l.Member()
-		observed(t, orders.Serial(failing(nil)).CommitEvery(2, 0), []stream.Option{m.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+		opstest.Run(t, opstest.Orders.Serial(opstest.Failing(nil)).CommitEvery(2, 0, stream.ByCountOnly()), []stream.Option{m.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 			if err := m.Assign(0); err != nil {
 				t.Fatal(err)
 			}
-			pass(time.Minute)
+			opstest.Pass(time.Minute)
 			exposes(t, r, `uncommitted_records{partition="0",pipeline="p",topic="orders"} 1`)
 			if err := m.Lose(0); err != nil {
 				t.Fatal(err)
@@ -149,13 +139,13 @@ func TestMeasuredCountersNeverFall(t *testing.T) {
 			t.Helper()
 			exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
 		}
-		observed(t, orders.Serial(failing(nil)).CommitEach(), []stream.Option{m.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+		opstest.Run(t, opstest.Orders.Serial(opstest.Failing(nil)).CommitEach(), []stream.Option{m.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 			for n := range 3 {
 				if err := m.Assign(0); err != nil {
 					t.Fatal(err)
 				}
-				put(l, 0, "a", "b")
-				pass(time.Minute)
+				opstest.Put(l, 0, "a", "b")
+				opstest.Pass(time.Minute)
 				handled(2*n + 2)
 				if err := m.Revoke(0, 0); err != nil {
 					t.Fatal(err)
@@ -170,7 +160,7 @@ func TestMeasuredCountersNeverFall(t *testing.T) {
 func TestMeasuredCountersGoOnInAnotherRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prometheus.NewRegistry()
-		p, err := source.Slice(messages("a", "b")...).Serial(failing(nil)).CommitEach().Build(stream.Observe(ops.Measure(r)), stream.Named("p"))
+		p, err := source.Slice(kafka.Message{}, kafka.Message{}).Serial(opstest.Failing(nil)).CommitEach().Build(stream.Observe(prommetrics.To(r)), stream.Named("p"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,19 +180,19 @@ func TestMeasuredCountersGoOnInAnotherRun(t *testing.T) {
 func TestPipelinesOfOneNameAreAddedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
-		put(l, 0, "a")
-		put(l, 1, "a", "b")
+		opstest.Put(l, 0, "a")
+		opstest.Put(l, 1, "a", "b")
 		one, two := l.Member(), l.Member()
-		worker := orders.Serial(failing(nil)).CommitEach()
-		observed(t, worker, []stream.Option{one.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
-			observed(t, worker, []stream.Option{two.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")}, func(*stream.Pipeline) {
+		worker := opstest.Orders.Serial(opstest.Failing(nil)).CommitEach()
+		opstest.Run(t, worker, []stream.Option{one.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
+			opstest.Run(t, worker, []stream.Option{two.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 				if err := one.Assign(0); err != nil {
 					t.Fatal(err)
 				}
 				if err := two.Assign(1); err != nil {
 					t.Fatal(err)
 				}
-				pass(time.Minute)
+				opstest.Pass(time.Minute)
 				exposes(t, r, `records_handled_total{partition="0",pipeline="p",topic="orders"} 1`, `records_handled_total{partition="1",pipeline="p",topic="orders"} 2`,
 					`running{pipeline="p"} 2`)
 			})
@@ -216,9 +206,9 @@ func TestAFastStepIsTimedBySample(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		l.Append(0, "", make([]kafka.Message, n)...)
 		quick := func(context.Context, kafka.Message) error { time.Sleep(10 * time.Microsecond); return nil } // 100,000 a second
-		observed(t, orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0), []stream.Option{l.Source(), stream.Observe(ops.Measure(r)), stream.Named("p")},
+		opstest.Run(t, opstest.Orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0, stream.ByCountOnly()), []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")},
 			func(*stream.Pipeline) {
-				pass(time.Minute)
+				opstest.Pass(time.Minute)
 				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
 				ms, err := r.Gather()
 				if err != nil {

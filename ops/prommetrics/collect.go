@@ -1,0 +1,190 @@
+package prommetrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+var (
+	parked  = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
+	lent    = ofPipeline("lent_slots", "Workers' slots that are lent by whatever waits.")
+	running = ofPipeline("running", "1 while the pipeline runs.")
+	ready   = ofPipeline("ready", "1 while the pipeline runs, is connected and not draining.")
+)
+
+func ofPipeline(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("laneway_"+name, help, []string{"pipeline"}, nil)
+}
+
+// Describe is prometheus.Collector's.
+func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range columnDescs {
+		ch <- d
+	}
+	for _, d := range []*prometheus.Desc{parked, lent, running, ready} {
+		ch <- d
+	}
+	for _, v := range m.vectors() {
+		v.Describe(ch)
+	}
+}
+
+// Collect is prometheus.Collector's.
+func (m *metrics) Collect(ch chan<- prometheus.Metric) {
+	pipelines, partitions := m.read()
+	for name, s := range pipelines {
+		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, lent: s.lent, running: s.running, ready: s.ready} {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
+		}
+	}
+	for i := range partitions {
+		ch <- &partitions[i]
+	}
+	for _, v := range m.vectors() {
+		v.Collect(ch)
+	}
+}
+
+// pipelineSums is how the pipelines of one name stand, added up.
+type pipelineSums struct{ parked, lent, running, ready float64 }
+
+// partitionSums is how a partition stands with the pipelines of one name, added up.
+type partitionSums struct {
+	sum    [columns]float64
+	exists [columns]bool
+}
+
+func (s *partitionSums) add(c column, v float64) {
+	s.sum[c] += v
+	s.exists[c] = true
+}
+
+// read asks all pipelines how they stand.
+func (m *metrics) read() (map[string]*pipelineSums, []point) {
+	pipelines, partitions := map[string]*pipelineSums{}, map[*row]*partitionSums{}
+	ts, ps := m.alive()
+	m.mu.Lock()
+	for name := range m.names {
+		pipelines[name] = &pipelineSums{}
+	}
+	m.mu.Unlock()
+	for i, t := range ts {
+		t.sample.adapt(time.Second)
+		t.read(ps[i], pipelines[t.name], partitions)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rows := m.inOrder()
+	sums := make([]partitionSums, len(rows))
+	for i, r := range rows {
+		if s := partitions[r]; s != nil {
+			sums[i] = *s
+		}
+		for c := range counted {
+			sums[i].add(c, float64(r.counts[c].Load()))
+		}
+		sums[i].totals(r.former)
+	}
+	points := make([]point, 0, len(rows)*int(columns))
+	for c := range columns { // family by family, each sorted: then the registry has the least to do
+		for i, r := range rows {
+			if s := &sums[i]; s.exists[c] {
+				points = append(points, point{of: c, labels: r.labels, value: s.sum[c]})
+			}
+		}
+	}
+	return pipelines, points
+}
+
+// read adds how a pipeline stands.
+func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) {
+	run := t.runs.Load() // before the snapshot: if that is of a run that has ended, its totals are in the parts already
+	s, now := p.Snapshot(), time.Now()
+	sums.parked += float64(s.Parked)
+	sums.lent += float64(s.Lent)
+	sums.running += truth(s.Running)
+	sums.ready += truth(p.Ready() == nil)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := func(q *part) *partitionSums {
+		if partitions[q.row] == nil {
+			partitions[q.row] = &partitionSums{}
+		}
+		return partitions[q.row]
+	}
+	for _, trouble := range s.Troubles {
+		of(t.part(trouble.TopicPartition)).add(unreadable, 1)
+	}
+	for i := range s.Partitions {
+		state := &s.Partitions[i]
+		q := t.part(state.TopicPartition)
+		of(q).state(state, now)
+		if run == t.runs.Load() && state.Epoch > q.epoch {
+			q.told = most(q.told, plus(q.sum, state.Totals))
+		}
+	}
+	for _, q := range t.parts {
+		q.told = most(q.told, q.sum)
+		of(q).totals(q.told)
+	}
+}
+
+func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
+	if p.Lag >= 0 {
+		s.add(lag, float64(p.Lag))
+	}
+	if p.Committed >= 0 {
+		s.add(committed, float64(p.Committed))
+	}
+	s.add(watermark, float64(p.Watermark))
+	s.add(inFlight, float64(p.InFlight))
+	s.add(inFlightBytes, float64(p.Bytes))
+	s.add(uncommitted, float64(p.Totals.Uncommitted))
+	s.add(frozen, truth(p.Halt != nil))
+	s.add(unreadable, 0)
+	if p.Since.IsZero() {
+		s.add(age, 0)
+	} else {
+		s.add(age, now.Sub(p.Since).Seconds())
+	}
+}
+
+func (s *partitionSums) totals(t stream.Totals) {
+	s.add(handled, float64(t.Finished))
+	s.add(fetched, float64(t.Delivered))
+	s.add(fetchedBytes, float64(t.Bytes))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// point is a metric of a partition. Unlike prometheus.NewConstMetric it shares its labels with the
+// row's others, since there are many.
+type point struct {
+	of     column
+	labels []*dto.LabelPair
+	value  float64
+}
+
+// Desc is prometheus.Metric's.
+func (p *point) Desc() *prometheus.Desc { return columnDescs[p.of] }
+
+// Write is prometheus.Metric's.
+func (p *point) Write(to *dto.Metric) error {
+	to.Label = p.labels
+	if p.of < counters {
+		to.Counter = &dto.Counter{Value: &p.value}
+	} else {
+		to.Gauge = &dto.Gauge{Value: &p.value}
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Coalesce joins the writes of several partitions into larger ones for a sink with a high cost per
+// write. It writes when n elements have gathered, or when wait has passed since the first of them.
+//
+// Each partition keeps its order. A *PartialError of the inner sink reaches the writes whose elements
+// it names; any other error fails every write that was joined. The inner write's context ends when
+// the contexts of all joined writes have. wait delays every element, so keep it short: it must be
+// above 0, since a partition writes nothing more until its own write has returned.
+// Costs a copy of each element and no goroutine.
+func Coalesce[T any](to stream.Sink[T], n int, wait time.Duration) stream.Sink[T] {
+	if to == nil {
+		return nil
+	}
+	return &coalesced[T]{to: to, n: n, wait: wait}
+}
+
+type coalesced[T any] struct {
+	to   stream.Sink[T]
+	n    int
+	wait time.Duration
+
+	mu   sync.Mutex // guards open and what open has gathered; nothing is called under it
+	open *joined[T] // nil: the next write opens one
+}
+
+// joined is one write of the inner sink. The write that opened it makes it, the others wait.
+type joined[T any] struct {
+	elems  []stream.Out[T]
+	full   chan struct{} // closed by the write that completes it
+	done   chan struct{} // closed when the inner write has returned
+	ctx    context.Context
+	cancel context.CancelFunc
+	live   atomic.Int32 // joined writes whose context has not ended
+	err    error        // written before done is closed
+}
+
+func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
+	j, from, first := c.join(ctx, elems)
+	defer context.AfterFunc(ctx, j.leave)()
+	if first {
+		c.gather(ctx, j)
+		j.err = c.to.Write(j.ctx, j.elems)
+		j.cancel()
+		close(j.done)
+	}
+	<-j.done // its elements are in it: returning earlier would let the partition write twice at once
+	return part(j.err, from, len(elems))
+}
+
+// join adds elements to the open write and says where they begin in it.
+func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *joined[T], from int, first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j = c.open
+	if first = j == nil; first {
+		j = &joined[T]{full: make(chan struct{}), done: make(chan struct{})}
+		j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		c.open = j
+	}
+	j.live.Add(1)
+	from = len(j.elems)
+	j.elems = append(j.elems, elems...)
+	if len(j.elems) >= c.n {
+		c.open = nil
+		close(j.full)
+	}
+	return j, from, first
+}
+
+// gather waits until the write is full or due, and closes it to others.
+func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
+	due := time.NewTimer(c.wait)
+	defer due.Stop()
+	select {
+	case <-j.full:
+	case <-due.C:
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open == j {
+		c.open = nil
+	}
+}
+
+// leave notes that the context of a joined write has ended.
+func (j *joined[T]) leave() {
+	if j.live.Add(-1) == 0 {
+		j.cancel()
+	}
+}
+
+// part is what an error of the whole write says of n elements from an index on.
+func part(err error, from, n int) error {
+	var partial *stream.PartialError
+	if !errors.As(err, &partial) {
+		return err
+	}
+	errs := map[int]error{}
+	for i, e := range partial.Errs {
+		if i >= from && i < from+n {
+			errs[i-from] = e
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return &stream.PartialError{Errs: errs}
+}
+
+func (c *coalesced[T]) Open(ctx context.Context) error {
+	if o, ok := c.to.(interface{ Open(context.Context) error }); ok {
+		return o.Open(ctx)
+	}
+	return nil
+}
+
+func (c *coalesced[T]) Close(ctx context.Context) error {
+	if o, ok := c.to.(interface{ Close(context.Context) error }); ok {
+		return o.Close(ctx)
+	}
+	return nil
+}
+
+func (c *coalesced[T]) Check() (err error) {
+	if c.n < 1 {
+		err = &stream.BuildError{Step: "Coalesce", What: fmt.Sprintf("a write of %d elements", c.n), Do: "n is at least 1"}
+	}
+	if c.wait <= 0 {
+		err = errors.Join(err, &stream.BuildError{Step: "Coalesce", What: fmt.Sprintf("a wait of %v", c.wait), Do: "give it a few milliseconds"})
+	}
+	if o, ok := c.to.(interface{ Check() error }); ok {
+		err = errors.Join(err, o.Check())
+	}
+	return err
+}
+
+func (c *coalesced[T]) String() string {
+	if s, ok := c.to.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return ""
+}

@@ -1,0 +1,176 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// BuildError is one fault of a chain or of its options. Build returns all of them, joined; match with errors.As.
+type BuildError struct {
+	Step string // where: the step's name, or the word; empty: the whole pipeline
+	What string
+	Do   string
+}
+
+func (e *BuildError) Error() string {
+	var b strings.Builder
+	if e.Step != "" {
+		fmt.Fprintf(&b, "%s: ", e.Step)
+	}
+	b.WriteString(e.What)
+	if e.Do != "" {
+		fmt.Fprintf(&b, ": %s", e.Do)
+	}
+	return b.String()
+}
+
+// checker looks for everything that is wrong with a chain, before anything connects. It walks the chain
+// from its source down; what it has met so far is what the words below stand under.
+type checker struct {
+	info   SourceInfo
+	above  []*node // met so far
+	below  []*node // still to come
+	faults []error
+
+	group   grouping // the order that is left
+	lostBy  *node    // unordered work that nobody has said Ungroup to
+	batched *node    // a Batch
+	commit  *node
+}
+
+// check returns every fault of a chain, besides those that are known already.
+func check(end *node, info SourceInfo, known []error) error {
+	c := &checker{info: info, faults: append(slices.Clone(known), info.Faults...)}
+	nodes := end.chain()
+	for i, n := range nodes {
+		c.above, c.below = nodes[:i], nodes[i+1:]
+		c.node(n)
+		n.op.check(c, n)
+	}
+	c.unreachable(nodes)
+	if c.commit == nil && info.MustCommit {
+		c.say("", "nothing commits, so every start would read everything again",
+			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
+	}
+	for _, s := range sinksOf(nodes) {
+		if _, ok := s.(interface{ Close() error }); ok {
+			c.say(fmt.Sprintf("%T", s), "its Close takes no context, so that it would never be called", "make it Close(ctx context.Context) error")
+		}
+		if s, ok := s.(Checker); ok {
+			if err := guarded(s.Check); err != nil {
+				c.faults = append(c.faults, err)
+			}
+		}
+	}
+	return errors.Join(c.faults...)
+}
+
+func (c *checker) say(step, what, do string) {
+	c.faults = append(c.faults, &BuildError{step, what, do})
+}
+
+func (n *node) label() string {
+	switch {
+	case n.opts.named && n.opts.name != "":
+		return n.opts.name
+	case n.name != "":
+		return n.word + "(" + n.name + ")"
+	}
+	return n.word
+}
+
+// node checks what every word can have wrong.
+func (c *checker) node(n *node) {
+	l, o := n.label(), n.opts
+	if n.nilFunc {
+		c.say(l, "the func is nil", "pass a function")
+	}
+	if o.hasNil {
+		c.say(l, "an option is nil", "leave it out")
+	}
+	for _, f := range o.refused {
+		c.say(l, f.What, f.Do)
+	}
+	if o.hasTimeout && o.timeout <= 0 {
+		c.say(l, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
+	}
+	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
+		c.say(l, "Use was given a nil middleware", "pass a function")
+	}
+	if o.hasMax && o.maxPartitions < 1 {
+		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
+	}
+	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
+		c.say(l, "Timeout and Use are for words that call a function for each element", "leave them out")
+	}
+	c.name(n)
+}
+
+// retriable reports whether a word calls something once for each attempt.
+func retriable(o op) bool {
+	_, streams := o.(interface{ streams() })
+	return o.does() == calls && !streams
+}
+
+func (c *checker) name(n *node) {
+	if !n.opts.named {
+		return
+	}
+	if n.opts.name == "" {
+		c.say(n.word, "the name is empty", "leave Named out for the function's name")
+		return
+	}
+	for _, o := range c.above {
+		if o.opts.named && o.opts.name == n.opts.name {
+			c.say(n.opts.name, "two steps have this name", "names tell steps apart in logs and metrics: give each its own")
+		}
+	}
+}
+
+// wait checks how long a word waits at most.
+func (c *checker) wait(n *node, d time.Duration) {
+	if d < 0 {
+		c.say(n.label(), fmt.Sprintf("a wait of %v", d), "0 waits for the count alone")
+	}
+}
+
+// unreachable finds policies that no failure can reach.
+func (c *checker) unreachable(nodes []*node) {
+	reached := map[*policy]bool{}
+	for i, n := range nodes {
+		if !n.isStep() {
+			continue
+		}
+		for _, p := range governing(nodes[i+1:]) {
+			if p.kind != retryPolicy || retriable(n.op) {
+				reached[p] = true
+			}
+		}
+	}
+	for _, n := range nodes {
+		if p := n.policy; p != nil && !reached[p] {
+			c.say(p.word, "no failure can reach this policy",
+				"it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried")
+		}
+	}
+}
+
+// commits notes a commit word, and checks what its guarantee rests on.
+func (c *checker) commits(n *node, stores bool) {
+	if c.commit != nil {
+		c.say(n.word, "a second commit", "the first one decides the guarantee; take one of them out")
+	}
+	if c.info.NoCommit != "" && stores {
+		c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "take the word out")
+	}
+	c.commit = n
+}
+
+// sameSink: one that stands in a chain twice is opened once.
+func sameSink(a, b any) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}

@@ -1,0 +1,43 @@
+package stream
+
+import "iter"
+
+// spread passes the children of an element on: each with a hold of its own, the element's own hold last.
+func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], next push[U]) {
+	if seq == nil {
+		st.finish(w, r)
+		return
+	}
+	switch all, err := children(w, r, seq, next); {
+	case err != nil:
+		st.failed(w, r, 1, 0, Permanent(err), func() any { return *v })
+	case all:
+		st.finish(w, r)
+	default:
+		r.abandon()
+	}
+}
+
+// children reports whether all were passed on, and returns a panic of the sequence as an error; one that comes from below is none of its business.
+func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all bool, err error) {
+	group, ours := w.group, true
+	defer func() {
+		if !ours {
+			return
+		}
+		if p := recover(); p != nil {
+			err = panicked(p)
+		}
+	}()
+	for u := range seq {
+		if w.stops(r) {
+			return false, nil
+		}
+		w.group = group
+		r.retain()
+		ours = false
+		next(w, r, &u)
+		ours = true
+	}
+	return true, nil
+}

@@ -1,0 +1,175 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/ledger"
+)
+
+// A tail is what stands below CommitBefore in one assignment: a partition of its own, whose ledger
+// nobody commits. What passes the gate becomes new records there. They outlive their assignment,
+// since the broker will not deliver them again: only the end of the run ends a tail.
+
+func (r *run) newTail(above *part) *part {
+	t := &part{run: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
+	r.furnish(t)
+	t.led.Rest = t.changed
+	return t
+}
+
+// tailOf is a slab of a tail: records that have their lineage from those above the gate.
+type tailOf struct {
+	orig origin
+	of   []*record
+	recs []record
+}
+
+func (to *tailOf) origin(i int32) (values, int32) {
+	r := to.of[i]
+	return r.slab.Payload.(values), r.Index
+}
+
+func (to *tailOf) meta(i int32) (Meta, bool) { vs, k := to.origin(i); return vs.meta(k) }
+func (to *tailOf) key(i int32) []byte        { vs, k := to.origin(i); return vs.key(k) }
+func (to *tailOf) hash(i int) uint64         { return keyHash(to.key(int32(i))) }
+func (to *tailOf) value(i int32) any         { vs, k := to.origin(i); return vs.value(k) }
+func (to *tailOf) last() int64               { return to.recs[len(to.recs)-1].offset() }
+func (to *tailOf) record(i int) *record      { return &to.recs[i] }
+func (to *tailOf) all() []record             { return to.recs }
+func (to *tailOf) forget()                   {}
+
+func (to *tailOf) context(i int32) context.Context        { vs, k := to.origin(i); return vs.context(k) }
+func (to *tailOf) setContext(i int32, c *context.Context) { vs, k := to.origin(i); vs.setContext(k, c) }
+func (to *tailOf) dropContext(i int32, c *context.Context) {
+	vs, k := to.origin(i)
+	vs.dropContext(k, c)
+}
+
+// follow makes records of the tail for elements that pass the gate, and puts them into their lanes.
+func (t *part) follow(passed []waiter) {
+	n := 0
+	for _, w := range passed {
+		n += w.size
+	}
+	vs := &tailOf{of: make([]*record, 0, n), recs: make([]record, n)}
+	slab := ledger.NewSlab(n, 0, 0, vs)
+	vs.orig = origin{part: t, slab: slab}
+	adopt := func(r *record) *record {
+		i := len(vs.of)
+		vs.of = append(vs.of, r)
+		slab.SetOffset(i, r.offset())
+		rec := &vs.recs[i]
+		rec.origin, rec.Index, rec.Marks = &vs.orig, int32(i), r.Marks
+		return rec
+	}
+	below := make([]*record, len(passed))
+	for k, w := range passed {
+		r := w.elem.record()
+		if r.joint == nil {
+			below[k] = adopt(r)
+			continue
+		}
+		j := &joint{subset: r.joint.subset}
+		r.leaves(func(l *record) bool {
+			j.members = append(j.members, adopt(l))
+			return true
+		})
+		j.holds.Store(1)
+		below[k] = jointRecord(t, j)
+	}
+	t.led.Append(slab)
+	for k, w := range passed {
+		w.to.put(nil, below[k], w.elem.groupID(), w.elem.follow(below[k]))
+	}
+}
+
+// seated is an element that can go on under another record.
+type seated interface {
+	carrier
+	follow(r *record) *lane.Task
+}
+
+func (e *elem[T]) follow(r *record) *lane.Task {
+	e.r = r
+	return &e.Task
+}
+
+// tailsOf is the tails of partitions.
+func tailsOf(ps []*part) (tails []*part) {
+	for _, p := range ps {
+		if p.tail != nil {
+			tails = append(tails, p.tail)
+		}
+	}
+	return tails
+}
+
+// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of it.
+func (r *run) leaveTail(p *part) {
+	if p.tail == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tails = slices.DeleteFunc(r.tails, (*part).finished)
+	if !p.tail.finished() {
+		r.tails = append(r.tails, p.tail)
+	}
+}
+
+// leftTails is the tails of partitions that were let go.
+func (r *run) leftTails() []*part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.tails)
+}
+
+// finished reports whether nothing is left to do in a tail.
+func (p *part) finished() bool { return p.led.AtRest() }
+
+// finishTails waits for the tails of partitions that were let go, until the drain's deadline.
+func (r *run) finishTails() {
+	tails := r.leftTails()
+	if len(tails) == 0 {
+		return
+	}
+	ctx, cancel := r.drainTime(context.Background())
+	defer cancel()
+	r.settleAll()
+	if r.await(ctx, tails, (*part).finished) {
+		return
+	}
+	for _, t := range tails {
+		t.rise(draining)
+		t.cancel(fmt.Errorf("%v: %w", t.tp, ErrDrain))
+	}
+	grace, stop := context.WithTimeout(context.Background(), r.patience())
+	defer stop()
+	r.stuck.Store(!r.await(grace, tails, (*part).finished))
+}
+
+// noteTails names what was committed and never finished. What a handler still works on is named as running.
+func (r *run) noteTails(running bool) {
+	for _, t := range r.leftTails() {
+		for s, i := range t.led.Unfinished {
+			if running && s.Tickets[i].Held() {
+				continue
+			}
+			if m, ok := s.Payload.(values).meta(int32(i)); ok {
+				r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
+			}
+		}
+	}
+}
+
+// patience is what handlers get to notice that their context has ended.
+func (r *run) patience() time.Duration {
+	if r.crippled.Err() != nil {
+		return stuckGrace // for those that heed their context
+	}
+	return handlerGrace
+}
