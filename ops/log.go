@@ -103,6 +103,13 @@ func (g *logging) event(e stream.Event) {
 	case stream.TopicRecreated:
 		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
+	case stream.SinkEvent:
+		fields := []slog.Attr{slog.String("sink", e.Sink), slog.String("detail", e.Text)}
+		if e.Err == nil {
+			g.stormy(slog.LevelInfo, e.Name, "", fields)
+		} else {
+			g.stormy(slog.LevelWarn, e.Name, "", append(fields, slog.Any("error", e.Err)))
+		}
 	case stream.SourceEvent:
 		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
 		if e.Err == nil {

@@ -72,6 +72,8 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 				continue // offsets are a group's
 			}
 			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				fault := fault
 				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"), kfake.SeedTopics(1, "audit"))
 				prod := producer(t, k)
 				write(t, prod, "orders", 3, 10)

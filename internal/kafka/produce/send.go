@@ -1,7 +1,9 @@
 package produce
 
 import (
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -33,6 +35,9 @@ func (l *loop) send(picked []sent) {
 		}
 	}
 	resp, err := p.cfg.Client.Produce(p.ctx, l.broker, req, p.version())
+	if resp != nil && resp.ThrottleMillis > 0 {
+		l.silence(time.Duration(resp.ThrottleMillis) * time.Millisecond)
+	}
 	answers := answersOf(resp)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,6 +66,16 @@ func (l *loop) send(picked []sent) {
 		for _, other := range p.loops {
 			raise(other.wake)
 		}
+	}
+}
+
+// silence keeps both senders from a broker that throttles: it would hold back what comes before, with the connection.
+func (l *loop) silence(d time.Duration) {
+	l.p.mu.Lock()
+	l.mute = time.Now().Add(d)
+	l.p.mu.Unlock()
+	if l.p.cfg.OnEvent != nil {
+		l.p.cfg.OnEvent("throttled", fmt.Sprintf("broker %d asks for %v of silence: a quota is used up", l.broker, d))
 	}
 }
 
