@@ -12,14 +12,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if testbed.Serve() {
+	if testbed.Serve() || serveRival() {
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// broker returns a broker: that of KAFKA_BROKERS, or an in-process one in a process of its own.
-func broker(b *testing.B) *kafkatest.Kafka {
+// broker returns the broker of KAFKA_BROKERS, or kfake in a process of its own.
+func broker(b testing.TB) *kafkatest.Kafka {
 	b.Helper()
 	if real := os.Getenv("KAFKA_BROKERS"); real != "" {
 		b.Log("broker: Apache Kafka", os.Getenv("KAFKA_VERSION"))
@@ -37,7 +37,8 @@ func broker(b *testing.B) *kafkatest.Kafka {
 // filled makes a topic with n records of size bytes, 1,000 keys over 8 partitions.
 func filled(k *kafkatest.Kafka, n, size int) (topic string) {
 	topic = k.Topic(testbed.Partitions)
-	_ = testbed.Fill(n, size, func(rs []*kgo.Record) error { // Produce ends the benchmark itself
+	// Produce ends the benchmark if it fails.
+	_ = testbed.Fill(n, size, testbed.Even(), func(rs []*kgo.Record) error {
 		k.Produce(topic, rs...)
 		return nil
 	})

@@ -1,7 +1,17 @@
-// Package bench measures Laneway: in memory, the cost of the language itself; on a broker, workers from fetch to committed offsets beside a
-// tuned kafka.Reader loop, a franz-go group and the same functions called directly. Every benchmark measures what it compares with in the same
-// run and reports the ratio.
+// Package bench measures Laneway. Every benchmark measures what it compares with in the same run
+// and reports the ratio.
 //
-//	go test -bench . -benchtime 1000000x ./bench           # in memory
-//	go test -bench Kafka -benchtime 3x ./bench             # on an in-process broker in a process of its own
+//   - Goals: each performance goal, in memory and on a broker. On a broker the baselines are the
+//     fastest known franz-go loop and a tuned kafka.Reader, each in a process of its own.
+//   - Growth: the cost per element as partitions, keys, workers, the window, stages, the chain and
+//     the records grow, for every word.
+//   - The rest: the cost of observers, retries and the sink.
+//
+// How to run them:
+//
+//	go test -run - -bench 'Goal[^K]' -benchtime 1x -timeout 0 ./bench    # in memory
+//	go test -run - -bench Growth -benchtime 1x -timeout 0 ./bench
+//	go test -run - -bench Kafka -benchtime 1x -timeout 0 ./bench         # on kfake
+//
+// Benchmarks with Kafka in their name use the broker of KAFKA_BROKERS if it is set.
 package bench

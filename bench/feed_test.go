@@ -2,59 +2,130 @@ package bench
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
-	"github.com/laneway-go/laneway/bench/internal/testbed"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
-var keys = testbed.Keys
-
-// feed is a source that makes n messages as fast as there is room for them, as a broker's client would: fresh chunks of 256.
+// feed is a source of n messages. It feeds as fast as there is room, like a broker's client: chunks
+// of 256 messages, one chunk per partition in turn.
 type feed struct {
-	n       int
-	wake    chan struct{}
-	headers []kafka.Header // of each message
+	n          int
+	partitions int
+	keys       keyset // split between the partitions; each draws from its own keys at random
+	value      []byte
+	headers    []kafka.Header
+
+	ready  chan int      // partitions that may have room
+	queued []atomic.Bool // which are in ready
+
+	mu        sync.Mutex // guards what follows
+	offsetOf  []int64    // committed, by partition
+	committed int64      // over all of them
 }
 
-func messages(n int) stream.Stream[kafka.Message] {
-	return stream.From(func() stream.Source[kafka.Message] { return &feed{n: n, wake: make(chan struct{}, 1)} })
+func newFeed(n int) *feed {
+	return &feed{n: n, partitions: 1, keys: keysOf(1000), value: payload[:8]}
+}
+
+func messages(n int) chain { return newFeed(n).stream() }
+
+func (f *feed) stream() chain {
+	return stream.From(func() stream.Source[kafka.Message] { return f })
 }
 
 func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
 
-func (f *feed) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
-
-func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
-	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders"}, Committed: -1, Wake: func() {
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
-	}})
-	if err != nil {
-		return err
-	}
-	p, x, now := ps[0], uint64(88172645463325252), time.Now()
-	for off := 0; off < f.n; {
-		room, _ := p.Room()
-		if room == 0 {
-			<-f.wake
-			continue
-		}
-		n := min(room, 256, f.n-off)
-		c := p.Buffer(n)[:n]
-		for i := range c {
-			x ^= x << 13
-			x ^= x >> 7
-			x ^= x << 17
-			c[i] = kafka.Message{Topic: "orders", Offset: int64(off + i), Key: keys[x%1000], Value: keys[0], Time: now, Headers: f.headers}
-		}
-		off += len(c)
-		p.Feed(c, source.Lineage(c), int64(off), int64(len(c))*8)
+func (f *feed) Commit(_ context.Context, positions map[stream.TopicPartition]stream.Position) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for tp, at := range positions {
+		f.committed += at.Offset - f.offsetOf[tp.Partition]
+		f.offsetOf[tp.Partition] = at.Offset
 	}
 	return nil
 }
+
+// wake queues a partition unless it is queued already.
+func (f *feed) wake(i int) {
+	if f.queued[i].CompareAndSwap(false, true) {
+		f.ready <- i // never blocks: it has room for every partition
+	}
+}
+
+func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	f.ready, f.queued = make(chan int, f.partitions), make([]atomic.Bool, f.partitions)
+	f.offsetOf = make([]int64, f.partitions)
+	as := make([]stream.Assignment, f.partitions)
+	for i := range as {
+		as[i] = stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders", Partition: i}, Committed: -1, Wake: func() { f.wake(i) }}
+	}
+	ps, err := in.Assign(ctx, as...)
+	if err != nil {
+		return err
+	}
+	for i := range ps {
+		f.wake(i)
+	}
+	offsets := make([]int64, len(ps))
+	x, now := uint64(88172645463325252), time.Now()
+	share := max(1, f.keys.len()/f.partitions) // keys of one partition
+	for left := f.n; left > 0; {
+		var i int
+		select {
+		case i = <-f.ready:
+		case <-ctx.Done():
+			in.Revoke(context.WithoutCancel(ctx), ps...)
+			return nil
+		}
+		f.queued[i].Store(false)
+		p := ps[i]
+		room, _ := p.Room()
+		if room == 0 {
+			continue
+		}
+		n, first := min(room, 256, left), i%f.keys.len()
+		c := p.Buffer(n)[:n]
+		for k := range c {
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+			key := f.keys.at(first + int(x>>32*uint64(share)>>32)*f.partitions)
+			c[k] = kafka.Message{Topic: "orders", Partition: i, Offset: offsets[i] + int64(k), Key: key, Value: f.value, Time: now, Headers: f.headers}
+		}
+		offsets[i] += int64(n)
+		left -= n
+		p.Feed(c, source.Lineage(c), offsets[i], int64(n*len(f.value)))
+		f.wake(i)
+	}
+	return nil
+}
+
+// payload holds the value of every message as a prefix.
+var payload = make([]byte, 1<<20)
+
+// keyset stores keys contiguously, as a fetched batch does. A table of a million slices would add
+// cache misses of its own to the measurement.
+type keyset []byte
+
+const keyWidth = len("key-0000000")
+
+var allKeys keyset
+
+// keysOf returns n keys.
+func keysOf(n int) keyset {
+	for i := allKeys.len(); i < n; i++ {
+		allKeys = fmt.Appendf(allKeys, "key-%07d", i)
+	}
+	return allKeys[:n*keyWidth]
+}
+
+func (k keyset) len() int { return len(k) / keyWidth }
+
+func (k keyset) at(i int) []byte { return k[i*keyWidth : (i+1)*keyWidth : (i+1)*keyWidth] }

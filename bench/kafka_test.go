@@ -3,158 +3,113 @@ package bench
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
 	"runtime/debug"
-	"sync/atomic"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
-	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
-// rival reads n records of a topic in a fresh group, to their committed offsets.
-type rival struct {
-	name string
-	read func(b *testing.B, addr, group, topic string, n int, seen func())
-}
+// records is the size of W1. It is large so that the fixed costs of joining and leaving weigh
+// little.
+var records = flag.Int("records", 2_000_000, "records of BenchmarkGoalKafkaW1")
 
-// readerSettings are the kafka.Reader's: printed with the results.
-const readerSettings = "kafka.Reader: MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000, a commit per 10,000 records"
+// recordsW2 is the size of W2.
+const recordsW2 = 20_000
 
-var (
-	reader = rival{"kafka.Reader", func(b *testing.B, addr, group, topic string, n int, seen func()) {
-		r := kafka.NewReader(kafka.ReaderConfig{Brokers: []string{addr}, GroupID: group, Topic: topic, MinBytes: 1, MaxBytes: 10e6,
-			MaxWait: 100 * time.Millisecond, QueueCapacity: 10_000, StartOffset: kafka.FirstOffset, JoinGroupBackoff: 100 * time.Millisecond})
-		ctx := context.Background()
-		var batch []kafka.Message
-		for i := range n {
-			m, err := r.FetchMessage(ctx)
-			if err != nil {
-				b.Fatal(err)
-			}
-			seen()
-			if batch = append(batch, m); len(batch) == 10_000 || i == n-1 {
-				if err := r.CommitMessages(ctx, batch...); err != nil {
-					b.Fatal(err)
-				}
-				batch = batch[:0]
-			}
-		}
-		b.Cleanup(func() { r.Close() }) // takes seconds: not measured
-	}}
-	franz = rival{"franz-go", func(b *testing.B, addr, group, topic string, n int, seen func()) {
-		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.AutoCommitInterval(time.Second))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer cl.Close()
-		ctx := context.Background()
-		for got := 0; got < n; {
-			fs := cl.PollFetches(ctx)
-			fs.EachRecord(func(*kgo.Record) { seen(); got++ })
-		}
-		if err := cl.CommitUncommittedOffsets(ctx); err != nil {
-			b.Fatal(err)
-		}
-	}}
-	ours = rival{"laneway", func(b *testing.B, addr, group, topic string, n int, seen func()) {
-		laneway(b, addr, group, topic, n, func(s stream.Stream[kafka.Message], f func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
-			return s.GroupByPartition().Serial(f)
-		}, seen)
-	}}
-	oursKeyed = rival{"laneway keyed", func(b *testing.B, addr, group, topic string, n int, seen func()) {
-		laneway(b, addr, group, topic, n, func(s stream.Stream[kafka.Message], f func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
-			return s.GroupByKey().Concurrent(64, f)
-		}, seen)
-	}}
-)
+// kafkaRounds is the number of interleaved rounds.
+var kafkaRounds = flag.Int("kafka-rounds", 5, "interleaved rounds of the benchmarks on a broker; medians count")
 
-func laneway(b *testing.B, addr, group, topic string, n int,
-	work func(stream.Stream[kafka.Message], func(context.Context, kafka.Message) error) stream.Stream[kafka.Message], seen func()) {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var got atomic.Int64
-	err := work(source.Kafka(source.KafkaConfig{Brokers: []string{addr}, Group: group, Topics: []string{topic}}),
-		func(context.Context, kafka.Message) error {
-			seen()
-			if got.Add(1) == int64(n) {
-				stop() // the drain commits everything
-			}
-			return nil
-		}).CommitEvery(10_000, time.Second).Run(ctx)
-	if err != nil {
-		b.Fatal(err)
+// turns measures every rival once per round, with another one first in each round.
+func turns(b *testing.B, k *kafkatest.Kafka, topic string, n int, rs []rival) [][]figures {
+	all := make([][]figures, len(rs))
+	for round := range *kafkaRounds {
+		for i := range rs {
+			i := (i + round) % len(rs)
+			all[i] = append(all[i], rs[i].measure(b, k, topic, n, 0))
+		}
 	}
+	return all
 }
 
-// measure runs a rival once: from its start to its last committed offset.
-func measure(b *testing.B, r rival, k *kafkatest.Kafka, topic string, n int, work func()) (wall, used time.Duration) {
-	start, cpuAt := time.Now(), cpu()
-	r.read(b, k.Brokers[0], kafkatest.Name("bench"), topic, n, work)
-	return time.Since(start), cpu() - cpuAt
+// ratio is the median over the rounds of one rival's figure divided by another's.
+func ratio(of, to []figures, what func(figures) float64) float64 {
+	rs := make([]float64, len(of))
+	for i := range of {
+		rs[i] = what(of[i]) / what(to[i])
+	}
+	return median(rs)
 }
 
-const (
-	recordsW1 = 400_000
-	recordsW2 = 20_000
-)
+func wall(f figures) float64 { return f.Wall.Seconds() }
+func used(f figures) float64 { return f.CPU.Seconds() }
+func held(f figures) float64 { return f.PeakMiB }
 
-// BenchmarkKafkaW1: 400,000 records of 200 B over 8 partitions, nothing done, to committed offsets. The ratios are to franz-go and to the Reader.
-func BenchmarkKafkaW1(b *testing.B) {
+// BenchmarkGoalKafkaW1: records of 200 B over 8 partitions, a handler that does nothing, from the
+// start of the client to committed offsets. The baseline is the fastest known franz-go loop,
+// [testbed.Franz]. Every client has a process of its own.
+//
+//	go test -run - -bench GoalKafkaW1 -benchtime 1x -timeout 0 ./bench
+func BenchmarkGoalKafkaW1(b *testing.B) {
 	k := broker(b)
-	topic := filled(k, recordsW1, 200)
-	b.Log(readerSettings)
-	b.ResetTimer()
-	rivals := []rival{reader, franz, ours, oursKeyed}
-	wall, used := make([]time.Duration, len(rivals)), make([]time.Duration, len(rivals))
-	for range b.N {
-		for i, r := range rivals {
-			w, u := measure(b, r, k, topic, recordsW1, func() {})
-			wall[i] += w
-			used[i] += u
-		}
-	}
+	topic := filled(k, *records, 200)
+	all := turns(b, k, topic, *records, rivals)
+	var line []string // one line, since a benchmark may log ten
 	for i, r := range rivals {
-		per := float64(b.N) * recordsW1
-		b.Logf("%-14s %6.2f M/s  %5.0f ns CPU each", r.name, per/wall[i].Seconds()/1e6, float64(used[i])/per)
+		line = append(line, fmt.Sprintf("%s %.2f M/s (%.2f ×), %.0f ns CPU each, %.0f MiB", r.name, float64(*records)/each(all[i], wall)/1e6,
+			ratio(all[0], all[i], wall), each(all[i], used)*1e9/float64(*records), each(all[i], held)))
 	}
-	b.ReportMetric(float64(wall[1])/float64(wall[2]), "x-franz")
-	b.ReportMetric(float64(wall[0])/float64(wall[2]), "x-reader")
-	b.ReportMetric(float64(used[2])/float64(used[0]), "cpu/reader")
-	b.ReportMetric(float64(wall[2])/float64(wall[3]), "keyed/ungrouped")
+	b.Log(strings.Join(line, "; "))
+	goalAtLeast(b, "W1, speed over franz-go", ratio(all[0], all[1], wall), 1.3, "×")
+	goal(b, "W1, processor time over franz-go", ratio(all[1], all[0], used), 0.9, "×")
+	goalAtLeast(b, "W1 by key, speed over franz-go by partition", ratio(all[0], all[2], wall), 1, "×")
+	goal(b, "W1 by key, processor time over franz-go by partition", ratio(all[2], all[0], used), 1.2, "×")
+	goal(b, "W1, peak memory", each(all[1], held), 48, "MiB")
 }
 
-// BenchmarkKafkaW2: 20,000 records whose handler takes 1 ms, 1,000 keys, 64 at a time, to committed offsets; x is the time over 64 goroutines that
-// only sleep.
-func BenchmarkKafkaW2(b *testing.B) {
+// BenchmarkGoalKafkaW2: 20,000 records whose handler takes 1 ms, 1,000 keys, 64 at a time, to
+// committed offsets.
+func BenchmarkGoalKafkaW2(b *testing.B) {
 	k := broker(b)
 	topic := filled(k, recordsW2, 200)
-	b.ResetTimer()
-	var floor, took time.Duration
-	for range b.N {
-		floor += sleepers(recordsW2, 64)
-		w, _ := measure(b, oursKeyed, k, topic, recordsW2, func() { time.Sleep(time.Millisecond) })
-		took += w
+	var floors, took []float64
+	for range *kafkaRounds {
+		floors = append(floors, sleepers(recordsW2, 64, time.Millisecond).Seconds())
+		took = append(took, oursKeyed.measure(b, k, topic, recordsW2, time.Millisecond).Wall.Seconds())
 	}
-	b.ReportMetric(float64(took)/float64(floor), "x")
+	goal(b, "W2", median(took), 0.4, "s")
+	b.ReportMetric(median(took)/median(floors), "x-floor")
 }
 
-// BenchmarkKafkaMemory: every handler is stuck while 1 GiB waits in Kafka. over-MiB is the most memory that the process holds above what it held
-// before, less the byte budget of 64 MiB.
-func BenchmarkKafkaMemory(b *testing.B) {
+// each is the median of a figure over the rounds.
+func each(fs []figures, what func(figures) float64) float64 {
+	vs := make([]float64, len(fs))
+	for i, f := range fs {
+		vs[i] = what(f)
+	}
+	return median(vs)
+}
+
+func median(vs []float64) float64 {
+	return slices.Sorted(slices.Values(vs))[len(vs)/2]
+}
+
+// BenchmarkGoalKafkaMemory: peak memory above that at the start, less the byte budget of 64 MiB,
+// while every handler is stuck and 1 GiB waits in Kafka.
+func BenchmarkGoalKafkaMemory(b *testing.B) {
 	k := broker(b)
 	topic := filled(k, 1<<18, 4096)
-	b.ResetTimer()
 	over := math.Inf(-1)
-	for range b.N {
+	for range *kafkaRounds {
 		debug.FreeOSMemory()
 		before := resident(b)
 		ctx, stop := context.WithCancel(context.Background())
@@ -170,9 +125,8 @@ func BenchmarkKafkaMemory(b *testing.B) {
 			most <- peak
 		})
 		wg.Go(func() {
-			err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: kafkatest.Name("bench"), Topics: []string{topic}}).
-				GroupByKey().Concurrent(64, func(ctx context.Context, _ kafka.Message) error { <-ctx.Done(); return ctx.Err() }).
-				CommitEvery(1000, time.Second).Run(ctx, stream.DrainTimeout(0))
+			err := atLeastOnce(keyed(fromKafka(k.Brokers, kafkatest.Name("bench"), topic), 64,
+				func(ctx context.Context, _ message) error { <-ctx.Done(); return ctx.Err() })).Run(ctx, stream.DrainTimeout(0))
 			if !errors.Is(err, stream.ErrDrain) {
 				b.Error(err)
 			}
@@ -180,7 +134,7 @@ func BenchmarkKafkaMemory(b *testing.B) {
 		over = max(over, <-most-64)
 		wg.Wait()
 	}
-	b.ReportMetric(over, "over-MiB")
+	goal(b, "memory over the byte budget, every handler stuck", over, 16, "MiB")
 }
 
 // resident is the memory of this process in MiB, garbage that was not collected yet included.

@@ -15,16 +15,13 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/laneway-go/laneway/ops/oteltrace"
-	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/ops/zaplog"
 	"github.com/laneway-go/laneway/stream"
 )
 
-// rounds is how often two things are measured by turns; the least of each counts, which other load falsifies least.
-const rounds = 20
-
-// BenchmarkObserved: what observers cost a record of a keyed worker, 64 at a time, whose handler does nothing; +cpu-ns/elem is over the same worker without
-// one. None is that worker against itself: how far the figures of the others are noise.
+// BenchmarkObserved: what observers cost a record of a keyed worker, 64 at a time, whose handler
+// does nothing; +cpu-ns/elem is over the same worker without one. None is that worker against
+// itself: how far the figures of the others are noise.
 func BenchmarkObserved(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -34,12 +31,10 @@ func BenchmarkObserved(b *testing.B) {
 		{"log", func() []stream.Option {
 			return []stream.Option{stream.Observe(zaplog.To(zap.New(zapcore.NewNopCore())))}
 		}},
-		{"metrics", func() []stream.Option {
-			return []stream.Option{stream.Observe(prommetrics.To(prometheus.NewRegistry()))}
-		}},
+		{"metrics", func() []stream.Option { return []stream.Option{measured(prometheus.NewRegistry())} }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			took := byTurns(b, func() time.Duration { return keyed(b, noop) }, func() time.Duration { return keyed(b, noop, c.opts()...) })
+			took := byTurns(b, func() time.Duration { return observed(b, noop) }, func() time.Duration { return observed(b, noop, c.opts()...) })
 			b.ReportMetric(perElem(b, took[0]), "none-cpu-ns/elem")
 			b.ReportMetric(perElem(b, took[1]-took[0]), "+cpu-ns/elem")
 			b.ReportMetric(float64(took[1])/float64(took[0]), "x")
@@ -47,14 +42,14 @@ func BenchmarkObserved(b *testing.B) {
 	}
 }
 
-// BenchmarkNotSampled: tracing where the sampler wants nothing; x is what it costs over what the SDK's own Start and the extraction of the header cost in the
-// handler of the same worker.
+// BenchmarkNotSampled: tracing where the sampler wants nothing; x is what it costs over what the
+// SDK's own Start and the extraction of the header cost in the handler of the same worker.
 func BenchmarkNotSampled(b *testing.B) {
 	tp := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
 	took := byTurns(b,
-		func() time.Duration { return keyed(b, noop) },
-		func() time.Duration { return keyed(b, byHand(tp)) },
-		func() time.Duration { return keyed(b, noop, stream.Observe(oteltrace.To(tp))) })
+		func() time.Duration { return observed(b, noop) },
+		func() time.Duration { return observed(b, byHand(tp)) },
+		func() time.Duration { return observed(b, noop, stream.Observe(oteltrace.To(tp))) })
 	b.ReportMetric(perElem(b, took[1]-took[0]), "sdk-cpu-ns/elem")
 	b.ReportMetric(perElem(b, took[2]-took[0]), "+cpu-ns/elem")
 	b.ReportMetric(float64(took[2]-took[0])/float64(took[1]-took[0]), "x")
@@ -64,7 +59,7 @@ func BenchmarkNotSampled(b *testing.B) {
 func byTurns(b *testing.B, fs ...func() time.Duration) []time.Duration {
 	took := make([]time.Duration, len(fs))
 	b.ResetTimer()
-	for n := range rounds {
+	for n := range *rounds {
 		for i, f := range fs {
 			if d := f(); n == 0 || d < took[i] {
 				took[i] = d
@@ -74,15 +69,14 @@ func byTurns(b *testing.B, fs ...func() time.Duration) []time.Duration {
 	return took
 }
 
-// keyed is the processor time of a keyed worker over b.N records that carry a trace.
-func keyed(b *testing.B, handle func(context.Context, kafka.Message) error, opts ...stream.Option) time.Duration {
+// observed is the processor time of a keyed worker over b.N records that carry a trace.
+func observed(b *testing.B, handle func(context.Context, kafka.Message) error, opts ...stream.Option) time.Duration {
 	b.Helper()
-	s := stream.From(func() stream.Source[kafka.Message] {
-		return &feed{n: b.N, wake: make(chan struct{}, 1), headers: traced}
-	})
+	f := newFeed(b.N)
+	f.headers = traced
 	runtime.GC()
 	start := cpu()
-	run(b, s.GroupByKey().Concurrent(64, handle), opts...)
+	run(b, keyed(f.stream(), 64, handle), opts...)
 	return cpu() - start
 }
 

@@ -15,6 +15,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
+const recordsProduced = 400_000
+
+var keys = testbed.Keys
+
 // producer writes n records of a value over 1,000 keys.
 type producer struct {
 	name  string
@@ -22,7 +26,8 @@ type producer struct {
 }
 
 var (
-	// franzProducer has its default of up to five requests on their way to a broker, and as many records buffered as it likes.
+	// franzProducer has its default of up to five requests on their way to a broker, and as many
+	// records buffered as it likes.
 	franzProducer = producer{"franz-go", func(b *testing.B, addr, topic string, n int, value []byte) {
 		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), testbed.Uncompressed, kgo.MaxBufferedRecords(100_000))
 		if err != nil {
@@ -41,7 +46,8 @@ var (
 			b.Fatal(err)
 		}
 	}}
-	// ourProducer is called as a chain calls it: 1,000 elements at a time by each of 8 partitions, whose next ones wait for them.
+	// ourProducer is called as a chain calls it: 1,000 elements at a time by each of 8 partitions,
+	// whose next ones wait for them.
 	ourProducer = producer{"laneway", func(b *testing.B, addr, topic string, n int, value []byte) {
 		s := sink.Kafka(sink.KafkaConfig{Brokers: []string{addr}, Topic: topic})
 		ctx := context.Background()
@@ -67,7 +73,8 @@ var (
 	}}
 )
 
-// BenchmarkKafkaProduce: 400,000 records of 200 B to 8 partitions, idempotent, acknowledged by all replicas. The ratio is to franz-go's producer.
+// BenchmarkKafkaProduce: 400,000 records of 200 B to 8 partitions, idempotent, acknowledged by all
+// replicas. The ratio is to franz-go's producer.
 func BenchmarkKafkaProduce(b *testing.B) {
 	k := broker(b)
 	rivals := []producer{franzProducer, ourProducer}
@@ -85,7 +92,7 @@ func BenchmarkKafkaProduce(b *testing.B) {
 		}
 	}
 	for i, r := range rivals {
-		per := float64(b.N) * recordsW1
+		per := float64(b.N) * recordsProduced
 		b.Logf("%-14s %6.2f M/s  %5.0f ns CPU each", r.name, per/wall[i].Seconds()/1e6, float64(used[i])/per)
 	}
 	b.ReportMetric(float64(wall[0])/float64(wall[1]), "x-franz")
@@ -95,14 +102,14 @@ func BenchmarkKafkaProduce(b *testing.B) {
 func produced(b *testing.B, r producer, k *kafkatest.Kafka, value []byte) (wall, used time.Duration) {
 	topic := k.Topic(testbed.Partitions, "retention.bytes=67108864")
 	start, cpuAt := time.Now(), cpu()
-	r.write(b, k.Brokers[0], topic, recordsW1, value)
+	r.write(b, k.Brokers[0], topic, recordsProduced, value)
 	wall, used = time.Since(start), cpu()-cpuAt
 	total := int64(0)
 	for _, end := range k.Ends(topic) {
 		total += end
 	}
-	if total != recordsW1 {
-		b.Fatalf("%s wrote %d records of %d", r.name, total, recordsW1)
+	if total != recordsProduced {
+		b.Fatalf("%s wrote %d records of %d", r.name, total, recordsProduced)
 	}
 	return wall, used
 }

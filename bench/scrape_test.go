@@ -45,21 +45,21 @@ func BenchmarkScrape(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Run("snapshot", func(b *testing.B) { costs(b, func() { p.Snapshot() }) })
-	b.Run("collect", func(b *testing.B) { costs(b, func() { collect(only.collector) }) })
-	b.Run("gather", func(b *testing.B) { costs(b, func() { _, _ = registry.Gather() }) })
-	b.Run("scrape", func(b *testing.B) { costs(b, func() { scrape(registry) }) })
+	b.Run("snapshot", func(b *testing.B) { costOf(b, func() { p.Snapshot() }) })
+	b.Run("collect", func(b *testing.B) { costOf(b, func() { collect(only.collector) }) })
+	b.Run("gather", func(b *testing.B) { costOf(b, func() { _, _ = registry.Gather() }) })
+	b.Run("scrape", func(b *testing.B) { costOf(b, func() { scrape(registry) }) })
 	stop()
 	if err := <-ended; err != nil {
 		b.Error(err)
 	}
 	floor := prometheus.NewRegistry()
 	floor.MustRegister(fixed(families))
-	b.Run("floor", func(b *testing.B) { costs(b, func() { scrape(floor) }) })
+	b.Run("floor", func(b *testing.B) { costOf(b, func() { scrape(floor) }) })
 }
 
-// costs is the wall and the processor time of a call.
-func costs(b *testing.B, f func()) {
+// costOf is the wall and the processor time of a call.
+func costOf(b *testing.B, f func()) {
 	b.ReportAllocs()
 	start := cpu()
 	for b.Loop() {

@@ -24,6 +24,11 @@ type RedriveConfig struct {
 	// PerSecond is how many are sent back a second. Default 0: as fast as they are written.
 	PerSecond float64
 
+	// Original reads the record of a letter that has not all of it any more (see Letter.Complete),
+	// from where it came: what is sent back is always whole. An error fails the letter, as the
+	// policies below say. Default: none, such letters are passed over. It is called concurrently.
+	Original func(context.Context, Letter) (kafka.Message, error)
+
 	// Seen is told what becomes of each; nil: nobody. It is called concurrently.
 	Seen func(kafka.Message, Letter, Redriven)
 }
@@ -36,14 +41,18 @@ const (
 	NotMatched                 // Match does not want it
 	GoesRound                  // it was sent back MaxTimes already
 	NoLetter                   // it has not the headers of a dead letter
+	Incomplete                 // it has not all of the record, and there is no Original
 )
 
 func (r Redriven) String() string {
-	return [...]string{"sent back", "not matched", "goes round", "no dead letter"}[r]
+	return [...]string{"sent back", "not matched", "goes round", "no dead letter", "incomplete"}[r]
 }
 
-// Redrive makes dead letters the records that they were, bound for the topic they came from: key, value, time and headers as they were, and one more header that
-// counts. 1→0..1: what is passed over is done. To(sink.Kafka) below writes them, and a commit below that makes sure that a record counts as sent back only
+// Redrive makes dead letters the records that they were, bound for the topic they came from: key,
+// value, time and headers as they were, and one more header that counts. A letter that was abridged
+// is no exception, see RedriveConfig.Original. 1→0..1: what is passed over is done.
+//
+// To(sink.Kafka) below writes them. With a commit below that, a record counts as sent back only
 // when it was:
 //
 //	source.Kafka(dlq).GroupByKey().Via(ops.Redrive(ops.RedriveConfig{})).To(sink.Kafka(sink.KafkaConfig{Brokers: brokers})).CommitEvery(100, time.Second)
@@ -70,6 +79,8 @@ func (c *RedriveConfig) wants(m kafka.Message) bool {
 		verdict = NotMatched
 	case l.Redriven >= c.MaxTimes:
 		verdict = GoesRound
+	case !l.Complete() && c.Original == nil:
+		verdict = Incomplete
 	}
 	if c.Seen != nil {
 		c.Seen(m, l, verdict)
@@ -77,12 +88,23 @@ func (c *RedriveConfig) wants(m kafka.Message) bool {
 	return verdict == SentBack
 }
 
-func (c *RedriveConfig) back(_ context.Context, m kafka.Message) (kafka.Message, error) {
+func (c *RedriveConfig) back(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 	l, err := LetterOf(m)
-	if err != nil {
-		return m, stream.Permanent(fmt.Errorf("redriving %s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err))
+	record := m
+	switch {
+	case err != nil:
+		err = stream.Permanent(err)
+	case !l.Complete():
+		record, err = c.Original(ctx, l)
 	}
+	if err != nil {
+		return m, fmt.Errorf("redriving %s[%d]@%d: %w", m.Topic, m.Partition, m.Offset, err)
+	}
+	m = record
 	m.Headers = deadletter.Back(m.Headers)
+	if !l.Time.IsZero() {
+		m.Time = l.Time
+	}
 	if m.Topic = c.To; m.Topic == "" {
 		m.Topic = l.Topic
 	}

@@ -1,6 +1,9 @@
 package ops_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -10,6 +13,7 @@ import (
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -18,8 +22,10 @@ func letter(offset int64, step string, times int) kafka.Message {
 	for range times {
 		headers = deadletter.Back(headers)
 	}
-	return kafka.Message{Topic: "orders.dlq", Offset: 1000 + offset, Key: []byte("k"), Value: []byte("v"), Time: time.UnixMilli(7),
-		Headers: deadletter.Letter{Topic: "orders", Offset: offset, Step: step}.Sign(headers, false)}
+	m := deadletter.Letter{Topic: "orders", Offset: offset, Time: time.UnixMilli(7), Step: step}.
+		Record(kafka.Message{Key: []byte("k"), Value: []byte("v"), Time: time.UnixMilli(7), Headers: headers}, deadletter.Whole, false)
+	m.Topic, m.Offset = "orders.dlq", 1000+offset
+	return m
 }
 
 func redriven(t *testing.T, c ops.RedriveConfig, ms ...kafka.Message) []kafka.Message {
@@ -61,6 +67,49 @@ func TestRedrivePassesOverWhatGoesRoundAndWhatIsNotWanted(t *testing.T) {
 	if fmt.Sprint(seen) != fmt.Sprint(map[string]int{"sent back": 1, "goes round": 1, "not matched": 1, "no dead letter": 1}) {
 		t.Error(seen)
 	}
+}
+
+func TestRedriveSendsBackWholeRecords(t *testing.T) {
+	at := time.UnixMilli(9).UTC()
+	record := kafka.Message{Topic: "orders", Offset: 7, Key: []byte("k"), Value: bytes.Repeat([]byte("v"), 100), Time: at, Headers: []kafka.Header{{Key: "trace", Value: []byte("1")}}}
+	abridged := func(r deadletter.Rung, now bool) kafka.Message {
+		return deadletter.Letter{Topic: "orders", Offset: 7, Time: at, Step: "charge", Stack: "goroutine 1"}.Record(record, r, now)
+	}
+	whole := func(t *testing.T, got []kafka.Message) {
+		t.Helper()
+		if len(got) != 1 || !bytes.Equal(got[0].Value, record.Value) || string(got[0].Key) != "k" || !got[0].Time.Equal(at) ||
+			len(got[0].Headers) != 2 || got[0].Headers[0].Key != "trace" || string(got[0].Headers[1].Value) != "1" || got[0].Topic != "orders" {
+			t.Errorf("%+v", got)
+		}
+	}
+	t.Run("with the time they had", func(t *testing.T) {
+		whole(t, redriven(t, ops.RedriveConfig{}, abridged(deadletter.WithoutStack, true)))
+	})
+	t.Run("that are read from where they came", func(t *testing.T) {
+		for _, r := range []deadletter.Rung{deadletter.WithoutHeader, deadletter.WithoutValue, deadletter.WithoutKey} {
+			whole(t, redriven(t, ops.RedriveConfig{Original: func(_ context.Context, l ops.Letter) (kafka.Message, error) {
+				if l.Topic != "orders" || l.Offset != 7 {
+					t.Errorf("asked for %+v", l)
+				}
+				return record, nil
+			}}, abridged(r, false)))
+		}
+	})
+	t.Run("or none", func(t *testing.T) {
+		var what []ops.Redriven
+		c := ops.RedriveConfig{Seen: func(_ kafka.Message, _ ops.Letter, r ops.Redriven) { what = append(what, r) }}
+		if got := redriven(t, c, abridged(deadletter.WithoutValue, false)); len(got) != 0 || len(what) != 1 || what[0] != ops.Incomplete {
+			t.Errorf("%v, sent back: %+v", what, got)
+		}
+	})
+	t.Run("or fails with what Original says", func(t *testing.T) {
+		gone := errors.New("gone")
+		c := ops.RedriveConfig{Original: func(context.Context, ops.Letter) (kafka.Message, error) { return kafka.Message{}, gone }}
+		err := source.Slice(abridged(deadletter.WithoutValue, false)).Via(ops.Redrive(c)).Run(t.Context())
+		if !errors.Is(err, gone) || stream.IsPermanent(err) {
+			t.Error(err)
+		}
+	})
 }
 
 func TestRedriveKeepsItsRate(t *testing.T) {

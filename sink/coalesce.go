@@ -120,15 +120,21 @@ func part(err error, from, n int) error {
 	return &stream.PartialError{Errs: errs}
 }
 
+func (c *coalesced[T]) Reads(topics []string) {
+	if r, ok := c.to.(stream.TopicReader); ok {
+		r.Reads(topics)
+	}
+}
+
 func (c *coalesced[T]) Open(ctx context.Context) error {
-	if o, ok := c.to.(interface{ Open(context.Context) error }); ok {
+	if o, ok := c.to.(stream.Opener); ok {
 		return o.Open(ctx)
 	}
 	return nil
 }
 
 func (c *coalesced[T]) Close(ctx context.Context) error {
-	if o, ok := c.to.(interface{ Close(context.Context) error }); ok {
+	if o, ok := c.to.(stream.Closer); ok {
 		return o.Close(ctx)
 	}
 	return nil
@@ -141,7 +147,7 @@ func (c *coalesced[T]) Check() (err error) {
 	if c.wait <= 0 {
 		err = errors.Join(err, &stream.BuildError{Step: "Coalesce", What: fmt.Sprintf("a wait of %v", c.wait), Do: "give it a few milliseconds"})
 	}
-	if o, ok := c.to.(interface{ Check() error }); ok {
+	if o, ok := c.to.(stream.Checker); ok {
 		err = errors.Join(err, o.Check())
 	}
 	return err

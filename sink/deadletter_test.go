@@ -1,6 +1,7 @@
 package sink_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,10 @@ import (
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // lettered runs a chain over what is in a topic, until all is committed or dead-lettered.
@@ -84,6 +88,79 @@ func TestDeadLetterIsTheRecordAsItCameAndSaysWhatHappened(t *testing.T) {
 	}
 }
 
+// epoch are times at or before 1970, which brokers take, and one after it.
+var epoch = []int64{0, -1, -86_400_000, 1}
+
+func atTheEpoch(k *kafkatest.Kafka, topic string) {
+	for _, ms := range epoch {
+		k.Produce(topic, &kgo.Record{Value: fmt.Append(nil, ms), Timestamp: time.UnixMilli(ms)})
+	}
+}
+
+func keptTheirTimes(t *testing.T, records []*kgo.Record) {
+	t.Helper()
+	if len(records) != len(epoch) {
+		t.Errorf("%d records of %d are there", len(records), len(epoch))
+	}
+	for _, r := range records {
+		if got := fmt.Sprint(r.Timestamp.UnixMilli()); got != string(r.Value) {
+			t.Errorf("a record of time %s was written with %s", r.Value, got)
+		}
+	}
+}
+
+func TestTimesAtTheEpoch(t *testing.T) {
+	timesAtTheEpoch(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
+}
+
+func TestTimesAtTheEpochRealKafka(t *testing.T) {
+	timesAtTheEpoch(t, kafkatest.At(t, kafkatest.Real(t)))
+}
+
+func timesAtTheEpoch(t *testing.T, k *kafkatest.Kafka) {
+	t.Helper()
+	t.Run("are kept by a dead letter", func(t *testing.T) {
+		topic, dlq := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		lettered(t, k, topic, len(epoch), func(context.Context, kafka.Message) error { return errors.New("no") }, sink.DeadLetter(sink.KafkaConfig{Brokers: k.Brokers, Topic: dlq}))
+		keptTheirTimes(t, k.Records(dlq))
+		for _, r := range k.Records(dlq) {
+			l, err := ops.LetterOf(asMessage(r))
+			if err != nil || fmt.Sprint(l.Time.UnixMilli()) != string(r.Value) {
+				t.Errorf("a letter of time %s says %v: %v", r.Value, l.Time, err)
+			}
+		}
+	})
+	t.Run("are kept by what is written to another topic", func(t *testing.T) {
+		topic, out := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Partitions: map[stream.TopicPartition]source.Span{{Topic: topic}: {To: source.Latest}}}).
+			To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: out})).
+			Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keptTheirTimes(t, k.Records(out))
+	})
+	t.Run("are kept by a transaction", func(t *testing.T) {
+		topic, out := k.Topic(1), k.Topic(1)
+		atTheEpoch(k, topic)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: out, Topics: []string{topic}}).
+			CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, out), len(epoch), time.Hour).
+			Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+				if _, ok := e.(stream.Committed); ok {
+					stop()
+				}
+			}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keptTheirTimes(t, k.Records(out))
+	})
+}
+
 func TestDeadLetterOfAPanicHasItsStack(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 	topic, dlq := k.Topic(1), k.Topic(1)
@@ -147,5 +224,115 @@ func TestDeadLetterFaultsAreAllNamed(t *testing.T) {
 	}
 	if got := fmt.Sprint(sink.DeadLetter(sink.KafkaConfig{})); got != "kafka dead letters to *.dlq" {
 		t.Error(got)
+	}
+}
+
+// dead runs a chain whose records all become dead letters, and returns the letters.
+func dead(t *testing.T, k *kafkatest.Kafka, topic, dlq string, cfg sink.KafkaConfig, n int) []kafka.Message {
+	t.Helper()
+	cfg.Brokers, cfg.Topic = k.Brokers, dlq
+	lettered(t, k, topic, n, func(context.Context, kafka.Message) error { panic("out of cheese") }, sink.DeadLetter(cfg))
+	var ms []kafka.Message
+	for _, r := range k.Records(dlq) {
+		ms = append(ms, asMessage(r))
+	}
+	if len(ms) != n {
+		t.Fatalf("%d letters of %d are there", len(ms), n)
+	}
+	return ms
+}
+
+func TestEveryRecordCanBecomeADeadLetter(t *testing.T) {
+	everyRecord(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs(), kgo.ProducerBatchMaxBytes(1_048_588)))
+}
+
+func TestEveryRecordCanBecomeADeadLetterRealKafka(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Real(t), kgo.ProducerBatchMaxBytes(1_048_588))
+	everyRecord(t, k)
+	t.Run("one of a time that the topic refuses", func(t *testing.T) {
+		topic, dlq := k.Topic(1, "message.timestamp.after.max.ms=9223372036854775807"), k.Topic(1)
+		at := time.Now().Add(240 * time.Hour).Truncate(time.Millisecond)
+		k.Produce(topic, &kgo.Record{Value: []byte("early"), Timestamp: at})
+		refusedTime(t, dead(t, k, topic, dlq, sink.KafkaConfig{}, 1)[0], at)
+	})
+}
+
+func everyRecord(t *testing.T, k *kafkatest.Kafka) {
+	const most = 1_048_588 - 61 - 20 // of a value, in a topic of the default max.message.bytes
+	large := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
+	for name, c := range map[string]struct {
+		record   *kgo.Record
+		topic    []string
+		dlq      []string
+		cfg      sink.KafkaConfig
+		abridged string
+	}{
+		"a small one":                                    {record: &kgo.Record{Value: []byte("v")}},
+		"one larger than a batch":                        {record: &kgo.Record{Value: large(1_030_000)}},
+		"one as large as its topic takes":                {record: &kgo.Record{Value: large(most)}, abridged: "stack, value"},
+		"one whose topic takes more than the letters'":   {record: &kgo.Record{Value: large(3000)}, dlq: []string{"max.message.bytes=2000"}, abridged: "stack, value"},
+		"one of large headers":                           {record: &kgo.Record{Value: []byte("v"), Headers: []kgo.RecordHeader{{Key: "h", Value: large(3000)}}}, dlq: []string{"max.message.bytes=2000"}, abridged: "stack, headers"},
+		"one of a large key":                             {record: &kgo.Record{Key: large(3000), Value: []byte("v")}, dlq: []string{"max.message.bytes=2000"}, abridged: "stack, key"},
+		"one all of which is large":                      {record: &kgo.Record{Key: large(3000), Value: large(3000), Headers: []kgo.RecordHeader{{Key: "h", Value: large(3000)}}}, cfg: sink.KafkaConfig{BatchBytes: 1 << 10}, abridged: "stack, headers, value, key"},
+		"one as large as a topic of large records takes": {record: &kgo.Record{Value: large(1_040_000)}, topic: []string{"max.message.bytes=20000000"}, dlq: []string{"max.message.bytes=20000000"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topic, dlq := k.Topic(1, c.topic...), k.Topic(1, c.dlq...)
+			k.Produce(topic, &kgo.Record{Value: []byte("before")}, c.record, &kgo.Record{Value: []byte("after")})
+			letters := dead(t, k, topic, dlq, c.cfg, 3)
+			l, err := ops.LetterOf(letters[1])
+			if err != nil || l.Abridged != c.abridged || l.Topic != topic || l.Offset != 1 || !strings.HasPrefix(l.Error, "panic: out of cheese") {
+				t.Errorf("%+v %v", l, err)
+			}
+			if value := string(letters[1].Value); strings.Contains(c.abridged, "value") && value != topic+"[0]@1" || !strings.Contains(c.abridged, "value") && value != string(c.record.Value) {
+				t.Errorf("its value is %.100q", value)
+			}
+		})
+	}
+}
+
+func refusedTime(t *testing.T, m kafka.Message, at time.Time) {
+	t.Helper()
+	l, err := ops.LetterOf(m)
+	if err != nil || l.Abridged != "time" && l.Abridged != "stack, time" || !l.Time.Equal(at) || m.Time.After(time.Now()) || string(m.Value) != "early" {
+		t.Errorf("%+v %v: %+v", m.Time, err, l)
+	}
+}
+
+func TestADeadLetterWhoseTimeIsRefused(t *testing.T) {
+	c := kafkatest.Fake(t)
+	k := kafkatest.At(t, c.ListenAddrs())
+	topic, dlq := k.Topic(1), k.Topic(1)
+	at := time.Now().Add(240 * time.Hour).Truncate(time.Millisecond)
+	k.Produce(topic, &kgo.Record{Value: []byte("early"), Timestamp: at})
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Err: kerr.InvalidTimestamp, Count: 1})
+	refusedTime(t, dead(t, k, topic, dlq, sink.KafkaConfig{}, 1)[0], at)
+}
+
+func TestAMissingDeadLetterTopicIsToldAtTheStart(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	orders, payments, refunds := k.Topic(1), k.Topic(1), k.Topic(1)
+	k.TopicNamed(refunds+".dlq", 1)
+	k.Produce(orders, &kgo.Record{Value: []byte("1")})
+	run := func(cfg sink.KafkaConfig, opts ...sink.DeadLetterOption) error {
+		cfg.Brokers, cfg.TopicPatience = k.Brokers, 100*time.Millisecond
+		return source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Partitions: map[stream.TopicPartition]source.Span{
+			{Topic: orders}: {To: source.Latest}, {Topic: payments}: {To: source.Latest}, {Topic: refunds}: {To: source.Latest}}}).
+			Serial(func(context.Context, kafka.Message) error { return nil }).
+			DeadLetterOnError(sink.DeadLetter(cfg, opts...)).
+			FailOnError().
+			Run(t.Context())
+	}
+	for name, err := range map[string]error{"of the source's topics": run(sink.KafkaConfig{}), "of its own": run(sink.KafkaConfig{Topic: orders + ".dlq"})} {
+		var missing *sink.KafkaTopicError
+		if !errors.As(err, &missing) || !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), orders+".dlq") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "of the source's topics" && (!strings.Contains(err.Error(), payments+".dlq") || strings.Contains(err.Error(), refunds+".dlq")) {
+			t.Errorf("not those that are missing are named: %v", err)
+		}
+	}
+	if err := run(sink.KafkaConfig{}, sink.DeadLetterTopic(func(stream.Failure) string { return "nowhere" })); err != nil {
+		t.Errorf("what is chosen later is not there at the start: %v", err)
 	}
 }

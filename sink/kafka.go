@@ -15,7 +15,7 @@ import (
 // one twice or out of order.
 //
 // KafkaConfig.Topic says where to; where it is empty, each message's own Topic does, and a message without one fails. Key, Value (nil: a tombstone),
-// Headers and Time (zero: now) are written as they are; Partition and Offset, which say where a message came from, are not looked at.
+// Headers and Time (the zero time.Time: now) are written as they are; Partition and Offset, which say where a message came from, are not looked at.
 //
 // Elements of all lanes and partitions share batches. What cannot be written fails alone: a *KafkaTooLargeError or *KafkaRefusedError (a record that the
 // topic does not take; both are Permanent, so no Retry repeats them), a *KafkaTopicError (unknown for TopicPatience, or not authorised), a *KafkaDeliveryError

@@ -37,8 +37,11 @@ type KafkaConfig struct {
 	// Compression is what batches are compressed with (compression.type): kafka.Gzip, Snappy, Lz4 or Zstd. Default: none.
 	Compression kafka.Compression
 
-	// BatchBytes is how much a batch holds at most, before compression, and so how large a record may be (batch.size and max.request.size in one). Default 1,000,000,
-	// which fits the default of the topics' max.message.bytes. Larger than what the topic takes: such batches are split and sent again, at the cost of that.
+	// BatchBytes is how much a batch holds at most, before compression, and so how large a record may
+	// be (batch.size and max.request.size in one). Default 1,000,000, which fits the default of the
+	// topics' max.message.bytes; by default a larger record is a batch of its own, and as large as
+	// its topic takes, up to 64 MiB. Where BatchBytes is more than the topic takes, batches are split
+	// and sent again, at the cost of that.
 	BatchBytes int
 
 	// Linger is how long a batch waits for more before it is sent (linger.ms). Default 0: what is queued while the one before is on its way goes out together, and
@@ -88,7 +91,11 @@ func (c *KafkaConfig) client() *wire.Client {
 // producing is how to write. What the producer sees is told to the observers of the pipeline that opens the sink with ctx.
 func (c *KafkaConfig) producing(ctx context.Context, client *wire.Client) produce.Config {
 	emit, name := stream.EmitterOf(ctx), c.name("kafka")
-	return produce.Config{Client: client, Compression: c.Compression, Balancer: c.Balancer, BatchBytes: or(c.BatchBytes, 1_000_000), Linger: c.Linger,
+	largest := c.BatchBytes
+	if largest == 0 {
+		largest = mostBatch // its topic decides
+	}
+	return produce.Config{Client: client, RecordBytes: largest, Compression: c.Compression, Balancer: c.Balancer, BatchBytes: or(c.BatchBytes, 1_000_000), Linger: c.Linger,
 		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), TopicPatience: or(c.TopicPatience, 10*time.Second),
 		OnEvent: func(what, text string) { emit(stream.SinkEvent{Sink: name, Name: what, Text: text}) }}
 }

@@ -119,6 +119,22 @@ func TestKafkaPoliciesDecideAboutWhatItDoesNotTake(t *testing.T) {
 	}
 }
 
+func TestKafkaRecordSize(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	large := make([]byte, 1_040_000) // a topic takes 1,048,588 by default
+	for batch, fits := range map[int]bool{0: true, 1_000_000: false} {
+		t.Run(fmt.Sprintf("with BatchBytes of %d", batch), func(t *testing.T) {
+			topic := k.Topic(1)
+			var tooLarge *sink.KafkaTooLargeError
+			err := source.Slice(kafka.Message{Value: []byte("before")}, kafka.Message{Value: large}, kafka.Message{Value: []byte("after")}).
+				To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic, BatchBytes: batch})).Run(t.Context())
+			if fits && (err != nil || len(k.Records(topic)) != 3) || !fits && !errors.As(err, &tooLarge) {
+				t.Errorf("%d records are there: %v", len(k.Records(topic)), err)
+			}
+		})
+	}
+}
+
 func TestKafkaRetryBelowKeepsTheOrder(t *testing.T) {
 	c := kafkatest.Fake(t)
 	k := kafkatest.At(t, c.ListenAddrs())

@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +51,7 @@ type kafkaSource struct {
 }
 
 func (s *kafkaSource) Info() stream.SourceInfo {
-	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Faults: s.cfg.faults()}
+	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults()}
 	if s.cfg.Group == "" {
 		info.NoCommit = "it reads without a group, which is what offsets are stored for"
 	}

@@ -68,6 +68,9 @@ func (r *run) cause() error {
 // openSinks opens the sinks that want it, in chain order; on a failure those that are open are closed again.
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
+		if s, ok := s.(TopicReader); ok {
+			s.Reads(r.src.info().Topics)
+		}
 		o, ok := s.(Opener)
 		if !ok {
 			r.opened = append(r.opened, s)

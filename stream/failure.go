@@ -108,19 +108,22 @@ func Permanent(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &permanentError{err}
+	return &PermanentError{err}
 }
 
 // IsPermanent reports whether an error was marked by Permanent.
 func IsPermanent(err error) bool {
-	var p *permanentError
+	var p *PermanentError
 	return errors.As(err, &p)
 }
 
-type permanentError struct{ err error }
+// PermanentError is the mark that Permanent puts on an error. It adds nothing to its text.
+type PermanentError struct{ Err error }
 
-func (e *permanentError) Error() string { return e.err.Error() }
-func (e *permanentError) Unwrap() error { return e.err }
+func (e *PermanentError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the marked error.
+func (e *PermanentError) Unwrap() error { return e.Err }
 
 // Errors to match with errors.Is.
 var (

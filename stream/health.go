@@ -17,7 +17,7 @@ func (w *watch) server() *http.Server {
 	if w.metrics != nil {
 		mux.Handle("/metrics", w.metrics)
 	}
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 }
 
 // closeServer lets the answers under way finish, for a second.

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"syscall"
@@ -97,6 +98,26 @@ func TestMetricsAreServedWhereTheyAreGiven(t *testing.T) {
 			must(t, h.wait())
 		})
 	}
+}
+
+func TestServe(t *testing.T) {
+	t.Run("closes connections that were used once and left open", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", nil))
+			conn, err := h.pipes.dial(t.Context(), "", "")
+			must(t, err)
+			ask, err := http.NewRequestWithContext(t.Context(), "GET", "http://laneway/livez", nil)
+			must(t, err)
+			go func() { _ = ask.Write(conn) }()
+			began := time.Now()
+			answer, err := io.ReadAll(conn) // until the other side has closed it
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") || time.Since(began) > 5*time.Minute {
+				t.Errorf("after %v: %q %v", time.Since(began), answer, err)
+			}
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
+		})
+	})
 }
 
 // A metrics handler that hangs does not keep the process.

@@ -10,8 +10,8 @@ type Out[T any] struct {
 
 // Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
 // failed them all. It is never called twice at once for the same partition, wherever in a chain the sink stands (sinks that compare equal are one), and owns
-// neither the slice nor its array afterwards. A sink may also be an Opener, a Closer, a Checker and a
-// fmt.Stringer, whose String is its name.
+// neither the slice nor its array afterwards. A sink may also be an Opener, a Closer, a Checker, a
+// TopicReader and a fmt.Stringer, whose String is its name.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }
@@ -32,4 +32,10 @@ type Closer interface {
 // before anything connects.
 type Checker interface {
 	Check() error
+}
+
+// TopicReader is a sink that wants to know what the source reads: it is told before Open, as in
+// SourceInfo.Topics.
+type TopicReader interface {
+	Reads(topics []string)
 }

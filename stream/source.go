@@ -16,7 +16,7 @@ import "context"
 //     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
 //     Overtaken tells a request for an assignment that has ended from one for the next. A position of a topic id that is gone is never stored: the
 //     assignment is to be lost with a *TopicGoneError.
-//   - Info is asked once, before anything connects.
+//   - Info is asked before anything connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error
 	Commit(ctx context.Context, positions map[TopicPartition]Position) error
@@ -33,10 +33,11 @@ type Lineage interface {
 
 // SourceInfo is what Build checks and Describe prints of a source, before anything connects.
 type SourceInfo struct {
-	Name       string  // "kafka orders, payments"
-	MustCommit bool    // a chain without a commit is refused (a consumer group)
-	NoCommit   string  // why a commit word is refused ("reads without a group"); empty: commits are fine
-	Faults     []error // what is wrong with its configuration, all of it
+	Name       string   // "kafka orders, payments"
+	MustCommit bool     // a chain without a commit is refused (a consumer group)
+	NoCommit   string   // why a commit word is refused ("reads without a group"); empty: commits are fine
+	Topics     []string // what it reads, as far as that has names: a sink may look at once for what belongs to them
+	Faults     []error  // what is wrong with its configuration, all of it
 }
 
 // Assignment is a partition that a source begins to feed.

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/sourcegraph/conc"
-
-	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
 
 // role in the environment makes a process a peer at work.
@@ -37,18 +35,19 @@ type event struct {
 
 // report is what a peer's process has to say at its end.
 type report struct {
-	Handled                    []int64    // different records, by partition
-	Seen                       [][]uint32 // which, a bit for each from job.From on
-	Attempts, Broken, Repeated int64
-	PeakKiB                    int
-	Err                        string
+	Missing    int64 // records that were not handled
+	Disordered int64 // handled out of order; without an audit also handled again
+	Repeated   int64
+	Attempts   int64      // at the record that fails
+	Seen       [][]uint32 // audit: the handled records, by partition, a bit each from job.From on
+	Late       []int32    // paced: the latency of each record, in microseconds
+	PeakKiB    int
+	Err        string
 }
 
-// quiet is how long a poisoned peer may make no progress before it is taken for stuck.
-const quiet = 2 * time.Second
-
-// serve does a peer's work, if this process was started for that, and reports whether it did. The job is the first line of the standard input, and the end
-// of that input is the end of the process, whatever it is doing then.
+// serve does a peer's work, if this process was started for that, and reports whether it did. The
+// job is the first line of the standard input, and the end of that input is the end of the process,
+// whatever it is doing then.
 func serve() bool {
 	if os.Getenv(role) == "" {
 		return false
@@ -69,14 +68,15 @@ func serve() bool {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	g := newJudge(j, len(testbed.Keys), func() { tell(first, nil) }, func() { tell(all, nil); stop() })
+	handle, reported, poisoned := handlerOf(j, func() { tell(first, nil) }, func() { tell(all, nil); stop() })
 
 	var failed error
 	consumed := make(chan struct{})
 	var wg conc.WaitGroup
 	wg.Go(func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
-		r := &report{Handled: g.handled(), Seen: g.seen(), Attempts: g.attempts.Load(), Broken: g.broken.Load(), Repeated: g.repeated.Load(), PeakKiB: peak()}
+		r := reported()
+		r.PeakKiB = peak()
 		select {
 		case <-consumed:
 			if failed != nil {
@@ -84,45 +84,37 @@ func serve() bool {
 			}
 		default:
 		}
-		tell(ended, r)
+		tell(ended, &r)
 		os.Exit(0)
 	})
-	if j.Poison != nil {
+	if poisoned != nil {
 		wg.Go(func() {
-			if g.untilQuiet(ctx) {
+			if poisoned.untilQuiet(ctx.Done()) {
 				tell(stuck, nil)
 				stop()
 			}
 		})
 	}
 	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == j.Peer })
-	failed = peers[i].consume(ctx, j, g.handle)
+	failed = peers[i].consume(ctx, j, handle)
 	close(consumed)
 	tell(left, nil)
 	wg.Wait()
 	return true
 }
 
-// untilQuiet waits until nothing has been handled for a while since the poison was first met.
-func (g *judge) untilQuiet(ctx context.Context) bool {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	var before []int64
-	since := time.Now()
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
-		now := g.handled()
-		if !slices.Equal(now, before) || g.attempts.Load() == 0 {
-			before, since = now, time.Now()
-		}
-		if time.Since(since) > quiet {
-			return true
-		}
+// handlerOf returns the handler of a job and its report, and the audit if a record of the job
+// fails.
+func handlerOf(j job, first, all func()) (handler, func() report, *audit) {
+	if !j.Audit {
+		g := newJudge(j, first, all)
+		return g.handle, g.report, nil
 	}
+	a := newAudit(j, first, all)
+	if j.Poison == nil {
+		return a.handle, a.report, nil
+	}
+	return a.handle, a.report, a
 }
 
 // peak is the most memory that this process has held, in KiB; 0 where there is no /proc.

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/laneway-go/laneway/bench/internal/testbed"
@@ -21,6 +23,8 @@ type cluster struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	close   func()
+
+	capacity float64 // throughput of the slowest peer in [waiting]; 0: not measured yet
 }
 
 // connect finds the broker of KAFKA_BROKERS, or starts kfake in a process of its own.
@@ -36,7 +40,8 @@ func connect() (*cluster, error) {
 		}
 		c.brokers, c.close = []string{addr}, stop
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), testbed.Uncompressed)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), testbed.Uncompressed,
+		kgo.ProducerLinger(0), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		c.close()
 		return nil, err
@@ -47,24 +52,28 @@ func connect() (*cluster, error) {
 	return c, nil
 }
 
-// topic makes a topic with n records of size bytes and returns its name and its partitions' ends.
-func (c *cluster) topic(ctx context.Context, n, size int) (name string, ends []int64, err error) {
+// topic makes a topic with the records of a work and returns its name and its partitions' ends.
+func (c *cluster) topic(ctx context.Context, w work) (name string, ends []int64, err error) {
 	name = fresh("peers")
 	if _, err := c.admin.CreateTopic(ctx, testbed.Partitions, 1, nil, name); err != nil {
 		return "", nil, fmt.Errorf("creating topic %s: %w", name, err)
 	}
-	ends = make([]int64, testbed.Partitions)
-	err = testbed.Fill(n, size, func(rs []*kgo.Record) error {
+	keys := testbed.Named(w.keys)
+	err = testbed.Fill(w.records, w.size, keys, func(rs []*kgo.Record) error {
 		for _, r := range rs {
 			r.Topic = name
-			ends[r.Partition]++
 		}
 		return c.client.ProduceSync(ctx, rs...).FirstErr()
 	})
 	if err != nil {
 		return "", nil, fmt.Errorf("filling topic %s: %w", name, err)
 	}
-	return name, ends, nil
+	// This makes the broker create its topic of offsets, for which the first group would wait
+	// otherwise.
+	if _, _, err := c.committed(ctx, fresh("peers"), name); err != nil {
+		return "", nil, err
+	}
+	return name, keys.Ends(w.records), nil
 }
 
 func (c *cluster) delete(topic string) {
@@ -75,13 +84,14 @@ func (c *cluster) delete(topic string) {
 	}
 }
 
-// committed is the group's next offset by partition, 0 where it has none, and the moment after it was asked.
+// committed is the group's next offset by partition, 0 where it has none, and the moment after it
+// was asked.
 func (c *cluster) committed(ctx context.Context, group, topic string) (offsets []int64, at time.Time, err error) {
 	answer, err := c.admin.FetchOffsets(ctx, group)
 	if err == nil {
 		err = answer.Error()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // no member has joined yet
 		return nil, time.Time{}, fmt.Errorf("committed offsets of group %s: %w", group, err)
 	}
 	at = time.Now()

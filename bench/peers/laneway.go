@@ -17,7 +17,7 @@ var laneway = peer{
 	beside:   "64 keys",
 	failure:  "`HaltOnError`: its partition is frozen and told by `Halts()`, for `Resume`, which repeats none, or `Skip`; keys at work beside it finish, and a restart repeats them",
 	consume: func(ctx context.Context, j job, handle handler) error {
-		f := func(_ context.Context, m kafka.Message) error { return handle(int32(m.Partition), m.Offset, m.Key) }
+		f := func(_ context.Context, m kafka.Message) error { return handle(int32(m.Partition), m.Offset, m.Value) }
 		s := source.Kafka(source.KafkaConfig{Brokers: j.Brokers, Group: j.Group, Topics: []string{j.Topic}})
 		if j.Keyed {
 			s = s.GroupByKey().Concurrent(atOnce, f)

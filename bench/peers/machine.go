@@ -33,7 +33,8 @@ func memory() string {
 	return fmt.Sprintf(", %.0f GiB", kib/(1<<20))
 }
 
-// load is the load average of the last minute, before this run: other work falsifies speeds, ratios much less.
+// load is the load average of the last minute, before this run: other work falsifies speeds, ratios
+// much less.
 func load() string {
 	data, _ := os.ReadFile("/proc/loadavg")
 	if one, _, ok := strings.Cut(string(data), " "); ok {

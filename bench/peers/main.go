@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
@@ -17,10 +18,13 @@ func main() {
 	if testbed.Serve() || serve() {
 		return
 	}
-	rounds := flag.Int("rounds", 3, "how often every peer does every work; medians are printed")
-	records := flag.Int("records", 400_000, "of the large works; W2 has a twentieth")
-	only := flag.String("works", "W1,keyed,W2,W3", "which to do")
-	rivals := flag.String("peers", "franz-go,sarama,watermill-kafka,kafka.Reader", "whom to put beside Laneway")
+	var r run
+	flag.IntVar(&r.rounds, "rounds", 5, "how often every peer does every work; medians are printed")
+	flag.IntVar(&r.records, "records", 2_000_000, "of the large works; W2 has a hundredth")
+	flag.DurationVar(&r.during, "during", 10*time.Second, "how long records arrive in the works half and most")
+	flag.DurationVar(&r.warm, "warm", 3*time.Second, "how long they arrive before they are measured, so that whoever compiles as it runs has done so")
+	only := flag.String("works", "W1,keyed,zipf,W2,W2zipf,W3,half,most", "which to do")
+	rivals := flag.String("peers", "franz-go,parallel-consumer,sarama,watermill-kafka,kafka.Reader", "whom to put beside Laneway")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -28,22 +32,33 @@ func main() {
 		return p.name != laneway.name && !slices.Contains(strings.Split(*rivals, ","), p.name)
 	})
 	fmt.Printf("`go run . %s`: ", strings.Join(os.Args[1:], " "))
-	if err := run(ctx, os.Stdout, *rounds, *records, strings.Split(*only, ",")); err != nil {
+	r.works = strings.Split(*only, ",")
+	if err := r.all(ctx, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-// run does the works that only names and writes their tables; progress goes to the standard error.
-func run(ctx context.Context, out io.Writer, rounds, records int, only []string) error {
+// run is what one call of this program does.
+type run struct {
+	rounds, records int
+	warm, during    time.Duration
+	works           []string // their names
+}
+
+// all does the works and writes their tables; progress goes to the standard error.
+func (r run) all(ctx context.Context, out io.Writer) error {
 	c, err := connect()
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	fmt.Fprintf(out, "%s; broker: %s; %d rounds, medians.\n", machine(), c.name, rounds)
-	for _, w := range works(records) {
-		if err := c.do(ctx, out, w, rounds, only); err != nil {
+	fmt.Fprintf(out, "%s; broker: %s; %d rounds, medians.\n", machine(), c.name, r.rounds)
+	for _, w := range works(r.records) {
+		if !slices.Contains(r.works, w.name) {
+			continue
+		}
+		if err := r.do(ctx, c, out, w); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 	}
@@ -52,21 +67,19 @@ func run(ctx context.Context, out io.Writer, rounds, records int, only []string)
 }
 
 // do has every peer do a work.
-func (c *cluster) do(ctx context.Context, out io.Writer, w work, rounds int, only []string) error {
-	if !slices.Contains(only, w.name) {
-		return nil
+func (r run) do(ctx context.Context, c *cluster, out io.Writer, w work) error {
+	if w.load > 0 {
+		return r.arrive(ctx, c, out, w)
 	}
-	topic, ends, err := c.topic(ctx, w.records, w.size)
+	topic, ends, err := c.topic(ctx, w)
 	if err != nil {
 		return err
 	}
 	defer c.delete(topic)
-	task := func(p peer) job {
-		return job{Peer: p.name, Brokers: c.brokers, Topic: topic, Group: fresh("peers"), Keyed: w.keyed, Takes: w.takes, From: make([]int64, len(ends)), To: ends}
-	}
+	task := func(p peer) job { return w.task(c, p, topic, make([]int64, len(ends)), ends) }
 	if w.poison {
 		vs := map[string]verdict{}
-		for _, p := range peers {
+		for _, p := range w.peers() {
 			j := task(p)
 			j.Poison = &place{Partition: 3, Offset: ends[3] / 10}
 			v, err := c.poison(ctx, j)
@@ -80,27 +93,49 @@ func (c *cluster) do(ctx context.Context, out io.Writer, w work, rounds int, onl
 		failures(out, w, vs)
 		return nil
 	}
-	rows := make([]row, len(peers))
-	for i := range rows {
-		rows[i].outcomes = make([]*outcome, rounds)
+	rows, err := r.turns(w, func(p peer) (outcome, error) { return c.measure(ctx, task(p), nil) })
+	if err != nil {
+		return err
 	}
-	for round := range rounds {
-		for k := range peers {
-			i := (k + round) % len(peers) // each is first once
-			o, err := c.measure(ctx, task(peers[i]))
-			if err := tell(w, peers[i], err, "first after %v, committed %v later, of which %v at the end; CPU %v", o.joined, o.wall, o.ending, o.used); err != nil {
-				return err
-			}
-			if rows[i].peer = peers[i]; err == nil {
-				rows[i].outcomes[round] = &o
-			}
-		}
+	if w.name == waiting(0).name {
+		c.capacity = slowest(w, rows)
 	}
 	speeds(out, w, rows)
 	return nil
 }
 
-// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to compare with.
+// slow is the duration of a turn above which a peer gets no other turn.
+const slow = time.Minute
+
+// turns has every peer take its turn in every round.
+func (r run) turns(w work, turn func(p peer) (outcome, error)) ([]row, error) {
+	ps := w.peers()
+	rows := make([]row, len(ps))
+	for i := range rows {
+		rows[i] = row{peer: ps[i], outcomes: make([]*outcome, r.rounds)}
+	}
+	for round := range r.rounds {
+		for k := range ps {
+			i := (k + round) % len(ps) // each is first once
+			if rows[i].slow {
+				continue
+			}
+			began := time.Now()
+			o, err := turn(ps[i])
+			rows[i].slow = round < r.rounds-1 && time.Since(began) > slow
+			if err := tell(w, ps[i], err, "first after %v, committed %v later, of which %v at the end; CPU %v", o.joined, o.wall, o.ending, o.used); err != nil {
+				return nil, err
+			}
+			if err == nil {
+				rows[i].outcomes[round] = &o
+			}
+		}
+	}
+	return rows, nil
+}
+
+// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to
+// compare with.
 func tell(w work, p peer, err error, format string, args ...any) error {
 	if err != nil {
 		format, args = "failed: %v", []any{err}

@@ -21,7 +21,8 @@ type verdict struct {
 // grace is how long a peer that holds a record which fails may take to leave.
 const grace = 15 * time.Second
 
-// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended worker of the same group finish the rest.
+// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended
+// worker of the same group finish the rest.
 func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -37,28 +38,31 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 		return v, err
 	}
 	if !isStuck {
-		return v, fmt.Errorf("%s did not come to rest with a record that fails: %v handled", j.Peer, r.Handled)
+		return v, fmt.Errorf("%s did not come to rest with a record that fails: %d left", j.Peer, r.Missing)
 	}
 	bad := int(j.Poison.Partition)
 	v.attempts, v.passed = r.Attempts, committed[bad] > j.Poison.Offset
-	for p, n := range r.Handled {
-		if p == bad {
-			for offset := j.Poison.Offset; offset < j.To[p]; offset++ {
-				if has(r.Seen[p], offset) {
-					v.behind++
-				}
+	for p := range j.To {
+		for offset := range j.To[p] {
+			switch {
+			case !has(r.Seen[p], offset):
+			case p != bad:
+				v.others++
+			case offset > j.Poison.Offset:
+				v.behind++
 			}
-			continue
 		}
-		v.others += n
-		v.ofOthers += j.To[p]
+		if p != bad {
+			v.ofOthers += j.To[p]
+		}
 	}
 	v.repeated = r.Repeated
 
 	mended := make([][]uint32, len(j.To))
 	if !slices.Equal(committed, j.To) {
-		j.Poison, j.From = nil, committed
-		o, err := c.measure(ctx, j)
+		j.Poison = nil
+		j.give(committed, j.To)
+		o, err := c.measure(ctx, j, nil)
 		if err != nil {
 			return v, err
 		}
@@ -69,7 +73,8 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	return v, nil
 }
 
-// tally compares what the first worker handled with what the mended one did, from what was committed on.
+// tally compares what the first worker handled with what the mended one did, from what was
+// committed on.
 func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, mended [][]uint32) {
 	for p := range to {
 		for offset := range to[p] {

@@ -45,7 +45,7 @@ func readAll(ctx context.Context, r *kafka.Reader, j job, handle handler) error 
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		if err != nil || !again(ctx, handle, int32(m.Partition), m.Offset, m.Key) {
+		if err != nil || !again(ctx, handle, int32(m.Partition), m.Offset, m.Value) {
 			return commit()
 		}
 		tails[m.Partition] = m
@@ -91,7 +91,7 @@ func readLane(ctx context.Context, r *kafka.Reader, lane <-chan kafka.Message, h
 	var last kafka.Message
 	n, next := 0, time.Now().Add(time.Second)
 	for m := range lane {
-		if !again(ctx, handle, int32(m.Partition), m.Offset, m.Key) {
+		if !again(ctx, handle, int32(m.Partition), m.Offset, m.Value) {
 			break
 		}
 		last = m

@@ -8,7 +8,8 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// sarama's own example: a ConsumerGroupHandler that ranges over the messages of its claim and marks them.
+// sarama's own example: a ConsumerGroupHandler that ranges over the messages of its claim and marks
+// them.
 var saramaGroup = peer{
 	name:     "sarama",
 	library:  "github.com/IBM/sarama",
@@ -45,7 +46,7 @@ func (claims) Setup(sarama.ConsumerGroupSession) error   { return nil }
 func (claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 func (c claims) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	for m := range claim.Messages() {
-		if !again(s.Context(), c.handle, m.Partition, m.Offset, m.Key) {
+		if !again(s.Context(), c.handle, m.Partition, m.Offset, m.Value) {
 			return nil
 		}
 		s.MarkMessage(m, "")

@@ -11,17 +11,39 @@ import (
 // row is what the rounds of one peer at one work have shown.
 type row struct {
 	peer     peer
-	outcomes []*outcome // by round; nil where it did not finish
+	outcomes []*outcome // by round; nil where it did not finish, or had no turn
+	slow     bool       // it got no other turn
+}
+
+// title is the peer's name in a table, with remarks.
+func (r row) title(w work) string {
+	name := r.peer.name
+	if w.keyed {
+		name += ", " + r.peer.beside
+	}
+	ended := 0
+	for _, o := range r.outcomes {
+		if o != nil {
+			ended++
+		}
+	}
+	switch {
+	case r.slow:
+		name += fmt.Sprintf(" (too slow for more than %d of %d rounds)", max(1, ended), len(r.outcomes))
+	case ended < len(r.outcomes):
+		name += fmt.Sprintf(" (did not finish %d of %d times)", len(r.outcomes)-ended, len(r.outcomes))
+	}
+	return name
 }
 
 // speeds writes one work's table. The first row is what the others are compared with.
 func speeds(out io.Writer, w work, rows []row) {
-	fmt.Fprintf(out, "\n**%s**: %s records of %d B, %s, over 8 partitions, to committed offsets.\n\n", w.name, thousands(w.records), w.size, w.title)
-	fmt.Fprint(out, "| | records/s | to Laneway | until the first | CPU per record | peak memory | out of order | lost | repeated |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	fmt.Fprintf(out, "\n**%s**: %s records of %d B, %s, over 8 partitions, to committed offsets. \"From its start\" counts the start of the process and its joining as well.\n\n", w.name, thousands(w.records), w.size, w.title)
+	fmt.Fprint(out, "| | records/s | to Laneway | … from its start | until the first | CPU per record | peak memory | out of order or repeated | lost |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	var faster []string
 	for _, r := range rows {
-		var walls, joined, used, peaks, ratios []float64
-		var broken, lost, repeated int64
+		var walls, joined, used, peaks, ratios, whole []float64
+		var disordered, lost int64
 		for i, o := range r.outcomes {
 			if o == nil {
 				continue
@@ -31,22 +53,17 @@ func speeds(out io.Writer, w work, rows []row) {
 			used = append(used, float64(o.used.Nanoseconds())/float64(w.records)/1000)
 			peaks = append(peaks, o.peakMiB)
 			ratios = append(ratios, float64(rows[0].outcomes[i].wall)/float64(o.wall))
-			broken, lost, repeated = broken+o.broken, lost+o.lost, repeated+o.repeated
+			whole = append(whole, float64(rows[0].outcomes[i].joined+rows[0].outcomes[i].wall)/float64(o.joined+o.wall))
+			disordered, lost = disordered+o.disordered, lost+o.lost
 		}
-		name := r.peer.name
-		if w.keyed {
-			name += ", " + r.peer.beside
-		}
-		if len(walls) < len(r.outcomes) {
-			name += fmt.Sprintf(" (did not finish %d of %d times)", len(r.outcomes)-len(walls), len(r.outcomes))
-		}
+		name := r.title(w)
 		if len(walls) == 0 {
 			fmt.Fprintf(out, "| %s | | | | | | | | |\n", name)
 			continue
 		}
 		ratio := median(ratios)
-		fmt.Fprintf(out, "| %s | %s | %.2f | %.0f ms | %.2f µs | %.0f MiB | %d | %d | %d |\n", name, thousands(int(float64(w.records)/median(walls))), ratio, median(joined), median(used),
-			median(peaks), broken, lost, repeated)
+		fmt.Fprintf(out, "| %s | %s | %.2f | %.2f | %.0f ms | %.2f µs | %.0f MiB | %d | %d |\n", name, thousands(int(float64(w.records)/median(walls))), ratio,
+			median(whole), median(joined), median(used), median(peaks), disordered, lost)
 		if ratio > 1 {
 			faster = append(faster, fmt.Sprintf("%s is %.2f × as fast as Laneway here.", r.peer.name, ratio))
 		}
@@ -61,7 +78,7 @@ func failures(out io.Writer, w work, vs map[string]verdict) {
 	fmt.Fprintf(out, "\n**%s**: of %s records over 8 partitions, %s. What each does until nothing moves for %v; then a worker of the same group without the fault takes over.\n\n",
 		w.name, thousands(w.records), w.title, quiet)
 	fmt.Fprint(out, "| | what its user has for it | attempts | handled behind it | handled of the other partitions | committed past it | in the end: lost, repeated |\n| --- | --- | ---: | ---: | ---: | --- | ---: |\n")
-	for _, p := range peers {
+	for _, p := range w.peers() {
 		v, ok := vs[p.name]
 		if !ok {
 			fmt.Fprintf(out, "| %s | %s | did not finish | | | | |\n", p.name, p.failure)

@@ -15,7 +15,7 @@ import (
 )
 
 // patience bounds a turn: far longer than the slowest takes.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // turn is one peer's process, seen from outside.
 type turn struct {
@@ -30,10 +30,12 @@ type turn struct {
 }
 
 func start(ctx context.Context, j job) (*turn, error) {
-	t := &turn{job: j, began: time.Now(), cmd: exec.CommandContext(ctx, os.Args[0]), events: make(chan event), told: map[string]time.Time{}}
-	t.cmd.Env = append(os.Environ(), role+"=1")
-	t.cmd.Stderr = os.Stderr
-	var err error
+	cmd, err := command(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = os.Stderr
+	t := &turn{job: j, began: time.Now(), cmd: cmd, events: make(chan event), told: map[string]time.Time{}}
 	if t.in, err = t.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -55,6 +57,17 @@ func start(ctx context.Context, j job) (*turn, error) {
 		}
 	})
 	return t, json.NewEncoder(t.in).Encode(j)
+}
+
+// command is the process of a peer: this program once more, unless the peer is another.
+func command(ctx context.Context, j job) (*exec.Cmd, error) {
+	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == j.Peer })
+	if peers[i].command != nil {
+		return peers[i].command(ctx, j)
+	}
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), role+"=1")
+	return cmd, nil
 }
 
 // until waits for one of the events, within d.
@@ -99,21 +112,29 @@ type outcome struct {
 	ending     time.Duration // from the last handled record to the last committed offset
 	wall, used time.Duration
 	peakMiB    float64
-	handled    [][]uint32 // which records were, a bit for each from job.From on
-	repeated   int64
-	broken     int64
-	lost       int64 // committed, and not handled
+	handled    [][]uint32 // audited: which records were, a bit for each from job.From on
+	repeated   int64      // audited
+	disordered int64      // without an audit also the repeated ones
+	lost       int64      // committed, and not handled
+	late       []int32    // paced: microseconds, in ascending order
 }
 
-// measure has a peer do a job, from the first handled record to the last committed offset.
-func (c *cluster) measure(ctx context.Context, j job) (o outcome, err error) {
+// measure has a peer do a job, from the first handled record to the last committed offset. feed
+// produces the records while the peer is at work; nil: they are stored already.
+func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Context, t *turn) error) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t, err := start(ctx, j)
 	if err != nil {
 		return o, err
 	}
-	committed, err := c.untilCommitted(ctx, t)
+	if feed != nil {
+		err = feed(ctx, t)
+	}
+	var committed time.Time
+	if err == nil {
+		committed, err = c.untilCommitted(ctx, t)
+	}
 	r, failed := t.end()
 	if err := errors.Join(err, failed); err != nil {
 		return o, err
@@ -123,15 +144,15 @@ func (c *cluster) measure(ctx context.Context, j job) (o outcome, err error) {
 	o.wall = committed.Sub(t.told[first])
 	o.used = t.cmd.ProcessState.UserTime() + t.cmd.ProcessState.SystemTime()
 	o.peakMiB = float64(r.PeakKiB) / 1024
-	o.handled, o.broken, o.repeated = r.Seen, r.Broken, r.Repeated
-	for p, n := range r.Handled {
-		o.lost += j.To[p] - j.From[p] - n
-	}
+	o.handled, o.disordered, o.repeated, o.lost = r.Seen, r.Disordered, r.Repeated, r.Missing
+	slices.Sort(r.Late)
+	o.late = r.Late
 	return o, nil
 }
 
-// untilCommitted returns when everything was committed, and when that was. It looks seldom while records are handled, and often when all are. A peer that has
-// committed everything and handled less is given a second more: what is missing then is lost.
+// untilCommitted returns when everything was committed, and when that was. It looks seldom while
+// records are handled, and often when all are. A peer that has committed everything and handled
+// less is given a second more: what is missing then is lost.
 func (c *cluster) untilCommitted(ctx context.Context, t *turn) (at time.Time, err error) {
 	pause := 500 * time.Millisecond
 	for {

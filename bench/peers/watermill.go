@@ -29,7 +29,7 @@ var watermillSubscriber = peer{
 		var closed, handlers conc.WaitGroup
 		closed.Go(func() {
 			<-ctx.Done()
-			time.Sleep(10 * time.Millisecond) // Close discards acknowledgements that it has not looked at
+			time.Sleep(10 * time.Millisecond) // Close discards acknowledgements it has not seen
 			err = sub.Close()
 		})
 		for m := range messages {
@@ -48,8 +48,7 @@ var watermillSubscriber = peer{
 func acknowledge(m *message.Message, handle handler) {
 	partition, _ := kafka.MessagePartitionFromCtx(m.Context())
 	offset, _ := kafka.MessagePartitionOffsetFromCtx(m.Context())
-	key, _ := kafka.MessageKeyFromCtx(m.Context())
-	if handle(partition, offset, key) != nil {
+	if handle(partition, offset, m.Payload) != nil {
 		m.Nack()
 		return
 	}

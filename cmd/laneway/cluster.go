@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -73,11 +72,15 @@ func (c *cluster) transport() (*kafka.Transport, error) {
 	return t, err
 }
 
-// left is what a group has not read of a topic yet, by partition.
-func (c *cluster) left(ctx context.Context, t *kafka.Transport, topic, group string) (map[stream.TopicPartition]source.Span, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	defer t.CloseIdleConnections()
+// log asks Kafka about one topic.
+type log struct {
+	client     *kafka.Client
+	topic      string
+	partitions []int
+}
+
+// look finds the partitions of a topic.
+func (c *cluster) look(ctx context.Context, t *kafka.Transport, topic string) (*log, error) {
 	client := &kafka.Client{Addr: kafka.TCP(c.addrs()...), Transport: t}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
@@ -89,27 +92,53 @@ func (c *cluster) left(ctx context.Context, t *kafka.Transport, topic, group str
 	if err := meta.Topics[0].Error; err != nil {
 		return nil, fmt.Errorf("topic %s: %w", topic, err)
 	}
-	var partitions []int
+	l := &log{client: client, topic: topic}
 	for _, p := range meta.Topics[0].Partitions {
-		partitions = append(partitions, p.ID)
+		l.partitions = append(l.partitions, p.ID)
 	}
-	stored, err := client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{topic: partitions}})
+	return l, nil
+}
+
+// ends is where the partitions end now.
+func (l *log) ends(ctx context.Context) (map[stream.TopicPartition]int64, error) {
+	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}, IsolationLevel: kafka.ReadCommitted}
+	for _, p := range l.partitions {
+		req.Topics[l.topic] = append(req.Topics[l.topic], kafka.LastOffsetOf(p))
+	}
+	resp, err := l.client.ListOffsets(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("asking where %s ends: %w", l.topic, err)
+	}
+	ends := map[stream.TopicPartition]int64{}
+	for _, p := range resp.Topics[l.topic] {
+		if p.Error != nil {
+			err = errors.Join(err, fmt.Errorf("asking where %s[%d] ends: %w", l.topic, p.Partition, p.Error))
+		}
+		ends[stream.TopicPartition{Topic: l.topic, Partition: p.Partition}] = p.LastOffset
+	}
+	return ends, err
+}
+
+// left is what a group has not read yet, up to the ends.
+func (l *log) left(ctx context.Context, group string, ends map[stream.TopicPartition]int64) (map[stream.TopicPartition]source.Span, error) {
+	stored, err := l.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{l.topic: l.partitions}})
 	if err == nil && !errors.Is(stored.Error, kafka.GroupIdNotFound) { // it has not read anything yet
 		err = stored.Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking what group %s has read of %s: %w", group, topic, err)
+		return nil, fmt.Errorf("asking what group %s has read of %s: %w", group, l.topic, err)
 	}
 	spans := map[stream.TopicPartition]source.Span{}
-	for _, p := range partitions {
-		spans[stream.TopicPartition{Topic: topic, Partition: p}] = source.Span{From: source.Earliest, To: source.Latest}
+	for tp, end := range ends {
+		spans[tp] = source.Span{From: source.Earliest, To: source.AtOffset(end)}
 	}
-	for _, p := range stored.Topics[topic] {
+	for _, p := range stored.Topics[l.topic] {
 		if p.Error != nil {
-			err = errors.Join(err, fmt.Errorf("what group %s has read of %s[%d]: %w", group, topic, p.Partition, p.Error))
+			err = errors.Join(err, fmt.Errorf("what group %s has read of %s[%d]: %w", group, l.topic, p.Partition, p.Error))
 		}
+		tp := stream.TopicPartition{Topic: l.topic, Partition: p.Partition}
 		if p.CommittedOffset >= 0 {
-			spans[stream.TopicPartition{Topic: topic, Partition: p.Partition}] = source.Span{From: source.AtOffset(p.CommittedOffset), To: source.Latest}
+			spans[tp] = source.Span{From: source.AtOffset(min(p.CommittedOffset, ends[tp])), To: source.AtOffset(ends[tp])}
 		}
 	}
 	return spans, err

@@ -23,7 +23,8 @@ type progress struct {
 
 	mu     sync.Mutex // guards what follows, and keeps lines whole
 	out    io.Writer
-	counts [ops.NoLetter + 1]int64
+	counts [ops.Incomplete + 1]int64
+	gaveUp int64 // of those that were to be sent back
 	left   int64 // -1: unknown
 }
 
@@ -66,8 +67,17 @@ func line(s string) string {
 	return s
 }
 
-// watch runs the pipeline, looks at how it stands, and calls end when it is through.
-func (p *progress) watch(ctx context.Context, pipe *stream.Pipeline, end func()) error {
+// lost is called with each letter that cannot be sent back.
+func (p *progress) lost(_ context.Context, f stream.Failure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gaveUp++
+	p.clear()
+	fmt.Fprintf(p.out, "%v  cannot be sent back: %v\n", f.Meta, f.Err)
+}
+
+// watch runs the pipeline and calls look with how it stands, now and then.
+func (p *progress) watch(ctx context.Context, pipe *stream.Pipeline, look func(stream.Snapshot)) error {
 	looking, stop := context.WithCancel(ctx)
 	var wg conc.WaitGroup
 	defer wg.Wait()
@@ -83,9 +93,7 @@ func (p *progress) watch(ctx context.Context, pipe *stream.Pipeline, end func())
 			}
 			s := pipe.Snapshot()
 			p.show(s)
-			if through(s) {
-				end()
-			}
+			look(s)
 		}
 	})
 	return pipe.Run(ctx)
@@ -99,26 +107,37 @@ func (p *progress) show(s stream.Snapshot) {
 		p.left += max(q.Lag, 0)
 	}
 	if p.terminal {
-		fmt.Fprintf(p.out, "\r\x1b[K%s; %d left", p.says(), p.left)
+		p.clear()
+		fmt.Fprintf(p.out, "%s; %d left", p.says(), p.left)
 	}
 }
 
-// end says what it came to.
-func (p *progress) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// clear removes the line that shows the progress. The caller holds mu.
+func (p *progress) clear() {
 	if p.terminal && !p.dry {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
+}
+
+// end says what it came to. It is an error where letters could not be sent back.
+func (p *progress) end() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
 	fmt.Fprintln(p.out, p.says())
+	if p.gaveUp > 0 {
+		return fmt.Errorf("%d letters cannot be sent back and were passed over; they stay in %s: mend the cause and read it with another -group", p.gaveUp, p.topic)
+	}
+	return nil
 }
 
 func (p *progress) says() string {
+	sent := p.counts[ops.SentBack] - p.gaveUp
 	took := time.Since(p.began)
 	verb := "sent back"
 	if p.dry {
 		verb = "would be sent back"
 	}
 	return fmt.Sprintf("%s: %d %s (%.0f/s), %d not matched, %d went round too often, %d no dead letters", p.topic,
-		p.counts[ops.SentBack], verb, float64(p.counts[ops.SentBack])/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.GoesRound], p.counts[ops.NoLetter])
+		sent, verb, float64(sent)/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.GoesRound], p.counts[ops.NoLetter])
 }

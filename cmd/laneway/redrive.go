@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"time"
 
@@ -29,13 +30,19 @@ type order struct {
 	transport    *kafka.Transport
 	started      time.Time
 	progress     *progress
+	log          *log
+	ends         map[stream.TopicPartition]int64 // of the topic, when it began
 }
 
 const help = `usage: laneway redrive [flags] TOPIC
 
-Sends the dead letters in TOPIC, which sink.DeadLetter wrote, back to the topics they came from, and ends when it has read what is there. What is sent back
-is committed in a group, once it is written: run again, it goes on where it was. What the filters do not want is passed over and stays behind, so give other filters
-another -group. -n only shows what would be done.
+Sends the dead letters in TOPIC, which sink.DeadLetter wrote, back to the topics they came from, and ends with those that
+were there when it began: what fails again while it runs is left to the next time. What is sent back is committed in a
+group, once it is written: run again, it goes on where it was. What the filters do not want is passed over and stays
+behind, so give other filters another -group. -n only shows what would be done.
+
+Letters that were abridged are sent back whole: the record is read from where it came. What cannot be sent back, since
+the record is gone or its topic does not take it, is told and passed over; the command then ends with status 1.
 
 `
 
@@ -46,7 +53,7 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.Usage = func() { fmt.Fprint(errs, help); f.PrintDefaults() }
 	o.flags(f)
 	f.BoolVar(&o.dry, "n", false, "a dry run: show what would be sent back, write and commit nothing")
-	f.BoolVar(&o.follow, "follow", false, "go on waiting for more at the end")
+	f.BoolVar(&o.follow, "follow", false, "wait for more at the end; what was sent back before and fails again is passed over from then on")
 	f.StringVar(&o.group, "group", "", "`group` that remembers what was sent back; default laneway-redrive-TOPIC")
 	f.StringVar(&o.config.To, "to", "", "send to this `topic` instead of where each came from")
 	f.IntVar(&o.config.MaxTimes, "max-times", 3, "pass over what was sent back this often already")
@@ -75,20 +82,43 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	if o.transport, err = o.cluster.transport(); err != nil {
 		return err
 	}
+	defer o.transport.CloseIdleConnections()
 	o.progress = newProgress(out, o.topic, o.dry)
-	o.config.Match, o.config.Seen = o.match, o.progress.seen
+	o.config.Match, o.config.Seen, o.config.Original = o.match, o.progress.seen, o.original
+	if err = o.look(ctx); err != nil {
+		return err
+	}
 	if o.dry {
 		err = o.show(ctx)
 	} else {
 		err = o.send(ctx)
 	}
-	o.progress.end()
+	return errors.Join(err, o.progress.end())
+}
+
+// look notes where the topic ends.
+func (o *order) look(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	if o.log, err = o.cluster.look(ctx, o.transport, o.topic); err == nil {
+		o.ends, err = o.log.ends(ctx)
+	}
 	return err
+}
+
+// askTime bounds questions to Kafka.
+const askTime = 30 * time.Second
+
+// later reports whether a letter was not there when it began.
+func (o *order) later(m kafka.Message) bool {
+	return m.Offset >= o.ends[stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}]
 }
 
 // match is what the filters say.
 func (o *order) match(m kafka.Message, l ops.Letter) bool {
-	return (o.origin == "" || l.Topic == o.origin) &&
+	failedAgain := o.later(m) && l.Redriven > 0 // probably sent back by this command
+	return !failedAgain &&
+		(o.origin == "" || l.Topic == o.origin) &&
 		(o.step == "" || l.Step == o.step) &&
 		(o.key == "" || string(m.Key) == o.key) &&
 		(o.since == 0 || o.started.Sub(l.Failed) <= o.since) &&
@@ -97,39 +127,68 @@ func (o *order) match(m kafka.Message, l ops.Letter) bool {
 
 // show reads what the group has not, and writes nothing.
 func (o *order) show(ctx context.Context) error {
-	left, err := o.left(ctx, o.transport, o.topic, o.group)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	left, err := o.log.left(asking, o.group, o.ends)
 	if err != nil {
 		return err
 	}
 	return source.Kafka(source.KafkaConfig{Brokers: o.addrs(), Transport: o.transport, Partitions: left}).
 		Via(ops.Redrive(o.config)).
+		SkipOnError(o.hopeless()...).
 		Run(ctx)
 }
 
-// send sends back, and ends at the end of what is there.
+// send sends back, and ends at the end of what was there.
 func (o *order) send(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p, err := source.Kafka(source.KafkaConfig{Brokers: o.addrs(), Transport: o.transport, Group: o.group, Topics: []string{o.topic}}).
+	letters := source.Kafka(source.KafkaConfig{Brokers: o.addrs(), Transport: o.transport, Group: o.group, Topics: []string{o.topic}})
+	if !o.follow {
+		letters = letters.GroupByPartition().Serial(o.untilEnd, stream.Named("end")).RetryOnError(untilTheNext)
+	}
+	p, err := letters.
 		GroupByKey().
 		Via(ops.Redrive(o.config)).
+		SkipOnError(o.hopeless()...).
 		To(sink.Kafka(sink.KafkaConfig{Brokers: o.addrs(), Transport: o.transport})).
+		SkipOnError(o.hopeless()...).
 		CommitEvery(1000, 250*time.Millisecond).
 		Build()
 	if err != nil {
 		return err
 	}
-	return o.progress.watch(ctx, p, func() {
-		if !o.follow {
+	return o.progress.watch(ctx, p, func(s stream.Snapshot) {
+		if !o.follow && o.through(s) {
 			stop()
 		}
 	})
 }
 
-// through reports whether all that is there was read and committed.
-func through(s stream.Snapshot) bool {
+var errLater = errors.New("it was not there when the redrive began")
+
+// untilTheNext has a letter, and its partition behind it, wait until the drain gives it up.
+var untilTheNext = stream.RetryPolicy{MaxAttempts: math.MaxInt, Backoff: func(int) time.Duration { return 24 * time.Hour }}
+
+// untilEnd stops a partition at the first letter that is for the next redrive: it is not committed,
+// and those before it go on.
+func (o *order) untilEnd(_ context.Context, m kafka.Message) error {
+	if o.later(m) {
+		return errLater
+	}
+	return nil
+}
+
+// hopeless gives up what no retry can send back.
+func (o *order) hopeless() []stream.PolicyOption {
+	return []stream.PolicyOption{stream.When(stream.IsPermanent), stream.Watch(o.progress.lost)}
+}
+
+// through reports whether all that was there is read and finished. What is not committed yet, the
+// drain commits.
+func (o *order) through(s stream.Snapshot) bool {
 	for _, p := range s.Partitions {
-		if p.Lag != 0 {
+		if p.Lag != 0 && (p.InFlight == 0 || p.Oldest.Offset < o.ends[p.TopicPartition]) {
 			return false
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/segmentio/kafka-go"
 )
@@ -15,7 +14,7 @@ type Letter struct {
 	Topic     string // where the record came from
 	Partition int
 	Offset    int64
-	Time      time.Time // the record's own; zero: it had none
+	Time      time.Time // the record's own; zero: it is not told
 	Failed    time.Time // when it became a dead letter
 	Group     string    // whose worker failed; empty: it does not say
 	Step      string    // where
@@ -24,6 +23,18 @@ type Letter struct {
 	Attempts  int
 	Stack     string // of a panic
 	Redriven  int    // how often it was sent back before it failed this time
+	Abridged  string // what was left out so that its topic takes it, of "stack, headers, value, key, time"; empty: nothing
+}
+
+// Complete reports whether the letter still has all of the record: key, value and headers. Its time
+// is in Time.
+func (l Letter) Complete() bool {
+	for part := range strings.SplitSeq(l.Abridged, ", ") {
+		if part == partHeaders || part == partValue || part == partKey {
+			return false
+		}
+	}
+	return true
 }
 
 const prefix = "laneway."
@@ -41,50 +52,8 @@ const (
 	attempts  = prefix + "attempts"
 	stack     = prefix + "stack"
 	redriven  = prefix + "redriven"
+	abridged  = prefix + "abridged"
 )
-
-// What is the most of each that is written, in bytes.
-const (
-	mostName  = 256
-	mostError = 4 << 10
-	mostStack = 16 << 10
-	mostTypes = 1 << 10
-	// briefly is what is left of the long ones where the record itself leaves no room.
-	briefly = 256
-)
-
-// Sign is m's headers with those of l behind them. Those of an earlier death are replaced, but for the count of redrives. Brief leaves out the stack and
-// most of the error.
-func (l Letter) Sign(headers []kafka.Header, brief bool) []kafka.Header {
-	again := Redriven(headers)
-	out := Strip(headers)
-	add := func(key, value string, most int) {
-		if value != "" {
-			out = append(out, kafka.Header{Key: key, Value: []byte(cut(value, most))})
-		}
-	}
-	longest, deepest := mostError, mostStack
-	if brief {
-		longest, deepest = briefly, 0
-	}
-	add(topic, l.Topic, mostName)
-	add(partition, strconv.Itoa(l.Partition), mostName)
-	add(offset, strconv.FormatInt(l.Offset, 10), mostName)
-	add(recorded, stamp(l.Time), mostName)
-	add(failed, stamp(l.Failed), mostName)
-	add(group, l.Group, mostName)
-	add(step, l.Step, mostName)
-	add(attempts, strconv.Itoa(l.Attempts), mostName)
-	add(reason, l.Error, longest)
-	add(types, l.Types, min(mostTypes, longest))
-	if deepest > 0 {
-		add(stack, l.Stack, deepest)
-	}
-	if again > 0 {
-		out = append(out, count(again))
-	}
-	return out
-}
 
 // Read reads what a record's headers say; it is an error where they are not those of a dead letter.
 func Read(headers []kafka.Header) (l Letter, err error) {
@@ -98,7 +67,7 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 		return l, fmt.Errorf("it is no dead letter: it has no header %s", topic)
 	}
 	var errs [3]error
-	l = Letter{Topic: said[topic], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers)}
+	l = Letter{Topic: said[topic], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers), Abridged: said[abridged]}
 	l.Partition, errs[0] = strconv.Atoi(said[partition])
 	l.Offset, errs[1] = strconv.ParseInt(said[offset], 10, 64)
 	l.Attempts, errs[2] = strconv.Atoi(said[attempts])
@@ -107,8 +76,7 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 			return l, fmt.Errorf("its headers are not those of a dead letter: %w", err)
 		}
 	}
-	l.Time, _ = time.Parse(time.RFC3339Nano, said[recorded]) // it may have had none
-	l.Failed, _ = time.Parse(time.RFC3339Nano, said[failed])
+	l.Time, l.Failed = stamped(said[recorded]), stamped(said[failed])
 	return l, nil
 }
 
@@ -141,22 +109,23 @@ func Redriven(headers []kafka.Header) int {
 
 func count(n int) kafka.Header { return kafka.Header{Key: redriven, Value: []byte(strconv.Itoa(n))} }
 
+// stamp is a time as text, empty for none: RFC 3339 or, for a year that has not four digits, its
+// milliseconds.
 func stamp(t time.Time) string {
-	if t.IsZero() {
+	switch t = t.UTC(); {
+	case t.IsZero():
 		return ""
+	case t.Year() < 0 || t.Year() > 9999:
+		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
-	return t.UTC().Format(time.RFC3339Nano)
+	return t.Format(time.RFC3339Nano)
 }
 
-// cut shortens s to n bytes, and never inside a character.
-func cut(s string, n int) string {
-	const dots = "…"
-	if len(s) <= n {
-		return s
+// stamped reads what stamp wrote; what is neither is no time.
+func stamped(s string) time.Time {
+	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC()
 	}
-	n -= len(dots)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + dots
+	t, _ := time.Parse(time.RFC3339Nano, s)
+	return t
 }

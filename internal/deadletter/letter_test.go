@@ -1,6 +1,9 @@
 package deadletter
 
 import (
+	"bytes"
+	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,9 +16,14 @@ import (
 var whole = Letter{Topic: "orders", Partition: 3, Offset: 41207, Time: time.UnixMilli(1_700_000_000_123).UTC(), Failed: time.UnixMilli(1_700_000_001_000).UTC(),
 	Group: "billing", Step: "charge", Error: "no money: card declined", Types: "*bank.Error, *errors.errorString", Attempts: 3, Stack: "goroutine 1"}
 
+// headersOf are those of the letter of a record with some.
+func headersOf(l Letter, headers []kafka.Header) []kafka.Header {
+	return l.Record(kafka.Message{Headers: headers}, Whole, false).Headers
+}
+
 func TestWhatIsSignedIsRead(t *testing.T) {
 	own := []kafka.Header{{Key: "trace", Value: []byte("1")}, {Key: "trace", Value: []byte("2")}}
-	headers := whole.Sign(own, false)
+	headers := headersOf(whole, own)
 	if got, err := Read(headers); err != nil || !reflect.DeepEqual(got, whole) {
 		t.Errorf("%+v %v", got, err)
 	}
@@ -24,45 +32,108 @@ func TestWhatIsSignedIsRead(t *testing.T) {
 	}
 }
 
+func TestTimes(t *testing.T) {
+	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(-86_400_000), time.UnixMilli(math.MinInt64), time.UnixMilli(math.MaxInt64)} {
+		t.Run(fmt.Sprintf("are told as they were, %d", at.UnixMilli()), func(t *testing.T) {
+			l := whole
+			l.Time = at.UTC()
+			if got, err := Read(headersOf(l, nil)); err != nil || !got.Time.Equal(at) {
+				t.Errorf("%v became %v: %v", at, got.Time, err)
+			}
+		})
+	}
+}
+
 func TestTheCountOfRedrivesOutlivesEachDeath(t *testing.T) {
-	headers := whole.Sign(nil, false)
+	headers := headersOf(whole, nil)
 	for n := 1; n <= 3; n++ {
 		back := Back(headers)
 		if len(back) != 1 {
 			t.Errorf("sent back with %v", back)
 		}
-		headers = whole.Sign(back, false)
+		headers = headersOf(whole, back)
 		if l, err := Read(headers); err != nil || l.Redriven != n {
 			t.Errorf("redriven %d times, it was %d: %v", l.Redriven, n, err)
 		}
 	}
-	if n := len(headers); n != len(whole.Sign(nil, false))+1 {
+	if n := len(headers); n != len(headersOf(whole, nil))+1 {
 		t.Errorf("%d headers after three deaths", n)
 	}
 }
 
-func TestHeadersAreBounded(t *testing.T) {
+func size(m kafka.Message) int {
+	n := len(m.Key) + len(m.Value)
+	for _, h := range m.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return n
+}
+
+func TestRung(t *testing.T) {
 	l := whole
+	l.Topic = strings.Repeat("o", 100)
 	l.Error, l.Stack, l.Step, l.Types = strings.Repeat("é", 1<<20), strings.Repeat("x", 1<<20), strings.Repeat("s", 1<<20), strings.Repeat("t", 1<<20)
-	for brief, most := range map[bool]int{false: 24 << 10, true: 3 << 10} {
-		size := 0
-		for _, h := range l.Sign(nil, brief) {
-			size += len(h.Key) + len(h.Value)
+	large := bytes.Repeat([]byte("l"), 1<<20)
+	m := kafka.Message{Key: large, Value: large, Time: l.Time, Headers: []kafka.Header{{Key: "trace", Value: large}, {Key: redriven, Value: []byte("2")}}}
+	for r, want := range []struct {
+		most     int
+		abridged string
+	}{{3<<20 + 24<<10, ""}, {3<<20 + 2<<10, "stack"}, {2<<20 + 2<<10, "stack, headers"}, {1<<20 + 2<<10, "stack, headers, value"}, {800, "stack, headers, value, key"}} {
+		t.Run(fmt.Sprintf("%d leaves out %q", r, want.abridged), func(t *testing.T) {
+			got := l.Record(m, Rung(r), false)
+			if n := size(got); n > want.most {
+				t.Errorf("%d bytes, %d are allowed", n, want.most)
+			}
+			told, err := Read(got.Headers)
+			if err != nil || told.Abridged != want.abridged || told.Complete() != (Rung(r) < WithoutHeader) || told.Redriven != 2 ||
+				told.Topic != l.Topic || told.Partition != 3 || told.Offset != 41207 || !told.Time.Equal(l.Time) {
+				t.Errorf("%+v %v", told, err)
+			}
+			if ref := l.Topic + "[3]@41207"; Rung(r) >= WithoutValue && string(got.Value) != ref {
+				t.Errorf("its value is %.200q", got.Value)
+			}
+			for _, h := range got.Headers[len(Strip(got.Headers)):] {
+				if !utf8.Valid(h.Value) {
+					t.Errorf("%s is cut inside a character", h.Key)
+				}
+			}
+		})
+	}
+	t.Run("keeps what is smaller than a reference to it", func(t *testing.T) {
+		got := whole.Record(kafka.Message{Key: []byte("k"), Value: nil, Time: whole.Time}, WithoutKey, false)
+		if told, err := Read(got.Headers); err != nil || !told.Complete() || string(got.Key) != "k" || got.Value != nil || !got.Time.Equal(whole.Time) {
+			t.Errorf("%+v %+v %v", got, told, err)
+		}
+	})
+	t.Run("and the time of now still tell the record's time", func(t *testing.T) {
+		got := whole.Record(kafka.Message{Time: whole.Time}, Whole, true)
+		if told, err := Read(got.Headers); err != nil || told.Abridged != "time" || !told.Complete() || !told.Time.Equal(whole.Time) || !got.Time.IsZero() {
+			t.Errorf("%+v %+v %v", got, told, err)
+		}
+	})
+}
+
+func TestText(t *testing.T) {
+	t.Run("that is no UTF-8 is told as far as it is", func(t *testing.T) {
+		l := whole
+		l.Error, l.Step, l.Group = "card \xff\xfe declined", "\xc3", strings.Repeat("\xbf", 1000)
+		headers := headersOf(l, nil)
+		for _, h := range headers {
 			if !utf8.Valid(h.Value) {
-				t.Errorf("%s is cut inside a character", h.Key)
+				t.Errorf("%s: %q", h.Key, h.Value)
 			}
 		}
-		if size > most {
-			t.Errorf("%d bytes of headers", size)
+		if told, err := Read(headers); err != nil || told.Error != "card \uFFFD declined" || told.Step != "\uFFFD" || told.Group == "" {
+			t.Errorf("%+v %v", told, err)
 		}
-	}
+	})
 }
 
 func TestOtherRecordsAreNoDeadLetters(t *testing.T) {
 	if _, err := Read([]kafka.Header{{Key: "trace", Value: []byte("1")}}); err == nil || !strings.Contains(err.Error(), "no dead letter") {
 		t.Error(err)
 	}
-	bad := whole.Sign(nil, false)
+	bad := headersOf(whole, nil)
 	for i := range bad {
 		if bad[i].Key == offset {
 			bad[i].Value = []byte("x")

@@ -14,7 +14,8 @@ import (
 // role in the environment makes a process a broker.
 const role = "LANEWAY_BENCH_BROKER"
 
-// Serve makes this process a broker until its standard input ends, if [Start] started it, and reports whether it did.
+// Serve makes this process a broker until its standard input ends, if [Start] started it, and
+// reports whether it did.
 func Serve() bool {
 	if os.Getenv(role) == "" {
 		return false
@@ -30,8 +31,8 @@ func Serve() bool {
 	return true
 }
 
-// Start runs kfake in a process of its own, so that the broker's work is not counted as a client's: this program once more, whose main or
-// TestMain has to begin with [Serve]. stop ends it.
+// Start runs kfake in a process of its own, so that the broker's work is not counted as a client's:
+// this program once more, whose main or TestMain has to begin with [Serve]. stop ends it.
 func Start() (addr string, stop func(), err error) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), role+"=1")

@@ -19,6 +19,7 @@ type Decoder struct {
 	gzips   sync.Pool
 	lz4s    sync.Pool
 	zstds   sync.Pool
+	wide    sync.Pool // zstd for frames whose window is larger than limit
 	scratch sync.Pool
 }
 
@@ -40,6 +41,11 @@ func NewDecoder(limit int) *Decoder {
 		zstds: sync.Pool{New: func() any {
 			// Concurrency 1 starts no goroutine; these options cannot fail.
 			z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderLowmem(true))
+			return z
+		}},
+		wide: sync.Pool{New: func() any {
+			z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(widest), zstd.WithDecoderMaxMemory(widest),
+				zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
 			return z
 		}},
 		scratch: sync.Pool{New: func() any { return new([]byte) }},
@@ -108,6 +114,9 @@ func (d *Decoder) unzstd(dst *[]byte, src []byte) error {
 	z := d.zstds.Get().(*zstd.Decoder)
 	defer d.zstds.Put(z)
 	out, err := z.DecodeAll(src, (*dst)[:0])
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return d.unzstdWide(dst, src)
+	}
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || len(out) > d.limit {
 		return &TooLargeError{d.limit}
 	}
@@ -115,6 +124,39 @@ func (d *Decoder) unzstd(dst *[]byte, src []byte) error {
 		*dst = out
 	}
 	return err
+}
+
+// widest is the largest window that a zstd frame can name (RFC 8878, 3.1.1.1.2).
+const widest = 1<<41 + 7<<38
+
+// blocks is room for two blocks of a zstd frame, 128 KiB each. As long as less than one of them is
+// used, a block always fits.
+const blocks = 256 << 10
+
+// unzstdWide opens frames whose window is larger than the limit. A streaming compressor names the
+// window of its level, however little it compresses, so the window says nothing of the size.
+// DecodeAll keeps no window beside its output, and the output is bounded by its capacity, which
+// grows up to the limit.
+func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
+	z := d.wide.Get().(*zstd.Decoder)
+	defer d.wide.Put(z)
+	for size := max(cap(*dst), 4*len(src)); ; size *= 4 {
+		size = min(size, d.limit)
+		if cap(*dst) < size+blocks {
+			*dst = make([]byte, 0, size+blocks)
+		}
+		out, err := z.DecodeAll(src, (*dst)[:0:size+blocks])
+		full := len(out) > size || errors.Is(err, zstd.ErrDecoderSizeExceeded) // whatever else err may say then
+		switch {
+		case len(out) > d.limit, full && size == d.limit:
+			return &TooLargeError{d.limit}
+		case err == nil:
+			*dst = out
+			return nil
+		case !full:
+			return err
+		}
+	}
 }
 
 // xerial is how the framing of the Java client's snappy begins; others send plain blocks.

@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -67,6 +68,25 @@ func same(t *testing.T, recs []Record, b []byte) {
 				t.Errorf("header %d of record %d is %+v, was %+v", j, i, m.Headers[j], h)
 			}
 		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	none := time.Time{}.UnixMilli() // what Go takes for no time
+	for _, ms := range []int64{0, -1, 1, -86_400_000, none - 1, none, none + 1, math.MinInt64, math.MaxInt64} {
+		t.Run(fmt.Sprintf("are read as they were written, %d", ms), func(t *testing.T) {
+			recs := []Record{{Value: []byte("1"), Time: ms}, {Value: []byte("2"), Time: 1_700_000_000_000}, {Value: []byte("3"), Time: ms}}
+			b, err := NewEncoder(0).Encode(nil, recs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			Stamp(b, Producer{ID: 7})
+			same(t, recs, b)
+			msgs, _, err := NewDecoder(0).Open(Fetched{Records: b}).Take(3)
+			if err != nil || msgs[0].Time.IsZero() {
+				t.Errorf("it has the time %v, which says that it has none: %v", msgs[0].Time, err)
+			}
+		})
 	}
 }
 

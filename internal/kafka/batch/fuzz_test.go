@@ -14,6 +14,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(b, int64(5), true, uint8(3))
 		f.Add(append(b, batchOf{base: 40, records: records(2)}.encode()...), int64(7), false, uint8(1))
 	}
+	f.Add(batchOf{base: 5, attrs: 4, squeeze: streamed(128 << 20), records: records(6)}.encode(), int64(5), true, uint8(3))
 	f.Add(marker(9, 1, false), int64(0), true, uint8(9))
 	d := NewDecoder(1 << 20)
 	f.Fuzz(func(t *testing.T, b []byte, from int64, sealed bool, n uint8) {

@@ -154,12 +154,16 @@ func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
 	return t.headers[at:len(t.headers):len(t.headers)]
 }
 
-// timeOf is the time as kafka-go has it: UTC, and the zero time for none.
+// timeOf is a record's time in UTC, for every number of milliseconds: 0, -1 and what lies before
+// 1970 are times like others. Producers take the zero time.Time for "none given". A record that has
+// just that time is read as a nanosecond later, so that it is never taken for one without: in
+// milliseconds, both are the same.
 func timeOf(ms int64) time.Time {
-	if ms <= 0 {
-		return time.Time{}
+	t := time.UnixMilli(ms).UTC()
+	if t.IsZero() {
+		t = t.Add(1)
 	}
-	return time.UnixMilli(ms).UTC()
+	return t
 }
 
 // fields reads the fields of a record.

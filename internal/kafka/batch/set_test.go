@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -242,6 +244,59 @@ func TestBombsAreStoppedAtTheLimit(t *testing.T) {
 			t.Errorf("codec %d within the limit: %v", codec, err)
 		}
 	}
+}
+
+// streamed compresses as a stream, which names its window and not how large it is.
+func streamed(window int) func([]byte) []byte {
+	return func(b []byte) []byte {
+		var out bytes.Buffer
+		w, _ := zstd.NewWriter(&out, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1))
+		w.Write(b[:len(b)/2])
+		w.Flush()
+		w.Write(b[len(b)/2:])
+		w.Close()
+		return out.Bytes()
+	}
+}
+
+func TestZstdWindow(t *testing.T) {
+	size := func(n int) []kmsg.Record { return []kmsg.Record{{Value: bytes.Repeat([]byte("laneway "), n/8)}} }
+	t.Run("says nothing of the size", func(t *testing.T) {
+		for _, c := range []struct{ window, limit, size int }{{128 << 20, 0, 300}, {128 << 20, 0, 3 << 20}, {2 << 20, 1 << 20, 300}, {8 << 20, 1 << 20, 1<<20 - 100}, {512 << 20, 1 << 10, 800}} {
+			b := batchOf{base: 4, attrs: 4, squeeze: streamed(c.window), records: size(c.size)}.encode()
+			msgs, err := drain(t, NewDecoder(c.limit).Open(Fetched{From: 4, Records: b}), 10)
+			if err != nil || len(msgs) != 1 || len(msgs[0].Value) != c.size/8*8 {
+				t.Errorf("a window of %d, a limit of %d, a record of %d: %d messages, %v", c.window, c.limit, c.size, len(msgs), err)
+			}
+		}
+	})
+	t.Run("lets a batch be as large as the limit and no larger", func(t *testing.T) {
+		body := bytes.Repeat([]byte("laneway "), 64<<10)
+		for limit, fits := range map[int]bool{len(body): true, len(body) - 1: false} {
+			d, dst := NewDecoder(limit), []byte{}
+			err := d.decompress(&dst, 4, streamed(8<<20)(body))
+			var large *TooLargeError
+			if fits != bytes.Equal(dst, body) || fits == errors.As(err, &large) {
+				t.Errorf("%d bytes with a limit of %d: %d bytes, %v", len(body), limit, len(dst), err)
+			}
+		}
+	})
+	t.Run("is larger than memory for a bomb, which is stopped", func(t *testing.T) {
+		b := batchOf{base: 4, attrs: 4, squeeze: streamed(128 << 20), records: []kmsg.Record{{Value: make([]byte, 16<<20)}}}.encode()
+		_, err := drain(t, NewDecoder(1<<20).Open(Fetched{From: 4, Records: b}), 10)
+		var large *TooLargeError
+		if !errors.As(err, &large) || !strings.Contains(err.Error(), "MaxDecompressed") {
+			t.Error(err)
+		}
+	})
+	t.Run("of one frame is not the next one's", func(t *testing.T) {
+		b := batchOf{attrs: 4, squeeze: func(b []byte) []byte {
+			return append(squeezers[4](b[:len(b)/2]), streamed(128<<20)(b[len(b)/2:])...)
+		}, records: records(20)}.encode()
+		if msgs, err := drain(t, NewDecoder(1<<20).Open(Fetched{Records: b}), 10); err != nil || len(msgs) != 20 {
+			t.Errorf("%d messages, %v", len(msgs), err)
+		}
+	})
 }
 
 func TestGarbageThatIsNotTheCodecIsAnError(t *testing.T) {

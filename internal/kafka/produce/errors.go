@@ -11,7 +11,7 @@ type DeliveryError struct {
 	Topic     string
 	Partition int // -1: none was chosen yet
 	After     time.Duration
-	Sent      bool  // it was sent, without a clear answer: it may be in the log
+	Sent      bool  // a broker may have got it, and has not refused it: it may be in the log
 	Err       error // what stood in the way last
 }
 
@@ -69,8 +69,9 @@ func (e *BalanceError) Error() string {
 }
 
 var (
-	errNoTopic  = errors.New("the message names no Topic, and KafkaConfig.Topic is empty")
-	errNoAnswer = errors.New("there was no answer")
-	errNoLeader = errors.New("the partition had no leader")
-	errQueued   = errors.New("what was queued before it took too long")
+	errNoTopic   = errors.New("the message names no Topic, and KafkaConfig.Topic is empty")
+	errNoAnswer  = errors.New("there was no answer")
+	errUnreached = errors.New("there was no connection to its leader")
+	errNoLeader  = errors.New("the partition had no leader")
+	errQueued    = errors.New("what was queued before it took too long")
 )

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,7 +181,7 @@ func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
 	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
 	failed, err := try(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("stuck")}, kafka.Message{Key: []byte("1"), Value: []byte("fine")})
 	var late *DeliveryError
-	if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || !late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
+	if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
 		t.Fatalf("failed: %v %v", failed, err)
 	}
 	f.Remove()
@@ -225,6 +227,77 @@ func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
 	close(hold) // the answer comes after all, and what was written counts
 	put(t, p, topic, numbered(0, 2, 1)...)
 	once(t, k.Records(topic), 1, 3)
+}
+
+func TestDeliveryError(t *testing.T) {
+	overdue := func(t *testing.T, failed map[int]error, err error) *DeliveryError {
+		t.Helper()
+		var late *DeliveryError
+		if err != nil || !errors.As(failed[0], &late) {
+			t.Fatalf("failed: %v %v", failed, err)
+		}
+		return late
+	}
+	for e, may := range map[*kerr.Error]bool{kerr.NotEnoughReplicas: false, kerr.NotEnoughReplicasAfterAppend: true, kerr.RequestTimedOut: true, kerr.NotLeaderForPartition: true} {
+		t.Run(fmt.Sprintf("tells after %s whether the record may be written: %v", e.Message, may), func(t *testing.T) {
+			t.Parallel()
+			c, _, topic := fake(t, 1)
+			p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: -1})
+			failed, err := try(t, p, topic, numbered(0, 0, 1)...)
+			if late := overdue(t, failed, err); late.Sent != may {
+				t.Error(late)
+			}
+		})
+	}
+	t.Run("tells that a record which waited behind another was not written", func(t *testing.T) {
+		t.Parallel()
+		c, _, topic := fake(t, 1)
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+		got, hold := make(chan struct{}), make(chan struct{})
+		c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.SleepControl(func() { close(got); <-hold })
+			return nil, nil, false
+		})
+		t.Cleanup(func() { close(hold) })
+		first := make(chan error, 1)
+		go func() {
+			failed, err := try(t, p, topic, numbered(0, 0, 1)...)
+			first <- errors.Join(err, failed[0])
+		}()
+		<-got
+		failed, err := try(t, p, topic, numbered(0, 1, 1)...)
+		if late := overdue(t, failed, err); late.Sent {
+			t.Error(late)
+		}
+		if late := overdue(t, map[int]error{0: <-first}, nil); !late.Sent {
+			t.Error(late)
+		}
+	})
+	t.Run("tells that nothing was written where no broker was reached", func(t *testing.T) {
+		t.Parallel()
+		c, k, topic := fake(t, 1)
+		var cut atomic.Bool
+		transport := &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if cut.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}}
+		p := producer(t, c.ListenAddrs(), transport, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+		if err := p.Find(t.Context(), topic); err != nil {
+			t.Fatal(err)
+		}
+		cut.Store(true) // connections for records are yet to be made
+		failed, err := try(t, p, topic, numbered(0, 0, 1)...)
+		if late := overdue(t, failed, err); late.Sent {
+			t.Error(late)
+		}
+		cut.Store(false)
+		put(t, p, topic, numbered(0, 0, 1)...)
+		once(t, k.Records(topic), 1, 1)
+	})
 }
 
 func TestAFullEpochBeginsANewProducer(t *testing.T) {

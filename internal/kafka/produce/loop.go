@@ -1,7 +1,10 @@
 package produce
 
 import (
+	"context"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // sendersPerBroker is how many requests may be on their way to a broker, each with partitions of its own.
@@ -80,8 +83,22 @@ func (l *loop) run() {
 	}
 }
 
+// attempt is one request with batches.
+type attempt struct {
+	wire.Sending
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func newAttempt(ctx context.Context) *attempt {
+	a := new(attempt)
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	return a
+}
+
 // sent is a batch on its way.
 type sent struct {
+	way   *attempt
 	part  *part
 	b     *batched
 	id    identity
@@ -101,6 +118,7 @@ func (l *loop) pick() (picked []sent, wait time.Duration) {
 		return nil, d
 	}
 	size, first := 0, l.turn
+	var way *attempt // made with the first
 	for i := range l.parts {
 		pt := l.parts[(first+i)%len(l.parts)]
 		if pt.busy || pt.id.id < 0 {
@@ -133,11 +151,15 @@ func (l *loop) pick() (picked []sent, wait time.Duration) {
 		pt.busy = true
 		p.busy++
 		b.tries++
+		if way == nil {
+			way = newAttempt(p.ctx)
+		}
+		b.way = way
 		if pt.topic.sticky == pt {
 			pt.topic.sticky = nil
 		}
 		l.turn = (first + i + 1) % len(l.parts)
-		picked = append(picked, sent{part: pt, b: b, id: pt.id, seq: pt.seq})
+		picked = append(picked, sent{way: way, part: pt, b: b, id: pt.id, seq: pt.seq})
 	}
 	return picked, wait
 }

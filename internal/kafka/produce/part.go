@@ -28,8 +28,11 @@ type batched struct {
 	size    int     // before compression, at most
 	since   time.Time
 	tries   int
-	late    bool  // its owners were told that it failed, while it was on its way
-	last    error // why it was not written the last time
+	way     *attempt // the last try
+	late    bool     // its owners were told that it failed, while it was on its way
+	last    error    // why it was not written the last time
+
+	doubtful bool // a try may have been written all the same
 }
 
 // owner is whose record it is: the i-th of a Write.
@@ -91,8 +94,12 @@ func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	err := b.last
 	switch {
 	case err != nil:
-	case pt.busy:
+	case b != pt.queue[0]:
+		err = errQueued
+	case pt.busy && pt.mayHave(b):
 		err = errNoAnswer
+	case pt.busy:
+		err = errUnreached
 	case pt.topic.err != nil:
 		err = pt.topic.err
 	case pt.loop == nil:
@@ -100,12 +107,31 @@ func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	default:
 		err = errQueued
 	}
-	pt.fail(&DeliveryError{Topic: pt.topic.name, Partition: int(pt.number), After: timeout, Sent: b.tries > 0, Err: err})
+	pt.failEach(func(b *batched) error {
+		return &DeliveryError{Topic: pt.topic.name, Partition: int(pt.number), After: timeout, Sent: pt.mayHave(b), Err: err}
+	})
 	return time.Time{}, false
 }
 
-// fail ends everything that is queued with err. A batch on its way stays until its answer is there.
-func (pt *part) fail(err error) {
+// mayHave reports whether b may be in the log, now or later. If it is on its way, but not sent yet,
+// it is kept from that.
+func (pt *part) mayHave(b *batched) bool {
+	if !pt.busy || b != pt.queue[0] {
+		return b.doubtful
+	}
+	if !b.way.GiveUp() {
+		return true
+	}
+	b.way.cancel()
+	return b.doubtful
+}
+
+// fail ends everything that is queued with err.
+func (pt *part) fail(err error) { pt.failEach(func(*batched) error { return err }) }
+
+// failEach ends everything that is queued with an error of its own. A batch on its way stays until
+// its answer is there.
+func (pt *part) failEach(why func(*batched) error) {
 	rest := pt.queue
 	if pt.busy {
 		rest[0].late = true
@@ -113,7 +139,7 @@ func (pt *part) fail(err error) {
 		pt.bump()
 	}
 	for _, b := range rest {
-		b.done(err)
+		b.done(why(b))
 	}
 	if pt.busy {
 		pt.queue = rest[:1:1]
@@ -149,8 +175,8 @@ func (b *batched) drop() {
 func (pt *part) split() {
 	b := pt.queue[0]
 	n := len(b.records) / 2
-	first := &batched{records: b.records[:n:n], owners: b.owners[:n:n], since: b.since, last: b.last, tries: 1}
-	second := &batched{records: b.records[n:], owners: b.owners[n:], since: b.since, last: b.last, tries: 1}
+	first := &batched{records: b.records[:n:n], owners: b.owners[:n:n], since: b.since, last: b.last, tries: 1, doubtful: b.doubtful}
+	second := &batched{records: b.records[n:], owners: b.owners[n:], since: b.since, last: b.last, tries: 1, doubtful: b.doubtful}
 	for _, half := range []*batched{first, second} {
 		half.size = batch.Overhead
 		for i := range half.records {

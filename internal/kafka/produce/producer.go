@@ -17,6 +17,7 @@ type Config struct {
 	Compression     kafka.Compression
 	Balancer        kafka.Balancer // nil: as Java's default, see topic
 	BatchBytes      int            // the most that a batch holds, before compression
+	RecordBytes     int            // the most that a batch of one record may be; less than BatchBytes: as much as that
 	Linger          time.Duration
 	DeliveryTimeout time.Duration
 	TopicPatience   time.Duration // how long a topic may be unknown

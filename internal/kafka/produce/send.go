@@ -1,6 +1,8 @@
 package produce
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,7 +36,12 @@ func (l *loop) send(picked []sent) {
 			add(req, s)
 		}
 	}
-	resp, err := p.cfg.Client.Produce(p.ctx, l.broker, req, p.version())
+	way := picked[0].way
+	resp, err := p.cfg.Client.Produce(way.ctx, l.broker, req, p.version(), &way.Sending)
+	way.cancel()
+	if way.GiveUp() && p.ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		err = errUnreached
+	}
 	if resp != nil && resp.ThrottleMillis > 0 {
 		l.silence(time.Duration(resp.ThrottleMillis) * time.Millisecond)
 	}
@@ -44,14 +51,18 @@ func (l *loop) send(picked []sent) {
 	for i := range picked {
 		s := &picked[i]
 		answer, ok := answers[TP{s.part.topic.name, s.part.number}]
+		doubt := false
 		switch {
 		case s.err != nil:
 			answer = s.err
 		case err != nil:
-			answer = err
+			answer, doubt = err, !way.GiveUp()
 		case !ok:
-			answer = errNoAnswer
+			answer, doubt = errNoAnswer, true
+		case answer != nil:
+			doubt = !refusal(answer)
 		}
+		s.b.doubtful = s.b.doubtful || doubt
 		s.settle(answer)
 		p.onWay -= s.b.size
 		p.busy--

@@ -46,7 +46,7 @@ func (s *sent) settle(answer error) {
 		pt.id.id = -1
 		pt.again(b, answer)
 		raise(p.refresh)
-	case wire.Retriable(answer), errors.Is(answer, context.DeadlineExceeded), errors.Is(answer, errNoAnswer):
+	case wire.Retriable(answer), errors.Is(answer, context.DeadlineExceeded), errors.Is(answer, errNoAnswer), errors.Is(answer, errUnreached):
 		pt.again(b, answer)
 		raise(p.refresh)
 	default:
@@ -72,6 +72,19 @@ func aboutOne(code wire.Code) bool {
 		return true
 	}
 	return false
+}
+
+// refusal reports whether a broker that answers so has appended nothing. Of other errors nobody
+// knows: a leader that is replaced, or whose replicas are too slow, has appended first.
+func refusal(answer error) bool {
+	var code wire.Code
+	_ = errors.As(answer, &code)
+	switch code {
+	case wire.NotEnoughReplicas, wire.CorruptMessage, wire.ThrottlingQuotaExceeded, wire.OutOfOrderSequence, wire.UnknownProducerID, wire.InvalidProducerEpoch,
+		wire.ConcurrentTransactions, wire.CoordinatorLoading, wire.CoordinatorNotAvailable, wire.NotCoordinator:
+		return true
+	}
+	return aboutOne(code) || wire.Fatal(answer)
 }
 
 // wrong is the error of the only record in b.

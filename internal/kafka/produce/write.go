@@ -92,7 +92,7 @@ func (p *Producer) prepare(ctx context.Context, w *write, records []placed, topi
 		}
 		r.size = r.r.MaxSize()
 		err := v.err
-		if limit := p.cfg.BatchBytes; err == nil && r.size+batch.Overhead > limit {
+		if limit := max(p.cfg.BatchBytes, p.cfg.RecordBytes); err == nil && r.size+batch.Overhead > limit {
 			err = &TooLargeError{Topic: name, Size: r.size, Limit: limit}
 		}
 		if err == nil {

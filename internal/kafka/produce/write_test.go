@@ -37,6 +37,19 @@ func TestRecordsArriveAsTheyWereWritten(t *testing.T) {
 	}
 }
 
+func TestTime(t *testing.T) {
+	c, k, topic := fake(t, 1)
+	p := producer(t, c.ListenAddrs(), nil, nil)
+	for _, ms := range []int64{0, -1, -86_400_000, 1} {
+		put(t, p, topic, kafka.Message{Value: fmt.Append(nil, ms), Time: time.UnixMilli(ms)})
+	}
+	for _, r := range k.Records(topic) {
+		if got := fmt.Sprint(r.Timestamp.UnixMilli()); got != string(r.Value) {
+			t.Errorf("a message of time %s was written with %s", r.Value, got)
+		}
+	}
+}
+
 func TestATopicOfTheMessagesOwn(t *testing.T) {
 	c, k, topic := fake(t, 1)
 	other := k.Topic(1)

@@ -29,6 +29,7 @@ type exchange struct {
 	out   []byte
 	alloc func(n int) []byte // of a slice of n bytes for the answer
 	in    []byte
+	way   *Sending // nil: nobody asks
 }
 
 var (
@@ -41,6 +42,9 @@ func (e *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // RawExchange writes the request and reads the answer to it.
 func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if !e.way.begin() {
+		return nil, errGivenUp
+	}
 	if d, ok := rw.(interface{ SetDeadline(time.Time) error }); ok {
 		defer interruptible(e.ctx, d.SetDeadline)()
 	}

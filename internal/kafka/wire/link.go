@@ -146,6 +146,7 @@ func (c *Client) transport() *kafka.Transport {
 type room struct {
 	out *[]byte            // taken and, where it was too small, replaced; nil: made anew
 	in  func(n int) []byte // of a slice of n bytes for the answer
+	way *Sending           // of the request; nil: nobody asks
 }
 
 var fresh = room{in: func(n int) []byte { return make([]byte, n) }}
@@ -164,7 +165,7 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 	limited, cancel := context.WithTimeout(ctx, patience(req))
 	defer cancel()
 	id := c.ids.Add(1) & 0x7fffffff
-	e := &exchange{ctx: limited, key: req.Key(), id: id, out: mem.spell(c.format, req, id), alloc: mem.in}
+	e := &exchange{ctx: limited, key: req.Key(), id: id, out: mem.spell(c.format, req, id), alloc: mem.in, way: mem.way}
 	try := new(attempt)
 	_, err := l.transport.RoundTrip(context.WithValue(limited, attemptKey{}, try), kafka.TCP(l.key.addr), e)
 	if err == nil {

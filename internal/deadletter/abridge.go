@@ -1,0 +1,120 @@
+package deadletter
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Rung is how much of a record and of the reason a letter leaves out, each rung more than the one
+// before.
+type Rung int
+
+const (
+	Whole         Rung = iota
+	WithoutStack       // without the stack and most of the error
+	WithoutHeader      // and without the record's own headers
+	WithoutValue       // and with a reference to the record as its value
+	WithoutKey         // and as its key, and only the beginning of each text: about 1 KiB is left
+)
+
+// What Abridged names.
+const (
+	partStack   = "stack"
+	partHeaders = "headers"
+	partValue   = "value"
+	partKey     = "key"
+	partTime    = "time"
+)
+
+// limits are the most bytes of each text.
+type limits struct{ name, err, types, stack int }
+
+func (r Rung) limits() limits {
+	switch {
+	case r >= WithoutKey:
+		return limits{name: 32, err: 32, types: 32}
+	case r >= WithoutStack:
+		return limits{name: 256, err: 256, types: 256}
+	}
+	return limits{name: 256, err: 4 << 10, types: 1 << 10, stack: 16 << 10}
+}
+
+// Record is the dead letter of m: its headers with those of l behind them, and without what the
+// rung leaves out. Now leaves its time to whoever writes it. Headers of an earlier death are
+// replaced, but for the count of redrives.
+func (l Letter) Record(m kafka.Message, r Rung, now bool) kafka.Message {
+	again := Redriven(m.Headers)
+	own := Strip(m.Headers)
+	var left []string
+	leave := func(part string) { left = append(left, part) }
+	if r >= WithoutStack && l.Stack != "" {
+		leave(partStack)
+	}
+	if r >= WithoutHeader && len(own) > 0 {
+		leave(partHeaders)
+		own = own[:0]
+	}
+	place := fmt.Appendf(nil, "%s[%d]@%d", l.Topic, l.Partition, l.Offset)
+	if r >= WithoutValue && len(m.Value) > len(place) {
+		leave(partValue)
+		m.Value = place
+	}
+	if short := place[len(l.Topic):]; r >= WithoutKey && len(m.Key) > len(short) {
+		leave(partKey)
+		m.Key = short
+	}
+	if now {
+		leave(partTime)
+		m.Time = time.Time{}
+	}
+	l.Abridged = strings.Join(left, ", ")
+	m.Headers = l.sign(own, r.limits(), again)
+	return m
+}
+
+// sign appends the headers of l.
+func (l Letter) sign(out []kafka.Header, most limits, again int) []kafka.Header {
+	add := func(key, value string, most int) {
+		if value = cut(value, most); value != "" {
+			out = append(out, kafka.Header{Key: key, Value: []byte(value)})
+		}
+	}
+	const whole = 256 // more than any of these can be
+	add(topic, l.Topic, whole)
+	add(partition, strconv.Itoa(l.Partition), whole)
+	add(offset, strconv.FormatInt(l.Offset, 10), whole)
+	add(recorded, stamp(l.Time), whole)
+	add(failed, stamp(l.Failed), whole)
+	add(group, l.Group, most.name)
+	add(step, l.Step, most.name)
+	add(attempts, strconv.Itoa(l.Attempts), whole)
+	add(reason, l.Error, most.err)
+	add(types, l.Types, most.types)
+	add(stack, l.Stack, most.stack)
+	add(abridged, l.Abridged, whole)
+	if again > 0 {
+		out = append(out, count(again))
+	}
+	return out
+}
+
+// cut shortens s to n bytes, and never inside a character. What is no UTF-8 is replaced, for every
+// tool shows it as text.
+func cut(s string, n int) string {
+	const dots = "…"
+	if s = strings.ToValidUTF8(s, "\uFFFD"); len(s) <= n {
+		return s
+	}
+	if n -= len(dots); n <= 0 {
+		return ""
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + dots
+}
