@@ -95,11 +95,12 @@ func (g *logging) event(e stream.Event) {
 			g.info("ended")
 		}
 	case stream.OffsetReset:
-		level := slog.LevelWarn
+		to := append(partition(e.TopicPartition), slog.Int64("to", e.To), slog.String("policy", e.Policy))
 		if e.From < 0 { // a group that has none yet
-			level = slog.LevelInfo
+			g.info("no offset committed yet", to...)
+		} else {
+			g.warn("offset reset", append(to, slog.Int64("from", e.From))...)
 		}
-		g.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
 	case stream.TopicRecreated:
 		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
