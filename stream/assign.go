@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,11 +13,10 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{run: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, again: a.Again, lapsed: a.Expired,
+	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, again: a.Again, lapsed: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
-	p.turn.from = a.Next
 	r.commits.begin(p, &p.led)
 	r.furnish(p)
 	if r.plan.hasTail() {
@@ -98,6 +98,15 @@ func (r *run) drop(p *part) {
 	}
 }
 
+// lapse loses a partition that may be another worker's by the source's own clock.
+func (r *run) lapse(p *part) {
+	if p.lapsed != nil && p.lapsed() {
+		r.lose(errLapsed, []*part{p})
+	}
+}
+
+var errLapsed = errors.New("this process stood still, and the partition may be another worker's by now")
+
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
 		if !p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err)) {
@@ -105,7 +114,7 @@ func (r *run) lose(err error, ps []*part) {
 		}
 		r.drop(p)
 		r.leaveTail(p)
-		totals, _ := p.totals()
+		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
 		r.settleAll() // the others may be all that a Transform waits for
 	}
@@ -134,7 +143,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 		}
 		r.drop(p)
 		r.leaveTail(p)
-		totals, _ := p.totals()
+		totals, _ := p.totals(r.plan.commit)
 		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}
 }

@@ -70,6 +70,7 @@ func (c *committer) start() { c.run.spawn(c.loop) }
 func (c *committer) stop()  { close(c.stopped) }
 
 func (c *committer) assigned(context.Context, []*part, <-chan struct{}) {}
+func (c *committer) waiting(*part) error                                { return nil }
 func (c *committer) advanced(*part)                                     { c.count() }
 func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
@@ -81,7 +82,7 @@ func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
 	}
-	if held := p.gate.held.Load(); held > 0 && held >= int64(p.run.opts.records+1)/2 {
+	if held := p.gate.held.Load(); held > 0 && held >= int64(c.run.opts.records+1)/2 {
 		c.urge()
 	}
 }

@@ -10,7 +10,7 @@ import (
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
 	if sg.run.counts {
-		p.starts(1)
+		sg.run.starts(p, 1)
 	}
 	if sg.plan.keepOrder {
 		t = sg.orderOf(p).enter(t)
@@ -33,7 +33,7 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 func (sg *stage) putAll(p *part, vs values) {
 	recs := vs.all()
 	if sg.run.counts {
-		p.starts(len(recs)) // before any Put: a task must not end before it is counted
+		sg.run.starts(p, len(recs)) // before any Put: a task must not end before it is counted
 	}
 	b := p.sets[0].Begin()
 	defer b.End()

@@ -192,7 +192,7 @@ func (r *record) counts() bool {
 // stopped is closed when waits for the record must be given up.
 func (r *record) stopped() <-chan struct{} {
 	if r.joint != nil && r.joint.mixed {
-		return r.part.run.sourceCtx.Done()
+		return r.part.host.stopped()
 	}
 	return r.part.stopped()
 }
@@ -200,7 +200,12 @@ func (r *record) stopped() <-chan struct{} {
 // stopping reports whether a wait for the record must not be followed by another attempt.
 func (r *record) stopping() bool {
 	if r.joint != nil && r.joint.mixed {
-		return r.dropped() || r.part.run.phase() >= stopping
+		select {
+		case <-r.part.host.stopped():
+			return true
+		default:
+			return r.dropped()
+		}
 	}
 	return !r.part.status().waits()
 }
@@ -242,17 +247,37 @@ func (r *record) first() *record {
 	return r
 }
 
+// ends is the records of the element that were delivered first and last.
+func (r *record) ends() (lo, hi *record) {
+	if r.joint == nil {
+		return r, r
+	}
+	r.leaves(func(l *record) bool {
+		if lo == nil || l.seq() < lo.seq() {
+			lo = l
+		}
+		if hi == nil || l.seq() > hi.seq() {
+			hi = l
+		}
+		return true
+	})
+	return lo, hi
+}
+
 func (r *record) key() []byte {
 	l := r.first()
 	return l.slab.Payload.(values).key(l.Index)
 }
+
+// seq is the place of a source record in the order of delivery.
+func (r *record) seq() int64 { return r.slab.Seq(int(r.Index)) }
 
 func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 
 // The context of a record is its partition's.
 func (r *record) base() context.Context {
 	if r.joint != nil && r.joint.mixed {
-		return r.part.run.workCtx
+		return r.part.host.handlers()
 	}
 	return r.part.ctx
 }
@@ -265,7 +290,7 @@ func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
 	}
-	if r.joint == nil && len(r.part.run.greeters) > 0 {
+	if r.joint == nil && r.part.host.greets() {
 		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}

@@ -182,8 +182,8 @@ func (r *run) enroll(w *worker) {
 	r.crew.Unlock()
 }
 
-// atWork is the highest offset of p that a worker of the first stage is working on; -1: none.
-func (r *run) atWork(p *part) int64 {
+// started is the highest offset of p that a worker of the first stage is working on; -1: none.
+func (r *run) started(p *part) int64 {
 	r.crew.Lock()
 	defer r.crew.Unlock()
 	edge := int64(-1)

@@ -143,7 +143,7 @@ func (f *flushTask) owner() *part    { return f.part }
 // flushLater puts a flush where the group's elements are, so that it keeps its place among them.
 func (sg *stage) flushLater(f *flushTask) {
 	f.Kind = kindOfFlush
-	f.part.starts(1)
+	sg.run.starts(f.part, 1)
 	set, t := f.part.sets[sg.index], &f.Task
 	if sg.plan.keepOrder {
 		t = sg.orderOf(f.part).enter(t)

@@ -15,7 +15,7 @@ import (
 // since the broker will not deliver them again: only the end of the run ends a tail.
 
 func (r *run) newTail(above *part) *part {
-	t := &part{run: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
+	t := &part{host: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	r.furnish(t)
 	t.led.Rest = t.changed
 	return t
@@ -83,7 +83,7 @@ func (t *part) follow(passed []waiter) {
 	}
 	t.led.Append(slab)
 	for k, w := range passed {
-		w.to.put(nil, below[k], w.elem.groupID(), w.elem.follow(below[k]))
+		t.host.pass(w.to, below[k], w.elem.groupID(), w.elem.follow(below[k]))
 	}
 }
 
