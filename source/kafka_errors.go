@@ -28,6 +28,10 @@ type KafkaNoOffsetError struct {
 	Partition int
 }
 
+func (s *kafkaSource) noOffset(tp fetch.TP) error {
+	return &KafkaNoOffsetError{Group: s.cfg.Group, Topic: tp.Topic, Partition: tp.Partition}
+}
+
 func (e *KafkaNoOffsetError) Error() string {
 	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
 }

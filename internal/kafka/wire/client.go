@@ -32,7 +32,8 @@ type Client struct {
 
 	mu           sync.Mutex // guards what follows; never held during a request
 	closed       bool
-	answered     string // the address that answered Any last: a dead broker must not cost each question a timeout
+	answered     string          // the address that answered Any last: a dead broker must not cost each question a timeout
+	reached      map[string]bool // addresses that have answered
 	links        map[linkKey]*link
 	brokers      map[int32]Broker
 	topics       map[string]Topic
@@ -53,6 +54,7 @@ func New(cfg Config) *Client {
 		cfg:          cfg,
 		format:       kmsg.NewRequestFormatter(opts...),
 		conns:        connections{open: map[net.Conn]struct{}{}},
+		reached:      map[string]bool{},
 		links:        map[linkKey]*link{},
 		brokers:      map[int32]Broker{},
 		topics:       map[string]Topic{},
@@ -73,28 +75,6 @@ func (c *Client) Close() {
 	c.conns.close()
 }
 
-// Any sends req to whichever broker answers: those that metadata named, then the ones it was configured with.
-func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	var errs []error
-	for _, addr := range c.addresses() {
-		resp, err := c.send(ctx, asking, addr, req, math.MaxInt16)
-		if err == nil {
-			c.mu.Lock()
-			c.answered = addr
-			c.mu.Unlock()
-			return resp, nil
-		}
-		if ctx.Err() != nil || Fatal(err) {
-			return nil, err
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		return nil, errors.New("no kafka brokers are configured: set KafkaConfig.Brokers")
-	}
-	return nil, errors.Join(errs...)
-}
-
 // Broker sends req to the broker with that node id.
 func (c *Client) Broker(ctx context.Context, id int32, req kmsg.Request) (kmsg.Response, error) {
 	return c.node(ctx, fetching, id, req, math.MaxInt16)
@@ -113,7 +93,7 @@ func (c *Client) address(id int32, req kmsg.Request) (string, error) {
 	b, ok := c.brokers[id]
 	c.mu.Unlock()
 	if !ok {
-		return "", &UnreachableError{fmt.Sprintf("with node id %d", id), named(req), fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
+		return "", &UnreachableError{Addr: fmt.Sprintf("with node id %d", id), Request: named(req), Err: fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
 	}
 	return b.Addr(), nil
 }
@@ -155,7 +135,7 @@ func decode(addr string, req kmsg.Request, b []byte) (kmsg.Response, error) {
 	resp := req.ResponseKind()
 	resp.SetVersion(req.GetVersion())
 	if err := resp.ReadFrom(b); err != nil {
-		return nil, &UnreachableError{addr, named(req), fmt.Errorf("malformed answer: %w", err)}
+		return nil, &UnreachableError{Addr: addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
 	}
 	return resp, nil
 }
