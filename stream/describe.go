@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Topology is what Build made of a chain: what runs where, in which order, how many at a time, what a failure leads to, and what is guaranteed. Its
@@ -42,7 +43,7 @@ func (p *Pipeline) Describe() Topology {
 			nodes = append(nodes[:len(nodes):len(nodes)], sg.exit)
 		}
 		for _, n := range nodes {
-			info.Steps = append(info.Steps, p.plan.stepInfo(n))
+			info.Steps = append(info.Steps, p.stepInfo(n))
 		}
 		if sg.exit != nil && sg.exit.commit != nil {
 			info.Commit = sg.exit.commit.text()
@@ -87,7 +88,7 @@ func (sg *stagePlan) degreeText() string {
 	case sg.slots > 1:
 		s = fmt.Sprintf("up to %d %s at a time", sg.slots, sg.groups())
 	default:
-		s = fmt.Sprintf("all %s side by side", sg.groups())
+		s = "all partitions side by side"
 	}
 	if sg.degree != nil && sg.degree.maxPartitions > 0 {
 		s += fmt.Sprintf(", of %s at a time", counted(sg.degree.maxPartitions, "partition"))
@@ -117,9 +118,9 @@ func (sg *stagePlan) orderText() string {
 	return "none"
 }
 
-func (p *plan) stepInfo(n *node) StepInfo {
-	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(), shapes: !n.isStep()}
+func (p *Pipeline) stepInfo(n *node) StepInfo {
+	sp := p.plan.steps[n]
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(p.opts.timeout(n)), shapes: !n.isStep()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
@@ -127,13 +128,13 @@ func (p *plan) stepInfo(n *node) StepInfo {
 }
 
 // detail is what else a word was told.
-func (n *node) detail() string {
+func (n *node) detail(timeout time.Duration) string {
 	s := n.op.detail()
 	if n.opts.hasMax && n.commit != nil {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
-	if n.opts.timeout > 0 {
-		s = append(s, fmt.Sprintf("each attempt within %v", n.opts.timeout))
+	if timeout > 0 {
+		s = append(s, fmt.Sprintf("each attempt within %v", timeout))
 	}
 	return strings.Join(s, ", ")
 }

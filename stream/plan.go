@@ -31,17 +31,9 @@ type stagePlan struct {
 // degree is what a degree word asks for.
 type degree struct {
 	n             int
-	serial        bool // one at a time per group
+	serial        bool // one at a time: overall, or in each partition
 	keepOrder     bool
 	maxPartitions int // 0: all
-}
-
-// slots of a grouped degree word: Serial works on all groups side by side.
-func (d *degree) slots() int {
-	if d.serial {
-		return 0
-	}
-	return d.n
 }
 
 // stepPlan is what a node is called and what governs it.
