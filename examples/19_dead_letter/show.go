@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
 )
 
 var deadLetter = demo.Program{Name: "payments", Partitions: 3, Run: run}
@@ -71,28 +73,42 @@ func run(ctx context.Context, d *demo.Demo) error {
 }
 
 // sendBack redrives until all that is wanted is back.
-func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err error) {
+func sendBack(ctx context.Context, d *demo.Demo, dlq string) (int, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	var sent atomic.Int64
 	chain := redrive(source.KafkaConfig{Brokers: d.Kafka.Brokers, Group: d.NewGroup("redrive"), Topics: []string{dlq}},
-		func(_ kafka.Message, l ops.Letter) bool { return strings.Contains(l.Error, "bank") })
-	counted := chain.Serial(func(context.Context, kafka.Message) error { // below a commit that has been acknowledged
-		if sent++; sent == closed {
+		func(_ kafka.Message, l ops.Letter) bool {
+			bank := strings.Contains(l.Error, "bank")
+			if bank {
+				sent.Add(1)
+			}
+			return bank
+		})
+	err := chain.Run(ctx, onCommit(func() {
+		if sent.Load() == closed {
 			stop()
 		}
-		return nil
-	})
-	return sent, counted.Run(ctx)
+	}))
+	return int(sent.Load()), err
 }
 
 // handleAgain runs the worker until it has handled what came back.
 func handleAgain(ctx context.Context, d *demo.Demo, c *clerk, letters sink.KafkaConfig) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return worker(d.Kafka, c, letters).Serial(func(_ context.Context, m kafka.Message) error {
+	return worker(d.Kafka, c, letters).Run(ctx, onCommit(func() {
 		if c.tape.Handled() == records-spoilt {
 			stop()
 		}
-		return nil
-	}).Run(ctx)
+	}))
+}
+
+// onCommit calls f after each commit.
+func onCommit(f func()) stream.Option {
+	return stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		if _, ok := e.(stream.Committed); ok {
+			f()
+		}
+	}})
 }
