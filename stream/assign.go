@@ -12,10 +12,9 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{run: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
+	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
-	p.turn.from = a.Next
 	r.commits.begin(p, &p.led)
 	r.furnish(p)
 	if r.plan.hasTail() {
@@ -28,7 +27,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 func (r *run) furnish(p *part) {
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Watched = p.ticketSettles
-	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]*reorder, len(r.stages)), make([]any, len(r.steps))
+	p.sets, p.orders, p.state = make([]*lane.Set, len(r.stages)), make([]any, len(r.stages)), make([]any, len(r.steps))
 	for i, sg := range r.stages {
 		p.sets[i] = sg.pool.NewSet()
 		if sg.plan.keepOrder {
@@ -102,7 +101,7 @@ func (r *run) lose(err error, ps []*part) {
 		}
 		r.drop(p)
 		r.leaveTail(p)
-		totals, _ := p.totals()
+		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
 		r.settleAll() // the others may be all that a Transform waits for
 	}
@@ -131,7 +130,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 		}
 		r.drop(p)
 		r.leaveTail(p)
-		totals, _ := p.totals()
+		totals, _ := p.totals(r.plan.commit)
 		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
 	}
 }

@@ -17,13 +17,6 @@ const (
 	kindOfAgain
 )
 
-// carrier is what a task stands for.
-type carrier interface {
-	record() *record
-	groupID() uint64
-	owner() *part
-}
-
 // elem is an element between two stages.
 type elem[T any] struct {
 	elemHead
@@ -55,6 +48,11 @@ func newElem[T any](to *stage, r *record, group uint64, v *T) *elem[T] {
 func freeElem[T any](to *stage, e *elem[T]) {
 	e.r, e.v = nil, *new(T)
 	to.elems.Put(e)
+}
+
+func (e *elem[T]) follow(r *record) *lane.Task {
+	e.r = r
+	return &e.Task
 }
 
 // again is a record that is put once more: its own task may still lie in a lane that drops it.

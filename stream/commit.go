@@ -91,14 +91,3 @@ func (o *commitOp) cut(c *cutter, n *node) {
 		c.exit(n)
 	}
 }
-
-// text is what Describe says of a commit.
-func (o *commitPlan) text() string {
-	switch {
-	case o.each:
-		return "commit as the watermark moves"
-	case o.wait == 0:
-		return "commit every " + counted(o.n, "record")
-	}
-	return fmt.Sprintf("commit every %s or %v", counted(o.n, "record"), o.wait)
-}

@@ -17,6 +17,8 @@ type commits interface {
 	start()
 	stop()
 
+	// waiting says why a partition does not start; nil: it has.
+	waiting(p *part) error
 	// finish ends an element at the end of the chain.
 	finish(w *worker, r *record)
 	// advanced is called where the position of p has moved over what is no record at rest.
@@ -35,17 +37,6 @@ type commits interface {
 	release(p *part, cause error)
 }
 
-func newCommits(r *run) commits {
-	switch c := r.plan.commit; {
-	case c == nil:
-		return noCommits{}
-	case c.transact != nil:
-		return newTransactions(r, c)
-	default:
-		return newCommitter(r, c)
-	}
-}
-
 // noCommits is a chain without a commit.
 type noCommits struct{}
 
@@ -54,6 +45,7 @@ func (noCommits) begin(_ *part, l *ledger.Ledger) { l.Forget = forgetValues }
 func (noCommits) assigned(context.Context, []*part, <-chan struct{}) {}
 func (noCommits) start()                                             {}
 func (noCommits) stop()                                              {}
+func (noCommits) waiting(*part) error                                { return nil }
 func (noCommits) finish(_ *worker, r *record)                        { r.done() }
 func (noCommits) advanced(*part)                                     {}
 func (noCommits) look(*part)                                         {}

@@ -11,6 +11,18 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
+// newCommits is what the plan's commit word asks for.
+func newCommits(r *run) commits {
+	switch c := r.plan.commit; {
+	case c == nil:
+		return noCommits{}
+	case c.transact != nil:
+		return newTransactions(r, c)
+	default:
+		return newCommitter(r, c)
+	}
+}
+
 // committer is the one goroutine that commits: only watermarks, only what is news, one request at a time. A partition whose commit is refused waits for its
 // next try by itself.
 type committer struct {
@@ -70,6 +82,7 @@ func (c *committer) start() { c.run.spawn(c.loop) }
 func (c *committer) stop()  { close(c.stopped) }
 
 func (c *committer) assigned(context.Context, []*part, <-chan struct{}) {}
+func (c *committer) waiting(*part) error                                { return nil }
 func (c *committer) advanced(*part)                                     { c.count() }
 func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
@@ -81,7 +94,7 @@ func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
 	}
-	if held := p.gate.held.Load(); held > 0 && held >= int64(p.run.opts.records+1)/2 {
+	if held := p.gate.held.Load(); held > 0 && held >= int64(c.run.opts.records+1)/2 {
 		c.urge()
 	}
 }

@@ -33,13 +33,13 @@ type StepInfo struct {
 	shapes bool // it calls nothing that could fail
 }
 
-// Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology {
-	t := Topology{Name: p.plan.name, Source: p.info.Name, Guarantee: p.plan.guarantee()}
-	for _, sg := range p.plan.stages {
+// topology is what Describe returns.
+func (p *plan) topology(source string) Topology {
+	t := Topology{Name: p.name, Source: source, Guarantee: p.guarantee()}
+	for _, sg := range p.stages {
 		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
 		nodes := sg.nodes
-		if sg.exit != nil && p.plan.steps[sg.exit] != nil {
+		if sg.exit != nil && p.steps[sg.exit] != nil {
 			nodes = append(nodes[:len(nodes):len(nodes)], sg.exit)
 		}
 		for _, n := range nodes {
@@ -50,7 +50,7 @@ func (p *Pipeline) Describe() Topology {
 		}
 		t.Stages = append(t.Stages, info)
 	}
-	if c := p.plan.commit; c != nil && c.transact == nil && !c.above {
+	if c := p.commit; c != nil && c.transact == nil && !c.above {
 		t.Stages[len(t.Stages)-1].Commit = c.text()
 	}
 	return t
@@ -68,12 +68,15 @@ func (p *plan) guarantee() string {
 	return "at least once: " + p.commit.text()
 }
 
-// counted is so many of what.
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+// text is what Describe says of a commit.
+func (o *commitPlan) text() string {
+	switch {
+	case o.each:
+		return "commit as the watermark moves"
+	case o.wait == 0:
+		return "commit every " + counted(o.n, "record")
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("commit every %s or %v", counted(o.n, "record"), o.wait)
 }
 
 func (sg *stagePlan) degreeText() string {
@@ -118,9 +121,9 @@ func (sg *stagePlan) orderText() string {
 	return "none"
 }
 
-func (p *Pipeline) stepInfo(n *node) StepInfo {
-	sp := p.plan.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(p.opts.timeout(n)), shapes: !n.isStep()}
+func (p *plan) stepInfo(n *node) StepInfo {
+	sp := p.steps[n]
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp.timeout), shapes: !n.isStep()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}

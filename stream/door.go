@@ -11,8 +11,8 @@ import (
 const doorPatience = time.Second
 
 // giveUpInside gives back what Transforms hold of the partition.
-func (p *part) giveUpInside() {
-	for _, sg := range p.run.stages {
+func (r *run) giveUpInside(p *part) {
+	for _, sg := range r.stages {
 		if sg.doorway != nil {
 			sg.doorway.giveUp(p)
 		}
@@ -20,8 +20,8 @@ func (p *part) giveUpInside() {
 }
 
 // inside is how many elements of the partition are in Transforms.
-func (p *part) inside() (n int) {
-	for _, sg := range p.run.stages {
+func (r *run) inside(p *part) (n int) {
+	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {
 			d.mu.Lock()
 			n += len(d.of(p))
@@ -38,9 +38,9 @@ func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 	for ctx.Err() == nil && r.phase() == working {
 		held := false
 		for _, p := range ps {
-			n := p.inside()
+			n := r.inside(p)
 			if last, seen := before[p]; seen && n == last && n > 0 && p.moving.Load() == 0 {
-				p.giveUpInside()
+				r.giveUpInside(p)
 				n = 0
 			}
 			before[p] = n

@@ -26,6 +26,14 @@ func (f Failure) String() string {
 
 func attempts(n int) string { return counted(n, "attempt") }
 
+// counted is so many of what.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match it with errors.As; it unwraps to the handler's error.
 type StepError struct {
 	Step      string

@@ -11,7 +11,7 @@ import (
 func (t *transactions) urge(ps []*part) {
 	t.mu.Lock()
 	for _, p := range ps {
-		p.turn.urgent = true
+		turnOf(p).urgent = true
 	}
 	t.mu.Unlock()
 	t.wakeUp()
@@ -79,7 +79,7 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range ps {
-		tn := &p.turn
+		tn := turnOf(p)
 		if s := p.status(); !s.isReleased() {
 			left = left || tn.cancel != nil || s.writes() && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
 		}
@@ -92,8 +92,8 @@ func (t *transactions) cancel(ps []*part, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range ps {
-		if p.turn.cancel != nil {
-			p.turn.cancel(cause)
+		if turnOf(p).cancel != nil {
+			turnOf(p).cancel(cause)
 		}
 	}
 }

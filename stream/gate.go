@@ -4,21 +4,21 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/laneway-go/laneway/internal/fifo"
+	"github.com/laneway-go/laneway/internal/window"
 )
 
 // gate holds the elements of a partition that reached CommitBefore, until the broker has acknowledged
 // an offset behind them. To the ledger they are finished; the tail takes them on.
 type gate struct {
-	mu      sync.Mutex         // guards waiting; taken before a set's and a ledger's lock, in open
-	waiting fifo.Queue[waiter] // in the order of their offsets, and of their arrival for one offset
-	held    atomic.Int64       // records that wait
+	mu      sync.Mutex            // guards waiting; taken before a set's and a ledger's lock, in open
+	waiting window.Window[waiter] // in the order of their last records
+	held    atomic.Int64          // records that wait
 }
 
 type waiter struct {
 	offset int64 // the highest of the element's records
 	size   int   // how many records
-	to     *stage
+	to     int   // the stage behind the gate
 	elem   seated
 }
 
@@ -29,18 +29,15 @@ func (p *part) enterGate(w waiter) {
 		r.abandon()
 		return
 	}
-	_, w.offset = r.span()
-	w.size = int(r.size())
+	_, last := r.ends()
+	w.offset, w.size = last.offset(), int(r.size())
 	g.mu.Lock()
-	g.waiting.Push(w)
-	all := g.waiting.Items()
-	for i := len(all) - 1; i > 0 && all[i-1].offset > w.offset; i-- { // it comes nearly in order
-		all[i-1], all[i] = all[i], all[i-1]
-	}
+	g.waiting.Put(last.seq(), w)
 	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
 	r.done()
-	if most := int64(p.run.opts.records+1) / 2; held >= most && held-int64(w.size) < most {
+	records, _ := p.host.limits()
+	if most := int64(records+1) / 2; held >= most && held-int64(w.size) < most {
 		p.changed() // so much waits that no count may ever be reached
 	}
 	p.openGate(p.committedOffset()) // where a partition begins below what is committed, no commit comes for it
@@ -51,18 +48,22 @@ func (p *part) openGate(committed int64) {
 	g := &p.gate
 	g.mu.Lock()
 	defer g.mu.Unlock() // held while they go into their lanes, so that two openings cannot overtake each other
-	all, n := g.waiting.Items(), 0
-	for n < len(all) && all[n].offset < committed {
-		n++
+	var passed []waiter
+	for {
+		w, ok := g.waiting.First()
+		if !ok || w.offset >= committed {
+			break
+		}
+		g.waiting.Pop()
+		passed = append(passed, w)
 	}
-	if n == 0 {
+	if len(passed) == 0 {
 		return
 	}
-	p.tail.follow(all[:n])
-	for _, w := range all[:n] {
+	p.tail.follow(passed)
+	for _, w := range passed {
 		g.held.Add(-int64(w.size)) // the tail counts them by now
 	}
-	g.waiting.Drop(n)
 }
 
 // forget drops what waits of records that will be worked on again, and come here again then.
@@ -79,7 +80,7 @@ func (g *gate) forget(offsets map[int64]bool) {
 
 func (g *gate) clear() {
 	g.mu.Lock()
-	g.waiting = fifo.Queue[waiter]{}
+	g.waiting.Clear()
 	g.held.Store(0)
 	g.mu.Unlock()
 }
@@ -87,5 +88,5 @@ func (g *gate) clear() {
 func (g *gate) empty() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.waiting.Empty()
+	return g.waiting.Len() == 0
 }

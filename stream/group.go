@@ -9,10 +9,7 @@ import (
 // A grouping says which elements keep their order; it stays until the next grouping or Ungroup. Build refuses one that promises an order which
 // does not reach it.
 
-var (
-	keySeed  = maphash.MakeSeed()
-	funcSeed = maphash.MakeSeed()
-)
+var funcSeed = maphash.MakeSeed()
 
 // GroupByPartition keeps the order of each partition: one element of it at a time in each degree word below.
 func (s Stream[T]) GroupByPartition() Stream[T] {

@@ -35,16 +35,14 @@ func (p *part) freeze(f Failure, by halted) {
 	if before.haltedBy() != notHalted {
 		return // this record will be tried again with the others
 	}
-	for _, st := range p.run.batches {
-		st.batchOf(p).discard()
-	}
-	p.giveUpInside()
+	p.host.discard(p)
+	p.host.giveUpInside(p)
 	p.mu.Lock()
 	if p.status().life() == open {
 		p.halt, p.byTx, p.resume = &h, by == byTransaction, noResume
 	}
 	p.mu.Unlock()
-	p.run.emit(Halted{h})
+	p.host.emit(Halted{h})
 	p.changed()
 }
 
@@ -72,17 +70,17 @@ func (p *part) tryResume() {
 		return
 	}
 	again := map[int64]bool{}
-	if p.tail != nil || p.run.plan.transacts() {
+	if p.host.rerunsForget() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}
 		p.gate.forget(again)
 	}
-	instead := p.run.commits.resumed(p, again, end)
+	instead := p.host.resumed(p, again, end)
 	if end.how == giveUp && instead == nil {
-		p.run.emit(Skipped{end.Failure})
+		p.host.emit(Skipped{end.Failure})
 	}
-	p.run.emit(Resumed{end.Halt}) // before what follows from it
+	p.host.emit(Resumed{end.Halt}) // before what follows from it
 	if instead != nil {
 		instead()
 		return
@@ -122,7 +120,7 @@ func (p *part) refill(end haltEnd) {
 		}
 	}
 	if skipped {
-		p.run.commits.advanced(p)
+		p.host.advanced(p)
 	}
 	if !resumes {
 		return
@@ -133,11 +131,6 @@ func (p *part) refill(end haltEnd) {
 	}
 	p.stand(p.status().withHalted(notHalted))
 	p.mu.Unlock()
-	first := p.run.stages[0]
-	for _, r := range back {
-		first.put(nil, r, first.idOf(noWorker, r), taskAgain(r)) // not its own task: its old lane may still hold that one
-	}
+	p.host.again(p, back)
 	p.full.Store(true)
 }
-
-var noWorker = &worker{}

@@ -64,9 +64,6 @@ type Partition[T any] struct {
 	shelf *sync.Pool
 }
 
-// bufferSize is how many values a buffer for many has room for.
-const bufferSize = 256
-
 // TP names the partition.
 func (p *Partition[T]) TopicPartition() TopicPartition { return p.p.tp }
 
@@ -166,7 +163,7 @@ func (p *Partition[T]) Advance(next, end int64) {
 	p.p.mu.Unlock()
 	if moved && p.p.status().life() == open {
 		p.p.led.Advance(next)
-		p.p.run.commits.advanced(p.p)
+		p.p.host.advanced(p.p)
 	}
 }
 
@@ -174,7 +171,7 @@ func (p *Partition[T]) Advance(next, end int64) {
 // from Next, Skip goes on at next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.seal(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.run.plan.name, Attempts: 1, Err: err}, next)
+	p.p.seal(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.host.name(), Attempts: 1, Err: err}, next)
 }
 
 // feeder is a source whose element type was forgotten.

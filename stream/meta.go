@@ -44,9 +44,8 @@ type Header struct {
 // streamtest.WithMeta), or its record is done with.
 func MetaOf(ctx context.Context) (Meta, bool) {
 	switch l := ctx.Value(lineageKey{}).(type) {
-	case *record:
-		f := l.first()
-		return f.slab.Payload.(values).meta(f.Index)
+	case lineage:
+		return l.firstMeta()
 	case []Meta:
 		if len(l) > 0 {
 			return l[0], true
@@ -58,7 +57,7 @@ func MetaOf(ctx context.Context) (Meta, bool) {
 // MetasOf returns the lineage of every element of the batch that ctx was handed with; outside a batch, of the one element.
 func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	switch l := ctx.Value(lineageKey{}).(type) {
-	case *record:
+	case lineage:
 		return l.metas
 	case []Meta:
 		return func(yield func(Meta) bool) {
@@ -75,18 +74,23 @@ func MetasOf(ctx context.Context) iter.Seq[Meta] {
 // RecordsOf returns, for every source record of the batch that ctx was handed with, a context that MetaOf reads and that has the values which an
 // Observer's Begin gave it; outside a batch, that of the one record.
 func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
-	r, ok := ctx.Value(lineageKey{}).(*record)
+	l, ok := ctx.Value(lineageKey{}).(lineage)
 	if !ok {
 		return func(func(context.Context) bool) {}
 	}
-	return func(yield func(context.Context) bool) {
-		r.leaves(func(l *record) bool { return yield(l) })
-	}
+	return l.contexts
 }
 
 // ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone. streamtest.WithMeta is its name in tests.
 func ContextWithMeta(ctx context.Context, metas ...Meta) context.Context {
 	return context.WithValue(ctx, lineageKey{}, metas)
+}
+
+// lineage is an element's records, as its context knows them.
+type lineage interface {
+	firstMeta() (Meta, bool)
+	metas(yield func(Meta) bool)
+	contexts(yield func(context.Context) bool)
 }
 
 // lineageKey is the context key under which a record finds itself.

@@ -155,22 +155,6 @@ func (o *options) known() []error {
 	return faults
 }
 
-// timeout is how long an attempt of n may take; 0: as long as it likes.
-func (o *options) timeout(n *node) time.Duration {
-	if n.opts.hasTimeout || !retriable(n.op) {
-		return n.opts.timeout
-	}
-	return o.every.timeout
-}
-
-// middleware is what is around n, the outermost first.
-func (o *options) middleware(n *node) []Middleware {
-	if !retriable(n.op) {
-		return nil
-	}
-	return slices.Concat(o.every.use, n.opts.use)
-}
-
 type pipelineOption func(*options)
 
 func (f pipelineOption) option(o *options) { f(o) }

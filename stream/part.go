@@ -11,7 +11,7 @@ import (
 
 // part is one assignment of one partition: its ledger, its lanes, its budget.
 type part struct {
-	run     *run
+	host    host
 	above   *part // of a tail: the partition whose gate it stands below
 	tail    *part // what stands below its gate; nil: nothing does
 	tp      TopicPartition
@@ -26,10 +26,10 @@ type part struct {
 	stands  atomic.Uint32 // a status
 	sets    []*lane.Set   // by stage
 	state   []any         // by step.state: what batches, ordered steps and dead letters keep
-	orders  []*reorder    // by stage, where it keeps order
+	orders  []any         // by stage, a *reorder where it keeps order
 	moving  atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
 	kept    atomic.Int64  // records whose results are held back for a transaction
-	turn    turn          // with its transactions
+	commit  any           // what its commits keep of it
 	pending atomic.Int32  // changes that nobody has decided about yet
 	full    atomic.Bool   // the source found no room and waits for wake
 	edge    atomic.Int64  // see frontier
@@ -48,7 +48,6 @@ type part struct {
 	halt      *Halt
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
-	restoring *restoring // nil once its start is known
 	resume    resumption
 	acks      []ack                           // who waits for a commit
 	custom    map[any]any                     // StateOf
@@ -71,7 +70,7 @@ func (p *part) room() (records int, bytes int64) {
 	}
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
-	limit, share := p.run.opts.records, p.run.share()
+	limit, share := p.host.limits()
 	if held == 0 {
 		return limit, max(share, 1)
 	}
@@ -88,7 +87,7 @@ func (p *part) room() (records int, bytes int64) {
 
 // feed makes records of a slab tasks of the first stage.
 func (p *part) feed(s *ledger.Slab, next int64) {
-	vs, first := s.Payload.(values), p.run.stages[0]
+	vs := s.Payload.(values)
 	p.mu.Lock()
 	p.next = max(p.next, next)
 	p.mu.Unlock()
@@ -98,7 +97,7 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 		return
 	}
 	p.led.Append(s)
-	first.putAll(p, vs)
+	p.host.feed(p, vs)
 }
 
 // below is how many records wait at the gate, or are in the tail.
@@ -122,7 +121,7 @@ func (p *part) stopped() <-chan struct{} {
 // too, since what is finished behind a hole cannot be committed and would be done twice.
 func (p *part) frontier() int64 {
 	p.edged.Do(func() {
-		working := p.run.atWork(p) // first: what a worker is through with is in the ledger
+		working := p.host.started(p) // first: what a worker is through with is in the ledger
 		p.edge.Store(max(working, p.led.Frontier()))
 	})
 	return p.edge.Load()
@@ -149,10 +148,8 @@ func (p *part) letGo(cause error) bool {
 	}
 	p.cancel(cause)
 	p.gate.clear()
-	p.run.commits.release(p, cause)
-	for _, st := range p.run.batches {
-		st.batchOf(p).discard()
-	}
+	p.host.released(p, cause)
+	p.host.discard(p)
 	p.freeAcks()
 	p.changed()
 	return true

@@ -44,6 +44,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
+	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name
 	}
@@ -52,6 +53,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	}
 	return p, nil
 }
+
+// Describe returns the pipeline's topology.
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info.Name) }
 
 // attach gives the observers their pipeline.
 func (p *Pipeline) attach() (err error) {
@@ -113,7 +117,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts); return nil }); err != nil { // only middleware is the user's there
+	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts, newCommits); return nil }); err != nil { // only middleware is the user's there
 		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Fix: "return the handler around next"}
 	}
 	p.run = r

@@ -1,16 +1,12 @@
 package stream
 
-import (
-	"hash/maphash"
-
-	"github.com/laneway-go/laneway/internal/lane"
-)
+import "github.com/laneway-go/laneway/internal/lane"
 
 // put hands one element to the stage. w may be nil.
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
 	if sg.run.counts {
-		p.starts(1)
+		sg.run.starts(p, 1)
 	}
 	if sg.plan.keepOrder {
 		t = sg.orderOf(p).enter(t)
@@ -33,7 +29,7 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 func (sg *stage) putAll(p *part, vs values) {
 	recs := vs.all()
 	if sg.run.counts {
-		p.starts(len(recs)) // before any Put: a task must not end before it is counted
+		sg.run.starts(p, len(recs)) // before any Put: a task must not end before it is counted
 	}
 	b := p.sets[0].Begin()
 	defer b.End()
@@ -82,9 +78,6 @@ func (sg *stage) groupOf(f uint64, r *record) uint64 {
 	}
 	return 0
 }
-
-// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
-func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }
 
 // backpressure holds a worker that makes many elements of one until the next stage has caught up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {

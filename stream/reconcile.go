@@ -22,8 +22,8 @@ func (p *part) changed() {
 // wakes the source, and has a drain look again.
 func (p *part) reconcile() {
 	p.tryResume()
-	p.run.settle(p)
-	p.run.commits.look(p)
+	p.host.settle(p)
+	p.host.look(p)
 	p.wakeSource()
 	p.lookAgain()
 	if p.tail != nil {

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -192,7 +193,7 @@ func (r *record) counts() bool {
 // stopped is closed when waits for the record must be given up.
 func (r *record) stopped() <-chan struct{} {
 	if r.joint != nil && r.joint.mixed {
-		return r.part.run.sourceCtx.Done()
+		return r.part.host.stopped()
 	}
 	return r.part.stopped()
 }
@@ -200,7 +201,12 @@ func (r *record) stopped() <-chan struct{} {
 // stopping reports whether a wait for the record must not be followed by another attempt.
 func (r *record) stopping() bool {
 	if r.joint != nil && r.joint.mixed {
-		return r.dropped() || r.part.run.phase() >= stopping
+		select {
+		case <-r.part.host.stopped():
+			return true
+		default:
+			return r.dropped()
+		}
 	}
 	return !r.part.status().waits()
 }
@@ -225,6 +231,15 @@ func (r *record) metas(yield func(Meta) bool) {
 	})
 }
 
+func (r *record) firstMeta() (Meta, bool) {
+	f := r.first()
+	return f.slab.Payload.(values).meta(f.Index)
+}
+
+func (r *record) contexts(yield func(context.Context) bool) {
+	r.leaves(func(l *record) bool { return yield(l) })
+}
+
 // meta is the lineage of the element's first record; only its place, where the record is done with.
 func (r *record) meta() Meta {
 	l := r.first()
@@ -242,17 +257,37 @@ func (r *record) first() *record {
 	return r
 }
 
+// ends is the records of the element that were delivered first and last.
+func (r *record) ends() (lo, hi *record) {
+	if r.joint == nil {
+		return r, r
+	}
+	r.leaves(func(l *record) bool {
+		if lo == nil || l.seq() < lo.seq() {
+			lo = l
+		}
+		if hi == nil || l.seq() > hi.seq() {
+			hi = l
+		}
+		return true
+	})
+	return lo, hi
+}
+
 func (r *record) key() []byte {
 	l := r.first()
 	return l.slab.Payload.(values).key(l.Index)
 }
+
+// seq is the place of a source record in the order of delivery.
+func (r *record) seq() int64 { return r.slab.Seq(int(r.Index)) }
 
 func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 
 // The context of a record is its partition's.
 func (r *record) base() context.Context {
 	if r.joint != nil && r.joint.mixed {
-		return r.part.run.workCtx
+		return r.part.host.handlers()
 	}
 	return r.part.ctx
 }
@@ -265,7 +300,7 @@ func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
 	}
-	if r.joint == nil && len(r.part.run.greeters) > 0 {
+	if r.joint == nil && r.part.host.greets() {
 		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}
@@ -290,3 +325,11 @@ func (r *record) size() (n int64) {
 	r.leaves(func(*record) bool { n++; return true })
 	return n
 }
+
+// bufferSize is how many values a buffer for many has room for.
+const bufferSize = 256
+
+var keySeed = maphash.MakeSeed()
+
+// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
+func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }

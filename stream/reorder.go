@@ -86,4 +86,4 @@ func linkOrdered[T any](w *worker, next any) any {
 	})
 }
 
-func (sg *stage) orderOf(p *part) *reorder { return p.orders[sg.index] }
+func (sg *stage) orderOf(p *part) *reorder { return p.orders[sg.index].(*reorder) }

@@ -112,7 +112,7 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	offset := was.Offset
 	if stored {
 		t.mu.Lock() // a transaction must not see one without the other
-		p.turn.from = offset
+		turnOf(p).from = offset
 		p.led.Start(offset)
 		t.mu.Unlock()
 	}
@@ -121,7 +121,7 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	if stored {
 		p.next, p.committed = offset, offset
 	}
-	p.restoring = nil
+	turnOf(p).restoring = nil
 	p.mu.Unlock()
 	if behind {
 		t.grouped.add(p, offset)
@@ -143,8 +143,8 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 	pol, wait := t.restoreWait(attempt, err)
 	for _, p := range ps {
 		p.mu.Lock()
-		if p.restoring != nil {
-			p.restoring.failures, p.restoring.err = attempt, err
+		if turnOf(p).restoring != nil {
+			turnOf(p).restoring.failures, turnOf(p).restoring.err = attempt, err
 		}
 		next := p.next
 		p.mu.Unlock()
@@ -177,11 +177,11 @@ func (t *transactions) restoreWait(attempt int, err error) (*policy, time.Durati
 	return nil, backoff(attempt)
 }
 
-// notPlaced says why the partition does not start; nil: it has.
-func (p *part) notPlaced() error {
+// waiting says why a partition does not start; nil: it has.
+func (t *transactions) waiting(p *part) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := p.restoring
+	w := turnOf(p).restoring
 	if w == nil {
 		return nil
 	}

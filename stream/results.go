@@ -1,19 +1,17 @@
 package stream
 
 import (
-	"slices"
-	"sort"
 	"sync"
 
-	"github.com/laneway-go/laneway/internal/fifo"
+	"github.com/laneway-go/laneway/internal/window"
 )
 
 // results is what CommitWith holds back of a partition, of a type that the run has forgotten.
 type results interface {
 	// end is how far a transaction may reach that begins at from: mark, or less where a result stands for records on both sides of it.
 	end(from, mark int64) int64
-	// due reports whether a result of the record at an offset waits for a transaction that can come: it would reach over it.
-	due(offset, mark int64) bool
+	// due reports whether a result of the element's last record waits for a transaction that can come: it would reach over it.
+	due(r *record, mark int64) bool
 	// prefix is the content of the next transaction; its next is from where there is none.
 	prefix(p *part, from, mark int64, size int) *prefix
 	// drop lets go of what was written: the results of records below an offset. It returns how many records they were.
@@ -37,9 +35,8 @@ type prefix struct {
 // one lane, stay in the order in which they came.
 type resultsOf[T any] struct {
 	mu   sync.Mutex // guards what follows; a leaf
-	kept fifo.Queue[*result[T]]
-	wide int        // how many of them have several records
-	free *result[T] // to be used again
+	kept window.Window[result[T]]
+	wide int // how many of them have several records
 }
 
 // result is an element that waits for its transaction: of one record, or of the members of a batch, which lie in [lo, hi].
@@ -48,7 +45,6 @@ type result[T any] struct {
 	lo, hi int64
 	n      int64 // how many records
 	v      T
-	next   *result[T] // free
 }
 
 // linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
@@ -67,44 +63,15 @@ func linkResults[T any](st *step) any {
 
 // keep holds a result back and returns how many records it stands for.
 func (rs *resultsOf[T]) keep(r *record, v T) (records int64) {
-	lo, hi := r.span()
+	first, last := r.ends()
 	n := r.size()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	res := rs.free
-	if res == nil {
-		res = new(result[T])
-	} else {
-		rs.free = res.next
-	}
-	*res = result[T]{r: r, lo: lo, hi: hi, n: n, v: v}
 	if n > 1 {
 		rs.wide++
 	}
-	rs.kept.Push(res)
-	kept := rs.kept.Items()
-	for i := len(kept) - 1; i > 0 && kept[i-1].lo > lo; i-- { // it comes nearly in order
-		kept[i-1], kept[i] = kept[i], kept[i-1]
-	}
+	rs.kept.Put(first.seq(), result[T]{r: r, lo: first.offset(), hi: last.offset(), n: n, v: v})
 	return n
-}
-
-// span is the lowest and the highest offset of an element's records.
-func (r *record) span() (lo, hi int64) {
-	if r.joint == nil {
-		at := r.offset()
-		return at, at
-	}
-	first := true
-	r.leaves(func(l *record) bool {
-		if at := l.offset(); first {
-			lo, hi, first = at, at, false
-		} else {
-			lo, hi = min(lo, at), max(hi, at)
-		}
-		return true
-	})
-	return lo, hi
 }
 
 func (rs *resultsOf[T]) end(from, mark int64) int64 {
@@ -113,27 +80,30 @@ func (rs *resultsOf[T]) end(from, mark int64) int64 {
 	return rs.whole(from, mark)
 }
 
-func (rs *resultsOf[T]) due(offset, mark int64) bool {
+func (rs *resultsOf[T]) due(r *record, mark int64) bool {
+	_, end := r.ends()
+	last := end.offset()
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.whole(-1, mark) > offset && rs.has(offset)
-}
-
-// has reports whether a result of the record at an offset is kept. The caller holds mu.
-func (rs *resultsOf[T]) has(offset int64) bool {
-	kept := rs.kept.Items()
-	if rs.wide > 0 {
-		return slices.ContainsFunc(kept, func(r *result[T]) bool { return r.lo <= offset && offset <= r.hi })
+	if rs.whole(-1, mark) <= last {
+		return false
 	}
-	i := sort.Search(len(kept), func(i int) bool { return kept[i].lo >= offset })
-	return i < len(kept) && kept[i].lo == offset
+	if rs.wide == 0 {
+		return rs.kept.Has(end.seq())
+	}
+	for kept := range rs.kept.All {
+		if kept.lo <= last && last <= kept.hi {
+			return true
+		}
+	}
+	return false
 }
 
 // whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
 func (rs *resultsOf[T]) whole(from, mark int64) int64 {
 	for moved := rs.wide > 0; moved && mark > from; {
 		moved = false
-		for _, r := range rs.kept.Items() {
+		for r := range rs.kept.All {
 			if r.lo < mark && mark <= r.hi {
 				mark, moved = r.lo, true
 			}
@@ -149,13 +119,15 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	if pre.next == from {
 		return pre
 	}
-	in := rs.kept.Items()
-	in = in[:sort.Search(len(in), func(i int) bool { return in[i].lo >= pre.next })] // whole: none of them ends behind next
+	var in []*result[T]
 	hi := from - 1
 	counted := map[int64]bool{} // where some have several
-	for k, r := range in {
+	for r := range rs.kept.All {
+		if r.lo >= pre.next {
+			break // whole: none before it ends behind next
+		}
 		if r.lo > hi && pre.records >= size { // nothing before it stands for its record, or for one behind it: a transaction may end here
-			pre.next, in = r.lo, in[:k]
+			pre.next = r.lo
 			break
 		}
 		if rs.wide == 0 {
@@ -167,6 +139,7 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 			pre.records = len(counted)
 		}
 		hi = max(hi, r.hi)
+		in = append(in, r)
 	}
 	outs := make([]Out[T], len(in))
 	pre.recs = make([]*record, len(in))
@@ -180,12 +153,14 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for !rs.kept.Empty() && rs.kept.First().hi < below { // no prefix ends inside a result
-		r := rs.kept.Pop()
+	for { // no prefix ends inside a result
+		r, ok := rs.kept.First()
+		if !ok || r.hi >= below {
+			break
+		}
+		rs.kept.Pop()
 		records += r.n
 		rs.forgotten(r.n)
-		*r = result[T]{next: rs.free}
-		rs.free = r
 	}
 	return records
 }
@@ -200,7 +175,7 @@ func (rs *resultsOf[T]) forgotten(records int64) {
 func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.kept.DeleteFunc(func(r *result[T]) bool {
+	rs.kept.DeleteFunc(func(r result[T]) bool {
 		some, all := false, true
 		r.r.leaves(func(l *record) bool {
 			in := offsets[l.offset()]

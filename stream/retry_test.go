@@ -62,7 +62,7 @@ func TestWaitingRetryInsideAFlatMapHoldsNoWorker(t *testing.T) {
 	})
 }
 
-func TestParkLimitTurnsAnOutageIntoBackpressure(t *testing.T) {
+func TestMaxWaitingTurnsAnOutageIntoBackpressure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(1), newWork()
 		vs := []string{}

@@ -97,7 +97,7 @@ func (r *run) enter(ph phase) {
 
 var errConnecting = errors.New("the source has not connected yet")
 
-func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
+func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
 		writers: newWriters(p), health: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.waiting.Max = int32(opts.maxWaiting)
@@ -106,7 +106,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen()
 	r.makeSteps()
-	r.commits = newCommits(r)
+	r.commits = commits(r)
 	r.finish = r.commits.finish
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
@@ -119,7 +119,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: r.opts.timeout(n), handler: wrap(r.opts.middleware(n)), state: len(r.steps)}
+		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.bare = st.timeout == 0 && st.handler == nil
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
@@ -181,8 +181,8 @@ func (r *run) enroll(w *worker) {
 	r.crew.Unlock()
 }
 
-// atWork is the highest offset of p that a worker of the first stage is working on; -1: none.
-func (r *run) atWork(p *part) int64 {
+// started is the highest offset of p that a worker of the first stage is working on; -1: none.
+func (r *run) started(p *part) int64 {
 	r.crew.Lock()
 	defer r.crew.Unlock()
 	edge := int64(-1)

@@ -55,7 +55,8 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	}
 	b := bs.open[group]
 	if b == nil {
-		b = &bundle[T]{part: bs.owner}
+		room := min(bs.size, 64)
+		b = &bundle[T]{part: bs.owner, vals: make([]T, 0, room), recs: make([]*record, 0, room)}
 		bs.open[group] = b
 		if bs.wait > 0 && bs.size > 1 {
 			b.timer = time.AfterFunc(bs.wait, func() { bs.ask(group, b) })
@@ -143,7 +144,7 @@ func (f *flushTask) owner() *part    { return f.part }
 // flushLater puts a flush where the group's elements are, so that it keeps its place among them.
 func (sg *stage) flushLater(f *flushTask) {
 	f.Kind = kindOfFlush
-	f.part.starts(1)
+	sg.run.starts(f.part, 1)
 	set, t := f.part.sets[sg.index], &f.Task
 	if sg.plan.keepOrder {
 		t = sg.orderOf(f.part).enter(t)

@@ -95,7 +95,7 @@ func (typeOf[T]) finish(_ *worker, end finish) any {
 
 func (typeOf[T]) gate(to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
-		r.part.enterGate(waiter{to: to, elem: newElem(to, r, to.idOf(w, r), v)})
+		r.part.enterGate(waiter{to: to.index, elem: newElem(to, r, to.idOf(w, r), v)})
 	})
 }
 

@@ -20,7 +20,7 @@ func (p *part) seal(f Failure, next int64) {
 	p.sealed = s
 	p.stand(p.status() | sourceHalted)
 	p.mu.Unlock()
-	p.run.emit(Halted{s.Halt})
+	p.host.emit(Halted{s.Halt})
 	p.changed() // what waits for more, waits for nothing
 }
 
@@ -41,10 +41,10 @@ func (p *part) unseal(h Halt, how resumption) bool {
 	p.mu.Unlock()
 	if how == giveUp {
 		p.led.Advance(next)
-		p.run.emit(Skipped{s.Failure})
-		p.run.commits.advanced(p)
+		p.host.emit(Skipped{s.Failure})
+		p.host.advanced(p)
 	}
-	p.run.emit(Resumed{s.Halt})
+	p.host.emit(Resumed{s.Halt})
 	p.full.Store(true)
 	p.changed()
 	return true

@@ -6,9 +6,9 @@ import "slices"
 // settled when none of its tasks is with a worker any more; then, if nothing more can come, what is kept back has to be asked for.
 
 // starts counts tasks that go to the workers.
-func (p *part) starts(n int) {
+func (r *run) starts(p *part, n int) {
 	p.moving.Add(int64(n)) // first: who sees nothing moving has the old count of stirs
-	p.run.stirs.Add(1)
+	r.stirs.Add(1)
 }
 
 // ended counts a task that is through.

@@ -63,7 +63,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	}
 	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken()}
 	for _, q := range r.all() {
-		s.Partitions = append(s.Partitions, q.snapshot())
+		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
@@ -71,7 +71,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	return s
 }
 
-func (p *part) snapshot() PartitionState {
+func (p *part) snapshot(commit *commitPlan) PartitionState {
 	held, pinned := p.led.Held()
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: StateOpen, Watermark: p.led.Watermark(),
 		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
@@ -88,7 +88,7 @@ func (p *part) snapshot() PartitionState {
 	if metas, _ := p.unfinished(1); len(metas) > 0 {
 		s.Oldest = metas[0]
 	}
-	s.Totals, s.Since = p.totals()
+	s.Totals, s.Since = p.totals(commit)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
@@ -97,7 +97,7 @@ func (p *part) snapshot() PartitionState {
 	}
 	if p.end >= 0 {
 		from := s.Watermark
-		if p.run.plan.commit != nil && p.committed >= 0 {
+		if commit != nil && p.committed >= 0 {
 			from = p.committed
 		}
 		s.Lag = max(0, p.end-from)
@@ -106,12 +106,12 @@ func (p *part) snapshot() PartitionState {
 }
 
 // totals also tells since when the oldest unfinished record is here.
-func (p *part) totals() (t Totals, oldest time.Time) {
+func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
 	p.mu.Lock()
 	settled := p.settled // first: it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if c := p.run.plan.commit; c != nil && c.transact == nil && !c.above {
+	if c := commit; c != nil && c.transact == nil && !c.above {
 		t.Uncommitted = t.Finished - settled
 	}
 	return t, oldest
@@ -185,7 +185,7 @@ func (p *Pipeline) Ready() error {
 		err = errors.Join(err, errors.New(h.String()))
 	}
 	for _, p := range r.all() {
-		if e := p.notPlaced(); e != nil {
+		if e := r.commits.waiting(p); e != nil {
 			err = errors.Join(err, e)
 		}
 	}

@@ -71,7 +71,7 @@ func (p *part) ticketSettles(t *ledger.Ticket, finished bool) {
 	p.mu.Unlock()
 	for _, f := range fs {
 		if err := guarded(func() error { f(finished && !p.status().isReleased()); return nil }); err != nil {
-			p.run.fail(fmt.Errorf("a func given to OnSettled: %w", err))
+			p.host.fail(fmt.Errorf("a func given to OnSettled: %w", err))
 		}
 	}
 }

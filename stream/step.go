@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"time"
 )
@@ -74,10 +73,6 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 	return err
 }
 
-func panicked(value any) error {
-	return &PanicError{Value: value, Stack: debug.Stack()}
-}
-
 // dressed runs one attempt with the step's timeout, observers and middleware around it.
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
@@ -130,18 +125,6 @@ var clockStart = time.Now()
 
 // clock is the monotonic time, which costs half of what time.Now does.
 func clock() time.Duration { return time.Since(clockStart) }
-
-func guarded(f func() error) (err error) {
-	returned := false
-	defer func() {
-		if !returned {
-			err = panicked(recover())
-		}
-	}()
-	err = f()
-	returned = true
-	return err
-}
 
 // attemptOf is the Call that middleware and observers see.
 type attemptOf struct {

@@ -2,9 +2,6 @@ package stream
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/ledger"
@@ -13,13 +10,6 @@ import (
 // A tail is what stands below CommitBefore in one assignment: a partition of its own, whose ledger
 // nobody commits. What passes the gate becomes new records there. They outlive their assignment,
 // since the broker will not deliver them again: only the end of the run ends a tail.
-
-func (r *run) newTail(above *part) *part {
-	t := &part{run: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
-	r.furnish(t)
-	t.led.Rest = t.changed
-	return t
-}
 
 // tailOf is a slab of a tail: records that have their lineage from those above the gate.
 type tailOf struct {
@@ -83,19 +73,21 @@ func (t *part) follow(passed []waiter) {
 	}
 	t.led.Append(slab)
 	for k, w := range passed {
-		w.to.put(nil, below[k], w.elem.groupID(), w.elem.follow(below[k]))
+		t.host.pass(w.to, below[k], w.elem.groupID(), w.elem.follow(below[k]))
 	}
+}
+
+// carrier is what a task stands for.
+type carrier interface {
+	record() *record
+	groupID() uint64
+	owner() *part
 }
 
 // seated is an element that can go on under another record.
 type seated interface {
 	carrier
 	follow(r *record) *lane.Task
-}
-
-func (e *elem[T]) follow(r *record) *lane.Task {
-	e.r = r
-	return &e.Task
 }
 
 // tailsOf is the tails of partitions.
@@ -108,68 +100,5 @@ func tailsOf(ps []*part) (tails []*part) {
 	return tails
 }
 
-// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of it.
-func (r *run) leaveTail(p *part) {
-	if p.tail == nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tails = slices.DeleteFunc(r.tails, (*part).finished)
-	if !p.tail.finished() {
-		r.tails = append(r.tails, p.tail)
-	}
-}
-
-// leftTails is the tails of partitions that were let go.
-func (r *run) leftTails() []*part {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.tails)
-}
-
 // finished reports whether nothing is left to do in a tail.
 func (p *part) finished() bool { return p.led.AtRest() }
-
-// finishTails waits for the tails of partitions that were let go, until the drain's deadline.
-func (r *run) finishTails() {
-	tails := r.leftTails()
-	if len(tails) == 0 {
-		return
-	}
-	ctx, cancel := r.drainTime(context.Background())
-	defer cancel()
-	r.settleAll()
-	if r.await(ctx, tails, (*part).finished) {
-		return
-	}
-	for _, t := range tails {
-		t.rise(draining)
-		t.cancel(fmt.Errorf("%v: %w", t.tp, ErrDrain))
-	}
-	grace, stop := context.WithTimeout(context.Background(), r.patience())
-	defer stop()
-	r.stuck.Store(!r.await(grace, tails, (*part).finished))
-}
-
-// noteTails names what was committed and never finished. What a handler still works on is named as running.
-func (r *run) noteTails(running bool) {
-	for _, t := range r.leftTails() {
-		for s, i := range t.led.Unfinished {
-			if running && s.Tickets[i].Held() {
-				continue
-			}
-			if m, ok := s.Payload.(values).meta(int32(i)); ok {
-				r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
-			}
-		}
-	}
-}
-
-// patience is what handlers get to notice that their context has ended.
-func (r *run) patience() time.Duration {
-	if r.crippled.Err() != nil {
-		return stuckGrace // for those that heed their context
-	}
-	return handlerGrace
-}

@@ -51,9 +51,9 @@ func newTransactions(r *run, p *commitPlan) *transactions {
 }
 
 func (t *transactions) begin(p *part, l *ledger.Ledger) {
+	p.commit = &turn{from: p.next, restoring: &restoring{step: t.st.name, since: time.Now()}}
 	l.Finished = func() { t.count(p) }
-	l.Forget = p.turn.done.add // results that wait have their lineage from there
-	p.restoring = &restoring{step: t.st.name, since: time.Now()}
+	l.Forget = turnOf(p).done.add // results that wait have their lineage from there
 	p.stand(p.status() | unplaced)
 }
 
@@ -80,15 +80,15 @@ func (t *transactions) look(*part)       {}
 
 // count is called for each record of p that has finished, and where its position moved over none.
 func (t *transactions) count(p *part) {
-	n, all := p.turn.finished.Add(1), t.total.Add(1)
+	n, all := turnOf(p).finished.Add(1), t.total.Add(1)
 	if n == 1 {
-		p.turn.since.Store(time.Now().UnixNano())
+		turnOf(p).since.Store(time.Now().UnixNano())
 	}
 	if p.status().isReleased() { // seen here, or letGo sees what was added
 		t.forget(p)
 		return
 	}
-	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || p.turn.overdue.Load() || t.crowded(p) {
+	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || turnOf(p).overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
 }
@@ -136,7 +136,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	var ready []*part // may take part
 	due := !t.apart && t.total.Load() >= t.size
 	for _, p := range all {
-		tn := &p.turn
+		tn := turnOf(p)
 		switch {
 		case t.under[p.tp], !p.status().writes():
 		case now.Before(tn.retryAt):
@@ -151,7 +151,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	if !due {
 		return again
 	}
-	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(a.turn.since.Load(), b.turn.since.Load()) })
+	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(turnOf(a).since.Load(), turnOf(b).since.Load()) })
 	var pres []*prefix
 	for _, p := range ready {
 		if t.most > 0 && len(t.under)+len(pres) == t.most {
@@ -173,7 +173,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 
 // due reports whether the partition is due by itself; if it will be, it says when.
 func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
-	tn := &p.turn
+	tn := turnOf(p)
 	n := tn.finished.Load()
 	if tn.urgent || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
 		return true
@@ -186,7 +186,7 @@ const barrenWait = time.Second
 
 // take makes a partition's part of a transaction; nil: there is none yet. The caller holds mu.
 func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
-	tn := &p.turn
+	tn := turnOf(p)
 	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
 	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
 	mark, below := p.led.Prefix()

@@ -54,7 +54,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	}
 	j.holds.Store(1)
 	j.mixed = mixed
-	if run := part.run; mixed && part.tail != nil {
+	if run := e.t.door.st.run; mixed && part.tail != nil {
 		j.abandoned.Store(true)
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above CommitBefore, which cannot wait for both their commits: "+
 			"join within a partition, or commit below the work", e.t.door.st.name))

@@ -16,6 +16,8 @@ type turn struct {
 	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
 	done     slabs        // finished, with results that wait for a transaction
 
+	restoring *restoring // nil once its start is known; guarded by part.mu
+
 	// Guarded by transactions.mu.
 	from     int64                   // where the next transaction begins
 	cancel   context.CancelCauseFunc // ends the one under way; nil: there is none
@@ -25,6 +27,9 @@ type turn struct {
 	counted  int64                   // the records below it are not in finished any more
 	written  int64                   // how many those are, as far as is known
 }
+
+// turnOf is where a partition of a chain with CommitWith stands.
+func turnOf(p *part) *turn { return p.commit.(*turn) }
 
 // slabs are the values of slabs that the ledger has forgotten.
 type slabs struct {
@@ -69,7 +74,7 @@ func (tn *turn) count(pre *prefix, mark, below int64) (records int64) {
 func (t *transactions) forget(p *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.total.Add(-p.turn.finished.Swap(0))
+	t.total.Add(-turnOf(p).finished.Swap(0))
 }
 
 // waited reports whether what has finished has waited that long; if not, it says when it will have.
@@ -89,9 +94,10 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	p := r.part
-	_, last := r.span()
+	_, end := r.ends()
+	last := end.offset()
 	r.done()
-	if !t.resultsOf(p).due(last, p.led.Watermark()) {
+	if !t.resultsOf(p).due(r, p.led.Watermark()) {
 		return // something before it, or one with it, is unfinished, and may be behind it in its lane
 	}
 	committed := p.ackOf(last + 1)
@@ -134,7 +140,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	}
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
-	tn := &p.turn
+	tn := turnOf(p)
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole

@@ -24,7 +24,7 @@ type txn struct {
 func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
-		pre.part.turn.cancel = cancel
+		turnOf(pre.part).cancel = cancel
 		t.under[pre.part.tp] = true
 	}
 	t.run.spawn(func() {
@@ -47,7 +47,7 @@ func (t *transactions) attempt(x *txn) error {
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		all.joint.members = append(all.joint.members, pre.recs...)
-		attempt = max(attempt, pre.part.turn.failures+1)
+		attempt = max(attempt, turnOf(pre.part).failures+1)
 	}
 	t.mu.Unlock()
 	if len(all.joint.members) == 0 { // offsets alone have no record whose call it could be
@@ -73,7 +73,7 @@ func (t *transactions) end(x *txn, err error, took time.Duration) {
 	}
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		pre.part.turn.cancel = nil
+		turnOf(pre.part).cancel = nil
 		delete(t.under, pre.part.tp)
 	}
 	close(t.changed)
@@ -86,7 +86,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	offsets := map[TopicPartition]int64{}
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		tn := &pre.part.turn
+		tn := turnOf(pre.part)
 		tn.from = pre.next // of one that is gone too: there it begins again
 		if !pre.part.status().isReleased() {
 			tn.failures, tn.retryAt = 0, time.Time{}
@@ -102,7 +102,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		p := pre.part
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
-			p.turn.done.forget(offset)
+			turnOf(p).done.forget(offset)
 			t.grouped.add(p, offset)
 			p.acked(offset)
 		}

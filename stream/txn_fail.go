@@ -16,7 +16,7 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	if errors.Is(err, ErrStaleGroup) {
 		t.mu.Lock()
 		for _, pre := range x.pres {
-			pre.part.turn.retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
+			turnOf(pre.part).retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
 		}
 		t.mu.Unlock()
 		return
@@ -39,14 +39,14 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 func (t *transactions) again(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		pre.part.turn.urgent = true
+		turnOf(pre.part).urgent = true
 	}
 	t.mu.Unlock()
 }
 
 // decide asks the policies below CommitWith about a partition whose transaction failed.
 func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration) {
-	p, tn := pre.part, &pre.part.turn
+	p, tn := pre.part, turnOf(pre.part)
 	if p.status().isReleased() {
 		return
 	}
@@ -122,7 +122,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		}
 		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // what is under way may be written yet
 		t.mu.Lock()
-		from := p.turn.from
+		from := turnOf(p).from
 		t.mu.Unlock()
 		p.restart(from)
 	})

@@ -52,3 +52,6 @@ func (w *worker) keyOf(r *record) uint64 {
 	}
 	return keyHash(r.key())
 }
+
+// noWorker is where elements go on outside a pool.
+var noWorker = &worker{}

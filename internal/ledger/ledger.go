@@ -17,8 +17,9 @@ type Slab struct {
 	bad   atomic.Int32 // tickets at rest but unfinished
 	next  int64        // position behind the slab, gaps included
 	bytes int64
-	base  int64
-	head  int // Tickets[:head] are finished; guarded by Ledger.mu
+	base  int64 // the first offset
+	seq   int64 // of the first record, in the order of delivery
+	head  int   // Tickets[:head] are finished; guarded by Ledger.mu
 	came  time.Time
 	led   *Ledger
 }
@@ -72,6 +73,9 @@ func (s *Slab) SetOffset(i int, offset int64) {
 	s.Tickets[i].delta = uint32(offset - s.base)
 }
 
+// Seq is the place of ticket i in the order of delivery, without gaps.
+func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
+
 // Offset is what SetOffset was told.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
@@ -79,6 +83,7 @@ func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 func (l *Ledger) Append(s *Slab) {
 	s.led, s.came = l, time.Now()
 	l.mu.Lock()
+	s.seq = l.total
 	l.slabs = append(l.slabs, s)
 	l.records += len(s.Tickets)
 	l.bytes += s.bytes

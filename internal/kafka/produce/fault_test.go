@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -49,25 +50,17 @@ func TestLostAnswersWriteNothingTwice(t *testing.T) {
 func TestWritesFollowTheLeaders(t *testing.T) {
 	c, k, topic := fake(t, 4, kfake.NumBrokers(3))
 	p := producer(t, c.ListenAddrs(), nil, nil)
-	ctx, stop := context.WithCancel(t.Context())
-	stopped := make(chan int)
-	go func() {
-		moves := 0
-		for ; ctx.Err() == nil; moves++ {
+	for from := 0; from < 3000; from += 100 { // each round moves a leader while four writers write
+		var round sync.WaitGroup
+		round.Go(func() {
 			if err := c.MoveTopicPartition(topic, rand.Int32N(4), rand.Int32N(3)); err != nil {
 				t.Error(err)
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(5 * time.Millisecond):
-			}
+		})
+		for w := range 4 {
+			round.Go(func() { put(t, p, topic, numbered(w, from, 100)...) })
 		}
-		stopped <- moves
-	}()
-	write100s(t, p, topic, 4, 3000)
-	stop()
-	if n := <-stopped; n < 5 {
-		t.Errorf("the leaders moved %d times", n)
+		round.Wait()
 	}
 	once(t, k.Records(topic), 4, 3000)
 }

@@ -1,0 +1,164 @@
+// Package window keeps values by a sequence number that comes nearly in order: it takes one in, and
+// finds the lowest, in constant time however far out of order they come.
+package window
+
+import "math/bits"
+
+// Window is values by sequence number. Values of one number stay in the order in which they came. The
+// zero value is empty. Its memory is that of the span from the lowest number to the highest, 16 bytes
+// and a bit for each. It guards nothing: its owner does.
+type Window[V any] struct {
+	slots  []slot[V] // by number modulo their count, a power of two
+	used   []uint64  // a bit for each slot that has values
+	lo, hi int64     // the lowest and the highest number
+	n      int
+	free   *node[V]
+}
+
+type slot[V any] struct{ first, last *node[V] }
+
+type node[V any] struct {
+	v    V
+	next *node[V]
+}
+
+const least = 64
+
+// Len is how many values there are.
+func (w *Window[V]) Len() int { return w.n }
+
+// Put adds a value.
+func (w *Window[V]) Put(seq int64, v V) {
+	if w.n == 0 {
+		w.lo, w.hi = seq, seq
+	}
+	lo, hi := min(w.lo, seq), max(w.hi, seq)
+	if span := hi - lo + 1; span > int64(len(w.slots)) {
+		w.grow(span)
+	}
+	w.lo, w.hi = lo, hi
+	w.put(seq, w.make(v))
+}
+
+func (w *Window[V]) put(seq int64, nd *node[V]) {
+	i := w.index(seq)
+	s := &w.slots[i]
+	if s.first == nil {
+		s.first = nd
+		w.used[i/64] |= 1 << (i % 64)
+	} else {
+		s.last.next = nd
+	}
+	s.last = nd
+	w.n++
+}
+
+func (w *Window[V]) make(v V) *node[V] {
+	nd := w.free
+	if nd == nil {
+		return &node[V]{v: v}
+	}
+	w.free, nd.next = nd.next, nil
+	nd.v = v
+	return nd
+}
+
+func (w *Window[V]) index(seq int64) int { return int(seq) & (len(w.slots) - 1) }
+
+// grow makes room for a span.
+func (w *Window[V]) grow(span int64) {
+	old := *w
+	size := least
+	for int64(size) < span {
+		size *= 2
+	}
+	w.slots, w.used, w.n = make([]slot[V], size), make([]uint64, size/64), 0
+	left := old.n
+	for seq := old.lo; left > 0; seq++ {
+		seq = old.next(seq)
+		for nd := old.slots[old.index(seq)].first; nd != nil; left-- {
+			next := nd.next
+			nd.next = nil
+			w.put(seq, nd)
+			nd = next
+		}
+	}
+}
+
+// First is the value with the lowest number that came first; false: there is none.
+func (w *Window[V]) First() (v V, ok bool) {
+	if w.n == 0 {
+		return v, false
+	}
+	return w.slots[w.index(w.lo)].first.v, true
+}
+
+// Pop takes what First returns.
+func (w *Window[V]) Pop() (v V, ok bool) {
+	if w.n == 0 {
+		return v, false
+	}
+	i := w.index(w.lo)
+	s := &w.slots[i]
+	nd := s.first
+	v = nd.v
+	s.first = nd.next
+	*nd = node[V]{next: w.free}
+	w.free = nd
+	if w.n--; s.first == nil {
+		s.last = nil
+		w.used[i/64] &^= 1 << (i % 64)
+		if w.n > 0 {
+			w.lo = w.next(w.lo + 1)
+		}
+	}
+	return v, true
+}
+
+// next is the lowest number from seq on that has values. There is one.
+func (w *Window[V]) next(seq int64) int64 {
+	for {
+		i := w.index(seq)
+		if word := w.used[i/64] >> (i % 64); word != 0 {
+			return seq + int64(bits.TrailingZeros64(word))
+		}
+		seq += int64(64 - i%64)
+	}
+}
+
+// Has reports whether a number has values.
+func (w *Window[V]) Has(seq int64) bool {
+	return w.n > 0 && w.lo <= seq && seq <= w.hi && w.slots[w.index(seq)].first != nil
+}
+
+// All yields the values in order. They may be changed, and none may be added or taken meanwhile.
+func (w *Window[V]) All(yield func(*V) bool) {
+	left := w.n
+	for seq := w.lo; left > 0; seq++ {
+		seq = w.next(seq)
+		for nd := w.slots[w.index(seq)].first; nd != nil; nd = nd.next {
+			if !yield(&nd.v) {
+				return
+			}
+			left--
+		}
+	}
+}
+
+// DeleteFunc takes the values that del wants gone.
+func (w *Window[V]) DeleteFunc(del func(V) bool) {
+	old := *w
+	*w = Window[V]{}
+	left := old.n
+	for seq := old.lo; left > 0; seq++ {
+		seq = old.next(seq)
+		for nd := old.slots[old.index(seq)].first; nd != nil; nd = nd.next {
+			if left--; !del(nd.v) {
+				w.Put(seq, nd.v)
+			}
+		}
+	}
+}
+
+// Clear takes all values.
+func (w *Window[V]) Clear() { *w = Window[V]{} }

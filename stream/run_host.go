@@ -1,0 +1,43 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/laneway-go/laneway/internal/lane"
+)
+
+// What a partition asks of its run: see host.
+
+func (r *run) name() string              { return r.plan.name }
+func (r *run) handlers() context.Context { return r.workCtx }
+func (r *run) stopped() <-chan struct{}  { return r.sourceCtx.Done() }
+func (r *run) limits() (int, int64)      { return r.opts.records, r.share() }
+func (r *run) greets() bool              { return len(r.greeters) > 0 }
+func (r *run) rerunsForget() bool        { return r.plan.hasTail() || r.plan.transacts() }
+func (r *run) look(p *part)              { r.commits.look(p) }
+func (r *run) advanced(p *part)          { r.commits.advanced(p) }
+
+func (r *run) released(p *part, cause error) { r.commits.release(p, cause) }
+
+func (r *run) resumed(p *part, again map[int64]bool, end haltEnd) func() {
+	return r.commits.resumed(p, again, end)
+}
+
+func (r *run) feed(p *part, vs values) { r.stages[0].putAll(p, vs) }
+
+func (r *run) again(_ *part, recs []*record) {
+	first := r.stages[0]
+	for _, rec := range recs {
+		first.put(nil, rec, first.idOf(noWorker, rec), taskAgain(rec)) // not its own task: its old lane may still hold that one
+	}
+}
+
+func (r *run) pass(to int, below *record, id uint64, t *lane.Task) {
+	r.stages[to].put(nil, below, id, t)
+}
+
+func (r *run) discard(p *part) {
+	for _, st := range r.batches {
+		st.batchOf(p).discard()
+	}
+}
