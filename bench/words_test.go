@@ -90,6 +90,7 @@ func worked(s chain, d shape) chain {
 // words are all words of the language.
 var words = []word{
 	inside("Map", func(s chain, _ int) chain { return s.Map(same) }),
+	inside("Tap", func(s chain, _ int) chain { return s.Tap(noop) }),
 	inside("Filter", func(s chain, _ int) chain { return s.Filter(func(message) bool { return true }) }),
 	inside("FlatMap", func(s chain, _ int) chain { return s.FlatMap(once) }),
 	inside("Batch", func(s chain, _ int) chain { return s.Batch(10, time.Second).FlatMap(unbatch) }),

@@ -74,7 +74,7 @@ func TestBeginsContextReachesEveryStep(t *testing.T) {
 			return commitNow(input.Map(echo).Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil }))
 		},
 		"another stage": func(n *notes) stream.Stream[string] {
-			return commitNow(input.Concurrent(2, pass).Ungroup().GroupByKey().Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil }))
+			return commitNow(input.Concurrent(2, pass).Ungroup().GroupByKey().Concurrent(8, func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil }))
 		},
 		"below a commit": func(n *notes) stream.Stream[string] {
 			return input.CommitBefore(1, 0).Serial(func(c ctx, v string) error { n.say("%s %v", v, c.Value(tagKey{})); return nil })

@@ -97,7 +97,7 @@ func TestBatchFlushesWhenTheBudgetIsFull(t *testing.T) {
 			return s.Batch(100, 0).Serial(b.take)
 		},
 		"per key": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
-			return s.GroupByKey().Batch(100, 0).Serial(b.take)
+			return s.GroupByKey().Batch(100, 0).Concurrent(8, b.take)
 		},
 		"below a commit": func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 			return s.CommitBefore(1, 0).Batch(100, 0).Serial(b.take)

@@ -3,10 +3,13 @@ package stream
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
-// Serial works on one element at a time in each group (ungrouped: one at a time overall, each partition's in order) and passes it on. 1→1.
-// Costs one goroutine per group that has work.
+// Serial works on one element at a time and passes it on. 1→1. Ungrouped it is one at a time overall,
+// each partition's in order; below GroupByPartition it is one at a time in each partition, at the cost
+// of one goroutine per partition that has work. By key or by function there would be a goroutine per
+// group, without bound: Build refuses that in favour of Concurrent, which keeps the order as well.
 func (s Stream[T]) Serial(f func(context.Context, T) error, opts ...DegreeOption) Stream[T] {
 	return tapDegree(s, "Serial", degree{n: 1, serial: true}, f, opts)
 }
@@ -53,6 +56,11 @@ func (degreeOp) detail() []string { return nil }
 func (o degreeOp) check(c *checker, n *node) {
 	if o.n < 1 {
 		c.say(n.label(), fmt.Sprintf("%d at a time", o.n), "n is at least 1")
+	}
+	if o.serial && (c.group == byKey || c.group == byFunc) {
+		instead := strings.Replace(n.word, "Serial", "Concurrent", 1)
+		c.say(n.label(), fmt.Sprintf("one at a time %v would be as many at a time as there are groups, without bound", c.group),
+			fmt.Sprintf("use %s(n, f): one at a time in each group, n in all", instead))
 	}
 	switch {
 	case o.keepOrder && o.serial:

@@ -42,13 +42,15 @@ func TestUngroupedConcurrentWorksOnNAtATime(t *testing.T) {
 	})
 }
 
-func TestGroupedSerialWorksOnAllGroupsSideBySide(t *testing.T) {
+func TestSerialByPartitionWorksOnAllPartitionsSideBySide(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a0", "b0", "c0", "a1")
+		l, w := newLog(3), newWork()
+		put(l, 0, "a0", "a1")
+		put(l, 1, "b0")
+		put(l, 2, "c0")
 		w.takes = time.Second
-		start(t, l, commitNow(input.GroupByKey().Serial(w.do)))
-		same(t, "at work", w.now(), []string{"a0", "b0", "c0"})
+		start(t, l, commitNow(input.GroupByPartition().Serial(w.do)))
+		sameSet(t, "at work", w.now(), []string{"a0", "b0", "c0"})
 		elapse(2 * time.Second)
 		same(t, "of key a", w.doneOf("a"), []string{"a0", "a1"})
 	})

@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Topology is what Build made of a chain: what runs where, in which order, how many at a time, what a failure leads to, and what is guaranteed. Its
@@ -90,7 +91,7 @@ func (sg *stagePlan) degreeText() string {
 	case sg.slots > 1:
 		s = fmt.Sprintf("up to %d %s at a time", sg.slots, sg.groups())
 	default:
-		s = fmt.Sprintf("all %s side by side", sg.groups())
+		s = "all partitions side by side"
 	}
 	if sg.degree != nil && sg.degree.maxPartitions > 0 {
 		s += fmt.Sprintf(", of %s at a time", counted(sg.degree.maxPartitions, "partition"))
@@ -122,7 +123,7 @@ func (sg *stagePlan) orderText() string {
 
 func (p *plan) stepInfo(n *node) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(), shapes: !n.isStep()}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp.timeout), shapes: !n.isStep()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
@@ -130,13 +131,13 @@ func (p *plan) stepInfo(n *node) StepInfo {
 }
 
 // detail is what else a word was told.
-func (n *node) detail() string {
+func (n *node) detail(timeout time.Duration) string {
 	s := n.op.detail()
 	if n.opts.hasMax && n.commit != nil {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
-	if n.opts.timeout > 0 {
-		s = append(s, fmt.Sprintf("each attempt within %v", n.opts.timeout))
+	if timeout > 0 {
+		s = append(s, fmt.Sprintf("each attempt within %v", timeout))
 	}
 	return strings.Join(s, ", ")
 }

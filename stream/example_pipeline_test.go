@@ -45,7 +45,7 @@ func ExampleStream_Build() {
 		Concurrent(0, show).
 		SkipOnError().
 		HaltOnError().
-		GroupByKey().Serial(show).
+		GroupByKey().Concurrent(8, show).
 		CommitEach().
 		CommitEvery(100, time.Second).
 		Build()

@@ -24,7 +24,7 @@ func TestWhoeverEndsItsGoroutineEndsThePipelineAtOnce(t *testing.T) {
 			exit((<-in).Value)
 			return nil
 		})),
-		"a key":      commitNow(input.GroupBy(func(v string) string { exit(v); return v }).Serial(pass)),
+		"a key":      commitNow(input.GroupBy(func(v string) string { exit(v); return v }).Concurrent(2, pass)),
 		"an Event":   commitNow(input.Serial(pass)),
 		"each Event": input.Serial(pass).CommitEach(),
 	} {

@@ -65,6 +65,13 @@ type stepOption func(*stepOptions)
 func (f stepOption) step(o *stepOptions)   { f(o) }
 func (f stepOption) degree(o *stepOptions) { f(o) }
 
+// everyStep tunes one step, or given to Build every step that calls something for each element.
+type everyStep func(*stepOptions)
+
+func (f everyStep) step(o *stepOptions)   { f(o) }
+func (f everyStep) degree(o *stepOptions) { f(o) }
+func (f everyStep) option(o *options)     { f(&o.every) }
+
 type degreeOption func(*stepOptions)
 
 func (f degreeOption) degree(o *stepOptions) { f(o) }
@@ -79,14 +86,18 @@ func (n named) option(o *options)     { o.name = string(n) }
 // its source. Names of steps are unique in a chain.
 func Named(name string) StepOrOption { return named(name) }
 
-// Timeout bounds each attempt of a step: the handler's context ends with it, its cause says so. Retries get the full time again.
-func Timeout(d time.Duration) StepOption {
-	return stepOption(func(o *stepOptions) { o.timeout, o.hasTimeout = d, true })
+// Timeout bounds each attempt of a step. The handler's context ends with it, and its cause says so.
+// A retry gets the full time again. Given to Build it bounds every step that calls something, except
+// those that have a Timeout of their own and Transform, which is not called for each element.
+func Timeout(d time.Duration) StepOrOption {
+	return everyStep(func(o *stepOptions) { o.timeout, o.hasTimeout = d, true })
 }
 
-// Use wraps the handler of a step, the first outermost.
-func Use(middleware ...Middleware) StepOption {
-	return stepOption(func(o *stepOptions) { o.use = append(o.use, middleware...) })
+// Use wraps the handler of a step, the first outermost. Given to Build it wraps every step that calls
+// something, outside of the step's own middleware; Transform is not wrapped, as it is not called for
+// each element.
+func Use(middleware ...Middleware) StepOrOption {
+	return everyStep(func(o *stepOptions) { o.use = append(o.use, middleware...) })
 }
 
 // Invalid has Build refuse the step: it is how an operator of your own says that it was given wrong arguments, what is wrong and what to do.
@@ -123,6 +134,7 @@ type Call interface {
 
 type options struct {
 	name        string
+	every       stepOptions // Timeout and Use for all steps
 	observers   []Observer
 	records     int
 	bytes       int64

@@ -40,10 +40,11 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		return nil, err
 	}
 	info := src.info()
-	if err := check(s.n, info, o.known()); err != nil {
+	if err := check(s.n, info, &o); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
+	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name
 	}

@@ -1,6 +1,9 @@
 package stream
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // plan is a chain cut into stages. A boundary lies before each degree word but the first of its stretch, around To and Transform, behind GroupBy(f),
 // and at a commit with work below it; everything between two boundaries runs in one worker.
@@ -31,17 +34,9 @@ type stagePlan struct {
 // degree is what a degree word asks for.
 type degree struct {
 	n             int
-	serial        bool // one at a time per group
+	serial        bool // one at a time: overall, or in each partition
 	keepOrder     bool
 	maxPartitions int // 0: all
-}
-
-// slots of a grouped degree word: Serial works on all groups side by side.
-func (d *degree) slots() int {
-	if d.serial {
-		return 0
-	}
-	return d.n
 }
 
 // stepPlan is what a node is called and what governs it.
@@ -50,7 +45,22 @@ type stepPlan struct {
 	group    grouping
 	stage    int
 	policies []*policy
-	below    bool // of CommitBefore
+	below    bool          // of CommitBefore
+	timeout  time.Duration // of each attempt; 0: none
+	use      []Middleware  // around each attempt, the outermost first
+}
+
+// dress puts what every step was given around those that are called for each element.
+func (p *plan) dress(every stepOptions) {
+	for n, sp := range p.steps {
+		if !retriable(n.op) {
+			continue
+		}
+		sp.use = slices.Concat(every.use, n.opts.use)
+		if sp.timeout = n.opts.timeout; !n.opts.hasTimeout {
+			sp.timeout = every.timeout
+		}
+	}
 }
 
 func (n *node) chain() []*node {

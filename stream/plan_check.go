@@ -42,9 +42,10 @@ type checker struct {
 	commit  *node
 }
 
-// check returns every fault of a chain, besides those that are known already.
-func check(end *node, info SourceInfo, known []error) error {
-	c := &checker{info: info, faults: append(slices.Clone(known), info.Faults...)}
+// check returns every fault of a chain and of its options.
+func check(end *node, info SourceInfo, o *options) error {
+	c := &checker{info: info, faults: append(o.known(), info.Faults...)}
+	c.around("", o.every)
 	nodes := end.chain()
 	for i, n := range nodes {
 		c.above, c.below = nodes[:i], nodes[i+1:]
@@ -95,12 +96,7 @@ func (c *checker) node(n *node) {
 	for _, f := range o.refused {
 		c.say(l, f.What, f.Fix)
 	}
-	if o.hasTimeout && o.timeout <= 0 {
-		c.say(l, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
-	}
-	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
-		c.say(l, "Use was given a nil middleware", "pass a function")
-	}
+	c.around(l, o)
 	if o.hasMax && o.maxPartitions < 1 {
 		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
 	}
@@ -108,6 +104,16 @@ func (c *checker) node(n *node) {
 		c.say(l, "Timeout and Use are for words that call a function for each element", "leave them out")
 	}
 	c.name(n)
+}
+
+// around checks what stands around a call.
+func (c *checker) around(label string, o stepOptions) {
+	if o.hasTimeout && o.timeout <= 0 {
+		c.say(label, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
+	}
+	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
+		c.say(label, "Use was given a nil middleware", "pass a function")
+	}
 }
 
 // retriable reports whether a word calls something once for each attempt.

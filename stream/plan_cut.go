@@ -102,9 +102,11 @@ func (sg *stagePlan) lane() {
 	case sg.head != nil || d == nil:
 		sg.lanes = perPart
 	case sg.group == byKey || sg.group == byFunc:
-		sg.lanes, sg.slots = perGroup, d.slots()
+		sg.lanes, sg.slots = perGroup, d.n
+	case sg.group == byPartition && d.serial:
+		sg.lanes = perPart // all of them side by side
 	case sg.group == byPartition:
-		sg.lanes, sg.slots = perPart, d.slots()
+		sg.lanes, sg.slots = perPart, d.n
 	case d.serial:
 		sg.lanes, sg.slots = perPart, 1
 	default:

@@ -133,7 +133,18 @@ func propChain(words []word, h hands) stream.Stream[item] {
 	one := stream.From(func() stream.Source[item] { return nil })
 	var many stream.Stream[[]item]
 	batched := false
+	grouped := false // by key or by value
 	for _, w := range words {
+		switch w.kind {
+		case byKeyWord, byFuncWord:
+			grouped = true
+		case byPartitionWord, ungroupWord:
+			grouped = false
+		case serialWord:
+			if grouped {
+				w.n = 1000 // Build refuses Serial there: all groups at a time
+			}
+		}
 		switch {
 		case w.kind == batchWord:
 			many, batched = one.Batch(w.n, w.wait), true
@@ -204,6 +215,12 @@ func addWord[T any](s stream.Stream[T], w word, h hands, items func(T) []item) s
 	case mapWord:
 		return s.Map(same, w.stepOptions()...)
 	case serialWord:
+		if w.n > 0 && w.taps {
+			return s.Concurrent(w.n, tap, w.options()...)
+		}
+		if w.n > 0 {
+			return s.MapConcurrent(w.n, same, w.options()...)
+		}
 		if w.taps {
 			return s.Serial(tap, w.options()...)
 		}

@@ -13,7 +13,7 @@ func TestARefusedElementHoldsItsNewGroupNotItsOld(t *testing.T) {
 	for name, above := range map[string]stream.Stream[string]{
 		"regrouped at once":        byFunc.Ungroup().GroupByPartition(),
 		"ungrouped":                byFunc.Ungroup(),
-		"regrouped below a commit": byFunc.Serial(pass[string]).CommitBefore(3, 0, stream.ByCountOnly()).Ungroup().GroupByPartition(),
+		"regrouped below a commit": byFunc.Concurrent(8, pass[string]).CommitBefore(3, 0, stream.ByCountOnly()).Ungroup().GroupByPartition(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

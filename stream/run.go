@@ -120,7 +120,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: n.opts.timeout, handler: wrap(n.opts.use), state: len(r.steps)}
+		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.bare = st.timeout == 0 && st.handler == nil
 		if o, ok := n.op.(starter); ok {
 			o.start(st)

@@ -236,3 +236,78 @@ func TestViaInheritsEverything(t *testing.T) {
 		j.committed(1)
 	})
 }
+
+func TestEveryStep(t *testing.T) {
+	t.Run("is wrapped by the middleware given to Build, outside of its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			var log []string
+			wrap := func(name string) stream.StepOrOption {
+				return stream.Use(func(next stream.Handler) stream.Handler {
+					return func(c ctx, call stream.Call) error {
+						log = append(log, name+" around "+call.Step())
+						return next(c, call)
+					}
+				})
+			}
+			all := func(string) bool { return true }
+			s := input.Filter(all, stream.Named("filter")).Serial(w.do, stream.Named("work"), wrap("own")).To(&sink[string]{}, stream.Named("write"))
+			start(t, l, commitNow(s), wrap("first"), wrap("second"))
+			same(t, "log", log, []string{
+				"first around filter", "second around filter",
+				"first around work", "second around work", "own around work",
+				"first around write", "second around write",
+			})
+		})
+	})
+	t.Run("is bounded by the Timeout given to Build, unless it has its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a")
+			left := map[string]time.Duration{}
+			look := func(name string) func(ctx, string) error {
+				return func(c ctx, _ string) error {
+					end, _ := c.Deadline()
+					left[name] = time.Until(end)
+					return nil
+				}
+			}
+			s := input.Tap(look("tap")).Serial(look("own"), stream.Named("own"), stream.Timeout(time.Second))
+			j := start(t, l, commitNow(s), stream.Timeout(time.Minute))
+			if left["tap"] != time.Minute || left["own"] != time.Second {
+				t.Errorf("time left: %v", left)
+			}
+			steps := j.Describe().Stages[0].Steps
+			if steps[0].Detail != "each attempt within 1m0s" || steps[1].Detail != "each attempt within 1s" {
+				t.Errorf("described as %q and %q", steps[0].Detail, steps[1].Detail)
+			}
+		})
+	})
+}
+
+func TestTap(t *testing.T) {
+	t.Run("passes on what it got, in the worker of the degree word below", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, tap, w := newLog(1), newWork(), newWork()
+			put(l, 0, "a", "b", "c", "d")
+			tap.takes = time.Second
+			j := start(t, l, commitNow(input.Tap(tap.do).Concurrent(2, w.do)))
+			elapse(time.Minute)
+			if tap.peak() != 2 {
+				t.Errorf("%d taps at a time, want 2", tap.peak())
+			}
+			sameSet(t, "done", w.done(), []string{"a", "b", "c", "d"})
+			j.committed(4)
+		})
+	})
+	t.Run("that fails leaves the element to the policies below", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "bad", "c")
+			j := start(t, l, commitNow(input.Tap(newWork().poison("bad", errBoom).do).SkipOnError().Serial(w.do)))
+			same(t, "done", w.done(), []string{"a", "c"})
+			j.committed(3)
+		})
+	})
+}

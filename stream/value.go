@@ -11,6 +11,13 @@ func (s Stream[T]) Map[U any](f func(context.Context, T) (U, error), opts ...Ste
 	return then[T, U](s, &node{word: "Map", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: mapOp[T, U]{f: f}})
 }
 
+// Tap calls f for each element and passes the element on: a side effect without a degree of its own.
+// 1→1, keeps order, runs in the worker of the next degree word below. An error or a panic of f fails
+// the element at this step; the policies below decide.
+func (s Stream[T]) Tap(f func(context.Context, T) error, opts ...StepOption) Stream[T] {
+	return then[T, T](s, &node{word: "Tap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: tapOp[T]{f: f}})
+}
+
 // Filter passes on the elements that keep wants; the others are done. 1→0..1, keeps order, runs in the worker of the next degree word below. A
 // panic of keep fails the element at this step.
 func (s Stream[T]) Filter(keep func(T) bool, opts ...StepOption) Stream[T] {
@@ -38,6 +45,13 @@ type mapOp[T, U any] struct {
 }
 
 func (o mapOp[T, U]) link(_ *worker, st *step, next any) any { return linkMap(st, o.f, next) }
+
+type tapOp[T any] struct {
+	valueOp
+	f func(context.Context, T) error
+}
+
+func (o tapOp[T]) link(_ *worker, st *step, next any) any { return linkTap(st, o.f, next) }
 
 type filterOp[T any] struct {
 	valueOp
