@@ -56,7 +56,7 @@ func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 		close(j.done)
 	}
 	<-j.done // its elements are in it: returning earlier would let the partition write twice at once
-	return part(j.err, from, len(elems))
+	return j.part(from, len(elems))
 }
 
 // join adds elements to the open write and says where they begin in it.
@@ -102,19 +102,28 @@ func (j *joined[T]) leave() {
 	}
 }
 
-// part is what an error of the whole write says of n elements from an index on.
-func part(err error, from, n int) error {
+// part is what the error of the whole write says of n elements from an index on. An error that names
+// no element says that all have failed.
+func (j *joined[T]) part(from, n int) error {
 	var partial *stream.PartialError
-	if !errors.As(err, &partial) {
-		return err
+	if !errors.As(j.err, &partial) {
+		return j.err
 	}
+	named := false
 	errs := map[int]error{}
 	for i, e := range partial.Errs {
+		if e == nil || i < 0 || i >= len(j.elems) {
+			continue
+		}
+		named = true
 		if i >= from && i < from+n {
 			errs[i-from] = e
 		}
 	}
-	if len(errs) == 0 {
+	switch {
+	case !named:
+		return j.err
+	case len(errs) == 0:
 		return nil
 	}
 	return &stream.PartialError{Errs: errs}
