@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,9 +52,7 @@ func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 	defer context.AfterFunc(ctx, j.leave)()
 	if first {
 		c.gather(ctx, j)
-		j.err = c.to.Write(j.ctx, j.elems)
-		j.cancel()
-		close(j.done)
+		c.write(j)
 	}
 	<-j.done // its elements are in it: returning earlier would let the partition write twice at once
 	return j.part(from, len(elems))
@@ -93,6 +92,20 @@ func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
 	if c.open == j {
 		c.open = nil
 	}
+}
+
+// write makes the joined write. A panic of the sink fails all that were joined.
+func (c *coalesced[T]) write(j *joined[T]) {
+	returned := false
+	defer func() {
+		if !returned {
+			j.err = &stream.PanicError{Value: recover(), Stack: debug.Stack()}
+		}
+		j.cancel()
+		close(j.done)
+	}()
+	j.err = c.to.Write(j.ctx, j.elems)
+	returned = true
 }
 
 // leave notes that the context of a joined write has ended.

@@ -76,6 +76,20 @@ func TestCoalesce(t *testing.T) {
 			})
 		}
 	})
+	t.Run("fails every write where the sink panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error { panic("boom") }), 2, time.Second)
+			var wg conc.WaitGroup
+			first, second := write(&wg, t.Context(), s, "a"), write(&wg, t.Context(), s, "b")
+			wg.Wait()
+			for _, err := range []error{*first, *second} {
+				var panicked *stream.PanicError
+				if !errors.As(err, &panicked) || panicked.Value != "boom" {
+					t.Errorf("a write returned %v, want the panic", err)
+				}
+			}
+		})
+	})
 	t.Run("goes on until the last context has ended", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := sink.Coalesce(sink.Func(func(ctx context.Context, _ []stream.Out[string]) error {
