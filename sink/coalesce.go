@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -32,7 +31,7 @@ type coalesced[T any] struct {
 	n    int
 	wait time.Duration
 
-	mu   sync.Mutex // guards open and what open has gathered; nothing is called under it
+	mu   sync.Mutex // guards open, what open has gathered, and live; no user code is called under it
 	open *joined[T] // nil: the next write opens one
 }
 
@@ -43,13 +42,13 @@ type joined[T any] struct {
 	done   chan struct{} // closed when the inner write has returned
 	ctx    context.Context
 	cancel context.CancelFunc
-	live   atomic.Int32 // joined writes whose context has not ended
-	err    error        // written before done is closed
+	live   int   // joined writes whose context has not ended; guarded by coalesced.mu
+	err    error // written before done is closed
 }
 
 func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 	j, from, first := c.join(ctx, elems)
-	defer context.AfterFunc(ctx, j.leave)()
+	defer context.AfterFunc(ctx, func() { c.leave(j) })()
 	if first {
 		c.gather(ctx, j)
 		c.write(j)
@@ -68,7 +67,7 @@ func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *join
 		j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		c.open = j
 	}
-	j.live.Add(1)
+	j.live++
 	from = len(j.elems)
 	j.elems = append(j.elems, elems...)
 	if len(j.elems) >= c.n {
@@ -108,11 +107,18 @@ func (c *coalesced[T]) write(j *joined[T]) {
 	returned = true
 }
 
-// leave notes that the context of a joined write has ended.
-func (j *joined[T]) leave() {
-	if j.live.Add(-1) == 0 {
-		j.cancel()
+// leave notes that the context of a joined write has ended. With the last one it is given up, and no
+// other joins.
+func (c *coalesced[T]) leave(j *joined[T]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j.live--; j.live > 0 {
+		return
 	}
+	if c.open == j {
+		c.open = nil
+	}
+	j.cancel()
 }
 
 // part is what the error of the whole write says of n elements from an index on. An error that names
