@@ -109,20 +109,15 @@ func (p *part) refill(end haltEnd) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
-	skipped := false
 	resumes := p.status().halted() == resuming // a transaction may have halted it again
 	for s, i := range p.led.Unfinished {
 		switch {
 		case end.skips(s.Offset(i)):
 			s.Finish(int32(i))
-			skipped = true
 		case resumes:
 			s.Reopen(int32(i))
 			back = append(back, s.Payload.(values).record(i))
 		}
-	}
-	if skipped {
-		p.run.commits.advanced(p)
 	}
 	if !resumes {
 		return
