@@ -108,15 +108,16 @@ func tailsOf(ps []*part) (tails []*part) {
 	return tails
 }
 
-// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of it.
+// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of
+// it: work, or records that were given up and have to be named.
 func (r *run) leaveTail(p *part) {
 	if p.tail == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tails = slices.DeleteFunc(r.tails, (*part).finished)
-	if !p.tail.finished() {
+	r.tails = slices.DeleteFunc(r.tails, (*part).emptied)
+	if !p.tail.emptied() {
 		r.tails = append(r.tails, p.tail)
 	}
 }
@@ -130,6 +131,12 @@ func (r *run) leftTails() []*part {
 
 // finished reports whether nothing is left to do in a tail.
 func (p *part) finished() bool { return p.led.AtRest() }
+
+// emptied reports whether everything in a tail was finished.
+func (p *part) emptied() bool {
+	records, _ := p.led.Held()
+	return records == 0
+}
 
 // finishTails waits for the tails of partitions that were let go, until the drain's deadline.
 func (r *run) finishTails() {
