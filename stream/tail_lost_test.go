@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,16 @@ func TestLostBelowACommit(t *testing.T) {
 			}
 		}
 	}
+	t.Run("is not said to be read again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			put(l, 0, "a0")
+			err := start(t, l, input.CommitBefore(1, 0).Serial(w.do)).wait()
+			if text := fmt.Sprint(err); !strings.Contains(text, "committed before and is lost") || strings.Contains(text, "read again") {
+				t.Error(text)
+			}
+		})
+	})
 	t.Run("names what stood behind a failure", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
