@@ -109,7 +109,7 @@ func (p *part) refill(end haltEnd) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
-	resumes := p.status().halted() == resuming // a transaction may have halted it again
+	resumes := p.status().halted() == resuming // a transaction may have halted it again, or does so meanwhile
 	for s, i := range p.led.Unfinished {
 		switch {
 		case end.skips(s.Offset(i)):
@@ -122,17 +122,26 @@ func (p *part) refill(end haltEnd) {
 	if !resumes {
 		return
 	}
-	p.mu.Lock()
-	if s := p.status(); s.life() == open { // a drain waits for no retry
-		p.stop = make(chan struct{})
-	}
-	p.stand(p.status().withHalted(notHalted))
-	p.mu.Unlock()
+	p.goOn()
 	first := p.run.stages[0]
 	for _, r := range back {
 		first.put(nil, r, first.idOf(noWorker, r), taskAgain(r)) // not its own task: its old lane may still hold that one
 	}
 	p.full.Store(true)
+}
+
+// goOn is the end of resuming, unless the partition was halted again.
+func (p *part) goOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.status()
+	if s.halted() != resuming {
+		return
+	}
+	if s.life() == open { // a drain waits for no retry
+		p.stop = make(chan struct{})
+	}
+	p.stand(s.withHalted(notHalted))
 }
 
 var noWorker = &worker{}
