@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -31,7 +31,7 @@ type coalesced[T any] struct {
 	n    int
 	wait time.Duration
 
-	mu   sync.Mutex // guards open and what open has gathered; nothing is called under it
+	mu   sync.Mutex // guards open, what open has gathered, and live; no user code is called under it
 	open *joined[T] // nil: the next write opens one
 }
 
@@ -42,21 +42,19 @@ type joined[T any] struct {
 	done   chan struct{} // closed when the inner write has returned
 	ctx    context.Context
 	cancel context.CancelFunc
-	live   atomic.Int32 // joined writes whose context has not ended
-	err    error        // written before done is closed
+	live   int   // joined writes whose context has not ended; guarded by coalesced.mu
+	err    error // written before done is closed
 }
 
 func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 	j, from, first := c.join(ctx, elems)
-	defer context.AfterFunc(ctx, j.leave)()
+	defer context.AfterFunc(ctx, func() { c.leave(j) })()
 	if first {
 		c.gather(ctx, j)
-		j.err = c.to.Write(j.ctx, j.elems)
-		j.cancel()
-		close(j.done)
+		c.write(j)
 	}
 	<-j.done // its elements are in it: returning earlier would let the partition write twice at once
-	return part(j.err, from, len(elems))
+	return j.part(from, len(elems))
 }
 
 // join adds elements to the open write and says where they begin in it.
@@ -69,7 +67,7 @@ func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *join
 		j.ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
 		c.open = j
 	}
-	j.live.Add(1)
+	j.live++
 	from = len(j.elems)
 	j.elems = append(j.elems, elems...)
 	if len(j.elems) >= c.n {
@@ -95,26 +93,56 @@ func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
 	}
 }
 
-// leave notes that the context of a joined write has ended.
-func (j *joined[T]) leave() {
-	if j.live.Add(-1) == 0 {
+// write makes the joined write. A panic of the sink fails all that were joined.
+func (c *coalesced[T]) write(j *joined[T]) {
+	returned := false
+	defer func() {
+		if !returned {
+			j.err = &stream.PanicError{Value: recover(), Stack: debug.Stack()}
+		}
 		j.cancel()
-	}
+		close(j.done)
+	}()
+	j.err = c.to.Write(j.ctx, j.elems)
+	returned = true
 }
 
-// part is what an error of the whole write says of n elements from an index on.
-func part(err error, from, n int) error {
-	var partial *stream.PartialError
-	if !errors.As(err, &partial) {
-		return err
+// leave notes that the context of a joined write has ended. With the last one it is given up, and no
+// other joins.
+func (c *coalesced[T]) leave(j *joined[T]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if j.live--; j.live > 0 {
+		return
 	}
+	if c.open == j {
+		c.open = nil
+	}
+	j.cancel()
+}
+
+// part is what the error of the whole write says of n elements from an index on. An error that names
+// no element says that all have failed.
+func (j *joined[T]) part(from, n int) error {
+	var partial *stream.PartialError
+	if !errors.As(j.err, &partial) {
+		return j.err
+	}
+	named := false
 	errs := map[int]error{}
 	for i, e := range partial.Errs {
+		if e == nil || i < 0 || i >= len(j.elems) {
+			continue
+		}
+		named = true
 		if i >= from && i < from+n {
 			errs[i-from] = e
 		}
 	}
-	if len(errs) == 0 {
+	switch {
+	case !named:
+		return j.err
+	case len(errs) == 0:
 		return nil
 	}
 	return &stream.PartialError{Errs: errs}

@@ -61,6 +61,35 @@ func TestCoalesce(t *testing.T) {
 			}
 		})
 	})
+	t.Run("fails every write where a partial error names no element", func(t *testing.T) {
+		for _, errs := range []map[int]error{nil, {7: errors.New("boom")}, {0: nil}} {
+			synctest.Test(t, func(t *testing.T) {
+				s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error {
+					return &stream.PartialError{Errs: errs}
+				}), 2, time.Second)
+				var wg conc.WaitGroup
+				first, second := write(&wg, t.Context(), s, "a"), write(&wg, t.Context(), s, "b")
+				wg.Wait()
+				if *first == nil || *second == nil {
+					t.Errorf("with errors of %v: first: %v; second: %v", errs, *first, *second)
+				}
+			})
+		}
+	})
+	t.Run("fails every write where the sink panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error { panic("boom") }), 2, time.Second)
+			var wg conc.WaitGroup
+			first, second := write(&wg, t.Context(), s, "a"), write(&wg, t.Context(), s, "b")
+			wg.Wait()
+			for _, err := range []error{*first, *second} {
+				var panicked *stream.PanicError
+				if !errors.As(err, &panicked) || panicked.Value != "boom" {
+					t.Errorf("a write returned %v, want the panic", err)
+				}
+			}
+		})
+	})
 	t.Run("goes on until the last context has ended", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := sink.Coalesce(sink.Func(func(ctx context.Context, _ []stream.Out[string]) error {

@@ -21,7 +21,7 @@ type commits interface {
 	waiting(p *part) error
 	// finish ends an element at the end of the chain.
 	finish(w *worker, r *record)
-	// advanced is called where the position of p has moved over what is no record at rest.
+	// advanced is called where the position of p has moved over offsets without records.
 	advanced(p *part)
 	// look is called when the partition reconciles.
 	look(p *part)

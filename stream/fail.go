@@ -144,7 +144,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 // fatal ends the run for a failure that no policy has taken, or FailOnError.
 func (st *step) fatal(f Failure) {
 	st.run.emit(Failed{f})
-	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, f.Err})
+	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Err})
 }
 
 // takers yields the policies that take a failure, first to last, each with the wait before the next attempt where it is a retry, for as long as the one before

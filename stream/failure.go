@@ -41,13 +41,17 @@ type StepError struct {
 	Partition int
 	Offset    int64
 	Attempts  int
+	Committed bool // the step stands below CommitBefore: nobody reads the record again
 	Err       error
 }
 
 func (e *StepError) Error() string {
-	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, the record is uncommitted and will be read again: "+
-		"mend the cause, or choose RetryOnError, SkipOnError, DeadLetterOnError or HaltOnError below the step",
-		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err)
+	fate, policies := "the record is uncommitted and will be read again", "RetryOnError, SkipOnError, DeadLetterOnError or HaltOnError"
+	if e.Committed {
+		fate, policies = "the record was committed before and is lost", "RetryOnError, SkipOnError or DeadLetterOnError"
+	}
+	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: mend the cause, or choose %s below the step",
+		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err, fate, policies)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }

@@ -107,30 +107,34 @@ func (p *part) refill(end haltEnd) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
-	skipped := false
-	resumes := p.status().halted() == resuming // a transaction may have halted it again
+	resumes := p.status().halted() == resuming // a transaction may have halted it again, or does so meanwhile
 	for s, i := range p.led.Unfinished {
 		switch {
 		case end.skips(s.Offset(i)):
 			s.Finish(int32(i))
-			skipped = true
 		case resumes:
 			s.Reopen(int32(i))
 			back = append(back, s.Payload.(values).record(i))
 		}
 	}
-	if skipped {
-		p.host.advanced(p)
-	}
 	if !resumes {
 		return
 	}
-	p.mu.Lock()
-	if s := p.status(); s.life() == open { // a drain waits for no retry
-		p.stop = make(chan struct{})
-	}
-	p.stand(p.status().withHalted(notHalted))
-	p.mu.Unlock()
+	p.goOn()
 	p.host.again(p, back)
 	p.full.Store(true)
+}
+
+// goOn is the end of resuming, unless the partition was halted again.
+func (p *part) goOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.status()
+	if s.halted() != resuming {
+		return
+	}
+	if s.life() == open { // a drain waits for no retry
+		p.stop = make(chan struct{})
+	}
+	p.stand(s.withHalted(notHalted))
 }

@@ -91,14 +91,15 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	vs := s.Payload.(values)
 	p.mu.Lock()
 	p.next = max(p.next, next)
-	p.mu.Unlock()
-	if p.status().halted() != notHalted {
+	waits := p.status().halted() != notHalted
+	if waits {
 		s.Defer() // the end of the halt puts it into its lanes
-		p.led.Append(s)
-		return
 	}
-	p.led.Append(s)
-	p.host.feed(p, vs)
+	p.led.Append(s) // under mu, as endHalt: no halt comes and ends in between, whose end would put them a second time
+	p.mu.Unlock()
+	if !waits {
+		p.host.feed(p, vs)
+	}
 }
 
 // below is how many records wait at the gate, or are in the tail.

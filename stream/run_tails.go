@@ -16,15 +16,16 @@ func (r *run) newTail(above *part) *part {
 	return t
 }
 
-// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of it.
+// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of
+// it: work, or records that were given up and have to be named.
 func (r *run) leaveTail(p *part) {
 	if p.tail == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tails = slices.DeleteFunc(r.tails, (*part).finished)
-	if !p.tail.finished() {
+	r.tails = slices.DeleteFunc(r.tails, (*part).emptied)
+	if !p.tail.emptied() {
 		r.tails = append(r.tails, p.tail)
 	}
 }

@@ -102,3 +102,9 @@ func tailsOf(ps []*part) (tails []*part) {
 
 // finished reports whether nothing is left to do in a tail.
 func (p *part) finished() bool { return p.led.AtRest() }
+
+// emptied reports whether everything in a tail was finished.
+func (p *part) emptied() bool {
+	records, _ := p.led.Held()
+	return records == 0
+}

@@ -75,10 +75,17 @@ func (t *transactions) start() {
 
 func (t *transactions) stop() { close(t.stopped) }
 
-func (t *transactions) advanced(p *part) { t.count(p) }
-func (t *transactions) look(*part)       {}
+func (t *transactions) look(*part) {}
 
-// count is called for each record of p that has finished, and where its position moved over none.
+// advanced makes p due after the wait; to the size it counts nothing.
+func (t *transactions) advanced(p *part) {
+	if turnOf(p).gaps.Add(1) == 1 && turnOf(p).finished.Load() == 0 {
+		turnOf(p).since.Store(time.Now().UnixNano())
+	}
+	t.wakeUp()
+}
+
+// count is called for each record of p that has finished.
 func (t *transactions) count(p *part) {
 	n, all := turnOf(p).finished.Add(1), t.total.Add(1)
 	if n == 1 {
@@ -181,7 +188,7 @@ func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
 	if tn.urgent || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
 		return true
 	}
-	return n > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
+	return n+tn.gaps.Load() > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
 }
 
 // barrenWait is how long offsets without results wait for some to go with, at least.
@@ -190,10 +197,11 @@ const barrenWait = time.Second
 // take makes a partition's part of a transaction; nil: there is none yet. The caller holds mu.
 func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
 	tn := turnOf(p)
-	seen := tn.finished.Load() // before the watermark is read: who finishes later counts for the next one
-	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
+	seen, gaps := tn.finished.Load(), tn.gaps.Load() // before the watermark is read: who finishes later counts for the next one
+	tn.overdue.Store(seen > 0)                       // and pokes, if it is not in this one
 	mark, below := p.led.Prefix()
 	if mark <= tn.from {
+		tn.gaps.Add(-gaps) // they lie behind something unfinished, and go with it
 		return nil
 	}
 	pre := t.resultsOf(p).prefix(p, tn.from, mark, int(t.size))
@@ -211,6 +219,7 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	tn.overdue.Store(false)
 	if pre.next == mark {
 		tn.urgent = false
+		tn.gaps.Add(-gaps)
 	}
 	return pre
 }

@@ -12,7 +12,8 @@ import (
 // turn is where a partition stands with its transactions.
 type turn struct {
 	finished atomic.Int64 // records since its last transaction began
-	since    atomic.Int64 // when the first of them finished, in Unix nanoseconds
+	gaps     atomic.Int64 // moves over offsets without records since then
+	since    atomic.Int64 // when the first of them came, in Unix nanoseconds
 	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
 	done     slabs        // finished, with results that wait for a transaction
 

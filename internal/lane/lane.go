@@ -140,14 +140,17 @@ func (s *Set) lane(id uint64) *Lane {
 	return l
 }
 
-// append adds linked tasks to a lane. The links are written before n says that they are there.
+// append adds linked tasks to a lane. The links are written before n says that they are there. The
+// lane may become idle in between: so its last task is freed here, not by the worker.
 func (s *Set) append(l *Lane, first, last *Task, n int32) {
+	before := l.tail
 	if l.n.Load() != 0 {
-		l.tail.next = first
+		before.next = first
 	}
 	l.tail, l.used = last, true
 	if l.n.Add(n) == n {
 		s.ready = append(s.ready, first)
+		s.pool.free(before)
 	}
 	if s.puts += int(n); s.puts >= max(2048, s.kept) { // which costs a look per put, whether keys come again or not
 		s.sweep()
@@ -204,6 +207,7 @@ func (s *Set) sweep() {
 		case l.n.Load() != 0 || l.dead.Load():
 			l.used = false
 		case l.used:
+			s.pool.free(l.tail)
 			l.used, l.tail = false, nil
 		default:
 			return false

@@ -19,7 +19,7 @@ type Config struct {
 	One           func(w *Worker) func(t *Task)    // used instead of Work where Bulk is 0
 	Go            func(func())                     // starts a goroutine that its owner waits for
 	Idle          func(w *Worker, gone bool)       // nil, or told when a worker runs out of work, and whether it will never be used again; called under a lock
-	Free          func(t *Task)                    // nil, or called with a task that was worked on and that nothing refers to any more
+	Free          func(t *Task)                    // nil, or called with a task that was worked on and that nothing refers to any more; under a lock
 	Count         bool                             // keep count of what is queued, for Set.Full
 	Waiting       *Limit                           // how many may wait without a slot
 }

@@ -155,7 +155,7 @@ func (w *Worker) run(t *Task) {
 		w.runInTurn(t)
 	case l.loose:
 		w.step(t, 1)
-		w.free(t)
+		w.pool.free(t)
 	default:
 		w.runLane(l, t)
 	}
@@ -176,7 +176,6 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 		}
 		w.pace.count(k)
 		if l.n.Add(-k) == 0 {
-			w.free(t)
 			return
 		}
 		t = w.follow(t)
@@ -190,12 +189,13 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 // follow returns the task behind one that was worked on.
 func (w *Worker) follow(done *Task) *Task {
 	next := done.unlink()
-	w.free(done)
+	w.pool.free(done)
 	return next
 }
 
-func (w *Worker) free(done *Task) {
-	if free := w.pool.cfg.Free; free != nil {
+// free gives back a task that was worked on; nil: there is none.
+func (p *Pool) free(done *Task) {
+	if free := p.cfg.Free; free != nil && done != nil {
 		free(done)
 	}
 }
@@ -226,7 +226,7 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	}
 	w.bulk(ts)
 	for _, done := range ts[:k-1] {
-		w.free(done) // the last one still leads on
+		w.pool.free(done) // the last one still leads on
 	}
 	clear(ts)
 	w.buf = ts[:0]

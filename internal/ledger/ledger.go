@@ -28,7 +28,7 @@ type Slab struct {
 type Ledger struct {
 	// Rest is called, without a lock, each time the last ticket of a slab comes to rest.
 	Rest func()
-	// Finished, where set, is called without a lock for each record that came to rest finished.
+	// Finished, where set, is called without a lock for each record that is finished.
 	Finished func()
 	// Forget, where set, is called with the payload of a slab that is done with, under the ledger's lock: it must be short.
 	Forget func(payload any)

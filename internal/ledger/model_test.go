@@ -115,7 +115,7 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	m.l.Append(s)
 }
 
-// do is one operation on a record; it reports whether the record came to rest finished.
+// do is one operation on a record; it reports whether the record finished.
 func (m *modelLedger) do(op int, r *modelRecord) bool {
 	switch {
 	case r.holds > 0 && op < 4:
@@ -144,6 +144,7 @@ func (m *modelLedger) do(op int, r *modelRecord) bool {
 	case r.abandoned:
 		r.s.Finish(r.i)
 		r.abandoned = false
+		return true
 	}
 	return false
 }

@@ -76,9 +76,12 @@ func (s *Slab) Reopen(i int32) {
 // Finish gives up on an unfinished ticket at rest: it counts as finished from now on.
 func (s *Slab) Finish(i int32) {
 	s.led.mu.Lock()
-	defer s.led.mu.Unlock()
 	s.Tickets[i].state.And(^abandoned)
 	s.bad.Add(-1)
+	s.led.mu.Unlock()
+	if f := s.led.Finished; f != nil {
+		f()
+	}
 }
 
 // Defer gives back the holds of a slab that is not appended yet: its records are unfinished, and
