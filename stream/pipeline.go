@@ -79,7 +79,7 @@ func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 
 // Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie before one that has begun, which would be done twice
 // otherwise; what has begun finishes, batches and sinks are flushed, everything finished is committed, and Run returns nil. Handlers' contexts are cancelled only when DrainTimeout has passed; what is unfinished then stays
-// uncommitted, and Run returns an error that names it and matches ErrDrain. A handler that ignores its cancelled context gets a second more and is then
+// uncommitted, and Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be committed. A handler that ignores its cancelled context gets a second more and is then
 // left running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run at a time.
 func (p *Pipeline) Run(ctx context.Context) error {
 	r, err := p.begin(ctx)

@@ -65,8 +65,8 @@ type run struct {
 	tails    []*part // of partitions that were let go
 	epochs   map[TopicPartition]int32
 	failure  error
-	left     []string // what was left unfinished, for the error
-	leftN    int
+	left     leftovers
+	lost     map[TopicPartition]string // finished and not committed, of what was lost since the group was last heard of
 	online   error
 	deadline time.Time     // of the drain
 	dry      chan struct{} // closed when everything that keeps elements was emptied
@@ -99,7 +99,7 @@ var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
+		writers: newWriters(p), online: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{}), lost: map[TopicPartition]string{}}
 	r.park.Max = int32(opts.park)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
@@ -232,16 +232,6 @@ func (r *run) fail(err error) {
 func (r *run) setOnline(err error) {
 	r.mu.Lock()
 	r.online = err
-	r.mu.Unlock()
-}
-
-const notesMax = 8
-
-func (r *run) note(what string) {
-	r.mu.Lock()
-	if r.leftN++; len(r.left) < notesMax {
-		r.left = append(r.left, what)
-	}
 	r.mu.Unlock()
 }
 
