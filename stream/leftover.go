@@ -115,17 +115,23 @@ func (p *part) uncommittedText(n int64, why error) string {
 	return fmt.Sprintf("%s of %v (%v)", counted(int(n), "record"), p.tp, why)
 }
 
-// noteLost remembers what a lost partition had finished and not committed. It counts until the
-// source is in touch with its group again: before that a run that ends has not committed it.
+// noteLost remembers what a lost partition had finished and not committed: for the last drain, or
+// for the case that the outage that it was lost in lasts until then.
 func (r *run) noteLost(p *part, n int64, err error) {
 	if gone := new(TopicGoneError); n == 0 || errors.As(err, &gone) {
 		return
 	}
+	text := p.uncommittedText(n, err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lost[p.tp] = p.uncommittedText(n, err)
+	if r.phase() >= finishing {
+		r.left.uncommitted = append(r.left.uncommitted, text)
+	} else {
+		r.lost[p.tp] = text
+	}
 }
 
+// inTouch is called when the source has heard of its group.
 func (r *run) inTouch() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,6 +142,9 @@ func (r *run) inTouch() {
 func (r *run) leftBehind() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.left.uncommitted = slices.Sorted(slices.Values(slices.AppendSeq(r.left.uncommitted, maps.Values(r.lost))))
+	if r.online != nil {
+		r.left.uncommitted = slices.AppendSeq(r.left.uncommitted, maps.Values(r.lost))
+	}
+	slices.Sort(r.left.uncommitted)
 	return r.left.err()
 }

@@ -239,22 +239,40 @@ func TestShutdownInAnOutage(t *testing.T) {
 			}
 		})
 	})
-	t.Run("names what the partitions had that it lost in the outage", func(t *testing.T) {
+	t.Run("names what a partition had that is lost in the drain", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := finished(t)
+			j.cancel()
+			synctest.Wait() // the last commit is tried again and again
 			must(t, j.member.Lose(0))
-			says(t, j.stop(), "2 records of t[0] (the group has given the member up)")
+			says(t, j.wait(), "2 records of t[0] (the group has given the member up)")
 		})
 	})
-	t.Run("is clean where the partitions came back meanwhile", func(t *testing.T) {
+	lost := func(t *testing.T) (*hand, *job) {
+		h := newHand(2)
+		j := h.start(t, h.chain().Serial(pass).CommitEvery(100, time.Hour))
+		h.feed(0, 1, "a")
+		synctest.Wait()
+		h.in.Online(errBoom)
+		h.in.Lose(errOther, h.parts[0])
+		return h, j
+	}
+	t.Run("names what a partition had that was lost in it before", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			j := finished(t)
-			must(t, j.member.Lose(0))
-			j.member.FailCommits(nil)
-			must(t, j.member.Assign(0))
-			synctest.Wait()
-			must(t, j.stop())
-			j.committed(2)
+			_, j := lost(t)
+			says(t, j.stop(), "1 record of h[0] (other)")
 		})
+	})
+	t.Run("is clean where the outage was over, or the group heard of", func(t *testing.T) {
+		for _, heal := range []func(*hand){
+			func(h *hand) { h.in.Online(nil) },
+			func(h *hand) { h.in.Emit(stream.Rebalanced{}) },
+		} {
+			bubble(t, func(t *testing.T) {
+				h, j := lost(t)
+				heal(h)
+				must(t, j.stop())
+			})
+		}
 	})
 }

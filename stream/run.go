@@ -66,7 +66,7 @@ type run struct {
 	epochs   map[TopicPartition]int32
 	failure  error
 	left     leftovers
-	lost     map[TopicPartition]string // finished and not committed, of what was lost since the group was last heard of
+	lost     map[TopicPartition]string // finished and not committed, of what was lost since the source heard of its group
 	online   error
 	deadline time.Time     // of the drain
 	dry      chan struct{} // closed when everything that keeps elements was emptied
