@@ -58,6 +58,11 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+func isPanic(err error) bool {
+	_, is := errors.AsType[*PanicError](err)
+	return is
+}
+
 // PartialError says which elements of a batch failed, by their index; the others are done, and pass on. A Sink returns it, or the handler of a batch that
 // passes its input on (Serial, Concurrent); from one with a result (Map…) it fails the whole batch, as there is no result for the others.
 // A retry then runs on the failed ones alone.

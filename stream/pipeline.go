@@ -126,8 +126,12 @@ func (r *run) do(ctx context.Context) error {
 	r.setStop(srcCtx, stop)
 	defer stop(nil)
 	err := r.openSinks(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = r.work(srcCtx)
+	case ctx.Err() != nil && !isPanic(err): // what it says of a context that has ended is no failure
+		err = nil
+		r.drain(context.Cause(ctx))
 	}
 	err = r.close(err)
 	r.emit(Drained{err})
