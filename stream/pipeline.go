@@ -35,7 +35,12 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	src, err := s.n.chain()[0].op.(sourced).open(o.replacement)
+	first := s.n.chain()[0]
+	from, ok := first.op.(sourced)
+	if !ok {
+		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "begin the chain with a source"}
+	}
+	src, err := from.open(o.replacement)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +76,18 @@ func (p *Pipeline) attach() (err error) {
 // Run builds the chain and runs it until ctx ends, its source has no more, or it fails.
 func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 	p, err := s.Build(opts...)
-	if err != nil {
+	if err := errors.Join(err, nilContext(ctx)); err != nil {
 		return err
 	}
 	return p.Run(ctx)
+}
+
+// nilContext refuses a nil context, which would end in a panic far away.
+func nilContext(ctx context.Context) error {
+	if ctx == nil {
+		return &BuildError{"Run", "the context is nil", "pass context.Background(), or one that ends when the worker is to stop"}
+	}
+	return nil
 }
 
 // Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie before one that has begun, which would be done twice
@@ -82,6 +95,9 @@ func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 // uncommitted, and Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be committed. A handler that ignores its cancelled context gets a second more and is then
 // left running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run at a time.
 func (p *Pipeline) Run(ctx context.Context) error {
+	if err := nilContext(ctx); err != nil {
+		return err
+	}
 	r, err := p.begin(ctx)
 	if err != nil {
 		return err
