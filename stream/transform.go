@@ -153,7 +153,9 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		err := errEnded
 		defer func() {
 			close(d.gone)
-			close(out)
+			if guarded(func() error { close(out); return nil }) != nil {
+				err = errClosedOut // also where f panicked because it sent on out afterwards
+			}
 			d.returned(err)
 		}()
 		err = guarded(func() error { return o.f(ctx, in, out) })
@@ -171,6 +173,14 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 				pass(w, e.t.r, &e.Value)
 			}
 		}
+		select {
+		case <-d.gone:
+		default: // it was not the pipeline that closed out
+			st.run.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
+			<-d.gone
+		}
 	}
 	return d
 }
+
+var errClosedOut = errors.New("it closed its output, which is the pipeline's to close: leave close(out) out and return")
