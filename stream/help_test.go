@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(supervisedVar); what != "" {
 		os.Exit(supervised(what))
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // what fails here is meant to
 	goleak.VerifyTestMain(m)
 }
 

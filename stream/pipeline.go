@@ -40,6 +40,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if !ok {
 		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "begin the chain with a source"}
 	}
+	if !o.observed {
+		o.observers = []Observer{unobserved()}
+	}
 	src, err := from.open(o.replacement)
 	if err != nil {
 		return nil, err
