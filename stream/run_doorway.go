@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the wait for each hand-over.
@@ -16,6 +17,8 @@ type doorway struct {
 	relay func()
 	work  func(context.Context)
 	pump  func()
+	flush chan struct{} // room for one: f is to send what it holds
+	asks  atomic.Bool   // f listens to flush
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 
@@ -23,6 +26,29 @@ type doorway struct {
 	held  map[*doorTicket]struct{}
 	asked bool // closeIn was called
 	ended bool // f has returned and everything it sent is below
+}
+
+// askFor asks f to send what it holds, if that is something of p and f listens.
+func (d *doorway) askFor(p *part) {
+	if !d.asks.Load() || !d.holds(p) {
+		return
+	}
+	select {
+	case d.flush <- struct{}{}:
+	default:
+	}
+}
+
+// holds reports whether f holds something of p.
+func (d *doorway) holds(p *part) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for t := range d.held {
+		if !t.r.leaves(func(l *record) bool { return l.part != p }) {
+			return true
+		}
+	}
+	return false
 }
 
 // doorTicket is an element inside a Transform.

@@ -15,6 +15,8 @@ type Snapshot struct {
 	Parked     int // waiting retries
 	Lent       int // slots lent by whatever waits
 	Partitions []PartitionState
+
+	handing int // of Lent, those that a Transform lets wait
 }
 
 // PartitionState is how one assigned partition stands.
@@ -49,7 +51,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken()}
+	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken(), handing: int(r.handing.Load())}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot())
 	}

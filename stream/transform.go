@@ -85,12 +85,30 @@ func (e Elem[T]) Fail(err error) {
 // when the pipeline drains and everything above is through; then send what it still has and return. It must not close out, nor send after it
 // returned. ctx ends when the drain has run out of time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
 // partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a halt gives them up at once, a revoke when
-// f has ended none of them for a second. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
+// f has ended none of them for a second. A func that holds elements until others come must listen to
+// FlushOf, since MaxInFlight bounds what can come. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
 func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error, opts ...StepOption) Stream[U] {
 	o := stepOpts(opts)
 	o.name, o.named = name, true
 	return then[T, U](s, &node{word: "Transform", name: name, nilFunc: f == nil, opts: o, op: transformOp[T, U]{f}})
 }
+
+// FlushOf returns the channel that asks a Transform to send what it holds, as a Batch is flushed early:
+// MaxInFlight lets nothing more in before something is finished, or a partition is revoked. ctx is
+// the one that the Transform's func got. A func that holds elements until others come receives from it
+// beside its input; one that does not may hold what all wait for, for ever. What it holds is
+// everything, of all partitions. It may be asked when it holds nothing, and is not when its input
+// is closed, which says the same. nil, on which nothing comes: ctx is not a Transform's.
+func FlushOf(ctx context.Context) <-chan struct{} {
+	d, ok := ctx.Value(doorKey{}).(*doorway)
+	if !ok {
+		return nil
+	}
+	d.asks.Store(true)
+	return d.flush
+}
+
+type doorKey struct{}
 
 type transformOp[T, U any] struct {
 	f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error
@@ -110,7 +128,7 @@ func (transformOp[T, U]) cut(c *cutter, n *node) {
 }
 
 func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
-	d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{})}
+	d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{}), flush: make(chan struct{}, 1)}
 	raw, in, out := make(chan Elem[T], doorBuffer), make(chan Elem[T]), make(chan Elem[U])
 	d.push = push[T](func(w *worker, r *record, v *T) {
 		e := Elem[T]{*v, d.admit(r, w.group)}
@@ -119,6 +137,8 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			return
 		default:
 		}
+		st.run.handing.Add(1)
+		defer st.run.handing.Add(-1)
 		w.lend(func() {
 			select {
 			case raw <- e:
@@ -139,6 +159,9 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 				}
 				select {
 				case in <- e:
+					if d.asks.Load() && len(raw) == 0 {
+						e.t.r.part.changed() // what f was asked for before did not have this one
+					}
 				case <-d.gone:
 					e.t.leave()
 				}
@@ -158,7 +181,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			}
 			d.returned(err)
 		}()
-		err = guarded(func() error { return o.f(ctx, in, out) })
+		err = guarded(func() error { return o.f(context.WithValue(ctx, doorKey{}, d), in, out) })
 	}
 	d.pump = func() {
 		w := &worker{}
