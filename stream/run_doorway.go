@@ -19,6 +19,7 @@ type doorway struct {
 	pump  func()
 	flush chan struct{} // room for one: f is to send what it holds
 	asks  atomic.Bool   // f listens to flush
+	ahead atomic.Int64  // elements that f has still to receive
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 
@@ -30,12 +31,19 @@ type doorway struct {
 
 // askFor asks f to send what it holds, if that is something of p and f listens.
 func (d *doorway) askFor(p *part) {
-	if !d.asks.Load() || !d.holds(p) {
-		return
+	if !d.asks.Load() || d.ahead.Load() > 0 || !d.holds(p) {
+		return // received looks again
 	}
 	select {
 	case d.flush <- struct{}{}:
 	default:
+	}
+}
+
+// received counts an element that f has, or will not have. After the last of them f can be asked.
+func (d *doorway) received(p *part) {
+	if d.ahead.Add(-1) == 0 && d.asks.Load() {
+		p.changed()
 	}
 }
 

@@ -132,6 +132,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 	raw, in, out := make(chan Elem[T], doorBuffer), make(chan Elem[T]), make(chan Elem[U])
 	d.push = push[T](func(w *worker, r *record, v *T) {
 		e := Elem[T]{*v, d.admit(r, w.group)}
+		d.ahead.Add(1)
 		select {
 		case raw <- e:
 			return
@@ -142,11 +143,12 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		w.lend(func() {
 			select {
 			case raw <- e:
+				return
 			case <-d.gone: // f has returned: the pipeline is ending
-				e.t.leave()
 			case <-r.Done():
-				e.t.leave()
 			}
+			e.t.leave()
+			d.received(r.part)
 		})
 	})
 	d.relay = func() { // the one that sends on in, and so the one that closes it
@@ -154,17 +156,14 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		for {
 			select {
 			case e := <-raw:
-				if e.t.isGivenUp() {
-					continue
-				}
-				select {
-				case in <- e:
-					if d.asks.Load() && len(raw) == 0 {
-						e.t.r.part.changed() // what f was asked for before did not have this one
+				if !e.t.isGivenUp() {
+					select {
+					case in <- e:
+					case <-d.gone:
+						e.t.leave()
 					}
-				case <-d.gone:
-					e.t.leave()
 				}
+				d.received(e.t.r.part)
 			case <-d.dry:
 				if len(raw) == 0 {
 					return
