@@ -60,6 +60,8 @@ func (g *logging) event(e stream.Event) {
 	case stream.Revoked:
 		g.info("partition revoked", append(partition(e.TopicPartition), slog.Int("epoch", int(e.Epoch)), slog.Int64("committed", e.Committed),
 			slog.Int("unfinished", e.Unfinished), slog.Int64("uncommitted", e.Totals.Uncommitted))...)
+	case stream.DrainIncomplete:
+		g.log(slog.LevelWarn, "drain incomplete", []slog.Attr{slog.Any("partitions", names(e.Partitions)), slog.Any("error", e.Err)})
 	case stream.Lost:
 		g.warn("partition lost", append(partition(e.TopicPartition), slog.Int("epoch", int(e.Epoch)),
 			slog.Int64("uncommitted", e.Totals.Uncommitted), slog.Any("error", e.Err))...)
@@ -187,6 +189,14 @@ func partition(tp stream.TopicPartition) []slog.Attr {
 func place(m stream.Meta) []slog.Attr {
 	fields := append(make([]slog.Attr, 0, 12), partition(m.TopicPartition())...)
 	return append(fields, slog.Int64("offset", m.Offset), slog.String("key", legible.Key(m.Key)))
+}
+
+func names(tps []stream.TopicPartition) []string {
+	out := make([]string, len(tps))
+	for i, tp := range tps {
+		out[i] = legible.Text(tp.String())
+	}
+	return out
 }
 
 func offsets(m map[stream.TopicPartition]int64) map[string]int64 {

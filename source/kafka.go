@@ -52,7 +52,7 @@ type kafkaSource struct {
 
 func (s *kafkaSource) Info() stream.SourceInfo {
 	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults()}
-	if s.cfg.Group == "" {
+	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 { // else the fault is another one
 		info.NoCommit = "it reads without a group, which is what offsets are stored for"
 	}
 	return info

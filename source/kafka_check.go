@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -56,6 +57,9 @@ func (c *KafkaConfig) faults() []error {
 	for _, t := range slices.Sorted(maps.Keys(c.topics())) {
 		fault(!legalTopic.MatchString(t), "use letters, digits, dot, underscore and dash; patterns are not supported", "%q is no name of a topic", t)
 	}
+	for i, t := range c.Topics {
+		fault(slices.Contains(c.Topics[:i], t), "name each topic once", "topic %q is named twice", t)
+	}
 	for _, b := range c.Balancers {
 		known := slices.Contains([]Balancer{CooperativeSticky, Sticky, Range, RoundRobin}, b)
 		fault(!known, "use CooperativeSticky, Sticky, Range or RoundRobin", "balancer %q is unknown", b)
@@ -69,6 +73,9 @@ func (c *KafkaConfig) faults() []error {
 	if session == 0 {
 		session = 45 * time.Second
 	}
+	heartbeat, rebalance := cmp.Or(c.HeartbeatInterval, min(3*time.Second, session/3)), cmp.Or(c.RebalanceTimeout, time.Minute)
+	fault(rebalance >= 0 && heartbeat > rebalance, "make RebalanceTimeout longer than a drain takes, and HeartbeatInterval a fraction of it",
+		"a rebalance of %v may be over before a heartbeat, every %v, tells of it", rebalance, heartbeat)
 	fault(c.HeartbeatInterval >= session, "make HeartbeatInterval a third of SessionTimeout", "a heartbeat every %v keeps no session of %v alive", c.HeartbeatInterval, session)
 	fault(c.MaxDecompressed < 0, "leave it 0 for the default", "MaxDecompressed is %d", c.MaxDecompressed)
 	fault(c.Reset.kind > fail, "set Earliest, Latest or Fail", "Reset is %v: that may be out of the log as well", c.Reset)

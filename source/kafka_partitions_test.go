@@ -82,3 +82,36 @@ func TestKafkaGroupWithoutACommitIsRefusedAndTheOtherWayRound(t *testing.T) {
 		t.Error("a commit without a group was accepted")
 	}
 }
+
+func TestKafkaConfig(t *testing.T) {
+	good := func() source.KafkaConfig {
+		return source.KafkaConfig{Brokers: []string{"b:9092"}, Group: "g", Topics: []string{"orders"}}
+	}
+	for name, c := range map[string]struct {
+		change func(*source.KafkaConfig)
+		want   string // the only fault
+	}{
+		"a topic is named twice": {func(c *source.KafkaConfig) { c.Topics = []string{"orders", "bills", "orders"} }, `topic "orders" is named twice: name each topic once`},
+		"a rebalance is shorter than a heartbeat": {func(c *source.KafkaConfig) { c.RebalanceTimeout = 2 * time.Second },
+			"a rebalance of 2s may be over before a heartbeat, every 3s, tells of it: make RebalanceTimeout longer"},
+		"the group is empty, which is no reason to take the commit out": {func(c *source.KafkaConfig) { c.Group = "" },
+			"Topics are read by a group, and none is named: set Group"},
+		"nothing is to be read": {func(c *source.KafkaConfig) { c.Group, c.Topics = "", nil }, "there is nothing to read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good()
+			c.change(&cfg)
+			_, err := source.Kafka(cfg).Serial(newSeen().take).CommitEach().Build()
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Count(err.Error(), "\n") != 1 {
+				t.Errorf("want %q alone: %v", c.want, err)
+			}
+		})
+	}
+	t.Run("is right as it stands", func(t *testing.T) {
+		cfg := good()
+		cfg.SessionTimeout, cfg.RebalanceTimeout = 6*time.Second, 2*time.Second // heartbeats every 2 s then
+		if _, err := source.Kafka(cfg).Serial(newSeen().take).CommitEach().Build(); err != nil {
+			t.Error(err)
+		}
+	})
+}

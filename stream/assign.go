@@ -66,6 +66,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	if r.health == errConnecting {
 		r.health = nil
 	}
+	clear(r.lost)
 	stopped := r.phase() >= stopping
 	r.mu.Unlock()
 	if !stopped && len(ps) > 0 {
@@ -109,9 +110,11 @@ var errLapsed = errors.New("this process stood still, and the partition may be a
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
+		n := p.uncommitted(r.plan.commit)
 		if !p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err)) {
 			continue
 		}
+		r.noteLost(p, n, err)
 		r.drop(p)
 		r.leaveTail(p)
 		totals, _ := p.totals(r.plan.commit)
@@ -129,12 +132,15 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	if src := r.sourceCtx; src.Err() != nil {
 		r.drain(context.Cause(src))
 	}
+	advice := r.longer(ctx)
 	ctx, cancel := r.drainTime(ctx)
 	defer cancel()
 	for _, p := range ps {
 		p.shut()
 	}
-	r.complete(ctx, ps)
+	left := r.complete(ctx, ps)
+	left.advice = advice
+	r.tellLeft(ps, left)
 	for _, p := range ps {
 		committed := p.committedOffset()
 		_, n := p.unfinished(0)
@@ -150,15 +156,19 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 
 // drainTime bounds ctx by what a drain may take, which is nothing where something of it can never come to rest.
 func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	r.mu.Lock()
-	end := r.deadline
-	r.mu.Unlock()
-	if end.IsZero() {
-		end = time.Now().Add(r.opts.drain)
-	}
-	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, end), ErrDrain)
+	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, r.drainEnd()), ErrDrain)
 	stop := context.AfterFunc(r.crippled, cancel)
 	return c, func() { stop(); cancel() }
+}
+
+// drainEnd is when a drain that begins now has to be through.
+func (r *run) drainEnd() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.deadline.IsZero() {
+		return time.Now().Add(r.opts.drain)
+	}
+	return r.deadline
 }
 
 func earlier(ctx context.Context, t time.Time) time.Time {
@@ -176,8 +186,8 @@ func later(ctx context.Context, t time.Time) time.Time {
 }
 
 // complete waits until what has begun is finished and committed, below the commit too. When ctx ends it cancels the handlers' contexts, gives them
-// a moment to notice, and commits what there is.
-func (r *run) complete(ctx context.Context, ps []*part) {
+// a moment to notice, and commits what there is. It returns what it had to leave.
+func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 	for _, p := range ps {
 		p.changed()
 	}
@@ -185,7 +195,7 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	if !calm {
 		leaked := r.noteLeaks()
 		for _, p := range ps {
-			r.noteHeld(p, leaked)
+			left.noteHeld(p, leaked)
 			p.rise(cancelled)
 			p.cancel(fmt.Errorf("%v: %w", p.tp, ErrDrain))
 		}
@@ -202,13 +212,18 @@ func (r *run) complete(ctx context.Context, ps []*part) {
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
 	if err := r.commits.last(ctx, commitCtx, ps); err != nil {
-		r.note(fmt.Sprintf("the last commit: %v", err))
+		for _, p := range ps {
+			if n := p.uncommitted(r.plan.commit); n > 0 && !p.status().isReleased() {
+				left.uncommitted = append(left.uncommitted, p.uncommittedText(n, err))
+			}
+		}
 	}
 	for _, p := range ps {
 		p.gate.clear()
 		p.changed()
 	}
 	r.await(ctx, tailsOf(ps), (*part).finished) // those that are not go on, to be waited for when the run ends
+	return left
 }
 
 // commitTime is what the last commit of a drain has at least.

@@ -103,11 +103,11 @@ func (r *run) closeSinks() (err error) {
 }
 
 // noteHeld remembers what a drain that ran out of time has to cancel.
-func (r *run) noteHeld(p *part, named map[*ledger.Ticket]bool) {
+func (left *leftovers) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 	for s, i := range p.led.Unfinished {
 		if t := &s.Tickets[i]; t.Held() && !named[t] {
 			if m, ok := s.Payload.(values).meta(int32(i)); ok {
-				r.note(m.String())
+				left.add(m.String())
 			}
 		}
 	}
@@ -154,21 +154,6 @@ func (sg *stage) names() string {
 		}
 	}
 	return strings.Join(names, " or ")
-}
-
-// leftBehind is the error that names what was not finished in time; nil if everything was.
-func (r *run) leftBehind() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.leftN == 0 {
-		return nil
-	}
-	more := ""
-	if r.leftN > len(r.left) {
-		more = fmt.Sprintf(" and %d more", r.leftN-len(r.left))
-	}
-	return fmt.Errorf("%w: unfinished and uncommitted: %s%s; a longer DrainTimeout than %v, or handlers that heed their context, would finish them",
-		ErrDrain, strings.Join(r.left, "; "), more, r.opts.drain)
 }
 
 // sinkTime bounds Open and Close of a sink.

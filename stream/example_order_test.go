@@ -120,3 +120,38 @@ func ExampleStream_Transform() {
 	// ab
 	// c
 }
+
+// What a Transform holds until others come, FlushOf asks for before they cannot come any more: here, only three elements are in flight.
+func ExampleFlushOf() {
+	hundreds := func(ctx context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
+		var held []stream.Elem[string]
+		send := func() {
+			for _, e := range held {
+				out <- e
+			}
+			held = nil
+		}
+		defer send() // what there is at the end
+		for flush := stream.FlushOf(ctx); ; {
+			select {
+			case e, ok := <-in:
+				if !ok {
+					return nil
+				}
+				if held = append(held, e); len(held) == 100 {
+					send()
+				}
+			case <-flush:
+				send()
+			}
+		}
+	}
+	_ = source.Slice("a", "b", "c", "d", "e").Transform("hundreds", hundreds).Serial(show).
+		Run(context.Background(), stream.MaxInFlight(3), stream.MaxBytes(1<<20))
+	// Output:
+	// a
+	// b
+	// c
+	// d
+	// e
+}

@@ -70,6 +70,11 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
+func isPanic(err error) bool {
+	_, is := errors.AsType[*PanicError](err)
+	return is
+}
+
 // PartialError says which elements of a batch failed, by their index; the others are done, and pass on. A Sink returns it, or the handler of a batch that
 // passes its input on (Serial, Concurrent); from one with a result (Map…) it fails the whole batch, as there is no result for the others.
 // A retry then runs on the failed ones alone.
@@ -141,7 +146,7 @@ func (e *PermanentError) Unwrap() error { return e.Err }
 var (
 	// ErrStale: the halt that was to be resumed or skipped is not the one that is there now.
 	ErrStale = errors.New("stale halt: the partition is not halted at that offset and epoch any more; read Halts again")
-	// ErrDrain: the drain ended before everything that had begun was finished. The error that wraps it names what was left.
+	// ErrDrain: a drain ended before everything that had begun was finished and committed. The error that wraps it names what was left.
 	ErrDrain = errors.New("drain ended too soon")
 	// ErrNotCalled: a middleware returned nil without calling next, so that the step has no result.
 	ErrNotCalled = errors.New("a middleware returned without an error and did not call next, or not with its own context: there is no result")

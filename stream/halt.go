@@ -11,6 +11,8 @@ type Halt struct {
 	Failure
 	Since time.Time
 	Epoch int32
+
+	over chan struct{} // closed when its end is over
 }
 
 func (h Halt) String() string {
@@ -30,7 +32,7 @@ func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Off
 
 // freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
 func (p *part) freeze(f Failure, by halted) {
-	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
+	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
 		return // this record will be tried again with the others
@@ -81,6 +83,7 @@ func (p *part) tryResume() {
 		p.host.emit(Skipped{end.Failure})
 	}
 	p.host.emit(Resumed{end.Halt}) // before what follows from it
+	defer close(end.over)
 	if instead != nil {
 		instead()
 		return
@@ -99,6 +102,21 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.halt, p.resume = nil, noResume
 	p.stand(p.status().withHalted(resuming))
 	return end, true
+}
+
+// over is closed when the end of a halt is over; nil: the partition is not halted there any more.
+func (p *part) over(h Halt) <-chan struct{} {
+	if h.over != nil {
+		return h.over
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, is := range p.halts() { // somebody wrote h down
+		if is.Meta.Offset == h.Meta.Offset {
+			return is.over
+		}
+	}
+	return nil
 }
 
 // refill puts what is unfinished back into its lanes, in order. It has the intake to itself: what is fed

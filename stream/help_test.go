@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +24,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(supervisedVar); what != "" {
 		os.Exit(supervised(what))
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // what fails here is meant to
 	goleak.VerifyTestMain(m)
 }
 
@@ -220,3 +223,16 @@ func elapse(d time.Duration) {
 func flat(_ ctx, b []string) (iter.Seq[string], error) { return slices.Values(b), nil }
 
 type seq[T any] = iter.Seq[T]
+
+// says checks that an error has a text with each of the parts.
+func says(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want one that says %q", parts)
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("%q does not say %q", err, p)
+		}
+	}
+}

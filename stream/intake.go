@@ -43,8 +43,13 @@ func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
 	in.run.lose(err, cores(parts))
 }
 
-// Emit tells the observers something.
-func (in *Intake[T]) Emit(e Event) { in.run.emit(e) }
+// Emit tells the observers something. Rebalanced also says that the group can be reached.
+func (in *Intake[T]) Emit(e Event) {
+	if _, ok := e.(Rebalanced); ok {
+		in.run.inTouch()
+	}
+	in.run.emit(e)
+}
 
 // SetHealth says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready; what concerns one partition alone is
 // Trouble. A source is online from its first

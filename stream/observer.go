@@ -42,6 +42,13 @@ type (
 		Unfinished int
 		Totals     Totals
 	}
+	// DrainIncomplete: a revoke ended before all that had begun was finished and committed. Err names
+	// what was left, which is processed again, and matches ErrDrain. At the end of Run its error
+	// says so instead.
+	DrainIncomplete struct {
+		Partitions []TopicPartition
+		Err        error
+	}
 	// Lost: a partition was taken away; nothing more is committed for it.
 	Lost struct {
 		TopicPartition
@@ -120,6 +127,7 @@ type (
 
 func (Assigned) event()         {}
 func (Revoked) event()          {}
+func (DrainIncomplete) event()  {}
 func (Lost) event()             {}
 func (Rebalanced) event()       {}
 func (Committed) event()        {}

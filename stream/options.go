@@ -136,6 +136,7 @@ type options struct {
 	name        string
 	every       stepOptions // Timeout and Use for all steps
 	observers   []Observer
+	observed    bool // Observe was given, maybe to say none
 	records     int
 	bytes       int64
 	drain       time.Duration
@@ -160,9 +161,11 @@ type pipelineOption func(*options)
 
 func (f pipelineOption) option(o *options) { f(o) }
 
-// Observe tells observers what happens. Without one, observation costs nothing.
+// Observe tells observers what happens. Where nothing observes, failures go to slog.Default() at warn
+// and error, thinned out where they repeat, and observation costs nothing; Observe() says that
+// nothing is to be told at all.
 func Observe(o ...Observer) Option {
-	return pipelineOption(func(op *options) { op.observers = append(op.observers, o...) })
+	return pipelineOption(func(op *options) { op.observers, op.observed = append(op.observers, o...), true })
 }
 
 // MaxInFlight bounds the records in flight of each partition: those between the watermark and the

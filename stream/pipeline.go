@@ -35,7 +35,15 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	src, err := s.n.chain()[0].op.(sourced).open(o.replacement)
+	first := s.n.chain()[0]
+	from, ok := first.op.(sourced)
+	if !ok {
+		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "begin the chain with a source"}
+	}
+	if !o.observed {
+		o.observers = []Observer{unobserved()}
+	}
+	src, err := from.open(o.replacement)
 	if err != nil {
 		return nil, err
 	}
@@ -75,17 +83,28 @@ func (p *Pipeline) attach() (err error) {
 // Run builds the chain and runs it until ctx ends, its source has no more, or it fails.
 func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 	p, err := s.Build(opts...)
-	if err != nil {
+	if err := errors.Join(err, nilContext(ctx)); err != nil {
 		return err
 	}
 	return p.Run(ctx)
 }
 
+// nilContext refuses a nil context, which would end in a panic far away.
+func nilContext(ctx context.Context) error {
+	if ctx == nil {
+		return &BuildError{"Run", "the context is nil", "pass context.Background(), or one that ends when the worker is to stop"}
+	}
+	return nil
+}
+
 // Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie before one that has begun, which would be done twice
 // otherwise; what has begun finishes, batches and sinks are flushed, everything finished is committed, and Run returns nil. Handlers' contexts are cancelled only when DrainTimeout has passed; what is unfinished then stays
-// uncommitted, and Run returns an error that names it and matches ErrDrain. A handler that ignores its cancelled context gets a second more and is then
+// uncommitted, and Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be committed. A handler that ignores its cancelled context gets a second more and is then
 // left running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run at a time.
 func (p *Pipeline) Run(ctx context.Context) error {
+	if err := nilContext(ctx); err != nil {
+		return err
+	}
 	r, err := p.begin(ctx)
 	if err != nil {
 		return err
@@ -130,8 +149,12 @@ func (r *run) do(ctx context.Context) error {
 	r.setStop(srcCtx, stop)
 	defer stop(nil)
 	err := r.openSinks(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		err = r.work(srcCtx)
+	case ctx.Err() != nil && !isPanic(err): // what it says of a context that has ended is no failure
+		err = nil
+		r.drain(context.Cause(ctx))
 	}
 	err = r.close(err)
 	r.emit(Drained{err})

@@ -146,19 +146,31 @@ func (c *checker) wait(n *node, d time.Duration) {
 
 // unreachable finds policies that no failure can reach.
 func (c *checker) unreachable(nodes []*node) {
-	reached := map[*policy]bool{}
+	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
 	for i, n := range nodes {
 		if !n.isStep() {
 			continue
 		}
-		for _, p := range governing(nodes[i+1:]) {
-			if p.kind != retryPolicy || retriable(n.op) {
+		ps := governing(nodes[i+1:])
+		for k, p := range ps {
+			switch {
+			case p.kind != retryPolicy:
+				reached[p] = true
+			case !retriable(n.op):
+			case slices.ContainsFunc(ps[:k], p.outlastedBy):
+				tooLate[p] = true
+			default:
 				reached[p] = true
 			}
 		}
 	}
 	for _, n := range nodes {
-		if p := n.policy; p != nil && !reached[p] {
+		switch p := n.policy; {
+		case p == nil || reached[p]:
+		case tooLate[p]:
+			c.say(p.word, "it never acts: the RetryOnError above it takes every failure, and as many attempts",
+				"take one of the two out, or give the upper one a When, or fewer attempts")
+		default:
 			c.say(p.word, "no failure can reach this policy",
 				"it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried")
 		}

@@ -35,6 +35,12 @@ func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
 }
 
+// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would, and
+// lasts as long.
+func (p *policy) outlastedBy(above *policy) bool {
+	return above.kind == retryPolicy && above.when == nil && above.retry.attempts() >= p.retry.attempts()
+}
+
 // RetryPolicy says how often and when a failed step is tried again. Attempts include the first. The zero value tries 3 times, after 100 ms
 // doubling to 10 s, with full jitter (each wait is drawn from 0 up to that).
 type RetryPolicy struct {

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -229,5 +230,93 @@ func TestARevokeDoesNotWaitForTheRetriesOfAResume(t *testing.T) {
 		}
 		same(t, "tried", w.tried(), []string{"a", "b", "a"})
 		j.committed(0)
+	})
+}
+
+func TestWaitResumed(t *testing.T) {
+	// running is a partition that is halted at a0 while b0 still runs.
+	running := func(t *testing.T) (*job, stream.Halt, func()) {
+		l, w := newLog(1), newWork().fail("a0", errBoom)
+		put(l, 0, "a0", "b0")
+		fail, release := w.hold("a0"), w.hold("b0")
+		j := join(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).HaltOnError()))
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		fail()
+		synctest.Wait()
+		return j, j.halt(), release
+	}
+	wait := func(j *job, h stream.Halt) <-chan error {
+		done := make(chan error, 1)
+		go func() { done <- j.WaitResumed(j.t.Context(), h) }()
+		synctest.Wait()
+		return done
+	}
+	for name, verb := range map[string]func(*job, stream.Halt) error{
+		"Resume": func(j *job, h stream.Halt) error { return j.Resume(h) },
+		"Skip":   func(j *job, h stream.Halt) error { return j.Skip(h) },
+	} {
+		t.Run("returns when the partition goes on after "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				j, h, release := running(t)
+				must(t, verb(j, h))
+				writtenDown := stream.Halt{Failure: stream.Failure{Meta: h.Meta}, Epoch: h.Epoch}
+				one, other := wait(j, h), wait(j, writtenDown)
+				if len(one)+len(other) > 0 {
+					t.Fatal("it did not wait for b0, which still runs")
+				}
+				release()
+				must(t, <-one)
+				must(t, <-other)
+				must(t, j.WaitResumed(t.Context(), h)) // long since
+			})
+		})
+	}
+	t.Run("ends with its context", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, h, release := running(t)
+			defer release()
+			c, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if err := j.WaitResumed(c, h); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("WaitResumed: %v", err)
+			}
+		})
+	})
+	t.Run("tells that the partition went away first", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, h, release := running(t)
+			defer release()
+			must(t, j.Resume(h))
+			waits := wait(j, h)
+			must(t, j.member.Lose(0))
+			if err := <-waits; !errors.Is(err, stream.ErrStale) {
+				t.Errorf("WaitResumed: %v", err)
+			}
+			if err := j.WaitResumed(t.Context(), h); !errors.Is(err, stream.ErrStale) {
+				t.Errorf("WaitResumed: %v", err)
+			}
+		})
+	})
+	t.Run("returns for what the source had halted", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j := join(t, newLog(1), commitNow(input.Serial(pass)))
+			must(t, j.member.Assign(0))
+			must(t, j.member.Halt(0, 3, 4, errBoom))
+			h := j.halt()
+			waits := wait(j, h)
+			must(t, j.Skip(h))
+			must(t, <-waits)
+		})
+	})
+	t.Run("has nothing to wait for where nothing runs", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, h, release := running(t)
+			release()
+			must(t, j.stop())
+			if err := j.WaitResumed(t.Context(), h); !errors.Is(err, stream.ErrNotRunning) {
+				t.Errorf("WaitResumed: %v", err)
+			}
+		})
 	})
 }

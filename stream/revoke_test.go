@@ -162,3 +162,117 @@ func TestCrashCommitsNothingMore(t *testing.T) {
 		same(t, "done", w.done(), []string{"a", "b", "c"})
 	})
 }
+
+func TestRevokeThatRunsOutOfTime(t *testing.T) {
+	late := func(t *testing.T, within time.Duration, opts ...stream.Option) (*job, *work) {
+		l, w := newLog(1), newWork()
+		put(l, 0, "a0", "b0")
+		w.hold("b0")
+		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour), opts...)
+		must(t, j.member.Assign(0))
+		synctest.Wait()
+		must(t, j.member.Revoke(within, 0))
+		return j, w
+	}
+	t.Run("is told when it happens, and a clean shutdown later is clean", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, w := late(t, 0, stream.DrainTimeout(5*time.Second))
+			got := heard[stream.DrainIncomplete](j)
+			if len(got) != 1 || len(got[0].Partitions) != 1 || !errors.Is(got[0].Err, stream.ErrDrain) {
+				t.Fatalf("events: %+v", got)
+			}
+			says(t, got[0].Err, "unfinished and uncommitted: t[0]@1;", "a longer DrainTimeout than 5s")
+			w.release()
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			must(t, j.stop())
+			j.committed(2)
+		})
+	})
+	t.Run("says that RebalanceTimeout is what cut it short", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, _ := late(t, 3*time.Second)
+			got := heard[stream.DrainIncomplete](j)
+			if len(got) != 1 {
+				t.Fatalf("events: %+v", got)
+			}
+			says(t, got[0].Err, "a longer RebalanceTimeout, which left this drain 3s,")
+			if strings.Contains(got[0].Err.Error(), "DrainTimeout") {
+				t.Errorf("%v: DrainTimeout did not bound it", got[0].Err)
+			}
+		})
+	})
+	t.Run("is no event where all was finished", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a0")
+			j := join(t, l, commitNow(input.Serial(w.do)))
+			must(t, j.member.Assign(0))
+			must(t, j.member.Revoke(0, 0))
+			if got := heard[stream.DrainIncomplete](j); len(got) != 0 {
+				t.Errorf("events: %+v", got)
+			}
+		})
+	})
+}
+
+func TestShutdownInAnOutage(t *testing.T) {
+	away := func(map[stream.TopicPartition]int64) error { return errors.New("no broker answers") }
+	finished := func(t *testing.T) *job {
+		l, w := newLog(2), newWork()
+		put(l, 0, "a0", "a1")
+		j := join(t, l, input.Serial(w.do).CommitEvery(100, time.Hour))
+		j.member.FailCommits(away)
+		must(t, j.member.Assign(0, 1))
+		synctest.Wait()
+		return j
+	}
+	t.Run("names what is finished and cannot be committed", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			err := finished(t).stop()
+			if !errors.Is(err, stream.ErrDrain) {
+				t.Fatalf("Run: %v", err)
+			}
+			says(t, err, "finished and not committed, so that they will be processed again: 2 records of t[0] (no broker answers)")
+			if strings.Contains(err.Error(), "DrainTimeout") {
+				t.Errorf("%v: more time to drain would not help", err)
+			}
+		})
+	})
+	t.Run("names what a partition had that is lost in the drain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j := finished(t)
+			j.cancel()
+			synctest.Wait() // the last commit is tried again and again
+			must(t, j.member.Lose(0))
+			says(t, j.wait(), "2 records of t[0] (the group has given the member up)")
+		})
+	})
+	lost := func(t *testing.T) (*hand, *job) {
+		h := newHand(2)
+		j := h.start(t, h.chain().Serial(pass).CommitEvery(100, time.Hour))
+		h.feed(0, 1, "a")
+		synctest.Wait()
+		h.in.SetHealth(errBoom)
+		h.in.Lose(errOther, h.parts[0])
+		return h, j
+	}
+	t.Run("names what a partition had that was lost in it before", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			_, j := lost(t)
+			says(t, j.stop(), "1 record of h[0] (other)")
+		})
+	})
+	t.Run("is clean where the outage was over, or the group heard of", func(t *testing.T) {
+		for _, heal := range []func(*hand){
+			func(h *hand) { h.in.SetHealth(nil) },
+			func(h *hand) { h.in.Emit(stream.Rebalanced{}) },
+		} {
+			bubble(t, func(t *testing.T) {
+				h, j := lost(t)
+				heal(h)
+				must(t, j.stop())
+			})
+		}
+	})
+}

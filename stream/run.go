@@ -42,6 +42,7 @@ type run struct {
 	always    uint16       // and of those of them that have no Begin
 	timed     bool         // failures say how long their attempt took
 	retrying  atomic.Int64 // waiting retries
+	handing   atomic.Int64 // waits for a Transform to take an element
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 
@@ -65,8 +66,8 @@ type run struct {
 	tails    []*part // of partitions that were let go
 	epochs   map[TopicPartition]int32
 	failure  error
-	left     []string // what was left unfinished, for the error
-	leftN    int
+	left     leftovers
+	lost     map[TopicPartition]string // finished and not committed, of what was lost since the source heard of its group
 	health   error
 	troubles map[TopicPartition]Trouble
 	deadline time.Time     // of the drain
@@ -100,7 +101,7 @@ var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), health: errConnecting, troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
+		writers: newWriters(p), health: errConnecting, troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{}), lost: map[TopicPartition]string{}}
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
@@ -233,16 +234,6 @@ func (r *run) fail(err error) {
 func (r *run) setHealth(err error) {
 	r.mu.Lock()
 	r.health = err
-	r.mu.Unlock()
-}
-
-const notesMax = 8
-
-func (r *run) note(what string) {
-	r.mu.Lock()
-	if r.leftN++; len(r.left) < notesMax {
-		r.left = append(r.left, what)
-	}
 	r.mu.Unlock()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the wait for each hand-over.
@@ -16,6 +17,9 @@ type doorway struct {
 	relay func()
 	work  func(context.Context)
 	pump  func()
+	flush chan struct{} // room for one: f is to send what it holds
+	asks  atomic.Bool   // f listens to flush
+	ahead atomic.Int64  // elements that f has still to receive
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 
@@ -23,6 +27,36 @@ type doorway struct {
 	held  map[*doorTicket]struct{}
 	asked bool // closeIn was called
 	ended bool // f has returned and everything it sent is below
+}
+
+// askFor asks f to send what it holds, if that is something of p and f listens.
+func (d *doorway) askFor(p *part) {
+	if !d.asks.Load() || d.ahead.Load() > 0 || !d.holds(p) {
+		return // received looks again
+	}
+	select {
+	case d.flush <- struct{}{}:
+	default:
+	}
+}
+
+// received counts an element that f has, or will not have. After the last of them f can be asked.
+func (d *doorway) received(p *part) {
+	if d.ahead.Add(-1) == 0 && d.asks.Load() {
+		p.changed()
+	}
+}
+
+// holds reports whether f holds something of p.
+func (d *doorway) holds(p *part) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for t := range d.held {
+		if !t.r.leaves(func(l *record) bool { return l.part != p }) {
+			return true
+		}
+	}
+	return false
 }
 
 // doorTicket is an element inside a Transform.

@@ -11,7 +11,7 @@ type seal struct {
 
 // seal stops the feed of the partition at what its source could not read.
 func (p *part) seal(f Failure, next int64) {
-	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}, next}
+	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}, next}
 	p.mu.Lock()
 	if p.sealed != nil || !p.status().accepts() {
 		p.mu.Unlock()
@@ -45,6 +45,7 @@ func (p *part) unseal(h Halt, how resumption) bool {
 		p.host.advanced(p)
 	}
 	p.host.emit(Resumed{s.Halt})
+	close(s.over)
 	p.full.Store(true)
 	p.changed()
 	return true

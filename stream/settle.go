@@ -40,9 +40,16 @@ func (r *run) ends(p *part) bool {
 	return r.phase() != working || p.status().life() != open || p.blocked()
 }
 
-// flush has the first batch that holds something of p passed on; false: none does.
+// flush has the first batch that holds something of p passed on; false: none does. Transforms that
+// hold something of it are asked for that, and not waited for: they may not listen.
 func (r *run) flush(p *part) bool {
-	return slices.ContainsFunc(r.batches, func(st *step) bool { return st.batchOf(p).schedule() })
+	return slices.ContainsFunc(r.holders, func(st *step) bool {
+		if d := st.stage.doorway; d != nil && d.st == st {
+			d.askFor(p)
+			return false
+		}
+		return st.batchOf(p).schedule()
+	})
 }
 
 // settleAll is settle for every partition, and for a run that has none.

@@ -17,7 +17,8 @@ type Sink[T any] interface {
 }
 
 // Opener is a sink or a transactor that wants to be opened. Open is called once per run, before the
-// source starts, within 30 s. Its error ends the run.
+// source starts, within 30 s. Its error ends the run, but not where ctx has ended with the run's: that
+// is a clean end.
 type Opener interface {
 	Open(ctx context.Context) error
 }

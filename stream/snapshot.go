@@ -2,6 +2,7 @@ package stream
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,8 @@ type Snapshot struct {
 	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
 	Partitions []PartitionState
 	Troubles   []Trouble // partitions that cannot be read, assigned or not yet
+
+	handing int // of Waiting, those that a Transform lets wait
 }
 
 // PartitionState is how one assigned partition stands.
@@ -62,7 +65,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken(), Troubles: r.inTrouble()}
+	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), handing: int(r.handing.Load())}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}
@@ -143,27 +146,66 @@ func (p *Pipeline) Halts() []Halt {
 }
 
 // Resume tries the record of a halt again, and goes on from there; what had finished behind it is not run again. It returns at once, the partition
-// goes on as soon as everything begun before the halt has come to rest. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
+// goes on as soon as everything begun before the halt has come to rest, which WaitResumed waits for. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
 func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
 
 // Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.
 func (p *Pipeline) Skip(h Halt) error { return p.release(h, giveUp) }
 
 func (p *Pipeline) release(h Halt, how resumption) error {
+	q, err := p.halted(h)
+	if err != nil {
+		return err
+	}
+	return q.release(h, how)
+}
+
+// WaitResumed waits, after Resume or Skip, until the partition goes on: what was started before the
+// halt has finished, and the record is tried again or given up. nil also where that was so before.
+// ErrStale if the partition goes away first, ErrNotRunning if nothing runs, ctx's cause if ctx ends.
+func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
+	q, err := p.halted(h)
+	if err != nil {
+		return err
+	}
+	over := q.over(h)
+	if over == nil {
+		return nil
+	}
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%v still waits for what was started before it was halted: %w", h.Meta.TopicPartition(), context.Cause(ctx))
+	case <-q.ctx.Done():
+	}
+	select {
+	case <-over: // it goes on elsewhere since then
+		return nil
+	default:
+		return fmt.Errorf("%w: %w", context.Cause(q.ctx), ErrStale)
+	}
+}
+
+// halted is the partition that h is of, in the assignment that it is of.
+func (p *Pipeline) halted(h Halt) (*part, error) {
 	r := p.current()
 	if r == nil {
-		return ErrNotRunning
+		return nil, ErrNotRunning
 	}
 	if r.phase() != working { // what has been emptied and closed must not be fed again
-		return fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
+		return nil, fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
 	q := r.parts[h.Meta.TopicPartition()]
 	r.mu.Unlock()
 	if q == nil {
-		return fmt.Errorf("%v is not assigned here: %w", h.Meta.TopicPartition(), ErrStale)
+		return nil, fmt.Errorf("%v is not assigned here: %w", h.Meta.TopicPartition(), ErrStale)
 	}
-	return q.release(h, how)
+	if q.epoch != h.Epoch {
+		return nil, fmt.Errorf("%v@%d, epoch %d: %w", q.tp, h.Meta.Offset, h.Epoch, ErrStale)
+	}
+	return q, nil
 }
 
 // Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running, not connected to what it reads from and commits to,

@@ -39,7 +39,8 @@ type sourced interface {
 	open(replacement any) (feeder, error)
 }
 
-// Pipe is a custom operator: any function from stream to stream. Via applies it.
+// Pipe is a custom operator: any function from stream to stream, which continues the one that it is
+// given. Via applies it.
 type Pipe[In, Out any] func(Stream[In]) Stream[Out]
 
 // Via continues the chain with a custom operator. What p adds inherits order, acknowledgement and failure from the words around it.
@@ -47,7 +48,15 @@ func (s Stream[T]) Via[U any](p Pipe[T, U]) Stream[U] {
 	if p == nil {
 		return then[T, U](s, &node{word: "Via", nilFunc: true, op: mapOp[T, U]{}})
 	}
-	return p(s)
+	to := p(s)
+	for n := to.n; n != s.n; n = n.up {
+		if n == nil { // Build says so
+			return then[T, U](s, &node{word: "Via", op: mapOp[T, U]{}, opts: stepOpts([]StepOption{
+				Invalid("the Pipe returned a Stream that does not continue its input", "build on the Stream that it is given"),
+			})})
+		}
+	}
+	return to
 }
 
 // then appends a node whose elements are of type U.

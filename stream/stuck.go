@@ -9,7 +9,7 @@ import (
 
 // StuckAfter lets /livez fail when a partition has had records in flight for d without finishing one. It is for handlers that may hang for
 // good and heed no Timeout: a restart is then their only cure. Not counted is a partition that is halted, and the time while anything waits (retries,
-// throttles, acknowledgements), so that an outage is no crash loop. Progress is looked for by /livez itself, so d begins with the first probe that
+// throttles, acknowledgements; not a Transform's input), so that an outage is no crash loop. Progress is looked for by /livez itself, so d begins with the first probe that
 // saw none; choose it longer than whatever a record may rightly take in the chain: a batch's wait, its turn under MaxPartitions. Default: never.
 func (s *Supervisor) StuckAfter(d time.Duration) *Supervisor {
 	s.stuck.after, s.stuck.asked = d, true
@@ -44,6 +44,22 @@ func (s *stuckAfter) fault() error {
 	return nil
 }
 
+// heldInside names the Transforms that hold something of a partition.
+func (p *Pipeline) heldInside(tp TopicPartition) (text string) {
+	r := p.current()
+	if r == nil {
+		return ""
+	}
+	for _, q := range r.all() {
+		for _, sg := range r.stages {
+			if d := sg.doorway; d != nil && q.tp == tp && (d.holds(q) || q.tail != nil && d.holds(q.tail)) {
+				text += fmt.Sprintf("; Transform %s holds elements of it", d.st.name)
+			}
+		}
+	}
+	return text
+}
+
 // look compares how the pipelines stand with how they stood, and names what stands still for too long.
 func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	if !s.asked {
@@ -54,7 +70,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	stand := map[stillPart]standing{}
 	for i, p := range ps {
 		snap := p.Snapshot()
-		if snap.Retrying > 0 || snap.Waiting > 0 {
+		if snap.Retrying > 0 || snap.Waiting > snap.handing {
 			continue
 		}
 		for _, q := range snap.Partitions {
@@ -70,8 +86,8 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			}
 			stand[key] = is
 			if still := now.Sub(is.since); still >= s.after {
-				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished nothing for %v; its watermark stands at %d",
-					p.plan.name, q.TopicPartition, still.Round(time.Second), q.Watermark))
+				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished nothing for %v; its watermark stands at %d%s",
+					p.plan.name, q.TopicPartition, still.Round(time.Second), q.Watermark, p.heldInside(q.TopicPartition)))
 			}
 		}
 	}

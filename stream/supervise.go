@@ -83,7 +83,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if !first {
 		return &BuildError{What: "a Supervisor runs once", Fix: "call Supervise again; its pipelines may be the same"}
 	}
-	l, err := s.listen()
+	l, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,10 +116,10 @@ func (s *Supervisor) Run(ctx context.Context) error {
 }
 
 // listen checks what Supervise was given, and binds the address.
-func (s *Supervisor) listen() (net.Listener, error) {
+func (s *Supervisor) listen(ctx context.Context) (net.Listener, error) {
 	defer close(s.bound)
 	s.deaf = errors.New("Serve was not asked for")
-	err := s.faults()
+	err := errors.Join(nilContext(ctx), s.faults())
 	if !s.serves || err != nil {
 		s.deaf = errors.Join(err, s.deaf)
 		return nil, err

@@ -226,3 +226,54 @@ func TestToKeepsTheOrderOfLanes(t *testing.T) {
 		}
 	})
 }
+
+// slowToOpen is a sink that opens until its context ends.
+type slowToOpen struct {
+	sink[string]
+	opening chan struct{}
+	panics  bool
+}
+
+func (s *slowToOpen) Open(c ctx) error {
+	close(s.opening)
+	<-c.Done()
+	if s.panics {
+		panic(errBoom)
+	}
+	return fmt.Errorf("dialing: %w", c.Err())
+}
+
+func TestShutdownWhileASinkOpens(t *testing.T) {
+	run := func(t *testing.T, panics bool) (*job, error) {
+		l, s := newLog(1), &slowToOpen{opening: make(chan struct{}), panics: panics}
+		put(l, 0, "a")
+		j := start(t, l, input.To(s).CommitEvery(1, 0))
+		<-s.opening
+		return j, j.stop()
+	}
+	t.Run("is a clean end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, err := run(t, false)
+			must(t, err)
+			if got := heard[stream.Drained](j); len(got) != 1 || got[0].Err != nil {
+				t.Errorf("events: %+v", got)
+			}
+		})
+	})
+	t.Run("still tells a panic", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			if _, err := run(t, true); !errors.Is(err, errBoom) {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	})
+	t.Run("leaves a sink that does not open in time a failure", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			err := start(t, l, input.To(&slowToOpen{opening: make(chan struct{})}).CommitEvery(1, 0)).wait()
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	})
+}

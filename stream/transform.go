@@ -85,12 +85,30 @@ func (e Elem[T]) Fail(err error) {
 // when the pipeline drains and everything above is through; then send what it still has and return. It must not close out, nor send after it
 // returned. ctx ends when the drain has run out of time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
 // partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a halt gives them up at once, a revoke when
-// f has ended none of them for a second. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
+// f has ended none of them for a second. A func that holds elements until others come must listen to
+// FlushOf, since MaxInFlight bounds what can come. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
 func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error, opts ...StepOption) Stream[U] {
 	o := stepOpts(opts)
 	o.name, o.named = name, true
 	return then[T, U](s, &node{word: "Transform", name: name, nilFunc: f == nil, opts: o, op: transformOp[T, U]{f}})
 }
+
+// FlushOf returns the channel that asks a Transform to send what it holds, as a Batch is flushed early:
+// MaxInFlight lets nothing more in before something is finished, or a partition is revoked. ctx is
+// the one that the Transform's func got. A func that holds elements until others come receives from it
+// beside its input; one that does not may hold what all wait for, for ever. What it holds is
+// everything, of all partitions. It may be asked when it holds nothing, and is not when its input
+// is closed, which says the same. nil, on which nothing comes: ctx is not a Transform's.
+func FlushOf(ctx context.Context) <-chan struct{} {
+	d, ok := ctx.Value(doorKey{}).(*doorway)
+	if !ok {
+		return nil
+	}
+	d.asks.Store(true)
+	return d.flush
+}
+
+type doorKey struct{}
 
 type transformOp[T, U any] struct {
 	f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error
@@ -110,23 +128,27 @@ func (transformOp[T, U]) cut(c *cutter, n *node) {
 }
 
 func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
-	d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{})}
+	d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{}), flush: make(chan struct{}, 1)}
 	raw, in, out := make(chan Elem[T], doorBuffer), make(chan Elem[T]), make(chan Elem[U])
 	d.push = push[T](func(w *worker, r *record, v *T) {
 		e := Elem[T]{*v, d.admit(r, w.group)}
+		d.ahead.Add(1)
 		select {
 		case raw <- e:
 			return
 		default:
 		}
+		st.run.handing.Add(1)
+		defer st.run.handing.Add(-1)
 		w.wait(func() {
 			select {
 			case raw <- e:
+				return
 			case <-d.gone: // f has returned: the pipeline is ending
-				e.t.leave()
 			case <-r.Done():
-				e.t.leave()
 			}
+			e.t.leave()
+			d.received(r.part)
 		})
 	})
 	d.relay = func() { // the one that sends on in, and so the one that closes it
@@ -134,14 +156,14 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		for {
 			select {
 			case e := <-raw:
-				if e.t.isGivenUp() {
-					continue
+				if !e.t.isGivenUp() {
+					select {
+					case in <- e:
+					case <-d.gone:
+						e.t.leave()
+					}
 				}
-				select {
-				case in <- e:
-				case <-d.gone:
-					e.t.leave()
-				}
+				d.received(e.t.r.part)
 			case <-d.dry:
 				if len(raw) == 0 {
 					return
@@ -153,10 +175,12 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		err := errEnded
 		defer func() {
 			close(d.gone)
-			close(out)
+			if guarded(func() error { close(out); return nil }) != nil {
+				err = errClosedOut // also where f panicked because it sent on out afterwards
+			}
 			d.returned(err)
 		}()
-		err = guarded(func() error { return o.f(ctx, in, out) })
+		err = guarded(func() error { return o.f(context.WithValue(ctx, doorKey{}, d), in, out) })
 	}
 	d.pump = func() {
 		w := &worker{}
@@ -171,6 +195,14 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 				pass(w, e.t.r, &e.Value)
 			}
 		}
+		select {
+		case <-d.gone:
+		default: // it was not the pipeline that closed out
+			st.run.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
+			<-d.gone
+		}
 	}
 	return d
 }
+
+var errClosedOut = errors.New("it closed its output, which is the pipeline's to close: leave close(out) out and return")

@@ -334,3 +334,53 @@ func TestTransformJoin(t *testing.T) {
 		})
 	})
 }
+
+func TestTransformClosesItsOutput(t *testing.T) {
+	for name, f := range map[string]func(ctx, in, out) error{
+		"at its end": func(_ ctx, in in, out out) error {
+			defer close(out)
+			for e := range in {
+				out <- e
+			}
+			return nil
+		},
+		"and goes on receiving": func(_ ctx, in in, out out) error {
+			close(out)
+			for e := range in {
+				e.Drop()
+			}
+			return nil
+		},
+		"and goes on sending": func(_ ctx, in in, out out) error {
+			close(out)
+			for e := range in {
+				out <- e
+			}
+			return nil
+		},
+	} {
+		t.Run(name+", which ends the pipeline and not the process", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				put(l, 0, "a", "b")
+				l.Finish()
+				err := start(t, l, commitNow(input.Transform("shut", f).Serial(pass))).wait()
+				says(t, err, "shut: it closed its output, which is the pipeline's to close: leave close(out) out and return")
+				if strings.Contains(err.Error(), "panic") {
+					t.Errorf("Run: %v", err)
+				}
+			})
+		})
+	}
+	t.Run("early, which is found at once", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			err := start(t, newLog(1), commitNow(input.Transform("shut", func(_ ctx, in in, out out) error {
+				close(out)
+				for range in {
+				}
+				return nil
+			}))).wait() // nothing comes, and nobody stops it
+			says(t, err, "shut: it closed its output")
+		})
+	})
+}

@@ -32,7 +32,7 @@ func Serve(ctx context.Context, worker stream.Stream[Receipt], logger *zap.Logge
 }
 
 // Release is what an operator does about a halt.
-func Release(p *stream.Pipeline, fixed bool) {
+func Release(ctx context.Context, p *stream.Pipeline, fixed bool) {
 	for _, h := range p.Halts() {
 		log.Println(h) // which record, since when, at which step, why
 		var err error
@@ -40,6 +40,9 @@ func Release(p *stream.Pipeline, fixed bool) {
 			err = p.Resume(h) // try that record again, and go on; what had finished behind it is not done twice
 		} else {
 			err = p.Skip(h) // give that record up, and go on
+		}
+		if err == nil {
+			err = p.WaitResumed(ctx, h) // until the partition does
 		}
 		if err != nil {
 			log.Println(err) // ErrStale: it is not that record any more
@@ -51,7 +54,7 @@ func Release(p *stream.Pipeline, fixed bool) {
 func HaltsHandler(p *stream.Pipeline) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
-			Release(p, r.FormValue("how") == "resume")
+			Release(r.Context(), p, r.FormValue("how") == "resume")
 		}
 		fmt.Fprintln(w, p.Halts())
 	})

@@ -1,0 +1,58 @@
+package stream
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Failure is JSON with the text of its error: encoding/json makes {} of most errors. The types
+// that embed one have a method of their own where they have fields of their own.
+
+type failureJSON struct {
+	Meta     Meta
+	Step     string
+	Attempts int
+	Took     time.Duration
+	Err      string
+	Record   any
+	Value    any
+}
+
+func (f Failure) json() failureJSON {
+	return failureJSON{f.Meta, f.Step, f.Attempts, f.Duration, errorText(f.Err), f.Record, f.Value}
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// MarshalJSON writes the fields by their names, Err as its text.
+func (f Failure) MarshalJSON() ([]byte, error) { return json.Marshal(f.json()) }
+
+// MarshalJSON writes the fields by their names, Err as its text.
+func (h Halt) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		failureJSON
+		Since time.Time
+		Epoch int32
+	}{h.Failure.json(), h.Since, h.Epoch})
+}
+
+// MarshalJSON writes the fields by their names, Err as its text.
+func (r Retrying) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		failureJSON
+		Wait time.Duration
+	}{r.Failure.json(), r.Wait})
+}
+
+// MarshalJSON writes the fields by their names, Err and Cause as their texts.
+func (d DeadLetterFailed) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		failureJSON
+		Cause string
+	}{d.Failure.json(), errorText(d.Cause)})
+}

@@ -1,0 +1,48 @@
+package stream_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestJSON(t *testing.T) {
+	f := stream.Failure{Meta: stream.Meta{Topic: "t", Offset: 7}, Step: "charge", Attempts: 3, Err: errBoom, Value: "v"}
+	h := stream.Halt{Failure: f, Since: time.Unix(1, 0).UTC(), Epoch: 2}
+	for name, c := range map[string]struct {
+		of   any
+		want map[string]any
+	}{
+		"a failure":          {f, nil},
+		"a halt":             {h, map[string]any{"Since": "1970-01-01T00:00:01Z", "Epoch": 2.0}},
+		"a halt in a state":  {stream.PartitionState{Halt: &h}.Halt, map[string]any{"Epoch": 2.0}},
+		"a halted partition": {stream.Halted{Halt: h}, map[string]any{"Epoch": 2.0}},
+		"a skipped record":   {stream.Skipped{Failure: f}, nil},
+		"a retry":            {stream.Retrying{Failure: f, Wait: time.Second}, map[string]any{"Wait": 1e9}},
+		"a failed letter":    {stream.DeadLetterFailed{Failure: f, Cause: errors.New("full")}, map[string]any{"Cause": "full"}},
+	} {
+		t.Run(name+" has its error and all its fields", func(t *testing.T) {
+			text, err := json.Marshal(c.of)
+			must(t, err)
+			var got map[string]any
+			must(t, json.Unmarshal(text, &got))
+			want := map[string]any{"Step": "charge", "Attempts": 3.0, "Err": "boom", "Value": "v"}
+			for k, v := range c.want {
+				want[k] = v
+			}
+			for k, v := range want {
+				if got[k] != v {
+					t.Errorf("%s: %v, want %v in %s", k, got[k], v, text)
+				}
+			}
+		})
+	}
+	t.Run("without an error has none", func(t *testing.T) {
+		if _, err := json.Marshal(stream.Failure{}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,101 @@
+package stream
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// unobserved is what a pipeline has that nobody observes: what fails goes to slog's default logger.
+// ops.Log says more, of everything.
+func unobserved() Observer {
+	return Observer{Attach: func(p *Pipeline) (Observer, error) {
+		l := &lastWord{pipeline: p.plan.name, of: map[string]*repeated{}}
+		return Observer{Event: l.event}, nil
+	}}
+}
+
+// lastWord logs failures. Lines that repeat are thinned: the first ten, then one a second.
+type lastWord struct {
+	pipeline string
+
+	mu sync.Mutex // guards what follows; nothing is called under it
+	of map[string]*repeated
+}
+
+type repeated struct {
+	limit *rate.Limiter
+	left  int // out, since the last line
+}
+
+func (l *lastWord) event(e Event) {
+	switch e := e.(type) {
+	case DrainIncomplete:
+		l.log(slog.LevelWarn, "drain incomplete", "error", e.Err)
+	case Lost:
+		l.log(slog.LevelWarn, "partition lost", "partition", e.TopicPartition, "uncommitted", e.Totals.Uncommitted, "error", e.Err)
+	case CommitFailed:
+		l.log(slog.LevelWarn, "commit failed", "attempt", e.Attempt, "error", e.Err)
+	case Retrying:
+		l.failure(slog.LevelWarn, "failed, it is tried again", e.Failure, "wait", e.Wait)
+	case Skipped:
+		l.failure(slog.LevelWarn, "failed, it is skipped", e.Failure)
+	case DeadLettered:
+		l.failure(slog.LevelWarn, "failed, it is dead-lettered", e.Failure)
+	case DeadLetterFailed:
+		l.failure(slog.LevelError, "dead letter failed", e.Failure, "cause", e.Cause)
+	case Halted:
+		l.failure(slog.LevelError, "partition halted", e.Failure)
+	case Failed:
+		l.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
+	case Drained:
+		if e.Err != nil {
+			l.log(slog.LevelError, "ended", "error", e.Err)
+		}
+	case OffsetReset:
+		if e.From >= 0 { // not where a group has none yet
+			l.log(slog.LevelWarn, "offset reset", "partition", e.TopicPartition, "from", e.From, "to", e.To, "policy", e.Policy)
+		}
+	case TopicRecreated:
+		l.log(slog.LevelWarn, "topic was deleted and made again", "partition", e.TopicPartition, "offset", e.Offset)
+	case SourceEvent:
+		if e.Err != nil {
+			l.log(slog.LevelWarn, e.Name, "detail", e.Text, "error", e.Err)
+		}
+	}
+}
+
+func (l *lastWord) failure(level slog.Level, msg string, f Failure, more ...any) {
+	l.log(level, msg, append([]any{"step", f.Step, "record", f.Meta.String(), "attempt", f.Attempts, "error", f.Err}, more...)...)
+}
+
+func (l *lastWord) log(level slog.Level, msg string, fields ...any) {
+	left, ok := l.pass(msg)
+	if !ok {
+		return
+	}
+	if left > 0 {
+		fields = append(fields, "left_out", left)
+	}
+	slog.Default().Log(context.Background(), level, msg, append([]any{"pipeline", l.pipeline}, fields...)...)
+}
+
+// pass says whether a line is written, and how many like it were left out before.
+func (l *lastWord) pass(msg string) (left int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.of[msg]
+	if r == nil {
+		r = &repeated{limit: rate.NewLimiter(rate.Every(time.Second), 10)}
+		l.of[msg] = r
+	}
+	if !r.limit.Allow() {
+		r.left++
+		return 0, false
+	}
+	left, r.left = r.left, 0
+	return left, true
+}
