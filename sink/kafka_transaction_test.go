@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -113,7 +114,7 @@ func TestKafkaTransactionHaltsThePartitionOfARecordThatCannotBeWritten(t *testin
 	ended := make(chan error)
 	go func() { ended <- p.Run(ctx) }()
 	k.WaitCommitted(group, in, map[int32]int64{1: 1})
-	var large *sink.KafkaTooLargeError
+	var large *kafkaerr.TooLargeError
 	hs := p.Halts()
 	if len(hs) != 1 || hs[0].Meta.Partition != 0 || !errors.As(hs[0].Err, &large) || hs[0].Attempts != 1 {
 		t.Fatalf("halts: %v", hs)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -61,7 +62,7 @@ func missing(topics []wire.Topic) error {
 	var errs []error
 	for _, t := range topics {
 		if t.Err != nil {
-			errs = append(errs, &wire.TopicError{Topic: t.Name, Err: t.Err})
+			errs = append(errs, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 		}
 	}
 	// The one that no patience mends decides.

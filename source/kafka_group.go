@@ -6,6 +6,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -84,7 +85,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	failed := map[stream.TopicPartition]error{}
 	for gtp, err := range s.member.Commit(ctx, asked) {
 		tp := stream.TopicPartition{Topic: gtp.Topic, Partition: int(gtp.Partition)}
-		var refused *group.FatalError
+		var refused *kafkaerr.GroupError
 		switch {
 		case errors.Is(err, group.ErrLost):
 			continue

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
-	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -62,7 +62,7 @@ func (s *kafkaSource) spans(ctx context.Context) (from, to map[fetch.TP]int64, e
 		f := fetch.TP(tp)
 		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
 			if _, there := t.Partitions[int32(tp.Partition)]; !there {
-				return nil, nil, &wire.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
+				return nil, nil, &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
 			}
 		}
 		begin, err := s.resolve(ctx, span.From, f)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/kafkaerr"
 )
 
 // Position is a place in a partition.
@@ -82,7 +83,7 @@ func (s *kafkaSource) resolve(ctx context.Context, p Position, tps ...fetch.TP) 
 		}
 		return found, nil
 	case fail:
-		return nil, &KafkaNoOffsetError{Group: s.cfg.Group, Topic: tps[0].Topic, Partition: tps[0].Partition}
+		return nil, &kafkaerr.NoOffsetError{Group: s.cfg.Group, Topic: tps[0].Topic, Partition: tps[0].Partition}
 	}
 	found, err := fetch.List(ctx, s.client, at, s.cfg.ReadUncommitted, tps...)
 	if err != nil || p.kind != atTime {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
@@ -99,7 +100,7 @@ func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Transport = &kafka.Transport{TLS: at.TLS, SASL: wrong}
-	var auth *source.KafkaAuthError
+	var auth *kafkaerr.AuthError
 	if err := run(t, source.Kafka(cfg).Serial(got.take).CommitEach()).result(); !errors.As(err, &auth) {
 		t.Errorf("wrong password: %v", err)
 	}
@@ -116,7 +117,7 @@ func TestKafkaNeverMakesATopicOnRealKafka(t *testing.T) {
 	topic := kafkatest.Name("missing")
 	r := run(t, source.Kafka(source.KafkaConfig{Brokers: kafkatest.Real(t), Group: kafkatest.Name("source"), Topics: []string{topic}, UnknownTopicTimeout: time.Second}).
 		Serial(newSeen().take).CommitEach())
-	var missing *source.KafkaTopicError
+	var missing *kafkaerr.TopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != topic {
 		t.Errorf("error: %v", err)
 	}

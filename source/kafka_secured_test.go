@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/source"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/scram"
@@ -39,7 +40,7 @@ func TestKafkaThroughTLSAndSCRAM(t *testing.T) {
 				return
 			}
 			err = r.result()
-			var auth *source.KafkaAuthError
+			var auth *kafkaerr.AuthError
 			if !errors.As(err, &auth) || strings.Contains(err.Error(), password) {
 				t.Fatalf("error: %v", err)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 )
@@ -29,7 +30,7 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	looking, cancel := context.WithTimeout(ctx, recreatedFor)
 	defer cancel()
 	starts, err := s.resolve(looking, from, tp)
-	var none *KafkaNoOffsetError
+	var none *kafkaerr.NoOffsetError
 	switch {
 	case errors.As(err, &none):
 		s.stopReading(err)

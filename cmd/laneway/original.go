@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
@@ -49,7 +50,7 @@ func (o *order) at(ctx context.Context, tp stream.TopicPartition, offset int64) 
 		Partitions: map[stream.TopicPartition]source.Span{tp: {From: source.AtOffset(offset), To: source.AtOffset(offset + 1)}}}).
 		To(found).
 		Run(ctx)
-	var expired *source.KafkaOutOfRangeError
+	var expired *kafkaerr.OutOfRangeError
 	if errors.As(err, &expired) {
 		return nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -21,7 +22,7 @@ func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 		err := fmt.Errorf("%s[%d]@%d: broker %d cannot hand out its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
 		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
 	case wire.TopicAuthorization, wire.ClusterAuthorization:
-		l.f.fail(&wire.TopicError{Topic: p.tp.Topic, Err: code})
+		l.f.fail(&kafkaerr.TopicError{Topic: p.tp.Topic, Err: code})
 	default:
 		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader that does not know its end yet (78), disks (56).
 		l.f.retry(p)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -104,7 +105,7 @@ func listAt(ctx context.Context, c Client, leader int32, at int64, uncommitted b
 		for _, p := range t.Partitions {
 			tp := TP{t.Topic, int(p.Partition)}
 			if err := wire.Code(p.ErrorCode).Err(); err != nil {
-				if last = (&wire.TopicError{Topic: t.Topic, Err: err}); !wire.Retriable(err) {
+				if last = (&kafkaerr.TopicError{Topic: t.Topic, Err: err}); !wire.Retriable(err) {
 					return last
 				}
 				continue
@@ -141,7 +142,7 @@ func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why strin
 	case Latest:
 		to = last[p.tp]
 	case Fail:
-		f.fail(&OutOfRangeError{TP: p.tp, Offset: from, Earliest: first[p.tp], Latest: last[p.tp], Why: why})
+		f.fail(&kafkaerr.OutOfRangeError{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: from, Earliest: first[p.tp], Latest: last[p.tp], Why: why})
 		return
 	}
 	back := to < from

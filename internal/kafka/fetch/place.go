@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 )
 
 // followFor is how long a leader's advice to read from a replica holds.
@@ -92,7 +93,7 @@ func (f *Fetcher) topics() []string {
 // know takes notice of what the cluster says about a topic: that it is gone, or that it is another one of the same name.
 func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 	if t.Err != nil && wire.Fatal(t.Err) {
-		f.fail(&wire.TopicError{Topic: t.Name, Err: t.Err})
+		f.fail(&kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 		return
 	}
 	now := time.Now()
@@ -113,7 +114,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 		case p.unknown.IsZero():
 			p.unknown = now
 		case now.Sub(p.unknown) > f.cfg.UnknownTopicTimeout:
-			lost = &wire.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.UnknownTopicTimeout, wire.UnknownTopicOrPartition)}
+			lost = &kafkaerr.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.UnknownTopicTimeout, wire.UnknownTopicOrPartition)}
 		}
 	}
 	f.mu.Unlock()

@@ -5,37 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// AuthError says that a broker, or our own check of its certificate, refused the connection. No retry mends it.
-type AuthError struct {
-	Addr string
-	Err  error
-}
-
-func (e *AuthError) Error() string {
-	return fmt.Sprintf("kafka broker %s: not authenticated: %v; check Transport.SASL and Transport.TLS against the listener at that port", e.Addr, e.Err)
-}
-
-func (e *AuthError) Unwrap() error { return e.Err }
-
-// UnreachableError says that a broker did not answer: it could not be dialed, closed the connection, or took longer than the deadline.
-type UnreachableError struct {
-	Addr    string
-	Request string
-	Err     error
-}
-
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("kafka broker %s: no answer to %s: %v%s", e.Addr, e.Request, e.Err, hint(e.Err))
-}
-
-func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // UnsupportedError says that a broker speaks no version of a request that we speak.
 type UnsupportedError struct {
@@ -51,15 +26,6 @@ func (e *UnsupportedError) Error() string {
 	}
 	return fmt.Sprintf("kafka broker %s speaks %s versions %d to %d, this client up to %d: there is none in common", e.Addr, e.Request, e.Min, e.Max, e.Ours)
 }
-
-// TopicError says what is wrong with a topic.
-type TopicError struct {
-	Topic string
-	Err   error
-}
-
-func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v", e.Topic, e.Err) }
-func (e *TopicError) Unwrap() error { return e.Err }
 
 // GroupError says what is wrong with a group.
 type GroupError struct {
@@ -86,7 +52,7 @@ var ErrClosed = errors.New("kafka client is closed")
 
 // Fatal reports whether err is one that no retry mends: refused credentials or authorisation, a protocol with no version in common.
 func Fatal(err error) bool {
-	var auth *AuthError
+	var auth *kafkaerr.AuthError
 	var unsupported *UnsupportedError
 	var code Code
 	switch {
@@ -100,7 +66,7 @@ func Fatal(err error) bool {
 
 // Retriable reports whether the call that ended in err is worth another try.
 func Retriable(err error) bool {
-	var unreachable *UnreachableError
+	var unreachable *kafkaerr.UnreachableError
 	var code Code
 	switch {
 	case err == nil, Fatal(err), errors.Is(err, context.Canceled):
@@ -124,30 +90,12 @@ func classify(addr, request string, err error) error {
 	case errors.As(err, &code):
 		switch Code(code) {
 		case UnsupportedSASLMechanism, IllegalSASLState, SASLAuthentication:
-			return &AuthError{addr, err}
+			return &kafkaerr.AuthError{Addr: addr, Err: err}
 		}
 	case errors.As(err, &cert):
-		return &AuthError{addr, err}
+		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the broker refused our certificate or our handshake
-		return &AuthError{addr, err}
+		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	}
-	return &UnreachableError{addr, request, err}
-}
-
-// hint names the misconfiguration that most often looks like err.
-func hint(err error) string {
-	var record tls.RecordHeaderError
-	switch {
-	case errors.As(err, &record):
-		return "; the broker does not seem to speak TLS at that port: leave Transport.TLS nil, or use its TLS listener"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "; it closed the connection: if this repeats, the listener at that port may want TLS (Transport.TLS) or SASL (Transport.SASL)"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "; it took longer than allowed"
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return "; check KafkaConfig.Brokers and the brokers' advertised.listeners"
-	}
-	return ""
+	return &kafkaerr.UnreachableError{Addr: addr, Request: request, Err: err}
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -68,7 +69,7 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 			continue
 		}
 		if err := resp.ReadFrom(body); err != nil {
-			return nil, &UnreachableError{l.key.addr, named(req), fmt.Errorf("malformed answer: %w", err)}
+			return nil, &kafkaerr.UnreachableError{Addr: l.key.addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
 		}
 		break
 	}
@@ -179,7 +180,7 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 	case errors.Is(err, ErrClosed):
 		return nil, ErrClosed
 	case try.refused(err) != nil:
-		return nil, &AuthError{l.key.addr, try.refused(err)}
+		return nil, &kafkaerr.AuthError{Addr: l.key.addr, Err: try.refused(err)}
 	case limited.Err() != nil:
 		// The connection's own timeout may come first; one wording for both.
 		err = fmt.Errorf("%w after %v", context.DeadlineExceeded, patience(req))
