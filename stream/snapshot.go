@@ -142,7 +142,7 @@ func (p *Pipeline) Halts() []Halt {
 }
 
 // Resume tries the record of a halt again, and goes on from there; what had finished behind it is not run again. It returns at once, the partition
-// goes on as soon as everything started before the halt has finished, or has not. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
+// goes on once all that was started before the halt is settled. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
 func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
 
 // Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.
