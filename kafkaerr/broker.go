@@ -23,31 +23,35 @@ func (e *AuthError) Unwrap() error { return e.Err }
 
 // UnreachableError says that a broker did not answer: it could not be dialed, closed the connection, or took longer than the deadline.
 type UnreachableError struct {
-	Addr    string
-	Request string
-	Err     error
+	Addr       string
+	Request    string
+	Err        error
+	Advertised bool // the address is the broker's own word (advertised.listeners), not one of Brokers
+	Answered   bool // it has answered before
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("kafka broker %s: no answer to %s: %v%s", e.Addr, e.Request, e.Err, hint(e.Err))
+	return fmt.Sprintf("kafka broker %s: no answer to %s: %v%s", e.Addr, e.Request, e.Err, e.hint())
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// hint names the misconfiguration that most often looks like err.
-func hint(err error) string {
+// hint names the misconfiguration that most often looks like the error. An address that has answered before is configured well.
+func (e *UnreachableError) hint() string {
 	var record tls.RecordHeaderError
-	switch {
-	case errors.As(err, &record):
-		return "; the broker does not seem to speak TLS at that port: leave Transport.TLS nil, or use its TLS listener"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "; it closed the connection: if this repeats, the listener at that port may want TLS (Transport.TLS) or SASL (Transport.SASL)"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "; it took longer than allowed"
-	}
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return "; check KafkaConfig.Brokers and the brokers' advertised.listeners"
+	var refused *net.OpError
+	silent := errors.Is(e.Err, context.DeadlineExceeded)
+	switch {
+	case errors.As(e.Err, &record):
+		return "; the broker does not seem to speak TLS at that port: leave Transport.TLS nil, or use its TLS listener"
+	case e.Answered:
+	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF):
+		return "; it closed the connection: if this repeats, the listener at that port may want TLS (Transport.TLS) or SASL (Transport.SASL)"
+	case e.Advertised && (silent || errors.As(e.Err, &dns) || errors.As(e.Err, &refused)):
+		return "; the broker itself gives that address: if it cannot be reached from here, mend the broker's advertised.listeners"
+	case errors.As(e.Err, &dns):
+		return "; check KafkaConfig.Brokers"
 	}
 	return ""
 }

@@ -95,14 +95,22 @@ func (g *logging) event(e stream.Event) {
 			g.info("ended")
 		}
 	case stream.OffsetReset:
-		level := slog.LevelWarn
+		to := append(partition(e.TopicPartition), slog.Int64("to", e.To), slog.String("policy", e.Policy))
 		if e.From < 0 { // a group that has none yet
-			level = slog.LevelInfo
+			g.info("no offset committed yet", to...)
+		} else {
+			g.warn("offset reset", append(to, slog.Int64("from", e.From))...)
 		}
-		g.log(level, "offset reset", append(partition(e.TopicPartition), slog.Int64("from", e.From), slog.Int64("to", e.To), slog.String("policy", e.Policy)))
 	case stream.TopicRecreated:
 		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
+	case stream.SinkEvent:
+		fields := []slog.Attr{slog.String("sink", e.Sink), slog.String("detail", e.Text)}
+		if e.Err == nil {
+			g.stormy(slog.LevelInfo, e.Name, "", fields)
+		} else {
+			g.stormy(slog.LevelWarn, e.Name, "", append(fields, slog.Any("error", e.Err)))
+		}
 	case stream.SourceEvent:
 		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
 		if e.Err == nil {

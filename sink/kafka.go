@@ -45,7 +45,7 @@ func (s *kafkaSink) Open(ctx context.Context) error {
 	defer s.mu.Unlock()
 	if s.opened == 0 {
 		s.client = s.cfg.client()
-		s.out = produce.New(s.cfg.producing(s.client))
+		s.out = produce.New(s.cfg.producing(ctx, s.client))
 		if err := s.out.Open(ctx); err != nil {
 			s.client.Close()
 			return err

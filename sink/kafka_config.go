@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"regexp"
@@ -75,13 +76,16 @@ func (c *KafkaConfig) client() *wire.Client {
 	return wire.New(wire.Config{Brokers: c.Brokers, Transport: c.Transport, ClientID: c.ClientID})
 }
 
-func (c *KafkaConfig) producing(client *wire.Client) produce.Config {
+// producing is how to write. What the producer sees is told to the observers of the pipeline that opens the sink with ctx.
+func (c *KafkaConfig) producing(ctx context.Context, client *wire.Client) produce.Config {
+	emit, name := stream.EmitterOf(ctx), c.name("kafka")
 	largest := c.BatchBytes
 	if largest == 0 {
 		largest = mostBatch // its topic decides
 	}
 	return produce.Config{Client: client, RecordBytes: largest, Compression: c.Compression, Balancer: c.Balancer, BatchBytes: or(c.BatchBytes, 1_000_000), Linger: c.Linger,
-		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), UnknownTopicTimeout: or(c.UnknownTopicTimeout, 10*time.Second)}
+		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), UnknownTopicTimeout: or(c.UnknownTopicTimeout, 10*time.Second),
+		OnEvent: func(what, text string) { emit(stream.SinkEvent{Sink: name, Name: what, Text: text}) }}
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -119,7 +123,7 @@ func (c *KafkaConfig) faults(step string) []error {
 	fault(c.DeliveryTimeout < 0, "leave it 0 for the default", "DeliveryTimeout is %v", c.DeliveryTimeout)
 	fault(c.UnknownTopicTimeout < 0, "leave it 0 for the default", "UnknownTopicTimeout is %v", c.UnknownTopicTimeout)
 	fault(c.TransactionTimeout < 0, "leave it 0 for the default", "TransactionTimeout is %v", c.TransactionTimeout)
-	timeout := c.producing(nil).DeliveryTimeout
+	timeout := c.producing(context.Background(), nil).DeliveryTimeout
 	fault(c.Linger > 0 && timeout > 0 && c.Linger >= timeout, "make Linger a few milliseconds", "Linger is %v, and what lingers for DeliveryTimeout (%v) fails", c.Linger, timeout)
 	return all
 }

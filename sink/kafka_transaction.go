@@ -98,7 +98,7 @@ func (s *kafkaTransaction) Open(ctx context.Context) error {
 		id, unique = s.prefix+"-"+strings.ToLower(rand.Text()), true
 	}
 	s.client = c.client()
-	s.tx = transact.New(transact.Config{Client: s.client, ID: id, Unique: unique, Timeout: c.TransactionTimeout, Produce: c.producing(s.client)})
+	s.tx = transact.New(transact.Config{Client: s.client, ID: id, Unique: unique, Timeout: c.TransactionTimeout, Produce: c.producing(ctx, s.client)})
 	err := s.tx.Open(ctx)
 	if err == nil && c.Topic != "" {
 		if err = s.tx.Find(ctx, c.Topic); err != nil {

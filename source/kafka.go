@@ -37,15 +37,19 @@ type kafkaSource struct {
 	in      *stream.Intake[kafka.Message]
 	client  *wire.Client
 	fetcher *fetch.Fetcher
-	member  group.Membership   // nil without a group; set before the first Assign, and so before the first Commit
-	limits  map[fetch.TP]int64 // where partitions end that are read without a group; set before the first Assign
-	end     *countdown         // of those
+	member  group.Membership // nil without a group; set before the first Assign, and so before the first Commit
+	end     *countdown       // of the partitions that are read without a group; set before the first Assign
 
+	health      health
+	finding     context.Context         // of finders
+	finders     conc.WaitGroup          // who look for where partitions start
 	stopReading context.CancelCauseFunc // ends Run with an error; set before the first Assign
 
 	mu       sync.Mutex                                    // guards what follows, and makes a change of assignment one step; not held while a partition drains
 	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
 	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
+	wanted   map[fetch.TP]*wanted                          // not begun yet
+	limits   map[fetch.TP]int64                            // where partitions end that are read without a group
 }
 
 func (s *kafkaSource) Info() stream.SourceInfo {
@@ -59,14 +63,18 @@ func (s *kafkaSource) Info() stream.SourceInfo {
 func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
 	s.in = in
 	s.live, s.draining = map[fetch.TP]*stream.Partition[kafka.Message]{}, map[fetch.TP]*stream.Partition[kafka.Message]{}
+	s.wanted, s.limits = map[fetch.TP]*wanted{}, map[fetch.TP]int64{}
+	s.health.init(in.SetHealth, s.joining())
 	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
 	defer s.client.Close()
-	if err := s.connect(ctx); err != nil {
+	denied, err := s.connect(ctx)
+	if err != nil {
 		return unlessStopped(ctx, err)
 	}
 	s.fetcher = fetch.New(fetch.Config{
 		Client: s.client, Decoder: batch.NewDecoder(s.cfg.MaxDecompressed), Uncommitted: s.cfg.ReadUncommitted, MaxWait: s.cfg.MaxWait,
-		Rack: s.cfg.Rack, Reset: s.cfg.Reset.reset(), UnknownTopicTimeout: s.cfg.UnknownTopicTimeout, OnReset: s.reset, OnRecreated: s.recreated, OnEvent: s.fetchEvent,
+		Rack: s.cfg.Rack, Reset: s.cfg.Reset.reset(), UnknownTopicTimeout: s.cfg.UnknownTopicTimeout, OnReset: s.reset, OnRecreated: s.recreated, OnTrouble: s.trouble,
+		OnEvent: s.fetchEvent,
 	})
 	read := s.readPartitions
 	if s.cfg.Group != "" {
@@ -77,19 +85,21 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 	defer stopFetching()
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)
-	s.stopReading = stopReading
+	s.stopReading, s.finding = stopReading, fetching
+	s.deny(denied)
 	var fetcher conc.WaitGroup
 	var fetchErr error // written before fetcher.Wait returns
 	fetcher.Go(func() {
 		defer stopReading(nil)
 		fetchErr = s.fetcher.Run(fetching)
 	})
-	err := read(reading)
+	err = read(reading)
 	if cause := context.Cause(reading); ctx.Err() == nil && cause != context.Canceled {
 		err = errors.Join(err, cause)
 	}
 	stopFetching()
 	fetcher.Wait()
+	s.finders.Wait()
 	return unlessStopped(ctx, errors.Join(fetchErr, err))
 }
 

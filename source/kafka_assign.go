@@ -24,6 +24,9 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed fu
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
 		tp := fetch.TP(as[i].TopicPartition)
+		if s.member != nil {
+			as[i].Expired = s.member.Expired
+		}
 		as[i].Wake = func() { s.fetcher.Wake(tp) }
 		as[i].Restart = func(next int64) {
 			s.again(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })
@@ -36,6 +39,8 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed fu
 	for i, p := range parts {
 		tp := fetch.TP(p.TopicPartition())
 		s.live[tp], became[i] = p, p
+		s.forget(tp) // what was told of it before
+		s.have(tp)
 		to := feed(p)
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
@@ -50,7 +55,9 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	var parts []*stream.Partition[kafka.Message]
+	s.forget(tps...)
 	for _, tp := range tps {
+		delete(s.wanted, tp)
 		if p := s.live[tp]; p != nil {
 			delete(s.live, tp)
 			s.draining[tp] = p
@@ -73,7 +80,9 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(tps...)
 	for _, tp := range tps {
+		delete(s.wanted, tp)
 		for _, of := range []map[fetch.TP]*stream.Partition[kafka.Message]{s.live, s.draining} {
 			if p := of[tp]; p != nil {
 				delete(of, tp)
@@ -133,9 +142,9 @@ func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.Topic
 func (s *kafkaSource) fetchEvent(e fetch.Event) {
 	switch e.Name {
 	case "metadata failed":
-		s.in.SetHealth(e.Err)
+		s.health.say(&s.health.cluster, e.Err)
 	case "recovered":
-		s.in.SetHealth(nil)
+		s.health.say(&s.health.cluster, nil)
 	}
 	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TP), Name: e.Name, Text: e.Text, Err: e.Err})
 }

@@ -28,7 +28,8 @@ type KafkaConfig struct {
 	Partitions map[stream.TopicPartition]Span
 
 	// Transport is whose Dial, DialTimeout, IdleTimeout, TLS, SASL, Resolver and ClientID are used; nil: plain TCP. It is read, never used itself, and may
-	// be shared. Wrong credentials, an untrusted certificate or refused authorisation end Run at once.
+	// be shared. Wrong credentials, an untrusted certificate, a group that may not be joined, and topics none of which may be read, end Run at once. Where some
+	// topics may not be read, their partitions wait and the others are read.
 	Transport *kafka.Transport
 
 	// ClientID is what brokers log and set quotas by (client.id). Default: the Transport's.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
@@ -15,8 +16,8 @@ import (
 
 const connectPause = 250 * time.Millisecond
 
-// connect waits until a broker answers and all topics are known.
-func (s *kafkaSource) connect(ctx context.Context) error {
+// connect waits until a broker answers and all topics are known. Those that may not be read are denied, as long as others may.
+func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err error) {
 	topics := slices.Sorted(maps.Keys(s.cfg.topics()))
 	began := time.Now()
 	var reached time.Time
@@ -24,28 +25,51 @@ func (s *kafkaSource) connect(ctx context.Context) error {
 		found, err := s.look(ctx, topics, began)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return nil, ctx.Err()
 		case err == nil:
+			found, denied = sift(found)
 			if err = missing(found); err == nil {
-				s.in.SetHealth(nil)
-				return nil
+				s.health.say(&s.health.cluster, nil)
+				return denied, nil
 			}
 			if reached.IsZero() {
 				reached = time.Now()
 			}
 			if wire.Fatal(err) || !wire.Retriable(err) || time.Since(reached) >= s.cfg.UnknownTopicTimeout {
-				return fmt.Errorf("waiting for topics: %w", err)
+				return nil, fmt.Errorf("waiting for topics: %w", err)
 			}
 		case wire.Fatal(err):
-			return err
+			return nil, err
 		case time.Since(began) >= s.cfg.ConnectTimeout && reached.IsZero():
-			return fmt.Errorf("no kafka broker was reached within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
+			return nil, fmt.Errorf("no kafka broker was reached within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
 		}
-		s.in.SetHealth(err)
+		s.health.say(&s.health.cluster, err)
 		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it is tried again"})
 		if !pause(ctx, connectPause) {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
+	}
+}
+
+// sift parts the topics that may not be read from the others, if there are others.
+func sift(topics []wire.Topic) (found, denied []wire.Topic) {
+	for _, t := range topics {
+		if errors.Is(t.Err, wire.TopicAuthorization) {
+			denied = append(denied, t)
+		} else {
+			found = append(found, t)
+		}
+	}
+	if len(found) == 0 {
+		return topics, nil
+	}
+	return found, denied
+}
+
+// deny tells of topics that may not be read.
+func (s *kafkaSource) deny(topics []wire.Topic) {
+	for _, t := range topics {
+		s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 	}
 }
 
@@ -81,9 +105,14 @@ func (s *kafkaSource) counts(ctx context.Context, topics []string) (map[string]i
 		return nil, err
 	}
 	n := make(map[string]int32, len(found))
+	ours := s.cfg.topics()
 	for _, t := range found {
-		if t.Err == nil {
+		switch {
+		case t.Err == nil:
 			n[t.Name] = int32(len(t.Partitions))
+			s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, nil)
+		case ours[t.Name] && errors.Is(t.Err, wire.TopicAuthorization):
+			s.deny([]wire.Topic{t})
 		}
 	}
 	return n, nil

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
@@ -24,6 +27,17 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		Superseded: func(ctx context.Context, tp group.TP) bool {
 			return stream.Superseded(ctx, stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)})
 		},
+		OnHealth: func(err error) { s.health.say(&s.health.group, err) },
+		OnWaiting: func(tps []group.TP, err error) {
+			for _, tp := range plain(tps) {
+				if err == nil {
+					s.forget(tp)
+					continue
+				}
+				s.have(tp)
+				s.trouble(tp, err)
+			}
+		},
 		OnEvent: func(e group.Event) {
 			if e.Name == "joined" {
 				s.in.Emit(stream.Rebalanced{Text: e.Text})
@@ -39,37 +53,39 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 	return m.Run(ctx)
 }
 
+// joining is why a member is not ready from the first second on.
+func (s *kafkaSource) joining() error {
+	if s.cfg.Group == "" {
+		return nil
+	}
+	session := cmp.Or(s.cfg.SessionTimeout, 45*time.Second)
+	return fmt.Errorf("group %q: not a member yet: the group waits until all its members have rejoined, for one that left without a word (kill -9, a lost node) "+
+		"up to its session timeout (%v here); a member with an InstanceID takes its old place at once", s.cfg.Group, session)
+}
+
 // assigned begins partitions at their committed offsets, or where there is none at Start.
 func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Position) error {
-	var unset []fetch.TP
-	for tp, at := range parts {
-		f := fetch.TP{Topic: tp.Topic, Partition: int(tp.Partition)}
-		if s.void(stream.TopicPartition(f), at) {
-			at.Offset = -1
-			parts[tp] = at
-		}
-		if at.Offset < 0 {
-			unset = append(unset, f)
+	as := make([]stream.Assignment, 0, len(parts))
+	var ws []*wanted
+	for gtp, at := range parts {
+		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
+		s.have(tp)
+		switch known := at.Offset >= 0 && !s.void(stream.TopicPartition(tp), at); {
+		case known:
+			as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset})
+		case s.cfg.Start.kind == fail:
+			return s.noOffset(tp)
+		default:
+			ws = append(ws, &wanted{tp: tp, topic: at.TopicID, from: s.cfg.Start})
 		}
 	}
-	starts := map[fetch.TP]int64{}
-	if len(unset) > 0 {
-		var err error
-		if starts, err = s.resolve(ctx, s.cfg.Start, unset...); err != nil {
+	if len(as) > 0 {
+		if err := s.assign(ctx, as...); err != nil {
 			return err
 		}
 	}
-	as := make([]stream.Assignment, 0, len(parts))
-	for gtp, at := range parts {
-		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
-		a := stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset}
-		if start, ok := starts[tp]; ok {
-			a.Next = start
-			s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: start, Policy: s.cfg.Start.String()})
-		}
-		as = append(as, a)
-	}
-	return s.assign(ctx, as...)
+	s.want(ws...)
+	return nil
 }
 
 // Commit stores positions under this member's generation. What was lost meanwhile is another

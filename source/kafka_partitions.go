@@ -12,38 +12,26 @@ import (
 
 // readPartitions reads the configured partitions, without a group, until ctx ends or all have come to their end.
 func (s *kafkaSource) readPartitions(ctx context.Context) error {
-	from, to, err := s.spans(ctx)
-	if err != nil {
-		return err
-	}
 	end := newCountdown()
-	s.limits, s.end = to, end
-	var as []stream.Assignment
-	for tp := range s.cfg.Partitions {
+	s.end = end
+	var tps []fetch.TP
+	var ws []*wanted
+	for tp, span := range s.cfg.Partitions {
 		f := fetch.TP(tp)
-		if limit, ends := to[f]; !ends {
-			end.add(f)
-		} else if from[f] < limit {
-			end.add(f)
-		} else {
-			continue // nothing to read
+		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
+			if _, there := t.Partitions[int32(tp.Partition)]; !there {
+				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
+			}
 		}
-		as = append(as, stream.Assignment{TopicPartition: tp, TopicID: s.idOf(tp.Topic), Next: from[f], Committed: -1})
+		end.add(f)
+		tps, ws = append(tps, f), append(ws, &wanted{tp: f, topic: s.idOf(tp.Topic), from: span.From, to: span.To})
 	}
-	if len(as) == 0 {
-		return nil
-	}
-	if err := s.assign(ctx, as...); err != nil {
-		return err
-	}
+	s.have(tps...)
+	s.want(ws...)
 	select {
 	case <-end.over:
 		return nil // the pipeline finishes what it was fed
 	case <-ctx.Done():
-	}
-	tps := make([]fetch.TP, len(as))
-	for i, a := range as {
-		tps[i] = fetch.TP(a.TopicPartition)
 	}
 	s.revoke(ctx, tps)
 	return nil
@@ -53,32 +41,6 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 func (s *kafkaSource) idOf(topic string) stream.TopicID {
 	t, _ := s.client.Topic(topic)
 	return t.ID
-}
-
-// spans finds the offsets where partitions begin and, if they do, end.
-func (s *kafkaSource) spans(ctx context.Context) (from, to map[fetch.TP]int64, err error) {
-	from, to = map[fetch.TP]int64{}, map[fetch.TP]int64{}
-	for tp, span := range s.cfg.Partitions {
-		f := fetch.TP(tp)
-		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
-			if _, there := t.Partitions[int32(tp.Partition)]; !there {
-				return nil, nil, &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
-			}
-		}
-		begin, err := s.resolve(ctx, span.From, f)
-		if err != nil {
-			return nil, nil, err
-		}
-		from[f] = begin[f]
-		if span.ends() {
-			end, err := s.resolve(ctx, span.To, f)
-			if err != nil {
-				return nil, nil, err
-			}
-			to[f] = end[f]
-		}
-	}
-	return from, to, nil
 }
 
 // countdown closes over when every partition that was added is done.

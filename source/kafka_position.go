@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
@@ -68,8 +69,8 @@ type Span struct{ From, To Position }
 
 func (s Span) ends() bool { return s.To != Position{} }
 
-// resolve finds the offset of a position in each of the partitions.
-func (s *kafkaSource) resolve(ctx context.Context, p Position, tps ...fetch.TP) (map[fetch.TP]int64, error) {
+// locate asks the leader of partitions, once, for the offset of a position in each; failed says why it is not to be had yet.
+func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps ...fetch.TP) (found map[fetch.TP]int64, failed map[fetch.TP]error) {
 	at := fetch.AtStart
 	switch p.kind {
 	case latest:
@@ -77,27 +78,31 @@ func (s *kafkaSource) resolve(ctx context.Context, p Position, tps ...fetch.TP) 
 	case atTime:
 		at = p.offset
 	case atOffset:
-		found := make(map[fetch.TP]int64, len(tps))
+		found = make(map[fetch.TP]int64, len(tps))
 		for _, tp := range tps {
 			found[tp] = p.offset
 		}
 		return found, nil
-	case fail:
-		return nil, &kafkaerr.NoOffsetError{Group: s.cfg.Group, Topic: tps[0].Topic, Partition: tps[0].Partition}
 	}
-	found, err := fetch.List(ctx, s.client, at, s.cfg.ReadUncommitted, tps...)
-	if err != nil || p.kind != atTime {
-		return found, err
-	}
+	found, failed = fetch.List(ctx, s.client, leader, at, s.cfg.ReadUncommitted, tps...)
 	var later []fetch.TP // that have no record of that time yet
 	for tp, offset := range found {
 		if offset < 0 {
 			later = append(later, tp)
 		}
 	}
-	ends, err := fetch.List(ctx, s.client, fetch.AtEnd, s.cfg.ReadUncommitted, later...)
-	for tp, offset := range ends {
-		found[tp] = offset
+	if len(later) == 0 {
+		return found, failed
 	}
-	return found, err
+	ends, without := fetch.List(ctx, s.client, leader, fetch.AtEnd, s.cfg.ReadUncommitted, later...)
+	for tp, err := range without {
+		delete(found, tp)
+		failed[tp] = err
+	}
+	maps.Copy(found, ends)
+	return found, failed
+}
+
+func (s *kafkaSource) noOffset(tp fetch.TP) error {
+	return &kafkaerr.NoOffsetError{Group: s.cfg.Group, Topic: tp.Topic, Partition: tp.Partition}
 }

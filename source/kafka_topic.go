@@ -3,12 +3,10 @@ package source
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
-	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 )
@@ -17,25 +15,18 @@ import (
 // another topic, which begins as one that is read for the first time. Partitions are assigned,
 // fetched and committed under the id of their topic.
 
-// recreatedFor bounds one try to find where a topic begins that was made again; the next look at
-// the cluster begins another.
-const recreatedFor = 30 * time.Second
-
 // recreated begins a partition of a topic that was made again.
 func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
 	from := s.cfg.Start
 	if s.cfg.Group == "" {
 		from = s.cfg.Partitions[stream.TopicPartition(tp)].From
 	}
-	looking, cancel := context.WithTimeout(ctx, recreatedFor)
-	defer cancel()
-	starts, err := s.resolve(looking, from, tp)
-	var none *kafkaerr.NoOffsetError
-	switch {
-	case errors.As(err, &none):
-		s.stopReading(err)
+	if from.kind == fail {
+		s.stopReading(s.noOffset(tp))
 		return nil
-	case err != nil:
+	}
+	starts, failed := s.locate(ctx, fetch.Leader(s.client, tp), from, tp)
+	if err := failed[tp]; err != nil {
 		return err
 	}
 	s.mu.Lock()

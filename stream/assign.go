@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,7 +13,8 @@ import (
 // A partition's life: assign, then revoke or lose. See part for what it is.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
+	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, lapsed: a.Expired,
+		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
 	r.commits.begin(p, &p.led)
@@ -61,7 +63,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	r.health = nil
+	if r.health == errConnecting {
+		r.health = nil
+	}
 	stopped := r.phase() >= stopping
 	r.mu.Unlock()
 	if !stopped && len(ps) > 0 {
@@ -93,6 +97,15 @@ func (r *run) drop(p *part) {
 		q.changed() // shares have grown
 	}
 }
+
+// lapse loses a partition that may be another worker's by the source's own clock.
+func (r *run) lapse(p *part) {
+	if p.lapsed != nil && p.lapsed() {
+		r.lose(errLapsed, []*part{p})
+	}
+}
+
+var errLapsed = errors.New("this process stood still, and the partition may be another worker's by now")
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {

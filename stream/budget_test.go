@@ -168,6 +168,7 @@ func TestFeedToAFrozenPartitionWaitsForResume(t *testing.T) {
 // hand is a source that does what the test does with it.
 type hand struct {
 	n     int
+	until func() bool // Assignment.Expired
 	in    *stream.Intake[string]
 	parts []*stream.Partition[string]
 	wake  chan struct{}
@@ -197,7 +198,7 @@ func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
 	h.in = in
 	var as []stream.Assignment
 	for i := range h.n {
-		as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "h", Partition: i}, Committed: -1, Wake: func() {
+		as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "h", Partition: i}, Committed: -1, Expired: h.until, Wake: func() {
 			select {
 			case h.wake <- struct{}{}:
 			default:

@@ -76,7 +76,7 @@ func (r *run) openSinks(ctx context.Context) error {
 			r.opened = append(r.opened, s)
 			continue
 		}
-		c, cancel := context.WithTimeout(ctx, sinkTime)
+		c, cancel := context.WithTimeout(context.WithValue(ctx, emitterKey{}, r.emit), sinkTime)
 		err := guarded(func() error { return o.Open(c) })
 		cancel()
 		if err != nil {

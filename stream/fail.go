@@ -49,6 +49,7 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 
 // goesOn gives back the hold of an element that must not be tried again, and says so.
 func (st *step) goesOn(w *worker, r *record) bool {
+	st.run.lapse(r.part)
 	if r.Err() != nil || r.stopping() {
 		st.leave(w, r)
 		return false

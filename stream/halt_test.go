@@ -57,12 +57,17 @@ func TestHaltTellsWhatIsFrozenSinceWhenAndWhy(t *testing.T) {
 	})
 }
 
-func TestHaltMakesThePipelineNotReadyNeverDead(t *testing.T) {
+func TestHaltLeavesThePipelineReadyUnlessItIsStrict(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		strict := stream.EveryPartition
 		l, w := newLog(1), newWork().fail("a0", errBoom)
 		put(l, 0, "a0")
-		j := start(t, l, commitNow(input.Serial(w.do).HaltOnError()))
+		j := start(t, l, commitNow(input.Serial(w.do).HaltOnError()), stream.ReadyWhen(func(s stream.Snapshot) error { return strict(s) }))
 		if err := j.Ready(); err == nil || !strings.Contains(err.Error(), "t[0]@0") {
+			t.Errorf("Ready, where it is strict: %v", err)
+		}
+		strict = func(stream.Snapshot) error { return nil }
+		if err := j.Ready(); err != nil {
 			t.Errorf("Ready: %v", err)
 		}
 		if err := j.Live(); err != nil {

@@ -60,6 +60,13 @@ type (
 		Ended      bool            `json:"ended"`
 		Reason     string          `json:"reason,omitempty"` // why it is not ready
 		Partitions []partitionBody `json:"partitions"`
+		Troubles   []troubleBody   `json:"troubles,omitempty"`
+	}
+	troubleBody struct { // a partition that cannot be read
+		Topic     string    `json:"topic"`
+		Partition int       `json:"partition"` // -1: the whole topic
+		Since     time.Time `json:"since"`
+		Error     string    `json:"error"`
 	}
 	partitionBody struct {
 		Topic     string    `json:"topic"`
@@ -114,7 +121,11 @@ func (p *Pipeline) body(ended bool) pipelineBody {
 		b.Reason = err.Error()
 	}
 	b.Ready = b.Reason == ""
-	for _, s := range p.Snapshot().Partitions {
+	snap := p.Snapshot()
+	for _, t := range snap.Troubles {
+		b.Troubles = append(b.Troubles, troubleBody{t.Topic, t.Partition, t.Since, t.Err.Error()})
+	}
+	for _, s := range snap.Partitions {
 		part := partitionBody{Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
 			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight}
 		if h := s.Halt; h != nil {

@@ -13,20 +13,27 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
+// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be strict.
 func TestReadyzTellsHowEachPartitionStands(t *testing.T) {
+	for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) { readyzTells(t, status, opts...) })
+	}
+}
+
+func readyzTells(t *testing.T, status int, opts ...stream.Option) {
 	bubble(t, func(t *testing.T) {
 		l, w := newLog(2), newWork().poison("a", errBoom)
 		put(l, 0, "a", "b")
 		put(l, 1, "c", "d")
-		p := built(t, l, commitNow(input.GroupByPartition().Serial(w.do, stream.Named("charge")).HaltOnError()), stream.Named("billing"))
+		p := built(t, l, commitNow(input.GroupByPartition().Serial(w.do, stream.Named("charge")).HaltOnError()), append(opts, stream.Named("billing"))...)
 		h := supervise(t, stream.Supervise(p).Serve(":0", nil))
-		h.answers(200, 503) // a poison record must not become a crash loop
+		h.answers(200, status) // a poison record must not become a crash loop
 		b := h.readyz()
-		if b.Ready || b.Draining || len(b.Pipelines) != 1 {
+		if b.Ready != (status == 200) || b.Draining || len(b.Pipelines) != 1 {
 			t.Fatalf("readyz: %+v", b)
 		}
 		q := b.Pipelines[0]
-		if q.Name != "billing" || q.Ready || !strings.Contains(q.Reason, "t[0] is halted since") || len(q.Partitions) != 2 {
+		if q.Name != "billing" || q.Ready != b.Ready || strings.Contains(q.Reason, "t[0] is halted since") == q.Ready || len(q.Partitions) != 2 {
 			t.Fatalf("readyz: %+v", q)
 		}
 		halted, open := q.Partitions[0], q.Partitions[1]

@@ -46,7 +46,8 @@ func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
 // Emit tells the observers something.
 func (in *Intake[T]) Emit(e Event) { in.run.emit(e) }
 
-// SetHealth says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready. A source is online from its first
+// SetHealth says whether the source can reach what it reads from: nil, or why not. It decides Pipeline.Ready; what concerns one partition alone is
+// Trouble. A source is online from its first
 // Assign on, until it says otherwise.
 func (in *Intake[T]) SetHealth(err error) { in.run.setHealth(err) }
 

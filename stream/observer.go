@@ -102,6 +102,13 @@ type (
 		Offset   int64
 		Old, New TopicID
 	}
+	// SinkEvent: something that a sink saw, such as a broker that asks it to wait. See EmitterOf.
+	SinkEvent struct {
+		Sink string
+		Name string
+		Text string
+		Err  error
+	}
 	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that does not answer.
 	SourceEvent struct {
 		TopicPartition
@@ -129,4 +136,5 @@ func (Draining) event()         {}
 func (Drained) event()          {}
 func (OffsetReset) event()      {}
 func (TopicRecreated) event()   {}
+func (SinkEvent) event()        {}
 func (SourceEvent) event()      {}

@@ -141,6 +141,7 @@ type options struct {
 	drain       time.Duration
 	maxWaiting  int
 	replacement any
+	ready       []func(Snapshot) error
 	faults      []error
 }
 

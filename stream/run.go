@@ -68,6 +68,7 @@ type run struct {
 	left     []string // what was left unfinished, for the error
 	leftN    int
 	health   error
+	troubles map[TopicPartition]Trouble
 	deadline time.Time     // of the drain
 	dry      chan struct{} // closed when everything that keeps elements was emptied
 	dried    bool
@@ -99,7 +100,7 @@ var errConnecting = errors.New("the source has not connected yet")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), health: errConnecting, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
+		writers: newWriters(p), health: errConnecting, troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))

@@ -14,6 +14,7 @@ type Snapshot struct {
 	Retrying   int // elements that wait for their next attempt
 	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
 	Partitions []PartitionState
+	Troubles   []Trouble // partitions that cannot be read, assigned or not yet
 }
 
 // PartitionState is how one assigned partition stands.
@@ -61,7 +62,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken()}
+	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken(), Troubles: r.inTrouble()}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}
@@ -165,8 +166,9 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 	return q.release(h, how)
 }
 
-// Ready says why the pipeline should get no traffic, or be looked at: it is not running, not connected, draining, or has a halted partition, or
-// one whose Transactor has not said yet where it goes on. nil: it is ready, with or without partitions.
+// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running, not connected to what it reads from and commits to,
+// draining, or has a partition whose Transactor has not said yet where it goes on. nil: it is ready, with or without partitions. A partition that is halted or cannot be read leaves it ready, or a mend could not be rolled
+// out: see Halts, Snapshot and ReadyWhen.
 func (p *Pipeline) Ready() error {
 	r := p.current()
 	if r == nil {
@@ -181,8 +183,10 @@ func (p *Pipeline) Ready() error {
 	if err != nil {
 		return fmt.Errorf("not connected: %w", err)
 	}
-	for _, h := range r.halts() {
-		err = errors.Join(err, errors.New(h.String()))
+	for _, check := range p.opts.ready {
+		if bad := guarded(func() error { err = errors.Join(err, check(p.Snapshot())); return nil }); bad != nil {
+			err = errors.Join(err, bad)
+		}
 	}
 	for _, p := range r.all() {
 		if e := r.commits.waiting(p); e != nil {

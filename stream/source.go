@@ -51,6 +51,11 @@ type Assignment struct {
 	// Restart is called, in a goroutine of its own, when the pipeline has let the partition go by itself, because a transaction's offsets were not those that
 	// its Transactor had stored: unless the source has let it go too meanwhile, it is to Lose it and Assign it again, at next. nil: that ends the pipeline.
 	Restart func(next int64)
+
+	// Expired reports whether, by the source's own monotonic clock, the assignment may be another worker's by now, though the source has not
+	// lost it yet: a process that stood still (SIGSTOP, a frozen VM) is to start nothing when it wakes. It is asked before each record and each
+	// transaction, so it must be cheap; once true it stays true, and the source is to Lose the partition. nil: never.
+	Expired func() bool
 }
 
 // CommitError names the partitions whose offset could not be stored.

@@ -88,6 +88,7 @@ func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 
 func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *lane.Task)) {
 	if f, ok := c.(*flushTask); ok {
+		sg.run.lapse(f.part)
 		w.group, w.left = f.group, false
 		w.flush[f.step](f.part, f.group)
 		return
@@ -101,6 +102,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
+	sg.run.lapse(r.part)
 	w.cur.Store(r) // before the status is read: a drain looks for what has started once its status is set
 	if s := r.part.status(); s != 0 {
 		w.cur.Store(nil)
@@ -148,10 +150,12 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 					write(live)
 					live = live[:0]
 				}
+				sg.run.lapse(f.part)
 				w.flush[f.step](f.part, f.group)
 				continue
 			}
 			r := c.record()
+			sg.run.lapse(r.part)
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
 				r.abandon()
 				continue

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -100,7 +101,12 @@ func (h *host) readyz() (body struct {
 		Name         string
 		Ready, Ended bool
 		Reason       string
-		Partitions   []struct {
+		Troubles     []struct {
+			Topic, Error string
+			Partition    int
+			Since        time.Time
+		}
+		Partitions []struct {
 			Topic, State                    string
 			Partition, InFlight             int
 			Watermark, Committed, Next, Lag int64

@@ -119,7 +119,7 @@ func TestATransactionHaltsThePartitionsOfTheElementsItNames(t *testing.T) {
 				}
 				put(l, 0, "x0", "x1", "x2")
 				put(l, 1, "y0", "y1")
-				j := start(t, l, input.CommitWith(b, 2, time.Second).HaltOnError())
+				j := start(t, l, input.CommitWith(b, 100, time.Second).HaltOnError())
 				elapse(time.Second)
 				put(l, 1, "y2")
 				elapse(time.Minute)

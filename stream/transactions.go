@@ -123,6 +123,9 @@ func (t *transactions) loop() {
 // begins starts the transactions that are due, and tells when to look again; zero: when poked.
 func (t *transactions) begins(now time.Time) (again time.Time) {
 	all := t.run.all()
+	for _, p := range all {
+		t.run.lapse(p)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	later := func(at time.Time) {

@@ -42,7 +42,7 @@ func showsItsPoint(t *testing.T, brokers []string) {
 	demotest.Run(t, haltPartition, brokers,
 		`ok  halted     partitions 1 and 2 wait at their records 20 and 30`,
 		`ok  others     .* map\[0:100 1:20 2:30 3:100\]`,
-		`(?s)ok  not dead   /readyz was 503, /livez 200.*ok  not dead   /readyz was 503, /livez 200`,
+		`(?s)ok  not dead   /readyz was 200, /livez 200.*ok  not dead   /readyz was 200, /livez 200`,
 		`ok  restarted  .* map\[0:100 1:20 2:30 3:100\]`,
 		`ok  resumed    .* 80 records \[20…99\]`,
 		`ok  skipped    .* 69 records \[31…99\]`,

@@ -82,7 +82,7 @@ func halted(ctx context.Context, d *demo.Demo, p *demo.Process) (map[int]int64, 
 	if err != nil {
 		return nil, err
 	}
-	d.Check("not dead", ready == 503 && live == 200, "/readyz was %d, /livez %d", ready, live)
+	d.Check("not dead", ready == 200 && live == 200, "/readyz was %d, /livez %d", ready, live)
 	committed, _, err := d.Offsets(ctx)
 	return committed, err
 }

@@ -26,8 +26,11 @@ func halted(skip bool) func(*testing.T, Backend) {
 			return n == 20
 		})
 		r.awaitCommitted(1, 20)
-		if err := r.Ready(); err == nil || !strings.Contains(err.Error(), "@3") {
-			t.Errorf("Ready does not name the halt: %v", err)
+		if err := stream.EveryPartition(r.Snapshot()); err == nil || !strings.Contains(err.Error(), "@3") {
+			t.Errorf("EveryPartition does not name the halt: %v", err)
+		}
+		if err := r.Ready(); err != nil {
+			t.Errorf("one halt makes it not ready: %v", err)
 		}
 		if got := l.Committed(0); got > 3 {
 			t.Errorf("committed %d, and 3 is not done", got)

@@ -13,7 +13,7 @@ var (
 	retrying = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
 	waiting  = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements.")
 	running  = ofPipeline("running", "1 while the pipeline runs.")
-	ready    = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
+	ready    = ofPipeline("ready", "1 while the pipeline runs, is connected and not draining.")
 )
 
 func ofPipeline(name, help string) *prometheus.Desc {
@@ -117,6 +117,9 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 		}
 		return partitions[q.row]
 	}
+	for _, trouble := range s.Troubles {
+		of(t.part(trouble.TopicPartition)).add(unreadable, 1)
+	}
 	for i := range s.Partitions {
 		state := &s.Partitions[i]
 		q := t.part(state.TopicPartition)
@@ -143,6 +146,7 @@ func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	s.add(inFlightBytes, float64(p.Bytes))
 	s.add(uncommitted, float64(p.Totals.Uncommitted))
 	s.add(frozen, truth(p.Halt != nil))
+	s.add(unreadable, 0)
 	if p.Since.IsZero() {
 		s.add(age, 0)
 	} else {

@@ -35,6 +35,7 @@ const (
 	committed
 	uncommitted
 	frozen
+	unreadable
 	columns
 
 	counted  = handled
@@ -65,6 +66,8 @@ var columnDescs = [columns]*prometheus.Desc{
 	uncommitted: ofPartition("uncommitted_records",
 		"Records that are finished and not committed: they are handled again if the partition goes elsewhere now."),
 	frozen: ofPartition("halted", "1 while the partition is frozen."),
+	unreadable: ofPartition("unreadable",
+		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
 }
 
 func ofPartition(name, help string) *prometheus.Desc {

@@ -76,7 +76,8 @@ func TestMetricsTellHowItStands(t *testing.T) {
 				`records_dead_lettered_total{partition="0",pipeline="billing",topic="orders"} 0`,
 				`step_duration_seconds_count{pipeline="billing",step="charge"} 8`,
 				`step_duration_seconds_sum{pipeline="billing",step="charge"} 8`,
-				`running{pipeline="billing"} 1`, `ready{pipeline="billing"} 0`, `partitions_assigned_total{pipeline="billing"} 2`,
+				`running{pipeline="billing"} 1`, `ready{pipeline="billing"} 1`,
+				`unreadable{partition="1",pipeline="billing",topic="orders"} 0`, `partitions_assigned_total{pipeline="billing"} 2`,
 			)
 		})
 		exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
-	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -21,11 +20,10 @@ func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	case wire.CorruptMessage, wire.UnsupportedCompression:
 		err := fmt.Errorf("%s[%d]@%d: broker %d cannot hand out its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
 		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
-	case wire.TopicAuthorization, wire.ClusterAuthorization:
-		l.f.fail(&kafkaerr.TopicError{Topic: p.tp.Topic, Err: code})
 	default:
-		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader that does not know its end yet (78), disks (56).
-		l.f.retry(p)
+		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader that does not know its end yet (78), disks (56), what may
+		// not be read (29, 31).
+		l.f.retry(p, troubleOf(p.tp, code), time.Now())
 		l.f.cfg.OnEvent(Event{Name: "fetch failed", TP: p.tp, Err: code, Text: "metadata is asked for, then it is tried again"})
 		raise(l.f.refresh)
 	}
@@ -56,11 +54,14 @@ func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 
 func (f *Fetcher) succeeded(p *part, preferred int32) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	p.failures = 0
+	mended := p.well()
 	if preferred >= 0 && p.home != nil && preferred != p.home.broker {
 		p.replica, p.advised = preferred, time.Now()
 		raise(f.placed)
+	}
+	f.mu.Unlock()
+	if mended {
+		f.cfg.OnTrouble(p.tp, nil)
 	}
 }
 

@@ -63,7 +63,9 @@ type Config struct {
 	// Nothing more of it is read; the owner Removes it and Adds it anew, to be read under that id,
 	// or returns why it cannot: then it is told again. May be nil only where there are no ids.
 	OnRecreated func(ctx context.Context, tp TP, id [16]byte) error
-	OnEvent     func(Event) // may be nil; must not block
+	// OnTrouble tells that a partition cannot be read for some seconds, or may not be, and waits by itself; nil: it is read again. May be nil; must not block.
+	OnTrouble func(tp TP, err error)
+	OnEvent   func(Event) // may be nil; must not block
 }
 
 // Event is something worth a line in a log.
@@ -80,6 +82,10 @@ const (
 	perFetch   = 4 << 20
 	least      = 4 << 10
 	metaMaxAge = 5 * time.Minute
+
+	// TroubleAfter is how long a partition may be out of reach before anybody is told: leaders move in less.
+	TroubleAfter = 2 * time.Second
+	deniedPause  = 5 * time.Second // between two tries to read what may not be read
 )
 
 func (c Config) withDefaults() Config {
@@ -88,6 +94,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.UnknownTopicTimeout <= 0 {
 		c.UnknownTopicTimeout = time.Minute
+	}
+	if c.OnTrouble == nil {
+		c.OnTrouble = func(TP, error) {}
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -186,10 +187,15 @@ func TestOffsetsOfATime(t *testing.T) {
 	w := start(t, k, nil, "orders")
 	tps := []TP{{"orders", 0}, {"orders", 1}}
 	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 1})
+	if _, failed := List(t.Context(), w.c, Leader(w.c, tps[0]), AtStart, false, tps[0]); !errors.Is(failed[tps[0]], wire.NotLeader) {
+		t.Errorf("failed: %v", failed)
+	}
 	for at, want := range map[int64][2]int64{AtStart: {0, 0}, AtEnd: {5, 5}, base.Add(3 * time.Minute).UnixMilli(): {2, 1}, base.Add(time.Hour).UnixMilli(): {-1, -1}} {
-		got, err := List(t.Context(), w.c, at, false, tps...)
-		if err != nil || got[tps[0]] != want[0] || got[tps[1]] != want[1] {
-			t.Errorf("at %d: %v, %v, want %v", at, got, err, want)
+		for i, tp := range tps {
+			got, failed := List(t.Context(), w.c, Leader(w.c, tp), at, false, tp)
+			if len(failed) > 0 || got[tp] != want[i] {
+				t.Errorf("%v at %d: %v, %v, want %d", tp, at, got, failed, want[i])
+			}
 		}
 	}
 }

@@ -16,69 +16,52 @@ const (
 	AtStart int64 = -2
 )
 
-// List finds an offset in each of the partitions: AtStart, AtEnd (under read_committed: behind the last finished transaction), or that of the
-// first record of a time in milliseconds or later, -1 where there is none. It tries on until ctx ends.
-func List(ctx context.Context, c Client, at int64, uncommitted bool, tps ...TP) (map[TP]int64, error) {
-	found := make(map[TP]int64, len(tps))
-	for tries := 0; ; tries++ {
-		var left []TP
+// Leader is the broker that leads a partition, as far as is known; -1: there is none.
+func Leader(c Client, tp TP) int32 {
+	t, _ := c.Topic(tp.Topic)
+	if p, ok := t.Partitions[int32(tp.Partition)]; ok {
+		return p.Leader
+	}
+	return -1
+}
+
+// List asks the leader of partitions, once, for an offset in each: AtStart, AtEnd (under read_committed: behind the last finished transaction), or that of
+// the first record of a time in milliseconds or later, -1 where there is none. failed says why one was not found.
+func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...TP) (found map[TP]int64, failed map[TP]error) {
+	found, failed = make(map[TP]int64, len(tps)), map[TP]error{}
+	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
+	if err != nil {
 		for _, tp := range tps {
-			if _, ok := found[tp]; !ok {
-				left = append(left, tp)
-			}
+			failed[tp] = err
 		}
-		if len(left) == 0 {
-			return found, nil
-		}
-		var last error
-		if tries > 0 {
-			if pause(ctx, backoff(tries), nil, nil); ctx.Err() == nil {
-				if _, err := c.Metadata(ctx, topicsOf(left)...); wire.Fatal(err) {
-					return nil, err
-				}
-			}
-		}
-		for leader, tps := range byLeader(c, left) {
-			if err := listAt(ctx, c, leader, at, uncommitted, tps, found); err != nil {
-				last = err
-			}
-		}
-		switch {
-		case ctx.Err() != nil && last != nil:
-			return nil, fmt.Errorf("looking up offsets: %w; the last try: %w", ctx.Err(), last)
-		case ctx.Err() != nil:
-			return nil, fmt.Errorf("looking up offsets: %w", ctx.Err())
-		case last != nil && !wire.Retriable(last):
-			return nil, fmt.Errorf("looking up offsets: %w", last)
-		}
+		return found, failed
 	}
-}
-
-func topicsOf(tps []TP) []string {
-	seen := map[string]bool{}
-	var names []string
 	for _, tp := range tps {
-		if !seen[tp.Topic] {
-			seen[tp.Topic] = true
-			names = append(names, tp.Topic)
+		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			tp := TP{t.Topic, int(p.Partition)}
+			if err := wire.Code(p.ErrorCode).Err(); err != nil {
+				failed[tp] = troubleOf(tp, err)
+				continue
+			}
+			delete(failed, tp)
+			found[tp] = p.Offset
 		}
 	}
-	return names
+	return found, failed
 }
 
-// byLeader leaves out what has no leader at the moment.
-func byLeader(c Client, tps []TP) map[int32][]TP {
-	by := map[int32][]TP{}
-	for _, tp := range tps {
-		t, _ := c.Topic(tp.Topic)
-		if p, ok := t.Partitions[int32(tp.Partition)]; ok && p.Leader >= 0 {
-			by[p.Leader] = append(by[p.Leader], tp)
-		}
+// troubleOf is what is wrong with a partition.
+func troubleOf(tp TP, err error) error {
+	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
+}
+
+func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP) (*kmsg.ListOffsetsResponse, error) {
+	if leader < 0 {
+		return nil, troubleOf(tps[0], wire.LeaderNotAvailable)
 	}
-	return by
-}
-
-func listAt(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP, found map[TP]int64) error {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
 	req.IsolationLevel = isolation(uncommitted)
@@ -98,43 +81,24 @@ func listAt(ctx context.Context, c Client, leader int32, at int64, uncommitted b
 	}
 	r, err := c.Broker(ctx, leader, req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var last error
-	for _, t := range r.(*kmsg.ListOffsetsResponse).Topics {
-		for _, p := range t.Partitions {
-			tp := TP{t.Topic, int(p.Partition)}
-			if err := wire.Code(p.ErrorCode).Err(); err != nil {
-				if last = (&kafkaerr.TopicError{Topic: t.Topic, Err: err}); !wire.Retriable(err) {
-					return last
-				}
-				continue
-			}
-			found[tp] = p.Offset
-		}
-	}
-	return last
+	return r.(*kmsg.ListOffsetsResponse), nil
 }
 
-// repositionFor bounds one try to find where to go on; the next answer out of range begins another.
-const repositionFor = 30 * time.Second
-
-// reposition applies the reset policy to a partition that this goroutine has.
+// reposition applies the reset policy to a partition that this goroutine has. It tries once: the next answer out of range begins another try, and meanwhile
+// this goroutine has others to read.
 func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why string) {
-	ctx, cancel := context.WithTimeout(ctx, repositionFor)
-	defer cancel()
-	first, err := List(ctx, f.cfg.Client, AtStart, f.cfg.Uncommitted, p.tp)
+	leader := Leader(f.cfg.Client, p.tp)
+	first, failed := List(ctx, f.cfg.Client, leader, AtStart, f.cfg.Uncommitted, p.tp)
 	var last map[TP]int64
-	if err == nil {
-		last, err = List(ctx, f.cfg.Client, AtEnd, f.cfg.Uncommitted, p.tp)
+	if len(failed) == 0 {
+		last, failed = List(ctx, f.cfg.Client, leader, AtEnd, f.cfg.Uncommitted, p.tp)
 	}
-	if err != nil {
-		if wire.Fatal(err) {
-			f.fail(err)
-			return
-		}
+	if err := failed[p.tp]; err != nil {
 		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "it is tried again"})
-		f.retry(p)
+		f.retry(p, err, time.Now())
+		raise(f.refresh)
 		return
 	}
 	to := first[p.tp]

@@ -32,6 +32,8 @@ type part struct {
 	epoch    int32     // of the leadership it is read under, -1: unknown
 	topic    [16]byte  // id that it is read under; zero: not known yet
 	failures int
+	since    time.Time // of the first of them, or since when it has no leader
+	told     bool      // it is in trouble, and that was told
 
 	// Of the poller that has it.
 	set  *batch.Set // decoded so far as there was room

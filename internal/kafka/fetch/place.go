@@ -17,6 +17,7 @@ const followFor = 5 * time.Minute
 // place gives each partition to the loop of its leader, starting loops as needed. It reports whether some have none.
 func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	var fresh []*loop
+	var leaderless []TP
 	f.mu.Lock()
 	for _, p := range f.parts {
 		if p.stopped {
@@ -26,6 +27,9 @@ func (f *Fetcher) place(start func(*loop)) (missing bool) {
 		at, there := t.Partitions[int32(p.tp.Partition)]
 		if !ok || !there || at.Leader < 0 {
 			missing = true
+			if p.troubled(time.Now(), false) {
+				leaderless = append(leaderless, p.tp)
+			}
 			continue
 		}
 		broker := at.Leader
@@ -50,6 +54,9 @@ func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	f.mu.Unlock()
 	for _, l := range fresh {
 		start(l)
+	}
+	for _, tp := range leaderless {
+		f.cfg.OnTrouble(tp, troubleOf(tp, wire.LeaderNotAvailable))
 	}
 	return missing
 }
@@ -90,10 +97,25 @@ func (f *Fetcher) topics() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
+// denied notes that the partitions of a topic may not be read.
+func (f *Fetcher) denied(t wire.Topic) {
+	var tell []TP
+	f.mu.Lock()
+	for tp, p := range f.parts {
+		if tp.Topic == t.Name && p.troubled(time.Now(), true) {
+			tell = append(tell, tp)
+		}
+	}
+	f.mu.Unlock()
+	for _, tp := range tell {
+		f.cfg.OnTrouble(tp, troubleOf(tp, t.Err))
+	}
+}
+
 // know takes notice of what the cluster says about a topic: that it is gone, or that it is another one of the same name.
 func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 	if t.Err != nil && wire.Fatal(t.Err) {
-		f.fail(&kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
+		f.denied(t)
 		return
 	}
 	now := time.Now()

@@ -32,10 +32,11 @@ type key struct {
 // fetch asks for partitions and deals with the answer. It returns those whose offset is not in the log.
 func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration) (strays []asked) {
 	req, index := l.request(asking, patience)
+	began := time.Now()
 	resp, release, err := l.f.cfg.Client.Fetch(ctx, l.broker, req)
 	if err != nil {
 		if ctx.Err() == nil {
-			l.unanswered(asking, err)
+			l.unanswered(asking, began, err)
 		}
 		return nil
 	}
@@ -44,7 +45,7 @@ func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration
 		l.silence(d)
 	}
 	if err := wire.Code(resp.ErrorCode).Err(); err != nil {
-		l.unanswered(asking, fmt.Errorf("fetching from broker %d: %w", l.broker, err))
+		l.unanswered(asking, began, fmt.Errorf("fetching from broker %d: %w", l.broker, err))
 		return nil
 	}
 	for i := range resp.Topics {
@@ -110,23 +111,14 @@ func (l *loop) silence(d time.Duration) {
 }
 
 // unanswered deals with a request that failed as a whole.
-func (l *loop) unanswered(asking []asked, err error) {
+func (l *loop) unanswered(asking []asked, began time.Time, err error) {
 	if wire.Fatal(err) {
 		l.f.fail(err)
 		return
 	}
 	for i := range asking {
-		l.f.retry(asking[i].part)
+		l.f.retry(asking[i].part, err, began)
 	}
 	l.f.cfg.OnEvent(Event{Name: "fetch failed", Err: err, Text: fmt.Sprintf("%d partitions of broker %d wait for it, or for another leader", len(asking), l.broker)})
 	raise(l.f.refresh)
-}
-
-// retry lets a partition wait before it is asked for again.
-func (f *Fetcher) retry(p *part) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	p.failures++
-	p.retryAt = time.Now().Add(backoff(p.failures))
-	p.replica = -1
 }

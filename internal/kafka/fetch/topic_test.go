@@ -9,7 +9,6 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/kafkaerr"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -59,16 +58,6 @@ func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
 	}
 	var e *kafkaerr.TopicError
 	if err := w.result(); !errors.As(err, &e) || e.Topic != "orders" || !errors.Is(err, wire.UnknownTopicOrPartition) {
-		t.Fatalf("error: %v", err)
-	}
-}
-
-func TestRefusedAuthorisationEndsRunAtOnce(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-	w := start(t, k, nil, "orders")
-	w.f.Add(TP{"orders", 0}, part0(0, plenty))
-	if err := w.result(); !wire.Fatal(err) {
 		t.Fatalf("error: %v", err)
 	}
 }

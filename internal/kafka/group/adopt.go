@@ -17,8 +17,13 @@ func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool,
 	added, gone, foreign := m.compare(t, assigned)
 	m.during(ctx, func(context.Context) {
 		var both conc.WaitGroup
-		both.Go(func() { err = m.begin(ctx, t, added) })
-		both.Go(func() { m.release(gone) })
+		released := make(chan struct{}) // closed when something was: then the next join is not to wait
+		both.Go(func() { err = m.begin(ctx, t, added, released) })
+		both.Go(func() {
+			if m.release(gone); len(gone) > 0 {
+				close(released)
+			}
+		})
 		both.Wait()
 	})
 	m.mu.Lock()
@@ -55,8 +60,9 @@ func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool
 	return added, gone, foreign
 }
 
-// begin starts partitions from what is committed for them. What it cannot start, because the term is over before it has begun, is not held.
-func (m *Member) begin(ctx context.Context, t *term, added []TP) error {
+// begin starts partitions from what is committed for them, each as soon as that is known. What it cannot start, because the term is over or others wait for
+// the next join, is not held.
+func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan struct{}) error {
 	if len(added) == 0 {
 		return nil
 	}
@@ -66,29 +72,41 @@ func (m *Member) begin(ctx context.Context, t *term, added []TP) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
-	offsets, err := m.committed(ctx, t, added)
-	if err == nil && offsets != nil {
-		if err = m.cfg.OnAssigned(ctx, offsets); err != nil {
-			err = fmt.Errorf("group %s: partitions could not be started: %w", m.cfg.Group, err)
+	err := m.committed(ctx, t, added, released, func(offsets map[TP]Position) error {
+		if err := m.cfg.OnAssigned(ctx, offsets); err != nil {
+			return fmt.Errorf("group %s: partitions could not be started: %w", m.cfg.Group, err)
+		}
+		m.started(t, slices.Collect(maps.Keys(offsets)))
+		return nil
+	})
+	m.mu.Lock()
+	for _, tp := range added {
+		if m.parts[tp] == assigning {
+			delete(m.parts, tp)
 		}
 	}
+	m.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil // ended or lost: that is why it failed, if it did
+	}
+	return err
+}
+
+// started notes that partitions were started, or gives them up where the term was lost meanwhile.
+func (m *Member) started(t *term, tps []TP) {
 	m.mu.Lock()
 	lost := t.err
-	for _, tp := range added {
-		if offsets == nil || err != nil || lost != nil {
+	for _, tp := range tps {
+		if lost != nil {
 			delete(m.parts, tp)
 		} else {
 			m.parts[tp] = held
 		}
 	}
 	m.mu.Unlock()
-	if offsets != nil && err == nil && lost != nil {
-		m.cfg.OnLost(lost, added)
+	if lost != nil {
+		m.cfg.OnLost(lost, tps)
 	}
-	if ctx.Err() != nil {
-		return nil // ended or lost: that is why it failed, if it did
-	}
-	return err
 }
 
 // release revokes what of tps is held still: OnRevoked drains and commits it, within the time that the group waits.

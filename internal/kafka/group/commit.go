@@ -25,6 +25,9 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 	failed := make(map[TP]error)
 	open := maps.Clone(positions)
 	for try := 0; len(open) > 0; try++ {
+		if m.Expired() {
+			m.expire(m.current())
+		}
 		t, joining := m.owned(open, failed)
 		m.dropSuperseded(ctx, open, failed)
 		if len(open) == 0 {

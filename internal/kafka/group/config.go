@@ -46,7 +46,8 @@ type Config struct {
 	// offsets go by the names of topics alone.
 	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
-	// OnAssigned starts partitions from their committed offset (-1: none is). Its ctx ends with Run's and when the membership is lost.
+	// OnAssigned starts partitions from their committed offset (-1: none is), as soon as that is known: for what one assignment brings it may be called more
+	// than once. Its ctx ends with Run's and when the membership is lost.
 	// An error means that none of them was taken, and ends Run unless ctx has ended. An assignment without partitions calls nothing (see the
 	// "joined" event).
 	OnAssigned func(ctx context.Context, parts map[TP]Position) error
@@ -58,13 +59,18 @@ type Config struct {
 	// Superseded reports whether a Commit with that ctx was asked for by an assignment of the partition that was lost meanwhile, though it may be
 	// assigned again. It must not block. May be nil: never.
 	Superseded func(ctx context.Context, tp TP) bool
+	// OnHealth tells why this member has no place in its group, or hears nothing from the coordinator for seconds; nil: all is well. It must not block. May be nil.
+	OnHealth func(err error)
+	// OnWaiting tells which assigned partitions have been waiting for seconds to be given to OnAssigned, and why; with nil that they are waited for no longer,
+	// though they were not. It must not block. May be nil.
+	OnWaiting func(parts []TP, err error)
 	// OnEvent tells what happens, for logs. It must not block. May be nil.
 	OnEvent func(Event)
 }
 
 // Event is something worth a line in a log.
 type Event struct {
-	Name string // "joined", "rebalance", "revoking", "lost", "retry", "left", "topics"
+	Name string // "waiting", "joined", "rebalance", "revoking", "lost", "retry", "left", "topics"
 	Text string
 	Err  error
 }
@@ -97,6 +103,12 @@ func (c Config) withDefaults() (Config, error) {
 		c.HeartbeatInterval, c.SessionTimeout)
 	if c.Superseded == nil {
 		c.Superseded = func(context.Context, TP) bool { return false }
+	}
+	if c.OnHealth == nil {
+		c.OnHealth = func(error) {}
+	}
+	if c.OnWaiting == nil {
+		c.OnWaiting = func([]TP, error) {}
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

@@ -3,6 +3,7 @@ package group
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/kafkaerr"
@@ -28,11 +29,19 @@ var (
 	errSuperseded = errors.New("it was lost and assigned again")
 )
 
-// SessionExpiredError tells that no heartbeat reached the coordinator for the whole session timeout, so that it must have given this member up.
-type SessionExpiredError struct{ Last error }
+// SessionExpiredError tells that no heartbeat was answered for the whole session timeout, so that the coordinator may have given this
+// member up. Last is why; nil: this process stood still.
+type SessionExpiredError struct {
+	Timeout time.Duration
+	Last    error
+}
 
 func (e *SessionExpiredError) Error() string {
-	return fmt.Sprintf("no heartbeat reached the coordinator for the session timeout (last: %v); check the network, or raise SessionTimeout", e.Last)
+	if e.Last == nil {
+		return fmt.Sprintf("no heartbeat was answered for the session timeout of %v: this process stood still, or got no processor "+
+			"(SIGSTOP, a frozen VM, a CPU limit); its partitions may be another member's", e.Timeout)
+	}
+	return fmt.Sprintf("no heartbeat was answered for the session timeout of %v (last: %v); check the network, or raise SessionTimeout", e.Timeout, e.Last)
 }
 func (e *SessionExpiredError) Unwrap() error { return e.Last }
 

@@ -147,28 +147,34 @@ func TestRefusedLoginEndsRun(t *testing.T) {
 	wantFatal(t, a.wait(t), login)
 }
 
-func TestRefusedOffsetOfOnePartitionEndsRun(t *testing.T) {
-	c, f := newCluster(t), newFloor()
-	a := newWorker(t, c, f, "a", func(w *worker) {
-		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
-			if req.Key() != int16(kmsg.OffsetFetch) {
-				return nil, nil, false
-			}
-			resp := kmsg.NewPtrOffsetFetchResponse()
-			group, topic := kmsg.NewOffsetFetchResponseGroup(), kmsg.NewOffsetFetchResponseGroupTopic()
-			topic.Topic = "group-orders"
-			for n := range int32(6) {
-				p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
-				p.Partition, p.Offset = n, -1
-				if n == 3 {
-					p.ErrorCode = int16(kafka.TopicAuthorizationFailed)
+func TestOffset(t *testing.T) {
+	for _, code := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.UnstableOffsetCommit} {
+		t.Run("that cannot be had keeps no other partition from being started/"+code.Message, func(t *testing.T) {
+			c, f := newCluster(t), newFloor()
+			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "group-orders", Partitions: []int32{3}, Err: code, Count: -1})
+			waits := map[TP]error{}
+			a := newWorker(t, c, f, "a", func(w *worker) {
+				w.cfg.OnWaiting = func(tps []TP, err error) {
+					f.update(func() {
+						for _, tp := range tps {
+							waits[tp] = err
+						}
+					})
 				}
-				topic.Partitions = append(topic.Partitions, p)
+			}).start(t)
+			f.awaitShares(t, map[string]int{"a": 5})
+			f.await(t, "word that partition 3 waits", func() bool { return waits[orders(3)] != nil })
+			if len(waits) != 1 {
+				t.Errorf("these wait: %v", waits)
 			}
-			group.Topics = append(group.Topics, topic)
-			resp.Groups = append(resp.Groups, group)
-			return resp, nil, true
-		}
-	}).start(t)
-	wantFatal(t, a.wait(t), kafka.TopicAuthorizationFailed)
+			b := newWorker(t, c, f, "b").start(t) // the group rebalances all the same
+			f.await(t, "three for b", func() bool { return len(f.of("b")) >= 2 })
+			fault.Remove()
+			f.awaitShares(t, map[string]int{"a": 3, "b": 3})
+			if err := errors.Join(a.end(t), b.end(t)); err != nil {
+				t.Error(err)
+			}
+			f.check(t)
+		})
+	}
 }

@@ -7,25 +7,45 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// silentFor is how long a coordinator may be silent, at least, before that is told: one that moves is for less.
+const silentFor = 2 * time.Second
+
 // heartbeat keeps a term alive until ctx ends or the term is lost. It goes on while the group rebalances: a member that drains is not dead.
 //
-// What cannot be reached is tried again until the session has run out by this side's clock, counted from when the last answered heartbeat was
-// sent; the coordinator's own clock started no earlier.
+// What cannot be reached is tried again until the session is over by this side's clock, counted from when the last answered heartbeat was
+// sent; the coordinator's own clock started no earlier. The first heartbeat follows the assignment at once: it tells whether that still stands.
 func (m *Member) heartbeat(ctx context.Context, t *term) {
-	answered := time.Now()
-	for wait, failed := m.cfg.HeartbeatInterval, 0; pause(ctx, wait); {
-		sent := time.Now()
-		left := m.cfg.SessionTimeout - sent.Sub(answered)
+	synced, told := t.synced, false // told: that the coordinator is silent
+	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-synced:
+			synced = nil
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+		sent := m.session.clock()
 		req := kmsg.NewPtrHeartbeatRequest()
 		req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-		resp, err := ask[*kmsg.HeartbeatResponse](ctx, min(left, rpcTimeout), m.cfg.Requester.Group, m.cfg.Group, req)
+		resp, err := ask[*kmsg.HeartbeatResponse](ctx, min(m.sessionLeft(), rpcTimeout), m.cfg.Requester.Group, m.cfg.Group, req)
 		if ctx.Err() != nil {
 			return
 		}
 		c, err := m.refusal("heartbeat", codeOf(resp, err), err)
 		switch c {
 		case classOK, classRebalance:
-			answered, failed, wait = sent, 0, m.cfg.HeartbeatInterval
+			if !m.answered(sent) {
+				m.expire(t)
+				return
+			}
+			if told {
+				m.cfg.OnHealth(nil)
+			}
+			told, failed, wait = false, 0, m.cfg.HeartbeatInterval
 			if c == classRebalance {
 				t.askRejoin()
 			}
@@ -34,10 +54,14 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			m.lose(t, err)
 			return
 		}
+		left := m.unanswered(err)
+		if silent := m.cfg.SessionTimeout - left; silent >= max(silentFor, 2*m.cfg.HeartbeatInterval) {
+			told = true
+			m.cfg.OnHealth(err)
+		}
 		m.event("retry", "a heartbeat was not answered; trying again", err)
-		left = m.cfg.SessionTimeout - time.Since(answered)
 		if left <= 0 {
-			m.lose(t, &SessionExpiredError{Last: err})
+			m.expire(t)
 			return
 		}
 		wait = min(backoff(failed), m.cfg.HeartbeatInterval, left)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -25,12 +24,8 @@ func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
 }
 
 func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
-	var since time.Time // when the coordinator was first out of reach
 	for try := 0; ctx.Err() == nil; try++ {
 		assigned, c, err := m.attempt(ctx)
-		if c != classRetry && c != classMoved {
-			since = time.Time{}
-		}
 		switch c {
 		case classOK:
 			return assigned, nil
@@ -44,19 +39,20 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 			if errors.As(err, &refused) {
 				return nil, err
 			}
+			if try == 0 { // at once: as a new member
+				continue
+			}
 		case classRebalance: // at once: the coordinator waits for this join
 			if try < 3 {
 				continue
 			}
 		default:
-			if since.IsZero() {
-				since = time.Now()
-			}
-			if time.Since(since) > m.cfg.SessionTimeout {
-				m.lose(m.current(), &SessionExpiredError{Last: err})
+			if m.unanswered(err) <= 0 {
+				m.expire(m.current())
 			}
 		}
 		if ctx.Err() == nil {
+			m.cfg.OnHealth(err)
 			m.event("retry", "the join did not succeed; trying again", err)
 			pause(ctx, backoff(try))
 		}
@@ -94,9 +90,11 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 		t.end()
 		return nil, classRebalance, &RetriableError{Group: m.cfg.Group, Op: "sync", Err: err}
 	}
+	close(t.synced)
 	if leads != nil {
 		m.startWatch(t, leads)
 	}
+	m.cfg.OnHealth(nil)
 	m.event("joined", fmt.Sprintf("member %s, generation %d, %s, leader: %t, %d partitions", t.id, t.generation, t.balancer, leads != nil, len(assigned)), nil)
 	return assigned, classOK, nil
 }
@@ -105,7 +103,11 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, error) {
 	for {
 		req := m.joinRequest()
+		answered := m.await()
 		resp, err := ask[*kmsg.JoinGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
+		if !answered(err) {
+			return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "join", Err: errLate}
+		}
 		if err == nil && kafka.Error(resp.ErrorCode) == kafka.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
 			m.mu.Lock()
 			m.id = resp.MemberID
@@ -114,6 +116,30 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 		}
 		c, err := m.refusal("join", codeOf(resp, err), err)
 		return resp, c, err
+	}
+}
+
+var errLate = errors.New("this process stood still, so the answer may be older than the session")
+
+// await counts this member as alive while it waits for the answer to a JoinGroup; answered ends that, and reports whether the answer is fresh.
+// A request that nobody answered in time may never have arrived: it has prolonged nothing.
+func (m *Member) await() (answered func(err error) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.term == nil || m.term.err != nil {
+		m.session.start(m.cfg.SessionTimeout)
+	}
+	before := m.session.until.Load()
+	m.waiting = true
+	return func(err error) bool {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.waiting = false
+		if errors.Is(err, context.DeadlineExceeded) {
+			m.session.until.Store(before)
+			return true
+		}
+		return err != nil || m.session.left() > 0
 	}
 }
 
@@ -148,7 +174,8 @@ func (m *Member) begins(ctx context.Context, resp *kmsg.JoinGroupResponse) (*ter
 		return nil, &kafkaerr.GroupError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),
 			Fix: "set Balancers to what the group uses"}
 	}
-	t := &term{id: resp.MemberID, generation: resp.Generation, balancer: Balancer(*resp.Protocol), rejoin: make(chan struct{}), lost: make(chan struct{})}
+	t := &term{id: resp.MemberID, generation: resp.Generation, balancer: Balancer(*resp.Protocol),
+		rejoin: make(chan struct{}), lost: make(chan struct{}), synced: make(chan struct{})}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	t.stop = stop
 	m.mu.Lock()

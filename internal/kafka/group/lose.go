@@ -30,6 +30,7 @@ func (m *Member) lose(t *term, err error) {
 	m.mu.Unlock()
 
 	m.forget(err)
+	m.cfg.OnHealth(t.err)
 	m.event("lost", "this member has lost its place in the group", t.err)
 	if len(gone) > 0 {
 		m.cfg.OnLost(t.err, gone)

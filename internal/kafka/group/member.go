@@ -18,6 +18,9 @@ type Membership interface {
 	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
 	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of an old generation (KIP-447).
 	Identity() Identity
+	// Expired reports whether the session may be over by this side's monotonic clock, and all partitions another member's, though
+	// nobody has said so yet. Then OnLost follows. It is cheap enough to be asked before each record.
+	Expired() bool
 }
 
 // Identity is who a member is now. Generation is -1 while it is nobody.
@@ -30,13 +33,15 @@ var _ Membership = (*Member)(nil)
 
 // Member is one member of a group under the classic protocol. Make it with New and run it once.
 type Member struct {
-	cfg Config
+	cfg     Config
+	session *session
 
 	mu      sync.Mutex // guards what follows; never held across a callback, a request or a send
 	id      string     // member id that the coordinator gave, empty for none
 	term    *term      // the current or, while a join is in flight, the last generation; nil before the first
 	force   bool       // the next subscription must differ, so that the coordinator rebalances
 	joining bool       // between sending a join and having its assignment
+	waiting bool       // for the answer to a JoinGroup
 	parts   map[TP]stage
 	before  holding            // the last assignment, which Sticky tells the leader
 	alive   context.Context    // ends when the membership is lost; replaced then
@@ -64,6 +69,7 @@ type term struct {
 	asked  sync.Once
 	rejoin chan struct{} // closed by askRejoin
 	lost   chan struct{} // closed by lose, when OnLost has returned
+	synced chan struct{} // closed when SyncGroup was answered
 	err    error         // why it was lost; guarded by Member.mu
 }
 
@@ -81,7 +87,7 @@ func New(cfg Config) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{cfg: cfg, parts: make(map[TP]stage), before: holding{generation: -1}}
+	m := &Member{cfg: cfg, session: newSession(), parts: make(map[TP]stage), before: holding{generation: -1}}
 	m.alive, m.kill = context.WithCancel(context.Background())
 	return m, nil
 }
@@ -89,6 +95,11 @@ func New(cfg Config) (*Member, error) {
 // Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the group left (a static member stays, so that
 // it can come back) and nil returned. A *kafkaerr.GroupError says why the coordinator will not have this member.
 func (m *Member) Run(ctx context.Context) error {
+	var keeper conc.WaitGroup
+	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer keeper.Wait()
+	defer stop()
+	keeper.Go(func() { m.keepSession(keeping) })
 	err := m.live(ctx)
 	m.release(m.atWork()) // under the current generation, with heartbeats going on
 	if t := m.current(); t != nil {

@@ -3,42 +3,69 @@ package group
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// committed reads the group's offsets of tps, -1 where there is none, and under which ids their
-// topics are there now. Offsets of a transaction in flight are waited for (require_stable,
-// KIP-447): an older one would be read twice. If the term ends meanwhile it gives nil without an
-// error.
-func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]Position, error) {
-	found := make(map[TP]Position, len(tps))
-	open := slices.Clone(tps)
+// waitingAfter is how long partitions wait for their offsets before that is told.
+const waitingAfter = 2 * time.Second
+
+// committed reads the group's offsets of tps, -1 where there is none, and under which ids their topics are there now; each gets them as they are found. Offsets
+// of a transaction in flight are waited for (require_stable, KIP-447): an older one would be read twice. It gives up where the term ends, or released is closed.
+func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-chan struct{}, each func(map[TP]Position) error) error {
+	open, told := slices.Clone(tps), false
+	defer func() {
+		if told {
+			m.cfg.OnWaiting(open, nil)
+		}
+	}()
+	began := time.Now()
 	for try := 0; ; try++ {
+		found := make(map[TP]Position, len(open))
 		ids, err := m.ids(ctx, open)
 		c := classRetry
 		if err == nil {
 			c, err = m.fetchOffsets(ctx, ids, open, found)
 		}
 		if c == classFatal {
-			return nil, err
+			return err
+		}
+		if len(found) > 0 {
+			if err := each(found); err != nil {
+				return err
+			}
 		}
 		open = slices.DeleteFunc(open, func(tp TP) bool { _, ok := found[tp]; return ok })
 		if len(open) == 0 {
-			return found, nil
+			return nil
 		}
 		m.event("retry", "committed offsets are not to be had yet; trying again", err)
+		if told = time.Since(began) >= waitingAfter || wire.Fatal(err); told {
+			m.cfg.OnWaiting(open, err)
+		}
+		timer := time.NewTimer(backoff(try))
+		select {
+		case <-timer.C:
+		case <-t.rejoin:
+		case <-t.lost:
+		case <-released:
+		case <-ctx.Done():
+		}
+		timer.Stop()
 		select {
 		case <-t.rejoin:
-			return nil, nil
+			return nil
 		case <-t.lost:
-			return nil, nil
+			return nil
+		case <-released:
+			return nil
+		case <-ctx.Done():
+			return nil
 		default:
-		}
-		if !pause(ctx, backoff(try)) {
-			return nil, nil
 		}
 	}
 }
@@ -81,6 +108,9 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			code, offset = 0, -1 // nothing is committed for what was not there
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
+		if kafka.Error(code) == kafka.TopicAuthorizationFailed { // that topic's partitions wait, not the others
+			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
+		}
 		if c == classOK {
 			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: wire.NotedTopic(metadata)}
 		} else if c > worst {

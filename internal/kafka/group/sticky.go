@@ -1,6 +1,7 @@
 package group
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 )
@@ -11,6 +12,8 @@ import (
 // loaded member to one that has at least two fewer, directly or through others (a gives b a partition of one topic, b gives c one of another:
 // that is how differing subscriptions are balanced). When no such chain is left the loads are as even as the subscriptions allow, and only what
 // had to move has moved.
+//
+// Topics with the same subscribers are alike for all of this, and are one kind: a move costs as much as there are members and kinds, not topics.
 func assignSticky(peers []peer, counts map[string]int32) plan {
 	b := newBoard(peers, counts)
 	b.placeClaimed()
@@ -19,51 +22,85 @@ func assignSticky(peers []peer, counts map[string]int32) plan {
 	}
 	p := newPlan(peers)
 	for i := range peers {
-		for _, topic := range slices.Sorted(maps.Keys(b.holds[i])) {
-			for _, partition := range b.holds[i][topic] {
-				p[peers[i].id] = append(p[peers[i].id], TP{topic, partition})
-			}
-		}
+		p[peers[i].id] = slices.Concat(b.holds[i]...)
 	}
 	return p
 }
 
-// board is an assignment being worked out.
+// board is an assignment being worked out. Peers are named by their index.
 type board struct {
-	peers  []peer
 	counts map[string]int32
-	subs   map[string][]int   // topic → peers that subscribe
-	topics []string           // sorted
-	claims map[TP]claim       // who held what
-	holds  []map[string]parts // per peer: topic → partitions
-	load   []int              // per peer: partitions held
+	kinds  []kind
+	claims map[TP]claim // who held what
+	holds  [][][]TP     // per peer and kind: partitions, those that were claimed first
+	load   []int        // per peer: partitions held
+	route  []step       // scratch space of shed
 }
 
-type parts []int32
+// kind is the topics that have the same subscribers.
+type kind struct {
+	subs   []int    // peers that subscribe
+	topics []string // sorted
+}
+
+// step is how shed has reached a peer.
+type step struct {
+	seen  bool
+	giver int
+	kind  int
+}
 
 func newBoard(peers []peer, counts map[string]int32) *board {
-	b := &board{peers: peers, counts: counts, subs: subscribers(peers, counts), claims: claims(peers)}
-	b.topics = slices.Sorted(maps.Keys(b.subs))
-	b.load = make([]int, len(peers))
-	b.holds = make([]map[string]parts, len(peers))
+	b := &board{counts: counts, claims: claims(peers), load: make([]int, len(peers)), route: make([]step, len(peers))}
+	subs, index := subscribers(peers, counts), map[string]int{}
+	for _, topic := range slices.Sorted(maps.Keys(subs)) {
+		var name []byte
+		for _, s := range subs[topic] {
+			name = binary.AppendUvarint(name, uint64(s))
+		}
+		k, ok := index[string(name)]
+		if !ok {
+			k = len(b.kinds)
+			index[string(name)] = k
+			b.kinds = append(b.kinds, kind{subs: subs[topic]})
+		}
+		b.kinds[k].topics = append(b.kinds[k].topics, topic)
+	}
+	b.holds = make([][][]TP, len(peers))
 	for i := range b.holds {
-		b.holds[i] = make(map[string]parts)
+		b.holds[i] = make([][]TP, len(b.kinds))
 	}
 	return b
 }
 
-func (b *board) give(i int, tp TP) {
-	b.holds[i][tp.Topic] = append(b.holds[i][tp.Topic], tp.Partition)
+func (b *board) give(i, kind int, tp TP) {
+	b.holds[i][kind] = append(b.holds[i][kind], tp)
 	b.load[i]++
+}
+
+// partitions yields those of a kind, and who of its subscribers claims each; -1: nobody.
+func (b *board) partitions(k *kind) func(yield func(TP, int) bool) {
+	return func(yield func(TP, int) bool) {
+		for _, topic := range k.topics {
+			for partition := range b.counts[topic] {
+				tp, claimant := TP{topic, partition}, -1
+				if c, ok := b.claims[tp]; ok && slices.Contains(k.subs, c.peer) {
+					claimant = c.peer
+				}
+				if !yield(tp, claimant) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // placeClaimed leaves each partition with its claimant, where it still subscribes.
 func (b *board) placeClaimed() {
-	for _, topic := range b.topics {
-		for partition := range b.counts[topic] {
-			tp := TP{topic, partition}
-			if c, ok := b.claims[tp]; ok && slices.Contains(b.subs[topic], c.peer) {
-				b.give(c.peer, tp)
+	for n := range b.kinds {
+		for tp, claimant := range b.partitions(&b.kinds[n]) {
+			if claimant >= 0 {
+				b.give(claimant, n, tp)
 			}
 		}
 	}
@@ -71,91 +108,98 @@ func (b *board) placeClaimed() {
 
 // placeFree gives the rest to whoever has least, topics with the fewest subscribers first: they have the least choice.
 func (b *board) placeFree() {
-	order := slices.Clone(b.topics)
-	slices.SortStableFunc(order, func(x, y string) int { return len(b.subs[x]) - len(b.subs[y]) })
-	for _, topic := range order {
-		subs := b.subs[topic]
-		for partition := range b.counts[topic] {
-			tp := TP{topic, partition}
-			if c, ok := b.claims[tp]; ok && slices.Contains(subs, c.peer) {
+	order := make([]int, len(b.kinds))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(x, y int) int { return len(b.kinds[x].subs) - len(b.kinds[y].subs) })
+	for _, n := range order {
+		k := &b.kinds[n]
+		for tp, claimant := range b.partitions(k) {
+			if claimant >= 0 {
 				continue
 			}
-			least := subs[0]
-			for _, s := range subs[1:] {
+			least := k.subs[0]
+			for _, s := range k.subs[1:] {
 				if b.load[s] < b.load[least] {
 					least = s
 				}
 			}
-			b.give(least, tp)
+			b.give(least, n, tp)
 		}
 	}
 }
 
 // shift moves one partition's worth of load from the most loaded peer that can shed it, and reports whether there was one.
 func (b *board) shift() bool {
-	order := make([]int, len(b.peers))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(x, y int) int { return b.load[y] - b.load[x] })
-	lowest := b.load[order[len(order)-1]]
-	for _, from := range order {
-		if b.load[from] < lowest+2 {
-			return false // and so are all after it
+	lowest := slices.Min(b.load)
+	tried := make([]bool, len(b.load))
+	for {
+		from := -1
+		for i, n := range b.load {
+			if !tried[i] && n >= lowest+2 && (from < 0 || n > b.load[from]) {
+				from = i
+			}
 		}
-		if b.shed(from) {
+		if from < 0 {
+			return false
+		}
+		if b.shed(from, lowest) {
 			return true
 		}
+		tried[from] = true
 	}
-	return false
 }
 
 // shed looks, nearest first, for the least loaded peer that a chain of gifts from "from" reaches, and makes the gifts if it evens the load.
-func (b *board) shed(from int) bool {
-	type step struct {
-		giver int
-		topic string
-	}
-	via := map[int]step{from: {giver: -1}}
-	asked := make(map[string]bool)
-	queue := []int{from}
-	to := -1
-	for len(queue) > 0 {
-		giver := queue[0]
-		queue = queue[1:]
-		for _, topic := range b.topics {
-			if asked[topic] || len(b.holds[giver][topic]) == 0 {
-				continue
-			}
-			asked[topic] = true
-			for _, taker := range b.subs[topic] {
-				if _, seen := via[taker]; seen {
-					continue
-				}
-				via[taker] = step{giver, topic}
-				queue = append(queue, taker)
-				if to < 0 || b.load[taker] < b.load[to] {
-					to = taker
-				}
-			}
-		}
-	}
+func (b *board) shed(from, lowest int) bool {
+	to := b.reach(from, lowest)
 	if to < 0 || b.load[from] < b.load[to]+2 {
 		return false
 	}
 	for to != from {
-		s := via[to]
-		b.move(s.giver, to, s.topic)
+		s := b.route[to]
+		b.move(s.giver, to, s.kind)
 		to = s.giver
 	}
 	return true
 }
 
-// move gives away the partition of topic that came last: what was claimed came first, so that one disturbs nobody, if there is one.
-func (b *board) move(from, to int, topic string) {
-	held := b.holds[from][topic]
+// reach finds that peer, -1 for none, and leaves the way to it in route. It looks no further than the first that has as little as anybody.
+func (b *board) reach(from, lowest int) (to int) {
+	clear(b.route)
+	b.route[from].seen = true
+	asked := make([]bool, len(b.kinds))
+	to = -1
+	for queue := []int{from}; len(queue) > 0; queue = queue[1:] {
+		giver := queue[0]
+		for n, held := range b.holds[giver] {
+			if asked[n] || len(held) == 0 {
+				continue
+			}
+			asked[n] = true
+			for _, taker := range b.kinds[n].subs {
+				if b.route[taker].seen {
+					continue
+				}
+				b.route[taker] = step{true, giver, n}
+				queue = append(queue, taker)
+				if to < 0 || b.load[taker] < b.load[to] {
+					if to = taker; b.load[to] == lowest {
+						return to
+					}
+				}
+			}
+		}
+	}
+	return to
+}
+
+// move gives away the partition of a kind that came last: what was claimed came first, so that one disturbs nobody, if there is one.
+func (b *board) move(from, to, kind int) {
+	held := b.holds[from][kind]
 	last := len(held) - 1
-	b.holds[from][topic] = held[:last]
+	b.holds[from][kind] = held[:last]
 	b.load[from]--
-	b.give(to, TP{topic, held[last]})
+	b.give(to, kind, held[last])
 }

@@ -22,6 +22,7 @@ type loop struct {
 	wake   chan struct{} // holds one signal that there may be something to do; never closed
 	parts  []*part       // that the broker leads
 	turn   int           // where the next pick begins, so that each gets its turn
+	mute   time.Time     // the broker asked for silence until then
 }
 
 // place gives each partition to the loop of its leader, starting loops as needed.
@@ -113,6 +114,9 @@ func (l *loop) pick() (picked []sent, wait time.Duration) {
 	wait = metaMaxAge
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if d := l.mute.Sub(now); d > 0 {
+		return nil, d
+	}
 	size, first := 0, l.turn
 	var way *attempt // made with the first
 	for i := range l.parts {

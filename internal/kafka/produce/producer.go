@@ -22,6 +22,8 @@ type Config struct {
 	DeliveryTimeout     time.Duration
 	UnknownTopicTimeout time.Duration // how long a topic may be unknown
 
+	OnEvent func(name, text string) // for logs: "throttled"; called under no lock; nil: nobody listens
+
 	TransactionalID string // empty: idempotent without transactions
 	// Join is called with the partitions of a Write before any of it is sent, to add them to the transaction; nil: nothing is to be done.
 	Join func(ctx context.Context, parts []TP) error

@@ -3,7 +3,9 @@ package produce
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -40,6 +42,9 @@ func (l *loop) send(picked []sent) {
 	if way.GiveUp() && p.ctx.Err() == nil && errors.Is(err, context.Canceled) {
 		err = errUnreached
 	}
+	if resp != nil && resp.ThrottleMillis > 0 {
+		l.silence(time.Duration(resp.ThrottleMillis) * time.Millisecond)
+	}
 	answers := answersOf(resp)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,6 +77,16 @@ func (l *loop) send(picked []sent) {
 		for _, other := range p.loops {
 			raise(other.wake)
 		}
+	}
+}
+
+// silence keeps both senders from a broker that throttles: it would hold back what comes before, with the connection.
+func (l *loop) silence(d time.Duration) {
+	l.p.mu.Lock()
+	l.mute = time.Now().Add(d)
+	l.p.mu.Unlock()
+	if l.p.cfg.OnEvent != nil {
+		l.p.cfg.OnEvent("throttled", fmt.Sprintf("broker %d asks for %v of silence: a quota is used up", l.broker, d))
 	}
 }
 

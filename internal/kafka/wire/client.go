@@ -33,7 +33,8 @@ type Client struct {
 
 	mu           sync.Mutex // guards what follows; never held during a request
 	closed       bool
-	answered     string // the address that answered Any last: a dead broker must not cost each question a timeout
+	answered     string          // the address that answered Any last: a dead broker must not cost each question a timeout
+	reached      map[string]bool // addresses that have answered
 	links        map[linkKey]*link
 	brokers      map[int32]Broker
 	topics       map[string]Topic
@@ -54,6 +55,7 @@ func New(cfg Config) *Client {
 		cfg:          cfg,
 		format:       kmsg.NewRequestFormatter(opts...),
 		conns:        connections{open: map[net.Conn]struct{}{}},
+		reached:      map[string]bool{},
 		links:        map[linkKey]*link{},
 		brokers:      map[int32]Broker{},
 		topics:       map[string]Topic{},
@@ -72,28 +74,6 @@ func (c *Client) Close() {
 		l.transport.CloseIdleConnections()
 	}
 	c.conns.close()
-}
-
-// Any sends req to whichever broker answers: those that metadata named, then the ones it was configured with.
-func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	var errs []error
-	for _, addr := range c.addresses() {
-		resp, err := c.send(ctx, asking, addr, req, math.MaxInt16)
-		if err == nil {
-			c.mu.Lock()
-			c.answered = addr
-			c.mu.Unlock()
-			return resp, nil
-		}
-		if ctx.Err() != nil || Fatal(err) {
-			return nil, err
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		return nil, errors.New("no kafka brokers are configured: set KafkaConfig.Brokers")
-	}
-	return nil, errors.Join(errs...)
 }
 
 // Broker sends req to the broker with that node id.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type link struct {
 	key       linkKey
 	transport *kafka.Transport
 	dropped   atomic.Bool
+	reached   atomic.Bool // it has answered
 
 	mu           sync.Mutex // guards what follows
 	versions     map[int16]span
@@ -171,6 +173,7 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 		if l.dropped.Load() {
 			l.transport.CloseIdleConnections()
 		}
+		c.hasAnswered(l)
 		return body(e.in, req)
 	}
 	c.drop(l)
@@ -185,14 +188,40 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 		// The connection's own timeout may come first; one wording for both.
 		err = fmt.Errorf("%w after %v", context.DeadlineExceeded, patience(req))
 	}
-	return nil, classify(l.key.addr, named(req), err)
+	return nil, c.known(classify(l.key.addr, named(req), err))
 }
+
+func (c *Client) hasAnswered(l *link) {
+	if l.reached.Swap(true) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reached[l.key.addr] = true
+}
+
+// known adds what is known of the address to the error that it did not answer.
+func (c *Client) known(err error) error {
+	if e, ok := err.(*kafkaerr.UnreachableError); ok {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		e.Answered = c.reached[e.Addr]
+		e.Advertised = !slices.Contains(c.cfg.Brokers, e.Addr)
+	}
+	return err
+}
+
+// greeting is how long a broker has to take a connection and to say what it speaks. A broker that is known not to answer costs this at each try, and not
+// what the request behind it may take.
+const greeting = 5 * time.Second
 
 // patience is how long an answer may take: what the broker may hold it back for by its own rules, and 10 s. Less than 5 s would cut off a
 // coordinator that waits for its replicas, and those answers are no loss.
 func patience(req kmsg.Request) time.Duration {
 	const grace = 10 * time.Second
 	switch r := req.(type) {
+	case *kmsg.ApiVersionsRequest:
+		return greeting
 	case *kmsg.FetchRequest:
 		return grace + time.Duration(r.MaxWaitMillis)*time.Millisecond
 	case *kmsg.ProduceRequest:

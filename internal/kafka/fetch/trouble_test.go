@@ -1,0 +1,42 @@
+package fetch
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+type trouble struct {
+	tp  TP
+	err error
+}
+
+func TestTrouble(t *testing.T) {
+	for name, code := range map[string]*kerr.Error{"of a broken disk": kerr.KafkaStorageError, "of missing permission": kerr.TopicAuthorizationFailed} {
+		t.Run("is told "+name+", and keeps no other partition from being read", func(t *testing.T) {
+			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
+			prod := producer(t, k)
+			f := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "orders", Partitions: []int32{0}, Err: code, Count: -1})
+			told := make(chan trouble, 10)
+			w := start(t, k, func(c *Config) { c.OnTrouble = func(tp TP, err error) { told <- trouble{tp, err} } }, "orders")
+			bad, good := part0(0, plenty), part0(0, plenty)
+			w.f.Add(TP{"orders", 0}, bad)
+			w.f.Add(TP{"orders", 1}, good)
+			if at := <-told; at.tp != (TP{"orders", 0}) || !errors.Is(at.err, wire.Code(code.Code)) {
+				t.Fatalf("told: %+v", at)
+			}
+			write(t, prod, "orders", 0, 10)
+			write(t, prod, "orders", 1, 10)
+			good.untilRecords(t, 10)
+			f.Remove()
+			if at := <-told; at != (trouble{TP{"orders", 0}, nil}) {
+				t.Fatalf("told: %+v", at)
+			}
+			bad.untilRecords(t, 10)
+		})
+	}
+}

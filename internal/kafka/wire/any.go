@@ -1,0 +1,81 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/laneway-go/laneway/kafkaerr"
+	"github.com/sourcegraph/conc"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// askBeside is how long an address is waited for before the next one is asked beside it: one that is frozen must not hold up the others.
+const askBeside = time.Second
+
+// Any sends req to whichever broker answers: those that metadata named, then the ones it was configured with.
+func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
+	addrs := c.addresses()
+	if len(addrs) == 0 {
+		return nil, errors.New("no kafka brokers are configured: set KafkaConfig.Brokers")
+	}
+	var wg conc.WaitGroup
+	defer wg.Wait()
+	trying, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		addr string
+		resp kmsg.Response
+		err  error
+	}
+	answers := make(chan answer, len(addrs)) // room for each: nobody waits to be heard
+	beside := time.NewTimer(0)
+	defer beside.Stop()
+	var errs []error
+	for asked, left := 0, len(addrs); left > 0; {
+		select {
+		case <-beside.C:
+			if asked < len(addrs) {
+				addr := addrs[asked]
+				asked++
+				wg.Go(func() {
+					resp, err := c.send(trying, asking, addr, copied(req), math.MaxInt16)
+					answers <- answer{addr, resp, err}
+				})
+				beside.Reset(askBeside)
+			}
+		case a := <-answers:
+			left--
+			if a.err == nil {
+				c.mu.Lock()
+				c.answered = a.addr
+				c.mu.Unlock()
+				return a.resp, nil
+			}
+			if ctx.Err() == nil && Fatal(a.err) {
+				return nil, a.err
+			}
+			errs = append(errs, a.err)
+			beside.Reset(0)
+		case <-ctx.Done():
+			left = 0
+		}
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, &kafkaerr.UnreachableError{Addr: strings.Join(addrs, ", "), Request: named(req), Err: errors.Join(append(errs, ctx.Err())...)}
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	return nil, errors.Join(errs...)
+}
+
+// copied is a request of its own for each broker that is asked: each speaks a version of its own.
+func copied(req kmsg.Request) kmsg.Request {
+	v := reflect.New(reflect.TypeOf(req).Elem())
+	v.Elem().Set(reflect.ValueOf(req).Elem())
+	return v.Interface().(kmsg.Request)
+}

@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/kafkaerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// frozen is an address that takes connections and never answers.
+func frozen(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+func TestAny(t *testing.T) {
+	t.Run("asks the next address beside one that is frozen", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		c := client(t, Config{Brokers: append([]string{frozen(t), frozen(t), frozen(t)}, k.ListenAddrs()...)})
+		if _, err := c.Metadata(within(t, greeting), "orders"); err != nil { // each would have cost as much by itself
+			t.Fatal(err)
+		}
+	})
+	t.Run("names who did not answer in time", func(t *testing.T) {
+		addr := frozen(t)
+		c := client(t, Config{Brokers: []string{addr}})
+		_, err := c.Metadata(within(t, 100*time.Millisecond))
+		var unreachable *kafkaerr.UnreachableError
+		if !errors.As(err, &unreachable) || unreachable.Addr != addr || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error: %v", err)
+		}
+	})
+	t.Run("gives each broker a request of its own", func(t *testing.T) {
+		req := kmsg.NewPtrMetadataRequest()
+		copied(req).SetVersion(7)
+		if req.Version != 0 {
+			t.Errorf("the original has version %d", req.Version)
+		}
+	})
+}
+
+func TestUnreachable(t *testing.T) {
+	ask := func(c *Client, id int32) error {
+		_, err := c.Broker(within(t, 20*time.Second), id, kmsg.NewPtrListOffsetsRequest())
+		return err
+	}
+	t.Run("names advertised.listeners where the broker's own address cannot be reached", func(t *testing.T) {
+		c := client(t, Config{Brokers: []string{"kafka:9092"}})
+		c.learn(&kmsg.MetadataResponse{Brokers: []kmsg.MetadataResponseBroker{{NodeID: 7, Host: "127.0.0.1", Port: 1}}})
+		if err := ask(c, 7); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
+			t.Errorf("error: %v", err)
+		}
+	})
+	t.Run("suspects no configuration where a broker that answered goes down", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		c := client(t, Config{Brokers: k.ListenAddrs()})
+		topics, err := c.Metadata(within(t, 20*time.Second), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leader := topics[0].Partitions[0].Leader
+		if err := ask(c, leader); err != nil {
+			t.Fatal(err)
+		}
+		k.ControlKey(int16(kmsg.ListOffsets), func(kmsg.Request) (kmsg.Response, error, bool) {
+			return nil, errors.New("the broker hangs up"), true
+		})
+		if err := ask(c, leader); err == nil || strings.Contains(err.Error(), "TLS") || strings.Contains(err.Error(), "advertised") {
+			t.Errorf("error: %v", err)
+		}
+	})
+}

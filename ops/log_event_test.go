@@ -1,0 +1,54 @@
+package ops_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+func TestLogEvent(t *testing.T) {
+	tell := func(t *testing.T, e stream.Event) *written {
+		t.Helper()
+		w := new(written)
+		o := w.from(slog.LevelInfo)
+		p, err := opstest.Orders.Serial(opstest.Failing(nil)).CommitEach().Build(streamtest.Kafka("orders", 1).Source(), stream.Named("billing"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Attach != nil {
+			if o, err = o.Attach(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o.Event(e)
+		return w
+	}
+	tp := stream.TopicPartition{Topic: "orders", Partition: 3}
+	t.Run("calls no start of a new group a reset", func(t *testing.T) {
+		w := tell(t, stream.OffsetReset{TopicPartition: tp, From: -1, To: 5, Policy: "earliest"})
+		ls := w.lines(t, "no offset committed yet")
+		if len(ls) != 1 || ls[0]["from"] != nil {
+			t.Fatalf("lines: %v", w)
+		}
+		shows(t, ls[0], map[string]any{"level": "INFO", "topic": "orders", "partition": 3, "to": 5, "policy": "earliest"})
+	})
+	t.Run("warns of a reset", func(t *testing.T) {
+		w := tell(t, stream.OffsetReset{TopicPartition: tp, From: 2, To: 5, Policy: "earliest"})
+		if ls := w.lines(t, "offset reset"); len(ls) == 1 {
+			shows(t, ls[0], map[string]any{"level": "WARN", "from": 2, "to": 5})
+		} else {
+			t.Errorf("lines: %v", w)
+		}
+	})
+	t.Run("tells what a sink saw", func(t *testing.T) {
+		w := tell(t, stream.SinkEvent{Sink: "kafka receipts", Name: "throttled", Text: "500ms"})
+		if ls := w.lines(t, "throttled"); len(ls) == 1 {
+			shows(t, ls[0], map[string]any{"level": "INFO", "sink": "kafka receipts", "detail": "500ms"})
+		} else {
+			t.Errorf("lines: %v", w)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package source_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// sleeperVar makes the test binary a worker that reads from the broker that it names.
+const sleeperVar = "LANEWAY_SLEEPER"
+
+// sleeper says what it starts and what it loses. Its handlers wait until it reads a line.
+func sleeper(broker string) int {
+	gate := make(chan struct{})
+	go func() {
+		defer close(gate)
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of the input opens it too
+	}()
+	cfg := source.KafkaConfig{Brokers: []string{broker}, Group: "billing", Topics: []string{"orders"},
+		SessionTimeout: time.Second, HeartbeatInterval: 200 * time.Millisecond}
+	err := source.Kafka(cfg).GroupByPartition().Serial(func(_ context.Context, m kafka.Message) error {
+		fmt.Printf("started %d %d\n", m.Partition, m.Offset)
+		<-gate
+		return nil
+	}).CommitEvery(1, 0).Run(context.Background(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		if x, ok := e.(stream.Lost); ok {
+			fmt.Printf("lost %d 0\n", x.Partition)
+		}
+	}}))
+	fmt.Println(err)
+	return 1
+}
+
+// A process that stood still for longer than its session finds its handlers' answers and its next records ready when it wakes. It has to find out that its
+// partitions may be another's before it starts any of them.
+func TestKafkaWorkerThatStoodStillStartsNothingWhenItWakes(t *testing.T) {
+	const partitions, records = 8, 20
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(partitions, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	write(t, producer(t, k), "orders", partitions, records)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = append(os.Environ(), sleeperVar+"="+k.ListenAddrs()[0])
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill() // it runs until then
+		_ = cmd.Wait()
+	}()
+	said := bufio.NewScanner(out)
+	next := func() (what string, partition, offset int) {
+		said.Scan()
+		if _, err := fmt.Sscan(said.Text(), &what, &partition, &offset); err != nil {
+			t.Fatalf("it says %q", said.Text())
+		}
+		return what, partition, offset
+	}
+	for range partitions { // one in each: all its handlers wait now
+		if what, _, offset := next(); what != "started" || offset != 0 {
+			t.Fatalf("it says %q", said.Text())
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	kafkatest.At(t, k.ListenAddrs()).WaitMembers("billing", 0) // its session is over
+	if _, err := fmt.Fprintln(in, "go on"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	lost, finished := map[int]bool{}, map[int]bool{}
+	for len(finished) < partitions {
+		what, partition, offset := next()
+		switch {
+		case what == "lost":
+			lost[partition] = true
+		case !lost[partition]:
+			t.Errorf("before it noticed that partition %d may be another's it started record %d of it", partition, offset)
+		}
+		if what == "started" && offset == records-1 {
+			finished[partition] = true
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package source_test
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// listened is a chain whose events and health can be waited for.
+type listened struct {
+	*running
+	*stream.Pipeline
+	events chan stream.Event
+}
+
+func listen(t *testing.T, s stream.Stream[kafka.Message], opts ...stream.Option) *listened {
+	t.Helper()
+	events := make(chan stream.Event, 1000)
+	p, err := s.Build(append(opts, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		select {
+		case events <- e:
+		default:
+		}
+	}}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &listened{runBuilt(t, p), p, events}
+}
+
+// await waits for a source's event of that name.
+func (l *listened) await(name string) stream.SourceEvent {
+	l.Helper()
+	limit := time.After(20 * time.Second)
+	for {
+		select {
+		case e := <-l.events:
+			if x, ok := e.(stream.SourceEvent); ok && x.Name == name {
+				return x
+			}
+		case <-limit:
+			l.Fatalf("no event %q", name)
+		}
+	}
+}
+
+// One partition that cannot be had holds up no other, with a group or without one.
+func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
+	for name, fault := range map[string]kfake.Fault{
+		"no leader":            {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"not authorised":       {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"not to be fetched":    {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no offset":            {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
+		"topic not to be seen": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+	} {
+		for _, grouped := range []bool{true, false} {
+			how := "by name"
+			if grouped {
+				how = "in a group"
+			}
+			if !grouped && name == "no offset" {
+				continue // offsets are a group's
+			}
+			t.Run(name+"/"+how, func(t *testing.T) {
+				t.Parallel()
+				fault := fault
+				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"), kfake.SeedTopics(1, "audit"))
+				prod := producer(t, k)
+				write(t, prod, "orders", 3, 10)
+				write(t, prod, "audit", 1, 10)
+				fault.Count = -1
+				mend := k.Fault(fault)
+				cfg := source.KafkaConfig{Brokers: k.ListenAddrs()}
+				if grouped {
+					cfg.Group, cfg.Topics, cfg.HeartbeatInterval = "billing", []string{"orders", "audit"}, 100*time.Millisecond
+				} else {
+					cfg.Partitions = map[stream.TopicPartition]source.Span{{Topic: "audit"}: {}}
+					for p := range 3 {
+						cfg.Partitions[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{}
+					}
+				}
+				got := newSeen()
+				chain := source.Kafka(cfg).GroupByPartition().Serial(got.take)
+				if grouped {
+					chain = chain.CommitEvery(1, 0)
+				}
+				l := listen(t, chain)
+				told := l.await("partition waits")
+				if told.Topic != fault.Topic || told.Err == nil {
+					t.Errorf("told of %v: %v", told.TopicPartition, told.Err)
+				}
+				got.wait(t, 30)
+				if err := l.Ready(); err != nil {
+					t.Errorf("not ready: %v", err)
+				}
+				if at := l.Snapshot().Troubles; len(at) == 0 || at[0].Topic != fault.Topic {
+					t.Errorf("troubles: %v", at)
+				}
+				mend.Remove()
+				if name == "topic not to be seen" && grouped {
+					l.stop() // the leader of a group looks for new partitions less often
+					return
+				}
+				got.wait(t, 40)
+				if at := l.Snapshot().Troubles; len(at) != 0 {
+					t.Errorf("troubles: %v", at)
+				}
+				l.stop()
+			})
+		}
+	}
+}
+
+// A member that waits for a partition answers its group: a second one gets its share.
+func TestKafkaMemberThatWaitsForAPartitionAnswersItsGroup(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))
+	write(t, producer(t, k), "orders", 4, 10)
+	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+	got := newSeen()
+	first := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+	got.wait(t, 30)
+	began := time.Now()
+	second := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+	for e := range second.events {
+		if x, ok := e.(stream.Assigned); ok {
+			if took := time.Since(began); took > 20*time.Second { // RebalanceTimeout is a minute
+				t.Errorf("it got %v after %v", x.TopicPartition, took)
+			}
+			break
+		}
+	}
+	first.stop()
+	second.stop()
+}
+
+// A span that ends cannot end before it was found where.
+func TestKafkaSpanThatCannotBeFoundKeepsRunFromEnding(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
+	write(t, producer(t, k), "orders", 2, 10)
+	mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+	got := newSeen()
+	spans := map[stream.TopicPartition]source.Span{}
+	for p := range 2 {
+		spans[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{To: source.Latest}
+	}
+	l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: spans}).Serial(got.take))
+	l.await("partition waits")
+	got.wait(t, 10)
+	mend.Remove()
+	if err := l.result(); err != nil {
+		t.Error(err)
+	}
+	got.wait(t, 20)
+}
+
+func TestKafkaReady(t *testing.T) {
+	t.Run("waits for the first join, and says what it waits for", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		held, release := make(chan struct{}), make(chan struct{})
+		var once atomic.Bool
+		k.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			if once.CompareAndSwap(false, true) {
+				close(held)
+				k.SleepControl(func() { <-release })
+			}
+			return nil, nil, false
+		})
+		got := newSeen()
+		write(t, producer(t, k), "orders", 1, 1)
+		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		<-held
+		if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "left without a word") || !strings.Contains(err.Error(), "45s") {
+			t.Errorf("ready: %v", err)
+		}
+		close(release)
+		got.wait(t, 1)
+		if err := l.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+	})
+	t.Run("needs a coordinator", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		got := newSeen()
+		write(t, producer(t, k), "orders", 1, 1)
+		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		l.await("group retry")
+		if err := l.Ready(); !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
+			t.Errorf("ready: %v", err)
+		}
+		mend.Remove()
+		got.wait(t, 1)
+		if err := l.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+	})
+	t.Run("ends while the membership is lost", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		got := newSeen()
+		write(t, producer(t, k), "orders", 1, 1)
+		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		got.wait(t, 1)
+		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration})
+		l.await("group lost")
+		if l.Ready() == nil {
+			t.Error("ready without a place in the group")
+		}
+		mend.Remove()
+		for e := range l.events {
+			if _, ok := e.(stream.Rebalanced); ok {
+				break
+			}
+		}
+		if err := l.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+	})
+	t.Run("names advertised.listeners where the brokers' own addresses cannot be reached", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, _, _ := net.SplitHostPort(k.ListenAddrs()[0])
+		l.Close()
+		elsewhere := int32(l.Addr().(*net.TCPAddr).Port)
+		k.ControlKey(int16(kmsg.FindCoordinator), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
+			resp.NodeID, resp.Host, resp.Port = 0, host, elsewhere
+			return resp, nil, true
+		})
+		s := listen(t, source.Kafka(config(k)).Serial(newSeen().take).CommitEvery(1, 0))
+		s.await("group retry")
+		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
+			t.Errorf("ready: %v", err)
+		}
+	})
+}
+
+// Each address has its own bound: the first one must not eat the time of the others.
+func TestKafkaFrozenAddressCostsNoConnectTimeout(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+	write(t, producer(t, k), "orders", 1, 5)
+	cfg := config(k)
+	cfg.Brokers = append([]string{l.Addr().String()}, cfg.Brokers...)
+	cfg.ConnectTimeout = 4 * time.Second // less than one address alone would take
+	got := newSeen()
+	r := run(t, source.Kafka(cfg).Serial(got.take).CommitEvery(1, 0))
+	got.wait(t, 5)
+	r.stop()
+}

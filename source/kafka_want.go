@@ -1,0 +1,146 @@
+package source
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// wanted is a partition that is this worker's and is not read yet, since it is still to be found where it starts. It waits by itself: the others are read,
+// and it can be revoked or lost.
+type wanted struct {
+	tp       fetch.TP
+	topic    stream.TopicID
+	from, to Position // to: zero for no end
+	since    time.Time
+}
+
+// want begins partitions as soon as it is known where.
+func (s *kafkaSource) want(ws ...*wanted) {
+	s.mu.Lock()
+	for _, w := range ws {
+		w.since = time.Now()
+		s.wanted[w.tp] = w
+	}
+	s.mu.Unlock()
+	s.find(ws, 1)
+}
+
+// query is what can be asked in one request.
+type query struct {
+	leader   int32
+	from, to Position
+}
+
+// find asks for the beginnings of partitions, each leader by itself: one that does not answer holds up none of another's.
+func (s *kafkaSource) find(ws []*wanted, try int) {
+	queries := map[query][]*wanted{}
+	for _, w := range ws {
+		q := query{fetch.Leader(s.client, w.tp), w.from, w.to}
+		queries[q] = append(queries[q], w)
+	}
+	for q, ws := range queries {
+		s.finders.Go(func() { s.ask(q, ws, try) })
+	}
+}
+
+// ask asks one leader, begins what is found, and has the rest looked for again after a while.
+func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
+	ctx := s.finding
+	tps := make([]fetch.TP, len(ws))
+	for i, w := range ws {
+		tps[i] = w.tp
+	}
+	from, failed := s.locate(ctx, q.leader, q.from, tps...)
+	to := map[fetch.TP]int64{}
+	if (Span{To: q.to}).ends() {
+		var endless map[fetch.TP]error
+		to, endless = s.locate(ctx, q.leader, q.to, tps...)
+		for tp, err := range endless {
+			failed[tp] = err
+		}
+	}
+	var left []*wanted
+	for _, w := range ws {
+		err := failed[w.tp]
+		if err == nil {
+			s.trouble(fetch.TP{Topic: w.tp.Topic, Partition: whole}, nil)
+			if err = s.found(ctx, w, from[w.tp], to); err != nil {
+				s.stopReading(err)
+				return
+			}
+			continue
+		}
+		if left = append(left, w); time.Since(w.since) >= fetch.TroubleAfter || wire.Fatal(err) {
+			s.trouble(w.tp, err)
+		}
+	}
+	if len(left) == 0 || !pause(ctx, findAgain(try)) {
+		return
+	}
+	if left = s.stillWanted(left); len(left) == 0 {
+		return
+	}
+	_, _ = s.client.Metadata(ctx, topicsOf(left)...) // where it fails, what was known is tried again
+	s.find(left, try+1)
+}
+
+// findAgain is the wait after a try: 100 ms, doubled up to 2 s, spread by half to either side.
+func findAgain(try int) time.Duration {
+	d := min(100*time.Millisecond<<min(try-1, 10), 2*time.Second)
+	return d/2 + rand.N(d)
+}
+
+func topicsOf(ws []*wanted) []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, w := range ws {
+		if !seen[w.tp.Topic] {
+			seen[w.tp.Topic] = true
+			names = append(names, w.tp.Topic)
+		}
+	}
+	return names
+}
+
+// stillWanted is those that were neither revoked nor lost meanwhile.
+func (s *kafkaSource) stillWanted(ws []*wanted) (left []*wanted) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range ws {
+		if s.wanted[w.tp] == w {
+			left = append(left, w)
+		}
+	}
+	return left
+}
+
+// found begins a partition, unless it was revoked or lost meanwhile, or ends where it starts.
+func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[fetch.TP]int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wanted[w.tp] != w {
+		return nil
+	}
+	delete(s.wanted, w.tp)
+	if limit, ends := to[w.tp]; ends {
+		if from >= limit {
+			s.end.done(w.tp)
+			s.forget(w.tp)
+			return nil
+		}
+		s.limits[w.tp] = limit
+	}
+	if w.topic == (stream.TopicID{}) {
+		w.topic = s.idOf(w.tp.Topic)
+	}
+	a := stream.Assignment{TopicPartition: stream.TopicPartition(w.tp), TopicID: w.topic, Next: from, Committed: -1}
+	if s.cfg.Group != "" {
+		s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: from, Policy: w.from.String()})
+	}
+	return s.begin(ctx, []stream.Assignment{a}, plainly)
+}
