@@ -90,24 +90,25 @@ var inward = map[string][]string{
 	"ops/prommetrics":         {"stream", "ops/internal/legible"},
 	"ops/internal/legible":    {},
 	"ops/internal/opstest":    {"stream", "stream/streamtest"},
-	"sink":                    {"stream", "internal/deadletter", "internal/kafka/produce", "internal/kafka/transact", "internal/kafka/wire"},
-	"source":                  {"stream", "internal/kafka/batch", "internal/kafka/fetch", "internal/kafka/group", "internal/kafka/wire"},
-	"internal/kafka/fetch":    {"internal/kafka/batch", "internal/kafka/wire"},
-	"internal/kafka/group":    {"internal/kafka/wire"},
-	"internal/kafka/produce":  {"internal/kafka/batch", "internal/kafka/wire"},
-	"internal/kafka/transact": {"internal/kafka/produce", "internal/kafka/wire"},
+	"sink":                    {"stream/kafkaerr", "stream", "internal/deadletter", "internal/kafka/produce", "internal/kafka/transact", "internal/kafka/wire"},
+	"source":                  {"stream/kafkaerr", "stream", "internal/kafka/batch", "internal/kafka/fetch", "internal/kafka/group", "internal/kafka/wire"},
+	"internal/kafka/fetch":    {"stream/kafkaerr", "internal/kafka/batch", "internal/kafka/wire"},
+	"internal/kafka/group":    {"stream/kafkaerr", "internal/kafka/wire"},
+	"internal/kafka/produce":  {"stream/kafkaerr", "internal/kafka/batch", "internal/kafka/wire"},
+	"internal/kafka/transact": {"stream/kafkaerr", "internal/kafka/produce", "internal/kafka/wire"},
+	"stream/kafkaerr":         {},
 	"internal/fifo":           {},
 	"internal/window":         {},
 	"internal/lane":           {"internal/fifo"},
 	"internal/ledger":         {},
 	"internal/deadletter":     {},
-	"internal/kafka/batch":    {},
-	"internal/kafka/wire":     {},
+	"internal/kafka/batch":    {"stream/kafkaerr"},
+	"internal/kafka/wire":     {"stream/kafkaerr"},
 	"internal/kafkatest":      {},
 	"internal/conformance":    {"stream", "stream/streamtest"},
 	"internal/crashtest":      {},
 	"internal/sqltest":        {},
-	"cmd/laneway":             {"ops", "sink", "source", "stream"},
+	"cmd/laneway":             {"stream/kafkaerr", "ops", "sink", "source", "stream"},
 	"bench":                   {},
 	"bench/internal/testbed":  {},
 	"bench/peers":             {"bench/internal/testbed", "source", "stream"},
@@ -116,7 +117,7 @@ var inward = map[string][]string{
 }
 
 // byExamples is what the programs under examples may import: what a user may, and what they share.
-var byExamples = []string{"ops", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
+var byExamples = []string{"stream/kafkaerr", "ops", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
 	"examples/internal/demo", "examples/internal/demotest"}
 
 func mayImport(dir string) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/laneway-go/laneway/internal/deadletter"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc/pool"
 )
@@ -20,7 +21,7 @@ import (
 // KafkaConfig.Topic or, where that is empty, to the record's own topic with ".dlq" behind it;
 // DeadLetterTopic decides otherwise. An element whose record is no kafka.Message fails.
 //
-// The topic has to exist. Where it is known at the start, Run ends with a *KafkaTopicError if it is
+// The topic has to exist. Where it is known at the start, Run ends with a *kafkaerr.TopicError if it is
 // missing: where KafkaConfig.Topic names it, or where source.Kafka names the topics whose ".dlq"
 // are written to. What DeadLetterTopic chooses is looked for when it is first written to. Retention
 // counts from the record's time, not from its failure.
@@ -185,7 +186,7 @@ func (s *deadLetters) writeOnce(ctx context.Context, elems []stream.Out[stream.F
 // abridge leaves out what a topic has refused; false where that is not it, or there is nothing left
 // to leave out.
 func (s *deadLetters) abridge(f stream.Failure, d draft, refusal error) (draft, bool) {
-	var large *KafkaTooLargeError
+	var large *kafkaerr.TooLargeError
 	switch {
 	case errors.As(refusal, &large):
 		was, _ := s.letter(f, d, time.Time{})

@@ -14,6 +14,7 @@ import (
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -324,7 +325,7 @@ func TestAMissingDeadLetterTopicIsToldAtTheStart(t *testing.T) {
 			Run(t.Context())
 	}
 	for name, err := range map[string]error{"of the source's topics": run(sink.KafkaConfig{}), "of its own": run(sink.KafkaConfig{Topic: orders + ".dlq"})} {
-		var missing *sink.KafkaTopicError
+		var missing *kafkaerr.TopicError
 		if !errors.As(err, &missing) || !errors.Is(err, kafka.UnknownTopicOrPartition) || !strings.Contains(err.Error(), orders+".dlq") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -17,8 +18,8 @@ import (
 // KafkaConfig.Topic says where to; where it is empty, each message's own Topic does, and a message without one fails. Key, Value (nil: a tombstone),
 // Headers and Time (the zero time.Time: now) are written as they are; Partition and Offset, which say where a message came from, are not looked at.
 //
-// Elements of all lanes and partitions share batches. What cannot be written fails alone: a *KafkaTooLargeError or *KafkaRefusedError (a record that the
-// topic does not take; both are Permanent, so no Retry repeats them), a *KafkaTopicError (unknown for UnknownTopicTimeout, or not authorised), a *KafkaDeliveryError
+// Elements of all lanes and partitions share batches. What cannot be written fails alone: a *kafkaerr.TooLargeError or *kafkaerr.RefusedError (a record that the
+// topic does not take; both are Permanent, so no Retry repeats them), a *kafkaerr.TopicError (unknown for UnknownTopicTimeout, or not authorised), a *kafkaerr.DeliveryError
 // (not acknowledged within DeliveryTimeout). With the last two, what is queued behind it in its partition fails too, so that a Retry below keeps the order.
 //
 // Brokers from 3.6 on. Goroutines: two a broker and two. Memory: 32 MiB of batches on their way, at most.
@@ -92,8 +93,8 @@ func (c *KafkaConfig) write(ctx context.Context, out *produce.Producer, n int, a
 
 // permanent marks what no retry mends.
 func permanent(err error) error {
-	var large *produce.TooLargeError
-	var refused *produce.RefusedError
+	var large *kafkaerr.TooLargeError
+	var refused *kafkaerr.RefusedError
 	if errors.As(err, &large) || errors.As(err, &refused) {
 		return stream.Permanent(err)
 	}

@@ -65,18 +65,6 @@ type KafkaConfig struct {
 	TransactionTimeout time.Duration
 }
 
-// What Run, a Failure or a halt may hold because of a Kafka sink; match with errors.As. A broker's own answer matches kafka-go's constants:
-// errors.Is(err, kafka.TopicAuthorizationFailed).
-type (
-	KafkaDeliveryError    = produce.DeliveryError // not acknowledged within DeliveryTimeout
-	KafkaTooLargeError    = produce.TooLargeError // a record larger than BatchBytes, or than the topic takes
-	KafkaRefusedError     = produce.RefusedError  // a record that the broker does not take
-	KafkaTopicError       = wire.TopicError       // a topic is unknown, or may not be written to
-	KafkaAuthError        = wire.AuthError        // credentials or certificate refused
-	KafkaUnreachableError = wire.UnreachableError // a broker did not answer
-	KafkaCode             = wire.Code             // a broker's error code
-)
-
 func (c *KafkaConfig) name(kind string) string {
 	if c.Topic == "" {
 		return kind

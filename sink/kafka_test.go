@@ -15,6 +15,7 @@ import (
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -112,7 +113,7 @@ func TestKafkaPoliciesDecideAboutWhatItDoesNotTake(t *testing.T) {
 		t.Fatalf("%d failed: %v", len(failed), failed)
 	}
 	for _, f := range failed {
-		var large *sink.KafkaTooLargeError
+		var large *kafkaerr.TooLargeError
 		if !errors.As(f.Err, &large) || f.Attempts != 1 {
 			t.Errorf("after %d attempts: %v", f.Attempts, f.Err)
 		}
@@ -125,7 +126,7 @@ func TestKafkaRecordSize(t *testing.T) {
 	for batch, fits := range map[int]bool{0: true, 1_000_000: false} {
 		t.Run(fmt.Sprintf("with BatchBytes of %d", batch), func(t *testing.T) {
 			topic := k.Topic(1)
-			var tooLarge *sink.KafkaTooLargeError
+			var tooLarge *kafkaerr.TooLargeError
 			err := source.Slice(kafka.Message{Value: []byte("before")}, kafka.Message{Value: large}, kafka.Message{Value: []byte("after")}).
 				To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic, BatchBytes: batch})).Run(t.Context())
 			if fits && (err != nil || len(k.Records(topic)) != 3) || !fits && !errors.As(err, &tooLarge) {
@@ -177,7 +178,7 @@ func TestKafkaSinkThatCannotWriteEndsRunBeforeItReads(t *testing.T) {
 		match func(error) bool
 	}{
 		"unknown topic": {sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "nowhere", UnknownTopicTimeout: 100 * time.Millisecond}, func(err error) bool {
-			var e *sink.KafkaTopicError
+			var e *kafkaerr.TopicError
 			return errors.As(err, &e) && errors.Is(err, kafka.UnknownTopicOrPartition)
 		}},
 	} {

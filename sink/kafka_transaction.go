@@ -13,6 +13,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/transact"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -25,15 +26,12 @@ import (
 //
 // A transaction is open only while it is written, never while records are worked on. A worker whose partitions have gone elsewhere cannot commit, whatever
 // its id: the group's generation goes with the offsets (KIP-447). What has to be aborted is done again, a few times by itself, then as the policies below
-// CommitWith say; records that cannot be written are named to them, as Kafka's errors are. A *KafkaFencedError is for good: another worker has the same InstanceID.
+// CommitWith say; records that cannot be written are named to them, as Kafka's errors are. A *kafkaerr.FencedError is for good: another worker has the same InstanceID.
 //
 // The source must be Kafka, of the same cluster and with a Group. Brokers from 3.6 on; both transaction protocols are spoken (transaction.version, KIP-890).
 func KafkaTransaction(c KafkaConfig, prefix string) stream.Transactor[kafka.Message] {
 	return &kafkaTransaction{cfg: c, prefix: prefix}
 }
-
-// KafkaFencedError says that another worker has taken the transactional id over; match with errors.As.
-type KafkaFencedError = transact.FencedError
 
 type kafkaTransaction struct {
 	cfg    KafkaConfig
@@ -169,7 +167,7 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 // asTransactor says an error in the words of stream.Transactor.
 func asTransactor(err error) error {
 	var records *transact.RecordsError
-	var fenced *transact.FencedError
+	var fenced *kafkaerr.FencedError
 	var gone *transact.GoneError
 	switch {
 	case err == nil:

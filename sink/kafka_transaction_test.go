@@ -14,6 +14,7 @@ import (
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -113,7 +114,7 @@ func TestKafkaTransactionHaltsThePartitionOfARecordThatCannotBeWritten(t *testin
 	ended := make(chan error)
 	go func() { ended <- p.Run(ctx) }()
 	k.WaitCommitted(group, in, map[int32]int64{1: 1})
-	var large *sink.KafkaTooLargeError
+	var large *kafkaerr.TooLargeError
 	hs := p.Halts()
 	if len(hs) != 1 || hs[0].Meta.Partition != 0 || !errors.As(hs[0].Err, &large) || hs[0].Attempts != 1 {
 		t.Fatalf("halts: %v", hs)

@@ -24,6 +24,8 @@ import (
 // checksum, a format from before Kafka 0.11 or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the partitions that
 // go are drained and committed before they are let go; those that were lost meanwhile are cancelled and never committed.
 //
+// What Run returns, and what a halt or an event holds, is in package kafkaerr.
+//
 // Brokers from 3.6 on. Goroutines: three a broker, and a handful for the group.
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return &kafkaSource{cfg: c.withDefaults()} })

@@ -11,6 +11,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 const connectPause = 250 * time.Millisecond
@@ -68,7 +69,7 @@ func sift(topics []wire.Topic) (found, denied []wire.Topic) {
 // deny tells of topics that may not be read.
 func (s *kafkaSource) deny(topics []wire.Topic) {
 	for _, t := range topics {
-		s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, &wire.TopicError{Topic: t.Name, Err: t.Err})
+		s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 	}
 }
 
@@ -85,7 +86,7 @@ func missing(topics []wire.Topic) error {
 	var errs []error
 	for _, t := range topics {
 		if t.Err != nil {
-			errs = append(errs, &wire.TopicError{Topic: t.Name, Err: t.Err})
+			errs = append(errs, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 		}
 	}
 	// The one that no patience mends decides.

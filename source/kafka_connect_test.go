@@ -8,6 +8,7 @@ import (
 
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -19,7 +20,7 @@ func TestKafkaNeverMakesATopicAndSaysWhichIsMissing(t *testing.T) {
 	cfg := config(k)
 	cfg.UnknownTopicTimeout = 300 * time.Millisecond
 	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
-	var missing *source.KafkaTopicError
+	var missing *kafkaerr.TopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != "orders" || !errors.Is(err, kafka.UnknownTopicOrPartition) {
 		t.Fatalf("error: %v", err)
 	}
@@ -67,7 +68,7 @@ func TestKafkaUnreachableEndsAfterConnectTimeout(t *testing.T) {
 	l.Close()
 	r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}, ConnectTimeout: 600 * time.Millisecond}).
 		Serial(newSeen().take).CommitEach())
-	var unreachable *source.KafkaUnreachableError
+	var unreachable *kafkaerr.UnreachableError
 	if err := r.result(); !errors.As(err, &unreachable) {
 		t.Fatalf("error: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // readAsMember reads what the group assigns until ctx ends or the group will not have this member any more.
@@ -100,7 +101,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	failed := map[stream.TopicPartition]error{}
 	for gtp, err := range s.member.Commit(ctx, asked) {
 		tp := stream.TopicPartition{Topic: gtp.Topic, Partition: int(gtp.Partition)}
-		var refused *group.FatalError
+		var refused *kafkaerr.GroupError
 		switch {
 		case errors.Is(err, group.ErrLost):
 			continue

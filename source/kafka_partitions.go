@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
-	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // readPartitions reads the configured partitions, without a group, until ctx ends or all have come to their end.
@@ -20,7 +20,7 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 		f := fetch.TP(tp)
 		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
 			if _, there := t.Partitions[int32(tp.Partition)]; !there {
-				return &wire.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
+				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
 			}
 		}
 		end.add(f)

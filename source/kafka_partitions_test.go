@@ -9,6 +9,7 @@ import (
 
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -51,7 +52,7 @@ func TestKafkaFollowsAPartitionWithoutAGroup(t *testing.T) {
 func TestKafkaWithoutAGroupHasNoPartitionThatIsNotThere(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
 	r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: map[stream.TopicPartition]source.Span{{Topic: "orders", Partition: 7}: {}}}).Serial(newSeen().take))
-	var missing *source.KafkaTopicError
+	var missing *kafkaerr.TopicError
 	if err := r.result(); !errors.As(err, &missing) || !strings.Contains(err.Error(), "partition 7") {
 		t.Fatalf("error: %v", err)
 	}

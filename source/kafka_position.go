@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // Position is a place in a partition.
@@ -100,4 +101,8 @@ func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps 
 	}
 	maps.Copy(found, ends)
 	return found, failed
+}
+
+func (s *kafkaSource) noOffset(tp fetch.TP) error {
+	return &kafkaerr.NoOffsetError{Group: s.cfg.Group, Topic: tp.Topic, Partition: tp.Partition}
 }

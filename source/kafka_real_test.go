@@ -10,6 +10,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -99,7 +100,7 @@ func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Transport = &kafka.Transport{TLS: at.TLS, SASL: wrong}
-	var auth *source.KafkaAuthError
+	var auth *kafkaerr.AuthError
 	if err := run(t, source.Kafka(cfg).Serial(got.take).CommitEach()).result(); !errors.As(err, &auth) {
 		t.Errorf("wrong password: %v", err)
 	}
@@ -116,7 +117,7 @@ func TestKafkaNeverMakesATopicOnRealKafka(t *testing.T) {
 	topic := kafkatest.Name("missing")
 	r := run(t, source.Kafka(source.KafkaConfig{Brokers: kafkatest.Real(t), Group: kafkatest.Name("source"), Topics: []string{topic}, UnknownTopicTimeout: time.Second}).
 		Serial(newSeen().take).CommitEach())
-	var missing *source.KafkaTopicError
+	var missing *kafkaerr.TopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != topic {
 		t.Errorf("error: %v", err)
 	}

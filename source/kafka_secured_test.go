@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/laneway-go/laneway/source"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -39,7 +40,7 @@ func TestKafkaThroughTLSAndSCRAM(t *testing.T) {
 				return
 			}
 			err = r.result()
-			var auth *source.KafkaAuthError
+			var auth *kafkaerr.AuthError
 			if !errors.As(err, &auth) || strings.Contains(err.Error(), password) {
 				t.Fatalf("error: %v", err)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -92,7 +93,7 @@ func TestKafkaRefusesAFreshGroupWhereItMust(t *testing.T) {
 	cfg := config(k)
 	cfg.Start = source.Fail
 	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
-	var none *source.KafkaNoOffsetError
+	var none *kafkaerr.NoOffsetError
 	if err := r.result(); !errors.As(err, &none) || none.Topic != "orders" {
 		t.Fatalf("error: %v", err)
 	}
@@ -206,7 +207,7 @@ func TestKafkaDamagedBatchHaltsItsPartitionUntilItIsSkipped(t *testing.T) {
 	}
 	r := runBuilt(t, p)
 	h := <-halts
-	var broken *source.KafkaBatchError
+	var broken *kafkaerr.BatchError
 	if !errors.As(h.Err, &broken) || broken.Offset != 1 || h.Meta.Offset != 1 || h.Meta.Partition != 0 {
 		t.Fatalf("halt: %+v", h)
 	}

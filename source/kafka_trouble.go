@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
-	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -42,7 +42,7 @@ func (h *health) tell() { h.online(errors.Join(h.cluster, h.group, h.brokers()))
 // brokers is why none of the partitions can be read, if that is because their brokers do not answer.
 func (h *health) brokers() (err error) {
 	for tp := range h.mine {
-		var unreachable *wire.UnreachableError
+		var unreachable *kafkaerr.UnreachableError
 		if err = h.troubles[tp]; !errors.As(err, &unreachable) {
 			return nil
 		}

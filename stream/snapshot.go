@@ -146,7 +146,7 @@ func (p *Pipeline) Halts() []Halt {
 }
 
 // Resume tries the record of a halt again, and goes on from there; what had finished behind it is not run again. It returns at once, the partition
-// goes on as soon as everything begun before the halt has come to rest, which WaitResumed waits for. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
+// goes on once all that was started before the halt is settled, which WaitResumed waits for. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
 func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
 
 // Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.

@@ -63,7 +63,7 @@ func TestTransformIsAskedToFlush(t *testing.T) {
 			return input.CommitBefore(1, 0).Transform("dozens", dozens).Serial(w.do)
 		},
 		"below a keyed order": func(w *work) stream.Stream[string] {
-			return commitNow(input.GroupByKey().Concurrent(4, pass).Transform("dozens", dozens).Serial(w.do))
+			return commitNow(input.GroupByKey().Concurrent(4, pass).Transform("dozens", dozens).Concurrent(4, w.do))
 		},
 	}
 	for name, chain := range chains {

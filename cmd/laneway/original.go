@@ -9,6 +9,7 @@ import (
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -49,7 +50,7 @@ func (o *order) at(ctx context.Context, tp stream.TopicPartition, offset int64) 
 		Partitions: map[stream.TopicPartition]source.Span{tp: {From: source.AtOffset(offset), To: source.AtOffset(offset + 1)}}}).
 		To(found).
 		Run(ctx)
-	var expired *source.KafkaOutOfRangeError
+	var expired *kafkaerr.OutOfRangeError
 	if errors.As(err, &expired) {
 		return nil, nil
 	}

@@ -3,16 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"strings"
 	"sync/atomic"
-
-	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/segmentio/kafka-go"
 )
 
 var deadLetter = demo.Program{Name: "payments", Partitions: 3, Run: run}
@@ -72,43 +72,44 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return nil
 }
 
-// sendBack redrives until all that is wanted is back.
-func sendBack(ctx context.Context, d *demo.Demo, dlq string) (int, error) {
+// sendBack redrives until all letters are looked at and what was sent is committed.
+func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var sent atomic.Int64
+	var n atomic.Int64
 	chain := redrive(source.KafkaConfig{Brokers: d.Kafka.Brokers, Group: d.NewGroup("redrive"), Topics: []string{dlq}},
 		func(_ kafka.Message, l ops.Letter) bool {
-			bank := strings.Contains(l.Error, "bank")
-			if bank {
-				sent.Add(1)
+			forTheBank := strings.Contains(l.Error, "bank")
+			if forTheBank {
+				n.Add(1)
 			}
-			return bank
+			return forTheBank
 		})
-	err := chain.Run(ctx, onCommit(func() {
-		if sent.Load() == closed {
+	at := map[stream.TopicPartition]int64{}
+	err = chain.Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		c, ok := e.(stream.Committed)
+		if !ok {
+			return
+		}
+		maps.Copy(at, c.Offsets)
+		var all int64
+		for _, offset := range at {
+			all += offset
+		}
+		if all == closed+spoilt {
 			stop()
 		}
-	}))
-	return int(sent.Load()), err
+	}}))
+	return int(n.Load()), err
 }
 
-// handleAgain runs the worker until it has handled what came back.
+// handleAgain runs the worker until it has handled what came back, and committed it.
 func handleAgain(ctx context.Context, d *demo.Demo, c *clerk, letters sink.KafkaConfig) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return worker(d.Kafka, c, letters).Run(ctx, onCommit(func() {
-		if c.tape.Handled() == records-spoilt {
+	return worker(d.Kafka, c, letters).Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		if _, ok := e.(stream.Committed); ok && c.tape.Handled() == records-spoilt {
 			stop()
 		}
-	}))
-}
-
-// onCommit calls f after each commit.
-func onCommit(f func()) stream.Option {
-	return stream.Observe(stream.Observer{Event: func(e stream.Event) {
-		if _, ok := e.(stream.Committed); ok {
-			f()
-		}
-	}})
+	}}))
 }

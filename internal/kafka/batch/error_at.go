@@ -1,6 +1,10 @@
 package batch
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/laneway-go/laneway/stream/kafkaerr"
+)
 
 // bad is the error for the batch b, of which nothing was handed out.
 func (s *Set) bad(b []byte, err error) error {
@@ -12,7 +16,7 @@ func (s *Set) bad(b []byte, err error) error {
 // damaged one may lie about where it ends; going on must go forward.
 func (s *Set) at(offset, next int64, err error) error {
 	offset = max(offset, s.next)
-	return &Error{Topic: s.f.Topic, Partition: s.f.Partition, Offset: offset, Next: max(next, offset+1), Err: err}
+	return &kafkaerr.BatchError{Topic: s.f.Topic, Partition: s.f.Partition, Offset: offset, Next: max(next, offset+1), Err: err}
 }
 
 // after is where the batch behind b begins. The batch itself may be damaged, so the one behind it is believed first, then b if its numbers

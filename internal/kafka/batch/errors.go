@@ -5,20 +5,6 @@ import (
 	"fmt"
 )
 
-// Error is a batch that cannot be read. Offset is the first record that is missing for it, Next where reading can go on without it.
-type Error struct {
-	Topic        string
-	Partition    int
-	Offset, Next int64
-	Err          error
-}
-
-func (e *Error) Error() string {
-	return fmt.Sprintf("%s[%d]@%d cannot be read: %v; going on without it means from offset %d", e.Topic, e.Partition, e.Offset, e.Err, e.Next)
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
 var (
 	// ErrChecksum: the bytes are not those that were written.
 	ErrChecksum = errors.New("the checksum (CRC-32C) of the record batch is wrong: it was damaged on disk or on its way")

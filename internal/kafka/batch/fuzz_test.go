@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"testing"
+
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // FuzzDecode holds that no input panics, hands out offsets out of order, or moves backwards. Checksums are set right in half of the cases:
@@ -38,7 +40,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("next %d after offset %d", s.Next(), next-1)
 			}
 			next = s.Next()
-			var e *Error
+			var e *kafkaerr.BatchError
 			if err != nil && (!errors.As(err, &e) || e.Offset < next || e.Next <= e.Offset) {
 				t.Fatalf("error %v after %d", err, next)
 			}

@@ -91,7 +91,7 @@ func (s *Set) closeBatch() {
 }
 
 // Take hands out up to n records, which are the caller's for ever, and the number of bytes that they keep in memory. None and no error means
-// that there are no more. After an *Error there are none either: the position of the next fetch is the caller's decision.
+// that there are no more. After an *kafkaerr.BatchError there are none either: the position of the next fetch is the caller's decision.
 func (s *Set) Take(n int) (msgs []kafka.Message, size int64, err error) {
 	out := taking{set: s, want: n}
 	for len(out.msgs) < n && s.err == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -180,7 +181,7 @@ func TestDamageNamesTheOffsetAfterTheRecordsBeforeIt(t *testing.T) {
 			clear(b)
 		}
 		_, _, err = s.Take(10)
-		var e *Error
+		var e *kafkaerr.BatchError
 		if !errors.As(err, &e) || !errors.Is(err, ErrChecksum) || e.Offset != 3 || e.Next != 20 || e.Topic != "orders" || e.Partition != 3 {
 			t.Fatalf("error: %v", err)
 		}
@@ -194,7 +195,7 @@ func TestADamagedBatchIsNotBelievedWhereItEnds(t *testing.T) {
 	b := batchOf{base: 3, records: records(4)}.encode()
 	binary.BigEndian.PutUint32(b[23:], 1<<30) // last offset delta
 	_, err := drain(t, open(b, 3), 10)
-	var e *Error
+	var e *kafkaerr.BatchError
 	if !errors.As(err, &e) || e.Offset != 3 || e.Next != 4 {
 		t.Fatalf("error: %v", err)
 	}
@@ -207,7 +208,7 @@ func TestAMalformedRecordLetsThoseBeforeItThrough(t *testing.T) {
 	raw[at] = 0x7e // a key longer than its record
 	seal(raw)
 	msgs, err := drain(t, open(raw, 3), 10)
-	var e *Error
+	var e *kafkaerr.BatchError
 	if !errors.As(err, &e) || !errors.Is(err, ErrMalformed) || e.Offset != 5 || e.Next != 7 || len(msgs) != 2 {
 		t.Fatalf("%d messages, error: %v", len(msgs), err)
 	}
@@ -221,7 +222,7 @@ func TestOldFormatsAreRefusedByName(t *testing.T) {
 		old[magicAt] = magic
 		_, err := drain(t, open(old, 5), 10)
 		var f *FormatError
-		var e *Error
+		var e *kafkaerr.BatchError
 		if !errors.As(err, &f) || f.Magic != int8(magic) || !errors.As(err, &e) || e.Offset != 5 || e.Next != 6 {
 			t.Errorf("error: %v", err)
 		}
@@ -236,7 +237,7 @@ func TestBombsAreStoppedAtTheLimit(t *testing.T) {
 		b := batchOf{base: 4, attrs: codec, squeeze: f, records: []kmsg.Record{{Value: make([]byte, 3<<20)}}}.encode()
 		_, err := drain(t, NewDecoder(1<<20).Open(Fetched{From: 4, Records: b}), 10)
 		var large *TooLargeError
-		var e *Error
+		var e *kafkaerr.BatchError
 		if !errors.As(err, &large) || !errors.As(err, &e) || e.Offset != 4 || e.Next != 5 {
 			t.Errorf("codec %d: %v", codec, err)
 		}
@@ -306,7 +307,7 @@ func TestGarbageThatIsNotTheCodecIsAnError(t *testing.T) {
 		}
 		b := batchOf{attrs: codec, records: records(3)}.encode()
 		_, err := drain(t, open(b, 0), 10)
-		var e *Error
+		var e *kafkaerr.BatchError
 		if !errors.As(err, &e) || e.Next != 3 {
 			t.Errorf("codec %d: %v", codec, err)
 		}

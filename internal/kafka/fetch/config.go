@@ -40,7 +40,7 @@ type Reset int
 const (
 	Earliest Reset = iota // the first record that is left
 	Latest                // the next one to be written
-	Fail                  // end Run with an *OutOfRangeError
+	Fail                  // end Run with an *kafkaerr.OutOfRangeError
 )
 
 func (r Reset) String() string { return [...]string{"earliest", "latest", "fail"}[r] }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -218,7 +219,7 @@ func TestADamagedBatchHaltsItsPartitionAlone(t *testing.T) {
 	other.untilRecords(t, 30)
 	p.until(t, "the halt", func() bool { return p.halt != nil })
 	p.untilRecords(t, 10)
-	var e *batch.Error
+	var e *kafkaerr.BatchError
 	if !errors.As(p.halt, &e) || !errors.Is(p.halt, batch.ErrChecksum) || e.Offset != 10 || p.resume != 20 {
 		t.Fatalf("halt: %v, skip goes on at %d", p.halt, p.resume)
 	}

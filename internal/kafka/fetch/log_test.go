@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -90,7 +91,7 @@ func TestFailPolicyEndsRunAndSaysWhatTheLogHas(t *testing.T) {
 	write(t, producer(t, k), "orders", 0, 100)
 	w := start(t, k, func(c *Config) { c.Reset = Fail }, "orders")
 	w.f.Add(TP{"orders", 0}, part0(500, plenty))
-	var e *OutOfRangeError
+	var e *kafkaerr.OutOfRangeError
 	if err := w.result(); !errors.As(err, &e) || e.Offset != 500 || e.Earliest != 0 || e.Latest != 100 || e.Topic != "orders" {
 		t.Fatalf("error: %v", err)
 	}

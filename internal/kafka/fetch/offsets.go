@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -36,7 +37,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 		return found, failed
 	}
 	for _, tp := range tps {
-		failed[tp] = &wire.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
@@ -54,7 +55,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 
 // troubleOf is what is wrong with a partition.
 func troubleOf(tp TP, err error) error {
-	return &wire.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
+	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
 }
 
 func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP) (*kmsg.ListOffsetsResponse, error) {
@@ -105,7 +106,7 @@ func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why strin
 	case Latest:
 		to = last[p.tp]
 	case Fail:
-		f.fail(&OutOfRangeError{TP: p.tp, Offset: from, Earliest: first[p.tp], Latest: last[p.tp], Why: why})
+		f.fail(&kafkaerr.OutOfRangeError{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: from, Earliest: first[p.tp], Latest: last[p.tp], Why: why})
 		return
 	}
 	back := to < from

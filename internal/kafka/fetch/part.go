@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -113,7 +114,7 @@ func (p *part) alloc(n int) []kafka.Message {
 }
 
 func (p *part) halt(err error) {
-	var e *batch.Error
+	var e *kafkaerr.BatchError
 	if errors.As(err, &e) {
 		p.do(func() { p.p.Halt(e.Offset, e.Next, err) })
 	}

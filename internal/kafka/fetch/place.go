@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // followFor is how long a leader's advice to read from a replica holds.
@@ -135,7 +136,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 		case p.unknown.IsZero():
 			p.unknown = now
 		case now.Sub(p.unknown) > f.cfg.UnknownTopicTimeout:
-			lost = &wire.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.UnknownTopicTimeout, wire.UnknownTopicOrPartition)}
+			lost = &kafkaerr.TopicError{Topic: t.Name, Err: fmt.Errorf("partition %d has been unknown for %v: %w", tp.Partition, f.cfg.UnknownTopicTimeout, wire.UnknownTopicOrPartition)}
 		}
 	}
 	f.mu.Unlock()

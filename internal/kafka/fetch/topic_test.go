@@ -8,6 +8,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -55,7 +56,7 @@ func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
 	if err := k.DeleteTopic("orders"); err != nil {
 		t.Fatal(err)
 	}
-	var e *wire.TopicError
+	var e *kafkaerr.TopicError
 	if err := w.result(); !errors.As(err, &e) || e.Topic != "orders" || !errors.Is(err, wire.UnknownTopicOrPartition) {
 		t.Fatalf("error: %v", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -16,7 +17,7 @@ import (
 //     call is the one to find out that the membership is lost, OnLost has been told by the time it returns.
 //   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or wire.UnknownTopicID says that the coordinator does not know the topic,
 //     or not under that id. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
-//   - *FatalError: it never will, as when authorisation is missing.
+//   - *kafkaerr.GroupError: it never will, as when authorisation is missing.
 //
 // The coordinator does not check who owns a partition, so a stale commit would move the group back: Commit sends only what is owned now.
 // One call at a time; it may run together with everything else, and is expected to during OnRevoked.
@@ -91,7 +92,7 @@ func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map
 				continue
 			}
 			c, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
-			var refused *FatalError
+			var refused *kafkaerr.GroupError
 			switch {
 			case c == classOK:
 				delete(open, tp)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -52,21 +53,6 @@ type RetriableError struct {
 
 func (e *RetriableError) Error() string { return fmt.Sprintf("group %s: %s: %v", e.Group, e.Op, e.Err) }
 func (e *RetriableError) Unwrap() error { return e.Err }
-
-// FatalError is a refusal that no retry mends; Err is the broker's kafka.Error or the cause on this side, Fix what to do about it.
-type FatalError struct {
-	Group, Op string
-	Err       error
-	Fix       string
-}
-
-func (e *FatalError) Error() string {
-	if e.Fix == "" {
-		return fmt.Sprintf("group %s: %s: %v", e.Group, e.Op, e.Err)
-	}
-	return fmt.Sprintf("group %s: %s: %v; %s", e.Group, e.Op, e.Err, e.Fix)
-}
-func (e *FatalError) Unwrap() error { return e.Err }
 
 // class is what an error code calls for.
 type class int
@@ -123,6 +109,6 @@ func fix(code int16) string {
 	return ""
 }
 
-func fatal(group, op string, code int16) *FatalError {
-	return &FatalError{Group: group, Op: op, Err: kafka.Error(code), Fix: fix(code)}
+func fatal(group, op string, code int16) *kafkaerr.GroupError {
+	return &kafkaerr.GroupError{Group: group, Op: op, Err: kafka.Error(code), Fix: fix(code)}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -67,7 +67,7 @@ func TestRefusalsEndRunWithATypedErrorThatSaysWhatToDo(t *testing.T) {
 			a := newWorker(t, c, f, "a").start(t)
 			err := a.wait(t)
 			wantFatal(t, err, tc.want)
-			var refused *FatalError
+			var refused *kafkaerr.GroupError
 			if errors.As(err, &refused) && refused.Fix == "" {
 				t.Errorf("%v does not say what to do", err)
 			}
@@ -140,7 +140,7 @@ func waitHits(t *testing.T, h *kfake.FaultHandle, n int) {
 
 func TestRefusedLoginEndsRun(t *testing.T) {
 	c, f := newCluster(t), newFloor()
-	login := &wire.AuthError{Addr: "broker:9092", Err: kafka.SASLAuthenticationFailed}
+	login := &kafkaerr.AuthError{Addr: "broker:9092", Err: kafka.SASLAuthenticationFailed}
 	a := newWorker(t, c, f, "a", func(w *worker) {
 		w.cl.hook = func(kmsg.Request) (kmsg.Response, error, bool) { return nil, login, true }
 	}).start(t)

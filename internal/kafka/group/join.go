@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -34,7 +35,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 		case classLost:
 			m.lose(m.current(), err)
 			m.forget(err)
-			var refused *FatalError
+			var refused *kafkaerr.GroupError
 			if errors.As(err, &refused) {
 				return nil, err
 			}
@@ -170,7 +171,7 @@ func (m *Member) joinRequest() *kmsg.JoinGroupRequest {
 // begins makes the generation of a join's answer the current term, and starts its heartbeats: the leader may take its time.
 func (m *Member) begins(ctx context.Context, resp *kmsg.JoinGroupResponse) (*term, error) {
 	if resp.Protocol == nil || !m.offers(Balancer(*resp.Protocol)) {
-		return nil, &FatalError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),
+		return nil, &kafkaerr.GroupError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),
 			Fix: "set Balancers to what the group uses"}
 	}
 	t := &term{id: resp.MemberID, generation: resp.Generation, balancer: Balancer(*resp.Protocol),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -51,7 +52,7 @@ func (m *Member) forget(err error) {
 func (m *Member) fatalLoss(t *term) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var refused *FatalError
+	var refused *kafkaerr.GroupError
 	if errors.As(t.err, &refused) {
 		return refused
 	}

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/sourcegraph/conc"
 )
 
 // Membership is what a worker needs of a group, whatever protocol keeps it: the classic one here, or the coordinator-driven one of KIP-848,
 // whose member would take the same Config and make the same calls to it.
 type Membership interface {
-	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the *FatalError that ended it.
+	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the *kafkaerr.GroupError that ended it.
 	Run(ctx context.Context) error
 	// Commit stores offsets and gives an error for each partition whose offset is not stored.
 	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
@@ -92,7 +93,7 @@ func New(cfg Config) (*Member, error) {
 }
 
 // Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the group left (a static member stays, so that
-// it can come back) and nil returned. A *FatalError says why the coordinator will not have this member.
+// it can come back) and nil returned. A *kafkaerr.GroupError says why the coordinator will not have this member.
 func (m *Member) Run(ctx context.Context) error {
 	var keeper conc.WaitGroup
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -140,7 +141,7 @@ func (m *Member) live(ctx context.Context) error {
 
 // unlessEnded drops the errors that only say that ctx ended.
 func unlessEnded(ctx context.Context, err error) error {
-	var refused *FatalError
+	var refused *kafkaerr.GroupError
 	if ctx.Err() != nil && !errors.As(err, &refused) {
 		return nil
 	}

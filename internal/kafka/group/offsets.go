@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -108,7 +109,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
 		if kafka.Error(code) == kafka.TopicAuthorizationFailed { // that topic's partitions wait, not the others
-			c, err = classRetry, &wire.TopicError{Topic: topic, Err: wire.TopicAuthorization}
+			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
 		}
 		if c == classOK {
 			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: wire.NotedTopic(metadata)}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -40,7 +41,7 @@ func (m *Member) moved() {
 func (m *Member) refusal(op string, code int16, err error) (class, error) {
 	switch {
 	case wire.Fatal(err):
-		return classFatal, &FatalError{Group: m.cfg.Group, Op: op, Err: err}
+		return classFatal, &kafkaerr.GroupError{Group: m.cfg.Group, Op: op, Err: err}
 	case err != nil:
 		m.moved()
 		return classRetry, &RetriableError{Group: m.cfg.Group, Op: op, Err: err}

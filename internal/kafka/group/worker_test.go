@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/sourcegraph/conc"
 )
 
@@ -133,9 +134,9 @@ func orders(n int32) TP { return TP{"group-orders", n} }
 
 func wantFatal(t *testing.T, err, cause error) {
 	t.Helper()
-	var refused *FatalError
+	var refused *kafkaerr.GroupError
 	if !errors.As(err, &refused) || !errors.Is(err, cause) {
-		t.Errorf("got %v, want a *FatalError of %v", err, cause)
+		t.Errorf("got %v, want a *kafkaerr.GroupError of %v", err, cause)
 	}
 }
 

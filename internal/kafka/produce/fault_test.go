@@ -13,6 +13,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -73,7 +74,7 @@ func TestTooLargeFailsAlone(t *testing.T) {
 	msgs := numbered(0, 0, 500)
 	msgs = append(msgs[:300:300], append([]kafka.Message{{Key: []byte("large"), Value: make([]byte, 3000)}, {Key: []byte("huge"), Value: make([]byte, 200_000)}}, msgs[300:]...)...)
 	failed, err := try(t, p, topic, msgs...)
-	var byTopic, byUs *TooLargeError
+	var byTopic, byUs *kafkaerr.TooLargeError
 	if err != nil || len(failed) != 2 || !errors.As(failed[300], &byTopic) || !errors.As(failed[301], &byUs) {
 		t.Fatalf("failed: %v %v", failed, err)
 	}
@@ -89,7 +90,7 @@ func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
 	for i := range 2 {
 		began := time.Now()
 		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})
-		var unknown *wire.TopicError
+		var unknown *kafkaerr.TopicError
 		if err != nil || len(failed) != 1 || !errors.As(failed[1], &unknown) || unknown.Topic != "nowhere" || !errors.Is(unknown, kafka.UnknownTopicOrPartition) {
 			t.Fatalf("failed: %v %v", failed, err)
 		}
@@ -156,7 +157,7 @@ func TestNotAuthorisedFailsAtOnce(t *testing.T) {
 	p := producer(t, c.ListenAddrs(), nil, nil)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 	failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: other, Value: []byte("2")})
-	var denied *wire.TopicError
+	var denied *kafkaerr.TopicError
 	if err != nil || len(failed) != 1 || !errors.As(failed[0], &denied) || !errors.Is(denied, kafka.TopicAuthorizationFailed) || denied.Topic != topic {
 		t.Errorf("failed: %v %v", failed, err)
 	}
@@ -173,7 +174,7 @@ func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
 	})
 	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
 	failed, err := try(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("stuck")}, kafka.Message{Key: []byte("1"), Value: []byte("fine")})
-	var late *DeliveryError
+	var late *kafkaerr.DeliveryError
 	if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
 		t.Fatalf("failed: %v %v", failed, err)
 	}
@@ -213,7 +214,7 @@ func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
 		return nil, nil, false
 	})
 	failed, err := try(t, p, topic, numbered(0, 1, 1)...)
-	var late *DeliveryError
+	var late *kafkaerr.DeliveryError
 	if err != nil || !errors.As(failed[0], &late) || !late.Sent {
 		t.Errorf("failed: %v %v", failed, err)
 	}
@@ -223,9 +224,9 @@ func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
 }
 
 func TestDeliveryError(t *testing.T) {
-	overdue := func(t *testing.T, failed map[int]error, err error) *DeliveryError {
+	overdue := func(t *testing.T, failed map[int]error, err error) *kafkaerr.DeliveryError {
 		t.Helper()
-		var late *DeliveryError
+		var late *kafkaerr.DeliveryError
 		if err != nil || !errors.As(failed[0], &late) {
 			t.Fatalf("failed: %v %v", failed, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // part is a partition in use.
@@ -108,7 +109,7 @@ func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 		err = errQueued
 	}
 	pt.failEach(func(b *batched) error {
-		return &DeliveryError{Topic: pt.topic.name, Partition: int(pt.number), After: timeout, Sent: pt.mayHave(b), Err: err}
+		return &kafkaerr.DeliveryError{Topic: pt.topic.name, Partition: int(pt.number), After: timeout, Sent: pt.mayHave(b), Err: err}
 	})
 	return time.Time{}, false
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 // settle does what the answer to a batch asks for; see the package comment for the rules.
@@ -91,9 +92,9 @@ func refusal(answer error) bool {
 func (pt *part) wrong(b *batched, code wire.Code) error {
 	switch code {
 	case wire.MessageTooLarge, wire.RecordListTooLarge:
-		return &TooLargeError{Topic: pt.topic.name, Size: b.records[0].MaxSize(), Err: code}
+		return &kafkaerr.TooLargeError{Topic: pt.topic.name, Size: b.records[0].MaxSize(), Err: code}
 	}
-	return &RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: code}
+	return &kafkaerr.RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: code}
 }
 
 func (pt *part) refused(err error) error {
@@ -103,9 +104,9 @@ func (pt *part) refused(err error) error {
 	case wire.Fatal(err):
 		var code wire.Code
 		if errors.As(err, &code) {
-			return &wire.TopicError{Topic: pt.topic.name, Err: err}
+			return &kafkaerr.TopicError{Topic: pt.topic.name, Err: err}
 		}
 		return err
 	}
-	return &RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: err}
+	return &kafkaerr.RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: err}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -17,7 +18,7 @@ type topic struct {
 	parts   []*part  // by number; grows, never shrinks
 	numbers []int    // of those there are, as balancers want them: fewer than parts where the topic was made again smaller; replaced, never changed
 	sticky  *part    // where records without a key go until a batch of it is sent; nil: to be chosen
-	err     error    // why the cluster will not tell of it, a *wire.TopicError
+	err     error    // why the cluster will not tell of it, a *kafkaerr.TopicError
 	since   time.Time
 }
 
@@ -61,7 +62,7 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 		case wire.Fatal(err):
 			return &view{err: err}
 		case time.Since(began) >= p.cfg.DeliveryTimeout:
-			return &view{err: &DeliveryError{Topic: name, Partition: -1, After: p.cfg.DeliveryTimeout, Err: err}}
+			return &view{err: &kafkaerr.DeliveryError{Topic: name, Partition: -1, After: p.cfg.DeliveryTimeout, Err: err}}
 		}
 		pause(ctx, backoff(try), p.ctx.Done())
 	}
@@ -119,7 +120,7 @@ func (t *topic) learn(f *wire.Topic) {
 		if t.err == nil {
 			t.since = time.Now()
 		}
-		t.err = &wire.TopicError{Topic: t.name, Err: err}
+		t.err = &kafkaerr.TopicError{Topic: t.name, Err: err}
 		if !wire.Retriable(err) || time.Since(t.since) >= t.p.cfg.UnknownTopicTimeout {
 			t.fail(t.err)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -93,7 +94,7 @@ func (p *Producer) prepare(ctx context.Context, w *write, records []placed, topi
 		r.size = r.r.MaxSize()
 		err := v.err
 		if limit := max(p.cfg.BatchBytes, p.cfg.RecordBytes); err == nil && r.size+batch.Overhead > limit {
-			err = &TooLargeError{Topic: name, Size: r.size, Limit: limit}
+			err = &kafkaerr.TooLargeError{Topic: name, Size: r.size, Limit: limit}
 		}
 		if err == nil {
 			r.part, err = v.choose(m, r.size)

@@ -13,7 +13,7 @@
 //
 // What an error means:
 //
-//   - another one has taken the id over: a *FencedError, for good;
+//   - another one has taken the id over: a *kafkaerr.FencedError, for good;
 //   - the group has gone on to another generation: ErrStaleGroup, nothing was written; whether the partitions are lost is the source's to find out;
 //   - a topic that offsets are of was deleted: a *GoneError names its partitions, nothing was written, and without them it can be;
 //   - records cannot be written: a *RecordsError names them, nothing was written;

@@ -6,19 +6,8 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
-
-// FencedError says that another producer has taken the transactional id over.
-type FencedError struct {
-	ID  string
-	Err error
-}
-
-func (e *FencedError) Error() string {
-	return fmt.Sprintf("transactional id %q belongs to another worker now: each running worker needs an InstanceID of its own, or none: %v", e.ID, e.Err)
-}
-
-func (e *FencedError) Unwrap() error { return e.Err }
 
 // RecordsError names the messages that keep a transaction from being written, by index.
 type RecordsError struct{ Errs map[int]error }
@@ -60,7 +49,7 @@ func (e *abortedError) Unwrap() error { return e.err }
 // aborts reports whether err ends the transaction but says nothing against its records.
 func aborts(err error) bool {
 	var code wire.Code
-	var late *produce.DeliveryError
+	var late *kafkaerr.DeliveryError
 	if errors.As(err, &late) || !errors.As(err, &code) {
 		return false
 	}

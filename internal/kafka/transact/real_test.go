@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
 func TestTransactionsRealKafka(t *testing.T) {
@@ -26,7 +27,7 @@ func TestALaterOneWithTheSameIdBarsTheFirstRealKafka(t *testing.T) {
 	first := w.open(t, id, nil, nil)
 	w.commit(t, first, 0, 10)
 	second := w.open(t, id, nil, nil)
-	var fenced *FencedError
+	var fenced *kafkaerr.FencedError
 	if err := first.Commit(within(t, time.Minute), w.txn(10, 20)); !errors.As(err, &fenced) || fenced.ID != id {
 		t.Error(err)
 	}

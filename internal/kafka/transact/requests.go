@@ -9,6 +9,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -45,7 +46,7 @@ func (t *Transactor) identify(ctx context.Context) error {
 	})
 	var code wire.Code
 	if errors.As(err, &code) && barred(code) {
-		return &FencedError{t.cfg.ID, err}
+		return &kafkaerr.FencedError{ID: t.cfg.ID, Err: err}
 	}
 	if err != nil {
 		return t.refused("taking the transactional id over", err)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -124,7 +124,7 @@ func TestRecordsThatCannotBeWrittenAreNamedAndNothingIsWritten(t *testing.T) {
 			return at(i)
 		}
 		var records *RecordsError
-		var large *produce.TooLargeError
+		var large *kafkaerr.TooLargeError
 		if err := tx.Commit(within(t, time.Minute), bad); !errors.As(err, &records) || len(records.Errs) != 1 || !errors.As(records.Errs[4], &large) {
 			t.Error(err)
 		}

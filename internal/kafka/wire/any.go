@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -65,7 +66,7 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, &UnreachableError{Addr: strings.Join(addrs, ", "), Request: named(req), Err: errors.Join(append(errs, ctx.Err())...)}
+		return nil, &kafkaerr.UnreachableError{Addr: strings.Join(addrs, ", "), Request: named(req), Err: errors.Join(append(errs, ctx.Err())...)}
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -35,7 +36,7 @@ func TestAny(t *testing.T) {
 		addr := frozen(t)
 		c := client(t, Config{Brokers: []string{addr}})
 		_, err := c.Metadata(within(t, 100*time.Millisecond))
-		var unreachable *UnreachableError
+		var unreachable *kafkaerr.UnreachableError
 		if !errors.As(err, &unreachable) || unreachable.Addr != addr || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error: %v", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/scram"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -61,7 +62,7 @@ func TestWrongPasswordIsFatal(t *testing.T) {
 	k, pool := secured(t)
 	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport(t, pool, "guessed")})
 	_, err := c.Metadata(within(t, 20*time.Second), "orders")
-	var auth *AuthError
+	var auth *kafkaerr.AuthError
 	if !errors.As(err, &auth) || !Fatal(err) || Retriable(err) {
 		t.Fatalf("error: %v", err)
 	}
@@ -74,7 +75,7 @@ func TestUntrustedCertificateIsFatal(t *testing.T) {
 	k, _ := secured(t)
 	c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport(t, x509.NewCertPool(), "secret")})
 	_, err := c.Metadata(within(t, 20*time.Second), "orders")
-	var auth *AuthError
+	var auth *kafkaerr.AuthError
 	if !errors.As(err, &auth) || !Fatal(err) {
 		t.Fatalf("error: %v", err)
 	}

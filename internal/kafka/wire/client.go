@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -93,7 +94,7 @@ func (c *Client) address(id int32, req kmsg.Request) (string, error) {
 	b, ok := c.brokers[id]
 	c.mu.Unlock()
 	if !ok {
-		return "", &UnreachableError{Addr: fmt.Sprintf("with node id %d", id), Request: named(req), Err: fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
+		return "", &kafkaerr.UnreachableError{Addr: fmt.Sprintf("with node id %d", id), Request: named(req), Err: fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
 	}
 	return b.Addr(), nil
 }
@@ -135,7 +136,7 @@ func decode(addr string, req kmsg.Request, b []byte) (kmsg.Response, error) {
 	resp := req.ResponseKind()
 	resp.SetVersion(req.GetVersion())
 	if err := resp.ReadFrom(b); err != nil {
-		return nil, &UnreachableError{Addr: addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
+		return nil, &kafkaerr.UnreachableError{Addr: addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
 	}
 	return resp, nil
 }

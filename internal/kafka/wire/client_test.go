@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -118,7 +119,7 @@ func TestUnreachableBrokersAreNamedAndRetriable(t *testing.T) {
 	l.Close()
 	c := client(t, Config{Brokers: []string{addr}})
 	_, err = c.Metadata(within(t, 20*time.Second), "orders")
-	var unreachable *UnreachableError
+	var unreachable *kafkaerr.UnreachableError
 	if !errors.As(err, &unreachable) || unreachable.Addr != addr {
 		t.Fatalf("error: %v", err)
 	}

@@ -188,6 +188,15 @@ func (c Code) Is(target error) bool {
 	return ok && int(k) == int(c)
 }
 
+// As lets handlers get the code as kafka-go's type.
+func (c Code) As(target any) bool {
+	k, ok := target.(*kafka.Error)
+	if ok {
+		*k = kafka.Error(c)
+	}
+	return ok
+}
+
 // refused reports whether the broker knows who we are and says no.
 func (c Code) refused() bool {
 	switch c {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -48,7 +49,7 @@ func (c *Client) coordinated(ctx context.Context, r role, k coordinatorKey, req 
 		return nil, err
 	}
 	resp, err := c.node(ctx, r, id, req, limit)
-	var unreachable *UnreachableError
+	var unreachable *kafkaerr.UnreachableError
 	switch {
 	case errors.As(err, &unreachable), err == nil && moved(resp):
 		c.forget(k, id)

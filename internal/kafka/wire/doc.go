@@ -7,6 +7,6 @@
 // A Client uses Transports of its own for fetches, group control, commits, produced batches, transactions and everything else: a broker that throttles or stalls one of them
 // mutes that connection, and a heartbeat must not wait behind it.
 //
-// What a caller matches errors against: *AuthError (credentials or certificate refused), *UnreachableError (no answer), *UnsupportedError
+// What a caller matches errors against: *kafkaerr.AuthError (credentials or certificate refused), *kafkaerr.UnreachableError (no answer), *UnsupportedError
 // (no version in common), Code (the broker's answer). Fatal says which of them no retry can mend.
 package wire

@@ -5,39 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// AuthError says that a broker, or our own check of its certificate, refused the connection. No retry mends it.
-type AuthError struct {
-	Addr string
-	Err  error
-}
-
-func (e *AuthError) Error() string {
-	return fmt.Sprintf("kafka broker %s: not authenticated: %v; check Transport.SASL and Transport.TLS against the listener at that port", e.Addr, e.Err)
-}
-
-func (e *AuthError) Unwrap() error { return e.Err }
-
-// UnreachableError says that a broker did not answer: it could not be dialed, closed the connection, or took longer than the deadline.
-type UnreachableError struct {
-	Addr       string
-	Request    string
-	Err        error
-	Advertised bool // the address is the broker's own word (advertised.listeners), not one of Brokers
-	Answered   bool // it has answered before
-}
-
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("kafka broker %s: no answer to %s: %v%s", e.Addr, e.Request, e.Err, e.hint())
-}
-
-func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // UnsupportedError says that a broker speaks no version of a request that we speak.
 type UnsupportedError struct {
@@ -53,15 +26,6 @@ func (e *UnsupportedError) Error() string {
 	}
 	return fmt.Sprintf("kafka broker %s speaks %s versions %d to %d, this client up to %d: there is none in common", e.Addr, e.Request, e.Min, e.Max, e.Ours)
 }
-
-// TopicError says what is wrong with a topic.
-type TopicError struct {
-	Topic string
-	Err   error
-}
-
-func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v", e.Topic, e.Err) }
-func (e *TopicError) Unwrap() error { return e.Err }
 
 // GroupError says what is wrong with a group.
 type GroupError struct {
@@ -88,7 +52,7 @@ var ErrClosed = errors.New("kafka client is closed")
 
 // Fatal reports whether err is one that no retry mends: refused credentials or authorisation, a protocol with no version in common.
 func Fatal(err error) bool {
-	var auth *AuthError
+	var auth *kafkaerr.AuthError
 	var unsupported *UnsupportedError
 	var code Code
 	switch {
@@ -102,7 +66,7 @@ func Fatal(err error) bool {
 
 // Retriable reports whether the call that ended in err is worth another try.
 func Retriable(err error) bool {
-	var unreachable *UnreachableError
+	var unreachable *kafkaerr.UnreachableError
 	var code Code
 	switch {
 	case err == nil, Fatal(err), errors.Is(err, context.Canceled):
@@ -126,32 +90,12 @@ func classify(addr, request string, err error) error {
 	case errors.As(err, &code):
 		switch Code(code) {
 		case UnsupportedSASLMechanism, IllegalSASLState, SASLAuthentication:
-			return &AuthError{addr, err}
+			return &kafkaerr.AuthError{Addr: addr, Err: err}
 		}
 	case errors.As(err, &cert):
-		return &AuthError{addr, err}
+		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the broker refused our certificate or our handshake
-		return &AuthError{addr, err}
+		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	}
-	return &UnreachableError{Addr: addr, Request: request, Err: err}
-}
-
-// hint names the misconfiguration that most often looks like the error. An address that has answered before is configured well.
-func (e *UnreachableError) hint() string {
-	var record tls.RecordHeaderError
-	var dns *net.DNSError
-	var refused *net.OpError
-	silent := errors.Is(e.Err, context.DeadlineExceeded)
-	switch {
-	case errors.As(e.Err, &record):
-		return "; the broker does not seem to speak TLS at that port: leave Transport.TLS nil, or use its TLS listener"
-	case e.Answered:
-	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF):
-		return "; it closed the connection: if this repeats, the listener at that port may want TLS (Transport.TLS) or SASL (Transport.SASL)"
-	case e.Advertised && (silent || errors.As(e.Err, &dns) || errors.As(e.Err, &refused)):
-		return "; the broker itself gives that address: if it cannot be reached from here, mend the broker's advertised.listeners"
-	case errors.As(e.Err, &dns):
-		return "; check KafkaConfig.Brokers"
-	}
-	return ""
+	return &kafkaerr.UnreachableError{Addr: addr, Request: request, Err: err}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -70,7 +71,7 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 			continue
 		}
 		if err := resp.ReadFrom(body); err != nil {
-			return nil, &UnreachableError{Addr: l.key.addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
+			return nil, &kafkaerr.UnreachableError{Addr: l.key.addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
 		}
 		break
 	}
@@ -182,7 +183,7 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 	case errors.Is(err, ErrClosed):
 		return nil, ErrClosed
 	case try.refused(err) != nil:
-		return nil, &AuthError{l.key.addr, try.refused(err)}
+		return nil, &kafkaerr.AuthError{Addr: l.key.addr, Err: try.refused(err)}
 	case limited.Err() != nil:
 		// The connection's own timeout may come first; one wording for both.
 		err = fmt.Errorf("%w after %v", context.DeadlineExceeded, patience(req))
@@ -201,7 +202,7 @@ func (c *Client) hasAnswered(l *link) {
 
 // known adds what is known of the address to the error that it did not answer.
 func (c *Client) known(err error) error {
-	if e, ok := err.(*UnreachableError); ok {
+	if e, ok := err.(*kafkaerr.UnreachableError); ok {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		e.Answered = c.reached[e.Addr]
