@@ -354,9 +354,3 @@ func (c *committer) await(w *worker, p *part, offset int64) {
 		})
 	}
 }
-
-func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
-	r.mu.Lock()
-	r.sourceCtx, r.stopSource = source, stop
-	r.mu.Unlock()
-}

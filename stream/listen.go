@@ -5,30 +5,39 @@ import (
 	"fmt"
 )
 
+// ear is an observer, as far as a run knows it.
+type ear struct {
+	begin     func(ctx context.Context) (c context.Context, hear bool)
+	stepStart func(ctx context.Context, c Call) context.Context
+	stepDone  func(ctx context.Context, c Call, err error)
+	event     func(e Event)
+	timed     bool
+}
+
 // listener is an observer that hears of attempts.
 type listener struct {
-	Observer
+	ear
 	bit uint16 // in record.heard
 }
 
 // listen sorts the observers by what they want to hear.
-func (r *run) listen() {
-	for _, o := range r.opts.observers {
-		if o.Event != nil {
-			r.events = append(r.events, o.Event)
+func (r *run) listen(ears []ear) {
+	for _, o := range ears {
+		if o.event != nil {
+			r.events = append(r.events, o.event)
 		}
-		r.timed = r.timed || o.TimeFailures
-		if o.Begin == nil && o.StepStart == nil && o.StepDone == nil {
+		r.timed = r.timed || o.timed
+		if o.begin == nil && o.stepStart == nil && o.stepDone == nil {
 			continue
 		}
 		l := listener{o, 1 << min(len(r.listeners), 15)} // those from the 16th on share a bit: they may hear more than they asked for
 		r.listeners = append(r.listeners, l)
-		if o.Begin != nil {
+		if o.begin != nil {
 			r.greeters = append(r.greeters, l)
 		}
-		if o.StepStart != nil || o.StepDone != nil {
+		if o.stepStart != nil || o.stepDone != nil {
 			r.attempts |= l.bit
-			if o.Begin == nil {
+			if o.begin == nil {
 				r.always |= l.bit
 			}
 		}
@@ -51,7 +60,7 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 		}
 	}()
 	for i := range r.greeters {
-		c, hear := r.greeters[i].Begin(made)
+		c, hear := r.greeters[i].begin(made)
 		if made = c; hear {
 			heard |= r.greeters[i].bit
 		}
@@ -74,7 +83,7 @@ func (r *run) unheard(rec *record) bool {
 
 // wants reports whether l is to hear of an element's attempts.
 func (l *listener) wants(rec *record) bool {
-	return l.Begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
+	return l.begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
 }
 
 func (r *run) emit(e Event) {

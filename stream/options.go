@@ -1,20 +1,10 @@
 package stream
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
 )
-
-// StepOption tunes one step.
-type StepOption interface {
-	DegreeOption
-	step(*stepOptions)
-}
-
-// DegreeOption tunes a word that sets a degree: Serial, Concurrent, and CommitWith. Every StepOption is one.
-type DegreeOption interface{ degree(*stepOptions) }
 
 // Option tunes a whole pipeline.
 type Option interface{ option(*options) }
@@ -24,57 +14,6 @@ type StepOrOption interface {
 	StepOption
 	Option
 }
-
-type stepOptions struct {
-	name          string
-	named         bool
-	timeout       time.Duration
-	hasTimeout    bool
-	use           []Middleware
-	maxPartitions int
-	hasMax        bool
-	keepOrder     bool
-	hasNil        bool
-	refused       []*BuildError
-}
-
-func stepOpts(opts []StepOption) (o stepOptions) {
-	for _, opt := range opts {
-		if opt == nil {
-			o.hasNil = true
-			continue
-		}
-		opt.step(&o)
-	}
-	return o
-}
-
-func degreeOpts(opts []DegreeOption) (o stepOptions) {
-	for _, opt := range opts {
-		if opt == nil {
-			o.hasNil = true
-			continue
-		}
-		opt.degree(&o)
-	}
-	return o
-}
-
-type stepOption func(*stepOptions)
-
-func (f stepOption) step(o *stepOptions)   { f(o) }
-func (f stepOption) degree(o *stepOptions) { f(o) }
-
-// everyStep tunes one step, or given to Build every step that calls something for each element.
-type everyStep func(*stepOptions)
-
-func (f everyStep) step(o *stepOptions)   { f(o) }
-func (f everyStep) degree(o *stepOptions) { f(o) }
-func (f everyStep) option(o *options)     { f(&o.every) }
-
-type degreeOption func(*stepOptions)
-
-func (f degreeOption) degree(o *stepOptions) { f(o) }
 
 type named string
 
@@ -100,47 +39,12 @@ func Use(middleware ...Middleware) StepOrOption {
 	return everyStep(func(o *stepOptions) { o.use = append(o.use, middleware...) })
 }
 
-// Invalid has Build refuse the step: it is how an operator of your own says that it was given wrong arguments, what is wrong and what to do.
-func Invalid(what, do string) StepOption {
-	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Fix: do}) })
-}
-
-// MaxPartitions lets a degree word work on at most n partitions at a time, in turn: a partition keeps its turn until it has nothing ready, or for
-// 1,000 records while others wait.
-func MaxPartitions(n int) DegreeOption {
-	return degreeOption(func(o *stepOptions) { o.maxPartitions, o.hasMax = n, true })
-}
-
-// KeepOrder lets an ungrouped Concurrent step pass its results on in the order of its input, per partition. Results that are early wait without a
-// worker; how many is bounded by MaxInFlight.
-func KeepOrder() DegreeOption { return degreeOption(func(o *stepOptions) { o.keepOrder = true }) }
-
-// Middleware wraps the handler of a step, as net/http middleware wraps a handler. It may return before calling next (the element then fails with its
-// error; returning nil without calling next fails it too, with ErrNotCalled, since there is no result).
-type Middleware func(next Handler) Handler
-
-// Handler is one call of a step, its types hidden: middleware sees the step's name, the record's lineage and the error.
-type Handler func(ctx context.Context, call Call) error
-
-// Call is what middleware and observers see of an attempt. It is valid until the handler has returned.
-type Call interface {
-	Step() string
-	Meta() Meta // for a batch, its first element's; MetasOf(ctx) has all
-	Attempt() int
-	Records() int            // how many source records the element stands for: 1, or what is in the batch
-	Batch() bool             // whether it is a batch, or what a sink writes at once
-	Duration() time.Duration // how long the attempt took, in an Observer's StepDone; 0 before
-}
-
 type options struct {
-	name        string
-	every       stepOptions // Timeout and Use for all steps
-	observers   []Observer
-	observed    bool // Observe was given, maybe to say none
-	records     int
-	bytes       int64
-	drain       time.Duration
-	maxWaiting  int
+	name      string
+	every     stepOptions // Timeout and Use for all steps
+	observers []Observer
+	observed  bool // Observe was given, maybe to say none
+	limits
 	replacement any
 	ready       []func(Snapshot) error
 	faults      []error

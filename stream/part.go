@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/ledger"
@@ -175,4 +176,16 @@ func (p *part) unfinished(limit int) (metas []Meta, n int) {
 		}
 	}
 	return metas, n
+}
+
+// totals also tells since when the oldest unfinished record is here.
+func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
+	p.mu.Lock()
+	settled := p.settled // first: it may only grow
+	p.mu.Unlock()
+	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
+	if c := commit; c != nil && c.transact == nil && !c.above {
+		t.Uncommitted = t.Finished - settled
+	}
+	return t, oldest
 }

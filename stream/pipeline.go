@@ -27,7 +27,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
 		return nil, &BuildError{What: "the Stream is a zero value", Fix: "begin the chain with a source"}
 	}
-	o := options{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}
+	o := options{limits: limits{records: 4096, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}}
 	for _, opt := range opts {
 		if opt == nil {
 			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Fix: "leave it out"})
@@ -76,6 +76,9 @@ func (p *Pipeline) attach() (err error) {
 			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer does not observe it: %v", bad), Fix: "mend that, or leave the observer out"})
 		}
 		p.opts.observers[i] = mine
+	}
+	for _, o := range p.opts.observers {
+		p.opts.ears = append(p.opts.ears, o.ear())
 	}
 	return err
 }
@@ -136,114 +139,9 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts, newCommits); return nil }); err != nil { // only middleware is the user's there
+	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil { // only middleware is the user's there
 		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Fix: "return the handler around next"}
 	}
 	p.run = r
 	return r, nil
-}
-
-// do is a run from beginning to end.
-func (r *run) do(ctx context.Context) error {
-	srcCtx, stop := context.WithCancelCause(ctx)
-	r.setStop(srcCtx, stop)
-	defer stop(nil)
-	err := r.openSinks(ctx)
-	switch {
-	case err == nil:
-		err = r.work(srcCtx)
-	case ctx.Err() != nil && !isPanic(err): // what it says of a context that has ended is no failure
-		err = nil
-		r.drain(context.Cause(ctx))
-	}
-	err = r.close(err)
-	r.emit(Drained{err})
-	return err
-}
-
-// work runs the source and everything below it until all is finished or given up.
-func (r *run) work(ctx context.Context) error {
-	r.commits.start()
-	for _, sg := range r.stages {
-		if d := sg.doorway; d != nil {
-			r.spawn(d.relay)
-			r.spawn(func() { d.work(r.workCtx) })
-			r.spawn(func() {
-				d.pump()
-				d.through()
-				r.settleAll()
-			})
-		}
-	}
-	ended := make(chan error, 1)
-	r.spawn(func() {
-		err := errEnded
-		defer func() { ended <- err }()
-		err = r.src.start(ctx, r)
-	})
-	var err error
-	select {
-	case err = <-ended:
-		if err == nil && ctx.Err() == nil {
-			return r.finishAll(ctx)
-		}
-		if ctx.Err() == nil {
-			r.drain(err)
-		} else {
-			r.drain(context.Cause(ctx))
-		}
-	case <-ctx.Done():
-		r.drain(context.Cause(ctx))
-		select {
-		case err = <-ended:
-		case <-r.pastDrain():
-			err = fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain)
-		}
-	}
-	r.revoke(context.Background(), r.all()) // what the source left
-	r.finishTails()
-	return err
-}
-
-// drain begins the end: nothing new is begun. Who comes first does it: the run, or the source that revokes what it has because its context has ended.
-func (r *run) drain(cause error) {
-	r.draining.Do(func() { r.beginDrain(cause) })
-}
-
-func (r *run) beginDrain(cause error) {
-	r.mu.Lock()
-	r.deadline = time.Now().Add(r.opts.drain)
-	r.mu.Unlock()
-	r.enter(stopping)
-	ps := r.all()
-	for _, p := range ps {
-		p.shut()
-	}
-	r.enter(shut)
-	r.settleAll()
-	r.emit(Draining{cause})
-}
-
-// pastDrain is closed, or sent to, when a source should have returned long ago.
-func (r *run) pastDrain() <-chan time.Time {
-	return time.After(r.opts.drain + handlerGrace + 2*commitTime)
-}
-
-// finishAll finishes what a source that has no more was fed; a drain may cut in.
-func (r *run) finishAll(ctx context.Context) error {
-	r.enter(finishing)
-	ps := r.all()
-	r.settleAll()
-	if !r.await(ctx, ps, (*part).calm) || r.commits.now(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
-		if ctx.Err() != nil {
-			r.drain(context.Cause(ctx))
-		}
-	}
-	halted := r.halts()
-	r.revoke(context.Background(), ps)
-	r.finishTails()
-	if len(halted) > 0 && ctx.Err() == nil {
-		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
-	}
-	return nil
 }

@@ -15,13 +15,22 @@ import (
 // handlerGrace is what a handler gets to notice that its context was cancelled.
 const handlerGrace = time.Second
 
+// limits is what a run is told beside its plan.
+type limits struct {
+	records    int   // in flight, for each partition
+	bytes      int64 // in flight, of all partitions
+	drain      time.Duration
+	maxWaiting int
+	ears       []ear
+}
+
 // run is one execution of a plan. It owns every goroutine and outlives none of them, but for a handler that ignores its cancelled context.
 //
 // Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held together, except gate.mu before a lane.Set's;
 // below them lane.Set.mu before lane.Pool.mu, and the ledger's, a leaf.
 type run struct {
 	plan      *plan
-	opts      *options
+	opts      *limits
 	src       feeder
 	stages    []*stage
 	steps     map[*node]*step
@@ -99,14 +108,14 @@ func (r *run) enter(ph phase) {
 
 var errConnecting = errors.New("the source has not connected yet")
 
-func newRun(ctx context.Context, p *plan, src feeder, opts *options, commits func(*run) commits) *run {
+func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
 		writers: newWriters(p), health: errConnecting, troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{}), lost: map[TopicPartition]string{}}
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
-	r.listen()
+	r.listen(opts.ears)
 	r.makeSteps()
 	r.commits = commits(r)
 	r.finish = r.commits.finish
@@ -242,4 +251,11 @@ func (r *run) all() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list
+}
+
+// setStop says what ends the source.
+func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
+	r.mu.Lock()
+	r.sourceCtx, r.stopSource = source, stop
+	r.mu.Unlock()
 }

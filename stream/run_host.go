@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
@@ -40,4 +41,15 @@ func (r *run) discard(p *part) {
 	for _, st := range r.batches {
 		st.batchOf(p).discard()
 	}
+}
+
+// halts is what keeps partitions from going on, the oldest first.
+func (r *run) halts() (hs []Halt) {
+	for _, p := range r.all() {
+		p.mu.Lock()
+		hs = append(hs, p.halts()...)
+		p.mu.Unlock()
+	}
+	slices.SortFunc(hs, func(a, b Halt) int { return a.Since.Compare(b.Since) })
+	return hs
 }

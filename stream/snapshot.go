@@ -51,14 +51,6 @@ const (
 
 func (s State) String() string { return string(s) }
 
-// Totals is what an assignment has come to so far.
-type Totals struct {
-	Delivered   int64 // records from the source
-	Bytes       int64 // of their payload
-	Finished    int64 // of the records, whatever became of them
-	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
-}
-
 // Snapshot returns how the pipeline stands.
 func (p *Pipeline) Snapshot() Snapshot {
 	r := p.current()
@@ -109,32 +101,10 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	return s
 }
 
-// totals also tells since when the oldest unfinished record is here.
-func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
-	p.mu.Lock()
-	settled := p.settled // first: it may only grow
-	p.mu.Unlock()
-	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if c := commit; c != nil && c.transact == nil && !c.above {
-		t.Uncommitted = t.Finished - settled
-	}
-	return t, oldest
-}
-
 func (p *Pipeline) current() *run {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.run
-}
-
-func (r *run) halts() (hs []Halt) {
-	for _, p := range r.all() {
-		p.mu.Lock()
-		hs = append(hs, p.halts()...)
-		p.mu.Unlock()
-	}
-	slices.SortFunc(hs, func(a, b Halt) int { return a.Since.Compare(b.Since) })
-	return hs
 }
 
 // Halts returns the frozen partitions, the oldest halt first.

@@ -1,28 +1,5 @@
 package stream
 
-import "context"
-
-// Source feeds a pipeline with the records of partitions and stores the offsets it commits. Kafka, Slice and the in-memory test log are
-// sources; so is anything of your own that has partitions, offsets in ascending order, and a place to keep an offset.
-//
-// A Source is made once per Build (see From) and run once. Its calls:
-//
-//   - Run assigns partitions on in, feeds them while they have room, revokes or loses them, until ctx ends or nothing is left to feed.
-//     When ctx ends it must stop feeding, Revoke everything still assigned (which drains and commits it) and return nil.
-//     Returning nil before ctx ends means "that was all": the pipeline finishes and commits what it was fed, then ends.
-//     An error ends the pipeline with it.
-//   - Commit stores, per partition, the position to go on from. One call at a time. A nil error means that all are stored. A *CommitError
-//     names the partitions that are not; those failures, like any other error, are tried again unless marked Permanent, which fails the
-//     pipeline. A partition that was lost meanwhile is none of its business any more: leave it out without an error, after Lose.
-//     Superseded tells a request for an assignment that has ended from one for the next. A position of a topic id that is gone is never stored: the
-//     assignment is to be lost with a *TopicGoneError.
-//   - Info is asked before anything connects.
-type Source[T any] interface {
-	Run(ctx context.Context, in *Intake[T]) error
-	Commit(ctx context.Context, positions map[TopicPartition]Position) error
-	Info() SourceInfo
-}
-
 // Lineage says where the elements of one Feed came from, by their index. It is asked as long as they are in flight, concurrently, so it must only
 // read. Offset is asked once for each, Key where a grouping needs it, Meta when somebody looks.
 type Lineage interface {

@@ -84,8 +84,8 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
 	ls := st.run.listeners
 	for i := range ls {
-		if l := &ls[i]; l.StepStart != nil && l.wants(r) {
-			st.run.hear(func() { ctx = l.StepStart(ctx, c) })
+		if l := &ls[i]; l.stepStart != nil && l.wants(r) {
+			st.run.hear(func() { ctx = l.stepStart(ctx, c) })
 		}
 	}
 	var began time.Duration
@@ -105,8 +105,8 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		c.took = clock() - began
 	}
 	for i := len(ls) - 1; i >= 0; i-- {
-		if l := &ls[i]; l.StepDone != nil && l.wants(r) {
-			st.run.hear(func() { l.StepDone(ctx, c, err) })
+		if l := &ls[i]; l.stepDone != nil && l.wants(r) {
+			st.run.hear(func() { l.stepDone(ctx, c, err) })
 		}
 	}
 	return c.took, err

@@ -1,0 +1,136 @@
+package stream
+
+import "time"
+
+// Event is one of the types below.
+type Event interface{ event() }
+
+type (
+	// Assigned: a partition begins, at Offset. Where a Transactor has stored another offset, a
+	// SourceEvent "offset restored" names that one.
+	Assigned struct {
+		TopicPartition
+		Offset int64
+		Epoch  int32
+	}
+	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were read and not finished, begun or not: they
+	// will be read again.
+	Revoked struct {
+		TopicPartition
+		Epoch      int32
+		Committed  int64
+		Unfinished int
+		Totals     Totals
+	}
+	// DrainIncomplete: a revoke ended before all that had begun was finished and committed. Err names
+	// what was left, which is processed again, and matches ErrDrain. At the end of Run its error
+	// says so instead.
+	DrainIncomplete struct {
+		Partitions []TopicPartition
+		Err        error
+	}
+	// Lost: a partition was taken away; nothing more is committed for it.
+	Lost struct {
+		TopicPartition
+		Epoch  int32
+		Err    error
+		Totals Totals
+	}
+	// Rebalanced: the source's group has shared its partitions out anew, this member being one of it. What changed follows as Assigned, Revoked and Lost.
+	Rebalanced struct{ Text string }
+	// Committed: the offsets to go on from were stored.
+	Committed struct {
+		Offsets  map[TopicPartition]int64
+		Duration time.Duration
+	}
+	// CommitFailed: a commit was refused, in whole or for one partition; it is tried again unless the pipeline ends.
+	CommitFailed struct {
+		TopicPartition // empty: all of the request
+		Err            error
+		Attempt        int
+	}
+	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch that failed tells its first failure, as Retrying does.
+	AttemptFailed struct{ Failure }
+	// Retrying: a failed attempt is followed by another after Wait.
+	Retrying struct {
+		Failure
+		Wait time.Duration
+	}
+	// Skipped: an element was given up by SkipOnError or Pipeline.Skip.
+	Skipped struct{ Failure }
+	// DeadLettered: an element was written to a dead-letter sink.
+	DeadLettered struct{ Failure }
+	// DeadLetterFailed: it could not be; the next policy decides.
+	DeadLetterFailed struct {
+		Failure
+		Cause error
+	}
+	// Halted: a partition was frozen.
+	Halted struct{ Halt }
+	// Resumed: a frozen partition goes on.
+	Resumed struct{ Halt }
+	// Failed: a failure ended the pipeline.
+	Failed struct{ Failure }
+	// Draining: the pipeline stops; Cause is why.
+	Draining struct{ Cause error }
+	// Drained: the pipeline has stopped; Err is what Run returns.
+	Drained struct{ Err error }
+	// OffsetReset: a partition's position was not in the log any more (or there was none) and was set by the configured policy.
+	OffsetReset struct {
+		TopicPartition
+		From, To int64
+		Policy   string
+	}
+	// TopicRecreated: a partition's topic was deleted and made again. Offset, which was stored or
+	// reached under the Old id, counts for nothing: the new topic is read from where the source
+	// begins.
+	TopicRecreated struct {
+		TopicPartition
+		Offset   int64
+		Old, New TopicID
+	}
+	// SinkEvent: something that a sink saw, such as a broker that asks it to wait. See EmitterOf.
+	SinkEvent struct {
+		Sink string
+		Name string
+		Text string
+		Err  error
+	}
+	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that does not answer.
+	SourceEvent struct {
+		TopicPartition
+		Name string
+		Text string
+		Err  error
+	}
+)
+
+func (Assigned) event()         {}
+func (Revoked) event()          {}
+func (DrainIncomplete) event()  {}
+func (Lost) event()             {}
+func (Rebalanced) event()       {}
+func (Committed) event()        {}
+func (CommitFailed) event()     {}
+func (AttemptFailed) event()    {}
+func (Retrying) event()         {}
+func (Skipped) event()          {}
+func (DeadLettered) event()     {}
+func (DeadLetterFailed) event() {}
+func (Halted) event()           {}
+func (Resumed) event()          {}
+func (Failed) event()           {}
+func (Draining) event()         {}
+func (Drained) event()          {}
+func (OffsetReset) event()      {}
+func (TopicRecreated) event()   {}
+func (SinkEvent) event()        {}
+func (SourceEvent) event()      {}
+
+// Totals is what an assignment has come to so far.
+type Totals struct {
+	Delivered   int64 // records from the source
+	Bytes       int64 // of their payload
+	Finished    int64 // of the records, whatever became of them
+	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+}

@@ -1,0 +1,87 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+)
+
+// do is a run from beginning to end.
+func (r *run) do(ctx context.Context) error {
+	srcCtx, stop := context.WithCancelCause(ctx)
+	r.setStop(srcCtx, stop)
+	defer stop(nil)
+	err := r.openSinks(ctx)
+	switch {
+	case err == nil:
+		err = r.work(srcCtx)
+	case ctx.Err() != nil && !isPanic(err): // what it says of a context that has ended is no failure
+		err = nil
+		r.drain(context.Cause(ctx))
+	}
+	err = r.close(err)
+	r.emit(Drained{err})
+	return err
+}
+
+// work runs the source and everything below it until all is finished or given up.
+func (r *run) work(ctx context.Context) error {
+	r.commits.start()
+	for _, sg := range r.stages {
+		if d := sg.doorway; d != nil {
+			r.spawn(d.relay)
+			r.spawn(func() { d.work(r.workCtx) })
+			r.spawn(func() {
+				d.pump()
+				d.through()
+				r.settleAll()
+			})
+		}
+	}
+	ended := make(chan error, 1)
+	r.spawn(func() {
+		err := errEnded
+		defer func() { ended <- err }()
+		err = r.src.start(ctx, r)
+	})
+	var err error
+	select {
+	case err = <-ended:
+		if err == nil && ctx.Err() == nil {
+			return r.finishAll(ctx)
+		}
+		if ctx.Err() == nil {
+			r.drain(err)
+		} else {
+			r.drain(context.Cause(ctx))
+		}
+	case <-ctx.Done():
+		r.drain(context.Cause(ctx))
+		select {
+		case err = <-ended:
+		case <-r.pastDrain():
+			err = fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain)
+		}
+	}
+	r.revoke(context.Background(), r.all()) // what the source left
+	r.finishTails()
+	return err
+}
+
+// finishAll finishes what a source that has no more was fed; a drain may cut in.
+func (r *run) finishAll(ctx context.Context) error {
+	r.enter(finishing)
+	ps := r.all()
+	r.settleAll()
+	if !r.await(ctx, ps, (*part).calm) || r.commits.now(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
+		if ctx.Err() != nil {
+			r.drain(context.Cause(ctx))
+		}
+	}
+	halted := r.halts()
+	r.revoke(context.Background(), ps)
+	r.finishTails()
+	if len(halted) > 0 && ctx.Err() == nil {
+		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
+	}
+	return nil
+}
