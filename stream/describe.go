@@ -3,7 +3,6 @@ package stream
 import (
 	"fmt"
 	"strings"
-	"time"
 )
 
 // Topology is what Build made of a chain: what runs where, in which order, how many at a time, what a failure leads to, and what is guaranteed. Its
@@ -27,7 +26,7 @@ type StageInfo struct {
 type StepInfo struct {
 	Name     string
 	Word     string
-	Detail   string   // "up to 100, or 1s after the first"; empty: nothing more to say
+	Detail   string   // "of one key, up to 100, or 1s after the first"; empty: nothing more to say
 	Policies []string // as they escalate
 
 	shapes bool // it calls nothing that could fail
@@ -123,7 +122,7 @@ func (sg *stagePlan) orderText() string {
 
 func (p *plan) stepInfo(n *node) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp.timeout), shapes: !n.isStep()}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp), shapes: !n.isStep()}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
@@ -131,13 +130,16 @@ func (p *plan) stepInfo(n *node) StepInfo {
 }
 
 // detail is what else a word was told.
-func (n *node) detail(timeout time.Duration) string {
+func (n *node) detail(sp *stepPlan) string {
 	s := n.op.detail()
+	if _, collects := n.op.(interface{ collects() }); collects {
+		s = append([]string{"of one " + sp.group.member()}, s...)
+	}
 	if n.opts.hasMax && n.commit != nil {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
-	if timeout > 0 {
-		s = append(s, fmt.Sprintf("each attempt within %v", timeout))
+	if sp.timeout > 0 {
+		s = append(s, fmt.Sprintf("each attempt within %v", sp.timeout))
 	}
 	return strings.Join(s, ", ")
 }

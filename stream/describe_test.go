@@ -31,6 +31,7 @@ func golden(t *testing.T, name, got string) {
 func decode(_ context.Context, v string) (int, error)  { return len(v), nil }
 func charge(_ context.Context, n int) (string, error)  { return "", nil }
 func publish(_ context.Context, b []string) error      { return nil }
+func itself(v string) string                           { return v }
 func known(n int) bool                                 { return n > 0 }
 func customer(n int) int                               { return n }
 func functional(_ context.Context, n int) (int, error) { return n, nil }
@@ -54,6 +55,8 @@ func TestDescribe(t *testing.T) {
 			Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
 		"at-most-once": s.Serial(pass).CommitBefore(10, 0, stream.ByCountOnly()).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
 		"no-degree":    s.Map(decode),
+		"batches": s.GroupByKey().Batch(10, 0).Concurrent(4, publish).Ungroup().FlatMap(flat).GroupBy(itself).Batch(20, time.Second).Concurrent(8, publish).
+			Ungroup().FlatMap(flat).Batch(500, time.Second).Serial(publish),
 		"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 			CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
 	} {

@@ -66,6 +66,11 @@ func (g grouping) String() string {
 	return [...]string{"none", "per partition", "per key", "per group"}[g]
 }
 
+// member is what a batch below it collects of.
+func (g grouping) member() string {
+	return [...]string{"partition", "partition", "key", "group"}[g]
+}
+
 // laning is how a stage orders its tasks.
 type laning uint8
 
