@@ -25,6 +25,13 @@ func (n named) option(o *options)     { o.name = string(n) }
 // its source. Names of steps are unique in a chain.
 func Named(name string) StepOrOption { return named(name) }
 
+// everyStep tunes one step, or given to Build every step that calls something for each element.
+type everyStep func(*stepOptions)
+
+func (f everyStep) step(o *stepOptions)   { f(o) }
+func (f everyStep) degree(o *stepOptions) { f(o) }
+func (f everyStep) option(o *options)     { f(&o.every) }
+
 // Timeout bounds each attempt of a step. The handler's context ends with it, and its cause says so.
 // A retry gets the full time again. Given to Build it bounds every step that calls something, except
 // those that have a Timeout of their own and Transform, which is not called for each element.

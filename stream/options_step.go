@@ -51,13 +51,6 @@ type stepOption func(*stepOptions)
 func (f stepOption) step(o *stepOptions)   { f(o) }
 func (f stepOption) degree(o *stepOptions) { f(o) }
 
-// everyStep tunes one step, or given to Build every step that calls something for each element.
-type everyStep func(*stepOptions)
-
-func (f everyStep) step(o *stepOptions)   { f(o) }
-func (f everyStep) degree(o *stepOptions) { f(o) }
-func (f everyStep) option(o *options)     { f(&o.every) }
-
 type degreeOption func(*stepOptions)
 
 func (f degreeOption) degree(o *stepOptions) { f(o) }

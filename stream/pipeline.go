@@ -48,7 +48,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		return nil, err
 	}
 	info := src.info()
-	if err := check(s.n, info, &o); err != nil {
+	if err := check(s.n, info, o.every, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}

@@ -43,9 +43,9 @@ type checker struct {
 }
 
 // check returns every fault of a chain and of its options.
-func check(end *node, info SourceInfo, o *options) error {
-	c := &checker{info: info, faults: append(o.known(), info.Faults...)}
-	c.around("", o.every)
+func check(end *node, info SourceInfo, every stepOptions, known []error) error {
+	c := &checker{info: info, faults: append(known, info.Faults...)}
+	c.around("", every)
 	nodes := end.chain()
 	for i, n := range nodes {
 		c.above, c.below = nodes[:i], nodes[i+1:]
