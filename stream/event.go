@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Event is one of the types below.
 type Event interface{ event() }
@@ -133,4 +136,20 @@ type Totals struct {
 	Bytes       int64 // of their payload
 	Finished    int64 // of the records, whatever became of them
 	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+}
+
+// Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to start from, no permission. It waits by itself, the others
+// are read. Snapshot lists troubles, and /readyz.
+type Trouble struct {
+	TopicPartition           // Partition -1: the whole topic
+	Since          time.Time // when the source told of it
+	Err            error
+}
+
+func (t Trouble) String() string {
+	where := t.TopicPartition.String()
+	if t.Partition < 0 {
+		where = t.Topic
+	}
+	return fmt.Sprintf("%s cannot be read since %s: %v", where, t.Since.Format(time.RFC3339), t.Err)
 }

@@ -8,9 +8,6 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// writeAtOnce is how many elements of a partition a sink is given in one Write at most.
-const writeAtOnce = 1000
-
 // writer is a To in one worker, at work on one partition.
 type writer[T any] struct {
 	w    *worker

@@ -2,26 +2,9 @@ package stream
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
-
-// Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to start from, no permission. It waits by itself, the others
-// are read. Snapshot lists troubles, and /readyz.
-type Trouble struct {
-	TopicPartition           // Partition -1: the whole topic
-	Since          time.Time // when the source told of it
-	Err            error
-}
-
-func (t Trouble) String() string {
-	where := t.TopicPartition.String()
-	if t.Partition < 0 {
-		where = t.Topic
-	}
-	return fmt.Sprintf("%s cannot be read since %s: %v", where, t.Since.Format(time.RFC3339), t.Err)
-}
 
 // Trouble says that a partition cannot be read and why, assigned or not yet; nil: it is read again, or is another worker's. The pipeline stays ready.
 func (in *Intake[T]) Trouble(tp TopicPartition, err error) { in.run.trouble(tp, err) }
