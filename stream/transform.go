@@ -45,9 +45,8 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		j.members = append(j.members, m.t.r)
 		if part == nil {
 			part = m.t.r.part
-		} else if m.t.r.part != part {
-			mixed = true
 		}
+		mixed = mixed || m.t.r.part != part || m.t.r.joint != nil && m.t.r.joint.mixed
 	}
 	if len(j.members) == 0 {
 		return e
