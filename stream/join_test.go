@@ -1,11 +1,33 @@
 package stream_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/laneway-go/laneway/stream"
 )
 
 func TestJoin(t *testing.T) {
+	t.Run("is refused across partitions where no commit can hold both", func(t *testing.T) {
+		chains := map[string]func(stream.Stream[string]) stream.Stream[string]{
+			"CommitBefore": func(s stream.Stream[string]) stream.Stream[string] { return s.CommitBefore(1, 0).Serial(pass) },
+			"CommitWith":   func(s stream.Stream[string]) stream.Stream[string] { return s.CommitWith(newVault(), 1, 0) },
+		}
+		for word, commit := range chains {
+			t.Run(word, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(2)
+					put(l, 0, "a")
+					put(l, 1, "b")
+					j := start(t, l, commit(input.Transform("join", inPairs)))
+					if err := j.stop(); err == nil || !strings.Contains(err.Error(), "different partitions above "+word) {
+						t.Errorf("the pipeline ended with %v", err)
+					}
+				})
+			})
+		}
+	})
 	t.Run("goes on for the partition that is left, joined once or twice", func(t *testing.T) {
 		twice := func(_ ctx, in in, out out) error {
 			for first := range in {
