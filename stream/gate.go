@@ -65,16 +65,57 @@ func (p *part) openGate(committed int64) {
 	g.waiting.Drop(n)
 }
 
-// forget drops what waits of records that will be worked on again, and come here again then.
-func (g *gate) forget(offsets map[int64]bool) {
+// forget drops what waits of records that will be worked on again, and come here again then. Of a
+// batch it drops these members. It returns what is lost with them: it cannot be told apart any more.
+func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting.DeleteFunc(func(w waiter) bool {
-		if offsets[w.offset] {
-			g.held.Add(-int64(w.size))
+	all := g.waiting.Items()
+	for i := range all {
+		w := &all[i]
+		left := w.elem.record().without(offsets)
+		switch {
+		case len(left) == w.size:
+			continue
+		case len(left) > 0 && !w.elem.keep(offsets):
+			lost = append(lost, left...)
+			left = nil
 		}
-		return offsets[w.offset]
+		g.held.Add(int64(len(left) - w.size))
+		w.size = len(left)
+	}
+	g.waiting.DeleteFunc(func(w waiter) bool { return w.size == 0 })
+	return lost
+}
+
+// without is the element's records but for those at the given offsets.
+func (r *record) without(offsets map[int64]bool) (left []*record) {
+	r.leaves(func(l *record) bool {
+		if !offsets[l.offset()] {
+			left = append(left, l)
+		}
+		return true
 	})
+	return left
+}
+
+// keep makes of a batch the batch of its members without those at the given offsets; false: it is none
+// any more, or one of its members is so in part.
+func (e *elem[T]) keep(offsets map[int64]bool) bool {
+	var members []int
+	for i, m := range e.r.joint.members {
+		switch left := len(m.without(offsets)); {
+		case left == int(m.size()):
+			members = append(members, i)
+		case left > 0:
+			return false
+		}
+	}
+	v, ok := e.r.joint.subset(e.v, members)
+	if ok {
+		e.r, e.v = e.r.join(members), v.(T)
+	}
+	return ok
 }
 
 func (g *gate) clear() {

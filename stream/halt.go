@@ -72,16 +72,18 @@ func (p *part) tryResume() {
 		return
 	}
 	again := map[int64]bool{}
+	var lost []*record
 	if p.tail != nil || p.run.plan.transacts() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}
-		p.gate.forget(again)
+		lost = p.gate.forget(again)
 	}
 	instead := p.run.commits.resumed(p, again, end)
 	if end.how == giveUp && instead == nil {
 		p.run.emit(Skipped{end.Failure})
 	}
+	p.run.tellSkipped(lost, end.Halt)
 	p.run.emit(Resumed{end.Halt}) // before what follows from it
 	if instead != nil {
 		instead()

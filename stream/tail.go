@@ -91,6 +91,7 @@ func (t *part) follow(passed []waiter) {
 type seated interface {
 	carrier
 	follow(r *record) *lane.Task
+	keep(offsets map[int64]bool) bool
 }
 
 func (e *elem[T]) follow(r *record) *lane.Task {

@@ -139,7 +139,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
-	t.tellSkipped(given, end.Halt)
+	t.run.tellSkipped(given, end.Halt)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())
 	}
@@ -150,14 +150,14 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	return nil
 }
 
-// tellSkipped says which records are given up besides the halted one: those whose results were one with its.
-func (t *transactions) tellSkipped(results []*record, h Halt) {
-	for _, r := range results {
-		r.leaves(func(l *record) bool {
+// tellSkipped says which records are given up besides the halted one: those that were one with its.
+func (r *run) tellSkipped(results []*record, h Halt) {
+	for _, one := range results {
+		one.leaves(func(l *record) bool {
 			if l.offset() != h.Meta.Offset {
 				f := h.Failure
 				f.Meta = l.meta()
-				t.run.emit(Skipped{f})
+				r.emit(Skipped{f})
 			}
 			return true
 		})
