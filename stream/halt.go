@@ -92,11 +92,12 @@ func (p *part) tryResume() {
 	p.refill(end)
 }
 
-// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then.
+// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then. Of
+// an assignment that has ended it does not end: another one tries its record again.
 func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.resume == noResume || p.halt == nil || !p.led.AtRest() {
+	if p.resume == noResume || p.halt == nil || p.status().isReleased() || !p.led.AtRest() {
 		return end, false
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx}
