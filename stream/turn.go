@@ -23,8 +23,8 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
-	counted  int64                   // the records below it are not in finished any more
-	written  int64                   // how many those are, as far as is known
+	counted  int64                   // the records below it were counted by a transaction
+	written  int64                   // how many are not in finished any more
 }
 
 // slabs are the values of slabs that the ledger has forgotten.
@@ -50,20 +50,22 @@ func (s *slabs) forget(below int64) {
 
 // count notes that a transaction takes a prefix, and returns how many finished records are new in it:
 // below lie below mark. Where the prefix ends before mark only those with results are known; the rest
-// counts with a later one, which is due the sooner for it.
-func (tn *turn) count(pre *prefix, mark, below int64) (records int64) {
+// counts with a later one, which is due the sooner for it. Of told, which finished says, none more is
+// taken: the watermark may have passed records that it does not say yet.
+func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 	if pre.next <= tn.counted { // it is tried again
 		return 0
 	}
-	before := tn.written
 	switch {
 	case pre.next == mark:
-		tn.written = below
+		records = below - tn.written
 	case pre.from >= tn.counted:
-		tn.written += int64(pre.records)
+		records = int64(pre.records)
 	}
+	records = min(records, told)
+	tn.written += records
 	tn.counted = pre.next
-	return tn.written - before
+	return records
 }
 
 // forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
