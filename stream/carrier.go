@@ -55,6 +55,25 @@ func (e *elem[T]) follow(r *record) *lane.Task {
 	return &e.Task
 }
 
+// keep makes of a batch the batch of its members without those at the given offsets; false: it is none
+// any more, or one of its members is so in part.
+func (e *elem[T]) keep(offsets map[int64]bool) bool {
+	var members []int
+	for i, m := range e.r.joint.members {
+		switch left := len(m.without(offsets)); {
+		case left == int(m.size()):
+			members = append(members, i)
+		case left > 0:
+			return false
+		}
+	}
+	v, ok := e.r.joint.subset(e.v, members)
+	if ok {
+		e.r, e.v = e.r.join(members), v.(T)
+	}
+	return ok
+}
+
 // again is a record that is put once more: its own task may still lie in a lane that drops it.
 type again struct {
 	lane.Task

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/laneway-go/laneway/stream"
 )
 
 // inPairs joins each element with the next.
@@ -31,6 +33,39 @@ func TestAResumeDoesNotWaitForWhatATransformHolds(t *testing.T) {
 		}
 		put(l, 0, "a3")
 		synctest.Wait()
+		must(t, j.stop())
+		j.committed(4)
+	})
+}
+
+func TestAResumeDoesNotWaitForABatchThatATransformWasGivenLate(t *testing.T) {
+	pairs := func(_ ctx, in <-chan stream.Elem[[]string], out chan<- stream.Elem[[]string]) error {
+		for first := range in {
+			second, ok := <-in
+			if !ok {
+				out <- first
+				break
+			}
+			out <- first.Join(second)
+		}
+		return nil
+	}
+	bubble(t, func(t *testing.T) {
+		l, w := newLog(1), newWork().fail("b0", errBoom)
+		finish, fail := w.hold("a0"), w.hold("b0")
+		put(l, 0, "a0", "a1", "b0", "b1")
+		batches := input.GroupByKey().Batch(2, 0).Concurrent(2, func(c ctx, b []string) error { return w.do(c, b[0]) })
+		j := start(t, l, commitNow(batches.Transform("pairs", pairs).HaltOnError()))
+		fail()
+		synctest.Wait()
+		h := j.halt()
+		finish() // into the Transform
+		synctest.Wait()
+		must(t, j.Resume(h))
+		synctest.Wait()
+		if hs := j.Halts(); len(hs) != 0 {
+			t.Errorf("halted still: %v", hs)
+		}
 		must(t, j.stop())
 		j.committed(4)
 	})

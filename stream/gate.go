@@ -66,16 +66,36 @@ func (p *part) openGate(committed int64) {
 	}
 }
 
-// forget drops what waits of records that will be worked on again, and come here again then.
-func (g *gate) forget(offsets map[int64]bool) {
+// forget drops what waits of records that will be worked on again, and come here again then. Of a
+// batch it drops these members. It returns what is lost with them: it cannot be told apart any more.
+func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting.DeleteFunc(func(w waiter) bool {
-		if offsets[w.offset] {
-			g.held.Add(-int64(w.size))
+	for w := range g.waiting.All {
+		left := w.elem.record().without(offsets)
+		switch {
+		case len(left) == w.size:
+			continue
+		case len(left) > 0 && !w.elem.keep(offsets):
+			lost = append(lost, left...)
+			left = nil
 		}
-		return offsets[w.offset]
+		g.held.Add(int64(len(left) - w.size))
+		w.size = len(left)
+	}
+	g.waiting.DeleteFunc(func(w waiter) bool { return w.size == 0 })
+	return lost
+}
+
+// without is the element's records but for those at the given offsets.
+func (r *record) without(offsets map[int64]bool) (left []*record) {
+	r.leaves(func(l *record) bool {
+		if !offsets[l.offset()] {
+			left = append(left, l)
+		}
+		return true
 	})
+	return left
 }
 
 func (g *gate) clear() {

@@ -72,16 +72,18 @@ func (p *part) tryResume() {
 		return
 	}
 	again := map[int64]bool{}
+	var lost []*record
 	if p.host.rerunsForget() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}
-		p.gate.forget(again)
+		lost = p.gate.forget(again)
 	}
 	instead := p.host.resumed(p, again, end)
 	if end.how == giveUp && instead == nil {
 		p.host.emit(Skipped{end.Failure})
 	}
+	p.tellSkipped(lost, end.Halt)
 	p.host.emit(Resumed{end.Halt}) // before what follows from it
 	defer close(end.over)
 	if instead != nil {
@@ -91,11 +93,12 @@ func (p *part) tryResume() {
 	p.refill(end)
 }
 
-// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then.
+// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then. Of
+// an assignment that has ended it does not end: another one tries its record again.
 func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.resume == noResume || p.halt == nil || !p.led.AtRest() {
+	if p.resume == noResume || p.halt == nil || p.status().isReleased() || !p.led.AtRest() {
 		return end, false
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx}
@@ -155,4 +158,18 @@ func (p *part) goOn() {
 		p.stop = make(chan struct{})
 	}
 	p.stand(s.withHalted(notHalted))
+}
+
+// tellSkipped says which records are given up besides the halted one: those that were one with its.
+func (p *part) tellSkipped(results []*record, h Halt) {
+	for _, one := range results {
+		one.leaves(func(l *record) bool {
+			if l.offset() != h.Meta.Offset {
+				f := h.Failure
+				f.Meta = l.meta()
+				p.host.emit(Skipped{f})
+			}
+			return true
+		})
+	}
 }

@@ -72,7 +72,7 @@ type doorTicket struct {
 func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	t := &doorTicket{door: d, r: r, group: group}
 	d.mu.Lock()
-	late := r.joint == nil && r.dropped() // under mu: giveUp comes after the flag
+	late := r.dropped() // under mu: giveUp comes after the flag
 	if t.givenUp = late; !late {
 		d.held[t] = struct{}{}
 	}

@@ -88,6 +88,7 @@ type carrier interface {
 type seated interface {
 	carrier
 	follow(r *record) *lane.Task
+	keep(offsets map[int64]bool) bool
 }
 
 // tailsOf is the tails of partitions.

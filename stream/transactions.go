@@ -211,8 +211,7 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	if barren := len(pre.recs) == 0 && !tn.urgent; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
 		return nil
 	}
-	counted := tn.count(pre, mark, below)
-	counted = min(counted, seen)
+	counted := tn.count(pre, mark, below, seen)
 	tn.finished.Add(-counted)
 	t.total.Add(-counted)
 	tn.since.Store(now.UnixNano())

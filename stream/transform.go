@@ -34,6 +34,8 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 }
 
 // Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
+// Elements of different partitions can be joined above CommitEach and CommitEvery only: elsewhere that
+// ends the pipeline.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
 	var part *part // the first one: its end is the end of the joined element
@@ -45,19 +47,22 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		j.members = append(j.members, m.t.r)
 		if part == nil {
 			part = m.t.r.part
-		} else if m.t.r.part != part {
-			mixed = true
 		}
+		mixed = mixed || m.t.r.part != part || m.t.r.joint != nil && m.t.r.joint.mixed
 	}
 	if len(j.members) == 0 {
 		return e
 	}
 	j.holds.Store(1)
 	j.mixed = mixed
-	if run := e.t.door.st.run; mixed && part.tail != nil {
+	if run := e.t.door.st.run; mixed && (part.tail != nil || run.plan.transacts()) {
 		j.abandoned.Store(true)
-		run.fail(fmt.Errorf("%s: joined elements of different partitions above CommitBefore, which cannot wait for both their commits: "+
-			"join within a partition, or commit below the work", e.t.door.st.name))
+		word := "CommitBefore, which cannot wait for both their commits"
+		if part.tail == nil {
+			word = "CommitWith, whose transactions take each partition as far as it has come"
+		}
+		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery",
+			e.t.door.st.name, word))
 	}
 	return Elem[T]{e.Value, e.t.door.admit(jointRecord(part, j), e.t.group)}
 }

@@ -25,8 +25,8 @@ type turn struct {
 	failures int                     // in a row
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
-	counted  int64                   // the records below it are not in finished any more
-	written  int64                   // how many those are, as far as is known
+	counted  int64                   // the records below it were counted by a transaction
+	written  int64                   // how many are not in finished any more
 }
 
 // turnOf is where a partition of a chain with CommitWith stands.
@@ -55,20 +55,22 @@ func (s *slabs) forget(below int64) {
 
 // count notes that a transaction takes a prefix, and returns how many finished records are new in it:
 // below lie below mark. Where the prefix ends before mark only those with results are known; the rest
-// counts with a later one, which is due the sooner for it.
-func (tn *turn) count(pre *prefix, mark, below int64) (records int64) {
+// counts with a later one, which is due the sooner for it. Of told, which finished says, none more is
+// taken: the watermark may have passed records that it does not say yet.
+func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 	if pre.next <= tn.counted { // it is tried again
 		return 0
 	}
-	before := tn.written
 	switch {
 	case pre.next == mark:
-		tn.written = below
+		records = below - tn.written
 	case pre.from >= tn.counted:
-		tn.written += int64(pre.records)
+		records = int64(pre.records)
 	}
+	records = min(records, told)
+	tn.written += records
 	tn.counted = pre.next
-	return tn.written - before
+	return records
 }
 
 // forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
@@ -145,7 +147,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
-	t.tellSkipped(given, end.Halt)
+	p.tellSkipped(given, end.Halt)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())
 	}
@@ -154,18 +156,4 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 		return func() { t.restart(p, errSplit, 0) }
 	}
 	return nil
-}
-
-// tellSkipped says which records are given up besides the halted one: those whose results were one with its.
-func (t *transactions) tellSkipped(results []*record, h Halt) {
-	for _, r := range results {
-		r.leaves(func(l *record) bool {
-			if l.offset() != h.Meta.Offset {
-				f := h.Failure
-				f.Meta = l.meta()
-				t.run.emit(Skipped{f})
-			}
-			return true
-		})
-	}
 }

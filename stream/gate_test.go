@@ -1,0 +1,48 @@
+package stream_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestCommitBefore(t *testing.T) {
+	// apart makes two elements of b, the second of which fails, so that b halts with its first in a batch.
+	apart := func(_ ctx, v string) (seq[string], error) {
+		if v == "b" {
+			return slices.Values([]string{"b1", "b2"}), nil
+		}
+		return slices.Values([]string{v + "1"}), nil
+	}
+	resume := func(t *testing.T, s func(stream.Stream[[]string]) stream.Stream[string]) (*job, *work) {
+		l, above, below := newLog(1), newWork().fail("b2", errBoom), newWork()
+		put(l, 0, "a", "b", "c")
+		batches := input.FlatMap(apart).Serial(above.do).Batch(2, time.Hour).HaltOnError()
+		j := start(t, l, s(batches).Serial(below.do))
+		must(t, j.Resume(j.halt()))
+		elapse(2 * time.Hour)
+		j.committed(3)
+		must(t, j.stop())
+		return j, below
+	}
+	t.Run("keeps of a batch what is not worked on again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			_, below := resume(t, func(s stream.Stream[[]string]) stream.Stream[string] { return s.CommitBefore(1, 0).FlatMap(flat) })
+			sameSet(t, "below", below.done(), []string{"a1", "b1", "b2", "c1"})
+		})
+	})
+	t.Run("tells what it cannot keep", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j, below := resume(t, func(s stream.Stream[[]string]) stream.Stream[string] {
+				return s.Map(func(_ ctx, b []string) (string, error) { return strings.Join(b, "+"), nil }).CommitBefore(1, 0)
+			})
+			same(t, "below", below.done(), []string{"b1+b2", "c1"})
+			if lost := heard[stream.Skipped](j); len(lost) != 1 || lost[0].Meta.Offset != 0 {
+				t.Errorf("told as given up: %v, want the record at 0", lost)
+			}
+		})
+	})
+}
