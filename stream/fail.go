@@ -154,10 +154,10 @@ func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
 			var wait time.Duration
 			match, bad := p.takes(fs[0].Err)
 			if match && p.kind == retryPolicy {
-				if IsPermanent(fs[0].Err) || fs[0].Attempts >= p.retry.attempts() || !st.retries() {
+				if IsPermanent(fs[0].Err) || p.retry.exhausted(fs[0].Attempts) || !st.retries() {
 					continue
 				}
-				wait, bad = p.backoff(fs[0].Attempts)
+				wait, bad = p.backoff(fs[0])
 			}
 			if bad != nil {
 				for i := range fs {
@@ -180,8 +180,8 @@ func (p *policy) takes(err error) (match bool, bad error) {
 }
 
 // backoff is the wait before the next attempt.
-func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
-	bad = guarded(func() error { wait = p.retry.wait(attempt); return nil })
+func (p *policy) backoff(f Failure) (wait time.Duration, bad error) {
+	bad = guarded(func() error { wait = p.retry.wait(f); return nil })
 	return wait, bad
 }
 

@@ -1,11 +1,6 @@
 package stream
 
-import (
-	"context"
-	"fmt"
-	"math/rand/v2"
-	"time"
-)
+import "context"
 
 // A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
 // first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
@@ -33,27 +28,6 @@ type policy struct {
 // ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
 func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
-}
-
-// RetryPolicy says how often and when a failed step is tried again. Attempts include the first. The zero value tries 3 times, after 100 ms
-// doubling to 10 s, with full jitter (each wait is drawn from 0 up to that).
-type RetryPolicy struct {
-	MaxAttempts int                             // 0: 3; 1 never tries again
-	Backoff     func(attempt int) time.Duration // the wait after that many attempts; nil: as above
-}
-
-func (p RetryPolicy) attempts() int {
-	if p.MaxAttempts == 0 {
-		return 3
-	}
-	return p.MaxAttempts
-}
-
-func (p RetryPolicy) wait(attempt int) time.Duration {
-	if p.Backoff != nil {
-		return p.Backoff(attempt)
-	}
-	return rand.N(min(100*time.Millisecond<<min(attempt-1, 20), 10*time.Second) + 1)
 }
 
 // PolicyOption narrows a policy or watches it: When, Watch.
@@ -141,8 +115,8 @@ func (o policyOp) check(c *checker, n *node) {
 	if o.kind == deadLetterPolicy && o.sink == nil {
 		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
 	}
-	if o.kind == retryPolicy && o.retry.MaxAttempts < 0 {
-		c.say(o.word, fmt.Sprintf("MaxAttempts is %d", o.retry.MaxAttempts), "0 means 3; 1 never tries again")
+	for _, f := range o.retry.faults() {
+		c.say(o.word, f[0], f[1])
 	}
 	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
 		c.say(o.word, "below a commit there is no record left to freeze", "put it above "+c.commit.word)
@@ -153,7 +127,7 @@ func (o policyOp) check(c *checker, n *node) {
 func (p *policy) text() string {
 	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
 	if p.kind == retryPolicy {
-		s = fmt.Sprintf("try %d times", p.retry.attempts())
+		s = p.retry.text()
 	}
 	if p.when != nil {
 		s += " (when it matches)"

@@ -96,7 +96,7 @@ func (t *transactions) fenced(p *part, err error) {
 	t.fences[p.tp]++
 	n := t.fences[p.tp]
 	t.mu.Unlock()
-	t.restart(p, err, backoff(n))
+	t.restart(p, err, commitBackoff(n))
 }
 
 // restart lets a partition go, and has the source begin it again where the last transaction ended.

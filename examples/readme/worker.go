@@ -30,12 +30,12 @@ func isPoison(error) bool                            { return false }
 // Worker is README's first chain.
 func Worker(ctx context.Context, brokers []string) error {
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: "billing", Topics: []string{"orders"}}).
-		Map(ops.JSON[Order]).                             // kafka.Message → Order
-		GroupByKey().                                     // order: kept per key
-		MapConcurrent(64, charge).                        // degree: 64 at a time
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}). // failure: try again, then …
-		HaltOnError().                                    // … freeze that partition, the others go on
-		CommitEvery(1000, time.Second).                   // below the work: at least once
+		Map(ops.JSON[Order]).               // kafka.Message → Order
+		GroupByKey().                       // order: kept per key
+		MapConcurrent(64, charge).          // degree: 64 at a time
+		RetryOnError(stream.RetryPolicy{}). // failure: try again for about a minute, then …
+		HaltOnError().                      // … freeze that partition, the others go on
+		CommitEvery(1000, time.Second).     // below the work: at least once
 		Run(ctx)
 	return err
 }

@@ -31,7 +31,7 @@ func List(ctx context.Context, c Client, at int64, uncommitted bool, tps ...TP) 
 		}
 		var last error
 		if tries > 0 {
-			if pause(ctx, backoff(tries), nil, nil); ctx.Err() == nil {
+			if pause(ctx, retryWait(tries), nil, nil); ctx.Err() == nil {
 				if _, err := c.Metadata(ctx, topicsOf(left)...); wire.Fatal(err) {
 					return nil, err
 				}

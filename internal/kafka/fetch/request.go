@@ -127,6 +127,6 @@ func (f *Fetcher) retry(p *part) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.failures++
-	p.retryAt = time.Now().Add(backoff(p.failures))
+	p.retryAt = time.Now().Add(retryWait(p.failures))
 	p.replica = -1
 }

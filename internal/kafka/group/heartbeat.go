@@ -40,7 +40,7 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			m.lose(t, &SessionExpiredError{Last: err})
 			return
 		}
-		wait = min(backoff(failed), m.cfg.HeartbeatInterval, left)
+		wait = min(retryWait(failed), m.cfg.HeartbeatInterval, left)
 		failed++
 	}
 }

@@ -37,7 +37,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP) (map[TP]Posit
 			return nil, nil
 		default:
 		}
-		if !pause(ctx, backoff(try)) {
+		if !pause(ctx, retryWait(try)) {
 			return nil, nil
 		}
 	}
