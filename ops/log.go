@@ -11,8 +11,9 @@ import (
 )
 
 // Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and
-// ends is at info. What fails and is taken care of is at warn. What needs somebody (a halt, a dead
-// letter that could not be written, the end by a failure) is at error. A failure has its topic,
+// ends is at info. What fails and is taken care of is at warn, so is a halt that ends by itself
+// (stream.ResumeAfter). What needs somebody (any other halt, a dead letter that could not be
+// written, the end by a failure) is at error. A failure has its topic,
 // partition, offset, key, step, attempt and duration. At debug, each attempt and each commit has a
 // line, if the logger has debug when the pipeline is built.
 //
@@ -80,9 +81,13 @@ func (g *logging) event(e stream.Event) {
 	case stream.DeadLetterFailed:
 		g.failure(slog.LevelError, "dead letter failed", e.Failure, slog.Any("cause", e.Cause))
 	case stream.Halted:
-		g.failure(slog.LevelError, "partition halted", e.Failure, slog.Int("epoch", int(e.Epoch)))
+		level, more := slog.LevelError, []slog.Attr{slog.Int("epoch", int(e.Epoch))}
+		if !e.ResumeAt.IsZero() { // it ends by itself
+			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
+		}
+		g.failure(level, "partition halted", e.Failure, more...)
 	case stream.Resumed:
-		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)))...)
+		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:
 		g.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
 	case stream.Draining:

@@ -78,6 +78,8 @@ func TestBuildRefuses(t *testing.T) {
 		"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
 		"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
 		"a nil Watch":                {chain: step().SkipOnError(stream.Watch(nil)), want: []string{"SkipOnError: Watch was given a nil func"}},
+		"a ResumeAfter of nothing":   {chain: step().HaltOnError(stream.ResumeAfter(0)), want: []string{"HaltOnError: ResumeAfter(0s) would not halt"}},
+		"ResumeAfter for a skip":     {chain: step().SkipOnError(stream.ResumeAfter(time.Second)), want: []string{"SkipOnError: ResumeAfter ends halts"}},
 		"MaxAttempts and Unlimited": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Unlimited: true}),
 			want: []string{"RetryOnError: Unlimited and 3 MaxAttempts contradict each other"}},
 		"a FirstWait above MaxWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Minute, MaxWait: time.Second}),

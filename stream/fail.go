@@ -122,7 +122,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		case haltPolicy:
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
-				l.part.freeze(fs[i], byRecord)
+				l.part.freeze(fs[i], p, byRecord)
 				i++
 				return true
 			})

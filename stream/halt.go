@@ -9,13 +9,17 @@ import (
 // that is there.
 type Halt struct {
 	Failure
-	Since time.Time
-	Epoch int32
+	Since    time.Time
+	Epoch    int32
+	ResumeAt time.Time // when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
 }
 
 func (h Halt) String() string {
-	return fmt.Sprintf("%v is halted since %s: %v; Resume tries the record again, Skip gives it up",
-		h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure)
+	verbs := "Resume tries the record again, Skip gives it up"
+	if !h.ResumeAt.IsZero() {
+		verbs = fmt.Sprintf("the record is tried again at %s; Resume does so at once, Skip gives it up", h.ResumeAt.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%v is halted since %s: %v; %s", h.Meta.TP(), h.Since.Format(time.RFC3339), h.Failure, verbs)
 }
 
 // haltEnd is how a halt ends.
@@ -29,8 +33,8 @@ type haltEnd struct {
 func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Offset == offset }
 
 // freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
-func (p *part) freeze(f Failure, by halted) {
-	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
+func (p *part) freeze(f Failure, pol *policy, by halted) {
+	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
 		return // this record will be tried again with the others
@@ -39,12 +43,20 @@ func (p *part) freeze(f Failure, by halted) {
 		st.batchOf(p).discard()
 	}
 	p.giveUpInside()
+	over := make(chan struct{})
 	p.mu.Lock()
-	if p.status().life() == open {
-		p.halt, p.byTx, p.resume = &h, by == byTransaction, noResume
+	stays := p.status().life() == open
+	if stays {
+		if pol.resumes {
+			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, pol.resumeAfter))
+		}
+		p.halt, p.haltOver, p.byTx, p.resume = h, over, by == byTransaction, noResume
 	}
 	p.mu.Unlock()
-	p.run.emit(Halted{h})
+	p.run.emit(Halted{*h})
+	if stays {
+		p.mendLater(h, over)
+	}
 	p.changed()
 }
 
@@ -54,7 +66,7 @@ func (p *part) release(h Halt, how resumption) error {
 		return nil
 	}
 	p.mu.Lock()
-	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume != noResume {
+	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
 		p.mu.Unlock()
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
@@ -82,7 +94,7 @@ func (p *part) tryResume() {
 	if end.how == giveUp && instead == nil {
 		p.run.emit(Skipped{end.Failure})
 	}
-	p.run.emit(Resumed{end.Halt}) // before what follows from it
+	p.run.emit(Resumed{end.Halt, end.how == tryItself}) // before what follows from it
 	if instead != nil {
 		instead()
 		return
@@ -99,6 +111,7 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx}
 	p.halt, p.resume = nil, noResume
+	close(p.haltOver)
 	p.stand(p.status().withHalted(resuming))
 	return end, true
 }

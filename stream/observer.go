@@ -78,10 +78,13 @@ type (
 		Failure
 		Cause error
 	}
-	// Halted: a partition was frozen.
+	// Halted: a partition was frozen; ResumeAt says whether, and when, that ends by itself.
 	Halted struct{ Halt }
 	// Resumed: a frozen partition goes on.
-	Resumed struct{ Halt }
+	Resumed struct {
+		Halt
+		ByItself bool // nobody asked for it: see ResumeAfter
+	}
 	// Failed: a failure ended the pipeline.
 	Failed struct{ Failure }
 	// Draining: the pipeline stops; Cause is why.

@@ -46,6 +46,8 @@ type part struct {
 	settled   int64         // records below committed, of this assignment
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
+	haltOver  chan struct{} // closed when halt ends
+	mends     mends
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
 	restoring *restoring // nil once its start is known
@@ -58,7 +60,8 @@ type part struct {
 type resumption uint8
 
 const (
-	noResume resumption = iota
+	noResume  resumption = iota
+	tryItself            // nobody has asked: see ResumeAfter
 	tryAgain
 	giveUp
 )

@@ -1,6 +1,10 @@
 package stream
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
 // first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
@@ -22,15 +26,23 @@ type policy struct {
 	watch  []func(context.Context, Failure)
 	retry  RetryPolicy
 	sink   Sink[Failure]
-	faults []string
+	faults []policyFault
+
+	resumes     bool // a halt ends by itself: see ResumeAfter
+	resumeAfter time.Duration
 }
+
+// policyFault is what is wrong with a policy's option, and what to do.
+type policyFault struct{ what, do string }
 
 // ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
 func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
 }
 
-// PolicyOption narrows a policy or watches it: When, Watch.
+const passFunc = "pass a function, or leave the option out"
+
+// PolicyOption narrows a policy, watches it, or says how long it acts: When, Watch, ResumeAfter.
 type PolicyOption interface{ policy(*policy) }
 
 type policyOption func(*policy)
@@ -41,7 +53,7 @@ func (o policyOption) policy(p *policy) { o(p) }
 func When(match func(error) bool) PolicyOption {
 	return policyOption(func(p *policy) {
 		if match == nil {
-			p.faults = append(p.faults, "When was given a nil func")
+			p.faults = append(p.faults, policyFault{"When was given a nil func", passFunc})
 		}
 		p.when = match
 	})
@@ -51,7 +63,7 @@ func When(match func(error) bool) PolicyOption {
 func Watch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
-			p.faults = append(p.faults, "Watch was given a nil func")
+			p.faults = append(p.faults, policyFault{"Watch was given a nil func", passFunc})
 			return
 		}
 		p.watch = append(p.watch, f)
@@ -77,7 +89,8 @@ func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Str
 }
 
 // HaltOnError freezes the partition of a failed element; the other partitions go on at full speed. Nothing past the failed record is
-// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again.
+// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again,
+// and ResumeAfter does so after a while.
 func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }
@@ -90,7 +103,7 @@ func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 	for _, o := range opts {
 		if o == nil {
-			p.faults = append(p.faults, "an option is nil")
+			p.faults = append(p.faults, policyFault{"an option is nil", passFunc})
 			continue
 		}
 		o.policy(p)
@@ -110,13 +123,16 @@ func (policyOp) detail() []string   { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {
-		c.say(o.word, f, "pass a function, or leave the option out")
+		c.say(o.word, f.what, f.do)
+	}
+	if o.resumes && o.kind != haltPolicy {
+		c.say(o.word, "ResumeAfter ends halts, and this is none", "give it to HaltOnError")
 	}
 	if o.kind == deadLetterPolicy && o.sink == nil {
 		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
 	}
 	for _, f := range o.retry.faults() {
-		c.say(o.word, f[0], f[1])
+		c.say(o.word, f.what, f.do)
 	}
 	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
 		c.say(o.word, "below a commit there is no record left to freeze", "put it above "+c.commit.word)
@@ -128,6 +144,9 @@ func (p *policy) text() string {
 	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
 	if p.kind == retryPolicy {
 		s = p.retry.text()
+	}
+	if p.resumes {
+		s += fmt.Sprintf(", resume it after %v", p.resumeAfter)
 	}
 	if p.when != nil {
 		s += " (when it matches)"

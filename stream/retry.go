@@ -82,8 +82,8 @@ func retryAfter(err error) time.Duration {
 }
 
 // faults is what is wrong with the policy, each with what to do.
-func (p RetryPolicy) faults() (fs [][2]string) {
-	say := func(what, do string) { fs = append(fs, [2]string{what, do}) }
+func (p RetryPolicy) faults() (fs []policyFault) {
+	say := func(what, do string) { fs = append(fs, policyFault{what, do}) }
 	if p.MaxAttempts < 0 {
 		say(fmt.Sprintf("MaxAttempts is %d", p.MaxAttempts), fmt.Sprintf("0 means %d; 1 never tries again", retryAttempts))
 	}

@@ -44,7 +44,7 @@ func (p *part) unseal(h Halt, how resumption) bool {
 		p.run.emit(Skipped{s.Failure})
 		p.run.commits.advanced(p)
 	}
-	p.run.emit(Resumed{s.Halt})
+	p.run.emit(Resumed{Halt: s.Halt})
 	p.full.Store(true)
 	p.changed()
 	return true

@@ -72,7 +72,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 			t.mu.Unlock()
 			return
 		case haltPolicy:
-			p.freeze(fs[0], byTransaction)
+			p.freeze(fs[0], pol, byTransaction)
 			p.freeAcks()
 			return
 		case failPolicy:
