@@ -6,6 +6,7 @@
 //		Map(ops.Pure(Order.InEuros)).                                    // a function that needs no context and cannot fail
 //		Via(ops.Dedup(func(o Order) string { return o.ID }, 10_000)).    // each order once
 //		MapConcurrent(64, charge, stream.Use(ops.Limit(10))).            // all steps with this limit: 10 at a time together
+//		MapConcurrent(64, book, stream.Use(database)).                   // database := ops.Breaker("database", ops.Unavailable)
 //		RetryOnError(stream.RetryPolicy{FirstWait: time.Second, MaxWait: time.Minute}).
 //		…
 //

@@ -74,6 +74,8 @@ func (g *logging) event(e stream.Event) {
 		g.stormy(slog.LevelWarn, "commit failed", "", append(partition(e.TopicPartition), slog.Int("attempt", e.Attempt), slog.Any("error", e.Err)))
 	case stream.Retrying:
 		g.failure(slog.LevelWarn, "failed, it is tried again", e.Failure, slog.Duration("wait", e.Wait))
+	case stream.Postponed:
+		g.failure(slog.LevelWarn, "not attempted, it waits", e.Failure)
 	case stream.Skipped:
 		g.failure(slog.LevelWarn, "failed, it is skipped", e.Failure)
 	case stream.DeadLettered:
@@ -108,14 +110,20 @@ func (g *logging) event(e stream.Event) {
 	case stream.TopicRecreated:
 		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
+	case stream.StepEvent:
+		g.seen(e.Name, e.Step, []slog.Attr{slog.String("step", e.Step), slog.String("detail", e.Text)}, e.Err)
 	case stream.SourceEvent:
-		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
-		if e.Err == nil {
-			g.stormy(slog.LevelInfo, e.Name, "", fields)
-		} else {
-			g.stormy(slog.LevelWarn, e.Name, "", append(fields, slog.Any("error", e.Err)))
-		}
+		g.seen(e.Name, "", append(partition(e.TopicPartition), slog.String("detail", e.Text)), e.Err)
 	}
+}
+
+// seen writes what a source or a step has seen.
+func (g *logging) seen(name, step string, fields []slog.Attr, err error) {
+	if err == nil {
+		g.stormy(slog.LevelInfo, name, step, fields)
+		return
+	}
+	g.stormy(slog.LevelWarn, name, step, append(fields, slog.Any("error", err)))
 }
 
 func (g *logging) enabled(level slog.Level) bool { return g.to.Enabled(context.Background(), level) }

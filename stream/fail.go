@@ -14,11 +14,23 @@ type verdict struct {
 	f     Failure // for a retry: what is waited for
 }
 
-// failed lets the policies decide about an element that failed, waits where a retry is to wait, and reports whether to try again. Where not, the
-// element's hold has been given back.
-func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (again bool) {
-	d := st.decide(w, r, attempt, took, err, value)
-	return d.again && st.waitAgain(w, r, d)
+// failed lets the policies decide about an element that failed, waits where a retry is to wait, and
+// returns which attempt is next. 0: none, and the element's hold has been given back.
+func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (next int) {
+	if p := postponed(err); p != nil && st.retries() {
+		again, bad := st.postpone(w, r, func() Failure { return st.failures(r, attempt, took, err, value)[0] }, p)
+		switch {
+		case again:
+			return attempt
+		case bad == nil:
+			return 0
+		}
+		err = bad
+	}
+	if d := st.decide(w, r, attempt, took, err, value); d.again && st.waitAgain(w, r, d) {
+		return attempt + 1
+	}
+	return 0
 }
 
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.

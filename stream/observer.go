@@ -69,6 +69,9 @@ type (
 		Failure
 		Wait time.Duration
 	}
+	// Postponed: what a step did was no attempt, and the element waits for the next: see Postpone.
+	// Attempts counts the one that was not made.
+	Postponed struct{ Failure }
 	// Skipped: an element was given up by SkipOnError or Pipeline.Skip.
 	Skipped struct{ Failure }
 	// DeadLettered: an element was written to a dead-letter sink.
@@ -105,6 +108,13 @@ type (
 		Offset   int64
 		Old, New TopicID
 	}
+	// StepEvent: something else that a step saw, such as a breaker that opened: see Tell.
+	StepEvent struct {
+		Step string
+		Name string
+		Text string
+		Err  error
+	}
 	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that does not answer.
 	SourceEvent struct {
 		TopicPartition
@@ -122,6 +132,8 @@ func (Committed) event()        {}
 func (CommitFailed) event()     {}
 func (AttemptFailed) event()    {}
 func (Retrying) event()         {}
+func (Postponed) event()        {}
+func (StepEvent) event()        {}
 func (Skipped) event()          {}
 func (DeadLettered) event()     {}
 func (DeadLetterFailed) event() {}

@@ -42,6 +42,7 @@ type run struct {
 	always    uint16       // and of those of them that have no Begin
 	timed     bool         // failures say how long their attempt took
 	parked    atomic.Int64 // waiting retries
+	postponed atomic.Int64 // elements that wait after what was no attempt
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 

@@ -12,6 +12,7 @@ import (
 type Snapshot struct {
 	Running    bool
 	Parked     int // waiting retries
+	Postponed  int // elements whose call was not made: see Postpone
 	Lent       int // slots lent by whatever waits
 	Partitions []PartitionState
 }
@@ -48,7 +49,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Lent: r.park.Taken()}
+	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Postponed: int(r.postponed.Load()), Lent: r.park.Taken()}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot())
 	}

@@ -27,7 +27,7 @@ type step struct {
 // A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
 // that those which did not fail could go on with: all have failed.
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
-	for attempt := 1; ; attempt++ {
+	for attempt := 1; ; {
 		var err error
 		var took time.Duration
 		switch {
@@ -52,7 +52,7 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U],
 		if r.joint != nil && pass != nil {
 			r = splitFailed(w, r, v, err, pass)
 		}
-		if !st.failed(w, r, attempt, took, err, func() any { return *v }) {
+		if attempt = st.failed(w, r, attempt, took, err, func() any { return *v }); attempt == 0 {
 			return nil
 		}
 	}

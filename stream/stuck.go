@@ -54,7 +54,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	stand := map[stillPart]standing{}
 	for i, p := range ps {
 		snap := p.Snapshot()
-		if snap.Parked > 0 || snap.Lent > 0 {
+		if snap.Parked > 0 || snap.Postponed > 0 || snap.Lent > 0 {
 			continue
 		}
 		for _, q := range snap.Partitions {

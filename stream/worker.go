@@ -30,6 +30,15 @@ func (w *worker) lend(wait func()) {
 	w.Worker.Lend(wait)
 }
 
+// tryLend is lend, but where too many wait already it does nothing and returns false.
+func (w *worker) tryLend(wait func()) bool {
+	if w.Worker == nil {
+		wait()
+		return true
+	}
+	return w.Worker.TryLend(wait)
+}
+
 // poison: what follows in the current lane must not be begun, since what is before it stays undone.
 func (w *worker) poison() {
 	if w.Worker != nil {

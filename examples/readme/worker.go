@@ -49,6 +49,15 @@ func Escalation(orders stream.Stream[Order], letters stream.Sink[stream.Failure]
 		HaltOnError()
 }
 
+// Guarded shares a circuit breaker.
+func Guarded(orders stream.Stream[Order]) stream.Stream[Receipt] {
+	bank := ops.Breaker("bank", ops.Unavailable) // timeouts, lost connections; or a func of yours
+	return orders.
+		MapConcurrent(64, charge, stream.Use(bank), stream.Timeout(3*time.Second)).
+		RetryOnError(stream.RetryPolicy{}).
+		HaltOnError()
+}
+
 // Audited logs each element on its way.
 func Audited[T any](log *slog.Logger) stream.Pipe[T, T] {
 	return func(s stream.Stream[T]) stream.Stream[T] {

@@ -246,10 +246,16 @@ func (w *Worker) requeue(t *Task) {
 // Lend runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
 // Where too many are lent already, it keeps the slot: an outage becomes backpressure.
 func (w *Worker) Lend(wait func()) {
+	if !w.TryLend(wait) {
+		wait()
+	}
+}
+
+// TryLend is Lend, but where too many are lent already it does nothing and returns false.
+func (w *Worker) TryLend(wait func()) bool {
 	p := w.pool
 	if !p.cfg.Park.take() {
-		wait()
-		return
+		return false
 	}
 	l := w.lane
 	p.mu.Lock()
@@ -284,4 +290,5 @@ func (w *Worker) Lend(wait func()) {
 	}
 	w.lane = l
 	p.cfg.Park.put()
+	return true
 }

@@ -10,10 +10,11 @@ import (
 )
 
 var (
-	parked  = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
-	lent    = ofPipeline("lent_slots", "Workers' slots that are lent by whatever waits.")
-	running = ofPipeline("running", "1 while the pipeline runs.")
-	ready   = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
+	parked    = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
+	postponed = ofPipeline("postponed", "Elements whose call was not made, and that wait for the next: a breaker is open.")
+	lent      = ofPipeline("lent_slots", "Workers' slots that are lent by whatever waits.")
+	running   = ofPipeline("running", "1 while the pipeline runs.")
+	ready     = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
 )
 
 func ofPipeline(name, help string) *prometheus.Desc {
@@ -25,7 +26,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{parked, lent, running, ready} {
+	for _, d := range []*prometheus.Desc{parked, postponed, lent, running, ready} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -37,7 +38,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	pipelines, partitions := m.read()
 	for name, s := range pipelines {
-		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, lent: s.lent, running: s.running, ready: s.ready} {
+		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, postponed: s.postponed, lent: s.lent, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
 	}
@@ -50,7 +51,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pipelineSums is how the pipelines of one name stand, added up.
-type pipelineSums struct{ parked, lent, running, ready float64 }
+type pipelineSums struct{ parked, postponed, lent, running, ready float64 }
 
 // partitionSums is how a partition stands with the pipelines of one name, added up.
 type partitionSums struct {
@@ -105,6 +106,7 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 	run := t.runs.Load() // before the snapshot: if that is of a run that has ended, its totals are in the parts already
 	s, now := p.Snapshot(), time.Now()
 	sums.parked += float64(s.Parked)
+	sums.postponed += float64(s.Postponed)
 	sums.lent += float64(s.Lent)
 	sums.running += truth(s.Running)
 	sums.ready += truth(p.Ready() == nil)
