@@ -74,6 +74,8 @@ func (g *logging) event(e stream.Event) {
 		g.stormy(slog.LevelWarn, "commit failed", "", append(partition(e.TopicPartition), slog.Int("attempt", e.Attempt), slog.Any("error", e.Err)))
 	case stream.Retrying:
 		g.failure(slog.LevelWarn, "failed, it is tried again", e.Failure, slog.Duration("wait", e.Wait))
+	case stream.Overrunning:
+		g.failure(slog.LevelWarn, "still running after its Timeout", e.Failure)
 	case stream.Postponed:
 		g.failure(slog.LevelWarn, "not attempted, it waits", e.Failure)
 	case stream.Skipped:

@@ -64,6 +64,10 @@ type (
 	}
 	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch that failed tells its first failure, as Retrying does.
 	AttemptFailed struct{ Failure }
+	// Overrunning: a handler still runs a second or two after its Timeout has passed: it does not heed
+	// its context, and keeps its worker and its lane. Told once, while it runs. Took is how long it has
+	// run, Attempts counts this one, Record and Value are not set. AttemptFailed follows if it ends.
+	Overrunning struct{ Failure }
 	// Retrying: a failed attempt is followed by another after Wait.
 	Retrying struct {
 		Failure
@@ -131,6 +135,7 @@ func (Rebalanced) event()       {}
 func (Committed) event()        {}
 func (CommitFailed) event()     {}
 func (AttemptFailed) event()    {}
+func (Overrunning) event()      {}
 func (Retrying) event()         {}
 func (Postponed) event()        {}
 func (StepEvent) event()        {}

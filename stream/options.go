@@ -79,6 +79,7 @@ func (n named) option(o *options)     { o.name = string(n) }
 func Named(name string) StepOrOption { return named(name) }
 
 // Timeout bounds each attempt of a step: the handler's context ends with it, its cause says so. Retries get the full time again.
+// It ends no handler that does not heed its context: the event Overrunning tells of one.
 func Timeout(d time.Duration) StepOption {
 	return stepOption(func(o *stepOptions) { o.timeout, o.hasTimeout = d, true })
 }

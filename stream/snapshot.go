@@ -13,6 +13,7 @@ type Snapshot struct {
 	Running    bool
 	Parked     int // waiting retries
 	Postponed  int // elements whose call was not made: see Postpone
+	Overruns   int // handlers that go on after their Timeout: see Overrunning
 	Lent       int // slots lent by whatever waits
 	Partitions []PartitionState
 }
@@ -49,7 +50,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Postponed: int(r.postponed.Load()), Lent: r.park.Taken()}
+	s := Snapshot{Running: true, Parked: int(r.parked.Load()), Postponed: int(r.postponed.Load()), Overruns: int(r.overruns.told.Load()), Lent: r.park.Taken()}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot())
 	}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -20,6 +19,7 @@ type step struct {
 	shared   any      // what the workers of all partitions share; see starter
 	policies []*policy
 	timeout  time.Duration
+	tooLong  error   // the cause of a context that timeout has ended
 	handler  Handler // the middleware around innermost; nil: none
 }
 
@@ -81,12 +81,14 @@ func panicked(value any) error {
 // dressed runs one attempt with the step's timeout, observers and middleware around it.
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
-	if st.timeout > 0 {
-		c, cancel := st.timed(ctx)
-		defer cancel()
-		ctx = c
-	}
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
+	if st.timeout > 0 {
+		timed, cancel := st.timed(ctx)
+		defer cancel()
+		o := st.run.overruns
+		defer o.leave(o.enter(c))
+		ctx = timed
+	}
 	ls := st.run.listeners
 	for i := range ls {
 		if l := &ls[i]; l.StepStart != nil && l.wants(r) {
@@ -122,7 +124,7 @@ func (st *step) timed(ctx context.Context) (context.Context, context.CancelFunc)
 	if st.timeout <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, st.timeout, st.tooLong)
 }
 
 // clockStart is where clock begins.

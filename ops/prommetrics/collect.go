@@ -12,6 +12,7 @@ import (
 var (
 	parked    = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
 	postponed = ofPipeline("postponed", "Elements whose call was not made, and that wait for the next: a breaker is open.")
+	overruns  = ofPipeline("overrunning_handlers", "Handlers that go on a second after their Timeout has passed: they do not heed their context.")
 	lent      = ofPipeline("lent_slots", "Workers' slots that are lent by whatever waits.")
 	running   = ofPipeline("running", "1 while the pipeline runs.")
 	ready     = ofPipeline("ready", "1 while the pipeline runs, is connected, not draining, and has no halted partition.")
@@ -26,7 +27,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{parked, postponed, lent, running, ready} {
+	for _, d := range []*prometheus.Desc{parked, postponed, overruns, lent, running, ready} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -38,7 +39,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	pipelines, partitions := m.read()
 	for name, s := range pipelines {
-		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, postponed: s.postponed, lent: s.lent, running: s.running, ready: s.ready} {
+		for d, v := range map[*prometheus.Desc]float64{parked: s.parked, postponed: s.postponed, overruns: s.overruns, lent: s.lent, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
 	}
@@ -51,7 +52,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pipelineSums is how the pipelines of one name stand, added up.
-type pipelineSums struct{ parked, postponed, lent, running, ready float64 }
+type pipelineSums struct{ parked, postponed, overruns, lent, running, ready float64 }
 
 // partitionSums is how a partition stands with the pipelines of one name, added up.
 type partitionSums struct {
@@ -107,6 +108,7 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 	s, now := p.Snapshot(), time.Now()
 	sums.parked += float64(s.Parked)
 	sums.postponed += float64(s.Postponed)
+	sums.overruns += float64(s.Overruns)
 	sums.lent += float64(s.Lent)
 	sums.running += truth(s.Running)
 	sums.ready += truth(p.Ready() == nil)

@@ -44,6 +44,7 @@ func (m *metrics) watch(p *stream.Pipeline) *meter {
 	for _, stage := range topology.Stages {
 		for _, step := range stage.Steps {
 			m.attemptsFailed.WithLabelValues(t.name, legible.Text(step.Name))
+			m.overrun.WithLabelValues(t.name, legible.Text(step.Name))
 			m.postponed.WithLabelValues(t.name, legible.Text(step.Name))
 		}
 	}
@@ -118,6 +119,8 @@ func (t *meter) event(e stream.Event) {
 	case stream.AttemptFailed:
 		t.count(failed, e.Meta)
 		t.attemptsFailed.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
+	case stream.Overrunning:
+		t.overrun.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
 	case stream.Postponed:
 		t.postponed.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
 	case stream.Retrying:

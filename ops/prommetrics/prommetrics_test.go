@@ -41,6 +41,21 @@ func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
 	}
 }
 
+func TestOverrunningHandlersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		opstest.Put(l, 0, "a")
+		s := opstest.Orders.Serial(func(context.Context, kafka.Message) error { time.Sleep(time.Minute); return nil },
+			stream.Named("charge"), stream.Timeout(time.Second)).HaltOnError().CommitEach()
+		opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+			opstest.Pass(3 * time.Second)
+			exposes(t, r, `overrunning_handlers{pipeline="billing"} 1`, `step_overruns_total{pipeline="billing",step="charge"} 1`)
+			opstest.Pass(time.Minute)
+			exposes(t, r, `overrunning_handlers{pipeline="billing"} 0`, `step_overruns_total{pipeline="billing",step="charge"} 1`)
+		})
+	})
+}
+
 func TestPostponedElementsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
