@@ -16,28 +16,29 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Breaker is a circuit breaker around a dependency: a database, a service. Every step that is given
-// the same Breaker shares it, in whatever pipeline. While the dependency is away, the elements of
-// these steps wait without a worker, one call a second finds out whether it is back, and no
-// attempt is used up: nothing is retried, dead-lettered or halted for an outage.
+// Breaker is a circuit breaker around a dependency: a database, a service. Every step that is
+// given the same Breaker shares it, in whatever pipeline. While the dependency is away, the
+// elements of these steps wait without a worker, one call a second finds out whether it is back,
+// and no attempt is used up: nothing is retried, dead-lettered or halted for an outage.
 //
 //	bank := ops.Breaker("bank", ops.Unavailable)
 //	…	MapConcurrent(64, charge, stream.Use(bank), stream.Timeout(3*time.Second)).
 //
-// outage says which errors mean that the dependency is away, whatever the element; Unavailable is one
-// such func. Other errors, and those marked stream.Permanent, pass as if there were no breaker.
+// outage says which errors mean that the dependency is away, whatever the element; Unavailable is
+// one such func. Other errors, and those marked stream.Permanent, pass as if there were no
+// breaker.
 //
 // Five such errors in a row open it. An error before that waits for what becomes of the others:
-// where a call that began after it succeeds, the dependency is there, and the error is its element's
-// own, for the policies. Where nobody else calls, the element itself is tried again, after 100 ms:
-// alone, it cannot be told from an outage, so let outage match no error that one bad element causes.
-// Open, the next call after a second, or a little more, is a probe, of another element each time; one
-// that succeeds closes it and wakes all. A probe may take as long as the step's Timeout: keep that
-// within a few seconds.
+// where a call that began after it succeeds, the dependency is there, and the error is its
+// element's own, for the policies. Where nobody else calls, the element itself is tried again,
+// after 100 ms: alone, it cannot be told from an outage, so let outage match no error that one
+// bad element causes. Open, the next call after a second, or a little more, is a probe, of
+// another element each time; one that succeeds closes it and wakes all. A probe may take as long
+// as the step's Timeout: keep that within a few seconds.
 //
-// Changes are told as stream.StepEvent ("breaker opened", "breaker closed"), elements that wait as
-// stream.Postponed, stream.Snapshot.Postponed and the metric laneway_postponed. Costs some hundred
-// nanoseconds a call. With no outage it is nil, which Build refuses.
+// Changes are told as stream.StepEvent ("breaker opened", "breaker closed"), elements that wait
+// as stream.Postponed, stream.Snapshot.Postponed and the metric laneway_postponed. Costs some
+// hundred nanoseconds a call. With no outage it is nil, which Build refuses.
 func Breaker(name string, outage func(error) bool) stream.Middleware {
 	if outage == nil {
 		return nil
@@ -156,8 +157,8 @@ func (b *breaker) tell(ctx context.Context, err error) {
 	}
 }
 
-// inDoubt waits until it shows whether err is the dependency's or the element's: it returns nil where
-// the element is to be tried again, and else err.
+// inDoubt waits until it shows whether err is the dependency's or the element's: it returns nil
+// where the element is to be tried again, and else err.
 func (b *breaker) inDoubt(ctx context.Context, err error) error {
 	b.mu.Lock()
 	since := b.calls

@@ -8,11 +8,12 @@ import (
 )
 
 // ResumeAfter has a HaltOnError end its halts by itself: the record is tried again after d, and
-// where it halts its partition again after twice that, doubling up to 15 minutes (or d, if that is
-// longer). Each wait is up to a tenth longer, so that not all partitions come back at once. The
-// next wait is d again once the record is done, and when the partition is assigned anew. Resume and
-// Skip act at once, as ever. Halt.ResumeAt says when the record will be tried; Resumed.ByItself says
-// that nobody asked. A halt that is there when the source has ended is not waited for.
+// where it halts its partition again after twice that, doubling up to 15 minutes (or d, if that
+// is longer). Each wait is up to a tenth longer, so that not all partitions come back at once.
+// The next wait is d again once the record is done, and when the partition is assigned anew.
+// Resume and Skip act at once, as ever. Halt.ResumeAt says when the record will be tried;
+// Resumed.ByItself says that nobody asked. A halt that is there when the source has ended is not
+// waited for.
 func ResumeAfter(d time.Duration) PolicyOption {
 	return policyOption(func(p *policy) {
 		if d <= 0 {

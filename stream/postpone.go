@@ -8,19 +8,20 @@ import (
 )
 
 // Postpone makes an error of a handler, or of middleware, that is no attempt: the call was not
-// made, or what it met says nothing of the element, such as an outage of what is called. The element
-// waits in wait, without a worker and holding its lane, and its step runs again when wait returns
-// nil. An element beyond ParkLimit keeps its worker, and its step runs again after a second at most. No policy hears of it and no attempt is used up; the event is Postponed. An error
-// of wait is the attempt's failure, for the policies.
+// made, or what it met says nothing of the element, such as an outage of what is called. The
+// element waits in wait, without a worker and holding its lane, and its step runs again when wait
+// returns nil. An element beyond ParkLimit keeps its worker, and its step runs again after a
+// second at most. No policy hears of it and no attempt is used up; the event is Postponed. An
+// error of wait is the attempt's failure, for the policies.
 //
-// The context that wait gets ends when waiting is over: in a drain, and when the partition halts or
-// goes. A step that is postponed again and again has to be held up by wait, since nothing else
-// bounds it. ops.Breaker is made of this; so can be a limit of a service's own:
+// The context that wait gets ends when waiting is over: in a drain, and when the partition halts
+// or goes. A step that is postponed again and again has to be held up by wait, since nothing else
+// bounds it. ops.Breaker is made of this. One of your own may read:
 //
-//	return stream.Postpone(errBusy, limiter.Wait)
+//	return stream.Postpone(errBusy, server.WaitUntilFree)
 //
-// It is found by errors.As, but not inside a *PartialError, nor below Permanent, and not where a step
-// cannot run again (Transform).
+// It is found by errors.As, but not inside a *PartialError, nor below Permanent, and not where a
+// step cannot run again (Transform).
 func Postpone(err error, wait func(ctx context.Context) error) error {
 	return &PostponedError{err, wait}
 }
@@ -55,13 +56,18 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 		return false, nil
 	}
 	ctx := waiting{r, r.stopped()}
-	if !w.tryLend(func() { bad = st.run.holdUp(ctx, f(), e) }) {
-		c, cancel := context.WithTimeout(ctx, keptWorker)
-		bad = st.run.holdUp(c, f(), e)
-		if c.Err() != nil {
+	short := func() {
+		c, cancel := context.WithTimeout(ctx, shortWait)
+		defer cancel()
+		if bad = st.run.holdUp(c, f(), e); c.Err() != nil {
 			bad = nil
 		}
-		cancel()
+	}
+	switch {
+	case r.joint != nil && r.joint.mixed: // no end of a partition ends its waits
+		w.lend(short)
+	case !w.tryLend(func() { bad = st.run.holdUp(ctx, f(), e) }):
+		short()
 	}
 	if !st.goesOn(w, r) {
 		return false, nil
@@ -69,9 +75,9 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 	return bad == nil, bad
 }
 
-// keptWorker is how long an element waits that has to keep its worker. Those that lent theirs need
-// one to go on, and if all are kept there is none: so one that has its own tries again.
-const keptWorker = time.Second
+// shortWait is how long an element waits at a time that has to keep its worker. Those that lent
+// theirs need one to go on, and if all are kept there is none: so one that has its own tries again.
+const shortWait = time.Second
 
 // holdUp tells of an element that is postponed, and waits.
 func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {
@@ -100,9 +106,9 @@ func (w waiting) Err() error {
 
 func (w waiting) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Tell has the observers hear a StepEvent, such as a change that an operator or a middleware of your
-// own has seen. ctx is a handler's, or a middleware's; false: it is not. Step is empty where nothing
-// is wrapped around the handler.
+// Tell has the observers hear a StepEvent, such as a change that an operator or a middleware of
+// your own has seen. ctx is a handler's, or a middleware's; false: it is not. Step is empty where
+// nothing is wrapped around the handler.
 func Tell(ctx context.Context, name, text string, err error) bool {
 	if a, ok := ctx.Value(attemptKey{}).(*attemptOf); ok {
 		a.st.run.emit(StepEvent{a.st.name, name, text, err})

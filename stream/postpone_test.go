@@ -66,6 +66,35 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
+	t.Run("tries again once a second where ParkLimit is reached, since all that wait need a worker", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b", "c", "d", "e")
+			var mu sync.Mutex
+			opened, calls := false, 0
+			f := func(ctx context.Context, v string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if calls++; opened {
+					return w.do(ctx, v)
+				}
+				return stream.Postpone(errOther, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			}
+			start(t, l, commitNow(input.GroupByKey().Concurrent(2, f).HaltOnError()), stream.ParkLimit(2))
+			elapse(10*time.Second + time.Millisecond)
+			if calls != 4+2*10 { // two lent their workers, two keep them, none is left for the fifth
+				t.Errorf("%d calls", calls)
+			}
+			mu.Lock()
+			opened = true
+			mu.Unlock()
+			elapse(time.Second)
+			if n := len(w.done()); n != 3 { // the two that keep their workers, and then the fifth
+				t.Errorf("done: %v", w.done())
+			}
+		})
+	})
+
 	t.Run("leaves an error of the wait to the policies", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
