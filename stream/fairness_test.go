@@ -48,8 +48,11 @@ func TestFairness(t *testing.T) {
 			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, func(c ctx, v string) error { defer mu.Unlock(); err := slow(c, v); mu.Lock(); finished++; return err })))
 			for range 100 {
 				elapse(takes)
-				if mark := int(j.Snapshot().Partitions[0].Watermark); finished-mark > 8 {
-					t.Fatalf("%d have finished, the watermark is at %d", finished, mark)
+				mu.Lock()
+				done := finished
+				mu.Unlock()
+				if mark := int(j.Snapshot().Partitions[0].Watermark); done-mark > 8 {
+					t.Fatalf("%d have finished, the watermark is at %d", done, mark)
 				}
 			}
 		})
