@@ -65,7 +65,7 @@ func BenchmarkRetryParked(b *testing.B) {
 				return errSometimes
 			}
 			return nil
-		}).RetryOnError(stream.RetryPolicy{Backoff: func(int) time.Duration { return 20 * time.Millisecond }}))
+		}).RetryOnError(stream.RetryPolicy{Wait: func(stream.Failure) time.Duration { return 20 * time.Millisecond }}))
 		return time.Since(start)
 	}
 	var without, with time.Duration

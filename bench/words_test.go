@@ -120,7 +120,7 @@ var words = []word{
 	above("CommitWith, one at a time", func(s chain) chain { return exactlyOnce(s, 1) }),
 
 	inside("RetryOnError", func(s chain, _ int) chain {
-		return s.Map(failing()).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Backoff: func(int) time.Duration { return 0 }})
+		return s.Map(failing()).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Wait: func(stream.Failure) time.Duration { return 0 }})
 	}),
 	inside("SkipOnError", func(s chain, _ int) chain { return s.Map(failing()).SkipOnError() }),
 	inside("DeadLetterOnError", func(s chain, _ int) chain { return s.Map(failing()).DeadLetterOnError(letters{}) }),

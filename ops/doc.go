@@ -6,7 +6,8 @@
 //		Map(ops.Pure(Order.InEuros)).                                    // a function that needs no context and cannot fail
 //		Via(ops.Dedup(func(o Order) string { return o.ID }, 10_000)).    // each order once
 //		MapConcurrent(64, charge, stream.Use(ops.Limit(10))).            // all steps with this limit: 10 at a time together
-//		RetryOnError(stream.RetryPolicy{Backoff: ops.Exponential(time.Second, time.Minute)}).
+//		MapConcurrent(64, book, stream.Use(database)).                   // database := ops.Breaker("database", ops.Unavailable)
+//		RetryOnError(stream.RetryPolicy{FirstWait: time.Second, MaxWait: time.Minute}).
 //		…
 //
 // And Log, an observer. Those that need a library are packages of their own: zaplog, oteltrace,

@@ -2,10 +2,8 @@ package ops_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -77,21 +75,6 @@ func ExampleLimit() {
 	// 20
 	// 30
 	// <nil>
-}
-
-func ExampleExponential() {
-	tries := 0
-	err := source.Slice("a").
-		Serial(func(context.Context, string) error {
-			if tries++; tries < 4 {
-				return errors.New("busy")
-			}
-			return nil
-		}).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: ops.Exponential(time.Millisecond, time.Second)}).
-		Run(context.Background())
-	fmt.Println(tries, err)
-	// Output: 4 <nil>
 }
 
 func ExamplePure() {

@@ -11,8 +11,9 @@ import (
 )
 
 // Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and
-// ends is at info. What fails and is taken care of is at warn. What needs somebody (a halt, a dead
-// letter that could not be written, the end by a failure) is at error. A failure has its topic,
+// ends is at info. What fails and is taken care of is at warn, so is a halt that ends by itself
+// (stream.ResumeAfter). What needs somebody (any other halt, a dead letter that could not be
+// written, the end by a failure) is at error. A failure has its topic,
 // partition, offset, key, step, attempt and duration. At debug, each attempt and each commit has a
 // line, if the logger has debug when the pipeline is built.
 //
@@ -75,6 +76,10 @@ func (g *logging) event(e stream.Event) {
 		g.stormy(slog.LevelWarn, "commit failed", "", append(partition(e.TopicPartition), slog.Int("attempt", e.Attempt), slog.Any("error", e.Err)))
 	case stream.Retrying:
 		g.failure(slog.LevelWarn, "failed, it is tried again", e.Failure, slog.Duration("wait", e.Wait))
+	case stream.Overrunning:
+		g.failure(slog.LevelWarn, "still running after its Timeout", e.Failure)
+	case stream.Postponed:
+		g.failure(slog.LevelWarn, "not attempted, it waits", e.Failure)
 	case stream.Skipped:
 		g.failure(slog.LevelWarn, "failed, it is skipped", e.Failure)
 	case stream.DeadLettered:
@@ -82,9 +87,13 @@ func (g *logging) event(e stream.Event) {
 	case stream.DeadLetterFailed:
 		g.failure(slog.LevelError, "dead letter failed", e.Failure, slog.Any("cause", e.Cause))
 	case stream.Halted:
-		g.failure(slog.LevelError, "partition halted", e.Failure, slog.Int("epoch", int(e.Epoch)))
+		level, more := slog.LevelError, []slog.Attr{slog.Int("epoch", int(e.Epoch))}
+		if !e.ResumeAt.IsZero() { // it ends by itself
+			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
+		}
+		g.failure(level, "partition halted", e.Failure, more...)
 	case stream.Resumed:
-		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)))...)
+		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:
 		g.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
 	case stream.Draining:
@@ -107,20 +116,21 @@ func (g *logging) event(e stream.Event) {
 		g.log(slog.LevelWarn, "topic was deleted and made again, an offset of the old one counts for nothing",
 			append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.String("old", e.Old.String()), slog.String("new", e.New.String())))
 	case stream.SinkEvent:
-		fields := []slog.Attr{slog.String("sink", e.Sink), slog.String("detail", e.Text)}
-		if e.Err == nil {
-			g.stormy(slog.LevelInfo, e.Name, "", fields)
-		} else {
-			g.stormy(slog.LevelWarn, e.Name, "", append(fields, slog.Any("error", e.Err)))
-		}
+		g.seen(e.Name, "", []slog.Attr{slog.String("sink", e.Sink), slog.String("detail", e.Text)}, e.Err)
+	case stream.StepEvent:
+		g.seen(e.Name, e.Step, []slog.Attr{slog.String("step", e.Step), slog.String("detail", e.Text)}, e.Err)
 	case stream.SourceEvent:
-		fields := append(partition(e.TopicPartition), slog.String("detail", e.Text))
-		if e.Err == nil {
-			g.stormy(slog.LevelInfo, e.Name, "", fields)
-		} else {
-			g.stormy(slog.LevelWarn, e.Name, "", append(fields, slog.Any("error", e.Err)))
-		}
+		g.seen(e.Name, "", append(partition(e.TopicPartition), slog.String("detail", e.Text)), e.Err)
 	}
+}
+
+// seen writes what a source or a step has seen.
+func (g *logging) seen(name, step string, fields []slog.Attr, err error) {
+	if err == nil {
+		g.stormy(slog.LevelInfo, name, step, fields)
+		return
+	}
+	g.stormy(slog.LevelWarn, name, step, append(fields, slog.Any("error", err)))
 }
 
 func (g *logging) enabled(level slog.Level) bool { return g.to.Enabled(context.Background(), level) }

@@ -83,6 +83,24 @@ func TestLog(t *testing.T) {
 		})
 	})
 
+	t.Run("warns of a halt that ends by itself", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var w written
+			l := streamtest.Kafka("orders", 1)
+			opstest.Put(l, 0, "bad")
+			s := opstest.Orders.Serial(opstest.Failing(map[string]int{"bad": 1}), stream.Named("charge")).
+				HaltOnError(stream.ResumeAfter(time.Minute)).CommitEach()
+			opts := []stream.Option{l.Source(), stream.Observe(w.from(slog.LevelInfo))}
+			opstest.Run(t, s, opts, func(*stream.Pipeline) { opstest.Pass(time.Hour) })
+			halted, resumed := w.lines(t, "partition halted"), w.lines(t, "partition resumed")
+			if len(halted) != 1 || len(resumed) != 1 || halted[0]["resume_at"] == nil {
+				t.Fatalf("lines: %s", w.String())
+			}
+			shows(t, halted[0], map[string]any{"level": "WARN"})
+			shows(t, resumed[0], map[string]any{"by_itself": true})
+		})
+	})
+
 	t.Run("says of a failure what, where and how long", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
-	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -147,7 +146,7 @@ func TestKafkaRetryBelowKeepsTheOrder(t *testing.T) {
 	}
 	err := source.Slice(ms...).
 		To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic, DeliveryTimeout: 250 * time.Millisecond, BatchBytes: 2000})).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 50, Backoff: ops.Exponential(time.Millisecond, 10*time.Millisecond)}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 50, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond}).
 		Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -87,7 +87,7 @@ func TestFuncFailuresAreGovernedByThePolicies(t *testing.T) {
 			return nil
 		})
 		err := source.Slice(1, 2, 3).To(s).
-			RetryOnError(stream.RetryPolicy{Backoff: func(int) time.Duration { return time.Second }}, stream.When(func(err error) bool { return errors.Is(err, down) })).
+			RetryOnError(stream.RetryPolicy{Wait: func(stream.Failure) time.Duration { return time.Second }}, stream.When(func(err error) bool { return errors.Is(err, down) })).
 			SkipOnError(stream.OnMatch(func(_ context.Context, f stream.Failure) { skipped = append(skipped, f.Value.(int)) })).
 			Run(t.Context())
 		if err != nil || !slices.Equal(skipped, []int{2}) || writes != 2 {

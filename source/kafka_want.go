@@ -2,9 +2,9 @@ package source
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
@@ -89,10 +89,9 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	s.find(left, try+1)
 }
 
-// findAgain is the wait after a try: 100 ms, doubled up to 2 s, spread by half to either side.
+// findAgain is the wait after a try.
 func findAgain(try int) time.Duration {
-	d := min(100*time.Millisecond<<min(try-1, 10), 2*time.Second)
-	return d/2 + rand.N(d)
+	return backoff.Wait(try, 100*time.Millisecond, 2*time.Second)
 }
 
 func topicsOf(ws []*wanted) []string {

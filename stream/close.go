@@ -17,6 +17,7 @@ import (
 // close ends what is left and says how it went.
 func (r *run) close(err error) error {
 	r.commits.stop()
+	r.overruns.stop()
 	r.stopCommit()
 	for _, sg := range r.stages {
 		if sg.doorway != nil {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
@@ -218,13 +219,13 @@ func (c *committer) retryRefused() {
 func (c *committer) refuse(p *part) (attempt int) {
 	r := c.refused[p]
 	r.failures++
-	r.next = (c.clock() + backoff(r.failures)).Truncate(commitRetry) + commitRetry
+	r.next = (c.clock() + commitBackoff(r.failures)).Truncate(commitRetry) + commitRetry
 	c.refused[p] = r
 	return r.failures
 }
 
-func backoff(failures int) time.Duration {
-	return min(commitRetry<<min(failures-1, 10), commitRetryMax)
+func commitBackoff(failures int) time.Duration {
+	return backoff.Wait(failures, commitRetry, commitRetryMax)
 }
 
 // now commits what is finished of parts and waits for the acknowledgement, until ctx ends.

@@ -5,7 +5,7 @@
 //		Map(ops.JSON[Order]).                                // kafka.Message → Order
 //		GroupByKey().                                        // order: kept per key
 //		MapConcurrent(64, charge).                           // degree: 64 at a time
-//		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).    // failure: try again, then …
+//		RetryOnError(stream.RetryPolicy{}).                  // failure: try again for about a minute, then …
 //		HaltOnError().                                       // … freeze that partition, the others go on
 //		CommitEvery(1000, time.Second).                      // below the work: at least once
 //		Run(ctx)

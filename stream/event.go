@@ -54,11 +54,18 @@ type (
 	}
 	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch that failed tells its first failure, as Retrying does.
 	AttemptFailed struct{ Failure }
+	// Overrunning: a handler still runs a second or two after its Timeout has passed: it does not heed
+	// its context, and keeps its worker and its lane. Told once, while it runs. Duration is how long it
+	// has run, Attempts counts this one, Record and Value are not set. AttemptFailed follows if it ends.
+	Overrunning struct{ Failure }
 	// Retrying: a failed attempt is followed by another after Wait.
 	Retrying struct {
 		Failure
 		Wait time.Duration
 	}
+	// Postponed: what a step did was no attempt, and the element waits for the next: see Postpone.
+	// Attempts counts the one that was not made.
+	Postponed struct{ Failure }
 	// Skipped: an element was given up by SkipOnError or Pipeline.Skip.
 	Skipped struct{ Failure }
 	// DeadLettered: an element was written to a dead-letter sink.
@@ -68,10 +75,13 @@ type (
 		Failure
 		Cause error
 	}
-	// Halted: a partition was frozen.
+	// Halted: a partition was frozen; ResumeAt says whether, and when, that ends by itself.
 	Halted struct{ Halt }
 	// Resumed: a frozen partition goes on.
-	Resumed struct{ Halt }
+	Resumed struct {
+		Halt
+		ByItself bool // nobody asked for it: see ResumeAfter
+	}
 	// Failed: a failure ended the pipeline.
 	Failed struct{ Failure }
 	// Draining: the pipeline stops; Cause is why.
@@ -91,6 +101,13 @@ type (
 		TopicPartition
 		Offset   int64
 		Old, New TopicID
+	}
+	// StepEvent: something else that a step saw, such as a breaker that opened: see Tell.
+	StepEvent struct {
+		Step string
+		Name string
+		Text string
+		Err  error
 	}
 	// SinkEvent: something that a sink saw, such as a broker that asks it to wait. See EmitterOf.
 	SinkEvent struct {
@@ -116,7 +133,9 @@ func (Rebalanced) event()       {}
 func (Committed) event()        {}
 func (CommitFailed) event()     {}
 func (AttemptFailed) event()    {}
+func (Overrunning) event()      {}
 func (Retrying) event()         {}
+func (Postponed) event()        {}
 func (Skipped) event()          {}
 func (DeadLettered) event()     {}
 func (DeadLetterFailed) event() {}
@@ -127,6 +146,7 @@ func (Draining) event()         {}
 func (Drained) event()          {}
 func (OffsetReset) event()      {}
 func (TopicRecreated) event()   {}
+func (StepEvent) event()        {}
 func (SinkEvent) event()        {}
 func (SourceEvent) event()      {}
 
@@ -136,6 +156,25 @@ type Totals struct {
 	Bytes       int64 // of their payload
 	Finished    int64 // of the records, whatever became of them
 	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+}
+
+// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
+// that is there.
+type Halt struct {
+	Failure
+	Since    time.Time
+	Epoch    int32
+	ResumeAt time.Time // when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
+
+	over chan struct{} // closed when its end is over
+}
+
+func (h Halt) String() string {
+	verbs := "Resume tries the record again, Skip gives it up"
+	if !h.ResumeAt.IsZero() {
+		verbs = fmt.Sprintf("the record is tried again at %s; Resume does so at once, Skip gives it up", h.ResumeAt.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%v is halted since %s: %v; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.Failure, verbs)
 }
 
 // Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to start from, no permission. It waits by itself, the others

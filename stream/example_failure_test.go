@@ -28,7 +28,7 @@ func bank() func(context.Context, string) error {
 func ExampleStream_RetryOnError() {
 	err := source.Slice("order 1").
 		Serial(bank()).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: func(int) time.Duration { return time.Millisecond }},
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Wait: func(stream.Failure) time.Duration { return time.Millisecond }},
 			stream.OnMatch(func(_ context.Context, f stream.Failure) { fmt.Println("attempt", f.Attempts, "failed:", f.Err) })).
 		Run(context.Background())
 	fmt.Println(err)

@@ -77,8 +77,8 @@ func ExamplePipeline_Describe() {
 	//   guarantee: at least once: commit every 1000 records or 1s
 	//   source: slice
 	//   stage 1: up to 64 keys at a time; order kept: per key
-	//     Map length — on error: try 3 times, then halt the partition
-	//     Concurrent show (each attempt within 1s) — on error: try 3 times, then halt the partition
+	//     Map length — on error: try 3 times over about 225 ms, then halt the partition
+	//     Concurrent show (each attempt within 1s) — on error: try 3 times over about 225 ms, then halt the partition
 	//     commit every 1000 records or 1s
 }
 

@@ -14,11 +14,23 @@ type verdict struct {
 	f     Failure // for a retry: what is waited for
 }
 
-// failed lets the policies decide about an element that failed, waits where a retry is to wait, and reports whether to try again. Where not, the
-// element's hold has been given back.
-func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (again bool) {
-	d := st.decide(w, r, attempt, took, err, value)
-	return d.again && st.waitAgain(w, r, d)
+// failed lets the policies decide about an element that failed, waits where a retry is to wait, and
+// returns which attempt is next. 0: none, and the element's hold has been given back.
+func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (next int) {
+	if p := postponed(err); p != nil && st.retries() {
+		again, bad := st.postpone(w, r, func() Failure { return st.failures(r, attempt, took, err, value)[0] }, p)
+		switch {
+		case again:
+			return attempt
+		case bad == nil:
+			return 0
+		}
+		err = bad
+	}
+	if d := st.decide(w, r, attempt, took, err, value); d.again && st.waitAgain(w, r, d) {
+		return attempt + 1
+	}
+	return 0
 }
 
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.
@@ -123,7 +135,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		case haltPolicy:
 			i := 0
 			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
-				l.part.freeze(fs[i], byRecord)
+				l.part.freeze(fs[i], byRecord, p.resumeAfter)
 				i++
 				return true
 			})
@@ -155,10 +167,10 @@ func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
 			var wait time.Duration
 			match, bad := p.takes(fs[0].Err)
 			if match && p.kind == retryPolicy {
-				if IsPermanent(fs[0].Err) || fs[0].Attempts >= p.retry.attempts() || !st.retries() {
+				if IsPermanent(fs[0].Err) || p.retry.exhausted(fs[0].Attempts) || !st.retries() {
 					continue
 				}
-				wait, bad = p.backoff(fs[0].Attempts)
+				wait, bad = p.backoff(fs[0])
 			}
 			if bad != nil {
 				for i := range fs {
@@ -181,8 +193,8 @@ func (p *policy) takes(err error) (match bool, bad error) {
 }
 
 // backoff is the wait before the next attempt.
-func (p *policy) backoff(attempt int) (wait time.Duration, bad error) {
-	bad = guarded(func() error { wait = p.retry.wait(attempt); return nil })
+func (p *policy) backoff(f Failure) (wait time.Duration, bad error) {
+	bad = guarded(func() error { wait = p.retry.wait(f); return nil })
 	return wait, bad
 }
 

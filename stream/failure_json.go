@@ -12,7 +12,7 @@ type failureJSON struct {
 	Meta     Meta
 	Step     string
 	Attempts int
-	Took     time.Duration
+	Duration time.Duration
 	Err      string
 	Record   any
 	Value    any
@@ -32,13 +32,24 @@ func errorText(err error) string {
 // MarshalJSON writes the fields by their names, Err as its text.
 func (f Failure) MarshalJSON() ([]byte, error) { return json.Marshal(f.json()) }
 
+type haltJSON struct {
+	failureJSON
+	Since    time.Time
+	Epoch    int32
+	ResumeAt time.Time `json:",omitzero"`
+}
+
+func (h Halt) json() haltJSON { return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt} }
+
 // MarshalJSON writes the fields by their names, Err as its text.
-func (h Halt) MarshalJSON() ([]byte, error) {
+func (h Halt) MarshalJSON() ([]byte, error) { return json.Marshal(h.json()) }
+
+// MarshalJSON writes the fields by their names, Err as its text.
+func (r Resumed) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
-		failureJSON
-		Since time.Time
-		Epoch int32
-	}{h.Failure.json(), h.Since, h.Epoch})
+		haltJSON
+		ByItself bool
+	}{r.Halt.json(), r.ByItself})
 }
 
 // MarshalJSON writes the fields by their names, Err as its text.

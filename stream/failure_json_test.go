@@ -10,16 +10,17 @@ import (
 )
 
 func TestJSON(t *testing.T) {
-	f := stream.Failure{Meta: stream.Meta{Topic: "t", Offset: 7}, Step: "charge", Attempts: 3, Err: errBoom, Value: "v"}
-	h := stream.Halt{Failure: f, Since: time.Unix(1, 0).UTC(), Epoch: 2}
+	f := stream.Failure{Meta: stream.Meta{Topic: "t", Offset: 7}, Step: "charge", Attempts: 3, Duration: time.Second, Err: errBoom, Value: "v"}
+	h := stream.Halt{Failure: f, Since: time.Unix(1, 0).UTC(), Epoch: 2, ResumeAt: time.Unix(61, 0).UTC()}
 	for name, c := range map[string]struct {
 		of   any
 		want map[string]any
 	}{
 		"a failure":          {f, nil},
-		"a halt":             {h, map[string]any{"Since": "1970-01-01T00:00:01Z", "Epoch": 2.0}},
+		"a halt":             {h, map[string]any{"Since": "1970-01-01T00:00:01Z", "Epoch": 2.0, "ResumeAt": "1970-01-01T00:01:01Z"}},
 		"a halt in a state":  {stream.PartitionState{Halt: &h}.Halt, map[string]any{"Epoch": 2.0}},
 		"a halted partition": {stream.Halted{Halt: h}, map[string]any{"Epoch": 2.0}},
+		"a resumed one":      {stream.Resumed{Halt: h, ByItself: true}, map[string]any{"Epoch": 2.0, "ByItself": true}},
 		"a skipped record":   {stream.Skipped{Failure: f}, nil},
 		"a retry":            {stream.Retrying{Failure: f, Wait: time.Second}, map[string]any{"Wait": 1e9}},
 		"a failed letter":    {stream.DeadLetterFailed{Failure: f, Cause: errors.New("full")}, map[string]any{"Cause": "full"}},
@@ -29,7 +30,7 @@ func TestJSON(t *testing.T) {
 			must(t, err)
 			var got map[string]any
 			must(t, json.Unmarshal(text, &got))
-			want := map[string]any{"Step": "charge", "Attempts": 3.0, "Err": "boom", "Value": "v"}
+			want := map[string]any{"Step": "charge", "Attempts": 3.0, "Duration": 1e9, "Err": "boom", "Value": "v"}
 			for k, v := range c.want {
 				want[k] = v
 			}

@@ -5,21 +5,6 @@ import (
 	"time"
 )
 
-// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
-// that is there.
-type Halt struct {
-	Failure
-	Since time.Time
-	Epoch int32
-
-	over chan struct{} // closed when its end is over
-}
-
-func (h Halt) String() string {
-	return fmt.Sprintf("%v is halted since %s: %v; Resume tries the record again, Skip gives it up",
-		h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.Failure)
-}
-
 // haltEnd is how a halt ends.
 type haltEnd struct {
 	Halt
@@ -31,8 +16,9 @@ type haltEnd struct {
 func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Offset == offset }
 
 // freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
-func (p *part) freeze(f Failure, by halted) {
-	h := Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}
+// Where again is set, the halt ends by itself after that: see ResumeAfter.
+func (p *part) freeze(f Failure, by halted, again time.Duration) {
+	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
 		return // this record will be tried again with the others
@@ -40,11 +26,18 @@ func (p *part) freeze(f Failure, by halted) {
 	p.host.discard(p)
 	p.host.giveUpInside(p)
 	p.mu.Lock()
-	if p.status().life() == open {
-		p.halt, p.byTx, p.resume = &h, by == byTransaction, noResume
+	stays := p.status().life() == open
+	if stays {
+		if again > 0 {
+			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
+		}
+		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
 	}
 	p.mu.Unlock()
-	p.host.emit(Halted{h})
+	p.host.emit(Halted{*h})
+	if stays {
+		p.mendLater(h)
+	}
 	p.changed()
 }
 
@@ -54,7 +47,7 @@ func (p *part) release(h Halt, how resumption) error {
 		return nil
 	}
 	p.mu.Lock()
-	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume != noResume {
+	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
 		p.mu.Unlock()
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
@@ -84,7 +77,7 @@ func (p *part) tryResume() {
 		p.host.emit(Skipped{end.Failure})
 	}
 	p.tellSkipped(lost, end.Halt)
-	p.host.emit(Resumed{end.Halt}) // before what follows from it
+	p.host.emit(Resumed{end.Halt, end.how == tryItself}) // before what follows from it
 	defer close(end.over)
 	if instead != nil {
 		instead()

@@ -57,7 +57,7 @@ func TestHaltEnds(t *testing.T) {
 			synctest.Wait()
 			p := in.p
 			var once sync.Once
-			p.led.Finished = func() { once.Do(func() { p.freeze(Failure{Err: boom}, byTransaction) }) }
+			p.led.Finished = func() { once.Do(func() { p.freeze(Failure{Err: boom}, byTransaction, 0) }) }
 			if err := p.release(*p.halt, giveUp); err != nil {
 				t.Fatal(err)
 			}

@@ -199,3 +199,161 @@ func TestHaltUnderABatchNamesItsFirstFailedRecord(t *testing.T) {
 		j.committed(4)
 	})
 }
+
+func TestResumeAfter(t *testing.T) {
+	// halts is when the record halted, and for how long each time.
+	halts := func(j *job) (waits []time.Duration) {
+		for _, h := range heard[stream.Halted](j) {
+			waits = append(waits, h.ResumeAt.Sub(h.Since))
+		}
+		return waits
+	}
+	within := func(t *testing.T, got []time.Duration, want ...time.Duration) {
+		t.Helper()
+		if len(got) != len(want) {
+			t.Fatalf("halts of %v, want %v", got, want)
+		}
+		for i, w := range want {
+			if got[i] < w || got[i] > w+w/10 {
+				t.Errorf("halt %d is to end after %v, want %v and up to a tenth more", i+1, got[i], w)
+			}
+		}
+	}
+	const half = 30 * time.Second
+
+	t.Run("tries the record again, later each time, and goes on once it is done", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork().fail("a1", errBoom, errBoom, errBoom)
+			put(l, 0, "a0", "a1", "a2")
+			put(l, 1, "b0")
+			j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError(stream.ResumeAfter(half))))
+			if h := j.halt(); h.ResumeAt.Before(h.Since.Add(half)) || !strings.Contains(h.String(), "is tried again at "+h.ResumeAt.Format(time.RFC3339)) {
+				t.Errorf("halt: %v", h)
+			}
+			elapse(half - 1)
+			same(t, "before its time", w.doneOf("a"), []string{"a0"})
+			elapse(time.Hour)
+			within(t, halts(j), half, 2*half, 4*half)
+			same(t, "done", w.doneOf("a"), []string{"a0", "a1", "a2"})
+			j.committed(3, 1)
+			for _, r := range heard[stream.Resumed](j) {
+				if !r.ByItself {
+					t.Errorf("nobody asked for %v", r)
+				}
+			}
+			if err := j.Ready(); err != nil {
+				t.Errorf("Ready: %v", err)
+			}
+		})
+	})
+
+	t.Run("lets who waits for the end of the halt go on", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a0", errBoom)
+			put(l, 0, "a0")
+			j := start(t, l, commitNow(input.Serial(w.do).HaltOnError(stream.ResumeAfter(half))))
+			h, began := j.halt(), time.Now()
+			must(t, j.WaitResumed(t.Context(), h))
+			if waited := time.Since(began); waited < half {
+				t.Errorf("the halt was over after %v", waited)
+			}
+		})
+	})
+
+	t.Run("starts over with the next record, and never waits above 15 minutes", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a0", slices.Repeat([]error{errBoom}, 8)...).fail("a1", errBoom, errBoom)
+			put(l, 0, "a0", "a1")
+			j := start(t, l, commitNow(input.Serial(w.do).HaltOnError(stream.ResumeAfter(half))))
+			elapse(3 * time.Hour)
+			j.committed(2)
+			most := 15 * time.Minute
+			within(t, halts(j), half, 2*half, 4*half, 8*half, 16*half, most, most, most, half, 2*half)
+		})
+	})
+
+	t.Run("doubles though other records halt the partition in turn", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a0", errBoom, errBoom, errBoom)
+			put(l, 0, "a0", "b0")
+			w.fail("b0", errBoom)
+			slow := w.hold("a0")
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).HaltOnError(stream.ResumeAfter(half))))
+			if h := j.halt(); h.Value != "b0" {
+				t.Fatalf("halt: %v", h)
+			}
+			slow()
+			elapse(time.Hour)
+			j.committed(2)
+			got := halts(j) // how many depends on whether b0 begins while a0 fails again
+			if len(got) < 3 {
+				t.Fatalf("halts: %v", got)
+			}
+			within(t, got, []time.Duration{half, 2 * half, 4 * half, 8 * half}[:len(got)]...)
+		})
+	})
+
+	t.Run("lets a person's verb win", func(t *testing.T) {
+		for name, verb := range map[string]func(*stream.Pipeline, stream.Halt) error{"Resume": (*stream.Pipeline).Resume, "Skip": (*stream.Pipeline).Skip} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork().fail("a0", errBoom)
+					put(l, 0, "a0", "a1")
+					j := start(t, l, commitNow(input.Serial(w.do).HaltOnError(stream.ResumeAfter(time.Hour))))
+					must(t, verb(j.Pipeline, j.halt()))
+					synctest.Wait()
+					j.committed(2)
+					elapse(24 * time.Hour)
+					if got := heard[stream.Resumed](j); len(got) != 1 || got[0].ByItself {
+						t.Errorf("events: %v", got)
+					}
+				})
+			})
+		}
+	})
+
+	t.Run("lets a Skip win while the halt is about to end by itself", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			put(l, 0, "a0", "b0")
+			fails, slow := w.hold("a0"), w.hold("b0")
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).HaltOnError(stream.ResumeAfter(half))))
+			fails()
+			elapse(time.Hour) // it cannot end before b0 has
+			must(t, j.Skip(j.halt()))
+			slow()
+			synctest.Wait()
+			j.committed(2)
+			sameSet(t, "tried", w.tried(), []string{"a0", "b0"})
+		})
+	})
+
+	t.Run("mends a transaction's halt, later each time", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, v := newLog(1), newVault()
+			put(l, 0, "a0")
+			v.refuse(errBoom, errBoom, errBoom)
+			j := start(t, l, input.CommitWith(v, 1, 0).HaltOnError(stream.ResumeAfter(half)))
+			elapse(time.Hour)
+			within(t, halts(j), half, 2*half, 4*half)
+			same(t, "stored", v.stored(), []string{"a0"})
+		})
+	})
+
+	t.Run("ends with its partition, and with the pipeline", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork().poison("a0", errBoom).poison("b0", errBoom)
+			put(l, 0, "a0")
+			put(l, 1, "b0")
+			j := join(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError(stream.ResumeAfter(half))))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			must(t, j.member.Revoke(0, 0))
+			must(t, j.stop())
+			sameSet(t, "tried", w.tried(), []string{"a0", "b0"})
+			if got := heard[stream.Resumed](j); len(got) != 0 {
+				t.Errorf("events: %v", got)
+			}
+		})
+	})
+}

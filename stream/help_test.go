@@ -191,7 +191,7 @@ func sameSet(t *testing.T, what string, got, want []string) {
 
 // every retries at a fixed pace.
 func every(d time.Duration, attempts int) stream.RetryPolicy {
-	return stream.RetryPolicy{MaxAttempts: attempts, Backoff: func(int) time.Duration { return d }}
+	return stream.RetryPolicy{MaxAttempts: attempts, Wait: func(stream.Failure) time.Duration { return d }}
 }
 
 // commitNow commits as soon as a record is finished, without holding a lane for it.

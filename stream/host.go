@@ -13,6 +13,8 @@ type host interface {
 	stopped() <-chan struct{}  // closed when the run begins to drain
 	limits() (int, int64)      // what a partition may have in flight: records, and its share of the bytes
 	greets() bool              // an observer wants to know of records that start
+	working() bool             // the source may bring more, and no drain has begun
+	spawn(f func())            // starts a goroutine, which the run waits for
 	emit(e Event)              // tells the observers; never called under a lock
 	fail(err error)            // ends the run
 	started(p *part) int64     // the highest offset that a worker of the first stage is at; -1: none

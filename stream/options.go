@@ -33,6 +33,7 @@ func (f everyStep) degree(o *stepOptions) { f(o) }
 func (f everyStep) option(o *options)     { f(&o.every) }
 
 // Timeout bounds each attempt of a step. The handler's context ends with it, and its cause says so.
+// It ends no handler that does not heed its context: the event Overrunning tells of one.
 // A retry gets the full time again. Given to Build it bounds every step that calls something, except
 // those that have a Timeout of their own and Transform, which is not called for each element.
 func Timeout(d time.Duration) StepOrOption {

@@ -48,6 +48,7 @@ type part struct {
 	settled   int64         // records below committed, of this assignment
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
+	mends     mends
 	byTx      bool // a transaction's failure is the halt
 	sealed    *seal
 	resume    resumption
@@ -59,7 +60,8 @@ type part struct {
 type resumption uint8
 
 const (
-	noResume resumption = iota
+	noResume  resumption = iota
+	tryItself            // nobody has asked: see ResumeAfter
 	tryAgain
 	giveUp
 )

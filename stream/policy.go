@@ -3,66 +3,12 @@ package stream
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 )
 
-// A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
-// first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
+const passFunc = "pass a function, or leave the option out"
 
-type policyKind uint8
-
-const (
-	retryPolicy policyKind = iota
-	skipPolicy
-	deadLetterPolicy
-	haltPolicy
-	failPolicy
-)
-
-type policy struct {
-	kind   policyKind
-	word   string
-	when   func(error) bool
-	watch  []func(context.Context, Failure)
-	retry  RetryPolicy
-	sink   Sink[Failure]
-	faults []string
-}
-
-// ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
-func (p *policy) ends() bool {
-	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
-}
-
-// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would, and
-// lasts as long.
-func (p *policy) outlastedBy(above *policy) bool {
-	return above.kind == retryPolicy && above.when == nil && above.retry.attempts() >= p.retry.attempts()
-}
-
-// RetryPolicy says how often and when a failed step is tried again. Attempts include the first. The zero value tries 3 times, after 100 ms
-// doubling to 10 s, with full jitter (each wait is drawn from 0 up to that).
-type RetryPolicy struct {
-	MaxAttempts int                             // 0: 3; 1 never tries again
-	Backoff     func(attempt int) time.Duration // the wait after that many attempts; nil: as above
-}
-
-func (p RetryPolicy) attempts() int {
-	if p.MaxAttempts == 0 {
-		return 3
-	}
-	return p.MaxAttempts
-}
-
-func (p RetryPolicy) wait(attempt int) time.Duration {
-	if p.Backoff != nil {
-		return p.Backoff(attempt)
-	}
-	return rand.N(min(100*time.Millisecond<<min(attempt-1, 20), 10*time.Second) + 1)
-}
-
-// PolicyOption narrows a policy or watches it: When, OnMatch.
+// PolicyOption narrows a policy, watches it, or says how long it acts: When, OnMatch, ResumeAfter.
 type PolicyOption interface{ policy(*policy) }
 
 type policyOption func(*policy)
@@ -73,7 +19,7 @@ func (o policyOption) policy(p *policy) { o(p) }
 func When(match func(error) bool) PolicyOption {
 	return policyOption(func(p *policy) {
 		if match == nil {
-			p.faults = append(p.faults, "When was given a nil func")
+			p.faults = append(p.faults, policyFault{"When was given a nil func", passFunc})
 		}
 		p.when = match
 	})
@@ -83,10 +29,26 @@ func When(match func(error) bool) PolicyOption {
 func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
-			p.faults = append(p.faults, "OnMatch was given a nil func")
+			p.faults = append(p.faults, policyFault{"OnMatch was given a nil func", passFunc})
 			return
 		}
 		p.watch = append(p.watch, f)
+	})
+}
+
+// ResumeAfter has a HaltOnError end its halts by itself: the record is tried again after d, and
+// where it halts its partition again after twice that, doubling up to 15 minutes (or d, if that
+// is longer). Each wait is up to a tenth longer, so that not all partitions come back at once.
+// The next wait is d again once the record is done, and when the partition is assigned anew.
+// Resume and Skip act at once, as ever. Halt.ResumeAt says when the record will be tried;
+// Resumed.ByItself says that nobody asked. A halt that is there when the source has ended is not
+// waited for.
+func ResumeAfter(d time.Duration) PolicyOption {
+	return policyOption(func(p *policy) {
+		if d <= 0 {
+			p.faults = append(p.faults, policyFault{fmt.Sprintf("ResumeAfter(%v) would not halt", d), "give it the time until the record is tried again"})
+		}
+		p.resumes, p.resumeAfter = true, d
 	})
 }
 
@@ -109,7 +71,8 @@ func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Str
 }
 
 // HaltOnError freezes the partition of a failed element; the other partitions go on at full speed. Nothing past the failed record is
-// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again.
+// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again,
+// and ResumeAfter does so after a while.
 func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }
@@ -122,7 +85,7 @@ func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 	for _, o := range opts {
 		if o == nil {
-			p.faults = append(p.faults, "an option is nil")
+			p.faults = append(p.faults, policyFault{"an option is nil", passFunc})
 			continue
 		}
 		o.policy(p)
@@ -142,27 +105,18 @@ func (policyOp) detail() []string   { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {
-		c.say(o.word, f, "pass a function, or leave the option out")
+		c.say(o.word, f.what, f.do)
+	}
+	if o.resumes && o.kind != haltPolicy {
+		c.say(o.word, "ResumeAfter ends halts, and this is none", "give it to HaltOnError")
 	}
 	if o.kind == deadLetterPolicy && o.sink == nil {
 		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
 	}
-	if o.kind == retryPolicy && o.retry.MaxAttempts < 0 {
-		c.say(o.word, fmt.Sprintf("MaxAttempts is %d", o.retry.MaxAttempts), "0 means 3; 1 never tries again")
+	for _, f := range o.retry.faults() {
+		c.say(o.word, f.what, f.do)
 	}
 	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
 		c.say(o.word, "below a commit there is no record left to freeze", "put it above "+c.commit.word)
 	}
-}
-
-// text is what Describe says of a policy.
-func (p *policy) text() string {
-	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
-	if p.kind == retryPolicy {
-		s = fmt.Sprintf("try %d times", p.retry.attempts())
-	}
-	if p.when != nil {
-		s += " (when it matches)"
-	}
-	return s
 }

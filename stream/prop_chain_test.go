@@ -269,7 +269,7 @@ func addPolicy[T any](s stream.Stream[T], w word, h hands) stream.Stream[T] {
 	}
 	switch w.kind {
 	case retryWord:
-		return s.RetryOnError(stream.RetryPolicy{MaxAttempts: w.n, Backoff: func(int) time.Duration { return w.wait }}, opts...)
+		return s.RetryOnError(stream.RetryPolicy{MaxAttempts: w.n, Wait: func(stream.Failure) time.Duration { return w.wait }}, opts...)
 	case skipWord:
 		return s.SkipOnError(opts...)
 	case deadWord:

@@ -140,7 +140,8 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 // restoreLater tells of a failed attempt and returns the wait before the next one. It is that of
 // RetryOnError, whose count of attempts does not apply.
 func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration, err error) time.Duration {
-	pol, wait := t.restoreWait(attempt, err)
+	f := Failure{Step: t.st.name, Attempts: attempt, Duration: took, Err: err}
+	pol, wait := t.restoreWait(f)
 	for _, p := range ps {
 		p.mu.Lock()
 		if turnOf(p).restoring != nil {
@@ -151,7 +152,7 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 		if p.ctx.Err() != nil {
 			continue
 		}
-		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: next}, Step: t.st.name, Attempts: attempt, Duration: took, Err: err}
+		f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: next}
 		t.run.emit(AttemptFailed{f})
 		if pol != nil {
 			t.st.watch(p.ctx, pol, f)
@@ -161,20 +162,20 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 	return wait
 }
 
-// restoreWait finds the RetryOnError that takes err; nil: there is none, and the wait is ours.
-func (t *transactions) restoreWait(attempt int, err error) (*policy, time.Duration) {
+// restoreWait finds the RetryOnError that takes a failure; nil: there is none, and the wait is ours.
+func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 	for _, pol := range t.st.policies {
 		if pol.kind != retryPolicy {
 			continue
 		}
-		if match, bad := pol.takes(err); !match || bad != nil {
+		if match, bad := pol.takes(f.Err); !match || bad != nil {
 			continue
 		}
-		if wait, bad := pol.backoff(attempt); bad == nil {
+		if wait, bad := pol.backoff(f); bad == nil {
 			return pol, max(wait, commitRetry)
 		}
 	}
-	return nil, backoff(attempt)
+	return nil, commitBackoff(f.Attempts)
 }
 
 // waiting says why a partition does not start; nil: it has.

@@ -1,6 +1,10 @@
 package stream_test
 
 import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,21 +100,113 @@ func TestPermanentEndsRetrying(t *testing.T) {
 	})
 }
 
-func TestRetryPolicyOfZeroTriesThreeTimes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork().poison("a", errBoom)
-		put(l, 0, "a")
-		began := time.Now()
-		j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{}).SkipOnError()))
-		must(t, l.WaitCommitted(t.Context(), 0, 1))
-		same(t, "tried", w.tried(), []string{"a", "a", "a"})
-		if took := time.Since(began); took > 300*time.Millisecond {
-			t.Errorf("took %v: the waits are drawn from up to 100 ms, then up to 200 ms", took)
-		}
-		for i, r := range heard[stream.Retrying](j) {
-			if most := 100 * time.Millisecond << i; r.Wait > most {
-				t.Errorf("wait %d is %v, at most %v", i+1, r.Wait, most)
+func TestRetryPolicy(t *testing.T) {
+	t.Run("of zero outlives a database that restarts in 40 s", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a", errBoom)
+			put(l, 0, "a")
+			began := time.Now()
+			j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{}).SkipOnError()))
+			must(t, l.WaitCommitted(t.Context(), 0, 1))
+			if took := time.Since(began); took < 41*time.Second || took > 83*time.Second {
+				t.Errorf("it gave up after %v", took)
+			}
+			same(t, "tried", w.tried(), slices.Repeat([]string{"a"}, 15))
+			for i, r := range heard[stream.Retrying](j) {
+				most := min(100*time.Millisecond<<i, 10*time.Second)
+				if r.Wait < most/2 || r.Wait > most {
+					t.Errorf("wait %d is %v, want %v to %v", i+1, r.Wait, most/2, most)
+				}
+			}
+		})
+	})
+
+	t.Run("without a limit tries for as long as it takes", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a", slices.Repeat([]error{errBoom}, 1000)...)
+			put(l, 0, "a")
+			j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError()))
+			elapse(24 * time.Hour)
+			j.committed(1)
+			if n := len(w.tried()); n != 1001 {
+				t.Errorf("tried %d times", n)
+			}
+		})
+	})
+
+	t.Run("without a limit leaves a permanent error to the next policy", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a", errBoom, stream.Permanent(errBoom))
+			put(l, 0, "a")
+			j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError()))
+			elapse(time.Minute)
+			if h := j.halt(); h.Attempts != 2 {
+				t.Errorf("halt: %v", h)
+			}
+		})
+	})
+
+	t.Run("waits as long as the error asks, and up to a tenth more", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a", fmt.Errorf("charging: %w", busyFor(30*time.Second)))
+			put(l, 0, "a")
+			j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{})))
+			if got := heard[stream.Retrying](j); len(got) != 1 || got[0].Wait < 30*time.Second || got[0].Wait > 33*time.Second {
+				t.Fatalf("events: %v", got)
+			}
+			elapse(30*time.Second - 1)
+			j.committed(-1)
+			elapse(3*time.Second + 1)
+			j.committed(1)
+		})
+	})
+
+	t.Run("lets Wait decide by the failure", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a", busyFor(time.Hour), errOther, errBoom)
+			put(l, 0, "a")
+			wait := func(f stream.Failure) time.Duration {
+				if errors.Is(f.Err, errOther) {
+					return time.Minute
+				}
+				return time.Duration(f.Attempts) * time.Second
+			}
+			j := start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{Wait: wait})))
+			elapse(time.Hour)
+			var got []time.Duration
+			for _, r := range heard[stream.Retrying](j) {
+				got = append(got, r.Wait)
+			}
+			if want := []time.Duration{time.Second, time.Minute, 3 * time.Second}; !slices.Equal(got, want) {
+				t.Errorf("waits: %v, want %v", got, want)
+			}
+		})
+	})
+
+	t.Run("says how long it lasts", func(t *testing.T) {
+		for want, p := range map[string]stream.RetryPolicy{
+			"try 15 times over about 62 s":                  {},
+			"try 3 times over about 225 ms":                 {MaxAttempts: 3},
+			"try 4 times over about 5 s":                    {MaxAttempts: 4, FirstWait: time.Second},
+			"try 20 times over about 14 min":                {MaxAttempts: 20, FirstWait: time.Minute, MaxWait: time.Minute},
+			"try 1000000000000 times over more than a year": {MaxAttempts: 1e12},
+			"try until it succeeds":                         {Unlimited: true},
+			"try once":                                      {MaxAttempts: 1},
+			"try 3 times, then":                             {MaxAttempts: 3, Wait: func(stream.Failure) time.Duration { return 0 }},
+		} {
+			p, err := input.Serial(pass[string]).RetryOnError(p).HaltOnError().Build(newLog(1).Source())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Describe().String(); !strings.Contains(got, want) {
+				t.Errorf("%q does not say %q", got, want)
 			}
 		}
 	})
 }
+
+// busyFor is an error that says how long to wait.
+type busyFor time.Duration
+
+func (b busyFor) Error() string             { return "busy for " + time.Duration(b).String() }
+func (b busyFor) RetryAfter() time.Duration { return time.Duration(b) }

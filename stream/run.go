@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,9 +52,11 @@ type run struct {
 	always    uint16       // and of those of them that have no Begin
 	timed     bool         // failures say how long their attempt took
 	retrying  atomic.Int64 // waiting retries
+	postponed atomic.Int64 // elements that wait after what was no attempt
 	handing   atomic.Int64 // waits for a Transform to take an element
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
-	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
+	overruns  *overruns
+	stuck     atomic.Bool // a handler did not heed its cancelled context in time
 
 	workCtx    context.Context // of handlers; ends at the drain's deadline
 	cancelWork context.CancelCauseFunc
@@ -116,6 +119,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen(opts.ears)
+	r.overruns = newOverruns(r)
 	r.makeSteps()
 	r.commits = commits(r)
 	r.finish = r.commits.finish
@@ -131,6 +135,7 @@ func (r *run) makeSteps() {
 			continue
 		}
 		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		if o, ok := n.op.(starter); ok {
 			o.start(st)

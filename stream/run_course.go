@@ -25,6 +25,7 @@ func (r *run) do(ctx context.Context) error {
 
 // work runs the source and everything below it until all is finished or given up.
 func (r *run) work(ctx context.Context) error {
+	r.overruns.start()
 	r.commits.start()
 	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {

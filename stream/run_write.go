@@ -34,10 +34,36 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 		c := carrierOf(t)
 		todo[i] = pending[T]{r: r, v: v, group: c.groupID()}
 	}
-	for attempt := 1; len(todo) > 0; attempt++ {
+	for attempt := 1; len(todo) > 0; {
 		wr.attempt(todo, attempt)
+		var again bool
+		if todo, again = wr.postpone(todo, attempt); again {
+			continue
+		}
 		todo = wr.settle(todo, attempt)
+		attempt++
 	}
+}
+
+// postpone waits where the write as a whole was no attempt, and reports whether to write again.
+func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T], again bool) {
+	p := postponed(todo[0].fail) // which is not written: settle passes on what precedes a failure
+	if p == nil {
+		return todo, false
+	}
+	e := todo[0]
+	again, bad := wr.st.postpone(wr.w, e.r, func() Failure {
+		return wr.st.failures(e.r, attempt, e.took, e.fail, func() any { return *e.v })[0]
+	}, p)
+	if !again && bad == nil {
+		return wr.leave(todo), false
+	}
+	for i := range todo {
+		if !todo[i].written {
+			todo[i].fail = bad
+		}
+	}
+	return todo, again
 }
 
 // attempt writes what of todo is not written yet, and notes what failed.
@@ -115,7 +141,12 @@ func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
 	if len(left) == 0 || wr.st.waitAgain(wr.w, left[0].r, d) {
 		return left
 	}
-	for _, e := range left[1:] { // the first one's hold is given back already
+	return wr.leave(left)
+}
+
+// leave gives up elements of which the first one's hold is given back already.
+func (wr *writer[T]) leave(left []pending[T]) []pending[T] {
+	for _, e := range left[1:] {
 		wr.st.leave(wr.w, e.r)
 	}
 	return nil

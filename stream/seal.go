@@ -44,7 +44,7 @@ func (p *part) unseal(h Halt, how resumption) bool {
 		p.host.emit(Skipped{s.Failure})
 		p.host.advanced(p)
 	}
-	p.host.emit(Resumed{s.Halt})
+	p.host.emit(Resumed{Halt: s.Halt})
 	close(s.over)
 	p.full.Store(true)
 	p.changed()

@@ -13,6 +13,8 @@ import (
 type Snapshot struct {
 	Running    bool
 	Retrying   int // elements that wait for their next attempt
+	Postponed  int // elements whose call was not made: see Postpone
+	Overruns   int // handlers that go on after their Timeout: see Overrunning
 	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
 	Partitions []PartitionState
 	Troubles   []Trouble // partitions that cannot be read, assigned or not yet
@@ -57,7 +59,8 @@ func (p *Pipeline) Snapshot() Snapshot {
 	if r == nil {
 		return Snapshot{}
 	}
-	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), handing: int(r.handing.Load())}
+	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Postponed: int(r.postponed.Load()), Overruns: int(r.overruns.told.Load()),
+		Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), handing: int(r.handing.Load())}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}

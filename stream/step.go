@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -19,6 +18,7 @@ type step struct {
 	shared   any      // what the workers of all partitions share; see starter
 	policies []*policy
 	timeout  time.Duration
+	tooLong  error   // the cause of a context that timeout has ended
 	handler  Handler // the middleware around innermost; nil: none
 }
 
@@ -26,7 +26,7 @@ type step struct {
 // A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
 // that those which did not fail could go on with: all have failed.
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
-	for attempt := 1; ; attempt++ {
+	for attempt := 1; ; {
 		var err error
 		var took time.Duration
 		switch {
@@ -51,7 +51,7 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U],
 		if r.joint != nil && pass != nil {
 			r = splitFailed(w, r, v, err, pass)
 		}
-		if !st.failed(w, r, attempt, took, err, func() any { return *v }) {
+		if attempt = st.failed(w, r, attempt, took, err, func() any { return *v }); attempt == 0 {
 			return nil
 		}
 	}
@@ -76,12 +76,14 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 // dressed runs one attempt with the step's timeout, observers and middleware around it.
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
-	if st.timeout > 0 {
-		c, cancel := st.timed(ctx)
-		defer cancel()
-		ctx = c
-	}
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
+	if st.timeout > 0 {
+		timed, cancel := st.timed(ctx)
+		defer cancel()
+		o := st.run.overruns
+		defer o.leave(o.enter(c))
+		ctx = timed
+	}
 	ls := st.run.listeners
 	for i := range ls {
 		if l := &ls[i]; l.stepStart != nil && l.wants(r) {
@@ -117,7 +119,7 @@ func (st *step) timed(ctx context.Context) (context.Context, context.CancelFunc)
 	if st.timeout <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, st.timeout, fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, st.timeout, st.tooLong)
 }
 
 // clockStart is where clock begins.

@@ -70,7 +70,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	stand := map[stillPart]standing{}
 	for i, p := range ps {
 		snap := p.Snapshot()
-		if snap.Retrying > 0 || snap.Waiting > snap.handing {
+		if snap.Retrying > 0 || snap.Postponed > 0 || snap.Waiting > snap.handing {
 			continue
 		}
 		for _, q := range snap.Partitions {

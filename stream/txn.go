@@ -32,6 +32,11 @@ func (t *transactions) launch(pres []*prefix) {
 		x := &txn{ctx, pres}
 		began := clock()
 		err := t.attempt(x)
+		for p := postponed(err); p != nil; p = postponed(err) {
+			if err = t.postpone(x, err, p); err == nil {
+				err = t.attempt(x)
+			}
+		}
 		t.end(x, err, clock()-began)
 	})
 }
@@ -62,6 +67,20 @@ func (t *transactions) attempt(x *txn) error {
 		return t.tx.commit(ctx, x.pres, group)
 	})
 	return err
+}
+
+// postpone waits after what was no attempt.
+func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
+	pre := x.pres[0]
+	t.mu.Lock()
+	attempt := turnOf(pre.part).failures + 1
+	t.mu.Unlock()
+	tp := pre.part.tp
+	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Err: err}
+	if err := t.run.holdUp(x.ctx, f, p); err != nil {
+		return err
+	}
+	return x.ctx.Err()
 }
 
 // end notes how a transaction went, and wakes who waits for that.

@@ -72,7 +72,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 			t.mu.Unlock()
 			return
 		case haltPolicy:
-			p.freeze(fs[0], byTransaction)
+			p.freeze(fs[0], byTransaction, pol.resumeAfter)
 			p.freeAcks()
 			return
 		case failPolicy:
@@ -96,7 +96,7 @@ func (t *transactions) fenced(p *part, err error) {
 	t.fences[p.tp]++
 	n := t.fences[p.tp]
 	t.mu.Unlock()
-	t.restart(p, err, backoff(n))
+	t.restart(p, err, commitBackoff(n))
 }
 
 // restart lets a partition go, and has the source begin it again where the last transaction ended.

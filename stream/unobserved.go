@@ -41,6 +41,10 @@ func (l *lastWord) event(e Event) {
 		l.log(slog.LevelWarn, "commit failed", "attempt", e.Attempt, "error", e.Err)
 	case Retrying:
 		l.failure(slog.LevelWarn, "failed, it is tried again", e.Failure, "wait", e.Wait)
+	case Overrunning:
+		l.failure(slog.LevelWarn, "still running after its Timeout", e.Failure)
+	case Postponed:
+		l.failure(slog.LevelWarn, "not attempted, it waits", e.Failure)
 	case Skipped:
 		l.failure(slog.LevelWarn, "failed, it is skipped", e.Failure)
 	case DeadLettered:
@@ -48,7 +52,11 @@ func (l *lastWord) event(e Event) {
 	case DeadLetterFailed:
 		l.failure(slog.LevelError, "dead letter failed", e.Failure, "cause", e.Cause)
 	case Halted:
-		l.failure(slog.LevelError, "partition halted", e.Failure)
+		if e.ResumeAt.IsZero() {
+			l.failure(slog.LevelError, "partition halted", e.Failure)
+		} else {
+			l.failure(slog.LevelWarn, "partition halted", e.Failure, "resume_at", e.ResumeAt)
+		}
 	case Failed:
 		l.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
 	case Drained:
@@ -61,6 +69,10 @@ func (l *lastWord) event(e Event) {
 		}
 	case TopicRecreated:
 		l.log(slog.LevelWarn, "topic was deleted and made again", "partition", e.TopicPartition, "offset", e.Offset)
+	case StepEvent:
+		if e.Err != nil {
+			l.log(slog.LevelWarn, e.Name, "step", e.Step, "detail", e.Text, "error", e.Err)
+		}
 	case SourceEvent:
 		if e.Err != nil {
 			l.log(slog.LevelWarn, e.Name, "detail", e.Text, "error", e.Err)

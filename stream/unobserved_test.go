@@ -79,6 +79,33 @@ func TestUnobserved(t *testing.T) {
 			}
 		})
 	})
+	t.Run("warns of a halt that ends by itself, and of a handler that overruns its Timeout", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			got := logged(t, func() {
+				l, tries := newLog(1), 0
+				put(l, 0, "a")
+				f := func(ctx, string) error {
+					if tries++; tries > 1 {
+						return nil
+					}
+					time.Sleep(time.Minute) // virtual, and heedless of the context
+					return errBoom
+				}
+				chain := input.Serial(f, stream.Timeout(time.Second)).HaltOnError(stream.ResumeAfter(time.Minute))
+				p, err := commitNow(chain).Build(l.Source())
+				must(t, err)
+				ended := make(chan error, 1)
+				go func() { ended <- p.Run(t.Context()) }()
+				elapse(time.Hour)
+				l.Finish()
+				must(t, <-ended)
+			})
+			if len(got) != 2 || !strings.Contains(got[0], `level=WARN msg="still running after its Timeout"`) ||
+				!strings.Contains(got[1], `level=WARN msg="partition halted"`) || !strings.Contains(got[1], "resume_at=") {
+				t.Errorf("log: %q", got)
+			}
+		})
+	})
 	t.Run("thins out what repeats", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			got := logged(t, func() {

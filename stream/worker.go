@@ -30,6 +30,15 @@ func (w *worker) wait(f func()) {
 	w.Worker.Wait(f)
 }
 
+// tryWait is wait, but where too many wait already it does nothing and returns false.
+func (w *worker) tryWait(f func()) bool {
+	if w.Worker == nil {
+		f()
+		return true
+	}
+	return w.Worker.TryWait(f)
+}
+
 // poison: what follows in the current lane must not be begun, since what is before it stays undone.
 func (w *worker) poison() {
 	if w.Worker != nil {

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"regexp"
 	"time"
 
@@ -168,7 +167,7 @@ func (o *order) send(ctx context.Context) error {
 var errLater = errors.New("it was not there when the redrive began")
 
 // untilTheNext has a letter, and its partition behind it, wait until the drain gives it up.
-var untilTheNext = stream.RetryPolicy{MaxAttempts: math.MaxInt, Backoff: func(int) time.Duration { return 24 * time.Hour }}
+var untilTheNext = stream.RetryPolicy{Unlimited: true, Wait: func(stream.Failure) time.Duration { return 24 * time.Hour }}
 
 // untilEnd stops a partition at the first letter that is for the next redrive: it is not committed,
 // and those before it go on.

@@ -13,7 +13,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
@@ -22,8 +21,8 @@ func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failur
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(16, c.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 4, Backoff: ops.Exponential(10*time.Millisecond, 200*time.Millisecond)}). // failure: try again, then …
-		DeadLetterOnError(letters).                                                                                            // … keep it aside
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 4, FirstWait: 10 * time.Millisecond, MaxWait: 200 * time.Millisecond}). // failure: try again, then …
+		DeadLetterOnError(letters).                                                                                          // … keep it aside
 		CommitEvery(100, time.Second)
 }
 

@@ -10,7 +10,7 @@ func TestMain(m *testing.M) { demotest.Main(m, deadLetter) }
 
 func TestWhatFailsForGoodIsKeptAsALetter(t *testing.T) {
 	demotest.Run(t, deadLetter, nil,
-		`handle — on error: try 4 times, then dead letter`,
+		`handle — on error: try 4 times over about 52 ms, then dead letter`,
 		`retry    handle: dead-letter-\w+\[\d\]@\d+ failed after 3 attempts: the article is unknown; again in`,
 		`ok  handled    594 of 600 records`,
 		`ok  retried    16 of the 16 `,

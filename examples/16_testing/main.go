@@ -24,7 +24,7 @@ func worker(from source.KafkaConfig, charge func(context.Context, Order) error) 
 		Map(ops.JSON[Order]).
 		GroupByKey().
 		Concurrent(8, charge).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: func(int) time.Duration { return time.Minute }}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Wait: func(stream.Failure) time.Duration { return time.Minute }}).
 		HaltOnError().
 		CommitEvery(100, time.Second)
 }

@@ -27,7 +27,7 @@ func worker(from source.KafkaConfig, to sink.KafkaConfig) stream.Stream[kafka.Me
 		GroupByKey().                                                              // order: each key's
 		MapConcurrent(16, invoice).                                                // degree: 16 keys at a time
 		CommitWith(sink.KafkaTransaction(to, "billing"), 50, 50*time.Millisecond). // exactly once
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).                          // failure of a transaction: do it again, then …
+		RetryOnError(stream.RetryPolicy{}).                                        // failure of a transaction: do it again, then …
 		HaltOnError()                                                              // … freeze what is to blame
 }
 

@@ -26,8 +26,8 @@ func worker(from source.KafkaConfig, c *clerk, letters sink.KafkaConfig) stream.
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(16, c.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: ops.Exponential(5*time.Millisecond, 20*time.Millisecond)}). // failure: try again, then …
-		DeadLetterOnError(sink.DeadLetter(letters, sink.DeadLetterGroup(from.Group))).                                       // … write a letter
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}). // failure: try again, then …
+		DeadLetterOnError(sink.DeadLetter(letters, sink.DeadLetterGroup(from.Group))).                                     // … write a letter
 		CommitEvery(100, 200*time.Millisecond)
 }
 

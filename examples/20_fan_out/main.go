@@ -15,7 +15,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/sink"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -27,7 +26,7 @@ func worker(from source.KafkaConfig, t topics) stream.Stream[kafka.Message] {
 		Concurrent(16, inspect).
 		FlatMap(t.split).                                                                      // 1 → 1..3 messages, each of which names its topic
 		To(sink.Kafka(sink.KafkaConfig{Brokers: from.Brokers, Linger: 2 * time.Millisecond})). // no Topic: theirs counts
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: ops.Exponential(100*time.Millisecond, time.Second)}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, FirstWait: 100 * time.Millisecond, MaxWait: time.Second}).
 		CommitEvery(100, 200*time.Millisecond)
 }
 

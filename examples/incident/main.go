@@ -15,7 +15,6 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
-	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
@@ -24,7 +23,7 @@ func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failur
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(8, c.charge, stream.Named("charge")).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Backoff: ops.Exponential(2*time.Second, 5*time.Second)}, stream.When(is(errBusy))).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 2 * time.Second, MaxWait: 5 * time.Second}, stream.When(is(errBusy))).
 		SkipOnError(stream.When(is(errMalformed))).
 		DeadLetterOnError(letters, stream.When(is(errHopeless))).
 		HaltOnError().

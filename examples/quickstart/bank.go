@@ -60,7 +60,7 @@ func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
 	defer b.mu.Unlock()
 	if o.ID == b.poison && !b.mended {
 		b.failed[o.ID]++
-		return Receipt{}, errUnknown
+		return Receipt{}, stream.Permanent(errUnknown) // no retry can mend it
 	}
 	if b.flaky[o.ID] && b.failed[o.ID] == 0 {
 		b.failed[o.ID]++

@@ -20,12 +20,12 @@ import (
 // worker is the chain: read it downward. The rest of this folder makes orders, fails some of them, and watches.
 func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receipt, error)) stream.Stream[Receipt] {
 	return source.Kafka(from).
-		Map(ops.JSON[Order]).                             // kafka.Message → Order
-		GroupByKey().                                     // order: kept per key, here the customer
-		MapConcurrent(64, charge).                        // degree: 64 at a time
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}). // failure: try again, then …
-		HaltOnError().                                    // … freeze that partition, the others go on
-		CommitEvery(1000, time.Second)                    // below the work: at least once
+		Map(ops.JSON[Order]).               // kafka.Message → Order
+		GroupByKey().                       // order: kept per key, here the customer
+		MapConcurrent(64, charge).          // degree: 64 at a time
+		RetryOnError(stream.RetryPolicy{}). // failure: try again for about a minute, then …
+		HaltOnError().                      // … freeze that partition, the others go on
+		CommitEvery(1000, time.Second)      // below the work: at least once
 }
 
 func main() { quickstart(5000).Main() }

@@ -52,13 +52,13 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 	t.Helper()
 	out := demotest.Run(t, quickstart(2500), brokers,
 		`retry    charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank was busy; again in`,
-		`halted   charge: orders-\w+\[\d\]@\d+ failed after 3 attempts: the bank does not know this currency`,
+		`halted   charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank does not know this currency`,
 		`Halts\(\)  orders-\w+\[\d\] is halted since`,
 		`resumed  orders-\w+\[\d\] goes on from \d+`,
 		`ok  records    2500 of 2500 orders were charged, 0 of them twice`,
 		`ok  order      each of 250 customers' orders`,
 		`ok  retried    12 of 12`,
-		`ok  halted     orders-\w+\[\d\]@\d+ failed 3 times`,
+		`ok  halted     orders-\w+\[\d\]@\d+ failed for good`,
 		`ok  resumed    when the cause was mended`,
 		`ok  committed  read back from the broker: lag 0`,
 	)

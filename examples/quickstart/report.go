@@ -52,8 +52,8 @@ func (r *report) check(note func(name string, ok bool, format string, args ...an
 	note("records", len(b.charged) == all && twice == 0, "%d of %d orders were charged, %d of them twice", len(b.charged), all, twice)
 	note("order", len(b.outOfOrder) == 0, "%s", order)
 	note("retried", again == len(b.flaky), "%d of %d orders that failed once were charged when tried again", again, len(b.flaky))
-	note("halted", halted && b.failed[b.poison] == 3,
-		"%s failed %d times and froze its partition; the others went on until %d were charged", place, b.failed[b.poison], r.meanwhile)
+	note("halted", halted && b.failed[b.poison] == 1,
+		"%s failed for good and froze its partition; the others went on until %d were charged", place, r.meanwhile)
 	note("resumed", b.charged[b.poison] == 1, "when the cause was mended, %s was charged and its partition went on", place)
 	note("committed", len(r.ends) == partitions && lag == 0, "read back from the broker: lag %d", lag)
 }

@@ -30,12 +30,12 @@ func isPoison(error) bool                            { return false }
 // Worker is README's first chain.
 func Worker(ctx context.Context, brokers []string) error {
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: "billing", Topics: []string{"orders"}}).
-		Map(ops.JSON[Order]).                             // kafka.Message → Order
-		GroupByKey().                                     // order: kept per key
-		MapConcurrent(64, charge).                        // degree: 64 at a time
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}). // failure: try again, then …
-		HaltOnError().                                    // … freeze that partition, the others go on
-		CommitEvery(1000, time.Second).                   // below the work: at least once
+		Map(ops.JSON[Order]).               // kafka.Message → Order
+		GroupByKey().                       // order: kept per key
+		MapConcurrent(64, charge).          // degree: 64 at a time
+		RetryOnError(stream.RetryPolicy{}). // failure: try again for about a minute, then …
+		HaltOnError().                      // … freeze that partition, the others go on
+		CommitEvery(1000, time.Second).     // below the work: at least once
 		Run(ctx)
 	return err
 }
@@ -46,6 +46,15 @@ func Escalation(orders stream.Stream[Order], letters stream.Sink[stream.Failure]
 		MapConcurrent(64, charge, stream.Timeout(5*time.Second)).
 		RetryOnError(stream.RetryPolicy{}, stream.When(isTransient)).
 		DeadLetterOnError(letters, stream.When(isPoison)).
+		HaltOnError()
+}
+
+// Guarded shares a circuit breaker.
+func Guarded(orders stream.Stream[Order]) stream.Stream[Receipt] {
+	bank := ops.Breaker("bank", ops.Unavailable) // timeouts, lost connections; or a func of yours
+	return orders.
+		MapConcurrent(64, charge, stream.Use(bank), stream.Timeout(3*time.Second)).
+		RetryOnError(stream.RetryPolicy{}).
 		HaltOnError()
 }
 

@@ -64,7 +64,7 @@ func retry(t *testing.T, b Backend) {
 	fill(l, 1, 14) // keys 0…6, twice
 	w.fail(at(0, 0), errBroken)
 	r := start(t, l, func(s messages) built {
-		return s.GroupByKey().Concurrent(1, w.do).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Backoff: func(int) time.Duration { return 10 * time.Millisecond }}).
+		return s.GroupByKey().Concurrent(1, w.do).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Wait: func(stream.Failure) time.Duration { return 10 * time.Millisecond }}).
 			FailOnError().CommitEach()
 	})
 	w.awaitDone(t, 12) // one at a time, and the one that waits is not among them: its key's other record waits too

@@ -111,7 +111,7 @@ func runWorker(config string) int {
 
 func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
 	return s.Concurrent(16, w.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Backoff: func(int) time.Duration { return retryWait }}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Wait: func(stream.Failure) time.Duration { return retryWait }}).
 		HaltOnError().
 		CommitEvery(commitEvery, commitWait)
 }

@@ -21,7 +21,7 @@ func (w *worker) writeOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.M
 	return s.MapConcurrent(16, w.result).
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name, InstanceID: w.Instance,
 			DeliveryTimeout: 8 * time.Second, TransactionTimeout: 10 * time.Second}, w.Group), commitEvery, commitWait/5).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 20, Backoff: func(int) time.Duration { return retryWait }})
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 20, Wait: func(stream.Failure) time.Duration { return retryWait }})
 }
 
 // write copies it at least once.

@@ -246,10 +246,16 @@ func (w *Worker) requeue(t *Task) {
 // Wait runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
 // Where too many wait already, it keeps the slot: an outage becomes backpressure.
 func (w *Worker) Wait(wait func()) {
+	if !w.TryWait(wait) {
+		wait()
+	}
+}
+
+// TryWait is Wait, but where too many wait already it does nothing and returns false.
+func (w *Worker) TryWait(wait func()) bool {
 	p := w.pool
 	if !p.cfg.Waiting.take() {
-		wait()
-		return
+		return false
 	}
 	l := w.lane
 	p.mu.Lock()
@@ -284,4 +290,5 @@ func (w *Worker) Wait(wait func()) {
 	}
 	w.lane = l
 	p.cfg.Waiting.put()
+	return true
 }

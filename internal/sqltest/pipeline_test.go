@@ -65,7 +65,7 @@ func (w *world) run(ctx context.Context, n int, f *fault) {
 			return slices.Values(children(m.Partition, m.Offset)), nil
 		}).
 		CommitWith(tx, 3, 10*time.Millisecond).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 50, Backoff: func(int) time.Duration { return 50 * time.Millisecond }}).
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 50, Wait: func(stream.Failure) time.Duration { return 50 * time.Millisecond }}).
 		Build(w.members[n].Source(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
 			switch e := e.(type) {
 			case stream.Committed, stream.Assigned:

@@ -15,6 +15,10 @@ func (t *tracing) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Retrying:
 		t.note(e.Failure, "retry", false, attribute.Float64("laneway.wait", e.Wait.Seconds()))
+	case stream.Overrunning:
+		t.note(e.Failure, "overruns its Timeout", false)
+	case stream.Postponed:
+		t.note(e.Failure, "postponed", false)
 	case stream.Skipped:
 		t.note(e.Failure, "skip", true)
 	case stream.DeadLettered:

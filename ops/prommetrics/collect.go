@@ -10,10 +10,12 @@ import (
 )
 
 var (
-	retrying = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
-	waiting  = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements.")
-	running  = ofPipeline("running", "1 while the pipeline runs.")
-	ready    = ofPipeline("ready", "1 while the pipeline runs, is connected and not draining.")
+	retrying  = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
+	postponed = ofPipeline("postponed", "Elements whose call was not made, and that wait for the next: a breaker is open.")
+	overruns  = ofPipeline("overrunning_handlers", "Handlers that go on a second after their Timeout has passed: they do not heed their context.")
+	waiting   = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements, what is postponed.")
+	running   = ofPipeline("running", "1 while the pipeline runs.")
+	ready     = ofPipeline("ready", "1 while the pipeline runs, is connected and not draining.")
 )
 
 func ofPipeline(name, help string) *prometheus.Desc {
@@ -25,7 +27,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{retrying, waiting, running, ready} {
+	for _, d := range []*prometheus.Desc{retrying, postponed, overruns, waiting, running, ready} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -37,7 +39,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	pipelines, partitions := m.read()
 	for name, s := range pipelines {
-		for d, v := range map[*prometheus.Desc]float64{retrying: s.retrying, waiting: s.waiting, running: s.running, ready: s.ready} {
+		for d, v := range map[*prometheus.Desc]float64{retrying: s.retrying, postponed: s.postponed, overruns: s.overruns, waiting: s.waiting, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
 	}
@@ -50,7 +52,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pipelineSums is how the pipelines of one name stand, added up.
-type pipelineSums struct{ retrying, waiting, running, ready float64 }
+type pipelineSums struct{ retrying, postponed, overruns, waiting, running, ready float64 }
 
 // partitionSums is how a partition stands with the pipelines of one name, added up.
 type partitionSums struct {
@@ -105,6 +107,8 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 	run := t.runs.Load() // before the snapshot: if that is of a run that has ended, its totals are in the parts already
 	s, now := p.Snapshot(), time.Now()
 	sums.retrying += float64(s.Retrying)
+	sums.postponed += float64(s.Postponed)
+	sums.overruns += float64(s.Overruns)
 	sums.waiting += float64(s.Waiting)
 	sums.running += truth(s.Running)
 	sums.ready += truth(p.Ready() == nil)

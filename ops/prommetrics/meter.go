@@ -44,6 +44,8 @@ func (m *metrics) watch(p *stream.Pipeline) *meter {
 	for _, stage := range topology.Stages {
 		for _, step := range stage.Steps {
 			m.attemptsFailed.WithLabelValues(t.name, legible.Text(step.Name))
+			m.overrun.WithLabelValues(t.name, legible.Text(step.Name))
+			m.postponed.WithLabelValues(t.name, legible.Text(step.Name))
 		}
 	}
 	m.alive() // so that those that have ended do not pile up between two scrapes
@@ -117,6 +119,10 @@ func (t *meter) event(e stream.Event) {
 	case stream.AttemptFailed:
 		t.count(failed, e.Meta)
 		t.attemptsFailed.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
+	case stream.Overrunning:
+		t.overrun.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
+	case stream.Postponed:
+		t.postponed.WithLabelValues(t.name, legible.Text(e.Step)).Inc()
 	case stream.Retrying:
 		t.count(retried, e.Meta)
 	case stream.Skipped:

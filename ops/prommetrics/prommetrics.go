@@ -55,7 +55,7 @@ func To(r prometheus.Registerer) stream.Observer {
 
 // metrics is what one registry has of ours.
 type metrics struct {
-	attemptsFailed                                     *prometheus.CounterVec   // pipeline, step
+	attemptsFailed, postponed, overrun                 *prometheus.CounterVec   // pipeline, step
 	duration, batch                                    *prometheus.HistogramVec // pipeline, step
 	commit                                             *prometheus.HistogramVec // pipeline
 	commitsFailed, rebalances, assigned, revoked, lost *prometheus.CounterVec   // pipeline
@@ -81,6 +81,9 @@ func newMetrics() *metrics {
 	return &metrics{
 		names: map[string]bool{}, rows: map[place]*row{},
 		attemptsFailed: count("step_attempts_failed_total", "Attempts of the step that failed.", ofStep),
+		postponed: count("step_postponed_total",
+			"Calls of the step that were no attempt, so that their element waited: a breaker was open, or is about to be.", ofStep),
+		overrun: count("step_overruns_total", "Attempts of the step that went on a second after its Timeout had passed.", ofStep),
 		duration: spread("step_duration_seconds",
 			"How long an attempt of the step took: of about 1,000 attempts a second drawn at random, and of every batch.", seconds, ofStep),
 		batch:  spread("batch_size_records", "Source records in the batches that the step worked on.", sizes, ofStep),
@@ -96,5 +99,5 @@ func newMetrics() *metrics {
 
 // vectors are the metrics that are not per partition.
 func (m *metrics) vectors() []prometheus.Collector {
-	return []prometheus.Collector{m.attemptsFailed, m.duration, m.batch, m.commit, m.commitsFailed, m.rebalances, m.assigned, m.revoked, m.lost}
+	return []prometheus.Collector{m.attemptsFailed, m.postponed, m.overrun, m.duration, m.batch, m.commit, m.commitsFailed, m.rebalances, m.assigned, m.revoked, m.lost}
 }

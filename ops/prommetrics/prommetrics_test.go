@@ -41,6 +41,37 @@ func exposes(t *testing.T, r *prometheus.Registry, want ...string) {
 	}
 }
 
+func TestOverrunningHandlersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		opstest.Put(l, 0, "a")
+		s := opstest.Orders.Serial(func(context.Context, kafka.Message) error { time.Sleep(time.Minute); return nil },
+			stream.Named("charge"), stream.Timeout(time.Second)).HaltOnError().CommitEach()
+		opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+			opstest.Pass(3 * time.Second)
+			exposes(t, r, `overrunning_handlers{pipeline="billing"} 1`, `step_overruns_total{pipeline="billing",step="charge"} 1`)
+			opstest.Pass(time.Minute)
+			exposes(t, r, `overrunning_handlers{pipeline="billing"} 0`, `step_overruns_total{pipeline="billing",step="charge"} 1`)
+		})
+	})
+}
+
+func TestPostponedElementsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+		opstest.Put(l, 0, "a", "b")
+		s := opstest.Orders.GroupByKey().Concurrent(8, func(context.Context, kafka.Message) error {
+			return stream.Postpone(opstest.ErrDown, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		}, stream.Named("charge")).HaltOnError().CommitEach()
+		opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+			opstest.Pass(time.Hour)
+			exposes(t, r, `postponed{pipeline="billing"} 2`,
+				`step_postponed_total{pipeline="billing",step="charge"} 2`,
+				`step_attempts_failed_total{pipeline="billing",step="charge"} 0`)
+		})
+	})
+}
+
 func TestMetricsTellHowItStands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()

@@ -118,7 +118,7 @@ func TestRetryWaitsAnHourInNoTime(t *testing.T) {
 		}
 		began := time.Now()
 		err := source.Slice[string]().Serial(ask).
-			RetryOnError(stream.RetryPolicy{Backoff: func(int) time.Duration { return time.Hour }}).
+			RetryOnError(stream.RetryPolicy{Wait: func(stream.Failure) time.Duration { return time.Hour }}).
 			Run(t.Context(), log.Source())
 		if took := time.Since(began); err != nil || took != 2*time.Hour {
 			t.Errorf("took %v: %v", took, err)

@@ -1,8 +1,9 @@
 package fetch
 
 import (
-	"math/rand/v2"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/backoff"
 )
 
 const (
@@ -10,8 +11,5 @@ const (
 	backoffMost  = 2 * time.Second
 )
 
-// backoff is the wait before try n (from 1): doubling, capped, and spread so that partitions and workers do not come back in step.
-func backoff(n int) time.Duration {
-	d := min(backoffFirst<<min(n-1, 10), backoffMost)
-	return d/2 + rand.N(d)
-}
+// retryWait is the wait before try n (from 1).
+func retryWait(n int) time.Duration { return backoff.Wait(n, backoffFirst, backoffMost) }

@@ -90,12 +90,12 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		wait := metaMaxAge
 		if missing || f.away {
 			tries++
-			wait = backoff(tries)
+			wait = retryWait(tries)
 		} else {
 			tries = 0
 		}
 		if asked {
-			pause(ctx, backoff(max(tries, 1)), nil, nil) // many partitions notice the same move: one question is enough
+			pause(ctx, retryWait(max(tries, 1)), nil, nil) // many partitions notice the same move: one question is enough
 		}
 		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
 			f.ask(ctx)

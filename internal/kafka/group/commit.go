@@ -37,7 +37,7 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 		if !again {
 			break
 		}
-		if !pause(ctx, backoff(try)) {
+		if !pause(ctx, retryWait(try)) {
 			for tp := range open {
 				failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()}
 			}

@@ -64,7 +64,7 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			m.expire(t)
 			return
 		}
-		wait = min(backoff(failed), m.cfg.HeartbeatInterval, left)
+		wait = min(retryWait(failed), m.cfg.HeartbeatInterval, left)
 		failed++
 	}
 }

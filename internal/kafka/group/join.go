@@ -54,7 +54,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 		if ctx.Err() == nil {
 			m.cfg.OnHealth(err)
 			m.event("retry", "the join did not succeed; trying again", err)
-			pause(ctx, backoff(try))
+			pause(ctx, retryWait(try))
 		}
 	}
 	return nil, ctx.Err()

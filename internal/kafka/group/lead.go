@@ -48,7 +48,7 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 			return w, encodePlan(assign(t.balancer, peers, counts)), nil
 		}
 		m.event("retry", "the leader cannot count the topics' partitions; trying again", err)
-		if !pause(ctx, backoff(try)) {
+		if !pause(ctx, retryWait(try)) {
 			return nil, nil, &RetriableError{Group: m.cfg.Group, Op: "assign as leader", Err: err}
 		}
 	}

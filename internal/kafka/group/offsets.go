@@ -47,7 +47,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 		if told = time.Since(began) >= waitingAfter || wire.Fatal(err); told {
 			m.cfg.OnWaiting(open, err)
 		}
-		timer := time.NewTimer(backoff(try))
+		timer := time.NewTimer(retryWait(try))
 		select {
 		case <-timer.C:
 		case <-t.rejoin:

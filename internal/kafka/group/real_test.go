@@ -212,7 +212,7 @@ func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
 	run("up", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for try := 0; len(failed) > 0 && pause(ctx, backoff(try)); try++ { // as a committer does
+	for try := 0; len(failed) > 0 && pause(ctx, retryWait(try)); try++ { // as a committer does
 		failed = a.Commit(ctx, map[TP]Position{orders(0): {Offset: 7}})
 	}
 	f.mu.Lock()

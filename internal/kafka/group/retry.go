@@ -2,8 +2,9 @@ package group
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/backoff"
 )
 
 const (
@@ -15,11 +16,8 @@ const (
 	retryMost  = 2 * time.Second
 )
 
-// backoff is the wait before try n (from 0): doubling, capped, and spread by half to either side so that members do not come back in step.
-func backoff(n int) time.Duration {
-	d := min(retryFirst<<min(n, 10), retryMost)
-	return d/2 + rand.N(d)
-}
+// retryWait is the wait before try n (from 0).
+func retryWait(n int) time.Duration { return backoff.Wait(n+1, retryFirst, retryMost) }
 
 // pause waits for d, or until ctx ends, and reports whether ctx goes on.
 func pause(ctx context.Context, d time.Duration) bool {

@@ -37,7 +37,7 @@ func (p *Producer) acquire(ctx context.Context) (identity, error) {
 			return id, nil
 		}
 		if ctx.Err() == nil && wire.Retriable(err) {
-			pause(ctx, backoff(try), nil)
+			pause(ctx, retryWait(try), nil)
 		}
 		if ctx.Err() != nil || !wire.Retriable(err) {
 			return id, fmt.Errorf("asking for an id as a producer: %w", err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
@@ -107,7 +108,7 @@ func (p *Producer) scout() {
 		wait := metaMaxAge
 		if p.lacking() {
 			tries++
-			wait = backoff(tries)
+			wait = retryWait(tries)
 		} else {
 			tries = 0
 		}
@@ -172,7 +173,7 @@ func raise(c chan struct{}) {
 	}
 }
 
-// backoff is 50 ms, doubled with each try up to 1 s.
-func backoff(try int) time.Duration {
-	return min(50*time.Millisecond<<min(max(try-1, 0), 5), time.Second)
+// retryWait is the wait after so many tries.
+func retryWait(try int) time.Duration {
+	return backoff.Wait(try, 50*time.Millisecond, time.Second)
 }

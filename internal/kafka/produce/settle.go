@@ -63,7 +63,7 @@ const maxSequence = 1<<31 - 1
 // again leaves the batch at the head of the queue, to be sent once more after a while.
 func (pt *part) again(b *batched, why error) {
 	b.last = why
-	pt.retryAt = time.Now().Add(backoff(b.tries))
+	pt.retryAt = time.Now().Add(retryWait(b.tries))
 }
 
 // aboutOne reports whether one record in a batch can be the reason for code.

@@ -64,7 +64,7 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 		case time.Since(began) >= p.cfg.DeliveryTimeout:
 			return &view{err: &kafkaerr.DeliveryError{Topic: name, Partition: -1, After: p.cfg.DeliveryTimeout, Err: err}}
 		}
-		pause(ctx, backoff(try), p.ctx.Done())
+		pause(ctx, retryWait(try), p.ctx.Done())
 	}
 }
 

@@ -221,7 +221,7 @@ func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) e
 		if err == nil || strange(code) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
 			return err
 		}
-		pause(ctx, backoff(try))
+		pause(ctx, retryWait(try))
 		if ctx.Err() != nil {
 			return fmt.Errorf("%w; last: %w", ctx.Err(), err)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
@@ -105,7 +106,7 @@ func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 		case ctx.Err() != nil, !errors.As(err, &again), try == triesAtOnce:
 			return err
 		}
-		pause(ctx, backoff(try))
+		pause(ctx, retryWait(try))
 	}
 }
 
@@ -174,7 +175,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// backoff is 5 ms, doubled with each try up to half a second: the transaction before is usually ended within milliseconds.
-func backoff(try int) time.Duration {
-	return min(5*time.Millisecond<<min(max(try-1, 0), 7), 500*time.Millisecond)
+// retryWait is the wait after so many tries. It starts with milliseconds: the transaction before
+// has usually ended by then.
+func retryWait(try int) time.Duration {
+	return backoff.Wait(try, 5*time.Millisecond, 500*time.Millisecond)
 }

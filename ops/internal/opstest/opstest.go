@@ -44,7 +44,7 @@ func Keep(_ context.Context, m kafka.Message) (kafka.Message, error) { return m,
 
 // Retries is a policy of n attempts, a minute apart.
 func Retries(n int) stream.RetryPolicy {
-	return stream.RetryPolicy{MaxAttempts: n, Backoff: func(int) time.Duration { return time.Minute }}
+	return stream.RetryPolicy{MaxAttempts: n, Wait: func(stream.Failure) time.Duration { return time.Minute }}
 }
 
 // Put appends a record per value, keyed by it.

@@ -1,0 +1,283 @@
+package ops_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops"
+	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
+)
+
+var errAway = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+
+// bank is a dependency that can be away, and that does not take some orders.
+type bank struct {
+	takes time.Duration
+
+	mu     sync.Mutex // guards what follows
+	away   bool
+	poison map[string]error
+	calls  []time.Time // those that failed for it being away
+	done   map[string]int
+	now    int
+	most   int // calls at a time while it was away
+}
+
+func newBank() *bank {
+	return &bank{takes: 10 * time.Millisecond, poison: map[string]error{}, done: map[string]int{}}
+}
+
+func (b *bank) charge(_ context.Context, m kafka.Message) error {
+	b.mu.Lock()
+	b.now++
+	b.mu.Unlock()
+	time.Sleep(b.takes)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now--
+	if b.away {
+		b.calls = append(b.calls, time.Now())
+		b.most = max(b.most, b.now+1)
+		return fmt.Errorf("charging: %w", errAway)
+	}
+	if err := b.poison[string(m.Value)]; err != nil {
+		return err
+	}
+	b.done[string(m.Value)]++
+	return nil
+}
+
+func (b *bank) set(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away, b.calls, b.most = away, nil, 0
+}
+
+func (b *bank) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.done)
+}
+
+// told keeps the events that a test asks for.
+type told struct {
+	mu sync.Mutex
+	es []stream.Event
+}
+
+func (o *told) observe() stream.Option {
+	return stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.es = append(o.es, e)
+	}})
+}
+
+func count[E stream.Event](o *told) (n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.es {
+		if _, ok := e.(E); ok {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *told) steps() (names []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.es {
+		if e, ok := e.(stream.StepEvent); ok {
+			names = append(names, e.Step+": "+e.Name+" "+e.Text)
+		}
+	}
+	return names
+}
+
+// orders puts n records, each of a key of its own.
+func orders(l *streamtest.Log[kafka.Message], partitions, n int) {
+	for i := range n {
+		opstest.Put(l, i%partitions, fmt.Sprint(i))
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	t.Run("halts, retries and gives up nothing in an outage, probes one at a time, and is back within 5 s", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b, o := streamtest.Kafka("orders", 4), newBank(), new(told)
+			b.set(true)
+			orders(l, 4, 2000)
+			s := opstest.Orders.GroupByKey().
+				Concurrent(64, b.charge, stream.Named("charge"), stream.Use(ops.Breaker("bank", ops.Unavailable))).
+				HaltOnError().CommitEvery(100, time.Second)
+			opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(p *stream.Pipeline) {
+				opstest.Pass(time.Minute)
+				if b.count() > 0 || len(p.Halts()) > 0 || count[stream.AttemptFailed](o) > 0 {
+					t.Fatalf("%d are done, halts: %v, %d failures", b.count(), p.Halts(), count[stream.AttemptFailed](o))
+				}
+				if n := p.Snapshot().Postponed; n < 64 {
+					t.Errorf("%d wait", n)
+				}
+				probes := slices.DeleteFunc(slices.Clone(b.calls), func(at time.Time) bool { return at.Sub(b.calls[0]) < 100*time.Millisecond })
+				if n := len(probes); n < 50 || n > 66 {
+					t.Errorf("%d probes in a minute", n)
+				}
+				for i, at := range probes[1:] {
+					if gap := at.Sub(probes[i]); gap < 900*time.Millisecond {
+						t.Fatalf("two probes within %v", gap)
+					}
+				}
+				b.set(false)
+				opstest.Pass(5 * time.Second)
+				if n := b.count(); n != 2000 {
+					t.Errorf("%d are done 5 s after its return", n)
+				}
+			})
+			if got, want := o.steps(), []string{"charge: breaker opened bank", "charge: breaker closed bank"}; !slices.Equal(got, want) {
+				t.Errorf("events: %q", got)
+			}
+		})
+	})
+
+	t.Run("leaves one bad record to the policies, whatever its error", func(t *testing.T) {
+		for name, err := range map[string]error{"as of an outage": errAway, "another": errors.New("no such currency"), "permanent": stream.Permanent(errAway)} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l, b, o := streamtest.Kafka("orders", 1), newBank(), new(told)
+					b.poison["7"] = err
+					orders(l, 1, 100)
+					s := opstest.Orders.GroupByKey().
+						Concurrent(4, b.charge, stream.Use(ops.Breaker("bank", ops.Unavailable))).
+						SkipOnError().CommitEach()
+					opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
+					if b.count() != 99 || count[stream.Skipped](o) != 1 || len(o.steps()) != 0 {
+						t.Errorf("%d done, %d skipped, events: %q", b.count(), count[stream.Skipped](o), o.steps())
+					}
+				})
+			})
+		}
+	})
+
+	t.Run("opens where only one element can call", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b, o := streamtest.Kafka("orders", 1), newBank(), new(told)
+			b.set(true)
+			orders(l, 1, 10)
+			s := opstest.Orders.Serial(b.charge, stream.Use(ops.Breaker("bank", ops.Unavailable))).FailOnError().CommitEach()
+			opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(*stream.Pipeline) {
+				opstest.Pass(time.Minute)
+				if len(o.steps()) != 1 {
+					t.Errorf("events: %q", o.steps())
+				}
+				b.set(false)
+				opstest.Pass(5 * time.Second)
+			})
+			if b.count() != 10 {
+				t.Errorf("%d done", b.count())
+			}
+		})
+	})
+
+	t.Run("is not kept open by a bad record that probes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b, o := streamtest.Kafka("orders", 1), newBank(), new(told)
+			b.poison["0"] = errAway
+			b.set(true)
+			orders(l, 1, 64)
+			s := opstest.Orders.GroupByKey().Concurrent(64, b.charge, stream.Use(ops.Breaker("bank", ops.Unavailable))).
+				SkipOnError().CommitEach()
+			opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(*stream.Pipeline) {
+				opstest.Pass(time.Minute)
+				b.set(false)
+				for i := range 200 { // others call after it
+					opstest.Put(l, 0, fmt.Sprint("other", i))
+					opstest.Pass(50 * time.Millisecond)
+				}
+			})
+			if b.count() != 263 || count[stream.Skipped](o) != 1 {
+				t.Errorf("%d done, %d skipped", b.count(), count[stream.Skipped](o))
+			}
+		})
+	})
+
+	t.Run("is shared by the steps that it is given to", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b, o := streamtest.Kafka("orders", 1), newBank(), new(told)
+			bank := ops.Breaker("bank", ops.Unavailable)
+			first := func(_ context.Context, m kafka.Message) (kafka.Message, error) { return m, nil }
+			s := opstest.Orders.GroupByKey().
+				MapConcurrent(8, first, stream.Named("first"), stream.Use(bank)).
+				Concurrent(8, b.charge, stream.Named("second"), stream.Use(bank)).HaltOnError().CommitEach()
+			b.set(true)
+			orders(l, 1, 8)
+			opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(p *stream.Pipeline) {
+				opstest.Pass(10 * time.Second)
+				waiting := p.Snapshot().Postponed
+				orders(l, 1, 8)
+				synctest.Wait()
+				if n := p.Snapshot().Postponed; waiting == 0 || n <= waiting-1 {
+					t.Errorf("%d wait, before the others came %d", n, waiting)
+				}
+				b.set(false)
+				opstest.Pass(5 * time.Second)
+				if len(p.Halts()) > 0 || p.Snapshot().Postponed > 0 {
+					t.Errorf("halts: %v, %d wait", p.Halts(), p.Snapshot().Postponed)
+				}
+			})
+		})
+	})
+
+	t.Run("holds up no drain", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b := streamtest.Kafka("orders", 2), newBank()
+			b.set(true)
+			orders(l, 1, 100)
+			s := opstest.Orders.GroupByKey().Concurrent(8, b.charge, stream.Use(ops.Breaker("bank", ops.Unavailable))).HaltOnError().CommitEach()
+			var began time.Time
+			opstest.Run(t, s, []stream.Option{l.Source()}, func(*stream.Pipeline) {
+				opstest.Pass(time.Minute)
+				began = time.Now()
+			})
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("the drain took %v", took)
+			}
+		})
+	})
+
+	t.Run("needs to know what an outage is", func(t *testing.T) {
+		if _, err := opstest.Orders.Serial(newBank().charge, stream.Use(ops.Breaker("bank", nil))).Build(streamtest.Kafka("orders", 1).Source()); err == nil {
+			t.Error("it was built")
+		}
+	})
+}
+
+func TestUnavailable(t *testing.T) {
+	for _, err := range []error{
+		errAway, &net.DNSError{Err: "no such host"}, context.DeadlineExceeded, io.ErrUnexpectedEOF,
+		&url.Error{Op: "Get", URL: "http://bank", Err: errAway}, &url.Error{Op: "Get", URL: "http://bank", Err: context.DeadlineExceeded},
+		fmt.Errorf("charging: %w", errAway),
+	} {
+		if !ops.Unavailable(err) {
+			t.Errorf("%v is no outage", err)
+		}
+	}
+	for _, err := range []error{nil, errors.New("no such currency"), context.Canceled, &url.Error{Op: "Get", URL: "x", Err: errors.New("unsupported protocol scheme")}} {
+		if ops.Unavailable(err) {
+			t.Errorf("%v is an outage", err)
+		}
+	}
+}

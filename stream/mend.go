@@ -1,0 +1,60 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/laneway-go/laneway/internal/backoff"
+)
+
+const resumeMost = 15 * time.Minute
+
+// mends counts the halts in a row of a partition that end by themselves. Guarded by part.mu.
+type mends struct {
+	offset int64 // of the first one's record
+	byTx   bool  // it was a transaction's
+	halts  int
+}
+
+// next counts a halt and returns how long it lasts. The caller holds mu.
+func (m *mends) next(p *part, offset int64, byTx bool, d time.Duration) time.Duration {
+	done := p.led.Watermark()
+	if m.byTx {
+		done = p.committed
+	}
+	if m.halts == 0 || done > m.offset {
+		*m = mends{offset: offset, byTx: byTx}
+	}
+	m.halts++
+	return backoff.NotBefore(backoff.Limit(m.halts, d, max(d, resumeMost)))
+}
+
+// mendLater ends a halt by itself when its time has come, unless it has ended before.
+func (p *part) mendLater(h *Halt) {
+	if h.ResumeAt.IsZero() {
+		return
+	}
+	p.host.spawn(func() {
+		timer := time.NewTimer(time.Until(h.ResumeAt))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			p.mend(h)
+		case <-h.over:
+		case <-p.ctx.Done():
+		case <-p.host.stopped(): // a drain tries nothing again
+		}
+	})
+}
+
+// mend asks for the end of a halt as release does. Whoever asks later may still say otherwise.
+func (p *part) mend(h *Halt) {
+	p.mu.Lock()
+	now := p.halt == h && p.resume == noResume && p.status().life() == open && p.host.working()
+	if now {
+		p.resume = tryItself
+	}
+	p.mu.Unlock()
+	if now {
+		p.changed()
+	}
+}

@@ -1,0 +1,108 @@
+package stream
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// overruns tells of handlers that go on after their Timeout although their context has ended. It
+// looks once in a while at all attempts of steps that have a Timeout; these come and go at the cost
+// of a list's links.
+type overruns struct {
+	run     *run
+	stopped chan struct{} // closed by stop
+	told    atomic.Int64  // handlers that were told of and go on
+	shards  [8]ring       // so that workers seldom meet at a lock
+}
+
+// ring is some of the attempts under way.
+type ring struct {
+	mu   sync.Mutex // guards the ring and told in it; a leaf
+	root underway
+}
+
+// underway is an attempt under way, or the ring's own.
+type underway struct {
+	*attemptOf
+	in         *ring
+	began      time.Duration // on clock
+	told       bool
+	prev, next *underway
+}
+
+func newOverruns(r *run) *overruns {
+	o := &overruns{run: r, stopped: make(chan struct{})}
+	for i := range o.shards {
+		root := &o.shards[i].root
+		root.prev, root.next = root, root
+	}
+	return o
+}
+
+// start starts the goroutine that looks, where a step has a Timeout.
+func (o *overruns) start() {
+	for _, st := range o.run.steps {
+		if st.timeout > 0 {
+			o.run.spawn(o.loop)
+			return
+		}
+	}
+}
+
+func (o *overruns) stop() { close(o.stopped) }
+
+// enter notes that an attempt begins. The caller has it leave.
+func (o *overruns) enter(a *attemptOf) *underway {
+	s := &o.shards[rand.Uint32()%uint32(len(o.shards))]
+	u := &underway{attemptOf: a, in: s, began: clock(), next: &s.root}
+	s.mu.Lock()
+	u.prev = s.root.prev
+	u.prev.next, u.next.prev = u, u
+	s.mu.Unlock()
+	return u
+}
+
+func (o *overruns) leave(u *underway) {
+	u.in.mu.Lock()
+	u.prev.next, u.next.prev = u.next, u.prev
+	told := u.told
+	u.in.mu.Unlock()
+	if told {
+		o.told.Add(-1)
+	}
+}
+
+func (o *overruns) loop() {
+	ticker := time.NewTicker(handlerGrace)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-o.stopped:
+			return
+		}
+		now := clock()
+		for i := range o.shards {
+			for _, u := range o.shards[i].late(now) {
+				o.told.Add(1)
+				o.run.emit(Overrunning{Failure{Meta: u.r.meta(), Step: u.st.name, Attempts: u.n, Duration: now - u.began, Err: u.st.tooLong}})
+			}
+		}
+	}
+}
+
+// late returns the attempts that are to be told of now. One whose record's context has ended was
+// cancelled by the runtime: the drain names those that do not listen.
+func (s *ring) late(now time.Duration) (late []*underway) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for u := s.root.next; u != &s.root; u = u.next {
+		if !u.told && now-u.began >= u.st.timeout+handlerGrace && u.r.Err() == nil {
+			u.told = true
+			late = append(late, u)
+		}
+	}
+	return late
+}

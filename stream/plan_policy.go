@@ -1,0 +1,62 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
+// first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
+
+type policyKind uint8
+
+const (
+	retryPolicy policyKind = iota
+	skipPolicy
+	deadLetterPolicy
+	haltPolicy
+	failPolicy
+)
+
+type policy struct {
+	kind   policyKind
+	word   string
+	when   func(error) bool
+	watch  []func(context.Context, Failure)
+	retry  RetryPolicy
+	sink   Sink[Failure]
+	faults []policyFault
+
+	resumes     bool // a halt ends by itself: see ResumeAfter
+	resumeAfter time.Duration
+}
+
+// policyFault is what is wrong with a policy's option, and what to do.
+type policyFault struct{ what, do string }
+
+// ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
+func (p *policy) ends() bool {
+	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
+}
+
+// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would, and
+// lasts as long.
+func (p *policy) outlastedBy(above *policy) bool {
+	return above.kind == retryPolicy && above.when == nil && above.retry.lasts(p.retry)
+}
+
+// text is what Describe says of a policy.
+func (p *policy) text() string {
+	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
+	if p.kind == retryPolicy {
+		s = p.retry.text()
+	}
+	if p.resumes {
+		s += fmt.Sprintf(", resume it after %v", p.resumeAfter)
+	}
+	if p.when != nil {
+		s += " (when it matches)"
+	}
+	return s
+}

@@ -1,0 +1,241 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// shut is a step that makes no call as long as it is shut.
+type shut struct {
+	open chan struct{}
+	work *work
+}
+
+func newShut(w *work) *shut { return &shut{make(chan struct{}), w} }
+
+func (s *shut) middleware(next stream.Handler) stream.Handler {
+	return func(ctx context.Context, c stream.Call) error {
+		select {
+		case <-s.open:
+			return next(ctx, c)
+		default:
+			return stream.Postpone(errOther, s.wait)
+		}
+	}
+}
+
+func (s *shut) wait(ctx context.Context) error {
+	select {
+	case <-s.open:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestPostpone(t *testing.T) {
+	t.Run("uses up no attempt and no worker, and asks no policy", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a0", "b0", "c0", "a1")
+			s, other := newShut(w), newWork()
+			j := start(t, l, commitNow(input.GroupByKey().MapConcurrent(1, other.echo).Concurrent(1, w.do, stream.Use(s.middleware)).HaltOnError()))
+			elapse(time.Hour)
+			if snap := j.Snapshot(); snap.Postponed != 3 || snap.Waiting != 3 || snap.Retrying != 0 {
+				t.Errorf("snapshot: %+v", snap)
+			}
+			if got := heard[stream.Postponed](j); len(got) != 3 || !errors.Is(got[0].Err, errOther) || got[0].Attempts != 1 {
+				t.Errorf("events: %v", got)
+			}
+			close(s.open)
+			synctest.Wait()
+			sameSet(t, "done", w.done(), []string{"a0", "a1", "b0", "c0"})
+			same(t, "of key a", w.doneOf("a"), []string{"a0", "a1"})
+			j.committed(4)
+			if n := len(heard[stream.AttemptFailed](j)) + len(heard[stream.Halted](j)); n != 0 || j.Snapshot().Postponed != 0 {
+				t.Errorf("%d failures were told", n)
+			}
+		})
+	})
+
+	t.Run("tries again once a second where MaxWaiting is reached, since all that wait need a worker", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b", "c", "d", "e")
+			var mu sync.Mutex
+			opened, calls := false, 0
+			f := func(ctx context.Context, v string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if calls++; opened {
+					return w.do(ctx, v)
+				}
+				return stream.Postpone(errOther, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			}
+			start(t, l, commitNow(input.GroupByKey().Concurrent(2, f).HaltOnError()), stream.MaxWaiting(2))
+			elapse(10*time.Second + time.Millisecond)
+			if calls != 4+2*10 { // two lent their workers, two keep them, none is left for the fifth
+				t.Errorf("%d calls", calls)
+			}
+			mu.Lock()
+			opened = true
+			mu.Unlock()
+			elapse(time.Second)
+			if n := len(w.done()); n != 3 { // the two that keep their workers, and then the fifth
+				t.Errorf("done: %v", w.done())
+			}
+		})
+	})
+
+	t.Run("leaves an error of the wait to the policies", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a", "b")
+			calls := 0
+			f := func(ctx context.Context, v string) error {
+				if calls++; v == "a" {
+					return stream.Postpone(errOther, func(context.Context) error { time.Sleep(time.Second); return errBoom })
+				}
+				return nil
+			}
+			j := start(t, l, commitNow(input.Serial(f).RetryOnError(every(time.Second, 2)).SkipOnError()))
+			elapse(time.Minute)
+			j.committed(2)
+			if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Attempts != 2 || !errors.Is(got[0].Err, errBoom) || calls != 3 {
+				t.Errorf("%d calls, events: %v", calls, got)
+			}
+		})
+	})
+
+	t.Run("takes a wait that panics, and one that is missing, for a failure", func(t *testing.T) {
+		for name, wait := range map[string]func(context.Context) error{"panics": func(context.Context) error { panic(errBoom) }, "nil": nil} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, "a")
+					f := func(context.Context, string) error { return stream.Postpone(errBoom, wait) }
+					j := start(t, l, commitNow(input.Serial(f).HaltOnError()))
+					if h := j.halt(); !errors.Is(h.Err, errBoom) {
+						t.Errorf("halt: %v", h)
+					}
+				})
+			})
+		}
+	})
+
+	t.Run("is given up by a drain, a revoke and a halt", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork().poison("x0", errBoom)
+			put(l, 0, "a0")
+			put(l, 1, "b0", "x0")
+			s := newShut(w)
+			j := join(t, l, commitNow(input.GroupByKey().Concurrent(4, func(ctx context.Context, v string) error {
+				if v == "x0" {
+					return w.do(ctx, v)
+				}
+				return s.middleware(func(context.Context, stream.Call) error { return w.do(ctx, v) })(ctx, nil)
+			}).HaltOnError()))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			if n := j.Snapshot().Postponed; n != 1 { // x0 halts partition 1 and ends b0's wait
+				t.Errorf("%d wait", n)
+			}
+			must(t, j.member.Revoke(time.Minute, 0))
+			if n := j.Snapshot().Postponed; n != 0 {
+				t.Errorf("%d wait after the revoke", n)
+			}
+			began := time.Now()
+			must(t, j.stop())
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("the drain took %v", took)
+			}
+			committed(t, l, 0, 0)
+		})
+	})
+
+	t.Run("has a write to a sink wait as a whole", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), &sink[string]{}
+			put(l, 0, "a", "b", "c")
+			door := newShut(nil)
+			j := start(t, l, commitNow(input.To(sinkFunc[string](func(ctx context.Context, out []stream.Out[string]) error {
+				return door.middleware(func(ctx context.Context, _ stream.Call) error { return s.Write(ctx, out) })(ctx, nil)
+			})).HaltOnError()))
+			elapse(time.Hour)
+			if len(s.values()) != 0 || j.Snapshot().Postponed != 1 {
+				t.Errorf("written: %v, snapshot: %+v", s.values(), j.Snapshot())
+			}
+			close(door.open)
+			synctest.Wait()
+			j.committed(3)
+			if n := len(heard[stream.AttemptFailed](j)); n != 0 {
+				t.Errorf("%d failures were told", n)
+			}
+		})
+	})
+
+	t.Run("has a write to a sink given up by a drain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a", "b", "c")
+			door := newShut(nil)
+			j := start(t, l, commitNow(input.To(sinkFunc[string](func(context.Context, []stream.Out[string]) error {
+				return stream.Postpone(errOther, door.wait)
+			})).HaltOnError()))
+			must(t, j.stop())
+			j.committed(0)
+		})
+	})
+
+	t.Run("has a transaction wait", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, v := newLog(1), newVault()
+			put(l, 0, "a0")
+			door := newShut(nil)
+			j := start(t, l, input.CommitWith(v, 1, 0, stream.Use(door.middleware)).HaltOnError())
+			elapse(time.Hour)
+			if n := j.Snapshot().Postponed; n != 1 || len(j.Halts()) != 0 {
+				t.Errorf("%d wait, halts: %v", n, j.Halts())
+			}
+			close(door.open)
+			synctest.Wait()
+			same(t, "stored", v.stored(), []string{"a0"})
+			if n := len(heard[stream.AttemptFailed](j)); n != 0 {
+				t.Errorf("%d failures were told", n)
+			}
+		})
+	})
+}
+
+func TestTell(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := newLog(1)
+		put(l, 0, "a")
+		var once sync.Once
+		told := func(next stream.Handler) stream.Handler {
+			return func(ctx context.Context, c stream.Call) error {
+				once.Do(func() { stream.Tell(ctx, "seen", "for the first time", errBoom) })
+				return next(ctx, c)
+			}
+		}
+		j := start(t, l, commitNow(input.Serial(pass, stream.Named("charge"), stream.Use(told))))
+		want := []stream.StepEvent{{Step: "charge", Name: "seen", Text: "for the first time", Err: errBoom}}
+		if got := heard[stream.StepEvent](j); !slices.Equal(got, want) {
+			t.Errorf("events: %v", got)
+		}
+	})
+	if stream.Tell(t.Context(), "seen", "", nil) {
+		t.Error("told by nobody's context")
+	}
+	if s := stream.Postpone(errBoom, nil).Error(); !strings.Contains(s, "boom") {
+		t.Error(s)
+	}
+}

@@ -1,0 +1,143 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/backoff"
+)
+
+// RetryPolicy says how often and when a failed step is tried again. Attempts include the first.
+// The zero value tries 15 times over about a minute (41 to 83 s): a database or a broker that
+// restarts, or fails over, within 40 s exhausts no element's attempts.
+//
+// The waits between attempts double from FirstWait up to MaxWait. Each is drawn from half of that
+// to all of it, so that many elements that failed together do not come back together. An error
+// that knows better says so: where errors.As finds a RetryAfter() time.Duration above 0 in it, such
+// as a server's Retry-After, the next attempt starts that much later, and up to a tenth more.
+type RetryPolicy struct {
+	MaxAttempts int           // 0: 15; 1 never tries again
+	Unlimited   bool          // for as long as it takes; only a Permanent error goes to the next policy
+	FirstWait   time.Duration // 0: 100 ms
+	MaxWait     time.Duration // 0: 10 s, or FirstWait where that is longer
+
+	// Wait, if set, decides each wait alone, in place of FirstWait, MaxWait and RetryAfter.
+	// Failure.Attempts is how many attempts have failed, Failure.Err is the last one's error. It is
+	// called by several workers at a time. 0 tries again at once.
+	Wait func(Failure) time.Duration
+}
+
+const (
+	retryAttempts = 15
+	retryFirst    = 100 * time.Millisecond
+	retryMost     = 10 * time.Second
+)
+
+// exhausted reports whether so many failed attempts are all there are.
+func (p RetryPolicy) exhausted(attempts int) bool {
+	return !p.Unlimited && attempts >= p.attempts()
+}
+
+// lasts reports whether p has at least as many attempts as another policy.
+func (p RetryPolicy) lasts(as RetryPolicy) bool {
+	return p.Unlimited || as.exhausted(p.attempts())
+}
+
+func (p RetryPolicy) attempts() int {
+	if p.MaxAttempts == 0 {
+		return retryAttempts
+	}
+	return p.MaxAttempts
+}
+
+// bounds are the first and the longest wait.
+func (p RetryPolicy) bounds() (first, most time.Duration) {
+	if first = p.FirstWait; first == 0 {
+		first = retryFirst
+		if p.MaxWait > 0 {
+			first = min(first, p.MaxWait)
+		}
+	}
+	if most = p.MaxWait; most == 0 {
+		most = max(retryMost, first)
+	}
+	return first, most
+}
+
+// wait is the time until the next attempt.
+func (p RetryPolicy) wait(f Failure) time.Duration {
+	if p.Wait != nil {
+		return p.Wait(f)
+	}
+	if d := retryAfter(f.Err); d > 0 {
+		return backoff.NotBefore(d)
+	}
+	first, most := p.bounds()
+	return backoff.Wait(f.Attempts, first, most)
+}
+
+// retryAfter is how long an error asks to wait; 0: it does not ask.
+func retryAfter(err error) time.Duration {
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		return asks.RetryAfter()
+	}
+	return 0
+}
+
+// faults is what is wrong with the policy, each with what to do.
+func (p RetryPolicy) faults() (fs []policyFault) {
+	say := func(what, do string) { fs = append(fs, policyFault{what, do}) }
+	if p.MaxAttempts < 0 {
+		say(fmt.Sprintf("MaxAttempts is %d", p.MaxAttempts), fmt.Sprintf("0 means %d; 1 never tries again", retryAttempts))
+	}
+	if p.Unlimited && p.MaxAttempts > 0 {
+		say(fmt.Sprintf("Unlimited and %d MaxAttempts contradict each other", p.MaxAttempts), "leave one of them out")
+	}
+	if p.FirstWait < 0 || p.MaxWait < 0 || p.MaxWait > 0 && p.FirstWait > p.MaxWait {
+		say(fmt.Sprintf("waits from %v up to %v", p.FirstWait, p.MaxWait), "FirstWait is the shorter one; 0 means the default, and Wait can return 0")
+	}
+	if p.Wait != nil && (p.FirstWait != 0 || p.MaxWait != 0) {
+		say("Wait decides alone, FirstWait and MaxWait are not used", "leave Wait out, or the other two")
+	}
+	return fs
+}
+
+// text says how many attempts there are and how long they last, on average, apart from what the
+// attempts themselves take.
+func (p RetryPolicy) text() string {
+	n := p.attempts()
+	switch {
+	case p.Unlimited:
+		return "try until it succeeds"
+	case n == 1:
+		return "try once"
+	case p.Wait != nil:
+		return fmt.Sprintf("try %d times", n)
+	}
+	first, most := p.bounds()
+	var total time.Duration
+	for i := 1; i < n && total < year; i++ {
+		total += backoff.Limit(i, first, most) / 4 * 3
+	}
+	if total >= year {
+		return fmt.Sprintf("try %d times over more than a year", n)
+	}
+	return fmt.Sprintf("try %d times over about %s", n, about(total))
+}
+
+const year = 365 * 24 * time.Hour
+
+// about is a duration in one or two figures.
+func about(d time.Duration) string {
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{24 * time.Hour, "days"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}, {time.Millisecond, "ms"}} {
+		if n := d.Seconds() / u.unit.Seconds(); n >= 2 {
+			return fmt.Sprintf("%.0f %s", n, u.name)
+		}
+	}
+	return d.Round(10 * time.Microsecond).String()
+}
