@@ -17,7 +17,7 @@ import (
 const cycleMax = 20
 
 // known are packages whose largest cycle is not as small yet, and how large it is: it may only shrink.
-var known = map[string]int{"stream": 65}
+var known = map[string]int{"stream": 22}
 
 func TestFileCycles(t *testing.T) {
 	for _, r := range rooms(t) {
