@@ -37,7 +37,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 			return err
 		}
 	}
-	// Something that waits behind the records in work is committed, too. How much depends on where CommitBefore's wait cut.
+	// Something that waits behind the records in work is committed, too. How much depends on where
+	// CommitBefore's wait cut: a commit's records free their room under MaxInFlight all at once.
 	err = d.AwaitOffsets(ctx, func(committed, _ map[int]int64) bool {
 		all := int64(0)
 		for _, offset := range committed {
