@@ -202,13 +202,6 @@ type wrongVault struct{ *vault }
 func (wrongVault) Check() error       { return &stream.BuildError{What: "boom"} }
 func (wrongVault) CommitsGroup() bool { return true }
 
-type vaultOfBatches struct{}
-
-func (vaultOfBatches) Restore(context.Context, map[tp]stream.TopicID) (map[tp]stream.Position, error) {
-	return nil, nil
-}
-func (vaultOfBatches) Commit(context.Context, stream.Txn[[]string]) error { return nil }
-
 func TestBuildAcceptsATransactionWithoutAGroup(t *testing.T) {
 	s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
 	if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {

@@ -28,8 +28,7 @@ func TestSession(t *testing.T) {
 	t.Run("ends though a heartbeat's answer is still to be read", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		lost, beats := make(chan struct{}), 0
-		var a *worker
-		a = newWorker(t, c, f, "a", func(w *worker) {
+		a := newWorker(t, c, f, "a", func(w *worker) {
 			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 600*time.Millisecond, 200*time.Millisecond
 			w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
 				if _, ok := req.(*kmsg.HeartbeatRequest); !ok {
