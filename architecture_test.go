@@ -79,8 +79,8 @@ func (s source) imports() (paths []string) {
 	return paths
 }
 
-// inward says which packages of ours each may import outside its tests. A package that is not here may import none: that is where the
-// argument about a new one begins.
+// inward says which packages of ours each may import outside its tests. A package that is not here
+// may import none: that is where the argument about a new one begins.
 var inward = map[string][]string{
 	"stream":                  {"internal/backoff", "internal/fifo", "internal/lane", "internal/ledger", "internal/window"},
 	"stream/streamtest":       {"stream"},
@@ -144,7 +144,8 @@ func TestImportsPointInward(t *testing.T) {
 	}
 }
 
-// What a user's worker links is kafka-go, kmsg's spelling of the protocol, and few more: a second client or a broker belongs to tests.
+// What a user's worker links is kafka-go, kmsg's spelling of the protocol, and few more: a second
+// client or a broker belongs to tests.
 func TestTheLibraryHasOneKafkaClient(t *testing.T) {
 	for _, r := range rooms(t) {
 		if slices.Contains(forTests, r.dir) || strings.HasPrefix(r.dir, "examples") || strings.HasPrefix(r.dir, "bench") {
@@ -191,7 +192,8 @@ func TestExporters(t *testing.T) {
 	})
 }
 
-// kafka-go's messages are what handlers get; its reader, group and client calls are not what Laneway is built on (see ARCHITECTURE.md).
+// kafka-go's messages are what handlers get; its reader, group and client calls are not what
+// Laneway is built on (see ARCHITECTURE.md).
 func TestOnlyTheKafkaRoomsKnowTheProtocol(t *testing.T) {
 	for _, r := range rooms(t) {
 		if strings.HasPrefix(r.dir, "internal/kafka") {

@@ -16,7 +16,8 @@ import (
 // opens one of them has to know them all, so that it stays small.
 const cycleMax = 20
 
-// known are packages whose largest cycle is not as small yet, and how large it is: it may only shrink.
+// known are packages whose largest cycle is not as small yet, and how large it is: it may only
+// shrink.
 var known = map[string]int{"stream": 22}
 
 func TestFileCycles(t *testing.T) {
@@ -60,7 +61,8 @@ func fileArrows(t *testing.T, dir string) map[string]map[string]bool {
 		files = append(files, f)
 	}
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
-	conf := types.Config{Importer: hollow{}, Error: func(error) {}} // imports are hollow, so that there are errors
+	// imports are hollow, so that there are errors
+	conf := types.Config{Importer: hollow{}, Error: func(error) {}}
 	pkg, _ := conf.Check(dir, fset, files, info)
 	arrows := map[string]map[string]bool{}
 	for id, to := range info.Uses {

@@ -8,7 +8,9 @@ import (
 	"testing"
 )
 
-// TestWhatREADMEShowsCompiles looks for each block of Go in README.md in the package examples/readme, white space aside; that this is its place and not there has go test mind what README.md says.
+// TestWhatREADMEShowsCompiles looks for each block of Go in README.md in the package
+// examples/readme, white space aside; that this is its place and not there has go test mind what
+// README.md says.
 func TestWhatREADMEShowsCompiles(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRoomsOfStream holds the files of package stream to the rooms that ARCHITECTURE.md gives them: a
-// file uses names of its own room and of those above it, never of those below.
+// TestRoomsOfStream holds the files of package stream to the rooms that ARCHITECTURE.md gives them:
+// a file uses names of its own room and of those above it, never of those below.
 func TestRoomsOfStream(t *testing.T) {
 	_, table, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "| room | files |\n| --- | --- |\n")
 	if !ok {

@@ -244,6 +244,7 @@ func Unavailable(err error) bool {
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &op) || errors.As(err, &dns) ||
-		errors.As(err, &timeout) && timeout.Timeout() || // context.DeadlineExceeded and os.ErrDeadlineExceeded too
+		// context.DeadlineExceeded and os.ErrDeadlineExceeded too
+		errors.As(err, &timeout) && timeout.Timeout() ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn)
 }

@@ -9,14 +9,18 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Dedup lets an element pass only if no other with the same key(value) is under way or has finished lately in its partition; lately: among the last window
-// that did, the oldest forgotten first. 1→0..1, keeps order.
+// Dedup lets an element pass only if no other with the same key(value) is under way or has finished
+// lately in its partition; lately: among the last window that did, the oldest forgotten first.
+// 1→0..1, keeps order.
 //
-// A key counts from when its record has finished. A record that comes back because it had not (after a halt, a crash, a rebalance) is therefore
-// no duplicate of itself. One that finds its key under way is done at once: the one that is under way stays uncommitted until it has finished, so one
-// of the two is worked on whatever happens, unless it is given up by a policy or by Pipeline.Skip.
+// A key counts from when its record has finished. A record that comes back because it had not
+// (after a halt, a crash, a rebalance) is therefore no duplicate of itself. One that finds its key
+// under way is done at once: the one that is under way stays uncommitted until it has finished, so
+// one of the two is worked on whatever happens, unless it is given up by a policy or by
+// Pipeline.Skip.
 //
-// A partition that is assigned anew starts with nothing remembered. Costs the memory of window keys per partition.
+// A partition that is assigned anew starts with nothing remembered. Costs the memory of window keys
+// per partition.
 func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 	var refusals []stream.StepOption
 	if key == nil {
@@ -26,7 +30,8 @@ func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 		refusals = append(refusals, stream.Invalid(fmt.Sprintf("Dedup with a window of %d remembers nothing", window), "window is at least 1"))
 	}
 	return func(s stream.Stream[T]) stream.Stream[T] {
-		d := &deduper[T, K]{key, window} // one for each place in a chain: what passes the first must pass the second
+		// one for each place in a chain: what passes the first must pass the second
+		d := &deduper[T, K]{key, window}
 		return s.FlatMap(d.dedup, refusals...)
 	}
 }
@@ -81,8 +86,8 @@ func (m *memory[K]) claim(k K) *sighting {
 	return s
 }
 
-// settle remembers the key of a record that has finished, and gives up the claim of one that has not. It is called once for each record of a batch, all of
-// which have to finish.
+// settle remembers the key of a record that has finished, and gives up the claim of one that has
+// not. It is called once for each record of a batch, all of which have to finish.
 func (m *memory[K]) settle(k K, s *sighting, finished bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

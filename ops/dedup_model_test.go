@@ -18,8 +18,9 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: no id is committed for good before it was worked on to its
-// end, and at the end all have been; within an undisturbed assignment, once.
+// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: no id
+// is committed for good before it was worked on to its end, and at the end all have been; within an
+// undisturbed assignment, once.
 func TestDedupLosesNoID(t *testing.T) {
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {
@@ -133,8 +134,9 @@ func (m *dedupModel) live(events int) {
 	m.check(m.log.Committed(0))
 }
 
-// check holds that each id that is committed was worked on to its end, or that a record of it is uncommitted: where nothing keeps them in order, the
-// later one of two may come first, and the earlier one is its duplicate.
+// check holds that each id that is committed was worked on to its end, or that a record of it is
+// uncommitted: where nothing keeps them in order, the later one of two may come first, and the
+// earlier one is its duplicate.
 func (m *dedupModel) check(committed int64) {
 	m.t.Helper()
 	m.mu.Lock()

@@ -12,11 +12,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// ErrTombstone is JSON's error for a record without a value: it says that its key was deleted. JSON[*T] gives nil for it instead.
+// ErrTombstone is JSON's error for a record without a value: it says that its key was deleted.
+// JSON[*T] gives nil for it instead.
 var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] gives nil for it")
 
-// JSON decodes a record's value, for Map. 1→1. What cannot be decoded is a permanent error, which no retry is made of: it says what and at which byte, wraps
-// encoding/json's own, and matches ErrTombstone where there is no value. A value "null" is what encoding/json makes of it. Costs what encoding/json costs.
+// JSON decodes a record's value, for Map. 1→1. What cannot be decoded is a permanent error, which
+// no retry is made of: it says what and at which byte, wraps encoding/json's own, and matches
+// ErrTombstone where there is no value. A value "null" is what encoding/json makes of it. Costs
+// what encoding/json costs.
 func JSON[T any](_ context.Context, m kafka.Message) (v T, err error) {
 	if m.Value == nil {
 		if reflect.TypeFor[T]().Kind() == reflect.Pointer {

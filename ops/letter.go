@@ -5,7 +5,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Letter is what a record that sink.DeadLetter wrote says of itself: where it came from, what failed, why, and how often it was sent back.
+// Letter is what a record that sink.DeadLetter wrote says of itself: where it came from, what
+// failed, why, and how often it was sent back.
 type Letter = deadletter.Letter
 
 // LetterOf reads the headers that sink.DeadLetter added. It is an error where there are none.

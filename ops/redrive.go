@@ -9,13 +9,15 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// RedriveConfig says which dead letters are sent back. The zero value sends all, each three times at most.
+// RedriveConfig says which dead letters are sent back. The zero value sends all, each three times
+// at most.
 type RedriveConfig struct {
 	// Match chooses; nil: all. It is called concurrently.
 	Match func(kafka.Message, Letter) bool
 
-	// MaxTimes is how often a record may be sent back in its life, counted in its header laneway.redriven. Default 3. One that has failed that often again
-	// is passed over: sent back once more it would only go round.
+	// MaxTimes is how often a record may be sent back in its life, counted in its header
+	// laneway.redriven. Default 3. One that has failed that often again is passed over: sent back
+	// once more it would only go round.
 	MaxTimes int
 
 	// To is where the records go. Default: to the topic that each came from.

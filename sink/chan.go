@@ -6,9 +6,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Chan sends elements to c; one is done when it was received, or has a place in c's buffer. A send that blocks is backpressure; it ends with the context.
-// An element that was sent when the rest of its write failed counts as done. The caller owns c and closes it, if at all, after Run has returned.
-// Of a nil channel it is nil, which Build refuses.
+// Chan sends elements to c; one is done when it was received, or has a place in c's buffer. A send
+// that blocks is backpressure; it ends with the context. An element that was sent when the rest of
+// its write failed counts as done. The caller owns c and closes it, if at all, after Run has
+// returned. Of a nil channel it is nil, which Build refuses.
 func Chan[T any](c chan<- T) stream.Sink[T] {
 	if c == nil {
 		return nil

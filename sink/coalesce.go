@@ -14,11 +14,11 @@ import (
 // Coalesce joins the writes of several partitions into larger ones for a sink with a high cost per
 // write. It writes when n elements have gathered, or when wait has passed since the first of them.
 //
-// Each partition keeps its order. A *PartialError of the inner sink reaches the writes whose elements
-// it names; any other error fails every write that was joined. The inner write's context ends when
-// the contexts of all joined writes have. wait delays every element, so keep it short: it must be
-// above 0, since a partition writes nothing more until its own write has returned.
-// Costs a copy of each element and no goroutine.
+// Each partition keeps its order. A *PartialError of the inner sink reaches the writes whose
+// elements it names; any other error fails every write that was joined. The inner write's context
+// ends when the contexts of all joined writes have. wait delays every element, so keep it short: it
+// must be above 0, since a partition writes nothing more until its own write has returned. Costs a
+// copy of each element and no goroutine.
 func Coalesce[T any](to stream.Sink[T], n int, wait time.Duration) stream.Sink[T] {
 	if to == nil {
 		return nil
@@ -31,7 +31,8 @@ type coalesced[T any] struct {
 	n    int
 	wait time.Duration
 
-	mu   sync.Mutex // guards open, what open has gathered, and live; no user code is called under it
+	// guards open, what open has gathered, and live; no user code is called under it
+	mu   sync.Mutex
 	open *joined[T] // nil: the next write opens one
 }
 
@@ -53,7 +54,8 @@ func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 		c.gather(ctx, j)
 		c.write(j)
 	}
-	<-j.done // its elements are in it: returning earlier would let the partition write twice at once
+	// its elements are in it: returning earlier would let the partition write twice at once
+	<-j.done
 	return j.part(from, len(elems))
 }
 
@@ -107,8 +109,8 @@ func (c *coalesced[T]) write(j *joined[T]) {
 	returned = true
 }
 
-// leave notes that the context of a joined write has ended. With the last one it is given up, and no
-// other joins.
+// leave notes that the context of a joined write has ended. With the last one it is given up, and
+// no other joins.
 func (c *coalesced[T]) leave(j *joined[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,8 +123,8 @@ func (c *coalesced[T]) leave(j *joined[T]) {
 	j.cancel()
 }
 
-// part is what the error of the whole write says of n elements from an index on. An error that names
-// no element says that all have failed.
+// part is what the error of the whole write says of n elements from an index on. An error that
+// names no element says that all have failed.
 func (j *joined[T]) part(from, n int) error {
 	var partial *stream.PartialError
 	if !errors.As(j.err, &partial) {

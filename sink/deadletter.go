@@ -21,10 +21,10 @@ import (
 // KafkaConfig.Topic or, where that is empty, to the record's own topic with ".dlq" behind it;
 // DeadLetterTopic decides otherwise. An element whose record is no kafka.Message fails.
 //
-// The topic has to exist. Where it is known at the start, Run ends with a *kafkaerr.TopicError if it is
-// missing: where KafkaConfig.Topic names it, or where source.Kafka names the topics whose ".dlq"
-// are written to. What DeadLetterTopic chooses is looked for when it is first written to. Retention
-// counts from the record's time, not from its failure.
+// The topic has to exist. Where it is known at the start, Run ends with a *kafkaerr.TopicError if
+// it is missing: where KafkaConfig.Topic names it, or where source.Kafka names the topics whose
+// ".dlq" are written to. What DeadLetterTopic chooses is looked for when it is first written to.
+// Retention counts from the record's time, not from its failure.
 //
 // Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset and
 // .time, laneway.group (see DeadLetterGroup), laneway.failed (when), laneway.step,
@@ -58,7 +58,8 @@ func DeadLetter(c KafkaConfig, opts ...DeadLetterOption) stream.Sink[stream.Fail
 // DeadLetterOption changes what DeadLetter does.
 type DeadLetterOption func(*deadLetters)
 
-// DeadLetterTopic has f choose the topic of each failure, by its step, its error, its tenant. It is called concurrently.
+// DeadLetterTopic has f choose the topic of each failure, by its step, its error, its tenant. It is
+// called concurrently.
 func DeadLetterTopic(f func(stream.Failure) string) DeadLetterOption {
 	return func(s *deadLetters) { s.choose = f }
 }
@@ -113,7 +114,8 @@ func (s *deadLetters) Open(ctx context.Context) error {
 	s.mu.Lock()
 	topics := slices.Sorted(maps.Keys(s.reads))
 	s.mu.Unlock()
-	looks := pool.New().WithErrors() // at once: each takes UnknownTopicTimeout where its topic is missing
+	// at once: each takes UnknownTopicTimeout where its topic is missing
+	looks := pool.New().WithErrors()
 	for _, t := range topics {
 		looks.Go(func() error {
 			if err := s.out.Find(ctx, t+suffix); err != nil {
@@ -236,7 +238,8 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 	return m, nil
 }
 
-// typesOf lists the types of an error and of what it wraps, outermost first, as far as anybody reads.
+// typesOf lists the types of an error and of what it wraps, outermost first, as far as anybody
+// reads.
 func typesOf(err error) (types []string) {
 	const most = 16
 	for queue := []error{err}; len(queue) > 0 && len(types) < most; queue = queue[1:] {

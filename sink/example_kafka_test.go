@@ -55,7 +55,8 @@ func cook(_ context.Context, m kafka.Message) (kafka.Message, error) {
 	return m, nil
 }
 
-// Whatever topic a message came from, it goes to the one that the configuration names; key, headers and time go with it.
+// Whatever topic a message came from, it goes to the one that the configuration names; key, headers
+// and time go with it.
 func ExampleKafka() {
 	brokers, end := kitchen([]string{"coffee", "tea"}, "meals")
 	defer end()
@@ -104,7 +105,8 @@ func ExampleDeadLetter() {
 	// <nil>
 }
 
-// What a record becomes and its offset are in one transaction: a reader with isolation.level=read_committed sees each result once.
+// What a record becomes and its offset are in one transaction: a reader with
+// isolation.level=read_committed sees each result once.
 func ExampleKafkaTransaction() {
 	brokers, end := kitchen([]string{"coffee", "tea"}, "meals")
 	defer end()

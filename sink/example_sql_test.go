@@ -17,7 +17,8 @@ type Order struct {
 	Cents int
 }
 
-// Orders are priced 64 at a time, each customer's in order, and each is written once, up to 500 in a transaction.
+// Orders are priced 64 at a time, each customer's in order, and each is written once, up to 500 in
+// a transaction.
 func ExampleSQL() {
 	db, err := sql.Open("pgx", "postgres://billing@localhost/billing")
 	if err != nil {

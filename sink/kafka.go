@@ -12,17 +12,23 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Kafka writes messages to Kafka. One is done when every in-sync replica has it (acks=all); the producer is idempotent, so no retry of its own writes
-// one twice or out of order.
+// Kafka writes messages to Kafka. One is done when every in-sync replica has it (acks=all); the
+// producer is idempotent, so no retry of its own writes one twice or out of order.
 //
-// KafkaConfig.Topic says where to; where it is empty, each message's own Topic does, and a message without one fails. Key, Value (nil: a tombstone),
-// Headers and Time (the zero time.Time: now) are written as they are; Partition and Offset, which say where a message came from, are not looked at.
+// KafkaConfig.Topic says where to; where it is empty, each message's own Topic does, and a message
+// without one fails. Key, Value (nil: a tombstone), Headers and Time (the zero time.Time: now) are
+// written as they are; Partition and Offset, which say where a message came from, are not looked
+// at.
 //
-// Elements of all lanes and partitions share batches. What cannot be written fails alone: a *kafkaerr.TooLargeError or *kafkaerr.RefusedError (a record that the
-// topic does not take; both are Permanent, so no Retry repeats them), a *kafkaerr.TopicError (unknown for UnknownTopicTimeout, or not authorised), a *kafkaerr.DeliveryError
-// (not acknowledged within DeliveryTimeout). With the last two, what is queued behind it in its partition fails too, so that a Retry below keeps the order.
+// Elements of all lanes and partitions share batches. What cannot be written fails alone: a
+// *kafkaerr.TooLargeError or *kafkaerr.RefusedError (a record that the topic does not take; both
+// are Permanent, so no Retry repeats them), a *kafkaerr.TopicError (unknown for
+// UnknownTopicTimeout, or not authorised), a *kafkaerr.DeliveryError (not acknowledged within
+// DeliveryTimeout). With the last two, what is queued behind it in its partition fails too, so that
+// a Retry below keeps the order.
 //
-// Brokers from 3.6 on. Goroutines: two a broker and two. Memory: 32 MiB of batches on their way, at most.
+// Brokers from 3.6 on. Goroutines: two a broker and two. Memory: 32 MiB of batches on their way, at
+// most.
 func Kafka(c KafkaConfig) stream.Sink[kafka.Message] {
 	return &kafkaSink{cfg: c}
 }
@@ -30,8 +36,9 @@ func Kafka(c KafkaConfig) stream.Sink[kafka.Message] {
 type kafkaSink struct {
 	cfg KafkaConfig
 
-	mu     sync.Mutex // guards what follows; held while it opens, so that who comes second finds it open
-	opened int        // by how many chains, or words of one
+	// guards what follows; held while it opens, so that who comes second finds it open
+	mu     sync.Mutex
+	opened int // by how many chains, or words of one
 	client *wire.Client
 	out    *produce.Producer
 }

@@ -13,55 +13,64 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// KafkaConfig says where and how to write to Kafka. The zero value of every field but Brokers is its default.
+// KafkaConfig says where and how to write to Kafka. The zero value of every field but Brokers is
+// its default.
 type KafkaConfig struct {
-	// Brokers are addresses, host:port, to start from: two or three of the cluster's brokers, or what resolves to them. The others are learned.
-	// All must belong to one cluster.
+	// Brokers are addresses, host:port, to start from: two or three of the cluster's brokers, or
+	// what resolves to them. The others are learned. All must belong to one cluster.
 	Brokers []string
 
-	// Topic is where everything goes, whatever topic a message names: a record that came from one topic and is written to another needs no change. Empty: to the
-	// topic that each message names. The user needs WRITE and DESCRIBE on it. A topic is never made by writing to it.
+	// Topic is where everything goes, whatever topic a message names: a record that came from one
+	// topic and is written to another needs no change. Empty: to the topic that each message names.
+	// The user needs WRITE and DESCRIBE on it. A topic is never made by writing to it.
 	Topic string
 
-	// Transport is whose Dial, DialTimeout, IdleTimeout, TLS, SASL, Resolver and ClientID are used; nil: plain TCP. It is read, never used itself, and may
-	// be shared. Wrong credentials or an untrusted certificate end Run before the source starts.
+	// Transport is whose Dial, DialTimeout, IdleTimeout, TLS, SASL, Resolver and ClientID are used;
+	// nil: plain TCP. It is read, never used itself, and may be shared. Wrong credentials or an
+	// untrusted certificate end Run before the source starts.
 	Transport *kafka.Transport
 
 	// ClientID is what brokers log and set quotas by (client.id). Default: the Transport's.
 	ClientID string
 
-	// Balancer chooses partitions (partitioner.class); any of kafka-go's, called concurrently. Default: by the murmur2 of the key, as Java's producer does, so that keys
-	// go where other producers put them; records without a key all go to one partition until a batch of it is sent, then to another.
+	// Balancer chooses partitions (partitioner.class); any of kafka-go's, called concurrently.
+	// Default: by the murmur2 of the key, as Java's producer does, so that keys go where other
+	// producers put them; records without a key all go to one partition until a batch of it is
+	// sent, then to another.
 	Balancer kafka.Balancer
 
-	// Compression is what batches are compressed with (compression.type): kafka.Gzip, Snappy, Lz4 or Zstd. Default: none.
+	// Compression is what batches are compressed with (compression.type): kafka.Gzip, Snappy, Lz4
+	// or Zstd. Default: none.
 	Compression kafka.Compression
 
-	// BatchBytes is how much a batch holds at most, before compression, and so how large a record may
-	// be (batch.size and max.request.size in one). Default 1,000,000, which fits the default of the
-	// topics' max.message.bytes; by default a larger record is a batch of its own, and as large as
-	// its topic takes, up to 64 MiB. Where BatchBytes is more than the topic takes, batches are split
-	// and sent again, at the cost of that.
+	// BatchBytes is how much a batch holds at most, before compression, and so how large a record
+	// may be (batch.size and max.request.size in one). Default 1,000,000, which fits the default of
+	// the topics' max.message.bytes; by default a larger record is a batch of its own, and as large
+	// as its topic takes, up to 64 MiB. Where BatchBytes is more than the topic takes, batches are
+	// split and sent again, at the cost of that.
 	BatchBytes int
 
-	// Linger is how long a batch waits for more before it is sent (linger.ms). Default 0: what is queued while the one before is on its way goes out together, and
-	// nothing waits where nothing is on its way. A few milliseconds make fewer, larger batches of a thin stream.
+	// Linger is how long a batch waits for more before it is sent (linger.ms). Default 0: what is
+	// queued while the one before is on its way goes out together, and nothing waits where nothing
+	// is on its way. A few milliseconds make fewer, larger batches of a thin stream.
 	Linger time.Duration
 
-	// DeliveryTimeout is how long a record may take to be acknowledged, with all retries, before it fails (delivery.timeout.ms). Default 2 min; in a
-	// KafkaTransaction 20 s. Shorter than a leader's failover (about 10 s after a crash): records fail that needed only patience.
+	// DeliveryTimeout is how long a record may take to be acknowledged, with all retries, before it
+	// fails (delivery.timeout.ms). Default 2 min; in a KafkaTransaction 20 s. Shorter than a
+	// leader's failover (about 10 s after a crash): records fail that needed only patience.
 	DeliveryTimeout time.Duration
 
-	// UnknownTopicTimeout is how long a topic may be unknown before what goes there fails. Default 10 s. A topic that was just made is unknown to some brokers
-	// for a second or so.
+	// UnknownTopicTimeout is how long a topic may be unknown before what goes there fails. Default
+	// 10 s. A topic that was just made is unknown to some brokers for a second or so.
 	UnknownTopicTimeout time.Duration
 
-	// InstanceID is the worker's own name, the same as its source's. Only KafkaTransaction uses it, see there. Each running worker needs one of its own.
-	// Default: none.
+	// InstanceID is the worker's own name, the same as its source's. Only KafkaTransaction uses it,
+	// see there. Each running worker needs one of its own. Default: none.
 	InstanceID string
 
-	// TransactionTimeout is after how long the coordinator aborts a transaction that nobody ends (transaction.timeout.ms). Only KafkaTransaction uses it. Default 30 s. It has
-	// to be longer than DeliveryTimeout, and not above the brokers' transaction.max.timeout.ms.
+	// TransactionTimeout is after how long the coordinator aborts a transaction that nobody ends
+	// (transaction.timeout.ms). Only KafkaTransaction uses it. Default 30 s. It has to be longer
+	// than DeliveryTimeout, and not above the brokers' transaction.max.timeout.ms.
 	TransactionTimeout time.Duration
 }
 
@@ -76,7 +85,8 @@ func (c *KafkaConfig) client() *wire.Client {
 	return wire.New(wire.Config{Brokers: c.Brokers, Transport: c.Transport, ClientID: c.ClientID})
 }
 
-// producing is how to write. What the producer sees is told to the observers of the pipeline that opens the sink with ctx.
+// producing is how to write. What the producer sees is told to the observers of the pipeline that
+// opens the sink with ctx.
 func (c *KafkaConfig) producing(ctx context.Context, client *wire.Client) produce.Config {
 	emit, name := stream.EmitterOf(ctx), c.name("kafka")
 	largest := c.BatchBytes

@@ -17,18 +17,25 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// KafkaTransaction writes messages, and the group's offsets that they came from, in Kafka transactions: exactly once from Kafka to Kafka, for readers with
-// isolation.level=read_committed. CommitWith says how much goes into one. The topics are those of KafkaConfig, and so are the other fields.
+// KafkaTransaction writes messages, and the group's offsets that they came from, in Kafka
+// transactions: exactly once from Kafka to Kafka, for readers with isolation.level=read_committed.
+// CommitWith says how much goes into one. The topics are those of KafkaConfig, and so are the other
+// fields.
 //
-// Its transactional ids begin with prefix and a dash, so the user needs WRITE and DESCRIBE on that as a prefixed TransactionalId, besides READ on the source's
-// group. With KafkaConfig.InstanceID behind it, a worker that starts again ends at once what it had left open. Without one the id is new each time: what a
-// crash left open ends after TransactionTimeout, and until then neither readers of those topics nor the partitions' next owner go on.
+// Its transactional ids begin with prefix and a dash, so the user needs WRITE and DESCRIBE on that
+// as a prefixed TransactionalId, besides READ on the source's group. With KafkaConfig.InstanceID
+// behind it, a worker that starts again ends at once what it had left open. Without one the id is
+// new each time: what a crash left open ends after TransactionTimeout, and until then neither
+// readers of those topics nor the partitions' next owner go on.
 //
-// A transaction is open only while it is written, never while records are worked on. A worker whose partitions have gone elsewhere cannot commit, whatever
-// its id: the group's generation goes with the offsets (KIP-447). What has to be aborted is done again, a few times by itself, then as the policies below
-// CommitWith say; records that cannot be written are named to them, as Kafka's errors are. A *kafkaerr.FencedError is for good: another worker has the same InstanceID.
+// A transaction is open only while it is written, never while records are worked on. A worker whose
+// partitions have gone elsewhere cannot commit, whatever its id: the group's generation goes with
+// the offsets (KIP-447). What has to be aborted is done again, a few times by itself, then as the
+// policies below CommitWith say; records that cannot be written are named to them, as Kafka's
+// errors are. A *kafkaerr.FencedError is for good: another worker has the same InstanceID.
 //
-// The source must be Kafka, of the same cluster and with a Group. Brokers from 3.6 on; both transaction protocols are spoken (transaction.version, KIP-890).
+// The source must be Kafka, of the same cluster and with a Group. Brokers from 3.6 on; both
+// transaction protocols are spoken (transaction.version, KIP-890).
 func KafkaTransaction(c KafkaConfig, prefix string) stream.Transactor[kafka.Message] {
 	return &kafkaTransaction{cfg: c, prefix: prefix}
 }
@@ -119,7 +126,8 @@ func (s *kafkaTransaction) Close(context.Context) error {
 	return nil
 }
 
-// Restore leaves it to the group's offsets, unless a transaction's end is in doubt: then what the source has read of them may be older than that end.
+// Restore leaves it to the group's offsets, unless a transaction's end is in doubt: then what the
+// source has read of them may be older than that end.
 func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	s.mu.Lock()
 	group := s.group

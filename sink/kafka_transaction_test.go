@@ -34,7 +34,8 @@ func copied(k *kafkatest.Kafka, in, out, group string) stream.Stream[kafka.Messa
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy"), 50, 20*time.Millisecond)
 }
 
-// numbers fills a topic with n records over its four partitions, and returns what a copy has to hold.
+// numbers fills a topic with n records over its four partitions, and returns what a copy has to
+// hold.
 func numbers(k *kafkatest.Kafka, in string, n int) (want []string) {
 	var records []*kgo.Record
 	for i := range n {

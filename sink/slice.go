@@ -14,7 +14,8 @@ type Collected[T any] struct {
 	out []stream.Out[T]
 }
 
-// Slice returns a sink that keeps what is written to it, in the order of the writes: that of each lane.
+// Slice returns a sink that keeps what is written to it, in the order of the writes: that of each
+// lane.
 func Slice[T any]() *Collected[T] { return &Collected[T]{} }
 
 // Write implements stream.Sink. It never fails.

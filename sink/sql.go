@@ -11,12 +11,16 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// SQL writes results and the offsets that they came from in one transaction of a database: CommitWith(sink.SQL(db, write), …) is exactly once for what
-// write does with its tx, and for nothing else. Transactions are of one partition each; those of several run side by side, on as many connections.
+// SQL writes results and the offsets that they came from in one transaction of a database:
+// CommitWith(sink.SQL(db, write), …) is exactly once for what write does with its tx, and for
+// nothing else. Transactions are of one partition each; those of several run side by side, on as
+// many connections.
 //
-// write gets the results in the order of their records, and must neither commit tx nor roll it back. Its error, or panic, undoes the whole transaction; a
-// *stream.PartialError names the results that keep the others from being written. It runs again, in a new transaction, when the database asks for that, or
-// when a failure is retried: whatever it does without tx, it does again. Where records came to nothing, their offsets are stored without it.
+// write gets the results in the order of their records, and must neither commit tx nor roll it
+// back. Its error, or panic, undoes the whole transaction; a *stream.PartialError names the results
+// that keep the others from being written. It runs again, in a new transaction, when the database
+// asks for that, or when a failure is retried: whatever it does without tx, it does again. Where
+// records came to nothing, their offsets are stored without it.
 //
 // The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on
 // from there, whatever its group has committed; who wants to rewind it changes its row. A row is of
@@ -27,9 +31,12 @@ import (
 // (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not
 // done twice.
 //
-// PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO NOTHING. Serialization failures and deadlocks are recognised by
-// an error's SQLState() string of 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6 (modernc.org/sqlite); such a transaction
-// is tried up to 10 times, in about 2 seconds. A database that is away when a partition is assigned is waited for (see stream.Transactor). Isolation is what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
+// PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO
+// NOTHING. Serialization failures and deadlocks are recognised by an error's SQLState() string of
+// 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6
+// (modernc.org/sqlite); such a transaction is tried up to 10 times, in about 2 seconds. A database
+// that is away when a partition is assigned is waited for (see stream.Transactor). Isolation is
+// what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
 func SQL[T any](db *sql.DB, write func(ctx context.Context, tx *sql.Tx, results []T) error, opts ...SQLOption) stream.Transactor[T] {
 	c := sqlConfig{table: "laneway_offsets"}
 	for _, o := range opts {
@@ -47,11 +54,13 @@ type sqlConfig struct {
 	create   bool
 }
 
-// InTable names the table of the offsets, with its schema if need be: letters, digits and _, upper and lower case apart. The default is laneway_offsets.
+// InTable names the table of the offsets, with its schema if need be: letters, digits and _, upper
+// and lower case apart. The default is laneway_offsets.
 func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name } }
 
-// ForPipeline tells pipelines apart that share a table, such as two that read the same topics. Without it a pipeline's name is "". One that finds offsets of
-// another group under its name is refused by its first Commit, before it writes anything.
+// ForPipeline tells pipelines apart that share a table, such as two that read the same topics.
+// Without it a pipeline's name is "". One that finds offsets of another group under its name is
+// refused by its first Commit, before it writes anything.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
 // CreateTable has the table made before the source starts, if it is not there, and one of an
@@ -122,7 +131,8 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 		err = usable()
 	}
 	switch {
-	case err == nil: // also where two made or altered it at once: one of them fails, and the table is there
+	// also where two made or altered it at once: one of them fails, and the table is there
+	case err == nil:
 		return nil
 	case made != nil:
 		return fmt.Errorf("creating the table of offsets: %w", made)
@@ -159,7 +169,8 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	defer tx.Rollback() // also when write panics; nothing once it is committed
-	// First of all: it takes the lock that another owner waits for, and SQLite's for writing before anything is read.
+	// First of all: it takes the lock that another owner waits for, and SQLite's for writing before
+	// anything is read.
 	done := map[stream.TopicPartition]int64{}
 	for tp, r := range txn.Offsets {
 		if done[tp], err = s.advance(ctx, tx, tp, r, txn.Group.Group); err != nil {

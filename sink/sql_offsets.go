@@ -14,16 +14,17 @@ import (
 
 var tableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$`)
 
-// sqlOffsets is what is said to the table of offsets. The parameters are numbered in the order they stand in, each once, so that drivers which count
-// them and drivers which read their numbers agree.
+// sqlOffsets is what is said to the table of offsets. The parameters are numbered in the order they
+// stand in, each once, so that drivers which count them and drivers which read their numbers agree.
 type sqlOffsets struct {
 	sqlConfig
 	owner string // of what this transactor has stored: another one of the same pipeline has another
 
 	ddl, migrate, count, all, one, update, insert string
 
-	mu   sync.Mutex                               // guards void; a leaf
-	void map[stream.TopicPartition]stream.TopicID // rows of earlier topics, as Restore has found them: they are written over
+	mu sync.Mutex // guards void; a leaf
+	// rows of earlier topics, as Restore has found them: they are written over
+	void map[stream.TopicPartition]stream.TopicID
 }
 
 func newOffsets(c sqlConfig, owner string) *sqlOffsets {
@@ -39,7 +40,8 @@ func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 	topic_id       TEXT   NOT NULL DEFAULT '',
 	PRIMARY KEY (pipeline, topic, partition_id)
 )`,
-		count:   `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`, // of an earlier version, too
+		// of an earlier version, too
+		count:   `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`,
 		migrate: `ALTER TABLE ` + t + ` ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`,
 		all:     `SELECT topic, partition_id, next_offset, topic_id FROM ` + t + ` WHERE pipeline = $1`,
 		one:     `SELECT next_offset, consumer_group, owner, topic_id FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
@@ -107,7 +109,8 @@ func (o *sqlOffsets) isVoid(tp stream.TopicPartition, id string) bool {
 // row is what is compared before it is set.
 type row struct {
 	next int64
-	id   string // the topic's; empty: not known, from before there were any or from a source without
+	// the topic's; empty: not known, from before there were any or from a source without
+	id string
 }
 
 // advance moves what is stored for tp to r.Next, and returns the offset below which results are

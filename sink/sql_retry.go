@@ -15,7 +15,8 @@ const (
 	sqlLastWait  = 500 * time.Millisecond
 )
 
-// again calls f until it succeeds, fails in a way that another attempt does not mend, or has failed sqlAttempts times.
+// again calls f until it succeeds, fails in a way that another attempt does not mend, or has failed
+// sqlAttempts times.
 func again(ctx context.Context, mends func(error) bool, f func() error) error {
 	wait := sqlFirstWait
 	for attempt := 1; ; attempt++ {
@@ -23,7 +24,8 @@ func again(ctx context.Context, mends func(error) bool, f func() error) error {
 		if err == nil || attempt == sqlAttempts || stream.IsPermanent(err) || !mends(err) {
 			return err
 		}
-		pause := time.NewTimer(wait/2 + rand.N(wait/2)) // those that got into each other's way do not do so again
+		// those that got into each other's way do not do so again
+		pause := time.NewTimer(wait/2 + rand.N(wait/2))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -34,8 +36,9 @@ func again(ctx context.Context, mends func(error) bool, f func() error) error {
 	}
 }
 
-// retried reports whether the database asks for the whole transaction again: PostgreSQL by SQLSTATE (serialization_failure, deadlock_detected), SQLite by
-// result code (SQLITE_BUSY, SQLITE_LOCKED, with whatever extends them in the higher bytes).
+// retried reports whether the database asks for the whole transaction again: PostgreSQL by SQLSTATE
+// (serialization_failure, deadlock_detected), SQLite by result code (SQLITE_BUSY, SQLITE_LOCKED,
+// with whatever extends them in the higher bytes).
 func retried(err error) bool {
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {

@@ -6,8 +6,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Chan feeds what is received from c, as one partition, and ends when c is closed. It receives only while there is room (MaxInFlight). What was received and
-// is not finished when a drain ends is lost with the process: a channel cannot take anything back.
+// Chan feeds what is received from c, as one partition, and ends when c is closed. It receives only
+// while there is room (MaxInFlight). What was received and is not finished when a drain ends is
+// lost with the process: a channel cannot take anything back.
 func Chan[T any](c <-chan T) stream.Stream[T] {
 	return local("chan", func() puller[T] {
 		if c == nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A worker of a consumer group: it goes on where the group's committed offsets are, and ends when its context does.
+// A worker of a consumer group: it goes on where the group's committed offsets are, and ends when
+// its context does.
 func ExampleKafka() {
 	brokers, end := brokersWith("orders", "coffee", "tea", "cake")
 	defer end()
@@ -57,7 +58,8 @@ func ExampleKafka_replay() {
 	// <nil>
 }
 
-// brokersWith starts a broker in this process, with values in a topic of one partition, all under the key "table 4".
+// brokersWith starts a broker in this process, with values in a topic of one partition, all under
+// the key "table 4".
 func brokersWith(topic string, values ...string) (addrs []string, end func()) {
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
 	if err != nil {

@@ -17,12 +17,15 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Kafka reads topics as a member of a consumer group, or named partitions without one. Elements are kafka-go's messages, so that handlers written
-// for its Reader move over unchanged; their bytes are the handler's to keep.
+// Kafka reads topics as a member of a consumer group, or named partitions without one. Elements are
+// kafka-go's messages, so that handlers written for its Reader move over unchanged; their bytes are
+// the handler's to keep.
 //
-// A partition that has no room (MaxInFlight) or is halted is left out of fetches, and no other waits for it. A batch that cannot be read, for a wrong
-// checksum, a format from before Kafka 0.11 or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the partitions that
-// go are drained and committed before they are let go; those that were lost meanwhile are cancelled and never committed.
+// A partition that has no room (MaxInFlight) or is halted is left out of fetches, and no other
+// waits for it. A batch that cannot be read, for a wrong checksum, a format from before Kafka 0.11
+// or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the
+// partitions that go are drained and committed before they are let go; those that were lost
+// meanwhile are cancelled and never committed.
 //
 // What Run returns, and what a halt or an event holds, is in package kafkaerr.
 //
@@ -37,24 +40,30 @@ type kafkaSource struct {
 	in      *stream.Intake[kafka.Message]
 	client  *wire.Client
 	fetcher *fetch.Fetcher
-	member  group.Membership // nil without a group; set before the first Assign, and so before the first Commit
-	end     *countdown       // of the partitions that are read without a group; set before the first Assign
+	// nil without a group; set before the first Assign, and so before the first Commit
+	member group.Membership
+	// of the partitions that are read without a group; set before the first Assign
+	end *countdown
 
 	health      health
 	finding     context.Context         // of finders
 	finders     conc.WaitGroup          // who look for where partitions start
 	stopReading context.CancelCauseFunc // ends Run with an error; set before the first Assign
 
-	mu       sync.Mutex                                    // guards what follows, and makes a change of assignment one step; not held while a partition drains
+	// guards what follows, and makes a change of assignment one step; not held while a partition
+	// drains
+	mu       sync.Mutex
 	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
 	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
 	wanted   map[fetch.TP]*wanted                          // not begun yet
-	limits   map[fetch.TP]int64                            // where partitions end that are read without a group
+	// where partitions end that are read without a group
+	limits map[fetch.TP]int64
 }
 
 func (s *kafkaSource) Info() stream.SourceInfo {
 	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults()}
-	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 { // else the fault is another one
+	// else the fault is another one
+	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 {
 		info.NoCommit = "it reads without a group, which is what offsets are stored for"
 	}
 	return info
@@ -80,7 +89,8 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 	if s.cfg.Group != "" {
 		read = s.readAsMember
 	}
-	// The fetches outlive ctx: what is revoked at the end takes itself out of them. If they fail, reading ends with their error.
+	// The fetches outlive ctx: what is revoked at the end takes itself out of them. If they fail,
+	// reading ends with their error.
 	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFetching()
 	reading, stopReading := context.WithCancelCause(ctx)

@@ -42,8 +42,9 @@ func sleeper(broker string) int {
 	return 1
 }
 
-// A process that stood still for longer than its session finds its handlers' answers and its next records ready when it wakes. It has to find out that its
-// partitions may be another's before it starts any of them.
+// A process that stood still for longer than its session finds its handlers' answers and its next
+// records ready when it wakes. It has to find out that its partitions may be another's before it
+// starts any of them.
 func TestKafkaWorkerThatStoodStillStartsNothingWhenItWakes(t *testing.T) {
 	const partitions, records = 8, 20
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(partitions, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))

@@ -92,7 +92,8 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	}
 }
 
-// reset is told when a position was not in the log. A move back means that what was finished is to be done again, so it is another epoch.
+// reset is told when a position was not in the log. A move back means that what was finished is to
+// be done again, so it is another epoch.
 func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
 	s.in.Emit(stream.OffsetReset{TopicPartition: stream.TopicPartition(tp), From: from, To: to, Policy: s.cfg.Reset.String()})
 	if back {
@@ -117,7 +118,8 @@ func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.To
 
 var errAgain = errors.New("the pipeline begins it anew")
 
-// again begins a partition anew that the pipeline has let go by itself, unless it is not the one that is read now.
+// again begins a partition anew that the pipeline has let go by itself, unless it is not the one
+// that is read now.
 func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 
 const connectPause = 250 * time.Millisecond
 
-// connect waits until a broker answers and all topics are known. Those that may not be read are denied, as long as others may.
+// connect waits until a broker answers and all topics are known. Those that may not be read are
+// denied, as long as others may.
 func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err error) {
 	topics := slices.Sorted(maps.Keys(s.cfg.topics()))
 	began := time.Now()

@@ -19,7 +19,8 @@ func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
 
 func (f feeding) TopicID() [16]byte { return f.Partition.TopicID() }
 
-// restarted is a partition that has to begin at another place than before, since its log ends earlier or is another's.
+// restarted is a partition that has to begin at another place than before, since its log ends
+// earlier or is another's.
 type restarted struct {
 	feeding
 	to      int64

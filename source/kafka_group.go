@@ -13,7 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// readAsMember reads what the group assigns until ctx ends or the group will not have this member any more.
+// readAsMember reads what the group assigns until ctx ends or the group will not have this member
+// any more.
 func (s *kafkaSource) readAsMember(ctx context.Context) error {
 	c := &s.cfg
 	m, err := group.New(group.Config{

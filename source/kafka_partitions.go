@@ -10,7 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// readPartitions reads the configured partitions, without a group, until ctx ends or all have come to their end.
+// readPartitions reads the configured partitions, without a group, until ctx ends or all have come
+// to their end.
 func (s *kafkaSource) readPartitions(ctx context.Context) error {
 	end := newCountdown()
 	s.end = end

@@ -110,7 +110,8 @@ func TestKafkaConfig(t *testing.T) {
 	}
 	t.Run("is right as it stands", func(t *testing.T) {
 		cfg := good()
-		cfg.SessionTimeout, cfg.RebalanceTimeout = 6*time.Second, 2*time.Second // heartbeats every 2 s then
+		// heartbeats every 2 s then
+		cfg.SessionTimeout, cfg.RebalanceTimeout = 6*time.Second, 2*time.Second
 		if _, err := source.Kafka(cfg).Serial(newSeen().take).CommitEach().Build(); err != nil {
 			t.Error(err)
 		}

@@ -32,7 +32,8 @@ var (
 	Fail     = Position{kind: fail}     // ends Run with an error
 )
 
-// At is the first record of time t or later, by the records' own times; behind the last one where all are earlier.
+// At is the first record of time t or later, by the records' own times; behind the last one where
+// all are earlier.
 func At(t time.Time) Position { return Position{atTime, t.UnixMilli()} }
 
 // AtOffset is the record with that offset, or the next one there is.
@@ -63,13 +64,14 @@ func (p Position) String() string {
 	return "earliest"
 }
 
-// Span is a stretch of one partition: from From, up to and without To. The zero To is no end: what is written is read as it comes. Latest is what was
-// the end when Run began.
+// Span is a stretch of one partition: from From, up to and without To. The zero To is no end: what
+// is written is read as it comes. Latest is what was the end when Run began.
 type Span struct{ From, To Position }
 
 func (s Span) ends() bool { return s.To != Position{} }
 
-// locate asks the leader of partitions, once, for the offset of a position in each; failed says why it is not to be had yet.
+// locate asks the leader of partitions, once, for the offset of a position in each; failed says why
+// it is not to be had yet.
 func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps ...fetch.TP) (found map[fetch.TP]int64, failed map[fetch.TP]error) {
 	at := fetch.AtStart
 	switch p.kind {

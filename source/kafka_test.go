@@ -143,7 +143,8 @@ func TestKafkaGoesBackWhereTheLogWasCutOff(t *testing.T) {
 	if err := k.CreateTopic("orders", 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	write(t, producer(t, k), "orders", 1, 5) // the group's offset, if it is still there, is beyond that
+	// the group's offset, if it is still there, is beyond that
+	write(t, producer(t, k), "orders", 1, 5)
 	resets := make(chan stream.OffsetReset, 10)
 	got = newSeen()
 	r = run(t, source.Kafka(config(k)).Serial(got.take).CommitEach(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
@@ -248,7 +249,8 @@ func TestKafkaLostPartitionsAreCancelledAndReadAgain(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	write(t, producer(t, k), "orders", 1, 1)
 	cfg := config(k)
-	cfg.SessionTimeout = time.Second // the old membership's, which the broker only believes to be alive
+	// the old membership's, which the broker only believes to be alive
+	cfg.SessionTimeout = time.Second
 	started := make(chan struct{}, 2)
 	cancelled := make(chan struct{}, 1)
 	var times atomic.Int32

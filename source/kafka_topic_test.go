@@ -52,7 +52,8 @@ func deletedTopic(t *testing.T, brokers []string) {
 		topic, got, heard := k.Topic(1), newSeen(), newEvents()
 		write(t, k.Client, topic, 1, 10)
 		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: kafkatest.Name("group"), Topics: []string{topic}}).
-			GroupByKey().Concurrent(8, got.take).CommitEvery(1000, time.Minute), heard.observe()) // finished, not committed
+			// finished, not committed
+			GroupByKey().Concurrent(8, got.take).CommitEvery(1000, time.Minute), heard.observe())
 		got.wait(t, 10)
 		k.Delete(topic)
 		r.stop() // without an error

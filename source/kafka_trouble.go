@@ -10,7 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// health is what keeps the source from its work, as Ready tells it: as a whole, or single partitions.
+// health is what keeps the source from its work, as Ready tells it: as a whole, or single
+// partitions.
 type health struct {
 	mu       sync.Mutex // guards what follows; held across Online and Trouble, which return at once
 	online   func(error)
@@ -39,7 +40,8 @@ func (h *health) say(what *error, err error) {
 // tell says why no partition can be read, or nil. The caller holds mu.
 func (h *health) tell() { h.online(errors.Join(h.cluster, h.group, h.brokers())) }
 
-// brokers is why none of the partitions can be read, if that is because their brokers do not answer.
+// brokers is why none of the partitions can be read, if that is because their brokers do not
+// answer.
 func (h *health) brokers() (err error) {
 	for tp := range h.mine {
 		var unreachable *kafkaerr.UnreachableError

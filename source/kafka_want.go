@@ -10,8 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// wanted is a partition that is this worker's and is not read yet, since it is still to be found where it starts. It waits by itself: the others are read,
-// and it can be revoked or lost.
+// wanted is a partition that is this worker's and is not read yet, since it is still to be found
+// where it starts. It waits by itself: the others are read, and it can be revoked or lost.
 type wanted struct {
 	tp       fetch.TP
 	topic    stream.TopicID
@@ -36,7 +36,8 @@ type query struct {
 	from, to Position
 }
 
-// find asks for the beginnings of partitions, each leader by itself: one that does not answer holds up none of another's.
+// find asks for the beginnings of partitions, each leader by itself: one that does not answer holds
+// up none of another's.
 func (s *kafkaSource) find(ws []*wanted, try int) {
 	queries := map[query][]*wanted{}
 	for _, w := range ws {
@@ -85,7 +86,8 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	if left = s.stillWanted(left); len(left) == 0 {
 		return
 	}
-	_, _ = s.client.Metadata(ctx, topicsOf(left)...) // where it fails, what was known is tried again
+	// where it fails, what was known is tried again
+	_, _ = s.client.Metadata(ctx, topicsOf(left)...)
 	s.find(left, try+1)
 }
 

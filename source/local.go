@@ -15,8 +15,8 @@ type localSource[T any] struct {
 	wake chan struct{} // room for one; never closed
 }
 
-// puller fills buf with one value at least, and with as many more as it has without a wait. It returns how many; more is false when there are no more
-// behind them.
+// puller fills buf with one value at least, and with as many more as it has without a wait. It
+// returns how many; more is false when there are no more behind them.
 type puller[T any] func(ctx context.Context, buf []T) (n int, more bool, err error)
 
 // local makes a chain whose every run pulls from a func of its own.

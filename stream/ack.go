@@ -43,7 +43,8 @@ func (p *part) acked(offset int64) {
 	p.changed()
 }
 
-// ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is so already.
+// ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is
+// so already.
 func (p *part) ackOf(offset int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()

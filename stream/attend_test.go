@@ -114,7 +114,8 @@ func (w tagged) Write(c ctx, out []stream.Out[string]) error {
 	return nil
 }
 
-// A slow record keeps those that were read with it; what observers have made of theirs it does not keep.
+// A slow record keeps those that were read with it; what observers have made of theirs it does not
+// keep.
 func TestWhatBeginHasMadeEndsWithItsRecord(t *testing.T) {
 	type made struct {
 		offset int64
@@ -211,7 +212,8 @@ func TestWhoWasChosenAboveACommitIsHeardBelowIt(t *testing.T) {
 	}
 }
 
-// The pipeline ends, but in the drain the record is worked on: what the others have made of it, and whom it is to be heard by, is kept.
+// The pipeline ends, but in the drain the record is worked on: what the others have made of it, and
+// whom it is to be heard by, is kept.
 func TestABeginThatPanicsTakesNothingFromTheOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newLog(1)

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// Batch collects within a group (ungrouped: within a partition) up to size elements, or until wait has passed since the first (0: by size alone).
-// Below GroupByKey a batch is of one key, and mostly small. To collect what many keys have finished,
-// give the order up first: GroupByKey().MapConcurrent(64, f).Ungroup().Batch(n, wait).
-// n→1, keeps order. What is collected is flushed early on a drain, on a revoke, and when the partition's budget lets nothing more in and nothing is
-// on its way, so that a batch never waits for what cannot come. The slice is the handler's to keep.
+// Batch collects within a group (ungrouped: within a partition) up to size elements, or until wait
+// has passed since the first (0: by size alone). Below GroupByKey a batch is of one key, and mostly
+// small. To collect what many keys have finished, give the order up first:
+// GroupByKey().MapConcurrent(64, f).Ungroup().Batch(n, wait). n→1, keeps order. What is collected
+// is flushed early on a drain, on a revoke, and when the partition's budget lets nothing more in
+// and nothing is on its way, so that a batch never waits for what cannot come. The slice is the
+// handler's to keep.
 //
-// A failed batch fails all its elements or, with a *PartialError, those it names. A batch is done, and each of its records with it, when what
-// became of it is done. Costs a timer per open batch.
+// A failed batch fails all its elements or, with a *PartialError, those it names. A batch is done,
+// and each of its records with it, when what became of it is done. Costs a timer per open batch.
 func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...StepOption) Stream[B] {
 	return then[T, B](s, &node{word: "Batch", opts: stepOpts(opts), op: batchOp[B, T]{size, wait}})
 }

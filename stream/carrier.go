@@ -6,8 +6,8 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// A lane's task is embedded, first, in what it stands for, and its Kind says what that is: a pointer
-// back would double the size of a record. Only this file leads from a task to its carrier.
+// A lane's task is embedded, first, in what it stands for, and its Kind says what that is: a
+// pointer back would double the size of a record. Only this file leads from a task to its carrier.
 
 const (
 	kindOfRecord uint8 = iota
@@ -34,7 +34,8 @@ func (e *elemHead) record() *record { return e.r }
 func (e *elemHead) groupID() uint64 { return e.group }
 func (e *elemHead) owner() *part    { return e.r.part }
 
-// newElem makes an element on its way to a stage, of one that the stage was through with if it has any.
+// newElem makes an element on its way to a stage, of one that the stage was through with if it has
+// any.
 func newElem[T any](to *stage, r *record, group uint64, v *T) *elem[T] {
 	e, ok := to.elems.Get().(*elem[T])
 	if !ok {
@@ -55,8 +56,8 @@ func (e *elem[T]) follow(r *record) *lane.Task {
 	return &e.Task
 }
 
-// keep makes of a batch the batch of its members without those at the given offsets; false: it is none
-// any more, or one of its members is so in part.
+// keep makes of a batch the batch of its members without those at the given offsets; false: it is
+// none any more, or one of its members is so in part.
 func (e *elem[T]) keep(offsets map[int64]bool) bool {
 	var members []int
 	for i, m := range e.r.joint.members {

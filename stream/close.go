@@ -36,7 +36,8 @@ func (r *run) close(err error) error {
 // stuckGrace is what the other goroutines get to end when a handler is known not to.
 const stuckGrace = 100 * time.Millisecond
 
-// waitForGoroutines waits for everything the run has started, except for handlers that do not listen; false: some were left running.
+// waitForGoroutines waits for everything the run has started, except for handlers that do not
+// listen; false: some were left running.
 func (r *run) waitForGoroutines() bool {
 	var watch conc.WaitGroup
 	done := make(chan struct{})
@@ -66,7 +67,8 @@ func (r *run) cause() error {
 	return r.failure
 }
 
-// openSinks opens the sinks that want it, in chain order; on a failure those that are open are closed again.
+// openSinks opens the sinks that want it, in chain order; on a failure those that are open are
+// closed again.
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		if s, ok := s.(TopicReader); ok {
@@ -114,7 +116,8 @@ func (left *leftovers) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 	}
 }
 
-// noteLeaks remembers what a Transform never ended, each element once, and gives it up. It returns the tickets of what it named.
+// noteLeaks remembers what a Transform never ended, each element once, and gives it up. It returns
+// the tickets of what it named.
 func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 	named := map[*ledger.Ticket]bool{}
 	for _, sg := range r.stages {

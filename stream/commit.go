@@ -6,24 +6,29 @@ import (
 	"time"
 )
 
-// The guarantee is a word. CommitEach and CommitEvery stand below the work: at least once. CommitBefore stands above it: at most once. CommitWith writes
-// results and offsets together: exactly once. Only the watermark is ever committed, so unordered work is safe.
+// The guarantee is a word. CommitEach and CommitEvery stand below the work: at least once.
+// CommitBefore stands above it: at most once. CommitWith writes results and offsets together:
+// exactly once. Only the watermark is ever committed, so unordered work is safe.
 
-// CommitEach commits as the watermark moves. The element that moves it holds its lane until the acknowledgement;
-// requests that come together go as one. Read again after a crash: at most what was running, or finished above the watermark.
+// CommitEach commits as the watermark moves. The element that moves it holds its lane until the
+// acknowledgement; requests that come together go as one. Read again after a crash: at most what
+// was running, or finished above the watermark.
 func (s Stream[T]) CommitEach() Stream[T] {
 	return then[T, T](s, commitNode("CommitEach", commitPlan{each: true}, nil))
 }
 
-// CommitEvery commits when n records are finished, over all partitions, or when wait has passed since the first of them, and always on revoke and
-// drain. wait 0 commits by count alone, which would never commit a thin topic: Build wants ByCountOnly for that, unless n is 1. Read again after a
-// crash: what was running or finished above the watermark, and what was finished since the last commit.
+// CommitEvery commits when n records are finished, over all partitions, or when wait has passed
+// since the first of them, and always on revoke and drain. wait 0 commits by count alone, which
+// would never commit a thin topic: Build wants ByCountOnly for that, unless n is 1. Read again
+// after a crash: what was running or finished above the watermark, and what was finished since the
+// last commit.
 func (s Stream[T]) CommitEvery(n int, wait time.Duration, opts ...CommitOption) Stream[T] {
 	return then[T, T](s, commitNode("CommitEvery", commitPlan{n: n, wait: wait}, opts))
 }
 
-// CommitBefore stands above the work: at most once. An element goes on below it when the broker has acknowledged its record, which is asked for when n
-// records have come or wait has passed since the first of them, as for CommitEvery. A crash loses what was committed and not finished; a drain
+// CommitBefore stands above the work: at most once. An element goes on below it when the broker has
+// acknowledged its record, which is asked for when n records have come or wait has passed since the
+// first of them, as for CommitEvery. A crash loses what was committed and not finished; a drain
 // finishes it, or names it.
 func (s Stream[T]) CommitBefore(n int, wait time.Duration, opts ...CommitOption) Stream[T] {
 	return then[T, T](s, commitNode("CommitBefore", commitPlan{n: n, wait: wait, above: true}, opts))
@@ -36,7 +41,8 @@ type byCountOnly struct{}
 
 func (byCountOnly) commit(o *commitOp) { o.byCount = true }
 
-// ByCountOnly says that a commit without a wait is meant: what is finished on a topic that falls silent stays uncommitted until the drain.
+// ByCountOnly says that a commit without a wait is meant: what is finished on a topic that falls
+// silent stays uncommitted until the drain.
 func ByCountOnly() CommitOption { return byCountOnly{} }
 
 type commitOp struct {
@@ -74,7 +80,8 @@ func (o *commitOp) check(c *checker, n *node) {
 				"give it a wait, or say ByCountOnly")
 		}
 	}
-	second := slices.ContainsFunc(c.below, func(b *node) bool { return b.commit != nil }) // which says so itself
+	// which says so itself
+	second := slices.ContainsFunc(c.below, func(b *node) bool { return b.commit != nil })
 	switch below := workBelow(c.below); {
 	case second:
 	case below && !o.above:

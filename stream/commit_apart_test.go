@@ -92,7 +92,8 @@ func TestTheCommitOfARevokeForgetsNothingThatOthersHaveCounted(t *testing.T) {
 	})
 }
 
-// fickle is a source that loses its partition, and is assigned it anew, while the commit of the first assignment is on its way.
+// fickle is a source that loses its partition, and is assigned it anew, while the commit of the
+// first assignment is on its way.
 type fickle struct {
 	hand
 	once   sync.Once

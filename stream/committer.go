@@ -24,8 +24,8 @@ func newCommits(r *run) commits {
 	}
 }
 
-// committer is the one goroutine that commits: only watermarks, only what is news, one request at a time. A partition whose commit is refused waits for its
-// next try by itself.
+// committer is the one goroutine that commits: only watermarks, only what is news, one request at a
+// time. A partition whose commit is refused waits for its next try by itself.
 type committer struct {
 	run      *run
 	each     bool
@@ -53,7 +53,8 @@ type retry struct {
 	next     moment
 }
 
-// flush asks for a commit of certain partitions now, again and again until nothing of them is left to commit or ctx ends.
+// flush asks for a commit of certain partitions now, again and again until nothing of them is left
+// to commit or ctx ends.
 type flush struct {
 	ctx   context.Context
 	parts []*part
@@ -89,8 +90,8 @@ func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
 
-// look has the committer look, where it commits as the watermark moves, and has it commit at once where so much
-// waits at the gate that no count may ever be reached.
+// look has the committer look, where it commits as the watermark moves, and has it commit at once
+// where so much waits at the gate that no count may ever be reached.
 func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
@@ -165,7 +166,8 @@ func (c *committer) next() (next moment) {
 	return next
 }
 
-// advance makes a flush's next request, if it is time for that, and reports whether the flush is over.
+// advance makes a flush's next request, if it is time for that, and reports whether the flush is
+// over.
 func (c *committer) advance(f *flush) (over bool) {
 	_, err := c.commit(f.ctx, f.parts)
 	if err != nil {
@@ -201,7 +203,8 @@ func (c *committer) commitCounted() {
 	if moved, _ := c.commit(c.run.commitCtx, c.run.all()); moved || counted == 0 {
 		return
 	}
-	c.finished.Add(counted) // all of it lies behind something unfinished: it is due as soon as that is not
+	// all of it lies behind something unfinished: it is due as soon as that is not
+	c.finished.Add(counted)
 	if c.wait > 0 {
 		c.due = c.clock() + c.wait
 	}
@@ -214,8 +217,8 @@ func (c *committer) retryRefused() {
 	}
 }
 
-// refuse notes that the commit of a partition was refused, and which attempt that was. The next one is made at a round moment of the clock, so that those that
-// wait go together.
+// refuse notes that the commit of a partition was refused, and which attempt that was. The next one
+// is made at a round moment of the clock, so that those that wait go together.
 func (c *committer) refuse(p *part) (attempt int) {
 	r := c.refused[p]
 	r.failures++
@@ -247,8 +250,8 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 	}
 }
 
-// commit makes one request, if there is news that is not to wait for its next try. moved: some record was in it or is in such a wait, not only where a
-// partition begins.
+// commit makes one request, if there is news that is not to wait for its next try. moved: some
+// record was in it or is in such a wait, not only where a partition begins.
 func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err error) {
 	offsets := map[TopicPartition]int64{}
 	owners, settled := map[TopicPartition]*part{}, map[*part]int64{}
@@ -308,7 +311,8 @@ func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicParti
 				c.run.emit(CommitFailed{tp, refusal, n})
 			}
 		}
-		if refusal != nil || p.status().isReleased() { // lost meanwhile: what is stored there now is another's
+		// lost meanwhile: what is stored there now is another's
+		if refusal != nil || p.status().isReleased() {
 			delete(offsets, tp)
 		}
 	}
@@ -317,7 +321,8 @@ func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicParti
 	}
 }
 
-// finish ends an element. With CommitEach the one that moves the watermark holds its lane until that is committed.
+// finish ends an element. With CommitEach the one that moves the watermark holds its lane until
+// that is committed.
 func (c *committer) finish(w *worker, rec *record) {
 	if !c.each || c.run.plan.hasTail() {
 		rec.done()

@@ -5,19 +5,25 @@ import (
 	"time"
 )
 
-// CommitWith hands results and the offsets that they came from to transactions: exactly once. n→0; it ends a chain.
+// CommitWith hands results and the offsets that they came from to transactions: exactly once. n→0;
+// it ends a chain.
 //
-// A result is held back until its record lies inside the finished prefix of its partition. A transaction then holds exactly the results of the records in
-// [old watermark, new watermark), all that became of each, in the order of their records; records that came to nothing move the offsets alone. One begins
-// when size records are finished or wait has passed since the first of them (0: by size alone), and always on revoke and drain; it holds up to size records
-// of a partition, more only where a Batch has made one result of them. Where size is 1, the element that moves the watermark holds its lane until its
-// transaction is committed. MaxPartitions(n) lets at most n partitions take part at a time, in turn.
+// A result is held back until its record lies inside the finished prefix of its partition. A
+// transaction then holds exactly the results of the records in [old watermark, new watermark), all
+// that became of each, in the order of their records; records that came to nothing move the offsets
+// alone. One begins when size records are finished or wait has passed since the first of them (0:
+// by size alone), and always on revoke and drain; it holds up to size records of a partition, more
+// only where a Batch has made one result of them. Where size is 1, the element that moves the
+// watermark holds its lane until its transaction is committed. MaxPartitions(n) lets at most n
+// partitions take part at a time, in turn.
 //
-// A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without them the pipeline fails. It is tried as a whole,
-// with whatever has finished meanwhile. Timeout bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
+// A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without
+// them the pipeline fails. It is tried as a whole, with whatever has finished meanwhile. Timeout
+// bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
 // Transactor.Restore. The side effects of the steps above stay at least once.
 //
-// Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each transaction under way.
+// Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each
+// transaction under way.
 func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...DegreeOption) Stream[T] {
 	o := &commitWithOp[T]{tx: tx}
 	o.commitPlan = commitPlan{n: size, wait: wait, each: size == 1}

@@ -6,10 +6,11 @@ import (
 	"strings"
 )
 
-// Serial works on one element at a time and passes it on. 1→1. Ungrouped it is one at a time overall,
-// each partition's in order; below GroupByPartition it is one at a time in each partition, at the cost
-// of one goroutine per partition that has work. By key or by function there would be a goroutine per
-// group, without bound: Build refuses that in favour of Concurrent, which keeps the order as well.
+// Serial works on one element at a time and passes it on. 1→1. Ungrouped it is one at a time
+// overall, each partition's in order; below GroupByPartition it is one at a time in each partition,
+// at the cost of one goroutine per partition that has work. By key or by function there would be a
+// goroutine per group, without bound: Build refuses that in favour of Concurrent, which keeps the
+// order as well.
 func (s Stream[T]) Serial(f func(context.Context, T) error, opts ...DegreeOption) Stream[T] {
 	return tapDegree(s, "Serial", degree{n: 1, serial: true}, f, opts)
 }
@@ -19,8 +20,9 @@ func (s Stream[T]) MapSerial[U any](f func(context.Context, T) (U, error), opts 
 	return mapDegree(s, "MapSerial", degree{n: 1, serial: true}, f, opts)
 }
 
-// Concurrent works on up to n elements at a time and passes them on; order holds within a group, and ungrouped not at all (but see KeepOrder). 1→1.
-// Costs up to n goroutines, as many as there is work for.
+// Concurrent works on up to n elements at a time and passes them on; order holds within a group,
+// and ungrouped not at all (but see KeepOrder). 1→1. Costs up to n goroutines, as many as there is
+// work for.
 func (s Stream[T]) Concurrent(n int, f func(context.Context, T) error, opts ...DegreeOption) Stream[T] {
 	return tapDegree(s, "Concurrent", degree{n: n}, f, opts)
 }

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Topology is what Build made of a chain: what runs where, in which order, how many at a time, what a failure leads to, and what is guaranteed. Its
-// String is made for a review; Mermaid and DOT draw it.
+// Topology is what Build made of a chain: what runs where, in which order, how many at a time, what
+// a failure leads to, and what is guaranteed. Its String is made for a review; Mermaid and DOT draw
+// it.
 type Topology struct {
 	Name      string
 	Source    string

@@ -9,7 +9,8 @@ import (
 
 // How a run, or a part of its partitions, comes to an end.
 
-// drain begins the end: nothing new is begun. Who comes first does it: the run, or the source that revokes what it has because its context has ended.
+// drain begins the end: nothing new is begun. Who comes first does it: the run, or the source that
+// revokes what it has because its context has ended.
 func (r *run) drain(cause error) {
 	r.draining.Do(func() { r.beginDrain(cause) })
 }
@@ -64,7 +65,8 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	}
 }
 
-// drainTime bounds ctx by what a drain may take, which is nothing where something of it can never come to rest.
+// drainTime bounds ctx by what a drain may take, which is nothing where something of it can never
+// come to rest.
 func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, r.drainEnd()), ErrDrain)
 	stop := context.AfterFunc(r.crippled, cancel)
@@ -95,8 +97,9 @@ func later(ctx context.Context, t time.Time) time.Time {
 	return t
 }
 
-// complete waits until what has begun is finished and committed, below the commit too. When ctx ends it cancels the handlers' contexts, gives them
-// a moment to notice, and commits what there is. It returns what it had to leave.
+// complete waits until what has begun is finished and committed, below the commit too. When ctx
+// ends it cancels the handlers' contexts, gives them a moment to notice, and commits what there is.
+// It returns what it had to leave.
 func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 	for _, p := range ps {
 		p.changed()
@@ -115,10 +118,12 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 	defer cancel()
 	if !calm {
 		if !r.await(grace, ps, (*part).calm) && patience == handlerGrace {
-			r.stuck.Store(r.phase() >= finishing) // a revoke long before the end says nothing of those that run then
+			// a revoke long before the end says nothing of those that run then
+			r.stuck.Store(r.phase() >= finishing)
 		}
 	}
-	// The last commit has some time in any case: one that is under way may be stored already, and what it lets pass must not be taken for uncommitted.
+	// The last commit has some time in any case: one that is under way may be stored already, and
+	// what it lets pass must not be taken for uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
 	if err := r.commits.last(ctx, commitCtx, ps); err != nil {
@@ -132,7 +137,8 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 		p.gate.clear()
 		p.changed()
 	}
-	r.await(ctx, tailsOf(ps), (*part).finished) // those that are not go on, to be waited for when the run ends
+	// those that are not go on, to be waited for when the run ends
+	r.await(ctx, tailsOf(ps), (*part).finished)
 	return left
 }
 

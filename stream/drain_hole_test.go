@@ -11,7 +11,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// What is done behind a record that is not would be done again: so a drain begins what lies before something that has begun, and nothing else.
+// What is done behind a record that is not would be done again: so a drain begins what lies before
+// something that has begun, and nothing else.
 
 func TestDrainLeavesNoHoleBelowWhatHasBegun(t *testing.T) {
 	for name, chain := range map[string]func(w *work) stream.Stream[string]{

@@ -106,7 +106,8 @@ func TestStuckHandlerIsNamedAndRunReturns(t *testing.T) {
 				put(l, 0, "a", "b")
 				w.deaf = true
 				release := w.hold("a")
-				defer func() { release(); synctest.Wait() }() // the handler must end before the bubble can
+				// the handler must end before the bubble can
+				defer func() { release(); synctest.Wait() }()
 				s := chain(w)
 				if !strings.Contains(name, "below the") && name != "batch below" {
 					s = commitNow(s)

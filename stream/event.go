@@ -16,8 +16,8 @@ type (
 		Offset int64
 		Epoch  int32
 	}
-	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were read and not finished, begun or not: they
-	// will be read again.
+	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were
+	// read and not finished, begun or not: they will be read again.
 	Revoked struct {
 		TopicPartition
 		Epoch      int32
@@ -25,9 +25,9 @@ type (
 		Unfinished int
 		Totals     Totals
 	}
-	// DrainIncomplete: a revoke ended before all that had begun was finished and committed. Err names
-	// what was left, which is processed again, and matches ErrDrain. At the end of Run its error
-	// says so instead.
+	// DrainIncomplete: a revoke ended before all that had begun was finished and committed. Err
+	// names what was left, which is processed again, and matches ErrDrain. At the end of Run its
+	// error says so instead.
 	DrainIncomplete struct {
 		Partitions []TopicPartition
 		Err        error
@@ -39,24 +39,28 @@ type (
 		Err    error
 		Totals Totals
 	}
-	// Rebalanced: the source's group has shared its partitions out anew, this member being one of it. What changed follows as Assigned, Revoked and Lost.
+	// Rebalanced: the source's group has shared its partitions out anew, this member being one of
+	// it. What changed follows as Assigned, Revoked and Lost.
 	Rebalanced struct{ Text string }
 	// Committed: the offsets to go on from were stored.
 	Committed struct {
 		Offsets  map[TopicPartition]int64
 		Duration time.Duration
 	}
-	// CommitFailed: a commit was refused, in whole or for one partition; it is tried again unless the pipeline ends.
+	// CommitFailed: a commit was refused, in whole or for one partition; it is tried again unless
+	// the pipeline ends.
 	CommitFailed struct {
 		TopicPartition // empty: all of the request
 		Err            error
 		Attempt        int
 	}
-	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch that failed tells its first failure, as Retrying does.
+	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch
+	// that failed tells its first failure, as Retrying does.
 	AttemptFailed struct{ Failure }
-	// Overrunning: a handler still runs a second or two after its Timeout has passed: it does not heed
-	// its context, and keeps its worker and its lane. Told once, while it runs. Duration is how long it
-	// has run, Attempts counts this one, Record and Value are not set. AttemptFailed follows if it ends.
+	// Overrunning: a handler still runs a second or two after its Timeout has passed: it does not
+	// heed its context, and keeps its worker and its lane. Told once, while it runs. Duration is
+	// how long it has run, Attempts counts this one, Record and Value are not set. AttemptFailed
+	// follows if it ends.
 	Overrunning struct{ Failure }
 	// Retrying: a failed attempt is followed by another after Wait.
 	Retrying struct {
@@ -88,7 +92,8 @@ type (
 	Draining struct{ Cause error }
 	// Drained: the pipeline has stopped; Err is what Run returns.
 	Drained struct{ Err error }
-	// OffsetReset: a partition's position was not in the log any more (or there was none) and was set by the configured policy.
+	// OffsetReset: a partition's position was not in the log any more (or there was none) and was
+	// set by the configured policy.
 	OffsetReset struct {
 		TopicPartition
 		From, To int64
@@ -116,7 +121,8 @@ type (
 		Text string
 		Err  error
 	}
-	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that does not answer.
+	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that
+	// does not answer.
 	SourceEvent struct {
 		TopicPartition
 		Name string
@@ -152,19 +158,22 @@ func (SourceEvent) event()      {}
 
 // Totals is what an assignment has come to so far.
 type Totals struct {
-	Delivered   int64 // records from the source
-	Bytes       int64 // of their payload
-	Finished    int64 // of the records, whatever became of them
-	Uncommitted int64 // finished, and at or above what is committed: they are done again if the partition goes elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+	Delivered int64 // records from the source
+	Bytes     int64 // of their payload
+	Finished  int64 // of the records, whatever became of them
+	// finished, and at or above what is committed: they are done again if the partition goes
+	// elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+	Uncommitted int64
 }
 
-// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip as it was read: both check that it is still the one
-// that is there.
+// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip
+// as it was read: both check that it is still the one that is there.
 type Halt struct {
 	Failure
-	Since    time.Time
-	Epoch    int32
-	ResumeAt time.Time // when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
+	Since time.Time
+	Epoch int32
+	// when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
+	ResumeAt time.Time
 
 	over chan struct{} // closed when its end is over
 }
@@ -177,8 +186,9 @@ func (h Halt) String() string {
 	return fmt.Sprintf("%v is halted since %s: %v; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.Failure, verbs)
 }
 
-// Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to start from, no permission. It waits by itself, the others
-// are read. Snapshot lists troubles, and /readyz.
+// Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to
+// start from, no permission. It waits by itself, the others are read. Snapshot lists troubles, and
+// /readyz.
 type Trouble struct {
 	TopicPartition           // Partition -1: the whole topic
 	Since          time.Time // when the source told of it

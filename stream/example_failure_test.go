@@ -51,7 +51,8 @@ func ExampleStepError() {
 	// true
 }
 
-// Policies read downward as escalation: what is transient is tried again, what is no order at all is skipped, the rest goes to a dead-letter sink.
+// Policies read downward as escalation: what is transient is tried again, what is no order at all
+// is skipped, the rest goes to a dead-letter sink.
 func ExampleWhen() {
 	errNoOrder := errors.New("no order")
 	handle := func(_ context.Context, v string) error {
@@ -85,7 +86,8 @@ func (deadLetters) Write(_ context.Context, fs []stream.Out[stream.Failure]) err
 	return nil
 }
 
-// A poison record freezes its partition; the other one goes on. The operator sees why, has the cause mended, and resumes.
+// A poison record freezes its partition; the other one goes on. The operator sees why, has the
+// cause mended, and resumes.
 func ExamplePipeline_Resume() {
 	log := streamtest.NewLog[string]("orders", 2, nil)
 	log.Append(0, "ann", "order 1", "order 2", "order 3")

@@ -36,7 +36,8 @@ func ExampleStream_Serial() {
 	// <nil>
 }
 
-// Orders of one customer follow one another; those of different customers run side by side, up to eight at a time.
+// Orders of one customer follow one another; those of different customers run side by side, up to
+// eight at a time.
 func ExampleStream_GroupBy() {
 	balance := map[string][]int{"ann": nil, "bob": nil}
 	balances := make(chan Order, 4)
@@ -66,7 +67,8 @@ func ExampleKeepOrder() {
 	// 9
 }
 
-// Value steps cost neither a goroutine nor a channel: they run in the worker of the degree word below them.
+// Value steps cost neither a goroutine nor a channel: they run in the worker of the degree word
+// below them.
 func ExampleStream_Map() {
 	length := func(_ context.Context, s string) (int, error) { return len(s), nil }
 	_ = source.Slice("one", "three").Map(length).Serial(show).Run(context.Background())
@@ -102,7 +104,8 @@ func ExamplePipe() {
 	// 8
 }
 
-// Transform is for what no Pipe can express: here, every second element waits for its successor, and both are done with the pair.
+// Transform is for what no Pipe can express: here, every second element waits for its successor,
+// and both are done with the pair.
 func ExampleStream_Transform() {
 	pairs := func(_ context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
 		for first := range in {
@@ -121,7 +124,8 @@ func ExampleStream_Transform() {
 	// c
 }
 
-// What a Transform holds until others come, FlushOf asks for before they cannot come any more: here, only three elements are in flight.
+// What a Transform holds until others come, FlushOf asks for before they cannot come any more:
+// here, only three elements are in flight.
 func ExampleFlushOf() {
 	hundreds := func(ctx context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
 		var held []stream.Elem[string]

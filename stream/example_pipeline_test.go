@@ -10,7 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// Where the commit stands decides the guarantee: here an element reaches the work only after its offset was committed.
+// Where the commit stands decides the guarantee: here an element reaches the work only after its
+// offset was committed.
 func ExampleStream_CommitEach_atMostOnce() {
 	log := streamtest.NewLog[string]("orders", 1, nil)
 	log.Append(0, "", "order 1", "order 2")
@@ -26,7 +27,8 @@ func ExampleStream_CommitEach_atMostOnce() {
 	// order 2 is committed: true
 }
 
-// Below the work the commit makes at least once of it. Only what is finished without a gap before it is ever committed.
+// Below the work the commit makes at least once of it. Only what is finished without a gap before
+// it is ever committed.
 func ExampleStream_CommitEvery() {
 	log := streamtest.NewLog[string]("orders", 2, nil)
 	log.Append(0, "", "order 1", "order 2")
@@ -110,7 +112,8 @@ func ExampleUse() {
 	// greet slice[0]@0 attempt 1 <nil>
 }
 
-// A process of two pipelines: the first SIGTERM drains both, /readyz tells how each of their partitions stands.
+// A process of two pipelines: the first SIGTERM drains both, /readyz tells how each of their
+// partitions stands.
 func ExampleSupervise() {
 	orders, err := source.Slice("order 1", "order 2").Serial(show).CommitEach().Build(stream.Named("orders"))
 	if err != nil {

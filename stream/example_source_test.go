@@ -27,7 +27,8 @@ func (c *Countdown) Commit(_ context.Context, positions map[stream.TopicPartitio
 	return nil
 }
 
-// Run feeds while there is room, and returns when that was all. What it leaves assigned, the pipeline drains.
+// Run feeds while there is room, and returns when that was all. What it leaves assigned, the
+// pipeline drains.
 func (c *Countdown) Run(ctx context.Context, in *stream.Intake[int64]) error {
 	tp := stream.TopicPartition{Topic: "countdown"}
 	parts, err := in.Assign(ctx, stream.Assignment{TopicPartition: tp, Next: 0, Committed: -1, Wake: func() {
@@ -64,7 +65,8 @@ func (n number) Meta(int) stream.Meta { return stream.Meta{Topic: n.tp.Topic, Of
 func (n number) Key(int) []byte       { return nil }
 func (n number) Offset(int) int64     { return n.offset }
 
-// Anything that has partitions, offsets in ascending order and a place to keep an offset can be a source.
+// Anything that has partitions, offsets in ascending order and a place to keep an offset can be a
+// source.
 func ExampleSource() {
 	err := NewCountdown(3).Serial(show).CommitEvery(3, 0, stream.ByCountOnly()).Run(context.Background(), stream.MaxInFlight(2), stream.MaxBytes(1<<10))
 	fmt.Println(err)

@@ -44,7 +44,8 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	return st.pause(w, r, d.wait)
 }
 
-// pause lets time pass without holding a worker's slot; false: the element was given up meanwhile, and its hold given back.
+// pause lets time pass without holding a worker's slot; false: the element was given up meanwhile,
+// and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 	stop := r.stopped()
 	w.wait(func() {
@@ -69,7 +70,8 @@ func (st *step) goesOn(w *worker, r *record) bool {
 	return true
 }
 
-// finish ends an element before the end of the chain, as its end would: CommitEach holds its lane there. A Transform's own goroutine has no lane.
+// finish ends an element before the end of the chain, as its end would: CommitEach holds its lane
+// there. A Transform's own goroutine has no lane.
 func (st *step) finish(w *worker, r *record) {
 	if w.Worker == nil {
 		r.done()
@@ -78,8 +80,8 @@ func (st *step) finish(w *worker, r *record) {
 	st.run.finish(w, r)
 }
 
-// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it: a frozen or lost partition begins nothing anyway, in
-// one that closes the lane is dead.
+// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it:
+// a frozen or lost partition begins nothing anyway, in one that closes the lane is dead.
 func (st *step) leave(w *worker, r *record) {
 	if r.part.status().life() >= draining {
 		w.poison()
@@ -98,7 +100,8 @@ func (st *step) leave(w *worker, r *record) {
 
 func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) verdict {
 	if r.Err() != nil || r.dropped() {
-		// The runtime has cancelled the element, or frozen its partition: no policy applies to what it returned.
+		// The runtime has cancelled the element, or frozen its partition: no policy applies to what
+		// it returned.
 		st.leave(w, r)
 		return verdict{}
 	}
@@ -134,7 +137,8 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			return verdict{}
 		case haltPolicy:
 			i := 0
-			r.leaves(func(l *record) bool { // each partition that has a part in it, at the first of its records
+			// each partition that has a part in it, at the first of its records
+			r.leaves(func(l *record) bool {
 				l.part.freeze(fs[i], byRecord, p.resumeAfter)
 				i++
 				return true
@@ -144,7 +148,8 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		}
 		break
 	}
-	r.leaves(func(l *record) bool { // at once, so that nothing behind it begins before the drain does
+	// at once, so that nothing behind it begins before the drain does
+	r.leaves(func(l *record) bool {
 		l.part.rise(draining)
 		return true
 	})
@@ -159,8 +164,9 @@ func (st *step) fatal(f Failure) {
 	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Err})
 }
 
-// takers yields the policies that take a failure, first to last, each with the wait before the next attempt where it is a retry, for as long as the one before
-// has not ended the matter. A policy whose own func panics leaves the failure, with the panic joined to it, to the next.
+// takers yields the policies that take a failure, first to last, each with the wait before the next
+// attempt where it is a retry, for as long as the one before has not ended the matter. A policy
+// whose own func panics leaves the failure, with the panic joined to it, to the next.
 func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
 	return func(yield func(*policy, time.Duration) bool) {
 		for _, p := range st.policies {
@@ -223,7 +229,8 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 	}
 }
 
-// deadLetter writes failures to the policy's sink: one write at a time for each partition, without a worker's slot.
+// deadLetter writes failures to the policy's sink: one write at a time for each partition, without
+// a worker's slot.
 func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
 	w.wait(func() {
 		for len(fs) > 0 && err == nil {

@@ -14,7 +14,8 @@ type Failure struct {
 	Meta     Meta
 	Step     string
 	Attempts int
-	Duration time.Duration // of the last attempt; 0 where nobody measured it: see Observer.TimeFailures
+	// of the last attempt; 0 where nobody measured it: see Observer.TimeFailures
+	Duration time.Duration
 	Err      error
 	Record   any // as it left the source
 	Value    any // as the failing step received it
@@ -34,7 +35,8 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match it with errors.As; it unwraps to the handler's error.
+// StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match
+// it with errors.As; it unwraps to the handler's error.
 type StepError struct {
 	Step      string
 	Topic     string
@@ -56,7 +58,8 @@ func (e *StepError) Error() string {
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler, caught: the element fails at that step. Match it with errors.As.
+// PanicError is a panic of a handler, caught: the element fails at that step. Match it with
+// errors.As.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -75,9 +78,10 @@ func isPanic(err error) bool {
 	return is
 }
 
-// PartialError says which elements of a batch failed, by their index; the others are done, and pass on. A Sink returns it, or the handler of a batch that
-// passes its input on (Serial, Concurrent); from one with a result (Map…) it fails the whole batch, as there is no result for the others.
-// A retry then runs on the failed ones alone.
+// PartialError says which elements of a batch failed, by their index; the others are done, and pass
+// on. A Sink returns it, or the handler of a batch that passes its input on (Serial, Concurrent);
+// from one with a result (Map…) it fails the whole batch, as there is no result for the others. A
+// retry then runs on the failed ones alone.
 type PartialError struct{ Errs map[int]error }
 
 func (e *PartialError) Error() string {
@@ -102,7 +106,8 @@ func (e *PartialError) Unwrap() []error {
 	return errs
 }
 
-// failedOf returns the indices of n elements that err names, in order; nil if it does not say, names none or all of them.
+// failedOf returns the indices of n elements that err names, in order; nil if it does not say,
+// names none or all of them.
 func failedOf(err error, n int) []int {
 	var p *PartialError
 	if !errors.As(err, &p) {
@@ -120,7 +125,8 @@ func failedOf(err error, n int) []int {
 	return bad
 }
 
-// Permanent marks an error that no retry can mend: RetryOnError leaves it to the next policy. Permanent(nil) is nil.
+// Permanent marks an error that no retry can mend: RetryOnError leaves it to the next policy.
+// Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -146,7 +152,8 @@ func (e *PermanentError) Unwrap() error { return e.Err }
 var (
 	// ErrStale: the halt that was to be resumed or skipped is not the one that is there now.
 	ErrStale = errors.New("stale halt: the partition is not halted at that offset and epoch any more; read Halts again")
-	// ErrDrain: a drain ended before everything that had begun was finished and committed. The error that wraps it names what was left.
+	// ErrDrain: a drain ended before everything that had begun was finished and committed. The
+	// error that wraps it names what was left.
 	ErrDrain = errors.New("drain ended too soon")
 	// ErrNotCalled: a middleware returned nil without calling next, so that the step has no result.
 	ErrNotCalled = errors.New("a middleware returned without an error and did not call next, or not with its own context: there is no result")

@@ -17,7 +17,8 @@ func (t *transactions) urge(ps []*part) {
 	t.wakeUp()
 }
 
-// now writes what is finished of partitions, and waits until that is committed or halted, or ctx ends.
+// now writes what is finished of partitions, and waits until that is committed or halted, or ctx
+// ends.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
 	for {
 		t.urge(ps)
@@ -43,12 +44,14 @@ func (t *transactions) last(drain, commit context.Context, ps []*part) error {
 	return err
 }
 
-// giveUp ends the transactions of partitions that are about to go, and waits for that a while: one that is committed in the end is better known to be.
+// giveUp ends the transactions of partitions that are about to go, and waits for that a while: one
+// that is committed in the end is better known to be.
 func (t *transactions) giveUp(ps []*part, cause error) {
 	tps := make([]TopicPartition, len(ps))
 	for i, p := range ps {
 		tps[i] = p.tp
-		p.setStatus(func(s status) status { return s.withHalted(byTransaction) }) // no other is started
+		// no other is started
+		p.setStatus(func(s status) status { return s.withHalted(byTransaction) })
 	}
 	t.cancel(ps, cause)
 	grace, cancel := context.WithTimeout(context.Background(), handlerGrace)
@@ -73,8 +76,8 @@ func (t *transactions) await(ctx context.Context, tps []TopicPartition) {
 	}
 }
 
-// pending reports whether something finished of partitions is still to be written, and when to look again. What a halt or a failure keeps back is not: that
-// was said.
+// pending reports whether something finished of partitions is still to be written, and when to look
+// again. What a halt or a failure keeps back is not: that was said.
 func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

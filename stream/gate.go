@@ -7,10 +7,11 @@ import (
 	"github.com/laneway-go/laneway/internal/window"
 )
 
-// gate holds the elements of a partition that reached CommitBefore, until the broker has acknowledged
-// an offset behind them. To the ledger they are finished; the tail takes them on.
+// gate holds the elements of a partition that reached CommitBefore, until the broker has
+// acknowledged an offset behind them. To the ledger they are finished; the tail takes them on.
 type gate struct {
-	mu      sync.Mutex            // guards waiting; taken before a set's and a ledger's lock, in open
+	// guards waiting; taken before a set's and a ledger's lock, in open
+	mu      sync.Mutex
 	waiting window.Window[waiter] // in the order of their last records
 	held    atomic.Int64          // records that wait
 }
@@ -40,14 +41,16 @@ func (p *part) enterGate(w waiter) {
 	if most := int64(records+1) / 2; held >= most && held-int64(w.size) < most {
 		p.changed() // so much waits that no count may ever be reached
 	}
-	p.openGate(p.committedOffset()) // where a partition begins below what is committed, no commit comes for it
+	// where a partition begins below what is committed, no commit comes for it
+	p.openGate(p.committedOffset())
 }
 
 // openGate lets those pass whose offset lies below committed.
 func (p *part) openGate(committed int64) {
 	g := &p.gate
 	g.mu.Lock()
-	defer g.mu.Unlock() // held while they go into their lanes, so that two openings cannot overtake each other
+	// held while they go into their lanes, so that two openings cannot overtake each other
+	defer g.mu.Unlock()
 	var passed []waiter
 	for {
 		w, ok := g.waiting.First()
@@ -67,7 +70,8 @@ func (p *part) openGate(committed int64) {
 }
 
 // forget drops what waits of records that will be worked on again, and come here again then. Of a
-// batch it drops these members. It returns what is lost with them: it cannot be told apart any more.
+// batch it drops these members. It returns what is lost with them: it cannot be told apart any
+// more.
 func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 )
 
 func TestCommitBefore(t *testing.T) {
-	// apart makes two elements of b, the second of which fails, so that b halts with its first in a batch.
+	// apart makes two elements of b, the second of which fails, so that b halts with its first in a
+	// batch.
 	apart := func(_ ctx, v string) (seq[string], error) {
 		if v == "b" {
 			return slices.Values([]string{"b1", "b2"}), nil

@@ -6,29 +6,32 @@ import (
 	"hash/maphash"
 )
 
-// A grouping says which elements keep their order; it stays until the next grouping or Ungroup. Build refuses one that promises an order which
-// does not reach it.
+// A grouping says which elements keep their order; it stays until the next grouping or Ungroup.
+// Build refuses one that promises an order which does not reach it.
 
 var funcSeed = maphash.MakeSeed()
 
-// GroupByPartition keeps the order of each partition: one element of it at a time in each degree word below.
+// GroupByPartition keeps the order of each partition: one element of it at a time in each degree
+// word below.
 func (s Stream[T]) GroupByPartition() Stream[T] {
 	return then[T, T](s, &node{word: "GroupByPartition", op: groupOp{group: byPartition}})
 }
 
-// GroupByKey keeps the order of each (source, topic, partition, key). A record without a key joins its partition's one keyless lane. It needs no
-// value, only the record's lineage.
+// GroupByKey keeps the order of each (source, topic, partition, key). A record without a key joins
+// its partition's one keyless lane. It needs no value, only the record's lineage.
 func (s Stream[T]) GroupByKey() Stream[T] {
 	return then[T, T](s, &node{word: "GroupByKey", op: groupOp{group: byKey}})
 }
 
-// GroupBy keeps the order of the elements of a partition that have the same key(value). The steps above it run in one runner per partition unless
-// they have a degree word of their own. key must be pure; a panic of it fails the element at this step.
+// GroupBy keeps the order of the elements of a partition that have the same key(value). The steps
+// above it run in one runner per partition unless they have a degree word of their own. key must be
+// pure; a panic of it fails the element at this step.
 func (s Stream[T]) GroupBy[K comparable](key func(T) K, opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "GroupBy", name: funcName(key), nilFunc: key == nil, opts: stepOpts(opts), op: groupByOp[T, K]{groupOp{group: byFunc}, key}})
 }
 
-// Ungroup gives up the order that a grouping, or unordered work, left: what is below may work in any order, or be grouped anew.
+// Ungroup gives up the order that a grouping, or unordered work, left: what is below may work in
+// any order, or be grouped anew.
 func (s Stream[T]) Ungroup() Stream[T] {
 	return then[T, T](s, &node{word: "Ungroup", op: groupOp{group: ungrouped}})
 }
@@ -62,7 +65,8 @@ func (o groupOp) orderReaches(c *checker, n *node) {
 	}
 }
 
-// groupByOp is a grouping by what a function says of a value: it ends its stage, whose workers call it.
+// groupByOp is a grouping by what a function says of a value: it ends its stage, whose workers call
+// it.
 type groupByOp[T any, K comparable] struct {
 	groupOp
 	key func(T) K

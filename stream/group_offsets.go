@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// groupOffsets tells the group where transactions have come to that keep their offsets elsewhere. Nothing rests on it: it is for tools that show the lag, and
-// for a first start without the transactor's offsets. So it comes late, and a failure is told and waits for the next time.
+// groupOffsets tells the group where transactions have come to that keep their offsets elsewhere.
+// Nothing rests on it: it is for tools that show the lag, and for a first start without the
+// transactor's offsets. So it comes late, and a failure is told and waits for the next time.
 type groupOffsets struct {
 	run  *run
 	turn chan struct{} // room for one: who commits, since a Source has one Commit at a time

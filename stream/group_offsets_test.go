@@ -9,7 +9,8 @@ import (
 
 func TestGroupOffsets(t *testing.T) {
 	t.Run("catch up after a crash, without a new record", func(t *testing.T) {
-		for _, group := range []int64{-1, 1, 4} { // 4: somebody has set them ahead of what is stored
+		// 4: somebody has set them ahead of what is stored
+		for _, group := range []int64{-1, 1, 4} {
 			bubble(t, func(t *testing.T) {
 				l, b := newLog(1), newVault()
 				put(l, 0, count("a", 3)...)

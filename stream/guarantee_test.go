@@ -17,7 +17,8 @@ func TestCommitEachHoldsTheLaneUntilTheAck(t *testing.T) {
 		ack := j.stallCommits()
 		must(t, j.member.Assign(0))
 		synctest.Wait()
-		// a0 moves the watermark and waits, without a worker; b0 is another lane's and does not move it.
+		// a0 moves the watermark and waits, without a worker; b0 is another lane's and does not
+		// move it.
 		same(t, "done before the ack", w.done(), []string{"a0", "b0"})
 		ack()
 		synctest.Wait()

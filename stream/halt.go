@@ -15,8 +15,8 @@ type haltEnd struct {
 // skips reports whether the record at an offset is given up.
 func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Offset == offset }
 
-// freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is dropped.
-// Where again is set, the halt ends by itself after that: see ResumeAfter.
+// freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is
+// dropped. Where again is set, the halt ends by itself after that: see ResumeAfter.
 func (p *part) freeze(f Failure, by halted, again time.Duration) {
 	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
@@ -86,8 +86,8 @@ func (p *part) tryResume() {
 	p.refill(end)
 }
 
-// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then. Of
-// an assignment that has ended it does not end: another one tries its record again.
+// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then.
+// Of an assignment that has ended it does not end: another one tries its record again.
 func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,13 +115,14 @@ func (p *part) over(h Halt) <-chan struct{} {
 	return nil
 }
 
-// refill puts what is unfinished back into its lanes, in order. It has the intake to itself: what is fed
-// while the partition is halted waits in the ledger, what is fed afterwards comes behind.
+// refill puts what is unfinished back into its lanes, in order. It has the intake to itself: what
+// is fed while the partition is halted waits in the ledger, what is fed afterwards comes behind.
 func (p *part) refill(end haltEnd) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
-	resumes := p.status().halted() == resuming // a transaction may have halted it again, or does so meanwhile
+	// a transaction may have halted it again, or does so meanwhile
+	resumes := p.status().halted() == resuming
 	for s, i := range p.led.Unfinished {
 		switch {
 		case end.skips(s.Offset(i)):

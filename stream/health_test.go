@@ -13,7 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be strict.
+// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be
+// strict.
 func TestReadyzTellsHowEachPartitionStands(t *testing.T) {
 	for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) { readyzTells(t, status, opts...) })

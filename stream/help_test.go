@@ -38,7 +38,8 @@ type testLog = streamtest.Log[string]
 // newLog returns the topic t with so many partitions.
 func newLog(partitions int) *testLog { return streamtest.NewLog[string]("t", partitions, nil) }
 
-// put appends values to a partition, each with the key that its name begins with: a1, a2 and a3 share the key a.
+// put appends values to a partition, each with the key that its name begins with: a1, a2 and a3
+// share the key a.
 func put(l *testLog, partition int, values ...string) {
 	for _, v := range values {
 		l.Append(partition, v[:1], v)

@@ -10,7 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Once the source says that an assignment may be another worker's by now, nothing more of it is started, also before the source has lost it.
+// Once the source says that an assignment may be another worker's by now, nothing more of it is
+// started, also before the source has lost it.
 func TestExpired(t *testing.T) {
 	var over *atomic.Bool
 	begin := func() *hand {

@@ -58,7 +58,8 @@ func (l *leftovers) err() error {
 	return fmt.Errorf("%w: %s", ErrDrain, strings.Join(says, "; "))
 }
 
-// longer is what would give a drain that begins now more time: ctx is the source's, which may bound it.
+// longer is what would give a drain that begins now more time: ctx is the source's, which may bound
+// it.
 func (r *run) longer(ctx context.Context) string {
 	if d, ok := ctx.Deadline(); ok && d.Before(r.drainEnd()) {
 		return fmt.Sprintf("a longer RebalanceTimeout, which left this drain %v", max(0, time.Until(d)).Round(time.Millisecond))
@@ -74,7 +75,8 @@ func (r *run) note(what string) {
 	r.left.advice = cmp.Or(r.left.advice, r.longer(context.Background()))
 }
 
-// tellLeft tells what a drain of partitions has left: at once, or at the end of Run if that is its last drain.
+// tellLeft tells what a drain of partitions has left: at once, or at the end of Run if that is its
+// last drain.
 func (r *run) tellLeft(ps []*part, left leftovers) {
 	if r.phase() >= finishing {
 		r.mu.Lock()

@@ -99,7 +99,8 @@ func TestADrainDoesNotWaitForWhoIsThrottled(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("the drain took %v", took)
 		}
-		if n, c := len(w.done()), l.Committed(0); n != 3 || c > 3 { // whose turn comes first is nobody's to say
+		// whose turn comes first is nobody's to say
+		if n, c := len(w.done()), l.Committed(0); n != 3 || c > 3 {
 			t.Errorf("%d had their turn and %d is committed, want three turns", n, c)
 		}
 	})

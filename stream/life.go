@@ -9,10 +9,11 @@ type status uint32
 type life uint32
 
 const (
-	open      life = iota
-	draining       // revoked, or the pipeline drains: started records may finish, no other is started
-	cancelled      // the drain ran out of time: contexts have ended, results no longer count
-	released       // let go or lost
+	open life = iota
+	// revoked, or the pipeline drains: started records may finish, no other is started
+	draining
+	cancelled // the drain ran out of time: contexts have ended, results no longer count
+	released  // let go or lost
 )
 
 // halted is why no record is started.
@@ -30,7 +31,8 @@ const (
 	haltShift           = 2
 	haltBits            = 3 << haltShift
 	sourceHalted status = 1 << 4 // the source has halted: nothing is fed, what was fed goes on
-	unplaced     status = 1 << 5 // the transactor has not said yet where the partition starts: nothing is fed
+	// the transactor has not said yet where the partition starts: nothing is fed
+	unplaced status = 1 << 5
 )
 
 func (s status) life() life     { return life(s & lifeBits) }

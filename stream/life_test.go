@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestStatus asks every status every question: a row is a life, a column what has halted the partition.
+// TestStatus asks every status every question: a row is a life, a column what has halted the
+// partition.
 func TestStatus(t *testing.T) {
 	type row map[halted]bool
 	all := func(yes bool) row {
@@ -37,11 +38,13 @@ func TestStatus(t *testing.T) {
 					if got := q.ask(s); got != want {
 						t.Errorf("%v, want %v", got, want)
 					}
-					atSource := want && q.name != "feeds" // a source's halt only keeps the source from feeding
+					// a source's halt only keeps the source from feeding
+					atSource := want && q.name != "feeds"
 					if got := q.ask(s | sourceHalted); got != atSource {
 						t.Errorf("with the source halted: %v, want %v", got, atSource)
 					}
-					placing := want && q.name != "feeds" && q.name != "accepts" // nothing comes in before it is placed
+					// nothing comes in before it is placed
+					placing := want && q.name != "feeds" && q.name != "accepts"
 					if got := q.ask(s | unplaced); got != placing {
 						t.Errorf("before it was placed: %v, want %v", got, placing)
 					}

@@ -30,7 +30,8 @@ func (r *run) listen(ears []ear) {
 		if o.begin == nil && o.stepStart == nil && o.stepDone == nil {
 			continue
 		}
-		l := listener{o, 1 << min(len(r.listeners), 15)} // those from the 16th on share a bit: they may hear more than they asked for
+		// those from the 16th on share a bit: they may hear more than they asked for
+		l := listener{o, 1 << min(len(r.listeners), 15)}
 		r.listeners = append(r.listeners, l)
 		if o.begin != nil {
 			r.greeters = append(r.greeters, l)
@@ -44,7 +45,8 @@ func (r *run) listen(ears []ear) {
 	}
 }
 
-// begin asks the observers whether they want to hear of a record, and notes the context that they make of its own, which it returns; nil: they made none.
+// begin asks the observers whether they want to hear of a record, and notes the context that they
+// make of its own, which it returns; nil: they made none.
 func (r *run) begin(rec *record) (noted *context.Context) {
 	returned := false
 	ctx := context.Context(plain{rec})
@@ -69,7 +71,8 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 	return
 }
 
-// through lets go of the context of a record that is finished when its worker is: what observers have made of it would otherwise live as long as the slab.
+// through lets go of the context of a record that is finished when its worker is: what observers
+// have made of it would otherwise live as long as the slab.
 func (r *run) through(rec *record, noted *context.Context) {
 	if r.forgets && rec.slab.Tickets[rec.Index].AtRest() {
 		rec.slab.Payload.(values).dropContext(rec.Index, noted)
@@ -104,5 +107,6 @@ func (r *run) hear(f func()) {
 	returned = true
 }
 
-// observerPanicked ends the pipeline: a panic of an observer is no failure of the element, which policies would decide about.
+// observerPanicked ends the pipeline: a panic of an observer is no failure of the element, which
+// policies would decide about.
 func (r *run) observerPanicked(value any) { r.fail(fmt.Errorf("an observer: %w", panicked(value))) }

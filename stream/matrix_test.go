@@ -12,8 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// The matrix: each order × degree × policy × commit, on a log that fails now and then, against what DESIGN promises of each dial alone. A word that
-// is added gets all combinations by one line.
+// The matrix: each order × degree × policy × commit, on a log that fails now and then, against what
+// DESIGN promises of each dial alone. A word that is added gets all combinations by one line.
 
 type (
 	chain = stream.Stream[string]
@@ -154,7 +154,8 @@ func matrix(t *testing.T, o order, p pace, f fate, c guarantee) {
 			switch {
 			case v[1] != byte('0'+i):
 			case f.halts && (bad(v) || slices.Contains(got, v)):
-				// What a halt has dropped from a batch is done again; a record that failed in a frozen partition gets all its attempts again.
+				// What a halt has dropped from a batch is done again; a record that failed in a
+				// frozen partition gets all its attempts again.
 			default:
 				got = append(got, v)
 			}
@@ -237,7 +238,8 @@ func groupOf(order string) func(string) string {
 	return nil
 }
 
-// groupsOf is the groups of a partition's records: without a grouping, Serial keeps the partition's.
+// groupsOf is the groups of a partition's records: without a grouping, Serial keeps the
+// partition's.
 func groupsOf(vs []string, group func(string) string) (gs []string) {
 	if group == nil {
 		return []string{""}

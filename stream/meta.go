@@ -15,7 +15,8 @@ type TopicPartition struct {
 
 func (tp TopicPartition) String() string { return tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]" }
 
-// Meta is the lineage of an element: the source record that it came from. Key and Headers are to be read only: they may be the record's own.
+// Meta is the lineage of an element: the source record that it came from. Key and Headers are to be
+// read only: they may be the record's own.
 type Meta struct {
 	Topic     string
 	Partition int
@@ -39,8 +40,9 @@ type Header struct {
 	Value []byte
 }
 
-// MetaOf returns the lineage of the element that ctx was handed with; for a batch, its first element's. It works in every handler, and in what
-// a handler calls with its context or one derived from it, until the handler returns. false: ctx is not one of a handler (in a unit test:
+// MetaOf returns the lineage of the element that ctx was handed with; for a batch, its first
+// element's. It works in every handler, and in what a handler calls with its context or one derived
+// from it, until the handler returns. false: ctx is not one of a handler (in a unit test:
 // streamtest.WithMeta), or its record is done with.
 func MetaOf(ctx context.Context) (Meta, bool) {
 	switch l := ctx.Value(lineageKey{}).(type) {
@@ -54,7 +56,8 @@ func MetaOf(ctx context.Context) (Meta, bool) {
 	return Meta{}, false
 }
 
-// MetasOf returns the lineage of every element of the batch that ctx was handed with; outside a batch, of the one element.
+// MetasOf returns the lineage of every element of the batch that ctx was handed with; outside a
+// batch, of the one element.
 func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	switch l := ctx.Value(lineageKey{}).(type) {
 	case lineage:
@@ -71,8 +74,9 @@ func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	return func(func(Meta) bool) {}
 }
 
-// RecordsOf returns, for every source record of the batch that ctx was handed with, a context that MetaOf reads and that has the values which an
-// Observer's Begin gave it; outside a batch, that of the one record.
+// RecordsOf returns, for every source record of the batch that ctx was handed with, a context that
+// MetaOf reads and that has the values which an Observer's Begin gave it; outside a batch, that of
+// the one record.
 func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
 	l, ok := ctx.Value(lineageKey{}).(lineage)
 	if !ok {
@@ -81,7 +85,8 @@ func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
 	return l.contexts
 }
 
-// ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone. streamtest.WithMeta is its name in tests.
+// ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone.
+// streamtest.WithMeta is its name in tests.
 func ContextWithMeta(ctx context.Context, metas ...Meta) context.Context {
 	return context.WithValue(ctx, lineageKey{}, metas)
 }

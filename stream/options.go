@@ -21,8 +21,9 @@ func (n named) step(o *stepOptions)   { o.name, o.named = string(n), true }
 func (n named) degree(o *stepOptions) { n.step(o) }
 func (n named) option(o *options)     { o.name = string(n) }
 
-// Named names a step or a pipeline: in logs, spans, metrics, errors and Describe. By default a step has the name of its function, a pipeline that of
-// its source. Names of steps are unique in a chain.
+// Named names a step or a pipeline: in logs, spans, metrics, errors and Describe. By default a step
+// has the name of its function, a pipeline that of its source. Names of steps are unique in a
+// chain.
 func Named(name string) StepOrOption { return named(name) }
 
 // everyStep tunes one step, or given to Build every step that calls something for each element.
@@ -33,16 +34,16 @@ func (f everyStep) degree(o *stepOptions) { f(o) }
 func (f everyStep) option(o *options)     { f(&o.every) }
 
 // Timeout bounds each attempt of a step. The handler's context ends with it, and its cause says so.
-// It ends no handler that does not heed its context: the event Overrunning tells of one.
-// A retry gets the full time again. Given to Build it bounds every step that calls something, except
-// those that have a Timeout of their own and Transform, which is not called for each element.
+// It ends no handler that does not heed its context: the event Overrunning tells of one. A retry
+// gets the full time again. Given to Build it bounds every step that calls something, except those
+// that have a Timeout of their own and Transform, which is not called for each element.
 func Timeout(d time.Duration) StepOrOption {
 	return everyStep(func(o *stepOptions) { o.timeout, o.hasTimeout = d, true })
 }
 
-// Use wraps the handler of a step, the first outermost. Given to Build it wraps every step that calls
-// something, outside of the step's own middleware; Transform is not wrapped, as it is not called for
-// each element.
+// Use wraps the handler of a step, the first outermost. Given to Build it wraps every step that
+// calls something, outside of the step's own middleware; Transform is not wrapped, as it is not
+// called for each element.
 func Use(middleware ...Middleware) StepOrOption {
 	return everyStep(func(o *stepOptions) { o.use = append(o.use, middleware...) })
 }
@@ -73,8 +74,8 @@ type pipelineOption func(*options)
 
 func (f pipelineOption) option(o *options) { f(o) }
 
-// Observe tells observers what happens. Where nothing observes, failures go to slog.Default() at warn
-// and error, thinned out where they repeat, and observation costs nothing; Observe() says that
+// Observe tells observers what happens. Where nothing observes, failures go to slog.Default() at
+// warn and error, thinned out where they repeat, and observation costs nothing; Observe() says that
 // nothing is to be told at all.
 func Observe(o ...Observer) Option {
 	return pipelineOption(func(op *options) { op.observers, op.observed = append(op.observers, o...), true })
@@ -103,8 +104,9 @@ func MaxBytes(n int64) Option {
 	})
 }
 
-// DrainTimeout bounds a drain (on shutdown, on revoke): what has begun may finish for so long, then handlers' contexts are cancelled and the rest stays
-// uncommitted. Default 25 s, inside Kubernetes' 30. A revoke is bounded by the group's rebalance timeout too.
+// DrainTimeout bounds a drain (on shutdown, on revoke): what has begun may finish for so long, then
+// handlers' contexts are cancelled and the rest stays uncommitted. Default 25 s, inside Kubernetes'
+// 30. A revoke is bounded by the group's rebalance timeout too.
 func DrainTimeout(d time.Duration) Option {
 	return pipelineOption(func(o *options) {
 		o.drain = d

@@ -64,7 +64,8 @@ func TestGroupByFuncKeepsOrder(t *testing.T) {
 		l, w := newLog(1), newWork()
 		var want []string
 		for i := range 40 {
-			l.Append(0, fmt.Sprint(i), fmt.Sprintf("%c%02d", 'a'+i%4, i)) // keys of records differ, those of values do not
+			// keys of records differ, those of values do not
+			l.Append(0, fmt.Sprint(i), fmt.Sprintf("%c%02d", 'a'+i%4, i))
 			want = append(want, fmt.Sprintf("%c%02d", 'a'+i%4, i))
 		}
 		w.takes = time.Second

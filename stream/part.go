@@ -38,9 +38,12 @@ type part struct {
 	edged   sync.Once     // edge was set
 	rested  chan struct{} // room for one: something came to rest; for the one that drains
 
-	intake sync.Mutex // held while records go into their lanes, fed or resumed: these must not come between those; taken before mu
+	// held while records go into their lanes, fed or resumed: these must not come between those;
+	// taken before mu
+	intake sync.Mutex
 
-	mu        sync.Mutex    // guards what follows; taken before the ledger's, never held across a call out
+	// guards what follows; taken before the ledger's, never held across a call out
+	mu        sync.Mutex
 	next      int64         // fetch position
 	end       int64         // high watermark, -1: unknown
 	committed int64         // -1: none
@@ -66,8 +69,9 @@ const (
 	giveUp
 )
 
-// room is what may be fed: records up to the limit, bytes up to the partition's share. Once the source has found none, there is none until a good part of
-// both is free, so that a full partition is not fetched record by record. A partition with nothing in flight always has room for one.
+// room is what may be fed: records up to the limit, bytes up to the partition's share. Once the
+// source has found none, there is none until a good part of both is free, so that a full partition
+// is not fetched record by record. A partition with nothing in flight always has room for one.
 func (p *part) room() (records int, bytes int64) {
 	if !p.status().feeds() {
 		return 0, 0
@@ -98,7 +102,9 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	if waits {
 		s.Defer() // the end of the halt puts it into its lanes
 	}
-	p.led.Append(s) // under mu, as endHalt: no halt comes and ends in between, whose end would put them a second time
+	// under mu, as endHalt: no halt comes and ends in between, whose end would put them a second
+	// time
+	p.led.Append(s)
 	p.mu.Unlock()
 	if !waits {
 		p.host.feed(p, vs)
@@ -110,7 +116,8 @@ func (p *part) below() int {
 	if p.tail == nil {
 		return 0
 	}
-	waiting := int(p.gate.held.Load()) // first: what passes the gate is in the tail before it is no longer counted here
+	// first: what passes the gate is in the tail before it is no longer counted here
+	waiting := int(p.gate.held.Load())
 	held, _ := p.tail.led.Held()
 	return waiting + held
 }
@@ -122,8 +129,9 @@ func (p *part) stopped() <-chan struct{} {
 	return p.stop
 }
 
-// frontier is the last offset that is still begun in a partition that closes: the last one that has begun. What is queued before that is begun
-// too, since what is finished behind a hole cannot be committed and would be done twice.
+// frontier is the last offset that is still begun in a partition that closes: the last one that has
+// begun. What is queued before that is begun too, since what is finished behind a hole cannot be
+// committed and would be done twice.
 func (p *part) frontier() int64 {
 	p.edged.Do(func() {
 		working := p.host.started(p) // first: what a worker is through with is in the ledger
@@ -132,14 +140,16 @@ func (p *part) frontier() int64 {
 	return p.edge.Load()
 }
 
-// giveUpFrom lets nothing at offset or behind it be begun any more in a partition that closes: there is a hole now that the drain does not fill.
+// giveUpFrom lets nothing at offset or behind it be begun any more in a partition that closes:
+// there is a hole now that the drain does not fill.
 func (p *part) giveUpFrom(offset int64) {
 	for edge := p.frontier(); edge >= offset && !p.edge.CompareAndSwap(edge, offset-1); edge = p.edge.Load() {
 	}
 }
 
-// shut begins the end of the partition: nothing more comes in. A Feed that has not seen it is through when shut returns, so that what it brought is
-// counted by whoever looks whether anything still moves.
+// shut begins the end of the partition: nothing more comes in. A Feed that has not seen it is
+// through when shut returns, so that what it brought is counted by whoever looks whether anything
+// still moves.
 func (p *part) shut() {
 	p.rise(draining)
 	p.intake.Lock()
@@ -160,12 +170,14 @@ func (p *part) letGo(cause error) bool {
 	return true
 }
 
-// calm reports whether nothing of the partition is held by anybody, nor about to be again because a halt is ending.
+// calm reports whether nothing of the partition is held by anybody, nor about to be again because a
+// halt is ending.
 func (p *part) calm() bool {
 	p.mu.Lock()
 	ending := p.resume != noResume || p.status().halted() == resuming
 	p.mu.Unlock()
-	return !ending && p.led.AtRest() // in this order: what the end of a halt has put back is held before it is over
+	// in this order: what the end of a halt has put back is held before it is over
+	return !ending && p.led.AtRest()
 }
 
 // unfinished lists what has begun, or could not be, up to limit, and how many there are.

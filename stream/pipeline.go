@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Pipeline is a built plan that can run, be watched and be operated. Its methods may be called at any time, from any goroutine.
+// Pipeline is a built plan that can run, be watched and be operated. Its methods may be called at
+// any time, from any goroutine.
 type Pipeline struct {
 	plan *plan
 	opts options
@@ -21,8 +22,9 @@ type Pipeline struct {
 	ran   bool
 }
 
-// Build checks the chain and the options and returns a Pipeline. It connects to nothing. A wrong chain is refused with every fault at once, each a
-// *BuildError that says what is wrong, where, and what to do.
+// Build checks the chain and the options and returns a Pipeline. It connects to nothing. A wrong
+// chain is refused with every fault at once, each a *BuildError that says what is wrong, where, and
+// what to do.
 func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
 		return nil, &BuildError{What: "the Stream is a zero value", Fix: "begin the chain with a source"}
@@ -100,10 +102,14 @@ func nilContext(ctx context.Context) error {
 	return nil
 }
 
-// Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie before one that has begun, which would be done twice
-// otherwise; what has begun finishes, batches and sinks are flushed, everything finished is committed, and Run returns nil. Handlers' contexts are cancelled only when DrainTimeout has passed; what is unfinished then stays
-// uncommitted, and Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be committed. A handler that ignores its cancelled context gets a second more and is then
-// left running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run at a time.
+// Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie
+// before one that has begun, which would be done twice otherwise; what has begun finishes, batches
+// and sinks are flushed, everything finished is committed, and Run returns nil. Handlers' contexts
+// are cancelled only when DrainTimeout has passed; what is unfinished then stays uncommitted, and
+// Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be
+// committed. A handler that ignores its cancelled context gets a second more and is then left
+// running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run
+// at a time.
 func (p *Pipeline) Run(ctx context.Context) error {
 	if err := nilContext(ctx); err != nil {
 		return err
@@ -139,7 +145,8 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil { // only middleware is the user's there
+	// only middleware is the user's there
+	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil {
 		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Fix: "return the handler around next"}
 	}
 	p.run = r

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// plan is a chain cut into stages. A boundary lies before each degree word but the first of its stretch, around To and Transform, behind GroupBy(f),
-// and at a commit with work below it; everything between two boundaries runs in one worker.
+// plan is a chain cut into stages. A boundary lies before each degree word but the first of its
+// stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it;
+// everything between two boundaries runs in one worker.
 type plan struct {
 	nodes  []*node
 	stages []*stagePlan
@@ -17,16 +18,17 @@ type plan struct {
 
 // stagePlan is what runs between two boundaries.
 type stagePlan struct {
-	nodes     []*node
-	first     any      // of the elements that come in
-	out       any      // and of those that go out
-	group     grouping // in effect where it begins
-	lanes     laning
-	slots     int     // 0: one per lane that has work
-	degree    *degree // nil: one runner per partition
-	paced     *node   // whose degree that is
-	head      *node   // the To that it begins with
-	exit      *node   // what ends it, where that is not a plain boundary: a commit, a Transform, a GroupBy(f)
+	nodes  []*node
+	first  any      // of the elements that come in
+	out    any      // and of those that go out
+	group  grouping // in effect where it begins
+	lanes  laning
+	slots  int     // 0: one per lane that has work
+	degree *degree // nil: one runner per partition
+	paced  *node   // whose degree that is
+	head   *node   // the To that it begins with
+	// what ends it, where that is not a plain boundary: a commit, a Transform, a GroupBy(f)
+	exit      *node
 	keepOrder bool
 	fanned    bool // the stage above can make many elements of one
 }
@@ -92,8 +94,9 @@ func (p *plan) govern() {
 	}
 }
 
-// governing is the policies of a step that stands above the given nodes: down to the first that no failure gets past. What a dead-letter write leaves
-// over when it fails is for the policies directly below it, not for those of later steps.
+// governing is the policies of a step that stands above the given nodes: down to the first that no
+// failure gets past. What a dead-letter write leaves over when it fails is for the policies
+// directly below it, not for those of later steps.
 func governing(below []*node) (ps []*policy) {
 	fallback := false
 	for _, n := range below {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// BuildError is one fault of a chain or of its options. Build returns all of them, joined; match with errors.As.
+// BuildError is one fault of a chain or of its options. Build returns all of them, joined; match
+// with errors.As.
 type BuildError struct {
 	Step string // where: the step's name, or the word; empty: the whole pipeline
 	What string
@@ -28,8 +29,8 @@ func (e *BuildError) Error() string {
 	return b.String()
 }
 
-// checker looks for everything that is wrong with a chain, before anything connects. It walks the chain
-// from its source down; what it has met so far is what the words below stand under.
+// checker looks for everything that is wrong with a chain, before anything connects. It walks the
+// chain from its source down; what it has met so far is what the words below stand under.
 type checker struct {
 	info   SourceInfo
 	above  []*node // met so far

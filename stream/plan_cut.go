@@ -115,8 +115,8 @@ func (sg *stagePlan) lane() {
 	}
 }
 
-// collectsOtherwise reports whether a pending word collects elements in an order that the workers of a
-// degree word below it do not keep, and which one that is.
+// collectsOtherwise reports whether a pending word collects elements in an order that the workers
+// of a degree word below it do not keep, and which one that is.
 func (c *cutter) collectsOtherwise(keepOrder bool) (grouping, bool) {
 	i := slices.IndexFunc(c.pending, func(n *node) bool {
 		group := c.plan.steps[n].group

@@ -43,7 +43,8 @@ func funcName(f any) string {
 		return ""
 	}
 	name := runtime.FuncForPC(v.Pointer()).Name()
-	for open := strings.IndexByte(name, '['); open >= 0; open = strings.IndexByte(name, '[') { // type arguments
+	// type arguments
+	for open := strings.IndexByte(name, '['); open >= 0; open = strings.IndexByte(name, '[') {
 		shut := strings.IndexByte(name, ']')
 		if shut < open {
 			return ""
@@ -52,7 +53,8 @@ func funcName(f any) string {
 	}
 	name = strings.TrimSuffix(name, "-fm")
 	name = name[strings.LastIndexByte(name, '.')+1:]
-	if literal := strings.TrimPrefix(name, "func"); literal == "" || literal[0] >= '0' && literal[0] <= '9' { // the compiler's: func1, or 1 within it
+	// the compiler's: func1, or 1 within it
+	if literal := strings.TrimPrefix(name, "func"); literal == "" || literal[0] >= '0' && literal[0] <= '9' {
 		return ""
 	}
 	return name

@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// node is one word of a chain. Nodes are shared by all plans that were made from the same beginning,
-// and never change.
+// node is one word of a chain. Nodes are shared by all plans that were made from the same
+// beginning, and never change.
 type node struct {
 	up   *node
 	word string // as the user wrote it
@@ -18,13 +18,13 @@ type node struct {
 	commit  *commitPlan // nil: the word commits nothing
 }
 
-// op is what a word means. Checks, the cut into stages and Describe ask it, and know no word by name.
-// What runs asks it for more: see run_link.go.
+// op is what a word means. Checks, the cut into stages and Describe ask it, and know no word by
+// name. What runs asks it for more: see run_link.go.
 type op interface {
 	// does says what the word does to elements.
 	does() effect
-	// check adds what is wrong with the word, alone and where it stands. The checker walks the chain
-	// from its source down, and tells the words below what stands above them.
+	// check adds what is wrong with the word, alone and where it stands. The checker walks the
+	// chain from its source down, and tells the words below what stands above them.
 	check(c *checker, n *node)
 	// cut puts the word into the stages.
 	cut(c *cutter, n *node)

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A policy says what a failure above it leads to. Each step is governed by the policies below it, read downward as escalation, as far as the
-// first unconditional one that ends the matter (Skip, DeadLetter, Halt, Fail). With none, the pipeline fails.
+// A policy says what a failure above it leads to. Each step is governed by the policies below it,
+// read downward as escalation, as far as the first unconditional one that ends the matter (Skip,
+// DeadLetter, Halt, Fail). With none, the pipeline fails.
 
 type policyKind uint8
 
@@ -40,8 +41,8 @@ func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
 }
 
-// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would, and
-// lasts as long.
+// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would,
+// and lasts as long.
 func (p *policy) outlastedBy(above *policy) bool {
 	return above.kind == retryPolicy && above.when == nil && above.retry.lasts(p.retry)
 }

@@ -25,7 +25,8 @@ func When(match func(error) bool) PolicyOption {
 	})
 }
 
-// OnMatch calls f for each failure that the policy takes, before it acts; for a batch, once per element. f runs in the worker: keep it short.
+// OnMatch calls f for each failure that the policy takes, before it acts; for a batch, once per
+// element. f runs in the worker: keep it short.
 func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
@@ -52,27 +53,31 @@ func ResumeAfter(d time.Duration) PolicyOption {
 	})
 }
 
-// RetryOnError runs a failed step again, that step alone, on its own input. The element keeps its lane meanwhile, so order holds; the wait holds
-// no worker (see MaxWaiting). Errors marked Permanent are not tried again. When the attempts are used up, or the error does not match When, the next
-// policy below decides. A drain gives waiting retries up: the record stays uncommitted.
+// RetryOnError runs a failed step again, that step alone, on its own input. The element keeps its
+// lane meanwhile, so order holds; the wait holds no worker (see MaxWaiting). Errors marked
+// Permanent are not tried again. When the attempts are used up, or the error does not match When,
+// the next policy below decides. A drain gives waiting retries up: the record stays uncommitted.
 func (s Stream[T]) RetryOnError(p RetryPolicy, opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: retryPolicy, word: "RetryOnError", retry: p}, opts)
 }
 
-// SkipOnError gives a failed element up: it counts as done and is committed, and the ones behind it go on.
+// SkipOnError gives a failed element up: it counts as done and is committed, and the ones behind it
+// go on.
 func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: skipPolicy, word: "SkipOnError"}, opts)
 }
 
-// DeadLetterOnError writes a failed element to a sink; it is done when the sink has it durably, and its lane waits until then. A write that fails
-// leaves the element to the policy directly below; with none, the pipeline fails. A batch is written element by element.
+// DeadLetterOnError writes a failed element to a sink; it is done when the sink has it durably, and
+// its lane waits until then. A write that fails leaves the element to the policy directly below;
+// with none, the pipeline fails. A batch is written element by element.
 func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
 }
 
-// HaltOnError freezes the partition of a failed element; the other partitions go on at full speed. Nothing past the failed record is
-// committed. Pipeline.Halts tells what is frozen and why, Resume tries the record again, Skip gives it up; a restart or a rebalance tries it again,
-// and ResumeAfter does so after a while.
+// HaltOnError freezes the partition of a failed element; the other partitions go on at full speed.
+// Nothing past the failed record is committed. Pipeline.Halts tells what is frozen and why, Resume
+// tries the record again, Skip gives it up; a restart or a rebalance tries it again, and
+// ResumeAfter does so after a while.
 func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }

@@ -76,7 +76,8 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 }
 
 // shortWait is how long an element waits at a time that has to keep its worker. Those that wait
-// without one need one to go on, and if all are kept there is none: so one that has its own tries again.
+// without one need one to go on, and if all are kept there is none: so one that has its own tries
+// again.
 const shortWait = time.Second
 
 // holdUp tells of an element that is postponed, and waits.

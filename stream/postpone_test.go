@@ -82,7 +82,8 @@ func TestPostpone(t *testing.T) {
 			}
 			start(t, l, commitNow(input.GroupByKey().Concurrent(2, f).HaltOnError()), stream.MaxWaiting(2))
 			elapse(10*time.Second + time.Millisecond)
-			if calls != 4+2*10 { // two lent their workers, two keep them, none is left for the fifth
+			// two lent their workers, two keep them, none is left for the fifth
+			if calls != 4+2*10 {
 				t.Errorf("%d calls", calls)
 			}
 			mu.Lock()

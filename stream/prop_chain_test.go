@@ -12,7 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// item is what flows: a source record, or a descendant of it. Path tells descendants apart: one byte for each FlatMap and Transform passed.
+// item is what flows: a source record, or a descendant of it. Path tells descendants apart: one
+// byte for each FlatMap and Transform passed.
 type item struct {
 	P    int
 	Off  int64
@@ -37,11 +38,14 @@ func (it item) sum() int {
 	return n
 }
 
-// What words do to an item is a function of the item and of the word's place, so that the model knows it too.
+// What words do to an item is a function of the item and of the word's place, so that the model
+// knows it too.
 func kids(at int, it item) int   { return (it.sum() + at) % 3 }
 func keeps(at int, it item) bool { return (it.sum()+at)%4 != 0 }
 func lot(it item) int            { return it.sum() % 3 }
-func forks(at int, it item) int  { return [...]int{0, 2, 1, 1, 1}[(it.sum()+at)%5] } // 0: drop, 1: pass, 2: fork
+
+// 0: drop, 1: pass, 2: fork
+func forks(at int, it item) int { return [...]int{0, 2, 1, 1, 1}[(it.sum()+at)%5] }
 
 type kind int
 
@@ -121,9 +125,12 @@ func (w word) calls() bool {
 
 // hands are the handlers of a chain, by the word's place.
 type hands interface {
-	call(ctx context.Context, at int, items []item, split bool) error // split: may name those that failed
-	pick(at int, it item)                                             // a func without a context: may panic
-	refuse(at int, it item) error                                     // whether a Transform fails it
+	// split: may name those that failed
+	call(ctx context.Context, at int, items []item, split bool) error
+	// a func without a context: may panic
+	pick(at int, it item)
+	// whether a Transform fails it
+	refuse(at int, it item) error
 	gaveUp(ctx context.Context, at int, f stream.Failure)
 	write(ctx context.Context, at int, fs []stream.Out[stream.Failure]) error
 }

@@ -8,15 +8,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSameResultFusedOrNot writes each Map of a random chain as a MapSerial too, which gives it a stage of its own: both must do the same, give the
-// same up, and bring the same to the end.
+// TestSameResultFusedOrNot writes each Map of a random chain as a MapSerial too, which gives it a
+// stage of its own: both must do the same, give the same up, and bring the same to the end.
 func TestSameResultFusedOrNot(t *testing.T) {
 	cases(t, 3000)
 	compared := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		sc := drawScenario(rt)
 		steady(sc)
-		together := func(w word) bool { return w.kind == batchWord || w.kind == toWord } // there, what fails with what is a matter of time
+		// there, what fails with what is a matter of time
+		together := func(w word) bool { return w.kind == batchWord || w.kind == toWord }
 		if slices.ContainsFunc(sc.words, together) || !slices.ContainsFunc(sc.words, func(w word) bool { return w.kind == mapWord }) {
 			return
 		}
@@ -39,7 +40,8 @@ func TestSameResultFusedOrNot(t *testing.T) {
 	t.Logf("%d cases compared", compared)
 }
 
-// steady makes a case whose result does not depend on time: what fails does so for ever, and is given up.
+// steady makes a case whose result does not depend on time: what fails does so for ever, and is
+// given up.
 func steady(sc *scenario) {
 	sc.ops, sc.drain = nil, longDrain
 	for i, w := range sc.words {

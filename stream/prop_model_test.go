@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// model is what a chain promises, derived from its words alone: which elements each word sees, and in which order it may work on them.
+// model is what a chain promises, derived from its words alone: which elements each word sees, and
+// in which order it may work on them.
 type model struct {
 	words  []word
 	rules  []rule // by word
@@ -18,20 +19,23 @@ type model struct {
 
 // rule is what holds at one word.
 type rule struct {
-	stage  int
-	lane   laneOf   // elements of one lane are worked on one after another
-	order  []laneOf // elements that share all of these lanes are begun in the order of the log; nil: no order is left
-	slots  int      // calls at a time in the stage; 0: no bound
-	parts  int      // partitions at a time in the stage; 0: no bound
-	group  laneOf   // the grouping in effect
-	below  bool     // of the commit
-	last   bool     // nothing but the commit is behind it, in its own worker
-	split  bool     // elements may fail alone: order below does not depend on them
-	retry  int      // attempts that a failure has for sure; 0: none
-	ending bool     // some policy ends every failure, and none ends the pipeline
+	stage int
+	lane  laneOf // elements of one lane are worked on one after another
+	// elements that share all of these lanes are begun in the order of the log; nil: no order is
+	// left
+	order  []laneOf
+	slots  int    // calls at a time in the stage; 0: no bound
+	parts  int    // partitions at a time in the stage; 0: no bound
+	group  laneOf // the grouping in effect
+	below  bool   // of the commit
+	last   bool   // nothing but the commit is behind it, in its own worker
+	split  bool   // elements may fail alone: order below does not depend on them
+	retry  int    // attempts that a failure has for sure; 0: none
+	ending bool   // some policy ends every failure, and none ends the pipeline
 }
 
-// laneOf names what shares a lane. Above 0 it is a GroupBy, of the elements as they were after so many FlatMaps and Transforms, less one.
+// laneOf names what shares a lane. Above 0 it is a GroupBy, of the elements as they were after so
+// many FlatMaps and Transforms, less one.
 type laneOf int
 
 const (
@@ -61,8 +65,9 @@ func orderOf(ls []laneOf, it item) string {
 	return s
 }
 
-// modelOf follows DESIGN.md: value words run in the worker of the next degree word below, with none below in that above, else in one runner
-// per partition; To, Transform, GroupBy(f) and a commit above work are boundaries.
+// modelOf follows DESIGN.md: value words run in the worker of the next degree word below, with none
+// below in that above, else in one runner per partition; To, Transform, GroupBy(f) and a commit
+// above work are boundaries.
 func modelOf(words []word) *model {
 	m := &model{words: words, rules: make([]rule, len(words))}
 	c := &modelCut{m: m, order: []laneOf{}}
@@ -174,7 +179,8 @@ func (c *modelCut) close() {
 	} else if lane != noLane {
 		c.narrow(lane)
 	}
-	batched := slices.ContainsFunc(c.m.words, func(w word) bool { return w.kind == batchWord }) // its records are done together
+	// its records are done together
+	batched := slices.ContainsFunc(c.m.words, func(w word) bool { return w.kind == batchWord })
 	inOrder := lane != noLane
 	for i, n := range c.nodes {
 		r := &c.m.rules[n]
@@ -183,7 +189,8 @@ func (c *modelCut) close() {
 		if c.m.words[n].kind == batchWord {
 			c.narrow(r.group) // one group's may overtake another's
 			if lane != partLane && lane != r.group {
-				lane, inOrder, c.order = noLane, false, nil // collected across the lanes of the stage
+				// collected across the lanes of the stage
+				lane, inOrder, c.order = noLane, false, nil
 			}
 		}
 		switch {
@@ -261,7 +268,8 @@ func (m *model) edges() {
 	m.endsInHandler = m.endsInHandler && !elsewhere && m.commit == len(m.words)-1
 }
 
-// finished reports whether everything that becomes of it from words[from] up to words[to] is through, as done and gaveUp have it.
+// finished reports whether everything that becomes of it from words[from] up to words[to] is
+// through, as done and gaveUp have it.
 func (m *model) finished(it item, from, to int, e *tally) bool {
 	for i := from; i < to; i++ {
 		if e.gone[it] {

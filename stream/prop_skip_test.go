@@ -23,11 +23,12 @@ func holds(t *testing.T, sc *scenario) {
 	}
 }
 
-// A Skip is of one assignment: where its commit is refused until the partition is lost, the record comes again, and whoever gives the partition back before
-// it has begun commits nothing of it.
+// A Skip is of one assignment: where its commit is refused until the partition is lost, the record
+// comes again, and whoever gives the partition back before it has begun commits nothing of it.
 func TestASkipThatWasNeverCommittedIsForgottenWithItsAssignment(t *testing.T) {
 	sc := skipCase(
-		op{kind: appendOp, after: 5 * time.Millisecond, b: batchOfRecords{key: "b", n: 1}}, // takes its turn from then on
+		// takes its turn from then on
+		op{kind: appendOp, after: 5 * time.Millisecond, b: batchOfRecords{key: "b", n: 1}},
 		op{kind: skipOp, after: 5 * time.Millisecond},
 		op{kind: loseOp, after: time.Millisecond, part: 1},
 		op{kind: assignOp, after: time.Millisecond},

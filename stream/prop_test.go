@@ -20,8 +20,9 @@ import (
 // casesByDefault of TestPromisesHold; -rapid.checks or RAPID_CHECKS asks for another number.
 const casesByDefault = 3000
 
-// TestPromisesHold runs random chains on random histories and compares what is seen with a naive model. A failure prints the case, which rapid has made
-// as small as it could, and keeps it under testdata, from where it is tried again first.
+// TestPromisesHold runs random chains on random histories and compares what is seen with a naive
+// model. A failure prints the case, which rapid has made as small as it could, and keeps it under
+// testdata, from where it is tried again first.
 func TestPromisesHold(t *testing.T) {
 	n := cases(t, casesByDefault)
 	var seen census
@@ -107,7 +108,8 @@ func playCase(t *testing.T, sc *scenario) *world {
 	return w
 }
 
-// play is the case: the records that are there, what happens to the group, and a last life that must finish everything.
+// play is the case: the records that are there, what happens to the group, and a last life that
+// must finish everything.
 func (w *world) play() {
 	var wg conc.WaitGroup
 	w.wg = &wg
@@ -223,7 +225,8 @@ func (w *world) do(o op, lives []*life) {
 // lastWait is how long the last life may take, in virtual time.
 const lastWait = 10 * time.Minute
 
-// last is the life that must finish everything, tried again as often as it fails: what was planned to fail is used up at some time.
+// last is the life that must finish everything, tried again as often as it fails: what was planned
+// to fail is used up at some time.
 func (w *world) last() {
 	w.log.Finish()
 	end := time.Now().Add(lastWait)
@@ -274,8 +277,9 @@ func (w *world) audit() {
 	}
 }
 
-// TestDrainBesideAFeedFinishesWhatItBrings plays the case in which a drain is asked for while the first records come in, again and again: what is fed,
-// committed and kept back just then must be seen.
+// TestDrainBesideAFeedFinishesWhatItBrings plays the case in which a drain is asked for while the
+// first records come in, again and again: what is fed, committed and kept back just then must be
+// seen.
 func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
 	n := 6000
 	if testing.Short() {

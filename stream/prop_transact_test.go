@@ -31,7 +31,8 @@ type transfer struct {
 	apart               bool
 	most, inFlight      int
 	failing, skip, halt bool // handlers fail now and then; what becomes of it then
-	refused, unanswered int  // transactions that fail, and that succeed and fail to say so: in percent
+	// transactions that fail, and that succeed and fail to say so: in percent
+	refused, unanswered int
 	slow                bool // transactions take their time, and do not heed their context
 	long                bool // so do handlers
 	above               int  // what else stands above: nothing, Throttle, To, Transform, KeepOrder
@@ -54,9 +55,10 @@ func drawTransfer(t *rapid.T) transfer {
 	}
 }
 
-// TestEachResultIsStoredExactlyOnce runs random chains into a store that keeps offsets and results together, through retries, halts, rebalances, losses, crashes
-// and zombies. Whatever happens, each record's results are stored once, those of a lane in order, and no transaction holds a result of a record that is
-// not in it.
+// TestEachResultIsStoredExactlyOnce runs random chains into a store that keeps offsets and results
+// together, through retries, halts, rebalances, losses, crashes and zombies. Whatever happens, each
+// record's results are stored once, those of a lane in order, and no transaction holds a result of
+// a record that is not in it.
 func TestEachResultIsStoredExactlyOnce(t *testing.T) {
 	cases(t, 1500)
 	rapid.Check(t, func(rt *rapid.T) {

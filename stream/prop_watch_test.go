@@ -21,8 +21,8 @@ func (f *fault) Error() string { return fmt.Sprintf("planned at %d for %v", f.at
 // errCancelled is what a handler returns that has seen its context end.
 var errCancelled = errors.New("the handler's context has ended")
 
-// tie is what one assignment of a partition keeps, reached through the context of its handlers: so that a handler of an assignment that has ended is not
-// taken for one of the next.
+// tie is what one assignment of a partition keeps, reached through the context of its handlers: so
+// that a handler of an assignment that has ended is not taken for one of the next.
 type tie struct {
 	e     *epoch
 	above *book
@@ -33,9 +33,10 @@ type tie struct {
 type book struct {
 	begun map[deed]bool
 	done  map[deed]bool
-	open  map[string]map[item]bool // by word and lane: begun and not resolved; true: the last attempt failed
-	last  map[string]item          // by word and order: begun last
-	acks  map[string]int64         // by lane: what has to be committed before the next may begin
+	// by word and lane: begun and not resolved; true: the last attempt failed
+	open map[string]map[item]bool
+	last map[string]item  // by word and order: begun last
+	acks map[string]int64 // by lane: what has to be committed before the next may begin
 }
 
 func newBook() *book {
@@ -51,16 +52,19 @@ type epoch struct {
 	calls   map[int64]int  // of records, under way, above the commit
 	front   int64          // the last of them, before closing
 	closing bool           // nothing new may begin behind front
-	behind  map[int]bool   // but the Write of these To, which waited for an earlier assignment's of the partition
-	frozen  bool           // nor here
-	ended   bool           // nothing of it counts any more
-	last    time.Time      // when a call last ended
-	lastIn  string         // its lane
-	tied    bool           // at that instant, calls of other lanes have ended too
-	asked   bool           // Resume or Skip was called, and nothing has begun since
-	before  map[int64]bool // records that had a call under way then
-	rested  map[int64]bool // records that were finished then
-	skipped map[int64]bool // by an operator; whoever is assigned the partition next, before that is committed, has them anew
+	// but the Write of these To, which waited for an earlier assignment's of the partition
+	behind map[int]bool
+	frozen bool           // nor here
+	ended  bool           // nothing of it counts any more
+	last   time.Time      // when a call last ended
+	lastIn string         // its lane
+	tied   bool           // at that instant, calls of other lanes have ended too
+	asked  bool           // Resume or Skip was called, and nothing has begun since
+	before map[int64]bool // records that had a call under way then
+	rested map[int64]bool // records that were finished then
+	// by an operator; whoever is assigned the partition next, before that is committed, has them
+	// anew
+	skipped map[int64]bool
 }
 
 // write is where a To is at work, and for which assignment.
@@ -141,14 +145,16 @@ func (c *watched) assigned(e *epoch, it item) {
 	switch {
 	case e.ended:
 		w.violate("begun after the end: %v at %d", it, c.at)
-	case e.closing && it.Off > e.front && !e.behind[c.at]: // what lies before it is finished, so that the commit gets as far as the work did
+	// what lies before it is finished, so that the commit gets as far as the work did
+	case e.closing && it.Off > e.front && !e.behind[c.at]:
 		w.violate("begun while closing: %v at %d", it, c.at)
 	case e.frozen:
 		w.violate("begun while halted: %v at %d", it, c.at)
 	}
 }
 
-// resumed recognizes the first call after a Resume: everything begun before must be at rest by then.
+// resumed recognizes the first call after a Resume: everything begun before must be at rest by
+// then.
 func (c *watched) resumed(e *epoch) {
 	if !e.asked || e.before[c.items[0].Off] && !c.t.above.begun[deed{c.at, c.items[0]}] {
 		return
@@ -196,7 +202,8 @@ func (c *watched) lane() {
 		}
 	}
 	for o, failed := range open {
-		if !has(mine, o) && !(failed && c.r.below && (w.loss || !c.r.ending)) { // below a commit what ends the pipeline is lost, the rest goes on
+		// below a commit what ends the pipeline is lost, the rest goes on
+		if !has(mine, o) && !(failed && c.r.below && (w.loss || !c.r.ending)) {
 			w.violate("lane not held: %v began at %d while %v was unresolved", c.items, c.at, o)
 		}
 	}
@@ -242,7 +249,8 @@ func (c *watched) end(failed map[item]bool) {
 		}
 		c.b.done[d], e.done[d], w.ever.done[d] = true, true, true
 		delete(c.b.open[lane], it)
-		// Of calls that end at the same instant in several lanes, any may be the one that moves the watermark.
+		// Of calls that end at the same instant in several lanes, any may be the one that moves the
+		// watermark.
 		if exact && mark <= it.Off && w.watermark(e) > it.Off && !e.frozen && !e.tied && w.through(e, c.at, it.Off) {
 			c.b.acks[lane] = it.Off + 1
 		}

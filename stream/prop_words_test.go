@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawWords makes a chain that Build must take: groupings where the order that they promise reaches them, policies that a failure can reach, a
-// commit in one place.
+// drawWords makes a chain that Build must take: groupings where the order that they promise reaches
+// them, policies that a failure can reach, a commit in one place.
 func drawWords(t *rapid.T) []word {
 	d := &drawer{t: t}
 	n := rapid.IntRange(1, 5).Draw(t, "segments")
@@ -72,7 +72,9 @@ func (d *drawer) segment() {
 	w := word{kind: oneOf(d.t, "step", concurrentWord, serialWord, concurrentWord, mapWord, concurrentWord, filterWord, flatMapWord, batchWord, toWord,
 		transformWord, throttleWord), wrapped: rarely(d.t, 6, "wrapped"), taps: rapid.Bool().Draw(d.t, "taps")}
 	if w.kind == batchWord && d.gated && !d.committed {
-		w.kind = mapWord // a batch that waits for its commit is cut in two by a drain: what was committed of it is lost, as it may be
+		// a batch that waits for its commit is cut in two by a drain: what was committed of it is
+		// lost, as it may be
+		w.kind = mapWord
 	}
 	if d.open {
 		switch w.kind {

@@ -124,8 +124,8 @@ func (w *world) watermark(e *epoch) int64 {
 	return mark
 }
 
-// through reports whether all records before an offset have come as far as a step. One that ends earlier does so when a worker gets to it, which the model
-// cannot see. w.mu is held.
+// through reports whether all records before an offset have come as far as a step. One that ends
+// earlier does so when a worker gets to it, which the model cannot see. w.mu is held.
 func (w *world) through(e *epoch, at int, before int64) bool {
 	for _, it := range w.records {
 		if it.P == e.part && it.Off >= e.from && it.Off < before && !e.done[deed{at, it}] {
@@ -135,7 +135,8 @@ func (w *world) through(e *epoch, at int, before int64) bool {
 	return true
 }
 
-// finished reports whether a record may be committed: everything above the commit is through, in this assignment, or an operator gave it up.
+// finished reports whether a record may be committed: everything above the commit is through, in
+// this assignment, or an operator gave it up.
 func (w *world) finished(it item, e *epoch) bool {
 	return e.skipped[it.Off] || w.m.finished(it, 0, w.m.commit, e.tally)
 }

@@ -2,8 +2,9 @@ package stream
 
 import "errors"
 
-// ReadyWhen makes Ready stricter, and /readyz: check gets the Snapshot of a pipeline that is ready by itself, and returns why it is not. Pass EveryPartition to
-// be ready only without halts and troubles. Mind that a roll-out which waits for that cannot bring the mend of a poison record.
+// ReadyWhen makes Ready stricter, and /readyz: check gets the Snapshot of a pipeline that is ready
+// by itself, and returns why it is not. Pass EveryPartition to be ready only without halts and
+// troubles. Mind that a roll-out which waits for that cannot bring the mend of a poison record.
 func ReadyWhen(check func(Snapshot) error) Option { return readyWhen(check) }
 
 type readyWhen func(Snapshot) error
@@ -16,7 +17,8 @@ func (check readyWhen) option(o *options) {
 	o.ready = append(o.ready, check)
 }
 
-// EveryPartition is a check for ReadyWhen: why some partition does not move, because it is halted or cannot be read; nil: all do.
+// EveryPartition is a check for ReadyWhen: why some partition does not move, because it is halted
+// or cannot be read; nil: all do.
 func EveryPartition(s Snapshot) error {
 	var errs []error
 	for _, p := range s.Partitions {

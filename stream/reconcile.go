@@ -1,8 +1,8 @@
 package stream
 
 // changed has the partition decide what it does next. Whoever changes something that a partition
-// decides by calls it, and holds no lock then. One goroutine at a time decides, from what holds when
-// it looks, and looks again for changes that came in between.
+// decides by calls it, and holds no lock then. One goroutine at a time decides, from what holds
+// when it looks, and looks again for changes that came in between.
 func (p *part) changed() {
 	if p.above != nil {
 		p = p.above // the two are decided about together

@@ -11,14 +11,18 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// record is one element's lineage and ticket, and the context its handlers get: none is ever built per element. It is one of
+// record is one element's lineage and ticket, and the context its handlers get: none is ever built
+// per element. It is one of
 //
 //   - a source record: slab and i say where it lies and which ticket is its;
 //   - a batch: joint has its members, whose holds it took over.
 //
-// A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each exactly once.
+// A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each
+// exactly once.
 type record struct {
-	lane.Task // at the first boundary. Index is its ticket's; Marks are the observers that hear of it, a bit each, written when it is started
+	// at the first boundary. Index is its ticket's; Marks are the observers that hear of it, a bit
+	// each, written when it is started
+	lane.Task
 	*origin
 }
 
@@ -37,7 +41,8 @@ type joint struct {
 	holds     atomic.Int32
 	abandoned atomic.Bool
 	subset    func(batch any, keep []int) (any, bool) // the batch of these members alone
-	mixed     bool                                    // members are of several partitions: it goes on for as long as one of them does
+	// members are of several partitions: it goes on for as long as one of them does
+	mixed bool
 }
 
 // values is what a slab carries: records of a type that the run has forgotten.
@@ -55,20 +60,25 @@ type values interface {
 	dropContext(i int32, c *context.Context)
 }
 
-// valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values' memory is used again; the records themselves,
-// which are contexts that a handler may have kept, are not: one that is asked later finds nothing here, never another record.
+// valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values'
+// memory is used again; the records themselves, which are contexts that a handler may have kept,
+// are not: one that is asked later finds nothing here, never another record.
 type valuesOf[T any] struct {
 	orig    origin
 	lineage Lineage
 	vals    []T
 	recs    []record
-	shelf   *sync.Pool                                        // of *[bufferSize]T
-	readers atomic.Int32                                      // looks from outside that are under way
-	gone    atomic.Bool                                       // forgotten; set before readers is read, which a look raises before it reads gone
-	made    atomic.Pointer[[]atomic.Pointer[context.Context]] // see context; nil as long as there is none
+	shelf   *sync.Pool // of *[bufferSize]T
+	// looks from outside that are under way
+	readers atomic.Int32
+	// forgotten; set before readers is read, which a look raises before it reads gone
+	gone atomic.Bool
+	// see context; nil as long as there is none
+	made atomic.Pointer[[]atomic.Pointer[context.Context]]
 }
 
-// A look from outside keeps the values from being forgotten meanwhile, and finds nothing if they are.
+// A look from outside keeps the values from being forgotten meanwhile, and finds nothing if they
+// are.
 func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	vs.readers.Add(1)
 	defer vs.readers.Add(-1)
@@ -121,7 +131,8 @@ func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
 	}
 }
 
-// forget gives the values' memory back, unless somebody is looking: a record that is kept by a context, or as the last of an idle lane, keeps it no longer.
+// forget gives the values' memory back, unless somebody is looking: a record that is kept by a
+// context, or as the last of an idle lane, keeps it no longer.
 func (vs *valuesOf[T]) forget() {
 	vs.gone.Store(true)
 	vs.made.Store(nil)
@@ -177,7 +188,8 @@ func (r *record) abandon() {
 	r.done()
 }
 
-// dropped reports whether what is left to do for the record must not be begun: its partition is frozen or gone.
+// dropped reports whether what is left to do for the record must not be begun: its partition is
+// frozen or gone.
 func (r *record) dropped() bool {
 	if r.joint != nil && r.joint.mixed {
 		return r.leaves((*record).dropped) // all of them are

@@ -7,7 +7,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// A grouping gives way to the next one whole: what shared a group of the first may neither hold nor overtake what shares one of the second.
+// A grouping gives way to the next one whole: what shared a group of the first may neither hold nor
+// overtake what shares one of the second.
 func TestARefusedElementHoldsItsNewGroupNotItsOld(t *testing.T) {
 	byFunc := input.GroupBy(func(v string) string { return v })
 	for name, above := range map[string]stream.Stream[string]{

@@ -6,8 +6,9 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// reorder lets the results of an unordered step leave in the order in which its elements came (KeepOrder), per partition. Each element takes a
-// slot as it comes; results wait in their slot until all earlier slots are through.
+// reorder lets the results of an unordered step leave in the order in which its elements came
+// (KeepOrder), per partition. Each element takes a slot as it comes; results wait in their slot
+// until all earlier slots are through.
 type reorder struct {
 	mu    sync.Mutex // guards what follows; nothing is called under it
 	slots []*slot
@@ -44,7 +45,8 @@ func (o *reorder) enter(t *lane.Task) *lane.Task {
 	return &s.Task
 }
 
-// through says that an element's work is over, and passes on what is next in order. One worker does so at a time.
+// through says that an element's work is over, and passes on what is next in order. One worker does
+// so at a time.
 func (o *reorder) through(w *worker, s *slot) {
 	w.slot = nil
 	o.mu.Lock()

@@ -162,7 +162,8 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 	return wait
 }
 
-// restoreWait finds the RetryOnError that takes a failure; nil: there is none, and the wait is ours.
+// restoreWait finds the RetryOnError that takes a failure; nil: there is none, and the wait is
+// ours.
 func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 	for _, pol := range t.st.policies {
 		if pol.kind != retryPolicy {

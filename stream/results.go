@@ -8,16 +8,19 @@ import (
 
 // results is what CommitWith holds back of a partition, of a type that the run has forgotten.
 type results interface {
-	// end is how far a transaction may reach that begins at from: mark, or less where a result stands for records on both sides of it.
+	// end is how far a transaction may reach that begins at from: mark, or less where a result
+	// stands for records on both sides of it.
 	end(from, mark int64) int64
-	// due reports whether a result of the element's last record waits for a transaction that can come: it would reach over it.
+	// due reports whether a result of the element's last record waits for a transaction that can
+	// come: it would reach over it.
 	due(r *record, mark int64) bool
 	// prefix is the content of the next transaction; its next is from where there is none.
 	prefix(p *part, from, mark int64, size int) *prefix
-	// drop lets go of what was written: the results of records below an offset. It returns how many records they were.
+	// drop lets go of what was written: the results of records below an offset. It returns how many
+	// records they were.
 	drop(below int64) int64
-	// forget lets go of the results of records that will be worked on again, or are given up, and returns them. split: one of them stands for others too;
-	// alone: such a one stays.
+	// forget lets go of the results of records that will be worked on again, or are given up, and
+	// returns them. split: one of them stands for others too; alone: such a one stays.
 	forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool)
 }
 
@@ -31,15 +34,16 @@ type prefix struct {
 	value      func(i int) any
 }
 
-// resultsOf keeps results of a type, in the order of their records. Those of one record, and so those of
-// one lane, stay in the order in which they came.
+// resultsOf keeps results of a type, in the order of their records. Those of one record, and so
+// those of one lane, stay in the order in which they came.
 type resultsOf[T any] struct {
 	mu   sync.Mutex // guards what follows; a leaf
 	kept window.Window[result[T]]
 	wide int // how many of them have several records
 }
 
-// result is an element that waits for its transaction: of one record, or of the members of a batch, which lie in [lo, hi].
+// result is an element that waits for its transaction: of one record, or of the members of a batch,
+// which lie in [lo, hi].
 type result[T any] struct {
 	r      *record
 	lo, hi int64
@@ -47,8 +51,8 @@ type result[T any] struct {
 	v      T
 }
 
-// linkResults ends a chain: what comes is held back, and its record finished as far as this element goes. In this order, so that no watermark has passed a
-// record whose results are not here.
+// linkResults ends a chain: what comes is held back, and its record finished as far as this element
+// goes. In this order, so that no watermark has passed a record whose results are not here.
 func linkResults[T any](st *step) any {
 	return push[T](func(w *worker, r *record, v *T) {
 		if r.dropped() {
@@ -126,7 +130,8 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 		if r.lo >= pre.next {
 			break // whole: none before it ends behind next
 		}
-		if r.lo > hi && pre.records >= size { // nothing before it stands for its record, or for one behind it: a transaction may end here
+		// nothing before it stands for its record, or for one behind it: a transaction may end here
+		if r.lo > hi && pre.records >= size {
 			pre.next = r.lo
 			break
 		}

@@ -17,10 +17,11 @@ import (
 // that knows better says so: where errors.As finds a RetryAfter() time.Duration above 0 in it, such
 // as a server's Retry-After, the next attempt starts that much later, and up to a tenth more.
 type RetryPolicy struct {
-	MaxAttempts int           // 0: 15; 1 never tries again
-	Unlimited   bool          // for as long as it takes; only a Permanent error goes to the next policy
-	FirstWait   time.Duration // 0: 100 ms
-	MaxWait     time.Duration // 0: 10 s, or FirstWait where that is longer
+	MaxAttempts int // 0: 15; 1 never tries again
+	// for as long as it takes; only a Permanent error goes to the next policy
+	Unlimited bool
+	FirstWait time.Duration // 0: 100 ms
+	MaxWait   time.Duration // 0: 10 s, or FirstWait where that is longer
 
 	// Wait, if set, decides each wait alone, in place of FirstWait, MaxWait and RetryAfter.
 	// Failure.Attempts is how many attempts have failed, Failure.Err is the last one's error. It is

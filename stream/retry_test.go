@@ -76,7 +76,8 @@ func TestMaxWaitingTurnsAnOutageIntoBackpressure(t *testing.T) {
 		}
 		put(l, 0, vs...)
 		j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).RetryOnError(every(time.Hour, 3))), stream.MaxWaiting(3))
-		// Three waits hold no worker, two more hold theirs: then nothing is left to begin the sixth.
+		// Three waits hold no worker, two more hold theirs: then nothing is left to begin the
+		// sixth.
 		if n := len(w.tried()); n != 5 {
 			t.Errorf("%d begun, want 3 that wait without a worker and 2 that hold theirs", n)
 		}

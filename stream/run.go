@@ -25,20 +25,24 @@ type limits struct {
 	ears       []ear
 }
 
-// run is one execution of a plan. It owns every goroutine and outlives none of them, but for a handler that ignores its cancelled context.
+// run is one execution of a plan. It owns every goroutine and outlives none of them, but for a
+// handler that ignores its cancelled context.
 //
-// Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held together, except gate.mu before a lane.Set's;
-// below them lane.Set.mu before lane.Pool.mu, and the ledger's, a leaf.
+// Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held
+// together, except gate.mu before a lane.Set's; below them lane.Set.mu before lane.Pool.mu, and the
+// ledger's, a leaf.
 type run struct {
-	plan      *plan
-	opts      *limits
-	src       feeder
-	stages    []*stage
-	steps     map[*node]*step
-	batches   []*step // in chain order
-	holders   []*step // batches and Transforms, in chain order: what may keep elements
-	counts    bool    // tasks in motion are counted, for the holders
-	forgets   bool    // finished records are done with; in a tail, and held back for a transaction, they outlive their tickets
+	plan    *plan
+	opts    *limits
+	src     feeder
+	stages  []*stage
+	steps   map[*node]*step
+	batches []*step // in chain order
+	holders []*step // batches and Transforms, in chain order: what may keep elements
+	counts  bool    // tasks in motion are counted, for the holders
+	// finished records are done with; in a tail, and held back for a transaction, they outlive
+	// their tickets
+	forgets   bool
 	finish    finish
 	commits   commits
 	waiting   lane.Limit
@@ -71,15 +75,16 @@ type run struct {
 	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
 	workers map[*lane.Worker]*worker
 
-	stage    atomic.Uint32 // a phase
-	mu       sync.Mutex    // guards what follows
-	parts    map[TopicPartition]*part
-	list     []*part
-	tails    []*part // of partitions that were let go
-	epochs   map[TopicPartition]int32
-	failure  error
-	left     leftovers
-	lost     map[TopicPartition]string // finished and not committed, of what was lost since the source heard of its group
+	stage   atomic.Uint32 // a phase
+	mu      sync.Mutex    // guards what follows
+	parts   map[TopicPartition]*part
+	list    []*part
+	tails   []*part // of partitions that were let go
+	epochs  map[TopicPartition]int32
+	failure error
+	left    leftovers
+	// finished and not committed, of what was lost since the source heard of its group
+	lost     map[TopicPartition]string
 	health   error
 	troubles map[TopicPartition]Trouble
 	deadline time.Time     // of the drain
@@ -268,8 +273,9 @@ func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
 // writeAtOnce is how many elements of a partition a sink is given in one Write at most.
 const writeAtOnce = 1000
 
-// spawn starts a goroutine of the run. A panic of it, which would be a bug of this package, ends the pipeline and comes out of Run; so does a handler that
-// ends its goroutine, which nobody can stop. What such a goroutine held never comes to rest: no drain waits for it.
+// spawn starts a goroutine of the run. A panic of it, which would be a bug of this package, ends
+// the pipeline and comes out of Run; so does a handler that ends its goroutine, which nobody can
+// stop. What such a goroutine held never comes to rest: no drain waits for it.
 func (r *run) spawn(f func()) {
 	r.wg.Go(func() {
 		returned := false

@@ -71,7 +71,8 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	return full
 }
 
-// take returns the open bundle of a group if its flush was asked for; nil if it has filled up, or was discarded, meanwhile.
+// take returns the open bundle of a group if its flush was asked for; nil if it has filled up, or
+// was discarded, meanwhile.
 func (bs *bundles[T]) take(group uint64) *bundle[T] {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()

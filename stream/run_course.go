@@ -14,7 +14,8 @@ func (r *run) do(ctx context.Context) error {
 	switch {
 	case err == nil:
 		err = r.work(srcCtx)
-	case ctx.Err() != nil && !isPanic(err): // what it says of a context that has ended is no failure
+	// what it says of a context that has ended is no failure
+	case ctx.Err() != nil && !isPanic(err):
 		err = nil
 		r.drain(context.Cause(ctx))
 	}

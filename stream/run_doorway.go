@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the wait for each hand-over.
+// doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the
+// wait for each hand-over.
 const doorBuffer = 64
 
 // doorway is a Transform in one run.
@@ -113,7 +114,8 @@ func (t *doorTicket) isGivenUp() bool {
 	return t.givenUp
 }
 
-// use takes the element out of the door, once; a second time ends the pipeline, and the caller does nothing more with it.
+// use takes the element out of the door, once; a second time ends the pipeline, and the caller does
+// nothing more with it.
 func (t *doorTicket) use() bool {
 	t.door.mu.Lock()
 	_, ok := t.door.held[t]
@@ -187,7 +189,8 @@ func (d *doorway) isThrough() bool {
 
 // What a Transform holds of a partition that has to come to rest.
 
-// doorPatience is how long a revoke lets a Transform go without ending an element of the partition: it is not told, and may wait for what will not come.
+// doorPatience is how long a revoke lets a Transform go without ending an element of the partition:
+// it is not told, and may wait for what will not come.
 const doorPatience = time.Second
 
 // giveUpInside gives back what Transforms hold of the partition.
@@ -211,8 +214,9 @@ func (r *run) inside(p *part) (n int) {
 	return n
 }
 
-// calmDown waits until nothing of the partitions is held, or ctx ends. A drain of the whole pipeline ends the Transforms; where only some partitions go,
-// those get no more of them, and are waited for with doorPatience.
+// calmDown waits until nothing of the partitions is held, or ctx ends. A drain of the whole
+// pipeline ends the Transforms; where only some partitions go, those get no more of them, and are
+// waited for with doorPatience.
 func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 	before := map[*part]int{}
 	for ctx.Err() == nil && r.phase() == working {

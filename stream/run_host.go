@@ -30,7 +30,8 @@ func (r *run) feed(p *part, vs values) { r.stages[0].putAll(p, vs) }
 func (r *run) again(_ *part, recs []*record) {
 	first := r.stages[0]
 	for _, rec := range recs {
-		first.put(nil, rec, first.idOf(noWorker, rec), taskAgain(rec)) // not its own task: its old lane may still hold that one
+		// not its own task: its old lane may still hold that one
+		first.put(nil, rec, first.idOf(noWorker, rec), taskAgain(rec))
 	}
 }
 

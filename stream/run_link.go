@@ -6,7 +6,8 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// What runs asks more of an op than the plan does, by the interfaces here. A word has those that it needs.
+// What runs asks more of an op than the plan does, by the interfaces here. A word has those that it
+// needs.
 type (
 	// linker works on elements in a worker: it makes push[In] of push[Out].
 	linker interface {
@@ -39,19 +40,23 @@ type (
 	}
 )
 
-// push hands an element on, in the same worker: the record it came with, and its value, which belongs to the caller again afterwards.
-// With it goes one hold on the record's ticket.
+// push hands an element on, in the same worker: the record it came with, and its value, which
+// belongs to the caller again afterwards. With it goes one hold on the record's ticket.
 type push[T any] func(w *worker, r *record, v *T)
 
 // typed is an element type that the plan has forgotten.
 type typed interface {
-	opener() any                                    // of an element that crossed a boundary: func(*lane.Task) (*record, *T)
+	// of an element that crossed a boundary: func(*lane.Task) (*record, *T)
+	opener() any
 	entry(open, next any) func(*worker, *lane.Task) // from a task to push[T]
 	boundary(w *worker, to *stage) any              // push[T] into the lanes of the next stage
-	free(to *stage) func(*lane.Task)                // takes elements back that a stage is through with, for boundary
-	finish(w *worker, end finish) any               // push[T] at the end of the chain
-	gate(to *stage) any                             // push[T] that waits for the commit before the next stage
-	ordered(w *worker, next any) any                // push[T] that keeps results in their order (KeepOrder)
+	// takes elements back that a stage is through with, for boundary
+	free(to *stage) func(*lane.Task)
+	finish(w *worker, end finish) any // push[T] at the end of the chain
+	// push[T] that waits for the commit before the next stage
+	gate(to *stage) any
+	// push[T] that keeps results in their order (KeepOrder)
+	ordered(w *worker, next any) any
 }
 
 type typeOf[T any] struct{}

@@ -2,7 +2,8 @@ package stream
 
 import "iter"
 
-// spread passes the children of an element on: each with a hold of its own, the element's own hold last.
+// spread passes the children of an element on: each with a hold of its own, the element's own hold
+// last.
 func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], next push[U]) {
 	if seq == nil {
 		st.finish(w, r)
@@ -18,7 +19,8 @@ func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], nex
 	}
 }
 
-// children reports whether all were passed on, and returns a panic of the sequence as an error; one that comes from below is none of its business.
+// children reports whether all were passed on, and returns a panic of the sequence as an error; one
+// that comes from below is none of its business.
 func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all bool, err error) {
 	group, ours := w.group, true
 	defer func() {

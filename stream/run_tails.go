@@ -16,8 +16,8 @@ func (r *run) newTail(above *part) *part {
 	return t
 }
 
-// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left of
-// it: work, or records that were given up and have to be named.
+// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left
+// of it: work, or records that were given up and have to be named.
 func (r *run) leaveTail(p *part) {
 	if p.tail == nil {
 		return
@@ -58,7 +58,8 @@ func (r *run) finishTails() {
 	r.stuck.Store(!r.await(grace, tails, (*part).finished))
 }
 
-// noteTails names what was committed and never finished. What a handler still works on is named as running.
+// noteTails names what was committed and never finished. What a handler still works on is named as
+// running.
 func (r *run) noteTails(running bool) {
 	for _, t := range r.leftTails() {
 		for s, i := range t.led.Unfinished {

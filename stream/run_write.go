@@ -101,8 +101,9 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	}
 }
 
-// settle passes on what was written, as far as nothing before it in its lane has failed, lets the policies decide about what failed, and returns
-// what is left, after the longest wait for what is to be tried again.
+// settle passes on what was written, as far as nothing before it in its lane has failed, lets the
+// policies decide about what failed, and returns what is left, after the longest wait for what is
+// to be tried again.
 func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) {
 	var longest verdict
 	var waiting map[uint64]bool // groups that an element in left holds

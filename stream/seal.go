@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// seal is a source's halt: it read something at the halt's offset that it cannot feed. Nothing new comes, so nothing past it is committed; what was fed
-// before is worked on as ever.
+// seal is a source's halt: it read something at the halt's offset that it cannot feed. Nothing new
+// comes, so nothing past it is committed; what was fed before is worked on as ever.
 type seal struct {
 	Halt
 	next int64 // where Skip goes on
@@ -24,7 +24,8 @@ func (p *part) seal(f Failure, next int64) {
 	p.changed() // what waits for more, waits for nothing
 }
 
-// unseal has the source read on: at the same place again, or behind it. false: h is not the seal's halt.
+// unseal has the source read on: at the same place again, or behind it. false: h is not the seal's
+// halt.
 func (p *part) unseal(h Halt, how resumption) bool {
 	p.mu.Lock()
 	s := p.sealed
@@ -51,7 +52,8 @@ func (p *part) unseal(h Halt, how resumption) bool {
 	return true
 }
 
-// halts is what keeps the partition from going on: a record's halt, a source's, or both. The caller holds mu.
+// halts is what keeps the partition from going on: a record's halt, a source's, or both. The caller
+// holds mu.
 func (p *part) halts() (hs []Halt) {
 	if p.halt != nil {
 		hs = append(hs, *p.halt)

@@ -2,8 +2,9 @@ package stream
 
 import "slices"
 
-// Some nodes keep elements back: a Batch until it is full, a Transform as long as its func likes, a commit until it is acknowledged. A partition has
-// settled when none of its tasks is with a worker any more; then, if nothing more can come, what is kept back has to be asked for.
+// Some nodes keep elements back: a Batch until it is full, a Transform as long as its func likes, a
+// commit until it is acknowledged. A partition has settled when none of its tasks is with a worker
+// any more; then, if nothing more can come, what is kept back has to be asked for.
 
 // starts counts tasks that go to the workers.
 func (r *run) starts(p *part, n int) {
@@ -20,8 +21,9 @@ func (p *part) endedN(n int) {
 	}
 }
 
-// settle flushes what a settled partition keeps back, one holder at a time and the uppermost first, if nothing more will come by itself: because
-// it drains, because the source has no more, or because its budget is full. Its tail comes after it.
+// settle flushes what a settled partition keeps back, one holder at a time and the uppermost first,
+// if nothing more will come by itself: because it drains, because the source has no more, or
+// because its budget is full. Its tail comes after it.
 func (r *run) settle(p *part) {
 	if !r.counts {
 		return
@@ -63,7 +65,8 @@ func (r *run) settleAll() {
 	r.dryOut()
 }
 
-// blocked reports whether nothing more can come for now: the budget is full, or the source is halted.
+// blocked reports whether nothing more can come for now: the budget is full, or the source is
+// halted.
 func (p *part) blocked() bool {
 	if p.status()&^sourceHalted != 0 {
 		return false
@@ -72,7 +75,8 @@ func (p *part) blocked() bool {
 	return n == 0
 }
 
-// dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it has settled.
+// dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it
+// has settled.
 func (r *run) dryOut() {
 	if !r.counts || r.phase() != finishing && r.phase() != shut {
 		return
@@ -129,5 +133,6 @@ func gatesWait(ps []*part) bool {
 	return false
 }
 
-// dryness is closed when everything that keeps elements back was emptied: what is not at rest then never will be.
+// dryness is closed when everything that keeps elements back was emptied: what is not at rest then
+// never will be.
 func (r *run) dryness() <-chan struct{} { return r.dry }

@@ -8,17 +8,18 @@ type Out[T any] struct {
 	Meta  Meta
 }
 
-// Sink writes elements durably, in order. Write returns once they are, or with an error: a *PartialError names those that failed, any other
-// failed them all. It is never called twice at once for the same partition, wherever in a chain the sink stands (sinks that compare equal are one), and owns
-// neither the slice nor its array afterwards. A sink may also be an Opener, a Closer, a Checker, a
-// TopicReader and a fmt.Stringer, whose String is its name.
+// Sink writes elements durably, in order. Write returns once they are, or with an error: a
+// *PartialError names those that failed, any other failed them all. It is never called twice at
+// once for the same partition, wherever in a chain the sink stands (sinks that compare equal are
+// one), and owns neither the slice nor its array afterwards. A sink may also be an Opener, a
+// Closer, a Checker, a TopicReader and a fmt.Stringer, whose String is its name.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }
 
 // Opener is a sink or a transactor that wants to be opened. Open is called once per run, before the
-// source starts, within 30 s. Its error ends the run, but not where ctx has ended with the run's: that
-// is a clean end.
+// source starts, within 30 s. Its error ends the run, but not where ctx has ended with the run's:
+// that is a clean end.
 type Opener interface {
 	Open(ctx context.Context) error
 }

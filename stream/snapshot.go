@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not touch the way of the records.
+// Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not
+// touch the way of the records.
 type Snapshot struct {
 	Running    bool
 	Retrying   int // elements that wait for their next attempt
@@ -27,27 +28,31 @@ type PartitionState struct {
 	TopicPartition
 	Epoch     int32
 	State     State
-	Watermark int64     // the offset that could be committed now
-	Committed int64     // -1: none
-	Next      int64     // fetch position
-	End       int64     // end of the log as last heard; -1: unknown
-	Lag       int64     // from what is committed, or else from the watermark, to End; -1: unknown
-	InFlight  int       // records between the watermark and the fetch position, and below a commit
-	Bytes     int64     // payload that they keep alive
-	Oldest    Meta      // the oldest unfinished record, if InFlight is not 0
-	Since     time.Time // when that one was delivered: since then the watermark stands before it; zero: nothing is unfinished
-	Totals    Totals
-	Halt      *Halt
+	Watermark int64 // the offset that could be committed now
+	Committed int64 // -1: none
+	Next      int64 // fetch position
+	End       int64 // end of the log as last heard; -1: unknown
+	Lag       int64 // from what is committed, or else from the watermark, to End; -1: unknown
+	InFlight  int   // records between the watermark and the fetch position, and below a commit
+	Bytes     int64 // payload that they keep alive
+	Oldest    Meta  // the oldest unfinished record, if InFlight is not 0
+	// when that one was delivered: since then the watermark stands before it; zero: nothing is
+	// unfinished
+	Since  time.Time
+	Totals Totals
+	Halt   *Halt
 }
 
 // State is what an assigned partition is doing.
 type State string
 
 const (
-	StateOpen     State = "open"     // records are read and processed
-	StateWaiting  State = "waiting"  // nothing is read until its Transactor has said where it starts
-	StateHalted   State = "halted"   // nothing new is started until it is resumed or skipped
-	StateResuming State = "resuming" // the halt is over once what was started before it has finished
+	StateOpen State = "open" // records are read and processed
+	// nothing is read until its Transactor has said where it starts
+	StateWaiting State = "waiting"
+	StateHalted  State = "halted" // nothing new is started until it is resumed or skipped
+	// the halt is over once what was started before it has finished
+	StateResuming State = "resuming"
 	StateDraining State = "draining" // started records finish, new ones are not started
 )
 
@@ -118,8 +123,10 @@ func (p *Pipeline) Halts() []Halt {
 	return nil
 }
 
-// Resume tries the record of a halt again, and goes on from there; what had finished behind it is not run again. It returns at once, the partition
-// goes on once all that was started before the halt is settled, which WaitResumed waits for. ErrStale if the halt is no longer the one that is there, ErrNotRunning if nothing runs.
+// Resume tries the record of a halt again, and goes on from there; what had finished behind it is
+// not run again. It returns at once, the partition goes on once all that was started before the
+// halt is settled, which WaitResumed waits for. ErrStale if the halt is no longer the one that is
+// there, ErrNotRunning if nothing runs.
 func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
 
 // Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.
@@ -135,7 +142,8 @@ func (p *Pipeline) release(h Halt, how resumption) error {
 
 // WaitResumed waits, after Resume or Skip, until the partition goes on: what was started before the
 // halt has finished, and the record is tried again or given up. nil also where that was so before.
-// ErrStale if the partition goes away first, ErrNotRunning if nothing runs, ctx's cause if ctx ends.
+// ErrStale if the partition goes away first, ErrNotRunning if nothing runs, ctx's cause if ctx
+// ends.
 func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
 	q, err := p.halted(h)
 	if err != nil {
@@ -181,9 +189,11 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 	return q, nil
 }
 
-// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running, not connected to what it reads from and commits to,
-// draining, or has a partition whose Transactor has not said yet where it goes on. nil: it is ready, with or without partitions. A partition that is halted or cannot be read leaves it ready, or a mend could not be rolled
-// out: see Halts, Snapshot and ReadyWhen.
+// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running,
+// not connected to what it reads from and commits to, draining, or has a partition whose Transactor
+// has not said yet where it goes on. nil: it is ready, with or without partitions. A partition that
+// is halted or cannot be read leaves it ready, or a mend could not be rolled out: see Halts,
+// Snapshot and ReadyWhen.
 func (p *Pipeline) Ready() error {
 	r := p.current()
 	if r == nil {
@@ -211,8 +221,8 @@ func (p *Pipeline) Ready() error {
 	return err
 }
 
-// Live says why the process should be restarted: Run has ended with an error. A halt, an outage or a slow handler is none: a poison record
-// must not become a crash loop.
+// Live says why the process should be restarted: Run has ended with an error. A halt, an outage or
+// a slow handler is none: a poison record must not become a crash loop.
 func (p *Pipeline) Live() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -103,7 +103,8 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
 	sg.run.lapse(r.part)
-	w.cur.Store(r) // before the status is read: a drain looks for what has started once its status is set
+	// before the status is read: a drain looks for what has started once its status is set
+	w.cur.Store(r)
 	if s := r.part.status(); s != 0 {
 		w.cur.Store(nil)
 		if sg.drops(w, r, s) {
@@ -119,7 +120,8 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	run(w, t)
 	if sg.marks && r.joint == nil {
-		if t := &r.slab.Tickets[r.Index]; t.Held() { // it is in a later stage, or kept back: cur names it no longer
+		// it is in a later stage, or kept back: cur names it no longer
+		if t := &r.slab.Tickets[r.Index]; t.Held() {
 			t.Begin()
 		}
 	}
@@ -128,8 +130,9 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 }
 
-// drops reports whether a task must not be begun: its partition is frozen or gone, or is closing and the record, still where it came in, lies behind
-// all that has begun, or what was before it in its lane was given up.
+// drops reports whether a task must not be begun: its partition is frozen or gone, or is closing
+// and the record, still where it came in, lies behind all that has begun, or what was before it in
+// its lane was given up.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
 	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.frontier()
 }

@@ -7,9 +7,11 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// StateOf returns what a custom operator keeps for the partition of the element that ctx was handed with, made on first use. It lives as long as the
-// assignment: a partition that comes back starts anew, since what happened to it meanwhile is unknown. key is compared like a map key; an operator
-// uses one of its own, such as a pointer. The value is used by all workers of the partition, so it guards itself. nil: ctx is not a handler's.
+// StateOf returns what a custom operator keeps for the partition of the element that ctx was handed
+// with, made on first use. It lives as long as the assignment: a partition that comes back starts
+// anew, since what happened to it meanwhile is unknown. key is compared like a map key; an operator
+// uses one of its own, such as a pointer. The value is used by all workers of the partition, so it
+// guards itself. nil: ctx is not a handler's.
 func StateOf[S any](ctx context.Context, key any, make func() *S) *S {
 	r, ok := ctx.Value(lineageKey{}).(*record)
 	if !ok {
@@ -37,13 +39,13 @@ func stateAt[S any](p *part, key any, fresh *S) *S {
 	return fresh
 }
 
-// OnSettled calls f once the record of the current element is settled. finished is true if the record
-// has finished and counts for the watermark. It is false if the record was given back unfinished:
-// this member or another one will process it again. For a batch, f is called for each record. Below
-// CommitBefore, finished means that the work there has finished.
+// OnSettled calls f once the record of the current element is settled. finished is true if the
+// record has finished and counts for the watermark. It is false if the record was given back
+// unfinished: this member or another one will process it again. For a batch, f is called for each
+// record. Below CommitBefore, finished means that the work there has finished.
 //
-// Call it with the handler's context, before the handler returns. f runs in the worker: keep it short.
-// It returns false if ctx is not a handler's.
+// Call it with the handler's context, before the handler returns. f runs in the worker: keep it
+// short. It returns false if ctx is not a handler's.
 func OnSettled(ctx context.Context, f func(finished bool)) bool {
 	r, ok := ctx.Value(lineageKey{}).(*record)
 	if !ok {

@@ -22,8 +22,9 @@ type step struct {
 	handler  Handler // the middleware around innermost; nil: none
 }
 
-// perform calls f until it succeeds or a policy has decided. It returns the record to go on with, nil if there is none; *u is then set.
-// A batch that failed in part goes on without the failed ones, through pass, where the step passes on what it got. Where it does not there is no result
+// perform calls f until it succeeds or a policy has decided. It returns the record to go on with,
+// nil if there is none; *u is then set. A batch that failed in part goes on without the failed
+// ones, through pass, where the step passes on what it got. Where it does not there is no result
 // that those which did not fail could go on with: all have failed.
 func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
 	for attempt := 1; ; {
@@ -138,7 +139,8 @@ type attemptOf struct {
 	took   time.Duration
 }
 
-// attemptKey is the context key under which the innermost handler finds its attempt: middleware is wrapped once per step, not once per call.
+// attemptKey is the context key under which the innermost handler finds its attempt: middleware is
+// wrapped once per step, not once per call.
 type attemptKey struct{}
 
 func innermost(ctx context.Context, _ Call) error {
@@ -169,8 +171,9 @@ func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
 
 func (a *attemptOf) Duration() time.Duration { return a.took }
 
-// splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns the record of the rest; *v becomes the rest as well.
-// Where *v is no longer the batch, nothing can be told apart.
+// splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns
+// the record of the rest; *v becomes the rest as well. Where *v is no longer the batch, nothing can
+// be told apart.
 func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
 	bad := failedOf(err, len(r.joint.members))
 	if bad == nil || r.joint.holds.Load() != 1 {

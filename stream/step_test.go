@@ -214,7 +214,8 @@ func TestThrottleHoldsNoWorker(t *testing.T) {
 		put(l, 1, "b0", "b1")
 		slow := input.GroupByPartition().Filter(func(v string) bool { return true }).Concurrent(1, w.do)
 		j := start(t, l, commitNow(slow.Throttle(0.001, 1)))
-		// The throttle runs in the one worker. One element passes at once; while the next waits, the other partition is worked on.
+		// The throttle runs in the one worker. One element passes at once; while the next waits,
+		// the other partition is worked on.
 		if n := len(w.tried()); n != 3 {
 			t.Errorf("begun: %v, want one that is through and two that wait", w.tried())
 		}

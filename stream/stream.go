@@ -1,9 +1,11 @@
 package stream
 
-// Stream is a typed plan of a pipeline: a value, immutable, inert until Run. Every operator returns a new Stream and leaves the old one as it was.
+// Stream is a typed plan of a pipeline: a value, immutable, inert until Run. Every operator returns
+// a new Stream and leaves the old one as it was.
 type Stream[T any] struct{ n *node }
 
-// From starts a chain at a source of your own. open is called once per Build, so that one plan can be built and run more than once.
+// From starts a chain at a source of your own. open is called once per Build, so that one plan can
+// be built and run more than once.
 func From[T any](open func() Source[T]) Stream[T] {
 	return Stream[T]{&node{word: "From", out: typeOf[T]{}, op: sourceOp[T]{open}}}
 }
@@ -43,7 +45,8 @@ type sourced interface {
 // given. Via applies it.
 type Pipe[In, Out any] func(Stream[In]) Stream[Out]
 
-// Via continues the chain with a custom operator. What p adds inherits order, acknowledgement and failure from the words around it.
+// Via continues the chain with a custom operator. What p adds inherits order, acknowledgement and
+// failure from the words around it.
 func (s Stream[T]) Via[U any](p Pipe[T, U]) Stream[U] {
 	if p == nil {
 		return then[T, U](s, &node{word: "Via", nilFunc: true, op: mapOp[T, U]{}})

@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
-// StuckAfter lets /livez fail when a partition has had records in flight for d without finishing one. It is for handlers that may hang for
-// good and heed no Timeout: a restart is then their only cure. Not counted is a partition that is halted, and the time while anything waits (retries,
-// throttles, acknowledgements; not a Transform's input), so that an outage is no crash loop. Progress is looked for by /livez itself, so d begins with the first probe that
-// saw none; choose it longer than whatever a record may rightly take in the chain: a batch's wait, its turn under MaxPartitions. Default: never.
+// StuckAfter lets /livez fail when a partition has had records in flight for d without finishing
+// one. It is for handlers that may hang for good and heed no Timeout: a restart is then their only
+// cure. Not counted is a partition that is halted, and the time while anything waits (retries,
+// throttles, acknowledgements; not a Transform's input), so that an outage is no crash loop.
+// Progress is looked for by /livez itself, so d begins with the first probe that saw none; choose
+// it longer than whatever a record may rightly take in the chain: a batch's wait, its turn under
+// MaxPartitions. Default: never.
 func (s *Supervisor) StuckAfter(d time.Duration) *Supervisor {
 	s.stuck.after, s.stuck.asked = d, true
 	return s
@@ -60,7 +63,8 @@ func (p *Pipeline) heldInside(tp TopicPartition) (text string) {
 	return text
 }
 
-// look compares how the pipelines stand with how they stood, and names what stands still for too long.
+// look compares how the pipelines stand with how they stood, and names what stands still for too
+// long.
 func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	if !s.asked {
 		return nil

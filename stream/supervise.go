@@ -36,11 +36,13 @@ type process struct {
 	listen func(network, addr string) (net.Listener, error)
 }
 
-// interrupted is the exit code of a process that a second signal ended, as shells have it for Ctrl-C.
+// interrupted is the exit code of a process that a second signal ended, as shells have it for
+// Ctrl-C.
 const interrupted = 130
 
-// Supervise makes one process of several pipelines. Its Run runs them side by side and turns SIGINT or SIGTERM into one drain of all; a second signal
-// ends the process at once, with exit code 130. The first pipeline that fails drains the others. With Serve it answers Kubernetes' probes.
+// Supervise makes one process of several pipelines. Its Run runs them side by side and turns SIGINT
+// or SIGTERM into one drain of all; a second signal ends the process at once, with exit code 130.
+// The first pipeline that fails drains the others. With Serve it answers Kubernetes' probes.
 func Supervise(p ...*Pipeline) *Supervisor {
 	return &Supervisor{pipelines: p, bound: make(chan struct{}), process: process{
 		notify: func(c chan<- os.Signal) func() {
@@ -52,14 +54,19 @@ func Supervise(p ...*Pipeline) *Supervisor {
 	}}
 }
 
-// Serve answers HTTP at addr (host:port; port 0 takes a free one, which Addr tells) from before the sources connect until the last pipeline has ended:
+// Serve answers HTTP at addr (host:port; port 0 takes a free one, which Addr tells) from before the
+// sources connect until the last pipeline has ended:
 //
-//   - /livez: 200 as long as restarting the process would help nothing: a halt, an outage or a drain is no reason. See StuckAfter.
-//   - /readyz: 200 if every pipeline is ready, else 503: one is not connected or has a halted partition, or a drain has begun. A pipeline without
-//     partitions is ready, and so is one whose source had no more. The body is JSON: each pipeline and its partitions, as in Snapshot, and why it is not ready.
+//   - /livez: 200 as long as restarting the process would help nothing: a halt, an outage or a
+//     drain is no reason. See StuckAfter.
+//   - /readyz: 200 if every pipeline is ready, else 503: one is not connected or has a halted
+//     partition, or a drain has begun. A pipeline without partitions is ready, and so is one whose
+//     source had no more. The body is JSON: each pipeline and its partitions, as in Snapshot, and
+//     why it is not ready.
 //   - /metrics: what the handler says; nil: there is none.
 //
-// An address that cannot be listened at, or a server that ends early, is a failure like a pipeline's.
+// An address that cannot be listened at, or a server that ends early, is a failure like a
+// pipeline's.
 func (s *Supervisor) Serve(addr string, metrics http.Handler) *Supervisor {
 	s.serves, s.addr, s.metrics = true, addr, metrics
 	return s
@@ -75,8 +82,9 @@ func (s *Supervisor) Addr(ctx context.Context) (net.Addr, error) {
 	}
 }
 
-// Run runs the pipelines until ctx ends, a signal comes, one of them fails, or all have ended by themselves. It returns when all have drained and the
-// server has stopped: the first failure, joined with those that came after it; nil if there was none. A Supervisor runs once.
+// Run runs the pipelines until ctx ends, a signal comes, one of them fails, or all have ended by
+// themselves. It returns when all have drained and the server has stopped: the first failure,
+// joined with those that came after it; nil if there was none. A Supervisor runs once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
@@ -161,7 +169,8 @@ type watch struct {
 	ended []bool     // which pipelines have ended
 }
 
-// run runs one pipeline; its failure is everybody's end, also if a bug of this package lets it panic.
+// run runs one pipeline; its failure is everybody's end, also if a bug of this package lets it
+// panic.
 func (w *watch) run(ctx context.Context, i int, p *Pipeline) {
 	err := errPanicked
 	defer func() {

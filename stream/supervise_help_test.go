@@ -17,7 +17,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// host is a process that pipelines are supervised in: its signals, its network and its end are the test's.
+// host is a process that pipelines are supervised in: its signals, its network and its end are the
+// test's.
 type host struct {
 	t       *testing.T
 	signals chan os.Signal

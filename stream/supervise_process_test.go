@@ -20,7 +20,8 @@ import (
 // supervisedVar makes the test binary a supervised worker.
 const supervisedVar = "LANEWAY_SUPERVISED"
 
-// supervised is the worker: it says where it serves and what it does, and holds its first record until it reads a line.
+// supervised is the worker: it says where it serves and what it does, and holds its first record
+// until it reads a line.
 func supervised(string) int {
 	p, err := source.Slice("a", "b").Serial(func(_ context.Context, v string) error {
 		fmt.Println("begun", v)

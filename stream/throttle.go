@@ -6,8 +6,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Throttle lets at most perSecond elements a second pass, in bursts of up to burst, over all partitions. 1→1, keeps order. Whoever waits holds no
-// worker (see MaxWaiting); while one waits, so does its lane. A drain and a revoke wait for nobody's turn: who has none yet stays uncommitted.
+// Throttle lets at most perSecond elements a second pass, in bursts of up to burst, over all
+// partitions. 1→1, keeps order. Whoever waits holds no worker (see MaxWaiting); while one waits, so
+// does its lane. A drain and a revoke wait for nobody's turn: who has none yet stays uncommitted.
 func (s Stream[T]) Throttle(perSecond float64, burst int) Stream[T] {
 	return then[T, T](s, &node{word: "Throttle", op: throttleOp[T]{perSecond, burst}})
 }

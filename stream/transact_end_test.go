@@ -149,7 +149,8 @@ func TestSkipOfAStepsHaltKeepsOthersResultsThoughATransactionFailedToo(t *testin
 		}
 		join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
 		j := start(t, l, input.FlatMap(pair).Map(w.echo).HaltOnError().Batch(2, time.Minute).Map(join).CommitWith(b, 1000, time.Second).HaltOnError())
-		elapse(10 * time.Second) // z1+z2 a1+a2 a3+b1, b2 is halted, and the transaction of z has failed
+		// z1+z2 a1+a2 a3+b1, b2 is halted, and the transaction of z has failed
+		elapse(10 * time.Second)
 		if h := j.halt(); h.Value != "b2" {
 			t.Fatal(h)
 		}

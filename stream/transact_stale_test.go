@@ -8,7 +8,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Whether the partitions are lost is the source's to find out: no policy is asked, and there is none here.
+// Whether the partitions are lost is the source's to find out: no policy is asked, and there is
+// none here.
 func TestATransactionOfAnOldGenerationIsTriedAgainWithoutAPolicy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		stale := fmt.Errorf("storing offsets: %w", stream.ErrStaleGroup)

@@ -194,7 +194,8 @@ func TestAPartitionThatSomebodyElseWroteForIsBegunAnew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l, b := newLog(1), newVault()
 		put(l, 0, count("a", 3)...)
-		b.before = append(b.before, func(stream.Txn[string]) error { // another owner has written the first record
+		// another owner has written the first record
+		b.before = append(b.before, func(stream.Txn[string]) error {
 			b.at[tp{Topic: "t"}] = stream.Position{Offset: 1}
 			b.txns = append(b.txns, stream.Txn[string]{Elems: []stream.Out[string]{{Value: "a0"}}})
 			return nil

@@ -11,8 +11,9 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// transactions is CommitWith at work: it decides when the finished prefix of which partition goes into a transaction. One goroutine decides (loop), one for
-// each transaction under way makes it (txn.go). A partition is in one transaction at a time.
+// transactions is CommitWith at work: it decides when the finished prefix of which partition goes
+// into a transaction. One goroutine decides (loop), one for each transaction under way makes it
+// (txn.go). A partition is in one transaction at a time.
 type transactions struct {
 	run     *run
 	st      *step
@@ -26,10 +27,14 @@ type transactions struct {
 	stopped chan struct{} // closed by stop
 	total   atomic.Int64  // records finished since their last transaction began, of all partitions
 
-	mu      sync.Mutex              // guards what follows, and the turns of all partitions; taken before the ledger's and a results'
-	under   map[TopicPartition]bool // in a transaction; one that was let go meanwhile, and is assigned again, has to wait for that one's end
-	fences  map[TopicPartition]int  // how often in a row another owner had written
-	changed chan struct{}           // closed and replaced when a transaction has ended
+	// guards what follows, and the turns of all partitions; taken before the ledger's and a
+	// results'
+	mu sync.Mutex
+	// in a transaction; one that was let go meanwhile, and is assigned again, has to wait for that
+	// one's end
+	under   map[TopicPartition]bool
+	fences  map[TopicPartition]int // how often in a row another owner had written
+	changed chan struct{}          // closed and replaced when a transaction has ended
 }
 
 func newTransactions(r *run, p *commitPlan) *transactions {
@@ -100,7 +105,8 @@ func (t *transactions) count(p *part) {
 	}
 }
 
-// crowded reports whether what is held back takes so much of the budget that size may never be reached.
+// crowded reports whether what is held back takes so much of the budget that size may never be
+// reached.
 func (t *transactions) crowded(p *part) bool { return p.kept.Load() >= int64(t.run.opts.records+1)/2 }
 
 func (t *transactions) wakeUp() {
@@ -197,8 +203,9 @@ const barrenWait = time.Second
 // take makes a partition's part of a transaction; nil: there is none yet. The caller holds mu.
 func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
 	tn := turnOf(p)
-	seen, gaps := tn.finished.Load(), tn.gaps.Load() // before the watermark is read: who finishes later counts for the next one
-	tn.overdue.Store(seen > 0)                       // and pokes, if it is not in this one
+	// before the watermark is read: who finishes later counts for the next one
+	seen, gaps := tn.finished.Load(), tn.gaps.Load()
+	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
 	mark, below := p.led.Prefix()
 	if mark <= tn.from {
 		tn.gaps.Add(-gaps) // they lie behind something unfinished, and go with it

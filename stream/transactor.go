@@ -31,8 +31,8 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group Group
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }
 
-// blame is which of the partitions of a failed transaction have to answer for it, each at the element that keeps it from being written: those that err
-// names, or all of them, at their first.
+// blame is which of the partitions of a failed transaction have to answer for it, each at the
+// element that keeps it from being written: those that err names, or all of them, at their first.
 func blame(err error, pres []*prefix) map[*part]int {
 	at := map[*part]int{}
 	n := 0

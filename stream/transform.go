@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// Elem is an element with its acknowledgement. Each one taken from a Transform's input must end in exactly one of: sent to its output (as it is, or
-// With another value), Fork, Join, Drop or Fail. One used twice ends the pipeline; one that is not used is found and named when it drains.
+// Elem is an element with its acknowledgement. Each one taken from a Transform's input must end in
+// exactly one of: sent to its output (as it is, or With another value), Fork, Join, Drop or Fail.
+// One used twice ends the pipeline; one that is not used is found and named when it drains.
 type Elem[T any] struct {
 	Value T
 	t     *doorTicket
@@ -34,8 +35,8 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 }
 
 // Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
-// Elements of different partitions can be joined above CommitEach and CommitEvery only: elsewhere that
-// ends the pipeline.
+// Elements of different partitions can be joined above CommitEach and CommitEvery only: elsewhere
+// that ends the pipeline.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
 	var part *part // the first one: its end is the end of the joined element
@@ -74,7 +75,8 @@ func (e Elem[T]) Drop() {
 	}
 }
 
-// Fail fails the element at this step: the policies below decide, except that nothing can be retried.
+// Fail fails the element at this step: the policies below decide, except that nothing can be
+// retried.
 func (e Elem[T]) Fail(err error) {
 	if !e.t.use() {
 		return
@@ -85,25 +87,29 @@ func (e Elem[T]) Fail(err error) {
 	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, func() any { return e.Value })
 }
 
-// Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f gets the elements of all partitions, in the order
-// of their lanes, and sends on what becomes of them; order below is the order in which it sends. It must receive until in is closed, which happens
-// when the pipeline drains and everything above is through; then send what it still has and return. It must not close out, nor send after it
-// returned. ctx ends when the drain has run out of time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
-// partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a halt gives them up at once, a revoke when
-// f has ended none of them for a second. A func that holds elements until others come must listen to
-// FlushOf, since MaxInFlight bounds what can come. What was joined across partitions is waited for. Costs three goroutines and a buffer of 64 elements.
+// Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f
+// gets the elements of all partitions, in the order of their lanes, and sends on what becomes of
+// them; order below is the order in which it sends. It must receive until in is closed, which
+// happens when the pipeline drains and everything above is through; then send what it still has and
+// return. It must not close out, nor send after it returned. ctx ends when the drain has run out of
+// time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
+// partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a
+// halt gives them up at once, a revoke when f has ended none of them for a second. A func that
+// holds elements until others come must listen to FlushOf, since MaxInFlight bounds what can come.
+// What was joined across partitions is waited for. Costs three goroutines and a buffer of 64
+// elements.
 func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error, opts ...StepOption) Stream[U] {
 	o := stepOpts(opts)
 	o.name, o.named = name, true
 	return then[T, U](s, &node{word: "Transform", name: name, nilFunc: f == nil, opts: o, op: transformOp[T, U]{f}})
 }
 
-// FlushOf returns the channel that asks a Transform to send what it holds, as a Batch is flushed early:
-// MaxInFlight lets nothing more in before something is finished, or a partition is revoked. ctx is
-// the one that the Transform's func got. A func that holds elements until others come receives from it
-// beside its input; one that does not may hold what all wait for, for ever. What it holds is
-// everything, of all partitions. It may be asked when it holds nothing, and is not when its input
-// is closed, which says the same. nil, on which nothing comes: ctx is not a Transform's.
+// FlushOf returns the channel that asks a Transform to send what it holds, as a Batch is flushed
+// early: MaxInFlight lets nothing more in before something is finished, or a partition is revoked.
+// ctx is the one that the Transform's func got. A func that holds elements until others come
+// receives from it beside its input; one that does not may hold what all wait for, for ever. What
+// it holds is everything, of all partitions. It may be asked when it holds nothing, and is not when
+// its input is closed, which says the same. nil, on which nothing comes: ctx is not a Transform's.
 func FlushOf(ctx context.Context) <-chan struct{} {
 	d, ok := ctx.Value(doorKey{}).(*doorway)
 	if !ok {
@@ -122,7 +128,9 @@ type transformOp[T, U any] struct {
 func (transformOp[T, U]) does() effect          { return calls }
 func (transformOp[T, U]) check(*checker, *node) {}
 func (transformOp[T, U]) detail() []string      { return nil }
-func (transformOp[T, U]) streams()              {} // it is not called per element, so that nothing can be tried again
+
+// it is not called per element, so that nothing can be tried again
+func (transformOp[T, U]) streams() {}
 
 func (transformOp[T, U]) cut(c *cutter, n *node) {
 	c.note(n)

@@ -136,7 +136,8 @@ func TestElemUsedTwiceEndsThePipeline(t *testing.T) {
 		"joined twice":      func(e stream.Elem[string], _ out) { e.Join(e) },
 	}
 	for name, use := range uses {
-		for _, beside := range []bool{false, true} { // a goroutine of the user's own, where a panic would end the process
+		// a goroutine of the user's own, where a panic would end the process
+		for _, beside := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, " beside ", beside), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					l := newLog(1)

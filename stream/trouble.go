@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Trouble says that a partition cannot be read and why, assigned or not yet; nil: it is read again, or is another worker's. The pipeline stays ready.
+// Trouble says that a partition cannot be read and why, assigned or not yet; nil: it is read again,
+// or is another worker's. The pipeline stays ready.
 func (in *Intake[T]) Trouble(tp TopicPartition, err error) { in.run.trouble(tp, err) }
 
 func (r *run) trouble(tp TopicPartition, err error) {

@@ -53,10 +53,10 @@ func (s *slabs) forget(below int64) {
 	}
 }
 
-// count notes that a transaction takes a prefix, and returns how many finished records are new in it:
-// below lie below mark. Where the prefix ends before mark only those with results are known; the rest
-// counts with a later one, which is due the sooner for it. Of told, which finished says, none more is
-// taken: the watermark may have passed records that it does not say yet.
+// count notes that a transaction takes a prefix, and returns how many finished records are new in
+// it: below lie below mark. Where the prefix ends before mark only those with results are known;
+// the rest counts with a later one, which is due the sooner for it. Of told, which finished says,
+// none more is taken: the watermark may have passed records that it does not say yet.
 func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 	if pre.next <= tn.counted { // it is tried again
 		return 0
@@ -73,7 +73,8 @@ func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 	return records
 }
 
-// forget takes the count of a partition that is gone out of the total, not while a transaction takes its part of it.
+// forget takes the count of a partition that is gone out of the total, not while a transaction
+// takes its part of it.
 func (t *transactions) forget(p *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,7 +91,8 @@ func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time))
 	return true
 }
 
-// finish ends an element. Where size is 1, the one that moves the watermark holds its lane until it is committed; one that came to nothing does not.
+// finish ends an element. Where size is 1, the one that moves the watermark holds its lane until it
+// is committed; one that came to nothing does not.
 func (t *transactions) finish(w *worker, r *record) {
 	if t.size != 1 {
 		r.done()
@@ -101,7 +103,8 @@ func (t *transactions) finish(w *worker, r *record) {
 	last := end.offset()
 	r.done()
 	if !t.resultsOf(p).due(r, p.led.Watermark()) {
-		return // something before it, or one with it, is unfinished, and may be behind it in its lane
+		// something before it, or one with it, is unfinished, and may be behind it in its lane
+		return
 	}
 	committed := p.ackOf(last + 1)
 	if committed == nil {
@@ -116,7 +119,9 @@ func (t *transactions) finish(w *worker, r *record) {
 		case <-p.ctx.Done():
 		}
 		if p.status().halted() != notHalted {
-			return // nothing is committed before the halt ends, and that waits until what is queued behind is dropped
+			// nothing is committed before the halt ends, and that waits until what is queued behind
+			// is dropped
+			return
 		}
 		select {
 		case <-committed:
@@ -133,8 +138,9 @@ func (t *transactions) release(p *part, cause error) {
 	t.wakeUp()
 }
 
-// resumed is called when a halted partition goes on. What is worked on again will bring its results again; split: what is held back cannot be told
-// apart from them, so that the partition has to begin anew.
+// resumed is called when a halted partition goes on. What is worked on again will bring its results
+// again; split: what is held back cannot be told apart from them, so that the partition has to
+// begin anew.
 func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (instead func()) {
 	rs, skipped := t.resultsOf(p), map[int64]bool{}
 	if end.how == giveUp {

@@ -41,13 +41,15 @@ func (t *transactions) launch(pres []*prefix) {
 	})
 }
 
-// attempt has the transaction committed, dressed as a step's call on the records whose results it holds.
+// attempt has the transaction committed, dressed as a step's call on the records whose results it
+// holds.
 func (t *transactions) attempt(x *txn) error {
 	var group GroupMetadata
 	if g, ok := t.run.src.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
-	all := jointRecord(x.pres[0].part, &joint{mixed: true}) // its context is the run's: the transaction's own ends it
+	// its context is the run's: the transaction's own ends it
+	all := jointRecord(x.pres[0].part, &joint{mixed: true})
 	attempt := 1
 	t.mu.Lock()
 	for _, pre := range x.pres {

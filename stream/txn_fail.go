@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// fail lets the policies decide about the partitions that are to blame; the others are due again, without them, when the transaction has ended.
+// fail lets the policies decide about the partitions that are to blame; the others are due again,
+// without them, when the transaction has ended.
 func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	t.again(x)
 	if x.ctx.Err() != nil {
@@ -16,7 +17,8 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	if errors.Is(err, ErrStaleGroup) {
 		t.mu.Lock()
 		for _, pre := range x.pres {
-			turnOf(pre.part).retryAt = time.Now().Add(commitRetry) // the source may hear of it later than the transactor
+			// the source may hear of it later than the transactor
+			turnOf(pre.part).retryAt = time.Now().Add(commitRetry)
 		}
 		t.mu.Unlock()
 		return
@@ -90,7 +92,8 @@ func (t *transactions) fatal(p *part, f Failure) {
 	t.st.fatal(f)
 }
 
-// fenced begins a partition anew that somebody else has written for; the oftener that happens in a row, the later.
+// fenced begins a partition anew that somebody else has written for; the oftener that happens in a
+// row, the later.
 func (t *transactions) fenced(p *part, err error) {
 	t.mu.Lock()
 	t.fences[p.tp]++

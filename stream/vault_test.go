@@ -12,12 +12,14 @@ import (
 
 type tp = stream.TopicPartition
 
-// vault is a Transactor in memory: a database that keeps results and offsets together, and outlives the workers that write to it.
+// vault is a Transactor in memory: a database that keeps results and offsets together, and outlives
+// the workers that write to it.
 type vault struct {
-	mu     sync.Mutex
-	at     map[tp]stream.Position
-	txns   []stream.Txn[string]
-	before []func(stream.Txn[string]) error // what the next Commits return, and store nothing; nil: go on
+	mu   sync.Mutex
+	at   map[tp]stream.Position
+	txns []stream.Txn[string]
+	// what the next Commits return, and store nothing; nil: go on
+	before []func(stream.Txn[string]) error
 	after  []func(stream.Txn[string]) error // what they return having stored
 	holds  chan struct{}
 	apart  bool // a transaction a partition

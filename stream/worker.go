@@ -9,16 +9,18 @@ import (
 // finish is what happens to an element at the end of the chain.
 type finish func(w *worker, r *record)
 
-// worker is what a stage builds for each goroutine: the compiled chain, with scratch space per step.
+// worker is what a stage builds for each goroutine: the compiled chain, with scratch space per
+// step.
 type worker struct {
 	*lane.Worker // nil outside a pool
 	stage        *stage
 	group        uint64 // of the element at hand
 	flush        map[*step]func(*part, uint64)
-	left         bool                   // something of the task at hand was given up while its partition was closing
-	slot         *slot                  // where results go that have to keep their order
-	ordered      func(*worker, held)    // passes such a result on
-	cur          atomic.Pointer[record] // what it works on, to name it should it hang
+	// something of the task at hand was given up while its partition was closing
+	left    bool
+	slot    *slot                  // where results go that have to keep their order
+	ordered func(*worker, held)    // passes such a result on
+	cur     atomic.Pointer[record] // what it works on, to name it should it hang
 }
 
 // wait runs f without holding a worker's slot.
@@ -47,8 +49,9 @@ func (w *worker) poison() {
 	}
 }
 
-// stops reports whether an element must go no further in its worker: its partition is frozen or gone, its context has ended, or what was before it in
-// its lane was given up while the partition was closing.
+// stops reports whether an element must go no further in its worker: its partition is frozen or
+// gone, its context has ended, or what was before it in its lane was given up while the partition
+// was closing.
 func (w *worker) stops(r *record) bool {
 	stands := r.part.status()
 	return stands != 0 && (r.dropped() || r.Err() != nil || stands.life() >= draining && w.Worker != nil && (w.left || w.Poisoned()))

@@ -6,10 +6,12 @@ import (
 	"sync"
 )
 
-// writers keeps what Sink promises: Write is never called twice at once for the same partition, whichever words of the chain the sink stands in, and
-// whichever assignment asks. Sinks that compare equal are one.
+// writers keeps what Sink promises: Write is never called twice at once for the same partition,
+// whichever words of the chain the sink stands in, and whichever assignment asks. Sinks that
+// compare equal are one.
 type writers struct {
-	ids map[any]int // of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
+	// of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
+	ids map[any]int
 
 	mu    sync.Mutex // guards turns; a leaf
 	turns map[writerKey]chan struct{}
@@ -38,7 +40,8 @@ func newWriters(p *plan) *writers {
 	return ws
 }
 
-// one runs write when it is the turn of the sink at at, a *node or a *policy, for a partition; an error if ctx ends before.
+// one runs write when it is the turn of the sink at at, a *node or a *policy, for a partition; an
+// error if ctx ends before.
 func (ws *writers) one(ctx context.Context, at any, tp TopicPartition, write func() error) error {
 	key := writerKey{ws.ids[at], tp}
 	ws.mu.Lock()

@@ -122,7 +122,8 @@ func (l *log) ends(ctx context.Context) (map[stream.TopicPartition]int64, error)
 // left is what a group has not read yet, up to the ends.
 func (l *log) left(ctx context.Context, group string, ends map[stream.TopicPartition]int64) (map[stream.TopicPartition]source.Span, error) {
 	stored, err := l.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{l.topic: l.partitions}})
-	if err == nil && !errors.Is(stored.Error, kafka.GroupIdNotFound) { // it has not read anything yet
+	// it has not read anything yet
+	if err == nil && !errors.Is(stored.Error, kafka.GroupIdNotFound) {
 		err = stored.Error
 	}
 	if err != nil {

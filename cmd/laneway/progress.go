@@ -14,7 +14,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// progress counts what becomes of the letters, and shows it: on a terminal as it goes, elsewhere at the end.
+// progress counts what becomes of the letters, and shows it: on a terminal as it goes, elsewhere at
+// the end.
 type progress struct {
 	topic    string
 	dry      bool

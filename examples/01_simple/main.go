@@ -1,10 +1,12 @@
-// Simple handles records one by one and commits them in batches; those that fail are logged and passed.
+// Simple handles records one by one and commits them in batches; those that fail are logged and
+// passed.
 //
 //	GOTOOLCHAIN=auto go run ./examples/01_simple
 //
-// Order: each partition's. Speed: one record at a time, so as fast as the handler alone. Guarantee: at least once; after a crash, up to 100 records or a
-// second's worth are handled again. A failure: one line in the log, and the record counts as done. Use it where records are few, the handler is fast, and
-// losing one that fails is fine.
+// Order: each partition's. Speed: one record at a time, so as fast as the handler alone. Guarantee:
+// at least once; after a crash, up to 100 records or a second's worth are handled again. A failure:
+// one line in the log, and the record counts as done. Use it where records are few, the handler is
+// fast, and losing one that fails is fine.
 package main
 
 import (

@@ -1,12 +1,15 @@
-// Graceful is a worker as Kubernetes wants it: SIGTERM in the middle of work lets what has begun finish and commits it, and nothing more is begun; the
-// readiness probe fails at once, the liveness probe does not, and the exit code is 0.
+// Graceful is a worker as Kubernetes wants it: SIGTERM in the middle of work lets what has begun
+// finish and commits it, and nothing more is begun; the readiness probe fails at once, the liveness
+// probe does not, and the exit code is 0.
 //
 //	GOTOOLCHAIN=auto go run ./examples/02_graceful
 //
-// The program starts itself again as a worker process, stops it in the middle, and starts a second one, which handles exactly the rest.
+// The program starts itself again as a worker process, stops it in the middle, and starts a second
+// one, which handles exactly the rest.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once; a shutdown that drains in time repeats nothing.
-// A failure: skipped. Use it for every worker that is deployed: Supervise is one line around any chain.
+// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once; a
+// shutdown that drains in time repeats nothing. A failure: skipped. Use it for every worker that is
+// deployed: Supervise is one line around any chain.
 package main
 
 import (
@@ -34,7 +37,8 @@ func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
 func work(ctx context.Context, d *demo.Demo) error {
 	c := &clerk{Demo: d, slow: slices.Contains(d.Args, "slow"), goOn: make(chan struct{})}
 	p, err := worker(d.Kafka, c).Build(
-		stream.DrainTimeout(10*time.Second), // what is unfinished then is given up; terminationGracePeriodSeconds must be longer
+		// what is unfinished then is given up; terminationGracePeriodSeconds must be longer
+		stream.DrainTimeout(10*time.Second),
 		stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
 		return err

@@ -75,7 +75,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return rest(ctx, d, first, inFlight)
 }
 
-// rest starts the second worker and compares what the two have handled with what the broker says is committed.
+// rest starts the second worker and compares what the two have handled with what the broker says is
+// committed.
 func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[int]int64) error {
 	committed, _, err := d.Offsets(ctx)
 	if err != nil {
@@ -112,7 +113,8 @@ func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[i
 	return d.CheckCommitted(ctx)
 }
 
-// handled is what a worker said that it has handled, by partition: one stretch of each, and no record twice.
+// handled is what a worker said that it has handled, by partition: one stretch of each, and no
+// record twice.
 func handled(p *demo.Process) map[int]demo.Stretch {
 	by := map[int]demo.Stretch{}
 	for _, m := range p.Said(`handled +partition (\d+): (\d+) records \[(\d+)…(\d+)\]`) {

@@ -2,8 +2,9 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/03_partition
 //
-// Order: each partition's. Speed: as many records at a time as this worker has partitions. Guarantee: at least once. A failure: skipped. Use it where
-// the order of a whole partition matters: a log to be applied, a state to be kept.
+// Order: each partition's. Speed: as many records at a time as this worker has partitions.
+// Guarantee: at least once. A failure: skipped. Use it where the order of a whole partition
+// matters: a log to be applied, a state to be kept.
 package main
 
 import (

@@ -1,9 +1,11 @@
-// Parallel handles up to a hundred records at a time, in no order, and still never commits past one that is unfinished.
+// Parallel handles up to a hundred records at a time, in no order, and still never commits past one
+// that is unfinished.
 //
 //	GOTOOLCHAIN=auto go run ./examples/04_parallel
 //
-// Order: none. Speed: 100 records at a time, whatever their partition. Guarantee: at least once; what was finished above an unfinished record is handled
-// again after a crash. A failure: skipped. Use it where records have nothing to do with each other: sending mails, resizing pictures.
+// Order: none. Speed: 100 records at a time, whatever their partition. Guarantee: at least once;
+// what was finished above an unfinished record is handled again after a crash. A failure: skipped.
+// Use it where records have nothing to do with each other: sending mails, resizing pictures.
 package main
 
 import (

@@ -1,9 +1,11 @@
-// Key handles the records of a key one after another, and up to 64 keys side by side; a slow key holds only itself.
+// Key handles the records of a key one after another, and up to 64 keys side by side; a slow key
+// holds only itself.
 //
 //	GOTOOLCHAIN=auto go run ./examples/05_key
 //
-// Order: each key's, within its partition. Speed: 64 keys at a time, however few partitions there are. Guarantee: at least once. A failure: skipped.
-// Use it by default: most records of a key (a customer, an order, a device) must not overtake each other, and those of different keys may.
+// Order: each key's, within its partition. Speed: 64 keys at a time, however few partitions there
+// are. Guarantee: at least once. A failure: skipped. Use it by default: most records of a key (a
+// customer, an order, a device) must not overtake each other, and those of different keys may.
 package main
 
 import (
@@ -33,7 +35,8 @@ const (
 	slowKey = "key-07"
 )
 
-// clerk handles records, each in a time of its own. The first of one key takes until all other keys are through.
+// clerk handles records, each in a time of its own. The first of one key takes until all other keys
+// are through.
 type clerk struct {
 	*demo.Demo
 	tape   demo.Tape

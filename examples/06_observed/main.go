@@ -1,12 +1,15 @@
-// Observed is a worker that is logged, traced and measured, record by record: three observers beside a chain that knows nothing of them.
+// Observed is a worker that is logged, traced and measured, record by record: three observers
+// beside a chain that knows nothing of them.
 //
 //	GOTOOLCHAIN=auto go run ./examples/06_observed
 //
-// Every record's span goes on with the trace that its producer began: the trace comes along in the record's headers. With OTEL_EXPORTER_OTLP_ENDPOINT set
-// the spans go to a collector, with -metrics :9464 a Prometheus can scrape the metrics; docker-compose.yml has both, and a dashboard.
+// Every record's span goes on with the trace that its producer began: the trace comes along in the
+// record's headers. With OTEL_EXPORTER_OTLP_ENDPOINT set the spans go to a collector, with -metrics
+// :9464 a Prometheus can scrape the metrics; docker-compose.yml has both, and a dashboard.
 //
-// Order: each partition's. Speed: one record at a time. Guarantee: at least once. A failure: logged, counted, noted at the span, and skipped. Use it
-// everywhere: logs and metrics cost a record next to nothing, traces what the sampler lets them.
+// Order: each partition's. Speed: one record at a time. Guarantee: at least once. A failure:
+// logged, counted, noted at the span, and skipped. Use it everywhere: logs and metrics cost a
+// record next to nothing, traces what the sampler lets them.
 package main
 
 import (
@@ -41,7 +44,8 @@ func observed(logger *zap.Logger, tp trace.TracerProvider, reg prometheus.Regist
 type clerk struct{ tracer trace.Tracer }
 
 func (c *clerk) handle(ctx context.Context, m kafka.Message) error {
-	ctx, span := c.tracer.Start(ctx, "look it up") // a span of the handler's own, below that of the step
+	// a span of the handler's own, below that of the step
+	ctx, span := c.tracer.Start(ctx, "look it up")
 	defer span.End()
 	if m.Offset%10 == 9 {
 		return errUnknown

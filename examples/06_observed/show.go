@@ -49,7 +49,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
 	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
 
-// logged counts the records of which a line says all that a search may ask for, and those that a line says were left out.
+// logged counts the records of which a line says all that a search may ask for, and those that a
+// line says were left out.
 func logged(lines *observer.ObservedLogs, msg string) (n int) {
 	for _, e := range lines.FilterMessage(msg).All() {
 		fields := e.ContextMap()
@@ -63,7 +64,8 @@ func logged(lines *observer.ObservedLogs, msg string) (n int) {
 	return n
 }
 
-// checkSpans checks that each record's span goes on with its producer's trace, and what is below it.
+// checkSpans checks that each record's span goes on with its producer's trace, and what is below
+// it.
 func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
 	continued, steps := 0, 0
 	var shown sdk.ReadOnlySpan

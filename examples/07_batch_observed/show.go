@@ -39,7 +39,8 @@ var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLe
 
 // checkSpans checks the traces of batches, and those of their records.
 func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
-	sent, went := map[trace.TraceID]bool{}, map[trace.TraceID]bool{} // the producers' traces, and those of them that go on here
+	// the producers' traces, and those of them that go on here
+	sent, went := map[trace.TraceID]bool{}, map[trace.TraceID]bool{}
 	var batches []sdk.ReadOnlySpan
 	for _, s := range all {
 		switch {

@@ -2,10 +2,13 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/08_limited
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and that never more than two of them ran side by side.
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and that never more
+// than two of them ran side by side.
 //
-// Order: none. Speed: 2 records at a time. Guarantee: at least once. A failure: skipped. Use it where what the handler calls bears no more: a small
-// database, a paid API. Where it is a rate that must not be passed, say Throttle; where several steps share one limit, give each stream.Use(ops.Limit(2)).
+// Order: none. Speed: 2 records at a time. Guarantee: at least once. A failure: skipped. Use it
+// where what the handler calls bears no more: a small database, a paid API. Where it is a rate that
+// must not be passed, say Throttle; where several steps share one limit, give each
+// stream.Use(ops.Limit(2)).
 package main
 
 import (

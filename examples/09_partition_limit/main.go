@@ -1,12 +1,15 @@
-// Partition_limit works on one partition at a time, with three workers by key in it, and on the partitions in turn.
+// Partition_limit works on one partition at a time, with three workers by key in it, and on the
+// partitions in turn.
 //
 //	GOTOOLCHAIN=auto go run ./examples/09_partition_limit
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows the first records as one trace: three at a time, one partition behind the other.
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows the first records as one trace: three at a
+// time, one partition behind the other.
 //
-// Order: each key's, within its partition. Speed: 3 keys of one partition at a time; a partition keeps its turn until it has nothing ready, or for 1,000
-// records while others wait. Guarantee: at least once. A failure: skipped. Use it where switching partitions is dear: each has a cache to be warm, a file
-// to be open, a lock to be held.
+// Order: each key's, within its partition. Speed: 3 keys of one partition at a time; a partition
+// keeps its turn until it has nothing ready, or for 1,000 records while others wait. Guarantee: at
+// least once. A failure: skipped. Use it where switching partitions is dear: each has a cache to be
+// warm, a file to be open, a lock to be held.
 package main
 
 import (

@@ -18,14 +18,16 @@ const (
 	opening  = 1_000_00 // cents on each account at first
 )
 
-// openLedger opens the database that is kept in a file. No commit waits for the disk, as a killed process loses nothing that it has handed to the system; and
-// where a machine loses its last commits, it loses their offsets too.
+// openLedger opens the database that is kept in a file. No commit waits for the disk, as a killed
+// process loses nothing that it has handed to the system; and where a machine loses its last
+// commits, it loses their offsets too.
 func openLedger(file string) (*sql.DB, error) {
 	name := url.URL{Scheme: "file", Path: file, RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)"}
 	return sql.Open("sqlite", name.String())
 }
 
-// createLedger makes the tables. Nothing in them keeps a booking from being made twice: that is what is to be seen.
+// createLedger makes the tables. Nothing in them keeps a booking from being made twice: that is
+// what is to be seen.
 func createLedger(ctx context.Context, db *sql.DB) error {
 	_, err := db.ExecContext(ctx, `
 		CREATE TABLE accounts (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL);
@@ -38,7 +40,8 @@ func createLedger(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// booker writes into the ledger, and tells whoever started this process when it is in the middle of a transfer.
+// booker writes into the ledger, and tells whoever started this process when it is in the middle of
+// a transfer.
 type booker struct{ *demo.Demo }
 
 func (b *booker) book(ctx context.Context, tx *sql.Tx, transfer, account int, cents int64) error {

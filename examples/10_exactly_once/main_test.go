@@ -23,7 +23,8 @@ func TestTheLedgerIsExactWhateverIsKilledOnRealKafka(t *testing.T) {
 
 func showsItsPoint(t *testing.T, brokers []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // each worker that is killed has to be started
+	// each worker that is killed has to be started
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	if err := exactlyOnce(kills).Demonstrate(ctx, &out, brokers, false, ""); err != nil {

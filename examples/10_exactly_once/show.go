@@ -17,7 +17,8 @@ import (
 
 const (
 	partitions = 4
-	perLife    = 60 // transfers for each life of the worker; a kill comes within the first half of them
+	// transfers for each life of the worker; a kill comes within the first half of them
+	perLife = 60
 )
 
 // exactlyOnce is the example, with so many kills.

@@ -1,14 +1,19 @@
-// Halt_partition freezes the partition of a record that cannot be handled, and goes on with the others at full speed, until somebody has mended the
-// cause and says Resume, or gives the record up and says Skip.
+// Halt_partition freezes the partition of a record that cannot be handled, and goes on with the
+// others at full speed, until somebody has mended the cause and says Resume, or gives the record up
+// and says Skip.
 //
 //	GOTOOLCHAIN=auto go run ./examples/11_halt_partition
 //
-// The program starts itself again as a worker process, kills it (kill -9) while two partitions are halted, starts another, and operates that one.
+// The program starts itself again as a worker process, kills it (kill -9) while two partitions are
+// halted, starts another, and operates that one.
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and the gap where a partition waited.
+// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and the gap where a
+// partition waited.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once; nothing past a halted record is committed, so a restart tries
-// it again: the code may be new. A failure: its partition waits. Use it where a record must not be lost, nor overtaken by those behind it.
+// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once;
+// nothing past a halted record is committed, so a restart tries it again: the code may be new. A
+// failure: its partition waits. Use it where a record must not be lost, nor overtaken by those
+// behind it.
 package main
 
 import (
@@ -34,7 +39,8 @@ func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
 
 // work is the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	d.Kafka.InstanceID = "worker-1" // whoever starts next with this name takes over at once, also after a crash
+	// whoever starts next with this name takes over at once, also after a crash
+	d.Kafka.InstanceID = "worker-1"
 	c := &clerk{poison: map[int]int64{partToMend: poisonToMend, partToSkip: poisonToSkip}}
 	p, err := worker(d.Kafka, c).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
@@ -62,7 +68,8 @@ func work(ctx context.Context, d *demo.Demo) error {
 	return nil
 }
 
-// operate does what an operator would by an endpoint of yours: it is told "resume 1" or "skip 2", the number being a partition's.
+// operate does what an operator would by an endpoint of yours: it is told "resume 1" or "skip 2",
+// the number being a partition's.
 func operate(d *demo.Demo, p *stream.Pipeline, c *clerk, ended <-chan struct{}) {
 	for {
 		var line string

@@ -20,7 +20,8 @@ const (
 
 var haltPartition = demo.Program{Name: "halt", Partitions: partitions, Run: run, Work: work}
 
-// run halts two partitions, kills the worker, and brings both partitions to their end with another one.
+// run halts two partitions, kills the worker, and brings both partitions to their end with another
+// one.
 func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.SeedInOneTrace(ctx, demo.Numbered(partitions*end, 0)...); err != nil {
 		return err
@@ -59,7 +60,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return operated(ctx, d, second)
 }
 
-// halted waits until both partitions are halted and the others through, and returns what is committed then.
+// halted waits until both partitions are halted and the others through, and returns what is
+// committed then.
 func halted(ctx context.Context, d *demo.Demo, p *demo.Process) (map[int]int64, error) {
 	at, err := p.Await(ctx, `serves +(http://\S+)`)
 	if err != nil {

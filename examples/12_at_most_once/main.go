@@ -1,11 +1,14 @@
-// At_most_once commits records before they are handled: none is ever handled twice, and a crash loses those that were committed and not yet handled.
+// At_most_once commits records before they are handled: none is ever handled twice, and a crash
+// loses those that were committed and not yet handled.
 //
 //	GOTOOLCHAIN=auto go run ./examples/12_at_most_once
 //
-// The program starts itself again as a worker process, kills it (kill -9) in the middle, and starts another one.
+// The program starts itself again as a worker process, kills it (kill -9) in the middle, and starts
+// another one.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at most once; MaxInFlight bounds what a crash loses, a shutdown that
-// drains in time loses nothing. A failure: skipped, since it cannot be read again anyway. Use it where twice is worse than not at all: a
+// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at most once;
+// MaxInFlight bounds what a crash loses, a shutdown that drains in time loses nothing. A failure:
+// skipped, since it cannot be read again anyway. Use it where twice is worse than not at all: a
 // notification, a sample of telemetry.
 package main
 
@@ -26,16 +29,19 @@ func worker(from source.KafkaConfig, handle func(context.Context, kafka.Message)
 	return source.Kafka(from).
 		CommitBefore(20, 100*time.Millisecond). // before the work: at most once
 		GroupByPartition().                     // order: each partition's
-		Serial(handle).                         // degree: one at a time in each; it begins after the broker's acknowledgement
-		SkipOnError()                           // failure: skip
+		// degree: one at a time in each; it begins after the broker's acknowledgement
+		Serial(handle).
+		SkipOnError() // failure: skip
 }
 
-// maxInFlight is how many records of a partition are under way at most, and so how many of it a crash loses at most.
+// maxInFlight is how many records of a partition are under way at most, and so how many of it a
+// crash loses at most.
 const maxInFlight = 20
 
 // work is the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	d.Kafka.InstanceID = "worker-1" // whoever starts next with this name takes over at once, also after a crash
+	// whoever starts next with this name takes over at once, also after a crash
+	d.Kafka.InstanceID = "worker-1"
 	c := &clerk{Demo: d}
 	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
 	if err != nil {
@@ -44,7 +50,8 @@ func work(ctx context.Context, d *demo.Demo) error {
 	return stream.Supervise(p).Run(ctx)
 }
 
-// clerk tells which records it handles, before it does. The one that is to be killed gets stuck in the middle.
+// clerk tells which records it handles, before it does. The one that is to be killed gets stuck in
+// the middle.
 type clerk struct {
 	*demo.Demo
 	begun atomic.Int64

@@ -67,7 +67,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err := d.AwaitCommitted(ctx); err != nil {
 		return err
 	}
-	if err := second.Signal(syscall.SIGTERM); err != nil { // its drain finishes what is past a commit
+	// its drain finishes what is past a commit
+	if err := second.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	if _, err := second.Wait(ctx); err != nil {

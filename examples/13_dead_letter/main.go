@@ -1,9 +1,12 @@
-// Dead_letter tries a failed record again, with growing waits, and then writes it to a file of dead letters; the records of other keys do not wait for it.
+// Dead_letter tries a failed record again, with growing waits, and then writes it to a file of dead
+// letters; the records of other keys do not wait for it.
 //
 //	GOTOOLCHAIN=auto go run ./examples/13_dead_letter
 //
-// Order: each key's; a record that is being retried holds its key, and no worker. Speed: 16 keys at a time. Guarantee: at least once; a record is
-// done when its letter is on disk. A failure: four attempts, then a letter. Use it where a bad record must stop nobody and must not be lost: somebody reads the letters.
+// Order: each key's; a record that is being retried holds its key, and no worker. Speed: 16 keys at
+// a time. Guarantee: at least once; a record is done when its letter is on disk. A failure: four
+// attempts, then a letter. Use it where a bad record must stop nobody and must not be lost:
+// somebody reads the letters.
 package main
 
 import (
@@ -21,8 +24,10 @@ func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failur
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(16, c.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 4, FirstWait: 10 * time.Millisecond, MaxWait: 200 * time.Millisecond}). // failure: try again, then …
-		DeadLetterOnError(letters).                                                                                          // … keep it aside
+		// failure: try again, then …
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 4, FirstWait: 10 * time.Millisecond, MaxWait: 200 * time.Millisecond}).
+		// … keep it aside
+		DeadLetterOnError(letters).
 		CommitEvery(100, time.Second)
 }
 

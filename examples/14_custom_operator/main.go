@@ -1,13 +1,16 @@
-// Custom_operator has two operators of its own: a Pipe, made of words that are there, and a Transform, made of channels, which does what no Pipe can.
+// Custom_operator has two operators of its own: a Pipe, made of words that are there, and a
+// Transform, made of channels, which does what no Pipe can.
 //
 //	GOTOOLCHAIN=auto go run ./examples/14_custom_operator
 //
-// Orders and payments come in one topic, in any order; what is both ordered and paid is shipped. The Pipe takes out what is neither; the Transform lets each
-// wait for its other half. Neither knows anything of offsets: a record is done when the shipment is that it became a part of, so an order is not
-// committed while its payment is missing, and a crash forgets none.
+// Orders and payments come in one topic, in any order; what is both ordered and paid is shipped.
+// The Pipe takes out what is neither; the Transform lets each wait for its other half. Neither
+// knows anything of offsets: a record is done when the shipment is that it became a part of, so an
+// order is not committed while its payment is missing, and a crash forgets none.
 //
-// Order: as the halves meet. Speed: 8 shipments at a time. Guarantee: at least once. A failure: its partition waits.
-// Use a Pipe for what you would copy from chain to chain; a Transform where elements have to meet: to be joined, held back, replaced.
+// Order: as the halves meet. Speed: 8 shipments at a time. Guarantee: at least once. A failure: its
+// partition waits. Use a Pipe for what you would copy from chain to chain; a Transform where
+// elements have to meet: to be joined, held back, replaced.
 package main
 
 import (
@@ -31,7 +34,8 @@ func worker(from source.KafkaConfig, ship func(context.Context, Sale) error) str
 		CommitEvery(50, time.Second) // below the work: at least once
 }
 
-// Event is what the records hold; their key is the order, so that both halves of a sale are in one partition.
+// Event is what the records hold; their key is the order, so that both halves of a sale are in one
+// partition.
 type Event struct {
 	Kind  string `json:"kind"` // "ordered", "paid"
 	Order int    `json:"order"`
@@ -41,15 +45,16 @@ type Event struct {
 // Sale is an order that is paid.
 type Sale struct{ Order, Cents int }
 
-// known is a Pipe: a function from stream to stream. What it is made of brings order, acknowledgement and failure along: what Filter takes out is done.
+// known is a Pipe: a function from stream to stream. What it is made of brings order,
+// acknowledgement and failure along: what Filter takes out is done.
 func known(events stream.Stream[Event]) stream.Stream[Event] {
 	return events.Filter(func(e Event) bool { return e.Kind == "ordered" || e.Kind == "paid" })
 }
 
 var errUnmatched = errors.New("the other half has not come yet")
 
-// match is a Transform: it gets elements from a channel, and each must end in one that it sends, or be dropped, or fail. Joined elements are done when
-// the one is that they became.
+// match is a Transform: it gets elements from a channel, and each must end in one that it sends, or
+// be dropped, or fail. Joined elements are done when the one is that they became.
 func match(_ context.Context, in <-chan stream.Elem[Event], out chan<- stream.Elem[Sale]) error {
 	waiting := map[int]stream.Elem[Event]{} // by order
 	for e := range in {
@@ -58,7 +63,9 @@ func match(_ context.Context, in <-chan stream.Elem[Event], out chan<- stream.El
 		case is && other.Value.Kind != e.Value.Kind:
 			delete(waiting, e.Value.Order)
 			out <- other.Join(e).With(Sale{e.Value.Order, max(e.Value.Cents, other.Value.Cents)})
-		case is: // the same half again: sent twice, or read again after its partition was elsewhere meanwhile
+		// the same half again: sent twice, or read again after its partition was elsewhere
+		// meanwhile
+		case is:
 			other.Drop()
 			fallthrough
 		default:

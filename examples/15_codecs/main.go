@@ -1,13 +1,16 @@
-// Codecs has two workers in one process, typed from end to end: the first reads orders as JSON and writes invoices as Protobuf, the second reads those.
+// Codecs has two workers in one process, typed from end to end: the first reads orders as JSON and
+// writes invoices as Protobuf, the second reads those.
 //
 //	GOTOOLCHAIN=auto go run ./examples/15_codecs
 //
-// A codec is a function for Map, from kafka.Message to a type of yours and back: ops.JSON is one, Proto (in codec.go) another. The compiler sees to it that
-// each step gets what the one above gives. What cannot be decoded fails at once, since no retry can mend it.
+// A codec is a function for Map, from kafka.Message to a type of yours and back: ops.JSON is one,
+// Proto (in codec.go) another. The compiler sees to it that each step gets what the one above
+// gives. What cannot be decoded fails at once, since no retry can mend it.
 //
-// Order: each customer's, though the records' key is another one. Speed: 16 customers at a time; what is decoded above a GroupBy is decoded by one runner of
-// each partition, since only then is the group known. Guarantee: at least once. A failure: told, and skipped. Use it wherever a handler should see orders
-// and not bytes.
+// Order: each customer's, though the records' key is another one. Speed: 16 customers at a time;
+// what is decoded above a GroupBy is decoded by one runner of each partition, since only then is
+// the group known. Guarantee: at least once. A failure: told, and skipped. Use it wherever a
+// handler should see orders and not bytes.
 package main
 
 import (

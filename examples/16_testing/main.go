@@ -1,10 +1,12 @@
-// Testing is a worker like many; its point is main_test.go, which tests it without a broker and without waiting: order, retries, halts, rebalances, crashes.
+// Testing is a worker like many; its point is main_test.go, which tests it without a broker and
+// without waiting: order, retries, halts, rebalances, crashes.
 //
 //	GOTOOLCHAIN=auto go run ./examples/16_testing
 //	GOTOOLCHAIN=auto go test -v ./examples/16_testing
 //
-// Order: each key's. Speed: 8 keys at a time. Guarantee: at least once. A failure: three attempts, a minute apart; then its partition waits.
-// Use it as a start for tests of your own: the chain is a function, so that a test can run it, unchanged, on a log in memory and with a handler of its own.
+// Order: each key's. Speed: 8 keys at a time. Guarantee: at least once. A failure: three attempts,
+// a minute apart; then its partition waits. Use it as a start for tests of your own: the chain is a
+// function, so that a test can run it, unchanged, on a log in memory and with a handler of its own.
 package main
 
 import (

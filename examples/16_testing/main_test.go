@@ -25,7 +25,8 @@ func TestItRunsOnABroker(t *testing.T) {
 
 var errBusy = errors.New("the bank is busy")
 
-// A log in memory is the source; Finish says that this was all, so that Run returns when everything is charged and committed.
+// A log in memory is the source; Finish says that this was all, so that Run returns when everything
+// is charged and committed.
 func TestOrdersOfACustomerAreChargedAsPlaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2, 3)
@@ -60,7 +61,8 @@ func TestABusyBankIsAskedAgainInAMinute(t *testing.T) {
 	})
 }
 
-// A pipeline that a test operates: it runs in a goroutine, and synctest.Wait returns when nothing moves any more.
+// A pipeline that a test operates: it runs in a goroutine, and synctest.Wait returns when nothing
+// moves any more.
 func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
@@ -90,7 +92,8 @@ func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
 	})
 }
 
-// A member is one process of the group: what it is assigned, and what is taken from it, the test decides.
+// A member is one process of the group: what it is assigned, and what is taken from it, the test
+// decides.
 func TestARebalanceRepeatsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)

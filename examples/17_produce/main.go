@@ -2,9 +2,11 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/17_produce
 //
-// Order: each key's, in the other topic too, whose partitions are those that any Java producer would choose. Speed: 64 keys at a time; what they
-// make shares batches. Guarantee: at least once; a record counts as done when every in-sync replica has what it became, and after a crash the last ones are
-// written again. A failure: skipped. Use it to turn a topic into another, where whoever reads that can stand a repetition; where not, take 18.
+// Order: each key's, in the other topic too, whose partitions are those that any Java producer
+// would choose. Speed: 64 keys at a time; what they make shares batches. Guarantee: at least once;
+// a record counts as done when every in-sync replica has what it became, and after a crash the last
+// ones are written again. A failure: skipped. Use it to turn a topic into another, where whoever
+// reads that can stand a repetition; where not, take 18.
 package main
 
 import (

@@ -2,11 +2,14 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/18_kafka_transaction
 //
-// The program starts itself again as a worker process, kills it (kill -9) in the middle, again and again, and starts another one each time.
+// The program starts itself again as a worker process, kills it (kill -9) in the middle, again and
+// again, and starts another one each time.
 //
-// Order: each key's, in the other topic too. Speed: 16 keys at a time, up to 50 results in a transaction. Guarantee: exactly once, for readers with
-// isolation.level=read_committed: what a record became and its offset are in one transaction. What the steps do besides is at least once. A failure: three attempts,
-// then its partition waits. Use it where a repetition in the other topic would be an error: money, counts.
+// Order: each key's, in the other topic too. Speed: 16 keys at a time, up to 50 results in a
+// transaction. Guarantee: exactly once, for readers with isolation.level=read_committed: what a
+// record became and its offset are in one transaction. What the steps do besides is at least once.
+// A failure: three attempts, then its partition waits. Use it where a repetition in the other topic
+// would be an error: money, counts.
 package main
 
 import (
@@ -24,11 +27,15 @@ import (
 
 func worker(from source.KafkaConfig, to sink.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		GroupByKey().                                                              // order: each key's
-		MapConcurrent(16, invoice).                                                // degree: 16 keys at a time
+		// order: each key's
+		GroupByKey().
+		// degree: 16 keys at a time
+		MapConcurrent(16, invoice).
 		CommitWith(sink.KafkaTransaction(to, "billing"), 50, 50*time.Millisecond). // exactly once
-		RetryOnError(stream.RetryPolicy{}).                                        // failure of a transaction: do it again, then …
-		HaltOnError()                                                              // … freeze what is to blame
+		// failure of a transaction: do it again, then …
+		RetryOnError(stream.RetryPolicy{}).
+		// … freeze what is to blame
+		HaltOnError()
 }
 
 func invoice(ctx context.Context, m kafka.Message) (kafka.Message, error) {
@@ -40,7 +47,8 @@ func invoice(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 
 // work is the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	// Whoever starts next with this name takes over at once, also after a crash: partitions, and what the one before had left open.
+	// Whoever starts next with this name takes over at once, also after a crash: partitions, and
+	// what the one before had left open.
 	d.Kafka.InstanceID = "worker-1"
 	to := sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: d.Args[0], InstanceID: d.Kafka.InstanceID}
 	p, err := worker(d.Kafka, to).Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {

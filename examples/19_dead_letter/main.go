@@ -1,10 +1,13 @@
-// Dead_letter writes what fails to a topic of dead letters, and after the cause is mended sends it back to where it came from.
+// Dead_letter writes what fails to a topic of dead letters, and after the cause is mended sends it
+// back to where it came from.
 //
 //	GOTOOLCHAIN=auto go run ./examples/19_dead_letter
 //
-// Order: each key's, but for what failed: it comes back later. Speed: 16 keys at a time. Guarantee: at least once; a record counts as done when its letter is
-// in Kafka, and a letter when it is back. A failure: three attempts, then a letter that says what happened, with the record as it came. Use it where a bad
-// record must stop nobody and must not be lost. From a terminal the way back is `laneway redrive`.
+// Order: each key's, but for what failed: it comes back later. Speed: 16 keys at a time. Guarantee:
+// at least once; a record counts as done when its letter is in Kafka, and a letter when it is back.
+// A failure: three attempts, then a letter that says what happened, with the record as it came. Use
+// it where a bad record must stop nobody and must not be lost. From a terminal the way back is
+// `laneway redrive`.
 package main
 
 import (
@@ -26,8 +29,10 @@ func worker(from source.KafkaConfig, c *clerk, letters sink.KafkaConfig) stream.
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(16, c.handle).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}). // failure: try again, then …
-		DeadLetterOnError(sink.DeadLetter(letters, sink.DeadLetterGroup(from.Group))).                                     // … write a letter
+		// failure: try again, then …
+		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}).
+		// … write a letter
+		DeadLetterOnError(sink.DeadLetter(letters, sink.DeadLetterGroup(from.Group))).
 		CommitEvery(100, 200*time.Millisecond)
 }
 
@@ -35,7 +40,8 @@ func worker(from source.KafkaConfig, c *clerk, letters sink.KafkaConfig) stream.
 func redrive(letters source.KafkaConfig, only func(kafka.Message, ops.Letter) bool) stream.Stream[kafka.Message] {
 	return source.Kafka(letters).
 		GroupByKey().
-		Via(ops.Redrive(ops.RedriveConfig{Match: only})).           // the records that they were, to where they came from
+		// the records that they were, to where they came from
+		Via(ops.Redrive(ops.RedriveConfig{Match: only})).
 		To(sink.Kafka(sink.KafkaConfig{Brokers: letters.Brokers})). // done when they are there
 		CommitEvery(100, 200*time.Millisecond)
 }

@@ -2,9 +2,10 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/20_fan_out
 //
-// Order: each key's, in each topic. Speed: 16 keys at a time; one producer writes to all topics, a request to a broker holds batches for several. Guarantee: at
-// least once; an order counts as done, and is committed, when all that became of it is in Kafka. A failure to write: tried again, in order. Use it to cut an
-// event into what its readers want.
+// Order: each key's, in each topic. Speed: 16 keys at a time; one producer writes to all topics, a
+// request to a broker holds batches for several. Guarantee: at least once; an order counts as done,
+// and is committed, when all that became of it is in Kafka. A failure to write: tried again, in
+// order. Use it to cut an event into what its readers want.
 package main
 
 import (
@@ -24,8 +25,10 @@ func worker(from source.KafkaConfig, t topics) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().
 		Concurrent(16, inspect).
-		FlatMap(t.split).                                                                      // 1 → 1..3 messages, each of which names its topic
-		To(sink.Kafka(sink.KafkaConfig{Brokers: from.Brokers, Linger: 2 * time.Millisecond})). // no Topic: theirs counts
+		// 1 → 1..3 messages, each of which names its topic
+		FlatMap(t.split).
+		// no Topic: theirs counts
+		To(sink.Kafka(sink.KafkaConfig{Brokers: from.Brokers, Linger: 2 * time.Millisecond})).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, FirstWait: 100 * time.Millisecond, MaxWait: time.Second}).
 		CommitEvery(100, 200*time.Millisecond)
 }
@@ -78,7 +81,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 		if err != nil {
 			return err
 		}
-		d.Check(topic[:len(topic)-7], len(made) == want, "%d of %d are in it", len(made), want) // without the run's own ending
+		// without the run's own ending
+		d.Check(topic[:len(topic)-7], len(made) == want, "%d of %d are in it", len(made), want)
 	}
 	return d.CheckCommitted(ctx)
 }

@@ -1,10 +1,13 @@
-// Incident is a bad day: whatever an operator may meet happens to one worker within seconds, to be looked at on the dashboard, in the traces and in the log.
+// Incident is a bad day: whatever an operator may meet happens to one worker within seconds, to be
+// looked at on the dashboard, in the traces and in the log.
 //
 //	docker compose up -d
 //	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
 //
-// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope and become dead letters, a few halt their partition until an
-// operator has mended the cause; some are slow; and a second member joins the group and leaves it in a hurry, so that what it had finished is done again.
+// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope
+// and become dead letters, a few halt their partition until an operator has mended the cause; some
+// are slow; and a second member joins the group and leaves it in a hurry, so that what it had
+// finished is done again.
 //
 // Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.
 package main

@@ -27,7 +27,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	d.Kafka.HeartbeatInterval = 200 * time.Millisecond // by which a member learns that another has come
+	// by which a member learns that another has come
+	d.Kafka.HeartbeatInterval = 200 * time.Millisecond
 	c := newClerk()
 	log := zaplog.To(zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
 	ready, committed := d.AllCommitted()
@@ -78,7 +79,8 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, c *clerk) {
 // visitTime is how long a visitor works.
 const visitTime = 700 * time.Millisecond
 
-// visit has a second member join the group for a while, which then leaves without finishing what it has begun; with -forever again and again.
+// visit has a second member join the group for a while, which then leaves without finishing what it
+// has begun; with -forever again and again.
 func visit(ctx context.Context, d *demo.Demo, c *clerk, member func(...stream.Option) (*stream.Pipeline, error)) {
 	for again := true; again && demo.Pause(ctx, 100*time.Millisecond) == nil; again = d.Forever {
 		visiting, leave := context.WithCancel(ctx)

@@ -85,7 +85,8 @@ func (b *bank) mend() {
 	b.mended = true
 }
 
-// allBut returns a channel that is closed once everything is charged, but for what lies in one partition (-1: everything).
+// allBut returns a channel that is closed once everything is charged, but for what lies in one
+// partition (-1: everything).
 func (b *bank) allBut(partition int, placed map[int]int) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -29,7 +29,8 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 	halted := make(chan struct{}, 1) // never closed
 	p, err := worker(d.Kafka, r.bank.charge).Build(
 		stream.DrainTimeout(time.Second), // the default, 25 s, is made for Kubernetes
-		stream.MaxInFlight(256),          // a few of each partition at a time, so that all are seen side by side
+		// a few of each partition at a time, so that all are seen side by side
+		stream.MaxInFlight(256),
 		d.Seen(),
 		stream.Observe(stream.Observer{Event: d.Hear}, stream.Observer{Event: func(e stream.Event) {
 			if _, ok := e.(stream.Halted); ok {
@@ -68,7 +69,8 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 	return errors.Join(d.Report(), r.print(d))
 }
 
-// operate does what the one does who is called when a partition halts: look, mend, resume. Its ctx ends with the pipeline.
+// operate does what the one does who is called when a partition halts: look, mend, resume. Its ctx
+// ends with the pipeline.
 func (r *report) operate(ctx context.Context, p *stream.Pipeline, d *demo.Demo, halted <-chan struct{}) error {
 	wait := func(what string, ch <-chan struct{}) error {
 		select {

@@ -1,10 +1,12 @@
-// Quickstart is a whole Laneway worker at work: it charges orders that it reads from Kafka, 64 at a time, each customer's in the order they were
-// placed. Some fail once and are tried again; one is poison, and freezes its partition until its cause is mended. It ends by itself within 15 seconds
+// Quickstart is a whole Laneway worker at work: it charges orders that it reads from Kafka, 64 at a
+// time, each customer's in the order they were placed. Some fail once and are tried again; one is
+// poison, and freezes its partition until its cause is mended. It ends by itself within 15 seconds
 // and tells what was checked.
 //
 //	GOTOOLCHAIN=auto go run ./examples/quickstart
 //
-// The broker runs in this process, unless KAFKA_BROKERS names others (host:port, by commas); the topic and the group are the run's own.
+// The broker runs in this process, unless KAFKA_BROKERS names others (host:port, by commas); the
+// topic and the group are the run's own.
 package main
 
 import (
@@ -17,7 +19,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// worker is the chain: read it downward. The rest of this folder makes orders, fails some of them, and watches.
+// worker is the chain: read it downward. The rest of this folder makes orders, fails some of them,
+// and watches.
 func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receipt, error)) stream.Stream[Receipt] {
 	return source.Kafka(from).
 		Map(ops.JSON[Order]).               // kafka.Message → Order

@@ -20,7 +20,8 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, quickstart(0)) }
 
-// TestQuickstartShowsWhatReadmePromises runs the program as README's first command does, with fewer orders.
+// TestQuickstartShowsWhatReadmePromises runs the program as README's first command does, with fewer
+// orders.
 func TestQuickstartShowsWhatReadmePromises(t *testing.T) {
 	showsWhatReadmePromises(t, nil)
 }
@@ -77,7 +78,8 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 	return regexp.MustCompile(`orders-\w+`).FindString(out)
 }
 
-// TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be finished must not look like one that was.
+// TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be
+// finished must not look like one that was.
 func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer

@@ -80,7 +80,8 @@ func commitAgain(t *testing.T, b Backend) {
 	allCommitted(t, l, 1)
 }
 
-// Offsets that hold no record, at the beginning, between records and at the end, are committed like those that do.
+// Offsets that hold no record, at the beginning, between records and at the end, are committed like
+// those that do.
 func gaps(t *testing.T, b Backend) {
 	for name, commit := range map[string]func(messages) messages{
 		"each":  messages.CommitEach,

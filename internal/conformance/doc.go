@@ -1,9 +1,11 @@
-// Package conformance is what every source that commits owes a pipeline, as one suite of tests: order, what is committed and when, rebalances, halts,
-// gaps, budgets and drains. A backend says how to open a log and which features it has; Run does the rest.
+// Package conformance is what every source that commits owes a pipeline, as one suite of tests:
+// order, what is committed and when, rebalances, halts, gaps, budgets and drains. A backend says
+// how to open a log and which features it has; Run does the rest.
 //
 //	func TestMyLogConforms(t *testing.T) {
 //		conformance.Run(t, conformance.Backend{Open: openMyLog, Gaps: true})
 //	}
 //
-// The suite runs against the in-memory log of streamtest, and source.Kafka on an in-process and on a real Kafka.
+// The suite runs against the in-memory log of streamtest, and source.Kafka on an in-process and on
+// a real Kafka.
 package conformance

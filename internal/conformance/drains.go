@@ -38,7 +38,8 @@ func drain(t *testing.T, b Backend) {
 	allCommitted(t, l, 2)
 }
 
-// What is queued behind the record at work lies before records that are done: these would be done again if it were left.
+// What is queued behind the record at work lies before records that are done: these would be done
+// again if it were left.
 func drainTwice(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 20)

@@ -67,7 +67,8 @@ func retry(t *testing.T, b Backend) {
 		return s.GroupByKey().Concurrent(1, w.do).RetryOnError(stream.RetryPolicy{MaxAttempts: 1000, Wait: func(stream.Failure) time.Duration { return 10 * time.Millisecond }}).
 			FailOnError().CommitEach()
 	})
-	w.awaitDone(t, 12) // one at a time, and the one that waits is not among them: its key's other record waits too
+	// one at a time, and the one that waits is not among them: its key's other record waits too
+	w.awaitDone(t, 12)
 	if n := w.times(at(0, 7)); n != 0 {
 		t.Error("a record has overtaken the one before it in its lane, which waits to be tried again")
 	}

@@ -28,7 +28,8 @@ func members(t *testing.T, b Backend) {
 	allCommitted(t, l, 4)
 }
 
-// Every partition has a record at work when another member comes: those that move are waited for, the others are left alone.
+// Every partition has a record at work when another member comes: those that move are waited for,
+// the others are left alone.
 func revoked(t *testing.T, b Backend) {
 	l, w := b.Open(t, 4), newWork()
 	fill(l, 4, 20)

@@ -22,7 +22,8 @@ func TestTheLogOfStreamtestConforms(t *testing.T) {
 	}})
 }
 
-// memory is a group over the log in memory, which spreads the partitions as a cooperative group does.
+// memory is a group over the log in memory, which spreads the partitions as a cooperative group
+// does.
 type memory struct {
 	t *testing.T
 	*streamtest.Log[kafka.Message]
@@ -92,7 +93,8 @@ func (m *memoryMember) Left() {
 	m.log.rebalance()
 }
 
-// rebalance moves no more than it must: who has too many gives up its last ones. The caller holds mu.
+// rebalance moves no more than it must: who has too many gives up its last ones. The caller holds
+// mu.
 func (l *memory) rebalance() {
 	if len(l.members) == 0 {
 		return

@@ -17,7 +17,8 @@ type place struct {
 
 func at(partition int, offset int64) place { return place{partition, offset} }
 
-// work is a handler under test: what it has begun and done, in order, and which records it holds or fails.
+// work is a handler under test: what it has begun and done, in order, and which records it holds or
+// fails.
 type work struct {
 	mu      sync.Mutex // guards what follows
 	begun   []place

@@ -7,7 +7,8 @@ import (
 	"github.com/laneway-go/laneway/internal/kafkatest"
 )
 
-// A process that stands still for longer than its session is given up, and its partitions are another's when it wakes, with records in its hands.
+// A process that stands still for longer than its session is given up, and its partitions are
+// another's when it wakes, with records in its hands.
 func TestRealKafkaWorkerThatSleptCommitsNothingAndGoesOn(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, func(int, int) string { return "plain" })

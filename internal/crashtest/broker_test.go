@@ -7,7 +7,8 @@ import (
 	"github.com/laneway-go/laneway/internal/kafkatest"
 )
 
-// An outage that is shorter than the session costs the workers nothing: they keep their partitions, and what they have.
+// An outage that is shorter than the session costs the workers nothing: they keep their partitions,
+// and what they have.
 func TestRealKafkaKilledBrokerLosesNothingAndRepeatsNothing(t *testing.T) {
 	b := kafkatest.Own(t)
 	k := kafkatest.At(t, b.Brokers)

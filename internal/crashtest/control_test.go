@@ -30,7 +30,8 @@ func (w *worker) obey() {
 	os.Exit(3)
 }
 
-// release resumes what halts after the poison has lost its power: an attempt that began before may still fail.
+// release resumes what halts after the poison has lost its power: an attempt that began before may
+// still fail.
 func (w *worker) release(ctx context.Context) {
 	for {
 		select {

@@ -9,8 +9,8 @@ import (
 
 const ends = 20 // workers that end in a test
 
-// Half of the workers that begin are static members, which come back under their name; the partitions of the others wait until their session has
-// timed out.
+// Half of the workers that begin are static members, which come back under their name; the
+// partitions of the others wait until their session has timed out.
 var instances = []string{"static-1", "", "static-2", ""}
 
 func start(t *testing.T, k *kafkatest.Kafka, value func(partition, n int) string) (*fleet, *traffic, string) {
@@ -41,7 +41,8 @@ func finish(t *testing.T, k *kafkatest.Kafka, f *fleet, tr *traffic, topic strin
 	return v
 }
 
-// replace has another worker follow the nth that ended, mostly: a static member comes back under its name, and three are the fewest.
+// replace has another worker follow the nth that ended, mostly: a static member comes back under
+// its name, and three are the fewest.
 func (f *fleet) replace(n int, p *process) {
 	if n%5 != 0 || p.Instance != "" || len(f.live) < 3 {
 		f.join(p.Instance)

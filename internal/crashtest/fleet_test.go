@@ -176,7 +176,8 @@ func (f *fleet) awaitFrom(n int, what string, count int, wanted func(entry) bool
 	return e
 }
 
-// victim lets the fleet work for a while and returns who dies then: mostly whoever works, sometimes anybody, who may be joining still.
+// victim lets the fleet work for a while and returns who dies then: mostly whoever works, sometimes
+// anybody, who may be joining still.
 func (f *fleet) victim() *process {
 	f.t.Helper()
 	if p := f.atWork(); f.rng.IntN(4) > 0 {

@@ -95,7 +95,8 @@ func (j *journal) end(rest string, err error) {
 	j.changed = make(chan struct{})
 }
 
-// since returns what was told behind the first n lines, and a channel that is closed when there is more.
+// since returns what was told behind the first n lines, and a channel that is closed when there is
+// more.
 func (j *journal) since(n int) (es []entry, more <-chan struct{}, ended bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

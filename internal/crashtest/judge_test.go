@@ -11,18 +11,20 @@ import (
 type verdict struct {
 	records   int // distinct records done
 	kills     int
-	takeovers int            // assignments after an owner that did not let go
-	again     int            // records that they began again
-	bound     int            // and how many those may be: what was in flight, and what was done since the last commit
-	above     int            // the most that was in flight, of inFlight
-	since     map[string]int // done since the last commit, by the worker that did not let go
-	drained   int            // records begun again after an owner that let go
-	zombies   int            // records begun by a worker that had been given up and did not know yet
-	cut       int            // retries that waited when their worker was killed
-	parked    int            // retries that waited
-	lost      int            // assignments lost by workers that lived
-	halts     int
-	faults    []string
+	takeovers int // assignments after an owner that did not let go
+	again     int // records that they began again
+	// and how many those may be: what was in flight, and what was done since the last commit
+	bound   int
+	above   int            // the most that was in flight, of inFlight
+	since   map[string]int // done since the last commit, by the worker that did not let go
+	drained int            // records begun again after an owner that let go
+	// records begun by a worker that had been given up and did not know yet
+	zombies int
+	cut     int // retries that waited when their worker was killed
+	parked  int // retries that waited
+	lost    int // assignments lost by workers that lived
+	halts   int
+	faults  []string
 }
 
 func (v *verdict) fault(format string, args ...any) {
@@ -156,8 +158,9 @@ func (v *verdict) told(p *place, t *term, e entry) {
 	}
 }
 
-// assigned judges what a takeover repeats: of an owner that did not let go, at most what it had in flight and what it had done since its last
-// commit; of one that did, nothing that it had committed, and all that it had done without a gap is.
+// assigned judges what a takeover repeats: of an owner that did not let go, at most what it had in
+// flight and what it had done since its last commit; of one that did, nothing that it had
+// committed, and all that it had done without a gap is.
 func (v *verdict) assigned(p *place, e entry) {
 	if e.offset < p.committed {
 		v.fault("partition %d: %s goes back to %d, and %d is committed", e.partition, e.worker, e.offset, p.committed)
@@ -195,7 +198,8 @@ func (v *verdict) assigned(p *place, e entry) {
 		last: map[string]int64{}, waits: map[int64]bool{}, committed: -1})
 }
 
-// beyond counts what the assignment had begun from an offset on, what was done since its last commit, and what lay above its watermark.
+// beyond counts what the assignment had begun from an offset on, what was done since its last
+// commit, and what lay above its watermark.
 func (t *term) beyond(offset int64) (again, uncommitted, above int) {
 	watermark := t.from
 	for t.done[watermark] {

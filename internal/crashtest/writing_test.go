@@ -58,7 +58,8 @@ func TestRealKafkaKilledWorkersWriteEachResultAtLeastOnce(t *testing.T) {
 	writeWhileWorkersDie(t, false)
 }
 
-// writeWhileWorkersDie kills workers that write a result of each record, checks that none is missing, and returns how many are there again.
+// writeWhileWorkersDie kills workers that write a result of each record, checks that none is
+// missing, and returns how many are there again.
 func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
@@ -95,8 +96,8 @@ func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 	return again
 }
 
-// tally checks that the result of each record is there, those of a key in their order as they came first, and counts records and results that are there
-// again.
+// tally checks that the result of each record is there, those of a key in their order as they came
+// first, and counts records and results that are there again.
 func tally(t *testing.T, results []*kgo.Record, keys [][]string) (records, again int) {
 	t.Helper()
 	type place struct {

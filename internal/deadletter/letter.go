@@ -23,7 +23,9 @@ type Letter struct {
 	Attempts  int
 	Stack     string // of a panic
 	Redriven  int    // how often it was sent back before it failed this time
-	Abridged  string // what was left out so that its topic takes it, of "stack, headers, value, key, time"; empty: nothing
+	// what was left out so that its topic takes it, of "stack, headers, value, key, time"; empty:
+	// nothing
+	Abridged string
 }
 
 // Complete reports whether the letter still has all of the record: key, value and headers. Its time

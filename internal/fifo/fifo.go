@@ -15,11 +15,12 @@ func (q *Queue[T]) Empty() bool { return q.from == len(q.all) }
 // First is the oldest value. The queue must not be empty.
 func (q *Queue[T]) First() T { return q.all[q.from] }
 
-// Items is what is queued, oldest first, until the next call that changes the queue. Its elements may
-// be changed.
+// Items is what is queued, oldest first, until the next call that changes the queue. Its elements
+// may be changed.
 func (q *Queue[T]) Items() []T { return q.all[q.from:] }
 
-// Push adds values. It moves the queue within its memory rather than grow it, where a good part is free.
+// Push adds values. It moves the queue within its memory rather than grow it, where a good part is
+// free.
 func (q *Queue[T]) Push(vs ...T) {
 	if len(q.all)+len(vs) > cap(q.all) && q.from > len(q.all)/2 {
 		n := copy(q.all, q.all[q.from:])

@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Committed is what the group has committed on the topic: the next offset by partition, without those that have none.
+// Committed is what the group has committed on the topic: the next offset by partition, without
+// those that have none.
 func (k *Kafka) Committed(group, topic string) map[int32]int64 {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
@@ -57,7 +58,8 @@ func (k *Kafka) Commit(group, topic string, partition int32, offset int64, metad
 	})
 }
 
-// WaitMembers returns when the group is stable with n members, which holds once its leader has assigned. n = 0 waits until it is empty.
+// WaitMembers returns when the group is stable with n members, which holds once its leader has
+// assigned. n = 0 waits until it is empty.
 func (k *Kafka) WaitMembers(group string, n int) {
 	k.t.Helper()
 	k.until(fmt.Sprintf("group %s is stable with %d members", group, n), func(ctx context.Context) (string, bool, error) {

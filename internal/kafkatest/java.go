@@ -21,9 +21,10 @@ type Member struct {
 	ended bool
 }
 
-// JavaMember starts Java's console consumer of the broker's own release on the topic, from its beginning, as a member of the group. The
-// assignor is a class of org.apache.kafka.clients.consumer, such as "CooperativeStickyAssignor" or "RangeAssignor". It ends with the test.
-// It is skipped, or fails, like [Real].
+// JavaMember starts Java's console consumer of the broker's own release on the topic, from its
+// beginning, as a member of the group. The assignor is a class of
+// org.apache.kafka.clients.consumer, such as "CooperativeStickyAssignor" or "RangeAssignor". It
+// ends with the test. It is skipped, or fails, like [Real].
 func JavaMember(t testing.TB, group, topic, assignor string) *Member {
 	t.Helper()
 	line := strings.Fields(variable(t, "KAFKA_CONSOLE_CONSUMER"))
@@ -40,7 +41,8 @@ func JavaMember(t testing.TB, group, topic, assignor string) *Member {
 	return m
 }
 
-// Await returns the records that the member has printed, at least n: lines such as "Partition:2	Offset:17	the value".
+// Await returns the records that the member has printed, at least n: lines such as "Partition:2
+// Offset:17 the value".
 func (m *Member) Await(n int) []string {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)

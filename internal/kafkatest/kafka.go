@@ -14,19 +14,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// patience bounds every wait of this package: far longer than anything takes on a busy machine, far shorter than a test's own limit.
+// patience bounds every wait of this package: far longer than anything takes on a busy machine, far
+// shorter than a test's own limit.
 const patience = 30 * time.Second
 
 // Kafka looks at a cluster from outside, fake or real, on behalf of one test.
 type Kafka struct {
 	Brokers []string
-	Client  *kgo.Client // for requests that have no helper; it joins no group, and produces to each record's own Partition
+	// for requests that have no helper; it joins no group, and produces to each record's own
+	// Partition
+	Client *kgo.Client
 
 	t    testing.TB
 	opts []kgo.Opt // of Client
 }
 
-// At opens a look at the cluster that has these brokers; it closes when the test ends. opts are added to its client's.
+// At opens a look at the cluster that has these brokers; it closes when the test ends. opts are
+// added to its client's.
 func At(t testing.TB, brokers []string, opts ...kgo.Opt) *Kafka {
 	t.Helper()
 	k := &Kafka{Brokers: brokers, t: t, opts: opts}
@@ -45,11 +49,13 @@ func (k *Kafka) connect() {
 	k.Client = cl
 }
 
-// Name makes a name for a topic or a group that nothing else has: real brokers are shared, and outlive a test.
+// Name makes a name for a topic or a group that nothing else has: real brokers are shared, and
+// outlive a test.
 func Name(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:12]) }
 
-// Topic creates a topic of its own for the test and returns its name when every partition has a leader; it is deleted when the test ends.
-// config lines are "key=value", such as "cleanup.policy=compact".
+// Topic creates a topic of its own for the test and returns its name when every partition has a
+// leader; it is deleted when the test ends. config lines are "key=value", such as
+// "cleanup.policy=compact".
 func (k *Kafka) Topic(partitions int, config ...string) string {
 	k.t.Helper()
 	return k.TopicNamed(Name("topic"), partitions, config...)
@@ -124,7 +130,8 @@ func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, 
 		return "", false, err
 	}
 	if err := kerr.ErrorForCode(seen.ErrorCode); err != nil {
-		return err.Error(), false, nil // for a moment after its creation brokers do not know a topic
+		// for a moment after its creation brokers do not know a topic
+		return err.Error(), false, nil
 	}
 	led := 0
 	for _, p := range seen.Partitions {
@@ -161,8 +168,8 @@ func (k *Kafka) delete(by *kgo.Client, topic string) {
 	}
 }
 
-// Produce writes records to the topic, each to its own Partition field, and returns when all are acknowledged by every in-sync replica.
-// Records of one partition keep their order.
+// Produce writes records to the topic, each to its own Partition field, and returns when all are
+// acknowledged by every in-sync replica. Records of one partition keep their order.
 func (k *Kafka) Produce(topic string, records ...*kgo.Record) {
 	k.t.Helper()
 	for _, r := range records {
@@ -175,7 +182,8 @@ func (k *Kafka) Produce(topic string, records ...*kgo.Record) {
 	}
 }
 
-// until asks again and again, since a broker offers no event, until done; it fails the test with what was seen last.
+// until asks again and again, since a broker offers no event, until done; it fails the test with
+// what was seen last.
 func (k *Kafka) until(what string, ask func(context.Context) (seen string, done bool, err error)) {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), patience)

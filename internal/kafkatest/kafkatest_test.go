@@ -11,7 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// a group of one franz-go member works on two partitions and commits: what every other test of this module looks at from outside.
+// a group of one franz-go member works on two partitions and commits: what every other test of this
+// module looks at from outside.
 func lookAtAGroup(t *testing.T, brokers []string, opts ...kgo.Opt) {
 	k := At(t, brokers, opts...)
 	topic, group := k.Topic(2, "retention.ms=3600000"), Name("group")

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Broker is a real Apache Kafka that one test has for itself, to kill and to start again while others use theirs. Its plain-text listener
-// keeps its address and its log keeps what was acknowledged.
+// Broker is a real Apache Kafka that one test has for itself, to kill and to start again while
+// others use theirs. Its plain-text listener keeps its address and its log keeps what was
+// acknowledged.
 type Broker struct {
 	Brokers []string
 
@@ -18,8 +19,8 @@ type Broker struct {
 	dir     string
 }
 
-// Own starts a broker of the version that [Real] gives; it takes about 5 seconds and ends with the test. settings are lines of
-// server.properties, "key=value". It is skipped, or fails, like Real.
+// Own starts a broker of the version that [Real] gives; it takes about 5 seconds and ends with the
+// test. settings are lines of server.properties, "key=value". It is skipped, or fails, like Real.
 func Own(t testing.TB, settings ...string) *Broker {
 	t.Helper()
 	b := &Broker{t: t, control: variable(t, "KAFKA_CONTROL")}
@@ -27,8 +28,9 @@ func Own(t testing.TB, settings ...string) *Broker {
 	return b
 }
 
-// OwnCluster starts three brokers, which are controllers too, and of which one may be missing: everything has three replicas, and writes need two. Else
-// it is like Own. The Brokers of each are those of all.
+// OwnCluster starts three brokers, which are controllers too, and of which one may be missing:
+// everything has three replicas, and writes need two. Else it is like Own. The Brokers of each are
+// those of all.
 func OwnCluster(t testing.TB, settings ...string) [3]*Broker {
 	t.Helper()
 	var nodes [3]*Broker
@@ -42,7 +44,8 @@ func OwnCluster(t testing.TB, settings ...string) [3]*Broker {
 // start starts what verb says in a folder of its own, which ends with the test.
 func (b *Broker) start(verb string, settings []string) (dir string, brokers []string) {
 	b.t.Helper()
-	// Inside the shared broker's folder, so that it ends with that one even when this process is killed.
+	// Inside the shared broker's folder, so that it ends with that one even when this process is
+	// killed.
 	dir, err := os.MkdirTemp(variable(b.t, "KAFKA_DIR"), "own-")
 	if err != nil {
 		b.t.Fatalf("kafkatest: a folder for a broker: %v", err)

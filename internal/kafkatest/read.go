@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Ends are the ends of the topic's partitions, by number, once no transaction is open on them: a commit is acknowledged a moment before readers are told.
+// Ends are the ends of the topic's partitions, by number, once no transaction is open on them: a
+// commit is acknowledged a moment before readers are told.
 func (k *Kafka) Ends(topic string) map[int32]int64 {
 	k.t.Helper()
 	var ends map[int32]int64
@@ -61,8 +62,9 @@ func (k *Kafka) ends(topic string, isolation int8) map[int32]int64 {
 	return ends
 }
 
-// Records are the records of the topic as a read_committed reader of another client sees them, up to where they end at the call; those of
-// a partition are in their order. That client checks every batch's checksum.
+// Records are the records of the topic as a read_committed reader of another client sees them, up
+// to where they end at the call; those of a partition are in their order. That client checks every
+// batch's checksum.
 func (k *Kafka) Records(topic string) []*kgo.Record {
 	k.t.Helper()
 	ends := k.Ends(topic)

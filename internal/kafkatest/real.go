@@ -11,9 +11,10 @@ import (
 // start tells how to get what a skipped test misses.
 const start = "start one with `.ci/kafka run 4.3.1 -- go test -run RealKafka ./...`"
 
-// Real is the seed brokers of a real Apache Kafka: the plain-text listener that KAFKA_BROKERS names. Without one the test is skipped, or
-// fails where LANEWAY_REQUIRE_KAFKA is set, as it is in CI. CI picks the tests of its real-Kafka suite by name, so a test that calls Real
-// and has no "RealKafka" in its name would never run there: it fails at once, everywhere.
+// Real is the seed brokers of a real Apache Kafka: the plain-text listener that KAFKA_BROKERS
+// names. Without one the test is skipped, or fails where LANEWAY_REQUIRE_KAFKA is set, as it is in
+// CI. CI picks the tests of its real-Kafka suite by name, so a test that calls Real and has no
+// "RealKafka" in its name would never run there: it fails at once, everywhere.
 func Real(t testing.TB) []string {
 	t.Helper()
 	return strings.Split(variable(t, "KAFKA_BROKERS"), ",")
@@ -26,7 +27,8 @@ type Secured struct {
 	TLS            *tls.Config // trusts the broker's certificate and nothing else
 }
 
-// RealSecured is the TLS and SCRAM listener of the broker that [Real] gives. It is skipped, or fails, like Real.
+// RealSecured is the TLS and SCRAM listener of the broker that [Real] gives. It is skipped, or
+// fails, like Real.
 func RealSecured(t testing.TB) Secured {
 	t.Helper()
 	s := Secured{Brokers: strings.Split(variable(t, "KAFKA_SASL_BROKERS"), ","),

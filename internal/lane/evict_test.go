@@ -7,7 +7,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// TestIdleLanesAreEvicted: keys that never come again, as ids and hashes are, must not be remembered for ever.
+// TestIdleLanesAreEvicted: keys that never come again, as ids and hashes are, must not be
+// remembered for ever.
 func TestIdleLanesAreEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wg conc.WaitGroup

@@ -7,8 +7,8 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands for: its Tag says what that is.
-// A task may be put again once a worker is through with it.
+// Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands
+// for: its Tag says what that is. A task may be put again once a worker is through with it.
 type Task struct {
 	next *Task
 	lane *Lane
@@ -29,12 +29,15 @@ func (t *Task) unlink() *Task {
 	return next
 }
 
-// Lane is a queue of tasks that follow one another. It is ready, and with a worker, as long as n is not 0.
+// Lane is a queue of tasks that follow one another. It is ready, and with a worker, as long as n is
+// not 0.
 //
-// The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle and must not touch it again. next of a
-// task is written before n is raised and read after it was lowered, so a worker that finds n above 0 sees the link.
+// The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle
+// and must not touch it again. next of a task is written before n is raised and read after it was
+// lowered, so a worker that finds n above 0 sees the link.
 //
-// A loose task, which follows no other, is in its set's loose lane: one that is no queue, only the way from the task to the set.
+// A loose task, which follows no other, is in its set's loose lane: one that is no queue, only the
+// way from the task to the set.
 type Lane struct {
 	ID    uint64
 	set   *Set
@@ -50,7 +53,9 @@ type Set struct {
 	pool  *Pool
 	loose Lane
 
-	mu    sync.Mutex // guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a send
+	// guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a
+	// send
+	mu    sync.Mutex
 	lanes table
 	puts  int     // since the last sweep
 	kept  int     // lanes that the last sweep has left
@@ -60,12 +65,14 @@ type Set struct {
 
 	turn turn // guarded by pool.mu
 
-	queued atomic.Int64  // tasks put and not yet begun; kept where Config.Count asks for it
-	space  chan struct{} // closed when queued has fallen to half of what was too much; guarded by mu
-	enough int64         // that half; guarded by mu
+	queued atomic.Int64 // tasks put and not yet begun; kept where Config.Count asks for it
+	// closed when queued has fallen to half of what was too much; guarded by mu
+	space  chan struct{}
+	enough int64 // that half; guarded by mu
 }
 
-// Full returns nil while fewer than limit tasks are queued, else a channel that is closed when half of them are gone.
+// Full returns nil while fewer than limit tasks are queued, else a channel that is closed when half
+// of them are gone.
 func (s *Set) Full(limit int) <-chan struct{} {
 	if s.queued.Load() < int64(limit) {
 		return nil
@@ -152,7 +159,8 @@ func (s *Set) append(l *Lane, first, last *Task, n int32) {
 		s.ready = append(s.ready, first)
 		s.pool.free(before)
 	}
-	if s.puts += int(n); s.puts >= max(2048, s.kept) { // which costs a look per put, whether keys come again or not
+	// which costs a look per put, whether keys come again or not
+	if s.puts += int(n); s.puts >= max(2048, s.kept) {
 		s.sweep()
 	}
 }
@@ -198,8 +206,9 @@ func (b Batch) End() {
 	s.mu.Unlock()
 }
 
-// sweep evicts the lanes that were idle since the last one, and lets go of the last task of those that are idle now, which would otherwise
-// keep its record alive. Only a put wakes an idle lane, and puts are excluded by mu.
+// sweep evicts the lanes that were idle since the last one, and lets go of the last task of those
+// that are idle now, which would otherwise keep its record alive. Only a put wakes an idle lane,
+// and puts are excluded by mu.
 func (s *Set) sweep() {
 	s.puts = 0
 	s.lanes.keep(func(l *Lane) bool {

@@ -16,7 +16,8 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" { // rapid's own default: too few for a race
+	// rapid's own default: too few for a race
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" {
 		_ = f.Value.Set("3000")
 	}
 	goleak.VerifyTestMain(m)
@@ -71,8 +72,9 @@ func (l *load) violate(format string, args ...any) {
 	l.bad = append(l.bad, fmt.Sprintf(format, args...))
 }
 
-// TestLanesKeepTheirPromises: order in a lane, one worker per lane, never more than Slots, at most MaxPartitions sets at a time, a slot free only
-// where nothing is ready, and everything put is worked on.
+// TestLanesKeepTheirPromises: order in a lane, one worker per lane, never more than Slots, at most
+// MaxPartitions sets at a time, a slot free only where nothing is ready, and everything put is
+// worked on.
 func TestLanesKeepTheirPromises(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := drawPlan(rt)
@@ -168,7 +170,8 @@ func (l *load) work(w *Worker, ts []*Task) {
 	time.Sleep(work)
 	if wait > 0 {
 		l.mu.Lock()
-		l.enter(ns[0], -1) // before it waits; a wait that keeps its slot counts as one that does not
+		// before it waits; a wait that keeps its slot counts as one that does not
+		l.enter(ns[0], -1)
 		l.mu.Unlock()
 		w.Wait(func() { time.Sleep(wait) })
 		l.mu.Lock()

@@ -6,33 +6,43 @@ import (
 )
 
 const (
-	turnRecords = 1000 // how many tasks a partition may start in one turn while others wait (MaxPartitions)
-	keepIdle    = 256  // how many idle goroutines a pool keeps
+	// how many tasks a partition may start in one turn while others wait (MaxPartitions)
+	turnRecords = 1000
+	keepIdle    = 256 // how many idle goroutines a pool keeps
 )
 
 // Config is what a Pool is made of.
 type Config struct {
-	Slots         int                              // workers at a time; 0: as many as there are ready lanes
-	MaxPartitions int                              // sets worked on at a time; 0: all
-	Bulk          int                              // above 0: a worker takes up to so many tasks of a lane in one call
-	Work          func(w *Worker) func(ts []*Task) // called once per worker; with Bulk 0 ts has one task
-	One           func(w *Worker) func(t *Task)    // used instead of Work where Bulk is 0
-	Go            func(func())                     // starts a goroutine that its owner waits for
-	Idle          func(w *Worker, gone bool)       // nil, or told when a worker runs out of work, and whether it will never be used again; called under a lock
-	Free          func(t *Task)                    // nil, or called with a task that was worked on and that nothing refers to any more; under a lock
-	Count         bool                             // keep count of what is queued, for Set.Full
-	Waiting       *Limit                           // how many may wait without a slot
+	// workers at a time; 0: as many as there are ready lanes
+	Slots         int
+	MaxPartitions int // sets worked on at a time; 0: all
+	// above 0: a worker takes up to so many tasks of a lane in one call
+	Bulk int
+	// called once per worker; with Bulk 0 ts has one task
+	Work func(w *Worker) func(ts []*Task)
+	One  func(w *Worker) func(t *Task) // used instead of Work where Bulk is 0
+	Go   func(func())                  // starts a goroutine that its owner waits for
+	// nil, or told when a worker runs out of work, and whether it will never be used again; called
+	// under a lock
+	Idle func(w *Worker, gone bool)
+	// nil, or called with a task that was worked on and that nothing refers to any more; under a
+	// lock
+	Free    func(t *Task)
+	Count   bool   // keep count of what is queued, for Set.Full
+	Waiting *Limit // how many may wait without a slot
 }
 
 // Pool is the workers of one stage, and the tasks that are ready for them.
 //
-// A slot is the right to work; busy counts those taken. The pool is work-conserving: while a task is ready and a slot is free, a wake-up is on
-// its way (waking). At most one is: the woken worker wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
+// A slot is the right to work; busy counts those taken. The pool is work-conserving: while a task
+// is ready and a slot is free, a wake-up is on its way (waking). At most one is: the woken worker
+// wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
 type Pool struct {
 	cfg   Config
 	ready ready
 
-	mu       sync.Mutex // guards what follows, and all but the round of ready; never held across a send that can block
+	// guards what follows, and all but the round of ready; never held across a send that can block
+	mu       sync.Mutex
 	busy     int
 	waking   bool
 	idle     []*Worker // without a slot, each waiting on its wake
@@ -54,7 +64,8 @@ func NewPool(cfg Config) *Pool {
 	return p
 }
 
-// Close ends the idle workers; the others end when they run out of work. Tasks put afterwards are never worked on.
+// Close ends the idle workers; the others end when they run out of work. Tasks put afterwards are
+// never worked on.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -80,8 +91,9 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 	p.rouse(w, fresh)
 }
 
-// wakeOne takes a slot for one more worker if there is work that nobody is on the way to. It returns the worker to rouse after mu is
-// released, and whether that one needs a goroutine. The caller holds mu.
+// wakeOne takes a slot for one more worker if there is work that nobody is on the way to. It
+// returns the worker to rouse after mu is released, and whether that one needs a goroutine. The
+// caller holds mu.
 func (p *Pool) wakeOne() (w *Worker, fresh bool) {
 	if p.waking || p.closed || p.busy >= p.cfg.Slots || p.ready.empty() {
 		return nil, false

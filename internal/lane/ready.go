@@ -6,9 +6,10 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// ready is the tasks that wait for a worker: a queue per set, and the sets that have some in a ring.
-// The sets take rounds, so that a backlog in one of them delays no other by more than one round. A
-// round is as many tasks as there are workers, and more of them while no other set has any.
+// ready is the tasks that wait for a worker: a queue per set, and the sets that have some in a
+// ring. The sets take rounds, so that a backlog in one of them delays no other by more than one
+// round. A round is as many tasks as there are workers, and more of them while no other set has
+// any.
 //
 // Tasks of the round are claimed without a lock; everything else is guarded by Pool.mu.
 type ready struct {
@@ -83,8 +84,8 @@ func (r *ready) push(s *Set, ts ...*Task) {
 	s.queue.Push(ts...)
 }
 
-// makeWay has the set whose round it is line up behind one that has something ready now, with what is
-// left of a long round.
+// makeWay has the set whose round it is line up behind one that has something ready now, with what
+// is left of a long round.
 func (r *ready) makeWay(other *Set) {
 	now := r.now.Load()
 	if now.set == nil || now.set == other {

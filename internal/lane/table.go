@@ -1,7 +1,7 @@
 package lane
 
-// table finds lanes by their id, which is a hash already: open addressing, at most half full. Ids stand
-// apart from lanes, so that a search touches no lane but the one it finds.
+// table finds lanes by their id, which is a hash already: open addressing, at most half full. Ids
+// stand apart from lanes, so that a search touches no lane but the one it finds.
 type table struct {
 	ids   []uint64
 	lanes []*Lane // nil: the slot is free

@@ -2,12 +2,15 @@ package lane
 
 import "slices"
 
-// turn is a set's place in the rotation of MaxPartitions: at most so many sets have tasks with the workers at a time. A set keeps its turn
-// until it has nothing ready, or for turnRecords tasks while others wait. Guarded by Pool.mu.
+// turn is a set's place in the rotation of MaxPartitions: at most so many sets have tasks with the
+// workers at a time. A set keeps its turn until it has nothing ready, or for turnRecords tasks
+// while others wait. Guarded by Pool.mu.
 type turn struct {
-	active  bool
-	queued  bool      // in Pool.turns
-	out     int       // lanes and loose tasks handed to the workers and not yet through, and waits that took part again
+	active bool
+	queued bool // in Pool.turns
+	// lanes and loose tasks handed to the workers and not yet through, and waits that took part
+	// again
+	out     int
 	used    int       // tasks started in this turn
 	waiting []*Task   // ready, but it is not this set's turn
 	resume  []*Worker // waits that are over, but it is not this set's turn
@@ -69,7 +72,8 @@ func (tn *turn) rejoin() {
 	tn.resume = tn.resume[:0]
 }
 
-// noTurns lets everybody go on who waits for a turn, once the pool is closed: whoever has it may have nobody left to work on what it was handed.
+// noTurns lets everybody go on who waits for a turn, once the pool is closed: whoever has it may
+// have nobody left to work on what it was handed.
 func (p *Pool) noTurns() {
 	for _, sets := range [][]*Set{p.active, p.turns} {
 		for _, s := range sets {
@@ -97,7 +101,8 @@ func (p *Pool) settle(s *Set) {
 	p.nextTurn()
 }
 
-// runInTurn is runLane for a pool whose sets take turns: every task is counted, and the lane goes on in its set's next turn when this one is spent.
+// runInTurn is runLane for a pool whose sets take turns: every task is counted, and the lane goes
+// on in its set's next turn when this one is spent.
 func (w *Worker) runInTurn(t *Task) {
 	l := t.lane
 	for {
@@ -125,7 +130,8 @@ func (w *Worker) startInTurn(s *Set) bool {
 	return true
 }
 
-// endInTurn says that a lane or a loose task is through, or goes on at rest of the lane in its set's next turn.
+// endInTurn says that a lane or a loose task is through, or goes on at rest of the lane in its
+// set's next turn.
 func (w *Worker) endInTurn(s *Set, rest *Task) {
 	p := w.pool
 	p.mu.Lock()
@@ -139,7 +145,8 @@ func (w *Worker) endInTurn(s *Set, rest *Task) {
 	p.rouse(next, fresh)
 }
 
-// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when the turn comes round; it comes no more in a closed pool.
+// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when
+// the turn comes round; it comes no more in a closed pool.
 func (p *Pool) leaveTurn(s *Set) {
 	s.turn.out--
 	p.settle(s)

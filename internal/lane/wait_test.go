@@ -38,7 +38,8 @@ func TestWaitThatEndsAsTheLastWorkerRestsGoesOn(t *testing.T) {
 	wg.Wait()
 }
 
-// Whoever has the turn in a closed pool may be handed tasks that nobody is left to work on: its turn need not end.
+// Whoever has the turn in a closed pool may be handed tasks that nobody is left to work on: its
+// turn need not end.
 func TestAWaitThatEndsInAClosedPoolNeedsNoTurn(t *testing.T) {
 	for name, closedFirst := range map[string]bool{"closed before the wait": true, "closed while it waits for its turn": false} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,8 @@ package lane
 
 import "sync/atomic"
 
-// Worker is one goroutine of a pool and what was built for it. All its methods are for the code it is running.
+// Worker is one goroutine of a pool and what was built for it. All its methods are for the code it
+// is running.
 type Worker struct {
 	pool  *Pool
 	wake  chan struct{} // room for one; never closed
@@ -25,7 +26,8 @@ func (p *Pool) newWorker() *Worker {
 	return w
 }
 
-// Running reports whether the worker has a goroutine. After Close, one that does is at work. Anybody may ask.
+// Running reports whether the worker has a goroutine. After Close, one that does is at work.
+// Anybody may ask.
 func (w *Worker) Running() bool { return w.on.Load() }
 
 // Lane is the name of the lane that is being worked on, 0 for a loose task.
@@ -33,7 +35,8 @@ func (w *Worker) Lane() uint64 {
 	return w.lane.ID
 }
 
-// Poison marks the current lane: what follows in it must not be worked on any more (Poisoned says so).
+// Poison marks the current lane: what follows in it must not be worked on any more (Poisoned says
+// so).
 func (w *Worker) Poison() {
 	if !w.lane.loose {
 		w.lane.dead.Store(true)
@@ -81,7 +84,8 @@ func (w *Worker) passOn() {
 	p.rouse(next, fresh)
 }
 
-// rest gives the slot back and waits to be woken. It is called with mu held, releases it, and reports whether the goroutine should end.
+// rest gives the slot back and waits to be woken. It is called with mu held, releases it, and
+// reports whether the goroutine should end.
 func (w *Worker) rest() (end bool) {
 	p := w.pool
 	if w.waker {
@@ -94,7 +98,8 @@ func (w *Worker) rest() (end bool) {
 	return w.idle()
 }
 
-// passSlot gives a slot to the worker that has waited longest to go on after a Wait; false: none waits. The caller holds mu.
+// passSlot gives a slot to the worker that has waited longest to go on after a Wait; false: none
+// waits. The caller holds mu.
 func (p *Pool) passSlot() bool {
 	if len(p.resume) == 0 {
 		return false
@@ -106,7 +111,8 @@ func (p *Pool) passSlot() bool {
 	return true
 }
 
-// idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and released.
+// idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and
+// released.
 func (w *Worker) idle() (end bool) {
 	p := w.pool
 	w.lane = nil
@@ -161,8 +167,8 @@ func (w *Worker) run(t *Task) {
 	}
 }
 
-// runLane works on a lane until it is idle, or has had its share while other lanes wait, or until a slot
-// is asked for. It counts tasks off in lots: those that n told of are linked already.
+// runLane works on a lane until it is idle, or has had its share while other lanes wait, or until a
+// slot is asked for. It counts tasks off in lots: those that n told of are linked already.
 func (w *Worker) runLane(l *Lane, t *Task) {
 	for ran := int32(0); ; {
 		known, k := l.n.Load(), int32(0)
@@ -205,7 +211,8 @@ func (w *Worker) yields(ran int32) bool {
 	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.pool.ready.empty()
 }
 
-// step works on one task, or with Bulk on up to as many of its lane as are known to be linked, and returns the last of them.
+// step works on one task, or with Bulk on up to as many of its lane as are known to be linked, and
+// returns the last of them.
 func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	s := t.lane.set
 	if w.bulk == nil {
@@ -243,8 +250,8 @@ func (w *Worker) requeue(t *Task) {
 	p.rouse(next, fresh)
 }
 
-// Wait runs wait without a slot, so that another worker can use it, and takes one back. The lane stays held.
-// Where too many wait already, it keeps the slot: an outage becomes backpressure.
+// Wait runs wait without a slot, so that another worker can use it, and takes one back. The lane
+// stays held. Where too many wait already, it keeps the slot: an outage becomes backpressure.
 func (w *Worker) Wait(wait func()) {
 	if !w.TryWait(wait) {
 		wait()

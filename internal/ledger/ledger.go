@@ -30,7 +30,8 @@ type Ledger struct {
 	Rest func()
 	// Finished, where set, is called without a lock for each record that is finished.
 	Finished func()
-	// Forget, where set, is called with the payload of a slab that is done with, under the ledger's lock: it must be short.
+	// Forget, where set, is called with the payload of a slab that is done with, under the ledger's
+	// lock: it must be short.
 	Forget func(payload any)
 	// Watched is called without a lock when a ticket that was given to Watch comes to rest.
 	Watched func(t *Ticket, finished bool)
@@ -92,7 +93,8 @@ func (l *Ledger) Append(s *Slab) {
 	l.mu.Unlock()
 }
 
-// Advance moves the watermark over offsets without records, where nothing is in flight. Behind records, the gap counts with their slab.
+// Advance moves the watermark over offsets without records, where nothing is in flight. Behind
+// records, the gap counts with their slab.
 func (l *Ledger) Advance(next int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,7 +131,8 @@ func (l *Ledger) Prefix() (offset, records int64) {
 	return s.Offset(s.head-1) + 1, below + int64(s.head)
 }
 
-// Totals is how many records and bytes were appended, how many of the records are finished, and when the oldest unfinished one came (zero: there is none).
+// Totals is how many records and bytes were appended, how many of the records are finished, and
+// when the oldest unfinished one came (zero: there is none).
 func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,7 +178,8 @@ func (l *Ledger) forget() {
 	}
 }
 
-// Held is how many records, and how many bytes of payload, lie between the watermark and the fetch position.
+// Held is how many records, and how many bytes of payload, lie between the watermark and the fetch
+// position.
 func (l *Ledger) Held() (records int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,7 +199,8 @@ func (l *Ledger) AtRest() bool {
 	return true
 }
 
-// Unfinished returns the tickets that are not finished, oldest first, with their slabs' payload and their index in it.
+// Unfinished returns the tickets that are not finished, oldest first, with their slabs' payload and
+// their index in it.
 func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	l.mu.Lock()
 	slabs := append([]*Slab(nil), l.slabs[l.first:]...)
@@ -209,7 +214,8 @@ func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	}
 }
 
-// Frontier is the highest offset that is finished, or that Begin was told of since it was appended or reopened; -1: none.
+// Frontier is the highest offset that is finished, or that Begin was told of since it was appended
+// or reopened; -1: none.
 func (l *Ledger) Frontier() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

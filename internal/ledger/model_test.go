@@ -11,13 +11,15 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" { // rapid's own default: too few for a race
+	// rapid's own default: too few for a race
+	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" {
 		_ = f.Value.Set("3000")
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// TestLedgerAgreesWithAModel: whatever order tickets are resolved in, the watermark is the end of the finished prefix, and only that.
+// TestLedgerAgreesWithAModel: whatever order tickets are resolved in, the watermark is the end of
+// the finished prefix, and only that.
 func TestLedgerAgreesWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		if err := play(rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")); err != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// The watermark is read at any time, also while a record that was given back is taken up again: it must not look finished for a moment.
+// The watermark is read at any time, also while a record that was given back is taken up again: it
+// must not look finished for a moment.
 func TestReopenedTicketIsNeverTakenForFinished(t *testing.T) {
 	l := &Ledger{Rest: func() {}}
 	s := NewSlab(1, 1, 0, nil)

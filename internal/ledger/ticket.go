@@ -26,7 +26,8 @@ func (s *Slab) Done(i int32) {
 	case 0:
 		s.rest(i, n)
 	case holdsMask:
-		panic("ledger: a ticket was resolved twice") // going on could commit a record that nobody finished
+		// going on could commit a record that nobody finished
+		panic("ledger: a ticket was resolved twice")
 	}
 }
 
@@ -62,7 +63,8 @@ func (t *Ticket) Finished() bool { return t.state.Load()&(holdsMask|abandoned) =
 func (t *Ticket) Held() bool { return t.state.Load()&holdsMask != 0 }
 
 // AtRest reports whether nothing depends on the ticket any more, and who watched it has been told.
-func (t *Ticket) AtRest() bool { return t.state.Load()&(holdsMask|watched) == 0 } // in this order: only who has a hold can watch
+// in this order: only who has a hold can watch
+func (t *Ticket) AtRest() bool { return t.state.Load()&(holdsMask|watched) == 0 }
 
 // Reopen gives an unfinished ticket at rest one hold again: its record will be worked on anew.
 func (s *Slab) Reopen(i int32) {

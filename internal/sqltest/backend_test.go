@@ -47,7 +47,8 @@ func newSQLite(t *testing.T) *backend {
 	return b
 }
 
-// newPostgres is skipped without POSTGRES_URL, or fails where LANEWAY_REQUIRE_POSTGRES is set, as it is in CI.
+// newPostgres is skipped without POSTGRES_URL, or fails where LANEWAY_REQUIRE_POSTGRES is set, as
+// it is in CI.
 func newPostgres(t *testing.T) *backend {
 	const start = "start one with `.ci/postgres run -- go test ./internal/sqltest/...`"
 	dsn := os.Getenv("POSTGRES_URL")
@@ -75,7 +76,8 @@ func (b *backend) tables() {
 	b.exec(`INSERT INTO accounts VALUES (1, 0), (2, 0)`)
 }
 
-// open returns a pool of connections of its own, as another process has one; settings are added to the connections' configuration.
+// open returns a pool of connections of its own, as another process has one; settings are added to
+// the connections' configuration.
 func (b *backend) open(settings ...string) *sql.DB { return b.openBroken(nil, settings...) }
 
 func (b *backend) openBroken(f *fault, settings ...string) *sql.DB {
@@ -169,7 +171,8 @@ func parts(tps ...stream.TopicPartition) map[stream.TopicPartition]stream.TopicI
 	return ids
 }
 
-// txn is the transaction of a partition's records from from to next, of which every third came to nothing.
+// txn is the transaction of a partition's records from from to next, of which every third came to
+// nothing.
 func txn(part int, from, next int64) stream.Txn[result] {
 	tx := stream.Txn[result]{Offsets: map[stream.TopicPartition]stream.OffsetRange{place(part): {From: from, Next: next}}}
 	for n := from; n < next; n++ {

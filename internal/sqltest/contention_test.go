@@ -44,7 +44,8 @@ func deposit(ctx context.Context, tx *sql.Tx, rs []result) error {
 
 func TestPartitionsSideBySideGetIntoEachOthersWayAndLoseNothing(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
-		// PostgreSQL promises this at serializable alone, and asks for attempts; so does SQLite where its driver does not wait.
+		// PostgreSQL promises this at serializable alone, and asks for attempts; so does SQLite
+		// where its driver does not wait.
 		db := b.open(b.strict)
 		var writes atomic.Int64
 		tx := open(t, sink.SQL(db, func(ctx context.Context, tx *sql.Tx, rs []result) error {

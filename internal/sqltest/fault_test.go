@@ -9,11 +9,14 @@ import (
 
 var errBroken = errors.New("the connection is broken")
 
-// fault strikes once, at a call to the database: before the call reaches it, or after, so that only the answer is missing.
+// fault strikes once, at a call to the database: before the call reaches it, or after, so that only
+// the answer is missing.
 type fault struct {
-	hits   func(call int, what string) bool // the first call is 1; what it is: BEGIN, a statement, COMMIT
-	after  bool
-	strike func(*conn) error // an error is the call's answer, nil: the call goes on; a nil strike is a broken connection
+	// the first call is 1; what it is: BEGIN, a statement, COMMIT
+	hits  func(call int, what string) bool
+	after bool
+	// an error is the call's answer, nil: the call goes on; a nil strike is a broken connection
+	strike func(*conn) error
 
 	mu    sync.Mutex // guards what follows
 	calls int
@@ -118,7 +121,8 @@ type conn struct {
 // cut ends the connection; the database undoes what it has not committed.
 func (c *conn) cut() error {
 	if c.tx != nil {
-		_ = c.tx.Rollback() // what a server does for a client that is gone; nothing once it is committed
+		// what a server does for a client that is gone; nothing once it is committed
+		_ = c.tx.Rollback()
 	}
 	c.gone = true
 	return errBroken

@@ -16,7 +16,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Somebody moves the offset in the database, as another owner or an operator does, while a worker has the partition and the group says otherwise.
+// Somebody moves the offset in the database, as another owner or an operator does, while a worker
+// has the partition and the group says otherwise.
 func TestAPartitionOfAGroupGoesOnWhereTheDatabaseSays(t *testing.T) {
 	goesOnWhereTheDatabaseSays(t, kafkatest.Fake(t).ListenAddrs())
 }

@@ -13,8 +13,8 @@ import (
 
 const end = 9 // records of a partition
 
-// work commits the records of partition 0 to the end as a pipeline does: what failed comes again, with one record more, from tx, or from what another
-// process has restored that takes over.
+// work commits the records of partition 0 to the end as a pipeline does: what failed comes again,
+// with one record more, from tx, or from what another process has restored that takes over.
 func work(t *testing.T, tx stream.Transactor[result], takeOver func() stream.Transactor[result]) {
 	t.Helper()
 	from := restored(t, tx)
@@ -50,7 +50,8 @@ func restored(t *testing.T, tx stream.Transactor[result]) int64 {
 	return offsets[place(0)].Offset // a log begins at 0
 }
 
-// breakEverywhere has the work done once for each call to the database, with the connection broken before it, and once with its answer lost.
+// breakEverywhere has the work done once for each call to the database, with the connection broken
+// before it, and once with its answer lost.
 func breakEverywhere(t *testing.T, b *backend, takeOver func() stream.Transactor[result]) {
 	t.Helper()
 	makeTable(t, b)
@@ -91,7 +92,8 @@ func TestAWorkerThatDiesAtAnyPointLosesNothingAndRepeatsNothing(t *testing.T) {
 	})
 }
 
-// A commit went through, its answer was lost, and somebody else has gone on from there: that is a rival, and no answer of our own.
+// A commit went through, its answer was lost, and somebody else has gone on from there: that is a
+// rival, and no answer of our own.
 func TestALostAnswerIsNotTakenForSuccessWhenAnotherHasGoneOn(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}
@@ -113,7 +115,8 @@ func TestALostAnswerIsNotTakenForSuccessWhenAnotherHasGoneOn(t *testing.T) {
 	})
 }
 
-// A write that names results by their place gets only those that are not written yet; the pipeline counts in what it has handed over.
+// A write that names results by their place gets only those that are not written yet; the pipeline
+// counts in what it has handed over.
 func TestPartialErrorsKeepTheirPlacesAfterALostAnswer(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}

@@ -33,8 +33,9 @@ func children(part int, offset int64) (rs []result) {
 	return rs
 }
 
-// world is two workers on a log in memory, each a process as far as it can be one, and a database. All is assigned to the first; when its database is
-// called for the nth time, something happens to it.
+// world is two workers on a log in memory, each a process as far as it can be one, and a database.
+// All is assigned to the first; when its database is called for the nth time, something happens to
+// it.
 type world struct {
 	t       *testing.T
 	b       *backend
@@ -47,7 +48,8 @@ type world struct {
 	moved   chan struct{} // closed when what happens has happened
 }
 
-// run starts a worker: results come out of order, and are held back until their record is inside the finished prefix.
+// run starts a worker: results come out of order, and are held back until their record is inside
+// the finished prefix.
 func (w *world) run(ctx context.Context, n int, f *fault) {
 	w.members[n], w.ended[n] = w.log.Member(), make(chan error, 1)
 	tx := sink.SQL(w.b.openBroken(f), insert)
@@ -84,7 +86,8 @@ func (w *world) run(ctx context.Context, n int, f *fault) {
 	go func() { w.ended[n] <- p.Run(ctx) }()
 }
 
-// consistent: in the database are exactly the results of the records below the offset that is there.
+// consistent: in the database are exactly the results of the records below the offset that is
+// there.
 func (w *world) consistent() (stored [partitions]int64) {
 	tx, err := w.b.db.BeginTx(context.Background(), nil) // one look at all of it
 	if err != nil {
@@ -110,7 +113,8 @@ func (w *world) consistent() (stored [partitions]int64) {
 	return stored
 }
 
-// happens runs the world once for each call of the first worker to its database, and returns how often somebody found that another had written.
+// happens runs the world once for each call of the first worker to its database, and returns how
+// often somebody found that another had written.
 func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) error)) int64 {
 	var fenced atomic.Int64
 	commits := 0
@@ -211,7 +215,8 @@ func TestARebalanceAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *test
 	}
 }
 
-// The group takes the first worker for dead while it stands still inside a transaction; then it goes on, and may even commit what was begun.
+// The group takes the first worker for dead while it stands still inside a transaction; then it
+// goes on, and may even commit what was begun.
 func TestAZombieAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *testing.T) {
 	for name, moved := range map[string][]int{"all": {0, 1}, "one": {0}} {
 		t.Run(name, func(t *testing.T) {

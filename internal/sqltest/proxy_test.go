@@ -10,8 +10,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// proxy stands between a worker and its database. While it is silent it accepts connections and what
-// is written to them, and passes nothing on.
+// proxy stands between a worker and its database. While it is silent it accepts connections and
+// what is written to them, and passes nothing on.
 type proxy struct {
 	l      net.Listener
 	to     string

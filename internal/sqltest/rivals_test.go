@@ -24,7 +24,8 @@ func TestAZombiesTransactionFailsAsAWhole(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		zombie := open(t, sink.SQL(b.open(), insert, sink.CreateTable()))
 		owner := sink.SQL(b.open(), insert)
-		for from := int64(0); from < 6; from += 3 { // the first time there is no row yet, then there is
+		// the first time there is no row yet, then there is
+		for from := int64(0); from < 6; from += 3 {
 			if err := owner.Commit(t.Context(), txn(0, from, from+3)); err != nil {
 				t.Fatal(err)
 			}
@@ -46,7 +47,8 @@ func TestAZombiesTransactionFailsAsAWhole(t *testing.T) {
 	})
 }
 
-// Two that begin at the same offset: the one that comes later waits for the other and finds that it was second, whether there was a row or not.
+// Two that begin at the same offset: the one that comes later waits for the other and finds that it
+// was second, whether there was a row or not.
 func TestOfTwoTransactionsAtOnceOneIsWritten(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		inside, goOn := make(chan struct{}), make(chan struct{})

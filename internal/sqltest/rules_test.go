@@ -42,7 +42,8 @@ func TestResultsAndOffsetsAreStoredTogether(t *testing.T) {
 func TestATransactionWithoutResultsStoresOffsetsAlone(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		tx := open(t, sink.SQL(b.db, func(context.Context, *sql.Tx, []result) error { return errors.New("there is nothing to write") }, sink.CreateTable()))
-		if err := tx.Commit(t.Context(), txn(0, 2, 3)); err != nil { // every third record comes to nothing
+		// every third record comes to nothing
+		if err := tx.Commit(t.Context(), txn(0, 2, 3)); err != nil {
 			t.Error(err)
 		}
 		if at := restored(t, tx); at != 3 {
@@ -105,7 +106,8 @@ func TestPipelinesShareATableUnderNamesOfTheirOwn(t *testing.T) {
 	})
 }
 
-// Without a name of its own, the second would take the first's offsets for its own, and never see what lies before them.
+// Without a name of its own, the second would take the first's offsets for its own, and never see
+// what lies before them.
 func TestPipelinesOfTwoGroupsUnderOneNameAreRefused(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		of := func(group string, tx stream.Txn[result]) stream.Txn[result] {

@@ -4,9 +4,9 @@ package window
 
 import "math/bits"
 
-// Window is values by sequence number. Values of one number stay in the order in which they came. The
-// zero value is empty. Its memory is that of the span from the lowest number to the highest, 16 bytes
-// and a bit for each. It guards nothing: its owner does.
+// Window is values by sequence number. Values of one number stay in the order in which they came.
+// The zero value is empty. Its memory is that of the span from the lowest number to the highest, 16
+// bytes and a bit for each. It guards nothing: its owner does.
 type Window[V any] struct {
 	slots  []slot[V] // by number modulo their count, a power of two
 	used   []uint64  // a bit for each slot that has values

@@ -104,7 +104,8 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 
 // read adds how a pipeline stands.
 func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) {
-	run := t.runs.Load() // before the snapshot: if that is of a run that has ended, its totals are in the parts already
+	// before the snapshot: if that is of a run that has ended, its totals are in the parts already
+	run := t.runs.Load()
 	s, now := p.Snapshot(), time.Now()
 	sums.retrying += float64(s.Retrying)
 	sums.postponed += float64(s.Postponed)

@@ -60,7 +60,8 @@ type metrics struct {
 	commit                                             *prometheus.HistogramVec // pipeline
 	commitsFailed, rebalances, assigned, revoked, lost *prometheus.CounterVec   // pipeline
 
-	mu     sync.Mutex // guards what follows, and the meters' parts; nothing of anybody else's is called under it
+	// guards what follows, and the meters' parts; nothing of anybody else's is called under it
+	mu     sync.Mutex
 	meters []*meter
 	names  map[string]bool // of pipelines, ended ones too
 	rows   map[place]*row

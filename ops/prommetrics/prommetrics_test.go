@@ -236,7 +236,8 @@ func TestAFastStepIsTimedBySample(t *testing.T) {
 		const n = 100_000
 		l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 		l.Append(0, "", make([]kafka.Message, n)...)
-		quick := func(context.Context, kafka.Message) error { time.Sleep(10 * time.Microsecond); return nil } // 100,000 a second
+		// 100,000 a second
+		quick := func(context.Context, kafka.Message) error { time.Sleep(10 * time.Microsecond); return nil }
 		opstest.Run(t, opstest.Orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0, stream.ByCountOnly()), []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")},
 			func(*stream.Pipeline) {
 				opstest.Pass(time.Minute)

@@ -9,7 +9,8 @@ import (
 	"net"
 )
 
-// AuthError says that a broker, or our own check of its certificate, refused the connection. No retry mends it.
+// AuthError says that a broker, or our own check of its certificate, refused the connection. No
+// retry mends it.
 type AuthError struct {
 	Addr string
 	Err  error
@@ -21,12 +22,14 @@ func (e *AuthError) Error() string {
 
 func (e *AuthError) Unwrap() error { return e.Err }
 
-// UnreachableError says that a broker did not answer: it could not be dialed, closed the connection, or took longer than the deadline.
+// UnreachableError says that a broker did not answer: it could not be dialed, closed the
+// connection, or took longer than the deadline.
 type UnreachableError struct {
-	Addr       string
-	Request    string
-	Err        error
-	Advertised bool // the address is the broker's own word (advertised.listeners), not one of Brokers
+	Addr    string
+	Request string
+	Err     error
+	// the address is the broker's own word (advertised.listeners), not one of Brokers
+	Advertised bool
 	Answered   bool // it has answered before
 }
 
@@ -36,7 +39,8 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// hint names the misconfiguration that most often looks like the error. An address that has answered before is configured well.
+// hint names the misconfiguration that most often looks like the error. An address that has
+// answered before is configured well.
 func (e *UnreachableError) hint() string {
 	var record tls.RecordHeaderError
 	var dns *net.DNSError

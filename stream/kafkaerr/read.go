@@ -12,7 +12,8 @@ func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v", e
 
 func (e *TopicError) Unwrap() error { return e.Err }
 
-// OutOfRangeError says that the log does not have the offset to go on from, and that the reset policy is to fail.
+// OutOfRangeError says that the log does not have the offset to go on from, and that the reset
+// policy is to fail.
 type OutOfRangeError struct {
 	Topic            string
 	Partition        int
@@ -37,7 +38,8 @@ func (e *NoOffsetError) Error() string {
 	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
 }
 
-// BatchError is a batch that cannot be read. Offset is the first record that is missing for it, Next where reading can go on without it.
+// BatchError is a batch that cannot be read. Offset is the first record that is missing for it,
+// Next where reading can go on without it.
 type BatchError struct {
 	Topic        string
 	Partition    int

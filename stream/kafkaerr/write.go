@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// DeliveryError is a record that was not acknowledged in time. It, and what was queued behind it in its partition, failed.
+// DeliveryError is a record that was not acknowledged in time. It, and what was queued behind it in
+// its partition, failed.
 type DeliveryError struct {
 	Topic     string
 	Partition int // -1: none was chosen yet

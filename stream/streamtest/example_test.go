@@ -27,7 +27,8 @@ func worker(cfg source.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(cfg).GroupByKey().Concurrent(64, greet).HaltOnError().CommitEvery(1000, time.Second)
 }
 
-// A chain runs unchanged on a log in memory. Finish says that this was all, so that Run returns by itself.
+// A chain runs unchanged on a log in memory. Finish says that this was all, so that Run returns by
+// itself.
 func Example() {
 	log := streamtest.Kafka("people", 2)
 	log.Append(0, "ann", kafka.Message{Value: []byte("Ann")})
@@ -103,7 +104,8 @@ func ExampleMember_Crash() {
 	// second member: order 2
 }
 
-// In a bubble of testing/synctest, time is virtual: a test of a retry that waits for an hour takes no time.
+// In a bubble of testing/synctest, time is virtual: a test of a retry that waits for an hour takes
+// no time.
 func TestRetryWaitsAnHourInNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog[string]("orders", 1, nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log is one topic in memory: partitions of records, and the offsets that a group has committed. Its methods may be called at any time, from any
-// goroutine.
+// Log is one topic in memory: partitions of records, and the offsets that a group has committed.
+// Its methods may be called at any time, from any goroutine.
 type Log[T any] struct {
 	topic string
 	stamp func(*T, stream.Meta)
@@ -37,7 +37,8 @@ type entry[T any] struct {
 	value T
 }
 
-// NewLog returns an empty log of any element type. stamp, where given, writes a record's place into the value as it is appended.
+// NewLog returns an empty log of any element type. stamp, where given, writes a record's place into
+// the value as it is appended.
 func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *Log[T] {
 	l := &Log[T]{topic: topic, stamp: stamp, parts: make([]*partition[T], partitions), changed: make(chan struct{})}
 	l.create()
@@ -69,8 +70,8 @@ func (l *Log[T]) ID() stream.TopicID {
 	return l.id
 }
 
-// Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition, offset, key and time are set as by a broker;
-// their headers are in the lineage too.
+// Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition,
+// offset, key and time are set as by a broker; their headers are in the lineage too.
 func Kafka(topic string, partitions int) *Log[kafka.Message] {
 	return NewLog(topic, partitions, func(m *kafka.Message, meta stream.Meta) {
 		m.Topic, m.Partition, m.Offset, m.Time = meta.Topic, meta.Partition, meta.Offset, meta.Time
@@ -111,7 +112,8 @@ func headers(v any) (hs []stream.Header) {
 	return hs
 }
 
-// AppendGap adds n offsets without records to a partition, as compaction and control records leave them.
+// AppendGap adds n offsets without records to a partition, as compaction and control records leave
+// them.
 func (l *Log[T]) AppendGap(partition int, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,7 +121,8 @@ func (l *Log[T]) AppendGap(partition int, n int64) {
 	l.broadcast()
 }
 
-// Finish says that nothing more is appended: a source that has fed everything ends, and so does Run when all is finished.
+// Finish says that nothing more is appended: a source that has fed everything ends, and so does Run
+// when all is finished.
 func (l *Log[T]) Finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +130,8 @@ func (l *Log[T]) Finish() {
 	l.broadcast()
 }
 
-// StopAt keeps the record at offset, and everything behind it in the partition, from being fed until StopAt is called with a higher offset, or -1.
+// StopAt keeps the record at offset, and everything behind it in the partition, from being fed
+// until StopAt is called with a higher offset, or -1.
 func (l *Log[T]) StopAt(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

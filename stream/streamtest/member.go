@@ -19,22 +19,25 @@ var (
 	errAgain = errors.New("streamtest: the pipeline begins it anew")
 )
 
-// Member is one process of the group that reads a log: the source of one pipeline. What it is assigned, the test decides.
+// Member is one process of the group that reads a log: the source of one pipeline. What it is
+// assigned, the test decides.
 type Member[T any] struct {
-	log   *Log[T]
-	auto  bool
-	wake  chan struct{}          // room for one; never closed
-	cmds  chan func(*session[T]) // taken by Run; never closed
-	ends  chan struct{}          // closed when Run has returned
-	mu    sync.Mutex             // guards what follows
-	down  bool                   // crashed: commits are refused
-	owned map[int]int            // the number of the assignment of each partition that is neither lost nor revoked to the end
-	given int                    // assignments so far
+	log  *Log[T]
+	auto bool
+	wake chan struct{}          // room for one; never closed
+	cmds chan func(*session[T]) // taken by Run; never closed
+	ends chan struct{}          // closed when Run has returned
+	mu   sync.Mutex             // guards what follows
+	down bool                   // crashed: commits are refused
+	// the number of the assignment of each partition that is neither lost nor revoked to the end
+	owned map[int]int
+	given int // assignments so far
 	fail  func(map[stream.TopicPartition]int64) error
 	once  sync.Once
 }
 
-// Source returns the option that runs a chain on the log, as the only member: every partition is assigned to it from the start, at what is committed.
+// Source returns the option that runs a chain on the log, as the only member: every partition is
+// assigned to it from the start, at what is committed.
 func (l *Log[T]) Source() stream.Option {
 	m := l.Member()
 	m.auto = true
@@ -52,12 +55,14 @@ func (m *Member[T]) Source() stream.Option {
 	return stream.ReplaceSource(func() stream.Source[T] { return m })
 }
 
-// Assign gives partitions to the member, each at the group's committed offset. It waits until the member's pipeline runs.
+// Assign gives partitions to the member, each at the group's committed offset. It waits until the
+// member's pipeline runs.
 func (m *Member[T]) Assign(partitions ...int) error {
 	return m.do(func(s *session[T]) error { return s.assign(partitions, 0) })
 }
 
-// Revoke takes partitions back and waits until the member has drained and committed them, within (0: no bound but DrainTimeout).
+// Revoke takes partitions back and waits until the member has drained and committed them, within
+// (0: no bound but DrainTimeout).
 func (m *Member[T]) Revoke(within time.Duration, partitions ...int) error {
 	var done chan struct{}
 	err := m.do(func(s *session[T]) error {
@@ -70,7 +75,8 @@ func (m *Member[T]) Revoke(within time.Duration, partitions ...int) error {
 	return err
 }
 
-// Lose takes partitions away without a word before, as a group does with a member that it has given up.
+// Lose takes partitions away without a word before, as a group does with a member that it has given
+// up.
 func (m *Member[T]) Lose(partitions ...int) error {
 	return m.do(func(s *session[T]) error {
 		s.lose(errors.New("the group has given the member up"), partitions)
@@ -88,8 +94,9 @@ func (m *Member[T]) Halt(partition int, offset, next int64, err error) error {
 	})
 }
 
-// Crash ends the member as kill -9 would, as far as that can be done to a part of a process: nothing is committed any more, handlers' contexts end, Run
-// returns ErrCrashed. Handlers that are running go on until they notice.
+// Crash ends the member as kill -9 would, as far as that can be done to a part of a process:
+// nothing is committed any more, handlers' contexts end, Run returns ErrCrashed. Handlers that are
+// running go on until they notice.
 func (m *Member[T]) Crash() {
 	m.mu.Lock()
 	m.down = true
@@ -97,8 +104,8 @@ func (m *Member[T]) Crash() {
 	_ = m.do(func(s *session[T]) error { return ErrCrashed })
 }
 
-// FailCommits lets f decide about each commit request: what it returns is the answer, and a *stream.CommitError stores the partitions that it does
-// not name. nil: all succeed again.
+// FailCommits lets f decide about each commit request: what it returns is the answer, and a
+// *stream.CommitError stores the partitions that it does not name. nil: all succeed again.
 func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

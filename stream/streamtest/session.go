@@ -34,7 +34,8 @@ type leave[T any] struct {
 // feedMax is how many records are handed over at a time.
 const feedMax = 256
 
-// assign begins partitions at what the group has committed, or at least where they have come to without it.
+// assign begins partitions at what the group has committed, or at least where they have come to
+// without it.
 func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
 	became := make([]*stream.Partition[T], len(ns))
@@ -48,7 +49,8 @@ func (s *session[T]) assign(ns []int, least int64) error {
 				}
 			},
 			Restart: func(next int64) {
-				_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) }) // a session that has ended begins nothing
+				// a session that has ended begins nothing
+				_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) })
 			}})
 	}
 	s.m.own(ns)
@@ -108,7 +110,8 @@ func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
 	return ps
 }
 
-// revoke drains partitions beside the feeding of the others; done is closed when they are let go, those too that are on their way already.
+// revoke drains partitions beside the feeding of the others; done is closed when they are let go,
+// those too that are on their way already.
 func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{}) {
 	var others []chan struct{}
 	for _, n := range ns {
@@ -188,7 +191,8 @@ func (s *session[T]) feed() (all bool) {
 	return all
 }
 
-// done reports whether a finished log has nothing more for this member. One that has not been assigned anything yet is not done: it has still to be.
+// done reports whether a finished log has nothing more for this member. One that has not been
+// assigned anything yet is not done: it has still to be.
 func (s *session[T]) done() bool {
 	if !s.had {
 		return false

@@ -12,7 +12,8 @@ import (
 
 const root = "../../.."
 
-// TestComposeFile loads the file as docker compose does, which checks it against the Compose Specification's schema.
+// TestComposeFile loads the file as docker compose does, which checks it against the Compose
+// Specification's schema.
 func TestComposeFile(t *testing.T) {
 	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")})
 	if err != nil {

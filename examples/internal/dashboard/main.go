@@ -1,9 +1,11 @@
-// Dashboard asks a Prometheus what a Grafana dashboard would, and says which of its panels show something: a panel that shows nothing is worse than none.
+// Dashboard asks a Prometheus what a Grafana dashboard would, and says which of its panels show
+// something: a panel that shows nothing is worse than none.
 //
 //	go run ./examples/internal/dashboard -prometheus http://localhost:9090 -wait 40s deploy/grafana/laneway.json
 //
-// Every query of every panel has to give a series, and every panel a value other than 0, at some time since the command began. Its exit code is 1 if, when the
-// wait is over, one does not, or if an alert rule cannot be evaluated.
+// Every query of every panel has to give a series, and every panel a value other than 0, at some
+// time since the command began. Its exit code is 1 if, when the wait is over, one does not, or if
+// an alert rule cannot be evaluated.
 package main
 
 import (
@@ -127,7 +129,8 @@ func (a api) query(ctx context.Context, expr string, since time.Time) (series in
 	err = a.get(ctx, "query_range", url.Values{"query": {expr}, "start": {stamp(since)}, "end": {stamp(time.Now())}, "step": {"1"}}, &got)
 	for _, s := range got.Result {
 		for _, v := range s.Values {
-			if f, err := strconv.ParseFloat(fmt.Sprint(v[1]), 64); err == nil && f > 0 { // NaN is not
+			// NaN is not
+			if f, err := strconv.ParseFloat(fmt.Sprint(v[1]), 64); err == nil && f > 0 {
 				nonzero = true
 			}
 		}

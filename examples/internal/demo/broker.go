@@ -44,7 +44,8 @@ func connect(addrs []string) (*broker, error) {
 		b.fake, b.name, b.addrs = fake, "a broker in this process (KAFKA_BROKERS is not set)", fake.ListenAddrs()
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1)) // a broker does not know a new topic at once
+		// a broker does not know a new topic at once
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.name, err)
 	}
@@ -73,7 +74,8 @@ func (b *broker) partitions(topic string) int { return b.topics[topic] }
 
 func (b *broker) newTopic(ctx context.Context, name string, partitions int) (string, error) {
 	t := kmsg.NewCreateTopicsRequestTopic()
-	t.Topic, t.NumPartitions, t.ReplicationFactor = name+"-"+b.id, int32(partitions), -1 // as many replicas as the cluster likes
+	// as many replicas as the cluster likes
+	t.Topic, t.NumPartitions, t.ReplicationFactor = name+"-"+b.id, int32(partitions), -1
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
 	resp, err := req.RequestWith(ctx, b.client)

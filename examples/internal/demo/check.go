@@ -17,7 +17,8 @@ type check struct {
 	says string
 }
 
-// Check notes that something that the chain promises holds, or does not, in which case the example fails. All are printed by Report.
+// Check notes that something that the chain promises holds, or does not, in which case the example
+// fails. All are printed by Report.
 func (d *Demo) Check(name string, ok bool, format string, args ...any) {
 	d.checks = append(d.checks, check{name, ok, fmt.Sprintf(format, args...)})
 }
@@ -41,7 +42,8 @@ func (d *Demo) AwaitCommitted(ctx context.Context) error {
 	return d.AwaitOffsets(ctx, maps.Equal[map[int]int64, map[int]int64])
 }
 
-// AwaitOffsets asks the broker until what is committed, by partition, and where the topic ends is as it should be.
+// AwaitOffsets asks the broker until what is committed, by partition, and where the topic ends is
+// as it should be.
 func (d *Demo) AwaitOffsets(ctx context.Context, enough func(committed, ends map[int]int64) bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -58,15 +60,18 @@ func (d *Demo) AwaitOffsets(ctx context.Context, enough func(committed, ends map
 	}
 }
 
-// Offsets returns, by partition, what the group has committed (none: 0) and where the topic ends, as the broker says.
+// Offsets returns, by partition, what the group has committed (none: 0) and where the topic ends,
+// as the broker says.
 func (d *Demo) Offsets(ctx context.Context) (committed, ends map[int]int64, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second) // a run that was stopped tells how far it came
+	// a run that was stopped tells how far it came
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	return d.broker.offsets(ctx, d.Kafka.Group, d.Topic())
 }
 
-// Report prints the checks; the error names what does not hold. It is called when Run is through, so an example that wants to print more behind
-// them calls it before. A run that is kept going checks nothing.
+// Report prints the checks; the error names what does not hold. It is called when Run is through,
+// so an example that wants to print more behind them calls it before. A run that is kept going
+// checks nothing.
 func (d *Demo) Report() error {
 	checks := d.checks
 	d.checks = nil

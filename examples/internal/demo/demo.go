@@ -16,15 +16,18 @@ import (
 
 // Demo is one run of an example.
 type Demo struct {
-	Kafka  source.KafkaConfig // reads the run's own topic in a group of its own; an example may add to it
-	Client *kgo.Client        // a client that is not Laneway's: what it reads back was really stored; nil in a worker process
+	// reads the run's own topic in a group of its own; an example may add to it
+	Kafka source.KafkaConfig
+	// a client that is not Laneway's: what it reads back was really stored; nil in a worker process
+	Client *kgo.Client
 
 	Args []string      // what a worker process was started with
 	Told <-chan string // what a worker process is told; closed when whoever started it has ended
 
 	Forever bool // it is to run until ctx ends
 
-	Tracer  *sdk.TracerProvider  // its spans leave the process where OTEL_EXPORTER_OTLP_ENDPOINT is set
+	// its spans leave the process where OTEL_EXPORTER_OTLP_ENDPOINT is set
+	Tracer  *sdk.TracerProvider
 	Metrics *prometheus.Registry // it is served where -metrics is given
 
 	broker *broker
@@ -51,7 +54,8 @@ func (d *Demo) NewTopic(ctx context.Context, name string, partitions int) (strin
 // NewGroup names another group of the run's own.
 func (d *Demo) NewGroup(name string) string { return d.broker.newGroup(name) }
 
-// Seed writes records to the run's topic, those of a key to one partition and those without to all in turn, and returns where they are.
+// Seed writes records to the run's topic, those of a key to one partition and those without to all
+// in turn, and returns where they are.
 func (d *Demo) Seed(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	partitions := d.broker.partitions(d.Topic())
 	for i := range records {

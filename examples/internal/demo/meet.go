@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// Meeting lets handlers wait for each other, so that what may run side by side is seen side by side whatever the machine's pace.
+// Meeting lets handlers wait for each other, so that what may run side by side is seen side by side
+// whatever the machine's pace.
 type Meeting struct {
 	once sync.Once
 	left chan int      // how many are awaited
 	all  chan struct{} // closed when all have come
 }
 
-// Await holds the first n callers until all of them have come, for two seconds at most; later ones pass.
+// Await holds the first n callers until all of them have come, for two seconds at most; later ones
+// pass.
 func (m *Meeting) Await(ctx context.Context, n int) error {
 	m.once.Do(func() {
 		m.left, m.all = make(chan int, 1), make(chan struct{})

@@ -50,7 +50,8 @@ type Process struct {
 	ended chan struct{} // closed with it
 }
 
-// Start starts this program once more, as a worker process: its Work runs with args. What it says is printed behind its name, but for notes. It ends with this run at the latest.
+// Start starts this program once more, as a worker process: its Work runs with args. What it says
+// is printed behind its name, but for notes. It ends with this run at the latest.
 func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -97,7 +98,8 @@ func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Await returns the next line that matches, with its submatches; those before it are not looked at again.
+// Await returns the next line that matches, with its submatches; those before it are not looked at
+// again.
 func (p *Process) Await(ctx context.Context, line string) ([]string, error) {
 	re := regexp.MustCompile(line)
 	for {

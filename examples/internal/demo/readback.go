@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ReadBack returns what a reader with isolation.level=read_committed, which is not Laneway's, sees in a topic of this run: each partition's records in
-// their order.
+// ReadBack returns what a reader with isolation.level=read_committed, which is not Laneway's, sees
+// in a topic of this run: each partition's records in their order.
 func (d *Demo) ReadBack(ctx context.Context, topic string) ([]kafka.Message, error) {
 	ends, err := d.broker.settledEnds(ctx, topic)
 	if err != nil {
@@ -57,7 +57,8 @@ func (d *Demo) ReadBack(ctx context.Context, topic string) ([]kafka.Message, err
 	return records, nil
 }
 
-// settledEnds is where a topic ends, by partition, once no transaction is open on it: a commit is acknowledged a moment before readers are told.
+// settledEnds is where a topic ends, by partition, once no transaction is open on it: a commit is
+// acknowledged a moment before readers are told.
 func (b *broker) settledEnds(ctx context.Context, name string) (map[int32]int64, error) {
 	for {
 		written, err := b.isolatedEnds(ctx, name, 0)

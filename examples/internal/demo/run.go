@@ -13,8 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Run prints a chain and runs it until all that was seeded is committed, then drains it as Ctrl-C does. With -forever it runs until Ctrl-C, and what was
-// seeded is written again and again.
+// Run prints a chain and runs it until all that was seeded is committed, then drains it as Ctrl-C
+// does. With -forever it runs until Ctrl-C, and what was seeded is written again and again.
 func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...stream.Option) error {
 	observer, committed := d.AllCommitted()
 	if !d.observed {
@@ -28,7 +28,8 @@ func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...s
 	return d.RunUntil(ctx, committed, p.Run)
 }
 
-// RunUntil runs what runs until it is cancelled, a Pipeline or a Supervisor, until done is closed; with -forever until ctx ends.
+// RunUntil runs what runs until it is cancelled, a Pipeline or a Supervisor, until done is closed;
+// with -forever until ctx ends.
 func (d *Demo) RunUntil(ctx context.Context, done <-chan struct{}, run func(context.Context) error) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -69,7 +70,8 @@ func (d *Demo) keepSeeding(ctx context.Context) {
 	}
 }
 
-// AllCommitted returns an observer of a pipeline, and a channel that is closed once everything that was seeded is committed.
+// AllCommitted returns an observer of a pipeline, and a channel that is closed once everything that
+// was seeded is committed.
 func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 	done := make(chan struct{})
 	through := sync.OnceFunc(func() { close(done) })

@@ -15,7 +15,8 @@ import (
 	"github.com/laneway-go/laneway/ops/oteltrace"
 )
 
-// SeedTraced is Seed by a producer that traces: each record takes its own trace along in its headers.
+// SeedTraced is Seed by a producer that traces: each record takes its own trace along in its
+// headers.
 func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	producer := d.Tracer.Tracer("producer")
 	for i := range records {
@@ -27,7 +28,8 @@ func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafk
 	return d.Seed(ctx, records...)
 }
 
-// SeedInOneTrace is SeedTraced with one trace for all records, so that a page of Jaeger shows what ran beside what.
+// SeedInOneTrace is SeedTraced with one trace for all records, so that a page of Jaeger shows what
+// ran beside what.
 func (d *Demo) SeedInOneTrace(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	ctx, span := d.Tracer.Tracer("producer").Start(ctx, "seed "+d.Topic())
 	defer span.End()
@@ -75,7 +77,8 @@ func Under(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan) (below []sdk.ReadOnlySpan
 // Lines is the screen as a logger writes to it.
 func (d *Demo) Lines() io.Writer { return d.screen }
 
-// Metric is the sum of a metric's values over all its labels, and of a histogram how often it was observed and what that came to.
+// Metric is the sum of a metric's values over all its labels, and of a histogram how often it was
+// observed and what that came to.
 func (d *Demo) Metric(name string) (sum float64, observed uint64, err error) {
 	families, err := d.Metrics.Gather()
 	if err != nil {

@@ -21,7 +21,8 @@ type take struct {
 	failed bool
 }
 
-// Take notes that a handler was given a record, and, when what it returns is called, with which error it returned:
+// Take notes that a handler was given a record, and, when what it returns is called, with which
+// error it returned:
 //
 //	defer tape.Take(m)(&err)
 func (t *Tape) Take(m kafka.Message) (end func(*error)) {
@@ -84,7 +85,8 @@ type Lane func(kafka.Message) string
 func ByPartition(m kafka.Message) string { return fmt.Sprint(m.Partition) }
 func ByKey(m kafka.Message) string       { return fmt.Sprintf("%d/%s", m.Partition, m.Key) }
 
-// Peak is how many different lanes were worked on at a time, at most. By place, it is how many records.
+// Peak is how many different lanes were worked on at a time, at most. By place, it is how many
+// records.
 func (t *Tape) Peak(by Lane) (most int) {
 	running := map[string]int{}
 	for _, x := range t.all() {
@@ -98,7 +100,8 @@ func (t *Tape) Peak(by Lane) (most int) {
 	return most
 }
 
-// OutOfOrder returns the records that began before an earlier one of their lane had ended, or after a later one.
+// OutOfOrder returns the records that began before an earlier one of their lane had ended, or after
+// a later one.
 func (t *Tape) OutOfOrder(by Lane) (places []string) {
 	type state struct {
 		running int

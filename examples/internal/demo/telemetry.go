@@ -23,7 +23,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// endpointVar is OpenTelemetry's own: where spans go, as OTLP over HTTP (http://localhost:4318). Its sisters (headers, timeouts, samplers) count too.
+// endpointVar is OpenTelemetry's own: where spans go, as OTLP over HTTP (http://localhost:4318).
+// Its sisters (headers, timeouts, samplers) count too.
 const endpointVar = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 // telemetry is how a run is seen from outside.
@@ -34,7 +35,8 @@ type telemetry struct {
 	wg               conc.WaitGroup // of the server
 }
 
-// startTelemetry makes Tracer and Metrics, and serves the latter at an address, if that is not empty.
+// startTelemetry makes Tracer and Metrics, and serves the latter at an address, if that is not
+// empty.
 func (d *Demo) startTelemetry(ctx context.Context, name, address string) error {
 	t := &d.telemetry
 	opts := []sdk.TracerProviderOption{sdk.WithResource(resource.NewWithAttributes(semconv.SchemaURL, semconv.ServiceName("laneway-"+name)))}
@@ -81,7 +83,8 @@ func (d *Demo) stopTelemetry() error {
 	return err
 }
 
-// OnRecord has a pipeline traced where OTEL_EXPORTER_OTLP_ENDPOINT says whereto, and measured where -metrics does.
+// OnRecord has a pipeline traced where OTEL_EXPORTER_OTLP_ENDPOINT says whereto, and measured where
+// -metrics does.
 func (d *Demo) Seen() stream.Option {
 	var os []stream.Observer
 	if d.telemetry.traced {

@@ -13,7 +13,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Decoder opens Sets. It keeps decompressors and their buffers for the next batch, and is safe for concurrent use.
+// Decoder opens Sets. It keeps decompressors and their buffers for the next batch, and is safe for
+// concurrent use.
 type Decoder struct {
 	limit   int
 	gzips   sync.Pool
@@ -29,7 +30,8 @@ const DefaultLimit = 64 << 20
 // keep is the largest buffer that is kept for another batch.
 const keep = 4 << 20
 
-// NewDecoder makes a Decoder that refuses batches that decompress to more than limit bytes; 0: DefaultLimit.
+// NewDecoder makes a Decoder that refuses batches that decompress to more than limit bytes; 0:
+// DefaultLimit.
 func NewDecoder(limit int) *Decoder {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -146,7 +148,8 @@ func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
 			*dst = make([]byte, 0, size+blocks)
 		}
 		out, err := z.DecodeAll(src, (*dst)[:0:size+blocks])
-		full := len(out) > size || errors.Is(err, zstd.ErrDecoderSizeExceeded) // whatever else err may say then
+		// whatever else err may say then
+		full := len(out) > size || errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(out) > d.limit, full && size == d.limit:
 			return &TooLargeError{d.limit}
@@ -186,8 +189,8 @@ func (d *Decoder) unsnappy(dst *[]byte, src []byte) error {
 	return nil
 }
 
-// snappyBlock appends one block. Its first bytes claim the decoded length; three bytes of snappy make 64 at most, so a larger claim is a lie
-// and is not allocated for.
+// snappyBlock appends one block. Its first bytes claim the decoded length; three bytes of snappy
+// make 64 at most, so a larger claim is a lie and is not allocated for.
 func (d *Decoder) snappyBlock(dst *[]byte, src []byte) error {
 	n, err := snappy.DecodedLen(src)
 	switch {

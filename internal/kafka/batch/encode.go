@@ -15,7 +15,8 @@ type Record struct {
 	Time       int64 // milliseconds
 }
 
-// recordOverhead is the most that lengths, attributes, time and offset of a record take, headers aside.
+// recordOverhead is the most that lengths, attributes, time and offset of a record take, headers
+// aside.
 const recordOverhead = 5 + 1 + 10 + 5 + 5 + 5 + 5
 
 // Overhead is the size of a batch without records.
@@ -49,7 +50,8 @@ func NewEncoder(codec kafka.Compression) *Encoder {
 	return &Encoder{codec: codec, compressors: newCompressors()}
 }
 
-// Encode appends a batch of records, at least one, to dst. It is not whole until Stamp has signed it.
+// Encode appends a batch of records, at least one, to dst. It is not whole until Stamp has signed
+// it.
 func (e *Encoder) Encode(dst []byte, records []Record) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, make([]byte, headerSize)...)
@@ -88,7 +90,8 @@ func (e *Encoder) Encode(dst []byte, records []Record) ([]byte, error) {
 	return dst, nil
 }
 
-// Stamp signs the encoded batch b as p's and sets its checksum. A batch may be stamped again, as another's.
+// Stamp signs the encoded batch b as p's and sets its checksum. A batch may be stamped again, as
+// another's.
 func Stamp(b []byte, p Producer) {
 	be := binary.BigEndian
 	const transactional = 0x10

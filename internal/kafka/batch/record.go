@@ -23,7 +23,8 @@ const (
 	headersSize = 64
 )
 
-// some moves records of the open batch into msgs. Lengths come first in records, so the span to copy is found without decoding.
+// some moves records of the open batch into msgs. Lengths come first in records, so the span to
+// copy is found without decoding.
 func (t *taking) some() error {
 	s := t.set
 	span, n, err := s.span(t.want - len(t.msgs))
@@ -148,7 +149,8 @@ func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
 	at := len(t.headers)
 	for range n {
 		key := r.bytes()
-		// The bytes are the handler's own copy, in which no slice that it gets reaches a header's key.
+		// The bytes are the handler's own copy, in which no slice that it gets reaches a header's
+		// key.
 		t.headers = append(t.headers, kafka.Header{Key: unsafe.String(unsafe.SliceData(key), len(key)), Value: r.bytes()})
 	}
 	return t.headers[at:len(t.headers):len(t.headers)]
@@ -182,7 +184,8 @@ func (f *fields) varint() int64 {
 	return v
 }
 
-// bytes returns a key or a value; nil for null. Its capacity ends with it: an append must not reach the next field.
+// bytes returns a key or a value; nil for null. Its capacity ends with it: an append must not reach
+// the next field.
 func (f *fields) bytes() []byte {
 	n := f.varint()
 	if n < 0 || n > int64(len(f.b)) {

@@ -10,14 +10,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Aborted is a transaction that was aborted: the producer's records from FirstOffset up to its abort marker do not count.
+// Aborted is a transaction that was aborted: the producer's records from FirstOffset up to its
+// abort marker do not count.
 type Aborted = kmsg.FetchResponseTopicPartitionAbortedTransaction
 
 // Fetched is a partition's part of a fetch answer.
 type Fetched struct {
 	Topic     string
 	Partition int
-	From      int64 // the offset asked for; records below it, which a batch may begin with, are left out
+	// the offset asked for; records below it, which a batch may begin with, are left out
+	From      int64
 	HighWater int64
 	Records   []byte
 	Committed bool // read_committed: leave out the records of Aborted
@@ -50,7 +52,8 @@ type Set struct {
 	borrowed *[]byte
 }
 
-// Open begins to read f. Its Records must stay as they are until Keep or Close is called, or More is false.
+// Open begins to read f. Its Records must stay as they are until Keep or Close is called, or More
+// is false.
 func (d *Decoder) Open(f Fetched) *Set {
 	s := &Set{d: d, f: f, rest: f.Records, next: f.From}
 	if f.Committed && len(f.Aborted) > 0 {
@@ -66,8 +69,8 @@ func (s *Set) Next() int64 { return s.next }
 // More reports whether another Take may hand out something, or fail.
 func (s *Set) More() bool { return s.err != nil || s.left > 0 || len(s.rest) > 0 }
 
-// Whole is the number of bytes that a fetch has to allow for a batch to come whole: as many as the largest one so far took, or as the first would take that
-// did not; 0 where there was none.
+// Whole is the number of bytes that a fetch has to allow for a batch to come whole: as many as the
+// largest one so far took, or as the first would take that did not; 0 where there was none.
 func (s *Set) Whole() int { return s.whole }
 
 // Keep copies what is left, so that Records can be used again.
@@ -90,8 +93,10 @@ func (s *Set) closeBatch() {
 	s.borrowed, s.recs, s.left = nil, nil, 0
 }
 
-// Take hands out up to n records, which are the caller's for ever, and the number of bytes that they keep in memory. None and no error means
-// that there are no more. After an *kafkaerr.BatchError there are none either: the position of the next fetch is the caller's decision.
+// Take hands out up to n records, which are the caller's for ever, and the number of bytes that
+// they keep in memory. None and no error means that there are no more. After an
+// *kafkaerr.BatchError there are none either: the position of the next fetch is the caller's
+// decision.
 func (s *Set) Take(n int) (msgs []kafka.Message, size int64, err error) {
 	out := taking{set: s, want: n}
 	for len(out.msgs) < n && s.err == nil {
@@ -160,7 +165,8 @@ func (s *Set) open() (bool, error) {
 	return false, nil
 }
 
-// cut takes the next whole batch off the rest; nil where only a part of one is left, which is how answers normally end.
+// cut takes the next whole batch off the rest; nil where only a part of one is left, which is how
+// answers normally end.
 func (s *Set) cut() ([]byte, error) {
 	first := len(s.rest) == len(s.f.Records)
 	if len(s.rest) < prefixSize {
@@ -220,7 +226,8 @@ func (s *Set) unpack(recs []byte) error {
 	return nil
 }
 
-// leftOut reports whether the batch holds nothing for a reader: markers, or records of an aborted transaction.
+// leftOut reports whether the batch holds nothing for a reader: markers, or records of an aborted
+// transaction.
 func (s *Set) leftOut(b []byte) (bool, error) {
 	for len(s.pending) > 0 && s.pending[0].FirstOffset <= s.h.last() {
 		if s.aborted == nil {

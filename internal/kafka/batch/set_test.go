@@ -147,7 +147,8 @@ func TestAbortedTransactionsAreLeftOutUnderReadCommitted(t *testing.T) {
 		batchOf{base: 2, attrs: 0x10, producer: 8, records: records(2)}.encode(), // committed
 		batchOf{base: 4, records: records(1)}.encode(),                           // no transaction
 		marker(5, 7, false),
-		batchOf{base: 6, attrs: 0x10, producer: 7, records: records(1)}.encode(), // the next one of the same producer
+		// the next one of the same producer
+		batchOf{base: 6, attrs: 0x10, producer: 7, records: records(1)}.encode(),
 		marker(7, 8, true),
 		marker(8, 7, true),
 	)

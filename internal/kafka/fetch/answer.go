@@ -21,8 +21,8 @@ func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 		err := fmt.Errorf("%s[%d]@%d: broker %d cannot hand out its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
 		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
 	default:
-		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader that does not know its end yet (78), disks (56), what may
-		// not be read (29, 31).
+		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader
+		// that does not know its end yet (78), disks (56), what may not be read (29, 31).
 		l.f.retry(p, troubleOf(p.tp, code), time.Now())
 		l.f.cfg.OnEvent(Event{Name: "fetch failed", TP: p.tp, Err: code, Text: "metadata is asked for, then it is tried again"})
 		raise(l.f.refresh)

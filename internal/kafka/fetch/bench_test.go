@@ -41,8 +41,8 @@ func cpu() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-// BenchmarkFetchRealKafka reads 400,000 records of 200 bytes from 8 partitions of a broker in another process, without a group, and so
-// does franz-go.
+// BenchmarkFetchRealKafka reads 400,000 records of 200 bytes from 8 partitions of a broker in
+// another process, without a group, and so does franz-go.
 func BenchmarkFetchRealKafka(b *testing.B) {
 	const partitions, each = 8, 50_000
 	brokers := kafkatest.Real(b)

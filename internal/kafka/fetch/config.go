@@ -47,23 +47,27 @@ func (r Reset) String() string { return [...]string{"earliest", "latest", "fail"
 
 // Config says how to read.
 type Config struct {
-	Client              Client
-	Decoder             *batch.Decoder
-	Uncommitted         bool          // read_uncommitted: records of open and aborted transactions too
-	MaxWait             time.Duration // how long a broker may hold a fetch without news; 0: 500 ms
-	Rack                string        // a broker may answer that a replica in that rack is to be read instead
+	Client  Client
+	Decoder *batch.Decoder
+	// read_uncommitted: records of open and aborted transactions too
+	Uncommitted bool
+	MaxWait     time.Duration // how long a broker may hold a fetch without news; 0: 500 ms
+	// a broker may answer that a replica in that rack is to be read instead
+	Rack                string
 	Reset               Reset
 	UnknownTopicTimeout time.Duration // how long a topic may be unknown before Run ends; 0: 1 min
 
-	// OnReset tells that the position moves from one offset to another by the Reset policy. A move back needs a new assignment, for what was
-	// finished counts for nothing then: the Fetcher stops reading the partition, and the owner Removes it and Adds it anew at to. May be nil
-	// only where Reset is Fail. It may do so itself.
+	// OnReset tells that the position moves from one offset to another by the Reset policy. A move
+	// back needs a new assignment, for what was finished counts for nothing then: the Fetcher stops
+	// reading the partition, and the owner Removes it and Adds it anew at to. May be nil only where
+	// Reset is Fail. It may do so itself.
 	OnReset func(tp TP, from, to int64, back bool)
 	// OnRecreated tells that a partition's topic was deleted and made again, under another id.
 	// Nothing more of it is read; the owner Removes it and Adds it anew, to be read under that id,
 	// or returns why it cannot: then it is told again. May be nil only where there are no ids.
 	OnRecreated func(ctx context.Context, tp TP, id [16]byte) error
-	// OnTrouble tells that a partition cannot be read for some seconds, or may not be, and waits by itself; nil: it is read again. May be nil; must not block.
+	// OnTrouble tells that a partition cannot be read for some seconds, or may not be, and waits by
+	// itself; nil: it is read again. May be nil; must not block.
 	OnTrouble func(tp TP, err error)
 	OnEvent   func(Event) // may be nil; must not block
 }
@@ -83,7 +87,8 @@ const (
 	least      = 4 << 10
 	metaMaxAge = 5 * time.Minute
 
-	// TroubleAfter is how long a partition may be out of reach before anybody is told: leaders move in less.
+	// TroubleAfter is how long a partition may be out of reach before anybody is told: leaders move
+	// in less.
 	TroubleAfter = 2 * time.Second
 	deniedPause  = 5 * time.Second // between two tries to read what may not be read
 )

@@ -56,7 +56,8 @@ func TestRoomIsAHardBoundAndWhatIsLeftComesWithTheWake(t *testing.T) {
 	}
 }
 
-// Only one partition of a request may exceed what is allowed for it: the others bring nothing where a batch does not fit, however often they are asked.
+// Only one partition of a request may exceed what is allowed for it: the others bring nothing where
+// a batch does not fit, however often they are asked.
 func TestEvenLittleRoomAsksForAWholeBatch(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	prod := producer(t, k, kgo.ProducerLinger(time.Second), kgo.ProducerBatchCompression(kgo.NoCompression()))

@@ -15,7 +15,9 @@ type Fetcher struct {
 	placed  chan struct{} // holds one request to place partitions by what is known; never closed
 	away    bool          // the last question for metadata failed; Run's own
 
-	mu     sync.Mutex // guards what follows and the parts' fields that say so; never held across a call of a Partition
+	// guards what follows and the parts' fields that say so; never held across a call of a
+	// Partition
+	mu     sync.Mutex
 	parts  map[TP]*part
 	loops  map[int32]*loop
 	served uint64
@@ -52,8 +54,8 @@ func (f *Fetcher) Remove(tps ...TP) {
 	}
 }
 
-// Wake tells that a partition without room has some again. It may be called from anywhere: no lock that it takes is held
-// across a call of a Partition.
+// Wake tells that a partition without room has some again. It may be called from anywhere: no lock
+// that it takes is held across a call of a Partition.
 func (f *Fetcher) Wake(tp TP) {
 	f.mu.Lock()
 	p := f.parts[tp]
@@ -95,7 +97,8 @@ func (f *Fetcher) Run(ctx context.Context) error {
 			tries = 0
 		}
 		if asked {
-			pause(ctx, retryWait(max(tries, 1)), nil, nil) // many partitions notice the same move: one question is enough
+			// many partitions notice the same move: one question is enough
+			pause(ctx, retryWait(max(tries, 1)), nil, nil)
 		}
 		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
 			f.ask(ctx)
@@ -106,7 +109,8 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	return f.err
 }
 
-// pause waits for d or for ctx, or less where metadata or placing is called for; it reports whether metadata is.
+// pause waits for d or for ctx, or less where metadata or placing is called for; it reports whether
+// metadata is.
 func pause(ctx context.Context, d time.Duration, refresh, place <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -12,7 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// advising is a Client whose leaders send readers to a replica, as brokers with a rack-aware replica selector do.
+// advising is a Client whose leaders send readers to a replica, as brokers with a rack-aware
+// replica selector do.
 type advising struct {
 	*wire.Client
 	leader, replica int32

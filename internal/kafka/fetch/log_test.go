@@ -119,7 +119,8 @@ func TestAbortedTransactionsAreNotRead(t *testing.T) {
 					want = append(want, value)
 				}
 			}
-			// One that is still open: invisible to read_committed, and the end of the log is before it.
+			// One that is still open: invisible to read_committed, and the end of the log is before
+			// it.
 			if err := tx.BeginTransaction(); err != nil {
 				t.Fatal(err)
 			}

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// pollersPerBroker: two for the partitions that bring records, one for those that get room again; see the package comment.
+// pollersPerBroker: two for the partitions that bring records, one for those that get room again;
+// see the package comment.
 const pollersPerBroker = 3
 
 // loop is what is read from one broker.
@@ -25,7 +26,8 @@ type loop struct {
 // leastWait is how long a broker holds a fetch, at least, when a partition may get room any moment.
 const leastWait = 5 * time.Millisecond
 
-// poll is the life of a poller: it takes what has something to do, feeds what is left over, asks for more, and gives it back.
+// poll is the life of a poller: it takes what has something to do, feeds what is left over, asks
+// for more, and gives it back.
 func (l *loop) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		picked, wait := l.pick()
@@ -44,7 +46,8 @@ func (l *loop) poll(ctx context.Context) {
 	}
 }
 
-// pick takes the partitions that nobody has and that are not waiting for a time to pass, and says how long the next of those has to wait.
+// pick takes the partitions that nobody has and that are not waiting for a time to pass, and says
+// how long the next of those has to wait.
 func (l *loop) pick() (picked []asked, wait time.Duration) {
 	now := time.Now()
 	wait = metaMaxAge
@@ -79,8 +82,9 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 	return picked, wait
 }
 
-// patience is how long the broker may hold a fetch. While a partition waits for room, both pollers could be held by others that have no records, and
-// it would wait with them: then no longer than nothing has happened already.
+// patience is how long the broker may hold a fetch. While a partition waits for room, both pollers
+// could be held by others that have no records, and it would wait with them: then no longer than
+// nothing has happened already.
 func (l *loop) patience(waiting bool) time.Duration {
 	most := l.f.cfg.MaxWait
 	if !waiting {
@@ -92,8 +96,9 @@ func (l *loop) patience(waiting bool) time.Duration {
 	return min(max(quiet, leastWait), most)
 }
 
-// share is how many of the partitions that keep bringing records a poller may take: half, so that one half is decoded while the broker works on
-// the other, as long as somebody is there to take the rest. Without, it is all: the poller may be held by the broker for MaxWait.
+// share is how many of the partitions that keep bringing records a poller may take: half, so that
+// one half is decoded while the broker works on the other, as long as somebody is there to take the
+// rest. Without, it is all: the poller may be held by the broker for MaxWait.
 func (l *loop) share() int {
 	hot := 0
 	for _, p := range l.f.parts {
@@ -122,7 +127,8 @@ func (l *loop) sift(picked []asked) (asking, idle []asked) {
 	return asking, idle
 }
 
-// release gives partitions back. One that got room, or another home, meanwhile would wait for a signal that was already taken.
+// release gives partitions back. One that got room, or another home, meanwhile would wait for a
+// signal that was already taken.
 func (l *loop) release(done []asked) {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()

@@ -25,8 +25,9 @@ func Leader(c Client, tp TP) int32 {
 	return -1
 }
 
-// List asks the leader of partitions, once, for an offset in each: AtStart, AtEnd (under read_committed: behind the last finished transaction), or that of
-// the first record of a time in milliseconds or later, -1 where there is none. failed says why one was not found.
+// List asks the leader of partitions, once, for an offset in each: AtStart, AtEnd (under
+// read_committed: behind the last finished transaction), or that of the first record of a time in
+// milliseconds or later, -1 where there is none. failed says why one was not found.
 func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...TP) (found map[TP]int64, failed map[TP]error) {
 	found, failed = make(map[TP]int64, len(tps)), map[TP]error{}
 	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
@@ -86,8 +87,8 @@ func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool
 	return r.(*kmsg.ListOffsetsResponse), nil
 }
 
-// reposition applies the reset policy to a partition that this goroutine has. It tries once: the next answer out of range begins another try, and meanwhile
-// this goroutine has others to read.
+// reposition applies the reset policy to a partition that this goroutine has. It tries once: the
+// next answer out of range begins another try, and meanwhile this goroutine has others to read.
 func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why string) {
 	leader := Leader(f.cfg.Client, p.tp)
 	first, failed := List(ctx, f.cfg.Client, leader, AtStart, f.cfg.Uncommitted, p.tp)

@@ -15,19 +15,23 @@ type part struct {
 	tp TP
 	p  Partition
 
-	mu      sync.Mutex // guards removed; held across Feed, Advance and Halt, which return at once, so that Remove can rule them out
+	// guards removed; held across Feed, Advance and Halt, which return at once, so that Remove can
+	// rule them out
+	mu      sync.Mutex
 	removed bool
 
 	// Guarded by Fetcher.mu.
-	home     *loop     // whose pollers read it; nil while it has no leader
-	hot      bool      // its last answer brought records
-	busy     bool      // a poller has it
-	woken    bool      // it got room since a poller looked
-	retryAt  time.Time // not to be asked for before
-	served   uint64    // when it last brought records, as a count; who brought none longest goes first in a request
-	replica  int32     // a follower to read from, by the leader's advice; -1: the leader
-	advised  time.Time // when
-	stopped  bool      // waits to be removed: its position has to move back, or its topic is another one
+	home    *loop     // whose pollers read it; nil while it has no leader
+	hot     bool      // its last answer brought records
+	busy    bool      // a poller has it
+	woken   bool      // it got room since a poller looked
+	retryAt time.Time // not to be asked for before
+	// when it last brought records, as a count; who brought none longest goes first in a request
+	served  uint64
+	replica int32     // a follower to read from, by the leader's advice; -1: the leader
+	advised time.Time // when
+	// waits to be removed: its position has to move back, or its topic is another one
+	stopped  bool
 	unknown  time.Time // since when the cluster has not known its topic
 	epoch    int32     // of the leadership it is read under, -1: unknown
 	topic    [16]byte  // id that it is read under; zero: not known yet
@@ -42,7 +46,9 @@ type part struct {
 	from int64      // where set began
 	wire int        // its bytes
 	avg  float64    // bytes of a record on the wire
-	want int        // bytes that its next batch probably needs to come whole: from all but one partition of a request, a broker sends no part of one
+	// bytes that its next batch probably needs to come whole: from all but one partition of a
+	// request, a broker sends no part of one
+	want int
 }
 
 // do calls f unless the partition was removed.
@@ -120,7 +126,8 @@ func (p *part) halt(err error) {
 	}
 }
 
-// learn keeps the size of records on the wire, from which the size of the next fetch follows: what comes beyond the room has to be kept.
+// learn keeps the size of records on the wire, from which the size of the next fetch follows: what
+// comes beyond the room has to be kept.
 func (p *part) learn() {
 	if n := p.pos - p.from; n > 0 && p.wire > 0 {
 		p.avg += (float64(p.wire)/float64(n) - p.avg) / 4

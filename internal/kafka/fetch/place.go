@@ -14,7 +14,8 @@ import (
 // followFor is how long a leader's advice to read from a replica holds.
 const followFor = 5 * time.Minute
 
-// place gives each partition to the loop of its leader, starting loops as needed. It reports whether some have none.
+// place gives each partition to the loop of its leader, starting loops as needed. It reports
+// whether some have none.
 func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	var fresh []*loop
 	var leaderless []TP
@@ -112,7 +113,8 @@ func (f *Fetcher) denied(t wire.Topic) {
 	}
 }
 
-// know takes notice of what the cluster says about a topic: that it is gone, or that it is another one of the same name.
+// know takes notice of what the cluster says about a topic: that it is gone, or that it is another
+// one of the same name.
 func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 	if t.Err != nil && wire.Fatal(t.Err) {
 		f.denied(t)

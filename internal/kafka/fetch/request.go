@@ -29,7 +29,8 @@ type key struct {
 	partition int32
 }
 
-// fetch asks for partitions and deals with the answer. It returns those whose offset is not in the log.
+// fetch asks for partitions and deals with the answer. It returns those whose offset is not in the
+// log.
 func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration) (strays []asked) {
 	req, index := l.request(asking, patience)
 	began := time.Now()
@@ -88,7 +89,8 @@ func (l *loop) request(asking []asked, patience time.Duration) (*kmsg.FetchReque
 			t.Topic, t.TopicID = tp.Topic, a.topic
 			req.Topics = append(req.Topics, t)
 		}
-		p := kmsg.NewFetchRequestTopicPartition() // LastFetchedEpoch stays -1: brokers would answer with divergence instead of records
+		// LastFetchedEpoch stays -1: brokers would answer with divergence instead of records
+		p := kmsg.NewFetchRequestTopicPartition()
 		p.Partition = int32(tp.Partition)
 		p.CurrentLeaderEpoch = a.epoch
 		p.FetchOffset = a.offset

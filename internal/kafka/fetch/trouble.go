@@ -24,7 +24,8 @@ func (f *Fetcher) retry(p *part, err error, since time.Time) {
 	}
 }
 
-// troubled notes that the partition could not be read, and reports whether that is to be told now. The caller holds Fetcher.mu.
+// troubled notes that the partition could not be read, and reports whether that is to be told now.
+// The caller holds Fetcher.mu.
 func (p *part) troubled(since time.Time, atOnce bool) bool {
 	if p.since.IsZero() {
 		p.since = since
@@ -36,7 +37,8 @@ func (p *part) troubled(since time.Time, atOnce bool) bool {
 	return true
 }
 
-// well notes that the partition is read, and reports whether it is to be told that its trouble is over. The caller holds Fetcher.mu.
+// well notes that the partition is read, and reports whether it is to be told that its trouble is
+// over. The caller holds Fetcher.mu.
 func (p *part) well() bool {
 	told := p.told
 	p.failures, p.since, p.told = 0, time.Time{}, false

@@ -9,15 +9,17 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// adopt makes this member's partitions those of a new assignment: what is new is started and what is gone released, at the same time and
-// without touching the rest. It tells whether to join again at once: after a release, so that the group can give the released partitions away
-// (KIP-429), or because the assignment is that of an older subscription.
+// adopt makes this member's partitions those of a new assignment: what is new is started and what
+// is gone released, at the same time and without touching the rest. It tells whether to join again
+// at once: after a release, so that the group can give the released partitions away (KIP-429), or
+// because the assignment is that of an older subscription.
 func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool, err error) {
 	stale := t.replaced && m.outdated(ctx, assigned)
 	added, gone, foreign := m.compare(t, assigned)
 	m.during(ctx, func(context.Context) {
 		var both conc.WaitGroup
-		released := make(chan struct{}) // closed when something was: then the next join is not to wait
+		// closed when something was: then the next join is not to wait
+		released := make(chan struct{})
 		both.Go(func() { err = m.begin(ctx, t, added, released) })
 		both.Go(func() {
 			if m.release(gone); len(gone) > 0 {
@@ -33,7 +35,8 @@ func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool,
 	return m.force || len(gone) > 0, err
 }
 
-// compare notes what is added and finds what is gone. Partitions of topics that this member does not subscribe to are foreign: they are left.
+// compare notes what is added and finds what is gone. Partitions of topics that this member does
+// not subscribe to are foreign: they are left.
 func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,8 +63,8 @@ func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool
 	return added, gone, foreign
 }
 
-// begin starts partitions from what is committed for them, each as soon as that is known. What it cannot start, because the term is over or others wait for
-// the next join, is not held.
+// begin starts partitions from what is committed for them, each as soon as that is known. What it
+// cannot start, because the term is over or others wait for the next join, is not held.
 func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan struct{}) error {
 	if len(added) == 0 {
 		return nil
@@ -109,7 +112,8 @@ func (m *Member) started(t *term, tps []TP) {
 	}
 }
 
-// release revokes what of tps is held still: OnRevoked drains and commits it, within the time that the group waits.
+// release revokes what of tps is held still: OnRevoked drains and commits it, within the time that
+// the group waits.
 func (m *Member) release(tps []TP) {
 	m.mu.Lock()
 	var going []TP

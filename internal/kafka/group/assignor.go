@@ -6,16 +6,18 @@ import (
 	"strings"
 )
 
-// Balancer names how the partitions of a group are spread over its members. All members of a group must have one in common; the group uses
-// the one that most of them prefer.
+// Balancer names how the partitions of a group are spread over its members. All members of a group
+// must have one in common; the group uses the one that most of them prefer.
 type Balancer string
 
 const (
-	// CooperativeSticky keeps partitions where they are as far as balance allows, and moves them without stopping the others (KIP-429).
+	// CooperativeSticky keeps partitions where they are as far as balance allows, and moves them
+	// without stopping the others (KIP-429).
 	CooperativeSticky Balancer = "cooperative-sticky"
 	// Sticky is the same assignment, but every rebalance stops every partition (eager).
 	Sticky Balancer = "sticky"
-	// Range gives each member a consecutive run of each topic, so that topics partitioned alike are assigned alike. Eager.
+	// Range gives each member a consecutive run of each topic, so that topics partitioned alike are
+	// assigned alike. Eager.
 	Range Balancer = "range"
 	// RoundRobin deals the partitions of all topics out in turn. Eager.
 	RoundRobin Balancer = "roundrobin"
@@ -46,7 +48,8 @@ type peer struct {
 // plan is what each member, by id, is given. Every member has an entry.
 type plan map[string][]TP
 
-// assign spreads the partitions of counts over peers. It is a pure function: whoever leads comes to the same plan.
+// assign spreads the partitions of counts over peers. It is a pure function: whoever leads comes to
+// the same plan.
 func assign(b Balancer, peers []peer, counts map[string]int32) plan {
 	peers = slices.Clone(peers)
 	slices.SortFunc(peers, comparePeers)
@@ -67,8 +70,9 @@ func assign(b Balancer, peers []peer, counts map[string]int32) plan {
 	return p
 }
 
-// comparePeers is the order of Java's AbstractPartitionAssignor.MemberInfo: static members first, by instance id, then the others by member
-// id. Range and roundrobin deal in this order, so it must be the same in every client.
+// comparePeers is the order of Java's AbstractPartitionAssignor.MemberInfo: static members first,
+// by instance id, then the others by member id. Range and roundrobin deal in this order, so it must
+// be the same in every client.
 func comparePeers(a, b peer) int {
 	switch {
 	case a.instance != "" && b.instance != "":
@@ -89,7 +93,8 @@ func newPlan(peers []peer) plan {
 	return p
 }
 
-// subscribers gives, for each topic that exists, the indexes of the peers that subscribe to it, in the order of peers.
+// subscribers gives, for each topic that exists, the indexes of the peers that subscribe to it, in
+// the order of peers.
 func subscribers(peers []peer, counts map[string]int32) map[string][]int {
 	subs := make(map[string][]int)
 	for i := range peers {

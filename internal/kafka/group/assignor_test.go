@@ -36,7 +36,8 @@ func drawWorld(t *rapid.T, alike bool) world {
 	return w
 }
 
-// claim has members claim partitions at random, also of topics they do not read, that do not exist, or that others claim too.
+// claim has members claim partitions at random, also of topics they do not read, that do not exist,
+// or that others claim too.
 func (w *world) claim(t *rapid.T) {
 	for i := range w.peers {
 		for range rapid.IntRange(0, 8).Draw(t, "claims") {
@@ -57,7 +58,8 @@ func (w *world) reads(id, topic string) bool {
 	return i >= 0 && slices.Contains(w.peers[i].topics, topic)
 }
 
-// checkValid: every partition somebody reads is given once (complete: exactly once), to a subscriber.
+// checkValid: every partition somebody reads is given once (complete: exactly once), to a
+// subscriber.
 func (w *world) checkValid(t *rapid.T, p plan, complete bool) {
 	given := map[TP]string{}
 	for id, tps := range p {

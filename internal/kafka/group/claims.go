@@ -7,8 +7,8 @@ type claim struct {
 	disputed   bool // several claim it in that generation
 }
 
-// claims settles who holds what. A member that missed rebalances may still claim what has long been given to another: only the claim of the
-// highest generation counts (KIP-792).
+// claims settles who holds what. A member that missed rebalances may still claim what has long been
+// given to another: only the claim of the highest generation counts (KIP-792).
 func claims(peers []peer) map[TP]claim {
 	held := make(map[TP]claim)
 	for i := range peers {
@@ -26,11 +26,13 @@ func claims(peers []peer) map[TP]claim {
 	return held
 }
 
-// withhold makes a plan cooperative: a partition that moves is given to nobody yet while another member may still hold it. That member sees it
-// missing from its assignment, releases it and joins again; the rebalance after that gives it away.
+// withhold makes a plan cooperative: a partition that moves is given to nobody yet while another
+// member may still hold it. That member sees it missing from its assignment, releases it and joins
+// again; the rebalance after that gives it away.
 //
-// What a member holds by the latest claim it keeps, even if others make older claims: those release it by not being given it. Every other
-// partition that anybody claims, however old the claim, waits: its claimant may be working on it still.
+// What a member holds by the latest claim it keeps, even if others make older claims: those release
+// it by not being given it. Every other partition that anybody claims, however old the claim,
+// waits: its claimant may be working on it still.
 func withhold(p plan, peers []peer) plan {
 	held := claims(peers)
 	for i := range peers {

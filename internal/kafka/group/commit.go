@@ -10,17 +10,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Commit stores the next offset to read of each partition, under this member's generation, and gives an error for each that is not stored;
-// an empty map means that all are. The errors:
+// Commit stores the next offset to read of each partition, under this member's generation, and
+// gives an error for each that is not stored; an empty map means that all are. The errors:
 //
-//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew (Superseded); nothing was stored for it. If this
-//     call is the one to find out that the membership is lost, OnLost has been told by the time it returns.
-//   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or wire.UnknownTopicID says that the coordinator does not know the topic,
-//     or not under that id. While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
+//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew
+//     (Superseded); nothing was stored for it. If this call is the one to find out that the
+//     membership is lost, OnLost has been told by the time it returns.
+//   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or
+//     wire.UnknownTopicID says that the coordinator does not know the topic, or not under that id.
+//     While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
 //   - *kafkaerr.GroupError: it never will, as when authorisation is missing.
 //
-// The coordinator does not check who owns a partition, so a stale commit would move the group back: Commit sends only what is owned now.
-// One call at a time; it may run together with everything else, and is expected to during OnRevoked.
+// The coordinator does not check who owns a partition, so a stale commit would move the group back:
+// Commit sends only what is owned now. One call at a time; it may run together with everything
+// else, and is expected to during OnRevoked.
 func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
 	failed := make(map[TP]error)
 	open := maps.Clone(positions)
@@ -60,8 +63,8 @@ func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, join
 	return m.term, m.joining
 }
 
-// dropSuperseded drops what an earlier assignment of a partition wants stored that is now this member's anew. It looks after owned has: OnLost returns
-// before a partition can be assigned again.
+// dropSuperseded drops what an earlier assignment of a partition wants stored that is now this
+// member's anew. It looks after owned has: OnLost returns before a partition can be assigned again.
 func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, failed map[TP]error) {
 	for tp := range open {
 		if m.cfg.Superseded(ctx, tp) {
@@ -71,7 +74,8 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, faile
 	}
 }
 
-// commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells whether what is left in open should be tried again.
+// commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells
+// whether what is left in open should be tried again.
 func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map[TP]Position, failed map[TP]error) (again bool) {
 	req, names := m.commitRequest(t, open)
 	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
@@ -113,7 +117,8 @@ func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map
 		}
 	}
 	if !again {
-		for tp := range open { // a coordinator that left a partition out has not said that it is stored
+		// a coordinator that left a partition out has not said that it is stored
+		for tp := range open {
 			failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: errUnanswered}
 		}
 	}
@@ -122,8 +127,8 @@ func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map
 
 var errUnanswered = errors.New("the answer leaves the partition out")
 
-// superseded tells whether t may have been refused only because a join has ended, or is ending, its generation. A join's own answer will tell if
-// more than that was lost.
+// superseded tells whether t may have been refused only because a join has ended, or is ending, its
+// generation. A join's own answer will tell if more than that was lost.
 func (m *Member) superseded(t *term, joining bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,7 +145,8 @@ func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Reque
 	}
 	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
 	for tp, at := range positions {
-		rp := kmsg.NewOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known, so nobody takes it for a truncation
+		// LeaderEpoch is -1: not known, so nobody takes it for a truncation
+		rp := kmsg.NewOffsetCommitRequestTopicPartition()
 		rp.Partition, rp.Offset = tp.Partition, at.Offset
 		of := topic{tp.Topic, at.TopicID}
 		byID[of] = append(byID[of], rp)

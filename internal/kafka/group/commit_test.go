@@ -80,7 +80,8 @@ func TestACommitOfASupersededAssignmentIsNotSent(t *testing.T) {
 	}
 }
 
-// While a join is in flight the old generation may end under a commit: that is no loss, the commit goes through under the next one.
+// While a join is in flight the old generation may end under a commit: that is no loss, the commit
+// goes through under the next one.
 func TestCommitThatARebalanceOvertakesIsStoredUnderTheNextGeneration(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	joining, release := make(chan struct{}), make(chan struct{})

@@ -10,11 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Requester sends a request and gives its response. An error means that none came; error codes inside a response are the Member's business.
-// Every call's ctx has a deadline. Group and Commit go to the group's coordinator, over connections of their own: a heartbeat must not wait
-// behind a commit that a broker holds up. JoinGroup and SyncGroup are answered only when the whole group is there, so they must not hold up a
-// heartbeat either. The version is chosen between the request's MaxVersion and the broker's. A Requester that has a method Moved(group string) is
-// told when the coordinator it remembers is not, or no longer, the right one.
+// Requester sends a request and gives its response. An error means that none came; error codes
+// inside a response are the Member's business. Every call's ctx has a deadline. Group and Commit go
+// to the group's coordinator, over connections of their own: a heartbeat must not wait behind a
+// commit that a broker holds up. JoinGroup and SyncGroup are answered only when the whole group is
+// there, so they must not hold up a heartbeat either. The version is chosen between the request's
+// MaxVersion and the broker's. A Requester that has a method Moved(group string) is told when the
+// coordinator it remembers is not, or no longer, the right one.
 type Requester interface {
 	Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 	Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
@@ -25,44 +27,59 @@ type refresher interface{ Moved(group string) }
 
 // Config says which group to join and what to do with the partitions it gives.
 type Config struct {
-	Group      string     // group.id; required
-	InstanceID string     // group.instance.id: a static member, which may restart within the session timeout without a rebalance; empty: dynamic
-	Topics     []string   // what to subscribe to; required
-	Balancers  []Balancer // in order of preference; none: CooperativeSticky. Rebalances are cooperative only if all of these are
+	Group string // group.id; required
+	// group.instance.id: a static member, which may restart within the session timeout without a
+	// rebalance; empty: dynamic
+	InstanceID string
+	Topics     []string // what to subscribe to; required
+	// in order of preference; none: CooperativeSticky. Rebalances are cooperative only if all of
+	// these are
+	Balancers []Balancer
 
-	SessionTimeout    time.Duration // without a heartbeat for so long the member is taken for dead; 0: 45 s. Brokers refuse less than 6 s
+	// without a heartbeat for so long the member is taken for dead; 0: 45 s. Brokers refuse less
+	// than 6 s
+	SessionTimeout    time.Duration
 	HeartbeatInterval time.Duration // 0: 3 s, or a third of the session timeout if that is less
-	RebalanceTimeout  time.Duration // how long a rebalance waits for this member to drain and rejoin; 0: 60 s
-	TopicsInterval    time.Duration // how often a leader looks whether the number of partitions has changed; 0: 5 s
+	// how long a rebalance waits for this member to drain and rejoin; 0: 60 s
+	RebalanceTimeout time.Duration
+	// how often a leader looks whether the number of partitions has changed; 0: 5 s
+	TopicsInterval time.Duration
 
-	Rack     string // told to the leader; a leader of another client may prefer partitions of that rack
+	// told to the leader; a leader of another client may prefer partitions of that rack
+	Rack     string
 	ClientID string // told to the operator, as the reason of a leave
 
 	Requester Requester
-	// Partitions gives the number of partitions of each topic; topics that do not exist are left out.
-	// A leader asks for all that its group reads, a static member that restarts for its own.
+	// Partitions gives the number of partitions of each topic; topics that do not exist are left
+	// out. A leader asks for all that its group reads, a static member that restarts for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
 	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil:
 	// offsets go by the names of topics alone.
 	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
-	// OnAssigned starts partitions from their committed offset (-1: none is), as soon as that is known: for what one assignment brings it may be called more
-	// than once. Its ctx ends with Run's and when the membership is lost.
-	// An error means that none of them was taken, and ends Run unless ctx has ended. An assignment without partitions calls nothing (see the
-	// "joined" event).
+	// OnAssigned starts partitions from their committed offset (-1: none is), as soon as that is
+	// known: for what one assignment brings it may be called more than once. Its ctx ends with
+	// Run's and when the membership is lost. An error means that none of them was taken, and ends
+	// Run unless ctx has ended. An assignment without partitions calls nothing (see the "joined"
+	// event).
 	OnAssigned func(ctx context.Context, parts map[TP]Position) error
-	// OnRevoked drains partitions and commits them; when it returns they are given up. Heartbeats go on meanwhile, and commits are legal. Its
-	// ctx ends when the group no longer waits, or the membership is lost. It may run at the same time as OnAssigned, with other partitions.
+	// OnRevoked drains partitions and commits them; when it returns they are given up. Heartbeats
+	// go on meanwhile, and commits are legal. Its ctx ends when the group no longer waits, or the
+	// membership is lost. It may run at the same time as OnAssigned, with other partitions.
 	OnRevoked func(ctx context.Context, parts []TP)
-	// OnLost tells that partitions are another's already, perhaps while OnRevoked still drains them. It must not block or wait for a Commit.
+	// OnLost tells that partitions are another's already, perhaps while OnRevoked still drains
+	// them. It must not block or wait for a Commit.
 	OnLost func(err error, parts []TP)
-	// Superseded reports whether a Commit with that ctx was asked for by an assignment of the partition that was lost meanwhile, though it may be
-	// assigned again. It must not block. May be nil: never.
+	// Superseded reports whether a Commit with that ctx was asked for by an assignment of the
+	// partition that was lost meanwhile, though it may be assigned again. It must not block. May be
+	// nil: never.
 	Superseded func(ctx context.Context, tp TP) bool
-	// OnHealth tells why this member has no place in its group, or hears nothing from the coordinator for seconds; nil: all is well. It must not block. May be nil.
+	// OnHealth tells why this member has no place in its group, or hears nothing from the
+	// coordinator for seconds; nil: all is well. It must not block. May be nil.
 	OnHealth func(err error)
-	// OnWaiting tells which assigned partitions have been waiting for seconds to be given to OnAssigned, and why; with nil that they are waited for no longer,
-	// though they were not. It must not block. May be nil.
+	// OnWaiting tells which assigned partitions have been waiting for seconds to be given to
+	// OnAssigned, and why; with nil that they are waited for no longer, though they were not. It
+	// must not block. May be nil.
 	OnWaiting func(parts []TP, err error)
 	// OnEvent tells what happens, for logs. It must not block. May be nil.
 	OnEvent func(Event)
@@ -123,8 +140,8 @@ func orDefault(d, def time.Duration) time.Duration {
 	return d
 }
 
-// cooperative tells whether partitions are kept through a rebalance. One eager balancer among those offered, and the group may choose it after
-// this member has joined, so it must join with nothing.
+// cooperative tells whether partitions are kept through a rebalance. One eager balancer among those
+// offered, and the group may choose it after this member has joined, so it must join with nothing.
 func (c *Config) cooperative() bool {
 	for _, b := range c.Balancers {
 		if b != CooperativeSticky {
@@ -134,8 +151,8 @@ func (c *Config) cooperative() bool {
 	return true
 }
 
-// drainTime is how long OnRevoked may take: the rebalance timeout, less the heartbeat that was late to tell of it, and what the last commit and
-// the join need to reach the coordinator.
+// drainTime is how long OnRevoked may take: the rebalance timeout, less the heartbeat that was late
+// to tell of it, and what the last commit and the join need to reach the coordinator.
 func (c *Config) drainTime() time.Duration {
 	return c.RebalanceTimeout - min(c.HeartbeatInterval+min(c.RebalanceTimeout/10, 3*time.Second), c.RebalanceTimeout/2)
 }

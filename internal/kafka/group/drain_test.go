@@ -91,7 +91,8 @@ func testCancelledJoin(t *testing.T, c site) {
 	}).start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	b := newWorker(t, c, f, "b", eager).start(t)
-	f.await(t, "the rebalance that b's join causes", func() bool { return len(a.revoked) == 1 }) // so b's join is pending
+	// so b's join is pending
+	f.await(t, "the rebalance that b's join causes", func() bool { return len(a.revoked) == 1 })
 	began := time.Now()
 	if err := b.end(t); err != nil {
 		t.Error(err)
@@ -110,7 +111,8 @@ func testCancelledJoin(t *testing.T, c site) {
 	}
 }
 
-// The join of a cooperative member with work in hand is not given up until that is committed: a half-joined member could not commit any more.
+// The join of a cooperative member with work in hand is not given up until that is committed: a
+// half-joined member could not commit any more.
 func TestShutdownDuringACooperativeRebalanceStillCommits(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	leaving := make(chan struct{})

@@ -10,7 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// ErrLost is matched by every error that says that a partition is, or may be, another member's by now: nothing may be committed for it.
+// ErrLost is matched by every error that says that a partition is, or may be, another member's by
+// now: nothing may be committed for it.
 var ErrLost = errors.New("the partition is no longer this member's")
 
 // LostError is why membership or a partition was lost. It matches ErrLost.
@@ -29,8 +30,8 @@ var (
 	errSuperseded = errors.New("it was lost and assigned again")
 )
 
-// SessionExpiredError tells that no heartbeat was answered for the whole session timeout, so that the coordinator may have given this
-// member up. Last is why; nil: this process stood still.
+// SessionExpiredError tells that no heartbeat was answered for the whole session timeout, so that
+// the coordinator may have given this member up. Last is why; nil: this process stood still.
 type SessionExpiredError struct {
 	Timeout time.Duration
 	Last    error
@@ -45,7 +46,8 @@ func (e *SessionExpiredError) Error() string {
 }
 func (e *SessionExpiredError) Unwrap() error { return e.Last }
 
-// RetriableError is a failure that a later try may not meet: the coordinator is moving, loading or out of reach, or the group is rebalancing.
+// RetriableError is a failure that a later try may not meet: the coordinator is moving, loading or
+// out of reach, or the group is rebalancing.
 type RetriableError struct {
 	Group, Op string
 	Err       error

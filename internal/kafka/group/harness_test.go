@@ -23,7 +23,8 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-// site is where a test's group lives: a kfake cluster, or a real one (real_test.go) where groups and topics of other tests may be about.
+// site is where a test's group lives: a kfake cluster, or a real one (real_test.go) where groups
+// and topics of other tests may be about.
 type site interface{ ListenAddrs() []string }
 
 func groupAt(s site) string {

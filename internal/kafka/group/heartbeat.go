@@ -7,13 +7,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// silentFor is how long a coordinator may be silent, at least, before that is told: one that moves is for less.
+// silentFor is how long a coordinator may be silent, at least, before that is told: one that moves
+// is for less.
 const silentFor = 2 * time.Second
 
-// heartbeat keeps a term alive until ctx ends or the term is lost. It goes on while the group rebalances: a member that drains is not dead.
+// heartbeat keeps a term alive until ctx ends or the term is lost. It goes on while the group
+// rebalances: a member that drains is not dead.
 //
-// What cannot be reached is tried again until the session is over by this side's clock, counted from when the last answered heartbeat was
-// sent; the coordinator's own clock started no earlier. The first heartbeat follows the assignment at once: it tells whether that still stands.
+// What cannot be reached is tried again until the session is over by this side's clock, counted
+// from when the last answered heartbeat was sent; the coordinator's own clock started no earlier.
+// The first heartbeat follows the assignment at once: it tells whether that still stands.
 func (m *Member) heartbeat(ctx context.Context, t *term) {
 	synced, told := t.synced, false // told: that the coordinator is silent
 	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {

@@ -52,7 +52,8 @@ func startJava(t *testing.T, c *realKafka, console, assignor string) (stop func(
 		"--consumer-property", "heartbeat.interval.ms=200", "--consumer-property", "session.timeout.ms=3000",
 		"--consumer-property", "partition.assignment.strategy=org.apache.kafka.clients.consumer."+assignor)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the command line may be a script around Java
+	// the command line may be a script around Java
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

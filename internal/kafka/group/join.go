@@ -11,8 +11,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// enter joins and syncs, over and over, until this member has an assignment under a new term. Under a cooperative balancer what it holds goes on
-// meanwhile; if ctx ends, that is drained first, otherwise the join is given up at once.
+// enter joins and syncs, over and over, until this member has an assignment under a new term. Under
+// a cooperative balancer what it holds goes on meanwhile; if ctx ends, that is drained first,
+// otherwise the join is given up at once.
 func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
 	m.setJoining(true)
 	defer m.setJoining(false)
@@ -60,7 +61,8 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 	return nil, ctx.Err()
 }
 
-// attempt is one JoinGroup (or two, the first of which only brings the member id) and one SyncGroup.
+// attempt is one JoinGroup (or two, the first of which only brings the member id) and one
+// SyncGroup.
 func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	resp, c, err := m.join(ctx)
 	if c != classOK {
@@ -121,8 +123,9 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 
 var errLate = errors.New("this process stood still, so the answer may be older than the session")
 
-// await counts this member as alive while it waits for the answer to a JoinGroup; answered ends that, and reports whether the answer is fresh.
-// A request that nobody answered in time may never have arrived: it has prolonged nothing.
+// await counts this member as alive while it waits for the answer to a JoinGroup; answered ends
+// that, and reports whether the answer is fresh. A request that nobody answered in time may never
+// have arrived: it has prolonged nothing.
 func (m *Member) await() (answered func(err error) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -168,7 +171,8 @@ func (m *Member) joinRequest() *kmsg.JoinGroupRequest {
 	return req
 }
 
-// begins makes the generation of a join's answer the current term, and starts its heartbeats: the leader may take its time.
+// begins makes the generation of a join's answer the current term, and starts its heartbeats: the
+// leader may take its time.
 func (m *Member) begins(ctx context.Context, resp *kmsg.JoinGroupResponse) (*term, error) {
 	if resp.Protocol == nil || !m.offers(Balancer(*resp.Protocol)) {
 		return nil, &kafkaerr.GroupError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),

@@ -11,13 +11,15 @@ import (
 
 // watch is what a leader keeps an eye on while its term lasts.
 type watch struct {
-	topics []string         // of all members
-	counts map[string]int32 // partitions as they were assigned; nil: not known, because another leader assigned them
+	topics []string // of all members
+	// partitions as they were assigned; nil: not known, because another leader assigned them
+	counts map[string]int32
 }
 
 // lead works out the whole group's assignment from what the members said about themselves.
 //
-// A static leader that took its old place over is told to skip that (KIP-814): nothing has changed for the group, and its assignment stands.
+// A static leader that took its old place over is told to skip that (KIP-814): nothing has changed
+// for the group, and its assignment stands.
 func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse) (*watch, []kmsg.SyncGroupRequestGroupAssignment, error) {
 	peers := make([]peer, 0, len(resp.Members))
 	seen := make(map[string]bool)
@@ -38,7 +40,8 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 	if resp.SkipAssignment {
 		return w, nil, nil
 	}
-	// The group waits for this assignment no longer than the rebalance timeout, so look the topics up in good time or start over.
+	// The group waits for this assignment no longer than the rebalance timeout, so look the topics
+	// up in good time or start over.
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.RebalanceTimeout/2)
 	defer cancel()
 	for try := 0; ; try++ {
@@ -67,7 +70,8 @@ func (m *Member) counts(ctx context.Context, topics []string) (map[string]int32,
 	return counts, nil
 }
 
-// startWatch has a leader look now and then whether the topics have grown, appeared or gone, and rebalance if so: nobody tells a group.
+// startWatch has a leader look now and then whether the topics have grown, appeared or gone, and
+// rebalance if so: nobody tells a group.
 func (m *Member) startWatch(t *term, w *watch) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := t.stop

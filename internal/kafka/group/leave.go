@@ -7,11 +7,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// leaveTimeout bounds the last request: a member that cannot say goodbye is missed after its session timeout anyway.
+// leaveTimeout bounds the last request: a member that cannot say goodbye is missed after its
+// session timeout anyway.
 const leaveTimeout = 3 * time.Second
 
-// leave gives up this member's place, also one that a join in flight may have taken: otherwise the group would wait for a member that is gone.
-// A static member stays, so that it can restart without a rebalance.
+// leave gives up this member's place, also one that a join in flight may have taken: otherwise the
+// group would wait for a member that is gone. A static member stays, so that it can restart without
+// a rebalance.
 func (m *Member) leave(ctx context.Context) {
 	m.mu.Lock()
 	id := m.id

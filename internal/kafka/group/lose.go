@@ -8,8 +8,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// lose ends a term that the coordinator, or the clock, has ended already: everything it held is another's, so OnLost is told, once, and nothing of
-// it is committed any more. A term that is no longer the current one has nothing to lose. What OnAssigned is still being told of follows when
+// lose ends a term that the coordinator, or the clock, has ended already: everything it held is
+// another's, so OnLost is told, once, and nothing of it is committed any more. A term that is no
+// longer the current one has nothing to lose. What OnAssigned is still being told of follows when
 // that returns (begin).
 func (m *Member) lose(t *term, err error) {
 	m.mu.Lock()
@@ -39,7 +40,8 @@ func (m *Member) lose(t *term, err error) {
 	close(t.lost)
 }
 
-// forget drops a member id that the coordinator does not know: asking again with it would be answered the same.
+// forget drops a member id that the coordinator does not know: asking again with it would be
+// answered the same.
 func (m *Member) forget(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -128,7 +128,8 @@ func TestDrainIsCutShortWhenTheMembershipIsLost(t *testing.T) {
 	}
 }
 
-// Handlers of partitions that were just being started must hear of the loss too, but only if they were started.
+// Handlers of partitions that were just being started must hear of the loss too, but only if they
+// were started.
 func TestLossWhilePartitionsAreStartedIsToldOnceTheyHave(t *testing.T) {
 	for _, started := range []bool{true, false} {
 		t.Run(fmt.Sprintf("started: %t", started), func(t *testing.T) {

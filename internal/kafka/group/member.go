@@ -9,17 +9,21 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Membership is what a worker needs of a group, whatever protocol keeps it: the classic one here, or the coordinator-driven one of KIP-848,
-// whose member would take the same Config and make the same calls to it.
+// Membership is what a worker needs of a group, whatever protocol keeps it: the classic one here,
+// or the coordinator-driven one of KIP-848, whose member would take the same Config and make the
+// same calls to it.
 type Membership interface {
-	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the *kafkaerr.GroupError that ended it.
+	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the
+	// *kafkaerr.GroupError that ended it.
 	Run(ctx context.Context) error
 	// Commit stores offsets and gives an error for each partition whose offset is not stored.
 	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
-	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of an old generation (KIP-447).
+	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of
+	// an old generation (KIP-447).
 	Identity() Identity
-	// Expired reports whether the session may be over by this side's monotonic clock, and all partitions another member's, though
-	// nobody has said so yet. Then OnLost follows. It is cheap enough to be asked before each record.
+	// Expired reports whether the session may be over by this side's monotonic clock, and all
+	// partitions another member's, though nobody has said so yet. Then OnLost follows. It is cheap
+	// enough to be asked before each record.
 	Expired() bool
 }
 
@@ -36,12 +40,13 @@ type Member struct {
 	cfg     Config
 	session *session
 
-	mu      sync.Mutex // guards what follows; never held across a callback, a request or a send
-	id      string     // member id that the coordinator gave, empty for none
-	term    *term      // the current or, while a join is in flight, the last generation; nil before the first
-	force   bool       // the next subscription must differ, so that the coordinator rebalances
-	joining bool       // between sending a join and having its assignment
-	waiting bool       // for the answer to a JoinGroup
+	mu sync.Mutex // guards what follows; never held across a callback, a request or a send
+	id string     // member id that the coordinator gave, empty for none
+	// the current or, while a join is in flight, the last generation; nil before the first
+	term    *term
+	force   bool // the next subscription must differ, so that the coordinator rebalances
+	joining bool // between sending a join and having its assignment
+	waiting bool // for the answer to a JoinGroup
 	parts   map[TP]stage
 	before  holding            // the last assignment, which Sticky tells the leader
 	alive   context.Context    // ends when the membership is lost; replaced then
@@ -62,7 +67,8 @@ type term struct {
 	id         string
 	generation int32
 	balancer   Balancer
-	replaced   bool // a static member's first: it may have taken an old place over, with its assignment
+	// a static member's first: it may have taken an old place over, with its assignment
+	replaced bool
 
 	stop   context.CancelFunc // ends the heartbeat and the watch
 	wg     conc.WaitGroup     // waits for them
@@ -92,8 +98,9 @@ func New(cfg Config) (*Member, error) {
 	return m, nil
 }
 
-// Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the group left (a static member stays, so that
-// it can come back) and nil returned. A *kafkaerr.GroupError says why the coordinator will not have this member.
+// Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the
+// group left (a static member stays, so that it can come back) and nil returned. A
+// *kafkaerr.GroupError says why the coordinator will not have this member.
 func (m *Member) Run(ctx context.Context) error {
 	var keeper conc.WaitGroup
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -148,8 +155,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// during runs work. If ctx ends first, everything held is drained while work goes on, so that commits find a valid generation, and then
-// work's own context ends. It returns when work has.
+// during runs work. If ctx ends first, everything held is drained while work goes on, so that
+// commits find a valid generation, and then work's own context ends. It returns when work has.
 func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()

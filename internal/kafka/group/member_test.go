@@ -99,7 +99,8 @@ func TestStaticMemberRestartsWithoutARebalance(t *testing.T) {
 	}
 }
 
-// Kafka hands a returning static member its old assignment whatever it subscribes to now; kfake would rebalance, so the join is made to look unchanged.
+// Kafka hands a returning static member its old assignment whatever it subscribes to now; kfake
+// would rebalance, so the join is made to look unchanged.
 func TestStaticMemberWithOtherTopicsGetsThoseAfterARestart(t *testing.T) {
 	one, both := []string{"group-orders"}, []string{"group-orders", "group-payments"}
 	for _, tc := range []struct {

@@ -14,8 +14,10 @@ import (
 // waitingAfter is how long partitions wait for their offsets before that is told.
 const waitingAfter = 2 * time.Second
 
-// committed reads the group's offsets of tps, -1 where there is none, and under which ids their topics are there now; each gets them as they are found. Offsets
-// of a transaction in flight are waited for (require_stable, KIP-447): an older one would be read twice. It gives up where the term ends, or released is closed.
+// committed reads the group's offsets of tps, -1 where there is none, and under which ids their
+// topics are there now; each gets them as they are found. Offsets of a transaction in flight are
+// waited for (require_stable, KIP-447): an older one would be read twice. It gives up where the
+// term ends, or released is closed.
 func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-chan struct{}, each func(map[TP]Position) error) error {
 	open, told := slices.Clone(tps), false
 	defer func() {
@@ -108,7 +110,8 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			code, offset = 0, -1 // nothing is committed for what was not there
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
-		if kafka.Error(code) == kafka.TopicAuthorizationFailed { // that topic's partitions wait, not the others
+		// that topic's partitions wait, not the others
+		if kafka.Error(code) == kafka.TopicAuthorizationFailed {
 			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
 		}
 		if c == classOK {

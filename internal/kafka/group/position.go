@@ -4,9 +4,11 @@ import "context"
 
 // Position is an offset of a group.
 type Position struct {
-	Offset    int64    // to go on from; -1: none is committed
-	TopicID   [16]byte // of the topic that it is of; zero: not known
-	StoredFor [16]byte // the topic's that it was committed for, where that is known: if it is another's, the offset says nothing
+	Offset  int64    // to go on from; -1: none is committed
+	TopicID [16]byte // of the topic that it is of; zero: not known
+	// the topic's that it was committed for, where that is known: if it is another's, the offset
+	// says nothing
+	StoredFor [16]byte
 }
 
 // ids are the topics' of tps that exist. Without a Config.TopicIDs they are all there, and have

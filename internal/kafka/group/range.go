@@ -1,6 +1,7 @@
 package group
 
-// assignRange is Java's RangeAssignor: per topic, members in order each take a consecutive run, the first n%members of them one more.
+// assignRange is Java's RangeAssignor: per topic, members in order each take a consecutive run, the
+// first n%members of them one more.
 func assignRange(peers []peer, counts map[string]int32) plan {
 	p := newPlan(peers)
 	for topic, subs := range subscribers(peers, counts) {

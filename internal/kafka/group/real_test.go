@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// realKafka is a group of its own on a real cluster, with 6 partitions of group-orders and 2 of group-payments: other tests have topics of their own.
+// realKafka is a group of its own on a real cluster, with 6 partitions of group-orders and 2 of
+// group-payments: other tests have topics of their own.
 type realKafka struct {
 	addrs []string
 	group string

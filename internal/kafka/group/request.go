@@ -36,8 +36,8 @@ func (m *Member) moved() {
 	}
 }
 
-// refusal classes the outcome of a request on the group: a transport error, which is retried unless it is a refused
-// login or the like, or a code.
+// refusal classes the outcome of a request on the group: a transport error, which is retried unless
+// it is a refused login or the like, or a code.
 func (m *Member) refusal(op string, code int16, err error) (class, error) {
 	switch {
 	case wire.Fatal(err):

@@ -8,9 +8,11 @@ import (
 )
 
 const (
-	// rpcTimeout is longer than the 5 s that a broker may hold a group request while the offsets partition has too few replicas in sync.
+	// rpcTimeout is longer than the 5 s that a broker may hold a group request while the offsets
+	// partition has too few replicas in sync.
 	rpcTimeout = 10 * time.Second
-	// joinGrace is what a JoinGroup may take beyond the rebalance timeout, and a SyncGroup beyond the leader's own work.
+	// joinGrace is what a JoinGroup may take beyond the rebalance timeout, and a SyncGroup beyond
+	// the leader's own work.
 	joinGrace  = 5 * time.Second
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 2 * time.Second

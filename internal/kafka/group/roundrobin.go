@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// assignRoundRobin is Java's RoundRobinAssignor: all partitions in the order of their topics are dealt out in turn, passing over members that
-// do not subscribe.
+// assignRoundRobin is Java's RoundRobinAssignor: all partitions in the order of their topics are
+// dealt out in turn, passing over members that do not subscribe.
 func assignRoundRobin(peers []peer, counts map[string]int32) plan {
 	p := newPlan(peers)
 	subs := subscribers(peers, counts)

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// session is how long this member may act on the coordinator's last word, by this side's monotonic clock. A process that
-// stood still (SIGSTOP, a frozen VM) finds it over when it wakes, before it has asked anybody.
+// session is how long this member may act on the coordinator's last word, by this side's monotonic
+// clock. A process that stood still (SIGSTOP, a frozen VM) finds it over when it wakes, before it
+// has asked anybody.
 //
-// Once over, it stays over until the member joins again: an answer that is read too late does not bring it back.
-// Everything but Expired's first look needs Member.mu.
+// Once over, it stays over until the member joins again: an answer that is read too late does not
+// bring it back. Everything but Expired's first look needs Member.mu.
 type session struct {
 	clock func() time.Duration
 	until atomic.Int64 // of clock; it may be over afterwards
@@ -60,9 +61,9 @@ func (m *Member) Expired() bool {
 	return m.sessionLeft() <= 0
 }
 
-// keepSession loses the membership when its session may be over, until ctx ends. A coordinator counts a member that waits in
-// JoinGroup as alive, so the session goes on meanwhile, as long as this goroutine runs: if it did not for a session's time, the
-// answer may be as old as that.
+// keepSession loses the membership when its session may be over, until ctx ends. A coordinator
+// counts a member that waits in JoinGroup as alive, so the session goes on meanwhile, as long as
+// this goroutine runs: if it did not for a session's time, the answer may be as old as that.
 func (m *Member) keepSession(ctx context.Context) {
 	var waiting int // looks that have found the first join under way
 	for wait := time.Duration(0); pause(ctx, wait); {
@@ -101,8 +102,8 @@ func (m *Member) expire(t *term) {
 	m.lose(t, &SessionExpiredError{Timeout: m.cfg.SessionTimeout, Last: last})
 }
 
-// answered notes that the coordinator has answered a heartbeat that was sent at that time of the session's clock. false: the answer came
-// too late to count.
+// answered notes that the coordinator has answered a heartbeat that was sent at that time of the
+// session's clock. false: the answer came too late to count.
 func (m *Member) answered(sent time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

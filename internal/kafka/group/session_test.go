@@ -24,7 +24,8 @@ func TestSession(t *testing.T) {
 			t.Errorf("after another join %v are left, want 10s", s.left())
 		}
 	})
-	// A process that stood still for three sessions, between a heartbeat's answer and the goroutine that waits for it, would have that answer count.
+	// A process that stood still for three sessions, between a heartbeat's answer and the goroutine
+	// that waits for it, would have that answer count.
 	t.Run("ends though a heartbeat's answer is still to be read", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		lost, beats := make(chan struct{}), 0
@@ -82,7 +83,8 @@ func TestSession(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		var asleep atomic.Int64
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = time.Minute, 50*time.Second // nobody else looks meanwhile
+			// nobody else looks meanwhile
+			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = time.Minute, 50*time.Second
 		})
 		clock := a.session.clock
 		a.session.clock = func() time.Duration { return clock() + time.Duration(asleep.Load()) }

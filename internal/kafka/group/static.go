@@ -7,8 +7,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// outdated tells whether a static member that came back was handed an assignment made for what it used to subscribe to. The coordinator keeps the old
-// assignment without looking at the subscription, so a topic that is new to it would be read by nobody until the next rebalance.
+// outdated tells whether a static member that came back was handed an assignment made for what it
+// used to subscribe to. The coordinator keeps the old assignment without looking at the
+// subscription, so a topic that is new to it would be read by nobody until the next rebalance.
 func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
 	counts, err := m.counts(ctx, m.cfg.Topics)
 	if err != nil {

@@ -8,12 +8,14 @@ import (
 
 // assignSticky leaves partitions where they are as far as balance allows.
 //
-// It starts from what is claimed, gives what nobody holds to the least loaded subscriber, and then shifts partitions, one at a time, from a
-// loaded member to one that has at least two fewer, directly or through others (a gives b a partition of one topic, b gives c one of another:
-// that is how differing subscriptions are balanced). When no such chain is left the loads are as even as the subscriptions allow, and only what
-// had to move has moved.
+// It starts from what is claimed, gives what nobody holds to the least loaded subscriber, and then
+// shifts partitions, one at a time, from a loaded member to one that has at least two fewer,
+// directly or through others (a gives b a partition of one topic, b gives c one of another: that is
+// how differing subscriptions are balanced). When no such chain is left the loads are as even as
+// the subscriptions allow, and only what had to move has moved.
 //
-// Topics with the same subscribers are alike for all of this, and are one kind: a move costs as much as there are members and kinds, not topics.
+// Topics with the same subscribers are alike for all of this, and are one kind: a move costs as
+// much as there are members and kinds, not topics.
 func assignSticky(peers []peer, counts map[string]int32) plan {
 	b := newBoard(peers, counts)
 	b.placeClaimed()
@@ -106,7 +108,8 @@ func (b *board) placeClaimed() {
 	}
 }
 
-// placeFree gives the rest to whoever has least, topics with the fewest subscribers first: they have the least choice.
+// placeFree gives the rest to whoever has least, topics with the fewest subscribers first: they
+// have the least choice.
 func (b *board) placeFree() {
 	order := make([]int, len(b.kinds))
 	for i := range order {
@@ -130,7 +133,8 @@ func (b *board) placeFree() {
 	}
 }
 
-// shift moves one partition's worth of load from the most loaded peer that can shed it, and reports whether there was one.
+// shift moves one partition's worth of load from the most loaded peer that can shed it, and reports
+// whether there was one.
 func (b *board) shift() bool {
 	lowest := slices.Min(b.load)
 	tried := make([]bool, len(b.load))
@@ -151,7 +155,8 @@ func (b *board) shift() bool {
 	}
 }
 
-// shed looks, nearest first, for the least loaded peer that a chain of gifts from "from" reaches, and makes the gifts if it evens the load.
+// shed looks, nearest first, for the least loaded peer that a chain of gifts from "from" reaches,
+// and makes the gifts if it evens the load.
 func (b *board) shed(from, lowest int) bool {
 	to := b.reach(from, lowest)
 	if to < 0 || b.load[from] < b.load[to]+2 {
@@ -165,7 +170,8 @@ func (b *board) shed(from, lowest int) bool {
 	return true
 }
 
-// reach finds that peer, -1 for none, and leaves the way to it in route. It looks no further than the first that has as little as anybody.
+// reach finds that peer, -1 for none, and leaves the way to it in route. It looks no further than
+// the first that has as little as anybody.
 func (b *board) reach(from, lowest int) (to int) {
 	clear(b.route)
 	b.route[from].seen = true
@@ -195,7 +201,8 @@ func (b *board) reach(from, lowest int) (to int) {
 	return to
 }
 
-// move gives away the partition of a kind that came last: what was claimed came first, so that one disturbs nobody, if there is one.
+// move gives away the partition of a kind that came last: what was claimed came first, so that one
+// disturbs nobody, if there is one.
 func (b *board) move(from, to, kind int) {
 	held := b.holds[from][kind]
 	last := len(held) - 1

@@ -35,7 +35,8 @@ func TestStickyMovesOnlyWhatBalanceNeeds(t *testing.T) {
 			total += int(n)
 		}
 		least, most := total/len(w.peers), (total+len(w.peers)-1)/len(w.peers)
-		mayKeepMost := total - least*len(w.peers) // so many members may hold one more than the least
+		// so many members may hold one more than the least
+		mayKeepMost := total - least*len(w.peers)
 		var loads []int
 		for _, p := range w.peers {
 			loads = append(loads, len(p.owned))
@@ -94,7 +95,8 @@ func TestClaimsOfOlderGenerationsAreIgnored(t *testing.T) {
 	}
 }
 
-// A cooperative group, simulated: members hold what they were given, release what is missing and rejoin; some miss a rebalance and keep claiming.
+// A cooperative group, simulated: members hold what they were given, release what is missing and
+// rejoin; some miss a rebalance and keep claiming.
 func TestCooperativeNeverGivesAPartitionAwayBeforeItWasReleased(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t, rapid.Bool().Draw(t, "alike"))
@@ -136,7 +138,8 @@ func TestCooperativeNeverGivesAPartitionAwayBeforeItWasReleased(t *testing.T) {
 	})
 }
 
-// A move costs as much as there are kinds of topics: with a cost per topic the leader of a group of 2,000 topics that doubled took 64 s.
+// A move costs as much as there are kinds of topics: with a cost per topic the leader of a group of
+// 2,000 topics that doubled took 64 s.
 func TestStickyTakesTopicsWithTheSameSubscribersForOneKind(t *testing.T) {
 	counts, all := map[string]int32{}, []string{}
 	for i := range 2000 {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Members come and go without waiting for one another. Nobody is ever given what another still has, and in the end all is shared out.
+// Members come and go without waiting for one another. Nobody is ever given what another still has,
+// and in the end all is shared out.
 func TestStormOfRebalancesNeverGivesAPartitionToTwo(t *testing.T) {
 	for _, balancer := range []Balancer{CooperativeSticky, Range} {
 		t.Run(string(balancer), func(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// protocolType is the one that every consumer client uses; the members' metadata and assignments are then in the layouts below.
+// protocolType is the one that every consumer client uses; the members' metadata and assignments
+// are then in the layouts below.
 const protocolType = "consumer"
 
 // holding is what a member says it holds when it joins.
@@ -20,10 +21,11 @@ type holding struct {
 
 // subscription encodes what this member says about itself under one balancer.
 //
-// Versions: cooperative-sticky needs the owned partitions and their generation (v3, and with those there no user data, as Java does). The
-// eager ones own nothing when they join; range and roundrobin stay at v0, because kafka-go as leader refuses the fields of later versions, unless
-// there is a rack to tell, which only v3 can.
-// A forced subscription differs from the last in its user data, so that the coordinator does not take the join for a repetition.
+// Versions: cooperative-sticky needs the owned partitions and their generation (v3, and with those
+// there no user data, as Java does). The eager ones own nothing when they join; range and
+// roundrobin stay at v0, because kafka-go as leader refuses the fields of later versions, unless
+// there is a rack to tell, which only v3 can. A forced subscription differs from the last in its
+// user data, so that the coordinator does not take the join for a repetition.
 func subscription(b Balancer, topics []string, held holding, rack string, force bool) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Topics = topics
@@ -78,7 +80,8 @@ func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error)
 			p.generation = int32(binary.BigEndian.Uint32(meta.UserData))
 		}
 	case Sticky:
-		// Only the user data counts: an eager member owns nothing by the time it joins. No generation (v0) leaves it at -1.
+		// Only the user data counts: an eager member owns nothing by the time it joins. No
+		// generation (v0) leaves it at -1.
 		user := kmsg.NewStickyMemberMetadata()
 		if len(meta.UserData) == 0 || user.ReadFrom(meta.UserData) != nil {
 			break
@@ -129,7 +132,8 @@ func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
 	return out
 }
 
-// readAssignment decodes what the leader gave this member. No bytes at all is what a coordinator sends to a member the leader forgot.
+// readAssignment decodes what the leader gave this member. No bytes at all is what a coordinator
+// sends to a member the leader forgot.
 func readAssignment(raw []byte) ([]TP, error) {
 	if len(raw) == 0 {
 		return nil, nil
@@ -153,7 +157,8 @@ type topicPartitions struct {
 	partitions []int32
 }
 
-// byTopic groups partitions in a stable order, which the coordinator relies on: equal subscriptions must be equal bytes.
+// byTopic groups partitions in a stable order, which the coordinator relies on: equal subscriptions
+// must be equal bytes.
 func byTopic(tps []TP) []topicPartitions {
 	tps = slices.SortedFunc(slices.Values(tps), compareTP)
 	var out []topicPartitions

@@ -189,12 +189,14 @@ func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
 	}
 }
 
-// A batch that failed may be in the log: had the next one its sequence, the broker would take it for the same and drop it without a word.
+// A batch that failed may be in the log: had the next one its sequence, the broker would take it
+// for the same and drop it without a word.
 func TestWhatFollowsAFailedBatchIsNotTakenForIt(t *testing.T) {
 	c, k, topic := fake(t, 1)
 	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
 	put(t, p, topic, numbered(0, 0, 10)...)
-	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1}) // it appends, and says it does not know
+	// it appends, and says it does not know
+	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1})
 	failed, err := try(t, p, topic, numbered(0, 10, 10)...)
 	if err != nil || len(failed) != 10 {
 		t.Fatalf("%d failed: %v", len(failed), err)

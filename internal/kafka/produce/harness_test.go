@@ -64,7 +64,8 @@ func numbered(writer, from, n int) []kafka.Message {
 	return msgs
 }
 
-// storm writes perWriter messages by each of so many writers, a hundred at a time, and then checks that each is there once and in order.
+// storm writes perWriter messages by each of so many writers, a hundred at a time, and then checks
+// that each is there once and in order.
 func storm(t *testing.T, k *kafkatest.Kafka, p *Producer, topic string, writers, perWriter int) {
 	t.Helper()
 	write100s(t, p, topic, writers, perWriter)

@@ -15,10 +15,13 @@ type identity struct {
 	epoch int16
 }
 
-// bump begins a new epoch in this partition alone: nothing of the old one is accepted any more, and sequences begin again.
+// bump begins a new epoch in this partition alone: nothing of the old one is accepted any more, and
+// sequences begin again.
 func (pt *part) bump() {
 	if pt.topic.p.cfg.TransactionalID != "" {
-		return // epochs are the coordinator's to give; the transaction is aborted, and the next has another
+		// epochs are the coordinator's to give; the transaction is aborted, and the next has
+		// another
+		return
 	}
 	pt.seq = 0
 	if pt.id.epoch == math.MaxInt16 {

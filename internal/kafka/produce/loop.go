@@ -7,7 +7,8 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
-// sendersPerBroker is how many requests may be on their way to a broker, each with partitions of its own.
+// sendersPerBroker is how many requests may be on their way to a broker, each with partitions of
+// its own.
 const sendersPerBroker = 2
 
 const (
@@ -107,7 +108,8 @@ type sent struct {
 	err   error // it could not be encoded
 }
 
-// pick takes the first batch of every partition that has one to be sent, and says how long to wait where none has.
+// pick takes the first batch of every partition that has one to be sent, and says how long to wait
+// where none has.
 func (l *loop) pick() (picked []sent, wait time.Duration) {
 	p := l.p
 	now := time.Now()

@@ -22,7 +22,8 @@ type part struct {
 	retryAt time.Time
 }
 
-// batched is a batch, queued or on its way. Once it was sent it never changes but for being split: the broker knows it by its sequence and its size.
+// batched is a batch, queued or on its way. Once it was sent it never changes but for being split:
+// the broker knows it by its sequence and its size.
 type batched struct {
 	records []batch.Record
 	owners  []owner // of records, by index
@@ -79,7 +80,8 @@ func (pt *part) ready(now time.Time) time.Duration {
 	return 0
 }
 
-// expire fails everything that is queued if the first batch is overdue; if it is not, it says when it will be.
+// expire fails everything that is queued if the first batch is overdue; if it is not, it says when
+// it will be.
 func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	if len(pt.queue) == 0 {
 		return time.Time{}, false
@@ -158,7 +160,8 @@ func (b *batched) done(err error) {
 	b.owners = nil
 }
 
-// drop leaves out what belongs to Writes that have given up. Only before the first time that the batch is sent.
+// drop leaves out what belongs to Writes that have given up. Only before the first time that the
+// batch is sent.
 func (b *batched) drop() {
 	n := 0
 	for i, o := range b.owners {

@@ -12,21 +12,25 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Config says how to write. All of it must be set but Balancer, Linger, Compression and what belongs to transactions.
+// Config says how to write. All of it must be set but Balancer, Linger, Compression and what
+// belongs to transactions.
 type Config struct {
-	Client              *wire.Client
-	Compression         kafka.Compression
-	Balancer            kafka.Balancer // nil: as Java's default, see topic
-	BatchBytes          int            // the most that a batch holds, before compression
-	RecordBytes         int            // the most that a batch of one record may be; less than BatchBytes: as much as that
+	Client      *wire.Client
+	Compression kafka.Compression
+	Balancer    kafka.Balancer // nil: as Java's default, see topic
+	BatchBytes  int            // the most that a batch holds, before compression
+	// the most that a batch of one record may be; less than BatchBytes: as much as that
+	RecordBytes         int
 	Linger              time.Duration
 	DeliveryTimeout     time.Duration
 	UnknownTopicTimeout time.Duration // how long a topic may be unknown
 
-	OnEvent func(name, text string) // for logs: "throttled"; called under no lock; nil: nobody listens
+	// for logs: "throttled"; called under no lock; nil: nobody listens
+	OnEvent func(name, text string)
 
 	TransactionalID string // empty: idempotent without transactions
-	// Join is called with the partitions of a Write before any of it is sent, to add them to the transaction; nil: nothing is to be done.
+	// Join is called with the partitions of a Write before any of it is sent, to add them to the
+	// transaction; nil: nothing is to be done.
 	Join func(ctx context.Context, parts []TP) error
 }
 
@@ -45,7 +49,9 @@ type Producer struct {
 	cancel  context.CancelFunc
 	wg      conc.WaitGroup
 
-	mu      sync.Mutex // guards what follows and the fields of topics, parts, batches, loops and writes; never held across a request
+	// guards what follows and the fields of topics, parts, batches, loops and writes; never held
+	// across a request
+	mu      sync.Mutex
 	closed  bool
 	id      identity
 	topics  map[string]*topic
@@ -67,7 +73,8 @@ func New(cfg Config) *Producer {
 // newest is the last version of produce requests that names topics; later ones go by ids alone.
 const newest = 12
 
-// Open begins to work. Without transactions it gets the producer its id first, trying until ctx ends.
+// Open begins to work. Without transactions it gets the producer its id first, trying until ctx
+// ends.
 func (p *Producer) Open(ctx context.Context) error {
 	if p.cfg.TransactionalID == "" {
 		id, err := p.acquire(ctx)
@@ -102,7 +109,8 @@ const (
 	metaGap    = 50 * time.Millisecond // between two questions for metadata
 )
 
-// scout keeps the view of the cluster fresh: when called for, while something is queued that no broker leads, and now and then.
+// scout keeps the view of the cluster fresh: when called for, while something is queued that no
+// broker leads, and now and then.
 func (p *Producer) scout() {
 	for tries := 0; p.ctx.Err() == nil; {
 		wait := metaMaxAge
@@ -118,7 +126,8 @@ func (p *Producer) scout() {
 	}
 }
 
-// ask asks the cluster about every topic in use, and for a new id where a partition has used up its own. What fails is left to the next time.
+// ask asks the cluster about every topic in use, and for a new id where a partition has used up its
+// own. What fails is left to the next time.
 func (p *Producer) ask() {
 	names := p.names()
 	if len(names) > 0 {

@@ -103,7 +103,8 @@ func TestFailuresOfALeaderLoseAndRepeatNothingRealKafka(t *testing.T) {
 	t.Log("written by each:", counts)
 }
 
-// A batch that was given up may be in the log. The partition's next epoch, begun without asking the coordinator, is what the broker has to accept.
+// A batch that was given up may be in the log. The partition's next epoch, begun without asking the
+// coordinator, is what the broker has to accept.
 func TestAPartitionsOwnEpochIsAcceptedRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(1)
@@ -129,7 +130,8 @@ func TestSequencesWrapAroundRealKafka(t *testing.T) {
 	put(t, p, topic, numbered(0, 0, 1)...)
 	p.mu.Lock()
 	pt := p.topics[topic].parts[0]
-	pt.id, pt.seq = identity{pt.id.id + 1000, 0}, maxSequence-10 // a broker takes any sequence from a producer that it does not know
+	// a broker takes any sequence from a producer that it does not know
+	pt.id, pt.seq = identity{pt.id.id + 1000, 0}, maxSequence-10
 	p.mu.Unlock()
 	for i := range 3 {
 		put(t, p, topic, numbered(0, 1+7*i, 7)...)

@@ -80,7 +80,8 @@ func (l *loop) send(picked []sent) {
 	}
 }
 
-// silence keeps both senders from a broker that throttles: it would hold back what comes before, with the connection.
+// silence keeps both senders from a broker that throttles: it would hold back what comes before,
+// with the connection.
 func (l *loop) silence(d time.Duration) {
 	l.p.mu.Lock()
 	l.mute = time.Now().Add(d)

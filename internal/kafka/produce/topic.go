@@ -12,14 +12,17 @@ import (
 
 // topic is a topic that was asked for.
 type topic struct {
-	p       *Producer
-	name    string
-	id      [16]byte // zero where brokers have no ids
-	parts   []*part  // by number; grows, never shrinks
-	numbers []int    // of those there are, as balancers want them: fewer than parts where the topic was made again smaller; replaced, never changed
-	sticky  *part    // where records without a key go until a batch of it is sent; nil: to be chosen
-	err     error    // why the cluster will not tell of it, a *kafkaerr.TopicError
-	since   time.Time
+	p     *Producer
+	name  string
+	id    [16]byte // zero where brokers have no ids
+	parts []*part  // by number; grows, never shrinks
+	// of those there are, as balancers want them: fewer than parts where the topic was made again
+	// smaller; replaced, never changed
+	numbers []int
+	// where records without a key go until a batch of it is sent; nil: to be chosen
+	sticky *part
+	err    error // why the cluster will not tell of it, a *kafkaerr.TopicError
+	since  time.Time
 }
 
 // view is a topic as one Write sees it.
@@ -33,8 +36,8 @@ type view struct {
 	stuck   int   // bytes that this Write gave to sticky
 }
 
-// find returns the topic and its partitions, asking the cluster until it tells, for UnknownTopicTimeout at most. A topic that has been unknown for
-// that long is asked for once.
+// find returns the topic and its partitions, asking the cluster until it tells, for
+// UnknownTopicTimeout at most. A topic that has been unknown for that long is asked for once.
 func (p *Producer) find(ctx context.Context, name string) *view {
 	if name == "" {
 		return &view{err: errNoTopic}
@@ -95,7 +98,8 @@ func (p *Producer) names() []string {
 	return names
 }
 
-// learn takes over what the cluster says about topics and gives each partition to the loop of its leader.
+// learn takes over what the cluster says about topics and gives each partition to the loop of its
+// leader.
 func (p *Producer) learn(found []wire.Topic) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,8 +158,9 @@ func (t *topic) fail(err error) {
 	}
 }
 
-// choose says where a record goes. Like Java's default where the user has no balancer: by the murmur2 of its key, and without one to the same partition
-// as those before it, until a batch of that partition is full or on its way.
+// choose says where a record goes. Like Java's default where the user has no balancer: by the
+// murmur2 of its key, and without one to the same partition as those before it, until a batch of
+// that partition is full or on its way.
 func (v *view) choose(m *kafka.Message, size int) (*part, error) {
 	b := v.t.p.cfg.Balancer
 	if b == nil && m.Key == nil {
@@ -176,7 +181,8 @@ func (v *view) choose(m *kafka.Message, size int) (*part, error) {
 
 var byKey kafka.Balancer = kafka.Murmur2Balancer{}
 
-// stick returns the partition for records without a key, another one if it is full: one that has a leader, if any has.
+// stick returns the partition for records without a key, another one if it is full: one that has a
+// leader, if any has.
 func (t *topic) stick(full bool) *part {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()

@@ -7,8 +7,9 @@ import (
 
 var errOver = errors.New("the transaction is over")
 
-// Begin makes the producer who the coordinator says it is, for one transaction: with another epoch than before sequences begin again. Implicit tells that
-// partitions join a transaction by being written to (KIP-890). Whatever is left of the transaction before is forgotten.
+// Begin makes the producer who the coordinator says it is, for one transaction: with another epoch
+// than before sequences begin again. Implicit tells that partitions join a transaction by being
+// written to (KIP-890). Whatever is left of the transaction before is forgotten.
 func (p *Producer) Begin(id int64, epoch int16, implicit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -28,7 +29,8 @@ func (p *Producer) Begin(id int64, epoch int16, implicit bool) {
 	}
 }
 
-// Quiet returns when nothing is on its way to a broker, or ctx ends. What is queued by Writes that have given up does not begin any more.
+// Quiet returns when nothing is on its way to a broker, or ctx ends. What is queued by Writes that
+// have given up does not begin any more.
 func (p *Producer) Quiet(ctx context.Context) {
 	p.mu.Lock()
 	for _, t := range p.topics {

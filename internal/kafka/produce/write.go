@@ -38,9 +38,11 @@ type placed struct {
 	index int32
 }
 
-// Write writes n messages, the i-th of which is *at(i), to topic or, where that is empty, to the one each names, and returns when each is acknowledged or has failed: failed says why, by index. Messages of one
-// partition are written in their order. It reads them only until they are queued, but their bytes until they are sent, even if ctx ends before: then
-// err is ctx's, what was not sent yet is not going to be, and nothing is known of the rest.
+// Write writes n messages, the i-th of which is *at(i), to topic or, where that is empty, to the
+// one each names, and returns when each is acknowledged or has failed: failed says why, by index.
+// Messages of one partition are written in their order. It reads them only until they are queued,
+// but their bytes until they are sent, even if ctx ends before: then err is ctx's, what was not
+// sent yet is not going to be, and nothing is known of the rest.
 func (p *Producer) Write(ctx context.Context, n int, topic string, at func(i int) *kafka.Message) (failed map[int]error, err error) {
 	if n == 0 {
 		return nil, nil
@@ -107,7 +109,8 @@ func (p *Producer) prepare(ctx context.Context, w *write, records []placed, topi
 	}
 }
 
-// enqueue gives the records to their partitions, all at once: one that fails meanwhile must not let those behind it overtake.
+// enqueue gives the records to their partitions, all at once: one that fails meanwhile must not let
+// those behind it overtake.
 func (p *Producer) enqueue(w *write, records []placed) {
 	now := time.Now()
 	p.mu.Lock()

@@ -63,7 +63,8 @@ func TestATopicOfTheMessagesOwn(t *testing.T) {
 	}
 }
 
-// What Java's org.apache.kafka.common.utils.Utils.murmur2 makes of these, by Kafka's own test of it.
+// What Java's org.apache.kafka.common.utils.Utils.murmur2 makes of these, by Kafka's own test of
+// it.
 func TestKeysGoWhereJavaPutsThem(t *testing.T) {
 	for key, hash := range map[string]int32{"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "a-little-bit-longer-string": -1486304829,
 		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, "abc": 479470107} {

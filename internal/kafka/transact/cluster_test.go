@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The leader of what is written, and the coordinator of a transaction, are killed (kill -9) on three real brokers, while a producer and a transactor write.
+// The leader of what is written, and the coordinator of a transaction, are killed (kill -9) on
+// three real brokers, while a producer and a transactor write.
 func TestKilledLeadersAndCoordinatorsLoseAndRepeatNothingRealKafka(t *testing.T) {
 	nodes := kafkatest.OwnCluster(t)
 	k := kafkatest.At(t, nodes[0].Brokers)

@@ -14,7 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Nobody waits any more for a commit that is on its way, and its answer is lost: it happened all the same, and whoever tries again is told to look first.
+// Nobody waits any more for a commit that is on its way, and its answer is lost: it happened all
+// the same, and whoever tries again is told to look first.
 func TestACommitWhoseEndIsUnknownIsNotRepeated(t *testing.T) {
 	protocols(t, func(t *testing.T, w *world) {
 		hearing, deaf := kafkatest.Deaf()
@@ -84,7 +85,8 @@ func (w *world) unheard(t *testing.T, tx *Transactor, deaf *atomic.Bool, what Tx
 	deaf.Store(false)
 }
 
-// What is on its way could arrive behind the end, and would then belong to no transaction, or to the next.
+// What is on its way could arrive behind the end, and would then belong to no transaction, or to
+// the next.
 func TestAnAbortWaitsForWhatIsOnItsWay(t *testing.T) {
 	protocols(t, func(t *testing.T, w *world) {
 		tx := w.open(t, "a", nil, nil)
@@ -95,7 +97,8 @@ func TestAnAbortWaitsForWhatIsOnItsWay(t *testing.T) {
 		w.fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
 			w.fake.SleepControl(func() {
 				cancel()
-				time.Sleep(100 * time.Millisecond) // the broker is slow: there is no event to wait for where nothing is to happen
+				// the broker is slow: there is no event to wait for where nothing is to happen
+				time.Sleep(100 * time.Millisecond)
 			})
 			answered <- ends.Hits()
 			return nil, nil, false

@@ -24,15 +24,17 @@ func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	case err == nil:
 		t.open = false
 		return nil
-	case !lost && !wire.Retriable(err) && lasting.Err() == nil: // the coordinator says no, but not that the transaction is over: it is aborted before the next
+	// the coordinator says no, but not that the transaction is over: it is aborted before the next
+	case !lost && !wire.Retriable(err) && lasting.Err() == nil:
 		return t.refused("committing the transaction", err)
 	}
 	t.doubts.add(tx.Offsets)
 	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
 }
 
-// abort ends the transaction without it. What is on its way is waited for first: it must not arrive behind the end. Only with an answer the transaction is
-// known not to be open: asking for a new epoch while it is would bar ourselves.
+// abort ends the transaction without it. What is on its way is waited for first: it must not arrive
+// behind the end. Only with an answer the transaction is known not to be open: asking for a new
+// epoch while it is would bar ourselves.
 func (t *Transactor) abort(ctx context.Context) error {
 	t.out.Quiet(ctx)
 	before := t.epoch
@@ -42,13 +44,15 @@ func (t *Transactor) abort(ctx context.Context) error {
 			return fmt.Errorf("%s: aborting the transaction: %w", t.cfg.ID, err)
 		}
 	}
-	// With the old protocol the epoch is the same, and a batch of unknown fate may have used up a sequence.
+	// With the old protocol the epoch is the same, and a batch of unknown fate may have used up a
+	// sequence.
 	t.stale, t.open = t.epoch == before, false
 	return nil
 }
 
-// endTxn asks the coordinator to end the transaction, and takes over the epoch that it gives. Lost tells that an earlier try had no answer, so that a refusal
-// may mean that the transaction had been ended already.
+// endTxn asks the coordinator to end the transaction, and takes over the epoch that it gives. Lost
+// tells that an earlier try had no answer, so that a refusal may mean that the transaction had been
+// ended already.
 func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err error) {
 	limit := int16(math.MaxInt16)
 	if !t.implicit {
@@ -131,7 +135,8 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 			return 0, err
 		}
 		resp := r.(*kmsg.OffsetFetchResponse)
-		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound { // a group that has stored nothing yet
+		// a group that has stored nothing yet
+		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound {
 			return code, nil
 		}
 		at = map[produce.TP]Position{}

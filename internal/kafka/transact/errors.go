@@ -28,7 +28,8 @@ func (e *GoneError) Error() string {
 }
 
 var (
-	// ErrStaleGroup: the group is in another generation than the one the transaction was made in. It was aborted.
+	// ErrStaleGroup: the group is in another generation than the one the transaction was made in.
+	// It was aborted.
 	ErrStaleGroup = errors.New("the group has gone on to another generation")
 	// ErrDoubt: it is not known whether the transaction was committed.
 	ErrDoubt = errors.New("the answer to the transaction's commit was lost: what the group has stored tells how it ended")

@@ -77,7 +77,8 @@ func (w *world) txn(from, next int) Txn {
 		Offsets: map[produce.TP]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
 }
 
-// commit does what a pipeline does: it tries until the transaction is committed, and where that is in doubt asks the group.
+// commit does what a pipeline does: it tries until the transaction is committed, and where that is
+// in doubt asks the group.
 func (w *world) commit(t *testing.T, tx *Transactor, from, next int) {
 	t.Helper()
 	for {
@@ -108,7 +109,8 @@ func (w *world) stored(t *testing.T, tx *Transactor) int64 {
 	return -1
 }
 
-// exactly checks that a read_committed reader sees the result of each of the first n inputs once, in order by key, and that the group has stored n.
+// exactly checks that a read_committed reader sees the result of each of the first n inputs once,
+// in order by key, and that the group has stored n.
 func (w *world) exactly(t *testing.T, n int) {
 	t.Helper()
 	last, seen := map[string]int{}, map[int]int{}

@@ -55,8 +55,9 @@ func (t *Transactor) identify(ctx context.Context) error {
 	return nil
 }
 
-// mine reports whether it may be the coordinator itself that bars us: it does when it aborts a transaction for its age. Then the id is taken back. With another
-// worker of the same InstanceID that is no danger, since the group has only one of us.
+// mine reports whether it may be the coordinator itself that bars us: it does when it aborts a
+// transaction for its age. Then the id is taken back. With another worker of the same InstanceID
+// that is no danger, since the group has only one of us.
 func (t *Transactor) mine() bool { return t.cfg.Unique || time.Since(t.began) >= t.cfg.Timeout }
 
 // barred reports whether the coordinator holds another producer for the owner of the id.
@@ -210,7 +211,8 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 // patience is how long a request is repeated at least: longer than a coordinator takes to move.
 const patience = 30 * time.Second
 
-// retry asks until there is an answer that a later try does not change, until ctx ends, or for as long as a transaction may last.
+// retry asks until there is an answer that a later try does not change, until ctx ends, or for as
+// long as a transaction may last.
 func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) error {
 	until := time.Now().Add(max(t.cfg.Timeout, patience))
 	for try := 1; ; try++ {

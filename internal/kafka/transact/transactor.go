@@ -27,7 +27,8 @@ type Transactor struct {
 	cfg Config
 	out *produce.Producer
 
-	mu       sync.Mutex // guards what follows; held by whoever makes or ends a transaction, across its requests
+	// guards what follows; held by whoever makes or ends a transaction, across its requests
+	mu       sync.Mutex
 	id       int64
 	epoch    int16
 	implicit bool // the protocol of transaction.version 2
@@ -72,7 +73,8 @@ func New(cfg Config) *Transactor {
 // Find returns once the topic is known, or why it is not after UnknownTopicTimeout.
 func (t *Transactor) Find(ctx context.Context, topic string) error { return t.out.Find(ctx, topic) }
 
-// Open takes the transactional id over: whoever had it before is barred, and what it left open is aborted. It tries until ctx ends.
+// Open takes the transactional id over: whoever had it before is barred, and what it left open is
+// aborted. It tries until ctx ends.
 func (t *Transactor) Open(ctx context.Context) error {
 	if err := t.identify(ctx); err != nil {
 		return err
@@ -86,8 +88,9 @@ func (t *Transactor) Close() { t.out.Close() }
 // triesAtOnce is how often a transaction is done again by itself, after it had to be aborted.
 const triesAtOnce = 5
 
-// Commit makes tx durable as a whole, or leaves nothing of it; see the package comment for what its errors mean. When ctx ends the transaction is
-// aborted, unless its commit is on its way already: how that ends is found out, and counts.
+// Commit makes tx durable as a whole, or leaves nothing of it; see the package comment for what its
+// errors mean. When ctx ends the transaction is aborted, unless its commit is on its way already:
+// how that ends is found out, and counts.
 func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 	if tx.N == 0 && len(tx.Offsets) == 0 {
 		return nil
@@ -134,7 +137,8 @@ func (t *Transactor) once(ctx context.Context, tx Txn) error {
 	}
 	clearing, stop := context.WithTimeout(context.WithoutCancel(ctx), clearUp)
 	defer stop()
-	_ = t.abort(clearing) // what stays open now is aborted before anything else is done, or by its timeout
+	// what stays open now is aborted before anything else is done, or by its timeout
+	_ = t.abort(clearing)
 	return err
 }
 

@@ -189,7 +189,8 @@ func TestATransactionThatIsGivenUpLeavesNothing(t *testing.T) {
 	})
 }
 
-// A sequence that the broker does not expect stays one until the epoch changes: it says nothing against the records.
+// A sequence that the broker does not expect stays one until the epoch changes: it says nothing
+// against the records.
 func TestASequenceThatIsNotExpectedCostsOnlyTheTransaction(t *testing.T) {
 	protocols(t, func(t *testing.T, w *world) {
 		tx := w.open(t, "a", nil, nil)
@@ -206,7 +207,8 @@ func TestASequenceThatIsNotExpectedCostsOnlyTheTransaction(t *testing.T) {
 	})
 }
 
-// InitProducerID on a transaction that is still open would bar ourselves: real Kafka raises the epoch to abort it.
+// InitProducerID on a transaction that is still open would bar ourselves: real Kafka raises the
+// epoch to abort it.
 func TestACommitThatIsRefusedIsAbortedBeforeTheNext(t *testing.T) {
 	protocols(t, func(t *testing.T, w *world) {
 		tx := w.open(t, "a", nil, nil)

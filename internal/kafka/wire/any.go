@@ -13,10 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// askBeside is how long an address is waited for before the next one is asked beside it: one that is frozen must not hold up the others.
+// askBeside is how long an address is waited for before the next one is asked beside it: one that
+// is frozen must not hold up the others.
 const askBeside = time.Second
 
-// Any sends req to whichever broker answers: those that metadata named, then the ones it was configured with.
+// Any sends req to whichever broker answers: those that metadata named, then the ones it was
+// configured with.
 func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
 	addrs := c.addresses()
 	if len(addrs) == 0 {

@@ -28,7 +28,8 @@ func TestAny(t *testing.T) {
 	t.Run("asks the next address beside one that is frozen", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		c := client(t, Config{Brokers: append([]string{frozen(t), frozen(t), frozen(t)}, k.ListenAddrs()...)})
-		if _, err := c.Metadata(within(t, greeting), "orders"); err != nil { // each would have cost as much by itself
+		// each would have cost as much by itself
+		if _, err := c.Metadata(within(t, greeting), "orders"); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -18,9 +18,10 @@ import (
 
 // Config says how to reach a cluster.
 type Config struct {
-	Brokers   []string         // host:port to start from; any few of the cluster's brokers
-	Transport *kafka.Transport // whose Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver are used; nil: plain TCP
-	ClientID  string           // sent with each request; empty: the Transport's
+	Brokers []string // host:port to start from; any few of the cluster's brokers
+	// whose Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver are used; nil: plain TCP
+	Transport *kafka.Transport
+	ClientID  string // sent with each request; empty: the Transport's
 }
 
 // Client sends requests to the brokers of a cluster. It is safe for concurrent use; Close ends it.
@@ -31,9 +32,10 @@ type Client struct {
 	bare   atomic.Bool // brokers take no note with an offset
 	conns  connections
 
-	mu           sync.Mutex // guards what follows; never held during a request
-	closed       bool
-	answered     string          // the address that answered Any last: a dead broker must not cost each question a timeout
+	mu     sync.Mutex // guards what follows; never held during a request
+	closed bool
+	// the address that answered Any last: a dead broker must not cost each question a timeout
+	answered     string
 	reached      map[string]bool // addresses that have answered
 	links        map[linkKey]*link
 	brokers      map[int32]Broker
@@ -111,7 +113,8 @@ func (c *Client) send(ctx context.Context, r role, addr string, req kmsg.Request
 func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request, limit int16, mem room) ([]byte, error) {
 	l, theirs, err := c.negotiate(ctx, r, addr)
 	if errors.Is(err, errHungUp) {
-		// A broker that goes down may hang up at that moment too. Credentials that are wrong are still wrong at once.
+		// A broker that goes down may hang up at that moment too. Credentials that are wrong are
+		// still wrong at once.
 		l, theirs, err = c.negotiate(ctx, r, addr)
 	}
 	if err != nil {

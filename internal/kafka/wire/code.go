@@ -84,7 +84,8 @@ type meaning struct {
 	text      string
 }
 
-// meanings is a table of our own because kafka-go's ends at 106 and tells neither which codes are worth a retry nor what to do about one.
+// meanings is a table of our own because kafka-go's ends at 106 and tells neither which codes are
+// worth a retry nor what to do about one.
 var meanings = map[Code]meaning{
 	UnknownServerError:           {"UNKNOWN_SERVER_ERROR", true, "the broker failed in a way it did not expect; its log says more"},
 	OffsetOutOfRange:             {"OFFSET_OUT_OF_RANGE", false, "the offset is no longer, or not yet, in the partition"},

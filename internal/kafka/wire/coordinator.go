@@ -27,8 +27,8 @@ func (k coordinatorKey) fault(err error) error {
 	return &GroupError{k.name, err}
 }
 
-// Group sends req to the coordinator of group. An answer that says the coordinator is elsewhere is returned as it is: the next call looks it
-// up again.
+// Group sends req to the coordinator of group. An answer that says the coordinator is elsewhere is
+// returned as it is: the next call looks it up again.
 func (c *Client) Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	return c.coordinated(ctx, controlling, coordinatorKey{ofGroup, group}, req, math.MaxInt16)
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// connections remembers what a Client has dialed: a Transport closes only idle connections, and one that waits in a long poll would outlive
-// the Client that opened it.
+// connections remembers what a Client has dialed: a Transport closes only idle connections, and one
+// that waits in a long poll would outlive the Client that opened it.
 type connections struct {
 	mu     sync.Mutex // guards open and closed; never held while dialing or closing
 	open   map[net.Conn]struct{}

@@ -50,7 +50,8 @@ func (e *TransactionError) Unwrap() error { return e.Err }
 // ErrClosed is returned by the calls of a closed Client.
 var ErrClosed = errors.New("kafka client is closed")
 
-// Fatal reports whether err is one that no retry mends: refused credentials or authorisation, a protocol with no version in common.
+// Fatal reports whether err is one that no retry mends: refused credentials or authorisation, a
+// protocol with no version in common.
 func Fatal(err error) bool {
 	var auth *kafkaerr.AuthError
 	var unsupported *UnsupportedError
@@ -94,7 +95,8 @@ func classify(addr, request string, err error) error {
 		}
 	case errors.As(err, &cert):
 		return &kafkaerr.AuthError{Addr: addr, Err: err}
-	case errors.As(err, &op) && op.Op == "remote error": // a TLS alert: the broker refused our certificate or our handshake
+	// a TLS alert: the broker refused our certificate or our handshake
+	case errors.As(err, &op) && op.Op == "remote error":
 		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	}
 	return &kafkaerr.UnreachableError{Addr: addr, Request: request, Err: err}

@@ -12,16 +12,20 @@ import (
 )
 
 const (
-	// maxResponse is above every message.max.bytes in use. A size beyond it is no Kafka answer at all.
+	// maxResponse is above every message.max.bytes in use. A size beyond it is no Kafka answer at
+	// all.
 	maxResponse = 1 << 30
-	// trusted is what is allocated on the word of the four size bytes alone; the rest grows with what really arrives.
+	// trusted is what is allocated on the word of the four size bytes alone; the rest grows with
+	// what really arrives.
 	trusted = 16 << 20
 )
 
-// exchange is one request and its answer as bytes. The Transport hands it a connection that is authenticated and that nobody else uses.
+// exchange is one request and its answer as bytes. The Transport hands it a connection that is
+// authenticated and that nobody else uses.
 //
-// Both are spelled outside: when ctx ends, RoundTrip returns while RawExchange may still hold the connection, so it must share nothing with
-// the caller but its own fields, which the caller then no longer reads.
+// Both are spelled outside: when ctx ends, RoundTrip returns while RawExchange may still hold the
+// connection, so it must share nothing with the caller but its own fields, which the caller then no
+// longer reads.
 type exchange struct {
 	ctx   context.Context
 	key   int16
@@ -67,8 +71,9 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	return e, err
 }
 
-// interruptible breaks off what is going on with the connection when ctx ends, so that a cancelled long poll does not linger. The returned
-// func waits for a break that has begun: it must not hit the connection's next user.
+// interruptible breaks off what is going on with the connection when ctx ends, so that a cancelled
+// long poll does not linger. The returned func waits for a break that has begun: it must not hit
+// the connection's next user.
 func interruptible(ctx context.Context, setDeadline func(time.Time) error) func() {
 	begun := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

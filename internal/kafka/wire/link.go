@@ -31,8 +31,9 @@ type linkKey struct {
 	addr string
 }
 
-// link is a Transport to one broker for one role. One address each, so that the request goes where our metadata says and not where the
-// Transport's own, older one does. A link that failed is thrown away whole: its Transport may be stuck in its discovery.
+// link is a Transport to one broker for one role. One address each, so that the request goes where
+// our metadata says and not where the Transport's own, older one does. A link that failed is thrown
+// away whole: its Transport may be stuck in its discovery.
 type link struct {
 	key       linkKey
 	transport *kafka.Transport
@@ -65,7 +66,8 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 			return nil, err
 		}
 		resp.Version = req.Version
-		// A broker that does not know this version answers in version 0, whose first field is the error.
+		// A broker that does not know this version answers in version 0, whose first field is the
+		// error.
 		if len(body) >= 2 && body[0] == 0 && body[1] == byte(UnsupportedVersion) && req.Version > 0 {
 			req.Version = 0
 			continue
@@ -109,8 +111,9 @@ func (c *Client) link(r role, addr string) (*link, error) {
 	return l, nil
 }
 
-// drop forgets a link that failed. Requests that others have under way on it go on to their own end, and those that were about to begin make
-// its Transport connect once more: each closes what it leaves behind.
+// drop forgets a link that failed. Requests that others have under way on it go on to their own
+// end, and those that were about to begin make its Transport connect once more: each closes what it
+// leaves behind.
 func (c *Client) drop(l *link) {
 	l.dropped.Store(true)
 	c.mu.Lock()
@@ -121,13 +124,15 @@ func (c *Client) drop(l *link) {
 	l.transport.CloseIdleConnections()
 }
 
-// transport makes a Transport like the user's, field by field: copying the struct would copy its lock and its pool.
+// transport makes a Transport like the user's, field by field: copying the struct would copy its
+// lock and its pool.
 func (c *Client) transport() *kafka.Transport {
 	t := &kafka.Transport{
-		Dial:           c.conns.dialer(nil),
-		ClientID:       c.cfg.ClientID,
-		MetadataTTL:    5 * time.Minute, // what it learns is not used
-		MetadataTopics: []string{},      // brokers only: nil would ask for every topic of the cluster
+		Dial:        c.conns.dialer(nil),
+		ClientID:    c.cfg.ClientID,
+		MetadataTTL: 5 * time.Minute, // what it learns is not used
+		// brokers only: nil would ask for every topic of the cluster
+		MetadataTopics: []string{},
 	}
 	if u := c.cfg.Transport; u != nil {
 		t.Dial = c.conns.dialer(u.Dial)
@@ -211,12 +216,13 @@ func (c *Client) known(err error) error {
 	return err
 }
 
-// greeting is how long a broker has to take a connection and to say what it speaks. A broker that is known not to answer costs this at each try, and not
-// what the request behind it may take.
+// greeting is how long a broker has to take a connection and to say what it speaks. A broker that
+// is known not to answer costs this at each try, and not what the request behind it may take.
 const greeting = 5 * time.Second
 
-// patience is how long an answer may take: what the broker may hold it back for by its own rules, and 10 s. Less than 5 s would cut off a
-// coordinator that waits for its replicas, and those answers are no loss.
+// patience is how long an answer may take: what the broker may hold it back for by its own rules,
+// and 10 s. Less than 5 s would cut off a coordinator that waits for its replicas, and those
+// answers are no loss.
 func patience(req kmsg.Request) time.Duration {
 	const grace = 10 * time.Second
 	switch r := req.(type) {
@@ -229,12 +235,14 @@ func patience(req kmsg.Request) time.Duration {
 	case *kmsg.JoinGroupRequest:
 		return grace + time.Duration(max(r.RebalanceTimeoutMillis, r.SessionTimeoutMillis))*time.Millisecond
 	case *kmsg.SyncGroupRequest:
-		return grace + 5*time.Minute // held until the leader has sent the assignment; the caller knows the group's own limit
+		// held until the leader has sent the assignment; the caller knows the group's own limit
+		return grace + 5*time.Minute
 	}
 	return grace
 }
 
-// body strips what is left of the header of an answer: the tags of flexible versions, which ApiVersions alone never has.
+// body strips what is left of the header of an answer: the tags of flexible versions, which
+// ApiVersions alone never has.
 func body(b []byte, req kmsg.Request) ([]byte, error) {
 	if !req.IsFlexible() || req.Key() == int16(kmsg.ApiVersions) {
 		return b, nil

@@ -21,8 +21,8 @@ type Partition struct {
 	LeaderEpoch int32 // -1: unknown
 }
 
-// Metadata asks the cluster for topics, never making one that is not there. Without any it asks for the brokers alone. What it learns is
-// what Broker, Fetch and Topic go by from then on.
+// Metadata asks the cluster for topics, never making one that is not there. Without any it asks for
+// the brokers alone. What it learns is what Broker, Fetch and Topic go by from then on.
 func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
@@ -64,7 +64,8 @@ func (c *Client) Topic(name string) (Topic, bool) {
 	return t, ok
 }
 
-// learn takes over the brokers. A broker that has moved needs new links; those to its old address are left to fail or idle out.
+// learn takes over the brokers. A broker that has moved needs new links; those to its old address
+// are left to fail or idle out.
 func (c *Client) learn(resp *kmsg.MetadataResponse) {
 	if len(resp.Brokers) == 0 {
 		return // a broker that is just starting knows nobody
@@ -89,8 +90,9 @@ func topicOf(rt *kmsg.MetadataResponseTopic) Topic {
 	return t
 }
 
-// keepNewer keeps what is known of a later leadership: a broker that lags behind answers with the one before, and following it would send the
-// fetches back and forth. A topic that was made again starts over.
+// keepNewer keeps what is known of a later leadership: a broker that lags behind answers with the
+// one before, and following it would send the fetches back and forth. A topic that was made again
+// starts over.
 func (t *Topic) keepNewer(old Topic) {
 	if t.Err != nil || old.ID != t.ID || t.ID == ([16]byte{}) {
 		return

@@ -34,7 +34,8 @@ func TestCommitByTopicID(t *testing.T) {
 				t.Fatal(err)
 			}
 			both := commitOf(old, 0, 7)
-			both.Topics = append(both.Topics, commitOf(id(), 1, 8).Topics...) // while partitions are begun anew, some are of the old topic still
+			// while partitions are begun anew, some are of the old topic still
+			both.Topics = append(both.Topics, commitOf(id(), 1, 8).Topics...)
 			answers(t, c, both, map[string]Code{"0": UnknownTopicID, "1": None})
 			if at := k.GroupInfo("g").Commits["orders"]; at[0].Offset > 5 || at[1].Offset != 8 {
 				t.Errorf("stored are %v", at)

@@ -9,8 +9,9 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// attempt watches one request's way through authentication. Brokers may answer wrong credentials by closing the connection, which looks like
-// any other lost connection unless one knows what was going on.
+// attempt watches one request's way through authentication. Brokers may answer wrong credentials by
+// closing the connection, which looks like any other lost connection unless one knows what was
+// going on.
 type attempt struct {
 	begun, done atomic.Bool
 	err         atomic.Pointer[error] // of the mechanism itself

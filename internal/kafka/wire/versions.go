@@ -4,8 +4,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// tested is the newest version of each request that has been run against real brokers. kmsg spells newer ones, some of which need other
-// fields filled in, so a new broker must not get them from us by itself.
+// tested is the newest version of each request that has been run against real brokers. kmsg spells
+// newer ones, some of which need other fields filled in, so a new broker must not get them from us
+// by itself.
 var tested = map[kmsg.Key]int16{
 	kmsg.Produce:                13,
 	kmsg.Fetch:                  17,
@@ -27,8 +28,9 @@ var tested = map[kmsg.Key]int16{
 	kmsg.ConsumerGroupHeartbeat: 1,
 }
 
-// oldest is the first version in which a request means what we need of it: record batches (fetch, produce), times (list offsets), no creation of topics
-// on sight (metadata), a new epoch for a producer after an error (KIP-360), a group's fencing (KIP-447).
+// oldest is the first version in which a request means what we need of it: record batches (fetch,
+// produce), times (list offsets), no creation of topics on sight (metadata), a new epoch for a
+// producer after an error (KIP-360), a group's fencing (KIP-447).
 var oldest = map[kmsg.Key]int16{
 	kmsg.Produce:         3,
 	kmsg.InitProducerID:  3,
