@@ -18,6 +18,8 @@ type SourceInfo struct {
 	// what it reads, as far as that has names: a sink may look at once for what belongs to them
 	Topics []string
 	Faults []error // what is wrong with its configuration, all of it
+	// how large a Position.State it stores with an offset; 0: it stores none
+	StateBytes int
 }
 
 // Assignment is a partition that a source begins to feed.
@@ -26,6 +28,16 @@ type Assignment struct {
 	TopicID   TopicID // that the partition is read under; zero: the source has none
 	Next      int64   // offset of the next record to be fed
 	Committed int64   // offset stored for the group under that id, -1 if none is
+	// State is the Position.State that was stored with Committed; empty: none was. What does not
+	// match the assignment, or is damaged, is not believed: records are then handled again.
+	State string
+	// Scope is what Committed is stored under, beside topic and partition: the names of the cluster
+	// and the group. A State of another Scope is not believed.
+	Scope string
+	// LogEnd is where the log ends that State was written for: the end of the leader epoch of the
+	// newest record that had been fed then, or of the log. What State says from there on is not
+	// believed, since a log that was cut off holds other records there.
+	LogEnd int64
 	// called when a partition that had no room has some again, or was resumed; must not block; may
 	// be nil
 	Wake func()

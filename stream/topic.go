@@ -46,6 +46,10 @@ func (id TopicID) differs(other TopicID) bool {
 type Position struct {
 	Offset  int64
 	TopicID TopicID // of the topic that the offset is of; zero: not known
+	// State is the resume state: which records from Offset on have finished. It is printable ASCII
+	// of at most SourceInfo.StateBytes, to be stored with the offset, whole or not at all. Empty:
+	// none have.
+	State string
 }
 
 // TopicGoneError says that partitions' topics no longer exist under the ids that they were read
