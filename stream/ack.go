@@ -1,35 +1,47 @@
 package stream
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
-// ack is somebody who waits until an offset is committed.
+// ack is a worker that waits until a record is committed.
 type ack struct {
 	offset int64
 	ch     chan struct{} // closed when it is committed, or not going to be
 }
 
-// committable is the offset to commit, how many records lie below it, and whether it is news.
-func (p *part) committable() (offset, records int64, news bool) {
-	offset, records = p.led.Prefix()
+// committable is how many finished records a commit would tell of, and whether that is news.
+func (p *part) committable() (records int64, news bool) {
+	offset, records := p.led.Prefix()
+	known := int64(math.MaxInt64)
+	if p.ahead.limit > 0 {
+		records, _ = p.led.Count()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return offset, records, offset > p.committed
+	if p.ahead.limit > 0 {
+		known = p.ahead.records
+	}
+	return records, offset > p.committed || records > known
 }
 
-// stored notes how many records lie below what the broker has stored.
-func (p *part) stored(records int64) {
+// stored notes what of the partition the broker has stored.
+func (p *part) stored(g progress) {
 	p.mu.Lock()
-	p.settled = max(p.settled, records)
+	p.settled = max(p.settled, g.covered)
+	p.ahead.stored, p.ahead.records = g.runs, g.records
 	p.mu.Unlock()
+	p.acked(g.Offset)
 }
 
-// acked notes what the broker has stored and lets those go on who waited for it.
+// acked notes up to where the partition is committed and lets those go on who waited for it.
 func (p *part) acked(offset int64) {
 	p.mu.Lock()
 	p.committed = max(p.committed, offset)
 	var free []chan struct{}
 	p.acks = slices.DeleteFunc(p.acks, func(a ack) bool {
-		if a.offset <= p.committed {
+		if p.holds(a.offset) {
 			free = append(free, a.ch)
 			return true
 		}
@@ -43,12 +55,18 @@ func (p *part) acked(offset int64) {
 	p.changed()
 }
 
-// ackOf returns a channel that is closed once offset is committed, or not going to be. nil: that is
-// so already.
+// holds reports whether what is stored says that the record at an offset has finished. The caller
+// holds mu.
+func (p *part) holds(offset int64) bool {
+	return offset < p.committed || within(p.ahead.stored, offset)
+}
+
+// ackOf returns a channel that is closed once what is stored says that the record at offset has
+// finished, or once it never will. nil: that is so already.
 func (p *part) ackOf(offset int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.committed >= offset || !p.status().writes() {
+	if p.holds(offset) || !p.status().writes() {
 		return nil
 	}
 	ch := make(chan struct{})

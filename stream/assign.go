@@ -16,6 +16,13 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
+	if c := r.plan.commit; c != nil && c.transact == nil && !c.above {
+		if r.opts.ahead > 0 {
+			p.ahead.limit = r.src.info().StateBytes
+		}
+		// KeepOrder holds back what has finished above a hole, and passes it on in order
+		p.led.OutOfOrder = p.ahead.limit > 0 && !r.plan.keepsOrder()
+	}
 	r.commits.begin(p, &p.led)
 	r.furnish(p)
 	if r.plan.hasTail() {
@@ -45,6 +52,7 @@ func (r *run) furnish(p *part) {
 func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	r.mu.Lock()
 	var ps []*part
+	var dropped []SourceEvent
 	list := slices.Clone(r.list)
 	once := map[TopicPartition]bool{}
 	for _, a := range as {
@@ -58,6 +66,10 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		r.epochs[a.TopicPartition]++
 		p := r.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
+		if err := p.adopt(a); err != nil {
+			dropped = append(dropped, SourceEvent{p.tp, "resume state dropped",
+				fmt.Sprintf("records above offset %d that had finished are handled again", a.Committed), err})
+		}
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
 	}
@@ -77,7 +89,10 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		if stopped {
 			p.rise(draining)
 		}
-		r.emit(Assigned{p.tp, p.next, p.epoch})
+		r.emit(Assigned{p.tp, p.next, p.epoch, p.finishedAhead()})
+	}
+	for _, e := range dropped {
+		r.emit(e)
 	}
 	for _, p := range list {
 		p.changed() // shares have shrunk

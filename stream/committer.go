@@ -174,7 +174,7 @@ func (c *committer) advance(f *flush) (over bool) {
 		f.err = err
 	}
 	left := slices.ContainsFunc(f.parts, func(p *part) bool {
-		_, _, news := p.committable()
+		_, news := p.committable()
 		return news && !p.status().isReleased()
 	})
 	switch {
@@ -253,32 +253,34 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 // commit makes one request, if there is news that is not to wait for its next try. moved: some
 // record was in it or is in such a wait, not only where a partition begins.
 func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err error) {
-	offsets := map[TopicPartition]int64{}
-	owners, settled := map[TopicPartition]*part{}, map[*part]int64{}
+	stored := map[*part]progress{}
 	for _, p := range parts {
-		offset, below, news := p.committable()
+		records, news := p.committable()
 		if !news || p.status().isReleased() {
 			delete(c.refused, p)
 			continue
 		}
-		moved = moved || offset > p.begin
+		moved = moved || records > 0
 		if r, waits := c.refused[p]; !waits || r.next <= c.clock() {
-			offsets[p.tp], owners[p.tp], settled[p] = offset, p, below
+			stored[p] = p.progress()
 		}
 	}
-	if len(offsets) == 0 {
+	if len(stored) == 0 {
 		return moved, nil
 	}
 	start := time.Now()
-	err = c.run.src.commit(withOwners(ctx, owners), positions(offsets, owners))
-	c.sort(offsets, owners, err)
-	if len(offsets) > 0 {
-		c.run.emit(Committed{offsets, time.Since(start)}) // before what follows from it
+	owners, positions := map[TopicPartition]*part{}, map[TopicPartition]Position{}
+	for p, g := range stored {
+		owners[p.tp], positions[p.tp] = p, g.Position
 	}
-	for tp, offset := range offsets {
-		delete(c.refused, owners[tp])
-		owners[tp].stored(settled[owners[tp]])
-		owners[tp].acked(offset)
+	err = c.run.src.commit(withOwners(ctx, owners), positions)
+	c.sort(stored, err)
+	if len(stored) > 0 {
+		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before what follows from it
+	}
+	for p, g := range stored {
+		delete(c.refused, p)
+		p.stored(g)
 	}
 	if IsPermanent(err) {
 		c.run.fail(err)
@@ -286,34 +288,33 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 	return moved, err
 }
 
-// positions are offsets under the ids of the topics that they are of.
-func positions(offsets map[TopicPartition]int64, owners map[TopicPartition]*part) map[TopicPartition]Position {
-	at := make(map[TopicPartition]Position, len(offsets))
-	for tp, offset := range offsets {
-		at[tp] = Position{Offset: offset, TopicID: owners[tp].topic}
+func offsetsOf(stored map[*part]progress) map[TopicPartition]int64 {
+	offsets := make(map[TopicPartition]int64, len(stored))
+	for p, g := range stored {
+		offsets[p.tp] = g.Offset
 	}
-	return at
+	return offsets
 }
 
-// sort leaves in offsets what is stored, of assignments that still stand.
-func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicPartition]*part, err error) {
+// sort leaves in stored what is stored, of assignments that still stand.
+func (c *committer) sort(stored map[*part]progress, err error) {
 	var some *CommitError
 	partial, attempt := errors.As(err, &some), 0
-	for tp := range offsets {
-		p, refusal := owners[tp], err
+	for p := range stored {
+		refusal := err
 		if partial {
-			refusal = some.Errs[tp]
+			refusal = some.Errs[p.tp]
 		}
 		if refusal != nil {
 			n := c.refuse(p)
 			attempt = max(attempt, n)
 			if partial {
-				c.run.emit(CommitFailed{tp, refusal, n})
+				c.run.emit(CommitFailed{p.tp, refusal, n})
 			}
 		}
 		// lost meanwhile: what is stored there now is another's
 		if refusal != nil || p.status().isReleased() {
-			delete(offsets, tp)
+			delete(stored, p)
 		}
 	}
 	if err != nil && !partial {
@@ -321,8 +322,8 @@ func (c *committer) sort(offsets map[TopicPartition]int64, owners map[TopicParti
 	}
 }
 
-// finish ends an element. With CommitEach the one that moves the watermark holds its lane until
-// that is committed.
+// finish ends an element. With CommitEach it holds its lane until it is committed, unless a record
+// before it is unfinished and no state can tell of it.
 func (c *committer) finish(w *worker, rec *record) {
 	if !c.each || c.run.plan.hasTail() {
 		rec.done()
@@ -346,12 +347,11 @@ func (c *committer) finish(w *worker, rec *record) {
 }
 
 func (c *committer) await(w *worker, p *part, offset int64) {
-	mark := p.led.Watermark()
-	if mark <= offset {
+	if p.ahead.limit == 0 && p.led.Watermark() <= offset {
 		return // something before it is unfinished: that will move the watermark over it
 	}
 	c.wakeUp()
-	if ch := p.ackOf(mark); ch != nil {
+	if ch := p.ackOf(offset); ch != nil {
 		w.wait(func() {
 			select {
 			case <-ch:

@@ -15,6 +15,8 @@ type (
 		TopicPartition
 		Offset int64
 		Epoch  int32
+		// how many offsets above Offset were finished in earlier assignments
+		FinishedAhead int64
 	}
 	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were
 	// read and not finished, begun or not: they will be read again.

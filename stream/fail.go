@@ -41,12 +41,26 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	}
 	st.run.retrying.Add(1)
 	defer st.run.retrying.Add(-1)
-	return st.pause(w, r, d.wait)
+	waits := !r.stopping()
+	st.sleep(w, r, d.wait)
+	return waits && st.triesOnceMore(r) || st.goesOn(w, r)
 }
 
-// pause lets time pass without holding a worker's slot; false: the element was given up meanwhile,
-// and its hold given back.
+// triesOnceMore reports whether a wait that a drain has ended is followed by one more attempt: the
+// element has finished steps, which would be done again. In its first step it has not.
+func (st *step) triesOnceMore(r *record) bool {
+	s := r.part.status()
+	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder
+}
+
+// pause is sleep; false: the element was given up meanwhile, and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
+	st.sleep(w, r, d)
+	return st.goesOn(w, r)
+}
+
+// sleep lets time pass without holding a worker's slot, until waits for the record must be given up.
+func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	stop := r.stopped()
 	w.wait(func() {
 		timer := time.NewTimer(d)
@@ -57,7 +71,6 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 		case <-r.Done():
 		}
 	})
-	return st.goesOn(w, r)
 }
 
 // goesOn gives back the hold of an element that must not be tried again, and says so.

@@ -147,6 +147,41 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
+	if p.p.ahead.begun.Load() {
+		p.feedUnfinished(vals, lineage, next, bytes)
+		return
+	}
+	p.feed(vals, lineage, next, bytes)
+}
+
+// feedUnfinished leaves out what an earlier assignment has finished. The watermark passes it like a
+// gap in the log.
+func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, bytes int64) {
+	finished := func(i int) bool { return p.p.finishedEarlier(lineage.Offset(i)) }
+	for from := 0; from < len(vals); {
+		to := from
+		for to < len(vals) && !finished(to) {
+			to++
+		}
+		rest := to
+		for rest < len(vals) && finished(rest) {
+			rest++
+		}
+		behind, size := next, bytes
+		if rest < len(vals) {
+			behind, size = lineage.Offset(rest), 0
+		}
+		if from == to {
+			p.Advance(behind, -1)
+		} else {
+			p.feed(vals[from:to:to], lineageFrom{lineage, from}, behind, size)
+		}
+		from = rest
+	}
+	p.Advance(p.p.passEarlier(next), -1)
+}
+
+func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) {
 	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
 		p.feedApart(vals, lineage, next, bytes)
 		return
@@ -175,7 +210,7 @@ func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes in
 		if i+1 < len(vals) {
 			behind, size = lineage.Offset(i+1), 0
 		}
-		p.Feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, size)
+		p.feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, size)
 	}
 }
 

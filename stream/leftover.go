@@ -103,13 +103,13 @@ func (p *part) uncommitted(c *commitPlan) int64 {
 	case c.transact != nil:
 		return p.kept.Load()
 	}
-	_, below, news := p.committable()
+	records, news := p.committable()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !news {
 		return 0
 	}
-	return below - p.settled
+	return max(0, records-p.settled)
 }
 
 // uncommittedText names so many finished records of a partition, and why they are not committed.

@@ -81,14 +81,29 @@ func Observe(o ...Observer) Option {
 	return pipelineOption(func(op *options) { op.observers, op.observed = append(op.observers, o...), true })
 }
 
-// MaxInFlight bounds the records in flight of each partition: those between the watermark and the
-// fetch position. Default 4,096. A small value stalls a partition behind one slow record sooner. A
-// large one means more records to reprocess after a crash, and more memory: see MaxBytes too.
+// MaxInFlight bounds the records in flight of each partition: those that were fetched and are not
+// finished. Default 4,096. Where no resume state is stored (see Describe), and with KeepOrder,
+// CommitBefore and CommitWith, it bounds the records between the watermark and the fetch position:
+// a small value stalls such a partition behind one slow record sooner. A large one means more
+// records to reprocess after a crash, and more memory: see MaxBytes too.
 func MaxInFlight(n int) Option {
 	return pipelineOption(func(o *options) {
 		o.records = n
 		if n < 1 {
 			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxInFlight(%d)", n), Fix: "n is at least 1; the default is 4,096 records of each partition"})
+		}
+	})
+}
+
+// MaxFinishedAhead bounds how far a partition is read above its watermark, in offsets: how many
+// records may finish while one below is slow or halted. Default 1,000,000. They are not handled
+// again, as the resume state that is stored with the watermark tells of them. With 0 no state is
+// stored, and MaxInFlight bounds the records above the watermark.
+func MaxFinishedAhead(n int64) Option {
+	return pipelineOption(func(o *options) {
+		o.ahead = n
+		if n < 0 {
+			o.faults = append(o.faults, &BuildError{What: "MaxFinishedAhead is negative", Fix: "with 0 no resume state is stored; the default is 1,000,000"})
 		}
 	})
 }

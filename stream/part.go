@@ -44,11 +44,12 @@ type part struct {
 
 	// guards what follows; taken before the ledger's, never held across a call out
 	mu        sync.Mutex
-	next      int64         // fetch position
-	end       int64         // high watermark, -1: unknown
-	committed int64         // -1: none
-	begin     int64         // where the assignment began; never changes
-	settled   int64         // records below committed, of this assignment
+	next      int64 // fetch position
+	end       int64 // high watermark, -1: unknown
+	committed int64 // -1: none
+	begin     int64 // where the assignment began; never changes
+	settled   int64 // finished records that are committed, of this assignment
+	ahead     ahead
 	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
 	halt      *Halt
 	mends     mends
@@ -79,10 +80,13 @@ func (p *part) room() (records int, bytes int64) {
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
+	if p.led.OutOfOrder && held > limit-limit/4 {
+		_, held = p.led.Count() // slabs are held as long as one of their records is
+	}
 	if held == 0 {
 		return limit, max(share, 1)
 	}
-	records, bytes = limit-held, share-pinned
+	records, bytes = min(limit-held, p.roomAhead(held)), share-pinned
 	least, leastBytes := 1, int64(1)
 	if p.full.Load() {
 		least, leastBytes = (limit+3)/4, (share+3)/4
@@ -129,10 +133,14 @@ func (p *part) stopped() <-chan struct{} {
 	return p.stop
 }
 
-// frontier is the last offset that is still begun in a partition that closes: the last one that has
-// begun. What is queued before that is begun too, since what is finished behind a hole cannot be
-// committed and would be done twice.
+// frontier is the last offset that is still started in a partition that closes. Where the state
+// tells what has finished, that is none. Where only the watermark is stored, it is the last one that
+// has started: what is queued before it is started too, since what has finished above a hole would
+// be handled again.
 func (p *part) frontier() int64 {
+	if p.led.OutOfOrder {
+		return -1
+	}
 	p.edged.Do(func() {
 		working := p.host.started(p) // first: what a worker is through with is in the ledger
 		p.edge.Store(max(working, p.led.Frontier()))
@@ -143,6 +151,9 @@ func (p *part) frontier() int64 {
 // giveUpFrom lets nothing at offset or behind it be begun any more in a partition that closes:
 // there is a hole now that the drain does not fill.
 func (p *part) giveUpFrom(offset int64) {
+	if p.led.OutOfOrder {
+		return
+	}
 	for edge := p.frontier(); edge >= offset && !p.edge.CompareAndSwap(edge, offset-1); edge = p.edge.Load() {
 	}
 }

@@ -77,6 +77,11 @@ func (n *node) chain() []*node {
 // hasTail reports whether work stands below the commit.
 func (p *plan) hasTail() bool { return p.commit != nil && p.commit.above }
 
+// keepsOrder reports whether a step holds results back to pass them on in order.
+func (p *plan) keepsOrder() bool {
+	return slices.ContainsFunc(p.stages, func(sg *stagePlan) bool { return sg.keepOrder })
+}
+
 // transacts reports whether results and offsets are written together.
 func (p *plan) transacts() bool { return p.commit != nil && p.commit.transact != nil }
 

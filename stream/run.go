@@ -19,6 +19,7 @@ const handlerGrace = time.Second
 // limits is what a run is told beside its plan.
 type limits struct {
 	records    int   // in flight, for each partition
+	ahead      int64 // offsets that may be finished above the watermark, for each partition
 	bytes      int64 // in flight, of all partitions
 	drain      time.Duration
 	maxWaiting int
@@ -134,14 +135,16 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 }
 
 func (r *run) makeSteps() {
+	called := false
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: !called, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
+		called = called || n.op.does() == calls
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}

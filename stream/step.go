@@ -15,6 +15,7 @@ type step struct {
 	group    grouping // in effect where it stands
 	state    int      // index in part.state, for nodes that keep something per partition
 	bare     bool     // nothing is around a call, observers aside
+	first    bool     // no step above it calls anything
 	shared   any      // what the workers of all partitions share; see starter
 	policies []*policy
 	timeout  time.Duration

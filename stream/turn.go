@@ -106,7 +106,7 @@ func (t *transactions) finish(w *worker, r *record) {
 		// something before it, or one with it, is unfinished, and may be behind it in its lane
 		return
 	}
-	committed := p.ackOf(last + 1)
+	committed := p.ackOf(last)
 	if committed == nil {
 		return
 	}

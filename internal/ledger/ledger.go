@@ -19,9 +19,14 @@ type Slab struct {
 	bytes int64
 	base  int64 // the first offset
 	seq   int64 // of the first record, in the order of delivery
-	head  int   // Tickets[:head] are finished; guarded by Ledger.mu
 	came  time.Time
 	led   *Ledger
+
+	// guarded by Ledger.mu
+	head  int // Tickets[:head] are finished
+	count int // records that the watermark passes with this slab: its own, and those of slabs
+	// behind it that have gone before it
+	gone bool // forgotten
 }
 
 // Ledger is the delivered records of one assignment, from the watermark to the fetch position.
@@ -35,12 +40,17 @@ type Ledger struct {
 	Forget func(payload any)
 	// Watched is called without a lock when a ticket that was given to Watch comes to rest.
 	Watched func(t *Ticket, finished bool)
+	// OutOfOrder has a finished slab forgotten wherever it lies. Without it a slab is forgotten once
+	// the watermark has passed it.
+	OutOfOrder bool
 
 	mu      sync.Mutex // guards what follows; a leaf: nothing is called under it
 	slabs   []*Slab    // oldest first
 	first   int        // slabs[:first] are done with
+	gone    int        // of the others, how many are forgotten
 	mark    int64      // the watermark as far as whole slabs go
-	records int
+	above   int        // records from there on
+	records int        // of slabs that are not forgotten
 	bytes   int64
 	total   int64 // records ever appended
 	fetched int64 // bytes ever appended
@@ -82,10 +92,11 @@ func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
 // Append adds delivered records behind all earlier ones.
 func (l *Ledger) Append(s *Slab) {
-	s.led, s.came = l, time.Now()
+	s.led, s.came, s.count = l, time.Now(), len(s.Tickets)
 	l.mu.Lock()
 	s.seq = l.total
 	l.slabs = append(l.slabs, s)
+	l.above += len(s.Tickets)
 	l.records += len(s.Tickets)
 	l.bytes += s.bytes
 	l.total += int64(len(s.Tickets))
@@ -106,6 +117,28 @@ func (l *Ledger) Advance(next int64) {
 	l.mark = max(l.mark, next)
 }
 
+// End is the position behind the newest record, gaps included.
+func (l *Ledger) End() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.slabs); n > l.first {
+		return l.slabs[n-1].next
+	}
+	return l.mark
+}
+
+// Span is how far the newest record lies above the watermark, in offsets.
+func (l *Ledger) Span() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget()
+	mark, _ := l.prefix()
+	if n := len(l.slabs); n > l.first {
+		return l.slabs[n-1].next - mark
+	}
+	return 0
+}
+
 // Watermark is the offset behind the longest finished prefix.
 func (l *Ledger) Watermark() int64 {
 	offset, _ := l.Prefix()
@@ -117,7 +150,12 @@ func (l *Ledger) Prefix() (offset, records int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget()
-	below := l.total - int64(l.records)
+	return l.prefix()
+}
+
+// prefix is Prefix of a ledger that has forgotten what it can. The caller holds mu.
+func (l *Ledger) prefix() (offset, records int64) {
+	below := l.total - int64(l.above)
 	if l.first == len(l.slabs) {
 		return l.mark, below
 	}
@@ -161,14 +199,15 @@ func (l *Ledger) forget() {
 		if s.left.Load() != 0 || s.bad.Load() != 0 {
 			break
 		}
+		if s.gone {
+			l.gone--
+		} else {
+			l.drop(s)
+		}
 		l.mark = s.next
-		l.records -= len(s.Tickets)
-		l.bytes -= s.bytes
+		l.above -= s.count
 		l.slabs[l.first] = nil
 		l.first++
-		if l.Forget != nil {
-			l.Forget(s.Payload)
-		}
 	}
 	if l.first > 64 && l.first*2 > len(l.slabs) {
 		n := copy(l.slabs, l.slabs[l.first:])
@@ -178,13 +217,62 @@ func (l *Ledger) forget() {
 	}
 }
 
-// Held is how many records, and how many bytes of payload, lie between the watermark and the fetch
-// position.
+// drop gives up what a finished slab keeps. The caller holds mu.
+func (l *Ledger) drop(s *Slab) {
+	s.gone = true
+	l.records -= len(s.Tickets)
+	l.bytes -= s.bytes
+	if l.Forget != nil {
+		l.Forget(s.Payload)
+	}
+}
+
+// settled drops a slab that has finished before older ones have.
+func (l *Ledger) settled(s *Slab) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.gone || s.left.Load() != 0 || s.bad.Load() != 0 {
+		return
+	}
+	l.drop(s)
+	if l.gone++; l.gone > 64 && l.gone*2 > len(l.slabs)-l.first {
+		l.merge()
+	}
+}
+
+// merge takes forgotten slabs out of the list: the one before each stands for its records, too. The
+// caller holds mu.
+func (l *Ledger) merge() {
+	l.forget()
+	kept := l.slabs[:l.first]
+	for _, s := range l.slabs[l.first:] {
+		if !s.gone {
+			kept = append(kept, s)
+			continue
+		}
+		before := kept[len(kept)-1] // the first slab is not finished: see forget
+		before.next, before.count = s.next, before.count+s.count
+	}
+	clear(l.slabs[len(kept):])
+	l.slabs, l.gone = kept, 0
+}
+
+// Held is how many records, and how many bytes of payload, slabs keep that are not finished.
 func (l *Ledger) Held() (records int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget()
 	return l.records, l.bytes
+}
+
+// Count is how many records are finished, and how many are not. It looks at every slab.
+func (l *Ledger) Count() (finished int64, left int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.slabs[l.first:] {
+		left += int(s.left.Load() + s.bad.Load())
+	}
+	return l.total - int64(left), left
 }
 
 // AtRest reports whether no ticket is held any more.
@@ -197,6 +285,34 @@ func (l *Ledger) AtRest() bool {
 		}
 	}
 	return true
+}
+
+// Holes appends the offsets that are not finished, in order. Everything else from the watermark to
+// end, the fetch position as far as records go, is finished: finished counts those records, and all
+// below.
+func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget()
+	end = l.mark
+	for _, s := range l.slabs[l.first:] {
+		end = s.next
+		if s.left.Load() == 0 && s.bad.Load() == 0 {
+			continue
+		}
+		for i := range s.Tickets {
+			if !s.Tickets[i].Finished() {
+				holes = append(holes, s.Offset(i))
+			}
+		}
+	}
+	finished = l.total - int64(len(holes))
+	// after the look at the tickets: what finishes in between is no hole below the watermark
+	mark, _ = l.prefix()
+	for len(holes) > 0 && holes[0] < mark {
+		holes = holes[1:]
+	}
+	return mark, finished, holes, end
 }
 
 // Unfinished returns the tickets that are not finished, oldest first, with their slabs' payload and

@@ -3,6 +3,7 @@ package ledger
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -22,8 +23,11 @@ func TestMain(m *testing.M) {
 // the finished prefix, and only that.
 func TestLedgerAgreesWithAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		if err := play(rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")); err != nil {
-			t.Fatal(err)
+		script := rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")
+		for _, outOfOrder := range []bool{false, true} {
+			if err := play(script, outOfOrder); err != nil {
+				t.Fatalf("out of order %t: %v", outOfOrder, err)
+			}
 		}
 	})
 }
@@ -32,8 +36,10 @@ func FuzzLedger(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Add([]byte{16, 2, 2, 3, 6, 2, 7, 1, 8})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		if err := play(script); err != nil {
-			t.Fatal(err)
+		for _, outOfOrder := range []bool{false, true} {
+			if err := play(script, outOfOrder); err != nil {
+				t.Fatalf("out of order %t: %v", outOfOrder, err)
+			}
 		}
 	})
 }
@@ -58,13 +64,16 @@ type modelLedger struct {
 	start    int64
 	next     int64
 	finished int    // calls of Finished
+	forgot   map[any]int
 	watched  []bool // what the calls of Watched said
 	expected []bool
 }
 
 // play runs a script, a byte an operation, and compares after each.
-func play(script []byte) error {
-	m := &modelLedger{start: 5, next: 5}
+func play(script []byte, outOfOrder bool) error {
+	m := &modelLedger{start: 5, next: 5, forgot: map[any]int{}}
+	m.l.OutOfOrder = outOfOrder
+	m.l.Forget = func(payload any) { m.forgot[payload]++ }
 	m.l.Start(5)
 	m.l.Rest = func() {}
 	m.l.Finished = func() { m.finished++ }
@@ -106,7 +115,7 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	}
 	n := 1 + arg%4
 	end := m.next + int64(2*n)
-	s := NewSlab(n, end, 1, nil)
+	s := NewSlab(n, end, 1, len(m.records)) // its payload is the place of its first record
 	for i := range n {
 		off := m.next + int64(2*i)
 		s.SetOffset(i, off)
@@ -184,14 +193,56 @@ func (m *modelLedger) compare(ended int) error {
 	if n != len(unfinished) {
 		return fmt.Errorf("%d unfinished, the model has %d", n, len(unfinished))
 	}
-	if held, _ := m.l.Held(); held < len(unfinished) || held > len(m.records) {
-		return fmt.Errorf("%d records held, %d of %d are unfinished", held, len(unfinished), len(m.records))
+	held, _ := m.l.Held()
+	if want := m.held(mark); held != want {
+		return fmt.Errorf("%d records held, the model's %d; %d of %d are unfinished", held, want, len(unfinished), len(m.records))
+	}
+	if got, left := m.l.Count(); int(got) != len(m.records)-len(unfinished) || left != len(unfinished) {
+		return fmt.Errorf("%d are finished and %d are not, the model has %d of %d", got, left, len(unfinished), len(m.records))
+	}
+	if got := m.l.Span(); len(m.records) > 0 && got != m.next-mark {
+		return fmt.Errorf("the span is %d, the model's %d", got, m.next-mark)
+	}
+	if err := m.compareHoles(mark); err != nil {
+		return err
 	}
 	if m.finished != ended {
 		return fmt.Errorf("Finished was called %d times for %d records", m.finished, ended)
 	}
 	if fmt.Sprint(m.watched) != fmt.Sprint(m.expected) {
 		return fmt.Errorf("Watched said %v, the model %v", m.watched, m.expected)
+	}
+	return nil
+}
+
+// held is how many records slabs keep: all of a slab until each of its records is finished and, in
+// order, those before it are.
+func (m *modelLedger) held(mark int64) (n int) {
+	for i := 0; i < len(m.records); {
+		s, first, finished := m.records[i].s, i, true
+		for ; i < len(m.records) && m.records[i].s == s; i++ {
+			finished = finished && m.records[i].finished()
+		}
+		if !finished || !m.l.OutOfOrder && s.Offset(0) >= mark {
+			n += i - first
+		}
+		if want := 1; finished && m.forgot[first] != want && (m.l.OutOfOrder || s.Offset(0) < mark) || !finished && m.forgot[first] != 0 {
+			return -1 // forgotten too often, too early, or not at all
+		}
+	}
+	return n
+}
+
+func (m *modelLedger) compareHoles(mark int64) error {
+	got, finished, holes, end := m.l.Holes(nil)
+	var want []int64
+	for _, r := range m.records {
+		if !r.finished() {
+			want = append(want, r.s.Offset(int(r.i)))
+		}
+	}
+	if got != mark || end != m.next || !slices.Equal(holes, want) || int(finished) != len(m.records)-len(want) {
+		return fmt.Errorf("holes %v from %d to %d, %d finished; the model has %v from %d to %d", holes, got, end, finished, want, mark, m.next)
 	}
 	return nil
 }

@@ -49,6 +49,9 @@ func (s *Slab) rest(i int32, state uint32) {
 		defer f()
 	}
 	if s.left.Add(-1) == 0 {
+		if s.led.OutOfOrder {
+			s.led.settled(s)
+		}
 		s.led.Rest()
 	}
 }
@@ -81,6 +84,9 @@ func (s *Slab) Finish(i int32) {
 	s.Tickets[i].state.And(^abandoned)
 	s.bad.Add(-1)
 	s.led.mu.Unlock()
+	if s.led.OutOfOrder {
+		s.led.settled(s)
+	}
 	if f := s.led.Finished; f != nil {
 		f()
 	}
