@@ -329,24 +329,28 @@ func (c *committer) finish(w *worker, rec *record) {
 		rec.done()
 		return
 	}
-	last := map[*part]int64{}
 	if rec.joint == nil {
-		p, offset := rec.part, rec.offset()
 		rec.done()
-		c.await(w, p, offset)
+		c.await(w, rec)
 		return
 	}
+	var leaves []*record
 	rec.leaves(func(l *record) bool {
-		last[l.part] = max(last[l.part], l.offset())
+		leaves = append(leaves, l)
 		return true
 	})
 	rec.done()
-	for p, offset := range last {
-		c.await(w, p, offset)
+	for _, l := range leaves {
+		c.await(w, l)
 	}
 }
 
-func (c *committer) await(w *worker, p *part, offset int64) {
+// await waits until a record that has finished is committed.
+func (c *committer) await(w *worker, l *record) {
+	p, offset := l.part, l.offset()
+	if !l.slab.Tickets[l.Index].Finished() {
+		return // another element of it is at work, and may be behind this one
+	}
 	if p.ahead.limit == 0 && p.led.Watermark() <= offset {
 		return // something before it is unfinished: that will move the watermark over it
 	}

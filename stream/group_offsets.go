@@ -76,16 +76,17 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 		return false
 	}
 	defer func() { <-g.turn }()
-	offsets, owners := map[TopicPartition]int64{}, map[TopicPartition]*part{}
+	offsets, positions, owners := map[TopicPartition]int64{}, map[TopicPartition]Position{}, map[TopicPartition]*part{}
 	g.mu.Lock()
 	for _, p := range ps {
 		if next, ok := g.next[p]; ok && !p.status().isReleased() {
 			offsets[p.tp], owners[p.tp] = next, p
+			positions[p.tp] = Position{Offset: next, TopicID: p.topic}
 		}
 	}
 	g.mu.Unlock()
 	if len(offsets) > 0 {
-		err := g.run.src.commit(withOwners(ctx, owners), positions(offsets, owners))
+		err := g.run.src.commit(withOwners(ctx, owners), positions)
 		var partial *CommitError
 		switch {
 		case errors.As(err, &partial):

@@ -35,7 +35,7 @@ func (w *world) live() *life {
 		at: map[[2]int]int{}, writing: map[spot]int{}, commits: w.sc.commits}
 	l.m.FailCommits(l.committing)
 	p, err := propChain(w.sc.words, l).Build(l.m.Source(), stream.Observe(stream.Observer{Event: l.event}),
-		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain))
+		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead))
 	if err != nil {
 		w.violate("Build refused: %v", err)
 		return nil
@@ -57,7 +57,7 @@ func (l *life) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
-			skipped: map[int64]bool{}}
+			skipped: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
 	}
@@ -148,6 +148,9 @@ func (w *world) assign(l *life, parts []int) {
 	if l == nil || l.gone() {
 		return
 	}
+	for _, p := range parts {
+		w.inherit(p)
+	}
 	if l.m.Assign(parts...) != nil {
 		return // it has just ended
 	}
@@ -177,8 +180,14 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range es {
-		if within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler && w.log.Committed(e.part) < w.watermark(e) {
+		clean := within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler
+		if clean && w.log.Committed(e.part) < w.watermark(e) {
 			w.violate("revoked without its commit: %d is finished, %d is committed", w.watermark(e), w.log.Committed(e.part))
+		}
+		for _, it := range w.records {
+			if clean && w.keepsAhead() && it.P == e.part && it.Off >= e.from && w.finished(it, e) && !w.stored(it.P, it.Off) {
+				w.violate("revoked without its commit: %v has finished, that is not stored", it)
+			}
 		}
 		e.ended = true
 		w.loss = w.loss || within > 0

@@ -48,6 +48,7 @@ type epoch struct {
 	*tally
 	part    int
 	from    int64
+	earlier map[int64]bool // finished in earlier assignments, and stored
 	began   map[int64]bool // records of which some handler was called
 	calls   map[int64]int  // of records, under way, above the commit
 	front   int64          // the last of them, before closing
@@ -139,14 +140,18 @@ func (c *watched) assigned(e *epoch, it item) {
 	if it.Off < e.from && !c.r.below { // below a commit, work outlives its assignment
 		w.violate("wrong assignment: %v is below its beginning %d", it, e.from)
 	}
+	if e.earlier[it.Off] {
+		w.violate("finished earlier, handled again: %v at %d", it, c.at)
+	}
 	if e.began[it.Off] || c.r.below || !w.m.showsBegin {
 		return
 	}
 	switch {
 	case e.ended:
 		w.violate("begun after the end: %v at %d", it, c.at)
-	// what lies before it is finished, so that the commit gets as far as the work did
-	case e.closing && it.Off > e.front && !e.behind[c.at]:
+	// where only the watermark is stored, what lies before a record that has begun is finished, so
+	// that the commit gets as far as the work did
+	case e.closing && (it.Off > e.front || w.keepsAhead()) && !e.behind[c.at]:
 		w.violate("begun while closing: %v at %d", it, c.at)
 	case e.frozen:
 		w.violate("begun while halted: %v at %d", it, c.at)
@@ -208,8 +213,8 @@ func (c *watched) lane() {
 		}
 	}
 	c.b.open[lane] = mine
-	if ack, ok := c.b.acks[lane]; ok && ack > w.log.Committed(c.t.e.part) {
-		w.violate("CommitEach let %v begin before the commit of %d was acknowledged", c.items, ack)
+	if off, ok := c.b.acks[lane]; ok && !w.stored(c.t.e.part, off) {
+		w.violate("CommitEach let %v begin before the commit of %d was acknowledged", c.items, off)
 	}
 	delete(c.b.acks, lane)
 }
@@ -251,8 +256,9 @@ func (c *watched) end(failed map[item]bool) {
 		delete(c.b.open[lane], it)
 		// Of calls that end at the same instant in several lanes, any may be the one that moves the
 		// watermark.
-		if exact && mark <= it.Off && w.watermark(e) > it.Off && !e.frozen && !e.tied && w.through(e, c.at, it.Off) {
-			c.b.acks[lane] = it.Off + 1
+		moves := mark <= it.Off && w.watermark(e) > it.Off && !e.tied && w.through(e, c.at, it.Off)
+		if exact && !e.frozen && (moves || w.keepsAhead()) {
+			c.b.acks[lane] = it.Off
 		}
 	}
 }

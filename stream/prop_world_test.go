@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcegraph/conc"
 
+	"github.com/laneway-go/laneway/internal/resume"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
@@ -28,11 +29,13 @@ type world struct {
 	passed  map[deed]*tie // below the commit
 	skipped map[recordAt]bool
 	records []item
-	seq     int
-	loss    bool // what was committed may be lost: a crash, a loss, a drain without time
-	halts   bool // some partition was halted
-	bad     []string
-	seen    sightings
+	// by partition: what the state told when it was last assigned
+	finishedAhead map[int]map[int64]bool
+	seq           int
+	loss          bool // what was committed may be lost: a crash, a loss, a drain without time
+	halts         bool // some partition was halted
+	bad           []string
+	seen          sightings
 
 	wg *conc.WaitGroup // everything that the driver starts
 }
@@ -50,7 +53,7 @@ type recordAt struct {
 type sightings struct{ revoke, lose, crash, halt, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
-	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}}
+	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}}
 	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
 	return w
 }
@@ -138,7 +141,54 @@ func (w *world) through(e *epoch, at int, before int64) bool {
 // finished reports whether a record may be committed: everything above the commit is through, in
 // this assignment, or an operator gave it up.
 func (w *world) finished(it item, e *epoch) bool {
-	return e.skipped[it.Off] || w.m.finished(it, 0, w.m.commit, e.tally)
+	return e.skipped[it.Off] || e.earlier[it.Off] || w.m.finished(it, 0, w.m.commit, e.tally)
+}
+
+// keepsState reports whether a resume state is stored with the watermark.
+func (w *world) keepsState() bool { return w.sc.ahead > 0 && !w.m.gated }
+
+// keepsAhead reports whether that makes up for what is finished above a record that is not, so that
+// a drain starts nothing more.
+func (w *world) keepsAhead() bool {
+	return w.keepsState() && !slices.ContainsFunc(w.sc.words, func(w word) bool { return w.keep })
+}
+
+// ahead is what is stored as finished above the committed offset of a partition.
+func (w *world) ahead(part int) map[int64]bool {
+	b := resume.Binding{Scope: "streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: w.log.Committed(part)}
+	runs, _ := resume.Decode(b, w.log.State(part))
+	ahead := map[int64]bool{}
+	for _, r := range runs {
+		for off := r.From; off < min(r.To, w.log.End(part)); off++ {
+			ahead[off] = true
+		}
+	}
+	return ahead
+}
+
+// stored reports whether it is stored that the record at an offset has finished.
+func (w *world) stored(part int, off int64) bool {
+	return w.log.Committed(part) > off || w.keepsState() && w.ahead(part)[off]
+}
+
+// inherit notes what the next assignment of a partition is not to handle again: that has finished,
+// and what was stored before is stored still. Nothing of the partition is assigned now.
+func (w *world) inherit(part int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.keepsState() {
+		return
+	}
+	before, now := w.finishedAhead[part], w.ahead(part)
+	w.finishedAhead[part] = now
+	for _, it := range w.records {
+		if it.P == part && before[it.Off] && !w.stored(part, it.Off) {
+			w.violate("stored as finished and forgotten: %v", it)
+		}
+		if it.P == part && now[it.Off] && !w.skipped[recordAt{it.P, it.Off}] && !w.m.finished(it, 0, w.m.commit, w.ever) {
+			w.violate("stored as finished and is not: %v", it)
+		}
+	}
 }
 
 // gaveUp hears each policy that takes a failure.
@@ -238,7 +288,7 @@ func (l *life) committing(offsets map[stream.TopicPartition]int64) error {
 			w.violate("committed %v at %d after its assignment had ended", tp, offset)
 			continue
 		}
-		if at := w.log.Committed(tp.Partition); offset <= at {
+		if at := w.log.Committed(tp.Partition); offset < at || offset == at && !w.keepsState() {
 			w.violate("committed backwards: %v from %d to %d", tp, at, offset)
 		}
 		for _, it := range w.records {

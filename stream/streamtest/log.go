@@ -28,8 +28,9 @@ type Log[T any] struct {
 type partition[T any] struct {
 	entries   []entry[T]
 	end       int64
-	committed int64 // -1: none
-	stop      int64 // nothing at or above is fed; -1: no such limit
+	committed int64  // -1: none
+	state     string // stored with it
+	stop      int64  // nothing at or above is fed; -1: no such limit
 }
 
 type entry[T any] struct {
@@ -150,7 +151,7 @@ func (l *Log[T]) Committed(partition int) int64 {
 func (l *Log[T]) SetCommitted(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.part(partition).committed = offset
+	l.part(partition).committed, l.part(partition).state = offset, ""
 	l.broadcast()
 }
 
@@ -198,11 +199,19 @@ func (l *Log[T]) changes() <-chan struct{} {
 }
 
 // position is where an assignment of a partition starts.
-func (l *Log[T]) position(n int) (id stream.TopicID, next, committed int64) {
+func (l *Log[T]) position(n int) stream.Assignment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.part(n)
-	return l.id, max(p.committed, 0), p.committed
+	return stream.Assignment{TopicPartition: stream.TopicPartition{Topic: l.topic, Partition: n}, TopicID: l.id,
+		Next: max(p.committed, 0), Committed: p.committed, State: p.state, Scope: "streamtest", LogEnd: p.end}
+}
+
+// State is the resume state that is stored with the committed offset; empty: none is.
+func (l *Log[T]) State(partition int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.part(partition).state
 }
 
 // read returns up to n records from an offset on, and the position behind them and the gaps that
@@ -256,7 +265,7 @@ func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position) (go
 			gone = append(gone, tp)
 			continue
 		}
-		l.part(tp.Partition).committed = at.Offset
+		l.part(tp.Partition).committed, l.part(tp.Partition).state = at.Offset, at.State
 	}
 	l.broadcast()
 	return gone

@@ -157,7 +157,7 @@ func (m *Member[T]) do(f func(*session[T]) error) error {
 
 // Info implements stream.Source.
 func (m *Member[T]) Info() stream.SourceInfo {
-	return stream.SourceInfo{Name: "test log " + m.log.topic}
+	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: 4096}
 }
 
 // GroupMetadata implements stream.GroupSource: every assignment is a generation of its own.

@@ -40,18 +40,19 @@ func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
 	became := make([]*stream.Partition[T], len(ns))
 	for i, n := range ns {
-		id, next, committed := s.m.log.position(n)
-		as = append(as, stream.Assignment{TopicPartition: s.tp(n), TopicID: id, Next: max(next, least), Committed: committed,
-			Wake: func() {
-				select {
-				case s.m.wake <- struct{}{}:
-				default:
-				}
-			},
-			Restart: func(next int64) {
-				// a session that has ended begins nothing
-				_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) })
-			}})
+		a := s.m.log.position(n)
+		a.Next = max(a.Next, least)
+		a.Wake = func() {
+			select {
+			case s.m.wake <- struct{}{}:
+			default:
+			}
+		}
+		a.Restart = func(next int64) {
+			// a session that has ended begins nothing
+			_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) })
+		}
+		as = append(as, a)
 	}
 	s.m.own(ns)
 	ps, err := s.in.Assign(s.ctx, as...)
