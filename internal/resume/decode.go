@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,9 @@ func open(state string) (buffer, error) {
 	return raw, nil
 }
 
-// matches reads the header. The scope comes first: in another cluster every topic has another id.
+// matches reads the header. The topic id comes last: only where all else matches does another id
+// say that the offset is void. In another cluster every topic has another one, and whoever moves an
+// offset may leave the state behind.
 func (b Binding) matches(rest *buffer) error {
 	digest, whole := rest.next(digestSize)
 	id, ok := rest.next(uint64(len(b.TopicID)))
@@ -89,14 +92,14 @@ func (b Binding) matches(rest *buffer) error {
 	switch {
 	case [digestSize]byte(digest) != b.digest():
 		return fmt.Errorf("%w than %s, %s", ErrScope, b.Scope, b.Topic)
+	case int64(partition) != int64(b.Partition):
+		return fmt.Errorf("%w, %d", ErrPartition, int64(partition))
+	case int64(offset) != b.Offset:
+		return fmt.Errorf("%w, %d", ErrOffset, int64(offset))
 	case topicID != b.TopicID && (topicID == [16]byte{} || b.TopicID == [16]byte{}):
 		return fmt.Errorf("%w: %x when it was written, %x now", ErrNoTopicID, topicID, b.TopicID)
 	case topicID != b.TopicID:
 		return fmt.Errorf("%w: its id was %x, and is %x", ErrTopicID, topicID, b.TopicID)
-	case int64(partition) != int64(b.Partition):
-		return fmt.Errorf("%w, %d", ErrPartition, int64(partition))
-	case int64(offset) != b.Offset:
-		return fmt.Errorf("%w: it was written at %d", ErrOffset, int64(offset))
 	}
 	return nil
 }
@@ -164,6 +167,7 @@ func (r *runReader) bitmap(bitmap []byte) bool {
 	if len(bitmap) == 0 || bitmap[len(bitmap)-1] == 0 {
 		return false
 	}
+	r.runs = slices.Grow(r.runs, beginnings(bitmap))
 	var gap, length uint64
 	for i := range 8 * len(bitmap) {
 		finished := bitmap[i/8]>>(i%8)&1 == 1
@@ -180,6 +184,16 @@ func (r *runReader) bitmap(bitmap []byte) bool {
 		}
 	}
 	return length == 0 || r.add(gap, length)
+}
+
+// beginnings counts the runs in a bitmap.
+func beginnings(bitmap []byte) (n int) {
+	below := byte(0) // the highest bit of the byte before
+	for _, b := range bitmap {
+		n += bits.OnesCount8(b &^ (b<<1 | below))
+		below = b >> 7
+	}
+	return n
 }
 
 // buffer is what is left to read of a state.

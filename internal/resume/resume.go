@@ -35,17 +35,18 @@ type Binding struct {
 // Run is a range of finished offsets: From ≤ offset < To.
 type Run struct{ From, To int64 }
 
-// What Decode refuses, to be matched with errors.Is. Only ErrTopicID says anything about the
-// committed offset itself: it is one of a topic that is gone.
+// What Decode refuses a state for, to be matched with errors.Is. The committed offset itself stands,
+// except with ErrTopicID: there everything else matches, so that the offset too was written for the
+// topic that is gone.
 var (
 	ErrForeign    = errors.New("it is no resume state: another client has committed")
 	ErrVersion    = errors.New("this build does not know its version")
 	ErrDamaged    = errors.New("it was cut off or altered")
 	ErrScope      = errors.New("it was written for another cluster, group or topic name")
-	ErrTopicID    = errors.New("the topic was deleted and made again")
-	ErrNoTopicID  = errors.New("the topic's id is not known on both sides")
 	ErrPartition  = errors.New("it was written for another partition")
-	ErrOffset     = errors.New("the offset was moved without it")
+	ErrOffset     = errors.New("it was written for another offset")
+	ErrNoTopicID  = errors.New("the topic's id is known on one side only")
+	ErrTopicID    = errors.New("the topic was deleted and made again")
 	ErrSection    = errors.New("a newer build has written it, with a section unknown to this one")
 	ErrUnreadable = errors.New("its checksum is right, but not its structure: a bug of the writer")
 )
