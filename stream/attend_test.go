@@ -279,7 +279,7 @@ func TestTotalsTellWhatWouldBeDoneAgain(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a0", "b1", "c2", "d3")
 		w.hold("b1")
-		j := join(t, l, commitNow(input.Concurrent(4, w.do)))
+		j := join(t, l, commitNow(input.Concurrent(4, w.do)), stream.MaxFinishedAhead(0))
 		must(t, j.member.Assign(0))
 		elapse(time.Second)
 		want := stream.Totals{Delivered: 4, Finished: 3, Uncommitted: 2}

@@ -8,22 +8,34 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestMaxInFlightBoundsWhatIsHeld(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, count("a", 100)...)
-		put(l, 1, count("b", 100)...)
-		release := w.hold("a0")
-		j := start(t, l, commitNow(input.Concurrent(4, w.do)), stream.MaxInFlight(10))
-		s := j.Snapshot().Partitions
-		if s[0].InFlight > 10 || s[0].Next > 10 {
-			t.Errorf("behind a0: %+v", s[0])
-		}
-		j.committed(0, 100)
-		release()
-		synctest.Wait()
-		j.committed(100, 100)
-	})
+func TestMaxInFlight(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		most int64 // offset of partition 0 that is read, behind its first record
+		opts []stream.Option
+	}{
+		{"bounds what is unfinished", 100, nil},
+		{"bounds what lies above the watermark, where no state is stored", 10, []stream.Option{stream.MaxFinishedAhead(0)}},
+		{"leaves the bound of what is finished ahead to its own option", 30, []stream.Option{stream.MaxFinishedAhead(30)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(2), newWork()
+				put(l, 0, count("a", 100)...)
+				put(l, 1, count("b", 100)...)
+				release := w.hold("a0")
+				j := start(t, l, commitNow(input.Concurrent(4, w.do)), append(tc.opts, stream.MaxInFlight(10))...)
+				s := j.Snapshot().Partitions
+				if s[0].InFlight > 10 || s[0].Next != tc.most {
+					t.Errorf("behind a0: %+v, want to have read up to %d", s[0], tc.most)
+				}
+				j.committed(0, 100)
+				release()
+				synctest.Wait()
+				j.committed(100, 100)
+			})
+		})
+	}
 }
 
 func TestByteBudgetIsSharedFairly(t *testing.T) {

@@ -130,7 +130,7 @@ func TestCommitByCountAloneFollowsWhenAHoleCloses(t *testing.T) {
 			put(l, 0, "quick")
 		}
 		release := w.hold("slow")
-		j := start(t, l, input.Concurrent(30, w.do).CommitEvery(10, 0, stream.ByCountOnly()))
+		j := start(t, l, input.Concurrent(30, w.do).CommitEvery(10, 0, stream.ByCountOnly()), stream.MaxFinishedAhead(0))
 		j.committed(0) // 20 have finished behind the one that has not
 		release()
 		synctest.Wait()

@@ -11,8 +11,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// What is done behind a record that is not would be done again: so a drain begins what lies before
-// something that has begun, and nothing else.
+// Where no state is stored, what has finished above an unfinished record is handled again. So a drain
+// starts what lies before a record that has started, and nothing else.
 
 func TestDrainLeavesNoHoleBelowWhatHasBegun(t *testing.T) {
 	for name, chain := range map[string]func(w *work) stream.Stream[string]{
@@ -29,7 +29,7 @@ func TestDrainLeavesNoHoleBelowWhatHasBegun(t *testing.T) {
 				l, w := newLog(1), newWork()
 				put(l, 0, "a0", "a1", "b0", "a2")
 				release := w.hold("a0")
-				j := start(t, l, chain(w).CommitEvery(100, time.Hour))
+				j := start(t, l, chain(w).CommitEvery(100, time.Hour), stream.MaxFinishedAhead(0))
 				j.cancel()
 				synctest.Wait()
 				release()
@@ -46,7 +46,7 @@ func TestRevokeLeavesNoHoleBelowWhatHasBegun(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a0", "a1", "b0", "a2")
 		release := w.hold("a0")
-		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour))
+		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour), stream.MaxFinishedAhead(0))
 		must(t, j.member.Assign(0))
 		synctest.Wait()
 		revoked := make(chan error)
@@ -66,7 +66,7 @@ func TestDrainBeginsNothingBehindAGivenUpRetry(t *testing.T) {
 		l, w := newLog(1), newWork().fail("a0", errBoom)
 		put(l, 0, "a0", "b0", "b1", "c0")
 		release := w.hold("b0")
-		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3)).SkipOnError()))
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3)).SkipOnError()), stream.MaxFinishedAhead(0))
 		j.cancel()
 		synctest.Wait()
 		release()
@@ -81,7 +81,7 @@ func TestDrainBeginsNothingWhenItsTimeIsOver(t *testing.T) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a0", "a1", "b0")
 		w.hold("a0")
-		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), stream.DrainTimeout(time.Second))
+		j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), stream.DrainTimeout(time.Second), stream.MaxFinishedAhead(0))
 		if err := j.stop(); !errors.Is(err, stream.ErrDrain) {
 			t.Errorf("Run: %v", err)
 		}

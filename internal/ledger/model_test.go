@@ -63,7 +63,7 @@ type modelLedger struct {
 	records  []*modelRecord
 	start    int64
 	next     int64
-	finished int    // calls of Finished
+	finished int // calls of Finished
 	forgot   map[any]int
 	watched  []bool // what the calls of Watched said
 	expected []bool
