@@ -205,4 +205,3 @@ func TestStateComesBackWithItsOffset(t *testing.T) {
 		}
 	}
 }
-
