@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
@@ -30,20 +31,25 @@ import (
 // What Run returns, and what a halt or an event holds, is in package kafkaerr.
 //
 // Brokers from 3.6 on. Goroutines: three a broker, and a handful for the group.
+//
+// With a group it keeps which records have finished above the committed offset, in the offset's
+// metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 unless set otherwise).
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
-	return stream.From(func() stream.Source[kafka.Message] { return &kafkaSource{cfg: c.withDefaults()} })
+	return stream.From(func() stream.Source[kafka.Message] { return newKafkaSource(c) })
 }
 
 // kafkaSource is one run of a KafkaConfig.
 type kafkaSource struct {
 	cfg     KafkaConfig
-	in      *stream.Intake[kafka.Message]
+	in      intake
 	client  *wire.Client
 	fetcher *fetch.Fetcher
 	// nil without a group; set before the first Assign, and so before the first Commit
 	member group.Membership
 	// of the partitions that are read without a group; set before the first Assign
 	end *countdown
+	// how large a state may be that goes with an offset; shrinks as brokers refuse some
+	stateBytes atomic.Int64
 
 	health      health
 	finding     context.Context         // of finders
@@ -55,13 +61,33 @@ type kafkaSource struct {
 	mu       sync.Mutex
 	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
 	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
+	epochs   map[fetch.TP]*leaderEpoch                     // of both
 	wanted   map[fetch.TP]*wanted                          // not begun yet
 	// where partitions end that are read without a group
 	limits map[fetch.TP]int64
 }
 
+// intake is what is used of a stream.Intake.
+type intake interface {
+	Assign(ctx context.Context, parts ...stream.Assignment) ([]*stream.Partition[kafka.Message], error)
+	Revoke(ctx context.Context, parts ...*stream.Partition[kafka.Message])
+	Lose(err error, parts ...*stream.Partition[kafka.Message])
+	Emit(e stream.Event)
+	SetHealth(err error)
+	Trouble(tp stream.TopicPartition, err error)
+}
+
+func newKafkaSource(c KafkaConfig) *kafkaSource {
+	s := &kafkaSource{cfg: c.withDefaults()}
+	if c.Group != "" {
+		s.stateBytes.Store(int64(wire.StateBytes))
+	}
+	return s
+}
+
 func (s *kafkaSource) Info() stream.SourceInfo {
-	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults()}
+	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults(),
+		StateBytes: int(s.stateBytes.Load())}
 	// else the fault is another one
 	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 {
 		info.NoCommit = "it reads without a group, which is what offsets are stored for"
@@ -70,8 +96,13 @@ func (s *kafkaSource) Info() stream.SourceInfo {
 }
 
 func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	return s.run(ctx, in)
+}
+
+func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.in = in
 	s.live, s.draining = map[fetch.TP]*stream.Partition[kafka.Message]{}, map[fetch.TP]*stream.Partition[kafka.Message]{}
+	s.epochs = map[fetch.TP]*leaderEpoch{}
 	s.wanted, s.limits = map[fetch.TP]*wanted{}, map[fetch.TP]int64{}
 	s.health.init(in.SetHealth, s.joining())
 	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})

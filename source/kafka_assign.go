@@ -11,18 +11,21 @@ import (
 )
 
 // assign begins to read partitions.
-func (s *kafkaSource) assign(ctx context.Context, as ...stream.Assignment) error {
+func (s *kafkaSource) assign(ctx context.Context, as ...assignment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begin(ctx, as, plainly)
+	return s.begin(ctx, plainly, as...)
 }
 
-func plainly(p *stream.Partition[kafka.Message]) fetch.Partition { return feeding{p} }
+func plainly(f feeding) fetch.Partition { return f }
 
 // begin is assign for who holds mu. feed makes of a partition what the fetch loop feeds.
-func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed func(*stream.Partition[kafka.Message]) fetch.Partition) error {
+func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partition, begun ...assignment) error {
+	as := make([]stream.Assignment, len(begun))
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
+		as[i] = begun[i].Assignment
+		as[i].Scope = s.scope()
 		tp := fetch.TP(as[i].TopicPartition)
 		if s.member != nil {
 			as[i].Expired = s.member.Expired
@@ -39,9 +42,11 @@ func (s *kafkaSource) begin(ctx context.Context, as []stream.Assignment, feed fu
 	for i, p := range parts {
 		tp := fetch.TP(p.TopicPartition())
 		s.live[tp], became[i] = p, p
+		epoch := newLeaderEpoch(begun[i].epoch)
+		s.epochs[tp] = epoch
 		s.forget(tp) // what was told of it before
 		s.have(tp)
-		to := feed(p)
+		to := feed(feeding{p, epoch})
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
 		}
@@ -71,6 +76,7 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	for _, p := range parts {
 		if tp := fetch.TP(p.TopicPartition()); s.draining[tp] == p {
 			delete(s.draining, tp)
+			delete(s.epochs, tp)
 		}
 	}
 }
@@ -83,6 +89,7 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	s.forget(tps...)
 	for _, tp := range tps {
 		delete(s.wanted, tp)
+		delete(s.epochs, tp)
 		for _, of := range []map[fetch.TP]*stream.Partition[kafka.Message]{s.live, s.draining} {
 			if p := of[tp]; p != nil {
 				delete(of, tp)
@@ -111,8 +118,8 @@ func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 
 // restart begins a partition that is read where its log says. The caller holds mu.
 func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.TopicID, to int64, cause error) {
-	s.anew(was, id, to, cause, func(p *stream.Partition[kafka.Message]) fetch.Partition {
-		return &restarted{feeding: feeding{p}, to: to, cause: cause, refuse: s.stopReading}
+	s.anew(was, id, to, cause, func(f feeding) fetch.Partition {
+		return &restarted{feeding: f, to: to, cause: cause, refuse: s.stopReading}
 	})
 }
 
@@ -130,12 +137,13 @@ func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition
 
 // anew loses a partition that is read, and begins it at next. The caller holds mu.
 func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
-	feed func(*stream.Partition[kafka.Message]) fetch.Partition) {
+	feed func(feeding) fetch.Partition) {
 	tp := fetch.TP(was.TopicPartition())
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, was)
 	delete(s.live, tp)
-	if err := s.begin(context.Background(), []stream.Assignment{{TopicPartition: was.TopicPartition(), TopicID: id, Next: next, Committed: -1}}, feed); err != nil {
+	a := fresh(stream.Assignment{TopicPartition: was.TopicPartition(), TopicID: id, Next: next, Committed: -1})
+	if err := s.begin(context.Background(), feed, a); err != nil {
 		s.stopReading(err)
 	}
 }

@@ -11,9 +11,11 @@ import (
 // feeding is a pipeline's partition as the fetch loop feeds it.
 type feeding struct {
 	*stream.Partition[kafka.Message]
+	epoch *leaderEpoch
 }
 
-func (f feeding) Feed(msgs []kafka.Message, next, bytes int64) {
+func (f feeding) Feed(msgs []kafka.Message, next, bytes int64, epoch int32) {
+	f.epoch.raise(epoch) // before a commit can tell of what has this epoch
 	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
@@ -59,7 +61,7 @@ func (l limited) Room() (int, int64) {
 	return records, bytes
 }
 
-func (l limited) Feed(msgs []kafka.Message, next, bytes int64) {
+func (l limited) Feed(msgs []kafka.Message, next, bytes int64, epoch int32) {
 	for len(msgs) > 0 && msgs[len(msgs)-1].Offset >= l.to {
 		msgs = msgs[:len(msgs)-1]
 	}
@@ -68,7 +70,7 @@ func (l limited) Feed(msgs []kafka.Message, next, bytes int64) {
 		l.Advance(next, l.to)
 		return
 	}
-	l.Partition.Feed(msgs, next, bytes)
+	l.Partition.Feed(msgs, next, bytes, epoch)
 	l.check()
 }
 

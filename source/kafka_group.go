@@ -39,6 +39,7 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 				s.trouble(tp, err)
 			}
 		},
+		OnStateRefused: s.stateRefused,
 		OnEvent: func(e group.Event) {
 			if e.Name == "joined" {
 				s.in.Emit(stream.Rebalanced{Text: e.Text})
@@ -66,14 +67,20 @@ func (s *kafkaSource) joining() error {
 
 // assigned begins partitions at their committed offsets, or where there is none at Start.
 func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Position) error {
-	as := make([]stream.Assignment, 0, len(parts))
+	as := make([]assignment, 0, len(parts))
 	var ws []*wanted
 	for gtp, at := range parts {
 		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
 		s.have(tp)
 		switch known := at.Offset >= 0 && !s.void(stream.TopicPartition(tp), at); {
 		case known:
-			as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset})
+			a := assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset,
+				State: at.State, LogEnd: at.Offset}, at.LeaderEpoch}
+			if a.State == "" || a.epoch < 0 {
+				as = append(as, a)
+				continue
+			}
+			ws = append(ws, &wanted{tp: tp, stored: &a})
 		case s.cfg.Start.kind == fail:
 			return s.noOffset(tp)
 		default:
@@ -97,7 +104,8 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	}
 	asked := make(map[group.TP]group.Position, len(positions))
 	for tp, at := range positions {
-		asked[group.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = group.Position{Offset: at.Offset, TopicID: at.TopicID}
+		asked[group.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = group.Position{Offset: at.Offset, TopicID: at.TopicID,
+			State: at.State, LeaderEpoch: s.epochOf(fetch.TP(tp))}
 	}
 	failed := map[stream.TopicPartition]error{}
 	for gtp, err := range s.member.Commit(ctx, asked) {

@@ -17,6 +17,8 @@ type wanted struct {
 	topic    stream.TopicID
 	from, to Position // to: zero for no end
 	since    time.Time
+	// its stored offset, of which only the LogEnd is to be found; nil: where it starts is
+	stored *assignment
 }
 
 // want begins partitions as soon as it is known where.
@@ -34,6 +36,7 @@ func (s *kafkaSource) want(ws ...*wanted) {
 type query struct {
 	leader   int32
 	from, to Position
+	stored   bool
 }
 
 // find asks for the beginnings of partitions, each leader by itself: one that does not answer holds
@@ -41,7 +44,7 @@ type query struct {
 func (s *kafkaSource) find(ws []*wanted, try int) {
 	queries := map[query][]*wanted{}
 	for _, w := range ws {
-		q := query{fetch.Leader(s.client, w.tp), w.from, w.to}
+		q := query{fetch.Leader(s.client, w.tp), w.from, w.to, w.stored != nil}
 		queries[q] = append(queries[q], w)
 	}
 	for q, ws := range queries {
@@ -52,25 +55,17 @@ func (s *kafkaSource) find(ws []*wanted, try int) {
 // ask asks one leader, begins what is found, and has the rest looked for again after a while.
 func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	ctx := s.finding
-	tps := make([]fetch.TP, len(ws))
-	for i, w := range ws {
-		tps[i] = w.tp
+	answer := s.places
+	if q.stored {
+		answer = s.ends
 	}
-	from, failed := s.locate(ctx, q.leader, q.from, tps...)
-	to := map[fetch.TP]int64{}
-	if (Span{To: q.to}).ends() {
-		var endless map[fetch.TP]error
-		to, endless = s.locate(ctx, q.leader, q.to, tps...)
-		for tp, err := range endless {
-			failed[tp] = err
-		}
-	}
+	begin, failed := answer(ctx, q, ws)
 	var left []*wanted
 	for _, w := range ws {
 		err := failed[w.tp]
 		if err == nil {
 			s.trouble(fetch.TP{Topic: w.tp.Topic, Partition: whole}, nil)
-			if err = s.found(ctx, w, from[w.tp], to); err != nil {
+			if err = begin(w); err != nil {
 				s.stopReading(err)
 				return
 			}
@@ -89,6 +84,24 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	// where it fails, what was known is tried again
 	_, _ = s.client.Metadata(ctx, topicsOf(left)...)
 	s.find(left, try+1)
+}
+
+// places asks where partitions start and end, and begins one of those that are found.
+func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (begin func(*wanted) error, failed map[fetch.TP]error) {
+	tps := make([]fetch.TP, len(ws))
+	for i, w := range ws {
+		tps[i] = w.tp
+	}
+	from, failed := s.locate(ctx, q.leader, q.from, tps...)
+	to := map[fetch.TP]int64{}
+	if (Span{To: q.to}).ends() {
+		var endless map[fetch.TP]error
+		to, endless = s.locate(ctx, q.leader, q.to, tps...)
+		for tp, err := range endless {
+			failed[tp] = err
+		}
+	}
+	return func(w *wanted) error { return s.found(ctx, w, from[w.tp], to) }, failed
 }
 
 // findAgain is the wait after a try.
@@ -143,5 +156,5 @@ func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[f
 	if s.cfg.Group != "" {
 		s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: from, Policy: w.from.String()})
 	}
-	return s.begin(ctx, []stream.Assignment{a}, plainly)
+	return s.begin(ctx, plainly, fresh(a))
 }

@@ -45,7 +45,12 @@ type worker struct {
 // start runs a chain as a new member of the log's group.
 func start(t *testing.T, l Log, c chain, opts ...stream.Option) *worker {
 	t.Helper()
-	w := &worker{t: t, member: l.Member(), ended: make(chan struct{}), changed: make(chan struct{})}
+	return startMember(t, l.Member(), c, opts...)
+}
+
+func startMember(t *testing.T, m Member, c chain, opts ...stream.Option) *worker {
+	t.Helper()
+	w := &worker{t: t, member: m, ended: make(chan struct{}), changed: make(chan struct{})}
 	src, more := w.member.Source()
 	opts = append(append(opts, more...), stream.Observe(stream.Observer{Event: w.hear}))
 	p, err := c(src).Build(opts...)

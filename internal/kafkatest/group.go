@@ -32,11 +32,18 @@ func (k *Kafka) WaitCommitted(group, topic string, want map[int32]int64) {
 	})
 }
 
-// Commit stores an offset for a group that has no members, as another client would.
+// Commit stores an offset for a group that has no members, as another client would that knows of no
+// leader epoch.
 func (k *Kafka) Commit(group, topic string, partition int32, offset int64, metadata string) {
 	k.t.Helper()
+	k.CommitEpoch(group, topic, partition, offset, -1, metadata)
+}
+
+// CommitEpoch is Commit with a leader epoch.
+func (k *Kafka) CommitEpoch(group, topic string, partition int32, offset int64, epoch int32, metadata string) {
+	k.t.Helper()
 	rp := kmsg.NewOffsetCommitRequestTopicPartition()
-	rp.Partition, rp.Offset, rp.Metadata = partition, offset, &metadata
+	rp.Partition, rp.Offset, rp.LeaderEpoch, rp.Metadata = partition, offset, epoch, &metadata
 	rt := kmsg.NewOffsetCommitRequestTopic()
 	rt.Topic, rt.Partitions = topic, append(rt.Partitions, rp)
 	k.until(fmt.Sprintf("%d is stored for group %s on %s", offset, group, topic), func(ctx context.Context) (string, bool, error) {

@@ -9,6 +9,7 @@ import (
 // header is the fixed part of a record batch, format v2.
 type header struct {
 	base       int64
+	epoch      int32 // of the leader that took it
 	attributes int16
 	lastDelta  int32
 	firstTime  int64
@@ -39,6 +40,7 @@ func parse(b []byte) header {
 	be := binary.BigEndian
 	return header{
 		base:       int64(be.Uint64(b)),
+		epoch:      int32(be.Uint32(b[12:])),
 		attributes: int16(be.Uint16(b[21:])),
 		lastDelta:  int32(be.Uint32(b[23:])),
 		firstTime:  int64(be.Uint64(b[27:])),

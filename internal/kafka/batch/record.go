@@ -34,6 +34,7 @@ func (t *taking) some() error {
 	if n == 0 {
 		return nil
 	}
+	s.epoch = max(s.epoch, s.h.epoch)
 	if t.msgs == nil {
 		guess := int(s.left) + n + len(s.rest)/(2*headerSize)
 		t.msgs = s.f.alloc(min(t.want, guess))

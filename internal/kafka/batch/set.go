@@ -40,6 +40,7 @@ type Set struct {
 	f       Fetched
 	rest    []byte // batches not yet opened
 	next    int64  // offset behind what was handed out or left out
+	epoch   int32  // see Epoch
 	whole   int    // see Whole
 	err     error  // found while there were records to hand out first
 	pending []Aborted
@@ -55,7 +56,7 @@ type Set struct {
 // Open begins to read f. Its Records must stay as they are until Keep or Close is called, or More
 // is false.
 func (d *Decoder) Open(f Fetched) *Set {
-	s := &Set{d: d, f: f, rest: f.Records, next: f.From}
+	s := &Set{d: d, f: f, rest: f.Records, next: f.From, epoch: -1}
 	if f.Committed && len(f.Aborted) > 0 {
 		s.pending = slices.Clone(f.Aborted)
 		slices.SortFunc(s.pending, func(a, b Aborted) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
@@ -65,6 +66,17 @@ func (d *Decoder) Open(f Fetched) *Set {
 
 // Next is the offset to go on from once what Take has handed out is all there is.
 func (s *Set) Next() int64 { return s.next }
+
+// Epoch is that of the leader that took the newest record handed out; -1 before the first.
+func (s *Set) Epoch() int32 { return s.epoch }
+
+// Skip leaves out the records below an offset.
+func (s *Set) Skip(to int64) {
+	s.next = max(s.next, to)
+	if s.left > 0 && s.h.last() < s.next {
+		s.closeBatch()
+	}
+}
 
 // More reports whether another Take may hand out something, or fail.
 func (s *Set) More() bool { return s.err != nil || s.left > 0 || len(s.rest) > 0 }

@@ -37,15 +37,16 @@ func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	if !l.f.cfg.Uncommitted && rp.LastStableOffset >= 0 {
 		p.end = rp.LastStableOffset
 	}
-	if p.p.Next() != a.offset {
-		return // an operator moved on meanwhile
+	from := p.p.Next()
+	if from < a.offset {
+		return
 	}
 	p.set = l.f.cfg.Decoder.Open(batch.Fetched{
-		Topic: p.tp.Topic, Partition: p.tp.Partition, From: a.offset, HighWater: rp.HighWatermark, Records: rp.RecordBatches,
+		Topic: p.tp.Topic, Partition: p.tp.Partition, From: from, HighWater: rp.HighWatermark, Records: rp.RecordBatches,
 		Committed: !l.f.cfg.Uncommitted, Aborted: rp.AbortedTransactions, Alloc: p.alloc,
 	})
-	p.pos, p.from, p.wire = a.offset, a.offset, len(rp.RecordBatches)
-	p.do(func() { p.p.Advance(a.offset, p.end) })
+	p.pos, p.from, p.wire = from, from, len(rp.RecordBatches)
+	p.do(func() { p.p.Advance(from, p.end) })
 	if !p.take() {
 		p.set.Keep()
 	}

@@ -29,7 +29,7 @@ func (c *counter) Room() (int, int64)       { return 4096, 8 << 20 }
 func (c *counter) Next() int64              { return c.next.Load() }
 func (c *counter) Halt(int64, int64, error) {}
 func (c *counter) Advance(next, _ int64)    { c.next.Store(next) }
-func (c *counter) Feed(_ []kafka.Message, next, _ int64) {
+func (c *counter) Feed(_ []kafka.Message, next, _ int64, _ int32) {
 	if c.next.Swap(next) < c.end && next >= c.end {
 		c.done.Done()
 	}

@@ -20,8 +20,10 @@ type TP struct {
 type Partition interface {
 	TopicID() [16]byte // that it is to be read under; zero: whichever the topic has
 	Room() (records int, bytes int64)
+	// where to read on; it may jump ahead of what was fed, up to the end of the log
 	Next() int64
-	Feed(msgs []kafka.Message, next, bytes int64)
+	// epoch is that of the leader that took the newest of msgs
+	Feed(msgs []kafka.Message, next, bytes int64, epoch int32)
 	Advance(next, end int64)
 	Halt(offset, next int64, err error)
 }

@@ -31,6 +31,8 @@ type sinkPart struct {
 	halt    error
 	resume  int64
 	fault   string
+	jump    map[int64]int64 // where Feed ends, and where Next goes on then
+	epoch   int32           // of the last Feed
 }
 
 func part0(next int64, room int) *sinkPart {
@@ -59,7 +61,7 @@ func (p *sinkPart) Next() int64 {
 	return p.next
 }
 
-func (p *sinkPart) Feed(msgs []kafka.Message, next, bytes int64) {
+func (p *sinkPart) Feed(msgs []kafka.Message, next, bytes int64, epoch int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range msgs {
@@ -71,7 +73,10 @@ func (p *sinkPart) Feed(msgs []kafka.Message, next, bytes int64) {
 	if len(msgs) == 0 || len(msgs) > chunk || len(msgs) > p.room || next < p.next || bytes <= 0 {
 		p.fault = fmt.Sprintf("%d records, %d bytes, next %d fed with room for %d at %d", len(msgs), bytes, next, p.room, p.next)
 	}
-	p.next = next
+	p.next, p.epoch = next, epoch
+	if to := p.jump[next]; to > 0 {
+		p.next = to
+	}
 	p.room -= len(msgs)
 	p.msgs = append(p.msgs, msgs...)
 	p.feeds++

@@ -44,7 +44,7 @@ type part struct {
 	pos  int64      // where set goes on
 	end  int64      // of the log, as of set
 	from int64      // where set began
-	wire int        // its bytes
+	wire int        // its bytes; 0: it says nothing of a record's size
 	avg  float64    // bytes of a record on the wire
 	// bytes that its next batch probably needs to come whole: from all but one partition of a
 	// request, a broker sends no part of one
@@ -82,8 +82,13 @@ func (p *part) take() bool {
 		if records <= 0 {
 			return false
 		}
-		if p.p.Next() != p.pos {
-			break // an operator moved on: what was fetched is no longer wanted
+		next := p.p.Next()
+		if next < p.pos {
+			break
+		}
+		if next > p.pos { // what lies between is not wanted
+			p.set.Skip(next)
+			p.pos, p.wire = next, 0
 		}
 		msgs, size, err := p.set.Take(min(records, chunk))
 		if err != nil {
@@ -93,7 +98,7 @@ func (p *part) take() bool {
 		p.pos = p.set.Next()
 		ok := p.do(func() {
 			if len(msgs) > 0 {
-				p.p.Feed(msgs, p.pos, size)
+				p.p.Feed(msgs, p.pos, size, p.set.Epoch())
 			} else {
 				p.p.Advance(p.pos, p.end)
 			}

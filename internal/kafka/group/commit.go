@@ -21,33 +21,59 @@ import (
 //     While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
 //   - *kafkaerr.GroupError: it never will, as when authorisation is missing.
 //
+// No offset fails for its State's size: see states.
+//
 // The coordinator does not check who owns a partition, so a stale commit would move the group back:
 // Commit sends only what is owned now. One call at a time; it may run together with everything
 // else, and is expected to during OnRevoked.
 func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
-	failed := make(map[TP]error)
-	open := maps.Clone(positions)
-	for try := 0; len(open) > 0; try++ {
-		if m.Expired() {
-			m.expire(m.current())
+	c := &committing{m: m, failed: make(map[TP]error)}
+	for try := 0; len(positions) > 0; try++ {
+		c.again = make(map[TP]Position)
+		for open := range m.states.requests(positions) {
+			c.store(ctx, open)
 		}
-		t, joining := m.owned(open, failed)
-		m.dropSuperseded(ctx, open, failed)
-		if len(open) == 0 {
-			break
-		}
-		again := m.commitOnce(ctx, t, joining, open, failed)
-		if !again {
-			break
-		}
-		if !pause(ctx, retryWait(try)) {
-			for tp := range open {
-				failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()}
-			}
+		if positions = c.again; len(positions) > 0 && !pause(ctx, retryWait(try)) {
+			c.fail(positions, &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()})
 			break
 		}
 	}
-	return failed
+	return c.failed
+}
+
+// committing is one Commit.
+type committing struct {
+	m      *Member
+	failed map[TP]error
+	again  map[TP]Position // the generation was changing: the next one can commit it
+	silent error           // no answer came to a request: there is none for the next one either
+}
+
+func (c *committing) fail(positions map[TP]Position, err error) {
+	for tp := range positions {
+		c.failed[tp] = err
+	}
+}
+
+// store is one request, and others where a broker finds that too large. open is its own.
+func (c *committing) store(ctx context.Context, open map[TP]Position) {
+	m := c.m
+	if m.Expired() {
+		m.expire(m.current())
+	}
+	t, joining := m.owned(open, c.failed)
+	m.dropSuperseded(ctx, open, c.failed)
+	if c.silent != nil {
+		c.fail(open, c.silent)
+		return
+	}
+	if len(open) == 0 {
+		return
+	}
+	large := c.request(ctx, t, joining, open)
+	for _, smaller := range m.states.smaller(len(open), large) {
+		c.store(ctx, smaller)
+	}
 }
 
 // owned drops from open what is not this member's, and gives the term to commit the rest under.
@@ -74,55 +100,61 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, faile
 	}
 }
 
-// commitOnce is one OffsetCommit. It moves what failed for good from open to failed, and tells
-// whether what is left in open should be tried again.
-func (m *Member) commitOnce(ctx context.Context, t *term, joining bool, open map[TP]Position, failed map[TP]error) (again bool) {
+// request is one OffsetCommit. It gives back what was refused for its size.
+func (c *committing) request(ctx context.Context, t *term, joining bool, open map[TP]Position) (large map[TP]refusedState) {
+	m := c.m
 	req, names := m.commitRequest(t, open)
 	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
 	if err != nil {
-		_, err = m.refusal("commit", 0, err)
-		for tp := range open {
-			failed[tp] = err
-		}
-		return false
+		_, c.silent = m.refusal("commit", 0, err)
+		c.fail(open, c.silent)
+		return nil
 	}
+	large = make(map[TP]refusedState)
+	left := maps.Clone(open)
 	for _, rt := range resp.Topics {
 		for _, rp := range rt.Partitions {
 			tp := TP{rt.Topic, rp.Partition}
 			if resp.Version > wire.CommitsByName {
 				tp.Topic = names[rt.TopicID]
 			}
-			if _, asked := open[tp]; !asked {
+			at, asked := left[tp]
+			if !asked {
 				continue
 			}
-			c, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
+			delete(left, tp)
+			if code := wire.Code(rp.ErrorCode); m.states.tooLarge(at, len(open), code) {
+				large[tp] = refusedState{at, code}
+				continue
+			}
+			cl, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
 			var refused *kafkaerr.GroupError
 			switch {
-			case c == classOK:
-				delete(open, tp)
-			case c == classRebalance, c == classLost && !errors.As(err, &refused) && m.superseded(t, joining):
-				again = true // the generation is changing; the next one can commit it
-			case c == classLost:
+			case cl == classOK:
+				m.states.keep(len(at.State))
+			case cl == classRebalance, cl == classLost && !errors.As(err, &refused) && m.superseded(t, joining):
+				c.again[tp] = at
+			case cl == classLost:
 				m.lose(t, err)
 				select { // whoever found out first may still be telling
 				case <-t.lost:
 				case <-ctx.Done():
 				}
-				failed[tp] = &LostError{Group: m.cfg.Group, Err: err}
-				delete(open, tp)
+				c.failed[tp] = &LostError{Group: m.cfg.Group, Err: err}
 			default:
-				failed[tp] = err
-				delete(open, tp)
+				c.failed[tp] = err
 			}
 		}
 	}
-	if !again {
-		// a coordinator that left a partition out has not said that it is stored
-		for tp := range open {
-			failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: errUnanswered}
+	// a coordinator that left a partition out has not said that it is stored
+	for tp, at := range left {
+		if len(c.again) > 0 {
+			c.again[tp] = at
+			continue
 		}
+		c.failed[tp] = &RetriableError{Group: m.cfg.Group, Op: "commit", Err: errUnanswered}
 	}
-	return again
+	return large
 }
 
 var errUnanswered = errors.New("the answer leaves the partition out")
@@ -145,9 +177,11 @@ func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Reque
 	}
 	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
 	for tp, at := range positions {
-		// LeaderEpoch is -1: not known, so nobody takes it for a truncation
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
-		rp.Partition, rp.Offset = tp.Partition, at.Offset
+		rp.Partition, rp.Offset, rp.LeaderEpoch = tp.Partition, at.Offset, at.LeaderEpoch
+		if at.State != "" {
+			rp.Metadata = &at.State
+		}
 		of := topic{tp.Topic, at.TopicID}
 		byID[of] = append(byID[of], rp)
 	}

@@ -54,7 +54,7 @@ func TestOnlyOwnedPartitionsAreCommitted(t *testing.T) {
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
 	foreign := TP{"group-payments", 0}
-	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, foreign: {Offset: 9}})
+	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7, LeaderEpoch: -1}, foreign: {Offset: 9}})
 	if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
 		t.Errorf("got %v", failed)
 	}

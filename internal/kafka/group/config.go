@@ -81,6 +81,10 @@ type Config struct {
 	// OnAssigned, and why; with nil that they are waited for no longer, though they were not. It
 	// must not block. May be nil.
 	OnWaiting func(parts []TP, err error)
+	// OnStateRefused tells that a coordinator has refused a Position's State for its size: the
+	// offset is stored without it, and so is every one with a State larger than limit from then on.
+	// Commit has not returned yet. It must not block. May be nil.
+	OnStateRefused func(tp TP, limit int, err error)
 	// OnEvent tells what happens, for logs. It must not block. May be nil.
 	OnEvent func(Event)
 }
@@ -126,6 +130,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.OnWaiting == nil {
 		c.OnWaiting = func([]TP, error) {}
+	}
+	if c.OnStateRefused == nil {
+		c.OnStateRefused = func(TP, int, error) {}
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

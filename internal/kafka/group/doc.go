@@ -16,9 +16,9 @@
 //
 // The life of a Member, one file each: join.go (JoinGroup and SyncGroup), lead.go (the leader's
 // assignment), heartbeat.go, adopt.go (what a new assignment starts and releases), offsets.go
-// (where partitions start), lose.go, commit.go, leave.go; member.go ties them together, static.go
-// looks after static members that come back with other topics. One generation of membership is a
-// term.
+// (where partitions start), lose.go, commit.go, states.go (how large what is committed may be),
+// leave.go; member.go ties them together, static.go looks after static members that come back with
+// other topics. One generation of membership is a term.
 //
 // Goroutines: Run's own (the life cycle), one heartbeat per term, one metadata watch per term that
 // leads, and one per callback that has to be watched. All are owned by Run, which waits for each.

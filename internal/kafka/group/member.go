@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/sourcegraph/conc"
 )
@@ -39,6 +40,7 @@ var _ Membership = (*Member)(nil)
 type Member struct {
 	cfg     Config
 	session *session
+	states  *states
 
 	mu sync.Mutex // guards what follows; never held across a callback, a request or a send
 	id string     // member id that the coordinator gave, empty for none
@@ -93,7 +95,7 @@ func New(cfg Config) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{cfg: cfg, session: newSession(), parts: make(map[TP]stage), before: holding{generation: -1}}
+	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: wire.StateBytes, told: cfg.OnStateRefused}, parts: make(map[TP]stage), before: holding{generation: -1}}
 	m.alive, m.kill = context.WithCancel(context.Background())
 	return m, nil
 }

@@ -105,7 +105,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	if c, err := m.refusal("fetch committed offsets", codeOf(resp, err), err); c != classOK {
 		return c, err
 	}
-	note := func(topic string, partition int32, offset int64, metadata *string, code int16) {
+	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code int16) {
 		if kafka.Error(code) == kafka.UnknownTopicOrPartition {
 			code, offset = 0, -1 // nothing is committed for what was not there
 		}
@@ -115,14 +115,15 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
 		}
 		if c == classOK {
-			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: wire.NotedTopic(metadata)}
+			id, state := wire.ReadNote(metadata)
+			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
 		} else if c > worst {
 			worst, why = c, err
 		}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			note(t.Topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
+			note(t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
 		}
 	}
 	for _, g := range resp.Groups {
@@ -135,7 +136,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 				topic = names[t.TopicID]
 			}
 			for _, p := range t.Partitions {
-				note(topic, p.Partition, p.Offset, p.Metadata, p.ErrorCode)
+				note(topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
 			}
 		}
 	}

@@ -2,10 +2,14 @@ package group
 
 import "context"
 
-// Position is an offset of a group.
+// Position is an offset of a group, and what is stored with it.
 type Position struct {
 	Offset  int64    // to go on from; -1: none is committed
 	TopicID [16]byte // of the topic that it is of; zero: not known
+	State   string   // the rest of its metadata; empty: none
+	// of the leader that took the newest record before Offset, or that State speaks of; -1: not
+	// known, so nobody takes it for a truncation
+	LeaderEpoch int32
 	// the topic's that it was committed for, where that is known: if it is another's, the offset
 	// says nothing
 	StoredFor [16]byte

@@ -149,7 +149,8 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 				default:
 					return code, nil
 				}
-				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = Position{Offset: rp.Offset, TopicID: wire.NotedTopic(rp.Metadata)}
+				id, _ := wire.ReadNote(rp.Metadata)
+				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = Position{Offset: rp.Offset, TopicID: id}
 			}
 		}
 		return wire.None, nil

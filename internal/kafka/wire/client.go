@@ -37,6 +37,7 @@ type Client struct {
 	// the address that answered Any last: a dead broker must not cost each question a timeout
 	answered     string
 	reached      map[string]bool // addresses that have answered
+	cluster      string          // its id
 	links        map[linkKey]*link
 	brokers      map[int32]Broker
 	topics       map[string]Topic

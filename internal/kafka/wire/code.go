@@ -37,6 +37,7 @@ const (
 	UnknownMemberID              Code = 25
 	InvalidSessionTimeout        Code = 26
 	RebalanceInProgress          Code = 27
+	InvalidCommitOffsetSize      Code = 28
 	TopicAuthorization           Code = 29
 	GroupAuthorization           Code = 30
 	ClusterAuthorization         Code = 31
@@ -112,6 +113,7 @@ var meanings = map[Code]meaning{
 	UnknownMemberID:              {"UNKNOWN_MEMBER_ID", false, "the group no longer knows this member"},
 	InvalidSessionTimeout:        {"INVALID_SESSION_TIMEOUT", false, "the session timeout is outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"},
 	RebalanceInProgress:          {"REBALANCE_IN_PROGRESS", true, "the group is rebalancing"},
+	InvalidCommitOffsetSize:      {"INVALID_COMMIT_OFFSET_SIZE", false, "the offsets of one request are larger than the offsets topic takes (max.message.bytes)"},
 	TopicAuthorization:           {"TOPIC_AUTHORIZATION_FAILED", false, "the user may not use this topic: give it DESCRIBE on it, and READ to read it or WRITE to write to it"},
 	GroupAuthorization:           {"GROUP_AUTHORIZATION_FAILED", false, "the user may not use this group: give it READ on the group"},
 	ClusterAuthorization:         {"CLUSTER_AUTHORIZATION_FAILED", false, "the user may not do this on the cluster"},

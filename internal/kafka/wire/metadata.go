@@ -64,9 +64,19 @@ func (c *Client) Topic(name string) (Topic, bool) {
 	return t, ok
 }
 
+// Cluster is the id of the cluster; empty: no broker has told it.
+func (c *Client) Cluster() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cluster
+}
+
 // learn takes over the brokers. A broker that has moved needs new links; those to its old address
 // are left to fail or idle out.
 func (c *Client) learn(resp *kmsg.MetadataResponse) {
+	if resp.ClusterID != nil {
+		c.cluster = *resp.ClusterID
+	}
 	if len(resp.Brokers) == 0 {
 		return // a broker that is just starting knows nobody
 	}

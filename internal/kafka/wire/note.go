@@ -10,6 +10,13 @@ const noted = "laneway topic "
 
 var noteText = base64.RawURLEncoding
 
+// NoteBytes is what a note takes in front of a state: the id has 22 characters.
+const NoteBytes = len(noted) + 22 + len(" ")
+
+// StateBytes is how long a state may be, so that it and a note fit what brokers take unless they
+// are configured otherwise (offset.metadata.max.bytes).
+const StateBytes = 4096 - NoteBytes
+
 // note is the metadata of an offset that is stored by name; nil where the id is not known.
 func note(id [16]byte) *string {
 	if id == ([16]byte{}) {
@@ -19,15 +26,32 @@ func note(id [16]byte) *string {
 	return &s
 }
 
-// NotedTopic is the id of the topic that an offset was stored for, by its metadata; zero where that
-// does not say.
-func NotedTopic(metadata *string) (id [16]byte) {
-	if metadata == nil || !strings.HasPrefix(*metadata, noted) {
-		return id
+// beside puts a note in front of the state that an offset has.
+func beside(note, state *string) *string {
+	switch {
+	case state == nil:
+		return note
+	case note == nil:
+		return state
 	}
-	b, err := noteText.DecodeString((*metadata)[len(noted):])
+	s := *note + " " + *state
+	return &s
+}
+
+// ReadNote parts an offset's metadata into the id of the topic that it was stored for, zero where
+// that is not noted, and the state that was stored with it.
+func ReadNote(metadata *string) (id [16]byte, state string) {
+	if metadata == nil {
+		return id, ""
+	}
+	text, ok := strings.CutPrefix(*metadata, noted)
+	if !ok {
+		return id, *metadata
+	}
+	text, state, _ = strings.Cut(text, " ")
+	b, err := noteText.DecodeString(text)
 	if err != nil || len(b) != len(id) {
-		return id
+		return id, *metadata
 	}
-	return [16]byte(b)
+	return [16]byte(b), state
 }

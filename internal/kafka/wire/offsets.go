@@ -17,10 +17,10 @@ import (
 // commit, and what is of another topic is answered as such brokers would: UNKNOWN_TOPIC_ID. A
 // window is left, from the moment the metadata was true to that of the commit: milliseconds,
 // seconds behind a broker that lags. So that what slips through it is not believed, such a commit
-// notes its topic id in the offset's metadata, where NotedTopic finds it.
+// notes its topic id in the offset's metadata, before its state, where ReadNote finds it.
 
 // commitOffsets stores offsets by the ids of their topics. Without an id for each of them they go
-// by name, as they are.
+// by name, as they are. A partition's Metadata is its state.
 func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
 	k := coordinatorKey{ofGroup, group}
 	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
@@ -44,7 +44,6 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	sent.Topics = nil
 	for _, t := range req.Topics {
 		if !there[t.Topic].isNot(t.TopicID) {
-			t.Partitions = slices.Clone(t.Partitions)
 			sent.Topics = append(sent.Topics, t)
 			continue
 		}
@@ -59,20 +58,26 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		return resp, nil
 	}
 	stored, err := c.withNotes(func(note func([16]byte) *string) (kmsg.Response, bool, error) {
-		for i := range sent.Topics {
-			t := &sent.Topics[i]
+		with, stateless := sent, map[placed]bool{}
+		with.Topics = slices.Clone(sent.Topics)
+		for i := range with.Topics {
+			t := &with.Topics[i]
+			t.Partitions = slices.Clone(t.Partitions)
 			for j := range t.Partitions {
-				t.Partitions[j].Metadata = note(t.TopicID)
+				p := &t.Partitions[j]
+				stateless[placed{t.Topic, p.Partition}] = p.Metadata == nil
+				p.Metadata = beside(note(t.TopicID), p.Metadata)
 			}
 		}
-		r, err := c.coordinated(ctx, committing, k, &sent, CommitsByName)
+		r, err := c.coordinated(ctx, committing, k, &with, CommitsByName)
 		if err != nil {
 			return nil, false, err
 		}
 		tooLong := false
 		for _, rt := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range rt.Partitions {
-				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge
+				// where there is a state, that may be what is too long
+				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[placed{rt.Topic, rp.Partition}]
 			}
 		}
 		return r, tooLong, nil
@@ -82,6 +87,12 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	}
 	resp.Topics = append(resp.Topics, stored.(*kmsg.OffsetCommitResponse).Topics...)
 	return resp, nil
+}
+
+// placed is a partition in a request that names topics.
+type placed struct {
+	topic     string
+	partition int32
 }
 
 // withNotes sends offsets with notes of their topics, or without where a broker has refused those

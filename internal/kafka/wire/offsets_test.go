@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestOffsetNotesItsTopic(t *testing.T) {
 	}
 	id := topics[0].ID
 	answers(t, c, commitOf(id, 0, 5), map[string]Code{"0": None})
-	if stored := k.GroupInfo("g").Commits["orders"][0]; NotedTopic(&stored.Metadata) != id {
+	if stored := k.GroupInfo("g").Commits["orders"][0]; noteOf(&stored.Metadata) != id {
 		t.Errorf("stored is %+v", stored)
 	}
 	t.Run("not where brokers take no notes", func(t *testing.T) {
@@ -67,14 +68,57 @@ func TestOffsetNotesItsTopic(t *testing.T) {
 	})
 	t.Run("in words of its own", func(t *testing.T) {
 		for _, other := range []string{"", "laneway topic ", "laneway topic AAAA", "laneway topic !!!!!!!!!!!!!!!!!!!!!!", "NO_METADATA"} {
-			if got := NotedTopic(&other); got != [16]byte{} {
-				t.Errorf("%q is taken for %x", other, got)
+			if got, state := ReadNote(&other); got != [16]byte{} || state != other {
+				t.Errorf("%q is taken for %x and %q", other, got, state)
 			}
 		}
-		if NotedTopic(nil) != [16]byte{} || NotedTopic(note(id)) != id {
+		if noteOf(nil) != [16]byte{} || noteOf(note(id)) != id {
 			t.Error("a note is not read as it was written")
 		}
 	})
+}
+
+func noteOf(metadata *string) [16]byte {
+	id, _ := ReadNote(metadata)
+	return id
+}
+
+// A state is stored with its offset, and read again, whether brokers take topics' ids or notes.
+func TestOffsetKeepsItsState(t *testing.T) {
+	for name, opts := range map[string][]kfake.Opt{"by id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
+		t.Run(name, func(t *testing.T) {
+			k := cluster(t, append(opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))...)
+			c := client(t, Config{Brokers: k.ListenAddrs()})
+			topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit := func(state string) *kmsg.OffsetCommitRequest {
+				req := commitOf(topics[0].ID, 0, 5)
+				req.Topics[0].Partitions[0].Metadata = &state
+				return req
+			}
+			kept := func(want string) {
+				t.Helper()
+				stored := k.GroupInfo("g").Commits["orders"][0]
+				id, state := ReadNote(&stored.Metadata)
+				if state != want || name == "by name" && id != topics[0].ID || len(stored.Metadata) > 4096 {
+					t.Errorf("stored is %+v", stored)
+				}
+			}
+			long := strings.Repeat("x", StateBytes)
+			again := commit(long)
+			for range 2 { // a request that is sent again gets no second note
+				answers(t, c, again, map[string]Code{"0": None})
+				kept(long)
+			}
+			// That a state is refused is told, and costs the topic's note nothing.
+			k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge})
+			answers(t, c, commit(long), map[string]Code{"0": OffsetMetadataTooLarge})
+			answers(t, c, commit("short"), map[string]Code{"0": None})
+			kept("short")
+		})
+	}
 }
 
 // commitOf is an offset of a partition of orders, as of a topic id.

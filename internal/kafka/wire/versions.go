@@ -25,6 +25,7 @@ var tested = map[kmsg.Key]int16{
 	kmsg.AddOffsetsToTxn:        4,
 	kmsg.EndTxn:                 5,
 	kmsg.TxnOffsetCommit:        6,
+	kmsg.OffsetForLeaderEpoch:   4,
 	kmsg.ConsumerGroupHeartbeat: 1,
 }
 

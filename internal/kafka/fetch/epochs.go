@@ -1,0 +1,63 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// EpochEnds asks the leader of partitions, once, where their logs end for who has read them up to a
+// leader epoch: where the epoch after it begins, or the log ends. What was read from there on was
+// cut off. It is -1 where the leader has not heard of the epoch. failed says why one was not found.
+func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32) (found map[TP]int64, failed map[TP]error) {
+	found, failed = make(map[TP]int64, len(epochs)), make(map[TP]error)
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	index := map[string]int{}
+	for tp, epoch := range epochs {
+		if leader < 0 {
+			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
+			continue
+		}
+		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		i, ok := index[tp.Topic]
+		if !ok {
+			i = len(req.Topics)
+			index[tp.Topic] = i
+			t := kmsg.NewOffsetForLeaderEpochRequestTopic()
+			t.Topic = tp.Topic
+			req.Topics = append(req.Topics, t)
+		}
+		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+		p.Partition, p.LeaderEpoch = int32(tp.Partition), epoch
+		if at, ok := c.Topic(tp.Topic); ok { // who leads no longer is not believed
+			p.CurrentLeaderEpoch = at.Partitions[p.Partition].LeaderEpoch
+		}
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
+	}
+	if leader < 0 {
+		return found, failed
+	}
+	r, err := c.Broker(ctx, leader, req)
+	if err != nil {
+		for tp := range epochs {
+			failed[tp] = err
+		}
+		return found, failed
+	}
+	for _, t := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+		for _, p := range t.Partitions {
+			tp := TP{t.Topic, int(p.Partition)}
+			if err := wire.Code(p.ErrorCode).Err(); err != nil {
+				failed[tp] = troubleOf(tp, err)
+				continue
+			}
+			delete(failed, tp)
+			found[tp] = p.EndOffset
+		}
+	}
+	return found, failed
+}

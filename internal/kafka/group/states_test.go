@@ -1,0 +1,207 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// states of a worker under test: how large those of a request were, and what was refused.
+type stateLog struct {
+	requests [][]int // sizes of the states in each OffsetCommit, smallest first
+	refused  []string
+}
+
+// judged has a broker's answer decided by judge, which sees a request's sizes and one of its
+// states; 0 has the broker store it.
+func judged(l *stateLog, judge func(all []int, state string) wire.Code) func(*worker) {
+	return func(w *worker) {
+		w.cfg.OnStateRefused = func(tp TP, limit int, err error) {
+			l.refused = append(l.refused, fmt.Sprintf("%d: %d, %v", tp.Partition, limit, err.(wire.Code).Name()))
+		}
+		w.cl.hook = func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if c, ok := r.(wire.Capped); ok {
+				r = c.Request
+			}
+			req, ok := r.(*kmsg.OffsetCommitRequest)
+			if !ok {
+				return nil, nil, false
+			}
+			var sizes []int
+			for _, t := range req.Topics {
+				for _, p := range t.Partitions {
+					sizes = append(sizes, len(stateIn(p.Metadata)))
+				}
+			}
+			slices.Sort(sizes)
+			l.requests = append(l.requests, sizes)
+			resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, t := range req.Topics {
+				rt := kmsg.NewOffsetCommitResponseTopic()
+				rt.Topic = t.Topic
+				for _, p := range t.Partitions {
+					code := judge(sizes, stateIn(p.Metadata))
+					rt.Partitions = append(rt.Partitions, kmsg.OffsetCommitResponseTopicPartition{Partition: p.Partition, ErrorCode: int16(code)})
+				}
+				resp.Topics = append(resp.Topics, rt)
+			}
+			return resp, nil, true
+		}
+	}
+}
+
+func stateIn(metadata *string) string {
+	_, state := wire.ReadNote(metadata)
+	return state
+}
+
+// sized are positions with states of these sizes, by partition.
+func sized(sizes ...int) map[TP]Position {
+	at := map[TP]Position{}
+	for i, n := range sizes {
+		at[orders(int32(i))] = Position{Offset: 7, LeaderEpoch: -1, State: strings.Repeat("s", n)}
+	}
+	return at
+}
+
+// A broker takes states of 1,000 at most.
+func upTo1000(_ []int, state string) wire.Code {
+	if len(state) > 1000 {
+		return wire.OffsetMetadataTooLarge
+	}
+	return wire.None
+}
+
+func TestCommitState(t *testing.T) {
+	commits := func(t *testing.T, judge func([]int, string) wire.Code, rounds ...map[TP]Position) *stateLog {
+		t.Helper()
+		c, f, l := newCluster(t), newFloor(), &stateLog{}
+		a := newWorker(t, c, f, "a", judged(l, judge)).start(t)
+		f.awaitShares(t, map[string]int{"a": 6})
+		for _, r := range rounds {
+			asked := maps.Clone(r)
+			if failed := a.Commit(t.Context(), r); len(failed) > 0 {
+				t.Errorf("failed: %v", failed)
+			}
+			if !maps.Equal(asked, r) {
+				t.Error("Commit has changed what it was given")
+			}
+		}
+		return l
+	}
+	want := func(t *testing.T, l *stateLog, requests string, refused ...string) {
+		t.Helper()
+		if got := fmt.Sprint(l.requests); got != requests {
+			t.Errorf("sent were %s, want %s", got, requests)
+		}
+		if !slices.Equal(l.refused, refused) {
+			t.Errorf("refused were %q, want %q", l.refused, refused)
+		}
+	}
+	t.Run("larger than any before goes alone", func(t *testing.T) {
+		l := commits(t, upTo1000, sized(50, 60, 55), sized(60, 40, 0), sized(70, 60, 60))
+		want(t, l, "[[60] [50 55] [0 40 60] [70] [60 60]]")
+	})
+	t.Run("that is refused is left out at once, and larger ones from then on", func(t *testing.T) {
+		l := commits(t, upTo1000, sized(1600, 900, 10), sized(1600, 900, 10))
+		want(t, l, "[[1600] [0] [10] [0] [0 0 10]]", "0: 800, OFFSET_METADATA_TOO_LARGE")
+	})
+	t.Run("that is refused tells how large one may be", func(t *testing.T) {
+		l := commits(t, upTo1000, sized(700), sized(1001), sized(700))
+		want(t, l, "[[700] [1001] [0] [700]]", "0: 700, OFFSET_METADATA_TOO_LARGE")
+	})
+	t.Run("that is refused among others costs these nothing", func(t *testing.T) {
+		lowered := false // the brokers' limit, after states have been stored
+		l := commits(t, func(all []int, state string) wire.Code {
+			if lowered {
+				return upTo1000(all, state)
+			}
+			lowered = true
+			return wire.None
+		}, sized(1500), sized(1400, 300, 200))
+		want(t, l, "[[1500] [200 300 1400] [0]]", "0: 700, OFFSET_METADATA_TOO_LARGE")
+	})
+	t.Run("is in no request of more than 512 KiB", func(t *testing.T) {
+		s := &states{stored: 4000, limit: 4000}
+		many := map[TP]Position{}
+		for i := range 1000 {
+			many[orders(int32(i))] = Position{State: strings.Repeat("s", 4000)}
+		}
+		got := 0
+		for one := range s.requests(many) {
+			bytes := 0
+			for _, at := range one {
+				bytes += len(at.State) + wire.NoteBytes
+			}
+			if bytes > requestBytes || bytes < requestBytes-5000 && got+len(one) < len(many) {
+				t.Errorf("a request has %d bytes", bytes)
+			}
+			got += len(one)
+		}
+		if got != len(many) {
+			t.Errorf("sent were %d", got)
+		}
+	})
+	for _, code := range []wire.Code{wire.InvalidCommitOffsetSize, wire.MessageTooLarge, wire.RecordListTooLarge, wire.UnknownServerError} {
+		t.Run("of a request that is too large is sent in halves/"+code.Name(), func(t *testing.T) {
+			l := commits(t, func(all []int, _ string) wire.Code {
+				if len(all) > 2 {
+					return code
+				}
+				return wire.None
+			}, sized(0, 0, 0, 0, 0))
+			want(t, l, "[[0 0 0 0 0] [0 0 0] [0 0] [0] [0 0]]")
+		})
+		t.Run("that no request takes is left out/"+code.Name(), func(t *testing.T) {
+			l := commits(t, func(all []int, state string) wire.Code {
+				if state != "" {
+					return code
+				}
+				return wire.None
+			}, sized(100))
+			want(t, l, "[[100] [0]]", "0: 50, "+code.Name())
+		})
+	}
+	t.Run("that was stored before is kept when the broker has failed", func(t *testing.T) {
+		c, f, l, fails := newCluster(t), newFloor(), &stateLog{}, false
+		a := newWorker(t, c, f, "a", judged(l, func([]int, string) wire.Code {
+			if fails {
+				return wire.UnknownServerError
+			}
+			return wire.None
+		})).start(t)
+		f.awaitShares(t, map[string]int{"a": 6})
+		a.Commit(t.Context(), sized(100))
+		fails = true
+		var again *RetriableError
+		if err := a.Commit(t.Context(), sized(100))[orders(0)]; !errors.As(err, &again) {
+			t.Errorf("got %v", err)
+		}
+		want(t, l, "[[100] [100]]")
+	})
+}
+
+func TestStateComesBackWithItsOffset(t *testing.T) {
+	c, f := newCluster(t), newFloor()
+	a := newWorker(t, c, f, "a").start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}}); len(failed) > 0 {
+		t.Fatal(failed)
+	}
+	if err := a.end(t); err != nil {
+		t.Fatal(err)
+	}
+	b := newWorker(t, c, f, "b").start(t)
+	f.awaitShares(t, map[string]int{"b": 6})
+	for tp, want := range map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
+		if got := b.assigned[0][tp]; got != want {
+			t.Errorf("%v is assigned at %+v, want %+v", tp, got, want)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/laneway-go/laneway/internal/conformance"
+	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// spied is a source whose assignments somebody looks at.
+type spied struct {
+	*kafkaSource
+	assigned func(stream.Assignment)
+}
+
+func (s spied) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	return s.run(ctx, spy{in, s.assigned})
+}
+
+type spy struct {
+	*stream.Intake[kafka.Message]
+	assigned func(stream.Assignment)
+}
+
+func (s spy) Assign(ctx context.Context, as ...stream.Assignment) ([]*stream.Partition[kafka.Message], error) {
+	for _, a := range as {
+		s.assigned(a)
+	}
+	return s.Intake.Assign(ctx, as...)
+}
+
+func TestKafkaKeepsStates(t *testing.T) {
+	for name, opts := range map[string][]kfake.Opt{"by topic id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
+		t.Run(name, func(t *testing.T) {
+			conformance.RunStates(t, func(t *testing.T, limit int) conformance.StateLog {
+				c := kafkatest.Fake(t, opts...)
+				if limit > 0 {
+					limitStates(c, limit)
+				}
+				return newStateLog(t, c.ListenAddrs())
+			})
+		})
+	}
+}
+
+func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
+	conformance.RunStates(t, func(t *testing.T, limit int) conformance.StateLog {
+		if limit == 0 {
+			return newStateLog(t, kafkatest.Real(t))
+		}
+		return newStateLog(t, kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers)
+	})
+}
+
+// limitStates has a fake refuse metadata of more than limit bytes, as brokers do.
+func limitStates(c *kfake.Cluster, limit int) {
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge, Count: -1, When: func(r kmsg.Request) bool {
+		for _, t := range r.(*kmsg.OffsetCommitRequest).Topics {
+			for _, p := range t.Partitions {
+				if p.Metadata != nil && len(*p.Metadata) > limit {
+					return true
+				}
+			}
+		}
+		return false
+	}})
+}
+
+// stateLog is a topic of one partition, and a group.
+type stateLog struct {
+	*kafkatest.Kafka
+	topic, group string
+}
+
+func newStateLog(t *testing.T, brokers []string) *stateLog {
+	k := kafkatest.At(t, brokers)
+	return &stateLog{Kafka: k, topic: k.Topic(1), group: kafkatest.Name("states")}
+}
+
+func (l *stateLog) Append(n int) {
+	recs := make([]*kgo.Record, n)
+	for i := range recs {
+		recs[i] = &kgo.Record{Value: []byte("v")}
+	}
+	l.Produce(l.topic, recs...)
+}
+
+func (l *stateLog) Foreign(offset int64) {
+	l.WaitMembers(l.group, 0)
+	l.Commit(l.group, l.topic, 0, offset, "")
+}
+
+func (l *stateLog) Recreate() { l.Kafka.Recreate(l.topic, 1) }
+
+func (l *stateLog) config() KafkaConfig {
+	return KafkaConfig{Brokers: l.Brokers, Group: l.group, Topics: []string{l.topic}, HeartbeatInterval: 100 * time.Millisecond}
+}
+
+func (l *stateLog) Source(assigned func(stream.Assignment)) stream.Source[kafka.Message] {
+	return spied{newKafkaSource(l.config()), assigned}
+}
+
+// member runs the log's next member, which does nothing, until the test ends or stop is called.
+func (l *stateLog) member(t *testing.T) (assigned chan stream.Assignment, stop func()) {
+	t.Helper()
+	assigned = make(chan stream.Assignment, 100)
+	src := spied{newKafkaSource(l.config()), func(a stream.Assignment) { assigned <- a }}
+	p, err := stream.From(func() stream.Source[kafka.Message] { return src }).
+		Serial(func(context.Context, kafka.Message) error { return nil }).
+		CommitEvery(1000, 20*time.Millisecond).
+		Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running conc.WaitGroup
+	running.Go(func() {
+		if err := p.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+	})
+	t.Cleanup(stop)
+	return assigned, stop
+}
+
+// receive waits for what a channel brings.
+func receive[T any](t *testing.T, c <-chan T, what string) T {
+	t.Helper()
+	select {
+	case x := <-c:
+		return x
+	case <-time.After(30 * time.Second):
+		t.Fatalf("waited in vain for %s", what)
+		panic("unreachable")
+	}
+}
+
+func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
+	c := kafkatest.Fake(t, kfake.NumBrokers(2), kfake.ClusterID("blue"))
+	l := newStateLog(t, c.ListenAddrs())
+	epoch := func() int32 { return c.PartitionInfo(l.topic, 0).Epoch }
+	move := func() {
+		t.Helper()
+		if err := c.MoveTopicPartition(l.topic, 0, 1-c.LeaderFor(l.topic, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.Append(10)
+	first := epoch()
+	move()
+	l.Append(10)
+	for name, tc := range map[string]struct {
+		epoch int32
+		state string
+		fault *kfake.Fault
+		want  int64
+		asked int
+	}{
+		"of the leader before":         {epoch: first, state: "s", want: 10, asked: 1},
+		"of the leader now":            {epoch: epoch(), state: "s", want: 20, asked: 1},
+		"of no leader ever":            {epoch: epoch() + 7, state: "s", want: 5, asked: 1},
+		"that is not known":            {epoch: -1, state: "s", want: 5},
+		"without a state":              {epoch: first, want: 5},
+		"when the leader has moved on": {epoch: first, state: "s", want: 10, asked: 1, fault: &kfake.Fault{Err: kerr.NotLeaderForPartition, Count: 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &stateLog{Kafka: l.Kafka, topic: l.topic, group: kafkatest.Name("states")}
+			asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Observe: true, Count: -1})
+			defer asked.Remove()
+			if tc.fault != nil {
+				tc.fault.Keys = []kmsg.Key{kmsg.OffsetForLeaderEpoch}
+				c.Fault(*tc.fault)
+			}
+			l.CommitEpoch(l.group, l.topic, 0, 5, tc.epoch, tc.state)
+			assigned, stop := l.member(t)
+			a := receive(t, assigned, "the assignment")
+			stop()
+			if a.Committed != 5 || a.Next != 5 || a.State != tc.state || a.LogEnd != tc.want || a.Scope != "blue/"+l.group {
+				t.Errorf("assigned is %+v, want LogEnd %d", a, tc.want)
+			}
+			if got := asked.Hits(); min(got, 1) != tc.asked {
+				t.Errorf("the leader was asked %d times", got)
+			}
+		})
+	}
+}
+
+func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
+	c := kafkatest.Fake(t, kfake.NumBrokers(2))
+	l := newStateLog(t, c.ListenAddrs())
+	stored := func() kfake.GroupCommit { return c.GroupInfo(l.group).Commits[l.topic][0] }
+	l.Append(10)
+	_, stop := l.member(t)
+	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
+	if at := stored(); at.LeaderEpoch != c.PartitionInfo(l.topic, 0).Epoch {
+		t.Errorf("stored is %+v", at)
+	}
+	stop()
+	l.WaitMembers(l.group, 0)
+	// What the state speaks of is newer than what is read first.
+	if err := c.MoveTopicPartition(l.topic, 0, 1-c.LeaderFor(l.topic, 0)); err != nil {
+		t.Fatal(err)
+	}
+	newer := c.PartitionInfo(l.topic, 0).Epoch
+	l.CommitEpoch(l.group, l.topic, 0, 5, newer, "s")
+	_, stop = l.member(t)
+	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
+	stop()
+	if at := stored(); at.LeaderEpoch != newer {
+		t.Errorf("stored is %+v, and the state was of epoch %d", at, newer)
+	}
+}
+
+// A leader that answers, and does not tell for too long, keeps no partition from being read.
+func TestKafkaUsesNoStateThatCannotBeBounded(t *testing.T) {
+	c := kafkatest.Fake(t)
+	l := newStateLog(t, c.ListenAddrs())
+	client := wire.New(wire.Config{Brokers: l.Brokers})
+	defer client.Close()
+	if _, err := client.Metadata(t.Context(), l.topic); err != nil {
+		t.Fatal(err)
+	}
+	var told []stream.Event
+	s := &kafkaSource{client: client, in: teller(func(e stream.Event) { told = append(told, e) })}
+	tp := fetch.TP{Topic: l.topic}
+	w := &wanted{tp: tp, stored: &assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), Committed: 5, State: "s"}, 0}}
+	for err, want := range map[*kerr.Error]bool{kerr.UnknownServerError: true, kerr.NotLeaderForPartition: true, kerr.LeaderNotAvailable: false, kerr.TopicAuthorizationFailed: false} {
+		for _, late := range []bool{false, true} {
+			told, w.since = nil, time.Now()
+			if late {
+				w.since = w.since.Add(-boundWithin)
+			}
+			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Err: err, Count: -1})
+			_, failed := s.ends(t.Context(), query{leader: fetch.Leader(client, tp)}, []*wanted{w})
+			fault.Remove()
+			if begins := failed[tp] == nil; begins != (want && late) || begins != (len(told) == 1) {
+				t.Errorf("%s, late %v: failed is %v, told is %v", err.Message, late, failed, told)
+			}
+		}
+	}
+}
+
+// teller is an intake that is only told.
+type teller func(stream.Event)
+
+func (f teller) Emit(e stream.Event) { f(e) }
+func (teller) Assign(context.Context, ...stream.Assignment) ([]*stream.Partition[kafka.Message], error) {
+	panic("nothing is assigned")
+}
+func (teller) Revoke(context.Context, ...*stream.Partition[kafka.Message]) {}
+func (teller) Lose(error, ...*stream.Partition[kafka.Message])             {}
+func (teller) SetHealth(error)                                             {}
+func (teller) Trouble(stream.TopicPartition, error)                        {}
