@@ -15,12 +15,12 @@ type ack struct {
 func (p *part) committable() (records int64, news bool) {
 	offset, records := p.led.Prefix()
 	known := int64(math.MaxInt64)
-	if p.ahead.limit > 0 {
+	if p.ahead.kept {
 		records, _ = p.led.Count()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ahead.limit > 0 {
+	if p.ahead.kept {
 		known = p.ahead.records
 	}
 	return records, offset > p.committed || records > known

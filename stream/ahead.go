@@ -11,7 +11,7 @@ import (
 // ahead is what has finished above a partition's watermark. It is stored beside the offset as the
 // resume state, so that the next assignment does not handle it again.
 type ahead struct {
-	limit int            // bytes that a state may take; 0: none is stored
+	kept  bool           // a state is stored
 	of    resume.Binding // what states belong to, but for their offset
 	begun atomic.Bool    // earlier holds something
 
@@ -32,7 +32,7 @@ type progress struct {
 // adopt takes over what an earlier assignment has finished, as far as that can be believed.
 func (p *part) adopt(a Assignment) error {
 	p.ahead.of = resume.Binding{Scope: a.Scope, TopicID: a.TopicID, Topic: a.Topic, Partition: a.Partition}
-	if a.State == "" || p.ahead.limit == 0 {
+	if a.State == "" || !p.ahead.kept {
 		return nil
 	}
 	of := p.ahead.of
@@ -71,7 +71,7 @@ func (p *part) roomAhead(held int) int {
 	holes := held + 2*len(p.ahead.earlier)
 	p.mu.Unlock()
 	span := p.led.Span()
-	return int(min(p.host.maxAhead()-span, resume.Room(p.ahead.limit, span, holes)))
+	return int(min(p.host.maxAhead()-span, resume.Room(p.host.stateBytes(), span, holes)))
 }
 
 // finishedEarlier reports whether an earlier assignment has finished an offset.
@@ -101,7 +101,7 @@ func (p *part) passEarlier(next int64) int64 {
 
 // progress makes what a commit is to store.
 func (p *part) progress() progress {
-	if p.ahead.limit == 0 {
+	if !p.ahead.kept {
 		offset, records := p.led.Prefix()
 		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records}
 	}
@@ -126,7 +126,7 @@ func (p *part) progress() progress {
 	of := p.ahead.of
 	of.Offset = offset
 	var told int64
-	g.State, told = resume.Encode(of, g.runs, p.ahead.limit)
+	g.State, told = resume.Encode(of, g.runs, p.host.stateBytes())
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })
 		_, g.covered = p.led.Prefix()

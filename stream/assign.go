@@ -17,11 +17,9 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
 	if c := r.plan.commit; c != nil && c.transact == nil && !c.above {
-		if r.opts.ahead > 0 {
-			p.ahead.limit = r.src.info().StateBytes
-		}
+		p.ahead.kept = r.opts.ahead > 0 && r.stateBytes() > 0
 		// KeepOrder holds back what has finished above a hole, and passes it on in order
-		p.led.OutOfOrder = p.ahead.limit > 0 && !r.plan.keepsOrder()
+		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
 	r.commits.begin(p, &p.led)
 	r.furnish(p)

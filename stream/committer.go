@@ -274,6 +274,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		owners[p.tp], positions[p.tp] = p, g.Position
 	}
 	err = c.run.src.commit(withOwners(ctx, owners), positions)
+	c.run.stateMax.Store(int64(c.run.src.info().StateBytes)) // it may have learned that brokers take less
 	c.sort(stored, err)
 	if len(stored) > 0 {
 		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before what follows from it
@@ -351,7 +352,7 @@ func (c *committer) await(w *worker, l *record) {
 	if !l.slab.Tickets[l.Index].Finished() {
 		return // another element of it is at work, and may be behind this one
 	}
-	if p.ahead.limit == 0 && p.led.Watermark() <= offset {
+	if !p.ahead.kept && p.led.Watermark() <= offset {
 		return // something before it is unfinished: that will move the watermark over it
 	}
 	c.wakeUp()

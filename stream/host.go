@@ -14,6 +14,7 @@ type host interface {
 	// what a partition may have in flight: records, and its share of the bytes
 	limits() (int, int64)
 	maxAhead() int64 // how far it may be read above its watermark
+	stateBytes() int // how large its resume state may be
 	greets() bool    // an observer wants to know of records that start
 	working() bool   // the source may bring more, and no drain has begun
 	spawn(f func())  // starts a goroutine, which the run waits for

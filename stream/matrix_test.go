@@ -117,8 +117,8 @@ func forEach[T any](t *testing.T, group string, items []T, name func(T) string, 
 	t.Run(group, run)
 }
 
-// committed reports whether all of a log is.
-func committed(l *streamtest.Log[string]) bool {
+// caughtUp reports whether all of a log is committed.
+func caughtUp(l *streamtest.Log[string]) bool {
 	for i := range matrixParts {
 		if l.Committed(i) < l.End(i) {
 			return false
@@ -140,7 +140,7 @@ func matrix(t *testing.T, o order, p pace, f fate, c guarantee) {
 		above, below = below, above
 	}
 	j := start(t, l, below(f.word(p.word(o.word(above(input)), h.do))), stream.MaxInFlight(32))
-	for f.halts && !committed(l) { // while it is halted, the log has more
+	for f.halts && !caughtUp(l) { // while it is halted, the log has more
 		for _, h := range j.Halts() {
 			if err := j.Skip(h); err != nil && !errors.Is(err, stream.ErrStale) {
 				t.Fatal(err)

@@ -61,7 +61,8 @@ type run struct {
 	handing   atomic.Int64 // waits for a Transform to take an element
 	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
 	overruns  *overruns
-	stuck     atomic.Bool // a handler did not heed its cancelled context in time
+	stateMax  atomic.Int64 // bytes that a resume state may take
+	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
 
 	workCtx    context.Context // of handlers; ends at the drain's deadline
 	cancelWork context.CancelCauseFunc
@@ -129,6 +130,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 	r.makeSteps()
 	r.commits = commits(r)
 	r.finish = r.commits.finish
+	r.stateMax.Store(int64(src.info().StateBytes))
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
 	return r

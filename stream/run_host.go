@@ -14,6 +14,7 @@ func (r *run) handlers() context.Context { return r.workCtx }
 func (r *run) stopped() <-chan struct{}  { return r.sourceCtx.Done() }
 func (r *run) limits() (int, int64)      { return r.opts.records, r.share() }
 func (r *run) maxAhead() int64           { return r.opts.ahead }
+func (r *run) stateBytes() int           { return int(r.stateMax.Load()) }
 func (r *run) greets() bool              { return len(r.greeters) > 0 }
 func (r *run) working() bool             { return r.phase() == working }
 func (r *run) rerunsForget() bool        { return r.plan.hasTail() || r.plan.transacts() }

@@ -207,6 +207,13 @@ func (l *Log[T]) position(n int) stream.Assignment {
 		Next: max(p.committed, 0), Committed: p.committed, State: p.state, Scope: "streamtest", LogEnd: p.end}
 }
 
+// SetState replaces it, as a fault.
+func (l *Log[T]) SetState(partition int, state string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.part(partition).state = state
+}
+
 // State is the resume state that is stored with the committed offset; empty: none is.
 func (l *Log[T]) State(partition int) string {
 	l.mu.Lock()
