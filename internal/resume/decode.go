@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +166,7 @@ func (r *runReader) bitmap(bitmap []byte) bool {
 	if len(bitmap) == 0 || bitmap[len(bitmap)-1] == 0 {
 		return false
 	}
-	r.runs = slices.Grow(r.runs, beginnings(bitmap))
+	r.runs = slices.Grow(r.runs, runsPerByte*len(bitmap))
 	var gap, length uint64
 	for i := range 8 * len(bitmap) {
 		finished := bitmap[i/8]>>(i%8)&1 == 1
@@ -184,16 +183,6 @@ func (r *runReader) bitmap(bitmap []byte) bool {
 		}
 	}
 	return length == 0 || r.add(gap, length)
-}
-
-// beginnings counts the runs in a bitmap.
-func beginnings(bitmap []byte) (n int) {
-	below := byte(0) // the highest bit of the byte before
-	for _, b := range bitmap {
-		n += bits.OnesCount8(b &^ (b<<1 | below))
-		below = b >> 7
-	}
-	return n
 }
 
 // buffer is what is left to read of a state.

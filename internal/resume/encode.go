@@ -50,6 +50,7 @@ func encodeRuns(at int64, runs []Run, room int) (section []byte, kept int) {
 		runs = runs[:room*runsPerByte] // more cannot fit, whatever the segments
 	}
 	shapes := plan(at, runs)
+	section = make([]byte, 0, min(room, 4*len(runs)))
 	for kept < len(runs) {
 		n := 1
 		for kept+n < len(runs) && shapes[kept+n] == shapes[kept] {

@@ -35,9 +35,9 @@ type Binding struct {
 // Run is a range of finished offsets: From ≤ offset < To.
 type Run struct{ From, To int64 }
 
-// What Decode refuses a state for, to be matched with errors.Is. The committed offset itself stands,
-// except with ErrTopicID: there everything else matches, so that the offset too was written for the
-// topic that is gone.
+// What Decode refuses a state for, to be matched with errors.Is. The committed offset stands,
+// except with ErrTopicID: all else matches there, so the offset too is one of the topic that is
+// gone.
 var (
 	ErrForeign    = errors.New("it is no resume state: another client has committed")
 	ErrVersion    = errors.New("this build does not know its version")
@@ -68,7 +68,8 @@ var encoding = base64.RawURLEncoding.Strict()
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (b Binding) digest() [digestSize]byte {
-	text := binary.AppendUvarint(nil, uint64(len(b.Scope)))
+	text := make([]byte, 0, binary.MaxVarintLen64+len(b.Scope)+len(b.Topic))
+	text = binary.AppendUvarint(text, uint64(len(b.Scope)))
 	text = append(text, b.Scope...)
 	text = append(text, b.Topic...)
 	sum := sha256.Sum256(text)

@@ -296,12 +296,14 @@ func TestDamageIsRefused(t *testing.T) {
 				t.Fatalf("%q cut off at %d: %v", state, n, err)
 			}
 		}
-		for bit := range 8 * len(state) {
-			flipped := []byte(state)
-			flipped[bit/8] ^= 1 << (bit % 8)
-			_, err := Decode(orders, string(flipped))
-			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrDamaged) {
-				t.Fatalf("%q with bit %d flipped: %v", state, bit, err)
+		for i := range state { // every bit flip, and more
+			for c := 1; c < 256; c++ {
+				altered := []byte(state)
+				altered[i] ^= byte(c)
+				_, err := Decode(orders, string(altered))
+				if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrDamaged) {
+					t.Fatalf("%q is read: %v", altered, err)
+				}
 			}
 		}
 		for _, tail := range []string{"\n", "A", "AA", "AAA", "AAAA", "="} {
@@ -373,6 +375,8 @@ func TestWhatIsNoStateIsRefused(t *testing.T) {
 		"lw1:":                                   ErrDamaged,
 		"lw1:AAAAAAAA":                           ErrDamaged,
 		seal(nil):                                ErrUnreadable,
+		seal(header(orders)[:24]):                ErrUnreadable, // the partition is missing
+		seal(header(orders)[:25]):                ErrUnreadable, // the offset is missing
 		seal(header(orders)[:20]):                ErrUnreadable,
 		seal(unknown):                            ErrSection,
 		seal(append(header(orders), 0, 0)):       ErrSection,
