@@ -46,16 +46,22 @@ func (p *part) adopt(a Assignment) error {
 			p.ahead.earlier = append(p.ahead.earlier, r)
 		}
 	}
+	p.ahead.stored = p.ahead.earlier
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
 }
 
 // finishedAhead is how many offsets were finished in earlier assignments, where the feed has not
 // passed yet.
-func (p *part) finishedAhead() (n int64) {
+func (p *part) finishedAhead() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, r := range p.ahead.earlier {
+	return total(p.ahead.earlier)
+}
+
+// total is how many offsets runs have.
+func total(runs []resume.Run) (n int64) {
+	for _, r := range runs {
 		n += r.To - r.From
 	}
 	return n
@@ -65,7 +71,7 @@ func (p *part) finishedAhead() (n int64) {
 // all that finish in whatever order.
 func (p *part) roomAhead(held int) int {
 	if !p.led.OutOfOrder {
-		return math.MaxInt
+		return math.MaxInt32
 	}
 	p.mu.Lock()
 	holes := held + 2*len(p.ahead.earlier)

@@ -83,10 +83,11 @@ func (p *part) room() (records int, bytes int64) {
 	if p.led.OutOfOrder && held > limit-limit/4 {
 		_, held = p.led.Count() // slabs are held as long as one of their records is
 	}
+	limit = min(limit, held+p.roomAhead(held))
 	if held == 0 {
 		return limit, max(share, 1)
 	}
-	records, bytes = min(limit-held, p.roomAhead(held)), share-pinned
+	records, bytes = limit-held, share-pinned
 	least, leastBytes := 1, int64(1)
 	if p.full.Load() {
 		least, leastBytes = (limit+3)/4, (share+3)/4

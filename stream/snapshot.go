@@ -33,9 +33,13 @@ type PartitionState struct {
 	Next      int64 // fetch position
 	End       int64 // end of the log as last heard; -1: unknown
 	Lag       int64 // from what is committed, or else from the watermark, to End; -1: unknown
-	InFlight  int   // records between the watermark and the fetch position, and below a commit
-	Bytes     int64 // payload that they keep alive
-	Oldest    Meta  // the oldest unfinished record, if InFlight is not 0
+	// records that were fetched and are not finished, and below a commit; with KeepOrder, and where
+	// no resume state is stored, all from the watermark to the fetch position
+	InFlight int
+	// offsets above Committed of which the stored resume state says that they have finished
+	FinishedAhead int64
+	Bytes         int64 // payload that they keep alive
+	Oldest        Meta  // the oldest unfinished record, if InFlight is not 0
 	// when that one was delivered: since then the watermark stands before it; zero: nothing is
 	// unfinished
 	Since  time.Time
@@ -77,6 +81,9 @@ func (p *Pipeline) Snapshot() Snapshot {
 
 func (p *part) snapshot(commit *commitPlan) PartitionState {
 	held, pinned := p.led.Held()
+	if p.led.OutOfOrder {
+		_, held = p.led.Count()
+	}
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: StateOpen, Watermark: p.led.Watermark(),
 		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
 	switch st := p.status(); {
@@ -96,6 +103,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
+	s.FinishedAhead = total(p.ahead.stored)
 	if hs := p.halts(); len(hs) > 0 {
 		s.Halt = &hs[0]
 	}
