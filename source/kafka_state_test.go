@@ -59,11 +59,12 @@ func TestKafkaKeepsStates(t *testing.T) {
 }
 
 func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
-	conformance.RunStates(t, func(t *testing.T, limit int) conformance.StateLog {
-		if limit == 0 {
-			return newStateLog(t, kafkatest.Real(t))
+	brokers := map[int][]string{0: kafkatest.Real(t)} // by the limit that they have
+	conformance.RunStates(t, func(sub *testing.T, limit int) conformance.StateLog {
+		if brokers[limit] == nil {
+			brokers[limit] = kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers
 		}
-		return newStateLog(t, kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers)
+		return newStateLog(sub, brokers[limit])
 	})
 }
 
