@@ -120,10 +120,6 @@ func (s *session[T]) deleted(tps []stream.TopicPartition) {
 	}
 }
 
-func (s *session[T]) tp(n int) stream.TopicPartition {
-	return stream.TopicPartition{Topic: s.m.log.topic, Partition: n}
-}
-
 // take removes partitions from what is fed.
 func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
 	for _, n := range ns {
