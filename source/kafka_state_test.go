@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,12 +60,41 @@ func TestKafkaKeepsStates(t *testing.T) {
 }
 
 func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
-	conformance.RunStates(t, func(t *testing.T, limit int) conformance.StateLog {
-		if limit == 0 {
-			return newStateLog(t, kafkatest.Real(t))
+	brokers := map[int][]string{0: kafkatest.Real(t)} // by the limit that they have
+	conformance.RunStates(t, func(sub *testing.T, limit int) conformance.StateLog {
+		if brokers[limit] == nil {
+			brokers[limit] = kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers
 		}
-		return newStateLog(t, kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers)
+		return newStateLog(sub, brokers[limit])
 	})
+}
+
+// A group of a thousand partitions stores the largest states and takes them up again.
+func TestKafkaKeepsAThousandStatesOnRealKafka(t *testing.T) {
+	const partitions = 1000
+	k := kafkatest.At(t, kafkatest.Real(t))
+	l := &stateLog{Kafka: k, topic: k.Topic(partitions), group: kafkatest.Name("states")}
+	src, assigned, stop := l.member(t, wire.StateBytes)
+	at := map[stream.TopicPartition]stream.Position{}
+	for range partitions {
+		a := receive(t, assigned, "the assignments")
+		at[a.TopicPartition] = stream.Position{Offset: a.Next, TopicID: a.TopicID}
+	}
+	began := time.Now()
+	if err := src.Commit(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("stored within %v", time.Since(began))
+	stop()
+	began = time.Now()
+	_, assigned, stop = l.member(t, 0)
+	for range partitions {
+		if a := receive(t, assigned, "the assignments"); a.Committed != 0 || len(a.State) != wire.StateBytes {
+			t.Fatalf("%v is assigned at %d with a state of %d bytes", a.TopicPartition, a.Committed, len(a.State))
+		}
+	}
+	t.Logf("taken up within %v", time.Since(began))
+	stop()
 }
 
 // limitStates has a fake refuse metadata of more than limit bytes, as brokers do.
@@ -115,11 +145,27 @@ func (l *stateLog) Source(assigned func(stream.Assignment)) stream.Source[kafka.
 	return spied{newKafkaSource(l.config()), assigned}
 }
 
-// member runs the log's next member, which does nothing, until the test ends or stop is called.
-func (l *stateLog) member(t *testing.T) (assigned chan stream.Assignment, stop func()) {
+// storing is a source that stores a state of so many bytes with each offset.
+type storing struct {
+	spied
+	bytes int
+}
+
+func (s storing) Commit(ctx context.Context, at map[stream.TopicPartition]stream.Position) error {
+	with := map[stream.TopicPartition]stream.Position{}
+	for tp, p := range at {
+		p.State = strings.Repeat("s", s.bytes)
+		with[tp] = p
+	}
+	return s.spied.Commit(ctx, with)
+}
+
+// member runs the log's next member, which does nothing but to store states of so many bytes, until
+// the test ends or stop is called.
+func (l *stateLog) member(t *testing.T, bytes int) (src storing, assigned chan stream.Assignment, stop func()) {
 	t.Helper()
-	assigned = make(chan stream.Assignment, 100)
-	src := spied{newKafkaSource(l.config()), func(a stream.Assignment) { assigned <- a }}
+	assigned = make(chan stream.Assignment, 1000)
+	src = storing{spied{newKafkaSource(l.config()), func(a stream.Assignment) { assigned <- a }}, bytes}
 	p, err := stream.From(func() stream.Source[kafka.Message] { return src }).
 		Serial(func(context.Context, kafka.Message) error { return nil }).
 		CommitEvery(1000, 20*time.Millisecond).
@@ -139,7 +185,7 @@ func (l *stateLog) member(t *testing.T) (assigned chan stream.Assignment, stop f
 		running.Wait()
 	})
 	t.Cleanup(stop)
-	return assigned, stop
+	return src, assigned, stop
 }
 
 // receive waits for what a channel brings.
@@ -191,7 +237,7 @@ func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
 				c.Fault(*tc.fault)
 			}
 			l.CommitEpoch(l.group, l.topic, 0, 5, tc.epoch, tc.state)
-			assigned, stop := l.member(t)
+			_, assigned, stop := l.member(t, 0)
 			a := receive(t, assigned, "the assignment")
 			stop()
 			if a.Committed != 5 || a.Next != 5 || a.State != tc.state || a.LogEnd != tc.want || a.Scope != "blue/"+l.group {
@@ -209,7 +255,7 @@ func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
 	l := newStateLog(t, c.ListenAddrs())
 	stored := func() kfake.GroupCommit { return c.GroupInfo(l.group).Commits[l.topic][0] }
 	l.Append(10)
-	_, stop := l.member(t)
+	_, _, stop := l.member(t, 0)
 	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
 	if at := stored(); at.LeaderEpoch != c.PartitionInfo(l.topic, 0).Epoch {
 		t.Errorf("stored is %+v", at)
@@ -222,7 +268,7 @@ func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
 	}
 	newer := c.PartitionInfo(l.topic, 0).Epoch
 	l.CommitEpoch(l.group, l.topic, 0, 5, newer, "s")
-	_, stop = l.member(t)
+	_, _, stop = l.member(t, 0)
 	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
 	stop()
 	if at := stored(); at.LeaderEpoch != newer {

@@ -67,8 +67,8 @@ func total(runs []resume.Run) (n int64) {
 	return n
 }
 
-// roomAhead is how many records may be fed with so many unfinished ones, so that a state can tell of
-// all that finish in whatever order.
+// roomAhead is how many records may be fed with so many unfinished ones, so that a state can tell
+// of all that finish in whatever order.
 func (p *part) roomAhead(held int) int {
 	if !p.led.OutOfOrder {
 		return math.MaxInt32

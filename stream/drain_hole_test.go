@@ -11,8 +11,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Where no state is stored, what has finished above an unfinished record is handled again. So a drain
-// starts what lies before a record that has started, and nothing else.
+// Where no state is stored, what has finished above an unfinished record is handled again. So a
+// drain starts what lies before a record that has started, and nothing else.
 
 func TestDrainLeavesNoHoleBelowWhatHasBegun(t *testing.T) {
 	for name, chain := range map[string]func(w *work) stream.Stream[string]{

@@ -59,7 +59,8 @@ func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 	return st.goesOn(w, r)
 }
 
-// sleep lets time pass without holding a worker's slot, until waits for the record must be given up.
+// sleep lets time pass without holding a worker's slot, until waits for the record must be given
+// up.
 func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	stop := r.stopped()
 	w.wait(func() {

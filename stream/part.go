@@ -135,9 +135,9 @@ func (p *part) stopped() <-chan struct{} {
 }
 
 // frontier is the last offset that is still started in a partition that closes. Where the state
-// tells what has finished, that is none. Where only the watermark is stored, it is the last one that
-// has started: what is queued before it is started too, since what has finished above a hole would
-// be handled again.
+// tells what has finished, that is none. Where only the watermark is stored, it is the last one
+// that has started: what is queued before it is started too, since what has finished above a hole
+// would be handled again.
 func (p *part) frontier() int64 {
 	if p.led.OutOfOrder {
 		return -1

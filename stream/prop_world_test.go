@@ -155,7 +155,7 @@ func (w *world) keepsAhead() bool {
 
 // ahead is what is stored as finished above the committed offset of a partition.
 func (w *world) ahead(part int) map[int64]bool {
-	b := resume.Binding{Scope: "streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: w.log.Committed(part)}
+	b := resume.Binding{Scope: "streamtest/streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: w.log.Committed(part)}
 	runs, _ := resume.Decode(b, w.log.State(part))
 	ahead := map[int64]bool{}
 	for _, r := range runs {

@@ -18,7 +18,9 @@ type SourceInfo struct {
 	// what it reads, as far as that has names: a sink may look at once for what belongs to them
 	Topics []string
 	Faults []error // what is wrong with its configuration, all of it
-	// how large a Position.State it stores with an offset; 0: it stores none
+	// how large a Position.State it stores with an offset; 0: it stores none. It shrinks when a
+	// broker refuses one. By the time that Commit returns, the offsets of those that are larger were
+	// stored without them.
 	StateBytes int
 }
 

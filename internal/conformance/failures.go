@@ -84,7 +84,8 @@ func budget(t *testing.T, b Backend) {
 	l, w := b.Open(t, 2), newWork()
 	fill(l, 2, 200)
 	release := w.hold(at(0, 0))
-	r := start(t, l, func(s messages) built { return s.Concurrent(16, w.do).CommitEach() }, stream.MaxInFlight(8))
+	// without a state, MaxInFlight bounds what lies above the watermark
+	r := start(t, l, func(s messages) built { return s.Concurrent(16, w.do).CommitEach() }, stream.MaxInFlight(8), stream.MaxFinishedAhead(0))
 	w.until(t, "the other partition is done, and this one up to its budget", func() bool { return len(w.done) >= 200+7 })
 	r.awaitCommitted(1, 200)
 	if s := r.state(0); s.InFlight > 8 || s.Next > 8 {

@@ -12,7 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log is one topic in memory: partitions of records, and the offsets that a group has committed.
+// Log is one topic in memory: partitions of records, and the offsets that a group has committed,
+// with their resume states.
 // Its methods may be called at any time, from any goroutine.
 type Log[T any] struct {
 	topic string
@@ -22,15 +23,16 @@ type Log[T any] struct {
 	id       stream.TopicID
 	parts    []*partition[T]
 	finished bool
+	limit    int           // of a state's bytes
 	changed  chan struct{} // closed and replaced when anything above changes
 }
 
 type partition[T any] struct {
-	entries   []entry[T]
-	end       int64
-	committed int64  // -1: none
-	state     string // stored with it
-	stop      int64  // nothing at or above is fed; -1: no such limit
+	entries []entry[T]
+	end     int64
+	reigns  []reign // never empty
+	stored  stored
+	stop    int64 // nothing at or above is fed; -1: no such limit
 }
 
 type entry[T any] struct {
@@ -41,7 +43,7 @@ type entry[T any] struct {
 // NewLog returns an empty log of any element type. stamp, where given, writes a record's place into
 // the value as it is appended.
 func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *Log[T] {
-	l := &Log[T]{topic: topic, stamp: stamp, parts: make([]*partition[T], partitions), changed: make(chan struct{})}
+	l := &Log[T]{topic: topic, stamp: stamp, limit: stateBytes, parts: make([]*partition[T], partitions), changed: make(chan struct{})}
 	l.create()
 	return l
 }
@@ -50,7 +52,7 @@ func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *L
 func (l *Log[T]) create() {
 	binary.BigEndian.PutUint64(l.id[8:], binary.BigEndian.Uint64(l.id[8:])+1)
 	for n := range l.parts {
-		l.parts[n] = &partition[T]{committed: -1, stop: -1}
+		l.parts[n] = &partition[T]{reigns: []reign{{}}, stored: nothing, stop: -1}
 	}
 }
 
@@ -144,14 +146,15 @@ func (l *Log[T]) StopAt(partition int, offset int64) {
 func (l *Log[T]) Committed(partition int) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.part(partition).committed
+	return l.part(partition).stored.offset
 }
 
-// SetCommitted sets it, as an operator does who resets a group.
+// SetCommitted sets it, as an operator does who resets a group, or another client that knows of no
+// states: there is none with it.
 func (l *Log[T]) SetCommitted(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.part(partition).committed, l.part(partition).state = offset, ""
+	l.part(partition).stored = stored{offset: offset, epoch: -1}
 	l.broadcast()
 }
 
@@ -166,7 +169,7 @@ func (l *Log[T]) End(partition int) int64 {
 func (l *Log[T]) WaitCommitted(ctx context.Context, partition int, offset int64) error {
 	for {
 		l.mu.Lock()
-		committed, changed := l.part(partition).committed, l.changed
+		committed, changed := l.part(partition).stored.offset, l.changed
 		l.mu.Unlock()
 		if committed >= offset {
 			return nil
@@ -198,36 +201,13 @@ func (l *Log[T]) changes() <-chan struct{} {
 	return l.changed
 }
 
-// position is where an assignment of a partition starts.
-func (l *Log[T]) position(n int) stream.Assignment {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := l.part(n)
-	return stream.Assignment{TopicPartition: stream.TopicPartition{Topic: l.topic, Partition: n}, TopicID: l.id,
-		Next: max(p.committed, 0), Committed: p.committed, State: p.state, Scope: "streamtest", LogEnd: p.end}
-}
-
-// SetState replaces it, as a fault.
-func (l *Log[T]) SetState(partition int, state string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.part(partition).state = state
-}
-
-// State is the resume state that is stored with the committed offset; empty: none is.
-func (l *Log[T]) State(partition int) string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.part(partition).state
-}
-
-// read returns up to n records from an offset on, and the position behind them and the gaps that
-// follow; nothing where the topic is another one by now.
-func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entry[T], next, end int64) {
+// read returns up to n records from an offset on, the position behind them and the gaps that
+// follow, and the epoch there; nothing where the topic is another one by now.
+func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entry[T], next, end int64, epoch int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.id != id {
-		return nil, from, -1
+		return nil, from, -1, -1
 	}
 	p := l.part(part)
 	limit := p.end
@@ -245,7 +225,8 @@ func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entr
 		}
 		es = append(es, e)
 	}
-	return es, max(from, next), p.end
+	next = max(from, next)
+	return es, next, p.end, p.epochAt(next - 1)
 }
 
 // fed reports whether a finished log has nothing from the given positions on.
@@ -263,8 +244,9 @@ func (l *Log[T]) fed(next map[int]int64) bool {
 	return true
 }
 
-// commit stores positions, and returns those that are of a topic that is gone.
-func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position) (gone []stream.TopicPartition) {
+// commit stores positions with the leader epochs of the partitions, and returns those that are of a
+// topic that is gone, and those whose state was refused.
+func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position, epochs map[int]int32) (gone, refused []stream.TopicPartition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for tp, at := range positions {
@@ -272,8 +254,10 @@ func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position) (go
 			gone = append(gone, tp)
 			continue
 		}
-		l.part(tp.Partition).committed, l.part(tp.Partition).state = at.Offset, at.State
+		if l.keep(tp.Partition, at, epochs[tp.Partition]) {
+			refused = append(refused, tp)
+		}
 	}
 	l.broadcast()
-	return gone
+	return gone, refused
 }

@@ -30,10 +30,12 @@ type Member[T any] struct {
 	mu   sync.Mutex             // guards what follows
 	down bool                   // crashed: commits are refused
 	// the number of the assignment of each partition that is neither lost nor revoked to the end
-	owned map[int]int
-	given int // assignments so far
-	fail  func(map[stream.TopicPartition]int64) error
-	once  sync.Once
+	owned  map[int]int
+	given  int           // assignments so far
+	epochs map[int]int32 // the newest of each partition that its state may speak of
+	states int           // bytes of a state that are stored
+	fail   func(map[stream.TopicPartition]int64) error
+	once   sync.Once
 }
 
 // Source returns the option that runs a chain on the log, as the only member: every partition is
@@ -47,7 +49,7 @@ func (l *Log[T]) Source() stream.Option {
 // Member returns a member without partitions.
 func (l *Log[T]) Member() *Member[T] {
 	return &Member[T]{log: l, wake: make(chan struct{}, 1), cmds: make(chan func(*session[T])), ends: make(chan struct{}),
-		owned: map[int]int{}}
+		owned: map[int]int{}, epochs: map[int]int32{}, states: stateBytes}
 }
 
 // Source returns the option that makes the member the source of a chain. A member serves one Run.
@@ -112,14 +114,21 @@ func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) 
 	m.fail = f
 }
 
-// own notes which partitions the member may commit.
-func (m *Member[T]) own(partitions []int) {
+// own notes which partitions the member may commit, and the epochs stored with their offsets.
+func (m *Member[T]) own(epochs map[int]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, n := range partitions {
+	for n, epoch := range epochs {
 		m.given++
-		m.owned[n] = m.given
+		m.owned[n], m.epochs[n] = m.given, epoch
 	}
+}
+
+// fed notes the epoch of what is fed of a partition.
+func (m *Member[T]) fed(partition int, epoch int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epochs[partition] = max(m.epochs[partition], epoch)
 }
 
 // disowner ends what is assigned now, when it is called.
@@ -157,14 +166,19 @@ func (m *Member[T]) do(f func(*session[T]) error) error {
 
 // Info implements stream.Source.
 func (m *Member[T]) Info() stream.SourceInfo {
-	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: 4096}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: m.states}
 }
+
+// group is what every log's group is called.
+const group = "streamtest"
 
 // GroupMetadata implements stream.GroupSource: every assignment is a generation of its own.
 func (m *Member[T]) GroupMetadata() stream.GroupMetadata {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return stream.GroupMetadata{Group: "streamtest", Member: fmt.Sprintf("%s-%p", m.log.topic, m), Generation: int32(m.given)}
+	return stream.GroupMetadata{Group: group, Member: fmt.Sprintf("%s-%p", m.log.topic, m), Generation: int32(m.given)}
 }
 
 // Commit implements stream.Source.
@@ -187,13 +201,14 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	gone, down := m.store(ctx, positions, refused)
+	gone, stateless, down := m.store(ctx, positions, refused)
 	if down {
 		return ErrCrashed
 	}
-	if len(gone) > 0 {
-		_ = m.do(func(s *session[T]) error { // one that has ended has nothing to lose
+	if len(gone)+len(stateless) > 0 {
+		_ = m.do(func(s *session[T]) error { // one that has ended has nothing to lose, and nobody to tell
 			s.deleted(gone)
+			s.stateless(stateless)
 			return nil
 		})
 	}
@@ -201,8 +216,9 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 }
 
 // store puts into the log what is the member's to store, and returns what is of a topic that is
-// gone.
-func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError) (gone []stream.TopicPartition, down bool) {
+// gone, and what was stored without its state.
+func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError,
+) (gone, stateless []stream.TopicPartition, down bool) {
 	stored := map[stream.TopicPartition]stream.Position{}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -214,13 +230,19 @@ func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartiti
 		stored[tp] = at
 	}
 	if m.down { // it has crashed while the request was on its way
-		return nil, true
+		return nil, nil, true
 	}
-	return m.log.commit(stored), false
+	gone, stateless = m.log.commit(stored, m.epochs)
+	for _, tp := range stateless {
+		m.states = min(m.states, len(positions[tp].State)-1)
+	}
+	return gone, stateless, false
 }
 
 // Run implements stream.Source.
-func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
+func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error { return m.run(ctx, in) }
+
+func (m *Member[T]) run(ctx context.Context, in intake[T]) error {
 	defer m.once.Do(func() { close(m.ends) })
 	s := &session[T]{m: m, ctx: ctx, in: in, parts: map[int]*stream.Partition[T]{}, leaving: map[int]leave[T]{}}
 	defer s.wg.Wait()
@@ -237,7 +259,9 @@ func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 			return s.failed
 		}
 		changed := m.log.changes()
-		if s.recreated(); s.feed() && s.done() {
+		s.recreated()
+		s.truncated()
+		if s.feed() && s.done() {
 			return nil
 		}
 		select {

@@ -16,13 +16,22 @@ import (
 type session[T any] struct {
 	m       *Member[T]
 	ctx     context.Context
-	in      *stream.Intake[T]
+	in      intake[T]
 	parts   map[int]*stream.Partition[T]
 	leaving map[int]leave[T] // revoked last: they can be lost until they are let go
 	wg      conc.WaitGroup   // revocations under way
 	had     bool             // a partition, ever
 	crashed bool
 	failed  error // a partition could not be begun anew
+}
+
+// intake is what is used of a stream.Intake.
+type intake[T any] interface {
+	Assign(ctx context.Context, parts ...stream.Assignment) ([]*stream.Partition[T], error)
+	Revoke(ctx context.Context, parts ...*stream.Partition[T])
+	Lose(err error, parts ...*stream.Partition[T])
+	Emit(e stream.Event)
+	SetHealth(err error)
 }
 
 // leave is a partition on its way out.
@@ -39,8 +48,10 @@ const feedMax = 256
 func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
 	became := make([]*stream.Partition[T], len(ns))
+	epochs := make(map[int]int32, len(ns))
 	for i, n := range ns {
-		a := s.m.log.position(n)
+		a, epoch := s.m.log.position(n)
+		epochs[n] = epoch
 		a.Next = max(a.Next, least)
 		a.Wake = func() {
 			select {
@@ -54,7 +65,7 @@ func (s *session[T]) assign(ns []int, least int64) error {
 		}
 		as = append(as, a)
 	}
-	s.m.own(ns)
+	s.m.own(epochs)
 	ps, err := s.in.Assign(s.ctx, as...)
 	s.had = s.had || len(ps) > 0
 	for i, p := range ps {
@@ -86,6 +97,19 @@ func (s *session[T]) recreated() {
 	}
 }
 
+// truncated begins the partitions anew that have read beyond the end of their log.
+func (s *session[T]) truncated() {
+	for _, n := range s.owned() {
+		p := s.parts[n]
+		end, from := s.m.log.End(n), p.Next()
+		if from <= end || !s.m.log.wasCut(n) || s.failed != nil {
+			continue
+		}
+		s.in.Emit(stream.OffsetReset{TopicPartition: p.TopicPartition(), From: from, To: end, Policy: "truncated"})
+		_ = s.again(n, 0, p)
+	}
+}
+
 // deleted gives up what is still to be committed of a topic that is gone.
 func (s *session[T]) deleted(tps []stream.TopicPartition) {
 	s.recreated()
@@ -94,10 +118,6 @@ func (s *session[T]) deleted(tps []stream.TopicPartition) {
 			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}}, l.p)
 		}
 	}
-}
-
-func (s *session[T]) tp(n int) stream.TopicPartition {
-	return stream.TopicPartition{Topic: s.m.log.topic, Partition: n}
 }
 
 // take removes partitions from what is fed.
@@ -173,8 +193,9 @@ func (s *session[T]) feed() (all bool) {
 				break
 			}
 			from := p.Next()
-			es, next, end := s.m.log.read(p.TopicID(), n, from, min(room, feedMax))
+			es, next, end, epoch := s.m.log.read(p.TopicID(), n, from, min(room, feedMax))
 			if len(es) > 0 {
+				s.m.fed(n, epoch)
 				c := &chunk{}
 				vals := make([]T, len(es))
 				for i, e := range es {

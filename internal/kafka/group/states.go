@@ -13,11 +13,11 @@ import (
 //
 //   - A request carries requestBytes of metadata at most. One that a broker finds too large all the
 //     same is halved, down to one partition.
-//   - A state larger than any that was stored goes in a request of its own. An older broker
-//     that refuses one partition of many leaves its offset pending, and a fetch of stable offsets
-//     waits for that (KAFKA-16371).
-//   - A state that is refused by itself is left out, and the offset sent again at once. Whether
-//     half of it is taken, the next one shows.
+//   - A state larger than any that was stored goes in a request of its own. An older broker that
+//     refuses one partition of many leaves its offset pending, and a fetch of stable offsets waits
+//     for that (KAFKA-16371).
+//   - A state that is refused is left out, and the offset sent again at once. From then on states
+//     of half its size are tried, or as large as one that was stored.
 //
 // It is Commit's own, of which there is one at a time.
 type states struct {

@@ -187,6 +187,34 @@ func TestCommitState(t *testing.T) {
 	})
 }
 
+// A coordinator that does not answer is not waited for once more with each of a commit's requests.
+func TestCommitEndsWithTheFirstRequestThatIsNotAnswered(t *testing.T) {
+	c, f, sent := newCluster(t), newFloor(), 0
+	a := newWorker(t, c, f, "a", func(w *worker) {
+		w.cl.hook = func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if capped, ok := r.(wire.Capped); ok {
+				r = capped.Request
+			}
+			if _, ok := r.(*kmsg.OffsetCommitRequest); !ok {
+				return nil, nil, false
+			}
+			sent++
+			return nil, errors.New("no answer"), true
+		}
+	}).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	failed := a.Commit(t.Context(), sized(30, 20, 10, 0))
+	var again *RetriableError
+	for i := range int32(4) {
+		if !errors.As(failed[orders(i)], &again) {
+			t.Errorf("partition %d: %v", i, failed[orders(i)])
+		}
+	}
+	if sent != 1 {
+		t.Errorf("%d requests were sent", sent)
+	}
+}
+
 func TestStateComesBackWithItsOffset(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
