@@ -6,8 +6,8 @@
 //		conformance.Run(t, conformance.Backend{Open: openMyLog, Gaps: true})
 //	}
 //
-// RunStates is the suite of a source that stores resume states. It looks at what is assigned, so the
-// source's own package runs it.
+// RunStates is the suite of a source that stores resume states. It looks at what is assigned, so
+// the source's own package runs it.
 //
 // The suites run against the in-memory log of streamtest, and source.Kafka on an in-process and on
 // a real Kafka.
