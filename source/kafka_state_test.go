@@ -59,6 +59,26 @@ func TestKafkaKeepsStates(t *testing.T) {
 	}
 }
 
+// Where brokers take no metadata at all, offsets are stored all the same.
+func TestKafkaCommitsWhereNoStateIsTaken(t *testing.T) {
+	for name, opts := range map[string][]kfake.Opt{"by topic id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
+		t.Run(name, func(t *testing.T) {
+			c := kafkatest.Fake(t, opts...)
+			limitStates(c, 0)
+			l := newStateLog(t, c.ListenAddrs())
+			l.Append(10)
+			src, _, stop := l.member(t, 3000)
+			l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
+			l.Append(10)
+			l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 20})
+			stop()
+			if left := src.Info().StateBytes; left >= 3000 {
+				t.Errorf("%d bytes are said to be stored", left)
+			}
+		})
+	}
+}
+
 func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
 	brokers := map[int][]string{0: kafkatest.Real(t)} // by the limit that they have
 	conformance.RunStates(t, func(sub *testing.T, limit int) conformance.StateLog {
