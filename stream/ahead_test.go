@@ -91,6 +91,27 @@ func TestFinishedAhead(t *testing.T) {
 			})
 		})
 	}
+	t.Run("is handled again where the log was cut off", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, j := stuck(t)
+			must(t, j.stop())
+			l.Truncate(0, 3) // c0 and b1 are gone
+			put(l, 0, "d0", "e0", "f0")
+			sameSet(t, "done by the next worker", again(t, l).done(), []string{"a0", "a1", "d0", "e0", "f0"})
+		})
+	})
+	t.Run("is handled again where the topic was made again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, j := stuck(t)
+			must(t, j.stop())
+			state := l.State(0)
+			l.Recreate()
+			put(l, 0, "a0", "b0", "c0")
+			l.SetCommitted(0, 0)
+			l.SetState(0, state)
+			sameSet(t, "done by the next worker", again(t, l).done(), []string{"a0", "b0", "c0"})
+		})
+	})
 	t.Run("says why it is not believed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, j := stuck(t)

@@ -217,6 +217,8 @@ func (w *world) do(o op, lives []*life) {
 		}
 	case resumeOp, skipOp:
 		w.operate(l, o.kind == skipOp)
+	case spoilOp:
+		w.spoil(o.part, o.b.n)
 	case brokenOp:
 		_ = l.m.Halt(o.part, w.log.End(o.part), 0, &fault{})
 	}

@@ -31,6 +31,8 @@ type world struct {
 	records []item
 	// by partition: what the state told when it was last assigned
 	finishedAhead map[int]map[int64]bool
+	states        map[int][]string // by partition: those that were stored
+	spoiled       map[int]bool     // by partition: the stored state is not what its worker has stored
 	seq           int
 	loss          bool // what was committed may be lost: a crash, a loss, a drain without time
 	halts         bool // some partition was halted
@@ -53,7 +55,7 @@ type recordAt struct {
 type sightings struct{ revoke, lose, crash, halt, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
-	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}}
+	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
 	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
 	return w
 }
@@ -166,9 +168,29 @@ func (w *world) ahead(part int) map[int64]bool {
 	return ahead
 }
 
+// spoil does something to the state of a partition: that may repeat work, and skips nothing.
+func (w *world) spoil(part, how int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	state := []byte(w.log.State(part))
+	switch old := w.states[part]; {
+	case how == 1:
+		state = nil
+	case how == 2 && len(state) > 0:
+		state = state[:len(state)-1]
+	case how == 3 && len(state) > 0:
+		state[len(state)/2] ^= 1
+	case len(old) > 0:
+		state = []byte(old[how%len(old)])
+	}
+	w.log.SetState(part, string(state))
+	w.spoiled[part] = true
+	delete(w.finishedAhead, part)
+}
+
 // stored reports whether it is stored that the record at an offset has finished.
 func (w *world) stored(part int, off int64) bool {
-	return w.log.Committed(part) > off || w.keepsState() && w.ahead(part)[off]
+	return w.spoiled[part] || w.log.Committed(part) > off || w.keepsState() && w.ahead(part)[off]
 }
 
 // inherit notes what the next assignment of a partition is not to handle again: that has finished,
@@ -180,7 +202,8 @@ func (w *world) inherit(part int) {
 		return
 	}
 	before, now := w.finishedAhead[part], w.ahead(part)
-	w.finishedAhead[part] = now
+	w.finishedAhead[part], w.spoiled[part] = now, false
+	w.states[part] = append(w.states[part], w.log.State(part))
 	for _, it := range w.records {
 		if it.P == part && before[it.Off] && !w.stored(part, it.Off) {
 			w.violate("stored as finished and forgotten: %v", it)
