@@ -27,6 +27,13 @@ type progress struct {
 	runs    []resume.Run // finished above the offset, as far as the state tells
 	records int64        // that have finished
 	covered int64        // of those, how many the position tells of, at least
+	below   int64        // and how many the offset does
+}
+
+// withoutState notes that the offset was stored alone: what its state would have told is news
+// still.
+func (g *progress) withoutState() {
+	g.runs, g.records, g.covered = nil, g.below, g.below
 }
 
 // adopt takes over what an earlier assignment has finished, as far as that can be believed.
@@ -109,14 +116,15 @@ func (p *part) passEarlier(next int64) int64 {
 func (p *part) progress() progress {
 	if !p.ahead.kept {
 		offset, records := p.led.Prefix()
-		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records}
+		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: records}
 	}
 	// before the ledger is read, which what is passed in between has reached
 	p.mu.Lock()
 	earlier := p.ahead.earlier
 	p.mu.Unlock()
 	offset, records, holes, end := p.led.Holes(nil)
-	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records}
+	_, below := p.led.Prefix()
+	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records)}
 	if len(holes) > 0 {
 		for i, h := range holes {
 			to := end
@@ -135,7 +143,7 @@ func (p *part) progress() progress {
 	g.State, told = resume.Encode(of, g.runs, p.host.stateBytes())
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })
-		_, g.covered = p.led.Prefix()
+		g.covered = g.below
 	}
 	return g
 }

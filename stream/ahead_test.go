@@ -165,6 +165,36 @@ func TestFinishedAhead(t *testing.T) {
 	})
 }
 
+// A broker may take smaller states than it was told, or none.
+func TestRefusedState(t *testing.T) {
+	for _, limit := range []int{0, 60} {
+		t.Run(fmt.Sprintf("limit %d", limit), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork().fail("a0", errBoom)
+				l.RefuseStates(limit)
+				put(l, 0, "a0")
+				for i := range 40 {
+					put(l, 0, fmt.Sprint("b", i), "a1")
+				}
+				began := time.Now()
+				j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3)).HaltOnError()))
+				must(t, j.stop())
+				if took := time.Since(began); took > 0 {
+					t.Errorf("the drain took %v", took)
+				}
+				committed(t, l, 0)
+				w = newWork()
+				j = start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)))
+				committed(t, l, 81)
+				must(t, j.stop())
+				if limit == 0 && len(w.done()) != 81 || limit > 0 && len(w.done()) >= 81 {
+					t.Errorf("%d are done by the next worker", len(w.done()))
+				}
+			})
+		})
+	}
+}
+
 func TestDrainWithAState(t *testing.T) {
 	t.Run("starts no record", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {

@@ -274,13 +274,18 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		owners[p.tp], positions[p.tp] = p, g.Position
 	}
 	err = c.run.src.commit(withOwners(ctx, owners), positions)
-	c.run.stateMax.Store(int64(c.run.src.info().StateBytes)) // it may have learned that brokers take less
+	limit := c.run.src.info().StateBytes // it may have learned that brokers take less
+	c.run.stateMax.Store(int64(limit))
 	c.sort(stored, err)
 	if len(stored) > 0 {
 		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before what follows from it
 	}
 	for p, g := range stored {
 		delete(c.refused, p)
+		if len(g.State) > limit {
+			g.withoutState()
+			c.wakeUp() // to store a smaller one
+		}
 		p.stored(g)
 	}
 	if IsPermanent(err) {
