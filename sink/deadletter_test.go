@@ -251,7 +251,7 @@ func TestEveryRecordCanBecomeADeadLetterRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t), kgo.ProducerBatchMaxBytes(1_048_588))
 	everyRecord(t, k)
 	t.Run("one of a time that the topic refuses", func(t *testing.T) {
-		topic, dlq := k.Topic(1, "message.timestamp.after.max.ms=9223372036854775807"), k.Topic(1)
+		topic, dlq := k.Topic(1, "message.timestamp.after.max.ms=9223372036854775807"), k.Topic(1, "message.timestamp.after.max.ms=3600000")
 		at := time.Now().Add(240 * time.Hour).Truncate(time.Millisecond)
 		k.Produce(topic, &kgo.Record{Value: []byte("early"), Timestamp: at})
 		refusedTime(t, dead(t, k, topic, dlq, sink.KafkaConfig{}, 1)[0], at)
