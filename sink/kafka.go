@@ -22,7 +22,8 @@ import (
 // Elements of all lanes and partitions share batches, but an element that cannot be written fails
 // alone:
 //
-//   - *kafkaerr.TooLargeError, *kafkaerr.RefusedError: the topic does not accept the record. Both are Permanent, so no Retry repeats them.
+//   - *kafkaerr.TooLargeError, *kafkaerr.RefusedError: the topic does not accept the record. Both
+//     are Permanent, so no Retry repeats them.
 //   - *kafkaerr.TopicError: the topic is unknown for UnknownTopicTimeout, or not authorised.
 //   - *kafkaerr.DeliveryError: the record is not acknowledged within DeliveryTimeout.
 //
