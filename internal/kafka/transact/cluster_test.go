@@ -14,9 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The leader of what is written, and the coordinator of a transaction, are killed (kill -9) on
-// three real brokers, while a producer and a transactor write.
-func TestKilledLeadersAndCoordinatorsLoseAndRepeatNothingRealKafka(t *testing.T) {
+// Three real brokers. The test kills (kill -9) the leader of the written partitions and the
+// coordinator of the transactions, while a producer and a transactor write.
+func TestKilledLeadersRealKafka(t *testing.T) {
 	nodes := kafkatest.OwnCluster(t)
 	k := kafkatest.At(t, nodes[0].Brokers)
 	w := &world{Kafka: k, in: k.Replicated(2, 3), out: k.Replicated(3, 3), group: kafkatest.Name("group")}
@@ -87,13 +87,13 @@ func TestKilledLeadersAndCoordinatorsLoseAndRepeatNothingRealKafka(t *testing.T)
 	next := map[string]int64{"key 0": 0, "key 1": 1, "key 2": 2}
 	for _, r := range k.Records(plain) {
 		if string(r.Value) != fmt.Sprint(next[string(r.Key)]) {
-			t.Fatalf("%s: %s, %d was to be next", r.Key, r.Value, next[string(r.Key)])
+			t.Fatalf("%s: %s, want %d", r.Key, r.Value, next[string(r.Key)])
 		}
 		next[string(r.Key)] += 3
 	}
 	for key, n := range next {
 		if n < written.Load() {
-			t.Errorf("%s ends before %d, %d were written", key, n, written.Load())
+			t.Errorf("%s ends before %d, but %d were written", key, n, written.Load())
 		}
 	}
 	t.Logf("%d committed, %d written", committed.Load(), written.Load())
