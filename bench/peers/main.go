@@ -39,14 +39,14 @@ func main() {
 	}
 }
 
-// run is what one call of this program does.
+// run is one call of this program.
 type run struct {
 	rounds, records int
 	warm, during    time.Duration
 	works           []string // their names
 }
 
-// all does the works and writes their tables; progress goes to the standard error.
+// all runs the works and writes their tables. Progress goes to standard error.
 func (r run) all(ctx context.Context, out io.Writer) error {
 	c, err := connect()
 	if err != nil {
@@ -66,7 +66,7 @@ func (r run) all(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// do has every peer do a work.
+// do runs a work with every peer.
 func (r run) do(ctx context.Context, c *cluster, out io.Writer, w work) error {
 	if w.load > 0 {
 		return r.arrive(ctx, c, out, w)
@@ -134,7 +134,7 @@ func (r run) turns(w work, turn func(p peer) (outcome, error)) ([]row, error) {
 	return rows, nil
 }
 
-// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to
+// tell reports progress. The failure of a rival is a result. Without Laneway there is nothing to
 // compare with.
 func tell(w work, p peer, err error, format string, args ...any) error {
 	if err != nil {

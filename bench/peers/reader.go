@@ -9,7 +9,7 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// kafka-go's manual commits: FetchMessage, CommitMessages.
+// reader uses kafka-go's manual commits: FetchMessage, CommitMessages.
 var reader = peer{
 	name:     "kafka.Reader",
 	library:  "github.com/segmentio/kafka-go",
@@ -58,7 +58,7 @@ func readAll(ctx context.Context, r *kafka.Reader, j job, handle handler) error 
 	}
 }
 
-// readByPartition has a loop that hands each partition's messages to a goroutine of its own.
+// readByPartition runs a loop that passes each partition's messages to a goroutine of its own.
 func readByPartition(ctx context.Context, r *kafka.Reader, j job, handle handler) error {
 	lanes := make([]chan kafka.Message, len(j.To))
 	workers := pool.New().WithErrors()

@@ -8,8 +8,8 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// sarama's own example: a ConsumerGroupHandler that ranges over the messages of its claim and marks
-// them.
+// saramaGroup follows sarama's own example: a ConsumerGroupHandler that ranges over the messages of
+// its claim and marks them.
 var saramaGroup = peer{
 	name:     "sarama",
 	library:  "github.com/IBM/sarama",
