@@ -171,7 +171,7 @@ func failing() func(context.Context, message) (message, error) {
 }
 
 func TestWords(t *testing.T) {
-	// TestEveryWordPassesAllOn shows that the benchmarks measure work that is done completely.
+	// This shows that the benchmarks measure complete work.
 	t.Run("pass on every record", func(t *testing.T) {
 		for _, w := range words {
 			t.Run(w.name, func(t *testing.T) {

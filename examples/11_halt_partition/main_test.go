@@ -23,7 +23,7 @@ func TestAHaltLastsUntilItIsEndedOnRealKafka(t *testing.T) {
 }
 
 func TestItsWorkersAreTraced(t *testing.T) {
-	var spans atomic.Int64 // posts with spans of handled records
+	var spans atomic.Int64 // requests with spans of handled records
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err == nil && bytes.Contains(body, []byte("process halt-")) && bytes.Contains(body, []byte("the currency is unknown")) {
 			spans.Add(1)
@@ -33,7 +33,7 @@ func TestItsWorkersAreTraced(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	showsItsPoint(t, nil)
 	if spans.Load() == 0 {
-		t.Error("no span of a halted record came")
+		t.Error("no span of a halted record arrived")
 	}
 }
 

@@ -14,9 +14,9 @@ func TestMain(m *testing.M) { demotest.Main(m, customOperator) }
 
 func TestWhatWaitsForItsOtherHalfIsNotCommitted(t *testing.T) {
 	demotest.Run(t, customOperator, nil,
-		`ok  waited for  with 497 shipped, .* and 0 past one`,
+		`ok  waited for  with 497 shipped, .* and 0 went past one`,
 		`ok  shipped     500 of 500 orders, each with its payment`,
-		`ok  accounted   1000 records stand behind them, 0 of them twice`,
+		`ok  accounted   1000 records belong to them, 0 of them twice`,
 		`ok  committed   .* lag 0`,
 	)
 }
@@ -39,7 +39,7 @@ func TestADrainLeavesTheUnmatchedForTheNextRun(t *testing.T) {
 			t.Error(err)
 		}
 		if log.Committed(0) != 2 {
-			t.Errorf("committed %d, want 2: the second order waits for its payment", log.Committed(0))
+			t.Errorf("committed %d, want 2, since the second order waits for its payment", log.Committed(0))
 		}
 
 		log.Append(0, "2", records([]Event{{Kind: "paid", Order: 2, Cents: 102}})...)

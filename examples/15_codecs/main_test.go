@@ -15,9 +15,9 @@ func TestMain(m *testing.M) { demotest.Main(m, codecs) }
 
 func TestOrdersComeThroughTwoCodecs(t *testing.T) {
 	demotest.Run(t, codecs, nil,
-		`ok  booked     600 of 600 orders came through JSON and Protobuf as invoices, 0 of them wrong`,
+		`ok  booked     600 of 600 orders became invoices through JSON and Protobuf, 0 of them wrong`,
 		`rejected JSON: orders-\w+\[\d\]@\d+ failed after 1 attempt: decoding .* bytes of JSON into main.Order`,
-		`ok  rejected   3 records were no orders`,
+		`ok  rejected   3 records were not orders`,
 		`ok  in order   .* but for 0`,
 		`ok  committed  .* lag 0`,
 	)
@@ -34,6 +34,6 @@ func TestProtoDecodesWhatToProtoEncodes(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	if _, err := Proto[Invoice](context.Background(), kafka.Message{Value: []byte("no invoice")}); !stream.IsPermanent(err) {
-		t.Errorf("what cannot be decoded is tried again: %v", err)
+		t.Errorf("an undecodable value is not permanent: %v", err)
 	}
 }

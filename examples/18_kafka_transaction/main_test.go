@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) { demotest.Main(m, kafkaTransaction) }
 
 var lines = []string{
-	`ok  exactly once  of 3000 invoices after 4 crashes 0 are missing, 0 are there twice`,
+	`ok  exactly once  of 3000 invoices after 4 crashes, 0 are missing and 0 duplicated`,
 	`ok  in order      each key's, but for 0`,
 	`ok  committed     .* lag 0`,
 }

@@ -20,8 +20,7 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, quickstart(0)) }
 
-// TestQuickstartShowsWhatReadmePromises runs the program as README's first command does, with fewer
-// orders.
+// The program runs like README's first command, with fewer orders.
 func TestQuickstartShowsWhatReadmePromises(t *testing.T) {
 	showsWhatReadmePromises(t, nil)
 }
@@ -36,12 +35,12 @@ func TestQuickstartOnRealKafka(t *testing.T) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for { // a broker may know a topic for a moment after it was deleted
+	for { // brokers may know a topic for a moment after it was deleted
 		resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, client) // of all topics
 		if err != nil {
 			t.Fatalf("%s was not removed: %v", topic, err)
 		}
-		all := len(resp.Topics) > 0 // at least the brokers' own, of committed offsets
+		all := len(resp.Topics) > 0 // at least the brokers' own topic of offsets
 		if all && !slices.ContainsFunc(resp.Topics, func(known kmsg.MetadataResponseTopic) bool { return *known.Topic == topic }) {
 			return
 		}
@@ -78,8 +77,7 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 	return regexp.MustCompile(`orders-\w+`).FindString(out)
 }
 
-// TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be
-// finished must not look like one that was.
+// The exit code must tell a finished demonstration from a stopped one.
 func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out bytes.Buffer
@@ -91,11 +89,11 @@ func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
 	})
 	err := quickstart(2500).Demonstrate(ctx, screen, nil, false, "")
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
-		t.Errorf("ended in the middle, it returned %v:\n%s", err, &out)
+		t.Errorf("stopped in the middle, it returned %v:\n%s", err, &out)
 	}
 }
 
-// TestChecksSeeWhatDoesNotHold holds the other half of the exit code.
+// A failed check must make the exit code 1.
 func TestChecksSeeWhatDoesNotHold(t *testing.T) {
 	records, err := makeOrders(100)
 	if err != nil {
@@ -107,13 +105,13 @@ func TestChecksSeeWhatDoesNotHold(t *testing.T) {
 	var out strings.Builder
 	r.check(func(name string, ok bool, format string, args ...any) {
 		if ok {
-			t.Errorf("%s holds", name)
+			t.Errorf("%s passed", name)
 		}
 		fmt.Fprintf(&out, format+"\n", args...)
 	})
 	for _, line := range []string{"1 of 100 orders were charged, 1 of them twice", "customer-001's order 3 came where 2 was due", "lag 60"} {
 		if !strings.Contains(out.String(), line) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
+			t.Errorf("%q is not in:\n%s", line, &out)
 		}
 	}
 }

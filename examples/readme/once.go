@@ -26,8 +26,7 @@ func Book(ctx context.Context, orders stream.Stream[Order], db *sql.DB) error {
 	return orders.
 		GroupByKey().
 		MapConcurrent(64, charge).
-		// receipts and offsets in one transaction
-		CommitWith(sink.SQL(db, book, sink.CreateTable()), 500, 100*time.Millisecond).
+		CommitWith(sink.SQL(db, book, sink.CreateTable()), 500, 100*time.Millisecond). // receipts and offsets in one transaction
 		RetryOnError(stream.RetryPolicy{}).
 		Run(ctx)
 }
@@ -41,12 +40,11 @@ func encode(_ context.Context, r Receipt) (kafka.Message, error) {
 func Publish(receipts stream.Stream[Receipt], brokers []string) stream.Stream[kafka.Message] {
 	return receipts.
 		Map(encode).
-		// done when all replicas in sync have it
-		To(sink.Kafka(sink.KafkaConfig{Brokers: brokers, Topic: "receipts"})).
+		To(sink.Kafka(sink.KafkaConfig{Brokers: brokers, Topic: "receipts"})). // done when all replicas in sync have it
 		CommitEvery(1000, time.Second)
 }
 
-// Letters writes what cannot be handled to orders.dlq.
+// Letters writes failed records to orders.dlq.
 func Letters(from source.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().

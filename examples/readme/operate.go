@@ -27,10 +27,8 @@ func Serve(ctx context.Context, worker stream.Stream[Receipt], logger *zap.Logge
 		return err // every fault of the chain and its configuration, before anything connects
 	}
 	return stream.Supervise(p).
-		// /livez, /readyz, /metrics
-		Serve(":8080", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})).
-		// until SIGTERM, or a failure
-		Run(ctx)
+		Serve(":8080", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})). // /livez, /readyz, /metrics
+		Run(ctx)                                                              // until SIGTERM, or a failure
 }
 
 // Release is what an operator does about a halt.
@@ -39,8 +37,7 @@ func Release(ctx context.Context, p *stream.Pipeline, fixed bool) {
 		log.Println(h) // which record, since when, at which step, why
 		var err error
 		if fixed {
-			// try that record again, and go on; what had finished behind it is not done twice
-			err = p.Resume(h)
+			err = p.Resume(h) // try that record again, and go on; what had finished behind it is not done twice
 		} else {
 			err = p.Skip(h) // give that record up, and go on
 		}

@@ -12,8 +12,8 @@ import (
 
 const root = "../../.."
 
-// TestComposeFile loads the file as docker compose does, which checks it against the Compose
-// Specification's schema.
+// The file is loaded like docker compose does, which checks it against the schema of the Compose
+// Specification.
 func TestComposeFile(t *testing.T) {
 	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")})
 	if err != nil {
@@ -40,19 +40,19 @@ func TestComposeFile(t *testing.T) {
 		for _, v := range s.Volumes {
 			if v.Type == "bind" {
 				if _, err := os.Stat(v.Source); err != nil {
-					t.Errorf("%s mounts what is not there: %v", name, err)
+					t.Errorf("%s mounts a missing file: %v", name, err)
 				}
 			}
 		}
 	}
 	for _, name := range []string{"kafka", "jaeger", "prometheus", "grafana", "worker"} {
 		if _, there := project.Services[name]; !there {
-			t.Errorf("there is no service %s", name)
+			t.Errorf("missing service %s", name)
 		}
 	}
 }
 
-// TestDashboardAsksForWhatThereIs: a metric that was renamed leaves a panel empty.
+// A renamed metric would leave a panel empty.
 func TestDashboardAsksForWhatThereIs(t *testing.T) {
 	panels, err := read(filepath.Join(root, "deploy/grafana/laneway.json"))
 	if err != nil {

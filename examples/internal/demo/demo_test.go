@@ -15,41 +15,41 @@ func at(partition int, offset int64, key string) kafka.Message {
 }
 
 func TestTapeSeesWhatIsOutOfOrder(t *testing.T) {
-	var tape Tape
+	var rec Recorder
 	var ok error
-	endA0 := tape.Take(at(0, 0, "a"))
-	endB1 := tape.Take(at(0, 1, "b"))
-	endA2 := tape.Take(at(0, 2, "a")) // a's first has not ended
+	endA0 := rec.Record(at(0, 0, "a"))
+	endB1 := rec.Record(at(0, 1, "b"))
+	endA2 := rec.Record(at(0, 2, "a")) // a's first record has not ended
 	endA0(&ok)
 	endA2(&ok)
 	endB1(&ok)
-	tape.Take(at(0, 4, "a"))(&ok)
-	tape.Take(at(0, 3, "a"))(&ok) // behind a later one
-	if got := tape.OutOfOrder(ByKey); !slices.Equal(got, []string{"t[0]@2", "t[0]@3"}) {
+	rec.Record(at(0, 4, "a"))(&ok)
+	rec.Record(at(0, 3, "a"))(&ok) // after a later one
+	if got := rec.OutOfOrder(ByKey); !slices.Equal(got, []string{"t[0]@2", "t[0]@3"}) {
 		t.Errorf("out of order by key: %v", got)
 	}
-	if got := tape.OutOfOrder(ByPartition); !slices.Equal(got, []string{"t[0]@1", "t[0]@2", "t[0]@3"}) {
+	if got := rec.OutOfOrder(ByPartition); !slices.Equal(got, []string{"t[0]@1", "t[0]@2", "t[0]@3"}) {
 		t.Errorf("out of order by partition: %v", got)
 	}
-	if most := tape.Peak(ByPlace); most != 3 {
+	if most := rec.Peak(ByPlace); most != 3 {
 		t.Errorf("%d at a time, want 3", most)
 	}
-	if most := tape.Peak(ByPartition); most != 1 {
+	if most := rec.Peak(ByPartition); most != 1 {
 		t.Errorf("%d partitions at a time, want 1", most)
 	}
 }
 
 func TestTapeCountsWhatWasHandled(t *testing.T) {
-	var tape Tape
+	var rec Recorder
 	var ok error
 	bad := errors.New("bad")
-	tape.Take(at(0, 0, ""))(&bad)
-	tape.Take(at(0, 0, ""))(&ok)
-	tape.Take(at(1, 0, ""))(&ok)
-	tape.Take(at(1, 0, ""))(&ok)
-	tape.Take(at(1, 1, ""))(&bad)
-	if tape.Handled() != 2 || tape.Twice() != 1 || tape.Failed() != 2 {
-		t.Errorf("handled %d, twice %d, failed %d; want 2, 1, 2", tape.Handled(), tape.Twice(), tape.Failed())
+	rec.Record(at(0, 0, ""))(&bad)
+	rec.Record(at(0, 0, ""))(&ok)
+	rec.Record(at(1, 0, ""))(&ok)
+	rec.Record(at(1, 0, ""))(&ok)
+	rec.Record(at(1, 1, ""))(&bad)
+	if rec.Handled() != 2 || rec.Twice() != 1 || rec.Failed() != 2 {
+		t.Errorf("handled %d, twice %d, failed %d; want 2, 1, 2", rec.Handled(), rec.Twice(), rec.Failed())
 	}
 }
 
@@ -60,12 +60,12 @@ func TestAPromiseThatDoesNotHoldIsAnError(t *testing.T) {
 		d.Check("speed", false, "%d at a time", 1)
 		return nil
 	}}.Demonstrate(t.Context(), &out, nil, false, "")
-	if err == nil || !strings.HasSuffix(err.Error(), "does not hold: speed") {
-		t.Errorf("it returned %v", err)
+	if err == nil || !strings.HasSuffix(err.Error(), "do not hold: speed") {
+		t.Errorf("returned %v", err)
 	}
 	for _, line := range []string{"  ok     order  kept\n", "  WRONG  speed  1 at a time\n"} {
 		if !strings.Contains(out.String(), line) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
+			t.Errorf("%q is not in:\n%s", line, &out)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// OTLP's exporter drops a whole batch of spans for one text that is not UTF-8.
+// OTLP's exporter drops a whole batch of spans for one string that is not UTF-8.
 func TestSpansOfARecordThatIsNoTextAreExported(t *testing.T) {
 	var exported atomic.Int64
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { exported.Add(r.ContentLength) }))

@@ -22,7 +22,7 @@ import (
 	"github.com/laneway-go/laneway/source"
 )
 
-// receiver takes spans as a collector does: OTLP over HTTP.
+// receiver accepts spans like a collector: OTLP over HTTP.
 type receiver struct {
 	mu    sync.Mutex // guards spans
 	spans map[string][]*otlp.Span
@@ -56,7 +56,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(out)
 }
 
-// traced seeds records of producers that trace, and handles them.
+// traced seeds and handles records of tracing producers.
 func traced(t *testing.T, look func(d *demo.Demo)) demo.Program {
 	return demo.Program{Name: "traced", Partitions: 1, Run: func(ctx context.Context, d *demo.Demo) error {
 		if _, err := d.SeedTraced(ctx, demo.Numbered(20, 0)...); err != nil {
@@ -89,7 +89,7 @@ func TestACollectorReceivesTheSpans(t *testing.T) {
 		}
 	}
 	if continued != 20 {
-		t.Errorf("%d of 20 records were received with their producer's trace; received: %d spans of %d producers", continued, len(got.spans["laneway-traced"]), len(sent))
+		t.Errorf("%d of 20 records arrived with their producer's trace; %d spans of %d producers arrived", continued, len(got.spans["laneway-traced"]), len(sent))
 	}
 }
 
