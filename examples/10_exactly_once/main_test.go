@@ -15,9 +15,9 @@ func TestMain(m *testing.M) { demotest.Main(m, exactlyOnce(0)) }
 
 const kills = 20
 
-func TestTheLedgerIsExactWhateverIsKilled(t *testing.T) { showsItsPoint(t, nil) }
+func TestExactlyOnce(t *testing.T) { showsItsPoint(t, nil) }
 
-func TestTheLedgerIsExactWhateverIsKilledOnRealKafka(t *testing.T) {
+func TestExactlyOnceRealKafka(t *testing.T) {
 	showsItsPoint(t, kafkatest.Real(t))
 }
 

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, program) }
 
-func TestItRunsOnABroker(t *testing.T) {
+func TestBroker(t *testing.T) {
 	demotest.Run(t, program, nil, `ok  charged    100 of 100`, `ok  committed  .* lag 0`)
 }
 
@@ -27,7 +27,7 @@ var errBusy = errors.New("the bank is busy")
 
 // The source is a log in memory. Finish marks its end, so Run returns once every order is charged
 // and committed.
-func TestOrdersOfACustomerAreChargedAsPlaced(t *testing.T) {
+func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2, 3)
 		log.Finish()
@@ -45,7 +45,7 @@ func TestOrdersOfACustomerAreChargedAsPlaced(t *testing.T) {
 }
 
 // In a synctest bubble time is virtual: two waits of a minute take no time.
-func TestABusyBankIsAskedAgainInAMinute(t *testing.T) {
+func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1)
 		log.Finish()
@@ -63,7 +63,7 @@ func TestABusyBankIsAskedAgainInAMinute(t *testing.T) {
 
 // The test operates a running pipeline. Run is in a goroutine, and synctest.Wait returns once all
 // goroutines wait.
-func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
+func TestHalt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		log.Append(1, "bob", order(3))
@@ -93,7 +93,7 @@ func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
 }
 
 // A member is one process of the group. The test assigns and revokes its partitions.
-func TestARebalanceRepeatsNothing(t *testing.T) {
+func TestRebalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		bank := newBank()
@@ -126,7 +126,7 @@ func TestARebalanceRepeatsNothing(t *testing.T) {
 }
 
 // A crash repeats records that were finished but not committed, so charge must tolerate that.
-func TestACrashRepeatsWhatWasNotCommitted(t *testing.T) {
+func TestCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		bank := newBank()

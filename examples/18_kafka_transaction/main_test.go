@@ -15,10 +15,12 @@ var lines = []string{
 	`ok  committed     .* lag 0`,
 }
 
-func TestCrashesNeitherLoseNorRepeatAResult(t *testing.T) {
-	demotest.Run(t, kafkaTransaction, nil, lines...)
+func TestKafkaTransaction(t *testing.T) {
+	t.Run("loses and repeats nothing through crashes", func(t *testing.T) {
+		demotest.Run(t, kafkaTransaction, nil, lines...)
+	})
 }
 
-func TestCrashesNeitherLoseNorRepeatAResultRealKafka(t *testing.T) {
+func TestKafkaTransactionRealKafka(t *testing.T) {
 	demotest.Run(t, kafkaTransaction, kafkatest.Real(t), lines...)
 }
