@@ -46,11 +46,11 @@ func topicGoes(t *testing.T, brokers []string) {
 				return results
 			}
 			produce("old", 100)
-			deleted, begun, lost := make(chan struct{}), make(chan struct{}, 100), make(chan error, 100)
+			deleted, started, lost := make(chan struct{}), make(chan struct{}, 100), make(chan error, 100)
 			p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{in}, HeartbeatInterval: 100 * time.Millisecond}).
 				MapConcurrent(64, func(_ context.Context, m kafka.Message) (kafka.Message, error) {
 					if m.Offset >= 91 && strings.HasPrefix(string(m.Value), "old") {
-						begun <- struct{}{}
+						started <- struct{}{}
 						<-deleted
 					}
 					return kafka.Message{Value: m.Value}, nil
@@ -69,7 +69,7 @@ func topicGoes(t *testing.T, brokers []string) {
 			go func() { ended <- p.Run(ctx) }()
 			t.Cleanup(cancel)
 			for range 9 {
-				<-begun
+				<-started
 			}
 			k.WaitCommitted(group, in, map[int32]int64{0: 91})
 			if !again {

@@ -19,12 +19,12 @@ func main() {
 		return
 	}
 	var r run
-	flag.IntVar(&r.rounds, "rounds", 5, "how often every peer does every work; medians are printed")
-	flag.IntVar(&r.records, "records", 2_000_000, "of the large works; W2 has a hundredth")
+	flag.IntVar(&r.rounds, "rounds", 5, "how often every peer does every work; the medians are printed")
+	flag.IntVar(&r.records, "records", 2_000_000, "records of the large works; W2 has a hundredth")
 	flag.DurationVar(&r.during, "during", 10*time.Second, "how long records arrive in the works half and most")
-	flag.DurationVar(&r.warm, "warm", 3*time.Second, "how long they arrive before they are measured, so that whoever compiles as it runs has done so")
-	only := flag.String("works", "W1,keyed,zipf,W2,W2zipf,W3,half,most", "which to do")
-	rivals := flag.String("peers", "franz-go,parallel-consumer,sarama,watermill-kafka,kafka.Reader", "whom to put beside Laneway")
+	flag.DurationVar(&r.warm, "warm", 3*time.Second, "warm-up before the measurement, for runtimes that compile while they run")
+	only := flag.String("works", "W1,keyed,zipf,W2,W2zipf,W3,half,most", "works to do")
+	rivals := flag.String("peers", "franz-go,parallel-consumer,sarama,watermill-kafka,kafka.Reader", "peers to compare with Laneway")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

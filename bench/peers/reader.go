@@ -15,7 +15,7 @@ var reader = peer{
 	library:  "github.com/segmentio/kafka-go",
 	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 10,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` every second, for the last message of each partition",
 	beside:   "8 partitions",
-	failure:  "none: the loop tries it again in place, or passes it over, which loses it",
+	failure:  "none: the loop retries it in place, or skips it, which loses it",
 	consume: func(ctx context.Context, j job, handle handler) error {
 		r := kafka.NewReader(kafka.ReaderConfig{Brokers: j.Brokers, GroupID: j.Group, Topic: j.Topic, MinBytes: 1, MaxBytes: 10e6,
 			MaxWait: 100 * time.Millisecond, QueueCapacity: 10_000, StartOffset: kafka.FirstOffset, JoinGroupBackoff: 100 * time.Millisecond})

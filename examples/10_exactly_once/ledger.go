@@ -53,7 +53,7 @@ func (b *booker) book(ctx context.Context, tx *sql.Tx, transfer, account int, ce
 }
 
 func (b *booker) between(ctx context.Context, t Transfer, together int) error {
-	b.Note("begun %d of %d", t.ID, together)
+	b.Note("started %d of %d", t.ID, together)
 	return demo.Pause(ctx, time.Millisecond)
 }
 

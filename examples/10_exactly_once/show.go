@@ -76,7 +76,7 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 		if err != nil {
 			return err
 		}
-		d.Say("  worker %d  kill -9 in transfer %d; %d of %d are booked", n+1, len(w.Said(`^begun`)), len(b.times), len(asked))
+		d.Say("  worker %d  kill -9 in transfer %d; %d of %d are booked", n+1, len(w.Said(`^started`)), len(b.times), len(asked))
 	}
 	w, err := d.Start(fmt.Sprintf("worker %d", kills+1), file)
 	if err != nil {
@@ -104,7 +104,7 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 // kill ends a worker at random, after some transfers.
 func kill(ctx context.Context, w *demo.Process) error {
 	for range 1 + rand.IntN(perLife/2) {
-		if _, err := w.Await(ctx, `^begun`); err != nil {
+		if _, err := w.Await(ctx, `^started`); err != nil {
 			return err
 		}
 	}
@@ -156,15 +156,15 @@ func judge(d *demo.Demo, asked []Transfer, b books, lives []*demo.Process) {
 			twice++
 		}
 	}
-	begun, alone := 0, true
+	started, alone := 0, true
 	for _, w := range lives {
-		for _, m := range w.Said(`^begun \d+ of (\d+)`) {
-			begun++
+		for _, m := range w.Said(`^started \d+ of (\d+)`) {
+			started++
 			alone = alone && m[1] == "1"
 		}
 	}
 	d.Check("exact", lost == 0 && twice == 0 && len(b.half) == 0, "of %d transfers %d are lost, %d are booked twice, %d by half", len(asked), lost, twice, len(b.half))
 	d.Check("balance", b.balance == want, "of each of %d accounts it is as requested, to the cent: %d", accounts, b.balance)
-	d.Check("undone", begun >= len(asked), "%d were cut off in the middle by kill -9, and started again", begun-len(asked))
+	d.Check("undone", started >= len(asked), "%d were cut off in the middle by kill -9, and started again", started-len(asked))
 	d.Check("one by one", alone, "each was a transaction of its own")
 }

@@ -53,12 +53,12 @@ func work(ctx context.Context, d *demo.Demo) error {
 // middle.
 type handler struct {
 	*demo.Demo
-	begun atomic.Int64
+	started atomic.Int64
 }
 
 func (h *handler) handle(ctx context.Context, m kafka.Message) error {
 	h.Note("handles %d %d", m.Partition, m.Offset)
-	if h.begun.Add(1) > killAt && slices.Contains(h.Args, "stuck") {
+	if h.started.Add(1) > killAt && slices.Contains(h.Args, "stuck") {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}

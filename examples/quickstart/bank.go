@@ -38,8 +38,8 @@ type await struct {
 	ch     chan struct{}
 }
 
-// newBank returns a bank for that many orders. One of them, a tenth into them, is poison. Twelve are
-// flaky.
+// newBank returns a bank for that many orders. One of them, a tenth into them, is poison. Twelve
+// are flaky.
 func newBank(orders int) *bank {
 	b := &bank{poison: orders / 10, flaky: map[int]bool{}, failed: map[int]int{}, charged: map[int]int{}, byPart: map[int]int{}, last: map[string]int{}}
 	for i := range 12 {

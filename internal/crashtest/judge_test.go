@@ -46,7 +46,7 @@ type term struct {
 	worker    string
 	epoch     int32
 	from      int64
-	begun     map[int64]bool
+	started   map[int64]bool
 	done      map[int64]bool
 	last      map[string]int64 // by key: the last record started
 	waits     map[int64]bool   // retries
@@ -138,7 +138,7 @@ func (v *verdict) told(p *place, t *term, e entry) {
 		}
 		t.last[e.key] = e.offset
 		delete(t.waits, e.offset)
-		t.begun[e.offset] = true
+		t.started[e.offset] = true
 	case done:
 		t.done[e.offset], p.done[e.offset] = true, true
 	case committed:
@@ -198,7 +198,7 @@ func (v *verdict) assigned(p *place, e entry) {
 			}
 		}
 	}
-	p.terms = append(p.terms, &term{worker: e.worker, epoch: e.epoch, from: e.offset, begun: map[int64]bool{}, done: map[int64]bool{},
+	p.terms = append(p.terms, &term{worker: e.worker, epoch: e.epoch, from: e.offset, started: map[int64]bool{}, done: map[int64]bool{},
 		last: map[string]int64{}, waits: map[int64]bool{}, committed: -1})
 }
 
@@ -210,7 +210,7 @@ func (t *term) beyond(offset int64) (again, uncommitted, above int) {
 		watermark++
 	}
 	uncommitted = int(watermark - max(t.from, t.committed))
-	for o := range t.begun {
+	for o := range t.started {
 		if o >= offset {
 			again++
 		}

@@ -59,7 +59,7 @@ type load struct {
 	*plan
 	mu      sync.Mutex
 	working int                       // tasks that hold a slot
-	begun   map[[2]uint64]int         // of each lane: started, not finished
+	started map[[2]uint64]int         // of each lane: started, not finished
 	done    map[[2]uint64][]int       // of each lane: finished, by number of the job
 	put     map[[2]uint64][]int       // of each lane: put
 	sets    map[int]int               // running, by set
@@ -88,7 +88,7 @@ func TestLanes(t *testing.T) {
 }
 
 func (p *plan) run() *load {
-	l := &load{plan: p, begun: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
+	l := &load{plan: p, started: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
 	l.lanes = func(n int) [2]uint64 { return [2]uint64{uint64(p.jobs[n].set), p.jobs[n].lane} }
 	var wg conc.WaitGroup
 	limit := &Limit{Max: int32(p.waiting)}
@@ -162,10 +162,10 @@ func (l *load) work(w *Worker, ts []*Task) {
 	if w.Lane() != lane[1] {
 		l.violate("job %d is told lane %d", ns[0], w.Lane())
 	}
-	if lane[1] != 0 && l.begun[lane] > 0 {
+	if lane[1] != 0 && l.started[lane] > 0 {
 		l.violate("two workers in lane %v", lane)
 	}
-	l.begun[lane]++
+	l.started[lane]++
 	l.enter(ns[0], 1)
 	l.mu.Unlock()
 	time.Sleep(work)
@@ -183,7 +183,7 @@ func (l *load) work(w *Worker, ts []*Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.enter(ns[0], -1)
-	l.begun[lane]--
+	l.started[lane]--
 	l.done[lane] = append(l.done[lane], ns...)
 }
 
@@ -210,7 +210,7 @@ func (l *load) conserved() {
 		return
 	}
 	for lane, put := range l.put {
-		if left := len(put) - len(l.done[lane]); left > 0 && l.begun[lane] == 0 || lane[1] == 0 && left > l.begun[lane] {
+		if left := len(put) - len(l.done[lane]); left > 0 && l.started[lane] == 0 || lane[1] == 0 && left > l.started[lane] {
 			l.violate("lane %v has %d to do and a slot is free", lane, left)
 		}
 	}

@@ -89,18 +89,18 @@ func (s *screen) hear(e stream.Event) {
 	case stream.Retrying:
 		s.say("  retry    %v; again in %v", e.Failure, e.Wait.Round(time.Millisecond))
 	case stream.DeadLettered:
-		s.say("  letter   %v; it is kept aside", e.Failure)
+		s.say("  letter   %v; it is dead-lettered", e.Failure)
 	case stream.Halted:
 		s.say("  halted   %v; the other partitions go on", e.Failure)
 	case stream.Resumed:
 		s.say("  resumed  %v goes on from %d", e.Meta.TopicPartition(), e.Meta.Offset)
 	case stream.CommitFailed:
-		s.say("  commit   %v: %v; it is tried again", e.TopicPartition, e.Err)
+		s.say("  commit   %v: %v; it is retried", e.TopicPartition, e.Err)
 	case stream.SourceEvent:
 		if e.Err != nil {
 			s.say("  source   %s %s: %v", e.Name, e.Text, e.Err)
 		}
 	case stream.Draining:
-		s.say("  drain    what has begun is finished and committed")
+		s.say("  drain    started records finish and are committed")
 	}
 }

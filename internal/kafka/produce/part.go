@@ -44,7 +44,7 @@ type owner struct {
 }
 
 // push queues a record. It reports whether that started a new batch.
-func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (begun bool) {
+func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (started bool) {
 	var b *batched
 	if n := len(pt.queue); n > 0 {
 		b = pt.queue[n-1]
@@ -52,12 +52,12 @@ func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (begun bo
 	if b == nil || b.tries > 0 || b.size+size > pt.topic.p.cfg.BatchBytes {
 		b = &batched{size: batch.Overhead, since: now}
 		pt.queue = append(pt.queue, b)
-		begun = true
+		started = true
 	}
 	b.records = append(b.records, r)
 	b.owners = append(b.owners, o)
 	b.size += size
-	return begun
+	return started
 }
 
 // pop removes the first batch of the queue.

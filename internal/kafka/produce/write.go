@@ -124,8 +124,8 @@ func (p *Producer) enqueue(w *write, records []placed) {
 		case p.closed:
 			w.finish(int(r.index), wire.ErrClosed)
 		default:
-			begun := r.part.push(r.r, r.size, owner{w, r.index}, now)
-			if !begun {
+			started := r.part.push(r.r, r.size, owner{w, r.index}, now)
+			if !started {
 				continue
 			}
 			if l := r.part.loop; l != nil {

@@ -138,8 +138,8 @@ func (w *world) exactly(t *testing.T, n int) {
 	}
 }
 
-// begun leaves a transaction written but not ended.
-func (w *world) begun(t *testing.T, tx *Transactor, from, next int) {
+// leaveOpen leaves a transaction written but not ended.
+func (w *world) leaveOpen(t *testing.T, tx *Transactor, from, next int) {
 	t.Helper()
 	tx.out.Begin(tx.id, tx.epoch, tx.implicit)
 	if err := tx.write(within(t, time.Minute), w.txn(from, next)); err != nil {

@@ -40,7 +40,7 @@ func TestOpenRealKafka(t *testing.T) {
 	id := kafkatest.Name("tx")
 	crashed := w.open(t, id, nil, nil)
 	w.commit(t, crashed, 0, 10)
-	w.begun(t, crashed, 10, 20)
+	w.leaveOpen(t, crashed, 10, 20)
 	next := w.open(t, id, nil, nil)
 	w.commit(t, next, 10, 20)
 	w.exactly(t, 20)
@@ -53,7 +53,7 @@ func TestTransactionTimeoutRealKafka(t *testing.T) {
 			w := newWorld(t, own.Brokers)
 			tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Timeout, c.Unique = time.Second, unique })
 			w.commit(t, tx, 0, 10)
-			w.begun(t, tx, 10, 20)
+			w.leaveOpen(t, tx, 10, 20)
 			for w.stored(t, tx) != 10 { // nothing is returned while the transaction is open
 			}
 			if err := tx.end(within(t, time.Minute), w.txn(10, 20)); err == nil {

@@ -219,7 +219,7 @@ func TestOpen(t *testing.T) {
 	t.Run("aborts what a crash left open", func(t *testing.T) {
 		protocols(t, func(t *testing.T, w *world) {
 			crashed := w.open(t, "a", nil, nil)
-			w.begun(t, crashed, 0, 10)
+			w.leaveOpen(t, crashed, 0, 10)
 			next := w.open(t, "a", nil, nil)
 			if at := w.stored(t, next); at >= 0 {
 				t.Errorf("%d is stored", at)
