@@ -28,6 +28,19 @@ func deduped(window int, handle func(context.Context, kafka.Message) error) stre
 	return input.GroupByPartition().Via(ops.Dedup(value, window)).Serial(handle).HaltOnError().CommitEach()
 }
 
+// start runs a worker in the background until all its goroutines wait.
+func start(t *testing.T, from stream.Option, s stream.Stream[kafka.Message]) (*stream.Pipeline, <-chan error) {
+	t.Helper()
+	p, err := s.Build(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- p.Run(t.Context()) }()
+	synctest.Wait()
+	return p, ended
+}
+
 func messages(ids ...string) (ms []kafka.Message) {
 	for _, id := range ids {
 		ms = append(ms, kafka.Message{Value: []byte(id)})
@@ -67,19 +80,13 @@ func TestDedup(t *testing.T) {
 			log.Append(0, "", messages("a", "b")...)
 			var got []string
 			broken := true
-			p, err := deduped(10, func(_ context.Context, m kafka.Message) error {
+			p, ended := start(t, log.Source(), deduped(10, func(_ context.Context, m kafka.Message) error {
 				if broken {
 					return errors.New("the database is down")
 				}
 				got = append(got, string(m.Value))
 				return nil
-			}).Build(log.Source())
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error)
-			go func() { ended <- p.Run(t.Context()) }()
-			synctest.Wait()
+			}))
 			broken = false
 			for _, h := range p.Halts() {
 				if err := p.Resume(h); err != nil {
@@ -145,19 +152,13 @@ func TestDedup(t *testing.T) {
 			log := streamtest.Kafka("orders", 1)
 			log.Append(0, "", messages("a")...)
 			var got []int64
-			p, err := deduped(10, func(_ context.Context, m kafka.Message) error {
+			p, ended := start(t, log.Source(), deduped(10, func(_ context.Context, m kafka.Message) error {
 				if m.Offset == 0 {
 					return errors.New("broken")
 				}
 				got = append(got, m.Offset)
 				return nil
-			}).Build(log.Source())
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended := make(chan error)
-			go func() { ended <- p.Run(t.Context()) }()
-			synctest.Wait()
+			}))
 			for _, h := range p.Halts() {
 				if err := p.Skip(h); err != nil {
 					t.Error(err)
