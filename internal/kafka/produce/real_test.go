@@ -72,18 +72,18 @@ func TestFailuresOfALeaderRealKafka(t *testing.T) {
 			}
 		})
 	}
-	goOn := func() { // until each has written again
+	proceed := func() { // until each has written again
 		for seen := map[int]int{}; len(seen) < len(counts); {
 			seen[<-wrote]++
 		}
 	}
-	goOn()
+	proceed()
 	own.Kill()
 	own.Start()
-	goOn()
+	proceed()
 	own.Stop()
 	own.Start()
-	goOn()
+	proceed()
 	stop()
 	wg.Wait()
 	records := k.Records(topic)

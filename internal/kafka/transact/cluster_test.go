@@ -31,6 +31,13 @@ func TestKilledLeadersRealKafka(t *testing.T) {
 	defer out.Close()
 
 	var committed, written atomic.Int64
+	moved := make(chan struct{}, 1) // one of them rose, or its goroutine ended
+	note := func() {
+		select {
+		case moved <- struct{}{}:
+		default:
+		}
+	}
 	stop := make(chan struct{})
 	going := func() bool {
 		select {
@@ -42,12 +49,15 @@ func TestKilledLeadersRealKafka(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		defer note()
 		for n := 0; going(); n += 10 {
 			w.commit(t, tx, n, n+10)
 			committed.Add(10)
+			note()
 		}
 	})
 	wg.Go(func() {
+		defer note()
 		for n := 0; going(); n += 10 {
 			failed, err := out.Write(t.Context(), 10, plain, func(i int) *kafka.Message {
 				return &kafka.Message{Key: fmt.Append(nil, "key ", (n+i)%3), Value: fmt.Append(nil, n+i)}
@@ -56,27 +66,32 @@ func TestKilledLeadersRealKafka(t *testing.T) {
 				t.Errorf("%v %v", failed, err)
 			}
 			written.Add(10)
+			note()
 		}
 	})
-	goOn := func() {
+	proceed := func() {
 		c, p := committed.Load(), written.Load()
-		for end := time.Now().Add(2 * time.Minute); (committed.Load() < c+50 || written.Load() < p+50) && !t.Failed(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Errorf("%d committed and %d written in two minutes", committed.Load()-c, written.Load()-p)
+		late := time.After(2 * time.Minute)
+		for (committed.Load() < c+50 || written.Load() < p+50) && !t.Failed() {
+			select {
+			case <-moved:
+			case <-late:
+				t.Errorf("%d committed and %d written in two minutes",
+					committed.Load()-c, written.Load()-p)
 			}
 		}
 	}
-	goOn()
+	proceed()
 	for what, node := range map[string]func() int32{
 		"leader":      func() int32 { return leader(t, k, plain) },
 		"coordinator": func() int32 { return coordinator(t, k, id) },
 	} {
 		n, began := node(), time.Now()
 		nodes[n-1].Kill()
-		goOn()
-		t.Logf("the %s, node %d, was killed; all went on after %v", what, n, time.Since(began).Round(time.Millisecond))
+		proceed()
+		t.Logf("the %s, node %d, was killed; everything continued after %v", what, n, time.Since(began).Round(time.Millisecond))
 		nodes[n-1].Start()
-		goOn()
+		proceed()
 	}
 	close(stop)
 	wg.Wait()

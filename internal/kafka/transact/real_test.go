@@ -70,7 +70,7 @@ func TestClusterCrashRealKafka(t *testing.T) {
 	w := newWorld(t, own.Brokers)
 	tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Produce.DeliveryTimeout, c.Timeout = time.Minute, 90*time.Second })
 	n := 0
-	goOn := func(until <-chan struct{}) {
+	proceed := func(until <-chan struct{}) {
 		for {
 			w.commit(t, tx, n, n+10)
 			n += 10
@@ -87,7 +87,7 @@ func TestClusterCrashRealKafka(t *testing.T) {
 		own.Kill()
 		own.Start()
 	}()
-	goOn(up)
+	proceed(up)
 	t.Log(n, "inputs")
 	w.exactly(t, n)
 }
