@@ -24,7 +24,7 @@ func TestFree(t *testing.T) {
 				return func(task *Task) {
 					s, l := int(task.Index)/lanes, int(task.Index)%lanes
 					if got := (*item)(unsafe.Pointer(task)).n; got != seen[s][l] {
-						t.Errorf("set %d, lane %d: task %d came when %d was due", s, l, got, seen[s][l])
+						t.Errorf("set %d, lane %d: task %d came instead of %d", s, l, got, seen[s][l])
 					}
 					seen[s][l]++
 				}

@@ -12,7 +12,7 @@ func TestSequence(t *testing.T) {
 				key := s.At(i)
 				p := int32(key % Partitions)
 				if got := s.Of(p, offsets[p]); got != key {
-					t.Fatalf("record %d, at %d of partition %d, has key %d and is said to have %d", i, offsets[p], p, key, got)
+					t.Fatalf("record %d, at %d of partition %d, has key %d, but Of returns %d", i, offsets[p], p, key, got)
 				}
 				offsets[p]++
 				lanes[key]++
