@@ -18,9 +18,9 @@ type Config struct {
 	MaxPartitions int // sets running at a time; 0: all
 	// above 0: a worker takes up to that many tasks of a lane in one call
 	Bulk int
-	// called once per worker; with Bulk 0 ts has one task
+	// called once per worker, if Bulk is above 0
 	Work func(w *Worker) func(ts []*Task)
-	One  func(w *Worker) func(t *Task) // replaces Work if Bulk is 0
+	One  func(w *Worker) func(t *Task) // called once per worker, if Bulk is 0
 	Go   func(func())                  // starts a goroutine that the owner waits for
 	// optional: called when a worker runs out of work, and whether the worker is discarded; called
 	// under a lock

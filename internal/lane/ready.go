@@ -85,8 +85,8 @@ func (r *ready) push(s *Set, ts ...*Task) {
 	s.queue.Push(ts...)
 }
 
-// makeWay ends the long round of a set when another set becomes ready, and queues the rest of the
-// round behind that set.
+// makeWay queues the set of the current round behind other, which has just become ready, together
+// with the rest of a long round.
 func (r *ready) makeWay(other *Set) {
 	now := r.now.Load()
 	if now.set == nil || now.set == other {

@@ -2,8 +2,8 @@ package lane
 
 import "sync/atomic"
 
-// Worker is one goroutine of a pool and the handler built for it. Only code that runs on the worker
-// may call its methods.
+// Worker is one goroutine of a pool and the handler built for it. Except for Running, its methods
+// are for code that runs on the worker.
 type Worker struct {
 	pool  *Pool
 	wake  chan struct{} // room for one; never closed

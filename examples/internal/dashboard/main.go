@@ -157,7 +157,7 @@ func (a api) rules(ctx context.Context) error {
 		}
 	}
 	if n == 0 {
-		return errors.New("Prometheus has no alert rules")
+		return errors.New("no alert rules are loaded")
 	}
 	fmt.Printf("%d alert rules evaluated\n", n)
 	return nil

@@ -19,7 +19,7 @@ type Config struct {
 	Compression kafka.Compression
 	Balancer    kafka.Balancer // default: like Java's, see topic
 	BatchBytes  int            // maximum size of a batch before compression
-	// maximum size of a batch with one record; at least BatchBytes
+	// maximum size of a batch with one record; if less than BatchBytes, that counts
 	RecordBytes         int
 	Linger              time.Duration
 	DeliveryTimeout     time.Duration
