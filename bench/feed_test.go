@@ -25,7 +25,7 @@ type feed struct {
 	ready  chan int      // partitions that may have room
 	queued []atomic.Bool // which are in ready
 
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards the fields below
 	offsetOf  []int64    // committed, by partition
 	committed int64      // over all of them
 }

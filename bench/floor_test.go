@@ -10,8 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// sleepers is the floor of n elements that take d, k at a time: k goroutines that sleep n times in
-// all.
+// sleepers returns the least time of n elements that take d each, k at a time: k goroutines sleep n
+// times in total.
 func sleepers(n, k int, d time.Duration) time.Duration {
 	var wg conc.WaitGroup
 	todo := make(chan struct{}, n)
@@ -31,7 +31,7 @@ func sleepers(n, k int, d time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// sleeping is a handler that takes d.
+// sleeping returns a handler that takes d.
 func sleeping(d time.Duration) func(context.Context, message) error {
 	return func(context.Context, message) error {
 		time.Sleep(d)
@@ -39,8 +39,8 @@ func sleeping(d time.Duration) func(context.Context, message) error {
 	}
 }
 
-// BenchmarkFloor: 20,000 elements of 1 ms, 1,000 keys, 64 at a time; x is the time over 64
-// goroutines that sleep as often.
+// BenchmarkFloor runs 20,000 elements of 1 ms, with 1,000 keys, 64 at a time. x is the time
+// relative to 64 goroutines that sleep as often.
 func BenchmarkFloor(b *testing.B) {
 	var floor, took time.Duration
 	for range b.N {
@@ -52,8 +52,8 @@ func BenchmarkFloor(b *testing.B) {
 	b.ReportMetric(float64(took)/float64(floor), "x")
 }
 
-// BenchmarkRetryParked: 20,000 elements of 1 ms, 64 at a time, of which 5 % fail once and wait 20
-// ms; x is the time over the same without failures.
+// BenchmarkRetryParked runs 20,000 elements of 1 ms, 64 at a time; 5 % fail once and wait 20 ms. x
+// is the time relative to the same without failures.
 func BenchmarkRetryParked(b *testing.B) {
 	work := func(fail bool) time.Duration {
 		failed := make([]bool, 20000)

@@ -16,8 +16,8 @@ type dimension struct {
 	steps []int
 	set   func(d *shape, n int)
 	least func(n int) int // elements that a run needs at least
-	parts func(n int) int // divides the cost further, by stage or by word; nil: not
-	fused bool            // only for words that have no workers of their own
+	parts func(n int) int // divides the cost further, by stage or by word; nil: it does not
+	fused bool            // only for words without workers of their own
 }
 
 var dimensions = []dimension{
@@ -78,11 +78,11 @@ func BenchmarkGrowth(b *testing.B) {
 	fmt.Printf("\nabove %.1f × the lowest cost of the series; > grows with the dimension, < is a fixed cost\n%s\n", limit, strings.Join(summary, "\n"))
 }
 
-// budget is the time that one run should take at most. A run of a slow word has fewer elements.
+// budget is the maximum time of one run. A run of a slow word has fewer elements.
 const budget = 4 * time.Second
 
-// enough returns how many elements fit into the budget if one takes ns: want of them at most, and
-// need of them at least. 0: even those would take far too long.
+// enough returns how many elements fit into the budget if one takes ns: at most want and at least
+// need. It returns 0 if even need elements would take far too long.
 func enough(ns float64, want, need int) int {
 	fit := int(float64(budget) / max(ns, 1))
 	switch {
@@ -94,7 +94,7 @@ func enough(ns float64, want, need int) int {
 	return max(fit, need)
 }
 
-// pilot is the cost of an element of a word in a short run, in ns.
+// pilot returns the cost per element of a word in a short run, in ns.
 func pilot(b *testing.B, w word) float64 {
 	const n = 2000
 	wall, _ := costs(func() { run(b, w.build(usual.source(n).stream(), usual), inFlight(usual.inFlight)) }).per(n)
@@ -137,7 +137,7 @@ func (dim dimension) measure(b *testing.B, w word, ns float64) series {
 	return s
 }
 
-// series is the cost of each step of a dimension, in ns; infinite where it was too slow to measure.
+// series holds the cost of each step of a dimension, in ns; infinite if it was too slow to measure.
 type series struct {
 	name      string
 	steps     []int
@@ -183,23 +183,25 @@ func (s series) flags() (flags []string) {
 	return flags
 }
 
-// grown is the highest cost from the lowest one on, as a ratio to it.
+// grown returns the highest cost from the lowest one on, relative to the lowest.
 func grown(ns []float64) float64 {
 	best := slices.Min(ns)
 	return slices.Max(ns[slices.Index(ns, best):]) / best
 }
 
-func TestGrowthIsFlagged(t *testing.T) {
-	s := series{name: "keys", steps: []int{1, 10, 100, 1000}, wall: []float64{300, 100, 149, 190}, cpu: []float64{100, 100, 100, 150}}
-	want := []string{"< keys 1: wall 3.00 ×", "> keys 1000: wall 1.90 ×"}
-	if got := s.flags(); !slices.Equal(got, want) {
-		t.Errorf("flagged %q, not %q", got, want)
-	}
-	if got := grown(s.wall); got != 1.9 {
-		t.Errorf("grown %.2f ×, not 1.90 ×", got)
-	}
-	s.wall[3] = math.Inf(1)
-	if got := s.flags(); !slices.Contains(got, "> keys 1000: wall +Inf ×") || !strings.Contains(s.String(), "1000: too slow") {
-		t.Errorf("flagged %q in %s", got, s)
-	}
+func TestGrowth(t *testing.T) {
+	t.Run("is flagged", func(t *testing.T) {
+		s := series{name: "keys", steps: []int{1, 10, 100, 1000}, wall: []float64{300, 100, 149, 190}, cpu: []float64{100, 100, 100, 150}}
+		want := []string{"< keys 1: wall 3.00 ×", "> keys 1000: wall 1.90 ×"}
+		if got := s.flags(); !slices.Equal(got, want) {
+			t.Errorf("flagged %q, want %q", got, want)
+		}
+		if got := grown(s.wall); got != 1.9 {
+			t.Errorf("grown %.2f ×, want 1.90 ×", got)
+		}
+		s.wall[3] = math.Inf(1)
+		if got := s.flags(); !slices.Contains(got, "> keys 1000: wall +Inf ×") || !strings.Contains(s.String(), "1000: too slow") {
+			t.Errorf("flagged %q in %s", got, s)
+		}
+	})
 }

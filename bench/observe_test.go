@@ -19,9 +19,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// BenchmarkObserved: what observers cost a record of a keyed worker, 64 at a time, whose handler
-// does nothing; +cpu-ns/elem is over the same worker without one. None is that worker against
-// itself: how far the figures of the others are noise.
+// BenchmarkObserved measures the cost of observers per record of a keyed worker, 64 at a time, with
+// a handler that does nothing. +cpu-ns/elem is relative to the same worker without observers. None
+// compares that worker with itself, which shows the noise.
 func BenchmarkObserved(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -42,8 +42,8 @@ func BenchmarkObserved(b *testing.B) {
 	}
 }
 
-// BenchmarkNotSampled: tracing where the sampler wants nothing; x is what it costs over what the
-// SDK's own Start and the extraction of the header cost in the handler of the same worker.
+// BenchmarkNotSampled measures tracing while the sampler rejects everything. x is its cost relative
+// to the SDK's own Start and header extraction in the handler of the same worker.
 func BenchmarkNotSampled(b *testing.B) {
 	tp := sdk.NewTracerProvider(sdk.WithSampler(sdk.ParentBased(sdk.NeverSample())))
 	took := byTurns(b,
@@ -55,7 +55,7 @@ func BenchmarkNotSampled(b *testing.B) {
 	b.ReportMetric(float64(took[2]-took[0])/float64(took[1]-took[0]), "x")
 }
 
-// byTurns returns the least processor time of each.
+// byTurns returns the least processor time of each func.
 func byTurns(b *testing.B, fs ...func() time.Duration) []time.Duration {
 	took := make([]time.Duration, len(fs))
 	b.ResetTimer()
@@ -69,7 +69,7 @@ func byTurns(b *testing.B, fs ...func() time.Duration) []time.Duration {
 	return took
 }
 
-// observed is the processor time of a keyed worker over b.N records that carry a trace.
+// observed returns the processor time of a keyed worker over b.N records that carry a trace.
 func observed(b *testing.B, handle func(context.Context, kafka.Message) error, opts ...stream.Option) time.Duration {
 	b.Helper()
 	f := newFeed(b.N)
@@ -80,10 +80,10 @@ func observed(b *testing.B, handle func(context.Context, kafka.Message) error, o
 	return cpu() - start
 }
 
-// traced is what a producer that traces, and samples nothing, sends along.
+// traced is the header of a tracing producer that samples nothing.
 var traced = []kafka.Header{{Key: "traceparent", Value: []byte("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00")}}
 
-// byHand is tracing as a handler would have it without Laneway.
+// byHand traces like a handler would without Laneway.
 func byHand(tp trace.TracerProvider) func(context.Context, kafka.Message) error {
 	w3c := propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 	t, kind := tp.Tracer("by hand"), trace.WithSpanKind(trace.SpanKindConsumer)

@@ -19,15 +19,15 @@ const recordsProduced = 400_000
 
 var keys = testbed.Keys
 
-// producer writes n records of a value over 1,000 keys.
+// producer writes n records of one value, with 1,000 keys.
 type producer struct {
 	name  string
 	write func(b *testing.B, addr, topic string, n int, value []byte)
 }
 
 var (
-	// franzProducer has its default of up to five requests on their way to a broker, and as many
-	// records buffered as it likes.
+	// franzProducer keeps its default of up to five requests in flight per broker, with an
+	// unlimited buffer.
 	franzProducer = producer{"franz-go", func(b *testing.B, addr, topic string, n int, value []byte) {
 		cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), testbed.Uncompressed, kgo.MaxBufferedRecords(100_000))
 		if err != nil {
@@ -46,8 +46,8 @@ var (
 			b.Fatal(err)
 		}
 	}}
-	// ourProducer is called as a chain calls it: 1,000 elements at a time by each of 8 partitions,
-	// whose next ones wait for them.
+	// ourProducer is called like a chain calls it: 8 partitions write 1,000 elements at a time, and
+	// wait for them before the next.
 	ourProducer = producer{"laneway", func(b *testing.B, addr, topic string, n int, value []byte) {
 		s := sink.Kafka(sink.KafkaConfig{Brokers: []string{addr}, Topic: topic})
 		ctx := context.Background()
@@ -73,8 +73,8 @@ var (
 	}}
 )
 
-// BenchmarkKafkaProduce: 400,000 records of 200 B to 8 partitions, idempotent, acknowledged by all
-// replicas. The ratio is to franz-go's producer.
+// BenchmarkKafkaProduce writes 400,000 records of 200 B to 8 partitions: idempotent, acknowledged
+// by all replicas. The ratio is to franz-go's producer.
 func BenchmarkKafkaProduce(b *testing.B) {
 	k := broker(b)
 	rivals := []producer{franzProducer, ourProducer}
@@ -109,7 +109,7 @@ func produced(b *testing.B, r producer, k *kafkatest.Kafka, value []byte) (wall,
 		total += end
 	}
 	if total != recordsProduced {
-		b.Fatalf("%s wrote %d records of %d", r.name, total, recordsProduced)
+		b.Fatalf("%s wrote %d of %d records", r.name, total, recordsProduced)
 	}
 	return wall, used
 }

@@ -28,7 +28,7 @@ type rival struct {
 	read  func(ctx context.Context, t task, handle func(partition int32, offset int64)) error
 }
 
-// task is what a rival has to do. Its process gets it as JSON.
+// task is the job of a rival. Its process gets it as JSON.
 type task struct {
 	Rival, Broker, Group, Topic string
 	Records                     int
@@ -87,7 +87,7 @@ func handler(handle func(int32, int64)) func(context.Context, message) error {
 	}
 }
 
-// worker runs a worker until ctx ends; the drain commits everything.
+// worker runs a worker until ctx ends. The drain commits all records.
 func (t task) worker(ctx context.Context, work func(chain) chain) error {
 	return work(fromKafka([]string{t.Broker}, t.Group, t.Topic)).CommitEvery(1_000_000, time.Second).Run(ctx, bigWindow)
 }
@@ -95,10 +95,10 @@ func (t task) worker(ctx context.Context, work func(chain) chain) error {
 // bigWindow is a window that suits small records.
 var bigWindow stream.Option = inFlight(16_384)
 
-// rivalRole in the environment makes a process a rival at work.
+// rivalRole in the environment makes this process a rival.
 const rivalRole = "LANEWAY_BENCH_RIVAL"
 
-// serveRival does a rival's task, if this process was started for that, and reports whether it did.
+// serveRival runs a rival's task if this process was started for one, and reports whether it did.
 func serveRival() bool {
 	said := os.Getenv(rivalRole)
 	if said == "" {
@@ -141,12 +141,13 @@ func (t task) do() (f figures, err error) {
 	}
 	f.Wall, f.CPU, f.PeakMiB = time.Since(start), cpu(), peak()
 	if disordered, missing := judge.Verdict(); disordered != 0 || missing != 0 {
-		return f, fmt.Errorf("%d records out of order or twice, %d not at all", disordered, missing)
+		return f, fmt.Errorf("%d records out of order or repeated, %d missing", disordered, missing)
 	}
 	return f, nil
 }
 
-// measure runs a rival in a process of its own, so that its time, memory and garbage are its own.
+// measure runs a rival in a process of its own, so that its time, memory and garbage collection are
+// its own.
 func (r rival) measure(b testing.TB, k *kafkatest.Kafka, topic string, n int, takes time.Duration) figures {
 	b.Helper()
 	said, err := json.Marshal(task{Rival: r.name, Broker: k.Brokers[0], Group: kafkatest.Name("bench"), Topic: topic, Records: n, Takes: takes})
@@ -168,7 +169,7 @@ func (r rival) measure(b testing.TB, k *kafkatest.Kafka, topic string, n int, ta
 	return f
 }
 
-// peak is the most memory that this process has held, in MiB; 0 where there is no /proc.
+// peak returns the most memory that this process has held, in MiB, or 0 without /proc.
 func peak() float64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	kib := 0.0
@@ -178,11 +179,13 @@ func peak() float64 {
 	return kib / 1024
 }
 
-// This only shows that the rivals work: it has few records.
-func TestEveryRivalReadsAllInOrder(t *testing.T) {
-	k := broker(t)
-	topic := filled(k, 4000, 200)
-	for _, r := range rivals {
-		t.Run(r.name, func(t *testing.T) { r.measure(t, k, topic, 4000, 0) })
-	}
+func TestRivals(t *testing.T) {
+	// This only shows that the rivals work, with few records.
+	t.Run("read everything in order", func(t *testing.T) {
+		k := broker(t)
+		topic := filled(k, 4000, 200)
+		for _, r := range rivals {
+			t.Run(r.name, func(t *testing.T) { r.measure(t, k, topic, 4000, 0) })
+		}
+	})
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// BenchmarkScrape measures what a scrape of a worker with 5,000 partitions costs:
-// Pipeline.Snapshot, the collector (which takes one), the registry's Gather around that, and the
-// whole with its text. floor is the whole for the same series from a collector that does nothing
-// but hand them out.
+// BenchmarkScrape measures the cost of a scrape of a worker with 5,000 partitions:
+// Pipeline.Snapshot, the collector (which takes a snapshot), the registry's Gather around that, and
+// all of it with the text format. floor is all of it for the same series from a collector that only
+// hands them out.
 func BenchmarkScrape(b *testing.B) {
 	const partitions = 5000
 	log, registry := streamtest.Kafka("orders", partitions), prometheus.NewRegistry()
@@ -58,7 +58,7 @@ func BenchmarkScrape(b *testing.B) {
 	b.Run("floor", func(b *testing.B) { costOf(b, func() { scrape(floor) }) })
 }
 
-// costOf is the wall and the processor time of a call.
+// costOf measures the wall and the processor time of a call.
 func costOf(b *testing.B, f func()) {
 	b.ReportAllocs()
 	start := cpu()
@@ -91,7 +91,7 @@ func collect(c prometheus.Collector) {
 	}
 }
 
-// capture keeps what is registered.
+// capture keeps the registered collector.
 type capture struct {
 	prometheus.Registerer
 	collector prometheus.Collector
@@ -102,7 +102,7 @@ func (c *capture) Register(what prometheus.Collector) error {
 	return c.Registerer.Register(what)
 }
 
-// fixed is a collector of what was gathered before.
+// fixed returns a collector of metrics gathered before.
 func fixed(families []*dto.MetricFamily) prometheus.Collector {
 	var all handedOut
 	for _, f := range families {

@@ -13,11 +13,11 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// word is a word of the language, in a chain of any shape.
+// word is a word of the language, for a chain of any shape.
 type word struct {
 	name  string
 	build func(s chain, d shape) chain
-	fused bool // it has no workers of its own; length is the number of them in each stage
+	fused bool // it has no workers of its own; length is the number of such words in each stage
 }
 
 // shape is the size of a chain in each dimension.
@@ -170,20 +170,22 @@ func failing() func(context.Context, message) (message, error) {
 	}
 }
 
-// TestEveryWordPassesAllOn shows that the benchmarks measure work that is done completely.
-func TestEveryWordPassesAllOn(t *testing.T) {
-	for _, w := range words {
-		t.Run(w.name, func(t *testing.T) {
-			d := usual
-			d.partitions, d.workers, d.stages = 3, 4, 2
-			if w.fused {
-				d.length = 2
-			}
-			f := d.source(3000)
-			run(t, w.build(f.stream(), d), inFlight(d.inFlight))
-			if f.committed != 3000 {
-				t.Errorf("%d of 3000 are committed", f.committed)
-			}
-		})
-	}
+func TestWords(t *testing.T) {
+	// This shows that the benchmarks measure complete work.
+	t.Run("pass on every record", func(t *testing.T) {
+		for _, w := range words {
+			t.Run(w.name, func(t *testing.T) {
+				d := usual
+				d.partitions, d.workers, d.stages = 3, 4, 2
+				if w.fused {
+					d.length = 2
+				}
+				f := d.source(3000)
+				run(t, w.build(f.stream(), d), inFlight(d.inFlight))
+				if f.committed != 3000 {
+					t.Errorf("%d of 3000 committed", f.committed)
+				}
+			})
+		}
+	})
 }

@@ -1,4 +1,4 @@
-// Package examples is a module of runnable workers, one per folder: each is a whole program to
-// read, run and copy. They are a module of their own, so that what they need (an in-process broker,
-// drivers, exporters) never reaches the module graph of the library's users.
+// Package examples is a module of runnable workers, one per folder. Each is a whole program to
+// read, run and copy. The module is separate, so that its dependencies (an in-process broker,
+// drivers, exporters) never reach the module graph of the library's users.
 package examples

@@ -9,18 +9,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Dedup lets an element pass only if no other with the same key(value) is under way or has finished
-// lately in its partition; lately: among the last window that did, the oldest forgotten first.
-// 1→0..1, keeps order.
+// Dedup passes an element on unless another element with the same key(value) is in flight or
+// finished recently in its partition. Recent means among the last window keys that finished; the
+// oldest is forgotten first. 1→0..1, keeps order.
 //
-// A key counts from when its record has finished. A record that comes back because it had not
-// (after a halt, a crash, a rebalance) is therefore no duplicate of itself. One that finds its key
-// under way is done at once: the one that is under way stays uncommitted until it has finished, so
-// one of the two is worked on whatever happens, unless it is given up by a policy or by
-// Pipeline.Skip.
+// A key is remembered once its record has finished. A record redelivered unfinished, after a halt,
+// a crash or a rebalance, is therefore no duplicate of itself. A duplicate of an element in flight
+// is done at once, while the element in flight stays uncommitted until it finishes. So one of the
+// two is always processed, unless a policy or Pipeline.Skip gives it up.
 //
-// A partition that is assigned anew starts with nothing remembered. Costs the memory of window keys
-// per partition.
+// A new assignment of a partition starts with an empty memory. Dedup costs the memory of window
+// keys per partition.
 func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 	var refusals []stream.StepOption
 	if key == nil {
@@ -30,7 +29,8 @@ func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 		refusals = append(refusals, stream.Invalid(fmt.Sprintf("Dedup with a window of %d remembers nothing", window), "window is at least 1"))
 	}
 	return func(s stream.Stream[T]) stream.Stream[T] {
-		// one for each place in a chain: what passes the first must pass the second
+		// One pipe may stand in a chain twice: an element that passes the first must pass the
+		// second.
 		d := &deduper[T, K]{key, window}
 		return s.FlatMap(d.dedup, refusals...)
 	}
@@ -56,17 +56,18 @@ func one[T any](v T) iter.Seq[T] {
 	return func(yield func(T) bool) { yield(v) }
 }
 
-// memory is the keys under way, and the last that finished.
+// memory holds the keys in flight and the last ones that finished.
 type memory[K comparable] struct {
 	window int
 
-	mu       sync.Mutex // guards what follows; a leaf
+	mu       sync.Mutex // guards the fields below; a leaf
 	keys     map[K]*sighting
 	finished []seen[K] // a ring of window, the oldest at next once it is full
 	next     int
 }
 
-// sighting is one element's claim to its key: whoever has it under that key is the one that passed.
+// sighting is one element's claim to its key. The element whose claim is stored under the key
+// passes.
 type sighting struct{ remembered bool }
 
 type seen[K comparable] struct {
@@ -74,7 +75,7 @@ type seen[K comparable] struct {
 	by  *sighting
 }
 
-// claim returns the element's claim, nil if it is a duplicate.
+// claim returns the element's claim, or nil if it is a duplicate.
 func (m *memory[K]) claim(k K) *sighting {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -86,13 +87,13 @@ func (m *memory[K]) claim(k K) *sighting {
 	return s
 }
 
-// settle remembers the key of a record that has finished, and gives up the claim of one that has
-// not. It is called once for each record of a batch, all of which have to finish.
+// settle remembers the key of a finished record and withdraws the claim of an unfinished one. It is
+// called once per record of a batch, and all of them must finish.
 func (m *memory[K]) settle(k K, s *sighting, finished bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.keys[k] != s {
-		return // given up, or forgotten
+		return // withdrawn or forgotten
 	}
 	if !finished {
 		delete(m.keys, k)

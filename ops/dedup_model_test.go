@@ -18,41 +18,43 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// TestDedupLosesNoID drops duplicates through random halts, rebalances, losses and crashes: no id
-// is committed for good before it was worked on to its end, and at the end all have been; within an
-// undisturbed assignment, once.
-func TestDedupLosesNoID(t *testing.T) {
-	for seed := range uint64(200) {
-		synctest.Test(t, func(t *testing.T) {
-			m := &dedupModel{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), log: streamtest.Kafka("orders", 1), done: map[string]int{}}
-			m.append(30)
-			for range 3 {
-				m.live(2 + m.rnd.IntN(6))
+func TestDedupModel(t *testing.T) {
+	// The model runs random halts, rebalances, losses and crashes over a chain with Dedup. No id is
+	// committed before it was processed to the end, in the end all have been, and an undisturbed
+	// assignment processes each once.
+	t.Run("loses no id", func(t *testing.T) {
+		for seed := range uint64(200) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &dedupModel{t: t, rnd: rand.New(rand.NewPCG(seed, 0)), log: streamtest.Kafka("orders", 1), done: map[string]int{}}
+				m.append(30)
+				for range 3 {
+					m.live(2 + m.rnd.IntN(6))
+				}
+				m.calm = true
+				m.log.Finish()
+				before := m.total()
+				if err := m.chain().Run(t.Context(), m.log.Source()); err != nil {
+					t.Fatal(err)
+				}
+				m.check(m.log.End(0))
+				if again := m.total() - before; again > len(m.done) {
+					t.Errorf("%d ids were processed %d times too often by one undisturbed worker", len(m.done), again)
+				}
+			})
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
 			}
-			m.calm = true
-			m.log.Finish()
-			before := m.total()
-			if err := m.chain().Run(t.Context(), m.log.Source()); err != nil {
-				t.Fatal(err)
-			}
-			m.check(m.log.End(0))
-			if again := m.total() - before; again > len(m.done) {
-				t.Errorf("%d ids were worked on %d times by one undisturbed worker", len(m.done), again)
-			}
-		})
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
 		}
-	}
+	})
 }
 
 type dedupModel struct {
 	t   *testing.T
-	rnd *rand.Rand // the test's; not the handlers'
+	rnd *rand.Rand // the test's; handlers do not use it
 	log *streamtest.Log[kafka.Message]
 	ids []string // by offset
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	done  map[string]int
 	calm  bool
 	tries int
@@ -70,7 +72,7 @@ func (m *dedupModel) chain() stream.Stream[kafka.Message] {
 	return input.Via(ops.Dedup(value, 20)).Concurrent(4, m.work).HaltOnError().CommitEvery(1, 0)
 }
 
-// work fails or is cancelled every so often, by the count of its calls.
+// work fails or is cancelled now and then, by the number of its calls.
 func (m *dedupModel) work(ctx context.Context, r kafka.Message) error {
 	m.mu.Lock()
 	m.tries++
@@ -90,7 +92,7 @@ func (m *dedupModel) work(ctx context.Context, r kafka.Message) error {
 	return nil
 }
 
-// live is the life of one member, with so many things that happen to it.
+// live runs one member through that many events.
 func (m *dedupModel) live(events int) {
 	member := m.log.Member()
 	p, err := m.chain().Build(member.Source(), stream.DrainTimeout(time.Duration(m.rnd.IntN(5))*time.Millisecond))
@@ -107,7 +109,7 @@ func (m *dedupModel) live(events int) {
 			_ = member.Assign(0)
 			owned = true
 		}
-		time.Sleep(time.Duration(m.rnd.IntN(10)) * time.Millisecond) // of virtual time
+		time.Sleep(time.Duration(m.rnd.IntN(10)) * time.Millisecond) // virtual
 		switch m.rnd.IntN(5) {
 		case 0:
 			_ = member.Revoke(0, 0)
@@ -119,7 +121,7 @@ func (m *dedupModel) live(events int) {
 			m.append(3)
 		default:
 			for _, h := range p.Halts() {
-				_ = p.Resume(h) // it may have been lost meanwhile
+				_ = p.Resume(h) // the partition may have been lost since
 			}
 		}
 		m.check(m.log.Committed(0))
@@ -129,14 +131,14 @@ func (m *dedupModel) live(events int) {
 	} else {
 		stop()
 	}
-	<-ended // what was unfinished is in its error
+	<-ended // the error names the unfinished records
 	synctest.Wait()
 	m.check(m.log.Committed(0))
 }
 
-// check holds that each id that is committed was worked on to its end, or that a record of it is
-// uncommitted: where nothing keeps them in order, the later one of two may come first, and the
-// earlier one is its duplicate.
+// check asserts that each committed id was processed to the end, or that another record with that
+// id is uncommitted. Without order, the later of two records may come first, and the earlier one is
+// then its duplicate.
 func (m *dedupModel) check(committed int64) {
 	m.t.Helper()
 	m.mu.Lock()

@@ -1,5 +1,5 @@
-// Package ops has operators, codecs and middleware composed from stream's public surface alone:
-// what is here, a user could have written.
+// Package ops provides operators, codecs and middleware for chains. They use stream's public
+// surface alone, so a user could have written each of them.
 //
 //	source.Kafka(cfg).
 //		Map(ops.JSON[Order]).                                            // a record's value as JSON
@@ -10,7 +10,7 @@
 //		RetryOnError(stream.RetryPolicy{FirstWait: time.Second, MaxWait: time.Minute}).
 //		…
 //
-// And Log, an observer. Those that need a library are packages of their own: zaplog, oteltrace,
+// Log is an observer. Observers that need a library are packages of their own: zaplog, oteltrace,
 // prommetrics.
 //
 //	Run(ctx, stream.Observe(ops.Log(logger), oteltrace.To(tracerProvider), prommetrics.To(registry)))

@@ -14,7 +14,7 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// untimed writes log lines without what changes from run to run.
+// untimed writes log lines without the parts that change from run to run.
 func untimed() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "duration" {

@@ -13,7 +13,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// What is no JSON, or of another shape, is left to the policies: here it is skipped and said.
+// A value that cannot be decoded is left to the policies. This chain skips it and prints why.
 func ExampleJSON() {
 	type Order struct{ ID, Cents int }
 	records := []kafka.Message{
@@ -35,7 +35,7 @@ func ExampleJSON() {
 	// <nil>
 }
 
-// A tombstone says that its key was deleted: a pointer tells it apart.
+// A pointer tells a tombstone, whose key was deleted, from other values.
 func ExampleJSON_tombstone() {
 	type Customer struct{ Name string }
 	records := []kafka.Message{
@@ -60,7 +60,7 @@ func ExampleJSON_tombstone() {
 	// <nil>
 }
 
-// Two steps share what a database can take.
+// Two steps share the capacity of one database.
 func ExampleLimit() {
 	query := func(_ context.Context, v int) (int, error) { return v * 10, nil }
 	update := func(_ context.Context, v int) error { fmt.Println(v); return nil }

@@ -12,14 +12,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// ErrTombstone is JSON's error for a record without a value: it says that its key was deleted.
-// JSON[*T] gives nil for it instead.
+// ErrTombstone is the error of JSON for a record without a value, which says that its key was
+// deleted. JSON[*T] returns nil for such a record instead.
 var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] gives nil for it")
 
-// JSON decodes a record's value, for Map. 1→1. What cannot be decoded is a permanent error, which
-// no retry is made of: it says what and at which byte, wraps encoding/json's own, and matches
-// ErrTombstone where there is no value. A value "null" is what encoding/json makes of it. Costs
-// what encoding/json costs.
+// JSON decodes a record's value, for use with Map. 1→1. A value that cannot be decoded is a
+// permanent error, which is not retried. It says what failed at which byte, and wraps the error of
+// encoding/json; it matches ErrTombstone if there is no value. The value "null" is left to
+// encoding/json. JSON costs what encoding/json costs.
 func JSON[T any](_ context.Context, m kafka.Message) (v T, err error) {
 	if m.Value == nil {
 		if reflect.TypeFor[T]().Kind() == reflect.Pointer {
@@ -33,7 +33,7 @@ func JSON[T any](_ context.Context, m kafka.Message) (v T, err error) {
 	return v, nil
 }
 
-// at is the place in the value, which encoding/json knows and does not say.
+// at returns the position in the value, which encoding/json knows but leaves out of its message.
 func at(err error) string {
 	var syntax *json.SyntaxError
 	var wrongType *json.UnmarshalTypeError

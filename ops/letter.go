@@ -5,9 +5,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Letter is what a record that sink.DeadLetter wrote says of itself: where it came from, what
-// failed, why, and how often it was sent back.
+// Letter is what a record written by sink.DeadLetter says of itself: its origin, what failed and
+// why, and how often it was sent back.
 type Letter = deadletter.Letter
 
-// LetterOf reads the headers that sink.DeadLetter added. It is an error where there are none.
+// LetterOf reads the headers that sink.DeadLetter added. It fails if they are missing.
 func LetterOf(m kafka.Message) (Letter, error) { return deadletter.Read(m.Headers) }

@@ -6,9 +6,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Limit lets at most n calls run at a time, over every step that is given the same Limit, in
-// whatever pipeline. A call that waits keeps its worker, so a degree above n buys nothing; it gives
-// up with the cause when its context ends. With n below 1 it is nil, which Build refuses.
+// Limit lets at most n calls run at once, over all steps and pipelines that use the same Limit. A
+// waiting call keeps its worker, so a degree above n gains nothing. It gives up with the context's
+// cause when its context ends. Below 1, n gives a nil middleware, which Build refuses.
 func Limit(n int) stream.Middleware {
 	if n < 1 {
 		return nil

@@ -10,17 +10,20 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log writes a pipeline's life to a slog logger; zaplog.To is the same for zap. What starts and
-// ends is at info. What fails and is taken care of is at warn, so is a halt that ends by itself
-// (stream.ResumeAfter). What needs somebody (any other halt, a dead letter that could not be
-// written, the end by a failure) is at error. A failure has its topic,
-// partition, offset, key, step, attempt and duration. At debug, each attempt and each commit has a
-// line, if the logger has debug when the pipeline is built.
+// Log writes the events of a pipeline to a slog logger. zaplog.To does the same for zap.
 //
-// Lines that repeat (the same message of the same step) are thinned: the first ten are written,
-// then one a second that says how many were left out. Whatever an error or a key contains, each
-// text is valid UTF-8: other bytes are written as \xff. Costs a reading of the clock per attempt,
-// for the duration of those that fail.
+//   - info: a start or an end.
+//   - warn: a failure that a policy handles, or a halt that ends by itself (stream.ResumeAfter).
+//   - error: what needs attention, that is any other halt, a dead letter that could not be written,
+//     or an end by failure.
+//   - debug: every attempt and every commit, if the logger has debug enabled when the pipeline is
+//     built.
+//
+// A failure carries its topic, partition, offset, key, step, attempt and duration.
+//
+// Repeated lines (the same message of the same step) are thinned: the first ten are written, then
+// one per second that counts those left out. All text is valid UTF-8; other bytes of an error or a
+// key are written as \xff. Log reads the clock once per attempt, for the duration of failed ones.
 func Log(l *slog.Logger) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
 		if l == nil {
@@ -35,7 +38,7 @@ func Log(l *slog.Logger) stream.Observer {
 	}}
 }
 
-// logging is one pipeline's log.
+// logging is the log of one pipeline.
 type logging struct {
 	to     *slog.Logger
 	debug  bool
@@ -44,7 +47,7 @@ type logging struct {
 
 func (g *logging) done(_ context.Context, c stream.Call, err error) {
 	if err != nil {
-		return // what becomes of it is an event
+		return // its outcome is an event
 	}
 	fields := append(place(c.Meta()), slog.String("step", c.Step()), slog.Int("attempt", c.Attempt()), slog.Duration("duration", c.Duration()))
 	if c.Batch() {
@@ -88,7 +91,7 @@ func (g *logging) event(e stream.Event) {
 		g.failure(slog.LevelError, "dead letter failed", e.Failure, slog.Any("cause", e.Cause))
 	case stream.Halted:
 		level, more := slog.LevelError, []slog.Attr{slog.Int("epoch", int(e.Epoch))}
-		if !e.ResumeAt.IsZero() { // it ends by itself
+		if !e.ResumeAt.IsZero() { // the halt ends by itself
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}
 		g.failure(level, "partition halted", e.Failure, more...)
@@ -107,7 +110,7 @@ func (g *logging) event(e stream.Event) {
 		}
 	case stream.OffsetReset:
 		to := append(partition(e.TopicPartition), slog.Int64("to", e.To), slog.String("policy", e.Policy))
-		if e.From < 0 { // a group that has none yet
+		if e.From < 0 { // the group has none yet
 			g.info("no offset committed yet", to...)
 		} else {
 			g.warn("offset reset", append(to, slog.Int64("from", e.From))...)
@@ -124,7 +127,7 @@ func (g *logging) event(e stream.Event) {
 	}
 }
 
-// seen writes what a source or a step has seen.
+// seen writes an event of a source, a sink or a step.
 func (g *logging) seen(name, step string, fields []slog.Attr, err error) {
 	if err == nil {
 		g.stormy(slog.LevelInfo, name, step, fields)
@@ -135,7 +138,7 @@ func (g *logging) seen(name, step string, fields []slog.Attr, err error) {
 
 func (g *logging) enabled(level slog.Level) bool { return g.to.Enabled(context.Background(), level) }
 
-// log writes a line. All lines come through here, so that what is in them is legible.
+// log writes a line. Every line passes through here, so that its text is legible.
 func (g *logging) log(level slog.Level, msg string, fields []slog.Attr) {
 	for i, f := range fields {
 		switch f.Value.Kind() {
@@ -165,7 +168,7 @@ func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more .
 	g.stormy(level, msg, f.Step, fields)
 }
 
-// stormy writes what may repeat itself.
+// stormy writes a line that may repeat.
 func (g *logging) stormy(level slog.Level, msg, step string, fields []slog.Attr) {
 	if !g.enabled(level) {
 		return
@@ -180,7 +183,7 @@ func (g *logging) stormy(level slog.Level, msg, step string, fields []slog.Attr)
 	g.log(level, msg, fields)
 }
 
-// leftOut tells what was left out of a storm that is over.
+// leftOut writes how many lines were left out of a storm that has ended.
 func (g *logging) leftOut(l line, n int) {
 	fields := []slog.Attr{slog.Int("left_out", n)}
 	if l.step != "" {

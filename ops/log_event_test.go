@@ -27,7 +27,7 @@ func TestLogEvent(t *testing.T) {
 		return w
 	}
 	tp := stream.TopicPartition{Topic: "orders", Partition: 3}
-	t.Run("calls no start of a new group a reset", func(t *testing.T) {
+	t.Run("does not call the start of a new group a reset", func(t *testing.T) {
 		w := tell(t, stream.OffsetReset{TopicPartition: tp, From: -1, To: 5, Policy: "earliest"})
 		ls := w.lines(t, "no offset committed yet")
 		if len(ls) != 1 || ls[0]["from"] != nil {
@@ -43,7 +43,7 @@ func TestLogEvent(t *testing.T) {
 			t.Errorf("lines: %v", w)
 		}
 	})
-	t.Run("tells what a sink saw", func(t *testing.T) {
+	t.Run("writes the events of a sink", func(t *testing.T) {
 		w := tell(t, stream.SinkEvent{Sink: "kafka receipts", Name: "throttled", Text: "500ms"})
 		if ls := w.lines(t, "throttled"); len(ls) == 1 {
 			shows(t, ls[0], map[string]any{"level": "INFO", "sink": "kafka receipts", "detail": "500ms"})

@@ -23,14 +23,14 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// written are the lines of a log.
+// written holds the lines of a log.
 type written struct{ bytes.Buffer }
 
 func (w *written) from(level slog.Level) stream.Observer {
 	return ops.Log(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 }
 
-// lines are all lines, or those with a message.
+// lines returns all lines, or those with a message.
 func (w *written) lines(t *testing.T, msg string) (ls []map[string]any) {
 	t.Helper()
 	for s := range strings.Lines(w.String()) {
@@ -45,7 +45,7 @@ func (w *written) lines(t *testing.T, msg string) (ls []map[string]any) {
 	return ls
 }
 
-// shows checks some fields of a line.
+// shows checks fields of a line.
 func shows(t *testing.T, line map[string]any, want map[string]any) {
 	t.Helper()
 	for k, v := range want {
@@ -56,7 +56,7 @@ func shows(t *testing.T, line map[string]any, want map[string]any) {
 }
 
 func TestLog(t *testing.T) {
-	t.Run("tells a life", func(t *testing.T) {
+	t.Run("writes start and end", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written
 			l := streamtest.Kafka("orders", 1)
@@ -101,7 +101,7 @@ func TestLog(t *testing.T) {
 		})
 	})
 
-	t.Run("says of a failure what, where and how long", func(t *testing.T) {
+	t.Run("writes what failed, where, and how long it took", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written
 			l := streamtest.Kafka("orders", 2)
@@ -119,7 +119,7 @@ func TestLog(t *testing.T) {
 		})
 	})
 
-	t.Run("has each record at debug", func(t *testing.T) {
+	t.Run("writes each record at debug", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written
 			l := streamtest.Kafka("orders", 1)
@@ -138,7 +138,7 @@ func TestLog(t *testing.T) {
 		})
 	})
 
-	t.Run("thins a storm and says how much", func(t *testing.T) {
+	t.Run("thins repeated lines and counts them", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written
 			l := streamtest.Kafka("orders", 1)
@@ -159,12 +159,12 @@ func TestLog(t *testing.T) {
 				}
 			}
 			if told != 1000 || len(lines) > 20 {
-				t.Errorf("%d lines tell of %d failures, want few that tell of 1000: %s", len(lines), told, w.String())
+				t.Errorf("%d lines report %d failures, want few lines that report 1000: %s", len(lines), told, w.String())
 			}
 		})
 	})
 
-	t.Run("has the stack of a panic", func(t *testing.T) {
+	t.Run("writes the stack of a panic", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var w written
 			l := streamtest.Kafka("orders", 1)
@@ -192,16 +192,16 @@ func TestLog(t *testing.T) {
 			all := strings.Join(h.texts, "\n")
 			for _, want := range []string{`cannot decode \xff\xfe\xe2(`, `refused \xff`, `decode \xff`} {
 				if !strings.Contains(all, want) {
-					t.Errorf("nothing says %q: %q", want, h.texts)
+					t.Errorf("no line has %q: %q", want, h.texts)
 				}
 			}
 			if !h.wrapped {
-				t.Error("an error lost what it wraps")
+				t.Error("an error lost its wrapped error")
 			}
 		})
 	})
 
-	t.Run("lets its handler look at the pipeline", func(t *testing.T) {
+	t.Run("lets its handler call the pipeline", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := &asking{}
 			o := stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
@@ -218,7 +218,7 @@ func TestLog(t *testing.T) {
 		})
 	})
 
-	t.Run("of nothing is refused by Build", func(t *testing.T) { opstest.Refuses(t, ops.Log(nil)) })
+	t.Run("is refused by Build without a logger", func(t *testing.T) { opstest.Refuses(t, ops.Log(nil)) })
 }
 
 func explode(context.Context, kafka.Message) (kafka.Message, error) { panic("explode") }
@@ -228,19 +228,19 @@ func quote(_ context.Context, m kafka.Message) (kafka.Message, error) {
 	return m, fmt.Errorf("cannot decode %s: %w", m.Value, opstest.ErrDown)
 }
 
-// refusing is a dead-letter sink whose error quotes bytes, too.
+// refusing is a dead-letter sink whose error also contains invalid bytes.
 type refusing struct{}
 
 func (refusing) Write(context.Context, []stream.Out[stream.Failure]) error {
 	return errors.New("refused \xff")
 }
 
-// checking is a slog.Handler that takes only UTF-8, as OTLP does.
+// checking is a slog.Handler that accepts only UTF-8, like OTLP.
 type checking struct {
 	slog.Handler
 	t *testing.T
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	texts   []string
 	wrapped bool
 }
@@ -278,7 +278,7 @@ func (h *checking) text(s string) {
 	}
 }
 
-// asking is a slog.Handler that looks at the pipeline whenever something is written.
+// asking is a slog.Handler that calls the pipeline on every line.
 type asking struct {
 	slog.Handler
 	ask   *stream.Pipeline

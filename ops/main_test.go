@@ -8,6 +8,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // what fails here is meant to
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // these tests fail on purpose
 	goleak.VerifyTestMain(m)
 }

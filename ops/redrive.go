@@ -9,29 +9,29 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// RedriveConfig says which dead letters are sent back. The zero value sends all, each three times
-// at most.
+// RedriveConfig says which dead letters are sent back. The zero value sends all of them, each at
+// most three times.
 type RedriveConfig struct {
-	// Match chooses; nil: all. It is called concurrently.
+	// Match chooses the letters to send back. Default: all. It is called concurrently.
 	Match func(kafka.Message, Letter) bool
 
-	// MaxTimes is how often a record may be sent back in its life, counted in its header
-	// laneway.redriven. Default 3. One that has failed that often again is passed over: sent back
-	// once more it would only go round.
+	// MaxTimes is how often a record may be sent back in its life, as counted in its header
+	// laneway.redriven. Default 3. A record that has failed that often is passed over, or it would
+	// circle forever.
 	MaxTimes int
 
-	// To is where the records go. Default: to the topic that each came from.
+	// To is the topic to send records to. Default: the topic that each came from.
 	To string
 
-	// PerSecond is how many are sent back a second. Default 0: as fast as they are written.
+	// PerSecond is how many records are sent back per second. Default 0: no limit.
 	PerSecond float64
 
-	// Original reads the record of a letter that has not all of it any more (see Letter.Complete),
-	// from where it came: what is sent back is always whole. An error fails the letter, as the
-	// policies below say. Default: none, such letters are passed over. It is called concurrently.
+	// Original reads the record of an incomplete letter (see Letter.Complete) from its origin, so
+	// that only whole records are sent back. An error fails the letter, and the policies below
+	// decide. Default: none, and incomplete letters are passed over. It is called concurrently.
 	Original func(context.Context, Letter) (kafka.Message, error)
 
-	// OnRecord is told what becomes of each; nil: nobody. It is called concurrently.
+	// OnRecord is told what Redrive did with each record. It is called concurrently.
 	OnRecord func(kafka.Message, Letter, Redriven)
 }
 
@@ -40,22 +40,22 @@ type Redriven int
 
 const (
 	SentBack     Redriven = iota // passed on, to be written
-	NotMatched                   // Match does not want it
-	LimitReached                 // it was sent back MaxTimes times already
-	NoLetter                     // it has not the headers of a dead letter
-	Incomplete                   // it has not all of the record, and there is no Original
+	NotMatched                   // Match does not choose it
+	LimitReached                 // it was sent back MaxTimes times
+	NoLetter                     // it lacks the headers of a dead letter
+	Incomplete                   // it lacks parts of the record, and there is no Original
 )
 
 func (r Redriven) String() string {
 	return [...]string{"sent back", "not matched", "limit reached", "no dead letter", "incomplete"}[r]
 }
 
-// Redrive makes dead letters the records that they were, bound for the topic they came from: key,
-// value, time and headers as they were, and one more header that counts. A letter that was abridged
-// is no exception, see RedriveConfig.Original. 1→0..1: what is passed over is done.
+// Redrive turns dead letters back into the records they were, addressed to the topic they came
+// from: with the same key, value, time and headers, and a header that counts the redrives.
+// RedriveConfig.Original completes abridged letters. 1→0..1: a letter passed over is done.
 //
-// To(sink.Kafka) below writes them. With a commit below that, a record counts as sent back only
-// when it was:
+// To(sink.Kafka) below it writes the records. With a commit below that, a letter is done only once
+// its record is written:
 //
 //	source.Kafka(dlq).GroupByKey().Via(ops.Redrive(ops.RedriveConfig{})).To(sink.Kafka(sink.KafkaConfig{Brokers: brokers})).CommitEvery(100, time.Second)
 func Redrive(c RedriveConfig) stream.Pipe[kafka.Message, kafka.Message] {

@@ -9,31 +9,31 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A line that repeats itself is written so many times at once, and then so often.
+// A repeated line is written this many times at once, and then this often.
 const (
 	stormBurst = 10
 	stormEvery = time.Second
 )
 
-// line is what makes two lines of a log the same: there are as many as messages and steps.
+// line identifies equal lines of a log. There are as many as messages and steps.
 type line struct {
 	level     slog.Level
 	msg, step string
 }
 
-// storms counts what is left out of a log.
+// storms counts the lines left out of a log.
 type storms struct {
 	left atomic.Int64 // over all lines
-	mu   sync.Mutex   // guards what follows; nothing is called under it
+	mu   sync.Mutex   // guards the fields below; no call is made under it
 	of   map[line]*storm
 }
 
 type storm struct {
 	limit *rate.Limiter
-	left  int // since the last one that was written
+	left  int // since the last one was written
 }
 
-// pass says whether a line is written, and how many like it were left out before.
+// pass says whether to write a line, and how many like it were left out before.
 func (s *storms) pass(l line) (left int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +55,8 @@ func (s *storms) pass(l line) (left int, ok bool) {
 	return left, true
 }
 
-// settle tells what was left out of storms of which nothing was heard for two intervals; at the
-// zero time, of all.
+// settle reports the lines left out of storms that have been silent for two intervals, or of all
+// storms if now is the zero time.
 func (s *storms) settle(now time.Time, tell func(l line, n int)) {
 	if s.left.Load() == 0 {
 		return

@@ -6,10 +6,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Chan sends elements to c; one is done when it was received, or has a place in c's buffer. A send
-// that blocks is backpressure; it ends with the context. An element that was sent when the rest of
-// its write failed counts as done. The caller owns c and closes it, if at all, after Run has
-// returned. Of a nil channel it is nil, which Build refuses.
+// Chan sends elements to c. An element is done once it is received or buffered in c. A blocked send
+// is backpressure, and it ends when the context does. Elements already sent stay done if the rest
+// of the write fails. The caller owns c, and may close it only after Run has returned. A nil
+// channel gives a nil sink, which Build refuses.
 func Chan[T any](c chan<- T) stream.Sink[T] {
 	if c == nil {
 		return nil
@@ -30,7 +30,7 @@ func (c chanSink[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 	return nil
 }
 
-// unsent names the elements from i on.
+// unsent fails the elements from i on.
 func unsent(i, n int, err error) error {
 	errs := make(map[int]error, n-i)
 	for ; i < n; i++ {

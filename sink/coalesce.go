@@ -11,14 +11,16 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Coalesce joins the writes of several partitions into larger ones for a sink with a high cost per
-// write. It writes when n elements have gathered, or when wait has passed since the first of them.
+// Coalesce joins writes of several partitions into larger ones, for a sink where each write is
+// expensive. It writes once n elements are waiting, or once wait has passed since the first of
+// them.
 //
-// Each partition keeps its order. A *PartialError of the inner sink reaches the writes whose
-// elements it names; any other error fails every write that was joined. The inner write's context
-// ends when the contexts of all joined writes have. wait delays every element, so keep it short: it
-// must be above 0, since a partition writes nothing more until its own write has returned. Costs a
-// copy of each element and no goroutine.
+// Each partition keeps its order. A *PartialError of the inner sink goes to the writes whose
+// elements it names. Any other error fails all joined writes. The context of the inner write ends
+// once the contexts of all joined writes have ended.
+//
+// wait must be above 0 and delays every element, so keep it short: a partition starts no other
+// write until its own has returned. Coalesce copies each element and starts no goroutine.
 func Coalesce[T any](to stream.Sink[T], n int, wait time.Duration) stream.Sink[T] {
 	if to == nil {
 		return nil
@@ -31,19 +33,19 @@ type coalesced[T any] struct {
 	n    int
 	wait time.Duration
 
-	// guards open, what open has gathered, and live; no user code is called under it
+	// mu guards open, its elems, and live. No user code runs under it.
 	mu   sync.Mutex
 	open *joined[T] // nil: the next write opens one
 }
 
-// joined is one write of the inner sink. The write that opened it makes it, the others wait.
+// joined is one write of the inner sink. The caller that opened it performs it, the others wait.
 type joined[T any] struct {
 	elems  []stream.Out[T]
 	full   chan struct{} // closed by the write that completes it
 	done   chan struct{} // closed when the inner write has returned
 	ctx    context.Context
 	cancel context.CancelFunc
-	live   int   // joined writes whose context has not ended; guarded by coalesced.mu
+	live   int   // joined writes whose context is still alive; guarded by coalesced.mu
 	err    error // written before done is closed
 }
 
@@ -54,12 +56,12 @@ func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 		c.gather(ctx, j)
 		c.write(j)
 	}
-	// its elements are in it: returning earlier would let the partition write twice at once
+	// Returning before the joined write is done would let the partition write twice at once.
 	<-j.done
 	return j.part(from, len(elems))
 }
 
-// join adds elements to the open write and says where they begin in it.
+// join adds elements to the open write and returns the index of the first of them.
 func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *joined[T], from int, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,7 +81,7 @@ func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *join
 	return j, from, first
 }
 
-// gather waits until the write is full or due, and closes it to others.
+// gather waits until the write is full or due, then closes it to others.
 func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
 	due := time.NewTimer(c.wait)
 	defer due.Stop()
@@ -95,7 +97,7 @@ func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
 	}
 }
 
-// write makes the joined write. A panic of the sink fails all that were joined.
+// write performs the joined write. A panic of the sink fails all joined writes.
 func (c *coalesced[T]) write(j *joined[T]) {
 	returned := false
 	defer func() {
@@ -109,8 +111,8 @@ func (c *coalesced[T]) write(j *joined[T]) {
 	returned = true
 }
 
-// leave notes that the context of a joined write has ended. With the last one it is given up, and
-// no other joins.
+// leave notes that the context of a joined write has ended. After the last one it cancels the inner
+// write and closes it to others.
 func (c *coalesced[T]) leave(j *joined[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,8 +125,8 @@ func (c *coalesced[T]) leave(j *joined[T]) {
 	j.cancel()
 }
 
-// part is what the error of the whole write says of n elements from an index on. An error that
-// names no element says that all have failed.
+// part returns what the error of the whole write means for n elements from index from on. An error
+// that names no element fails all of them.
 func (j *joined[T]) part(from, n int) error {
 	var partial *stream.PartialError
 	if !errors.As(j.err, &partial) {

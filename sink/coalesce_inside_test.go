@@ -14,9 +14,9 @@ func TestCoalesceJoin(t *testing.T) {
 		lost, end := context.WithCancel(t.Context())
 		j, _, _ := c.join(lost, make([]stream.Out[string], 1))
 		end()
-		c.leave(j) // and its gather has not seen it yet
+		c.leave(j) // while gather has not noticed yet
 		if j, _, _ := c.join(t.Context(), make([]stream.Out[string], 1)); j.ctx.Err() != nil {
-			t.Errorf("a write joined one that is given up: %v", j.ctx.Err())
+			t.Errorf("a write joined a cancelled one: %v", j.ctx.Err())
 		}
 	})
 }

@@ -19,7 +19,7 @@ func TestCoalesce(t *testing.T) {
 		}
 		return es
 	}
-	// write starts a Write and returns where its error will be.
+	// write starts a Write and returns a pointer to its later error.
 	write := func(wg *conc.WaitGroup, ctx context.Context, s stream.Sink[string], vs ...string) *error {
 		err := new(error)
 		wg.Go(func() { *err = s.Write(ctx, outs(vs...)) })
@@ -90,7 +90,7 @@ func TestCoalesce(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on until the last context has ended", func(t *testing.T) {
+	t.Run("runs until the last context ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := sink.Coalesce(sink.Func(func(ctx context.Context, _ []stream.Out[string]) error {
 				<-ctx.Done()
@@ -105,7 +105,7 @@ func TestCoalesce(t *testing.T) {
 			end1()
 			synctest.Wait()
 			if *first != nil || *second != nil {
-				t.Errorf("it ended with the first context: %v, %v", *first, *second)
+				t.Errorf("the write ended with the first context: %v, %v", *first, *second)
 			}
 			end2()
 			wg.Wait()
@@ -117,7 +117,7 @@ func TestCoalesce(t *testing.T) {
 	t.Run("is checked by Build", func(t *testing.T) {
 		s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error { return nil }), 0, 0)
 		if err := s.(interface{ Check() error }).Check(); err == nil {
-			t.Error("0 elements and no wait were accepted")
+			t.Error("n = 0 and wait = 0 were accepted")
 		}
 	})
 }

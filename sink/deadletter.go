@@ -17,36 +17,37 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// DeadLetter writes failed records to Kafka as they came: key, value, headers and time. They go to
-// KafkaConfig.Topic or, where that is empty, to the record's own topic with ".dlq" behind it;
-// DeadLetterTopic decides otherwise. An element whose record is no kafka.Message fails.
+// DeadLetter writes failed records to Kafka unchanged: key, value, headers and time. They go to
+// KafkaConfig.Topic or, if that is empty, to the record's own topic plus ".dlq"; DeadLetterTopic
+// chooses another. An element whose record is not a kafka.Message fails.
 //
-// The topic has to exist. Where it is known at the start, Run ends with a *kafkaerr.TopicError if
-// it is missing: where KafkaConfig.Topic names it, or where source.Kafka names the topics whose
-// ".dlq" are written to. What DeadLetterTopic chooses is looked for when it is first written to.
-// Retention counts from the record's time, not from its failure.
+// The topic must exist. If it is known at the start and missing, Run ends with a
+// *kafkaerr.TopicError. It is known if KafkaConfig.Topic names it, or if source.Kafka names the
+// topics whose ".dlq" are used. A topic chosen by DeadLetterTopic is looked up at its first write.
+// Retention counts from the record's time, not from the failure.
 //
 // Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset and
 // .time, laneway.group (see DeadLetterGroup), laneway.failed (when), laneway.step,
-// laneway.attempts, laneway.error and laneway.error.types (the error, with what it wraps), and
+// laneway.attempts, laneway.error and laneway.error.types (of the error and all it wraps), and
 // laneway.stack of a panic. An error is cut after 4 KiB, a stack after 16 KiB. ops.LetterOf reads
-// them, ops.Redrive sends the records back.
+// the headers, ops.Redrive sends the records back.
 //
-// A letter that its topic does not take is abridged, and its header laneway.abridged says of what.
-// Where it is larger than max.message.bytes, or than BatchBytes if that is set, these are left out
-// one after another, until it fits:
+// A letter that its topic refuses is abridged, and the header laneway.abridged lists what was left
+// out. A letter larger than max.message.bytes, or than BatchBytes if that is set, loses these in
+// turn until it fits:
 //
 //  1. stack: the stack, and all but 256 bytes of the error
 //  2. headers: the record's own headers
-//  3. value: in its place stands where the record is, as in orders[3]@41207
-//  4. key: likewise, as in [3]@41207, and texts are cut after 32 bytes; about 1 KiB is left
+//  3. value: replaced by the record's position, such as orders[3]@41207
+//  4. key: replaced likewise, such as [3]@41207, and texts are cut after 32 bytes;
+//     about 1 KiB is left
 //
-// Where its time is refused (message.timestamp.after.max.ms, message.timestamp.before.max.ms), time
-// is what is left out: the letter has the time of writing, and laneway.origin.time the record's.
-// Each step costs one more write.
+// If the topic refuses the record's time (message.timestamp.after.max.ms,
+// message.timestamp.before.max.ms), it loses time: the letter gets the time of writing, and
+// laneway.origin.time keeps the record's. Each step costs one more write.
 //
-// A letter is done when every in-sync replica has it; until then the record is unfinished. See
-// Kafka about errors and costs.
+// A letter is done when every in-sync replica has it, and the record is unfinished until then.
+// Kafka describes errors and costs.
 func DeadLetter(c KafkaConfig, opts ...DeadLetterOption) stream.Sink[stream.Failure] {
 	s := &deadLetters{kafkaSink: kafkaSink{cfg: c}, reads: map[string]bool{}}
 	for _, o := range opts {
@@ -55,16 +56,17 @@ func DeadLetter(c KafkaConfig, opts ...DeadLetterOption) stream.Sink[stream.Fail
 	return s
 }
 
-// DeadLetterOption changes what DeadLetter does.
+// DeadLetterOption configures DeadLetter.
 type DeadLetterOption func(*deadLetters)
 
-// DeadLetterTopic has f choose the topic of each failure, by its step, its error, its tenant. It is
+// DeadLetterTopic has f choose the topic of each failure, for example by its step or error. f is
 // called concurrently.
 func DeadLetterTopic(f func(stream.Failure) string) DeadLetterOption {
 	return func(s *deadLetters) { s.choose = f }
 }
 
-// DeadLetterGroup says in each dead letter which group has failed, for topics that several read.
+// DeadLetterGroup adds the name of the consumer group to each dead letter, for topics with several
+// readers.
 func DeadLetterGroup(group string) DeadLetterOption {
 	return func(s *deadLetters) { s.group = group }
 }
@@ -76,7 +78,7 @@ type deadLetters struct {
 	reads  map[string]bool // topics of sources; guarded by mu
 }
 
-// suffix is what the topic of dead letters has behind the record's own.
+// suffix is appended to a record's topic to name the topic of its dead letters.
 const suffix = ".dlq"
 
 func (s *deadLetters) String() string {
@@ -89,12 +91,12 @@ func (s *deadLetters) String() string {
 func (s *deadLetters) Check() error {
 	faults := s.cfg.faults("sink.DeadLetter")
 	if s.choose != nil && s.cfg.Topic != "" {
-		faults = append(faults, &stream.BuildError{Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both say where to", Fix: "leave one out"})
+		faults = append(faults, &stream.BuildError{Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both set the topic", Fix: "leave one out"})
 	}
 	return errors.Join(faults...)
 }
 
-// Reads notes the topics of a chain's source.
+// Reads notes the topics of the chain's source.
 func (s *deadLetters) Reads(topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +105,7 @@ func (s *deadLetters) Reads(topics []string) {
 	}
 }
 
-// Open connects, and looks at the topics that letters may go to, as far as they are known.
+// Open connects and looks up the topics of letters, as far as they are known.
 func (s *deadLetters) Open(ctx context.Context) error {
 	if err := s.kafkaSink.Open(ctx); err != nil {
 		return err
@@ -114,24 +116,24 @@ func (s *deadLetters) Open(ctx context.Context) error {
 	s.mu.Lock()
 	topics := slices.Sorted(maps.Keys(s.reads))
 	s.mu.Unlock()
-	// at once: each takes UnknownTopicTimeout where its topic is missing
+	// concurrently: each takes UnknownTopicTimeout if its topic is missing
 	looks := pool.New().WithErrors()
 	for _, t := range topics {
 		looks.Go(func() error {
 			if err := s.out.Find(ctx, t+suffix); err != nil {
-				return fmt.Errorf("dead letters of topic %s: %w: create the topic, or set KafkaConfig.Topic", t, err)
+				return fmt.Errorf("dead letters of topic %s: %w: create that topic, or set KafkaConfig.Topic", t, err)
 			}
 			return nil
 		})
 	}
 	err := looks.Wait()
 	if err != nil {
-		_ = s.Close(ctx) // it has no error
+		_ = s.Close(ctx) // it never fails
 	}
 	return err
 }
 
-// draft is a letter that is to be written.
+// draft is a letter to be written.
 type draft struct {
 	index int // of its element
 	rung  deadletter.Rung
@@ -156,8 +158,8 @@ func (s *deadLetters) Write(ctx context.Context, elems []stream.Out[stream.Failu
 	return nil
 }
 
-// writeOnce writes drafts. What their topics do not take is returned, abridged; what failed is
-// noted by the index of its element.
+// writeOnce writes drafts. It returns the refused ones, abridged, and puts failures into failed by
+// the index of their element.
 func (s *deadLetters) writeOnce(ctx context.Context, elems []stream.Out[stream.Failure], drafts []draft, now time.Time, failed map[int]error) (again []draft, err error) {
 	letters := make([]kafka.Message, 0, len(drafts))
 	written := make([]draft, 0, len(drafts))
@@ -185,8 +187,8 @@ func (s *deadLetters) writeOnce(ctx context.Context, elems []stream.Out[stream.F
 	return again, nil
 }
 
-// abridge leaves out what a topic has refused; false where that is not it, or there is nothing left
-// to leave out.
+// abridge leaves out what the topic has refused. It returns false if the topic refused something
+// else, or if nothing is left to leave out.
 func (s *deadLetters) abridge(f stream.Failure, d draft, refusal error) (draft, bool) {
 	var large *kafkaerr.TooLargeError
 	switch {
@@ -214,11 +216,12 @@ func size(m kafka.Message) int {
 	return n
 }
 
-// letter makes a record of a failure.
+// letter makes the record of a failure.
 func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Message, error) {
 	m, ok := f.Record.(kafka.Message)
 	if !ok {
-		return m, stream.Permanent(fmt.Errorf("sink.DeadLetter writes records as they came from Kafka, and this one is a %T: write it with a Sink[stream.Failure] of your own", f.Record))
+		return m, stream.Permanent(fmt.Errorf("sink.DeadLetter writes records that came from Kafka, "+
+			"but this one is a %T: write it with a Sink[stream.Failure] of your own", f.Record))
 	}
 	l := deadletter.Letter{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Failed: now, Group: s.group, Step: f.Step, Attempts: f.Attempts}
 	if f.Err != nil {
@@ -238,8 +241,7 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 	return m, nil
 }
 
-// typesOf lists the types of an error and of what it wraps, outermost first, as far as anybody
-// reads.
+// typesOf lists the types of an error and of what it wraps, outermost first, up to a limit.
 func typesOf(err error) (types []string) {
 	const most = 16
 	for queue := []error{err}; len(queue) > 0 && len(types) < most; queue = queue[1:] {

@@ -1,10 +1,10 @@
-// Package sink has where elements go, by the word To: Kafka writes them to a topic, DeadLetter
-// failed records with their reasons, Slice collects them, Chan sends them on, Func writes them with
-// a function of yours.
+// Package sink provides the destinations of a chain, for use with the word To. Kafka writes
+// elements to a topic. DeadLetter writes failed records with their reasons. Slice collects
+// elements, Chan sends them on a channel, Func calls a function of yours.
 //
-// A sink of your own is anything with stream.Sink's Write: it gets what has queued, up to 1,000
-// elements of one partition in their order, and returns once they are durable. A
-// *stream.PartialError names those that are not; the policies below To decide about them. Open and
-// Close are called where it has them; so is Check, which Build asks for what is wrong, before
-// anything connects.
+// Any type with the Write method of stream.Sink is a sink. Write gets the queued elements of one
+// partition, up to 1,000 of them in order, and returns once they are durable. To fail only some of
+// them, it returns a *stream.PartialError that names them, and the policies below To decide what
+// happens next. The runtime also calls Open and Close where the type has them. Build calls Check,
+// if there is one, to find faults before anything connects.
 package sink

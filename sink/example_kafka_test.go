@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// kitchen is a broker in this process with a topic that holds orders, and others that are empty.
+// kitchen is an embedded broker with a topic of orders and other, empty topics.
 func kitchen(orders []string, topics ...string) (brokers []string, end func()) {
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, append(topics, "orders")...))
 	if err != nil {
@@ -36,7 +36,7 @@ func kitchen(orders []string, topics ...string) (brokers []string, end func()) {
 	return c.ListenAddrs(), c.Close
 }
 
-// show prints all that is in a topic now.
+// show prints all records of a topic.
 func show(brokers []string, topic string, say func(kafka.Message)) {
 	from := map[stream.TopicPartition]source.Span{{Topic: topic}: {From: source.Earliest, To: source.Latest}}
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Partitions: from}).
@@ -55,8 +55,8 @@ func cook(_ context.Context, m kafka.Message) (kafka.Message, error) {
 	return m, nil
 }
 
-// Whatever topic a message came from, it goes to the one that the configuration names; key, headers
-// and time go with it.
+// Messages go to the topic of the configuration, whatever topic they came from, with key, headers
+// and time.
 func ExampleKafka() {
 	brokers, end := kitchen([]string{"coffee", "tea"}, "meals")
 	defer end()
@@ -81,7 +81,7 @@ func ExampleKafka() {
 	// <nil>
 }
 
-// A record that fails is kept aside as it came, with what happened to it.
+// A failed record is written unchanged to another topic, with what happened to it.
 func ExampleDeadLetter() {
 	brokers, end := kitchen([]string{"coffee", "sand"}, "orders.dlq")
 	defer end()
@@ -105,7 +105,7 @@ func ExampleDeadLetter() {
 	// <nil>
 }
 
-// What a record becomes and its offset are in one transaction: a reader with
+// Results and offsets are committed in one transaction. A reader with
 // isolation.level=read_committed sees each result once.
 func ExampleKafkaTransaction() {
 	brokers, end := kitchen([]string{"coffee", "tea"}, "meals")

@@ -37,7 +37,7 @@ func ExampleSlice() {
 func ExampleChan() {
 	c := make(chan string, 2)
 	err := source.Slice("a", "b").To(sink.Chan(c)).Run(context.Background())
-	close(c) // the sink leaves that to whoever made it
+	close(c) // the caller closes it, not the sink
 	for v := range c {
 		fmt.Println(v)
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Func makes a sink of a function: stream.Sink says what it owes. Of a nil func it is nil, which
-// Build refuses.
+// Func makes a sink of a function, which must do what stream.Sink asks of Write. A nil function
+// gives a nil sink, which Build refuses.
 func Func[T any](write func(ctx context.Context, elems []stream.Out[T]) error) stream.Sink[T] {
 	if write == nil {
 		return nil

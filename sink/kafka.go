@@ -12,23 +12,26 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Kafka writes messages to Kafka. One is done when every in-sync replica has it (acks=all); the
-// producer is idempotent, so no retry of its own writes one twice or out of order.
+// Kafka writes messages to Kafka. A message is done when every in-sync replica has it (acks=all).
+// The producer is idempotent, so its own retries neither duplicate nor reorder messages.
 //
-// KafkaConfig.Topic says where to; where it is empty, each message's own Topic does, and a message
-// without one fails. Key, Value (nil: a tombstone), Headers and Time (the zero time.Time: now) are
-// written as they are; Partition and Offset, which say where a message came from, are not looked
-// at.
+// Messages go to KafkaConfig.Topic or, if that is empty, to their own Topic; without either, a
+// message fails. Key, Value (nil: a tombstone), Headers and Time (zero: now) are written unchanged.
+// Partition and Offset, which say where a message came from, are ignored.
 //
-// Elements of all lanes and partitions share batches. What cannot be written fails alone: a
-// *kafkaerr.TooLargeError or *kafkaerr.RefusedError (a record that the topic does not take; both
-// are Permanent, so no Retry repeats them), a *kafkaerr.TopicError (unknown for
-// UnknownTopicTimeout, or not authorised), a *kafkaerr.DeliveryError (not acknowledged within
-// DeliveryTimeout). With the last two, what is queued behind it in its partition fails too, so that
-// a Retry below keeps the order.
+// Elements of all lanes and partitions share batches, but an element that cannot be written fails
+// alone:
 //
-// Brokers from 3.6 on. Goroutines: two a broker and two. Memory: 32 MiB of batches on their way, at
-// most.
+//   - *kafkaerr.TooLargeError, *kafkaerr.RefusedError: the topic does not accept the record. Both
+//     are Permanent, so no Retry repeats them.
+//   - *kafkaerr.TopicError: the topic is unknown for UnknownTopicTimeout, or not authorised.
+//   - *kafkaerr.DeliveryError: the record is not acknowledged within DeliveryTimeout.
+//
+// With the last two, the records queued behind it in its partition fail as well, so that a Retry
+// below To keeps the order.
+//
+// Kafka needs brokers of version 3.6 or newer. It starts two goroutines per broker and two more,
+// and holds at most 32 MiB of batches in flight.
 func Kafka(c KafkaConfig) stream.Sink[kafka.Message] {
 	return &kafkaSink{cfg: c}
 }
@@ -36,9 +39,10 @@ func Kafka(c KafkaConfig) stream.Sink[kafka.Message] {
 type kafkaSink struct {
 	cfg KafkaConfig
 
-	// guards what follows; held while it opens, so that who comes second finds it open
+	// mu guards the fields below. Open holds it, so that a second caller waits until the first is
+	// done.
 	mu     sync.Mutex
-	opened int // by how many chains, or words of one
+	opened int // how often: by several chains, or by several words of one
 	client *wire.Client
 	out    *produce.Producer
 }
@@ -46,7 +50,7 @@ type kafkaSink struct {
 func (s *kafkaSink) String() string { return s.cfg.name("kafka") }
 func (s *kafkaSink) Check() error   { return errors.Join(s.cfg.faults("sink.Kafka")...) }
 
-// Open connects, with credentials and, where there is one, the topic looked at.
+// Open connects, authenticates, and looks up the topic if the configuration names one.
 func (s *kafkaSink) Open(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +87,7 @@ func (s *kafkaSink) Write(ctx context.Context, elems []stream.Out[kafka.Message]
 	return s.cfg.write(ctx, s.out, len(elems), func(i int) *kafka.Message { return &elems[i].Value })
 }
 
-// write writes n messages to the topic that the configuration names, or to their own.
+// write writes n messages to the configured topic, or to their own topics.
 func (c *KafkaConfig) write(ctx context.Context, out *produce.Producer, n int, at func(i int) *kafka.Message) error {
 	failed, err := out.Write(ctx, n, c.Topic, at)
 	switch {
@@ -98,7 +102,7 @@ func (c *KafkaConfig) write(ctx context.Context, out *produce.Producer, n int, a
 	return nil
 }
 
-// permanent marks what no retry mends.
+// permanent marks the errors that no retry can fix.
 func permanent(err error) error {
 	var large *kafkaerr.TooLargeError
 	var refused *kafkaerr.RefusedError

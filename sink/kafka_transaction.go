@@ -17,25 +17,25 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// KafkaTransaction writes messages, and the group's offsets that they came from, in Kafka
-// transactions: exactly once from Kafka to Kafka, for readers with isolation.level=read_committed.
-// CommitWith says how much goes into one. The topics are those of KafkaConfig, and so are the other
-// fields.
+// KafkaTransaction writes messages and their group's offsets in Kafka transactions. That is exactly
+// once from Kafka to Kafka, for readers with isolation.level=read_committed. CommitWith says how
+// much goes into one transaction. Topics and all other settings come from KafkaConfig.
 //
-// Its transactional ids begin with prefix and a dash, so the user needs WRITE and DESCRIBE on that
-// as a prefixed TransactionalId, besides READ on the source's group. With KafkaConfig.InstanceID
-// behind it, a worker that starts again ends at once what it had left open. Without one the id is
-// new each time: what a crash left open ends after TransactionTimeout, and until then neither
-// readers of those topics nor the partitions' next owner go on.
+// Transactional ids start with prefix and a dash. So the user needs WRITE and DESCRIBE on that
+// prefixed TransactionalId, besides READ on the source's group. If KafkaConfig.InstanceID is set,
+// the id ends with it, and a restarted worker ends at once the transaction that it had left open.
+// Without it the id is random. Then a transaction left open by a crash ends after
+// TransactionTimeout; until then it blocks readers of those topics and the next owner of the
+// partitions.
 //
-// A transaction is open only while it is written, never while records are worked on. A worker whose
-// partitions have gone elsewhere cannot commit, whatever its id: the group's generation goes with
-// the offsets (KIP-447). What has to be aborted is done again, a few times by itself, then as the
-// policies below CommitWith say; records that cannot be written are named to them, as Kafka's
-// errors are. A *kafkaerr.FencedError is for good: another worker has the same InstanceID.
+// A transaction is open only while it is written, never while handlers run. A worker that has lost
+// its partitions cannot commit, whatever its id, because the offsets carry the group's generation
+// (KIP-447). An aborted transaction is retried a few times, then the policies below CommitWith
+// decide. Records that cannot be written fail alone, with the same errors as in Kafka. A
+// *kafkaerr.FencedError is permanent: another worker has the same InstanceID.
 //
-// The source must be Kafka, of the same cluster and with a Group. Brokers from 3.6 on; both
-// transaction protocols are spoken (transaction.version, KIP-890).
+// The source must be Kafka, in the same cluster and with a Group. Brokers must be of version 3.6 or
+// newer; both transaction protocols are supported (transaction.version, KIP-890).
 func KafkaTransaction(c KafkaConfig, prefix string) stream.Transactor[kafka.Message] {
 	return &kafkaTransaction{cfg: c, prefix: prefix}
 }
@@ -47,9 +47,9 @@ type kafkaTransaction struct {
 	client *wire.Client
 	tx     *transact.Transactor
 
-	mu    sync.Mutex // guards what follows
-	group string     // of the last Commit; empty: there was none
-	taken bool       // by a chain that runs
+	mu    sync.Mutex // guards the fields below
+	group string     // of the last Commit; empty before the first
+	taken bool       // by a running chain
 }
 
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
@@ -69,16 +69,18 @@ func (s *kafkaTransaction) Check() error {
 	return errors.Join(faults...)
 }
 
-// inTransaction is the configuration with the defaults of transactions.
+// inTransaction returns the configuration with the defaults of a transaction.
 func (c KafkaConfig) inTransaction() KafkaConfig {
 	c.DeliveryTimeout = or(c.DeliveryTimeout, 20*time.Second)
 	c.TransactionTimeout = or(c.TransactionTimeout, 30*time.Second)
 	return c
 }
 
-var errTaken = errors.New("sink.KafkaTransaction is open in another chain: its transactions would be each other's; make one for each chain, with an InstanceID or a prefix of its own")
+var errTaken = errors.New("sink.KafkaTransaction is already open in another chain, " +
+	"and each would end the other's transactions: " +
+	"make one per chain, with its own InstanceID or prefix")
 
-// take makes it one chain's.
+// take reserves the transactor for one chain.
 func (s *kafkaTransaction) take() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +128,8 @@ func (s *kafkaTransaction) Close(context.Context) error {
 	return nil
 }
 
-// Restore leaves it to the group's offsets, unless a transaction's end is in doubt: then what the
-// source has read of them may be older than that end.
+// Restore leaves the positions to the group's offsets, unless the end of a transaction is in doubt:
+// the offsets that the source has read may then be older than that end.
 func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	s.mu.Lock()
 	group := s.group
@@ -152,7 +154,8 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	return at, nil
 }
 
-var errNoGroup = errors.New("sink.KafkaTransaction stores offsets in the source's consumer group, and the source is in none: set its Group, or write with To(sink.Kafka)")
+var errNoGroup = errors.New("sink.KafkaTransaction stores offsets in the source's consumer group, " +
+	"and the source has none: set its Group, or write with To(sink.Kafka)")
 
 func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Message]) error {
 	if txn.Group.Group == "" {
@@ -172,7 +175,7 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	return asTransactor(err)
 }
 
-// asTransactor says an error in the words of stream.Transactor.
+// asTransactor translates an error into those of stream.Transactor.
 func asTransactor(err error) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError

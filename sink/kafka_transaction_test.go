@@ -34,8 +34,8 @@ func copied(k *kafkatest.Kafka, in, out, group string) stream.Stream[kafka.Messa
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy"), 50, 20*time.Millisecond)
 }
 
-// numbers fills a topic with n records over its four partitions, and returns what a copy has to
-// hold.
+// numbers fills the four partitions of a topic with n records and returns the values of a correct
+// copy.
 func numbers(k *kafkatest.Kafka, in string, n int) (want []string) {
 	var records []*kgo.Record
 	for i := range n {
@@ -50,7 +50,7 @@ func exactly(t *testing.T, k *kafkatest.Kafka, out string, want []string) {
 	t.Helper()
 	records := k.Records(out)
 	if vs := values(records); !slices.Equal(vs, want) {
-		t.Errorf("%d results, %d of them different, expected %d", len(vs), len(slices.Compact(vs)), len(want))
+		t.Errorf("%d results, %d of them different, want %d", len(vs), len(slices.Compact(vs)), len(want))
 	}
 	last := map[string]string{}
 	for _, r := range records {
@@ -61,118 +61,116 @@ func exactly(t *testing.T, k *kafkatest.Kafka, out string, want []string) {
 	}
 }
 
-func TestKafkaTransactionCopiesExactlyOnceThroughRebalancesAndFaults(t *testing.T) {
-	for name, opts := range map[string][]kfake.Opt{"version 2": nil, "before": {kfake.MaxVersions(kversion.V3_6_0())}} {
-		t.Run(name, func(t *testing.T) {
-			c := kafkatest.Fake(t, append(opts, kfake.NumBrokers(2))...)
-			k := kafkatest.At(t, c.ListenAddrs())
-			in, out, group := k.Topic(4), k.Topic(3), kafkatest.Name("group")
-			want := numbers(k, in, 4000)
-			for _, f := range []kfake.Fault{
-				{Keys: []kmsg.Key{kmsg.Produce}, Topic: out, Err: kerr.NotLeaderForPartition, Count: 3}, {Keys: []kmsg.Key{kmsg.Produce}, Topic: out, Err: kerr.InvalidTxnState, Count: 2},
-				{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ConcurrentTransactions, Count: 3}, {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.CoordinatorLoadInProgress, Count: 3},
-			} {
-				c.Fault(f)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			var workers sync.WaitGroup
-			work := func(ctx context.Context) {
-				if err := copied(k, in, out, group).RetryOnError(stream.RetryPolicy{MaxAttempts: 10}).Run(ctx); err != nil {
-					t.Error(err)
+func TestKafkaTransaction(t *testing.T) {
+	t.Run("copies exactly once through rebalances and faults", func(t *testing.T) {
+		for name, opts := range map[string][]kfake.Opt{"version 2": nil, "before": {kfake.MaxVersions(kversion.V3_6_0())}} {
+			t.Run(name, func(t *testing.T) {
+				c := kafkatest.Fake(t, append(opts, kfake.NumBrokers(2))...)
+				k := kafkatest.At(t, c.ListenAddrs())
+				in, out, group := k.Topic(4), k.Topic(3), kafkatest.Name("group")
+				want := numbers(k, in, 4000)
+				for _, f := range []kfake.Fault{
+					{Keys: []kmsg.Key{kmsg.Produce}, Topic: out, Err: kerr.NotLeaderForPartition, Count: 3}, {Keys: []kmsg.Key{kmsg.Produce}, Topic: out, Err: kerr.InvalidTxnState, Count: 2},
+					{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ConcurrentTransactions, Count: 3}, {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.CoordinatorLoadInProgress, Count: 3},
+				} {
+					c.Fault(f)
 				}
-			}
-			workers.Go(func() { work(ctx) })
-			for range 3 { // others that come and go
-				other, leave := context.WithCancel(ctx)
-				var wg sync.WaitGroup
-				wg.Go(func() { work(other) })
-				k.WaitMembers(group, 2)
-				leave()
-				wg.Wait()
-			}
-			k.WaitCommitted(group, in, map[int32]int64{0: 1000, 1: 1000, 2: 1000, 3: 1000})
-			stop()
-			workers.Wait()
-			exactly(t, k, out, want)
-		})
-	}
-}
-
-func TestKafkaTransactionHaltsThePartitionOfARecordThatCannotBeWritten(t *testing.T) {
-	c := kafkatest.Fake(t)
-	k := kafkatest.At(t, c.ListenAddrs())
-	in, out, group := k.Topic(2), k.Topic(1), kafkatest.Name("group")
-	k.Produce(in, &kgo.Record{Partition: 0, Value: make([]byte, 20_000)}, &kgo.Record{Partition: 1, Value: []byte("fine")})
-	p, err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{in}}).
-		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out, BatchBytes: 10_000}, "copy"), 2, 20*time.Millisecond).
-		RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
-		Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- p.Run(ctx) }()
-	k.WaitCommitted(group, in, map[int32]int64{1: 1})
-	var large *kafkaerr.TooLargeError
-	hs := p.Halts()
-	if len(hs) != 1 || hs[0].Meta.Partition != 0 || !errors.As(hs[0].Err, &large) || hs[0].Attempts != 1 {
-		t.Fatalf("halts: %v", hs)
-	}
-	if err := p.Skip(hs[0]); err != nil {
-		t.Fatal(err)
-	}
-	k.WaitCommitted(group, in, map[int32]int64{0: 1, 1: 1})
-	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if vs := values(k.Records(out)); !slices.Equal(vs, []string{"fine"}) {
-		t.Errorf("written: %v", vs)
-	}
-}
-
-func TestKafkaTransactionFaultsAreAllNamed(t *testing.T) {
-	tx := sink.KafkaTransaction(sink.KafkaConfig{DeliveryTimeout: time.Minute}, "")
-	err := tx.(interface{ Check() error }).Check()
-	for _, want := range []string{"no broker", "prefix", "TransactionTimeout is 30s, DeliveryTimeout is 1m0s"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is not in: %v", want, err)
+				ctx, stop := context.WithCancel(t.Context())
+				defer stop()
+				var workers sync.WaitGroup
+				work := func(ctx context.Context) {
+					if err := copied(k, in, out, group).RetryOnError(stream.RetryPolicy{MaxAttempts: 10}).Run(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+				workers.Go(func() { work(ctx) })
+				for range 3 { // other workers join and leave
+					other, leave := context.WithCancel(ctx)
+					var wg sync.WaitGroup
+					wg.Go(func() { work(other) })
+					k.WaitMembers(group, 2)
+					leave()
+					wg.Wait()
+				}
+				k.WaitCommitted(group, in, map[int32]int64{0: 1000, 1: 1000, 2: 1000, 3: 1000})
+				stop()
+				workers.Wait()
+				exactly(t, k, out, want)
+			})
 		}
-	}
-	if err := sink.KafkaTransaction(sink.KafkaConfig{Brokers: []string{"a:1"}}, "copy").(interface{ Check() error }).Check(); err != nil {
-		t.Error(err)
-	}
-	if got := fmt.Sprint(sink.KafkaTransaction(sink.KafkaConfig{Topic: "out"}, "copy")); got != "kafka transaction copy out" {
-		t.Error(got)
-	}
-}
-
-func TestKafkaTransactionNeedsAGroup(t *testing.T) {
-	c := kafkatest.Fake(t)
-	err := source.Slice(messages("1")...).CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "out", UnknownTopicTimeout: time.Millisecond}, "copy"), 1, 0).Run(t.Context())
-	if err == nil {
-		t.Error("a source without a group is taken")
-	}
-}
-
-// Two chains would end each other's transactions. One after the other is how a chain runs again.
-func TestKafkaTransactionIsOneChainsAtATime(t *testing.T) {
-	c := kafkatest.Fake(t)
-	tx := sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs()}, "copy").(interface {
-		Open(context.Context) error
-		Close(context.Context) error
 	})
-	for range 2 {
-		if err := tx.Open(t.Context()); err != nil {
+	t.Run("halts the partition of a record that cannot be written", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
+		in, out, group := k.Topic(2), k.Topic(1), kafkatest.Name("group")
+		k.Produce(in, &kgo.Record{Partition: 0, Value: make([]byte, 20_000)}, &kgo.Record{Partition: 1, Value: []byte("fine")})
+		p, err := source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{in}}).
+			CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out, BatchBytes: 10_000}, "copy"), 2, 20*time.Millisecond).
+			RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
+			Build()
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tx.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "another chain") {
-			t.Errorf("opened twice: %v", err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		k.WaitCommitted(group, in, map[int32]int64{1: 1})
+		var large *kafkaerr.TooLargeError
+		hs := p.Halts()
+		if len(hs) != 1 || hs[0].Meta.Partition != 0 || !errors.As(hs[0].Err, &large) || hs[0].Attempts != 1 {
+			t.Fatalf("halts: %v", hs)
 		}
-		if err := tx.Close(t.Context()); err != nil {
+		if err := p.Skip(hs[0]); err != nil {
+			t.Fatal(err)
+		}
+		k.WaitCommitted(group, in, map[int32]int64{0: 1, 1: 1})
+		stop()
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-	}
+		if vs := values(k.Records(out)); !slices.Equal(vs, []string{"fine"}) {
+			t.Errorf("written: %v", vs)
+		}
+	})
+	t.Run("reports all faults of its configuration", func(t *testing.T) {
+		tx := sink.KafkaTransaction(sink.KafkaConfig{DeliveryTimeout: time.Minute}, "")
+		err := tx.(interface{ Check() error }).Check()
+		for _, want := range []string{"no broker", "prefix", "TransactionTimeout is 30s, DeliveryTimeout is 1m0s"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in: %v", want, err)
+			}
+		}
+		if err := sink.KafkaTransaction(sink.KafkaConfig{Brokers: []string{"a:1"}}, "copy").(interface{ Check() error }).Check(); err != nil {
+			t.Error(err)
+		}
+		if got := fmt.Sprint(sink.KafkaTransaction(sink.KafkaConfig{Topic: "out"}, "copy")); got != "kafka transaction copy out" {
+			t.Error(got)
+		}
+	})
+	t.Run("needs a group", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		err := source.Slice(messages("1")...).CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs(), Topic: "out", UnknownTopicTimeout: time.Millisecond}, "copy"), 1, 0).Run(t.Context())
+		if err == nil {
+			t.Error("a source without a group was accepted")
+		}
+	})
+	// Two chains would end each other's transactions. Running a chain again is allowed.
+	t.Run("is open in one chain at a time", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		tx := sink.KafkaTransaction(sink.KafkaConfig{Brokers: c.ListenAddrs()}, "copy").(interface {
+			Open(context.Context) error
+			Close(context.Context) error
+		})
+		for range 2 {
+			if err := tx.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "another chain") {
+				t.Errorf("opened twice: %v", err)
+			}
+			if err := tx.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-func TestKafkaTransactionOfATopicThatGoes(t *testing.T) {
+func TestKafkaTransactionTopic(t *testing.T) {
 	t.Run("commits by id", func(t *testing.T) { topicGoes(t, kafkatest.Fake(t).ListenAddrs()) })
 	t.Run("commits by name", func(t *testing.T) {
 		topicGoes(t, kafkatest.Fake(t, kfake.MaxVersions(kversion.V4_0_0())).ListenAddrs())
@@ -29,10 +29,10 @@ func TestKafkaTransactionOfATopicThatGoes(t *testing.T) {
 	})
 }
 
-func TestKafkaTransactionOfATopicThatGoesOnRealKafka(t *testing.T) { topicGoes(t, kafkatest.Real(t)) }
+func TestKafkaTransactionTopicRealKafka(t *testing.T) { topicGoes(t, kafkatest.Real(t)) }
 
 func topicGoes(t *testing.T, brokers []string) {
-	for name, again := range map[string]bool{"deleted, it keeps no shutdown waiting": false, "made again, it takes no offset of the old one": true} {
+	for name, again := range map[string]bool{"deleted does not delay a shutdown": false, "created again gets no offset of the old one": true} {
 		t.Run(name, func(t *testing.T) {
 			k := kafkatest.At(t, brokers)
 			in, out, group := k.Topic(1), k.Topic(1), kafkatest.Name("group")
@@ -46,11 +46,11 @@ func topicGoes(t *testing.T, brokers []string) {
 				return results
 			}
 			produce("old", 100)
-			deleted, begun, lost := make(chan struct{}), make(chan struct{}, 100), make(chan error, 100)
+			deleted, started, lost := make(chan struct{}), make(chan struct{}, 100), make(chan error, 100)
 			p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{in}, HeartbeatInterval: 100 * time.Millisecond}).
 				MapConcurrent(64, func(_ context.Context, m kafka.Message) (kafka.Message, error) {
 					if m.Offset >= 91 && strings.HasPrefix(string(m.Value), "old") {
-						begun <- struct{}{}
+						started <- struct{}{}
 						<-deleted
 					}
 					return kafka.Message{Value: m.Value}, nil
@@ -69,7 +69,7 @@ func topicGoes(t *testing.T, brokers []string) {
 			go func() { ended <- p.Run(ctx) }()
 			t.Cleanup(cancel)
 			for range 9 {
-				<-begun
+				<-started
 			}
 			k.WaitCommitted(group, in, map[int32]int64{0: 91})
 			if !again {
@@ -79,10 +79,10 @@ func topicGoes(t *testing.T, brokers []string) {
 				select {
 				case err := <-lost:
 					if !errors.As(err, &gone) || len(gone.Partitions) != 1 {
-						t.Errorf("the partition was lost for another reason: %v", err)
+						t.Errorf("the partition was lost for the wrong reason: %v", err)
 					}
-				case <-time.After(20 * time.Second): // a transaction is tried for longer
-					t.Error("the partition is kept")
+				case <-time.After(20 * time.Second): // longer than a transaction is retried
+					t.Error("the partition was not released")
 				}
 			} else {
 				k.Recreate(in, 1)
@@ -91,7 +91,7 @@ func topicGoes(t *testing.T, brokers []string) {
 				k.WaitCommitted(group, in, map[int32]int64{0: 300})
 				got := slices.DeleteFunc(values(k.Records(out)), func(v string) bool { return strings.HasPrefix(v, "old") })
 				if slices.Sort(got); !slices.Equal(got, want) {
-					t.Errorf("of 300 records of the new topic %d were written", len(got))
+					t.Errorf("%d of 300 records of the new topic were written", len(got))
 				}
 			}
 			cancel()

@@ -8,14 +8,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Collected is a sink that keeps what is written, for tests and small jobs.
+// Collected is a sink that keeps all elements in memory, for tests and small jobs.
 type Collected[T any] struct {
 	mu  sync.Mutex // guards out
 	out []stream.Out[T]
 }
 
-// Slice returns a sink that keeps what is written to it, in the order of the writes: that of each
-// lane.
+// Slice returns a sink that keeps elements in the order they are written. Only the elements of one
+// lane have a defined order.
 func Slice[T any]() *Collected[T] { return &Collected[T]{} }
 
 // Write implements stream.Sink. It never fails.
@@ -26,7 +26,7 @@ func (c *Collected[T]) Write(_ context.Context, elems []stream.Out[T]) error {
 	return nil
 }
 
-// Values returns what was written so far.
+// Values returns the values written so far.
 func (c *Collected[T]) Values() []T {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,7 +37,7 @@ func (c *Collected[T]) Values() []T {
 	return vs
 }
 
-// Elems returns what was written so far, with the lineage it came with.
+// Elems returns the elements written so far, with their lineage.
 func (c *Collected[T]) Elems() []stream.Out[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()

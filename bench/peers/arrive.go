@@ -27,7 +27,7 @@ func (r run) arrive(ctx context.Context, c *cluster, out io.Writer, w work) erro
 	return nil
 }
 
-// slowest is the throughput of the slowest peer in records a second.
+// slowest returns the throughput of the slowest peer in records per second.
 func slowest(w work, rows []row) (rate float64) {
 	for _, r := range rows {
 		var walls []float64
@@ -46,7 +46,7 @@ func slowest(w work, rows []row) (rate float64) {
 	return rate
 }
 
-// arrivals are records at a fixed rate. The latency of a record counts from its intended send time,
+// arrivals are records at a fixed rate. Latency counts from the intended send time of a record,
 // even if the producer is late.
 type arrivals struct {
 	c    *cluster
@@ -96,7 +96,7 @@ func (a arrivals) feed(ctx context.Context, t *turn, n int) error {
 		send(next, time.Time{})
 	}
 	if _, ok := t.until(patience/2, first); !ok {
-		return fmt.Errorf("%s has handled nothing within %v", t.job.Peer, patience/2)
+		return fmt.Errorf("%s handled nothing within %v", t.job.Peer, patience/2)
 	}
 	began, from := time.Now(), next
 	measured := began.Add(a.warm)
@@ -126,7 +126,7 @@ func (a arrivals) feed(ctx context.Context, t *turn, n int) error {
 // percentiles are the columns of the table.
 var percentiles = []float64{50, 90, 99, 99.9, 100}
 
-// at is a percentile of ascending microseconds, in milliseconds.
+// at returns a percentile of ascending microseconds, in milliseconds.
 func at(micros []int32, percent float64) float64 {
 	if len(micros) == 0 {
 		return 0
@@ -135,7 +135,7 @@ func at(micros []int32, percent float64) float64 {
 	return float64(micros[min(i, len(micros)-1)]) / 1000
 }
 
-// latencies writes the table of a work whose records arrive at a fixed rate.
+// latencies writes the table of a work with records at a fixed rate.
 func latencies(out io.Writer, a arrivals, rows []row) {
 	fmt.Fprintf(out, "\n**%s**: %s records a second arrive for %v, which is %.0f %% of what the slowest peer can do of W2, over 8 partitions: %s. "+
 		"Milliseconds from when a record was to be sent to when it was handled; in brackets, against Laneway in the same round.\n\n",

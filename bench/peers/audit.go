@@ -11,18 +11,17 @@ import (
 
 var errPoison = errors.New("this record cannot be handled")
 
-// audit is the handler for works in which records fail or are handled by two processes. It
-// remembers which records were handled, and tells an overtaken record from a repeated one. It is
-// not fast.
+// audit is the handler of works with failing records, or with two processes. It remembers which
+// records were handled, and tells overtaken records from repeated ones. It is not fast.
 type audit struct {
 	job   job
 	keys  *testbed.Sequence // nil: order is kept by partition
-	last  []atomic.Int64    // by lane: offset+1 of the last record begun
+	last  []atomic.Int64    // by lane: offset+1 of the last record started
 	parts []part
 	began atomic.Bool
 	first func()
 	all   func()
-	open  atomic.Int64 // partitions with records that were not handled
+	open  atomic.Int64 // partitions with unhandled records
 
 	attempts, disordered, repeats atomic.Int64
 }
@@ -86,7 +85,7 @@ func (a *audit) report() report {
 	return r
 }
 
-// left is how many records are still to be handled, by partition.
+// left returns how many records are still to be handled, by partition.
 func (a *audit) left() []int64 {
 	left := make([]int64, len(a.parts))
 	for i := range a.parts {
@@ -95,11 +94,11 @@ func (a *audit) left() []int64 {
 	return left
 }
 
-// quiet is how long a poisoned peer may make no progress before it is taken for stuck.
+// quiet is how long a poisoned peer may make no progress before it counts as stuck.
 const quiet = 2 * time.Second
 
-// untilQuiet waits until nothing has been handled for a while since the poison was first met, and
-// reports whether that was before done was closed.
+// untilQuiet waits until no record was handled for a while after the poison was first met. It
+// reports whether that came before done was closed.
 func (a *audit) untilQuiet(done <-chan struct{}) bool {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

@@ -14,40 +14,39 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// role in the environment makes a process a peer at work.
+// role in the environment makes this process a peer.
 const role = "LANEWAY_BENCH_PEER"
 
-// What a peer's process tells, in this order.
+// The events of a peer's process, in this order.
 const (
-	first = "first" // it has handled its first record
-	all   = "all"   // … every record, and was asked to stop
-	stuck = "stuck" // … nothing for a while, and was asked to stop
-	left  = "left"  // it has committed and left its group
+	first = "first" // it handled its first record
+	all   = "all"   // it handled every record, and was asked to stop
+	stuck = "stuck" // it handled nothing for a while, and was asked to stop
+	left  = "left"  // it committed and left its group
 	ended = "ended" // its report
 )
 
-// event is a line of a peer's process.
+// event is a line from a peer's process.
 type event struct {
 	What   string
 	At     time.Time
 	Report *report `json:",omitempty"`
 }
 
-// report is what a peer's process has to say at its end.
+// report is the result of a peer's process.
 type report struct {
-	Missing    int64 // records that were not handled
+	Missing    int64 // unhandled records
 	Disordered int64 // handled out of order; without an audit also handled again
 	Repeated   int64
-	Attempts   int64      // at the record that fails
+	Attempts   int64      // at the failing record
 	Seen       [][]uint32 // audit: the handled records, by partition, a bit each from job.From on
 	Late       []int32    // paced: the latency of each record, in microseconds
 	PeakKiB    int
 	Err        string
 }
 
-// serve does a peer's work, if this process was started for that, and reports whether it did. The
-// job is the first line of the standard input, and the end of that input is the end of the process,
-// whatever it is doing then.
+// serve runs a peer if this process was started for one, and reports whether it did. The job is the
+// first line of standard input, and the process ends when that input ends.
 func serve() bool {
 	if os.Getenv(role) == "" {
 		return false
@@ -63,7 +62,7 @@ func serve() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		if err := json.NewEncoder(os.Stdout).Encode(event{what, time.Now(), r}); err != nil {
-			os.Exit(1) // nobody listens
+			os.Exit(1) // the parent is gone
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -103,8 +102,8 @@ func serve() bool {
 	return true
 }
 
-// handlerOf returns the handler of a job and its report, and the audit if a record of the job
-// fails.
+// handlerOf returns the handler of a job and its report, and the audit if the job has a failing
+// record.
 func handlerOf(j job, first, all func()) (handler, func() report, *audit) {
 	if !j.Audit {
 		g := newJudge(j, first, all)
@@ -117,7 +116,7 @@ func handlerOf(j job, first, all func()) (handler, func() report, *audit) {
 	return a.handle, a.report, a
 }
 
-// peak is the most memory that this process has held, in KiB; 0 where there is no /proc.
+// peak returns the most memory that this process has held, in KiB, or 0 without /proc.
 func peak() (kib int) {
 	status, _ := os.ReadFile("/proc/self/status")
 	if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {

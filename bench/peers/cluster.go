@@ -16,7 +16,7 @@ import (
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
 
-// cluster is the broker that all peers read from, and a look at it from outside.
+// cluster is the broker that all peers read from, and a client that inspects it.
 type cluster struct {
 	name    string
 	brokers []string
@@ -52,7 +52,8 @@ func connect() (*cluster, error) {
 	return c, nil
 }
 
-// topic makes a topic with the records of a work and returns its name and its partitions' ends.
+// topic creates a topic with the records of a work, and returns its name and the ends of its
+// partitions.
 func (c *cluster) topic(ctx context.Context, w work) (name string, ends []int64, err error) {
 	name = fresh("peers")
 	if _, err := c.admin.CreateTopic(ctx, testbed.Partitions, 1, nil, name); err != nil {
@@ -68,8 +69,8 @@ func (c *cluster) topic(ctx context.Context, w work) (name string, ends []int64,
 	if err != nil {
 		return "", nil, fmt.Errorf("filling topic %s: %w", name, err)
 	}
-	// This makes the broker create its topic of offsets, for which the first group would wait
-	// otherwise.
+	// This makes the broker create its topic of offsets, which the first group would have to wait
+	// for.
 	if _, _, err := c.committed(ctx, fresh("peers"), name); err != nil {
 		return "", nil, err
 	}
@@ -84,8 +85,8 @@ func (c *cluster) delete(topic string) {
 	}
 }
 
-// committed is the group's next offset by partition, 0 where it has none, and the moment after it
-// was asked.
+// committed returns the group's next offset by partition, 0 without one, and the time after the
+// response.
 func (c *cluster) committed(ctx context.Context, group, topic string) (offsets []int64, at time.Time, err error) {
 	answer, err := c.admin.FetchOffsets(ctx, group)
 	if err == nil {
@@ -104,5 +105,5 @@ func (c *cluster) committed(ctx context.Context, group, topic string) (offsets [
 	return offsets, at, nil
 }
 
-// fresh is a name that nothing else has.
+// fresh returns a unique name.
 func fresh(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:12]) }

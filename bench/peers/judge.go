@@ -7,7 +7,7 @@ import (
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 )
 
-// judge is the handler for works in which no record fails. It does the work and judges each record,
+// judge is the handler of works without failing records. It does the work and checks each record,
 // at the same low cost for every peer.
 type judge struct {
 	*testbed.Judge

@@ -13,9 +13,9 @@ import (
 var laneway = peer{
 	name:     "Laneway",
 	library:  "github.com/laneway-go/laneway",
-	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; `MaxInFlight(16_384)`; all else as it comes",
+	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; `MaxInFlight(16_384)`; all else at its default",
 	beside:   "64 keys",
-	failure:  "`HaltOnError`: its partition is frozen and told by `Halts()`, for `Resume`, which repeats none, or `Skip`; keys at work beside it finish, and a restart repeats them",
+	failure:  "`HaltOnError`: it halts its partition, which `Halts()` reports, until `Resume`, which repeats nothing, or `Skip`; records of other keys in flight finish, and a restart repeats them",
 	consume: func(ctx context.Context, j job, handle handler) error {
 		f := func(_ context.Context, m kafka.Message) error { return handle(int32(m.Partition), m.Offset, m.Value) }
 		s := source.Kafka(source.KafkaConfig{Brokers: j.Brokers, Group: j.Group, Topics: []string{j.Topic}})

@@ -7,7 +7,7 @@ import (
 )
 
 // setDue stores the intended send time in the first eight bytes of a value, in nanoseconds since
-// 1970. A value with 0 there is for warming up and is not measured.
+// 1970. A value with 0 there is for warm-up and is not measured.
 func setDue(value []byte, at time.Time) { binary.BigEndian.PutUint64(value, uint64(at.UnixNano())) }
 
 // lateness collects the time from the intended send time of each record to its handling.

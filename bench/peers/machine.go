@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// machine says where and when a run was made.
+// machine describes where and when a run was made.
 func machine() string {
 	return fmt.Sprintf("%s, %d processors%s%s, %s%s", time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(),
 		after("/proc/cpuinfo", "model name", " (%s)"), memory(), runtime.Version(), load())
 }
 
-// after is the value of a line "name : value" in a file, formatted, or nothing.
+// after returns the value of a line "name : value" in a file, formatted, or nothing.
 func after(file, name, format string) string {
 	data, _ := os.ReadFile(file)
 	for line := range strings.Lines(string(data)) {
@@ -33,8 +33,8 @@ func memory() string {
 	return fmt.Sprintf(", %.0f GiB", kib/(1<<20))
 }
 
-// load is the load average of the last minute, before this run: other work falsifies speeds, ratios
-// much less.
+// load returns the load average of the last minute, before this run. Other load distorts speeds,
+// but ratios much less.
 func load() string {
 	data, _ := os.ReadFile("/proc/loadavg")
 	if one, _, ok := strings.Cut(string(data), " "); ok {

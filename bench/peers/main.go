@@ -19,12 +19,12 @@ func main() {
 		return
 	}
 	var r run
-	flag.IntVar(&r.rounds, "rounds", 5, "how often every peer does every work; medians are printed")
-	flag.IntVar(&r.records, "records", 2_000_000, "of the large works; W2 has a hundredth")
+	flag.IntVar(&r.rounds, "rounds", 5, "how often every peer does every work; the medians are printed")
+	flag.IntVar(&r.records, "records", 2_000_000, "records of the large works; W2 has a hundredth")
 	flag.DurationVar(&r.during, "during", 10*time.Second, "how long records arrive in the works half and most")
-	flag.DurationVar(&r.warm, "warm", 3*time.Second, "how long they arrive before they are measured, so that whoever compiles as it runs has done so")
-	only := flag.String("works", "W1,keyed,zipf,W2,W2zipf,W3,half,most", "which to do")
-	rivals := flag.String("peers", "franz-go,parallel-consumer,sarama,watermill-kafka,kafka.Reader", "whom to put beside Laneway")
+	flag.DurationVar(&r.warm, "warm", 3*time.Second, "warm-up before the measurement, for runtimes that compile while they run")
+	only := flag.String("works", "W1,keyed,zipf,W2,W2zipf,W3,half,most", "works to do")
+	rivals := flag.String("peers", "franz-go,parallel-consumer,sarama,watermill-kafka,kafka.Reader", "peers to compare with Laneway")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -39,14 +39,14 @@ func main() {
 	}
 }
 
-// run is what one call of this program does.
+// run is one call of this program.
 type run struct {
 	rounds, records int
 	warm, during    time.Duration
 	works           []string // their names
 }
 
-// all does the works and writes their tables; progress goes to the standard error.
+// all runs the works and writes their tables. Progress goes to standard error.
 func (r run) all(ctx context.Context, out io.Writer) error {
 	c, err := connect()
 	if err != nil {
@@ -66,7 +66,7 @@ func (r run) all(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// do has every peer do a work.
+// do runs a work with every peer.
 func (r run) do(ctx context.Context, c *cluster, out io.Writer, w work) error {
 	if w.load > 0 {
 		return r.arrive(ctx, c, out, w)
@@ -134,7 +134,7 @@ func (r run) turns(w work, turn func(p peer) (outcome, error)) ([]row, error) {
 	return rows, nil
 }
 
-// tell reports progress. That a rival has failed is a result; without Laneway there is nothing to
+// tell reports progress. The failure of a rival is a result. Without Laneway there is nothing to
 // compare with.
 func tell(w work, p peer, err error, format string, args ...any) error {
 	if err != nil {

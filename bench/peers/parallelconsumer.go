@@ -16,10 +16,10 @@ var parallelConsumer = peer{
 	name:    "parallel-consumer",
 	library: "io.confluent.parallelconsumer",
 	settings: "a Java program: `ordering(KEY)`, `maxConcurrency(64)`, `PERIODIC_CONSUMER_ASYNCHRONOUS` every second, max.poll.records 10,000; " +
-		"all else, and the virtual machine, as they come",
+		"all else, and the JVM, at their defaults",
 	byKey:   true,
 	beside:  "64 keys",
-	failure: "it is tried again every second, for ever; all other keys go on",
+	failure: "retried every second forever; all other keys continue",
 	command: func(ctx context.Context, j job) (*exec.Cmd, error) {
 		build := exec.CommandContext(ctx, "parallelconsumer/build")
 		var said bytes.Buffer

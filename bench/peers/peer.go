@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// peer is one way to read Kafka. consume reads the job's topic as a member of its group, from the
-// beginning, and calls handle for each record, until ctx ends; then it commits what was handled,
-// leaves and returns.
+// peer is one way to read Kafka. consume reads the job's topic from the beginning, as a member of
+// its group, and calls handle for each record until ctx ends. Then it commits the handled records,
+// leaves the group and returns.
 type peer struct {
 	name     string
-	library  string // the module it is
-	settings string // as its documents say; printed with the results
-	beside   string // what it works on side by side where work is by key
-	failure  string // what its user has for a record that fails
-	byKey    bool   // it takes part only in works by key
+	library  string // the module
+	settings string // from its documentation; printed with the results
+	beside   string // what it runs side by side when a work is keyed
+	failure  string // what its users do about a failing record
+	byKey    bool   // it takes part in keyed works only
 	consume  func(ctx context.Context, j job, handle handler) error
 
-	// command replaces consume for a peer that is not a Go program. Its process does what [serve]
-	// does.
+	// command replaces consume for a peer that is not a Go program. Its process does the same as
+	// [serve].
 	command func(ctx context.Context, j job) (*exec.Cmd, error)
 }
 
 var peers = []peer{laneway, franz, parallelConsumer, saramaGroup, watermillSubscriber, reader}
 
-// version is the library's, as it was built into this program.
+// version returns the version of the library built into this program.
 func (p peer) version() string {
 	if p.command != nil {
 		return parallelConsumerVersion
@@ -43,8 +43,8 @@ func (p peer) version() string {
 	return "this tree"
 }
 
-// again calls handle until it succeeds, and reports whether it did before ctx ended: what is left
-// to a loop that has no word for a record that fails and must lose none.
+// again calls handle until it succeeds, and reports whether it did before ctx ended. A loop without
+// a feature for failing records has no other way to lose none.
 func again(ctx context.Context, handle handler, partition int32, offset int64, value []byte) bool {
 	for handle(partition, offset, value) != nil {
 		select {

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// verdict is what one record that always fails has led to.
+// verdict is the outcome of one record that always fails.
 type verdict struct {
 	attempts         int64
 	behind           int64 // of its own partition, handled after it
 	others, ofOthers int64 // of the other partitions, handled, and how many there are
-	passed           bool  // committed, although it was not handled
-	stops            bool  // the peer left in time when it was asked to
-	repeated, lost   int64 // when a worker without the fault has finished what the first one left
+	passed           bool  // committed without being handled
+	stops            bool  // the peer left in time when asked
+	repeated, lost   int64 // after a worker without the fault finished the rest
 }
 
-// grace is how long a peer that holds a record which fails may take to leave.
+// grace is how long a peer with a failing record may take to leave.
 const grace = 15 * time.Second
 
-// poison has a peer meet a record that fails, always, looks at how far it comes, and has a mended
+// poison has a peer meet a record that always fails, measures how far it comes, and lets a mended
 // worker of the same group finish the rest.
 func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
@@ -38,7 +38,7 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 		return v, err
 	}
 	if !isStuck {
-		return v, fmt.Errorf("%s did not come to rest with a record that fails: %d left", j.Peer, r.Missing)
+		return v, fmt.Errorf("%s kept running with a failing record: %d left", j.Peer, r.Missing)
 	}
 	bad := int(j.Poison.Partition)
 	v.attempts, v.passed = r.Attempts, committed[bad] > j.Poison.Offset
@@ -73,8 +73,8 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	return v, nil
 }
 
-// tally compares what the first worker handled with what the mended one did, from what was
-// committed on.
+// tally compares the records of the first worker with those of the mended one, which started at the
+// committed offsets.
 func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, mended [][]uint32) {
 	for p := range to {
 		for offset := range to[p] {

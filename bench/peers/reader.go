@@ -9,13 +9,13 @@ import (
 	"github.com/sourcegraph/conc/pool"
 )
 
-// kafka-go's manual commits: FetchMessage, CommitMessages.
+// reader uses kafka-go's manual commits: FetchMessage, CommitMessages.
 var reader = peer{
 	name:     "kafka.Reader",
 	library:  "github.com/segmentio/kafka-go",
 	settings: "one `FetchMessage` loop, by key a goroutine and a channel of 10,000 per partition; MinBytes 1, MaxBytes 10 MB, MaxWait 100 ms, QueueCapacity 10,000; `CommitMessages` every second, for the last message of each partition",
 	beside:   "8 partitions",
-	failure:  "none: the loop tries it again in place, or passes it over, which loses it",
+	failure:  "none: the loop retries it in place, or skips it, which loses it",
 	consume: func(ctx context.Context, j job, handle handler) error {
 		r := kafka.NewReader(kafka.ReaderConfig{Brokers: j.Brokers, GroupID: j.Group, Topic: j.Topic, MinBytes: 1, MaxBytes: 10e6,
 			MaxWait: 100 * time.Millisecond, QueueCapacity: 10_000, StartOffset: kafka.FirstOffset, JoinGroupBackoff: 100 * time.Millisecond})
@@ -58,7 +58,7 @@ func readAll(ctx context.Context, r *kafka.Reader, j job, handle handler) error 
 	}
 }
 
-// readByPartition has a loop that hands each partition's messages to a goroutine of its own.
+// readByPartition runs a loop that passes each partition's messages to a goroutine of its own.
 func readByPartition(ctx context.Context, r *kafka.Reader, j job, handle handler) error {
 	lanes := make([]chan kafka.Message, len(j.To))
 	workers := pool.New().WithErrors()

@@ -8,14 +8,14 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// sarama's own example: a ConsumerGroupHandler that ranges over the messages of its claim and marks
-// them.
+// saramaGroup follows sarama's own example: a ConsumerGroupHandler that ranges over the messages of
+// its claim and marks them.
 var saramaGroup = peer{
 	name:     "sarama",
 	library:  "github.com/IBM/sarama",
-	settings: "`ConsumeClaim` ranges over `Messages()` and marks each; Version 3.6, ChannelBufferSize 4,096, MaxWaitTime 100 ms, autocommit every second; all else as it comes",
+	settings: "`ConsumeClaim` ranges over `Messages()` and marks each; Version 3.6, ChannelBufferSize 4,096, MaxWaitTime 100 ms, autocommit every second; all else at its default",
 	beside:   "8 partitions",
-	failure:  "none: the claim tries it again in place; returning the error ends the session of all partitions",
+	failure:  "none: the claim retries it in place; returning the error ends the session of all partitions",
 	consume: func(ctx context.Context, j job, handle handler) error {
 		group, err := sarama.NewConsumerGroup(j.Brokers, j.Group, saramaConfig())
 		if err != nil {

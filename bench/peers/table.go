@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// row is what the rounds of one peer at one work have shown.
+// row holds the rounds of one peer at one work.
 type row struct {
 	peer     peer
-	outcomes []*outcome // by round; nil where it did not finish, or had no turn
+	outcomes []*outcome // by round; nil if it did not finish, or had no turn
 	slow     bool       // it got no other turn
 }
 
@@ -36,7 +36,7 @@ func (r row) title(w work) string {
 	return name
 }
 
-// speeds writes one work's table. The first row is what the others are compared with.
+// speeds writes the table of one work. The first row is the baseline.
 func speeds(out io.Writer, w work, rows []row) {
 	fmt.Fprintf(out, "\n**%s**: %s records of %d B, %s, over 8 partitions, to committed offsets. \"From its start\" counts the start of the process and its joining as well.\n\n", w.name, thousands(w.records), w.size, w.title)
 	fmt.Fprint(out, "| | records/s | to Laneway | … from its start | until the first | CPU per record | peak memory | out of order or repeated | lost |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
@@ -73,7 +73,7 @@ func speeds(out io.Writer, w work, rows []row) {
 	}
 }
 
-// failures writes what one record that always fails has led to.
+// failures writes the outcome of one record that always fails.
 func failures(out io.Writer, w work, vs map[string]verdict) {
 	fmt.Fprintf(out, "\n**%s**: of %s records over 8 partitions, %s. What each does until nothing moves for %v; then a worker of the same group without the fault takes over.\n\n",
 		w.name, thousands(w.records), w.title, quiet)
@@ -109,7 +109,7 @@ func median[T cmp.Ordered](vs []T) T {
 	return s[len(s)/2]
 }
 
-// thousands is 1234567 as 1,234,567.
+// thousands formats 1234567 as 1,234,567.
 func thousands(n int) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -14,18 +14,18 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// patience bounds a turn: far longer than the slowest takes.
+// patience bounds a turn. It is much longer than the slowest peer takes.
 const patience = 3 * time.Minute
 
-// turn is one peer's process, seen from outside.
+// turn is one peer's process, seen from the parent.
 type turn struct {
 	job    job
 	began  time.Time
 	cmd    *exec.Cmd
 	in     io.WriteCloser
-	events chan event // closed when the process tells no more
+	events chan event // closed when the process has no more events
 	told   map[string]time.Time
-	gone   bool // it tells no more
+	gone   bool // it has no more events
 	wg     conc.WaitGroup
 }
 
@@ -59,7 +59,8 @@ func start(ctx context.Context, j job) (*turn, error) {
 	return t, json.NewEncoder(t.in).Encode(j)
 }
 
-// command is the process of a peer: this program once more, unless the peer is another.
+// command returns the command of a peer's process: this program again, unless the peer is another
+// program.
 func command(ctx context.Context, j job) (*exec.Cmd, error) {
 	i := slices.IndexFunc(peers, func(p peer) bool { return p.name == j.Peer })
 	if peers[i].command != nil {
@@ -106,21 +107,21 @@ func (t *turn) end() (report, error) {
 	return *e.Report, err
 }
 
-// outcome is what a turn has shown.
+// outcome is the result of a turn.
 type outcome struct {
 	joined     time.Duration // from the start of its process to the first handled record
 	ending     time.Duration // from the last handled record to the last committed offset
 	wall, used time.Duration
 	peakMiB    float64
-	handled    [][]uint32 // audited: which records were, a bit for each from job.From on
+	handled    [][]uint32 // audited: the handled records, a bit for each from job.From on
 	repeated   int64      // audited
 	disordered int64      // without an audit also the repeated ones
-	lost       int64      // committed, and not handled
+	lost       int64      // committed without being handled
 	late       []int32    // paced: microseconds, in ascending order
 }
 
-// measure has a peer do a job, from the first handled record to the last committed offset. feed
-// produces the records while the peer is at work; nil: they are stored already.
+// measure runs a job with a peer, from the first handled record to the last committed offset. feed
+// produces the records during that; nil if they are stored already.
 func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Context, t *turn) error) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -150,9 +151,9 @@ func (c *cluster) measure(ctx context.Context, j job, feed func(ctx context.Cont
 	return o, nil
 }
 
-// untilCommitted returns when everything was committed, and when that was. It looks seldom while
-// records are handled, and often when all are. A peer that has committed everything and handled
-// less is given a second more: what is missing then is lost.
+// untilCommitted waits until everything is committed, and returns when that was. It polls slowly
+// while records are handled, and fast once all are. A peer that has committed everything but
+// handled less gets another second; then the missing records are lost.
 func (c *cluster) untilCommitted(ctx context.Context, t *turn) (at time.Time, err error) {
 	pause := 500 * time.Millisecond
 	for {

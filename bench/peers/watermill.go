@@ -9,7 +9,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// watermill's own example: a Subscriber whose messages are acknowledged or not.
+// watermillSubscriber follows watermill's own example: a Subscriber whose messages are acknowledged
+// or not.
 var watermillSubscriber = peer{
 	name:     "watermill-kafka",
 	library:  "github.com/ThreeDotsLabs/watermill-kafka/v3",

@@ -18,21 +18,21 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-// cluster is how to reach Kafka, as flags say it.
+// cluster says how to reach Kafka.
 type cluster struct {
 	brokers, ca, user, mechanism string
 	tls                          bool
 }
 
-// passwordVariable holds the password: in a flag, everybody on the machine could read it.
+// passwordVariable holds the password, since every user of the machine can read a flag.
 const passwordVariable = "LANEWAY_PASSWORD"
 
 func (c *cluster) flags(f *flag.FlagSet) {
 	f.StringVar(&c.brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "brokers to start from, host:port, separated by commas (KAFKA_BROKERS)")
-	f.BoolVar(&c.tls, "tls", false, "speak TLS")
-	f.StringVar(&c.ca, "ca", "", "a PEM `file` with the authority to trust; the system's by default")
+	f.BoolVar(&c.tls, "tls", false, "use TLS")
+	f.StringVar(&c.ca, "ca", "", "a PEM `file` with the certificate authority to trust; default: the system's")
 	f.StringVar(&c.user, "user", "", "log in with SASL as this user, with the password in "+passwordVariable)
-	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "how: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "SASL mechanism: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
 }
 
 func (c *cluster) addrs() []string { return strings.Split(c.brokers, ",") }
@@ -49,7 +49,7 @@ func (c *cluster) transport() (*kafka.Transport, error) {
 		}
 		t.TLS.RootCAs = x509.NewCertPool()
 		if !t.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-ca: %s holds no PEM certificate", c.ca)
+			return nil, fmt.Errorf("-ca: %s has no PEM certificate", c.ca)
 		}
 	}
 	if c.user == "" {
@@ -66,13 +66,13 @@ func (c *cluster) transport() (*kafka.Transport, error) {
 	case "PLAIN":
 		m = plain.Mechanism{Username: c.user, Password: password}
 	default:
-		err = fmt.Errorf("-mechanism %s is none of SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN", c.mechanism)
+		err = fmt.Errorf("-mechanism %s is unknown: use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN", c.mechanism)
 	}
 	t.SASL = m
 	return t, err
 }
 
-// log asks Kafka about one topic.
+// log reads the state of one topic.
 type log struct {
 	client     *kafka.Client
 	topic      string
@@ -84,10 +84,10 @@ func (c *cluster) look(ctx context.Context, t *kafka.Transport, topic string) (*
 	client := &kafka.Client{Addr: kafka.TCP(c.addrs()...), Transport: t}
 	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{topic}})
 	if err != nil {
-		return nil, fmt.Errorf("asking for the partitions of %s: %w", topic, err)
+		return nil, fmt.Errorf("finding the partitions of %s: %w", topic, err)
 	}
 	if len(meta.Topics) == 0 {
-		return nil, fmt.Errorf("the cluster tells nothing of topic %s", topic)
+		return nil, fmt.Errorf("the cluster returned no metadata of topic %s", topic)
 	}
 	if err := meta.Topics[0].Error; err != nil {
 		return nil, fmt.Errorf("topic %s: %w", topic, err)
@@ -99,7 +99,7 @@ func (c *cluster) look(ctx context.Context, t *kafka.Transport, topic string) (*
 	return l, nil
 }
 
-// ends is where the partitions end now.
+// ends returns the current end offsets of the partitions.
 func (l *log) ends(ctx context.Context) (map[stream.TopicPartition]int64, error) {
 	req := &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{}, IsolationLevel: kafka.ReadCommitted}
 	for _, p := range l.partitions {
@@ -107,27 +107,27 @@ func (l *log) ends(ctx context.Context) (map[stream.TopicPartition]int64, error)
 	}
 	resp, err := l.client.ListOffsets(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("asking where %s ends: %w", l.topic, err)
+		return nil, fmt.Errorf("fetching the end offsets of %s: %w", l.topic, err)
 	}
 	ends := map[stream.TopicPartition]int64{}
 	for _, p := range resp.Topics[l.topic] {
 		if p.Error != nil {
-			err = errors.Join(err, fmt.Errorf("asking where %s[%d] ends: %w", l.topic, p.Partition, p.Error))
+			err = errors.Join(err, fmt.Errorf("fetching the end offset of %s[%d]: %w", l.topic, p.Partition, p.Error))
 		}
 		ends[stream.TopicPartition{Topic: l.topic, Partition: p.Partition}] = p.LastOffset
 	}
 	return ends, err
 }
 
-// left is what a group has not read yet, up to the ends.
+// left returns the part of each partition, up to its end, that the group has not committed.
 func (l *log) left(ctx context.Context, group string, ends map[stream.TopicPartition]int64) (map[stream.TopicPartition]source.Span, error) {
 	stored, err := l.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: map[string][]int{l.topic: l.partitions}})
-	// it has not read anything yet
+	// a new group has no offsets
 	if err == nil && !errors.Is(stored.Error, kafka.GroupIdNotFound) {
 		err = stored.Error
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking what group %s has read of %s: %w", group, l.topic, err)
+		return nil, fmt.Errorf("fetching the offsets of group %s on %s: %w", group, l.topic, err)
 	}
 	spans := map[stream.TopicPartition]source.Span{}
 	for tp, end := range ends {
@@ -135,7 +135,7 @@ func (l *log) left(ctx context.Context, group string, ends map[stream.TopicParti
 	}
 	for _, p := range stored.Topics[l.topic] {
 		if p.Error != nil {
-			err = errors.Join(err, fmt.Errorf("what group %s has read of %s[%d]: %w", group, l.topic, p.Partition, p.Error))
+			err = errors.Join(err, fmt.Errorf("the offset of group %s on %s[%d]: %w", group, l.topic, p.Partition, p.Error))
 		}
 		tp := stream.TopicPartition{Topic: l.topic, Partition: p.Partition}
 		if p.CommittedOffset >= 0 {

@@ -1,8 +1,8 @@
-// Laneway is what an operator needs beside the workers.
+// Laneway is the command line for operators of Laneway workers.
 //
 //	laneway redrive [flags] TOPIC    send dead letters back to where they came from
 //
-// Every command says with -h what it takes.
+// Each command lists its flags with -h.
 package main
 
 import (
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: laneway redrive [flags] TOPIC; laneway redrive -h tells the flags")
+var errUsage = errors.New("usage: laneway redrive [flags] TOPIC; laneway redrive -h lists the flags")
 
 func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	if len(args) == 0 || args[0] != "redrive" {

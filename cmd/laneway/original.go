@@ -13,25 +13,24 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-var errGone = errors.New("the record that it stands for is not there any more")
+var errGone = errors.New("the record no longer exists")
 
-// original reads the record of a letter that has not all of it. Where it is gone, no retry brings
-// it back.
+// original reads the original record of an abridged letter. No retry helps if the record is gone.
 func (o *order) original(ctx context.Context, l ops.Letter) (kafka.Message, error) {
 	from := stream.TopicPartition{Topic: l.Topic, Partition: l.Partition}
 	records, err := o.at(ctx, from, l.Offset)
 	if err != nil {
-		return kafka.Message{}, fmt.Errorf("reading the record that it stands for, %v@%d: %w", from, l.Offset, err)
+		return kafka.Message{}, fmt.Errorf("reading the original record %v@%d: %w", from, l.Offset, err)
 	}
 	for _, m := range records {
-		if m.Time.UnixMilli() == l.Time.UnixMilli() { // else the topic was made again
+		if m.Time.UnixMilli() == l.Time.UnixMilli() { // otherwise the topic was recreated
 			return m, nil
 		}
 	}
 	return kafka.Message{}, stream.Permanent(fmt.Errorf("%v@%d: %w", from, l.Offset, errGone))
 }
 
-// at reads the record at an offset; none where there is no such record any more.
+// at reads the record at an offset, or none if it no longer exists.
 func (o *order) at(ctx context.Context, tp stream.TopicPartition, offset int64) ([]kafka.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -14,19 +14,19 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// progress counts what becomes of the letters, and shows it: on a terminal as it goes, elsewhere at
-// the end.
+// progress counts the outcome of letters. It shows the counts at the end, and on a terminal also
+// while the command runs.
 type progress struct {
 	topic    string
 	dry      bool
 	terminal bool
 	began    time.Time
 
-	mu     sync.Mutex // guards what follows, and keeps lines whole
+	mu     sync.Mutex // guards the fields below and keeps lines whole
 	out    io.Writer
 	counts [ops.Incomplete + 1]int64
-	gaveUp int64 // of those that were to be sent back
-	left   int64 // -1: unknown
+	gaveUp int64 // of the letters to send back
+	left   int64 // -1 if unknown
 }
 
 func newProgress(out io.Writer, topic string, dry bool) *progress {
@@ -57,7 +57,7 @@ func (p *progress) seen(m kafka.Message, l ops.Letter, what ops.Redriven) {
 	}
 }
 
-// line is the beginning of s, on one line.
+// line returns the start of s on one line.
 func line(s string) string {
 	const most = 120
 	for i, r := range s {
@@ -77,7 +77,7 @@ func (p *progress) lost(_ context.Context, f stream.Failure) {
 	fmt.Fprintf(p.out, "%v  cannot be sent back: %v\n", f.Meta, f.Err)
 }
 
-// watch runs the pipeline and calls look with how it stands, now and then.
+// watch runs the pipeline and calls look with its state from time to time.
 func (p *progress) watch(ctx context.Context, pipe *stream.Pipeline, look func(stream.Snapshot)) error {
 	looking, stop := context.WithCancel(ctx)
 	var wg conc.WaitGroup
@@ -113,21 +113,22 @@ func (p *progress) show(s stream.Snapshot) {
 	}
 }
 
-// clear removes the line that shows the progress. The caller holds mu.
+// clear erases the progress line. The caller holds mu.
 func (p *progress) clear() {
 	if p.terminal && !p.dry {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 }
 
-// end says what it came to. It is an error where letters could not be sent back.
+// end prints the result. It returns an error if letters could not be sent back.
 func (p *progress) end() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
 	fmt.Fprintln(p.out, p.says())
 	if p.gaveUp > 0 {
-		return fmt.Errorf("%d letters cannot be sent back and were passed over; they stay in %s: mend the cause and read it with another -group", p.gaveUp, p.topic)
+		return fmt.Errorf("%d letters cannot be sent back and were passed over; they stay in %s: "+
+			"fix the cause, then run with another -group", p.gaveUp, p.topic)
 	}
 	return nil
 }
@@ -139,6 +140,6 @@ func (p *progress) says() string {
 	if p.dry {
 		verb = "would be sent back"
 	}
-	return fmt.Sprintf("%s: %d %s (%.0f/s), %d not matched, %d went round too often, %d no dead letters", p.topic,
+	return fmt.Sprintf("%s: %d %s (%.0f/s), %d not matched, %d sent back too often, %d not dead letters", p.topic,
 		sent, verb, float64(sent)/max(took.Seconds(), 1), p.counts[ops.NotMatched], p.counts[ops.LimitReached], p.counts[ops.NoLetter])
 }

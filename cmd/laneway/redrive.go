@@ -16,7 +16,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// order is what a redrive was asked to do.
+// order holds the flags and the state of a redrive.
 type order struct {
 	cluster
 	topic, group string
@@ -30,18 +30,18 @@ type order struct {
 	started      time.Time
 	progress     *progress
 	log          *log
-	ends         map[stream.TopicPartition]int64 // of the topic, when it began
+	ends         map[stream.TopicPartition]int64 // of the topic, at the start
 }
 
 const help = `usage: laneway redrive [flags] TOPIC
 
-Sends the dead letters in TOPIC, which sink.DeadLetter wrote, back to the topics they came from, and ends with those that
-were there when it began: what fails again while it runs is left to the next time. What is sent back is committed in a
-group, once it is written: run again, it goes on where it was. What the filters do not want is passed over and stays
-behind, so give other filters another -group. -n only shows what would be done.
+Sends the dead letters in TOPIC, as written by sink.DeadLetter, back to the topics they came from. It ends with the letters
+that were there at the start; records that fail again are left for the next run. Progress is committed in a group once the
+records are written, so another run continues after it. Letters that the filters exclude are passed over and stay behind:
+use another -group for other filters. -n only shows what would be sent.
 
-Letters that were abridged are sent back whole: the record is read from where it came. What cannot be sent back, since
-the record is gone or its topic does not take it, is told and passed over; the command then ends with status 1.
+Abridged letters are sent back whole: the original record is read from its topic. A letter that cannot be sent back, since
+its record is gone or refused by the topic, is reported and passed over. The command then ends with status 1.
 
 `
 
@@ -51,17 +51,17 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.SetOutput(errs)
 	f.Usage = func() { fmt.Fprint(errs, help); f.PrintDefaults() }
 	o.flags(f)
-	f.BoolVar(&o.dry, "n", false, "a dry run: show what would be sent back, write and commit nothing")
-	f.BoolVar(&o.follow, "follow", false, "wait for more at the end; what was sent back before and fails again is passed over from then on")
-	f.StringVar(&o.group, "group", "", "`group` that remembers what was sent back; default laneway-redrive-TOPIC")
-	f.StringVar(&o.config.To, "to", "", "send to this `topic` instead of where each came from")
-	f.IntVar(&o.config.MaxTimes, "max-times", 3, "pass over what was sent back this often already")
-	f.Float64Var(&o.config.PerSecond, "per-second", 0, "send back so many a second; default as fast as it goes")
-	f.StringVar(&o.origin, "origin", "", "only what came from this `topic`")
-	f.StringVar(&o.step, "step", "", "only what failed at this step")
+	f.BoolVar(&o.dry, "n", false, "dry run: show what would be sent back, write and commit nothing")
+	f.BoolVar(&o.follow, "follow", false, "do not end: wait for more letters, and pass over those that were sent back before")
+	f.StringVar(&o.group, "group", "", "consumer `group` that stores the progress; default laneway-redrive-TOPIC")
+	f.StringVar(&o.config.To, "to", "", "send to this `topic` instead of the original one")
+	f.IntVar(&o.config.MaxTimes, "max-times", 3, "pass over records that were sent back this often")
+	f.Float64Var(&o.config.PerSecond, "per-second", 0, "records to send back per second; default: no limit")
+	f.StringVar(&o.origin, "origin", "", "only records from this `topic`")
+	f.StringVar(&o.step, "step", "", "only records that failed at this step")
 	f.StringVar(&o.key, "key", "", "only records with this key")
-	because := f.String("error", "", "only where this regular `expression` matches the error or its types")
-	f.DurationVar(&o.since, "since", 0, "only what failed in the last so long, such as 2h")
+	because := f.String("error", "", "only errors that this regular `expression` matches, in text or type")
+	f.DurationVar(&o.since, "since", 0, "only failures within this duration, such as 2h")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -72,7 +72,8 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 		o.group = "laneway-redrive-" + o.topic
 	}
 	if o.config.To == o.topic {
-		return fmt.Errorf("-to %s: what is sent there is no dead letter any more, and would stay among them unread", o.topic)
+		return fmt.Errorf("-to %s: letters cannot be sent to their own dead-letter topic, "+
+			"where they would stay unread", o.topic)
 	}
 	var err error
 	if o.because, err = regexp.Compile(*because); err != nil {
@@ -95,7 +96,7 @@ func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
 	return errors.Join(err, o.progress.end())
 }
 
-// look notes where the topic ends.
+// look stores the ends of the topic.
 func (o *order) look(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -105,17 +106,17 @@ func (o *order) look(ctx context.Context) (err error) {
 	return err
 }
 
-// askTime bounds questions to Kafka.
+// askTime bounds requests to Kafka.
 const askTime = 30 * time.Second
 
-// later reports whether a letter was not there when it began.
+// later reports whether a letter was written after the start.
 func (o *order) later(m kafka.Message) bool {
 	return m.Offset >= o.ends[stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}]
 }
 
-// match is what the filters say.
+// match applies the filters.
 func (o *order) match(m kafka.Message, l ops.Letter) bool {
-	failedAgain := o.later(m) && l.Redriven > 0 // probably sent back by this command
+	failedAgain := o.later(m) && l.Redriven > 0 // probably sent back by this run
 	return !failedAgain &&
 		(o.origin == "" || l.Topic == o.origin) &&
 		(o.step == "" || l.Step == o.step) &&
@@ -124,7 +125,7 @@ func (o *order) match(m kafka.Message, l ops.Letter) bool {
 		(o.because.MatchString(l.Error) || o.because.MatchString(l.Types))
 }
 
-// show reads what the group has not, and writes nothing.
+// show reads what the group has not read yet, and writes nothing.
 func (o *order) show(ctx context.Context) error {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -138,7 +139,7 @@ func (o *order) show(ctx context.Context) error {
 		Run(ctx)
 }
 
-// send sends back, and ends at the end of what was there.
+// send sends letters back, up to the ends at the start.
 func (o *order) send(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -164,13 +165,13 @@ func (o *order) send(ctx context.Context) error {
 	})
 }
 
-var errLater = errors.New("it was not there when the redrive began")
+var errLater = errors.New("written after the redrive started")
 
-// untilTheNext has a letter, and its partition behind it, wait until the drain gives it up.
+// untilTheNext keeps a letter, and its partition behind it, waiting until the drain gives it up.
 var untilTheNext = stream.RetryPolicy{Unlimited: true, Wait: func(stream.Failure) time.Duration { return 24 * time.Hour }}
 
-// untilEnd stops a partition at the first letter that is for the next redrive: it is not committed,
-// and those before it go on.
+// untilEnd stops a partition at the first letter written after the start. That letter is not
+// committed, and earlier ones finish.
 func (o *order) untilEnd(_ context.Context, m kafka.Message) error {
 	if o.later(m) {
 		return errLater
@@ -178,13 +179,13 @@ func (o *order) untilEnd(_ context.Context, m kafka.Message) error {
 	return nil
 }
 
-// hopeless gives up what no retry can send back.
+// hopeless gives up letters that no retry can send back.
 func (o *order) hopeless() []stream.PolicyOption {
 	return []stream.PolicyOption{stream.When(stream.IsPermanent), stream.OnMatch(o.progress.lost)}
 }
 
-// through reports whether all that was there is read and finished. What is not committed yet, the
-// drain commits.
+// through reports whether all letters present at the start are finished. The drain commits the rest
+// of them.
 func (o *order) through(s stream.Snapshot) bool {
 	for _, p := range s.Partitions {
 		if p.Lag != 0 && (p.InFlight == 0 || p.Oldest.Offset < o.ends[p.TopicPartition]) {

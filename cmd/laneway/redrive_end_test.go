@@ -19,7 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// poisoned is a worker that runs on, and fails on every record.
+// poisoned is a worker that keeps running and fails on every record.
 type poisoned struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -51,7 +51,7 @@ func poison(t *testing.T, k *kafkatest.Kafka, topic string) *poisoned {
 			CommitEvery(1000, 20*time.Millisecond).
 			Run(ctx, count)
 		w.mu.Lock()
-		w.broken = errors.Join(err, errors.New("the worker has ended"))
+		w.broken = errors.Join(err, errors.New("the worker ended"))
 		w.mu.Unlock()
 		w.grown.Broadcast()
 	}()
@@ -94,10 +94,10 @@ func some(n int) (rs []*kgo.Record) {
 }
 
 func TestRedrive(t *testing.T) {
-	t.Run("ends with what was there when it began, and leaves what fails again to the next time", func(t *testing.T) {
+	t.Run("ends with the letters present at the start, and leaves repeated failures to the next run", func(t *testing.T) {
 		endsWithWhatWasThere(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
 	})
-	t.Run("that follows does not read its own letters again", func(t *testing.T) {
+	t.Run("with -follow does not send back its own letters", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := k.Topic(1)
 		dlq := k.TopicNamed(topic+".dlq", 1)
@@ -112,7 +112,7 @@ func TestRedrive(t *testing.T) {
 		}()
 		w.buried(t, 20)
 		k.Produce(topic, &kgo.Record{Key: []byte("new"), Value: []byte("new")})
-		w.buried(t, 22) // the new one too was sent back, behind the letters of those that had been
+		w.buried(t, 22) // the new one was sent back too, behind the letters of the first ones
 		stop()
 		if err := <-ended; err != nil {
 			t.Errorf("%v\n%s%s", err, &out, &errs)
@@ -137,7 +137,7 @@ func TestRedrive(t *testing.T) {
 			t.Errorf("%d records, the last with %d bytes and %d headers", len(rs), len(r.Value), len(r.Headers))
 		}
 	})
-	t.Run("tells what it cannot send back, and sends the rest", func(t *testing.T) {
+	t.Run("reports letters that it cannot send back, and sends the rest", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := k.Topic(1)
 		dlq := k.TopicNamed(topic+".dlq", 1)
@@ -164,7 +164,7 @@ func TestRedrive(t *testing.T) {
 	})
 }
 
-func TestRedriveEndsWithWhatWasThereRealKafka(t *testing.T) {
+func TestRedriveEndRealKafka(t *testing.T) {
 	endsWithWhatWasThere(t, kafkatest.At(t, kafkatest.Real(t)))
 }
 
@@ -176,11 +176,11 @@ func endsWithWhatWasThere(t *testing.T, k *kafkatest.Kafka) {
 	k.Produce(topic, some(40)...)
 	w.buried(t, 40)
 	for round := 1; round <= 3; round++ {
-		says(t, command(t, k, "-per-second", "100", dlq), "40 sent back", "0 not matched", "0 went round")
+		says(t, command(t, k, "-per-second", "100", dlq), "40 sent back", "0 not matched", "0 sent back too often")
 		if n := redriven(k, topic); n != 40*round {
-			t.Errorf("in %d rounds 40 letters were sent back %d times", round, n)
+			t.Errorf("40 letters were sent back %[2]d times in %[1]d rounds", round, n)
 		}
 		w.buried(t, 40+40*round)
 	}
-	says(t, command(t, k, dlq), "0 sent back", "40 went round too often")
+	says(t, command(t, k, dlq), "0 sent back", "40 sent back too often")
 }

@@ -83,16 +83,53 @@ func says(t *testing.T, out string, wants ...string) {
 	t.Helper()
 	for _, want := range wants {
 		if !strings.Contains(out, want) {
-			t.Errorf("it does not say %q:\n%s", want, out)
+			t.Errorf("%q is not in:\n%s", want, out)
 		}
 	}
 }
 
-func TestRedriveSendsBackOnceAndGoesOnWhereItWas(t *testing.T) {
-	sendsBackOnce(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
+func TestRedriveCommand(t *testing.T) {
+	t.Run("sends each letter back once", func(t *testing.T) {
+		sendsBackOnce(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
+	})
+	t.Run("shows without sending", func(t *testing.T) {
+		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+		topic := died(t, k, 12)
+		for range 2 { // the first run leaves no trace
+			out := command(t, k, "-n", "-error", "no money|no luck", topic+".dlq")
+			says(t, out, "6 would be sent back", "6 not matched", "charge after 1 attempts", "no money")
+			if strings.Contains(out, "no stock") {
+				t.Errorf("it shows excluded letters:\n%s", out)
+			}
+		}
+		if n := len(k.Records(topic)); n != 12 {
+			t.Errorf("%d records in the topic, want 12", n)
+		}
+		command(t, k, topic+".dlq")
+		says(t, command(t, k, "-n", topic+".dlq"), "0 would be sent back")
+	})
+	t.Run("ends the rounds of a poisoned record", func(t *testing.T) {
+		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+		topic := died(t, k, 3)
+		for round := 1; round <= 2; round++ {
+			says(t, command(t, k, "-max-times", "2", topic+".dlq"), "3 sent back")
+			work(t, k, topic, 3+3*round, func(kafka.Message) error { return errors.New("still") })
+		}
+		says(t, command(t, k, "-max-times", "2", topic+".dlq"), "0 sent back", "3 sent back too often")
+	})
+	t.Run("prints its usage", func(t *testing.T) {
+		t.Setenv("KAFKA_BROKERS", "")
+		for _, args := range [][]string{nil, {"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "-brokers", "a:1", "-error", "(", "orders.dlq"},
+			{"redrive", "-brokers", "127.0.0.1:1", "-to", "orders.dlq", "orders.dlq"}} {
+			var out, errs bytes.Buffer
+			if err := run(t.Context(), args, &out, &errs); err == nil {
+				t.Errorf("%v was accepted", args)
+			}
+		}
+	})
 }
 
-func TestRedriveSendsBackOnceAndGoesOnWhereItWasRealKafka(t *testing.T) {
+func TestRedriveCommandRealKafka(t *testing.T) {
 	sendsBackOnce(t, kafkatest.At(t, kafkatest.Real(t)))
 }
 
@@ -117,42 +154,4 @@ func sendsBackOnce(t *testing.T, k *kafkatest.Kafka) {
 		t.Errorf("%d records came back, %d of them different", len(back), len(values))
 	}
 	says(t, command(t, k, topic+".dlq"), "0 sent back")
-}
-
-func TestRedriveShowsWithoutSending(t *testing.T) {
-	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
-	topic := died(t, k, 12)
-	for range 2 { // the first leaves no trace
-		out := command(t, k, "-n", "-error", "no money|no luck", topic+".dlq")
-		says(t, out, "6 would be sent back", "6 not matched", "charge after 1 attempts", "no money")
-		if strings.Contains(out, "no stock") {
-			t.Errorf("it shows what is not wanted:\n%s", out)
-		}
-	}
-	if n := len(k.Records(topic)); n != 12 {
-		t.Errorf("%d records in the topic of 12", n)
-	}
-	command(t, k, topic+".dlq")
-	says(t, command(t, k, "-n", topic+".dlq"), "0 would be sent back")
-}
-
-func TestRedriveEndsTheRoundsOfAPoisonedRecord(t *testing.T) {
-	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
-	topic := died(t, k, 3)
-	for round := 1; round <= 2; round++ {
-		says(t, command(t, k, "-max-times", "2", topic+".dlq"), "3 sent back")
-		work(t, k, topic, 3+3*round, func(kafka.Message) error { return errors.New("still") })
-	}
-	says(t, command(t, k, "-max-times", "2", topic+".dlq"), "0 sent back", "3 went round too often")
-}
-
-func TestRedriveSaysHowItIsUsed(t *testing.T) {
-	t.Setenv("KAFKA_BROKERS", "")
-	for _, args := range [][]string{nil, {"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "-brokers", "a:1", "-error", "(", "orders.dlq"},
-		{"redrive", "-brokers", "127.0.0.1:1", "-to", "orders.dlq", "orders.dlq"}} {
-		var out, errs bytes.Buffer
-		if err := run(t.Context(), args, &out, &errs); err == nil {
-			t.Errorf("%v is accepted", args)
-		}
-	}
 }

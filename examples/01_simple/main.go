@@ -1,12 +1,12 @@
-// Simple handles records one by one and commits them in batches; those that fail are logged and
-// passed.
+// Simple handles records one by one and commits them in batches. Failed records are logged and
+// skipped.
 //
 //	GOTOOLCHAIN=auto go run ./examples/01_simple
 //
-// Order: each partition's. Speed: one record at a time, so as fast as the handler alone. Guarantee:
-// at least once; after a crash, up to 100 records or a second's worth are handled again. A failure:
-// one line in the log, and the record counts as done. Use it where records are few, the handler is
-// fast, and losing one that fails is fine.
+// Order: each partition's. Speed: one record at a time, so as fast as the handler. Guarantee: at
+// least once; a crash repeats up to 100 records or those of the last second. A failure: a line in
+// the log, and the record is done. Use it for few records, a fast handler, and failed records that
+// may be lost.
 package main
 
 import (
@@ -21,33 +21,33 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		Serial(c.handle).                   // one at a time
-		SkipOnError(stream.OnMatch(c.log)). // failure: log it, and go on
+		Serial(h.handle).                   // one at a time
+		SkipOnError(stream.OnMatch(h.log)). // failure: log and skip
 		CommitEvery(100, time.Second)       // below the work: at least once
 }
 
-// clerk handles records, and remembers which.
-type clerk struct {
+// handler handles records and notes which.
+type handler struct {
 	*demo.Demo
-	tape   demo.Tape
+	rec    demo.Recorder
 	logged int // by one record at a time
 }
 
 var errSmudged = errors.New("it cannot be read")
 
-func (c *clerk) handle(_ context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
+func (h *handler) handle(_ context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
 	if m.Offset%100 == 42 {
 		return errSmudged
 	}
 	return nil
 }
 
-func (c *clerk) log(_ context.Context, f stream.Failure) {
-	c.Say("  skipped  %v", f)
-	c.logged++
+func (h *handler) log(_ context.Context, f stream.Failure) {
+	h.Say("  skipped  %v", f)
+	h.logged++
 }
 
 func main() { simple.Main() }
@@ -59,14 +59,14 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	c := &clerk{Demo: d}
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	h := &handler{Demo: d}
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
-	tape := &c.tape
-	d.Check("handled", tape.Handled()+tape.Failed() == len(records) && tape.Twice() == 0, "%d of %d records; %d failed", tape.Handled(), len(records), tape.Failed())
-	d.Check("one by one", tape.Peak(demo.ByPlace) == 1, "%d at a time", tape.Peak(demo.ByPlace))
-	d.Check("in order", len(tape.OutOfOrder(demo.ByPartition)) == 0, "each partition's records as they lie in it, but for %d", len(tape.OutOfOrder(demo.ByPartition)))
-	d.Check("skipped", c.logged > 0 && c.logged == tape.Failed(), "the log has a line for each of the %d that failed", c.logged)
+	rec := &h.rec
+	d.Check("handled", rec.Handled()+rec.Failed() == len(records) && rec.Twice() == 0, "%d of %d records; %d failed", rec.Handled(), len(records), rec.Failed())
+	d.Check("one by one", rec.Peak(demo.ByPlace) == 1, "%d at a time", rec.Peak(demo.ByPlace))
+	d.Check("in order", len(rec.OutOfOrder(demo.ByPartition)) == 0, "each partition's records in order, but for %d", len(rec.OutOfOrder(demo.ByPartition)))
+	d.Check("skipped", h.logged > 0 && h.logged == rec.Failed(), "the log has a line for each of the %d that failed", h.logged)
 	return d.CheckCommitted(ctx)
 }

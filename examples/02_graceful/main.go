@@ -1,15 +1,14 @@
-// Graceful is a worker as Kubernetes wants it: SIGTERM in the middle of work lets what has begun
-// finish and commits it, and nothing more is begun; the readiness probe fails at once, the liveness
-// probe does not, and the exit code is 0.
+// Graceful is a worker for Kubernetes. After SIGTERM it starts no record, finishes and commits the
+// started ones, and exits with 0. The readiness probe fails at once, the liveness probe stays 200.
 //
 //	GOTOOLCHAIN=auto go run ./examples/02_graceful
 //
-// The program starts itself again as a worker process, stops it in the middle, and starts a second
-// one, which handles exactly the rest.
+// The program starts itself again as a worker process, stops it in the middle of its work, and
+// starts a second one, which handles exactly the rest.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once; a
-// shutdown that drains in time repeats nothing. A failure: skipped. Use it for every worker that is
-// deployed: Supervise is one line around any chain.
+// Order: each partition's. Speed: one record of each partition at a time. Guarantee: at least once;
+// a drain that ends in time repeats nothing. A failure: skipped. Use it for every deployed worker:
+// Supervise is one line around any chain.
 package main
 
 import (
@@ -25,21 +24,21 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByPartition().
-		Serial(c.handle).
+		Serial(h.handle).
 		SkipOnError().
 		CommitEvery(100, time.Second)
 }
 
-// work is the worker process.
+// work runs in the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	c := &clerk{Demo: d, slow: slices.Contains(d.Args, "slow"), goOn: make(chan struct{})}
-	p, err := worker(d.Kafka, c).Build(
-		// what is unfinished then is given up; terminationGracePeriodSeconds must be longer
+	h := &handler{Demo: d, slow: slices.Contains(d.Args, "slow"), proceed: make(chan struct{})}
+	p, err := worker(d.Kafka, h).Build(
+		// unfinished records are given up after it; terminationGracePeriodSeconds must be longer
 		stream.DrainTimeout(10*time.Second),
-		stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+		stream.Observe(stream.Observer{Event: d.Hear}), d.Telemetry())
 	if err != nil {
 		return err
 	}
@@ -54,12 +53,12 @@ func work(ctx context.Context, d *demo.Demo) error {
 			d.Say("serves   http://%v", at)
 		}
 	})
-	wg.Go(func() { c.listen(ended) })
+	wg.Go(func() { h.listen(ended) })
 	if err := s.Run(ctx); err != nil { // until SIGTERM
 		return err
 	}
 	for n := range partitions {
-		offsets := c.tape.Offsets()[n]
+		offsets := h.rec.Offsets()[n]
 		d.Say("handled  partition %d: %d records %v", n, len(offsets), demo.Stretches(offsets))
 	}
 	return nil

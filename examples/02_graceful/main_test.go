@@ -9,11 +9,13 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, graceful) }
 
-func TestASignalFinishesWhatHasBegunAndASecondRunDoesTheRest(t *testing.T) {
-	showsItsPoint(t, nil)
+func TestGraceful(t *testing.T) {
+	t.Run("finishes started records, and a second run does the rest", func(t *testing.T) {
+		showsItsPoint(t, nil)
+	})
 }
 
-func TestASignalFinishesWhatHasBegunOnRealKafka(t *testing.T) {
+func TestGracefulRealKafka(t *testing.T) {
 	showsItsPoint(t, kafkatest.Real(t))
 }
 

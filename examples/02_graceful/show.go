@@ -15,7 +15,7 @@ const partitions = 4
 
 var graceful = demo.Program{Name: "graceful", Partitions: partitions, Run: run, Work: work}
 
-// run stops a worker in the middle of its work, and lets a second one do the rest.
+// run stops a worker in the middle of its work, and has a second one do the rest.
 func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, demo.Numbered(2000, 0)...); err != nil {
 		return err
@@ -37,7 +37,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err := demo.AwaitStatus(ctx, at[1]+"/readyz", 200); err != nil {
 		return err
 	}
-	inFlight := map[int]int64{} // the offset in work, by partition
+	inFlight := map[int]int64{} // the offset of the record in flight, by partition
 	for range partitions {
 		place, err := first.Await(ctx, `slow +partition (\d+) offset (\d+)`)
 		if err != nil {
@@ -50,7 +50,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	d.Say("\nSIGTERM, with %d records in work; /livez said %d", len(inFlight), live)
+	d.Say("\nSIGTERM with %d records in flight; /livez is %d", len(inFlight), live)
 	if err := first.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	took := time.Since(began)
-	d.Check("not ready", took < time.Second, "/readyz was 503 after %v, with the %d still in work", took.Round(time.Millisecond), len(inFlight))
+	d.Check("not ready", took < time.Second, "/readyz was 503 after %v, with the %d still in flight", took.Round(time.Millisecond), len(inFlight))
 	if live, err = demo.Status(ctx, at[1]+"/livez"); err != nil {
 		return err
 	}
@@ -75,14 +75,13 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return rest(ctx, d, first, inFlight)
 }
 
-// rest starts the second worker and compares what the two have handled with what the broker says is
-// committed.
+// rest starts the second worker and compares the records of both with the committed offsets.
 func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[int]int64) error {
 	committed, _, err := d.Offsets(ctx)
 	if err != nil {
 		return err
 	}
-	d.Say("\na second worker goes on")
+	d.Say("\na second worker continues")
 	second, err := d.Start("second")
 	if err != nil {
 		return err
@@ -107,14 +106,14 @@ func rest(ctx context.Context, d *demo.Demo, first *demo.Process, inFlight map[i
 		nothingMore = nothingMore && before[n] == demo.Stretch{From: 0, To: inFlight[n]}
 		exactly = exactly && after[n] == demo.Stretch{From: committed[n], To: ends[n] - 1}
 	}
-	d.Check("finished", finished, "what was in work was finished and committed: %v", committed)
-	d.Check("no more", nothingMore, "nothing was begun after it: %v", before)
-	d.Check("the rest", exactly, "the second worker handled exactly what was left: %v", after)
+	d.Check("finished", finished, "records in flight were finished and committed: %v", committed)
+	d.Check("no more", nothingMore, "no record was started after the signal: %v", before)
+	d.Check("the rest", exactly, "the second worker handled exactly the rest: %v", after)
 	return d.CheckCommitted(ctx)
 }
 
-// handled is what a worker said that it has handled, by partition: one stretch of each, and no
-// record twice.
+// handled returns the offsets that a worker has handled, by partition: one stretch of each, without
+// repetition.
 func handled(p *demo.Process) map[int]demo.Stretch {
 	by := map[int]demo.Stretch{}
 	for _, m := range p.Said(`handled +partition (\d+): (\d+) records \[(\d+)…(\d+)\]`) {

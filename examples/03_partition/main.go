@@ -1,10 +1,10 @@
-// Partition handles a partition at a time, in order, and the partitions side by side.
+// Partition handles the records of a partition in order, and the partitions side by side.
 //
 //	GOTOOLCHAIN=auto go run ./examples/03_partition
 //
-// Order: each partition's. Speed: as many records at a time as this worker has partitions.
+// Order: each partition's. Speed: one record at a time for each partition of this worker.
 // Guarantee: at least once. A failure: skipped. Use it where the order of a whole partition
-// matters: a log to be applied, a state to be kept.
+// matters: applying a log, keeping a state.
 package main
 
 import (
@@ -18,23 +18,23 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByPartition().           // order: each partition's
-		Serial(c.handle).             // degree: one at a time in each
+		Serial(h.handle).             // degree: one at a time in each
 		SkipOnError().                // failure: skip
 		CommitEvery(100, time.Second) // below the work: at least once
 }
 
-// clerk handles records, and remembers which and when.
-type clerk struct {
-	tape  demo.Tape
+// handler handles records and notes which and when.
+type handler struct {
+	rec   demo.Recorder
 	start demo.Meeting
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
-	if err := c.start.Await(ctx, partitions); err != nil {
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
+	if err := h.start.Await(ctx, partitions); err != nil {
 		return err
 	}
 	return demo.Pause(ctx, time.Millisecond)
@@ -51,16 +51,16 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	c := new(clerk)
+	h := new(handler)
 	began := time.Now()
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
 	took := time.Since(began)
-	tape := &c.tape
-	d.Check("handled", tape.Handled() == len(records) && tape.Twice() == 0, "%d of %d records, in %v", tape.Handled(), len(records), took.Round(time.Millisecond))
-	d.Check("in order", len(tape.OutOfOrder(demo.ByPartition)) == 0, "one after another in each partition, but for %d", len(tape.OutOfOrder(demo.ByPartition)))
-	d.Check("side by side", tape.Peak(demo.ByPartition) == partitions && tape.Peak(demo.ByPlace) == partitions,
-		"%d records of %d partitions at a time", tape.Peak(demo.ByPlace), tape.Peak(demo.ByPartition))
+	rec := &h.rec
+	d.Check("handled", rec.Handled() == len(records) && rec.Twice() == 0, "%d of %d records, in %v", rec.Handled(), len(records), took.Round(time.Millisecond))
+	d.Check("in order", len(rec.OutOfOrder(demo.ByPartition)) == 0, "one after another in each partition, but for %d", len(rec.OutOfOrder(demo.ByPartition)))
+	d.Check("side by side", rec.Peak(demo.ByPartition) == partitions && rec.Peak(demo.ByPlace) == partitions,
+		"%d records of %d partitions at a time", rec.Peak(demo.ByPlace), rec.Peak(demo.ByPartition))
 	return d.CheckCommitted(ctx)
 }

@@ -1,11 +1,11 @@
-// Parallel handles up to a hundred records at a time, in no order, and still never commits past one
-// that is unfinished.
+// Parallel handles up to a hundred records at a time, in any order, but never commits past an
+// unfinished one.
 //
 //	GOTOOLCHAIN=auto go run ./examples/04_parallel
 //
-// Order: none. Speed: 100 records at a time, whatever their partition. Guarantee: at least once;
-// what was finished above an unfinished record is handled again after a crash. A failure: skipped.
-// Use it where records have nothing to do with each other: sending mails, resizing pictures.
+// Order: none. Speed: 100 records at a time, of any partition. Guarantee: at least once; a crash
+// repeats records finished above an unfinished one. A failure: skipped. Use it for independent
+// records: sending mails, resizing pictures.
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		Concurrent(atATime, c.handle).         // degree: so many at a time; order: none
+		Concurrent(atATime, h.handle).         // degree: 100 at a time; order: none
 		SkipOnError().                         // failure: skip
 		CommitEvery(100, 100*time.Millisecond) // below the work: at least once
 }
@@ -34,40 +34,40 @@ const (
 	slowOffset = 7 // of partition 0
 )
 
-// clerk handles records. One of them takes until all the others are through.
-type clerk struct {
+// handler handles records. One of them lasts until all others are finished.
+type handler struct {
 	*demo.Demo
-	tape      demo.Tape
+	rec       demo.Recorder
 	start     demo.Meeting
-	left      atomic.Int64  // records, but for the slow one
-	others    chan struct{} // closed when they are through
-	committed int64         // of the slow one's partition, when it was the last
+	left      atomic.Int64  // unfinished records without the slow one
+	others    chan struct{} // closed once they are finished
+	committed int64         // of the slow record's partition, when only it was left
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
-	if err := c.start.Await(ctx, atATime); err != nil {
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
+	if err := h.start.Await(ctx, atATime); err != nil {
 		return err
 	}
-	if m.Partition == 0 && m.Offset == slowOffset && !c.Forever {
-		return c.slow(ctx)
+	if m.Partition == 0 && m.Offset == slowOffset && !h.Forever {
+		return h.slow(ctx)
 	}
 	err = demo.Pause(ctx, time.Millisecond)
-	if c.left.Add(-1) == 0 {
-		close(c.others)
+	if h.left.Add(-1) == 0 {
+		close(h.others)
 	}
 	return err
 }
 
-// slow outlasts all other records and asks the broker how far the commits have come meanwhile.
-func (c *clerk) slow(ctx context.Context) error {
+// slow outlasts all other records, then asks the broker for the committed offset.
+func (h *handler) slow(ctx context.Context) error {
 	select {
-	case <-c.others:
+	case <-h.others:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return c.AwaitOffsets(ctx, func(committed, ends map[int]int64) bool {
-		c.committed = committed[0]
+	return h.AwaitOffsets(ctx, func(committed, ends map[int]int64) bool {
+		h.committed = committed[0]
 		for n := 1; n < partitions; n++ {
 			if committed[n] < ends[n] {
 				return false
@@ -85,14 +85,14 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, demo.Numbered(records, 0)...); err != nil {
 		return err
 	}
-	c := &clerk{Demo: d, others: make(chan struct{})}
-	c.left.Store(records - 1)
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	h := &handler{Demo: d, others: make(chan struct{})}
+	h.left.Store(records - 1)
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
-	tape := &c.tape
-	d.Check("handled", tape.Handled() == records && tape.Twice() == 0, "%d of %d records", tape.Handled(), records)
-	d.Check("at a time", tape.Peak(demo.ByPlace) == atATime, "%d records", tape.Peak(demo.ByPlace))
-	d.Check("no gap", c.committed <= slowOffset, "with offset %d unfinished and all %d others through, the broker had %d committed for that partition", slowOffset, records-1, c.committed)
+	rec := &h.rec
+	d.Check("handled", rec.Handled() == records && rec.Twice() == 0, "%d of %d records", rec.Handled(), records)
+	d.Check("at a time", rec.Peak(demo.ByPlace) == atATime, "%d records", rec.Peak(demo.ByPlace))
+	d.Check("no gap", h.committed <= slowOffset, "with offset %d unfinished and all %d others through, the broker had %d committed for that partition", slowOffset, records-1, h.committed)
 	return d.CheckCommitted(ctx)
 }

@@ -1,11 +1,11 @@
-// Key handles the records of a key one after another, and up to 64 keys side by side; a slow key
-// holds only itself.
+// Key handles the records of each key in order, and up to 64 keys side by side. A slow key delays
+// only itself.
 //
 //	GOTOOLCHAIN=auto go run ./examples/05_key
 //
-// Order: each key's, within its partition. Speed: 64 keys at a time, however few partitions there
-// are. Guarantee: at least once. A failure: skipped. Use it by default: most records of a key (a
-// customer, an order, a device) must not overtake each other, and those of different keys may.
+// Order: each key's, within its partition. Speed: 64 keys at a time, however few the partitions.
+// Guarantee: at least once. A failure: skipped. Use it by default: records of one key (a customer,
+// an order, a device) usually need their order, those of different keys do not.
 package main
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().                 // order: each key's
-		Concurrent(64, c.handle).     // degree: 64 keys at a time
+		Concurrent(64, h.handle).     // degree: 64 keys at a time
 		SkipOnError().                // failure: skip
 		CommitEvery(100, time.Second) // below the work: at least once
 }
@@ -35,31 +35,31 @@ const (
 	slowKey = "key-07"
 )
 
-// clerk handles records, each in a time of its own. The first of one key takes until all other keys
-// are through.
-type clerk struct {
+// handler handles records, each in its own time. The first record of one key lasts until all other
+// keys are finished.
+type handler struct {
 	*demo.Demo
-	tape   demo.Tape
-	left   atomic.Int64  // records of the other keys
-	others chan struct{} // closed when they are through
-	held   atomic.Bool   // the slow key's first record was still in work then
+	rec    demo.Recorder
+	left   atomic.Int64  // unfinished records of the other keys
+	others chan struct{} // closed once they are finished
+	held   atomic.Bool   // the first record of the slow key outlasted them
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
 	if string(m.Key) != slowKey {
 		err = demo.Pause(ctx, rand.N(3*time.Millisecond))
-		if c.left.Add(-1) == 0 {
-			close(c.others)
+		if h.left.Add(-1) == 0 {
+			close(h.others)
 		}
 		return err
 	}
-	if c.Forever {
+	if h.Forever {
 		return demo.Pause(ctx, 10*time.Millisecond)
 	}
 	select {
-	case <-c.others:
-		c.held.Store(true)
+	case <-h.others:
+		h.held.Store(true)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -74,16 +74,16 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, demo.Numbered(records, keys)...); err != nil {
 		return err
 	}
-	c := &clerk{Demo: d, others: make(chan struct{})}
-	c.left.Store(records - records/keys)
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	h := &handler{Demo: d, others: make(chan struct{})}
+	h.left.Store(records - records/keys)
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
-	tape := &c.tape
-	outOfOrder := tape.OutOfOrder(demo.ByKey)
-	d.Check("handled", tape.Handled() == records && tape.Twice() == 0, "%d of %d records", tape.Handled(), records)
+	rec := &h.rec
+	outOfOrder := rec.OutOfOrder(demo.ByKey)
+	d.Check("handled", rec.Handled() == records && rec.Twice() == 0, "%d of %d records", rec.Handled(), records)
 	d.Check("in order", len(outOfOrder) == 0, "each of %d keys' records one after another, but for %d", keys, len(outOfOrder))
-	d.Check("side by side", tape.Peak(demo.ByKey) > 3, "%d keys at a time, of 3 partitions", tape.Peak(demo.ByKey))
-	d.Check("slow key", c.held.Load(), "the %d records of the other keys went through while %s held itself up", records-records/keys, slowKey)
+	d.Check("side by side", rec.Peak(demo.ByKey) > 3, "%d keys at a time, of 3 partitions", rec.Peak(demo.ByKey))
+	d.Check("slow key", h.held.Load(), "the %d records of the other keys finished while %s delayed only itself", records-records/keys, slowKey)
 	return d.CheckCommitted(ctx)
 }

@@ -1,15 +1,15 @@
 // Observed is a worker that is logged, traced and measured, record by record: three observers
-// beside a chain that knows nothing of them.
+// around a chain that knows nothing of them.
 //
 //	GOTOOLCHAIN=auto go run ./examples/06_observed
 //
-// Every record's span goes on with the trace that its producer began: the trace comes along in the
-// record's headers. With OTEL_EXPORTER_OTLP_ENDPOINT set the spans go to a collector, with -metrics
-// :9464 a Prometheus can scrape the metrics; docker-compose.yml has both, and a dashboard.
+// A record's span continues the trace that its producer started and sent in the record's headers.
+// If OTEL_EXPORTER_OTLP_ENDPOINT is set, spans go to a collector. With -metrics :9464, Prometheus
+// can scrape the metrics. docker-compose.yml has both, and a dashboard.
 //
 // Order: each partition's. Speed: one record at a time. Guarantee: at least once. A failure:
-// logged, counted, noted at the span, and skipped. Use it everywhere: logs and metrics cost a
-// record next to nothing, traces what the sampler lets them.
+// logged, counted, added to the span, and skipped. Use it everywhere: logs and metrics cost almost
+// nothing per record, and the sampler limits the cost of traces.
 package main
 
 import (
@@ -29,9 +29,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		Serial(c.handle, stream.Named("worker")). // order: each partition's; degree: one at a time
+		Serial(h.handle, stream.Named("worker")). // order: each partition's; degree: one at a time
 		SkipOnError().                            // failure: skip
 		CommitEvery(100, time.Second)             // below the work: at least once
 }
@@ -40,12 +40,12 @@ func observed(logger *zap.Logger, tp trace.TracerProvider, reg prometheus.Regist
 	return stream.Observe(zaplog.To(logger), oteltrace.To(tp), prommetrics.To(reg))
 }
 
-// clerk handles records; every tenth is beyond it.
-type clerk struct{ tracer trace.Tracer }
+// handler handles records, and fails on every tenth.
+type handler struct{ tracer trace.Tracer }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) error {
-	// a span of the handler's own, below that of the step
-	ctx, span := c.tracer.Start(ctx, "look it up")
+func (h *handler) handle(ctx context.Context, m kafka.Message) error {
+	// the handler's own span, below that of the step
+	ctx, span := h.tracer.Start(ctx, "look it up")
 	defer span.End()
 	if m.Offset%10 == 9 {
 		return errUnknown

@@ -32,7 +32,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	}
 	kept, lines := observer.New(zap.DebugLevel)
 	logger := zap.New(zapcore.NewTee(kept, zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
-	if err := d.Run(ctx, worker(d.Kafka, &clerk{d.Tracer.Tracer("clerk")}), observed(logger, d.Tracer, d.Metrics)); err != nil || d.Forever {
+	if err := d.Run(ctx, worker(d.Kafka, &handler{d.Tracer.Tracer("handler")}), observed(logger, d.Tracer, d.Metrics)); err != nil || d.Forever {
 		return err
 	}
 	done, skipped := logged(lines, "done"), logged(lines, "failed, it is skipped")
@@ -45,12 +45,12 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return errors.Join(err, err2, err3, d.CheckCommitted(ctx))
 }
 
-// short is how lines are shown; a production logger has its own.
+// short is the format of lines on the screen; a production logger has its own.
 var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
 	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
 
-// logged counts the records of which a line says all that a search may ask for, and those that a
-// line says were left out.
+// logged counts the records whose line has every field to search for, and the records that a line
+// reports as left out.
 func logged(lines *observer.ObservedLogs, msg string) (n int) {
 	for _, e := range lines.FilterMessage(msg).All() {
 		fields := e.ContextMap()
@@ -64,8 +64,8 @@ func logged(lines *observer.ObservedLogs, msg string) (n int) {
 	return n
 }
 
-// checkSpans checks that each record's span goes on with its producer's trace, and what is below
-// it.
+// checkSpans checks that each record's span continues its producer's trace, and has the expected
+// children.
 func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
 	continued, steps := 0, 0
 	var shown sdk.ReadOnlySpan
@@ -92,6 +92,6 @@ func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
 		d.Say("\n  the trace of a record that failed")
 		d.Tree(shown, all, "    ")
 	}
-	d.Check("traced", continued == seeded, "%d of %d records go on with their producer's trace", continued, seeded)
+	d.Check("traced", continued == seeded, "%d of %d records continue their producer's trace", continued, seeded)
 	d.Check("step by step", steps == seeded, "%d have a span of their step below theirs, and the handler's own below that", steps)
 }

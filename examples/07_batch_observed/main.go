@@ -1,15 +1,15 @@
-// Batch_observed is a worker whose step takes a hundred records at once, logged, traced and
-// measured: per batch, and per record in it.
+// Batch_observed is a worker whose step takes a hundred records at once. It is logged, traced and
+// measured per batch, and per record in the batch.
 //
 //	GOTOOLCHAIN=auto go run ./examples/07_batch_observed
 //
-// A batch has no one trace to go on with: its span begins a trace of its own and is linked to the
-// trace of every record in it, and under it each record has a span. Each record's own trace goes on
-// too, from its producer to where it is done. The sizes of batches are a histogram.
+// A batch has no single trace to continue. Its span starts a trace of its own, is linked to the
+// traces of all its records, and has a child span for each record. The trace of each record
+// continues too, from its producer until it is finished. The sizes of batches are a histogram.
 //
-// Order: each partition's. Speed: 100 records at a time. Guarantee: at least once. A failure: of a
-// batch all that are in it, or what a PartialError names, is logged and skipped. Use it where one
-// call for many is cheaper than many calls: a bulk insert, a request over a network.
+// Order: each partition's. Speed: 100 records at a time. Guarantee: at least once. A failure: all
+// records of the batch, or those named by a PartialError, are logged and skipped. Use it where one
+// call for many records is cheaper than many calls: a bulk insert, a request over a network.
 package main
 
 import (
@@ -31,7 +31,7 @@ import (
 
 func worker(from source.KafkaConfig) stream.Stream[[]kafka.Message] {
 	return source.Kafka(from).
-		Batch(100, time.Second). // up to 100 of a partition, or what a second brings
+		Batch(100, time.Second). // up to 100 records of a partition, or those of one second
 		// order: each partition's; degree: one batch at a time
 		Serial(insert, stream.Named("insert")).
 		SkipOnError(). // failure: skip
@@ -42,7 +42,7 @@ func observed(logger *zap.Logger, tp trace.TracerProvider, reg prometheus.Regist
 	return stream.Observe(zaplog.To(logger), oteltrace.To(tp), prommetrics.To(reg))
 }
 
-// insert is as a bulk insert would be that refuses single rows.
+// insert acts like a bulk insert that refuses single rows.
 func insert(ctx context.Context, batch []kafka.Message) error {
 	refused := map[int]error{}
 	for i, m := range batch {

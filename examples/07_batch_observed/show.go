@@ -33,13 +33,13 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return errors.Join(err, err2, d.CheckCommitted(ctx))
 }
 
-// short is how lines are shown; a production logger has its own.
+// short is the format of lines on the screen; a production logger has its own.
 var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
 	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
 
-// checkSpans checks the traces of batches, and those of their records.
+// checkSpans checks the traces of batches and of their records.
 func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
-	// the producers' traces, and those of them that go on here
+	// the producers' traces, and those of them that continue here
 	sent, went := map[trace.TraceID]bool{}, map[trace.TraceID]bool{}
 	var batches []sdk.ReadOnlySpan
 	for _, s := range all {
@@ -71,11 +71,11 @@ func checkSpans(d *demo.Demo, all []sdk.ReadOnlySpan) {
 	}
 	if len(batches) > 0 {
 		b := batches[len(batches)-1]
-		d.Say("\n  a batch's trace, linked to %d others; the first of the records under it", len(b.Links()))
+		d.Say("\n  the trace of a batch, linked to %d others, with its first record", len(b.Links()))
 		below := demo.Under(b, all)
 		d.Tree(b, below[:min(3, len(below))], "    ")
 	}
 	d.Check("batches", len(batches) >= seeded/100 && len(linked) == seeded, "%d spans, a trace of its own each, linked to the traces of %d of %d records", len(batches), len(linked), seeded)
-	d.Check("records", under == seeded && refused == seeded/50, "%d have a span under their batch's, %d of them with the row's error", under, refused)
-	d.Check("continued", len(went) == seeded, "%d of %d records go on with their producer's trace", len(went), seeded)
+	d.Check("records", under == seeded && refused == seeded/50, "%d have a span below their batch's, %d of them with the row's error", under, refused)
+	d.Check("continued", len(went) == seeded, "%d of %d records continue their producer's trace", len(went), seeded)
 }

@@ -1,14 +1,13 @@
-// Limited handles at most two records at a time, whatever there is to do.
+// Limited handles at most two records at a time.
 //
 //	GOTOOLCHAIN=auto go run ./examples/08_limited
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and that never more
-// than two of them ran side by side.
+// If OTEL_EXPORTER_OTLP_ENDPOINT is set, Jaeger shows all records as one trace, with never more
+// than two side by side.
 //
-// Order: none. Speed: 2 records at a time. Guarantee: at least once. A failure: skipped. Use it
-// where what the handler calls bears no more: a small database, a paid API. Where it is a rate that
-// must not be passed, say Throttle; where several steps share one limit, give each
-// stream.Use(ops.Limit(2)).
+// Order: none. Speed: 2 records at a time. Guarantee: at least once. A failure: skipped. Use it if
+// the handler calls something with little capacity: a small database, a paid API. To limit a rate,
+// use Throttle. To share one limit between steps, give each stream.Use(ops.Limit(2)).
 package main
 
 import (
@@ -22,22 +21,22 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
-		Concurrent(2, c.handle).      // degree: 2 at a time; order: none
+		Concurrent(2, h.handle).      // degree: 2 at a time; order: none
 		SkipOnError().                // failure: skip
 		CommitEvery(100, time.Second) // below the work: at least once
 }
 
-// clerk handles records, and remembers which and when.
-type clerk struct {
-	tape  demo.Tape
+// handler handles records and notes which and when.
+type handler struct {
+	rec   demo.Recorder
 	start demo.Meeting
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
-	if err := c.start.Await(ctx, 2); err != nil {
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
+	if err := h.start.Await(ctx, 2); err != nil {
 		return err
 	}
 	return demo.Pause(ctx, 2*time.Millisecond)
@@ -52,11 +51,11 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	c := new(clerk)
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	h := new(handler)
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
-	d.Check("handled", c.tape.Handled() == len(records) && c.tape.Twice() == 0, "%d of %d records of 4 partitions and 100 keys", c.tape.Handled(), len(records))
-	d.Check("limited", c.tape.Peak(demo.ByPlace) == 2, "never more than %d at a time", c.tape.Peak(demo.ByPlace))
+	d.Check("handled", h.rec.Handled() == len(records) && h.rec.Twice() == 0, "%d of %d records of 4 partitions and 100 keys", h.rec.Handled(), len(records))
+	d.Check("limited", h.rec.Peak(demo.ByPlace) == 2, "never more than %d at a time", h.rec.Peak(demo.ByPlace))
 	return d.CheckCommitted(ctx)
 }

@@ -1,15 +1,15 @@
-// Partition_limit works on one partition at a time, with three workers by key in it, and on the
+// Partition_limit works on one partition at a time, with three workers by key in it, and takes the
 // partitions in turn.
 //
 //	GOTOOLCHAIN=auto go run ./examples/09_partition_limit
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows the first records as one trace: three at a
-// time, one partition behind the other.
+// If OTEL_EXPORTER_OTLP_ENDPOINT is set, Jaeger shows the first records as one trace: three at a
+// time, one partition after another.
 //
 // Order: each key's, within its partition. Speed: 3 keys of one partition at a time; a partition
 // keeps its turn until it has nothing ready, or for 1,000 records while others wait. Guarantee: at
-// least once. A failure: skipped. Use it where switching partitions is dear: each has a cache to be
-// warm, a file to be open, a lock to be held.
+// least once. A failure: skipped. Use it where switching partitions is expensive: each needs a warm
+// cache, an open file, a lock.
 package main
 
 import (
@@ -23,23 +23,23 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().                                     // order: each key's
-		Concurrent(3, c.handle, stream.MaxPartitions(1)). // degree: 3 keys of one partition
+		Concurrent(3, h.handle, stream.MaxPartitions(1)). // degree: 3 keys of one partition
 		SkipOnError().                                    // failure: skip
 		CommitEvery(100, time.Second)                     // below the work: at least once
 }
 
-// clerk handles records, and remembers which and when.
-type clerk struct {
-	tape  demo.Tape
+// handler handles records and notes which and when.
+type handler struct {
+	rec   demo.Recorder
 	start demo.Meeting
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
-	if err := c.start.Await(ctx, 3); err != nil {
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
+	if err := h.start.Await(ctx, 3); err != nil {
 		return err
 	}
 	if m.Offset%10 > 0 {
@@ -52,7 +52,7 @@ func main() { partitionLimit.Main() }
 
 const (
 	partitions = 4
-	traced     = 400 // records in one trace; each of the others has one of its own
+	traced     = 400 // records in one trace; each of the others has its own
 )
 
 var partitionLimit = demo.Program{Name: "partition-limit", Partitions: partitions, Run: run}
@@ -65,26 +65,26 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, records[traced:]...); err != nil {
 		return err
 	}
-	c := new(clerk)
-	if err := d.Run(ctx, worker(d.Kafka, c)); err != nil {
+	h := new(handler)
+	if err := d.Run(ctx, worker(d.Kafka, h)); err != nil {
 		return err
 	}
-	tape := &c.tape
-	outOfOrder := tape.OutOfOrder(demo.ByKey)
-	turns := tape.Turns(demo.ByPartition)
+	rec := &h.rec
+	outOfOrder := rec.OutOfOrder(demo.ByKey)
+	turns := rec.Turns(demo.ByPartition)
 	d.Say("\n  turn  partition  records")
 	for i, t := range turns {
 		d.Say("  %4d  %9s  %7d", i+1, t.Lane, t.Records)
 	}
-	d.Check("handled", tape.Handled() == len(records) && tape.Twice() == 0, "%d of %d records", tape.Handled(), len(records))
-	d.Check("one partition", tape.Peak(demo.ByPartition) == 1, "never more than %d at a time", tape.Peak(demo.ByPartition))
-	d.Check("three workers", tape.Peak(demo.ByPlace) == 3, "never more than %d records at a time", tape.Peak(demo.ByPlace))
+	d.Check("handled", rec.Handled() == len(records) && rec.Twice() == 0, "%d of %d records", rec.Handled(), len(records))
+	d.Check("one partition", rec.Peak(demo.ByPartition) == 1, "never more than %d at a time", rec.Peak(demo.ByPartition))
+	d.Check("three workers", rec.Peak(demo.ByPlace) == 3, "never more than %d records at a time", rec.Peak(demo.ByPlace))
 	d.Check("in order", len(outOfOrder) == 0, "each of 100 keys' records one after another, but for %d", len(outOfOrder))
-	d.Check("in turn", inTurn(turns), "each partition had its turn before any was through, in %d turns", len(turns))
+	d.Check("in turn", inTurn(turns), "each partition had its turn before any finished, in %d turns", len(turns))
 	return d.CheckCommitted(ctx)
 }
 
-// inTurn reports whether every partition had a turn before the last of any other began.
+// inTurn reports whether every partition had a turn before any had its last.
 func inTurn(turns []demo.Turn) bool {
 	first, last := map[string]int{}, map[string]int{}
 	for i, t := range turns {

@@ -15,19 +15,19 @@ import (
 
 const (
 	accounts = 8
-	opening  = 1_000_00 // cents on each account at first
+	opening  = 1_000_00 // initial cents of each account
 )
 
-// openLedger opens the database that is kept in a file. No commit waits for the disk, as a killed
-// process loses nothing that it has handed to the system; and where a machine loses its last
-// commits, it loses their offsets too.
+// openLedger opens the database file. Commits do not wait for the disk. A killed process loses
+// nothing that it has passed to the operating system, and a machine that loses the last commits
+// also loses their offsets.
 func openLedger(file string) (*sql.DB, error) {
 	name := url.URL{Scheme: "file", Path: file, RawQuery: "_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)"}
 	return sql.Open("sqlite", name.String())
 }
 
-// createLedger makes the tables. Nothing in them keeps a booking from being made twice: that is
-// what is to be seen.
+// createLedger creates the tables. They allow a transfer to be booked twice, since the example must
+// show that none is.
 func createLedger(ctx context.Context, db *sql.DB) error {
 	_, err := db.ExecContext(ctx, `
 		CREATE TABLE accounts (id INTEGER PRIMARY KEY, cents INTEGER NOT NULL);
@@ -40,8 +40,8 @@ func createLedger(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// booker writes into the ledger, and tells whoever started this process when it is in the middle of
-// a transfer.
+// booker writes into the ledger. It tells the parent process when it is in the middle of a
+// transfer.
 type booker struct{ *demo.Demo }
 
 func (b *booker) book(ctx context.Context, tx *sql.Tx, transfer, account int, cents int64) error {
@@ -53,18 +53,18 @@ func (b *booker) book(ctx context.Context, tx *sql.Tx, transfer, account int, ce
 }
 
 func (b *booker) between(ctx context.Context, t Transfer, together int) error {
-	b.Note("begun %d of %d", t.ID, together)
+	b.Note("started %d of %d", t.ID, together)
 	return demo.Pause(ctx, time.Millisecond)
 }
 
-// books is what the ledger says.
+// books is the state of the ledger.
 type books struct {
 	balance [accounts]int64
-	times   map[int]int // how often each transfer is booked: as a debit and a credit, exactly these
-	half    []int       // transfers of which only one side is there
+	times   map[int]int // how often each transfer is booked, as a debit and a credit
+	half    []int       // transfers with only one side
 }
 
-// read takes one look at the whole ledger.
+// read reads the whole ledger in one transaction.
 func read(ctx context.Context, db *sql.DB) (b books, err error) {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {

@@ -1,16 +1,16 @@
 // Exactly_once books transfers in a database, each in one transaction with the offset of its
-// record: whatever happens to the worker, none is lost and none is booked twice.
+// record. Whatever happens to the worker, none is lost and none is booked twice.
 //
 //	GOTOOLCHAIN=auto go run ./examples/10_exactly_once
 //
 // The program starts itself again as a worker process, kills it (kill -9) at random, starts
-// another, and so on; the last one does the rest. Then the ledger, an SQLite file here, is compared
-// with what was asked for.
+// another, and repeats that. The last one does the rest. Then it compares the ledger, an SQLite
+// file, with the requested transfers.
 //
 // Order: each partition's. Speed: one partition at a time, one record per transaction; a larger
-// size is as exact, and faster. Guarantee: exactly once for what is written with the transaction. A
-// failure: the worker ends with nothing of it done; RetryOnError or HaltOnError below would govern
-// it. Use it where the result belongs into a database, and twice would be wrong.
+// size is as exact, and faster. Guarantee: exactly once for everything written in the transaction.
+// A failure: the worker ends and the transaction leaves nothing; RetryOnError or HaltOnError below
+// would handle it. Use it if the result belongs in a database and a duplicate would be wrong.
 package main
 
 import (
@@ -38,14 +38,14 @@ type Transfer struct {
 	Cents    int64
 }
 
-// transfer books: what it does with tx comes about together with the offset of the record, or not
-// at all.
+// transfer books a transfer. Everything done with tx is committed together with the offset of the
+// record, or not at all.
 func (b *booker) transfer(ctx context.Context, tx *sql.Tx, ts []Transfer) error {
 	for _, t := range ts {
 		if err := b.book(ctx, tx, t.ID, t.From, -t.Cents); err != nil {
 			return err
 		}
-		if err := b.between(ctx, t, len(ts)); err != nil { // where most of the kills come
+		if err := b.between(ctx, t, len(ts)); err != nil { // most of the kills hit here
 			return err
 		}
 		if err := b.book(ctx, tx, t.ID, t.To, t.Cents); err != nil {
@@ -55,9 +55,9 @@ func (b *booker) transfer(ctx context.Context, tx *sql.Tx, ts []Transfer) error 
 	return nil
 }
 
-// work is the worker process.
+// work runs in the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	// whoever starts next with this name takes over at once, also after a crash
+	// the next process with this name takes over at once, even after a crash
 	d.Kafka.InstanceID = "worker-1"
 	db, err := openLedger(d.Args[0])
 	if err != nil {

@@ -15,15 +15,15 @@ func TestMain(m *testing.M) { demotest.Main(m, exactlyOnce(0)) }
 
 const kills = 20
 
-func TestTheLedgerIsExactWhateverIsKilled(t *testing.T) { showsItsPoint(t, nil) }
+func TestExactlyOnce(t *testing.T) { showsItsPoint(t, nil) }
 
-func TestTheLedgerIsExactWhateverIsKilledOnRealKafka(t *testing.T) {
+func TestExactlyOnceRealKafka(t *testing.T) {
 	showsItsPoint(t, kafkatest.Real(t))
 }
 
 func showsItsPoint(t *testing.T, brokers []string) {
 	t.Helper()
-	// each worker that is killed has to be started
+	// starting a worker after each kill takes time
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
@@ -40,7 +40,7 @@ func showsItsPoint(t *testing.T, brokers []string) {
 		`ok  committed   .* lag 0`,
 	} {
 		if !regexp.MustCompile(line).Match(out.Bytes()) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
+			t.Errorf("%q is not in:\n%s", line, &out)
 		}
 	}
 }

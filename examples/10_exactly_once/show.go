@@ -17,11 +17,11 @@ import (
 
 const (
 	partitions = 4
-	// transfers for each life of the worker; a kill comes within the first half of them
+	// transfers per life of the worker; a kill comes within the first half of them
 	perLife = 60
 )
 
-// exactlyOnce is the example, with so many kills.
+// exactlyOnce is the example with that many kills.
 func exactlyOnce(kills int) demo.Program {
 	return demo.Program{Name: "exactly-once", Partitions: partitions, Work: work,
 		Run: func(ctx context.Context, d *demo.Demo) error { return run(ctx, d, kills) }}
@@ -40,7 +40,7 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 	}
 	defer db.Close()
 	if err := createLedger(ctx, db); err != nil {
-		return fmt.Errorf("making the ledger: %w", err)
+		return fmt.Errorf("creating the ledger: %w", err)
 	}
 	asked := transfers((kills + 1) * perLife)
 	records, err := asRecords(asked)
@@ -50,7 +50,7 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 	if _, err := d.Seed(ctx, records...); err != nil {
 		return err
 	}
-	p, err := worker(d.Kafka, db, nil).Build() // to be shown: the worker processes run it
+	p, err := worker(d.Kafka, db, nil).Build() // to print it: the worker processes run it
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 		if err != nil {
 			return err
 		}
-		d.Say("  worker %d  kill -9 in transfer %d; booked are %d of %d", n+1, len(w.Said(`^begun`)), len(b.times), len(asked))
+		d.Say("  worker %d  kill -9 in transfer %d; %d of %d are booked", n+1, len(w.Said(`^started`)), len(b.times), len(asked))
 	}
 	w, err := d.Start(fmt.Sprintf("worker %d", kills+1), file)
 	if err != nil {
@@ -101,10 +101,10 @@ func run(ctx context.Context, d *demo.Demo, kills int) error {
 	return d.CheckCommitted(ctx)
 }
 
-// kill ends a worker at random, when it has begun some transfers.
+// kill ends a worker at random, after some transfers.
 func kill(ctx context.Context, w *demo.Process) error {
 	for range 1 + rand.IntN(perLife/2) {
-		if _, err := w.Await(ctx, `^begun`); err != nil {
+		if _, err := w.Await(ctx, `^started`); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func kill(ctx context.Context, w *demo.Process) error {
 	return err
 }
 
-// transfers are n to be made, between accounts at random.
+// transfers returns n transfers between random accounts.
 func transfers(n int) []Transfer {
 	ts := make([]Transfer, n)
 	for i := range ts {
@@ -140,7 +140,7 @@ func asRecords(ts []Transfer) ([]kafka.Message, error) {
 	return records, nil
 }
 
-// judge compares the ledger with what was asked for.
+// judge compares the ledger with the requested transfers.
 func judge(d *demo.Demo, asked []Transfer, b books, lives []*demo.Process) {
 	want, lost, twice := [accounts]int64{}, 0, 0
 	for id := range want {
@@ -156,15 +156,15 @@ func judge(d *demo.Demo, asked []Transfer, b books, lives []*demo.Process) {
 			twice++
 		}
 	}
-	begun, alone := 0, true
+	started, alone := 0, true
 	for _, w := range lives {
-		for _, m := range w.Said(`^begun \d+ of (\d+)`) {
-			begun++
+		for _, m := range w.Said(`^started \d+ of (\d+)`) {
+			started++
 			alone = alone && m[1] == "1"
 		}
 	}
 	d.Check("exact", lost == 0 && twice == 0 && len(b.half) == 0, "of %d transfers %d are lost, %d are booked twice, %d by half", len(asked), lost, twice, len(b.half))
-	d.Check("balance", b.balance == want, "of each of %d accounts it is what was asked for, to the cent: %d", accounts, b.balance)
-	d.Check("undone", begun >= len(asked), "%d were cut off in the middle by kill -9, and begun once more", begun-len(asked))
+	d.Check("balance", b.balance == want, "of each of %d accounts it is as requested, to the cent: %d", accounts, b.balance)
+	d.Check("undone", started >= len(asked), "%d were cut off in the middle by kill -9, and started again", started-len(asked))
 	d.Check("one by one", alone, "each was a transaction of its own")
 }

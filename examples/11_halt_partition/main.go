@@ -1,19 +1,19 @@
-// Halt_partition freezes the partition of a record that cannot be handled, and goes on with the
-// others at full speed, until somebody has mended the cause and says Resume, or gives the record up
-// and says Skip.
+// Halt_partition halts the partition of a record that cannot be handled. The other partitions
+// continue at full speed. The halt lasts until an operator fixes the cause and calls Resume, or
+// gives up the record with Skip.
 //
 //	GOTOOLCHAIN=auto go run ./examples/11_halt_partition
 //
 // The program starts itself again as a worker process, kills it (kill -9) while two partitions are
 // halted, starts another, and operates that one.
 //
-// With OTEL_EXPORTER_OTLP_ENDPOINT set, Jaeger shows all records as one trace, and the gap where a
+// If OTEL_EXPORTER_OTLP_ENDPOINT is set, Jaeger shows all records as one trace, with a gap where a
 // partition waited.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at least once;
-// nothing past a halted record is committed, so a restart tries it again: the code may be new. A
-// failure: its partition waits. Use it where a record must not be lost, nor overtaken by those
-// behind it.
+// Order: each partition's. Speed: one record of each partition at a time. Guarantee: at least once;
+// nothing past a halted record is committed, so a restart, perhaps with new code, retries it. A
+// failure: its partition waits. Use it if a record must be neither lost nor overtaken by later
+// ones.
 package main
 
 import (
@@ -29,20 +29,20 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByPartition(). // order: each partition's
-		Serial(c.handle).   // degree: one at a time in each
-		HaltOnError().      // failure: freeze that partition, the others go on
+		Serial(h.handle).   // degree: one at a time in each
+		HaltOnError().      // failure: halt that partition, the others continue
 		CommitEach()        // below the work: at least once
 }
 
-// work is the worker process.
+// work runs in the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	// whoever starts next with this name takes over at once, also after a crash
+	// the next process with this name takes over at once, even after a crash
 	d.Kafka.InstanceID = "worker-1"
-	c := &clerk{poison: map[int]int64{partToMend: poisonToMend, partToSkip: poisonToSkip}}
-	p, err := worker(d.Kafka, c).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+	h := &handler{poison: map[int]int64{partToMend: poisonToMend, partToSkip: poisonToSkip}}
+	p, err := worker(d.Kafka, h).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}), d.Telemetry())
 	if err != nil {
 		return err
 	}
@@ -57,20 +57,20 @@ func work(ctx context.Context, d *demo.Demo) error {
 			d.Say("serves   http://%v", at)
 		}
 	})
-	wg.Go(func() { operate(d, p, c, ended) })
+	wg.Go(func() { operate(d, p, h, ended) })
 	if err := s.Run(ctx); err != nil {
 		return err
 	}
 	for n := range partitions {
-		offsets := c.tape.Offsets()[n]
+		offsets := h.rec.Offsets()[n]
 		d.Say("handled  partition %d: %d records %v", n, len(offsets), demo.Stretches(offsets))
 	}
 	return nil
 }
 
-// operate does what an operator would by an endpoint of yours: it is told "resume 1" or "skip 2",
-// the number being a partition's.
-func operate(d *demo.Demo, p *stream.Pipeline, c *clerk, ended <-chan struct{}) {
+// operate does what an operator would do through an endpoint of yours. Its commands are "resume 1"
+// or "skip 2", with the number of a partition.
+func operate(d *demo.Demo, p *stream.Pipeline, h *handler, ended <-chan struct{}) {
 	for {
 		var line string
 		select {
@@ -82,17 +82,17 @@ func operate(d *demo.Demo, p *stream.Pipeline, c *clerk, ended <-chan struct{}) 
 		if _, err := fmt.Sscan(line, &what, &partition); err != nil {
 			return
 		}
-		for _, h := range p.Halts() {
-			if h.Meta.Partition != partition {
+		for _, halt := range p.Halts() {
+			if halt.Meta.Partition != partition {
 				continue
 			}
-			d.Say("operator %s: %v", what, h)
+			d.Say("operator %s: %v", what, halt)
 			err := error(nil)
 			if what == "resume" {
-				c.mend(partition) // as a fixed dependency would
-				err = p.Resume(h)
+				h.mend(partition) // like the fix of a dependency
+				err = p.Resume(halt)
 			} else {
-				err = p.Skip(h)
+				err = p.Skip(halt)
 			}
 			if err != nil {
 				d.Say("refused  %v", err)

@@ -14,16 +14,16 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, haltPartition) }
 
-func TestAHaltLastsUntilItIsEnded(t *testing.T) {
+func TestHalt(t *testing.T) {
 	showsItsPoint(t, nil)
 }
 
-func TestAHaltLastsUntilItIsEndedOnRealKafka(t *testing.T) {
+func TestHaltRealKafka(t *testing.T) {
 	showsItsPoint(t, kafkatest.Real(t))
 }
 
-func TestItsWorkersAreTraced(t *testing.T) {
-	var spans atomic.Int64 // posts with spans of handled records
+func TestTrace(t *testing.T) {
+	var spans atomic.Int64 // requests with spans of handled records
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err == nil && bytes.Contains(body, []byte("process halt-")) && bytes.Contains(body, []byte("the currency is unknown")) {
 			spans.Add(1)
@@ -33,7 +33,7 @@ func TestItsWorkersAreTraced(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
 	showsItsPoint(t, nil)
 	if spans.Load() == 0 {
-		t.Error("no span of a halted record came")
+		t.Error("no span of a halted record arrived")
 	}
 }
 

@@ -20,8 +20,7 @@ const (
 
 var haltPartition = demo.Program{Name: "halt", Partitions: partitions, Run: run, Work: work}
 
-// run halts two partitions, kills the worker, and brings both partitions to their end with another
-// one.
+// run halts two partitions, kills the worker, and finishes both partitions with another one.
 func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.SeedInOneTrace(ctx, demo.Numbered(partitions*end, 0)...); err != nil {
 		return err
@@ -38,8 +37,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	d.Check("halted", before[partToMend] == poisonToMend && before[partToSkip] == poisonToSkip,
-		"partitions %d and %d wait at their records %d and %d, which were not committed past", partToMend, partToSkip, before[partToMend], before[partToSkip])
-	d.Check("others", before[0] == end && before[3] == end, "meanwhile the others went through: committed %v", before)
+		"partitions %d and %d wait at their records %d and %d, with nothing committed past them", partToMend, partToSkip, before[partToMend], before[partToSkip])
+	d.Check("others", before[0] == end && before[3] == end, "the other partitions finished: committed %v", before)
 
 	d.Say("\nkill -9")
 	if err := first.Signal(os.Kill); err != nil {
@@ -60,8 +59,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return operated(ctx, d, second)
 }
 
-// halted waits until both partitions are halted and the others through, and returns what is
-// committed then.
+// halted waits until both partitions are halted and the others are finished, and returns the
+// committed offsets.
 func halted(ctx context.Context, d *demo.Demo, p *demo.Process) (map[int]int64, error) {
 	at, err := p.Await(ctx, `serves +(http://\S+)`)
 	if err != nil {
@@ -112,8 +111,8 @@ func operated(ctx context.Context, d *demo.Demo, p *demo.Process) error {
 		did[m[1]] = m[2]
 	}
 	resumed, skipped := did[fmt.Sprint(partToMend)], did[fmt.Sprint(partToSkip)]
-	d.Check("resumed", resumed == fmt.Sprintf("%d records [%d…%d]", end-poisonToMend, poisonToMend, end-1), "after the fix, partition %d went on from its record: %s", partToMend, resumed)
-	d.Check("skipped", skipped == fmt.Sprintf("%d records [%d…%d]", end-poisonToSkip-1, poisonToSkip+1, end-1), "partition %d went on behind it: %s", partToSkip, skipped)
+	d.Check("resumed", resumed == fmt.Sprintf("%d records [%d…%d]", end-poisonToMend, poisonToMend, end-1), "after the fix, partition %d continued from its record: %s", partToMend, resumed)
+	d.Check("skipped", skipped == fmt.Sprintf("%d records [%d…%d]", end-poisonToSkip-1, poisonToSkip+1, end-1), "partition %d continued after its record: %s", partToSkip, skipped)
 	d.Check("not twice", did["0"] == "0 records []" && did["3"] == "0 records []", "the second worker had nothing to do in the others")
 	d.Check("exit code", code == 0, "%d", code)
 	return d.CheckCommitted(ctx)

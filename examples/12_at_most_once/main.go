@@ -1,15 +1,15 @@
-// At_most_once commits records before they are handled: none is ever handled twice, and a crash
-// loses those that were committed and not yet handled.
+// At_most_once commits records before they are handled. No record is handled twice, and a crash
+// loses records that were committed but not handled.
 //
 //	GOTOOLCHAIN=auto go run ./examples/12_at_most_once
 //
-// The program starts itself again as a worker process, kills it (kill -9) in the middle, and starts
-// another one.
+// The program starts itself again as a worker process, kills it (kill -9) in the middle of its
+// work, and starts another one.
 //
-// Order: each partition's. Speed: a record of each partition at a time. Guarantee: at most once;
-// MaxInFlight bounds what a crash loses, a shutdown that drains in time loses nothing. A failure:
-// skipped, since it cannot be read again anyway. Use it where twice is worse than not at all: a
-// notification, a sample of telemetry.
+// Order: each partition's. Speed: one record of each partition at a time. Guarantee: at most once;
+// MaxInFlight bounds the loss of a crash, and a drain that ends in time loses nothing. A failure:
+// skipped, since the record cannot be read again. Use it if twice is worse than never: a
+// notification, a telemetry sample.
 package main
 
 import (
@@ -29,37 +29,36 @@ func worker(from source.KafkaConfig, handle func(context.Context, kafka.Message)
 	return source.Kafka(from).
 		CommitBefore(20, 100*time.Millisecond). // before the work: at most once
 		GroupByPartition().                     // order: each partition's
-		// degree: one at a time in each; it begins after the broker's acknowledgement
+		// degree: one at a time in each, after the broker's acknowledgement
 		Serial(handle).
 		SkipOnError() // failure: skip
 }
 
-// maxInFlight is how many records of a partition are under way at most, and so how many of it a
-// crash loses at most.
+// maxInFlight bounds the records of a partition in flight, and so those that a crash loses.
 const maxInFlight = 20
 
-// work is the worker process.
+// work runs in the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	// whoever starts next with this name takes over at once, also after a crash
+	// the next process with this name takes over at once, even after a crash
 	d.Kafka.InstanceID = "worker-1"
-	c := &clerk{Demo: d}
-	p, err := worker(d.Kafka, c.handle).Build(stream.MaxInFlight(maxInFlight), stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+	h := &handler{Demo: d}
+	p, err := worker(d.Kafka, h.handle).Build(stream.MaxInFlight(maxInFlight), stream.Observe(stream.Observer{Event: d.Hear}), d.Telemetry())
 	if err != nil {
 		return err
 	}
 	return stream.Supervise(p).Run(ctx)
 }
 
-// clerk tells which records it handles, before it does. The one that is to be killed gets stuck in
-// the middle.
-type clerk struct {
+// handler prints each record before it handles it. In the worker to be killed it gets stuck in the
+// middle.
+type handler struct {
 	*demo.Demo
-	begun atomic.Int64
+	started atomic.Int64
 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) error {
-	c.Note("handles %d %d", m.Partition, m.Offset)
-	if c.begun.Add(1) > killAt && slices.Contains(c.Args, "stuck") {
+func (h *handler) handle(ctx context.Context, m kafka.Message) error {
+	h.Note("handles %d %d", m.Partition, m.Offset)
+	if h.started.Add(1) > killAt && slices.Contains(h.Args, "stuck") {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}

@@ -12,12 +12,12 @@ import (
 const (
 	partitions = 4
 	records    = 800
-	killAt     = 200 // records begun
+	killAt     = 200 // started records
 )
 
 var atMostOnce = demo.Program{Name: "at-most-once", Partitions: partitions, Run: run, Work: work}
 
-// run kills a worker in the middle of its work, and lets a second one do what is left.
+// run kills a worker in the middle of its work, and has a second one do the rest.
 func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, demo.Numbered(records, 0)...); err != nil {
 		return err
@@ -37,8 +37,9 @@ func run(ctx context.Context, d *demo.Demo) error {
 			return err
 		}
 	}
-	// Something that waits behind the records in work is committed, too. How much depends on where
-	// CommitBefore's wait cut: a commit's records free their room under MaxInFlight all at once.
+	// Records waiting behind the ones in flight are committed, too. Their number depends on where
+	// CommitBefore's wait ended a batch: a commit frees the room of all its records under
+	// MaxInFlight at once.
 	err = d.AwaitOffsets(ctx, func(committed, _ map[int]int64) bool {
 		all := int64(0)
 		for _, offset := range committed {
@@ -59,7 +60,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	d.Say("kill -9; committed is %v", committed)
+	d.Say("kill -9; committed: %v", committed)
 	second, err := d.Start("second")
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err := d.AwaitCommitted(ctx); err != nil {
 		return err
 	}
-	// its drain finishes what is past a commit
+	// its drain finishes committed records
 	if err := second.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
@@ -92,9 +93,9 @@ func run(ctx context.Context, d *demo.Demo) error {
 			lost--
 		}
 	}
-	d.Check("committed first", ahead == 0, "of the %d records that the killed worker had begun, %d were not committed", len(before), ahead)
-	d.Check("not twice", repeated == 0, "%d of the %d that the second one handled had been begun before", repeated, len(after))
-	d.Check("lost", lost > 0 && lost <= partitions*maxInFlight, "%d of %d were committed and died with the first: %d at most", lost, records, partitions*maxInFlight)
+	d.Check("committed first", ahead == 0, "of the %d records that the killed worker had started, %d were not committed", len(before), ahead)
+	d.Check("not twice", repeated == 0, "%d of the %d that the second one handled had been started before", repeated, len(after))
+	d.Check("lost", lost > 0 && lost <= partitions*maxInFlight, "%d of %d were committed and lost with the first: %d at most", lost, records, partitions*maxInFlight)
 	return d.CheckCommitted(ctx)
 }
 
@@ -103,7 +104,7 @@ type place struct {
 	offset    int64
 }
 
-// handled is how often a worker has begun each record.
+// handled returns how often a worker has started each record.
 func handled(p *demo.Process) map[place]int {
 	times := map[place]int{}
 	for _, m := range p.Said(`^handles (\d+) (\d+)`) {

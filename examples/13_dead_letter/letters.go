@@ -13,13 +13,13 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// letterFile is a sink: anything with Write is. A topic, a table or a bucket would do as well.
+// letterFile is a sink, like anything with Write. A topic, a table or a bucket would do as well.
 type letterFile struct {
-	mu   sync.Mutex // partitions are written side by side
+	mu   sync.Mutex // partitions are written concurrently
 	file *os.File
 }
 
-// letter is a line of the file: all that somebody needs to mend the record and to send it again.
+// letter is a line of the file: all that is needed to fix the record and send it again.
 type letter struct {
 	Record   string
 	Key      string
@@ -34,7 +34,7 @@ func newLetterFile() (*letterFile, error) {
 	return &letterFile{file: f}, err
 }
 
-// Write returns when the letters are on disk: only then are their records done.
+// Write returns once the letters are on disk. Only then are their records done.
 func (l *letterFile) Write(_ context.Context, failures []stream.Out[stream.Failure]) error {
 	var lines bytes.Buffer
 	enc := json.NewEncoder(&lines)

@@ -1,12 +1,12 @@
-// Dead_letter tries a failed record again, with growing waits, and then writes it to a file of dead
-// letters; the records of other keys do not wait for it.
+// Dead_letter retries a failed record with growing waits, and then writes it to a file of dead
+// letters. Records of other keys do not wait for it.
 //
 //	GOTOOLCHAIN=auto go run ./examples/13_dead_letter
 //
-// Order: each key's; a record that is being retried holds its key, and no worker. Speed: 16 keys at
+// Order: each key's; a record waiting for its retry holds its key, but no worker. Speed: 16 keys at
 // a time. Guarantee: at least once; a record is done when its letter is on disk. A failure: four
-// attempts, then a letter. Use it where a bad record must stop nobody and must not be lost:
-// somebody reads the letters.
+// attempts, then a letter. Use it if a bad record must not stop the others and must not be lost,
+// and someone reads the letters.
 package main
 
 import (
@@ -20,13 +20,13 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failure]) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler, letters stream.Sink[stream.Failure]) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().
-		Concurrent(16, c.handle).
-		// failure: try again, then …
+		Concurrent(16, h.handle).
+		// failure: retry, then …
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 4, FirstWait: 10 * time.Millisecond, MaxWait: 200 * time.Millisecond}).
-		// … keep it aside
+		// … write it to the dead letters
 		DeadLetterOnError(letters).
 		CommitEvery(100, time.Second)
 }
@@ -45,9 +45,9 @@ func run(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	defer letters.remove()
-	c := newClerk()
-	if err := d.Run(ctx, worker(d.Kafka, c, letters)); err != nil {
+	h := newHandler()
+	if err := d.Run(ctx, worker(d.Kafka, h, letters)); err != nil {
 		return err
 	}
-	return c.check(ctx, d, records, letters)
+	return h.check(ctx, d, records, letters)
 }

@@ -17,24 +17,24 @@ import (
 
 const (
 	orders = 500
-	tardy  = 3 // orders whose payment comes when everything else is shipped
+	tardy  = 3 // orders whose payment comes after everything else was shipped
 )
 
 // dock is where sales are shipped.
 type dock struct {
-	mu      sync.Mutex     // guards what follows
+	mu      sync.Mutex     // guards the fields below
 	shipped map[int]int    // how often, by order
-	records map[string]int // how often each stood behind a shipment
+	records map[string]int // how often each belonged to a shipment
 	unpaid  int
-	most    chan struct{} // closed when all but the tardy ones are shipped
-	all     chan struct{} // closed when all are
+	most    chan struct{} // closed once all but the tardy ones are shipped
+	all     chan struct{} // closed once all are
 }
 
 func (k *dock) ship(ctx context.Context, s Sale) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.shipped[s.Order]++; k.shipped[s.Order] > 1 {
-		return nil // shipped already: it was done again
+		return nil // shipped already: it was repeated
 	}
 	if s.Cents != 100+s.Order {
 		k.unpaid++
@@ -78,7 +78,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	}
 
 	k := &dock{shipped: map[int]int{}, records: map[string]int{}, most: make(chan struct{}), all: make(chan struct{})}
-	p, err := worker(d.Kafka, k.ship).Build(stream.Observe(stream.Observer{Event: d.Hear}), d.Seen())
+	p, err := worker(d.Kafka, k.ship).Build(stream.Observe(stream.Observer{Event: d.Hear}), d.Telemetry())
 	if err != nil {
 		return err
 	}
@@ -107,11 +107,11 @@ func run(ctx context.Context, d *demo.Demo) error {
 		}
 	}
 	d.Check("shipped", len(k.shipped) == orders && k.unpaid == 0, "%d of %d orders, each with its payment", len(k.shipped), orders)
-	d.Check("accounted", len(k.records) == 2*orders && twice == 0, "%d records stand behind them, %d of them twice", len(k.records), twice)
+	d.Check("accounted", len(k.records) == 2*orders && twice == 0, "%d records belong to them, %d of them twice", len(k.records), twice)
 	return d.CheckCommitted(ctx)
 }
 
-// payLate sees that orders without a payment hold the commits, then pays them.
+// payLate checks that orders without a payment hold back the commits, then pays them.
 func payLate(ctx context.Context, d *demo.Demo, unpaid map[int]int64, payments []kafka.Message) error {
 	past := 0
 	err := d.AwaitOffsets(ctx, func(committed, _ map[int]int64) bool {
@@ -129,7 +129,7 @@ func payLate(ctx context.Context, d *demo.Demo, unpaid map[int]int64, payments [
 	if err != nil {
 		return err
 	}
-	d.Check("waited for", past == 0 && len(unpaid) > 0, "with %d shipped, the commits had come to the orders without a payment, and %d past one", orders-tardy, past)
+	d.Check("waited for", past == 0 && len(unpaid) > 0, "with %d shipped, the commits stopped at the orders without a payment, and %d went past one", orders-tardy, past)
 	_, err = d.Seed(ctx, payments...)
 	return err
 }
@@ -138,7 +138,7 @@ func records(events []Event) (rs []kafka.Message) {
 	for _, e := range events {
 		value, err := json.Marshal(e)
 		if err != nil {
-			panic(err) // a struct of numbers and a string
+			panic(err) // it has only numbers and a string
 		}
 		rs = append(rs, kafka.Message{Key: fmt.Append(nil, e.Order), Value: value})
 	}

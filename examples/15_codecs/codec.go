@@ -12,8 +12,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Proto decodes a record's value as a Protobuf message, for Map: Proto[Invoice] is kafka.Message →
-// *Invoice. What cannot be decoded is a permanent error.
+// Proto decodes a record's value as a Protobuf message, for Map: Proto[Invoice] turns kafka.Message
+// into *Invoice. A value that cannot be decoded is a permanent error.
 func Proto[T any, P interface {
 	*T
 	proto.Message

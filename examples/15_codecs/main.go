@@ -1,16 +1,16 @@
-// Codecs has two workers in one process, typed from end to end: the first reads orders as JSON and
+// Codecs has two workers in one process, typed from end to end. The first reads orders as JSON and
 // writes invoices as Protobuf, the second reads those.
 //
 //	GOTOOLCHAIN=auto go run ./examples/15_codecs
 //
-// A codec is a function for Map, from kafka.Message to a type of yours and back: ops.JSON is one,
-// Proto (in codec.go) another. The compiler sees to it that each step gets what the one above
-// gives. What cannot be decoded fails at once, since no retry can mend it.
+// A codec is a function for Map, between kafka.Message and a type of yours. ops.JSON is one, Proto
+// (in codec.go) another. The compiler checks that each step gets the type that the step above
+// returns. A value that cannot be decoded fails without a retry.
 //
-// Order: each customer's, though the records' key is another one. Speed: 16 customers at a time;
-// what is decoded above a GroupBy is decoded by one runner of each partition, since only then is
-// the group known. Guarantee: at least once. A failure: told, and skipped. Use it wherever a
-// handler should see orders and not bytes.
+// Order: each customer's, although the records have another key. Speed: 16 customers at a time;
+// decoding above a GroupBy runs one at a time in each partition, since the group is known only
+// after it. Guarantee: at least once. A failure: reported and skipped. Use it if a handler should
+// get orders and not bytes.
 package main
 
 import (
@@ -23,15 +23,15 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// billing makes invoices of orders.
+// billing turns orders into invoices.
 func billing(from source.KafkaConfig, reject func(context.Context, stream.Failure), invoices stream.Sink[[]byte]) stream.Stream[[]byte] {
 	return source.Kafka(from).
 		Map(ops.JSON[Order]).                  // kafka.Message → Order
 		GroupBy(Order.customer).               // order: each customer's
 		MapConcurrent(16, bill).               // Order → *Invoice
 		Map(ToProto[*Invoice]).                // *Invoice → []byte
-		SkipOnError(stream.OnMatch(reject)).   // failure above: tell it, and go on
-		To(invoices).                          // done when it is written
+		SkipOnError(stream.OnMatch(reject)).   // failure above: report and skip
+		To(invoices).                          // done when written
 		CommitEvery(100, 200*time.Millisecond) // below the work: at least once
 }
 
@@ -43,7 +43,7 @@ func booking(from source.KafkaConfig, book func(context.Context, *Invoice) error
 		CommitEvery(100, time.Second)
 }
 
-// Order is what the first topic holds, as JSON.
+// Order is the value of a record in the first topic, as JSON.
 type Order struct {
 	ID       int64    `json:"id"`
 	Customer string   `json:"customer"`

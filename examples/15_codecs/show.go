@@ -17,7 +17,7 @@ import (
 const (
 	orders    = 600
 	customers = 20
-	broken    = 3 // records that are no orders
+	broken    = 3 // records that are not orders
 )
 
 func run(ctx context.Context, d *demo.Demo) error {
@@ -40,7 +40,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		rejected.Add(int64(f.Attempts))
 		d.Say("  rejected %v", f)
 	}
-	bills, err := billing(d.Kafka, reject, invoices).Build(stream.Named("billing"), d.Seen())
+	bills, err := billing(d.Kafka, reject, invoices).Build(stream.Named("billing"), d.Telemetry())
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	fromInvoices := d.Kafka
 	fromInvoices.Topics, fromInvoices.Group = []string{topic}, d.NewGroup("booking")
 	l := &ledger{cents: map[int64]int64{}, last: map[string]int64{}, through: make(chan struct{})}
-	books, err := booking(fromInvoices, l.book).Build(stream.Named("booking"), d.Seen())
+	books, err := booking(fromInvoices, l.book).Build(stream.Named("booking"), d.Telemetry())
 	if err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func run(ctx context.Context, d *demo.Demo) error {
 			wrong++
 		}
 	}
-	d.Check("booked", len(l.cents) == orders && wrong == 0, "%d of %d orders came through JSON and Protobuf as invoices, %d of them wrong", len(l.cents), orders, wrong)
-	d.Check("rejected", rejected.Load() == broken, "%d records were no orders, each tried once", rejected.Load())
+	d.Check("booked", len(l.cents) == orders && wrong == 0, "%d of %d orders became invoices through JSON and Protobuf, %d of them wrong", len(l.cents), orders, wrong)
+	d.Check("rejected", rejected.Load() == broken, "%d records were not orders, each attempted once", rejected.Load())
 	d.Check("in order", l.outOfOrder == 0, "each of %d customers' invoices in the order of the orders, but for %d", customers, l.outOfOrder)
 	return d.CheckCommitted(ctx)
 }
 
-// seed writes orders, and a few records that are none. Their key is the customer's region.
+// seed writes orders, and a few records that are not. Their key is the customer's region.
 func seed(ctx context.Context, d *demo.Demo) error {
 	articles := []string{"pen", "ink", "paper", "stamp"}
 	var records []kafka.Message
@@ -89,11 +89,11 @@ func seed(ctx context.Context, d *demo.Demo) error {
 
 // ledger is where invoices are booked, one at a time.
 type ledger struct {
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	cents      map[int64]int64
 	last       map[string]int64
 	outOfOrder int
-	through    chan struct{} // closed when all are booked
+	through    chan struct{} // closed once all are booked
 }
 
 func (l *ledger) book(_ context.Context, i *Invoice) error {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// bank does as a test tells it, and remembers what it charged.
+// bank acts as the test says, and remembers its charges.
 type bank struct {
-	wait  time.Duration   // how long a charge takes
-	fails map[int][]error // what the next attempts at an order get
+	wait  time.Duration   // duration of a charge
+	fails map[int][]error // errors of the next attempts at an order
 
-	mu      sync.Mutex // guards fails, and what follows
+	mu      sync.Mutex // guards fails and the fields below
 	charged []int
 }
 

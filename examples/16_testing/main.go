@@ -1,12 +1,12 @@
-// Testing is a worker like many; its point is main_test.go, which tests it without a broker and
+// Testing is an ordinary worker. Its point is main_test.go, which tests it without a broker and
 // without waiting: order, retries, halts, rebalances, crashes.
 //
 //	GOTOOLCHAIN=auto go run ./examples/16_testing
 //	GOTOOLCHAIN=auto go test -v ./examples/16_testing
 //
 // Order: each key's. Speed: 8 keys at a time. Guarantee: at least once. A failure: three attempts,
-// a minute apart; then its partition waits. Use it as a start for tests of your own: the chain is a
-// function, so that a test can run it, unchanged, on a log in memory and with a handler of its own.
+// a minute apart; then its partition waits. Use it as a start for your own tests: the chain is a
+// function, so a test can run it unchanged, on an in-memory log and with another handler.
 package main
 
 import (
@@ -31,7 +31,7 @@ func worker(from source.KafkaConfig, charge func(context.Context, Order) error) 
 		CommitEvery(100, time.Second)
 }
 
-// Order is what the records hold.
+// Order is the value of a record.
 type Order struct {
 	ID    int `json:"id"`
 	Cents int `json:"cents"`
@@ -49,15 +49,15 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if _, err := d.Seed(ctx, records...); err != nil {
 		return err
 	}
-	var tape demo.Tape
+	var rec demo.Recorder
 	charge := func(ctx context.Context, o Order) (err error) {
 		m, _ := stream.MetaOf(ctx)
-		defer tape.Take(kafka.Message{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key})(&err)
+		defer rec.Record(kafka.Message{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key})(&err)
 		return nil
 	}
 	if err := d.Run(ctx, worker(d.Kafka, charge)); err != nil {
 		return err
 	}
-	d.Check("charged", tape.Handled() == 100, "%d of 100 orders; the point of this example is its test: go test -v ./examples/16_testing", tape.Handled())
+	d.Check("charged", rec.Handled() == 100, "%d of 100 orders; the point of this example is its test: go test -v ./examples/16_testing", rec.Handled())
 	return d.CheckCommitted(ctx)
 }

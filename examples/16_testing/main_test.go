@@ -19,15 +19,15 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, program) }
 
-func TestItRunsOnABroker(t *testing.T) {
+func TestBroker(t *testing.T) {
 	demotest.Run(t, program, nil, `ok  charged    100 of 100`, `ok  committed  .* lag 0`)
 }
 
 var errBusy = errors.New("the bank is busy")
 
-// A log in memory is the source; Finish says that this was all, so that Run returns when everything
-// is charged and committed.
-func TestOrdersOfACustomerAreChargedAsPlaced(t *testing.T) {
+// The source is a log in memory. Finish marks its end, so Run returns once every order is charged
+// and committed.
+func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2, 3)
 		log.Finish()
@@ -44,8 +44,8 @@ func TestOrdersOfACustomerAreChargedAsPlaced(t *testing.T) {
 	})
 }
 
-// In a bubble of testing/synctest time is virtual: two waits of a minute take none.
-func TestABusyBankIsAskedAgainInAMinute(t *testing.T) {
+// In a synctest bubble time is virtual: two waits of a minute take no time.
+func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1)
 		log.Finish()
@@ -61,9 +61,9 @@ func TestABusyBankIsAskedAgainInAMinute(t *testing.T) {
 	})
 }
 
-// A pipeline that a test operates: it runs in a goroutine, and synctest.Wait returns when nothing
-// moves any more.
-func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
+// The test operates a running pipeline. Run is in a goroutine, and synctest.Wait returns once all
+// goroutines wait.
+func TestHalt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		log.Append(1, "bob", order(3))
@@ -73,13 +73,13 @@ func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
 
 		synctest.Wait()
 		if !slices.Equal(bank.charged, []int{3}) {
-			t.Errorf("charged: %v, want bob's alone", bank.charged)
+			t.Errorf("charged: %v, want only bob's", bank.charged)
 		}
 		halts := p.Halts()
 		if len(halts) != 1 || halts[0].Meta.Offset != 0 {
 			t.Fatalf("halts: %v", halts)
 		}
-		if err := p.Resume(halts[0]); err != nil { // the account was opened
+		if err := p.Resume(halts[0]); err != nil { // after the account was opened
 			t.Fatal(err)
 		}
 		log.Finish()
@@ -92,9 +92,8 @@ func TestAnOrderThatCannotBeChargedHaltsItsPartitionAlone(t *testing.T) {
 	})
 }
 
-// A member is one process of the group: what it is assigned, and what is taken from it, the test
-// decides.
-func TestARebalanceRepeatsNothing(t *testing.T) {
+// A member is one process of the group. The test assigns and revokes its partitions.
+func TestRebalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		bank := newBank()
@@ -111,7 +110,7 @@ func TestARebalanceRepeatsNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		if log.Committed(0) != 1 {
-			t.Errorf("committed: %d, want 1: what had begun was finished", log.Committed(0))
+			t.Errorf("committed: %d, want 1, since the started order was finished", log.Committed(0))
 		}
 		log.Finish()
 		if err := second.Assign(0); err != nil {
@@ -126,8 +125,8 @@ func TestARebalanceRepeatsNothing(t *testing.T) {
 	})
 }
 
-// What was finished and not committed when a process dies is done again: charge must bear that.
-func TestACrashRepeatsWhatWasNotCommitted(t *testing.T) {
+// A crash repeats records that were finished but not committed, so charge must tolerate that.
+func TestCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := orders("ann", 1, 2)
 		bank := newBank()
@@ -136,7 +135,7 @@ func TestACrashRepeatsWhatWasNotCommitted(t *testing.T) {
 		if err := member.Assign(0); err != nil {
 			t.Fatal(err)
 		}
-		synctest.Wait() // both are charged, and committed in a second
+		synctest.Wait() // both are charged, and will be committed in a second
 		member.Crash()
 		if err := <-ended; !errors.Is(err, streamtest.ErrCrashed) {
 			t.Fatal(err)
@@ -151,7 +150,7 @@ func TestACrashRepeatsWhatWasNotCommitted(t *testing.T) {
 	})
 }
 
-// orders is a log of two partitions, with orders of one customer in the first.
+// orders returns a log of two partitions, with orders of one customer in the first.
 func orders(customer string, ids ...int) *streamtest.Log[kafka.Message] {
 	log := streamtest.Kafka("charges", 2)
 	for _, id := range ids {

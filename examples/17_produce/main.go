@@ -1,12 +1,12 @@
-// Produce makes something of each record and writes it to another topic.
+// Produce turns each record into another and writes it to another topic.
 //
 //	GOTOOLCHAIN=auto go run ./examples/17_produce
 //
-// Order: each key's, in the other topic too, whose partitions are those that any Java producer
-// would choose. Speed: 64 keys at a time; what they make shares batches. Guarantee: at least once;
-// a record counts as done when every in-sync replica has what it became, and after a crash the last
-// ones are written again. A failure: skipped. Use it to turn a topic into another, where whoever
-// reads that can stand a repetition; where not, take 18.
+// Order: each key's, also in the other topic, whose partitions are the same that a Java producer
+// would choose. Speed: 64 keys at a time; their results share batches. Guarantee: at least once; a
+// record is done when every in-sync replica has its result, and a crash repeats the last ones. A
+// failure: skipped. Use it to turn one topic into another whose readers tolerate duplicates;
+// otherwise see 18.
 package main
 
 import (
@@ -35,7 +35,7 @@ func worker(from source.KafkaConfig, to sink.KafkaConfig) stream.Stream[kafka.Me
 
 var errSilent = errors.New("there is nothing to shout")
 
-// shout keeps key, headers and time: a message that comes in can go out again.
+// shout keeps key, headers and time: a message that was read can be written again.
 func shout(_ context.Context, m kafka.Message) (kafka.Message, error) {
 	if m.Offset%100 == 42 {
 		return m, errSilent

@@ -1,15 +1,15 @@
-// Kafka_transaction makes something of each record and writes it to another topic, exactly once.
+// Kafka_transaction turns each record into another and writes it to another topic, exactly once.
 //
 //	GOTOOLCHAIN=auto go run ./examples/18_kafka_transaction
 //
-// The program starts itself again as a worker process, kills it (kill -9) in the middle, again and
-// again, and starts another one each time.
+// The program starts itself again as a worker process, kills it (kill -9) in the middle of its work
+// several times, and starts another one each time.
 //
-// Order: each key's, in the other topic too. Speed: 16 keys at a time, up to 50 results in a
-// transaction. Guarantee: exactly once, for readers with isolation.level=read_committed: what a
-// record became and its offset are in one transaction. What the steps do besides is at least once.
-// A failure: three attempts, then its partition waits. Use it where a repetition in the other topic
-// would be an error: money, counts.
+// Order: each key's, also in the other topic. Speed: 16 keys at a time, up to 50 results in a
+// transaction. Guarantee: exactly once, for readers with isolation.level=read_committed: results
+// and offsets are in one transaction. Other effects of the steps are at least once. A failure:
+// three attempts, then its partition waits. Use it if a duplicate in the other topic would be an
+// error: money, counts.
 package main
 
 import (
@@ -32,9 +32,9 @@ func worker(from source.KafkaConfig, to sink.KafkaConfig) stream.Stream[kafka.Me
 		// degree: 16 keys at a time
 		MapConcurrent(16, invoice).
 		CommitWith(sink.KafkaTransaction(to, "billing"), 50, 50*time.Millisecond). // exactly once
-		// failure of a transaction: do it again, then …
+		// failure of a transaction: retry, then …
 		RetryOnError(stream.RetryPolicy{}).
-		// … freeze what is to blame
+		// … halt the partitions at fault
 		HaltOnError()
 }
 
@@ -45,10 +45,10 @@ func invoice(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 	return kafka.Message{Key: m.Key, Value: fmt.Appendf(nil, "%d %d", m.Partition, m.Offset)}, nil
 }
 
-// work is the worker process.
+// work runs in the worker process.
 func work(ctx context.Context, d *demo.Demo) error {
-	// Whoever starts next with this name takes over at once, also after a crash: partitions, and
-	// what the one before had left open.
+	// The next process with this name takes over at once, even after a crash: the partitions, and a
+	// transaction left open.
 	d.Kafka.InstanceID = "worker-1"
 	to := sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: d.Args[0], InstanceID: d.Kafka.InstanceID}
 	p, err := worker(d.Kafka, to).Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {

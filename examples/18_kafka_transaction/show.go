@@ -16,7 +16,7 @@ const (
 
 var kafkaTransaction = demo.Program{Name: "orders", Partitions: 4, Run: run, Work: work}
 
-// run kills a worker in the middle of its work, a few times, and lets the last one do what is left.
+// run kills a worker in the middle of its work several times, and has the last one do the rest.
 func run(ctx context.Context, d *demo.Demo) error {
 	seeded, err := d.Seed(ctx, demo.Numbered(records, 60)...)
 	if err != nil {
@@ -52,7 +52,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		if err != nil {
 			return err
 		}
-		d.Say("kill -9; committed is %v", committed)
+		d.Say("kill -9; committed: %v", committed)
 	}
 	last, err := d.Start("worker 5", invoices)
 	if err != nil {
@@ -95,7 +95,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 			missing++
 		}
 	}
-	d.Check("exactly once", twice == 0 && missing == 0, "of %d invoices after %d crashes %d are missing, %d are there twice", len(seeded), kills, missing, twice)
+	d.Check("exactly once", twice == 0 && missing == 0, "of %d invoices after %d crashes, %d are missing and %d duplicated", len(seeded), kills, missing, twice)
 	d.Check("in order", late == 0, "each key's, but for %d", late)
 	return d.CheckCommitted(ctx)
 }

@@ -1,13 +1,13 @@
-// Dead_letter writes what fails to a topic of dead letters, and after the cause is mended sends it
-// back to where it came from.
+// Dead_letter writes failed records to a topic of dead letters, and sends them back after the cause
+// was fixed.
 //
 //	GOTOOLCHAIN=auto go run ./examples/19_dead_letter
 //
-// Order: each key's, but for what failed: it comes back later. Speed: 16 keys at a time. Guarantee:
-// at least once; a record counts as done when its letter is in Kafka, and a letter when it is back.
-// A failure: three attempts, then a letter that says what happened, with the record as it came. Use
-// it where a bad record must stop nobody and must not be lost. From a terminal the way back is
-// `laneway redrive`.
+// Order: each key's, except for failed records, which come back later. Speed: 16 keys at a time.
+// Guarantee: at least once; a record is done when its letter is in Kafka, and a letter when its
+// record is back. A failure: three attempts, then a letter with the unchanged record and what
+// happened. Use it if a bad record must not stop the others and must not be lost. From a terminal,
+// `laneway redrive` sends records back.
 package main
 
 import (
@@ -25,30 +25,30 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk, letters sink.KafkaConfig) stream.Stream[kafka.Message] {
+func worker(from source.KafkaConfig, h *handler, letters sink.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().
-		Concurrent(16, c.handle).
-		// failure: try again, then …
+		Concurrent(16, h.handle).
+		// failure: retry, then …
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}).
 		// … write a letter
 		DeadLetterOnError(sink.DeadLetter(letters, sink.DeadLetterGroup(from.Group))).
 		CommitEvery(100, 200*time.Millisecond)
 }
 
-// redrive is the way back.
+// redrive sends records back.
 func redrive(letters source.KafkaConfig, only func(kafka.Message, ops.Letter) bool) stream.Stream[kafka.Message] {
 	return source.Kafka(letters).
 		GroupByKey().
-		// the records that they were, to where they came from
+		// restores the records and their topic
 		Via(ops.Redrive(ops.RedriveConfig{Match: only})).
-		To(sink.Kafka(sink.KafkaConfig{Brokers: letters.Brokers})). // done when they are there
+		To(sink.Kafka(sink.KafkaConfig{Brokers: letters.Brokers})). // done when written
 		CommitEvery(100, 200*time.Millisecond)
 }
 
-// clerk cannot handle what is for the bank while the bank is closed, nor ever what is smudged.
-type clerk struct {
-	tape demo.Tape
+// handler fails on records for the bank while it is closed, and always on smudged ones.
+type handler struct {
+	rec  demo.Recorder
 	open atomic.Bool
 }
 
@@ -57,12 +57,12 @@ var (
 	errSmudged = stream.Permanent(errors.New("it cannot be read"))
 )
 
-func (c *clerk) handle(_ context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
+func (h *handler) handle(_ context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
 	switch {
 	case smudged(m):
 		return errSmudged
-	case forBank(m) && !c.open.Load():
+	case forBank(m) && !h.open.Load():
 		return errClosed
 	}
 	return nil

@@ -19,8 +19,8 @@ var deadLetter = demo.Program{Name: "payments", Partitions: 3, Run: run}
 
 const (
 	records = 100
-	closed  = 10 // of them are for the bank
-	spoilt  = 1  // of them cannot be read
+	closed  = 10 // of them for the bank
+	spoilt  = 1  // of them unreadable
 )
 
 func smudged(m kafka.Message) bool { return bytes.HasSuffix(m.Value, []byte("00")) }
@@ -34,9 +34,9 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	c := &clerk{}
+	h := &handler{}
 	letters := sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: dlq}
-	if err := d.Run(ctx, worker(d.Kafka, c, letters)); err != nil || d.Forever {
+	if err := d.Run(ctx, worker(d.Kafka, h, letters)); err != nil || d.Forever {
 		return err
 	}
 	dead, err := d.ReadBack(ctx, dlq)
@@ -52,27 +52,27 @@ func run(ctx context.Context, d *demo.Demo) error {
 	}
 	if len(dead) > 0 {
 		d.Say("\na letter, %q of %s:", dead[0].Value, dead[0].Key)
-		for _, h := range dead[0].Headers {
-			d.Say("  %-24s %s", h.Key, h.Value)
+		for _, header := range dead[0].Headers {
+			d.Say("  %-24s %s", header.Key, header.Value)
 		}
 	}
 	d.Check("letters", len(dead) == closed+spoilt && told == len(dead), "%d of %d records failed, and %d say where, why, and after how many attempts", len(dead), records, told)
 
-	c.open.Store(true)
-	d.Say("\nthe bank has opened: what was for it goes back")
+	h.open.Store(true)
+	d.Say("\nthe bank has opened: its records are sent back")
 	sent, err := sendBack(ctx, d, dlq)
 	if err != nil {
 		return err
 	}
-	d.Check("sent back", sent == closed, "%d, and what cannot be read stays", sent)
-	if err := handleAgain(ctx, d, c, letters); err != nil {
+	d.Check("sent back", sent == closed, "%d, and the unreadable one stays", sent)
+	if err := handleAgain(ctx, d, h, letters); err != nil {
 		return err
 	}
-	d.Check("handled", c.tape.Handled() == records-spoilt && c.tape.Twice() == 0, "%d of %d in the end, none twice", c.tape.Handled(), records)
+	d.Check("handled", h.rec.Handled() == records-spoilt && h.rec.Twice() == 0, "%d of %d in the end, none twice", h.rec.Handled(), records)
 	return nil
 }
 
-// sendBack redrives until all letters are looked at and what was sent is committed.
+// sendBack runs redrive until all letters are read and the records sent are committed.
 func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -87,11 +87,11 @@ func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err erro
 		})
 	at := map[stream.TopicPartition]int64{}
 	err = chain.Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
-		c, ok := e.(stream.Committed)
+		h, ok := e.(stream.Committed)
 		if !ok {
 			return
 		}
-		maps.Copy(at, c.Offsets)
+		maps.Copy(at, h.Offsets)
 		var all int64
 		for _, offset := range at {
 			all += offset
@@ -103,12 +103,12 @@ func sendBack(ctx context.Context, d *demo.Demo, dlq string) (sent int, err erro
 	return int(n.Load()), err
 }
 
-// handleAgain runs the worker until it has handled what came back, and committed it.
-func handleAgain(ctx context.Context, d *demo.Demo, c *clerk, letters sink.KafkaConfig) error {
+// handleAgain runs the worker until it has handled and committed the returned records.
+func handleAgain(ctx context.Context, d *demo.Demo, h *handler, letters sink.KafkaConfig) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	return worker(d.Kafka, c, letters).Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
-		if _, ok := e.(stream.Committed); ok && c.tape.Handled() == records-spoilt {
+	return worker(d.Kafka, h, letters).Run(ctx, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+		if _, ok := e.(stream.Committed); ok && h.rec.Handled() == records-spoilt {
 			stop()
 		}
 	}}))

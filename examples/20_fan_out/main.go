@@ -1,11 +1,11 @@
-// Fan_out makes several records of each one, for several topics.
+// Fan_out turns each record into several, for several topics.
 //
 //	GOTOOLCHAIN=auto go run ./examples/20_fan_out
 //
-// Order: each key's, in each topic. Speed: 16 keys at a time; one producer writes to all topics, a
-// request to a broker holds batches for several. Guarantee: at least once; an order counts as done,
-// and is committed, when all that became of it is in Kafka. A failure to write: tried again, in
-// order. Use it to cut an event into what its readers want.
+// Order: each key's, in each topic. Speed: 16 keys at a time; one producer writes to all topics,
+// and a request to a broker has batches for several. Guarantee: at least once; an order is done,
+// and committed, when all its results are in Kafka. A failure to write: retried, in order. Use it
+// to split an event into the parts that its readers want.
 package main
 
 import (
@@ -27,16 +27,16 @@ func worker(from source.KafkaConfig, t topics) stream.Stream[kafka.Message] {
 		Concurrent(16, inspect).
 		// 1 → 1..3 messages, each of which names its topic
 		FlatMap(t.split).
-		// no Topic: theirs counts
+		// no Topic: each message names its own
 		To(sink.Kafka(sink.KafkaConfig{Brokers: from.Brokers, Linger: 2 * time.Millisecond})).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, FirstWait: 100 * time.Millisecond, MaxWait: time.Second}).
 		CommitEvery(100, 200*time.Millisecond)
 }
 
-// topics are where what becomes of an order goes.
+// topics are the topics of an order's results.
 type topics struct{ parcels, invoices, alarms string }
 
-// split makes a parcel and an invoice of each order, and an alarm of some.
+// split turns each order into a parcel and an invoice, and some into an alarm.
 func (t topics) split(_ context.Context, m kafka.Message) (iter.Seq[kafka.Message], error) {
 	return func(yield func(kafka.Message) bool) {
 		for _, topic := range []string{t.parcels, t.invoices, t.alarms} {
@@ -81,8 +81,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 		if err != nil {
 			return err
 		}
-		// without the run's own ending
-		d.Check(topic[:len(topic)-7], len(made) == want, "%d of %d are in it", len(made), want)
+		// without the suffix of this run
+		d.Check(topic[:len(topic)-7], len(made) == want, "%d of %d written", len(made), want)
 	}
 	return d.CheckCommitted(ctx)
 }

@@ -1,13 +1,13 @@
-// Incident is a bad day: whatever an operator may meet happens to one worker within seconds, to be
-// looked at on the dashboard, in the traces and in the log.
+// Incident is a bad day. Within seconds, everything that an operator may meet happens to one
+// worker, to see it on the dashboard, in the traces and in the log.
 //
 //	docker compose up -d
 //	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
 //
-// Some records fail once and are tried again, some are malformed and skipped, some are beyond hope
-// and become dead letters, a few halt their partition until an operator has mended the cause; some
-// are slow; and a second member joins the group and leaves it in a hurry, so that what it had
-// finished is done again.
+// Some records fail once and are retried, some are malformed and skipped, some fail for good and
+// become dead letters. A few halt their partition until an operator fixes the cause, and some are
+// slow. A second member joins the group and leaves it in a hurry, so that records it had finished
+// are repeated.
 //
 // Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.
 package main
@@ -22,17 +22,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func worker(from source.KafkaConfig, c *clerk, letters stream.Sink[stream.Failure]) stream.Stream[[]kafka.Message] {
+func worker(from source.KafkaConfig, h *handler, letters stream.Sink[stream.Failure]) stream.Stream[[]kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().
-		Concurrent(8, c.charge, stream.Named("charge")).
+		Concurrent(8, h.charge, stream.Named("charge")).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 3, FirstWait: 2 * time.Second, MaxWait: 5 * time.Second}, stream.When(is(errBusy))).
 		SkipOnError(stream.When(is(errMalformed))).
 		DeadLetterOnError(letters, stream.When(is(errHopeless))).
 		HaltOnError().
 		Ungroup().
 		Batch(50, 200*time.Millisecond).
-		Serial(c.insert, stream.Named("insert")).
+		Serial(h.insert, stream.Named("insert")).
 		HaltOnError().
 		CommitEvery(100, 500*time.Millisecond)
 }

@@ -27,14 +27,14 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	// by which a member learns that another has come
+	// by which a member learns that another has joined
 	d.Kafka.HeartbeatInterval = 200 * time.Millisecond
-	c := newClerk()
+	h := newHandler()
 	log := zaplog.To(zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(short), zapcore.AddSync(d.Lines()), zap.InfoLevel)))
 	ready, committed := d.AllCommitted()
 	member := func(opts ...stream.Option) (*stream.Pipeline, error) {
 		to := sink.DeadLetter(sink.KafkaConfig{Brokers: d.Kafka.Brokers, Topic: letters}, sink.DeadLetterGroup(d.Kafka.Group))
-		return worker(d.Kafka, c, to).Build(append(opts, stream.Named("incident"), stream.Observe(log, oteltrace.To(d.Tracer), prommetrics.To(d.Metrics), ready))...)
+		return worker(d.Kafka, h, to).Build(append(opts, stream.Named("incident"), stream.Observe(log, oteltrace.To(d.Tracer), prommetrics.To(d.Metrics), ready))...)
 	}
 	p, err := member()
 	if err != nil {
@@ -43,8 +43,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	d.Say("\n%v", p.Describe())
 	var wg conc.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
-	wg.Go(func() { operate(ctx, d, p, c) })
-	wg.Go(func() { visit(ctx, d, c, member) })
+	wg.Go(func() { operate(ctx, d, p, h) })
+	wg.Go(func() { visit(ctx, d, h, member) })
 	err = d.RunUntil(ctx, committed, p.Run)
 	stop()
 	wg.Wait()
@@ -54,22 +54,22 @@ func run(ctx context.Context, d *demo.Demo) error {
 	return errors.Join(check(d), d.CheckCommitted(context.Background()))
 }
 
-// short is how lines are shown; a production logger has its own.
+// short is the format of lines on the screen; a production logger has its own.
 var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
 	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
 
 // reaction is how long a halt waits for the operator.
 const reaction = 2 * time.Second
 
-// operate mends what has halted a partition, and resumes it.
-func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, c *clerk) {
+// operate fixes the cause of a halt and resumes the partition.
+func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) {
 	for demo.Pause(ctx, 100*time.Millisecond) == nil {
-		for _, h := range p.Halts() {
-			if time.Since(h.Since) < reaction {
+		for _, halt := range p.Halts() {
+			if time.Since(halt.Since) < reaction {
 				continue
 			}
-			c.mend(h)
-			if err := p.Resume(h); err != nil && !errors.Is(err, stream.ErrStale) {
+			h.mend(halt)
+			if err := p.Resume(halt); err != nil && !errors.Is(err, stream.ErrStale) {
 				d.Say("  operator  %v", err)
 			}
 		}
@@ -79,9 +79,9 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, c *clerk) {
 // visitTime is how long a visitor works.
 const visitTime = 700 * time.Millisecond
 
-// visit has a second member join the group for a while, which then leaves without finishing what it
-// has begun; with -forever again and again.
-func visit(ctx context.Context, d *demo.Demo, c *clerk, member func(...stream.Option) (*stream.Pipeline, error)) {
+// visit has a second member join the group for a while. It leaves without finishing its started
+// records. With -forever, this repeats.
+func visit(ctx context.Context, d *demo.Demo, h *handler, member func(...stream.Option) (*stream.Pipeline, error)) {
 	for again := true; again && demo.Pause(ctx, 100*time.Millisecond) == nil; again = d.Forever {
 		visiting, leave := context.WithCancel(ctx)
 		p, err := member(stream.DrainTimeout(0), stream.Observe(stream.Observer{Event: func(e stream.Event) {
@@ -95,7 +95,7 @@ func visit(ctx context.Context, d *demo.Demo, c *clerk, member func(...stream.Op
 			return
 		}
 		var wg conc.WaitGroup
-		wg.Go(func() { operate(visiting, d, p, c) })
+		wg.Go(func() { operate(visiting, d, p, h) })
 		if err := p.Run(visiting); err != nil && !errors.Is(err, stream.ErrDrain) {
 			d.Say("  visitor   %v", err)
 		}
@@ -107,7 +107,7 @@ func visit(ctx context.Context, d *demo.Demo, c *clerk, member func(...stream.Op
 	}
 }
 
-// check looks at what Prometheus would have seen.
+// check reads the metrics that Prometheus would see.
 func check(d *demo.Demo) error {
 	var errs []error
 	for _, m := range []struct{ name, metric string }{
@@ -119,7 +119,7 @@ func check(d *demo.Demo) error {
 	} {
 		sum, _, err := d.Metric(m.metric)
 		errs = append(errs, err)
-		d.Check(m.name, sum > 0, "%s comes to %.5g", m.metric, sum)
+		d.Check(m.name, sum > 0, "%s is %.5g", m.metric, sum)
 	}
 	return errors.Join(errs...)
 }

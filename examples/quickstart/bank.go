@@ -17,28 +17,29 @@ var (
 	errUnknown = errors.New("the bank does not know this currency")
 )
 
-// bank charges orders, and remembers what a check wants to know.
+// bank charges orders, and remembers what a check needs.
 type bank struct {
 	poison int          // the order that fails until the bank is mended
 	flaky  map[int]bool // the orders that fail at their first attempt
 
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	mended     bool
 	failed     map[int]int    // how often, by order
 	charged    map[int]int    // how often, by order
 	byPart     map[int]int    // how many, by partition
-	last       map[string]int // the number of the order charged last, by customer
+	last       map[string]int // the number of the last order charged, by customer
 	outOfOrder []string
 	waits      []await
 }
 
-// await is somebody who waits until enough is charged.
+// await waits until enough orders are charged.
 type await struct {
 	enough func() bool // called under mu
 	ch     chan struct{}
 }
 
-// newBank is a bank for so many orders: one in ten into them is poison, and twelve are flaky.
+// newBank returns a bank for that many orders. One of them, a tenth into them, is poison. Twelve
+// are flaky.
 func newBank(orders int) *bank {
 	b := &bank{poison: orders / 10, flaky: map[int]bool{}, failed: map[int]int{}, charged: map[int]int{}, byPart: map[int]int{}, last: map[string]int{}}
 	for i := range 12 {
@@ -47,7 +48,7 @@ func newBank(orders int) *bank {
 	return b
 }
 
-// charge is the worker's handler. It takes as long as a call over a network does.
+// charge is the worker's handler. It takes as long as a call over a network.
 func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
 	answer := time.NewTimer(10*time.Millisecond + rand.N(30*time.Millisecond))
 	defer answer.Stop()
@@ -60,33 +61,33 @@ func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
 	defer b.mu.Unlock()
 	if o.ID == b.poison && !b.mended {
 		b.failed[o.ID]++
-		return Receipt{}, stream.Permanent(errUnknown) // no retry can mend it
+		return Receipt{}, stream.Permanent(errUnknown) // no retry can fix it
 	}
 	if b.flaky[o.ID] && b.failed[o.ID] == 0 {
 		b.failed[o.ID]++
 		return Receipt{}, errBusy
 	}
 	if want := b.last[o.Customer] + 1; o.Number != want {
-		b.outOfOrder = append(b.outOfOrder, fmt.Sprintf("%s's order %d came where %d was due", o.Customer, o.Number, want))
+		b.outOfOrder = append(b.outOfOrder, fmt.Sprintf("%s's order %d came instead of %d", o.Customer, o.Number, want))
 	}
 	b.last[o.Customer] = o.Number
 	b.charged[o.ID]++
-	if m, ok := stream.MetaOf(ctx); ok { // where the order came from
+	if m, ok := stream.MetaOf(ctx); ok { // the origin of the order
 		b.byPart[m.Partition]++
 	}
 	b.tell()
 	return Receipt{o.ID, o.Cents}, nil
 }
 
-// mend is the release of the bank that knows the currency.
+// mend acts as a new version of the bank, which knows the currency.
 func (b *bank) mend() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mended = true
 }
 
-// allBut returns a channel that is closed once everything is charged, but for what lies in one
-// partition (-1: everything).
+// allBut returns a channel that closes once everything is charged, except for the orders of one
+// partition (-1: none).
 func (b *bank) allBut(partition int, placed map[int]int) <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +104,7 @@ func (b *bank) allBut(partition int, placed map[int]int) <-chan struct{} {
 	return w.ch
 }
 
-// tell closes what was waited for. The caller holds mu.
+// tell closes the channels whose condition holds. The caller holds mu.
 func (b *bank) tell() {
 	b.waits = slices.DeleteFunc(b.waits, func(w await) bool {
 		if w.enough() {
@@ -114,7 +115,7 @@ func (b *bank) tell() {
 	})
 }
 
-// count is how many orders were charged.
+// count returns how many orders were charged.
 func (b *bank) count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

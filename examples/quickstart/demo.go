@@ -13,7 +13,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// run places orders, lets a worker charge them, mends what halts it, and checks the result.
+// run places orders, has a worker charge them, fixes what halts it, and checks the result.
 func run(ctx context.Context, d *demo.Demo, orders int) error {
 	records, err := makeOrders(orders)
 	if err != nil {
@@ -29,9 +29,9 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 	halted := make(chan struct{}, 1) // never closed
 	p, err := worker(d.Kafka, r.bank.charge).Build(
 		stream.DrainTimeout(time.Second), // the default, 25 s, is made for Kubernetes
-		// a few of each partition at a time, so that all are seen side by side
+		// few records of each partition at a time, so that all are seen side by side
 		stream.MaxInFlight(256),
-		d.Seen(),
+		d.Telemetry(),
 		stream.Observe(stream.Observer{Event: d.Hear}, stream.Observer{Event: func(e stream.Event) {
 			if _, ok := e.(stream.Halted); ok {
 				select {
@@ -69,8 +69,8 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 	return errors.Join(d.Report(), r.print(d))
 }
 
-// operate does what the one does who is called when a partition halts: look, mend, resume. Its ctx
-// ends with the pipeline.
+// operate acts as the operator on call when a partition halts: look, fix, resume. Its ctx ends with
+// the pipeline.
 func (r *report) operate(ctx context.Context, p *stream.Pipeline, d *demo.Demo, halted <-chan struct{}) error {
 	wait := func(what string, ch <-chan struct{}) error {
 		select {

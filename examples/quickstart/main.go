@@ -1,12 +1,12 @@
-// Quickstart is a whole Laneway worker at work: it charges orders that it reads from Kafka, 64 at a
-// time, each customer's in the order they were placed. Some fail once and are tried again; one is
-// poison, and freezes its partition until its cause is mended. It ends by itself within 15 seconds
-// and tells what was checked.
+// Quickstart is a whole Laneway worker. It reads orders from Kafka and charges them, 64 at a time,
+// each customer's in the order they were placed. Some fail once and are retried. One is poison, and
+// halts its partition until its cause is fixed. The program ends by itself within 15 seconds and
+// prints what was checked.
 //
 //	GOTOOLCHAIN=auto go run ./examples/quickstart
 //
-// The broker runs in this process, unless KAFKA_BROKERS names others (host:port, by commas); the
-// topic and the group are the run's own.
+// The broker runs in this process, unless KAFKA_BROKERS names others (host:port, separated by
+// commas). Topic and group belong to this run.
 package main
 
 import (
@@ -19,8 +19,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// worker is the chain: read it downward. The rest of this folder makes orders, fails some of them,
-// and watches.
+// worker is the chain: read it downward. The rest of this folder creates orders, fails some of
+// them, and watches.
 func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receipt, error)) stream.Stream[Receipt] {
 	return source.Kafka(from).
 		Map(ops.JSON[Order]).               // kafka.Message → Order

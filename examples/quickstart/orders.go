@@ -8,7 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Order is what the records' values hold, as JSON; their key is the customer.
+// Order is the value of a record, as JSON. The key is the customer.
 type Order struct {
 	ID       int    `json:"id"`
 	Customer string `json:"customer"`
@@ -16,7 +16,7 @@ type Order struct {
 	Cents    int    `json:"cents"`
 }
 
-// Receipt is what charging an order gives.
+// Receipt is the result of charging an order.
 type Receipt struct {
 	Order int
 	Cents int
@@ -27,7 +27,7 @@ const (
 	customers  = 250
 )
 
-// makeOrders returns n orders of shuffled customers as records, in the order they are placed.
+// makeOrders returns n orders of random customers as records, in the order they are placed.
 func makeOrders(n int) ([]kafka.Message, error) {
 	placed := map[int]int{}
 	records := make([]kafka.Message, n)

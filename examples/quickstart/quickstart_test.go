@@ -20,13 +20,51 @@ import (
 
 func TestMain(m *testing.M) { demotest.Main(m, quickstart(0)) }
 
-// TestQuickstartShowsWhatReadmePromises runs the program as README's first command does, with fewer
-// orders.
-func TestQuickstartShowsWhatReadmePromises(t *testing.T) {
-	showsWhatReadmePromises(t, nil)
+func TestQuickstart(t *testing.T) {
+	// The program runs like README's first command, with fewer orders.
+	t.Run("shows what README promises", func(t *testing.T) {
+		showsWhatReadmePromises(t, nil)
+	})
+	// The exit code must tell a finished demonstration from a stopped one.
+	t.Run("fails when it is stopped", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		screen := writerFunc(func(b []byte) (int, error) {
+			if bytes.Contains(b, []byte("halted   charge")) {
+				cancel()
+			}
+			return out.Write(b)
+		})
+		err := quickstart(2500).Demonstrate(ctx, screen, nil, false, "")
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
+			t.Errorf("stopped in the middle, it returned %v:\n%s", err, &out)
+		}
+	})
+	// A failed check must make the exit code 1.
+	t.Run("reports failed checks", func(t *testing.T) {
+		records, err := makeOrders(100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := newBank(100)
+		b.charged[1], b.outOfOrder = 2, []string{"customer-001's order 3 came where 2 was due"}
+		r := &report{bank: b, poison: records[9], placed: map[int]int{0: 100}, ends: map[int]int64{0: 100}, committed: map[int]int64{0: 40}}
+		var out strings.Builder
+		r.check(func(name string, ok bool, format string, args ...any) {
+			if ok {
+				t.Errorf("%s passed", name)
+			}
+			fmt.Fprintf(&out, format+"\n", args...)
+		})
+		for _, line := range []string{"1 of 100 orders were charged, 1 of them twice", "customer-001's order 3 came where 2 was due", "lag 60"} {
+			if !strings.Contains(out.String(), line) {
+				t.Errorf("%q is not in:\n%s", line, &out)
+			}
+		}
+	})
 }
 
-func TestQuickstartOnRealKafka(t *testing.T) {
+func TestQuickstartRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
 	topic := showsWhatReadmePromises(t, brokers)
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
@@ -36,12 +74,12 @@ func TestQuickstartOnRealKafka(t *testing.T) {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for { // a broker may know a topic for a moment after it was deleted
+	for { // brokers may know a topic for a moment after it was deleted
 		resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, client) // of all topics
 		if err != nil {
 			t.Fatalf("%s was not removed: %v", topic, err)
 		}
-		all := len(resp.Topics) > 0 // at least the brokers' own, of committed offsets
+		all := len(resp.Topics) > 0 // at least the brokers' own topic of offsets
 		if all && !slices.ContainsFunc(resp.Topics, func(known kmsg.MetadataResponseTopic) bool { return *known.Topic == topic }) {
 			return
 		}
@@ -76,46 +114,6 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 		t.Errorf("%d partitions with %d records, want %d with 2500:\n%s", len(rows), sum, partitions, table)
 	}
 	return regexp.MustCompile(`orders-\w+`).FindString(out)
-}
-
-// TestQuickstartFailsWhenItIsStopped holds the exit code: a demonstration that could not be
-// finished must not look like one that was.
-func TestQuickstartFailsWhenItIsStopped(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var out bytes.Buffer
-	screen := writerFunc(func(b []byte) (int, error) {
-		if bytes.Contains(b, []byte("halted   charge")) {
-			cancel()
-		}
-		return out.Write(b)
-	})
-	err := quickstart(2500).Demonstrate(ctx, screen, nil, false, "")
-	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "orders were charged, before") {
-		t.Errorf("ended in the middle, it returned %v:\n%s", err, &out)
-	}
-}
-
-// TestChecksSeeWhatDoesNotHold holds the other half of the exit code.
-func TestChecksSeeWhatDoesNotHold(t *testing.T) {
-	records, err := makeOrders(100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := newBank(100)
-	b.charged[1], b.outOfOrder = 2, []string{"customer-001's order 3 came where 2 was due"}
-	r := &report{bank: b, poison: records[9], placed: map[int]int{0: 100}, ends: map[int]int64{0: 100}, committed: map[int]int64{0: 40}}
-	var out strings.Builder
-	r.check(func(name string, ok bool, format string, args ...any) {
-		if ok {
-			t.Errorf("%s holds", name)
-		}
-		fmt.Fprintf(&out, format+"\n", args...)
-	})
-	for _, line := range []string{"1 of 100 orders were charged, 1 of them twice", "customer-001's order 3 came where 2 was due", "lag 60"} {
-		if !strings.Contains(out.String(), line) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
-		}
-	}
 }
 
 type writerFunc func([]byte) (int, error)

@@ -9,7 +9,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// report is what came of it.
+// report is the result of a run.
 type report struct {
 	bank      *bank
 	poison    kafka.Message
@@ -20,7 +20,7 @@ type report struct {
 	ends      map[int]int64
 }
 
-// check notes what was promised, each thing with whether it holds.
+// check adds each promise and whether it holds.
 func (r *report) check(note func(name string, ok bool, format string, args ...any)) {
 	b := r.bank
 	b.mu.Lock()
@@ -58,7 +58,7 @@ func (r *report) check(note func(name string, ok bool, format string, args ...an
 	note("committed", len(r.ends) == partitions && lag == 0, "read back from the broker: lag %d", lag)
 }
 
-// print writes what lies in each partition.
+// print writes a table of the partitions.
 func (r *report) print(d *demo.Demo) error {
 	d.Say("")
 	table := d.Table()

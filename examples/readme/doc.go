@@ -1,3 +1,3 @@
-// Package readme is the code that README.md shows: a test holds the two together, so that whatever
-// stands there compiles.
+// Package readme is the code in README.md. A test compares the two, so that the code shown there
+// compiles.
 package readme

@@ -44,7 +44,7 @@ func Publish(receipts stream.Stream[Receipt], brokers []string) stream.Stream[ka
 		CommitEvery(1000, time.Second)
 }
 
-// Letters writes what cannot be handled to orders.dlq.
+// Letters writes failed records to orders.dlq.
 func Letters(from source.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(from).
 		GroupByKey().

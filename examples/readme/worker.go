@@ -12,14 +12,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Order is what the topic orders holds.
+// Order is the value of a record.
 type Order struct {
 	ID       string
 	Customer string
 	Cents    int64
 }
 
-// Receipt is what charging an order leaves.
+// Receipt is the result of charging an order.
 type Receipt struct{ Order string }
 
 func charge(context.Context, Order) (Receipt, error) { return Receipt{}, nil }
@@ -40,7 +40,7 @@ func Worker(ctx context.Context, brokers []string) error {
 	return err
 }
 
-// Escalation is policies read downward.
+// Escalation reads its policies downward.
 func Escalation(orders stream.Stream[Order], letters stream.Sink[stream.Failure]) stream.Stream[Receipt] {
 	return orders.
 		MapConcurrent(64, charge, stream.Timeout(5*time.Second)).
@@ -58,7 +58,7 @@ func Guarded(orders stream.Stream[Order]) stream.Stream[Receipt] {
 		HaltOnError()
 }
 
-// Audited logs each element on its way.
+// Audited logs each element that passes.
 func Audited[T any](log *slog.Logger) stream.Pipe[T, T] {
 	return func(s stream.Stream[T]) stream.Stream[T] {
 		return s.Map(func(ctx context.Context, v T) (T, error) {
@@ -69,7 +69,7 @@ func Audited[T any](log *slog.Logger) stream.Pipe[T, T] {
 	}
 }
 
-// Pair is two orders that follow one another.
+// Pair is two consecutive orders.
 type Pair struct{ First, Second Order }
 
 // Pairs uses Transform.

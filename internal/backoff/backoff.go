@@ -1,4 +1,4 @@
-// Package backoff says how long to wait before something that has failed is tried again.
+// Package backoff says how long to wait before a retry.
 package backoff
 
 import (
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Wait is the wait after so many failures in a row: first, doubled with each further failure, at
-// most most. Each wait is drawn from half of that to all of it, so that many who failed together
-// do not come back together.
+// Wait returns the wait after that many failures in a row: first, doubled with each further
+// failure, and at most most. It is drawn at random from half of that to all of it, so that clients
+// that failed together do not retry together.
 func Wait(failures int, first, most time.Duration) time.Duration {
 	d := Limit(failures, first, most)
 	if d <= 1 {
@@ -17,7 +17,7 @@ func Wait(failures int, first, most time.Duration) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// Limit is the longest wait that Wait returns.
+// Limit returns the longest wait that Wait can return.
 func Limit(failures int, first, most time.Duration) time.Duration {
 	d := min(first, most)
 	for range failures - 1 {
@@ -31,7 +31,7 @@ func Limit(failures int, first, most time.Duration) time.Duration {
 	return d
 }
 
-// NotBefore is d, or up to a tenth more: for a wait that someone has asked for.
+// NotBefore returns d or up to a tenth more, for a wait that a server asked for.
 func NotBefore(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0

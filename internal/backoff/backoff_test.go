@@ -9,7 +9,7 @@ import (
 )
 
 func TestWait(t *testing.T) {
-	t.Run("doubles up to the most", func(t *testing.T) {
+	t.Run("doubles up to the limit", func(t *testing.T) {
 		for failures, want := range map[int]time.Duration{1: 100, 2: 200, 3: 400, 7: 6400, 8: 10_000, 9: 10_000, math.MaxInt: 10_000} {
 			if got := backoff.Limit(failures, 100*time.Millisecond, 10*time.Second); got != want*time.Millisecond {
 				t.Errorf("after %d failures: at most %v, want %v", failures, got, want*time.Millisecond)
@@ -31,7 +31,7 @@ func TestWait(t *testing.T) {
 		}
 	})
 
-	t.Run("is nothing where there is nothing to wait for", func(t *testing.T) {
+	t.Run("is 0 without a failure or a first wait", func(t *testing.T) {
 		if d := backoff.Wait(5, 0, time.Second); d != 0 {
 			t.Errorf("%v", d)
 		}
@@ -40,7 +40,7 @@ func TestWait(t *testing.T) {
 		}
 	})
 
-	t.Run("overflows nothing", func(t *testing.T) {
+	t.Run("does not overflow", func(t *testing.T) {
 		if d := backoff.Limit(1000, time.Second, math.MaxInt64); d != math.MaxInt64 {
 			t.Errorf("%v", d)
 		}

@@ -7,9 +7,9 @@ import (
 	"github.com/laneway-go/laneway/internal/kafkatest"
 )
 
-// A process that stands still for longer than its session is given up, and its partitions are
-// another's when it wakes, with records in its hands.
-func TestRealKafkaWorkerThatSleptCommitsNothingAndGoesOn(t *testing.T) {
+// A process that is stopped for longer than its session is evicted. When it continues, its
+// partitions have another owner, but it still has records in flight.
+func TestSuspendedWorkerRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
 	for range 3 {
@@ -27,11 +27,11 @@ func TestRealKafkaWorkerThatSleptCommitsNothingAndGoesOn(t *testing.T) {
 		f.awaitFrom(woken, "the sleeper to work again", 20, func(e entry) bool { return e.what == done && e.worker == p.Name })
 	}
 	if v := finish(t, k, f, tr, topic); v.lost == 0 || v.kills != 0 {
-		t.Errorf("that proves little: %v", v)
+		t.Errorf("too little happened to prove anything: %v", v)
 	}
 }
 
-// owner is the partitions that a worker has.
+// owner returns the partitions of a worker.
 func (f *fleet) owner(p *process) map[int]bool {
 	has := map[int]bool{}
 	es, _, _ := f.log.since(0)

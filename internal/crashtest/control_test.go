@@ -10,10 +10,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// release, on a worker's standard input, ends its poison.
+// releaseLine on a worker's standard input ends its poison.
 const releaseLine = "release"
 
-// obey reads what the test says. When the test is gone, so is the worker.
+// obey follows the test's commands. Once the test is gone, the worker ends.
 func (w *worker) obey() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -30,8 +30,8 @@ func (w *worker) obey() {
 	os.Exit(3)
 }
 
-// release resumes what halts after the poison has lost its power: an attempt that began before may
-// still fail.
+// release resumes partitions that halt after the poison ended, since an earlier attempt may still
+// fail.
 func (w *worker) release(ctx context.Context) {
 	for {
 		select {

@@ -9,8 +9,8 @@ import (
 
 const ends = 20 // workers that end in a test
 
-// Half of the workers that begin are static members, which come back under their name; the
-// partitions of the others wait until their session has timed out.
+// Half of the workers are static members, which return under their name. The partitions of the
+// others wait until the session times out.
 var instances = []string{"static-1", "", "static-2", ""}
 
 func start(t *testing.T, k *kafkatest.Kafka, value func(partition, n int) string) (*fleet, *traffic, string) {
@@ -24,7 +24,7 @@ func start(t *testing.T, k *kafkatest.Kafka, value func(partition, n int) string
 	return f, tr, topic
 }
 
-// finish waits until everything is committed, ends the workers and judges.
+// finish waits until all records are committed, ends the workers and judges.
 func finish(t *testing.T, k *kafkatest.Kafka, f *fleet, tr *traffic, topic string) *verdict {
 	t.Helper()
 	k.WaitCommitted(f.job.Group, topic, tr.end(t))
@@ -41,15 +41,15 @@ func finish(t *testing.T, k *kafkatest.Kafka, f *fleet, tr *traffic, topic strin
 	return v
 }
 
-// replace has another worker follow the nth that ended, mostly: a static member comes back under
-// its name, and three are the fewest.
+// replace usually starts another worker for the nth that ended: a static member returns under its
+// name, and at least three run.
 func (f *fleet) replace(n int, p *process) {
 	if n%5 != 0 || p.Instance != "" || len(f.live) < 3 {
 		f.join(p.Instance)
 	}
 }
 
-func TestRealKafkaKilledWorkersLoseNothingAndKeepTheOrderOfKeys(t *testing.T) {
+func TestKilledWorkersRealKafka(t *testing.T) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, func(partition, n int) string {
@@ -64,7 +64,7 @@ func TestRealKafkaKilledWorkersLoseNothingAndKeepTheOrderOfKeys(t *testing.T) {
 	f.awaitFrom(0, "the poison to halt its partition", 1, func(e entry) bool { return e.what == halted })
 	for n := range ends {
 		p := f.victim()
-		if n%5 == 4 { // one more, which joins while the other dies
+		if n%5 == 4 { // another worker joins while this one dies
 			f.join("")
 		}
 		f.kill(p)
@@ -73,12 +73,12 @@ func TestRealKafkaKilledWorkersLoseNothingAndKeepTheOrderOfKeys(t *testing.T) {
 	f.release()
 	v := finish(t, k, f, tr, topic)
 	if v.kills != ends || v.takeovers == 0 || v.cut == 0 || v.halts < 2 {
-		t.Errorf("that proves little: %v", v)
+		t.Errorf("too little happened to prove anything: %v", v)
 	}
 	t.Logf("in %v", time.Since(began).Round(time.Millisecond))
 }
 
-func TestRealKafkaTerminatedWorkersDoNothingTwice(t *testing.T) {
+func TestTerminatedWorkersRealKafka(t *testing.T) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
@@ -92,7 +92,7 @@ func TestRealKafkaTerminatedWorkersDoNothingTwice(t *testing.T) {
 	}
 	v := finish(t, k, f, tr, topic)
 	if v.drained+v.again != 0 {
-		t.Errorf("%d records were begun again, although each worker drained in time", v.drained+v.again)
+		t.Errorf("%d records were repeated, although each worker drained in time", v.drained+v.again)
 	}
 	t.Logf("%d workers terminated, in %v", ends, time.Since(began).Round(time.Millisecond))
 }

@@ -1,10 +1,10 @@
-// Package crashtest proves with real processes on a real Kafka what a worker's user relies on when
-// one of them dies: nothing is lost, the order of a key is kept, and what is done twice stays
-// within the bound that the chain's words give.
+// Package crashtest tests, with real processes on a real Kafka, what a user relies on when a worker
+// dies: no record is lost, each key keeps its order, and duplicates stay within the bound set by
+// the chain.
 //
-// The test binary starts itself again as the workers. Whatever a worker does, it tells in a line
-// written to one pipe that all share, before it goes on: a pipe keeps the lines of all processes in
-// one order and survives the writer's kill -9. From these lines alone judge decides. Which worker
-// dies when, and which one joins, is drawn from a seed that is printed; LANEWAY_CRASH_SEED replays
-// it, as far as processes can be.
+// The test binary starts itself again as the workers. A worker writes a line to a pipe shared by
+// all before each step it takes. The pipe keeps the lines of all processes in one order, and
+// survives the writer's kill -9. judge decides by these lines alone. A seed, which is printed,
+// selects which worker dies when and which one joins. LANEWAY_CRASH_SEED repeats it, as far as
+// processes allow.
 package crashtest

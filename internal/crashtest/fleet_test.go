@@ -19,16 +19,16 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// patience bounds every wait for a worker: far longer than anything takes on a busy machine.
+// patience bounds every wait for a worker. It is much longer than anything takes on a busy machine.
 const patience = 40 * time.Second
 
-// fleet is the workers of one test, and what they told.
+// fleet holds the workers of one test and their journal.
 type fleet struct {
 	t     *testing.T
 	job   job
 	rng   *rand.Rand
 	log   *journal
-	write *os.File // the pipe's end that workers write to
+	write *os.File // the end of the pipe that workers write to
 	live  []*process
 	n     int // workers started
 }
@@ -38,12 +38,12 @@ type process struct {
 	job
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	said  bytes.Buffer // its standard error; read only when it has ended
+	said  bytes.Buffer // its standard error; read only after it has ended
 	once  sync.Once
-	err   error // how it ended
+	err   error // of the ended process
 }
 
-// seed is drawn, or LANEWAY_CRASH_SEED.
+// seed returns LANEWAY_CRASH_SEED, or a random seed.
 func seed(t *testing.T) uint64 {
 	n := uint64(time.Now().UnixNano())
 	if s := os.Getenv("LANEWAY_CRASH_SEED"); s != "" {
@@ -65,7 +65,7 @@ func newFleet(t *testing.T, j job) *fleet {
 	f := &fleet{t: t, job: j, rng: rand.New(rand.NewPCG(seed(t), 1)), log: newJournal(), write: w}
 	var reader conc.WaitGroup
 	reader.Go(func() { f.log.read(r) })
-	t.Cleanup(func() { // after the workers' own, so that nobody writes any more
+	t.Cleanup(func() { // after the cleanups of workers, so that none writes any more
 		_ = w.Close()
 		reader.Wait()
 		_ = r.Close()
@@ -73,7 +73,7 @@ func newFleet(t *testing.T, j job) *fleet {
 	return f
 }
 
-// join starts a worker: a static member if it is given an instance.
+// join starts a worker, as a static member if instance is not empty.
 func (f *fleet) join(instance string) *process {
 	f.t.Helper()
 	f.n++
@@ -109,7 +109,7 @@ func (p *process) wait() {
 	p.once.Do(func() { p.err = p.cmd.Wait() })
 }
 
-// kill ends a worker as a crash does, and notes it.
+// kill ends a worker like a crash, and notes it in the journal.
 func (f *fleet) kill(p *process) {
 	f.leave(p)
 	_ = p.cmd.Process.Kill()
@@ -117,7 +117,7 @@ func (f *fleet) kill(p *process) {
 	f.log.add(entry{what: killed, worker: p.Name}, nil)
 }
 
-// terminate asks workers to end, together, and returns when they have, well.
+// terminate asks workers to end, all at once, and waits until they have ended without an error.
 func (f *fleet) terminate(ps ...*process) {
 	f.t.Helper()
 	for _, p := range ps {
@@ -138,28 +138,28 @@ func (f *fleet) leave(p *process) {
 	f.live = slices.DeleteFunc(slices.Clone(f.live), func(q *process) bool { return p == q })
 }
 
-// release ends the poison in all workers that live, and in none that joins later.
+// release ends the poison in all running workers. Those that join later start with it.
 func (f *fleet) release() {
 	for _, p := range f.live {
 		if _, err := io.WriteString(p.stdin, releaseLine+"\n"); err != nil {
-			f.t.Fatalf("%s cannot be told to release: %v", p.Name, err)
+			f.t.Fatalf("%s cannot be released: %v", p.Name, err)
 		}
 	}
 }
 
-// now is the place in the journal that is reached.
+// now returns the current length of the journal.
 func (f *fleet) now() int {
 	es, _, _ := f.log.since(0)
 	return len(es)
 }
 
-// await waits until count lines of the wanted kind are told, from now on, and returns the last.
+// await waits for count more wanted lines, and returns the last.
 func (f *fleet) await(what string, count int, wanted func(entry) bool) entry {
 	f.t.Helper()
 	return f.awaitFrom(f.now(), what, count, wanted)
 }
 
-// awaitFrom is await behind the first n lines.
+// awaitFrom is await from line n on.
 func (f *fleet) awaitFrom(n int, what string, count int, wanted func(entry) bool) entry {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
@@ -176,8 +176,8 @@ func (f *fleet) awaitFrom(n int, what string, count int, wanted func(entry) bool
 	return e
 }
 
-// victim lets the fleet work for a while and returns who dies then: mostly whoever works, sometimes
-// anybody, who may be joining still.
+// victim lets the fleet work for a while and chooses who dies then: usually a working one,
+// sometimes any, which may still be joining.
 func (f *fleet) victim() *process {
 	f.t.Helper()
 	if p := f.atWork(); f.rng.IntN(4) > 0 {
@@ -186,7 +186,7 @@ func (f *fleet) victim() *process {
 	return f.live[f.rng.IntN(len(f.live))]
 }
 
-// atWork lets the fleet work for a while and returns who did the last of it.
+// atWork lets the fleet work for a while and returns the last worker that did any.
 func (f *fleet) atWork() *process {
 	f.t.Helper()
 	var p *process

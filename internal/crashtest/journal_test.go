@@ -9,24 +9,24 @@ import (
 	"sync"
 )
 
-// What a line tells.
+// The kinds of lines.
 const (
-	assigned  = "assigned"  // of a partition, from offset on
-	revoked   = "revoked"   // drained and let go, offset is committed
+	assigned  = "assigned"  // the worker has the partition, from offset on
+	revoked   = "revoked"   // drained and released; offset is committed
 	lost      = "lost"      // taken away
-	began     = "began"     // an attempt at a record
+	began     = "began"     // an attempt at a record started
 	done      = "done"      // it succeeded
-	failed    = "failed"    // it did not
-	parked    = "parked"    // a retry waits
-	halted    = "halted"    // the partition is frozen at offset
-	resumed   = "resumed"   // and goes on
+	failed    = "failed"    // it failed
+	waiting   = "waiting"   // a retry waits
+	halted    = "halted"    // the partition halted at offset
+	resumed   = "resumed"   // and resumed
 	committed = "committed" // offset was acknowledged
 	ready     = "ready"     // the worker's pipeline runs
-	ended     = "ended"     // Run has returned well
-	killed    = "killed"    // told by the test: the worker is gone
+	ended     = "ended"     // Run returned nil
+	killed    = "killed"    // written by the test: the worker is gone
 )
 
-// entry is one line: what a worker did, and in which assignment of which partition.
+// entry is one line: what a worker did in which assignment of which partition.
 type entry struct {
 	what, worker string
 	epoch        int32
@@ -48,9 +48,9 @@ func parse(line string) (e entry, err error) {
 	return e, err
 }
 
-// journal is what all workers told, in the order in which they did.
+// journal holds the lines of all workers in their order.
 type journal struct {
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	entries []entry
 	err     error
 	ended   bool
@@ -59,7 +59,7 @@ type journal struct {
 
 func newJournal() *journal { return &journal{changed: make(chan struct{})} }
 
-// read takes lines until all writers have closed the pipe.
+// read reads lines until all writers have closed the pipe.
 func (j *journal) read(from io.Reader) {
 	lines := bufio.NewReader(from)
 	for {
@@ -77,7 +77,7 @@ func (j *journal) add(e entry, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil && j.err == nil {
-		j.err = fmt.Errorf("a line that cannot be read: %+v: %w", e, err)
+		j.err = fmt.Errorf("invalid line %+v: %w", e, err)
 	}
 	j.entries = append(j.entries, e)
 	close(j.changed)
@@ -95,15 +95,14 @@ func (j *journal) end(rest string, err error) {
 	j.changed = make(chan struct{})
 }
 
-// since returns what was told behind the first n lines, and a channel that is closed when there is
-// more.
+// since returns the lines after the first n, and a channel that is closed when there are more.
 func (j *journal) since(n int) (es []entry, more <-chan struct{}, ended bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.entries[n:len(j.entries):len(j.entries)], j.changed, j.ended
 }
 
-// await returns the first line that is wanted, behind the first n.
+// await returns the first wanted line after the first n.
 func (j *journal) await(ctx context.Context, n int, wanted func(entry) bool) (entry, error) {
 	for {
 		es, more, end := j.since(n)

@@ -11,18 +11,18 @@ import (
 type verdict struct {
 	records   int // distinct records done
 	kills     int
-	takeovers int // assignments after an owner that did not let go
-	again     int // records that they began again
-	// and how many those may be: what was in flight, and what was done since the last commit
+	takeovers int // assignments after an owner that did not release the partition
+	again     int // records that these started again
+	// how many those may be: the records in flight, and those done since the last commit
 	bound   int
-	above   int            // the most that was in flight, of inFlight
-	since   map[string]int // done since the last commit, by the worker that did not let go
-	drained int            // records begun again after an owner that let go
-	// records begun by a worker that had been given up and did not know yet
+	above   int            // the most records in flight at once; inFlight is the limit
+	since   map[string]int // done since the last commit, by worker that did not release
+	drained int            // records started again after an owner that did
+	// records started by an evicted worker that did not know yet
 	zombies int
 	cut     int // retries that waited when their worker was killed
-	parked  int // retries that waited
-	lost    int // assignments lost by workers that lived
+	waiting int // retries that waited
+	lost    int // assignments lost by workers that survived
 	halts   int
 	faults  []string
 }
@@ -31,11 +31,14 @@ func (v *verdict) fault(format string, args ...any) {
 	v.faults = append(v.faults, fmt.Sprintf(format, args...))
 }
 
-// String is the figures.
+// String returns the figures.
 func (v *verdict) String() string {
-	return fmt.Sprintf("%d records, %d workers killed, %d assignments lost alive, %d takeovers without a drain: %d records begun again, bound %d "+
-		"(at most %d of %d in flight in a partition, %d done since a worker's last commit); after drains: %d again; %d begun by who was given up; %d retries parked, %d of them when they died, %d halts",
-		v.records, v.kills, v.lost, v.takeovers, v.again, v.bound, v.above, inFlight, slices.Max(append(slices.Collect(maps.Values(v.since)), 0)), v.drained, v.zombies, v.parked, v.cut, v.halts)
+	return fmt.Sprintf("%d records, %d workers killed, %d assignments lost by survivors, "+
+		"%d takeovers without a drain: %d records repeated, bound %d "+
+		"(at most %d of %d in flight in a partition, %d done since a worker's last commit); "+
+		"after drains: %d repeated; %d started by evicted workers; "+
+		"%d retries waited, %d of them when their worker died, %d halts",
+		v.records, v.kills, v.lost, v.takeovers, v.again, v.bound, v.above, inFlight, slices.Max(append(slices.Collect(maps.Values(v.since)), 0)), v.drained, v.zombies, v.waiting, v.cut, v.halts)
 }
 
 // term is one assignment of a partition.
@@ -43,23 +46,24 @@ type term struct {
 	worker    string
 	epoch     int32
 	from      int64
-	begun     map[int64]bool
+	started   map[int64]bool
 	done      map[int64]bool
-	last      map[string]int64 // by key: the record begun last
+	last      map[string]int64 // by key: the last record started
 	waits     map[int64]bool   // retries
 	committed int64            // as acknowledged
-	letGo     bool
+	released  bool
 }
 
 // place is what is known of a partition.
 type place struct {
-	before    []int64 // by offset: the record before it with its key, -1: none
+	before    []int64 // by offset: the previous record with its key, or -1
 	done      map[int64]bool
 	terms     []*term
 	committed int64
 }
 
-// judge reads what the workers told. keys are those that were written, by partition and offset.
+// judge reads the workers' lines. keys are the keys of all written records, by partition and
+// offset.
 func judge(entries []entry, keys [][]string) *verdict {
 	v := &verdict{since: map[string]int{}}
 	places := make([]*place, len(keys))
@@ -119,7 +123,7 @@ func (p *place) term(e entry) *term {
 	return nil
 }
 
-// told judges what an assignment's worker did.
+// told judges one step of an assignment's worker.
 func (v *verdict) told(p *place, t *term, e entry) {
 	switch e.what {
 	case began:
@@ -127,14 +131,14 @@ func (v *verdict) told(p *place, t *term, e entry) {
 			v.zombies++
 		}
 		if before := p.before[e.offset]; before >= 0 && !p.done[before] {
-			v.fault("order: partition %d key %s: %s began %d, and %d before it is not done", e.partition, e.key, e.worker, e.offset, before)
+			v.fault("order: partition %d key %s: %s started %d, but %d before it is not done", e.partition, e.key, e.worker, e.offset, before)
 		}
 		if last, ok := t.last[e.key]; ok && last > e.offset || t.done[e.offset] {
 			v.fault("order: partition %d key %s: %s went back to %d from %d in one assignment", e.partition, e.key, e.worker, e.offset, last)
 		}
 		t.last[e.key] = e.offset
 		delete(t.waits, e.offset)
-		t.begun[e.offset] = true
+		t.started[e.offset] = true
 	case done:
 		t.done[e.offset], p.done[e.offset] = true, true
 	case committed:
@@ -142,45 +146,45 @@ func (v *verdict) told(p *place, t *term, e entry) {
 		p.committed = max(p.committed, e.offset)
 		for offset := t.from; offset < e.offset; offset++ {
 			if !p.done[offset] {
-				v.fault("partition %d: %d is committed and %d below it is not done", e.partition, e.offset, offset)
+				v.fault("partition %d: %d is committed, but %d below it is not done", e.partition, e.offset, offset)
 				break
 			}
 		}
 	case revoked:
-		t.letGo = true
+		t.released = true
 	case lost:
 		v.lost++
-	case parked:
-		v.parked++
+	case waiting:
+		v.waiting++
 		t.waits[e.offset] = true
 	case halted:
 		v.halts++
 	}
 }
 
-// assigned judges what a takeover repeats: of an owner that did not let go, at most what it had in
-// flight and what it had done since its last commit; of one that did, nothing that it had
-// committed, and all that it had done without a gap is.
+// assigned judges what a takeover repeats. After an owner that did not release the partition, at
+// most its records in flight and those done since its last commit. After one that did, nothing,
+// since it has committed all records done without a gap.
 func (v *verdict) assigned(p *place, e entry) {
 	if e.offset < p.committed {
-		v.fault("partition %d: %s goes back to %d, and %d is committed", e.partition, e.worker, e.offset, p.committed)
+		v.fault("partition %d: %s starts at %d, but %d is committed", e.partition, e.worker, e.offset, p.committed)
 	}
 	if n := len(p.terms); n > 0 {
 		before := p.terms[n-1]
 		again, uncommitted, above := before.beyond(e.offset)
 		bound := uncommitted + inFlight
 		if above > inFlight {
-			v.fault("partition %d: %s had %d records in flight above its watermark, %d are allowed", e.partition, before.worker, above, inFlight)
+			v.fault("partition %d: %s had %d records in flight above its watermark, want at most %d", e.partition, before.worker, above, inFlight)
 		}
 		if again > bound {
-			v.fault("partition %d: %d records of %s begin again, the bound is %d in flight and %d done since the last commit", e.partition, again, before.worker,
+			v.fault("partition %d: %d records of %s are repeated, the bound is %d in flight and %d done since the last commit", e.partition, again, before.worker,
 				inFlight, uncommitted)
 		}
 		switch {
-		case before.letGo:
+		case before.released:
 			v.drained += again
 			if uncommitted > 0 {
-				v.fault("partition %d: %s let it go with %d done and not committed", e.partition, before.worker, uncommitted)
+				v.fault("partition %d: %s released it with %d done but not committed", e.partition, before.worker, uncommitted)
 			}
 		default:
 			v.takeovers++
@@ -190,23 +194,23 @@ func (v *verdict) assigned(p *place, e entry) {
 			v.cut += len(before.waits)
 			v.since[before.worker] += uncommitted
 			if n := v.since[before.worker]; n > 10*commitEvery {
-				v.fault("%s had %d records done since its last commit, which comes every %d: its committer stood still", before.worker, n, commitEvery)
+				v.fault("%s had %d records done since its last commit, which comes every %d: its committer is stuck", before.worker, n, commitEvery)
 			}
 		}
 	}
-	p.terms = append(p.terms, &term{worker: e.worker, epoch: e.epoch, from: e.offset, begun: map[int64]bool{}, done: map[int64]bool{},
+	p.terms = append(p.terms, &term{worker: e.worker, epoch: e.epoch, from: e.offset, started: map[int64]bool{}, done: map[int64]bool{},
 		last: map[string]int64{}, waits: map[int64]bool{}, committed: -1})
 }
 
-// beyond counts what the assignment had begun from an offset on, what was done since its last
-// commit, and what lay above its watermark.
+// beyond counts what the assignment had started from an offset on, how much of it was done since
+// its last commit, and how much was in flight above its watermark.
 func (t *term) beyond(offset int64) (again, uncommitted, above int) {
 	watermark := t.from
 	for t.done[watermark] {
 		watermark++
 	}
 	uncommitted = int(watermark - max(t.from, t.committed))
-	for o := range t.begun {
+	for o := range t.started {
 		if o >= offset {
 			again++
 		}
@@ -217,7 +221,7 @@ func (t *term) beyond(offset int64) (again, uncommitted, above int) {
 	return again, uncommitted, above
 }
 
-// problem is all faults in one text, empty if there are none.
+// problem returns all faults in one text, empty without any.
 func (v *verdict) problem() string {
 	const shown = 20
 	if len(v.faults) <= shown {

@@ -14,21 +14,21 @@ import (
 
 const (
 	partitions = 8
-	keyCount   = 12 // of each partition
+	keyCount   = 12 // per partition
 )
 
-// traffic writes records at a steady pace, so that there is always work.
+// traffic writes records at a steady rate, so that there is always work.
 type traffic struct {
 	k      *kafkatest.Kafka
 	topic  string
 	value  func(partition, n int) string
-	keys   [][]string // written, by partition and offset
+	keys   [][]string // of written records, by partition and offset
 	stop   context.CancelFunc
 	writer conc.WaitGroup
 	err    error // written before writer.Wait returns
 }
 
-// flow begins to write, rate records a second over all partitions.
+// flow starts to write rate records per second over all partitions.
 func flow(t *testing.T, k *kafkatest.Kafka, topic string, rate int, value func(partition, n int) string) *traffic {
 	ctx, stop := context.WithCancel(context.Background())
 	f := &traffic{k: k, topic: topic, value: value, keys: make([][]string, partitions), stop: stop}
@@ -61,7 +61,7 @@ func (f *traffic) run(ctx context.Context, rate int) error {
 	}
 }
 
-// end stops writing and returns where each partition ends.
+// end stops writing and returns the end of each partition.
 func (f *traffic) end(t *testing.T) map[int32]int64 {
 	t.Helper()
 	f.stop()

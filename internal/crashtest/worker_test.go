@@ -18,21 +18,21 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// job is what a worker process is started with, in the variable jobVar.
+// job configures a worker process, in the variable jobVar.
 type job struct {
 	Name     string
-	Instance string // of a static member; empty: a dynamic one
+	Instance string // name of a static member; empty: a dynamic one
 	Brokers  []string
 	Group    string
 	Topic    string
-	Out      string // where a result of each record goes; empty: there are none
+	Out      string // the topic of a result for each record; empty: none
 	Once     bool   // exactly once
 	Session  time.Duration
 }
 
 const jobVar = "LANEWAY_CRASH_JOB"
 
-// What bounds the duplicates.
+// The bounds of duplicates.
 const (
 	inFlight    = 16  // records per partition between the watermark and the fetch position
 	commitEvery = 100 // records over all partitions
@@ -42,15 +42,15 @@ const (
 const retryWait = 150 * time.Millisecond
 
 const (
-	session   = 2 * time.Second // short, so that the dead are soon missed
+	session   = 2 * time.Second // short, so that a death is noticed soon
 	rebalance = 10 * time.Second
 	drain     = 5 * time.Second
 )
 
-// Values that a handler does not just take.
+// Values that a handler does not simply accept.
 const (
 	flaky  = "flaky"  // fails twice in each process, then succeeds
-	poison = "poison" // fails until it is released, and halts its partition
+	poison = "poison" // fails until released, and halts its partition
 )
 
 // worker is a process that runs the chain.
@@ -58,15 +58,15 @@ type worker struct {
 	job
 	out      *os.File
 	pipeline *stream.Pipeline
-	halts    chan stream.Halt // room for all there can be; never closed
+	halts    chan stream.Halt // room for all possible halts; never closed
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	epochs   map[int]int32
 	tries    map[stream.TopicPartition]map[int64]int
 	released bool
 }
 
-// runWorker is main of a worker; it returns the exit code.
+// runWorker is main of a worker. It returns the exit code.
 func runWorker(config string) int {
 	w := &worker{out: os.NewFile(3, "journal"), halts: make(chan stream.Halt, 64), epochs: map[int]int32{},
 		tries: map[stream.TopicPartition]map[int64]int{}}
@@ -93,7 +93,7 @@ func runWorker(config string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	go w.obey() // ends with the process: it reads what the test says
+	go w.obey() // ends with the process
 	releasing, done := context.WithCancel(context.Background())
 	var release conc.WaitGroup
 	release.Go(func() { w.release(releasing) })
@@ -116,7 +116,7 @@ func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka
 		CommitEvery(commitEvery, commitWait)
 }
 
-// handle is the work: it takes a few milliseconds, and tells when it begins and ends.
+// handle takes a few milliseconds, and writes a line when it starts and ends.
 func (w *worker) handle(ctx context.Context, m kafka.Message) error {
 	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(m.Partition); return &e })
 	tell := func(what string) { w.say(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
@@ -162,7 +162,7 @@ func (w *worker) fails(m *kafka.Message) error {
 	return nil
 }
 
-// event tells what the pipeline did.
+// event writes a line for what the pipeline did.
 func (w *worker) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
@@ -179,7 +179,7 @@ func (w *worker) event(e stream.Event) {
 			w.tell(committed, tp.Partition, offset, "-")
 		}
 	case stream.Retrying:
-		w.tell(parked, e.Meta.Partition, e.Meta.Offset, "-")
+		w.tell(waiting, e.Meta.Partition, e.Meta.Offset, "-")
 	case stream.Halted:
 		w.say(entry{halted, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
 		w.halts <- e.Halt
@@ -202,7 +202,7 @@ func (w *worker) tell(what string, partition int, offset int64, key string) {
 	w.say(entry{what, w.Name, w.epoch(partition), partition, offset, key})
 }
 
-// say is one write: lines of several workers never mix, and what was written survives this process.
+// say is one write: lines of several workers never mix, and a written line survives this process.
 func (w *worker) say(e entry) {
 	if _, err := w.out.WriteString(e.String()); err != nil {
 		os.Exit(3) // the test is gone

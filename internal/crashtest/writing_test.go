@@ -16,7 +16,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// writeOnce copies each record's place to another topic, with its offset in the same transaction.
+// writeOnce copies each record's position to another topic, in the same transaction as its offset.
 func (w *worker) writeOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
 	return s.MapConcurrent(16, w.result).
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name, InstanceID: w.Instance,
@@ -36,7 +36,7 @@ func (w *worker) result(ctx context.Context, m kafka.Message) (kafka.Message, er
 	return kafka.Message{Key: fmt.Appendf(nil, "%d/%s", m.Partition, m.Key), Value: fmt.Appendf(nil, "%d %d", m.Partition, m.Offset)}, err
 }
 
-// rounds is how many workers are killed: a few, or LANEWAY_CRASH_ROUNDS.
+// rounds returns how many workers are killed: LANEWAY_CRASH_ROUNDS, or a few.
 func rounds(t *testing.T) int {
 	n := 8
 	if s := os.Getenv("LANEWAY_CRASH_ROUNDS"); s != "" {
@@ -48,18 +48,18 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-func TestRealKafkaKilledWorkersWriteEachResultExactlyOnce(t *testing.T) {
+func TestKilledWorkersWriteExactlyOnceRealKafka(t *testing.T) {
 	if again := writeWhileWorkersDie(t, true); again != 0 {
-		t.Errorf("%d results are there again", again)
+		t.Errorf("%d results were repeated", again)
 	}
 }
 
-func TestRealKafkaKilledWorkersWriteEachResultAtLeastOnce(t *testing.T) {
+func TestKilledWorkersWriteAtLeastOnceRealKafka(t *testing.T) {
 	writeWhileWorkersDie(t, false)
 }
 
-// writeWhileWorkersDie kills workers that write a result of each record, checks that none is
-// missing, and returns how many are there again.
+// writeWhileWorkersDie kills workers that write a result of each record. It checks that no result
+// is missing, and returns the number of duplicates.
 func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
@@ -75,7 +75,7 @@ func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 		if i%5 == 4 {
 			f.join("")
 		}
-		if i%4 == 3 { // one that drains between those that die
+		if i%4 == 3 { // one of four drains
 			f.terminate(p)
 		} else {
 			f.kill(p)
@@ -96,8 +96,8 @@ func writeWhileWorkersDie(t *testing.T, once bool) (again int) {
 	return again
 }
 
-// tally checks that the result of each record is there, those of a key in their order as they came
-// first, and counts records and results that are there again.
+// tally checks that every record has a result, and that the first results of a key are in order. It
+// counts records and duplicate results.
 func tally(t *testing.T, results []*kgo.Record, keys [][]string) (records, again int) {
 	t.Helper()
 	type place struct {
@@ -116,7 +116,7 @@ func tally(t *testing.T, results []*kgo.Record, keys [][]string) (records, again
 		}
 		seen[at] = true
 		if before, ok := last[string(r.Key)]; ok && before >= at.offset {
-			t.Errorf("key %s: the result of %d stands behind that of %d", r.Key, at.offset, before)
+			t.Errorf("key %s: the result of %d comes after that of %d", r.Key, at.offset, before)
 		}
 		last[string(r.Key)] = at.offset
 	}
@@ -129,7 +129,7 @@ func tally(t *testing.T, results []*kgo.Record, keys [][]string) (records, again
 		}
 	}
 	if len(seen) != records {
-		t.Errorf("results of %d records, there are %d", len(seen), records)
+		t.Errorf("results of %d records, want %d", len(seen), records)
 	}
 	return records, again
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Rung is how much of a record and of the reason a letter leaves out, each rung more than the one
-// before.
+// Rung is how much a letter leaves out of the record and the failure. Each rung leaves out more
+// than the one before.
 type Rung int
 
 const (
@@ -19,10 +19,10 @@ const (
 	WithoutStack       // without the stack and most of the error
 	WithoutHeader      // and without the record's own headers
 	WithoutValue       // and with a reference to the record as its value
-	WithoutKey         // and as its key, and only the beginning of each text: about 1 KiB is left
+	WithoutKey         // and as its key, and only the start of each text: about 1 KiB is left
 )
 
-// What Abridged names.
+// The names in Letter.Abridged.
 const (
 	partStack   = "stack"
 	partHeaders = "headers"
@@ -31,7 +31,7 @@ const (
 	partTime    = "time"
 )
 
-// limits are the most bytes of each text.
+// limits are the maximum bytes of each text.
 type limits struct{ name, err, types, stack int }
 
 func (r Rung) limits() limits {
@@ -44,9 +44,9 @@ func (r Rung) limits() limits {
 	return limits{name: 256, err: 4 << 10, types: 1 << 10, stack: 16 << 10}
 }
 
-// Record is the dead letter of m: its headers with those of l behind them, and without what the
-// rung leaves out. Now leaves its time to whoever writes it. Headers of an earlier death are
-// replaced, but for the count of redrives.
+// Record returns the dead letter of m: its headers and those of l, without the parts that the rung
+// leaves out. If now is set, the producer sets the time. Headers of an earlier failure are
+// replaced, except the count of redrives.
 func (l Letter) Record(m kafka.Message, r Rung, now bool) kafka.Message {
 	again := Redriven(m.Headers)
 	own := Strip(m.Headers)
@@ -103,8 +103,8 @@ func (l Letter) sign(out []kafka.Header, most limits, again int) []kafka.Header 
 	return out
 }
 
-// cut shortens s to n bytes, and never inside a character. What is no UTF-8 is replaced, for every
-// tool shows it as text.
+// cut shortens s to at most n bytes, without splitting a character. Invalid UTF-8 is replaced,
+// since every tool shows it as text.
 func cut(s string, n int) string {
 	const dots = "…"
 	if s = strings.ToValidUTF8(s, "\uFFFD"); len(s) <= n {

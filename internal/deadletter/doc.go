@@ -1,6 +1,6 @@
-// Package deadletter is what a dead letter says of itself: the headers that sink.DeadLetter adds to
-// a record and that ops.Redrive reads.
+// Package deadletter defines the headers of a dead letter, which sink.DeadLetter adds to a record
+// and ops.Redrive reads.
 //
-// All are text, so that any tool shows them, and begin with "laneway.". They are bounded: whoever
-// reads the topic must not need more memory for the reason than for the record.
+// All are text, so that any tool can show them, and begin with "laneway.". Their size is bounded,
+// so that a reader of the topic does not need more memory for the failure than for the record.
 package deadletter

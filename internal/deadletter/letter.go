@@ -11,24 +11,24 @@ import (
 
 // Letter is what a dead letter says of itself.
 type Letter struct {
-	Topic     string // where the record came from
+	Topic     string // origin of the record
 	Partition int
 	Offset    int64
-	Time      time.Time // the record's own; zero: it is not told
+	Time      time.Time // of the record; zero if not told
 	Failed    time.Time // when it became a dead letter
-	Group     string    // whose worker failed; empty: it does not say
-	Step      string    // where
-	Error     string    // why, with what the error wraps
-	Types     string    // of the error and what it wraps, outermost first
+	Group     string    // consumer group that failed; empty if not told
+	Step      string    // the step that failed
+	Error     string    // the error with all it wraps
+	Types     string    // of the error and of what it wraps, outermost first
 	Attempts  int
 	Stack     string // of a panic
-	Redriven  int    // how often it was sent back before it failed this time
-	// what was left out so that its topic takes it, of "stack, headers, value, key, time"; empty:
-	// nothing
+	Redriven  int    // how often it was sent back before this failure
+	// the parts left out so that its topic accepts it, of "stack, headers, value, key, time"; empty
+	// if none
 	Abridged string
 }
 
-// Complete reports whether the letter still has all of the record: key, value and headers. Its time
+// Complete reports whether the letter still has the whole record: key, value and headers. Its time
 // is in Time.
 func (l Letter) Complete() bool {
 	for part := range strings.SplitSeq(l.Abridged, ", ") {
@@ -57,7 +57,7 @@ const (
 	abridged  = prefix + "abridged"
 )
 
-// Read reads what a record's headers say; it is an error where they are not those of a dead letter.
+// Read reads the headers of a record. It fails if they are not those of a dead letter.
 func Read(headers []kafka.Header) (l Letter, err error) {
 	said := map[string]string{}
 	for _, h := range headers {
@@ -66,7 +66,7 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 		}
 	}
 	if said[topic] == "" {
-		return l, fmt.Errorf("it is no dead letter: it has no header %s", topic)
+		return l, fmt.Errorf("not a dead letter: the header %s is missing", topic)
 	}
 	var errs [3]error
 	l = Letter{Topic: said[topic], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers), Abridged: said[abridged]}
@@ -75,14 +75,14 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 	l.Attempts, errs[2] = strconv.Atoi(said[attempts])
 	for _, err := range errs {
 		if err != nil {
-			return l, fmt.Errorf("its headers are not those of a dead letter: %w", err)
+			return l, fmt.Errorf("not a dead letter: %w", err)
 		}
 	}
 	l.Time, l.Failed = stamped(said[recorded]), stamped(said[failed])
 	return l, nil
 }
 
-// Strip is headers without those of this package.
+// Strip returns headers without those of this package.
 func Strip(headers []kafka.Header) []kafka.Header {
 	out := make([]kafka.Header, 0, len(headers)+12)
 	for _, h := range headers {
@@ -93,16 +93,16 @@ func Strip(headers []kafka.Header) []kafka.Header {
 	return out
 }
 
-// Back is a dead letter's headers as they were, and the count of its redrives raised by one.
+// Back returns the record's own headers and the count of its redrives, raised by one.
 func Back(headers []kafka.Header) []kafka.Header {
 	return append(Strip(headers), count(Redriven(headers)+1))
 }
 
-// Redriven is how often a record was sent back already.
+// Redriven returns how often a record was sent back.
 func Redriven(headers []kafka.Header) int {
 	for _, h := range headers {
 		if h.Key == redriven {
-			n, _ := strconv.Atoi(string(h.Value)) // what is no count counts for nothing
+			n, _ := strconv.Atoi(string(h.Value)) // an invalid count is 0
 			return n
 		}
 	}
@@ -111,8 +111,8 @@ func Redriven(headers []kafka.Header) int {
 
 func count(n int) kafka.Header { return kafka.Header{Key: redriven, Value: []byte(strconv.Itoa(n))} }
 
-// stamp is a time as text, empty for none: RFC 3339 or, for a year that has not four digits, its
-// milliseconds.
+// stamp returns a time as text, empty for the zero time: RFC 3339 or, for a year without four
+// digits, milliseconds.
 func stamp(t time.Time) string {
 	switch t = t.UTC(); {
 	case t.IsZero():
@@ -123,7 +123,7 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// stamped reads what stamp wrote; what is neither is no time.
+// stamped reads a time written by stamp. Other text gives the zero time.
 func stamped(s string) time.Time {
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return time.UnixMilli(ms).UTC()

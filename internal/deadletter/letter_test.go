@@ -16,48 +16,63 @@ import (
 var whole = Letter{Topic: "orders", Partition: 3, Offset: 41207, Time: time.UnixMilli(1_700_000_000_123).UTC(), Failed: time.UnixMilli(1_700_000_001_000).UTC(),
 	Group: "billing", Step: "charge", Error: "no money: card declined", Types: "*bank.Error, *errors.errorString", Attempts: 3, Stack: "goroutine 1"}
 
-// headersOf are those of the letter of a record with some.
+// headersOf returns the headers of the letter of a record with those headers.
 func headersOf(l Letter, headers []kafka.Header) []kafka.Header {
 	return l.Record(kafka.Message{Headers: headers}, Whole, false).Headers
 }
 
-func TestWhatIsSignedIsRead(t *testing.T) {
-	own := []kafka.Header{{Key: "trace", Value: []byte("1")}, {Key: "trace", Value: []byte("2")}}
-	headers := headersOf(whole, own)
-	if got, err := Read(headers); err != nil || !reflect.DeepEqual(got, whole) {
-		t.Errorf("%+v %v", got, err)
-	}
-	if !reflect.DeepEqual(headers[:2], own) || len(Strip(headers)) != 2 {
-		t.Errorf("the record's own headers became %v", headers)
-	}
+func TestLetter(t *testing.T) {
+	t.Run("is read as it was written", func(t *testing.T) {
+		own := []kafka.Header{{Key: "trace", Value: []byte("1")}, {Key: "trace", Value: []byte("2")}}
+		headers := headersOf(whole, own)
+		if got, err := Read(headers); err != nil || !reflect.DeepEqual(got, whole) {
+			t.Errorf("%+v %v", got, err)
+		}
+		if !reflect.DeepEqual(headers[:2], own) || len(Strip(headers)) != 2 {
+			t.Errorf("the record's own headers became %v", headers)
+		}
+	})
+	t.Run("keeps the count of redrives", func(t *testing.T) {
+		headers := headersOf(whole, nil)
+		for n := 1; n <= 3; n++ {
+			back := Back(headers)
+			if len(back) != 1 {
+				t.Errorf("sent back with %v", back)
+			}
+			headers = headersOf(whole, back)
+			if l, err := Read(headers); err != nil || l.Redriven != n {
+				t.Errorf("redriven %d times, want %d: %v", l.Redriven, n, err)
+			}
+		}
+		if n := len(headers); n != len(headersOf(whole, nil))+1 {
+			t.Errorf("%d headers after three failures", n)
+		}
+	})
+	t.Run("is not read from other records", func(t *testing.T) {
+		if _, err := Read([]kafka.Header{{Key: "trace", Value: []byte("1")}}); err == nil || !strings.Contains(err.Error(), "not a dead letter") {
+			t.Error(err)
+		}
+		bad := headersOf(whole, nil)
+		for i := range bad {
+			if bad[i].Key == offset {
+				bad[i].Value = []byte("x")
+			}
+		}
+		if _, err := Read(bad); err == nil {
+			t.Error("an invalid offset was accepted")
+		}
+	})
 }
 
 func TestTimes(t *testing.T) {
 	for _, at := range []time.Time{time.UnixMilli(0), time.UnixMilli(-1), time.UnixMilli(-86_400_000), time.UnixMilli(math.MinInt64), time.UnixMilli(math.MaxInt64)} {
-		t.Run(fmt.Sprintf("are told as they were, %d", at.UnixMilli()), func(t *testing.T) {
+		t.Run(fmt.Sprintf("survive, %d", at.UnixMilli()), func(t *testing.T) {
 			l := whole
 			l.Time = at.UTC()
 			if got, err := Read(headersOf(l, nil)); err != nil || !got.Time.Equal(at) {
 				t.Errorf("%v became %v: %v", at, got.Time, err)
 			}
 		})
-	}
-}
-
-func TestTheCountOfRedrivesOutlivesEachDeath(t *testing.T) {
-	headers := headersOf(whole, nil)
-	for n := 1; n <= 3; n++ {
-		back := Back(headers)
-		if len(back) != 1 {
-			t.Errorf("sent back with %v", back)
-		}
-		headers = headersOf(whole, back)
-		if l, err := Read(headers); err != nil || l.Redriven != n {
-			t.Errorf("redriven %d times, it was %d: %v", l.Redriven, n, err)
-		}
-	}
-	if n := len(headers); n != len(headersOf(whole, nil))+1 {
-		t.Errorf("%d headers after three deaths", n)
 	}
 }
 
@@ -82,7 +97,7 @@ func TestRung(t *testing.T) {
 		t.Run(fmt.Sprintf("%d leaves out %q", r, want.abridged), func(t *testing.T) {
 			got := l.Record(m, Rung(r), false)
 			if n := size(got); n > want.most {
-				t.Errorf("%d bytes, %d are allowed", n, want.most)
+				t.Errorf("%d bytes, want at most %d", n, want.most)
 			}
 			told, err := Read(got.Headers)
 			if err != nil || told.Abridged != want.abridged || told.Complete() != (Rung(r) < WithoutHeader) || told.Redriven != 2 ||
@@ -94,18 +109,18 @@ func TestRung(t *testing.T) {
 			}
 			for _, h := range got.Headers[len(Strip(got.Headers)):] {
 				if !utf8.Valid(h.Value) {
-					t.Errorf("%s is cut inside a character", h.Key)
+					t.Errorf("%s is cut within a character", h.Key)
 				}
 			}
 		})
 	}
-	t.Run("keeps what is smaller than a reference to it", func(t *testing.T) {
+	t.Run("keeps parts smaller than a reference", func(t *testing.T) {
 		got := whole.Record(kafka.Message{Key: []byte("k"), Value: nil, Time: whole.Time}, WithoutKey, false)
 		if told, err := Read(got.Headers); err != nil || !told.Complete() || string(got.Key) != "k" || got.Value != nil || !got.Time.Equal(whole.Time) {
 			t.Errorf("%+v %+v %v", got, told, err)
 		}
 	})
-	t.Run("and the time of now still tell the record's time", func(t *testing.T) {
+	t.Run("keeps the record's time when the time is refused", func(t *testing.T) {
 		got := whole.Record(kafka.Message{Time: whole.Time}, Whole, true)
 		if told, err := Read(got.Headers); err != nil || told.Abridged != "time" || !told.Complete() || !told.Time.Equal(whole.Time) || !got.Time.IsZero() {
 			t.Errorf("%+v %+v %v", got, told, err)
@@ -114,7 +129,7 @@ func TestRung(t *testing.T) {
 }
 
 func TestText(t *testing.T) {
-	t.Run("that is no UTF-8 is told as far as it is", func(t *testing.T) {
+	t.Run("with invalid UTF-8 keeps its valid part", func(t *testing.T) {
 		l := whole
 		l.Error, l.Step, l.Group = "card \xff\xfe declined", "\xc3", strings.Repeat("\xbf", 1000)
 		headers := headersOf(l, nil)
@@ -127,19 +142,4 @@ func TestText(t *testing.T) {
 			t.Errorf("%+v %v", told, err)
 		}
 	})
-}
-
-func TestOtherRecordsAreNoDeadLetters(t *testing.T) {
-	if _, err := Read([]kafka.Header{{Key: "trace", Value: []byte("1")}}); err == nil || !strings.Contains(err.Error(), "no dead letter") {
-		t.Error(err)
-	}
-	bad := headersOf(whole, nil)
-	for i := range bad {
-		if bad[i].Key == offset {
-			bad[i].Value = []byte("x")
-		}
-	}
-	if _, err := Read(bad); err == nil {
-		t.Error("an offset that is none is read")
-	}
 }

@@ -1,26 +1,26 @@
-// Package fifo is a queue whose memory is used again.
+// Package fifo is a queue that reuses its memory.
 package fifo
 
 import "slices"
 
-// Queue is a first-in, first-out queue. The zero value is empty. It guards nothing: its owner does.
+// Queue is a first-in, first-out queue. The zero value is empty. It is not safe for concurrent use.
 type Queue[T any] struct {
 	all  []T
-	from int // all[:from] were taken
+	from int // all[:from] were popped
 }
 
-// Empty reports whether nothing is queued.
+// Empty reports whether the queue is empty.
 func (q *Queue[T]) Empty() bool { return q.from == len(q.all) }
 
-// First is the oldest value. The queue must not be empty.
+// First returns the oldest value. The queue must not be empty.
 func (q *Queue[T]) First() T { return q.all[q.from] }
 
-// Items is what is queued, oldest first, until the next call that changes the queue. Its elements
-// may be changed.
+// Items returns the queued values, oldest first. The slice is valid until the queue changes, and
+// its elements may be changed.
 func (q *Queue[T]) Items() []T { return q.all[q.from:] }
 
-// Push adds values. It moves the queue within its memory rather than grow it, where a good part is
-// free.
+// Push adds values. If a good part of the memory is free, it moves the queue there instead of
+// growing.
 func (q *Queue[T]) Push(vs ...T) {
 	if len(q.all)+len(vs) > cap(q.all) && q.from > len(q.all)/2 {
 		n := copy(q.all, q.all[q.from:])
@@ -30,21 +30,21 @@ func (q *Queue[T]) Push(vs ...T) {
 	q.all = append(q.all, vs...)
 }
 
-// Pop takes the oldest value. The queue must not be empty.
+// Pop removes the oldest value. The queue must not be empty.
 func (q *Queue[T]) Pop() T {
 	v := q.all[q.from]
 	q.Drop(1)
 	return v
 }
 
-// PopN takes up to n values, into memory of their own.
+// PopN removes up to n values and returns them in memory of their own.
 func (q *Queue[T]) PopN(n int) []T {
 	vs := slices.Clone(q.all[q.from:min(q.from+n, len(q.all))])
 	q.Drop(len(vs))
 	return vs
 }
 
-// Drop takes n values and forgets them.
+// Drop removes n values.
 func (q *Queue[T]) Drop(n int) {
 	clear(q.all[q.from : q.from+n])
 	if q.from += n; q.from == len(q.all) {
@@ -52,7 +52,7 @@ func (q *Queue[T]) Drop(n int) {
 	}
 }
 
-// Unpop puts back what was taken last.
+// Unpop puts back the values popped last.
 func (q *Queue[T]) Unpop(vs []T) {
 	if q.from >= len(vs) {
 		q.from -= len(vs)
@@ -62,7 +62,7 @@ func (q *Queue[T]) Unpop(vs []T) {
 	q.all, q.from = slices.Concat(vs, q.all[q.from:]), 0
 }
 
-// DeleteFunc forgets the values that del wants gone.
+// DeleteFunc removes the values for which del returns true.
 func (q *Queue[T]) DeleteFunc(del func(T) bool) {
 	q.all = q.all[:q.from+len(slices.DeleteFunc(q.all[q.from:], del))]
 	if q.Empty() {

@@ -10,8 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Flaky is a Transport whose connections lose answers: one in so many reads ends the connection,
-// after the broker has answered. It counts them.
+// Flaky is a Transport that loses responses: one in oneIn reads closes its connection, after the
+// broker has responded. The counter counts the losses.
 func Flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
 	lost := new(atomic.Int64)
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -20,8 +20,8 @@ func Flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
 	}}, lost
 }
 
-// Deaf is a Transport whose connections hear no answer while it is set: requests go out, and what
-// comes back ends the connection.
+// Deaf is a Transport that loses all responses while the flag is set: requests go out, and each
+// response closes its connection.
 func Deaf() (*kafka.Transport, *atomic.Bool) {
 	deaf := new(atomic.Bool)
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {

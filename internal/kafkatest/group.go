@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Committed is what the group has committed on the topic: the next offset by partition, without
-// those that have none.
+// Committed returns the group's committed offsets on the topic: the next offset by partition,
+// without partitions that have none.
 func (k *Kafka) Committed(group, topic string) map[int32]int64 {
 	k.t.Helper()
 	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
@@ -23,7 +23,7 @@ func (k *Kafka) Committed(group, topic string) map[int32]int64 {
 	return offsets
 }
 
-// WaitCommitted returns when the group's committed offsets on the topic are exactly want.
+// WaitCommitted waits until the group's committed offsets on the topic are exactly want.
 func (k *Kafka) WaitCommitted(group, topic string, want map[int32]int64) {
 	k.t.Helper()
 	k.until(fmt.Sprintf("group %s has committed %v on %s", group, want, topic), func(ctx context.Context) (string, bool, error) {
@@ -32,8 +32,8 @@ func (k *Kafka) WaitCommitted(group, topic string, want map[int32]int64) {
 	})
 }
 
-// Commit stores an offset for a group that has no members, as another client would that knows of no
-// leader epoch.
+// Commit stores an offset for a group without members, like another client that knows no leader
+// epoch.
 func (k *Kafka) Commit(group, topic string, partition int32, offset int64, metadata string) {
 	k.t.Helper()
 	k.CommitEpoch(group, topic, partition, offset, -1, metadata)
@@ -65,8 +65,8 @@ func (k *Kafka) CommitEpoch(group, topic string, partition int32, offset int64, 
 	})
 }
 
-// WaitMembers returns when the group is stable with n members, which holds once its leader has
-// assigned. n = 0 waits until it is empty.
+// WaitMembers waits until the group is stable with n members, that is, until its leader has
+// assigned. With n = 0 it waits until the group is empty.
 func (k *Kafka) WaitMembers(group string, n int) {
 	k.t.Helper()
 	k.until(fmt.Sprintf("group %s is stable with %d members", group, n), func(ctx context.Context) (string, bool, error) {
@@ -87,7 +87,7 @@ func (k *Kafka) WaitMembers(group string, n int) {
 
 func (k *Kafka) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
-	req.Group = group // no topics: all that the group has
+	req.Group = group // no topics: all offsets of the group
 	resp, err := req.RequestWith(ctx, k.Client)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Member is Java's console consumer, running as a member of a group.
+// Member is Java's console consumer as a member of a group.
 type Member struct {
 	t   testing.TB
 	cmd *exec.Cmd
@@ -21,10 +21,10 @@ type Member struct {
 	ended bool
 }
 
-// JavaMember starts Java's console consumer of the broker's own release on the topic, from its
-// beginning, as a member of the group. The assignor is a class of
-// org.apache.kafka.clients.consumer, such as "CooperativeStickyAssignor" or "RangeAssignor". It
-// ends with the test. It is skipped, or fails, like [Real].
+// JavaMember starts Java's console consumer of the broker's release. It reads the topic from the
+// beginning as a member of the group. The assignor is a class of org.apache.kafka.clients.consumer,
+// such as "CooperativeStickyAssignor" or "RangeAssignor". The consumer ends with the test, which is
+// skipped or fails like with [Real].
 func JavaMember(t testing.TB, group, topic, assignor string) *Member {
 	t.Helper()
 	line := strings.Fields(variable(t, "KAFKA_CONSOLE_CONSUMER"))
@@ -41,8 +41,8 @@ func JavaMember(t testing.TB, group, topic, assignor string) *Member {
 	return m
 }
 
-// Await returns the records that the member has printed, at least n: lines such as "Partition:2
-// Offset:17 the value".
+// Await waits until the member has printed n records, and returns all of them: lines such as
+// "Partition:2 Offset:17 the value".
 func (m *Member) Await(n int) []string {
 	m.t.Helper()
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
@@ -56,15 +56,15 @@ func (m *Member) Await(n int) []string {
 		case <-changed:
 		case <-ctx.Done():
 			m.Kill()
-			m.t.Fatalf("kafkatest: Java's console consumer printed %d records in %v, not %d; it said:\n%s", len(got), patience, n, m.err.String())
+			m.t.Fatalf("kafkatest: Java's console consumer printed %d records in %v, want %d; stderr:\n%s", len(got), patience, n, m.err.String())
 		}
 	}
 }
 
-// Leave asks the member to commit, leave its group and end, and returns when it has.
+// Leave makes the member commit, leave its group and end, and waits until it has.
 func (m *Member) Leave() { m.end(syscall.SIGTERM) }
 
-// Kill ends the member as a crash does: its group notices when the session times out.
+// Kill ends the member like a crash: its group notices when the session times out.
 func (m *Member) Kill() { m.end(syscall.SIGKILL) }
 
 func (m *Member) end(signal syscall.Signal) {
@@ -72,15 +72,16 @@ func (m *Member) end(signal syscall.Signal) {
 		return
 	}
 	m.ended = true
-	_ = m.cmd.Process.Signal(signal) // it may have ended by itself
+	_ = m.cmd.Process.Signal(signal) // it may have ended already
 	late := time.AfterFunc(patience, func() { _ = m.cmd.Process.Kill() })
 	defer late.Stop()
-	_ = m.cmd.Wait() // ended by a signal is what was asked for
+	_ = m.cmd.Wait() // it ends by the signal
 }
 
-// lines collects the records in a console's output, one a line, and tells who waits for more.
+// lines collects the records in a console's output, one per line, and wakes readers that wait for
+// more.
 type lines struct {
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards the fields below
 	whole   []string
 	part    []byte
 	changed chan struct{} // closed and replaced by Write
@@ -96,7 +97,7 @@ func (l *lines) Write(p []byte) (int, error) {
 			break
 		}
 		l.part = rest
-		if bytes.HasPrefix(line, []byte("Partition:")) { // and not one of the console's own remarks
+		if bytes.HasPrefix(line, []byte("Partition:")) { // the console prints remarks, too
 			l.whole = append(l.whole, string(line))
 		}
 	}

@@ -14,23 +14,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// patience bounds every wait of this package: far longer than anything takes on a busy machine, far
-// shorter than a test's own limit.
+// patience bounds every wait of this package. It is much longer than anything takes on a busy
+// machine, and much shorter than the limit of a test.
 const patience = 30 * time.Second
 
-// Kafka looks at a cluster from outside, fake or real, on behalf of one test.
+// Kafka inspects a cluster, fake or real, for one test.
 type Kafka struct {
 	Brokers []string
-	// for requests that have no helper; it joins no group, and produces to each record's own
-	// Partition
+	// Client is for requests without a helper. It joins no group, and produces each record to the
+	// record's own Partition.
 	Client *kgo.Client
 
 	t    testing.TB
 	opts []kgo.Opt // of Client
 }
 
-// At opens a look at the cluster that has these brokers; it closes when the test ends. opts are
-// added to its client's.
+// At connects to the cluster with these brokers, until the test ends. opts are added to those of
+// the client.
 func At(t testing.TB, brokers []string, opts ...kgo.Opt) *Kafka {
 	t.Helper()
 	k := &Kafka{Brokers: brokers, t: t, opts: opts}
@@ -38,7 +38,7 @@ func At(t testing.TB, brokers []string, opts ...kgo.Opt) *Kafka {
 	return k
 }
 
-// connect makes the client.
+// connect creates the client.
 func (k *Kafka) connect() {
 	k.t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner())}, k.opts...)...)
@@ -49,19 +49,18 @@ func (k *Kafka) connect() {
 	k.Client = cl
 }
 
-// Name makes a name for a topic or a group that nothing else has: real brokers are shared, and
-// outlive a test.
+// Name returns a unique name for a topic or a group. Real brokers are shared and outlive a test.
 func Name(prefix string) string { return prefix + "-" + strings.ToLower(rand.Text()[:12]) }
 
-// Topic creates a topic of its own for the test and returns its name when every partition has a
-// leader; it is deleted when the test ends. config lines are "key=value", such as
+// Topic creates a topic with a unique name, and returns the name once every partition has a leader.
+// The topic is deleted when the test ends. Each config is "key=value", such as
 // "cleanup.policy=compact".
 func (k *Kafka) Topic(partitions int, config ...string) string {
 	k.t.Helper()
 	return k.TopicNamed(Name("topic"), partitions, config...)
 }
 
-// TopicNamed is Topic with a name that something has to have. It returns the name.
+// TopicNamed is Topic with a given name, which it returns.
 func (k *Kafka) TopicNamed(name string, partitions int, config ...string) string {
 	k.t.Helper()
 	return k.create(name, partitions, 1, config)
@@ -73,7 +72,7 @@ func (k *Kafka) Replicated(partitions, replicas int, config ...string) string {
 	return k.create(Name("topic"), partitions, replicas, config)
 }
 
-// Delete deletes a topic, and returns when the cluster does not know it any more.
+// Delete deletes a topic and waits until the cluster no longer knows it.
 func (k *Kafka) Delete(topic string) {
 	k.t.Helper()
 	k.delete(k.Client, topic)
@@ -86,8 +85,8 @@ func (k *Kafka) Delete(topic string) {
 	})
 }
 
-// Recreate deletes a topic and makes one of the same name, which has another id and nothing in it.
-// The Client is a new one: the one before knows the old topic.
+// Recreate deletes a topic and creates one of the same name, which is empty and has another id. It
+// replaces the Client, since the old one knows the old topic.
 func (k *Kafka) Recreate(topic string, partitions int, config ...string) {
 	k.t.Helper()
 	k.Delete(topic)
@@ -130,7 +129,7 @@ func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, 
 		return "", false, err
 	}
 	if err := kerr.ErrorForCode(seen.ErrorCode); err != nil {
-		// for a moment after its creation brokers do not know a topic
+		// for a moment after its creation, brokers do not know a topic
 		return err.Error(), false, nil
 	}
 	led := 0
@@ -142,7 +141,7 @@ func (k *Kafka) led(ctx context.Context, topic string, partitions int) (string, 
 	return fmt.Sprintf("%d of them", led), led == partitions, nil
 }
 
-// topic is what the cluster says of one now.
+// topic returns the cluster's current metadata of a topic.
 func (k *Kafka) topic(ctx context.Context, topic string) (seen kmsg.MetadataResponseTopic, err error) {
 	rt := kmsg.NewMetadataRequestTopic()
 	rt.Topic = &topic
@@ -160,7 +159,7 @@ func (k *Kafka) delete(by *kgo.Client, topic string) {
 	rt.Topic = &topic
 	req := kmsg.NewPtrDeleteTopicsRequest()
 	req.TopicNames, req.Topics, req.TimeoutMillis = []string{topic}, append(req.Topics, rt), 5000
-	// Not the test's context: it has ended when cleanups run.
+	// The test's own context has ended when cleanups run.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if _, err := req.RequestWith(ctx, by); err != nil {
@@ -168,8 +167,8 @@ func (k *Kafka) delete(by *kgo.Client, topic string) {
 	}
 }
 
-// Produce writes records to the topic, each to its own Partition field, and returns when all are
-// acknowledged by every in-sync replica. Records of one partition keep their order.
+// Produce writes records to the topic, each to its own Partition field, and waits until all in-sync
+// replicas have them. Records of one partition keep their order.
 func (k *Kafka) Produce(topic string, records ...*kgo.Record) {
 	k.t.Helper()
 	for _, r := range records {
@@ -182,7 +181,7 @@ func (k *Kafka) Produce(topic string, records ...*kgo.Record) {
 	}
 }
 
-// until asks again and again, since a broker offers no event, until done; it fails the test with
+// until polls, since a broker offers no event, until ask is done. On timeout it fails the test with
 // what was seen last.
 func (k *Kafka) until(what string, ask func(context.Context) (seen string, done bool, err error)) {
 	k.t.Helper()

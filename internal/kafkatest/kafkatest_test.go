@@ -11,14 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// a group of one franz-go member works on two partitions and commits: what every other test of this
-// module looks at from outside.
+// lookAtAGroup has one franz-go member consume two partitions and commit, and inspects that like
+// the other tests of this module do.
 func lookAtAGroup(t *testing.T, brokers []string, opts ...kgo.Opt) {
 	k := At(t, brokers, opts...)
 	topic, group := k.Topic(2, "retention.ms=3600000"), Name("group")
 	k.WaitMembers(group, 0)
 	if got := k.Committed(group, topic); len(got) != 0 {
-		t.Fatalf("a group that never was has committed %v", got)
+		t.Fatalf("an unknown group has committed %v", got)
 	}
 	for i := range 10 {
 		k.Produce(topic, &kgo.Record{Partition: int32(i % 2), Value: fmt.Append(nil, i)})
@@ -45,34 +45,34 @@ func lookAtAGroup(t *testing.T, brokers []string, opts ...kgo.Opt) {
 	want := map[int32]int64{0: 5, 1: 5}
 	k.WaitCommitted(group, topic, want)
 	if got := k.Committed(group, topic); !maps.Equal(got, want) {
-		t.Fatalf("committed %v, not %v", got, want)
+		t.Fatalf("committed %v, want %v", got, want)
 	}
 	member.Close()
 	k.WaitMembers(group, 0)
 }
 
-func TestLookAtAGroupOnTheFake(t *testing.T) {
+func TestGroup(t *testing.T) {
 	lookAtAGroup(t, Fake(t, kfake.NumBrokers(2)).ListenAddrs())
 }
 
-func TestLookAtAGroupOnRealKafka(t *testing.T) { lookAtAGroup(t, Real(t)) }
+func TestGroupRealKafka(t *testing.T) { lookAtAGroup(t, Real(t)) }
 
-func TestLookAtAGroupThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
+func TestGroupOverTLSAndSCRAMRealKafka(t *testing.T) {
 	s := RealSecured(t)
 	lookAtAGroup(t, s.Brokers, kgo.DialTLSConfig(s.TLS), kgo.SASL(scram.Auth{User: s.User, Pass: s.Password}.AsSha512Mechanism()))
 }
 
-func TestWrongPasswordIsRefusedByRealKafka(t *testing.T) {
+func TestWrongPasswordRealKafka(t *testing.T) {
 	s := RealSecured(t)
 	k := At(t, s.Brokers, kgo.DialTLSConfig(s.TLS), kgo.SASL(scram.Auth{User: s.User, Pass: "guessed"}.AsSha512Mechanism()))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := k.Client.Ping(ctx); err == nil || ctx.Err() != nil {
-		t.Fatalf("a wrong password was answered with %v", err)
+		t.Fatalf("a wrong password gave the error %v", err)
 	}
 }
 
-func TestKilledRealKafkaKeepsWhatItAcknowledged(t *testing.T) {
+func TestKilledBrokerRealKafka(t *testing.T) {
 	b := Own(t, "num.partitions=2")
 	k := At(t, b.Brokers)
 	topic := k.Topic(1)
@@ -102,13 +102,13 @@ func TestKilledRealKafkaKeepsWhatItAcknowledged(t *testing.T) {
 	}
 }
 
-func TestJavaMemberJoinsCommitsAndLeavesOnRealKafka(t *testing.T) {
+func TestJavaMemberRealKafka(t *testing.T) {
 	k := At(t, Real(t))
 	topic, group := k.Topic(1), Name("group")
 	k.Produce(topic, &kgo.Record{Value: []byte("one")}, &kgo.Record{Value: []byte("two")})
 	m := JavaMember(t, group, topic, "CooperativeStickyAssignor")
 	if got, want := m.Await(2), []string{"Partition:0\tOffset:0\tone", "Partition:0\tOffset:1\ttwo"}; fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Fatalf("the member printed %q, not %q", got, want)
+		t.Fatalf("the member printed %q, want %q", got, want)
 	}
 	k.WaitMembers(group, 1)
 	m.Leave()

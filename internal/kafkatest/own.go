@@ -8,9 +8,8 @@ import (
 	"testing"
 )
 
-// Broker is a real Apache Kafka that one test has for itself, to kill and to start again while
-// others use theirs. Its plain-text listener keeps its address and its log keeps what was
-// acknowledged.
+// Broker is a real Apache Kafka for one test alone, to kill and restart. Its plain-text listener
+// keeps its address, and its log keeps acknowledged records.
 type Broker struct {
 	Brokers []string
 
@@ -19,8 +18,9 @@ type Broker struct {
 	dir     string
 }
 
-// Own starts a broker of the version that [Real] gives; it takes about 5 seconds and ends with the
-// test. settings are lines of server.properties, "key=value". It is skipped, or fails, like Real.
+// Own starts a broker of the version that [Real] gives. That takes about 5 seconds, and the broker
+// ends with the test. settings are lines of server.properties, "key=value". The test is skipped or
+// fails like with Real.
 func Own(t testing.TB, settings ...string) *Broker {
 	t.Helper()
 	b := &Broker{t: t, control: variable(t, "KAFKA_CONTROL")}
@@ -28,9 +28,9 @@ func Own(t testing.TB, settings ...string) *Broker {
 	return b
 }
 
-// OwnCluster starts three brokers, which are controllers too, and of which one may be missing:
-// everything has three replicas, and writes need two. Else it is like Own. The Brokers of each are
-// those of all.
+// OwnCluster starts three brokers, which are controllers too. One of them may be down: every
+// partition has three replicas, and writes need two. The Brokers of each are the addresses of all.
+// Otherwise it is like Own.
 func OwnCluster(t testing.TB, settings ...string) [3]*Broker {
 	t.Helper()
 	var nodes [3]*Broker
@@ -41,11 +41,10 @@ func OwnCluster(t testing.TB, settings ...string) [3]*Broker {
 	return nodes
 }
 
-// start starts what verb says in a folder of its own, which ends with the test.
+// start starts what verb names, in a folder of its own that is removed with the test.
 func (b *Broker) start(verb string, settings []string) (dir string, brokers []string) {
 	b.t.Helper()
-	// Inside the shared broker's folder, so that it ends with that one even when this process is
-	// killed.
+	// A folder within the shared broker's ends with that one, even if this process is killed.
 	dir, err := os.MkdirTemp(variable(b.t, "KAFKA_DIR"), "own-")
 	if err != nil {
 		b.t.Fatalf("kafkatest: a folder for a broker: %v", err)
@@ -71,13 +70,13 @@ func (b *Broker) start(verb string, settings []string) (dir string, brokers []st
 	return dir, brokers
 }
 
-// Kill ends the broker as a crash does, with kill -9, and returns when it is gone.
+// Kill ends the broker like a crash, with kill -9, and waits until it is gone.
 func (b *Broker) Kill() { b.t.Helper(); b.do("kill", b.dir) }
 
-// Stop ends the broker cleanly and returns when it is gone.
+// Stop ends the broker cleanly and waits until it is gone.
 func (b *Broker) Stop() { b.t.Helper(); b.do("term", b.dir) }
 
-// Start starts a killed or stopped broker and returns when it answers.
+// Start restarts a killed or stopped broker and waits until it responds.
 func (b *Broker) Start() { b.t.Helper(); b.do("up", b.dir) }
 
 func (b *Broker) do(args ...string) {

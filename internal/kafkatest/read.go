@@ -10,8 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Ends are the ends of the topic's partitions, by number, once no transaction is open on them: a
-// commit is acknowledged a moment before readers are told.
+// Ends returns the end offsets of the topic's partitions, once no transaction is open on them:
+// readers see a commit a moment after it is acknowledged.
 func (k *Kafka) Ends(topic string) map[int32]int64 {
 	k.t.Helper()
 	var ends map[int32]int64
@@ -62,9 +62,9 @@ func (k *Kafka) ends(topic string, isolation int8) map[int32]int64 {
 	return ends
 }
 
-// Records are the records of the topic as a read_committed reader of another client sees them, up
-// to where they end at the call; those of a partition are in their order. That client checks every
-// batch's checksum.
+// Records returns the records of the topic up to its current ends, as a read_committed reader of
+// another client sees them. Records of a partition are in order. That client checks the checksum of
+// every batch.
 func (k *Kafka) Records(topic string) []*kgo.Record {
 	k.t.Helper()
 	ends := k.Ends(topic)
@@ -95,7 +95,7 @@ func (k *Kafka) Records(topic string) []*kgo.Record {
 			if !r.Attrs.IsControl() && r.Offset < ends[r.Partition] {
 				records = append(records, r)
 			}
-			if r.Offset == ends[r.Partition]-1 { // a marker, where the last transaction was aborted
+			if r.Offset == ends[r.Partition]-1 { // or a marker, if the last transaction was aborted
 				left--
 			}
 		})

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// start tells how to get what a skipped test misses.
+// start says how to get what a skipped test lacks.
 const start = "start one with `.ci/kafka run 4.3.1 -- go test -run RealKafka ./...`"
 
-// Real is the seed brokers of a real Apache Kafka: the plain-text listener that KAFKA_BROKERS
-// names. Without one the test is skipped, or fails where LANEWAY_REQUIRE_KAFKA is set, as it is in
-// CI. CI picks the tests of its real-Kafka suite by name, so a test that calls Real and has no
-// "RealKafka" in its name would never run there: it fails at once, everywhere.
+// Real returns the addresses of a real Apache Kafka: the plain-text listener named by
+// KAFKA_BROKERS. Without one the test is skipped, or fails if LANEWAY_REQUIRE_KAFKA is set, as in
+// CI. CI selects its real-Kafka suite by name, so a test without "RealKafka" in its name would
+// never run there: it fails everywhere.
 func Real(t testing.TB) []string {
 	t.Helper()
 	return strings.Split(variable(t, "KAFKA_BROKERS"), ",")
@@ -24,11 +24,11 @@ func Real(t testing.TB) []string {
 type Secured struct {
 	Brokers        []string
 	User, Password string
-	TLS            *tls.Config // trusts the broker's certificate and nothing else
+	TLS            *tls.Config // trusts only the broker's certificate
 }
 
-// RealSecured is the TLS and SCRAM listener of the broker that [Real] gives. It is skipped, or
-// fails, like Real.
+// RealSecured returns the TLS and SCRAM listener of the broker that [Real] gives. The test is
+// skipped or fails like with Real.
 func RealSecured(t testing.TB) Secured {
 	t.Helper()
 	s := Secured{Brokers: strings.Split(variable(t, "KAFKA_SASL_BROKERS"), ","),
@@ -44,7 +44,7 @@ func RealSecured(t testing.TB) Secured {
 	return s
 }
 
-// Version is the release of the broker that [Real] gives, such as "4.3.1".
+// Version returns the release of the broker that [Real] gives, such as "4.3.1".
 func Version(t testing.TB) string {
 	t.Helper()
 	return variable(t, "KAFKA_VERSION")

@@ -7,52 +7,55 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// TestIdleLanesAreEvicted: keys that never come again, as ids and hashes are, must not be
-// remembered for ever.
-func TestIdleLanesAreEvicted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var wg conc.WaitGroup
-		p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(*Worker) func(*Task) { return func(*Task) {} }})
-		s := p.NewSet()
-		const keys = 50_000
-		for id := range uint64(keys) {
-			s.Put(id+1, new(Task))
-			if id%64 == 0 {
-				synctest.Wait()
+func TestEvict(t *testing.T) {
+	// Keys that never repeat, such as ids and hashes, must not be kept forever.
+	t.Run("removes idle lanes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var wg conc.WaitGroup
+			p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(*Worker) func(*Task) { return func(*Task) {} }})
+			s := p.NewSet()
+			const keys = 50_000
+			for id := range uint64(keys) {
+				s.Put(id+1, new(Task))
+				if id%64 == 0 {
+					synctest.Wait()
+				}
 			}
-		}
-		synctest.Wait()
-		if n := s.lanes.n; n > keys/10 {
-			t.Errorf("%d lanes are kept of %d that were used once", n, keys)
-		}
-		p.Close()
-		wg.Wait()
+			synctest.Wait()
+			if n := s.lanes.n; n > keys/10 {
+				t.Errorf("%d of %d lanes used once are kept", n, keys)
+			}
+			p.Close()
+			wg.Wait()
+		})
 	})
 }
 
-// TestAPoisonedLaneTellsItsNextTask: what follows a task that was given up can know.
-func TestAPoisonedLaneTellsItsNextTask(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var wg conc.WaitGroup
-		first, second, other := new(Task), new(Task), new(Task)
-		told := map[*Task]bool{}
-		p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(w *Worker) func(*Task) {
-			return func(t *Task) {
-				told[t] = w.Poisoned()
-				if t == first {
-					w.Poison()
+func TestPoison(t *testing.T) {
+	// A task after one that was given up must know.
+	t.Run("is seen by the next task of the lane", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var wg conc.WaitGroup
+			first, second, other := new(Task), new(Task), new(Task)
+			told := map[*Task]bool{}
+			p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(w *Worker) func(*Task) {
+				return func(t *Task) {
+					told[t] = w.Poisoned()
+					if t == first {
+						w.Poison()
+					}
 				}
+			}})
+			s := p.NewSet()
+			s.Put(1, first)
+			s.Put(1, second)
+			s.Put(2, other)
+			synctest.Wait()
+			if told[first] || !told[second] || told[other] {
+				t.Errorf("first %v, second %v, another lane's %v", told[first], told[second], told[other])
 			}
-		}})
-		s := p.NewSet()
-		s.Put(1, first)
-		s.Put(1, second)
-		s.Put(2, other)
-		synctest.Wait()
-		if told[first] || !told[second] || told[other] {
-			t.Errorf("first %v, second %v, another lane's %v", told[first], told[second], told[other])
-		}
-		p.Close()
-		wg.Wait()
+			p.Close()
+			wg.Wait()
+		})
 	})
 }

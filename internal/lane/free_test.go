@@ -8,9 +8,9 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// TestFree: what a pool gives back may be put again at once, in another set too.
+// A freed task may be put again at once, into another set too.
 func TestFree(t *testing.T) {
-	t.Run("gives back what nothing refers to any more", func(t *testing.T) {
+	t.Run("frees tasks that nothing refers to", func(t *testing.T) {
 		const sets, lanes, puts = 2, 2, 100_000
 		type item struct {
 			Task
@@ -24,7 +24,7 @@ func TestFree(t *testing.T) {
 				return func(task *Task) {
 					s, l := int(task.Index)/lanes, int(task.Index)%lanes
 					if got := (*item)(unsafe.Pointer(task)).n; got != seen[s][l] {
-						t.Errorf("set %d, lane %d: task %d came when %d was due", s, l, got, seen[s][l])
+						t.Errorf("set %d, lane %d: task %d came instead of %d", s, l, got, seen[s][l])
 					}
 					seen[s][l]++
 				}

@@ -7,37 +7,36 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// Task is one element that waits for a worker. It is meant to be embedded, first, in what it stands
-// for: its Tag says what that is. A task may be put again once a worker is through with it.
+// Task is one element waiting for a worker. Embed it as the first field of the element, whose type
+// its Tag tells. A task may be put again once its worker is done with it.
 type Task struct {
 	next *Task
 	lane *Lane
 	Tag
 }
 
-// Tag is the owner's: eight bytes of a task that the package never looks at.
+// Tag belongs to the owner: eight bytes of a task that the package never reads.
 type Tag struct {
-	Kind  uint8 // what the task is embedded in
+	Kind  uint8 // the type that embeds the task
 	Marks uint16
 	Index int32
 }
 
-// unlink returns the task behind t, and has t keep it alive no longer.
+// unlink returns the task after t and clears the link, so that t does not keep it alive.
 func (t *Task) unlink() *Task {
 	next := t.next
 	t.next = nil
 	return next
 }
 
-// Lane is a queue of tasks that follow one another. It is ready, and with a worker, as long as n is
-// not 0.
+// Lane is a queue of tasks that run in order. It is ready or running as long as n is not 0.
 //
-// The one that raises n from 0 to 1 makes the lane ready; the one that lowers it to 0 makes it idle
-// and must not touch it again. next of a task is written before n is raised and read after it was
+// Raising n from 0 makes the lane ready. Lowering n to 0 makes it idle, and the worker that does so
+// must not touch the lane again. A task's next is written before n is raised and read after n is
 // lowered, so a worker that finds n above 0 sees the link.
 //
-// A loose task, which follows no other, is in its set's loose lane: one that is no queue, only the
-// way from the task to the set.
+// The loose lane of a set serves tasks without an order. It is no queue, it only leads from the
+// task to the set.
 type Lane struct {
 	ID    uint64
 	set   *Set
@@ -48,31 +47,31 @@ type Lane struct {
 	dead  atomic.Bool
 }
 
-// Set is the lanes of one partition at one stage.
+// Set holds the lanes of one partition at one stage.
 type Set struct {
 	pool  *Pool
 	loose Lane
 
-	// guards what follows, and the tails of the lanes; taken before Pool.mu, never held across a
-	// send
+	// mu guards the fields below and the tails of the lanes. It is locked before Pool.mu, and never
+	// held across a send.
 	mu    sync.Mutex
 	lanes table
 	puts  int     // since the last sweep
-	kept  int     // lanes that the last sweep has left
+	kept  int     // lanes left by the last sweep
 	ready []*Task // made ready since Begin
 
-	queue fifo.Queue[*Task] // ready, and not in a round; guarded by pool.mu
+	queue fifo.Queue[*Task] // ready but not in a round; guarded by pool.mu
 
 	turn turn // guarded by pool.mu
 
-	queued atomic.Int64 // tasks put and not yet begun; kept where Config.Count asks for it
-	// closed when queued has fallen to half of what was too much; guarded by mu
+	queued atomic.Int64 // tasks put but not started; counted only if Config.Count is set
+	// closed once queued falls to enough; guarded by mu
 	space  chan struct{}
-	enough int64 // that half; guarded by mu
+	enough int64 // half of the limit; guarded by mu
 }
 
-// Full returns nil while fewer than limit tasks are queued, else a channel that is closed when half
-// of them are gone.
+// Full returns nil while fewer than limit tasks are queued, else a channel that closes once half of
+// the limit is left.
 func (s *Set) Full(limit int) <-chan struct{} {
 	if s.queued.Load() < int64(limit) {
 		return nil
@@ -82,14 +81,14 @@ func (s *Set) Full(limit int) <-chan struct{} {
 	if s.space == nil {
 		s.space, s.enough = make(chan struct{}), int64(limit)/2
 	}
-	if s.queued.Load() <= s.enough { // it emptied meanwhile, and nobody may come to say so
+	if s.queued.Load() <= s.enough { // it emptied since the first look, and no later start may close the channel
 		close(s.space)
 		defer func() { s.space = nil }()
 	}
 	return s.space
 }
 
-// began counts k tasks as begun.
+// began counts k tasks as started.
 func (s *Set) began(k int32) {
 	n := s.queued.Add(-int64(k))
 	s.mu.Lock()
@@ -100,7 +99,7 @@ func (s *Set) began(k int32) {
 	s.mu.Unlock()
 }
 
-// NewSet returns an empty set whose ready lanes go to the workers of p.
+// NewSet returns an empty set whose ready lanes run on the workers of p.
 func (p *Pool) NewSet() *Set {
 	s := &Set{pool: p}
 	s.loose = Lane{set: s, loose: true}
@@ -114,7 +113,7 @@ func (s *Set) Put(id uint64, t *Task) {
 	b.End()
 }
 
-// PutLoose adds one task that follows no other.
+// PutLoose adds one task that has no order.
 func (s *Set) PutLoose(t *Task) {
 	b := s.Begin()
 	b.PutLoose(t)
@@ -147,8 +146,8 @@ func (s *Set) lane(id uint64) *Lane {
 	return l
 }
 
-// append adds linked tasks to a lane. The links are written before n says that they are there. The
-// lane may become idle in between: so its last task is freed here, not by the worker.
+// append adds linked tasks to a lane. The links are written before n announces them. The lane may
+// become idle in between, so append frees its last task, not the worker.
 func (s *Set) append(l *Lane, first, last *Task, n int32) {
 	before := l.tail
 	if l.n.Load() != 0 {
@@ -159,20 +158,20 @@ func (s *Set) append(l *Lane, first, last *Task, n int32) {
 		s.ready = append(s.ready, first)
 		s.pool.free(before)
 	}
-	// which costs a look per put, whether keys come again or not
+	// checked on every put, whether keys repeat or not
 	if s.puts += int(n); s.puts >= max(2048, s.kept) {
 		s.sweep()
 	}
 }
 
-// PutLoose adds a task that follows no other.
+// PutLoose adds a task that has no order.
 func (b Batch) PutLoose(t *Task) {
 	b.s.countN(1)
 	t.lane, t.next = &b.s.loose, nil
 	b.s.ready = append(b.s.ready, t)
 }
 
-// PutChain adds n tasks that the caller has linked by Link to the end of one lane.
+// PutChain adds n tasks, which the caller has linked by Link, to the end of one lane.
 func (b Batch) PutChain(id uint64, first, last *Task, n int32) {
 	l := b.s.lane(id)
 	b.s.countN(int64(n))
@@ -186,7 +185,7 @@ func (b Batch) PutChain(id uint64, first, last *Task, n int32) {
 	b.s.append(l, first, last, n)
 }
 
-// Link lets b follow a in a chain.
+// Link makes b follow a in a chain.
 func Link(a, b *Task) { a.next = b }
 
 func (s *Set) countN(n int64) {
@@ -195,7 +194,7 @@ func (s *Set) countN(n int64) {
 	}
 }
 
-// End hands what became ready to the workers.
+// End passes the lanes that became ready to the workers.
 func (b Batch) End() {
 	s := b.s
 	if len(s.ready) > 0 {
@@ -206,9 +205,9 @@ func (b Batch) End() {
 	s.mu.Unlock()
 }
 
-// sweep evicts the lanes that were idle since the last one, and lets go of the last task of those
-// that are idle now, which would otherwise keep its record alive. Only a put wakes an idle lane,
-// and puts are excluded by mu.
+// sweep evicts the lanes that were idle since the last sweep. It releases the last task of lanes
+// that are idle now, which would otherwise keep its record alive. Only a put makes an idle lane
+// ready, and mu excludes puts.
 func (s *Set) sweep() {
 	s.puts = 0
 	s.lanes.keep(func(l *Lane) bool {

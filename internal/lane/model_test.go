@@ -16,14 +16,14 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// rapid's own default: too few for a race
+	// rapid's own default finds too few races
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" {
 		_ = f.Value.Set("3000")
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// plan is one random load: who puts what, when, and how long it takes.
+// plan is one random load: when each job is put where, and how long it takes.
 type plan struct {
 	slots, turns, bulk, waiting int
 	sets                        int
@@ -36,7 +36,7 @@ type job struct {
 	pause time.Duration
 	work  time.Duration
 	wait  time.Duration
-	chain int // put together with so many that follow
+	chain int // put together with that many jobs after it
 }
 
 func drawPlan(t *rapid.T) *plan {
@@ -54,15 +54,15 @@ func drawPlan(t *rapid.T) *plan {
 	return p
 }
 
-// load is a plan under way.
+// load is a running plan.
 type load struct {
 	*plan
 	mu      sync.Mutex
 	working int                       // tasks that hold a slot
-	begun   map[[2]uint64]int         // of each lane: begun, and not through
-	done    map[[2]uint64][]int       // of each lane: through, by the number of the job
-	put     map[[2]uint64][]int       // and put
-	sets    map[int]int               // working, by set
+	started map[[2]uint64]int         // of each lane: started, not finished
+	done    map[[2]uint64][]int       // of each lane: finished, by number of the job
+	put     map[[2]uint64][]int       // of each lane: put
+	sets    map[int]int               // running, by set
 	tasks   map[*Task]int             // number of the job
 	lanes   func(n int) (l [2]uint64) // of a job
 	bad     []string
@@ -72,22 +72,23 @@ func (l *load) violate(format string, args ...any) {
 	l.bad = append(l.bad, fmt.Sprintf(format, args...))
 }
 
-// TestLanesKeepTheirPromises: order in a lane, one worker per lane, never more than Slots, at most
-// MaxPartitions sets at a time, a slot free only where nothing is ready, and everything put is
-// worked on.
-func TestLanesKeepTheirPromises(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		p := drawPlan(rt)
-		var l *load
-		synctest.Test(t, func(*testing.T) { l = p.run() })
-		if len(l.bad) > 0 {
-			rt.Fatalf("%v\n%+v", l.bad[0], p)
-		}
+func TestLanes(t *testing.T) {
+	// The model checks order in a lane, one worker per lane, at most Slots workers, at most
+	// MaxPartitions sets, no free slot while a task is ready, and that every task runs.
+	t.Run("keep their promises under random load", func(t *testing.T) {
+		rapid.Check(t, func(rt *rapid.T) {
+			p := drawPlan(rt)
+			var l *load
+			synctest.Test(t, func(*testing.T) { l = p.run() })
+			if len(l.bad) > 0 {
+				rt.Fatalf("%v\n%+v", l.bad[0], p)
+			}
+		})
 	})
 }
 
 func (p *plan) run() *load {
-	l := &load{plan: p, begun: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
+	l := &load{plan: p, started: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
 	l.lanes = func(n int) [2]uint64 { return [2]uint64{uint64(p.jobs[n].set), p.jobs[n].lane} }
 	var wg conc.WaitGroup
 	limit := &Limit{Max: int32(p.waiting)}
@@ -115,7 +116,7 @@ func (p *plan) run() *load {
 	return l
 }
 
-// putFrom puts job n, and those behind it that belong to its chain; it returns the last.
+// putFrom puts job n and the jobs of its chain, and returns the last of them.
 func (l *load) putFrom(sets []*Set, n int) int {
 	j := l.jobs[n]
 	last := n
@@ -161,16 +162,16 @@ func (l *load) work(w *Worker, ts []*Task) {
 	if w.Lane() != lane[1] {
 		l.violate("job %d is told lane %d", ns[0], w.Lane())
 	}
-	if lane[1] != 0 && l.begun[lane] > 0 {
+	if lane[1] != 0 && l.started[lane] > 0 {
 		l.violate("two workers in lane %v", lane)
 	}
-	l.begun[lane]++
+	l.started[lane]++
 	l.enter(ns[0], 1)
 	l.mu.Unlock()
 	time.Sleep(work)
 	if wait > 0 {
 		l.mu.Lock()
-		// before it waits; a wait that keeps its slot counts as one that does not
+		// before it waits; a wait that keeps its slot counts like none
 		l.enter(ns[0], -1)
 		l.mu.Unlock()
 		w.Wait(func() { time.Sleep(wait) })
@@ -182,11 +183,11 @@ func (l *load) work(w *Worker, ts []*Task) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.enter(ns[0], -1)
-	l.begun[lane]--
+	l.started[lane]--
 	l.done[lane] = append(l.done[lane], ns...)
 }
 
-// enter counts workers against the bounds. mu is held.
+// enter checks the running workers against the bounds. mu is held.
 func (l *load) enter(n, k int) {
 	l.working += k
 	set := l.jobs[n].set
@@ -201,7 +202,7 @@ func (l *load) enter(n, k int) {
 	}
 }
 
-// conserved: nothing that is ready waits while a slot is free.
+// conserved checks that no task is ready while a slot is free.
 func (l *load) conserved() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -209,7 +210,7 @@ func (l *load) conserved() {
 		return
 	}
 	for lane, put := range l.put {
-		if left := len(put) - len(l.done[lane]); left > 0 && l.begun[lane] == 0 || lane[1] == 0 && left > l.begun[lane] {
+		if left := len(put) - len(l.done[lane]); left > 0 && l.started[lane] == 0 || lane[1] == 0 && left > l.started[lane] {
 			l.violate("lane %v has %d to do and a slot is free", lane, left)
 		}
 	}

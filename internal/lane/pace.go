@@ -2,21 +2,21 @@ package lane
 
 import "time"
 
-// pace tells how many tasks of a lane a worker takes in a row while others wait. Handlers that take
-// their time are interrupted after each, so that the oldest records go first everywhere; those that
-// take next to none are not, since to change lanes would cost more than they do.
+// pace limits how many tasks of a lane a worker runs in a row while others wait. Slow handlers
+// yield after each task, so that the oldest records go first everywhere. Fast handlers do not,
+// since changing lanes would cost more than they do.
 type pace struct {
-	since time.Time // when the tasks that are counted began
+	since time.Time // start of the counted tasks
 	ran   int32     // since then
 	most  int32
 }
 
 const (
-	laneTime = 50 * time.Microsecond // what a lane has in a row
-	laneRun  = 256                   // and how many tasks at most
+	laneTime = 50 * time.Microsecond // time that a lane may run in a row
+	laneRun  = 256                   // and the maximum number of tasks
 )
 
-// next counts tasks of a lane that were worked on in a row.
+// count adds tasks of a lane that ran in a row.
 func (p *pace) count(tasks int32) {
 	if p.ran += tasks; p.ran < p.most {
 		return
@@ -27,5 +27,5 @@ func (p *pace) count(tasks int32) {
 	p.since, p.ran = now, 0
 }
 
-// allows reports whether a lane that had so many tasks in a row may have another one.
+// allows reports whether a lane that ran that many tasks in a row may run another.
 func (p *pace) allows(tasks int32) bool { return tasks < p.most }

@@ -6,42 +6,43 @@ import (
 )
 
 const (
-	// how many tasks a partition may start in one turn while others wait (MaxPartitions)
+	// tasks that a partition may start in one turn while others wait (MaxPartitions)
 	turnRecords = 1000
-	keepIdle    = 256 // how many idle goroutines a pool keeps
+	keepIdle    = 256 // idle goroutines that a pool keeps
 )
 
-// Config is what a Pool is made of.
+// Config configures a Pool.
 type Config struct {
-	// workers at a time; 0: as many as there are ready lanes
+	// workers at a time; 0: one per ready lane
 	Slots         int
-	MaxPartitions int // sets worked on at a time; 0: all
-	// above 0: a worker takes up to so many tasks of a lane in one call
+	MaxPartitions int // sets running at a time; 0: all
+	// above 0: a worker takes up to that many tasks of a lane in one call
 	Bulk int
-	// called once per worker; with Bulk 0 ts has one task
+	// called once per worker, if Bulk is above 0
 	Work func(w *Worker) func(ts []*Task)
-	One  func(w *Worker) func(t *Task) // used instead of Work where Bulk is 0
-	Go   func(func())                  // starts a goroutine that its owner waits for
-	// nil, or told when a worker runs out of work, and whether it will never be used again; called
+	One  func(w *Worker) func(t *Task) // called once per worker, if Bulk is 0
+	Go   func(func())                  // starts a goroutine that the owner waits for
+	// optional: called when a worker runs out of work, and whether the worker is discarded; called
 	// under a lock
 	Idle func(w *Worker, gone bool)
-	// nil, or called with a task that was worked on and that nothing refers to any more; under a
-	// lock
+	// optional: called with a finished task that nothing refers to; called under a lock
 	Free    func(t *Task)
-	Count   bool   // keep count of what is queued, for Set.Full
-	Waiting *Limit // how many may wait without a slot
+	Count   bool   // count queued tasks, for Set.Full
+	Waiting *Limit // how many workers may wait without a slot
 }
 
-// Pool is the workers of one stage, and the tasks that are ready for them.
+// Pool holds the workers of one stage and the tasks ready for them.
 //
-// A slot is the right to work; busy counts those taken. The pool is work-conserving: while a task
-// is ready and a slot is free, a wake-up is on its way (waking). At most one is: the woken worker
-// wakes the next when it has found work, so a burst of tiny tasks does not wake everybody.
+// A slot is the right to run; busy counts the slots in use. The pool is work-conserving: while a
+// task is ready and a slot is free, a wake-up is pending (waking). At most one is pending: the
+// woken worker wakes the next one after it has found work, so a burst of tiny tasks does not wake
+// all workers.
 type Pool struct {
 	cfg   Config
 	ready ready
 
-	// guards what follows, and all but the round of ready; never held across a send that can block
+	// mu guards the fields below, and all of ready but its round. It is never held across a
+	// blocking send.
 	mu       sync.Mutex
 	busy     int
 	waking   bool
@@ -49,12 +50,12 @@ type Pool struct {
 	spare    []*Worker // without a goroutine
 	resume   []*Worker // waiting for a slot after Wait
 	closed   bool
-	turns    []*Set       // sets that wait for their turn (MaxPartitions)
-	active   []*Set       // sets that have theirs
-	resuming atomic.Int32 // len(resume), for a look without the lock
+	turns    []*Set       // sets waiting for their turn (MaxPartitions)
+	active   []*Set       // sets whose turn it is
+	resuming atomic.Int32 // len(resume), readable without the lock
 }
 
-// NewPool returns a pool without goroutines: they start when there is work.
+// NewPool returns a pool without goroutines. They start when there is work.
 func NewPool(cfg Config) *Pool {
 	p := &Pool{cfg: cfg}
 	if p.cfg.Slots <= 0 {
@@ -64,8 +65,8 @@ func NewPool(cfg Config) *Pool {
 	return p
 }
 
-// Close ends the idle workers; the others end when they run out of work. Tasks put afterwards are
-// never worked on.
+// Close ends the idle workers; the others end when they run out of work. Tasks put after Close
+// never run.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -91,8 +92,8 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 	p.rouse(w, fresh)
 }
 
-// wakeOne takes a slot for one more worker if there is work that nobody is on the way to. It
-// returns the worker to rouse after mu is released, and whether that one needs a goroutine. The
+// wakeOne takes a slot for one more worker if there is work that no worker is about to take. It
+// returns the worker to rouse after mu is released, and whether that worker needs a goroutine. The
 // caller holds mu.
 func (p *Pool) wakeOne() (w *Worker, fresh bool) {
 	if p.waking || p.closed || p.busy >= p.cfg.Slots || p.ready.empty() {
@@ -142,5 +143,5 @@ func (l *Limit) take() bool {
 
 func (l *Limit) put() { l.n.Add(-1) }
 
-// Taken is how many wait now.
+// Taken returns how many are waiting.
 func (l *Limit) Taken() int { return int(l.n.Load()) }

@@ -6,25 +6,25 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// ready is the tasks that wait for a worker: a queue per set, and the sets that have some in a
-// ring. The sets take rounds, so that a backlog in one of them delays no other by more than one
-// round. A round is as many tasks as there are workers, and more of them while no other set has
+// ready holds the tasks waiting for a worker: a queue per set, and a ring of the sets whose queue
+// is not empty. The sets take rounds, so that a backlog in one set delays another by at most one
+// round. A round has as many tasks as there are workers, or up to roundMax while no other set has
 // any.
 //
-// Tasks of the round are claimed without a lock; everything else is guarded by Pool.mu.
+// Workers claim tasks of the round without a lock. Pool.mu guards everything else.
 type ready struct {
 	now   atomic.Pointer[round]
-	most  int              // tasks of a round while other sets wait
-	ring  fifo.Queue[*Set] // sets with a queue that is not empty
-	queue atomic.Bool      // ring is not empty, for a look without the lock
+	most  int              // size of a round while other sets wait
+	ring  fifo.Queue[*Set] // sets with a non-empty queue
+	queue atomic.Bool      // ring is not empty; readable without the lock
 }
 
-// roundMax bounds a round. Rounds are left to the garbage collector, so that a worker that was
-// overtaken never claims from another one.
+// roundMax bounds a round. Rounds are never reused, so that a delayed worker cannot claim from
+// another round.
 const roundMax = 64
 
 type round struct {
-	claimed atomic.Int32 // tasks[:claimed] are taken; it may rise above len(tasks)
+	claimed atomic.Int32 // tasks[:claimed] are claimed; may exceed len(tasks)
 	set     *Set
 	tasks   []*Task
 }
@@ -34,7 +34,7 @@ func (r *ready) init(slots int) {
 	r.now.Store(new(round))
 }
 
-// pop claims a task of the round; nil: there is none left.
+// pop claims a task of the round, or returns nil if none is left.
 func (r *ready) pop() *Task {
 	now := r.now.Load()
 	if int(now.claimed.Load()) >= len(now.tasks) {
@@ -49,7 +49,8 @@ func (r *ready) pop() *Task {
 	return t
 }
 
-// next claims a task, of the next round if this one is through; nil: nothing is ready.
+// next claims a task, from the next round if this one is used up. It returns nil if nothing is
+// ready.
 func (r *ready) next() *Task {
 	if t := r.pop(); t != nil {
 		return t
@@ -84,8 +85,8 @@ func (r *ready) push(s *Set, ts ...*Task) {
 	s.queue.Push(ts...)
 }
 
-// makeWay has the set whose round it is line up behind one that has something ready now, with what
-// is left of a long round.
+// makeWay queues the set of the current round behind other, which has just become ready, together
+// with the rest of a long round.
 func (r *ready) makeWay(other *Set) {
 	now := r.now.Load()
 	if now.set == nil || now.set == other {

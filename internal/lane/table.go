@@ -1,16 +1,16 @@
 package lane
 
-// table finds lanes by their id, which is a hash already: open addressing, at most half full. Ids
-// stand apart from lanes, so that a search touches no lane but the one it finds.
+// table finds lanes by id, which is already a hash: open addressing, at most half full. Ids are
+// stored apart from lanes, so that a search touches no lane but the one it finds.
 type table struct {
 	ids   []uint64
-	lanes []*Lane // nil: the slot is free
+	lanes []*Lane // nil marks a free slot
 	n     int
 }
 
 const tableMin = 16
 
-// find returns the lane with an id; nil: there is none.
+// find returns the lane with that id, or nil.
 func (t *table) find(id uint64) *Lane {
 	mask := len(t.ids) - 1
 	if mask < 0 {
@@ -24,7 +24,7 @@ func (t *table) find(id uint64) *Lane {
 	}
 }
 
-// add adds a lane that is not there yet.
+// add adds a lane that is not in the table.
 func (t *table) add(l *Lane) {
 	if 2*t.n >= len(t.ids) {
 		t.resize(max(tableMin, 2*len(t.ids)))
@@ -52,7 +52,7 @@ func (t *table) resize(size int) {
 	}
 }
 
-// keep forgets the lanes that keeps does not want.
+// keep removes the lanes for which keeps returns false.
 func (t *table) keep(keeps func(*Lane) bool) {
 	left := t.n
 	for i, l := range t.lanes {
@@ -64,7 +64,7 @@ func (t *table) keep(keeps func(*Lane) bool) {
 	if left == t.n {
 		return
 	}
-	size := len(t.ids) // built anew: a free slot would end searches for what lies behind it
+	size := len(t.ids) // rebuilt: a free slot would end the search for a lane behind it
 	for size > tableMin && 8*left < size {
 		size /= 2
 	}

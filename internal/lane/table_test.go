@@ -6,7 +6,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTable compares the table with a map: ids collide in their low bits, lanes come and go.
+// The model is a map. Ids collide in their low bits, lanes come and go.
 func TestTable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var tb table
@@ -35,7 +35,7 @@ func TestTable(t *testing.T) {
 				}
 			}
 			if tb.find(41) != nil {
-				t.Fatal("found what was never added")
+				t.Fatal("found a lane that was never added")
 			}
 		}
 	})

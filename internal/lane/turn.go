@@ -2,23 +2,22 @@ package lane
 
 import "slices"
 
-// turn is a set's place in the rotation of MaxPartitions: at most so many sets have tasks with the
+// turn is a set's place in the rotation of MaxPartitions: only that many sets have tasks with the
 // workers at a time. A set keeps its turn until it has nothing ready, or for turnRecords tasks
 // while others wait. Guarded by Pool.mu.
 type turn struct {
 	active bool
 	queued bool // in Pool.turns
-	// lanes and loose tasks handed to the workers and not yet through, and waits that took part
-	// again
+	// unfinished lanes and loose tasks with the workers, and waits that rejoined
 	out     int
 	used    int       // tasks started in this turn
-	waiting []*Task   // ready, but it is not this set's turn
-	resume  []*Worker // waits that are over, but it is not this set's turn
+	waiting []*Task   // ready, but not this set's turn
+	resume  []*Worker // finished waits, but not this set's turn
 }
 
 func (tn *turn) wants() bool { return len(tn.waiting) > 0 || len(tn.resume) > 0 }
 
-// spent reports whether s has to make room for another set.
+// spent reports whether s must make room for another set.
 func (p *Pool) spent(s *Set) bool { return s.turn.used >= turnRecords && len(p.turns) > 0 }
 
 func (p *Pool) publishInTurn(s *Set, ts []*Task) {
@@ -40,7 +39,7 @@ func (p *Pool) queueTurn(s *Set) {
 	}
 }
 
-// nextTurn gives free turns to the sets that wait longest.
+// nextTurn gives free turns to the sets that have waited longest.
 func (p *Pool) nextTurn() {
 	for len(p.active) < p.cfg.MaxPartitions && len(p.turns) > 0 {
 		s := p.turns[0]
@@ -51,7 +50,7 @@ func (p *Pool) nextTurn() {
 	}
 }
 
-// release hands what s has waiting to the workers.
+// release passes the waiting tasks of s to the workers.
 func (p *Pool) release(s *Set) {
 	tn := &s.turn
 	if len(tn.waiting) > 0 {
@@ -63,7 +62,7 @@ func (p *Pool) release(s *Set) {
 	tn.rejoin()
 }
 
-// rejoin lets the waits that are over take part again.
+// rejoin lets finished waits continue.
 func (tn *turn) rejoin() {
 	tn.out += len(tn.resume)
 	for _, w := range tn.resume {
@@ -72,8 +71,8 @@ func (tn *turn) rejoin() {
 	tn.resume = tn.resume[:0]
 }
 
-// noTurns lets everybody go on who waits for a turn, once the pool is closed: whoever has it may
-// have nobody left to work on what it was handed.
+// noTurns lets finished waits continue once the pool is closed: the sets that have the turn may
+// have tasks but no worker left to run them.
 func (p *Pool) noTurns() {
 	for _, sets := range [][]*Set{p.active, p.turns} {
 		for _, s := range sets {
@@ -82,7 +81,7 @@ func (p *Pool) noTurns() {
 	}
 }
 
-// settle ends the turn of s when nothing of it is with the workers any more.
+// settle ends the turn of s once the workers have none of its tasks.
 func (p *Pool) settle(s *Set) {
 	tn := &s.turn
 	if !tn.active || tn.out > 0 {
@@ -101,8 +100,8 @@ func (p *Pool) settle(s *Set) {
 	p.nextTurn()
 }
 
-// runInTurn is runLane for a pool whose sets take turns: every task is counted, and the lane goes
-// on in its set's next turn when this one is spent.
+// runInTurn is runLane for a pool whose sets take turns. It counts every task, and leaves the rest
+// of the lane to the set's next turn when this turn is spent.
 func (w *Worker) runInTurn(t *Task) {
 	l := t.lane
 	for {
@@ -119,7 +118,7 @@ func (w *Worker) runInTurn(t *Task) {
 	}
 }
 
-// startInTurn counts a task that is about to be worked on; false: its set's turn is spent.
+// startInTurn counts a task about to run. It returns false if the set's turn is spent.
 func (w *Worker) startInTurn(s *Set) bool {
 	w.pool.mu.Lock()
 	defer w.pool.mu.Unlock()
@@ -130,8 +129,8 @@ func (w *Worker) startInTurn(s *Set) bool {
 	return true
 }
 
-// endInTurn says that a lane or a loose task is through, or goes on at rest of the lane in its
-// set's next turn.
+// endInTurn reports the end of a lane or a loose task. If rest is not nil, the lane continues there
+// in the set's next turn.
 func (w *Worker) endInTurn(s *Set, rest *Task) {
 	p := w.pool
 	p.mu.Lock()
@@ -145,8 +144,8 @@ func (w *Worker) endInTurn(s *Set, rest *Task) {
 	p.rouse(next, fresh)
 }
 
-// leaveTurn: a wait does not keep its set's turn. joinTurn: it takes part again, now (true) or when
-// the turn comes round; it comes no more in a closed pool.
+// leaveTurn takes a waiting worker out of its set's turn. joinTurn lets it rejoin: it returns true
+// to continue now, false to wait for the turn. A closed pool has no more turns.
 func (p *Pool) leaveTurn(s *Set) {
 	s.turn.out--
 	p.settle(s)

@@ -2,17 +2,17 @@ package lane
 
 import "sync/atomic"
 
-// Worker is one goroutine of a pool and what was built for it. All its methods are for the code it
-// is running.
+// Worker is one goroutine of a pool and the handler built for it. Except for Running, its methods
+// are for code that runs on the worker.
 type Worker struct {
 	pool  *Pool
 	wake  chan struct{} // room for one; never closed
 	one   func(*Task)
 	bulk  func([]*Task)
 	buf   []*Task
-	lane  *Lane // of the task at hand
+	lane  *Lane // of the current task
 	pace  pace
-	waker bool // was woken by wakeOne and has not found work yet
+	waker bool // woken by wakeOne, and has not found work yet
 	on    atomic.Bool
 }
 
@@ -26,27 +26,26 @@ func (p *Pool) newWorker() *Worker {
 	return w
 }
 
-// Running reports whether the worker has a goroutine. After Close, one that does is at work.
-// Anybody may ask.
+// Running reports whether the worker has a goroutine. After Close, such a worker is running a task.
+// Any goroutine may call it.
 func (w *Worker) Running() bool { return w.on.Load() }
 
-// Lane is the name of the lane that is being worked on, 0 for a loose task.
+// Lane returns the id of the current lane, 0 for a loose task.
 func (w *Worker) Lane() uint64 {
 	return w.lane.ID
 }
 
-// Poison marks the current lane: what follows in it must not be worked on any more (Poisoned says
-// so).
+// Poison marks the current lane: later tasks in it must not run, as Poisoned tells them.
 func (w *Worker) Poison() {
 	if !w.lane.loose {
 		w.lane.dead.Store(true)
 	}
 }
 
-// Poisoned reports whether the lane that is being worked on was poisoned.
+// Poisoned reports whether the current lane is poisoned.
 func (w *Worker) Poisoned() bool { return w.lane.dead.Load() }
 
-// loop works while there is work. It holds a slot except while it waits on wake.
+// loop runs tasks until there are none. It holds a slot except while it waits on wake.
 func (w *Worker) loop() {
 	w.on.Store(true)
 	defer w.on.Store(false)
@@ -55,7 +54,7 @@ func (w *Worker) loop() {
 		t := p.ready.pop()
 		if t == nil {
 			p.mu.Lock()
-			if t = p.ready.next(); t == nil { // pushes are under mu: this look is final
+			if t = p.ready.next(); t == nil { // pushes hold mu, so this look is final
 				if w.rest() {
 					return
 				}
@@ -73,7 +72,7 @@ func (w *Worker) loop() {
 	}
 }
 
-// passOn lets the next worker be woken, now that this one has found work.
+// passOn lets the next worker be woken after this one has found work.
 func (w *Worker) passOn() {
 	p := w.pool
 	w.waker = false
@@ -84,8 +83,8 @@ func (w *Worker) passOn() {
 	p.rouse(next, fresh)
 }
 
-// rest gives the slot back and waits to be woken. It is called with mu held, releases it, and
-// reports whether the goroutine should end.
+// rest gives up the slot and waits to be woken. It is called with mu held, unlocks it, and reports
+// whether the goroutine should end.
 func (w *Worker) rest() (end bool) {
 	p := w.pool
 	if w.waker {
@@ -98,8 +97,8 @@ func (w *Worker) rest() (end bool) {
 	return w.idle()
 }
 
-// passSlot gives a slot to the worker that has waited longest to go on after a Wait; false: none
-// waits. The caller holds mu.
+// passSlot gives a slot to the worker that has waited longest for one after Wait. It returns false
+// if none waits. The caller holds mu.
 func (p *Pool) passSlot() bool {
 	if len(p.resume) == 0 {
 		return false
@@ -111,14 +110,14 @@ func (p *Pool) passSlot() bool {
 	return true
 }
 
-// idle parks the worker, or ends its goroutine where enough are parked. mu is held on entry and
-// released.
+// idle waits to be woken, or ends the goroutine if enough workers wait. It is called with mu held
+// and unlocks it.
 func (w *Worker) idle() (end bool) {
 	p := w.pool
 	w.lane = nil
 	if p.closed || len(p.idle) >= keepIdle {
 		gone := len(p.spare) >= keepIdle
-		p.tellIdle(w, gone) // before another goroutine can take it
+		p.tellIdle(w, gone) // before another goroutine can reuse the worker
 		if !gone {
 			p.spare = append(p.spare, w)
 		}
@@ -141,7 +140,7 @@ func (p *Pool) tellIdle(w *Worker, gone bool) {
 	}
 }
 
-// handOver gives the slot to a worker that waits to go on after a Wait, and parks this one.
+// handOver gives the slot to a worker that needs one after Wait, and idles this one.
 func (w *Worker) handOver() (end bool) {
 	p := w.pool
 	p.mu.Lock()
@@ -152,7 +151,7 @@ func (w *Worker) handOver() (end bool) {
 	return w.idle()
 }
 
-// run works on a task and, if it heads a lane, on what follows in the lane.
+// run runs a task and, if it heads a lane, the tasks after it.
 func (w *Worker) run(t *Task) {
 	l := t.lane
 	w.lane = l
@@ -167,8 +166,8 @@ func (w *Worker) run(t *Task) {
 	}
 }
 
-// runLane works on a lane until it is idle, or has had its share while other lanes wait, or until a
-// slot is asked for. It counts tasks off in lots: those that n told of are linked already.
+// runLane runs a lane until it is idle, has used its share while other lanes wait, or has to give
+// up its slot. It lowers n in lots, by the tasks that n showed to be linked.
 func (w *Worker) runLane(l *Lane, t *Task) {
 	for ran := int32(0); ; {
 		known, k := l.n.Load(), int32(0)
@@ -192,27 +191,27 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 	}
 }
 
-// follow returns the task behind one that was worked on.
+// follow returns the task after a finished one.
 func (w *Worker) follow(done *Task) *Task {
 	next := done.unlink()
 	w.pool.free(done)
 	return next
 }
 
-// free gives back a task that was worked on; nil: there is none.
+// free returns a finished task to its owner; nil is ignored.
 func (p *Pool) free(done *Task) {
 	if free := p.cfg.Free; free != nil && done != nil {
 		free(done)
 	}
 }
 
-// yields reports whether the lane that has had so many tasks in a row has to make way.
+// yields reports whether a lane that ran that many tasks in a row must make way.
 func (w *Worker) yields(ran int32) bool {
 	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.pool.ready.empty()
 }
 
-// step works on one task, or with Bulk on up to as many of its lane as are known to be linked, and
-// returns the last of them.
+// step runs one task or, with Bulk, as many tasks of its lane as are known to be linked. It returns
+// the last of them.
 func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	s := t.lane.set
 	if w.bulk == nil {
@@ -233,14 +232,14 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	}
 	w.bulk(ts)
 	for _, done := range ts[:k-1] {
-		w.pool.free(done) // the last one still leads on
+		w.pool.free(done) // the last one still links to the next
 	}
 	clear(ts)
 	w.buf = ts[:0]
 	return t, k
 }
 
-// requeue puts a lane that is not through at the end of the queue, so that others get on.
+// requeue puts an unfinished lane at the end of the queue, so that others can run.
 func (w *Worker) requeue(t *Task) {
 	p := w.pool
 	p.mu.Lock()
@@ -250,15 +249,16 @@ func (w *Worker) requeue(t *Task) {
 	p.rouse(next, fresh)
 }
 
-// Wait runs wait without a slot, so that another worker can use it, and takes one back. The lane
-// stays held. Where too many wait already, it keeps the slot: an outage becomes backpressure.
+// Wait runs wait without a slot, so that another worker can use it, then takes a slot back. The
+// lane stays held. If too many workers wait already, it keeps the slot: an outage becomes
+// backpressure.
 func (w *Worker) Wait(wait func()) {
 	if !w.TryWait(wait) {
 		wait()
 	}
 }
 
-// TryWait is Wait, but where too many wait already it does nothing and returns false.
+// TryWait is Wait, but does nothing and returns false if too many workers wait already.
 func (w *Worker) TryWait(wait func()) bool {
 	p := w.pool
 	if !p.cfg.Waiting.take() {
@@ -283,7 +283,7 @@ func (w *Worker) TryWait(wait func()) bool {
 		next, fresh = p.wakeOne()
 		p.mu.Unlock()
 		p.rouse(next, fresh)
-		<-w.wake // the turn has come round, and counts this worker
+		<-w.wake // the turn has come, and counts this worker
 		p.mu.Lock()
 	}
 	if p.busy < p.cfg.Slots {

@@ -1,15 +1,15 @@
-// Package window keeps values by a sequence number that comes nearly in order: it takes one in, and
-// finds the lowest, in constant time however far out of order they come.
+// Package window keeps values by sequence number, for numbers that arrive nearly in order. Adding a
+// value and finding the lowest take constant time, however far out of order they arrive.
 package window
 
 import "math/bits"
 
-// Window is values by sequence number. Values of one number stay in the order in which they came.
-// The zero value is empty. Its memory is that of the span from the lowest number to the highest, 16
-// bytes and a bit for each. It guards nothing: its owner does.
+// Window holds values by sequence number. Values of one number keep the order in which they were
+// added. The zero value is empty. Its memory grows with the span from the lowest number to the
+// highest, by 16 bytes and a bit per number. It is not safe for concurrent use.
 type Window[V any] struct {
-	slots  []slot[V] // by number modulo their count, a power of two
-	used   []uint64  // a bit for each slot that has values
+	slots  []slot[V] // index is the number modulo the length, a power of two
+	used   []uint64  // a bit for each slot with values
 	lo, hi int64     // the lowest and the highest number
 	n      int
 	free   *node[V]
@@ -24,7 +24,7 @@ type node[V any] struct {
 
 const least = 64
 
-// Len is how many values there are.
+// Len returns the number of values.
 func (w *Window[V]) Len() int { return w.n }
 
 // Put adds a value.
@@ -65,7 +65,7 @@ func (w *Window[V]) make(v V) *node[V] {
 
 func (w *Window[V]) index(seq int64) int { return int(seq) & (len(w.slots) - 1) }
 
-// grow makes room for a span.
+// grow makes room for a span of numbers.
 func (w *Window[V]) grow(span int64) {
 	old := *w
 	size := least
@@ -85,7 +85,7 @@ func (w *Window[V]) grow(span int64) {
 	}
 }
 
-// First is the value with the lowest number that came first; false: there is none.
+// First returns the oldest value of the lowest number, or false if the window is empty.
 func (w *Window[V]) First() (v V, ok bool) {
 	if w.n == 0 {
 		return v, false
@@ -93,7 +93,7 @@ func (w *Window[V]) First() (v V, ok bool) {
 	return w.slots[w.index(w.lo)].first.v, true
 }
 
-// Pop takes what First returns.
+// Pop removes the value that First returns.
 func (w *Window[V]) Pop() (v V, ok bool) {
 	if w.n == 0 {
 		return v, false
@@ -115,7 +115,7 @@ func (w *Window[V]) Pop() (v V, ok bool) {
 	return v, true
 }
 
-// next is the lowest number from seq on that has values. There is one.
+// next returns the lowest number from seq on that has values. There must be one.
 func (w *Window[V]) next(seq int64) int64 {
 	for {
 		i := w.index(seq)
@@ -131,7 +131,7 @@ func (w *Window[V]) Has(seq int64) bool {
 	return w.n > 0 && w.lo <= seq && seq <= w.hi && w.slots[w.index(seq)].first != nil
 }
 
-// All yields the values in order. They may be changed, and none may be added or taken meanwhile.
+// All yields the values in order. The loop may change them, but must not add or remove any.
 func (w *Window[V]) All(yield func(*V) bool) {
 	left := w.n
 	for seq := w.lo; left > 0; seq++ {
@@ -145,7 +145,7 @@ func (w *Window[V]) All(yield func(*V) bool) {
 	}
 }
 
-// DeleteFunc takes the values that del wants gone.
+// DeleteFunc removes the values for which del returns true.
 func (w *Window[V]) DeleteFunc(del func(V) bool) {
 	old := *w
 	*w = Window[V]{}
@@ -160,5 +160,5 @@ func (w *Window[V]) DeleteFunc(del func(V) bool) {
 	}
 }
 
-// Clear takes all values.
+// Clear removes all values.
 func (w *Window[V]) Clear() { *w = Window[V]{} }

@@ -10,7 +10,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// event notes at a record's span what became of its failures.
+// event adds an event to a record's span for each failure and its outcome.
 func (t *tracing) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Retrying:

@@ -13,9 +13,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Consumers of what this worker writes continue the trace of the record that it came from.
+// Consumers of the written message continue the trace of the record that it came from.
 func ExampleInject() {
-	provider := sdk.NewTracerProvider() // with an exporter, in a worker
+	provider := sdk.NewTracerProvider() // a worker adds an exporter
 	out := sink.Slice[kafka.Message]()
 	err := source.Slice(kafka.Message{Value: []byte("an order")}).
 		Map(oteltrace.Inject).

@@ -20,24 +20,24 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// To traces a pipeline by OpenTelemetry's semantic conventions for messaging. A record has a
-// consumer span, "process" and its topic, in the trace that its headers carry (W3C Trace Context),
-// from its first step until it is finished or given up. Under it, each attempt of each step has a
-// span with status and error. Retries, skips, dead letters and halts are events of the record's
-// span. Handlers find the span of their step in their context: their own spans, and Inject,
-// continue from there.
+// To traces a pipeline by OpenTelemetry's semantic conventions for messaging. Each record has a
+// consumer span named "process" and its topic. The span belongs to the trace in the record's
+// headers (W3C Trace Context), and lasts from the first step until the record is finished or given
+// up. Below it, each attempt of each step has a span with status and error. Retries, skips, dead
+// letters and halts are events of the record's span. A handler finds the span of its step in its
+// context, for its own spans and for Inject.
 //
-// A step that works on a batch, or a sink that writes many at once, has one span in a trace of its
-// own. It is linked to the traces of all its records, and has a span for each of them under it.
-// Below a commit that stands above the work, a record's span has ended already.
+// A step that handles a batch, or a sink that writes many elements at once, has one span in a trace
+// of its own. That span is linked to the traces of all its records, and has a child span for each
+// of them. Below a commit in the middle of the chain, the record's span has already ended.
 //
-// The provider's sampler decides, by trace, name and kind. Nothing else is built for a record that
-// is not sampled; handlers still find its trace in their context, so nothing below is sampled
-// either.
+// The provider's sampler decides by trace, name and kind. A record that is not sampled costs no
+// spans or attributes. Its handlers still find the trace in their context, so nothing downstream is
+// sampled either.
 //
-// Whatever an error or a key contains, each text in a span is valid UTF-8: other bytes are written
-// as \xff. OTLP would refuse the whole batch of spans otherwise. A message is cut after 1,024
-// bytes, for the same reason: collectors refuse requests above 4 MiB.
+// All text is valid UTF-8; other bytes of an error or a key are written as \xff, since OTLP refuses
+// a whole batch of spans for one invalid string. An error message is cut after 1,024 bytes, since
+// collectors refuse requests above 4 MiB.
 func To(tp trace.TracerProvider) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
 		if tp == nil {
@@ -50,20 +50,21 @@ func To(tp trace.TracerProvider) stream.Observer {
 	}}
 }
 
-// scope is the instrumentation scope, by convention the import path of what makes the spans.
+// scope is the instrumentation scope: by convention, the import path of the package that starts the
+// spans.
 const scope = "github.com/laneway-go/laneway/ops/oteltrace"
 
-// tracing is one pipeline's traces.
+// tracing holds the traces of one pipeline.
 type tracing struct {
 	tracer   trace.Tracer
 	pipeline attribute.KeyValue
-	topics   atomic.Pointer[map[string]*topic] // copied when one comes
+	topics   atomic.Pointer[map[string]*topic] // copied when a topic is added
 
-	mu   sync.Mutex // guards open; nothing is called under it
+	mu   sync.Mutex // guards open; no call is made under it
 	open map[stop]trace.Span
 }
 
-// stop is where a record's span is found when an event speaks of it.
+// stop is the key under which an event finds a record's span.
 type stop struct {
 	stream.TopicPartition
 	offset int64
@@ -71,7 +72,7 @@ type stop struct {
 
 func stopOf(m stream.Meta) stop { return stop{m.TopicPartition(), m.Offset} }
 
-// topic is what all spans of a topic have, made once.
+// topic holds what all spans of a topic share.
 type topic struct {
 	span  string
 	attrs []attribute.KeyValue
@@ -100,7 +101,7 @@ func (t *tracing) topic(name string) *topic {
 	}
 }
 
-// begin opens a record's span.
+// begin starts a record's span.
 func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	m, _ := stream.MetaOf(ctx)
 	to := t.topic(m.Topic)
@@ -108,7 +109,7 @@ func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	if !span.IsRecording() {
 		return ctx, false
 	}
-	span.SetAttributes(to.attrs...) // only now: what is not sampled costs nothing
+	span.SetAttributes(to.attrs...) // only now: an unsampled span costs nothing
 	span.SetAttributes(lineage(m)...)
 	at := stopOf(m)
 	t.mu.Lock()
@@ -116,7 +117,7 @@ func (t *tracing) begin(ctx context.Context) (context.Context, bool) {
 	t.mu.Unlock()
 	stream.OnSettled(ctx, func(finished bool) {
 		t.mu.Lock()
-		if t.open[at] == span { // not another epoch's
+		if t.open[at] == span { // another epoch may have replaced it
 			delete(t.open, at)
 		}
 		t.mu.Unlock()
@@ -136,14 +137,14 @@ func lineage(m stream.Meta) []attribute.KeyValue {
 	return as
 }
 
-// working is the spans of one attempt.
+// working holds the spans of one attempt.
 type working struct {
 	span    trace.Span
 	records []trace.Span // of a batch
 }
 
-// start opens a step's span. It is found again under t, since another observer may have put a span
-// of its own above it.
+// start starts a step's span. done finds it under t, since another observer may have put a span of
+// its own on top.
 func (t *tracing) start(ctx context.Context, c stream.Call) context.Context {
 	if c.Batch() {
 		return t.startBatch(ctx, c)
@@ -156,7 +157,7 @@ func stepAttrs(c stream.Call) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("laneway.step", legible.Text(c.Step())), attribute.Int("laneway.attempt", c.Attempt())}
 }
 
-// startBatch opens the spans of a batch of which some record is in a trace that is recorded.
+// startBatch starts the spans of a batch if any of its records is in a recorded trace.
 func (t *tracing) startBatch(ctx context.Context, c stream.Call) context.Context {
 	links := make([]trace.Link, 0, c.Records())
 	metas := make([]stream.Meta, 0, c.Records())
@@ -205,7 +206,7 @@ func (t *tracing) done(ctx context.Context, _ stream.Call, err error) {
 	w.span.End()
 }
 
-// fail gives a span the status of an error, if it is one.
+// fail sets the error status of a span if err is not nil.
 func fail(s trace.Span, err error) {
 	if err == nil || !s.IsRecording() {
 		return
@@ -216,7 +217,7 @@ func fail(s trace.Span, err error) {
 	s.SetStatus(codes.Error, why)
 }
 
-// message is an error as a span can have it.
+// message is the text of an error, cut to what a span may hold.
 func message(err error) string {
 	const most = 1024
 	return legible.Cut(err.Error(), most)

@@ -10,17 +10,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// w3c is Trace Context and Baggage, in record headers as they are in HTTP's.
+// w3c propagates Trace Context and Baggage in record headers, as HTTP does in its headers.
 var w3c = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
 
-// Inject writes the trace that ctx is in, and its baggage, to a message's headers as W3C's Trace
-// Context says, for Map before a sink, or to be called by a handler that produces: whoever consumes
-// the message goes on with the trace.
+// Inject writes the trace and the baggage of ctx to a message's headers (W3C Trace Context), so
+// that the consumer of the message continues the trace. Use it with Map before a sink, or call it
+// in a handler that produces.
 //
 //	Map(encode).Map(oteltrace.Inject).To(sink)
 //
-// Older headers of these names are replaced; the slice that it was given is left alone. Without a
-// trace the message is returned as it is. There is never an error.
+// It replaces older headers of the same names without changing the given slice. Without a trace in
+// ctx it returns the message unchanged. It never fails.
 func Inject(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 	out := outgoing{old: m.Headers}
 	w3c.Inject(ctx, &out)
@@ -30,7 +30,7 @@ func Inject(ctx context.Context, m kafka.Message) (kafka.Message, error) {
 	return m, nil
 }
 
-// outgoing is a message's headers while they are written.
+// outgoing holds a message's headers while they are written.
 type outgoing struct{ old, new []kafka.Header }
 
 func (o *outgoing) Set(key, value string) {
@@ -58,8 +58,8 @@ func (o *outgoing) Keys() (keys []string) {
 	return keys
 }
 
-// extract finds the trace and the baggage that a record carries. What is not among the headers is
-// not asked for: this is done for every record.
+// extract finds the trace and the baggage that a record carries. It runs for every record, so it
+// asks the propagator only for headers that are there.
 func extract(ctx context.Context, hs []stream.Header) context.Context {
 	var trace, bag bool
 	for i := range hs {
@@ -79,7 +79,7 @@ func extract(ctx context.Context, hs []stream.Header) context.Context {
 	return ctx
 }
 
-// incoming is a record's headers. Of several with one name the last counts.
+// incoming holds a record's headers. The last of several with one name counts.
 type incoming []stream.Header
 
 func (in incoming) Get(key string) string {
@@ -98,4 +98,4 @@ func (in incoming) Keys() (keys []string) {
 	return keys
 }
 
-func (in incoming) Set(string, string) {} // nobody writes to what was read
+func (in incoming) Set(string, string) {} // never called: incoming headers are only read

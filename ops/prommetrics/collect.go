@@ -11,9 +11,9 @@ import (
 
 var (
 	retrying  = ofPipeline("parked_retries", "Elements that wait for their next attempt.")
-	postponed = ofPipeline("postponed", "Elements whose call was not made, and that wait for the next: a breaker is open.")
-	overruns  = ofPipeline("overrunning_handlers", "Handlers that go on a second after their Timeout has passed: they do not heed their context.")
-	waiting   = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements, what is postponed.")
+	postponed = ofPipeline("postponed", "Elements waiting for their next call because a breaker is open.")
+	overruns  = ofPipeline("overrunning_handlers", "Handlers still running a second after their Timeout: they ignore their context.")
+	waiting   = ofPipeline("lent_slots", "Waits that hold no worker: retries, dead-letter writes, throttles, acknowledgements, postponed calls.")
 	running   = ofPipeline("running", "1 while the pipeline runs.")
 	ready     = ofPipeline("ready", "1 while the pipeline runs, is connected and not draining.")
 )
@@ -22,7 +22,7 @@ func ofPipeline(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("laneway_"+name, help, []string{"pipeline"}, nil)
 }
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
@@ -35,7 +35,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	pipelines, partitions := m.read()
 	for name, s := range pipelines {
@@ -51,10 +51,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// pipelineSums is how the pipelines of one name stand, added up.
+// pipelineSums adds up the state of all pipelines of one name.
 type pipelineSums struct{ retrying, postponed, overruns, waiting, running, ready float64 }
 
-// partitionSums is how a partition stands with the pipelines of one name, added up.
+// partitionSums adds up the state of one partition over all pipelines of one name.
 type partitionSums struct {
 	sum    [columns]float64
 	exists [columns]bool
@@ -65,7 +65,7 @@ func (s *partitionSums) add(c column, v float64) {
 	s.exists[c] = true
 }
 
-// read asks all pipelines how they stand.
+// read reads the state of all pipelines.
 func (m *metrics) read() (map[string]*pipelineSums, []point) {
 	pipelines, partitions := map[string]*pipelineSums{}, map[*row]*partitionSums{}
 	ts, ps := m.alive()
@@ -92,7 +92,7 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 		sums[i].totals(r.former)
 	}
 	points := make([]point, 0, len(rows)*int(columns))
-	for c := range columns { // family by family, each sorted: then the registry has the least to do
+	for c := range columns { // family by family, each sorted: that saves the registry the sorting
 		for i, r := range rows {
 			if s := &sums[i]; s.exists[c] {
 				points = append(points, point{of: c, labels: r.labels, value: s.sum[c]})
@@ -102,9 +102,10 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 	return pipelines, points
 }
 
-// read adds how a pipeline stands.
+// read adds the state of a pipeline.
 func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) {
-	// before the snapshot: if that is of a run that has ended, its totals are in the parts already
+	// before the snapshot: if the snapshot is of a finished run, its totals are already in the
+	// parts
 	run := t.runs.Load()
 	s, now := p.Snapshot(), time.Now()
 	sums.retrying += float64(s.Retrying)
@@ -172,18 +173,18 @@ func truth(b bool) float64 {
 	return 0
 }
 
-// point is a metric of a partition. Unlike prometheus.NewConstMetric it shares its labels with the
-// row's others, since there are many.
+// point is a metric of a partition. Unlike prometheus.NewConstMetric it shares its labels with all
+// points of its row, since there are many.
 type point struct {
 	of     column
 	labels []*dto.LabelPair
 	value  float64
 }
 
-// Desc is prometheus.Metric's.
+// Desc implements prometheus.Metric.
 func (p *point) Desc() *prometheus.Desc { return columnDescs[p.of] }
 
-// Write is prometheus.Metric's.
+// Write implements prometheus.Metric.
 func (p *point) Write(to *dto.Metric) error {
 	to.Label = p.labels
 	if p.of < counters {

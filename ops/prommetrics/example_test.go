@@ -16,7 +16,7 @@ func ExampleTo() {
 	log := streamtest.Kafka("orders", 1)
 	log.Append(0, "alice", kafka.Message{}, kafka.Message{}, kafka.Message{})
 	log.Finish()
-	registry := prometheus.NewRegistry() // serve it by promhttp.HandlerFor
+	registry := prometheus.NewRegistry() // serve it with promhttp.HandlerFor
 	err := stream.From[kafka.Message](nil).
 		CommitEach().
 		Run(context.Background(), log.Source(), stream.Named("billing"), stream.Observe(prommetrics.To(registry)))
@@ -29,5 +29,5 @@ func ExampleTo() {
 			fmt.Println(f.GetHelp(), f.Metric[0].Counter.GetValue())
 		}
 	}
-	// Output: Records that were finished, whatever became of them. 3
+	// Output: Finished records, with any outcome. 3
 }

@@ -60,17 +60,17 @@ func TestEndedPipelines(t *testing.T) {
 		runtime.GC()
 		for i, p := range ps {
 			if p.Value() != nil {
-				t.Errorf("pipeline %d is kept", i)
+				t.Errorf("pipeline %d is still in memory", i)
 			}
 		}
 		runtime.KeepAlive(r)
 	})
 
-	t.Run("leave their counters to the next of their name", func(t *testing.T) {
+	t.Run("leave their counters to the next pipeline of that name", func(t *testing.T) {
 		r := prometheus.NewRegistry()
 		for n := 1; n <= 5; n++ {
 			ended(t, r)
-			for range 2 { // kept or not, it counts once
+			for range 2 { // in memory or not, it counts once
 				exposes(t, r,
 					fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="slice"} %d`, 3*n),
 					fmt.Sprintf(`records_skipped_total{partition="0",pipeline="p",topic="slice"} %d`, n),
@@ -91,10 +91,10 @@ func TestEndedPipelines(t *testing.T) {
 			ended(t, r)
 		}
 		runtime.GC()
-		worker(t, r) // whoever builds the next one clears away what has ended
+		worker(t, r) // building the next one removes ended ones
 		after = heap()
 		if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; each > most {
-			t.Errorf("%d bytes are kept of each pipeline that has ended", each)
+			t.Errorf("each ended pipeline keeps %d bytes", each)
 		}
 		runtime.KeepAlive(r)
 	})
@@ -107,7 +107,7 @@ func heap() (m runtime.MemStats) {
 	return m
 }
 
-// capture keeps what is registered.
+// capture keeps the registered collector.
 type capture struct {
 	prometheus.Registerer
 	collector prometheus.Collector
@@ -119,7 +119,7 @@ func (c *capture) Register(what prometheus.Collector) error {
 }
 
 func TestScrape(t *testing.T) {
-	t.Run("that nobody reads holds no worker up", func(t *testing.T) {
+	t.Run("without a reader does not block a worker", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := streamtest.Kafka("orders", 2), &capture{Registerer: prometheus.NewRegistry()}
 			m := l.Member()
@@ -133,7 +133,7 @@ func TestScrape(t *testing.T) {
 					defer close(scraped)
 					r.collector.Collect(read)
 				}()
-				opstest.Pass(time.Second) // it waits for its first reader
+				opstest.Pass(time.Second) // the scrape waits for its first reader
 				if err := m.Assign(0); err != nil {
 					t.Fatal(err)
 				}
@@ -144,7 +144,7 @@ func TestScrape(t *testing.T) {
 				if err := m.Revoke(0, 0); err != nil {
 					t.Fatal(err)
 				}
-				worker(t, r.Registerer) // nor the next one that is built
+				worker(t, r.Registerer) // nor does it block a new pipeline
 			})
 			go func() {
 				for range read {
@@ -155,7 +155,7 @@ func TestScrape(t *testing.T) {
 		})
 	})
 
-	t.Run("has each metric in the registry's order", func(t *testing.T) {
+	t.Run("sends each metric in the registry's order", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := streamtest.Kafka("orders", 12), &capture{Registerer: prometheus.NewRegistry()}
 			opts := []stream.Option{l.Source(), stream.Observe(prommetrics.To(r))}
@@ -183,16 +183,18 @@ func TestScrape(t *testing.T) {
 	})
 }
 
-func TestLabelsAreText(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l, r := streamtest.Kafka("orders \xff", 1), prometheus.NewRegistry()
-		opstest.Put(l, 0, "bad")
-		s := opstest.Orders.Serial(opstest.Failing(map[string]int{"bad": -1}), stream.Named("charge \xff")).SkipOnError().CommitEach()
-		opts := []stream.Option{l.Source(), stream.Named("billing \xff"), stream.Observe(prommetrics.To(r))}
-		opstest.Run(t, s, opts, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
-		exposes(t, r,
-			`records_skipped_total{partition="0",pipeline="billing \\xff",topic="orders \\xff"} 1`,
-			`step_attempts_failed_total{pipeline="billing \\xff",step="charge \\xff"} 1`)
+func TestLabels(t *testing.T) {
+	t.Run("are UTF-8", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := streamtest.Kafka("orders \xff", 1), prometheus.NewRegistry()
+			opstest.Put(l, 0, "bad")
+			s := opstest.Orders.Serial(opstest.Failing(map[string]int{"bad": -1}), stream.Named("charge \xff")).SkipOnError().CommitEach()
+			opts := []stream.Option{l.Source(), stream.Named("billing \xff"), stream.Observe(prommetrics.To(r))}
+			opstest.Run(t, s, opts, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
+			exposes(t, r,
+				`records_skipped_total{partition="0",pipeline="billing \\xff",topic="orders \\xff"} 1`,
+				`step_attempts_failed_total{pipeline="billing \\xff",step="charge \\xff"} 1`)
+		})
 	})
 }
 

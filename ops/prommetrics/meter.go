@@ -12,27 +12,28 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// meter measures one pipeline. It does not keep the pipeline in memory: the registry outlives it.
+// meter measures one pipeline. It does not keep the pipeline in memory, since the registry outlives
+// it.
 type meter struct {
 	*metrics
 	p      weak.Pointer[stream.Pipeline]
 	name   string
 	sample sample
-	runs   atomic.Int64 // that have ended
+	runs   atomic.Int64 // ended runs
 
-	parts map[stream.TopicPartition]*part // metrics.mu guards it and what is in it
+	parts map[stream.TopicPartition]*part // metrics.mu guards the map and its parts
 }
 
-// part is what a pipeline's assignments of a partition come to.
+// part sums up a pipeline's assignments of one partition.
 type part struct {
 	row   *row
-	epoch int32         // the last one that has ended in this run
-	sum   stream.Totals // of those that have ended
-	told  stream.Totals // what was last told
+	epoch int32         // the last epoch that ended in this run
+	sum   stream.Totals // of ended assignments
+	told  stream.Totals // as last reported
 }
 
-// watch starts to measure a pipeline. Whatever it may count is there from the start, since no rate
-// shows an increase from nothing.
+// watch starts to measure a pipeline. Every counter exists from the start, since rate() shows no
+// increase from a missing series.
 func (m *metrics) watch(p *stream.Pipeline) *meter {
 	topology := p.Describe()
 	t := &meter{metrics: m, p: weak.Make(p), name: legible.Text(topology.Name), parts: map[stream.TopicPartition]*part{}}
@@ -48,7 +49,7 @@ func (m *metrics) watch(p *stream.Pipeline) *meter {
 			m.postponed.WithLabelValues(t.name, legible.Text(step.Name))
 		}
 	}
-	m.alive() // so that those that have ended do not pile up between two scrapes
+	m.alive() // so that ended pipelines do not pile up between two scrapes
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.meters = append(m.meters, t)
@@ -56,8 +57,8 @@ func (m *metrics) watch(p *stream.Pipeline) *meter {
 	return t
 }
 
-// alive returns the meters of pipelines that somebody still has, and the pipelines. It removes the
-// others.
+// alive returns the meters of pipelines still in memory, and these pipelines. It removes the other
+// meters.
 func (m *metrics) alive() (ts []*meter, ps []*stream.Pipeline) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +76,7 @@ func (m *metrics) alive() (ts []*meter, ps []*stream.Pipeline) {
 	return ts, ps
 }
 
-// part finds or makes a partition's part. metrics.mu is held.
+// part finds or creates a partition's part. metrics.mu is held.
 func (t *meter) part(tp stream.TopicPartition) *part {
 	q := t.parts[tp]
 	if q == nil {
@@ -144,7 +145,7 @@ func (t *meter) count(c column, m stream.Meta) {
 	t.part(m.TopicPartition()).row.counts[c].Add(1)
 }
 
-// ended adds an assignment that is over to the sum. What is told must never fall: it would look
+// ended adds an ended assignment to the sum. A reported total must never fall, or it would look
 // like a restart.
 func (t *meter) ended(tp stream.TopicPartition, epoch int32, last stream.Totals) {
 	t.mu.Lock()
@@ -154,7 +155,7 @@ func (t *meter) ended(tp stream.TopicPartition, epoch int32, last stream.Totals)
 	q.row.counts[again].Add(last.Uncommitted)
 }
 
-// over ends a run: the next one counts epochs from the start.
+// over ends a run: the next run counts epochs from the start again.
 func (t *meter) over() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

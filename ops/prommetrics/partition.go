@@ -24,7 +24,7 @@ const (
 	deadLettersFailed
 	halted
 	again
-	handled // read from a Snapshot, and added up over assignments
+	handled // read from a Snapshot and summed over assignments
 	fetched
 	fetchedBytes
 	lag // read from a Snapshot
@@ -43,29 +43,29 @@ const (
 )
 
 var columnDescs = [columns]*prometheus.Desc{
-	failed:       ofPartition("attempts_failed_total", "Attempts of steps that failed; of a batch, counted once at its first record."),
-	retried:      ofPartition("retries_total", "Failed attempts that were followed by another."),
-	skipped:      ofPartition("records_skipped_total", "Elements that were given up by SkipOnError or Skip, counted at their records."),
-	deadLettered: ofPartition("records_dead_lettered_total", "Elements that were written to a dead-letter sink, counted at their records."),
+	failed:       ofPartition("attempts_failed_total", "Failed attempts of steps; an attempt of a batch counts once, at its first record."),
+	retried:      ofPartition("retries_total", "Failed attempts that were retried."),
+	skipped:      ofPartition("records_skipped_total", "Elements given up by SkipOnError or Skip, counted at their records."),
+	deadLettered: ofPartition("records_dead_lettered_total", "Elements written to a dead-letter sink, counted at their records."),
 	deadLettersFailed: ofPartition("dead_letters_failed_total",
 		"Elements that could not be written to a dead-letter sink, counted at their records."),
-	halted: ofPartition("halts_total", "Times that the partition was frozen."),
+	halted: ofPartition("halts_total", "Halts of the partition."),
 	again: ofPartition("possible_duplicates_total",
-		"Records that were finished but not committed when the partition was revoked or lost: its next owner may handle them again."),
-	handled:      ofPartition("records_handled_total", "Records that were finished, whatever became of them."),
-	fetched:      ofPartition("fetched_records_total", "Records that the source has delivered."),
-	fetchedBytes: ofPartition("fetched_bytes_total", "Payload of the records that the source has delivered."),
+		"Records finished but not committed when the partition was revoked or lost: its next owner may handle them again."),
+	handled:      ofPartition("records_handled_total", "Finished records, with any outcome."),
+	fetched:      ofPartition("fetched_records_total", "Records delivered by the source."),
+	fetchedBytes: ofPartition("fetched_bytes_total", "Payload of the records delivered by the source."),
 	lag: ofPartition("lag_records",
-		"Offsets between what is committed (without a commit: the watermark) and the end of the log."),
+		"Offsets between the committed offset (without a commit: the watermark) and the end of the log."),
 	inFlight:      ofPartition("in_flight_records", "Records between the watermark and the fetch position, and below a commit."),
-	inFlightBytes: ofPartition("in_flight_bytes", "Payload that the records in flight keep in memory."),
+	inFlightBytes: ofPartition("in_flight_bytes", "Payload kept in memory by the records in flight."),
 	age: ofPartition("watermark_age_seconds",
-		"How long the oldest unfinished record, which the watermark waits for, has been here; 0: none is."),
+		"Age of the oldest unfinished record, which holds the watermark back; 0 without one."),
 	watermark: ofPartition("watermark_offset", "The offset that could be committed now."),
-	committed: ofPartition("committed_offset", "The offset that is committed."),
+	committed: ofPartition("committed_offset", "The committed offset."),
 	uncommitted: ofPartition("uncommitted_records",
-		"Records that are finished and not committed: they are handled again if the partition goes elsewhere now."),
-	frozen: ofPartition("halted", "1 while the partition is frozen."),
+		"Records finished but not committed: they are handled again if the partition moves now."),
+	frozen: ofPartition("halted", "1 while the partition is halted."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
 }
@@ -74,19 +74,19 @@ func ofPartition(name, help string) *prometheus.Desc {
 	return prometheus.NewDesc("laneway_"+name, help, []string{"pipeline", "topic", "partition"}, nil)
 }
 
-// place is the labels of a row.
+// place holds the labels of a row.
 type place struct{ partition, pipeline, topic string }
 
-// row is the metrics of a partition of all pipelines of one name. It stays: a counter must never
-// fall.
+// row holds the metrics of a partition over all pipelines of one name. It is never removed, since a
+// counter must never fall.
 type row struct {
 	place
 	labels []*dto.LabelPair // never changed
 	counts [counted]atomic.Int64
-	former stream.Totals // of pipelines that are not kept any more
+	former stream.Totals // of pipelines no longer in memory
 }
 
-// row finds or makes a row. m.mu is held.
+// row finds or creates a row. m.mu is held.
 func (m *metrics) row(pipeline string, tp stream.TopicPartition) *row {
 	at := place{strconv.Itoa(tp.Partition), pipeline, legible.Text(tp.Topic)}
 	r := m.rows[at]
@@ -98,7 +98,7 @@ func (m *metrics) row(pipeline string, tp stream.TopicPartition) *row {
 	return r
 }
 
-// inOrder returns the rows as the registry sorts them, which saves it the work. m.mu is held.
+// inOrder returns the rows in the registry's order, which saves it the sorting. m.mu is held.
 func (m *metrics) inOrder() []*row {
 	if m.sorted == nil {
 		m.sorted = make([]*row, 0, len(m.rows))

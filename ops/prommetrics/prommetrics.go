@@ -13,30 +13,34 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// To gives a registry the pipeline's metrics, which all start with laneway_. Per partition: lag,
-// records in flight, how long the watermark has stood, and what was handled, failed, retried,
-// skipped, dead-lettered, halted or may be handled twice after a rebalance. Per step: how long its
-// attempts took and how large its batches were. Per pipeline: commits and rebalances. Their help
-// texts say what each means. Labels are pipeline, topic and partition, or pipeline and step; never
-// a key. Give pipelines that share a registry names of their own (stream.Named); those that share a
+// To registers the metrics of a pipeline, which all start with laneway_:
+//
+//   - Per partition: lag, records in flight, the age of the watermark, and counters of handled,
+//     failed, retried, skipped, dead-lettered and halted records, and of possible duplicates after
+//     a rebalance.
+//   - Per step: the duration of attempts and the size of batches.
+//   - Per pipeline: commits and rebalances.
+//
+// Their help texts say what each means. Labels are pipeline, topic and partition, or pipeline and
+// step; never a key. Name the pipelines that share a registry (stream.Named). Pipelines of one
 // name, such as members of one group, are added up.
 //
-// State is read from Pipeline.Snapshot when the registry is scraped, so counting records costs them
-// nothing. Counters are exact. Durations are of every batch, and of about 1,000 attempts a second,
-// of records drawn at random. A scrape of 5,000 partitions, 18 series each, takes about as long as
-// the registry needs for 90,000 series.
+// State is read from Pipeline.Snapshot at each scrape, so counting adds no cost to a record.
+// Counters are exact. Durations cover every batch, and about 1,000 attempts per second of randomly
+// drawn records. A scrape of 5,000 partitions, 18 series each, takes about as long as the registry
+// needs for 90,000 series.
 //
-// A pipeline that has ended is not kept in memory. Its counters stay, and another one of its name
+// An ended pipeline is released from memory. Its counters stay, and the next pipeline of its name
 // continues them.
 //
-// Build returns an error for what the registry refuses: another's metric of one of the names.
+// Build fails if the registry refuses the metrics because another collector uses one of the names.
 func To(r prometheus.Registerer) stream.Observer {
 	m := newMetrics()
 	register := sync.OnceValue(func() error {
 		err := r.Register(m)
 		if other, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 			if before, ours := other.ExistingCollector.(*metrics); ours {
-				m, err = before, nil // the registry was given to To before
+				m, err = before, nil // To was called with the registry before
 			}
 		}
 		return err
@@ -53,19 +57,19 @@ func To(r prometheus.Registerer) stream.Observer {
 	}}
 }
 
-// metrics is what one registry has of ours.
+// metrics holds the metrics of one registry.
 type metrics struct {
 	attemptsFailed, postponed, overrun                 *prometheus.CounterVec   // pipeline, step
 	duration, batch                                    *prometheus.HistogramVec // pipeline, step
 	commit                                             *prometheus.HistogramVec // pipeline
 	commitsFailed, rebalances, assigned, revoked, lost *prometheus.CounterVec   // pipeline
 
-	// guards what follows, and the meters' parts; nothing of anybody else's is called under it
+	// mu guards the fields below and the parts of the meters. No foreign code runs under it.
 	mu     sync.Mutex
 	meters []*meter
 	names  map[string]bool // of pipelines, ended ones too
 	rows   map[place]*row
-	sorted []*row // as the registry sorts them; nil: a row has come since
+	sorted []*row // in the registry's order; nil after a row was added
 }
 
 func newMetrics() *metrics {
@@ -81,24 +85,24 @@ func newMetrics() *metrics {
 	sizes := []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000}
 	return &metrics{
 		names: map[string]bool{}, rows: map[place]*row{},
-		attemptsFailed: count("step_attempts_failed_total", "Attempts of the step that failed.", ofStep),
+		attemptsFailed: count("step_attempts_failed_total", "Failed attempts of the step.", ofStep),
 		postponed: count("step_postponed_total",
-			"Calls of the step that were no attempt, so that their element waited: a breaker was open, or is about to be.", ofStep),
-		overrun: count("step_overruns_total", "Attempts of the step that went on a second after its Timeout had passed.", ofStep),
+			"Calls of the step that were postponed, not attempted: a breaker is open or about to open.", ofStep),
+		overrun: count("step_overruns_total", "Attempts of the step still running a second after its Timeout.", ofStep),
 		duration: spread("step_duration_seconds",
-			"How long an attempt of the step took: of about 1,000 attempts a second drawn at random, and of every batch.", seconds, ofStep),
-		batch:  spread("batch_size_records", "Source records in the batches that the step worked on.", sizes, ofStep),
-		commit: spread("commit_duration_seconds", "How long a commit took until it was stored.", seconds, ofPipeline),
+			"Duration of an attempt of the step: of every batch, and of about 1,000 randomly drawn attempts per second.", seconds, ofStep),
+		batch:  spread("batch_size_records", "Source records in the batches that the step handled.", sizes, ofStep),
+		commit: spread("commit_duration_seconds", "Duration of a commit until it was stored.", seconds, ofPipeline),
 		commitsFailed: count("commits_failed_total",
-			"Commits that were refused, in whole or for one partition, and are tried again.", ofPipeline),
+			"Refused commits, in whole or for one partition, that are retried.", ofPipeline),
 		rebalances: count("rebalances_total", "Rebalances of the group that included this member.", ofPipeline),
-		assigned:   count("partitions_assigned_total", "Partitions that were given to this pipeline.", ofPipeline),
-		revoked:    count("partitions_revoked_total", "Partitions that were drained, committed and released.", ofPipeline),
-		lost:       count("partitions_lost_total", "Partitions that were taken away without a drain.", ofPipeline),
+		assigned:   count("partitions_assigned_total", "Partitions assigned to this pipeline.", ofPipeline),
+		revoked:    count("partitions_revoked_total", "Partitions drained, committed and released.", ofPipeline),
+		lost:       count("partitions_lost_total", "Partitions taken away without a drain.", ofPipeline),
 	}
 }
 
-// vectors are the metrics that are not per partition.
+// vectors returns the metrics that are not per partition.
 func (m *metrics) vectors() []prometheus.Collector {
 	return []prometheus.Collector{m.attemptsFailed, m.postponed, m.overrun, m.duration, m.batch, m.commit, m.commitsFailed, m.rebalances, m.assigned, m.revoked, m.lost}
 }

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// sample draws the records whose steps are timed: all of them, or where more come than wanted one
-// of 2ⁿ.
+// sample draws the records whose steps are timed: all of them or, at higher rates, one of 2ⁿ.
 type sample struct {
 	mask atomic.Uint32 // 2ⁿ-1
-	n    atomic.Int64  // taken since since
-	at   atomic.Int64  // when that was, as time since born
+	n    atomic.Int64  // drawn since at
+	at   atomic.Int64  // the start of this interval, as time since born
 	born time.Time
 }
 
 const (
-	samplesWanted = 1000 // a second
-	samplesLook   = 256  // after so many it is seen how fast they come
+	samplesWanted = 1000 // per second
+	samplesLook   = 256  // the rate is measured after that many
 	maskMost      = 1<<16 - 1
 )
 
@@ -28,14 +27,14 @@ func (s *sample) draw() bool {
 	return mask == 0 || rand.Uint32()&mask == 0
 }
 
-// taken counts one that was drawn.
+// taken counts a drawn record.
 func (s *sample) taken() {
 	if s.n.Add(1)%samplesLook == 0 {
 		s.adapt(0)
 	}
 }
 
-// adapt makes draws rarer or more frequent, if that was not done for a while.
+// adapt makes draws rarer or more frequent, at most once per interval.
 func (s *sample) adapt(while time.Duration) {
 	now, before := int64(time.Since(s.born)), s.at.Load()
 	if now-before < int64(while) || !s.at.CompareAndSwap(before, now) {

@@ -15,8 +15,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// To writes a pipeline's life to a zap logger. See ops.Log for what is written, at which level, and
-// what it costs.
+// To writes the events of a pipeline to a zap logger. See ops.Log for the events, their levels and
+// the cost.
 func To(l *zap.Logger) stream.Observer {
 	if l == nil {
 		return stream.Observer{Attach: func(*stream.Pipeline) (stream.Observer, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// charge runs a worker that fails on one of three records, with a logger of a level.
+// charge runs a worker that fails on one of three records, with a logger of that level.
 func charge(t *testing.T, level zapcore.Level) *observer.ObservedLogs {
 	t.Helper()
 	core, logs := observer.New(level)
@@ -54,7 +54,7 @@ func TestTo(t *testing.T) {
 		}
 	})
 
-	t.Run("has each record at debug", func(t *testing.T) {
+	t.Run("writes each record at debug", func(t *testing.T) {
 		if done := charge(t, zap.DebugLevel).FilterMessage("done").All(); len(done) != 2 || done[1].Level != zap.DebugLevel {
 			t.Errorf("lines: %v", done)
 		}
@@ -66,5 +66,5 @@ func TestTo(t *testing.T) {
 		}
 	})
 
-	t.Run("of nothing is refused by Build", func(t *testing.T) { opstest.Refuses(t, zaplog.To(nil)) })
+	t.Run("is refused by Build without a logger", func(t *testing.T) { opstest.Refuses(t, zaplog.To(nil)) })
 }

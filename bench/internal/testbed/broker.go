@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// role in the environment makes a process a broker.
+// role in the environment makes this process a broker.
 const role = "LANEWAY_BENCH_BROKER"
 
 // Serve makes this process a broker until its standard input ends, if [Start] started it, and
@@ -31,8 +31,8 @@ func Serve() bool {
 	return true
 }
 
-// Start runs kfake in a process of its own, so that the broker's work is not counted as a client's:
-// this program once more, whose main or TestMain has to begin with [Serve]. stop ends it.
+// Start runs kfake in a process of its own, so that the broker's work is not counted as a client's.
+// It starts this program again, whose main or TestMain must begin with [Serve]. stop ends it.
 func Start() (addr string, stop func(), err error) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), role+"=1")
@@ -54,7 +54,7 @@ func Start() (addr string, stop func(), err error) {
 	}
 	if addr, err = bufio.NewReader(out).ReadString('\n'); err != nil {
 		stop()
-		return "", nil, fmt.Errorf("testbed: the broker's process did not say where it listens: %w", err)
+		return "", nil, fmt.Errorf("testbed: the broker's process printed no address: %w", err)
 	}
 	return strings.TrimSpace(addr), stop, nil
 }

@@ -14,15 +14,15 @@ type Judge struct {
 	keys  *Sequence // nil: lanes are partitions
 	lanes []lane
 	began atomic.Bool
-	open  atomic.Int64 // lanes with records that were not handled
+	open  atomic.Int64 // lanes with unhandled records
 	first func()
 	all   func()
 }
 
 // lane fills a cache line, so that judging causes no contention.
 type lane struct {
-	next       int64 // the least offset that is in order
-	left       int64 // records that are still to be handled
+	next       int64 // the lowest offset that is in order
+	left       int64 // records still to be handled
 	disordered int64
 	_          [40]byte
 }
@@ -46,7 +46,7 @@ func Lanes(keys *Sequence, from, to []int64) []int64 {
 	return lanes
 }
 
-// NewJudge returns a judge of as many records in each lane. It calls first with the first record
+// NewJudge returns a judge of that many records in each lane. It calls first with the first record
 // and all with the last one, in the goroutine that handles it.
 func NewJudge(keys *Sequence, lanes []int64, first, all func()) *Judge {
 	g := &Judge{keys: keys, lanes: make([]lane, len(lanes)), first: first, all: all}
@@ -59,7 +59,7 @@ func NewJudge(keys *Sequence, lanes []int64, first, all func()) *Judge {
 	return g
 }
 
-// Lane is the lane of the record at a place.
+// Lane returns the lane of a record.
 func (g *Judge) Lane(partition int32, offset int64) int {
 	if g.keys == nil {
 		return int(partition)

@@ -5,8 +5,7 @@ import (
 	"math/rand/v2"
 )
 
-// Keys are the thousand keys; each lives in the partition that its number leaves when it is divided
-// by [Partitions].
+// Keys are the thousand keys. Key k belongs to partition k modulo [Partitions].
 var Keys = func() (k [1000][]byte) {
 	for i := range k {
 		k[i] = fmt.Appendf(nil, "key-%04d", i)
@@ -52,10 +51,10 @@ func sequence(period int, key func(i int) int) *Sequence {
 	return s
 }
 
-// At is the key of record i, counted over all partitions in the order of production.
+// At returns the key of record i, counted over all partitions in the order of production.
 func (s *Sequence) At(i int) int { return int(s.all[i%len(s.all)]) }
 
-// Of is the key of the record at an offset of a partition.
+// Of returns the key of the record at an offset of a partition.
 func (s *Sequence) Of(partition int32, offset int64) int {
 	keys := s.part[partition]
 	return int(keys[uint64(offset)%uint64(len(keys))])

@@ -12,8 +12,8 @@ import (
 
 const root = "../../.."
 
-// TestComposeFile loads the file as docker compose does, which checks it against the Compose
-// Specification's schema.
+// The file is loaded like docker compose does, which checks it against the schema of the Compose
+// Specification.
 func TestComposeFile(t *testing.T) {
 	options, err := cli.NewProjectOptions([]string{filepath.Join(root, "docker-compose.yml")})
 	if err != nil {
@@ -40,32 +40,34 @@ func TestComposeFile(t *testing.T) {
 		for _, v := range s.Volumes {
 			if v.Type == "bind" {
 				if _, err := os.Stat(v.Source); err != nil {
-					t.Errorf("%s mounts what is not there: %v", name, err)
+					t.Errorf("%s mounts a missing file: %v", name, err)
 				}
 			}
 		}
 	}
 	for _, name := range []string{"kafka", "jaeger", "prometheus", "grafana", "worker"} {
 		if _, there := project.Services[name]; !there {
-			t.Errorf("there is no service %s", name)
+			t.Errorf("missing service %s", name)
 		}
 	}
 }
 
-// TestDashboardAsksForWhatThereIs: a metric that was renamed leaves a panel empty.
-func TestDashboardAsksForWhatThereIs(t *testing.T) {
-	panels, err := read(filepath.Join(root, "deploy/grafana/laneway.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := queries(panels); n < 20 {
-		t.Errorf("%d queries in %d panels", n, len(panels))
-	}
-	for _, p := range panels {
-		for _, target := range p.Targets {
-			if !strings.Contains(target.Expr, "laneway_") || strings.Count(target.Expr, "(") != strings.Count(target.Expr, ")") {
-				t.Errorf("%s asks for %s", p.Title, target.Expr)
+func TestDashboard(t *testing.T) {
+	// A renamed metric would leave a panel empty.
+	t.Run("queries existing metrics", func(t *testing.T) {
+		panels, err := read(filepath.Join(root, "deploy/grafana/laneway.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := queries(panels); n < 20 {
+			t.Errorf("%d queries in %d panels", n, len(panels))
+		}
+		for _, p := range panels {
+			for _, target := range p.Targets {
+				if !strings.Contains(target.Expr, "laneway_") || strings.Count(target.Expr, "(") != strings.Count(target.Expr, ")") {
+					t.Errorf("%s asks for %s", p.Title, target.Expr)
+				}
 			}
 		}
-	}
+	})
 }

@@ -1,11 +1,11 @@
-// Dashboard asks a Prometheus what a Grafana dashboard would, and says which of its panels show
-// something: a panel that shows nothing is worse than none.
+// Dashboard sends the queries of a Grafana dashboard to Prometheus, and reports which panels show
+// data.
 //
 //	go run ./examples/internal/dashboard -prometheus http://localhost:9090 -wait 40s deploy/grafana/laneway.json
 //
-// Every query of every panel has to give a series, and every panel a value other than 0, at some
-// time since the command began. Its exit code is 1 if, when the wait is over, one does not, or if
-// an alert rule cannot be evaluated.
+// Every query of every panel must return a series, and every panel a value other than 0, at some
+// time since the command started. The exit code is 1 if one does not within the wait, or if an
+// alert rule cannot be evaluated.
 package main
 
 import (
@@ -42,25 +42,25 @@ func run(prometheus string, wait time.Duration, file string) error {
 	api, began := api{prometheus}, time.Now()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	var left []string // what showed nothing when it was looked at last
+	var left []string // panels and queries without data at the last look
 	for {
 		empty, err := api.look(ctx, panels, began)
 		if err == nil {
 			left = empty
 		}
 		if err == nil && len(empty) == 0 {
-			fmt.Printf("%d panels with %d queries show something after %v\n", len(panels), queries(panels), time.Since(began).Round(time.Second))
+			fmt.Printf("%d panels with %d queries show data after %v\n", len(panels), queries(panels), time.Since(began).Round(time.Second))
 			return api.rules(ctx)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("after %v these show nothing:\n  %s", wait, strings.Join(left, "\n  ")), err)
+			return errors.Join(fmt.Errorf("without data after %v:\n  %s", wait, strings.Join(left, "\n  ")), err)
 		}
 	}
 }
 
-// panel is what is asked for a picture.
+// panel holds the queries of a panel.
 type panel struct {
 	Type    string
 	Title   string
@@ -94,13 +94,13 @@ func queries(panels []panel) (n int) {
 	return n
 }
 
-// api is Prometheus' over HTTP.
+// api is Prometheus's HTTP API.
 type api struct{ address string }
 
-// variables are what Grafana sets in, for a look at everything since a moment ago.
+// variables replaces Grafana's variables, to query everything since a moment ago.
 var variables = strings.NewReplacer("$pipeline", ".*", "$__rate_interval", "10s", "$__range", "1m")
 
-// look names what shows nothing.
+// look returns the panels and queries without data.
 func (a api) look(ctx context.Context, panels []panel, since time.Time) (empty []string, err error) {
 	for _, p := range panels {
 		shows := false
@@ -121,7 +121,7 @@ func (a api) look(ctx context.Context, panels []panel, since time.Time) (empty [
 	return empty, nil
 }
 
-// query counts the series of an expression, and says whether any had a value other than 0.
+// query counts the series of an expression, and reports whether any had a value other than 0.
 func (a api) query(ctx context.Context, expr string, since time.Time) (series int, nonzero bool, err error) {
 	var got struct {
 		Result []struct{ Values [][2]any }
@@ -138,7 +138,7 @@ func (a api) query(ctx context.Context, expr string, since time.Time) (series in
 	return len(got.Result), nonzero, err
 }
 
-// rules checks that alert rules are there and can be evaluated.
+// rules checks that alert rules exist and can be evaluated.
 func (a api) rules(ctx context.Context) error {
 	var got struct {
 		Groups []struct {
@@ -157,9 +157,9 @@ func (a api) rules(ctx context.Context) error {
 		}
 	}
 	if n == 0 {
-		return errors.New("it has no alert rules")
+		return errors.New("no alert rules are loaded")
 	}
-	fmt.Printf("%d alert rules are evaluated\n", n)
+	fmt.Printf("%d alert rules evaluated\n", n)
 	return nil
 }
 

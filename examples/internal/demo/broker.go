@@ -17,11 +17,11 @@ import (
 type broker struct {
 	name   string
 	addrs  []string
-	id     string // ends the names of what the run makes
+	id     string // suffix of the names created by the run
 	topics map[string]int
 	groups []string
 	client *kgo.Client
-	fake   *kfake.Cluster // nil: a real one
+	fake   *kfake.Cluster // nil for a real one
 }
 
 func brokersOf(env string) []string {
@@ -31,7 +31,7 @@ func brokersOf(env string) []string {
 	return strings.Split(env, ",")
 }
 
-// connect takes the brokers that are named, or starts one in this process.
+// connect uses the named brokers, or starts one in this process.
 func connect(addrs []string) (*broker, error) {
 	b := &broker{id: strings.ToLower(rand.Text()[:6]), topics: map[string]int{}}
 	if b.addrs = addrs; len(addrs) > 0 {
@@ -53,7 +53,8 @@ func connect(addrs []string) (*broker, error) {
 	return b, nil
 }
 
-// close removes what the run has made, as far as it can, and ends the broker if it is ours.
+// close removes the topics and groups of the run as far as it can, and ends the broker if it is
+// ours.
 func (b *broker) close() {
 	if b.fake == nil {
 		b.remove()
@@ -74,7 +75,7 @@ func (b *broker) partitions(topic string) int { return b.topics[topic] }
 
 func (b *broker) newTopic(ctx context.Context, name string, partitions int) (string, error) {
 	t := kmsg.NewCreateTopicsRequestTopic()
-	// as many replicas as the cluster likes
+	// the cluster's default number of replicas
 	t.Topic, t.NumPartitions, t.ReplicationFactor = name+"-"+b.id, int32(partitions), -1
 	req := kmsg.NewPtrCreateTopicsRequest()
 	req.Topics, req.TimeoutMillis = append(req.Topics, t), 5000
@@ -99,7 +100,7 @@ func (b *broker) remove() {
 		t.Topic = &name
 		topics.Topics, topics.TopicNames = append(topics.Topics, t), append(topics.TopicNames, name)
 	}
-	_, _ = topics.RequestWith(ctx, b.client) // what stays is told apart by its name
+	_, _ = topics.RequestWith(ctx, b.client) // the suffix marks leftovers
 	groups := kmsg.NewPtrDeleteGroupsRequest()
 	groups.Groups = b.groups
 	_, _ = groups.RequestWith(ctx, b.client)
@@ -108,13 +109,13 @@ func (b *broker) remove() {
 func (b *broker) offsets(ctx context.Context, group, name string) (committed, ends map[int]int64, err error) {
 	committed, ends = map[int]int64{}, map[int]int64{}
 	fetch := kmsg.NewPtrOffsetFetchRequest()
-	fetch.Group = group // no topics: all that it has
+	fetch.Group = group // no topics: all offsets of the group
 	stored, err := fetch.RequestWith(ctx, b.client)
 	if err == nil {
 		err = kerr.ErrorForCode(stored.ErrorCode)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading what %s has committed: %w", group, err)
+		return nil, nil, fmt.Errorf("reading the offsets of group %s: %w", group, err)
 	}
 	for _, t := range stored.Topics {
 		for _, p := range t.Partitions {
@@ -127,19 +128,19 @@ func (b *broker) offsets(ctx context.Context, group, name string) (committed, en
 	topic.Topic = name
 	for n := range b.topics[name] {
 		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.Timestamp = int32(n), -1 // the end
+		p.Partition, p.Timestamp = int32(n), -1 // -1: the end
 		topic.Partitions = append(topic.Partitions, p)
 	}
 	list := kmsg.NewPtrListOffsetsRequest()
 	list.Topics = append(list.Topics, topic)
 	listed, err := list.RequestWith(ctx, b.client)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading where %s ends: %w", name, err)
+		return nil, nil, fmt.Errorf("reading the end of %s: %w", name, err)
 	}
 	for _, t := range listed.Topics {
 		for _, p := range t.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return nil, nil, fmt.Errorf("reading where %s[%d] ends: %w", name, p.Partition, err)
+				return nil, nil, fmt.Errorf("reading the end of %s[%d]: %w", name, p.Partition, err)
 			}
 			ends[int(p.Partition)] = p.Offset
 		}

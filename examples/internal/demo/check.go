@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// check is one thing that was promised.
+// check is one promise.
 type check struct {
 	name string
 	ok   bool
 	says string
 }
 
-// Check notes that something that the chain promises holds, or does not, in which case the example
-// fails. All are printed by Report.
+// Check notes whether a promise of the chain holds. The example fails if one does not. Report
+// prints all.
 func (d *Demo) Check(name string, ok bool, format string, args ...any) {
 	d.checks = append(d.checks, check{name, ok, fmt.Sprintf(format, args...)})
 }
 
-// CheckCommitted checks that the broker has the offsets behind everything that was seeded.
+// CheckCommitted checks that every seeded record is committed at the broker.
 func (d *Demo) CheckCommitted(ctx context.Context) error {
 	committed, ends, err := d.Offsets(ctx)
 	if err != nil {
@@ -37,13 +37,13 @@ func (d *Demo) CheckCommitted(ctx context.Context) error {
 	return nil
 }
 
-// AwaitCommitted returns when the broker has the offsets behind everything that was seeded.
+// AwaitCommitted waits until every seeded record is committed at the broker.
 func (d *Demo) AwaitCommitted(ctx context.Context) error {
 	return d.AwaitOffsets(ctx, maps.Equal[map[int]int64, map[int]int64])
 }
 
-// AwaitOffsets asks the broker until what is committed, by partition, and where the topic ends is
-// as it should be.
+// AwaitOffsets polls the broker until enough accepts the committed offsets and the ends of the
+// topic, both by partition.
 func (d *Demo) AwaitOffsets(ctx context.Context, enough func(committed, ends map[int]int64) bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -55,23 +55,22 @@ func (d *Demo) AwaitOffsets(ctx context.Context, enough func(committed, ends map
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(err, fmt.Errorf("committed is %v of %v: %w", committed, ends, context.Cause(ctx)))
+			return errors.Join(err, fmt.Errorf("committed %v of %v: %w", committed, ends, context.Cause(ctx)))
 		}
 	}
 }
 
-// Offsets returns, by partition, what the group has committed (none: 0) and where the topic ends,
-// as the broker says.
+// Offsets returns the group's committed offsets (0 for none) and the ends of the topic, both by
+// partition, as read from the broker.
 func (d *Demo) Offsets(ctx context.Context) (committed, ends map[int]int64, err error) {
-	// a run that was stopped tells how far it came
+	// a stopped run still reports how far it came
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	return d.broker.offsets(ctx, d.Kafka.Group, d.Topic())
 }
 
-// Report prints the checks; the error names what does not hold. It is called when Run is through,
-// so an example that wants to print more behind them calls it before. A run that is kept going
-// checks nothing.
+// Report prints the checks. Its error names those that failed. It is called after Run, so an
+// example that prints more after the checks calls it earlier. With -forever nothing is checked.
 func (d *Demo) Report() error {
 	checks := d.checks
 	d.checks = nil
@@ -93,10 +92,10 @@ func (d *Demo) Report() error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	if len(broken) > 0 {
-		return errors.New("what the chain promises does not hold: " + strings.Join(broken, ", "))
+		return errors.New("promises that do not hold: " + strings.Join(broken, ", "))
 	}
 	return nil
 }
 
-// Table writes columns, separated by tabs, once it is flushed.
+// Table returns a writer for columns, separated by tabs. It prints them when flushed.
 func (d *Demo) Table() *tabwriter.Writer { return tabwriter.NewWriter(d.screen, 0, 0, 2, ' ', 0) }

@@ -16,19 +16,19 @@ import (
 
 // Demo is one run of an example.
 type Demo struct {
-	// reads the run's own topic in a group of its own; an example may add to it
+	// reads the run's own topic in a group of its own; an example may change it
 	Kafka source.KafkaConfig
-	// a client that is not Laneway's: what it reads back was really stored; nil in a worker process
+	// a client other than Laneway's, to read back stored records; nil in a worker process
 	Client *kgo.Client
 
-	Args []string      // what a worker process was started with
-	Told <-chan string // what a worker process is told; closed when whoever started it has ended
+	Args []string      // the arguments of a worker process
+	Told <-chan string // lines sent to a worker process; closed when its parent has ended
 
-	Forever bool // it is to run until ctx ends
+	Forever bool // run until ctx ends
 
-	// its spans leave the process where OTEL_EXPORTER_OTLP_ENDPOINT is set
+	// exports its spans if OTEL_EXPORTER_OTLP_ENDPOINT is set
 	Tracer  *sdk.TracerProvider
-	Metrics *prometheus.Registry // it is served where -metrics is given
+	Metrics *prometheus.Registry // served if -metrics is given
 
 	broker *broker
 	screen *screen
@@ -37,25 +37,25 @@ type Demo struct {
 
 	processes []*Process
 	telemetry telemetry
-	observed  bool // the chain has observers of its own, for both
+	observed  bool // the chain has its own observers for both
 }
 
 // Topic is the run's own topic.
 func (d *Demo) Topic() string { return d.Kafka.Topics[0] }
 
-// Say writes a line.
+// Say prints a line.
 func (d *Demo) Say(format string, args ...any) { d.screen.say(format, args...) }
 
-// NewTopic makes another topic; its name gets the run's own ending.
+// NewTopic creates another topic, with the run's suffix in its name.
 func (d *Demo) NewTopic(ctx context.Context, name string, partitions int) (string, error) {
 	return d.broker.newTopic(ctx, name, partitions)
 }
 
-// NewGroup names another group of the run's own.
+// NewGroup returns the name of another group, with the run's suffix.
 func (d *Demo) NewGroup(name string) string { return d.broker.newGroup(name) }
 
-// Seed writes records to the run's topic, those of a key to one partition and those without to all
-// in turn, and returns where they are.
+// Seed writes records to the run's topic and returns them with their positions. Records of one key
+// go to one partition, those without a key to all in turn.
 func (d *Demo) Seed(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	partitions := d.broker.partitions(d.Topic())
 	for i := range records {
@@ -70,11 +70,11 @@ func (d *Demo) Seed(ctx context.Context, records ...kafka.Message) ([]kafka.Mess
 		return nil, err
 	}
 	d.seeded = append(d.seeded, records...)
-	d.Say("%d records are in it", len(records))
+	d.Say("%d records seeded", len(records))
 	return records, nil
 }
 
-// Write writes records to where they say, and sets their offsets.
+// Write writes records to the partitions they name, and sets their offsets.
 func (d *Demo) Write(ctx context.Context, records ...kafka.Message) error {
 	rs := make([]*kgo.Record, len(records))
 	for i, m := range records {
@@ -92,7 +92,7 @@ func (d *Demo) Write(ctx context.Context, records ...kafka.Message) error {
 	return nil
 }
 
-// ends is how many records were seeded, by partition.
+// ends returns how many records were seeded, by partition.
 func (d *Demo) ends() []int64 {
 	ends := make([]int64, d.broker.partitions(d.Topic()))
 	for _, m := range d.seeded {
@@ -101,7 +101,8 @@ func (d *Demo) ends() []int64 {
 	return ends
 }
 
-// Numbered are n records "record 1", "record 2", …, of so many keys in turn; 0 keys: without.
+// Numbered returns n records "record 1", "record 2", … with that many keys in turn; 0 is without a
+// key.
 func Numbered(n, keys int) []kafka.Message {
 	records := make([]kafka.Message, n)
 	for i := range records {

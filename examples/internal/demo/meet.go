@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Meeting lets handlers wait for each other, so that what may run side by side is seen side by side
-// whatever the machine's pace.
+// Meeting lets handlers wait for each other, so that records which may run side by side do, on any
+// machine.
 type Meeting struct {
 	once sync.Once
 	left chan int      // how many are awaited
-	all  chan struct{} // closed when all have come
+	all  chan struct{} // closed when all have arrived
 }
 
-// Await holds the first n callers until all of them have come, for two seconds at most; later ones
-// pass.
+// Await blocks the first n callers until all of them have arrived, for at most two seconds. Later
+// callers pass.
 func (m *Meeting) Await(ctx context.Context, n int) error {
 	m.once.Do(func() {
 		m.left, m.all = make(chan int, 1), make(chan struct{})
@@ -33,7 +33,7 @@ func (m *Meeting) Await(ctx context.Context, n int) error {
 	defer patience.Stop()
 	select {
 	case <-m.all:
-	case <-patience.C: // the check will tell
+	case <-patience.C: // the check will fail
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

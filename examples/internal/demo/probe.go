@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Status asks a URL as a probe does.
+// Status requests a URL like a probe.
 func Status(ctx context.Context, url string) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -21,7 +21,7 @@ func Status(ctx context.Context, url string) (int, error) {
 	return resp.StatusCode, resp.Body.Close()
 }
 
-// AwaitStatus asks as a probe does, only more often, until the answer is the wanted one.
+// AwaitStatus polls a URL like a probe, but more often, until it has the wanted status.
 func AwaitStatus(ctx context.Context, url string, want int) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -33,7 +33,7 @@ func AwaitStatus(ctx context.Context, url string, want int) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s is %d, not %d: %w", url, got, want, context.Cause(ctx))
+			return fmt.Errorf("%s is %d, want %d: %w", url, got, want, context.Cause(ctx))
 		}
 	}
 }

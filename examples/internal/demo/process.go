@@ -19,7 +19,7 @@ import (
 	"github.com/laneway-go/laneway/source"
 )
 
-// workerVar makes a worker process of this program: it holds its job.
+// workerVar makes this program a worker process. It holds the job.
 const workerVar = "LANEWAY_DEMO_WORKER"
 
 type job struct {
@@ -29,29 +29,29 @@ type job struct {
 	Args    []string
 }
 
-// quietly begins what a worker says that is not to be shown.
+// quietly starts a line from a worker that is not printed.
 const quietly = "\t"
 
-// Note says something to whoever started this worker, without showing it.
+// Note sends a line to the parent of this worker, without printing it.
 func (d *Demo) Note(format string, args ...any) { d.Say(quietly+format, args...) }
 
-// Process is a worker that runs in a process of its own.
+// Process is a worker in a process of its own.
 type Process struct {
 	name string
 	cmd  *exec.Cmd
 	in   io.WriteCloser
-	wg   conc.WaitGroup // of whoever reads what it says, and waits for its end
+	wg   conc.WaitGroup // of the goroutines that read its output and wait for its end
 
-	mu    sync.Mutex // guards what follows
-	lines []string   // all that it said
-	seen  int        // how many of them Await has looked at
+	mu    sync.Mutex // guards the fields below
+	lines []string   // all lines it wrote
+	seen  int        // how many of them Await has read
 	more  chan struct{}
-	err   error         // of its end
-	ended chan struct{} // closed with it
+	err   error         // of the ended process
+	ended chan struct{} // closed once it has ended
 }
 
-// Start starts this program once more, as a worker process: its Work runs with args. What it says
-// is printed behind its name, but for notes. It ends with this run at the latest.
+// Start starts this program again as a worker process, which runs Work with args. Its output is
+// printed after its name, except for notes. It ends no later than this run.
 func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -98,8 +98,7 @@ func (d *Demo) Start(name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Await returns the next line that matches, with its submatches; those before it are not looked at
-// again.
+// Await returns the next line that matches, with its submatches, and discards the lines before it.
 func (p *Process) Await(ctx context.Context, line string) ([]string, error) {
 	re := regexp.MustCompile(line)
 	for {
@@ -115,20 +114,20 @@ func (p *Process) Await(ctx context.Context, line string) ([]string, error) {
 		select {
 		case <-p.more:
 		case <-p.ended:
-			p.wg.Wait() // all is read that it said
+			p.wg.Wait() // all its output is read
 			select {
 			case <-p.more:
 				continue
 			default:
-				return nil, fmt.Errorf("%s ended before it said %q", p.name, line)
+				return nil, fmt.Errorf("%s ended before it printed %q", p.name, line)
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s did not say %q: %w", p.name, line, context.Cause(ctx))
+			return nil, fmt.Errorf("%s did not print %q: %w", p.name, line, context.Cause(ctx))
 		}
 	}
 }
 
-// Said returns, with their submatches, all lines so far that match.
+// Said returns all matching lines so far, with their submatches.
 func (p *Process) Said(line string) (matches [][]string) {
 	re := regexp.MustCompile(line)
 	p.mu.Lock()
@@ -141,16 +140,16 @@ func (p *Process) Said(line string) (matches [][]string) {
 	return matches
 }
 
-// Tell sends a line to it: there it comes from Demo.Told.
+// Tell sends a line to the process, which receives it from Demo.Told.
 func (p *Process) Tell(line string) error {
 	_, err := fmt.Fprintln(p.in, line)
 	return err
 }
 
-// Signal sends it a signal: SIGTERM asks for a drain, SIGKILL is a crash.
+// Signal sends a signal to the process: SIGTERM starts a drain, SIGKILL is a crash.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Wait waits for its end and returns its exit code; -1: a signal ended it.
+// Wait waits until the process has ended, and returns its exit code, or -1 after a signal.
 func (p *Process) Wait(ctx context.Context) (code int, err error) {
 	select {
 	case <-p.ended:
@@ -165,7 +164,7 @@ func (p *Process) Wait(ctx context.Context) (code int, err error) {
 	return p.cmd.ProcessState.ExitCode(), nil
 }
 
-// endProcesses ends what has not ended by itself: a worker drains when its stdin ends.
+// endProcesses ends the processes that are still running: a worker drains when its stdin ends.
 func (d *Demo) endProcesses() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
@@ -178,23 +177,23 @@ func (d *Demo) endProcesses() {
 	}
 }
 
-// IsWorker reports whether this process was started by Demo.Start.
+// IsWorker reports whether Demo.Start started this process.
 func (p Program) IsWorker() bool { return os.Getenv(workerVar) != "" }
 
-// MainWorker does Work and returns the exit code.
+// MainWorker runs Work and returns the exit code.
 func (p Program) MainWorker() int {
 	var j job
 	err := json.Unmarshal([]byte(os.Getenv(workerVar)), &j)
 	if err == nil {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		told := make(chan string)
-		var reader conc.WaitGroup // a read of stdin cannot be cancelled: it ends with the process
+		var reader conc.WaitGroup // a read of stdin cannot be cancelled; it ends with the process
 		reader.Go(func() {
 			defer close(told)
 			for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 				told <- in.Text()
 			}
-			cancel(errors.New("whoever started this worker has ended"))
+			cancel(errors.New("the parent of this worker has ended"))
 		})
 		d := &Demo{Kafka: source.KafkaConfig{Brokers: j.Brokers, Group: j.Group, Topics: j.Topics}, Args: j.Args, Told: told, screen: newScreen(os.Stdout)}
 		if err = d.startTelemetry(ctx, p.Name, ""); err == nil {

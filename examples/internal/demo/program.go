@@ -15,27 +15,27 @@ import (
 
 // Program is an example.
 type Program struct {
-	Name       string // of the topic and the group, to tell them apart on a broker of yours
+	Name       string // of the topic and the group
 	Partitions int
 
-	// its chain has observers of its own for Demo.Tracer and Demo.Metrics; those of others are
-	// given theirs by Demo.Run
+	// the chain has its own observers for Demo.Tracer and Demo.Metrics; without it, Demo.Run adds
+	// them
 	Observed bool
 
-	// Run seeds, runs the chain and checks. It should be through in 15 seconds at most, also on a
-	// slow machine; ctx ends after 14.
+	// Run seeds, runs the chain and checks. It should take at most 15 seconds, even on a slow
+	// machine; ctx ends after 14.
 	Run func(ctx context.Context, d *Demo) error
 
-	// Work is what the processes do that Demo.Start starts; nil: there are none.
+	// Work runs in the processes that Demo.Start starts. Optional.
 	Work func(ctx context.Context, d *Demo) error
 }
 
 const patience = 14 * time.Second // and a second to drain
 
-// Main is the example as a command. It ends the process: with 1 where a check did not hold.
+// Main runs the example as a command. It ends the process, with exit code 1 if a check failed.
 //
-// The flag -forever keeps it running, with records that keep coming, until Ctrl-C; then nothing is
-// checked. -metrics serves its metrics. Where OTEL_EXPORTER_OTLP_ENDPOINT is set, it is traced.
+// The flag -forever keeps it running with new records until Ctrl-C, and checks nothing. -metrics
+// serves its metrics. If OTEL_EXPORTER_OTLP_ENDPOINT is set, it is traced.
 func (p Program) Main() {
 	if p.IsWorker() {
 		os.Exit(p.MainWorker())
@@ -56,8 +56,8 @@ func (p Program) Main() {
 	}
 }
 
-// Demonstrate is the example from the broker to the report: brokers are those to use, none: one in
-// this process; metrics is where they are served, "": nowhere.
+// Demonstrate runs the example from the broker to the report. Without brokers it starts one in this
+// process. metrics is the address to serve metrics at, or empty.
 func (p Program) Demonstrate(ctx context.Context, out io.Writer, brokers []string, forever bool, metrics string) (err error) {
 	d := &Demo{Forever: forever, screen: newScreen(out), observed: p.Observed}
 	if err := d.startTelemetry(ctx, p.Name, metrics); err != nil {

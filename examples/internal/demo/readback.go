@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ReadBack returns what a reader with isolation.level=read_committed, which is not Laneway's, sees
-// in a topic of this run: each partition's records in their order.
+// ReadBack returns the records of a topic of this run, as a read_committed reader other than
+// Laneway sees them: each partition's in order.
 func (d *Demo) ReadBack(ctx context.Context, topic string) ([]kafka.Message, error) {
 	ends, err := d.broker.settledEnds(ctx, topic)
 	if err != nil {
@@ -57,8 +57,8 @@ func (d *Demo) ReadBack(ctx context.Context, topic string) ([]kafka.Message, err
 	return records, nil
 }
 
-// settledEnds is where a topic ends, by partition, once no transaction is open on it: a commit is
-// acknowledged a moment before readers are told.
+// settledEnds returns the ends of a topic, by partition, once no transaction is open on it: readers
+// see a commit a moment after it is acknowledged.
 func (b *broker) settledEnds(ctx context.Context, name string) (map[int32]int64, error) {
 	for {
 		written, err := b.isolatedEnds(ctx, name, 0)
@@ -87,13 +87,13 @@ func (b *broker) isolatedEnds(ctx context.Context, name string, isolation int8) 
 	list.IsolationLevel, list.Topics = isolation, append(list.Topics, topic)
 	listed, err := list.RequestWith(ctx, b.client)
 	if err != nil {
-		return nil, fmt.Errorf("reading where %s ends: %w", name, err)
+		return nil, fmt.Errorf("reading the end of %s: %w", name, err)
 	}
 	ends := map[int32]int64{}
 	for _, t := range listed.Topics {
 		for _, p := range t.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-				return nil, fmt.Errorf("reading where %s[%d] ends: %w", name, p.Partition, err)
+				return nil, fmt.Errorf("reading the end of %s[%d]: %w", name, p.Partition, err)
 			}
 			ends[p.Partition] = p.Offset
 		}

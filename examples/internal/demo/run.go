@@ -13,12 +13,12 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Run prints a chain and runs it until all that was seeded is committed, then drains it as Ctrl-C
-// does. With -forever it runs until Ctrl-C, and what was seeded is written again and again.
+// Run prints a chain and runs it until every seeded record is committed, then drains it like Ctrl-C
+// does. With -forever it runs until Ctrl-C, and keeps seeding.
 func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...stream.Option) error {
 	observer, committed := d.AllCommitted()
 	if !d.observed {
-		opts = append(opts, d.Seen())
+		opts = append(opts, d.Telemetry())
 	}
 	p, err := chain.Build(append([]stream.Option{stream.DrainTimeout(time.Second), stream.Observe(observer, stream.Observer{Event: d.Hear})}, opts...)...)
 	if err != nil {
@@ -28,8 +28,7 @@ func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...s
 	return d.RunUntil(ctx, committed, p.Run)
 }
 
-// RunUntil runs what runs until it is cancelled, a Pipeline or a Supervisor, until done is closed;
-// with -forever until ctx ends.
+// RunUntil runs a Pipeline or a Supervisor until done is closed; with -forever until ctx ends.
 func (d *Demo) RunUntil(ctx context.Context, done <-chan struct{}, run func(context.Context) error) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -48,13 +47,13 @@ func (d *Demo) RunUntil(ctx context.Context, done <-chan struct{}, run func(cont
 		return <-ended
 	case err := <-ended:
 		if ctx.Err() != nil {
-			err = errors.Join(err, fmt.Errorf("it was stopped before it was through: %w", context.Cause(ctx)))
+			err = errors.Join(err, fmt.Errorf("stopped before the end: %w", context.Cause(ctx)))
 		}
 		return err
 	}
 }
 
-// keepSeeding writes what was seeded again, ten records a second.
+// keepSeeding writes the seeded records again, ten per second.
 func (d *Demo) keepSeeding(ctx context.Context) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -70,8 +69,8 @@ func (d *Demo) keepSeeding(ctx context.Context) {
 	}
 }
 
-// AllCommitted returns an observer of a pipeline, and a channel that is closed once everything that
-// was seeded is committed.
+// AllCommitted returns an observer, and a channel that closes once every seeded record is
+// committed.
 func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 	done := make(chan struct{})
 	through := sync.OnceFunc(func() { close(done) })
@@ -100,7 +99,7 @@ func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 	}}, done
 }
 
-// Hear prints what happens in a pipeline; it is an observer's Event.
+// Hear prints the events of a pipeline; use it as an observer's Event.
 func (d *Demo) Hear(e stream.Event) { d.screen.hear(e) }
 
 // Pause takes as long as a call over a network would, and ends with ctx.
@@ -115,5 +114,5 @@ func Pause(ctx context.Context, long time.Duration) error {
 	}
 }
 
-// Place names a record as errors and logs do: orders[3]@41207.
+// Place returns a record's position like errors and logs do: orders[3]@41207.
 func Place(m kafka.Message) string { return fmt.Sprintf("%s[%d]@%d", m.Topic, m.Partition, m.Offset) }

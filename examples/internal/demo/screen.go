@@ -12,14 +12,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// screen shows what happens: as lines, and on a terminal with a last line that moves.
+// screen prints lines, and on a terminal a status line below them.
 type screen struct {
 	live bool       // out is a terminal
-	wide func() int // its columns
+	wide func() int // columns of the terminal
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	out    io.Writer
-	status string // the line that moves
+	status string // the status line
 }
 
 func newScreen(out io.Writer) *screen {
@@ -38,7 +38,7 @@ func newScreen(out io.Writer) *screen {
 
 const clearLine = "\r\x1b[K"
 
-// say writes a line; it stays.
+// say prints a line.
 func (s *screen) say(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	s.mu.Lock()
@@ -50,16 +50,17 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintln(s.out, line)
 }
 
-// Write writes what belongs together, below everything else.
+// Write prints a block below everything else.
 func (s *screen) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.Write(b)
 }
 
-// show changes the line that moves; where there is none, it is one line more. "" ends it.
+// show changes the status line. Without a terminal it prints another line. An empty status removes
+// the line.
 func (s *screen) show(status string) {
-	if s.live { // a line that wraps cannot be cleared
+	if s.live { // a wrapped line cannot be cleared
 		status = string([]rune(status)[:min(len([]rune(status)), s.wide()-1)])
 	}
 	s.mu.Lock()
@@ -74,32 +75,32 @@ func (s *screen) show(status string) {
 	}
 }
 
-// pace is how often the line that moves is worth a change.
-func (s *screen) pace() time.Duration {
+// interval is how often the status line should change.
+func (s *screen) interval() time.Duration {
 	if s.live {
 		return 50 * time.Millisecond
 	}
 	return 500 * time.Millisecond
 }
 
-// hear is told by the pipeline what happens in it.
+// hear prints the events of a pipeline.
 func (s *screen) hear(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Retrying:
 		s.say("  retry    %v; again in %v", e.Failure, e.Wait.Round(time.Millisecond))
 	case stream.DeadLettered:
-		s.say("  letter   %v; it is kept aside", e.Failure)
+		s.say("  letter   %v; it is dead-lettered", e.Failure)
 	case stream.Halted:
 		s.say("  halted   %v; the other partitions go on", e.Failure)
 	case stream.Resumed:
 		s.say("  resumed  %v goes on from %d", e.Meta.TopicPartition(), e.Meta.Offset)
 	case stream.CommitFailed:
-		s.say("  commit   %v: %v; it is tried again", e.TopicPartition, e.Err)
+		s.say("  commit   %v: %v; it is retried", e.TopicPartition, e.Err)
 	case stream.SourceEvent:
 		if e.Err != nil {
 			s.say("  source   %s %s: %v", e.Name, e.Text, e.Err)
 		}
 	case stream.Draining:
-		s.say("  drain    what has begun is finished and committed")
+		s.say("  drain    started records finish and are committed")
 	}
 }

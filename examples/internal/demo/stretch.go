@@ -2,12 +2,12 @@ package demo
 
 import "fmt"
 
-// Stretch is offsets one after another.
+// Stretch is a range of consecutive offsets.
 type Stretch struct{ From, To int64 }
 
 func (s Stretch) String() string { return fmt.Sprintf("%d…%d", s.From, s.To) }
 
-// Stretches cuts offsets where the next one does not follow.
+// Stretches splits offsets where they are not consecutive.
 func Stretches(offsets []int64) []Stretch {
 	ss := []Stretch{}
 	for _, o := range offsets {

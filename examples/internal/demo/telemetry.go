@@ -23,20 +23,19 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// endpointVar is OpenTelemetry's own: where spans go, as OTLP over HTTP (http://localhost:4318).
-// Its sisters (headers, timeouts, samplers) count too.
+// endpointVar is OpenTelemetry's own variable: where spans go, as OTLP over HTTP
+// (http://localhost:4318). Its other variables (headers, timeouts, samplers) count too.
 const endpointVar = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
-// telemetry is how a run is seen from outside.
+// telemetry exports the traces and metrics of a run.
 type telemetry struct {
 	traced, measured bool
-	served           net.Listener // nil: nothing is
+	served           net.Listener // nil without a server
 	server           http.Server
 	wg               conc.WaitGroup // of the server
 }
 
-// startTelemetry makes Tracer and Metrics, and serves the latter at an address, if that is not
-// empty.
+// startTelemetry sets Tracer and Metrics, and serves the metrics at address unless it is empty.
 func (d *Demo) startTelemetry(ctx context.Context, name, address string) error {
 	t := &d.telemetry
 	opts := []sdk.TracerProviderOption{sdk.WithResource(resource.NewWithAttributes(semconv.SchemaURL, semconv.ServiceName("laneway-"+name)))}
@@ -67,7 +66,7 @@ func (d *Demo) startTelemetry(ctx context.Context, name, address string) error {
 	return nil
 }
 
-// stopTelemetry sends what spans are left and ends the server.
+// stopTelemetry sends the remaining spans and ends the server.
 func (d *Demo) stopTelemetry() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -83,9 +82,9 @@ func (d *Demo) stopTelemetry() error {
 	return err
 }
 
-// OnRecord has a pipeline traced where OTEL_EXPORTER_OTLP_ENDPOINT says whereto, and measured where
-// -metrics does.
-func (d *Demo) Seen() stream.Option {
+// Telemetry has a pipeline traced if OTEL_EXPORTER_OTLP_ENDPOINT is set, and measured if -metrics
+// is given.
+func (d *Demo) Telemetry() stream.Option {
 	var os []stream.Observer
 	if d.telemetry.traced {
 		os = append(os, oteltrace.To(d.Tracer))

@@ -22,7 +22,7 @@ import (
 	"github.com/laneway-go/laneway/source"
 )
 
-// receiver takes spans as a collector does: OTLP over HTTP.
+// receiver accepts spans like a collector: OTLP over HTTP.
 type receiver struct {
 	mu    sync.Mutex // guards spans
 	spans map[string][]*otlp.Span
@@ -56,7 +56,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(out)
 }
 
-// traced seeds records of producers that trace, and handles them.
+// traced seeds and handles records of tracing producers.
 func traced(t *testing.T, look func(d *demo.Demo)) demo.Program {
 	return demo.Program{Name: "traced", Partitions: 1, Run: func(ctx context.Context, d *demo.Demo) error {
 		if _, err := d.SeedTraced(ctx, demo.Numbered(20, 0)...); err != nil {
@@ -68,50 +68,51 @@ func traced(t *testing.T, look func(d *demo.Demo)) demo.Program {
 	}}
 }
 
-func TestACollectorReceivesTheSpans(t *testing.T) {
-	got := &receiver{spans: map[string][]*otlp.Span{}}
-	server := httptest.NewServer(got)
-	defer server.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	var out bytes.Buffer
-	if err := traced(t, func(*demo.Demo) {}).Demonstrate(t.Context(), &out, nil, false, ""); err != nil {
-		t.Fatalf("%v\n%s", err, &out)
-	}
-	sent, continued := map[string]bool{}, 0
-	for _, s := range got.spans["laneway-traced"] {
-		if s.Kind == otlp.Span_SPAN_KIND_PRODUCER {
-			sent[string(s.TraceId)+string(s.SpanId)] = true
+func TestTelemetry(t *testing.T) {
+	t.Run("sends spans to a collector", func(t *testing.T) {
+		got := &receiver{spans: map[string][]*otlp.Span{}}
+		server := httptest.NewServer(got)
+		defer server.Close()
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+		var out bytes.Buffer
+		if err := traced(t, func(*demo.Demo) {}).Demonstrate(t.Context(), &out, nil, false, ""); err != nil {
+			t.Fatalf("%v\n%s", err, &out)
 		}
-	}
-	for _, s := range got.spans["laneway-traced"] {
-		if s.Kind == otlp.Span_SPAN_KIND_CONSUMER && sent[string(s.TraceId)+string(s.ParentSpanId)] && strings.HasPrefix(s.Name, "process traced-") {
-			continued++
+		sent, continued := map[string]bool{}, 0
+		for _, s := range got.spans["laneway-traced"] {
+			if s.Kind == otlp.Span_SPAN_KIND_PRODUCER {
+				sent[string(s.TraceId)+string(s.SpanId)] = true
+			}
 		}
-	}
-	if continued != 20 {
-		t.Errorf("%d of 20 records were received with their producer's trace; received: %d spans of %d producers", continued, len(got.spans["laneway-traced"]), len(sent))
-	}
-}
-
-func TestMetricsAreServedWhereItWasSaid(t *testing.T) {
-	var out bytes.Buffer
-	body := ""
-	err := traced(t, func(d *demo.Demo) {
-		url := regexp.MustCompile(`http://\S+/metrics`).FindString(out.String())
-		resp, err := http.Get(url)
-		if err != nil {
-			t.Error(err)
-			return
+		for _, s := range got.spans["laneway-traced"] {
+			if s.Kind == otlp.Span_SPAN_KIND_CONSUMER && sent[string(s.TraceId)+string(s.ParentSpanId)] && strings.HasPrefix(s.Name, "process traced-") {
+				continued++
+			}
 		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Error(err)
+		if continued != 20 {
+			t.Errorf("%d of 20 records arrived with their producer's trace; %d spans of %d producers arrived", continued, len(got.spans["laneway-traced"]), len(sent))
 		}
-		body = string(b)
-		http.DefaultClient.CloseIdleConnections()
-	}).Demonstrate(t.Context(), &out, nil, false, "127.0.0.1:0")
-	if err != nil || !regexp.MustCompile(`(?m)^laneway_records_handled_total\{.*topic="traced-.*"} 20$`).MatchString(body) {
-		t.Errorf("%v\n%s\n%s", err, &out, body)
-	}
+	})
+	t.Run("serves metrics at the given address", func(t *testing.T) {
+		var out bytes.Buffer
+		body := ""
+		err := traced(t, func(d *demo.Demo) {
+			url := regexp.MustCompile(`http://\S+/metrics`).FindString(out.String())
+			resp, err := http.Get(url)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			body = string(b)
+			http.DefaultClient.CloseIdleConnections()
+		}).Demonstrate(t.Context(), &out, nil, false, "127.0.0.1:0")
+		if err != nil || !regexp.MustCompile(`(?m)^laneway_records_handled_total\{.*topic="traced-.*"} 20$`).MatchString(body) {
+			t.Errorf("%v\n%s\n%s", err, &out, body)
+		}
+	})
 }

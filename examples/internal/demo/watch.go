@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Watch shows a status that moves, until ctx ends.
+// Watch shows a changing status until ctx ends.
 func (d *Demo) Watch(ctx context.Context, status func() string) {
-	tick := time.NewTicker(d.screen.pace())
+	tick := time.NewTicker(d.screen.interval())
 	defer tick.Stop()
 	defer d.screen.show("")
 	for {

@@ -14,8 +14,8 @@ import (
 	"github.com/laneway-go/laneway/examples/internal/demo"
 )
 
-// Main is an example's TestMain: the test binary is also the worker that the example starts, and it
-// leaves no goroutine behind.
+// Main is an example's TestMain. The test binary is also the worker that the example starts. It
+// checks for leaked goroutines.
 func Main(m *testing.M, p demo.Program) {
 	if p.IsWorker() {
 		os.Exit(p.MainWorker())
@@ -23,9 +23,8 @@ func Main(m *testing.M, p demo.Program) {
 	goleak.VerifyTestMain(m)
 }
 
-// Run runs an example, on brokers or on one in this process, and returns what it printed. It fails
-// the test if a check does not hold, and if a line is missing among what was printed; lines are
-// regular expressions.
+// Run runs an example, on brokers or on one in this process, and returns its output. It fails the
+// test if a check fails, or if a line is missing from the output. Lines are regular expressions.
 func Run(t *testing.T, p demo.Program, brokers []string, lines ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -36,7 +35,7 @@ func Run(t *testing.T, p demo.Program, brokers []string, lines ...string) string
 	}
 	for _, line := range lines {
 		if !regexp.MustCompile(line).Match(out.Bytes()) {
-			t.Errorf("it does not say %q:\n%s", line, &out)
+			t.Errorf("%q is not in:\n%s", line, &out)
 		}
 	}
 	return out.String()

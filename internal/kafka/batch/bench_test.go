@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// BenchmarkDecode: records of 200 bytes, 256 at a time, as the fetch loop takes them.
+// BenchmarkDecode decodes records of 200 bytes, 256 at a time as the fetch loop does.
 func BenchmarkDecode(b *testing.B) {
 	value := bytes.Repeat([]byte("abcdefgh"), 24)
 	for _, per := range []int{1, 80, 5000} {

@@ -13,7 +13,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// compressors are an Encoder's, at their default levels.
+// compressors belong to an Encoder, and use their default levels.
 type compressors struct {
 	gzips, lz4s, zstds, scratch *sync.Pool
 }
@@ -23,7 +23,7 @@ func newCompressors() compressors {
 		gzips: &sync.Pool{New: func() any { return gzip.NewWriter(nil) }},
 		lz4s:  &sync.Pool{New: func() any { return lz4.NewWriter(nil) }},
 		zstds: &sync.Pool{New: func() any {
-			// Concurrency 1 starts no goroutine; these options cannot fail.
+			// Concurrency 1 starts no goroutine. These options cannot fail.
 			z, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithZeroFrames(true))
 			return z
 		}},
@@ -49,7 +49,7 @@ func (c *compressors) compress(dst []byte, codec kafka.Compression, src []byte) 
 	case kafka.Snappy:
 		at, n := len(dst), snappy.MaxEncodedLen(len(src))
 		if n < 0 {
-			return nil, fmt.Errorf("%d bytes are more than snappy can hold", len(src))
+			return nil, fmt.Errorf("snappy cannot compress %d bytes at once", len(src))
 		}
 		dst = append(dst, make([]byte, n)...)
 		return dst[:at+len(snappy.Encode(dst[at:], src))], nil

@@ -13,25 +13,24 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// Decoder opens Sets. It keeps decompressors and their buffers for the next batch, and is safe for
-// concurrent use.
+// Decoder opens Sets. It reuses decompressors and their buffers, and is safe for concurrent use.
 type Decoder struct {
 	limit   int
 	gzips   sync.Pool
 	lz4s    sync.Pool
 	zstds   sync.Pool
-	wide    sync.Pool // zstd for frames whose window is larger than limit
+	wide    sync.Pool // zstd for frames with a window above limit
 	scratch sync.Pool
 }
 
-// DefaultLimit is what a batch may decompress to unless told otherwise.
+// DefaultLimit is the default maximum size of a decompressed batch.
 const DefaultLimit = 64 << 20
 
-// keep is the largest buffer that is kept for another batch.
+// keep is the largest buffer kept for reuse.
 const keep = 4 << 20
 
-// NewDecoder makes a Decoder that refuses batches that decompress to more than limit bytes; 0:
-// DefaultLimit.
+// NewDecoder returns a Decoder that refuses batches that decompress to more than limit bytes. A
+// limit of 0 is DefaultLimit.
 func NewDecoder(limit int) *Decoder {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -41,7 +40,7 @@ func NewDecoder(limit int) *Decoder {
 		gzips: sync.Pool{New: func() any { return new(gzip.Reader) }},
 		lz4s:  sync.Pool{New: func() any { return lz4.NewReader(nil) }},
 		zstds: sync.Pool{New: func() any {
-			// Concurrency 1 starts no goroutine; these options cannot fail.
+			// Concurrency 1 starts no goroutine. These options cannot fail.
 			z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(limit)), zstd.WithDecoderLowmem(true))
 			return z
 		}},
@@ -101,7 +100,7 @@ func (d *Decoder) unlz4(dst *[]byte, src []byte) error {
 	return d.drain(dst, z)
 }
 
-// drain reads r to its end, or to one byte beyond the limit.
+// drain reads r to its end, or one byte past the limit.
 func (d *Decoder) drain(dst *[]byte, r io.Reader) error {
 	b := bytes.NewBuffer((*dst)[:0])
 	_, err := b.ReadFrom(io.LimitReader(r, int64(d.limit)+1))
@@ -131,12 +130,12 @@ func (d *Decoder) unzstd(dst *[]byte, src []byte) error {
 // widest is the largest window that a zstd frame can name (RFC 8878, 3.1.1.1.2).
 const widest = 1<<41 + 7<<38
 
-// blocks is room for two blocks of a zstd frame, 128 KiB each. As long as less than one of them is
-// used, a block always fits.
+// blocks is room for two blocks of a zstd frame, 128 KiB each. While less than one of them is used,
+// a block always fits.
 const blocks = 256 << 10
 
-// unzstdWide opens frames whose window is larger than the limit. A streaming compressor names the
-// window of its level, however little it compresses, so the window says nothing of the size.
+// unzstdWide decompresses frames with a window above the limit. A streaming compressor names the
+// window of its level, however little it compresses, so the window says nothing about the size.
 // DecodeAll keeps no window beside its output, and the output is bounded by its capacity, which
 // grows up to the limit.
 func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
@@ -148,7 +147,7 @@ func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
 			*dst = make([]byte, 0, size+blocks)
 		}
 		out, err := z.DecodeAll(src, (*dst)[:0:size+blocks])
-		// whatever else err may say then
+		// in this case err may be anything
 		full := len(out) > size || errors.Is(err, zstd.ErrDecoderSizeExceeded)
 		switch {
 		case len(out) > d.limit, full && size == d.limit:
@@ -162,7 +161,7 @@ func (d *Decoder) unzstdWide(dst *[]byte, src []byte) error {
 	}
 }
 
-// xerial is how the framing of the Java client's snappy begins; others send plain blocks.
+// xerial is the header of the Java client's snappy framing. Other clients send plain blocks.
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
 const xerialHeader = 16
@@ -189,8 +188,8 @@ func (d *Decoder) unsnappy(dst *[]byte, src []byte) error {
 	return nil
 }
 
-// snappyBlock appends one block. Its first bytes claim the decoded length; three bytes of snappy
-// make 64 at most, so a larger claim is a lie and is not allocated for.
+// snappyBlock appends one block. The block starts with its decoded length. Three bytes of snappy
+// decode to at most 64, so a larger length is false and not allocated.
 func (d *Decoder) snappyBlock(dst *[]byte, src []byte) error {
 	n, err := snappy.DecodedLen(src)
 	switch {

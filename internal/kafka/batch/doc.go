@@ -1,11 +1,12 @@
-// Package batch turns the record batches of a fetch answer into kafka-go messages.
+// Package batch decodes the record batches of a fetch response into kafka-go messages, and encodes
+// records into batches.
 //
-// A Set is what was fetched of one partition. Take hands out its records in order, at most as many
-// as asked for, and remembers where it stopped. Each Take copies what it hands out into memory of
-// its own, in one piece per batch: the megabytes of an answer can be used again at once, and a
-// record that is held for long pins the few kilobytes it came with, not the whole answer.
+// A Set holds what was fetched of one partition. Take returns its next records in order, at most as
+// many as asked for. Each Take copies its records into memory of their own, in one piece per batch.
+// So the megabytes of a response can be reused at once, and a record that is held for long pins
+// only the few kilobytes it came with.
 //
-// Checked on the way: CRC-32C, sizes, offsets in ascending order, and the size of what is
-// decompressed. What is wrong is an *kafkaerr.BatchError that names the offset and where the next
-// batch begins. Nothing here panics or allocates by the word of a length field alone.
+// Decoding checks the CRC-32C, sizes, ascending offsets, and the size after decompression. A fault
+// is a *kafkaerr.BatchError that names the offset and the start of the next batch. No input causes
+// a panic, or an allocation sized by a length field alone.
 package batch

@@ -8,21 +8,21 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Record is a record to be written.
+// Record is a record to be encoded.
 type Record struct {
 	Key, Value []byte // nil: null
 	Headers    []kafka.Header
 	Time       int64 // milliseconds
 }
 
-// recordOverhead is the most that lengths, attributes, time and offset of a record take, headers
-// aside.
+// recordOverhead is the maximum size of a record's lengths, attributes, time and offset, without
+// headers.
 const recordOverhead = 5 + 1 + 10 + 5 + 5 + 5 + 5
 
 // Overhead is the size of a batch without records.
 const Overhead = headerSize
 
-// MaxSize is the most that r takes in a batch before compression.
+// MaxSize returns the maximum size of r in a batch before compression.
 func (r *Record) MaxSize() int {
 	n := recordOverhead + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -31,7 +31,7 @@ func (r *Record) MaxSize() int {
 	return n
 }
 
-// Producer is what a batch says of who writes it.
+// Producer identifies the producer of a batch.
 type Producer struct {
 	ID            int64
 	Epoch         int16
@@ -39,19 +39,18 @@ type Producer struct {
 	Transactional bool
 }
 
-// Encoder makes batches. It keeps compressors for the next batch, and is safe for concurrent use.
+// Encoder encodes batches. It reuses compressors, and is safe for concurrent use.
 type Encoder struct {
 	codec kafka.Compression
 	compressors
 }
 
-// NewEncoder makes an Encoder that compresses with codec; 0: not at all.
+// NewEncoder returns an Encoder that compresses with codec, or not at all if codec is 0.
 func NewEncoder(codec kafka.Compression) *Encoder {
 	return &Encoder{codec: codec, compressors: newCompressors()}
 }
 
-// Encode appends a batch of records, at least one, to dst. It is not whole until Stamp has signed
-// it.
+// Encode appends a batch of at least one record to dst. Stamp must complete it.
 func (e *Encoder) Encode(dst []byte, records []Record) ([]byte, error) {
 	at := len(dst)
 	dst = append(dst, make([]byte, headerSize)...)
@@ -80,7 +79,7 @@ func (e *Encoder) Encode(dst []byte, records []Record) ([]byte, error) {
 	b := dst[at:]
 	be := binary.BigEndian
 	be.PutUint32(b[8:], uint32(len(b)-prefixSize))
-	be.PutUint32(b[12:], ^uint32(0)) // the leader epoch is the broker's to fill in
+	be.PutUint32(b[12:], ^uint32(0)) // the broker fills in the leader epoch
 	b[magicAt] = 2
 	be.PutUint16(b[21:], uint16(e.codec))
 	be.PutUint32(b[23:], uint32(len(records)-1))
@@ -90,8 +89,8 @@ func (e *Encoder) Encode(dst []byte, records []Record) ([]byte, error) {
 	return dst, nil
 }
 
-// Stamp signs the encoded batch b as p's and sets its checksum. A batch may be stamped again, as
-// another's.
+// Stamp sets the producer and the checksum of the encoded batch b. A batch may be stamped again for
+// another producer.
 func Stamp(b []byte, p Producer) {
 	be := binary.BigEndian
 	const transactional = 0x10

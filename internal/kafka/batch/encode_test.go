@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// batchOf is a batch to be encoded.
+// batchOf is a batch to encode.
 type batchOf struct {
 	base     int64
 	last     int32 // 0: the last record's
@@ -84,7 +84,7 @@ var squeezers = map[int16]func([]byte) []byte{
 	},
 }
 
-// framed is snappy as the Java client frames it.
+// framed frames a snappy block like the Java client.
 func framed(b []byte) []byte {
 	out := append([]byte(nil), xerial...)
 	out = append(out, 0, 0, 0, 1, 0, 0, 0, 1)

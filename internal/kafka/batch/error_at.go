@@ -6,23 +6,22 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// bad is the error for the batch b, of which nothing was handed out.
+// bad returns the error for batch b, none of whose records was returned.
 func (s *Set) bad(b []byte, err error) error {
 	base := int64(binary.BigEndian.Uint64(b))
 	return s.at(base, s.after(b), err)
 }
 
-// at is the error for what lies between an offset and the next one that can be read. A batch may
-// begin below what was asked for, and a damaged one may lie about where it ends; going on must go
-// forward.
+// at returns the error for the offsets from offset up to next. A batch may begin below the offset
+// asked for, and a damaged one may lie about its end, but the position must move forward.
 func (s *Set) at(offset, next int64, err error) error {
 	offset = max(offset, s.next)
 	return &kafkaerr.BatchError{Topic: s.f.Topic, Partition: s.f.Partition, Offset: offset, Next: max(next, offset+1), Err: err}
 }
 
-// after is where the batch behind b begins. The batch itself may be damaged, so the one behind it
-// is believed first, then b if its numbers agree with each other, and else only one offset is given
-// up.
+// after returns the offset after batch b, which may be damaged. The base offset of the batch behind
+// it comes first, then b itself if its numbers are consistent. Otherwise only one offset is
+// skipped.
 func (s *Set) after(b []byte) int64 {
 	h := parse(b)
 	if len(s.rest) >= headerSize && s.rest[magicAt] == 2 && checksumWhole(s.rest) {

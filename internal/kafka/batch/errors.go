@@ -6,13 +6,13 @@ import (
 )
 
 var (
-	// ErrChecksum: the bytes are not those that were written.
-	ErrChecksum = errors.New("the checksum (CRC-32C) of the record batch is wrong: it was damaged on disk or on its way")
-	// ErrMalformed: lengths, counts or offsets inside contradict each other.
-	ErrMalformed = errors.New("the record batch is malformed")
+	// ErrChecksum says that the bytes are not the ones that were written.
+	ErrChecksum = errors.New("wrong checksum (CRC-32C): the record batch was damaged on disk or in transit")
+	// ErrMalformed says that lengths, counts or offsets in the batch contradict each other.
+	ErrMalformed = errors.New("malformed record batch")
 )
 
-// FormatError is a batch in a format that is not read.
+// FormatError reports a batch in an unsupported format.
 type FormatError struct{ Magic int8 }
 
 func (e *FormatError) Error() string {
@@ -22,7 +22,7 @@ func (e *FormatError) Error() string {
 	return fmt.Sprintf("message format v%d is newer than this client", e.Magic)
 }
 
-// CompressionError is a batch that cannot be decompressed.
+// CompressionError reports a batch that cannot be decompressed.
 type CompressionError struct {
 	Codec string
 	Err   error
@@ -31,11 +31,12 @@ type CompressionError struct {
 func (e *CompressionError) Error() string { return fmt.Sprintf("decompressing %s: %v", e.Codec, e.Err) }
 func (e *CompressionError) Unwrap() error { return e.Err }
 
-// TooLargeError is a batch that decompresses to more than is allowed: a mistake, or a bomb.
+// TooLargeError reports a batch that decompresses to more than the limit: a wrong setting, or a
+// bomb.
 type TooLargeError struct{ Limit int }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("it decompresses to more than %d bytes: raise KafkaConfig.MaxDecompressed if batches of that size are meant", e.Limit)
+	return fmt.Sprintf("the batch decompresses to more than %d bytes: raise KafkaConfig.MaxDecompressed if batches this large are intended", e.Limit)
 }
 
 func malformed(format string, args ...any) error {

@@ -8,9 +8,8 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// FuzzDecode holds that no input panics, hands out offsets out of order, or moves backwards.
-// Checksums are set right in half of the cases: damage behind a right checksum is what a hostile
-// producer sends.
+// FuzzDecode asserts that no input panics, returns offsets out of order, or moves backwards. Half
+// of the cases get valid checksums, as a hostile producer would send them.
 func FuzzDecode(f *testing.F) {
 	for codec, squeeze := range squeezers {
 		b := batchOf{base: 5, attrs: codec, squeeze: squeeze, records: records(6)}.encode()

@@ -19,10 +19,10 @@ type header struct {
 }
 
 const (
-	prefixSize = 12 // base offset and length: what says how long the batch is
+	prefixSize = 12 // base offset and length: enough to find the end of the batch
 	magicAt    = 16
 	crcAt      = 17
-	crcFrom    = 21 // attributes, and all after them
+	crcFrom    = 21 // attributes and everything after them
 	headerSize = 61
 	minRecord  = 7 // length, attributes, time, offset, key, value, headers: a byte each
 )
@@ -50,7 +50,7 @@ func parse(b []byte) header {
 	}
 }
 
-// sane checks what the checksum cannot: that the numbers make sense together.
+// sane checks what the checksum cannot: that the numbers are consistent.
 func (h *header) sane() error {
 	switch {
 	case h.base < 0 || h.lastDelta < 0 || h.base > math.MaxInt64-int64(h.lastDelta)-1:

@@ -8,13 +8,13 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// taking is what one Take has gathered.
+// taking gathers the result of one Take.
 type taking struct {
 	set     *Set
 	want    int
 	msgs    []kafka.Message
 	size    int64
-	arena   []byte         // room for small batches, so that each does not cost an allocation
+	arena   []byte         // room for small batches, which saves an allocation for each
 	headers []kafka.Header // the same for headers
 }
 
@@ -23,7 +23,7 @@ const (
 	headersSize = 64
 )
 
-// some moves records of the open batch into msgs. Lengths come first in records, so the span to
+// some moves records of the open batch into msgs. A record starts with its length, so the span to
 // copy is found without decoding.
 func (t *taking) some() error {
 	s := t.set
@@ -42,7 +42,7 @@ func (t *taking) some() error {
 	b := t.copy(span)
 	for range n {
 		size, w := varint(b)
-		rec := b[w : w+int(size) : w+int(size)] // the bounds were checked by span
+		rec := b[w : w+int(size) : w+int(size)] // span has checked the bounds
 		b = b[w+int(size):]
 		if err := t.record(rec); err != nil {
 			return err
@@ -51,19 +51,19 @@ func (t *taking) some() error {
 	return nil
 }
 
-// span cuts up to n records off the open batch, leaving out those below the offset that is wanted.
+// span cuts up to n records off the open batch, without those below the wanted offset.
 func (s *Set) span(n int) (span []byte, count int, err error) {
 	b := s.recs
 	for count < n && s.left > 0 {
 		size, w := varint(b)
 		if w <= 0 || size < minRecord-1 || size > int64(len(b)-w) {
 			if count > 0 {
-				break // said when those before it are handed out
+				break // reported after the records before it
 			}
 			return nil, 0, s.broken("a record of %d bytes, %d are left", size, len(b))
 		}
 		end := w + int(size)
-		if count == 0 && s.h.base+s.delta+1 < s.next { // may lie below
+		if count == 0 && s.h.base+s.delta+1 < s.next { // may be below
 			delta, ok := offsetDelta(b[w:end])
 			if ok && s.h.base+delta < s.next {
 				if delta <= s.delta || delta > int64(s.h.lastDelta) {
@@ -107,14 +107,14 @@ func (t *taking) copy(span []byte) []byte {
 // record decodes one record and appends it.
 func (t *taking) record(b []byte) error {
 	s := t.set
-	r := fields{b: b[1:]} // attributes of records are not used
+	r := fields{b: b[1:]} // record attributes are unused
 	timeDelta := r.varint()
 	delta := r.varint()
 	if !r.bad && (delta <= s.delta || delta > int64(s.h.lastDelta)) {
 		return s.broken("offset %d + %d after %d", s.h.base, delta, s.delta)
 	}
 	if len(t.msgs) < cap(t.msgs) {
-		t.msgs = t.msgs[:len(t.msgs)+1] // zero, for nothing was there before
+		t.msgs = t.msgs[:len(t.msgs)+1] // zero, since nothing was there before
 	} else {
 		t.msgs = append(t.msgs, kafka.Message{})
 	}
@@ -140,7 +140,7 @@ func (t *taking) record(b []byte) error {
 }
 
 func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
-	if n < 0 || n > int64(len(r.b)/2) { // two lengths each at least
+	if n < 0 || n > int64(len(r.b)/2) { // each has at least two lengths
 		r.bad = true
 		return nil
 	}
@@ -150,17 +150,15 @@ func (t *taking) readHeaders(r *fields, n int64) []kafka.Header {
 	at := len(t.headers)
 	for range n {
 		key := r.bytes()
-		// The bytes are the handler's own copy, in which no slice that it gets reaches a header's
-		// key.
+		// The bytes belong to the handler, but no slice that it gets reaches a header's key.
 		t.headers = append(t.headers, kafka.Header{Key: unsafe.String(unsafe.SliceData(key), len(key)), Value: r.bytes()})
 	}
 	return t.headers[at:len(t.headers):len(t.headers)]
 }
 
-// timeOf is a record's time in UTC, for every number of milliseconds: 0, -1 and what lies before
-// 1970 are times like others. Producers take the zero time.Time for "none given". A record that has
-// just that time is read as a nanosecond later, so that it is never taken for one without: in
-// milliseconds, both are the same.
+// timeOf returns a record's time in UTC, for any number of milliseconds: times at or before 1970
+// are valid. Producers take Go's zero time for "none given", so a record with exactly that time is
+// read as a nanosecond later. In milliseconds both are the same.
 func timeOf(ms int64) time.Time {
 	t := time.UnixMilli(ms).UTC()
 	if t.IsZero() {
@@ -185,8 +183,8 @@ func (f *fields) varint() int64 {
 	return v
 }
 
-// bytes returns a key or a value; nil for null. Its capacity ends with it: an append must not reach
-// the next field.
+// bytes returns a key or a value, nil for null. Its capacity is limited, so that an append cannot
+// reach the next field.
 func (f *fields) bytes() []byte {
 	n := f.varint()
 	if n < 0 || n > int64(len(f.b)) {
@@ -198,7 +196,7 @@ func (f *fields) bytes() []byte {
 	return b
 }
 
-// varint is binary.Varint with one byte inline and two at once: nearly all of them.
+// varint is binary.Varint with an inline case for one and two bytes, which covers nearly all.
 func varint(b []byte) (int64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return int64(b[0]>>1) ^ -int64(b[0]&1), 1
@@ -221,7 +219,8 @@ func offsetDelta(rec []byte) (int64, bool) {
 	return d, !f.bad
 }
 
-// abortMarker reads the type out of a control record: its key is a version and a type, 0 for abort.
+// abortMarker reports whether a control record is an abort marker. Its key is a version and a type,
+// where 0 is abort.
 func abortMarker(recs []byte) bool {
 	size, w := varint(recs)
 	if w <= 0 || size < minRecord-1 || size > int64(len(recs)-w) {

@@ -10,21 +10,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Aborted is a transaction that was aborted: the producer's records from FirstOffset up to its
-// abort marker do not count.
+// Aborted names an aborted transaction: the producer's records from FirstOffset up to its abort
+// marker are left out.
 type Aborted = kmsg.FetchResponseTopicPartitionAbortedTransaction
 
-// Fetched is a partition's part of a fetch answer.
+// Fetched is one partition's part of a fetch response.
 type Fetched struct {
 	Topic     string
 	Partition int
-	// the offset asked for; records below it, which a batch may begin with, are left out
+	// the offset asked for; a batch may begin with records below it, which are left out
 	From      int64
 	HighWater int64
 	Records   []byte
-	Committed bool // read_committed: leave out the records of Aborted
+	Committed bool // read_committed: leave out aborted records
 	Aborted   []Aborted
-	Alloc     func(n int) []kafka.Message // room for n messages, empty and zero; nil: made anew
+	Alloc     func(n int) []kafka.Message // returns room for n messages, empty and zero; optional
 }
 
 func (f *Fetched) alloc(n int) []kafka.Message {
@@ -34,27 +34,27 @@ func (f *Fetched) alloc(n int) []kafka.Message {
 	return f.Alloc(n)
 }
 
-// Set hands out the records of a Fetched. It is used by one goroutine at a time.
+// Set returns the records of a Fetched. It is for one goroutine at a time.
 type Set struct {
 	d       *Decoder
 	f       Fetched
 	rest    []byte // batches not yet opened
-	next    int64  // offset behind what was handed out or left out
+	next    int64  // offset after the last record returned or left out
 	epoch   int32  // see Epoch
 	whole   int    // see Whole
-	err     error  // found while there were records to hand out first
+	err     error  // kept until the records before it are returned
 	pending []Aborted
-	aborted map[int64]struct{} // producers inside an aborted transaction
+	aborted map[int64]struct{} // producers in an aborted transaction
 
 	h        header
-	recs     []byte // records of the open batch not yet handed out
-	left     int32  // how many
+	recs     []byte // records of the open batch not yet returned
+	left     int32  // their number
 	delta    int64  // of the last record seen; offsets must ascend
 	borrowed *[]byte
 }
 
-// Open begins to read f. Its Records must stay as they are until Keep or Close is called, or More
-// is false.
+// Open starts to decode f. The Records of f must not change until Keep or Close is called, or More
+// returns false.
 func (d *Decoder) Open(f Fetched) *Set {
 	s := &Set{d: d, f: f, rest: f.Records, next: f.From, epoch: -1}
 	if f.Committed && len(f.Aborted) > 0 {
@@ -64,10 +64,10 @@ func (d *Decoder) Open(f Fetched) *Set {
 	return s
 }
 
-// Next is the offset to go on from once what Take has handed out is all there is.
+// Next returns the offset to fetch from after everything up to now.
 func (s *Set) Next() int64 { return s.next }
 
-// Epoch is that of the leader that took the newest record handed out; -1 before the first.
+// Epoch returns the epoch of the leader that took the newest record returned; -1 before the first.
 func (s *Set) Epoch() int32 { return s.epoch }
 
 // Skip leaves out the records below an offset.
@@ -78,14 +78,14 @@ func (s *Set) Skip(to int64) {
 	}
 }
 
-// More reports whether another Take may hand out something, or fail.
+// More reports whether another Take may return records or an error.
 func (s *Set) More() bool { return s.err != nil || s.left > 0 || len(s.rest) > 0 }
 
-// Whole is the number of bytes that a fetch has to allow for a batch to come whole: as many as the
-// largest one so far took, or as the first would take that did not; 0 where there was none.
+// Whole returns the number of bytes that a fetch must allow to get a whole batch: the size of the
+// largest one so far, or of the first one that did not fit. It returns 0 without any batch.
 func (s *Set) Whole() int { return s.whole }
 
-// Keep copies what is left, so that Records can be used again.
+// Keep copies the rest, so that Records can be reused.
 func (s *Set) Keep() {
 	s.rest = bytes.Clone(s.rest)
 	if s.borrowed == nil {
@@ -94,7 +94,7 @@ func (s *Set) Keep() {
 	s.f.Records = nil
 }
 
-// Close lets go of what is left.
+// Close drops the rest.
 func (s *Set) Close() {
 	s.rest, s.left, s.err = nil, 0, nil
 	s.closeBatch()
@@ -105,10 +105,9 @@ func (s *Set) closeBatch() {
 	s.borrowed, s.recs, s.left = nil, nil, 0
 }
 
-// Take hands out up to n records, which are the caller's for ever, and the number of bytes that
-// they keep in memory. None and no error means that there are no more. After an
-// *kafkaerr.BatchError there are none either: the position of the next fetch is the caller's
-// decision.
+// Take returns up to n records, which belong to the caller forever, and the number of bytes that
+// they keep in memory. No records and no error mean the end. After a *kafkaerr.BatchError there are
+// no more records, and the caller decides where the next fetch starts.
 func (s *Set) Take(n int) (msgs []kafka.Message, size int64, err error) {
 	out := taking{set: s, want: n}
 	for len(out.msgs) < n && s.err == nil {
@@ -140,14 +139,14 @@ func (s *Set) Take(n int) (msgs []kafka.Message, size int64, err error) {
 	return out.msgs, out.size, nil
 }
 
-// fail notes err, to be told once the records before it are handed out.
+// fail keeps err until the records before it have been returned.
 func (s *Set) fail(err error) {
 	s.err = err
 	s.rest = nil
 	s.closeBatch()
 }
 
-// open opens the next batch that has records for us. It is false at the end.
+// open opens the next batch with wanted records. It returns false at the end.
 func (s *Set) open() (bool, error) {
 	for len(s.rest) > 0 {
 		b, err := s.cut()
@@ -177,8 +176,8 @@ func (s *Set) open() (bool, error) {
 	return false, nil
 }
 
-// cut takes the next whole batch off the rest; nil where only a part of one is left, which is how
-// answers normally end.
+// cut takes the next whole batch off the rest. It returns nil if only a part of one is left, which
+// is how a response normally ends.
 func (s *Set) cut() ([]byte, error) {
 	first := len(s.rest) == len(s.f.Records)
 	if len(s.rest) < prefixSize {
@@ -217,7 +216,7 @@ func (s *Set) cut() ([]byte, error) {
 
 func magicOf(b []byte) int8 {
 	if len(b) <= magicAt {
-		return 2 // too short for any format; said by the next check
+		return 2 // too short for any format; the next check reports it
 	}
 	return int8(b[magicAt])
 }
@@ -238,8 +237,8 @@ func (s *Set) unpack(recs []byte) error {
 	return nil
 }
 
-// leftOut reports whether the batch holds nothing for a reader: markers, or records of an aborted
-// transaction.
+// leftOut reports whether the batch has nothing for a reader: only markers, or records of an
+// aborted transaction.
 func (s *Set) leftOut(b []byte) (bool, error) {
 	for len(s.pending) > 0 && s.pending[0].FirstOffset <= s.h.last() {
 		if s.aborted == nil {

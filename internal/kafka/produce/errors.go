@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// BalanceError is a Balancer that chose a partition that is not there.
+// BalanceError reports a Balancer that chose a missing partition.
 type BalanceError struct {
 	Topic                 string
 	Partition, Partitions int
@@ -17,8 +17,8 @@ func (e *BalanceError) Error() string {
 
 var (
 	errNoTopic   = errors.New("the message names no Topic, and KafkaConfig.Topic is empty")
-	errNoAnswer  = errors.New("there was no answer")
-	errUnreached = errors.New("there was no connection to its leader")
-	errNoLeader  = errors.New("the partition had no leader")
-	errQueued    = errors.New("what was queued before it took too long")
+	errNoAnswer  = errors.New("no response")
+	errUnreached = errors.New("no connection to the leader")
+	errNoLeader  = errors.New("the partition has no leader")
+	errQueued    = errors.New("an earlier batch of the partition took too long")
 )

@@ -20,209 +20,207 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestRetriesKeepTheOrderAndWriteNothingTwice(t *testing.T) {
-	for _, e := range []*kerr.Error{kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable,
-		kerr.NotCoordinator, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.ConcurrentTransactions, kerr.KafkaStorageError,
-		kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch} {
-		t.Run(e.Message, func(t *testing.T) {
-			t.Parallel()
-			c, k, topic := fake(t, 3)
-			p := producer(t, c.ListenAddrs(), nil, nil)
-			put(t, p, topic) // nothing
-			f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: 6, When: func(kmsg.Request) bool { return rand.IntN(2) == 0 }})
-			storm(t, k, p, topic, 4, 400)
-			if f.Hits() == 0 {
-				t.Error("no request failed")
-			}
-		})
-	}
-}
-
-func TestLostAnswersWriteNothingTwice(t *testing.T) {
-	c, k, topic := fake(t, 3, kfake.NumBrokers(2))
-	flaking, lost := kafkatest.Flaky(12)
-	p := producer(t, c.ListenAddrs(), flaking, nil)
-	storm(t, k, p, topic, 4, 1500)
-	if lost.Load() == 0 {
-		t.Error("no answer was lost")
-	}
-}
-
-func TestWritesFollowTheLeaders(t *testing.T) {
-	c, k, topic := fake(t, 4, kfake.NumBrokers(3))
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	for from := 0; from < 3000; from += 100 { // each round moves a leader while four writers write
-		var round sync.WaitGroup
-		round.Go(func() {
-			if err := c.MoveTopicPartition(topic, rand.Int32N(4), rand.Int32N(3)); err != nil {
-				t.Error(err)
-			}
-		})
-		for w := range 4 {
-			round.Go(func() { put(t, p, topic, numbered(w, from, 100)...) })
+func TestRetry(t *testing.T) {
+	t.Run("keeps the order and writes nothing twice", func(t *testing.T) {
+		for _, e := range []*kerr.Error{kerr.UnknownTopicOrPartition, kerr.NotLeaderForPartition, kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress, kerr.CoordinatorNotAvailable,
+			kerr.NotCoordinator, kerr.NotEnoughReplicas, kerr.NotEnoughReplicasAfterAppend, kerr.ConcurrentTransactions, kerr.KafkaStorageError,
+			kerr.OutOfOrderSequenceNumber, kerr.UnknownProducerID, kerr.InvalidProducerEpoch} {
+			t.Run(e.Message, func(t *testing.T) {
+				t.Parallel()
+				c, k, topic := fake(t, 3)
+				p := producer(t, c.ListenAddrs(), nil, nil)
+				put(t, p, topic) // write nothing
+				f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: e, Count: 6, When: func(kmsg.Request) bool { return rand.IntN(2) == 0 }})
+				storm(t, k, p, topic, 4, 400)
+				if f.Hits() == 0 {
+					t.Error("no request failed")
+				}
+			})
 		}
-		round.Wait()
-	}
-	once(t, k.Records(topic), 4, 3000)
+	})
+	t.Run("after a lost response writes nothing twice", func(t *testing.T) {
+		c, k, topic := fake(t, 3, kfake.NumBrokers(2))
+		flaking, lost := kafkatest.Flaky(12)
+		p := producer(t, c.ListenAddrs(), flaking, nil)
+		storm(t, k, p, topic, 4, 1500)
+		if lost.Load() == 0 {
+			t.Error("no answer was lost")
+		}
+	})
+	t.Run("follows a partition's leader", func(t *testing.T) {
+		c, k, topic := fake(t, 4, kfake.NumBrokers(3))
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		for from := 0; from < 3000; from += 100 { // each round moves a leader during the writes of four writers
+			var round sync.WaitGroup
+			round.Go(func() {
+				if err := c.MoveTopicPartition(topic, rand.Int32N(4), rand.Int32N(3)); err != nil {
+					t.Error(err)
+				}
+			})
+			for w := range 4 {
+				round.Go(func() { put(t, p, topic, numbered(w, from, 100)...) })
+			}
+			round.Wait()
+		}
+		once(t, k.Records(topic), 4, 3000)
+	})
 }
 
-func TestTooLargeFailsAlone(t *testing.T) {
-	c := kafkatest.Fake(t)
-	k := kafkatest.At(t, c.ListenAddrs())
-	topic := k.Topic(1, "max.message.bytes=2000")
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	msgs := numbered(0, 0, 500)
-	msgs = append(msgs[:300:300], append([]kafka.Message{{Key: []byte("large"), Value: make([]byte, 3000)}, {Key: []byte("huge"), Value: make([]byte, 200_000)}}, msgs[300:]...)...)
-	failed, err := try(t, p, topic, msgs...)
-	var byTopic, byUs *kafkaerr.TooLargeError
-	if err != nil || len(failed) != 2 || !errors.As(failed[300], &byTopic) || !errors.As(failed[301], &byUs) {
-		t.Fatalf("failed: %v %v", failed, err)
-	}
-	if !errors.Is(byTopic, kafka.MessageSizeTooLarge) || byUs.Limit != 100_000 {
-		t.Errorf("%v; %v", byTopic, byUs)
-	}
-	once(t, k.Records(topic), 1, 500)
-}
-
-func TestUnknownTopicFailsAfterPatienceAndThenAtOnce(t *testing.T) {
-	c, k, topic := fake(t, 1, kfake.AllowAutoTopicCreation())
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.UnknownTopicTimeout = time.Second })
-	for i := range 2 {
-		began := time.Now()
-		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})
-		var unknown *kafkaerr.TopicError
-		if err != nil || len(failed) != 1 || !errors.As(failed[1], &unknown) || unknown.Topic != "nowhere" || !errors.Is(unknown, kafka.UnknownTopicOrPartition) {
+func TestDelivery(t *testing.T) {
+	t.Run("of a record that is too large fails alone", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
+		topic := k.Topic(1, "max.message.bytes=2000")
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		msgs := numbered(0, 0, 500)
+		msgs = append(msgs[:300:300], append([]kafka.Message{{Key: []byte("large"), Value: make([]byte, 3000)}, {Key: []byte("huge"), Value: make([]byte, 200_000)}}, msgs[300:]...)...)
+		failed, err := try(t, p, topic, msgs...)
+		var byTopic, byUs *kafkaerr.TooLargeError
+		if err != nil || len(failed) != 2 || !errors.As(failed[300], &byTopic) || !errors.As(failed[301], &byUs) {
 			t.Fatalf("failed: %v %v", failed, err)
 		}
-		if took := time.Since(began); i == 0 && took < time.Second || i == 1 && took >= time.Second {
-			t.Errorf("write %d took %v", i+1, took)
+		if !errors.Is(byTopic, kafka.MessageSizeTooLarge) || byUs.Limit != 100_000 {
+			t.Errorf("%v; %v", byTopic, byUs)
 		}
-	}
-	if len(k.Records(topic)) != 2 || c.TopicInfo("nowhere") != nil {
-		t.Error("the known topic's records are not there, or the unknown was made")
-	}
+		once(t, k.Records(topic), 1, 500)
+	})
+	t.Run("fails after DeliveryTimeout", func(t *testing.T) {
+		c, k, topic := fake(t, 2)
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) {
+			cfg.DeliveryTimeout = 2 * time.Second
+			cfg.Balancer = kafka.BalancerFunc(func(m kafka.Message, ps ...int) int { return int(m.Key[0] - '0') })
+		})
+		f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
+		failed, err := try(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("stuck")}, kafka.Message{Key: []byte("1"), Value: []byte("fine")})
+		var late *kafkaerr.DeliveryError
+		if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
+			t.Fatalf("failed: %v %v", failed, err)
+		}
+		f.Remove()
+		put(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("again")})
+		var got []string
+		for _, r := range k.Records(topic) {
+			got = append(got, fmt.Sprint(r.Partition, " ", string(r.Value)))
+		}
+		if len(got) != 2 {
+			t.Error(got)
+		}
+	})
+	t.Run("of a batch in flight fails after DeliveryTimeout", func(t *testing.T) {
+		c, k, topic := fake(t, 1)
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+		put(t, p, topic, numbered(0, 0, 1)...)
+		hold := make(chan struct{})
+		c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+			c.SleepControl(func() { <-hold })
+			return nil, nil, false
+		})
+		failed, err := try(t, p, topic, numbered(0, 1, 1)...)
+		var late *kafkaerr.DeliveryError
+		if err != nil || !errors.As(failed[0], &late) || !late.Sent {
+			t.Errorf("failed: %v %v", failed, err)
+		}
+		close(hold) // the late response is ignored, but the write counts
+		put(t, p, topic, numbered(0, 2, 1)...)
+		once(t, k.Records(topic), 1, 3)
+	})
+	// A failed batch may be in the log. If the next batch had its sequence, the broker would drop it
+	// silently as a duplicate.
+	t.Run("after a failed batch is not taken for a duplicate", func(t *testing.T) {
+		c, k, topic := fake(t, 1)
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+		put(t, p, topic, numbered(0, 0, 10)...)
+		// the broker appends, but reports a timeout
+		f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1})
+		failed, err := try(t, p, topic, numbered(0, 10, 10)...)
+		if err != nil || len(failed) != 10 {
+			t.Fatalf("%d failed: %v", len(failed), err)
+		}
+		f.Remove()
+		put(t, p, topic, numbered(0, 20, 10)...)
+		once(t, k.Records(topic), 1, 30)
+	})
 }
 
-func TestATopicThatIsJustBeingMadeIsWaitedFor(t *testing.T) {
-	c := kafkatest.Fake(t)
-	k := kafkatest.At(t, c.ListenAddrs())
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Observe: true, Count: -1})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		put(t, p, "soon", numbered(0, 0, 10)...)
-	}()
-	asked.Wait(t.Context(), 1)
-	if err := c.CreateTopic("soon", 2, nil); err != nil {
-		t.Fatal(err)
-	}
-	<-ended
-	once(t, k.Records("soon"), 1, 10)
-}
-
-// Keys that go to a partition which is no more would fail for as long as the producer lives.
-func TestATopicThatIsMadeAgainSmallerIsWrittenTo(t *testing.T) {
-	c, k, topic := fake(t, 6)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 2 * time.Second })
-	msgs := make([]kafka.Message, 30)
-	for i := range msgs {
-		msgs[i].Key = fmt.Append(nil, i)
-	}
-	put(t, p, topic, msgs...)
-	if err := errors.Join(c.DeleteTopic(topic), c.CreateTopic(topic, 2, nil)); err != nil {
-		t.Fatal(err)
-	}
-	for { // what is queued for the old ones fails
-		failed, err := try(t, p, topic, msgs...)
-		if err != nil {
+func TestTopic(t *testing.T) {
+	t.Run("that is unknown fails after UnknownTopicTimeout, then at once", func(t *testing.T) {
+		c, k, topic := fake(t, 1, kfake.AllowAutoTopicCreation())
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.UnknownTopicTimeout = time.Second })
+		for i := range 2 {
+			began := time.Now()
+			failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: "nowhere", Value: []byte("2")})
+			var unknown *kafkaerr.TopicError
+			if err != nil || len(failed) != 1 || !errors.As(failed[1], &unknown) || unknown.Topic != "nowhere" || !errors.Is(unknown, kafka.UnknownTopicOrPartition) {
+				t.Fatalf("failed: %v %v", failed, err)
+			}
+			if took := time.Since(began); i == 0 && took < time.Second || i == 1 && took >= time.Second {
+				t.Errorf("write %d took %v", i+1, took)
+			}
+		}
+		if len(k.Records(topic)) != 2 || c.TopicInfo("nowhere") != nil {
+			t.Error("records of the known topic are missing, or the unknown topic was created")
+		}
+	})
+	t.Run("that is being created is waited for", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Observe: true, Count: -1})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			put(t, p, "soon", numbered(0, 0, 10)...)
+		}()
+		asked.Wait(t.Context(), 1)
+		if err := c.CreateTopic("soon", 2, nil); err != nil {
 			t.Fatal(err)
 		}
-		if len(failed) == 0 {
-			break
+		<-ended
+		once(t, k.Records("soon"), 1, 10)
+	})
+	// A key that maps to a removed partition would fail as long as the producer lives.
+	t.Run("that was recreated with fewer partitions is written to", func(t *testing.T) {
+		c, k, topic := fake(t, 6)
+		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = 2 * time.Second })
+		msgs := make([]kafka.Message, 30)
+		for i := range msgs {
+			msgs[i].Key = fmt.Append(nil, i)
 		}
-	}
-	seen := map[string]bool{}
-	for _, r := range k.Records(topic) {
-		seen[string(r.Key)] = true
-	}
-	if len(seen) != len(msgs) {
-		t.Errorf("%d of %d keys are there", len(seen), len(msgs))
-	}
-}
-
-func TestNotAuthorisedFailsAtOnce(t *testing.T) {
-	c, k, topic := fake(t, 1)
-	other := k.Topic(1)
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
-	failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: other, Value: []byte("2")})
-	var denied *kafkaerr.TopicError
-	if err != nil || len(failed) != 1 || !errors.As(failed[0], &denied) || !errors.Is(denied, kafka.TopicAuthorizationFailed) || denied.Topic != topic {
-		t.Errorf("failed: %v %v", failed, err)
-	}
-	if len(k.Records(other)) != 1 {
-		t.Error("the other topic's record is not there")
-	}
-}
-
-func TestWhatIsNotDeliveredInTimeFails(t *testing.T) {
-	c, k, topic := fake(t, 2)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) {
-		cfg.DeliveryTimeout = 2 * time.Second
-		cfg.Balancer = kafka.BalancerFunc(func(m kafka.Message, ps ...int) int { return int(m.Key[0] - '0') })
+		put(t, p, topic, msgs...)
+		if err := errors.Join(c.DeleteTopic(topic), c.CreateTopic(topic, 2, nil)); err != nil {
+			t.Fatal(err)
+		}
+		for { // records queued for the old topic fail
+			failed, err := try(t, p, topic, msgs...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(failed) == 0 {
+				break
+			}
+		}
+		seen := map[string]bool{}
+		for _, r := range k.Records(topic) {
+			seen[string(r.Key)] = true
+		}
+		if len(seen) != len(msgs) {
+			t.Errorf("%d of %d keys were written", len(seen), len(msgs))
+		}
 	})
-	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Partitions: []int32{0}, Err: kerr.NotEnoughReplicas, Count: -1})
-	failed, err := try(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("stuck")}, kafka.Message{Key: []byte("1"), Value: []byte("fine")})
-	var late *kafkaerr.DeliveryError
-	if err != nil || len(failed) != 1 || !errors.As(failed[0], &late) || late.Sent || !errors.Is(late, kafka.NotEnoughReplicas) {
-		t.Fatalf("failed: %v %v", failed, err)
-	}
-	f.Remove()
-	put(t, p, topic, kafka.Message{Key: []byte("0"), Value: []byte("again")})
-	var got []string
-	for _, r := range k.Records(topic) {
-		got = append(got, fmt.Sprint(r.Partition, " ", string(r.Value)))
-	}
-	if len(got) != 2 {
-		t.Error(got)
-	}
-}
-
-// A batch that failed may be in the log: had the next one its sequence, the broker would take it
-// for the same and drop it without a word.
-func TestWhatFollowsAFailedBatchIsNotTakenForIt(t *testing.T) {
-	c, k, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
-	put(t, p, topic, numbered(0, 0, 10)...)
-	// it appends, and says it does not know
-	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.RequestTimedOut, Count: -1})
-	failed, err := try(t, p, topic, numbered(0, 10, 10)...)
-	if err != nil || len(failed) != 10 {
-		t.Fatalf("%d failed: %v", len(failed), err)
-	}
-	f.Remove()
-	put(t, p, topic, numbered(0, 20, 10)...)
-	once(t, k.Records(topic), 1, 30)
-}
-
-func TestAnOverdueBatchOnItsWayFailsInTime(t *testing.T) {
-	c, k, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
-	put(t, p, topic, numbered(0, 0, 1)...)
-	hold := make(chan struct{})
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.SleepControl(func() { <-hold })
-		return nil, nil, false
+	t.Run("that is not authorised fails at once", func(t *testing.T) {
+		c, k, topic := fake(t, 1)
+		other := k.Topic(1)
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		failed, err := try(t, p, "", kafka.Message{Topic: topic, Value: []byte("1")}, kafka.Message{Topic: other, Value: []byte("2")})
+		var denied *kafkaerr.TopicError
+		if err != nil || len(failed) != 1 || !errors.As(failed[0], &denied) || !errors.Is(denied, kafka.TopicAuthorizationFailed) || denied.Topic != topic {
+			t.Errorf("failed: %v %v", failed, err)
+		}
+		if len(k.Records(other)) != 1 {
+			t.Error("the record of the other topic is missing")
+		}
 	})
-	failed, err := try(t, p, topic, numbered(0, 1, 1)...)
-	var late *kafkaerr.DeliveryError
-	if err != nil || !errors.As(failed[0], &late) || !late.Sent {
-		t.Errorf("failed: %v %v", failed, err)
-	}
-	close(hold) // the answer comes after all, and what was written counts
-	put(t, p, topic, numbered(0, 2, 1)...)
-	once(t, k.Records(topic), 1, 3)
 }
 
 func TestDeliveryError(t *testing.T) {
@@ -235,7 +233,7 @@ func TestDeliveryError(t *testing.T) {
 		return late
 	}
 	for e, may := range map[*kerr.Error]bool{kerr.NotEnoughReplicas: false, kerr.NotEnoughReplicasAfterAppend: true, kerr.RequestTimedOut: true, kerr.NotLeaderForPartition: true} {
-		t.Run(fmt.Sprintf("tells after %s whether the record may be written: %v", e.Message, may), func(t *testing.T) {
+		t.Run(fmt.Sprintf("says after %s whether the record may be written: %v", e.Message, may), func(t *testing.T) {
 			t.Parallel()
 			c, _, topic := fake(t, 1)
 			p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
@@ -246,7 +244,7 @@ func TestDeliveryError(t *testing.T) {
 			}
 		})
 	}
-	t.Run("tells that a record which waited behind another was not written", func(t *testing.T) {
+	t.Run("says that a record queued behind another was not written", func(t *testing.T) {
 		t.Parallel()
 		c, _, topic := fake(t, 1)
 		p := producer(t, c.ListenAddrs(), nil, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
@@ -270,7 +268,7 @@ func TestDeliveryError(t *testing.T) {
 			t.Error(late)
 		}
 	})
-	t.Run("tells that nothing was written where no broker was reached", func(t *testing.T) {
+	t.Run("says that nothing was written if no broker was reached", func(t *testing.T) {
 		t.Parallel()
 		c, k, topic := fake(t, 1)
 		var cut atomic.Bool
@@ -285,7 +283,7 @@ func TestDeliveryError(t *testing.T) {
 		if err := p.Find(t.Context(), topic); err != nil {
 			t.Fatal(err)
 		}
-		cut.Store(true) // connections for records are yet to be made
+		cut.Store(true) // connections for records come later
 		failed, err := try(t, p, topic, numbered(0, 0, 1)...)
 		if late := overdue(t, failed, err); late.Sent {
 			t.Error(late)
@@ -296,37 +294,41 @@ func TestDeliveryError(t *testing.T) {
 	})
 }
 
-func TestAFullEpochBeginsANewProducer(t *testing.T) {
-	c, k, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	put(t, p, topic, numbered(0, 0, 1)...)
-	pt := p.topics[topic].parts[0]
-	p.mu.Lock()
-	old := pt.id.id
-	pt.id.epoch = 1<<15 - 1
-	pt.bump()
-	p.mu.Unlock()
-	put(t, p, topic, numbered(0, 1, 1)...)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pt.id.id == old || pt.id.epoch != 0 {
-		t.Errorf("identity %+v after %d", pt.id, old)
-	}
-	once(t, k.Records(topic), 1, 2)
+func TestEpoch(t *testing.T) {
+	t.Run("at its limit gets a new producer id", func(t *testing.T) {
+		c, k, topic := fake(t, 1)
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		put(t, p, topic, numbered(0, 0, 1)...)
+		pt := p.topics[topic].parts[0]
+		p.mu.Lock()
+		old := pt.id.id
+		pt.id.epoch = 1<<15 - 1
+		pt.bump()
+		p.mu.Unlock()
+		put(t, p, topic, numbered(0, 1, 1)...)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if pt.id.id == old || pt.id.epoch != 0 {
+			t.Errorf("identity %+v after %d", pt.id, old)
+		}
+		once(t, k.Records(topic), 1, 2)
+	})
 }
 
-func TestCloseFailsWhatIsLeft(t *testing.T) {
-	c, _, topic := fake(t, 1)
-	p := producer(t, c.ListenAddrs(), nil, nil)
-	f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
-	ended := make(chan map[int]error)
-	go func() {
-		failed, _ := try(t, p, topic, numbered(0, 0, 1)...)
-		ended <- failed
-	}()
-	f.Wait(t.Context(), 1)
-	p.Close()
-	if failed := <-ended; !errors.Is(failed[0], wire.ErrClosed) {
-		t.Error(failed)
-	}
+func TestClose(t *testing.T) {
+	t.Run("fails unacknowledged records", func(t *testing.T) {
+		c, _, topic := fake(t, 1)
+		p := producer(t, c.ListenAddrs(), nil, nil)
+		f := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1})
+		ended := make(chan map[int]error)
+		go func() {
+			failed, _ := try(t, p, topic, numbered(0, 0, 1)...)
+			ended <- failed
+		}()
+		f.Wait(t.Context(), 1)
+		p.Close()
+		if failed := <-ended; !errors.Is(failed[0], wire.ErrClosed) {
+			t.Error(failed)
+		}
+	})
 }

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// producer opens a Producer for the brokers; change may be nil.
+// producer opens a Producer for the brokers; change is optional.
 func producer(t testing.TB, brokers []string, transport *kafka.Transport, change func(*Config)) *Producer {
 	t.Helper()
 	c := wire.New(wire.Config{Brokers: brokers, Transport: transport})
@@ -41,7 +41,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// put writes to the topic and fails the test where a message fails.
+// put writes to the topic and expects success.
 func put(t testing.TB, p *Producer, topic string, msgs ...kafka.Message) {
 	t.Helper()
 	failed, err := try(t, p, topic, msgs...)
@@ -55,7 +55,7 @@ func try(t testing.TB, p *Producer, topic string, msgs ...kafka.Message) (map[in
 	return p.Write(within(t, 60*time.Second), len(msgs), topic, func(i int) *kafka.Message { return &msgs[i] })
 }
 
-// numbered are n messages of a writer, one key each writer.
+// numbered returns n messages of a writer, all with the writer's key.
 func numbered(writer, from, n int) []kafka.Message {
 	msgs := make([]kafka.Message, n)
 	for i := range msgs {
@@ -64,8 +64,8 @@ func numbered(writer, from, n int) []kafka.Message {
 	return msgs
 }
 
-// storm writes perWriter messages by each of so many writers, a hundred at a time, and then checks
-// that each is there once and in order.
+// storm has that many writers write perWriter messages each, a hundred at a time, and then checks
+// that each is in the topic once and in order.
 func storm(t *testing.T, k *kafkatest.Kafka, p *Producer, topic string, writers, perWriter int) {
 	t.Helper()
 	write100s(t, p, topic, writers, perWriter)
@@ -90,14 +90,14 @@ func once(t *testing.T, records []*kgo.Record, writers, perWriter int) {
 	next := map[string]int{}
 	for _, r := range records {
 		if string(r.Value) != fmt.Sprint(next[string(r.Key)]) {
-			t.Errorf("%s: %s in partition %d at %d, %d was to be next", r.Key, r.Value, r.Partition, r.Offset, next[string(r.Key)])
+			t.Errorf("%s: %s in partition %d at %d, want %d", r.Key, r.Value, r.Partition, r.Offset, next[string(r.Key)])
 			return
 		}
 		next[string(r.Key)]++
 	}
 	for w := range writers {
 		if n := next[fmt.Sprintf("writer %d", w)]; n != perWriter {
-			t.Errorf("%d of writer %d's %d messages are there", n, w, perWriter)
+			t.Errorf("%d messages of writer %d, want %d", n, w, perWriter)
 		}
 	}
 }

@@ -9,30 +9,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// identity is who writes, as brokers tell producers apart.
+// identity is the producer id and epoch by which brokers know a producer.
 type identity struct {
 	id    int64 // -1: none
 	epoch int16
 }
 
-// bump begins a new epoch in this partition alone: nothing of the old one is accepted any more, and
-// sequences begin again.
+// bump starts a new epoch in this partition alone. The broker accepts nothing of the old epoch, and
+// sequences start again at 0.
 func (pt *part) bump() {
 	if pt.topic.p.cfg.TransactionalID != "" {
-		// epochs are the coordinator's to give; the transaction is aborted, and the next has
+		// only the coordinator raises epochs; the transaction is aborted, and the next one has
 		// another
 		return
 	}
 	pt.seq = 0
 	if pt.id.epoch == math.MaxInt16 {
-		pt.id.id = -1 // a new one is asked for
+		pt.id.id = -1 // renew requests a new one
 		raise(pt.topic.p.refresh)
 		return
 	}
 	pt.id.epoch++
 }
 
-// acquire gets an id from the cluster, trying until ctx ends.
+// acquire requests an id from the cluster, and retries until ctx ends.
 func (p *Producer) acquire(ctx context.Context) (identity, error) {
 	for try := 1; ; try++ {
 		id, err := p.request(ctx)
@@ -43,7 +43,7 @@ func (p *Producer) acquire(ctx context.Context) (identity, error) {
 			pause(ctx, retryWait(try), nil)
 		}
 		if ctx.Err() != nil || !wire.Retriable(err) {
-			return id, fmt.Errorf("asking for an id as a producer: %w", err)
+			return id, fmt.Errorf("requesting a producer id: %w", err)
 		}
 	}
 }
@@ -62,14 +62,14 @@ func (p *Producer) request(ctx context.Context) (identity, error) {
 	return identity{resp.ProducerID, resp.ProducerEpoch}, nil
 }
 
-// renew gives a new id to the partitions that have none left.
+// renew gives a new id to the partitions that have used up theirs.
 func (p *Producer) renew() {
 	if p.cfg.TransactionalID != "" || !p.wanting() {
 		return
 	}
 	id, err := p.request(p.ctx)
 	if err != nil {
-		return // the scout comes again
+		return // the metadata loop tries again
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -7,26 +7,25 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
-// sendersPerBroker is how many requests may be on their way to a broker, each with partitions of
-// its own.
+// sendersPerBroker is how many requests may be in flight to a broker, each for other partitions.
 const sendersPerBroker = 2
 
 const (
-	requestBytes = 4 << 20  // of the batches in one request; one batch always goes
-	onWayBytes   = 32 << 20 // of the batches in all requests; one batch always goes
+	requestBytes = 4 << 20  // of the batches in one request; a single batch is always sent
+	onWayBytes   = 32 << 20 // of the batches in all requests; a single batch is always sent
 )
 
-// loop is what is written to one broker.
+// loop sends batches to one broker.
 type loop struct {
-	p      *Producer
-	broker int32
-	wake   chan struct{} // holds one signal that there may be something to do; never closed
-	parts  []*part       // that the broker leads
-	turn   int           // where the next pick begins, so that each gets its turn
-	mute   time.Time     // the broker asked for silence until then
+	p         *Producer
+	broker    int32
+	wake      chan struct{} // holds one signal to look for work; never closed
+	parts     []*part       // led by the broker
+	turn      int           // where the next pick starts, so that each partition gets its turn
+	throttled time.Time     // until then, as the broker asked
 }
 
-// place gives each partition to the loop of its leader, starting loops as needed.
+// place assigns each partition to the loop of its leader, and starts loops as needed.
 func (p *Producer) place() {
 	if p.closed {
 		return
@@ -59,7 +58,7 @@ func (p *Producer) place() {
 	}
 }
 
-// lacking reports whether something is queued that nobody can send.
+// lacking reports whether records are queued in a partition without a loop to send them.
 func (p *Producer) lacking() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +96,7 @@ func newAttempt(ctx context.Context) *attempt {
 	return a
 }
 
-// sent is a batch on its way.
+// sent is a batch in flight.
 type sent struct {
 	way   *attempt
 	part  *part
@@ -105,22 +104,22 @@ type sent struct {
 	id    identity
 	seq   int32
 	bytes *[]byte
-	err   error // it could not be encoded
+	err   error // encoding failed
 }
 
-// pick takes the first batch of every partition that has one to be sent, and says how long to wait
-// where none has.
+// pick takes the first batch of every partition that is ready to send. If there is none, it returns
+// how long to wait.
 func (l *loop) pick() (picked []sent, wait time.Duration) {
 	p := l.p
 	now := time.Now()
 	wait = metaMaxAge
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if d := l.mute.Sub(now); d > 0 {
+	if d := l.throttled.Sub(now); d > 0 {
 		return nil, d
 	}
 	size, first := 0, l.turn
-	var way *attempt // made with the first
+	var way *attempt // created with the first batch
 	for i := range l.parts {
 		pt := l.parts[(first+i)%len(l.parts)]
 		if pt.busy || pt.id.id < 0 {
@@ -141,7 +140,7 @@ func (l *loop) pick() (picked []sent, wait time.Duration) {
 		}
 		b := pt.queue[0]
 		if size > 0 && size+b.size > requestBytes {
-			raise(l.wake) // for the other sender
+			raise(l.wake) // wakes the other sender
 			break
 		}
 		if p.onWay > 0 && p.onWay+b.size > onWayBytes {

@@ -11,40 +11,40 @@ import (
 type part struct {
 	topic  *topic
 	number int32
-	leader int32 // -1: none
-	loop   *loop // of the leader; nil where there is none
+	leader int32 // -1 for none
+	loop   *loop // of the leader, or nil
 
 	id  identity
 	seq int32 // of the next batch
 
-	queue   []*batched // the first is on its way if busy
+	queue   []*batched // if busy, the first one is in flight
 	busy    bool
 	retryAt time.Time
 }
 
-// batched is a batch, queued or on its way. Once it was sent it never changes but for being split:
-// the broker knows it by its sequence and its size.
+// batched is a batch, queued or in flight. After its first send it never changes except by a split,
+// since the broker knows it by its sequence and size.
 type batched struct {
 	records []batch.Record
 	owners  []owner // of records, by index
 	size    int     // before compression, at most
 	since   time.Time
 	tries   int
-	way     *attempt // the last try
-	late    bool     // its owners were told that it failed, while it was on its way
-	last    error    // why it was not written the last time
+	way     *attempt // the last attempt
+	late    bool     // its owners were told that it failed while it was in flight
+	last    error    // the error of the last attempt
 
-	doubtful bool // a try may have been written all the same
+	doubtful bool // an attempt may have been written despite its error
 }
 
-// owner is whose record it is: the i-th of a Write.
+// owner names the Write of a record, and the record's index there.
 type owner struct {
 	w *write
 	i int32
 }
 
-// push queues a record. It reports whether that began a new batch.
-func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (begun bool) {
+// push queues a record. It reports whether that started a new batch.
+func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (started bool) {
 	var b *batched
 	if n := len(pt.queue); n > 0 {
 		b = pt.queue[n-1]
@@ -52,15 +52,15 @@ func (pt *part) push(r batch.Record, size int, o owner, now time.Time) (begun bo
 	if b == nil || b.tries > 0 || b.size+size > pt.topic.p.cfg.BatchBytes {
 		b = &batched{size: batch.Overhead, since: now}
 		pt.queue = append(pt.queue, b)
-		begun = true
+		started = true
 	}
 	b.records = append(b.records, r)
 	b.owners = append(b.owners, o)
 	b.size += size
-	return begun
+	return started
 }
 
-// pop takes the first batch out of the queue.
+// pop removes the first batch of the queue.
 func (pt *part) pop() {
 	pt.queue[0] = nil
 	if pt.queue = pt.queue[1:]; len(pt.queue) == 0 {
@@ -68,7 +68,7 @@ func (pt *part) pop() {
 	}
 }
 
-// ready says how long the first batch has to wait before it may be sent: 0 is now.
+// ready returns how long the first batch must wait before it is sent; 0 is now.
 func (pt *part) ready(now time.Time) time.Duration {
 	b := pt.queue[0]
 	if d := pt.retryAt.Sub(now); d > 0 {
@@ -80,8 +80,8 @@ func (pt *part) ready(now time.Time) time.Duration {
 	return 0
 }
 
-// expire fails everything that is queued if the first batch is overdue; if it is not, it says when
-// it will be.
+// expire fails everything queued if the first batch is overdue. Otherwise it returns when the batch
+// will be.
 func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	if len(pt.queue) == 0 {
 		return time.Time{}, false
@@ -116,8 +116,8 @@ func (pt *part) expire(now time.Time) (due time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// mayHave reports whether b may be in the log, now or later. If it is on its way, but not sent yet,
-// it is kept from that.
+// mayHave reports whether b may be in the log, now or later. A batch that is about to be sent is
+// stopped instead.
 func (pt *part) mayHave(b *batched) bool {
 	if !pt.busy || b != pt.queue[0] {
 		return b.doubtful
@@ -129,11 +129,11 @@ func (pt *part) mayHave(b *batched) bool {
 	return b.doubtful
 }
 
-// fail ends everything that is queued with err.
+// fail fails everything queued with err.
 func (pt *part) fail(err error) { pt.failEach(func(*batched) error { return err }) }
 
-// failEach ends everything that is queued with an error of its own. A batch on its way stays until
-// its answer is there.
+// failEach fails everything queued, each batch with an error of its own. A batch in flight stays
+// until its response arrives.
 func (pt *part) failEach(why func(*batched) error) {
 	rest := pt.queue
 	if pt.busy {
@@ -152,7 +152,7 @@ func (pt *part) failEach(why func(*batched) error) {
 	pt.retryAt = time.Time{}
 }
 
-// done tells the owners how it ended. The second time says nothing new.
+// done reports the outcome to the owners. A second call does nothing.
 func (b *batched) done(err error) {
 	for _, o := range b.owners {
 		o.w.finish(int(o.i), err)
@@ -160,8 +160,8 @@ func (b *batched) done(err error) {
 	b.owners = nil
 }
 
-// drop leaves out what belongs to Writes that have given up. Only before the first time that the
-// batch is sent.
+// drop removes the records of Writes that have given up. Call it only before the first send of the
+// batch.
 func (b *batched) drop() {
 	n := 0
 	for i, o := range b.owners {

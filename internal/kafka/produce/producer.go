@@ -12,25 +12,24 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Config says how to write. All of it must be set but Balancer, Linger, Compression and what
-// belongs to transactions.
+// Config configures a Producer. All fields are required but Balancer, Linger, Compression, OnEvent
+// and those of transactions.
 type Config struct {
 	Client      *wire.Client
 	Compression kafka.Compression
-	Balancer    kafka.Balancer // nil: as Java's default, see topic
-	BatchBytes  int            // the most that a batch holds, before compression
-	// the most that a batch of one record may be; less than BatchBytes: as much as that
+	Balancer    kafka.Balancer // default: like Java's, see topic
+	BatchBytes  int            // maximum size of a batch before compression
+	// maximum size of a batch with one record; if less than BatchBytes, that counts
 	RecordBytes         int
 	Linger              time.Duration
 	DeliveryTimeout     time.Duration
 	UnknownTopicTimeout time.Duration // how long a topic may be unknown
 
-	// for logs: "throttled"; called under no lock; nil: nobody listens
+	// optional, for logs: reports "throttled"; called under no lock
 	OnEvent func(name, text string)
 
-	TransactionalID string // empty: idempotent without transactions
-	// Join is called with the partitions of a Write before any of it is sent, to add them to the
-	// transaction; nil: nothing is to be done.
+	TransactionalID string // empty: idempotent, without transactions
+	// Join adds the partitions of a Write to the transaction before any record is sent. Optional.
 	Join func(ctx context.Context, parts []TP) error
 }
 
@@ -49,32 +48,32 @@ type Producer struct {
 	cancel  context.CancelFunc
 	wg      conc.WaitGroup
 
-	// guards what follows and the fields of topics, parts, batches, loops and writes; never held
-	// across a request
+	// mu guards the fields below and those of topics, parts, batches, loops and writes. It is never
+	// held across a request.
 	mu      sync.Mutex
 	closed  bool
 	id      identity
 	topics  map[string]*topic
 	loops   map[int32]*loop
-	onWay   int           // bytes encoded and not answered
-	busy    int           // partitions with a batch on its way
-	quiet   chan struct{} // closed and forgotten when busy is 0; nil: nobody waits for that
+	onWay   int           // bytes encoded, with no response yet
+	busy    int           // partitions with a batch in flight
+	quiet   chan struct{} // closed and removed when busy is 0; nil if nothing waits for it
 	starved bool          // a loop waits for onWay to fall
 	limit   int16
 }
 
-// New makes a Producer.
+// New returns a Producer; Open starts it.
 func New(cfg Config) *Producer {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Producer{cfg: cfg, enc: batch.NewEncoder(cfg.Compression), refresh: make(chan struct{}, 1), ctx: ctx, cancel: cancel,
 		id: identity{id: -1}, topics: map[string]*topic{}, loops: map[int32]*loop{}, limit: newest}
 }
 
-// newest is the last version of produce requests that names topics; later ones go by ids alone.
+// newest is the last version of produce requests that names topics. Later versions know ids only.
 const newest = 12
 
-// Open begins to work. Without transactions it gets the producer its id first, trying until ctx
-// ends.
+// Open starts the producer. Without transactions it first requests a producer id, and retries until
+// ctx ends.
 func (p *Producer) Open(ctx context.Context) error {
 	if p.cfg.TransactionalID == "" {
 		id, err := p.acquire(ctx)
@@ -83,12 +82,12 @@ func (p *Producer) Open(ctx context.Context) error {
 		}
 		p.id = id
 	}
-	p.wg.Go(p.scout)
+	p.wg.Go(p.metadataLoop)
 	p.wg.Go(p.watch)
 	return nil
 }
 
-// Close ends it. What was not acknowledged fails with ErrClosed.
+// Close stops the producer. Unacknowledged records fail with ErrClosed.
 func (p *Producer) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -106,12 +105,12 @@ func (p *Producer) Close() {
 
 const (
 	metaMaxAge = 5 * time.Minute
-	metaGap    = 50 * time.Millisecond // between two questions for metadata
+	metaGap    = 50 * time.Millisecond // between two metadata requests
 )
 
-// scout keeps the view of the cluster fresh: when called for, while something is queued that no
-// broker leads, and now and then.
-func (p *Producer) scout() {
+// metadataLoop refreshes the metadata: on request, while records are queued without a leader, and
+// from time to time.
+func (p *Producer) metadataLoop() {
 	for tries := 0; p.ctx.Err() == nil; {
 		wait := metaMaxAge
 		if p.lacking() {
@@ -126,8 +125,8 @@ func (p *Producer) scout() {
 	}
 }
 
-// ask asks the cluster about every topic in use, and for a new id where a partition has used up its
-// own. What fails is left to the next time.
+// ask requests the metadata of every topic in use, and a new id for partitions that have used up
+// theirs. Failures wait for the next time.
 func (p *Producer) ask() {
 	names := p.names()
 	if len(names) > 0 {
@@ -145,12 +144,12 @@ func (p *Producer) ask() {
 	p.renew()
 }
 
-// watch fails what is overdue.
+// watch fails overdue records.
 func (p *Producer) watch() {
 	for p.ctx.Err() == nil {
 		p.mu.Lock()
 		now := time.Now()
-		next := now.Add(p.cfg.DeliveryTimeout) // nothing that is queued from now on is due before
+		next := now.Add(p.cfg.DeliveryTimeout) // records queued from now on are not due earlier
 		for _, t := range p.topics {
 			for _, pt := range t.parts {
 				if due, ok := pt.expire(now); ok && due.Before(next) {
@@ -163,7 +162,7 @@ func (p *Producer) watch() {
 	}
 }
 
-// pause waits for d, for ctx or for wake.
+// pause waits for d, ctx or wake.
 func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -174,7 +173,7 @@ func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// raise leaves a signal that stays until it is taken; a second one before that says nothing new.
+// raise leaves a signal in c unless there is one already.
 func raise(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -182,7 +181,7 @@ func raise(c chan struct{}) {
 	}
 }
 
-// retryWait is the wait after so many tries.
+// retryWait returns the wait after that many attempts.
 func retryWait(try int) time.Duration {
 	return backoff.Wait(try, 50*time.Millisecond, time.Second)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-func TestBatchesAreStandardRealKafka(t *testing.T) {
+func TestBatchFormatRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(3)
 	writers := 0
@@ -35,7 +35,7 @@ func TestBatchesAreStandardRealKafka(t *testing.T) {
 	for _, r := range records {
 		codecs[r.Attrs.CompressionType()]++
 		if r.ProducerID < 0 || r.ProducerEpoch != 0 {
-			t.Errorf("%s[%d]@%d is of producer %d in epoch %d", topic, r.Partition, r.Offset, r.ProducerID, r.ProducerEpoch)
+			t.Errorf("%s[%d]@%d has producer id %d and epoch %d", topic, r.Partition, r.Offset, r.ProducerID, r.ProducerEpoch)
 		}
 	}
 	if len(codecs) != 5 {
@@ -43,11 +43,11 @@ func TestBatchesAreStandardRealKafka(t *testing.T) {
 	}
 	lines := kafkatest.JavaMember(t, kafkatest.Name("group"), topic, "RangeAssignor").Await(writers * 500)
 	if len(lines) != writers*500 {
-		t.Errorf("Java reads %d records of %d", len(lines), writers*500)
+		t.Errorf("Java read %d of %d records", len(lines), writers*500)
 	}
 }
 
-func TestFailuresOfALeaderLoseAndRepeatNothingRealKafka(t *testing.T) {
+func TestFailuresOfALeaderRealKafka(t *testing.T) {
 	own := kafkatest.Own(t)
 	k := kafkatest.At(t, own.Brokers)
 	topic := k.Topic(4)
@@ -72,18 +72,18 @@ func TestFailuresOfALeaderLoseAndRepeatNothingRealKafka(t *testing.T) {
 			}
 		})
 	}
-	goOn := func() { // until each has written again
+	proceed := func() { // until each has written again
 		for seen := map[int]int{}; len(seen) < len(counts); {
 			seen[<-wrote]++
 		}
 	}
-	goOn()
+	proceed()
 	own.Kill()
 	own.Start()
-	goOn()
+	proceed()
 	own.Stop()
 	own.Start()
-	goOn()
+	proceed()
 	stop()
 	wg.Wait()
 	records := k.Records(topic)
@@ -103,9 +103,9 @@ func TestFailuresOfALeaderLoseAndRepeatNothingRealKafka(t *testing.T) {
 	t.Log("written by each:", counts)
 }
 
-// A batch that was given up may be in the log. The partition's next epoch, begun without asking the
-// coordinator, is what the broker has to accept.
-func TestAPartitionsOwnEpochIsAcceptedRealKafka(t *testing.T) {
+// A batch that was given up may be in the log. The broker must accept the partition's next epoch,
+// which the producer chose without the coordinator.
+func TestPartitionEpochRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(1)
 	p := producer(t, k.Brokers, nil, nil)
@@ -118,19 +118,19 @@ func TestAPartitionsOwnEpochIsAcceptedRealKafka(t *testing.T) {
 	records := k.Records(topic)
 	once(t, records, 1, 20)
 	if e := records[19].ProducerEpoch; e != 19 {
-		t.Errorf("the last one's epoch is %d", e)
+		t.Errorf("the last record has epoch %d", e)
 	}
 }
 
-// Not with the fake, which wraps one too early.
-func TestSequencesWrapAroundRealKafka(t *testing.T) {
+// Not on the fake, which wraps one too early.
+func TestSequenceWrapRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(1)
 	p := producer(t, k.Brokers, nil, nil)
 	put(t, p, topic, numbered(0, 0, 1)...)
 	p.mu.Lock()
 	pt := p.topics[topic].parts[0]
-	// a broker takes any sequence from a producer that it does not know
+	// a broker accepts any first sequence of an unknown producer
 	pt.id, pt.seq = identity{pt.id.id + 1000, 0}, maxSequence-10
 	p.mu.Unlock()
 	for i := range 3 {

@@ -12,16 +12,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// replicaWait is how long a broker waits for its replicas before it answers that they are too slow.
+// replicaWaitMillis is how long a broker waits for its replicas before it reports a timeout.
 const replicaWaitMillis = 10_000
 
-// buffers holds the bytes of batches while they are on their way.
+// buffers holds the bytes of batches in flight.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// keep is the largest buffer that is used again.
+// keep is the largest buffer kept for reuse.
 const keep = 2 << 20
 
-// send sends batches to the loop's broker and minds the answer.
+// send sends batches to the loop's broker and handles the response.
 func (l *loop) send(picked []sent) {
 	p := l.p
 	req := kmsg.NewPtrProduceRequest()
@@ -80,14 +80,14 @@ func (l *loop) send(picked []sent) {
 	}
 }
 
-// silence keeps both senders from a broker that throttles: it would hold back what comes before,
-// with the connection.
+// silence stops both senders while the broker throttles. Otherwise it would delay any request on
+// the connection.
 func (l *loop) silence(d time.Duration) {
 	l.p.mu.Lock()
-	l.mute = time.Now().Add(d)
+	l.throttled = time.Now().Add(d)
 	l.p.mu.Unlock()
 	if l.p.cfg.OnEvent != nil {
-		l.p.cfg.OnEvent("throttled", fmt.Sprintf("broker %d asks for %v of silence: a quota is used up", l.broker, d))
+		l.p.cfg.OnEvent("throttled", fmt.Sprintf("broker %d throttles this client for %v: a quota is used up", l.broker, d))
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *sent) encode(p *Producer) {
 	batch.Stamp(b, batch.Producer{ID: s.id.id, Epoch: s.id.epoch, Sequence: s.seq, Transactional: p.cfg.TransactionalID != ""})
 }
 
-// release gives the bytes back: the request has a copy of its own.
+// release returns the buffer to the pool. The request has a copy of its own.
 func (s *sent) release() {
 	if cap(*s.bytes) <= keep {
 		buffers.Put(s.bytes)

@@ -9,7 +9,7 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// settle does what the answer to a batch asks for; see the package comment for the rules.
+// settle acts on the response for a batch. The package comment has the rules.
 func (s *sent) settle(answer error) {
 	pt, b, p := s.part, s.b, s.part.topic.p
 	pt.busy = false
@@ -17,7 +17,7 @@ func (s *sent) settle(answer error) {
 	_ = errors.As(answer, &code)
 	switch {
 	case answer == nil, code == wire.DuplicateSequence:
-		if s.id == pt.id { // and not the transaction before
+		if s.id == pt.id { // not the previous transaction's
 			pt.seq = (pt.seq + int32(len(b.records))) & maxSequence
 		}
 		pt.pop()
@@ -29,7 +29,7 @@ func (s *sent) settle(answer error) {
 	case aboutOne(code) && len(b.records) > 1:
 		b.last = answer
 		if b.tries > 1 {
-			pt.bump() // an earlier try may have been written after all
+			pt.bump() // an earlier attempt may have been written
 		}
 		pt.split()
 	case aboutOne(code):
@@ -38,7 +38,7 @@ func (s *sent) settle(answer error) {
 		b.done(pt.wrong(b, code))
 	case code == wire.OutOfOrderSequence, code == wire.UnknownProducerID:
 		if p.cfg.TransactionalID != "" {
-			pt.fail(pt.refused(answer)) // no other answer comes in this epoch
+			pt.fail(pt.refused(answer)) // this epoch gets no other response
 			break
 		}
 		pt.bump()
@@ -60,13 +60,13 @@ func (s *sent) settle(answer error) {
 
 const maxSequence = 1<<31 - 1
 
-// again leaves the batch at the head of the queue, to be sent once more after a while.
+// again keeps the batch at the head of the queue, to be sent again after a wait.
 func (pt *part) again(b *batched, why error) {
 	b.last = why
 	pt.retryAt = time.Now().Add(retryWait(b.tries))
 }
 
-// aboutOne reports whether one record in a batch can be the reason for code.
+// aboutOne reports whether code can be the fault of a single record in the batch.
 func aboutOne(code wire.Code) bool {
 	switch code {
 	case wire.MessageTooLarge, wire.RecordListTooLarge, wire.InvalidRecord, wire.InvalidTimestamp:
@@ -75,8 +75,8 @@ func aboutOne(code wire.Code) bool {
 	return false
 }
 
-// refusal reports whether a broker that answers so has appended nothing. Of other errors nobody
-// knows: a leader that is replaced, or whose replicas are too slow, has appended first.
+// refusal reports whether a broker with that response has appended nothing. Other errors leave it
+// open: a leader that is replaced, or whose replicas are too slow, has appended first.
 func refusal(answer error) bool {
 	var code wire.Code
 	_ = errors.As(answer, &code)
@@ -88,7 +88,7 @@ func refusal(answer error) bool {
 	return aboutOne(code) || wire.Fatal(answer)
 }
 
-// wrong is the error of the only record in b.
+// wrong returns the error of the only record in b.
 func (pt *part) wrong(b *batched, code wire.Code) error {
 	switch code {
 	case wire.MessageTooLarge, wire.RecordListTooLarge:

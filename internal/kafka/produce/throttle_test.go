@@ -10,7 +10,7 @@ import (
 )
 
 func TestThrottle(t *testing.T) {
-	t.Run("is heeded, and told", func(t *testing.T) {
+	t.Run("is obeyed and reported", func(t *testing.T) {
 		const quota = 500 * time.Millisecond
 		c, _, topic := fake(t, 1)
 		asked := make(chan time.Time, 10)
@@ -37,10 +37,10 @@ func TestThrottle(t *testing.T) {
 			put(t, p, topic, kafka.Message{Value: []byte("v")})
 		}
 		if first, second := <-asked, <-asked; second.Sub(first) < quota {
-			t.Errorf("the broker asked for %v of silence and got %v", quota, second.Sub(first))
+			t.Errorf("throttled for %v, but the next request came after %v", quota, second.Sub(first))
 		}
 		if event := <-told; !strings.HasPrefix(event, "throttled: ") || !strings.Contains(event, "500ms") {
-			t.Errorf("told: %s", event)
+			t.Errorf("reported: %s", event)
 		}
 	})
 }

@@ -10,34 +10,34 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// topic is a topic that was asked for.
+// topic is a topic in use.
 type topic struct {
 	p     *Producer
 	name  string
-	id    [16]byte // zero where brokers have no ids
-	parts []*part  // by number; grows, never shrinks
-	// of those there are, as balancers want them: fewer than parts where the topic was made again
-	// smaller; replaced, never changed
+	id    [16]byte // zero if brokers have no ids
+	parts []*part  // by number; never shrinks
+	// the partitions that exist now, for balancers: fewer than parts if the topic was recreated
+	// with fewer; replaced, never modified
 	numbers []int
-	// where records without a key go until a batch of it is sent; nil: to be chosen
+	// the partition for records without a key, until a batch of it is sent; nil: not chosen yet
 	sticky *part
-	err    error // why the cluster will not tell of it, a *kafkaerr.TopicError
+	err    error // why metadata for it failed, a *kafkaerr.TopicError
 	since  time.Time
 }
 
-// view is a topic as one Write sees it.
+// view is a topic as seen by one Write.
 type view struct {
 	name    string
 	t       *topic
 	parts   []*part
 	numbers []int
-	err     error // why it cannot be written to
+	err     error // why the topic cannot be written to
 	sticky  *part // see topic
-	stuck   int   // bytes that this Write gave to sticky
+	stuck   int   // bytes that this Write added to sticky
 }
 
-// find returns the topic and its partitions, asking the cluster until it tells, for
-// UnknownTopicTimeout at most. A topic that has been unknown for that long is asked for once.
+// find returns the topic and its partitions. It asks the cluster until it knows them, for at most
+// UnknownTopicTimeout. A topic that has been unknown for that long is asked for only once.
 func (p *Producer) find(ctx context.Context, name string) *view {
 	if name == "" {
 		return &view{err: errNoTopic}
@@ -71,10 +71,10 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 	}
 }
 
-// Find returns once the topic is known, or why it is not after UnknownTopicTimeout.
+// Find returns nil once the topic is known, or after UnknownTopicTimeout the reason why not.
 func (p *Producer) Find(ctx context.Context, topic string) error { return p.find(ctx, topic).err }
 
-// look is what is known of a topic; nil if nothing is. since says when it began to be unknown.
+// look returns what is known of a topic, or nil and the time since when it is unknown.
 func (p *Producer) look(name string) (v *view, since time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +85,7 @@ func (p *Producer) look(name string) (v *view, since time.Time) {
 	return &view{t: t, parts: t.parts[:len(t.numbers)], numbers: t.numbers, err: t.err}, t.since
 }
 
-// names lists the topics that something was written to.
+// names returns the topics in use.
 func (p *Producer) names() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,8 +98,7 @@ func (p *Producer) names() []string {
 	return names
 }
 
-// learn takes over what the cluster says about topics and gives each partition to the loop of its
-// leader.
+// learn stores the metadata of topics and assigns each partition to the loop of its leader.
 func (p *Producer) learn(found []wire.Topic) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +117,7 @@ func (p *Producer) learn(found []wire.Topic) {
 func (t *topic) learn(f *wire.Topic) {
 	err := f.Err
 	if err == nil && len(f.Partitions) == 0 {
-		err = wire.LeaderNotAvailable // it is just being made
+		err = wire.LeaderNotAvailable // the topic is being created
 	}
 	if err != nil {
 		if t.err == nil {
@@ -135,7 +134,8 @@ func (t *topic) learn(f *wire.Topic) {
 	for i := len(t.parts); i < n; i++ {
 		t.parts = append(t.parts, &part{topic: t, number: int32(i), id: t.p.id})
 	}
-	// A broker that lags behind may tell of fewer: only another topic has.
+	// A broker that lags behind may report fewer partitions. Only another topic of that name has
+	// fewer.
 	if n > len(t.numbers) || f.ID != t.id {
 		t.id, t.sticky = f.ID, nil
 		t.numbers = make([]int, n)
@@ -158,9 +158,9 @@ func (t *topic) fail(err error) {
 	}
 }
 
-// choose says where a record goes. Like Java's default where the user has no balancer: by the
-// murmur2 of its key, and without one to the same partition as those before it, until a batch of
-// that partition is full or on its way.
+// choose returns the partition of a record. Without a Balancer it works like Java's default: by the
+// murmur2 hash of the key. Records without a key go to one partition until a batch of it is full or
+// in flight.
 func (v *view) choose(m *kafka.Message, size int) (*part, error) {
 	b := v.t.p.cfg.Balancer
 	if b == nil && m.Key == nil {
@@ -181,8 +181,8 @@ func (v *view) choose(m *kafka.Message, size int) (*part, error) {
 
 var byKey kafka.Balancer = kafka.Murmur2Balancer{}
 
-// stick returns the partition for records without a key, another one if it is full: one that has a
-// leader, if any has.
+// stick returns the partition for records without a key. If it is full, stick chooses another one,
+// with a leader if possible.
 func (t *topic) stick(full bool) *part {
 	t.p.mu.Lock()
 	defer t.p.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 
 var errOver = errors.New("the transaction is over")
 
-// Begin makes the producer who the coordinator says it is, for one transaction: with another epoch
-// than before sequences begin again. Implicit tells that partitions join a transaction by being
-// written to (KIP-890). Whatever is left of the transaction before is forgotten.
+// Begin gives the producer its id and epoch for one transaction. A new epoch restarts the
+// sequences. implicit says that partitions join a transaction by being written to (KIP-890).
+// Records left from the previous transaction fail.
 func (p *Producer) Begin(id int64, epoch int16, implicit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -29,8 +29,8 @@ func (p *Producer) Begin(id int64, epoch int16, implicit bool) {
 	}
 }
 
-// Quiet returns when nothing is on its way to a broker, or ctx ends. What is queued by Writes that
-// have given up does not begin any more.
+// Quiet waits until nothing is in flight, or until ctx ends. Queued records of Writes that have
+// given up are not sent any more.
 func (p *Producer) Quiet(ctx context.Context) {
 	p.mu.Lock()
 	for _, t := range p.topics {

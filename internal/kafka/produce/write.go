@@ -10,11 +10,11 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// write is a Write that waits for its records. Its fields are guarded by Producer.mu.
+// write is a Write waiting for its records. Producer.mu guards its fields.
 type write struct {
 	left int
 	errs map[int]error
-	gone bool          // it has returned: what is not sent yet is not to be
+	gone bool          // it has returned: unsent records must not be sent
 	done chan struct{} // closed when left is 0
 }
 
@@ -30,19 +30,21 @@ func (w *write) finish(i int, err error) {
 	}
 }
 
-// placed is a record and where it goes.
+// placed is a record and its partition.
 type placed struct {
-	part  *part // nil: it goes nowhere, the error is noted
+	part  *part // nil: it has none, and the error is noted
 	r     batch.Record
 	size  int
 	index int32
 }
 
-// Write writes n messages, the i-th of which is *at(i), to topic or, where that is empty, to the
-// one each names, and returns when each is acknowledged or has failed: failed says why, by index.
-// Messages of one partition are written in their order. It reads them only until they are queued,
-// but their bytes until they are sent, even if ctx ends before: then err is ctx's, what was not
-// sent yet is not going to be, and nothing is known of the rest.
+// Write writes n messages, where at(i) returns the i-th, to topic or, if that is empty, to the
+// topic of each message. It returns when each is acknowledged or has failed; failed has the errors
+// by index. Messages of one partition keep their order.
+//
+// Write reads the messages until they are queued, and their bytes until they are sent, even if ctx
+// ends before. In that case err is the context's error: unsent messages will not be sent, and the
+// fate of the others is unknown.
 func (p *Producer) Write(ctx context.Context, n int, topic string, at func(i int) *kafka.Message) (failed map[int]error, err error) {
 	if n == 0 {
 		return nil, nil
@@ -67,10 +69,10 @@ func (p *Producer) Write(ctx context.Context, n int, topic string, at func(i int
 		p.mu.Unlock()
 		return nil, ctx.Err()
 	}
-	return w.errs, nil // nobody writes to it any more
+	return w.errs, nil // no longer modified
 }
 
-// prepare finds a place for each message.
+// prepare finds a partition for each message.
 func (p *Producer) prepare(ctx context.Context, w *write, records []placed, topic string, at func(i int) *kafka.Message) {
 	views := map[string]*view{}
 	var v *view
@@ -109,8 +111,8 @@ func (p *Producer) prepare(ctx context.Context, w *write, records []placed, topi
 	}
 }
 
-// enqueue gives the records to their partitions, all at once: one that fails meanwhile must not let
-// those behind it overtake.
+// enqueue adds the records to their partitions under one lock. If a record fails in between, later
+// ones of its partition must not overtake it.
 func (p *Producer) enqueue(w *write, records []placed) {
 	now := time.Now()
 	p.mu.Lock()
@@ -122,8 +124,8 @@ func (p *Producer) enqueue(w *write, records []placed) {
 		case p.closed:
 			w.finish(int(r.index), wire.ErrClosed)
 		default:
-			begun := r.part.push(r.r, r.size, owner{w, r.index}, now)
-			if !begun {
+			started := r.part.push(r.r, r.size, owner{w, r.index}, now)
+			if !started {
 				continue
 			}
 			if l := r.part.loop; l != nil {

@@ -6,11 +6,11 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/produce"
 )
 
-// doubts is the partitions of transactions of which it is not known how they ended. Whoever made
-// one may not have heard: a partition of it was lost, and for the others the same comes again,
-// together or apart. Nothing of them is written until somebody has asked for what is stored.
+// doubts holds the partitions of transactions with an unknown outcome. The caller of such a Commit
+// may have missed its error: one partition was lost, and the others come again, together or apart.
+// None of them may be written until Offsets was called for it.
 type doubts struct {
-	mu    sync.Mutex // guards parts; a leaf, so that Offsets needs not wait for a Commit
+	mu    sync.Mutex // guards parts; a leaf, so that Offsets need not wait for a Commit
 	parts map[produce.TP]bool
 }
 

@@ -12,10 +12,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// clearUp is how long a transaction may take to be ended when nobody waits for it any more.
+// clearUp is how long ending a transaction may take after the caller has given up.
 const clearUp = 5 * time.Second
 
-// end commits the transaction. Once it is asked for, ctx no longer matters: it may have happened.
+// end commits the transaction. Once the request is sent, ctx no longer matters, since the commit
+// may have taken place.
 func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	lasting, stop := outlasting(ctx, clearUp)
 	defer stop()
@@ -24,7 +25,7 @@ func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	case err == nil:
 		t.open = false
 		return nil
-	// the coordinator says no, but not that the transaction is over: it is aborted before the next
+	// the coordinator refuses, but the transaction is not over: abort it before the next
 	case !lost && !wire.Retriable(err) && lasting.Err() == nil:
 		return t.refused("committing the transaction", err)
 	}
@@ -32,9 +33,9 @@ func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
 }
 
-// abort ends the transaction without it. What is on its way is waited for first: it must not arrive
-// behind the end. Only with an answer the transaction is known not to be open: asking for a new
-// epoch while it is would bar ourselves.
+// abort aborts the transaction. It first waits for batches in flight, which must not arrive after
+// the abort. Only a response proves that the transaction is closed; requesting a new epoch while it
+// is open would fence ourselves.
 func (t *Transactor) abort(ctx context.Context) error {
 	t.out.Quiet(ctx)
 	before := t.epoch
@@ -44,14 +45,14 @@ func (t *Transactor) abort(ctx context.Context) error {
 			return fmt.Errorf("%s: aborting the transaction: %w", t.cfg.ID, err)
 		}
 	}
-	// With the old protocol the epoch is the same, and a batch of unknown fate may have used up a
-	// sequence.
+	// With the old protocol the epoch is the same, and a batch with an unknown outcome may have
+	// used up a sequence.
 	t.stale, t.open = t.epoch == before, false
 	return nil
 }
 
-// endTxn asks the coordinator to end the transaction, and takes over the epoch that it gives. Lost
-// tells that an earlier try had no answer, so that a refusal may mean that the transaction had been
+// endTxn asks the coordinator to end the transaction, and adopts the epoch it returns. lost says
+// that an earlier attempt had no response, so that a refusal may mean that the transaction has
 // ended already.
 func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err error) {
 	limit := int16(math.MaxInt16)
@@ -75,14 +76,14 @@ func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err er
 	return lost, err
 }
 
-// outlasting is a context that ends some time after ctx does.
+// outlasting returns a context that ends some time after ctx.
 func outlasting(ctx context.Context, by time.Duration) (context.Context, func()) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() { pause(lasting, by); cancel() })
 	return lasting, func() { forget(); cancel() }
 }
 
-// refused says what an error of the coordinator's means; nil for nil.
+// refused translates an error of the coordinator; nil for nil.
 func (t *Transactor) refused(doing string, err error) error {
 	var code wire.Code
 	errors.As(err, &code)
@@ -97,7 +98,8 @@ func (t *Transactor) refused(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// strange reports whether a group's coordinator does not know a member, or not in this generation.
+// strange reports whether the group's coordinator does not know a member, or not in this
+// generation.
 func strange(code wire.Code) bool {
 	switch code {
 	case wire.IllegalGeneration, wire.UnknownMemberID, wire.FencedInstanceID, wire.FencedMemberEpoch, wire.StaleMemberEpoch, wire.RebalanceInProgress:
@@ -106,17 +108,17 @@ func strange(code wire.Code) bool {
 	return false
 }
 
-// Offsets is what the group has stored for partitions, once no transaction on them is open; -1 for
-// none, with the id of the topic that each was stored for where that is known. One of our own whose
-// end is in doubt is ended first.
+// Offsets returns the group's stored offsets of the partitions, once no transaction on them is
+// open: -1 for none, and the id of the offset's topic if known. It first ends a transaction of this
+// transactor that is in doubt.
 func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]Position, error) {
-	if t.mu.TryLock() { // or a Commit is at it
+	if t.mu.TryLock() { // otherwise a Commit is running
 		if t.open {
-			_ = t.abort(ctx) // if not now, its timeout does it
+			_ = t.abort(ctx) // if this fails, the transaction's timeout ends it
 		}
 		t.mu.Unlock()
 	}
-	const ofOneGroup = 7 // OffsetFetch: later ones are of several
+	const ofOneGroup = 7 // OffsetFetch: later versions are of several groups
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, true
 	byTopic := map[string][]int32{}
@@ -135,7 +137,7 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 			return 0, err
 		}
 		resp := r.(*kmsg.OffsetFetchResponse)
-		// a group that has stored nothing yet
+		// the group has not stored anything yet
 		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound {
 			return code, nil
 		}
@@ -144,7 +146,7 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 			for _, rp := range rt.Partitions {
 				switch code := wire.Code(rp.ErrorCode); code {
 				case wire.None:
-				case wire.UnknownTopicOrPartition: // nothing is stored for what is not there
+				case wire.UnknownTopicOrPartition: // nothing is stored for a missing topic
 					rp.Offset = -1
 				default:
 					return code, nil
@@ -156,7 +158,7 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 		return wire.None, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("asking group %s for its offsets: %w", group, err)
+		return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, err)
 	}
 	t.doubts.settle(parts)
 	return at, nil

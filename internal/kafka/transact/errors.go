@@ -9,33 +9,33 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// RecordsError names the messages that keep a transaction from being written, by index.
+// RecordsError names the messages that cannot be written, by index.
 type RecordsError struct{ Errs map[int]error }
 
 func (e *RecordsError) Error() string {
 	for i, err := range e.Errs {
-		return fmt.Sprintf("%d records of the transaction could not be written, so none was: [%d] %v", len(e.Errs), i, err)
+		return fmt.Sprintf("%d records of the transaction cannot be written, so none was: [%d] %v", len(e.Errs), i, err)
 	}
 	return "records could not be written"
 }
 
-// GoneError names partitions whose topics are not there any more under the ids that their offsets
-// are of. The transaction was aborted.
+// GoneError names partitions whose topics no longer exist under the ids of their offsets. The
+// transaction was aborted.
 type GoneError struct{ Parts []produce.TP }
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("%d partitions of the transaction are of topics that were deleted, or deleted and made again: %v", len(e.Parts), e.Parts)
+	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v", len(e.Parts), e.Parts)
 }
 
 var (
-	// ErrStaleGroup: the group is in another generation than the one the transaction was made in.
-	// It was aborted.
-	ErrStaleGroup = errors.New("the group has gone on to another generation")
-	// ErrDoubt: it is not known whether the transaction was committed.
-	ErrDoubt = errors.New("the answer to the transaction's commit was lost: what the group has stored tells how it ended")
+	// ErrStaleGroup says that the group is in another generation than the transaction. The
+	// transaction was aborted.
+	ErrStaleGroup = errors.New("the group has a newer generation")
+	// ErrDoubt says that the transaction may or may not be committed.
+	ErrDoubt = errors.New("the response to the transaction's commit was lost: the group's stored offsets show the outcome")
 )
 
-// abortedError is a transaction that had to be aborted, and can be done again.
+// abortedError reports a transaction that was aborted and can be repeated.
 type abortedError struct {
 	id  string
 	err error
@@ -47,7 +47,7 @@ func (e *abortedError) Error() string {
 
 func (e *abortedError) Unwrap() error { return e.err }
 
-// aborts reports whether err ends the transaction but says nothing against its records.
+// aborts reports whether err ends the transaction without blaming its records.
 func aborts(err error) bool {
 	var code wire.Code
 	var late *kafkaerr.DeliveryError

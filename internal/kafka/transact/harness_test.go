@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// protocols runs a test under both transaction protocols of the fake.
+// protocols runs a test with both transaction protocols of the fake.
 func protocols(t *testing.T, test func(t *testing.T, w *world)) {
 	for name, opts := range map[string][]kfake.Opt{"version 2": nil, "before": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
@@ -30,11 +30,11 @@ func protocols(t *testing.T, test func(t *testing.T, w *world)) {
 	}
 }
 
-// world is a chain's ends: a topic that offsets are of, and one that results go to.
+// world holds the two ends of a chain: the topic of the offsets, and the topic of the results.
 type world struct {
 	*kafkatest.Kafka
 	fake     *kfake.Cluster
-	implicit bool // what the fake speaks
+	implicit bool // the protocol of the fake
 	in, out  string
 	group    string
 }
@@ -67,7 +67,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 	return ctx
 }
 
-// txn is the transaction of the inputs [from, next): a result for each, over three keys.
+// txn returns the transaction of the inputs [from, next): a result for each, over three keys.
 func (w *world) txn(from, next int) Txn {
 	msgs := make([]kafka.Message, next-from)
 	for i := range msgs {
@@ -77,8 +77,8 @@ func (w *world) txn(from, next int) Txn {
 		Offsets: map[produce.TP]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
 }
 
-// commit does what a pipeline does: it tries until the transaction is committed, and where that is
-// in doubt asks the group.
+// commit acts like a pipeline: it retries until the transaction is committed, and asks the group
+// when that is in doubt.
 func (w *world) commit(t *testing.T, tx *Transactor, from, next int) {
 	t.Helper()
 	for {
@@ -109,8 +109,8 @@ func (w *world) stored(t *testing.T, tx *Transactor) int64 {
 	return -1
 }
 
-// exactly checks that a read_committed reader sees the result of each of the first n inputs once,
-// in order by key, and that the group has stored n.
+// exactly checks that a read_committed reader sees the result of each of the first n inputs once
+// and in order by key, and that the group has stored n.
 func (w *world) exactly(t *testing.T, n int) {
 	t.Helper()
 	last, seen := map[string]int{}, map[int]int{}
@@ -127,19 +127,19 @@ func (w *world) exactly(t *testing.T, n int) {
 	}
 	for i := range n {
 		if seen[i] != 1 {
-			t.Errorf("the result of %d is there %d times", i, seen[i])
+			t.Errorf("the result of %d was written %d times", i, seen[i])
 		}
 	}
 	if len(seen) != n {
-		t.Errorf("results of %d inputs, there were %d", len(seen), n)
+		t.Errorf("results of %d inputs, want %d", len(seen), n)
 	}
 	if n > 0 && w.Committed(w.group, w.in)[1] != int64(n) {
-		t.Errorf("stored: %v, expected %d", w.Committed(w.group, w.in), n)
+		t.Errorf("stored: %v, want %d", w.Committed(w.group, w.in), n)
 	}
 }
 
-// begun is a transaction that is written and not ended.
-func (w *world) begun(t *testing.T, tx *Transactor, from, next int) {
+// leaveOpen leaves a transaction written but not ended.
+func (w *world) leaveOpen(t *testing.T, tx *Transactor, from, next int) {
 	t.Helper()
 	tx.out.Begin(tx.id, tx.epoch, tx.implicit)
 	if err := tx.write(within(t, time.Minute), w.txn(from, next)); err != nil {

@@ -20,8 +20,8 @@ func TestTransactionsRealKafka(t *testing.T) {
 	w.exactly(t, 600)
 }
 
-// Not with the fake, which lets a barred producer have its id back.
-func TestALaterOneWithTheSameIdBarsTheFirstRealKafka(t *testing.T) {
+// Not on the fake, which gives a fenced producer its id back.
+func TestFencingRealKafka(t *testing.T) {
 	w := newWorld(t, kafkatest.Real(t))
 	id := kafkatest.Name("tx")
 	first := w.open(t, id, nil, nil)
@@ -35,29 +35,29 @@ func TestALaterOneWithTheSameIdBarsTheFirstRealKafka(t *testing.T) {
 	w.exactly(t, 20)
 }
 
-func TestWhatACrashLeftOpenIsAbortedRealKafka(t *testing.T) {
+func TestOpenRealKafka(t *testing.T) {
 	w := newWorld(t, kafkatest.Real(t))
 	id := kafkatest.Name("tx")
 	crashed := w.open(t, id, nil, nil)
 	w.commit(t, crashed, 0, 10)
-	w.begun(t, crashed, 10, 20)
+	w.leaveOpen(t, crashed, 10, 20)
 	next := w.open(t, id, nil, nil)
 	w.commit(t, next, 10, 20)
 	w.exactly(t, 20)
 }
 
-func TestATransactionThatTookTooLongIsDoneAgainRealKafka(t *testing.T) {
+func TestTransactionTimeoutRealKafka(t *testing.T) {
 	own := kafkatest.Own(t, "transaction.abort.timed.out.transaction.cleanup.interval.ms=200")
 	for name, unique := range map[string]bool{"own id": false, "unique id": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, own.Brokers)
 			tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Timeout, c.Unique = time.Second, unique })
 			w.commit(t, tx, 0, 10)
-			w.begun(t, tx, 10, 20)
-			for w.stored(t, tx) != 10 { // while the transaction is open, nobody is told
+			w.leaveOpen(t, tx, 10, 20)
+			for w.stored(t, tx) != 10 { // nothing is returned while the transaction is open
 			}
 			if err := tx.end(within(t, time.Minute), w.txn(10, 20)); err == nil {
-				t.Error("a transaction that was aborted is said to be committed")
+				t.Error("an aborted transaction was reported as committed")
 			}
 			w.commit(t, tx, 10, 20)
 			w.exactly(t, 20)
@@ -65,12 +65,12 @@ func TestATransactionThatTookTooLongIsDoneAgainRealKafka(t *testing.T) {
 	}
 }
 
-func TestACrashOfTheClusterNeitherLosesNorRepeatsRealKafka(t *testing.T) {
+func TestClusterCrashRealKafka(t *testing.T) {
 	own := kafkatest.Own(t)
 	w := newWorld(t, own.Brokers)
 	tx := w.open(t, kafkatest.Name("tx"), nil, func(c *Config) { c.Produce.DeliveryTimeout, c.Timeout = time.Minute, 90*time.Second })
 	n := 0
-	goOn := func(until <-chan struct{}) {
+	proceed := func(until <-chan struct{}) {
 		for {
 			w.commit(t, tx, n, n+10)
 			n += 10
@@ -87,7 +87,7 @@ func TestACrashOfTheClusterNeitherLosesNorRepeatsRealKafka(t *testing.T) {
 		own.Kill()
 		own.Start()
 	}()
-	goOn(up)
+	proceed(up)
 	t.Log(n, "inputs")
 	w.exactly(t, n)
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// The versions that belong to each protocol.
+// Versions of each protocol.
 const (
-	endExplicit  = 4 // EndTxn: later ones answer with a new epoch
-	joinExplicit = 4 // TxnOffsetCommit: later ones join the transaction
+	endExplicit  = 4 // EndTxn: later versions return a new epoch
+	joinExplicit = 4 // TxnOffsetCommit: later versions add the offsets to the transaction
 )
 
-// identify asks the coordinator who we are, with a new epoch.
+// identify asks the coordinator for our id with a new epoch.
 func (t *Transactor) identify(ctx context.Context) error {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionalID = &t.cfg.ID
@@ -39,7 +39,7 @@ func (t *Transactor) identify(ctx context.Context) error {
 		resp = r.(*kmsg.InitProducerIDResponse)
 		code := wire.Code(resp.ErrorCode)
 		if (barred(code) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
-			t.id, t.epoch = -1, -1 // as if for the first time
+			t.id, t.epoch = -1, -1 // like the first time
 			return wire.ConcurrentTransactions, nil
 		}
 		return code, nil
@@ -55,17 +55,17 @@ func (t *Transactor) identify(ctx context.Context) error {
 	return nil
 }
 
-// mine reports whether it may be the coordinator itself that bars us: it does when it aborts a
-// transaction for its age. Then the id is taken back. With another worker of the same InstanceID
-// that is no danger, since the group has only one of us.
+// mine reports whether the coordinator itself may have fenced us, as it does when it aborts a
+// transaction after its timeout. Then the id is taken back. That is safe with another worker of the
+// same InstanceID, since the group admits only one of us.
 func (t *Transactor) mine() bool { return t.cfg.Unique || time.Since(t.began) >= t.cfg.Timeout }
 
-// barred reports whether the coordinator holds another producer for the owner of the id.
+// barred reports whether the coordinator considers another producer the owner of the id.
 func barred(code wire.Code) bool {
 	return code == wire.ProducerFenced || code == wire.InvalidProducerEpoch
 }
 
-// begin notes that a transaction may begin with the next request.
+// begin notes that the next request may start a transaction.
 func (t *Transactor) begin() {
 	if !t.open {
 		t.open, t.began = true, time.Now()
@@ -94,7 +94,7 @@ func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
 		if err != nil {
 			return 0, err
 		}
-		const notAttempted = 55 // because of another one
+		const notAttempted = 55 // because another partition failed
 		worst := wire.None
 		for _, rt := range r.(*kmsg.AddPartitionsToTxnResponse).Topics {
 			for _, rp := range rt.Partitions {
@@ -108,7 +108,7 @@ func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
 	return t.refused("adding partitions to the transaction", err)
 }
 
-// offsets puts the group's offsets into the transaction.
+// offsets adds the group's offsets to the transaction.
 func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 	t.begin()
 	limit := int16(math.MaxInt16)
@@ -156,8 +156,8 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 	return t.refused("storing offsets of group "+tx.Group.Name, err)
 }
 
-// gone asks the cluster which topics of a transaction are not there any more under their ids; a
-// *GoneError names their partitions.
+// gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
+// names their partitions.
 func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	var parts []produce.TP
 	known := map[topic]bool{}
@@ -180,7 +180,8 @@ func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	return &GoneError{Parts: parts}, nil
 }
 
-// topic is which topic of a name it is: while one is made again, partitions may be of either.
+// topic names one topic among those of the same name: while a topic is recreated, partitions may
+// belong to either.
 type topic struct {
 	name string
 	id   [16]byte
@@ -195,7 +196,7 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	}
 	byTopic := map[topic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
 	for tp, at := range tx.Offsets {
-		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch is -1: not known
+		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch stays -1: unknown
 		rp.Partition, rp.Offset = tp.Partition, at.Offset
 		of := topic{tp.Topic, at.TopicID}
 		byTopic[of] = append(byTopic[of], rp)
@@ -208,11 +209,11 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	return req
 }
 
-// patience is how long a request is repeated at least: longer than a coordinator takes to move.
+// patience is the minimum time that a request is retried: longer than a coordinator takes to move.
 const patience = 30 * time.Second
 
-// retry asks until there is an answer that a later try does not change, until ctx ends, or for as
-// long as a transaction may last.
+// retry repeats a request until it has a final response, ctx ends, or a transaction would have
+// timed out.
 func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) error {
 	until := time.Now().Add(max(t.cfg.Timeout, patience))
 	for try := 1; ; try++ {

@@ -13,55 +13,55 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Config says how to write.
+// Config configures a Transactor.
 type Config struct {
 	Client  *wire.Client
 	ID      string         // the transactional id
 	Unique  bool           // no other process can have it
 	Timeout time.Duration  // after which the coordinator aborts a transaction
-	Produce produce.Config // without what belongs to transactions
+	Produce produce.Config // without the fields of transactions
 }
 
-// Transactor makes transactions, one at a time.
+// Transactor runs transactions, one at a time.
 type Transactor struct {
 	cfg Config
 	out *produce.Producer
 
-	// guards what follows; held by whoever makes or ends a transaction, across its requests
+	// mu guards the fields below. It is held across the requests that start or end a transaction.
 	mu       sync.Mutex
 	id       int64
 	epoch    int16
 	implicit bool // the protocol of transaction.version 2
-	stale    bool // the identity must be asked for before it is used
-	open     bool // a transaction may have begun, and is to be ended before anything else
+	stale    bool // the id must be requested before it is used
+	open     bool // a transaction may have started, and must end before anything else
 	began    time.Time
-	strange  int // how often in a row the group did not know us
+	strange  int // how often in a row the group did not know this member
 
 	doubts doubts
 }
 
-// Txn is what a transaction holds.
+// Txn is the contents of a transaction.
 type Txn struct {
 	N       int // messages
 	At      func(i int) *kafka.Message
-	Topic   string // where all of them go; empty: where each says
+	Topic   string // the topic of all messages; empty: each names its own
 	Offsets map[produce.TP]Position
 	Group   Group
 }
 
-// Position is where a group goes on in a partition.
+// Position is a group's position in a partition.
 type Position struct {
-	Offset  int64    // -1: none is stored
-	TopicID [16]byte // of the topic that the offset is of; zero: not known
+	Offset  int64    // -1 if none is stored
+	TopicID [16]byte // of the offset's topic; zero if unknown
 }
 
-// Group is who the offsets' owner is in its group.
+// Group identifies a member of the group that the offsets belong to.
 type Group struct {
 	Name, Member, Instance string
 	Generation             int32
 }
 
-// New makes a Transactor.
+// New returns a Transactor; Open starts it.
 func New(cfg Config) *Transactor {
 	t := &Transactor{cfg: cfg, id: -1, epoch: -1}
 	pc := cfg.Produce
@@ -70,11 +70,11 @@ func New(cfg Config) *Transactor {
 	return t
 }
 
-// Find returns once the topic is known, or why it is not after UnknownTopicTimeout.
+// Find returns nil once the topic is known, or after UnknownTopicTimeout the reason why not.
 func (t *Transactor) Find(ctx context.Context, topic string) error { return t.out.Find(ctx, topic) }
 
-// Open takes the transactional id over: whoever had it before is barred, and what it left open is
-// aborted. It tries until ctx ends.
+// Open takes over the transactional id: it fences the previous owner and aborts the transaction
+// that this one left open. It retries until ctx ends.
 func (t *Transactor) Open(ctx context.Context) error {
 	if err := t.identify(ctx); err != nil {
 		return err
@@ -82,15 +82,15 @@ func (t *Transactor) Open(ctx context.Context) error {
 	return t.out.Open(ctx)
 }
 
-// Close ends it.
+// Close stops the transactor.
 func (t *Transactor) Close() { t.out.Close() }
 
-// triesAtOnce is how often a transaction is done again by itself, after it had to be aborted.
+// triesAtOnce is how often Commit repeats an aborted transaction.
 const triesAtOnce = 5
 
-// Commit makes tx durable as a whole, or leaves nothing of it; see the package comment for what its
-// errors mean. When ctx ends the transaction is aborted, unless its commit is on its way already:
-// how that ends is found out, and counts.
+// Commit writes all of tx or nothing. The package comment describes its errors. When ctx ends,
+// Commit aborts the transaction, unless the request to commit it was sent already: then it finds
+// out the outcome, which counts.
 func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 	if tx.N == 0 && len(tx.Offsets) == 0 {
 		return nil
@@ -137,7 +137,7 @@ func (t *Transactor) once(ctx context.Context, tx Txn) error {
 	}
 	clearing, stop := context.WithTimeout(context.WithoutCancel(ctx), clearUp)
 	defer stop()
-	// what stays open now is aborted before anything else is done, or by its timeout
+	// a transaction that stays open is aborted before anything else is done, or by its timeout
 	_ = t.abort(clearing)
 	return err
 }
@@ -159,12 +159,12 @@ func (t *Transactor) write(ctx context.Context, tx Txn) error {
 	return &RecordsError{Errs: failed}
 }
 
-// turnedAway waits a moment, for the source to find out what has become of its partitions.
+// turnedAway waits a moment, so that the source can find out what happened to its partitions.
 func (t *Transactor) turnedAway(ctx context.Context, err error) error {
-	const most = 100 // about ten seconds: a member that is there has heard by then
+	const most = 100 // about ten seconds: a live member has heard by then
 	if t.strange++; t.strange > most {
 		t.strange = 0
-		return fmt.Errorf("%s: the group does not know this member, and still its partitions were not lost: do source and sink name the same cluster? %s", t.cfg.ID, err)
+		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %s", t.cfg.ID, err)
 	}
 	pause(ctx, 100*time.Millisecond)
 	return err
@@ -179,8 +179,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// retryWait is the wait after so many tries. It starts with milliseconds: the transaction before
-// has usually ended by then.
+// retryWait returns the wait after that many attempts. It starts with milliseconds, since the
+// previous transaction has usually ended by then.
 func retryWait(try int) time.Duration {
 	return backoff.Wait(try, 5*time.Millisecond, 500*time.Millisecond)
 }

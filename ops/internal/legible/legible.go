@@ -1,5 +1,5 @@
-// Package legible turns bytes that nobody has checked into text that every exporter takes. OTLP
-// refuses a whole batch of spans or log lines for one string that is not UTF-8.
+// Package legible turns unchecked bytes into text that every exporter accepts. OTLP refuses a whole
+// batch of spans or log lines for one string that is not UTF-8.
 package legible
 
 import (
@@ -24,8 +24,8 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Cut returns the first bytes of s as Text, at most so many and whole runes, and says with … that
-// there was more.
+// Cut returns the first bytes of s as Text: at most most of them, in whole runes, with … for the
+// rest.
 func Cut(s string, most int) string {
 	if len(s) <= most {
 		return Text(s)
@@ -45,8 +45,7 @@ func Key(key []byte) string {
 	return Cut(string(key[:min(len(key), most+1)]), most)
 }
 
-// Error returns err, or where its message is not UTF-8 an error that wraps it and has a message
-// that is.
+// Error returns err if its message is UTF-8, else an error with a UTF-8 message that wraps it.
 func Error(err error) error {
 	if err == nil {
 		return nil

@@ -59,10 +59,10 @@ func TestError(t *testing.T) {
 		t.Errorf("a legible error became %v", got)
 	}
 	if got := legible.Error(bad); got.Error() != `\xff of cause` || !errors.Is(got, cause) {
-		t.Errorf("an illegible one became %v", got)
+		t.Errorf("an illegible error became %v", got)
 	}
 	if legible.Error(nil) != nil {
-		t.Error("no error became one")
+		t.Error("nil became an error")
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package opstest has what the tests of observers share: a chain to observe, handlers that fail as
-// told, and a run in virtual time.
+// Package opstest is shared by the tests of observers: a chain to observe, handlers that fail on
+// demand, and a run in virtual time.
 package opstest
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// Orders starts the chains that are observed.
+// Orders starts the observed chains.
 var Orders = stream.From[kafka.Message](nil)
 
-// ErrDown is why Failing fails.
+// ErrDown is the error of Failing.
 var ErrDown = errors.New("down")
 
-// Failing is a handler that takes a second and fails so many times for each value; -1: always.
+// Failing returns a handler that takes a second and fails left[value] times; -1 is always.
 func Failing(left map[string]int) func(context.Context, kafka.Message) error {
 	var mu sync.Mutex // guards left
 	return func(_ context.Context, m kafka.Message) error {
@@ -47,7 +47,7 @@ func Retries(n int) stream.RetryPolicy {
 	return stream.RetryPolicy{MaxAttempts: n, Wait: func(stream.Failure) time.Duration { return time.Minute }}
 }
 
-// Put appends a record per value, keyed by it.
+// Put appends a record per value, with the value as its key.
 func Put(l *streamtest.Log[kafka.Message], partition int, values ...string) {
 	for _, v := range values {
 		l.Append(partition, "key-"+v, kafka.Message{Value: []byte(v)})
@@ -73,7 +73,7 @@ func Run[T any](t *testing.T, s stream.Stream[T], opts []stream.Option, f func(p
 	}
 }
 
-// Pass lets time pass, and what is due in it happen.
+// Pass advances virtual time and waits until all goroutines block again.
 func Pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -83,12 +83,11 @@ func Pass(d time.Duration) {
 func Refuses(t *testing.T, o stream.Observer) {
 	t.Helper()
 	if _, err := Orders.Build(streamtest.Kafka("orders", 1).Source(), stream.Observe(o)); err == nil {
-		t.Error("it was built")
+		t.Error("Build accepted the observer")
 	}
 }
 
-// Asks looks at a pipeline in every way that an observer may, whatever the goroutine that calls it
-// has begun.
+// Asks calls a pipeline in every way open to an observer.
 func Asks(p *stream.Pipeline) {
 	p.Snapshot()
 	p.Halts()

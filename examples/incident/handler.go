@@ -21,7 +21,7 @@ var (
 
 func is(err error) func(error) bool { return func(e error) bool { return errors.Is(e, err) } }
 
-// records are n orders, of which some are trouble.
+// records returns n orders, some with trouble.
 func records(n int) []kafka.Message {
 	ms := demo.Numbered(n, 64)
 	for i := range ms {
@@ -34,22 +34,22 @@ func records(n int) []kafka.Message {
 	return ms
 }
 
-// trouble is what is wrong with one record in so many; of two kinds the latter counts.
+// trouble is what is wrong with one record in that many; the last that applies counts.
 var trouble = []struct {
 	kind         string
 	first, every int
 }{{"slow", 20, 40}, {"busy", 15, 30}, {"malformed", 50, 100}, {"hopeless", 25, 150}, {"poison", 90, 400}}
 
-// clerk handles the records of both members.
-type clerk struct {
-	mu     sync.Mutex      // guards what follows
-	tried  map[string]bool // busy ones, by place
-	mended map[string]bool // poison, by place
+// handler handles the records of both members.
+type handler struct {
+	mu     sync.Mutex      // guards the fields below
+	tried  map[string]bool // busy records, by position
+	mended map[string]bool // poison, by position
 }
 
-func newClerk() *clerk { return &clerk{tried: map[string]bool{}, mended: map[string]bool{}} }
+func newHandler() *handler { return &handler{tried: map[string]bool{}, mended: map[string]bool{}} }
 
-func (c *clerk) charge(ctx context.Context, m kafka.Message) error {
+func (h *handler) charge(ctx context.Context, m kafka.Message) error {
 	took := 2 * time.Millisecond
 	if string(m.Value) == "slow" {
 		took = 300 * time.Millisecond
@@ -58,36 +58,36 @@ func (c *clerk) charge(ctx context.Context, m kafka.Message) error {
 		return err
 	}
 	at := demo.Place(m)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	switch string(m.Value) {
 	case "busy":
-		if !c.tried[at] {
-			c.tried[at] = true
+		if !h.tried[at] {
+			h.tried[at] = true
 			return errBusy
 		}
-		delete(c.tried, at)
+		delete(h.tried, at)
 	case "malformed":
 		return errMalformed
 	case "hopeless":
 		return errHopeless
 	case "poison":
-		if !c.mended[at] {
+		if !h.mended[at] {
 			return errPoison
 		}
 	}
 	return nil
 }
 
-func (c *clerk) insert(ctx context.Context, _ []kafka.Message) error {
+func (h *handler) insert(ctx context.Context, _ []kafka.Message) error {
 	return demo.Pause(ctx, 10*time.Millisecond)
 }
 
-// mend is what somebody does about a halt before it is resumed.
-func (c *clerk) mend(h stream.Halt) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m, ok := h.Record.(kafka.Message); ok {
-		c.mended[demo.Place(m)] = true
+// mend fixes the cause of a halt before it is resumed.
+func (h *handler) mend(halt stream.Halt) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m, ok := halt.Record.(kafka.Message); ok {
+		h.mended[demo.Place(m)] = true
 	}
 }

@@ -16,37 +16,37 @@ var (
 	errUnknown = errors.New("the article is unknown")
 )
 
-// clerk handles records. Some fail twice, some always.
-type clerk struct {
-	tape demo.Tape
+// handler handles records. Some fail twice, some always.
+type handler struct {
+	rec demo.Recorder
 
 	mu    sync.Mutex // guards tries
 	tries map[string]int
 }
 
-func newClerk() *clerk { return &clerk{tries: map[string]int{}} }
+func newHandler() *handler { return &handler{tries: map[string]int{}} }
 
 func flaky(m kafka.Message) bool  { return m.Offset%40 == 3 }
 func poison(m kafka.Message) bool { return m.Offset%100 == 57 }
 
-func (c *clerk) handle(ctx context.Context, m kafka.Message) (err error) {
-	defer c.tape.Take(m)(&err)
+func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
+	defer h.rec.Record(m)(&err)
 	if err := demo.Pause(ctx, time.Millisecond); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tries[demo.Place(m)]++
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tries[demo.Place(m)]++
 	switch {
 	case poison(m):
 		return errUnknown
-	case flaky(m) && c.tries[demo.Place(m)] < 3:
+	case flaky(m) && h.tries[demo.Place(m)] < 3:
 		return errBusy
 	}
 	return nil
 }
 
-func (c *clerk) check(ctx context.Context, d *demo.Demo, records []kafka.Message, letters *letterFile) error {
+func (h *handler) check(ctx context.Context, d *demo.Demo, records []kafka.Message, letters *letterFile) error {
 	kept, err := letters.read()
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (c *clerk) check(ctx context.Context, d *demo.Demo, records []kafka.Message
 			}
 		case flaky(m):
 			tried++
-			if c.tries[place] == 3 {
+			if h.tries[place] == 3 {
 				mended++
 			}
 		}
@@ -74,8 +74,8 @@ func (c *clerk) check(ctx context.Context, d *demo.Demo, records []kafka.Message
 	if len(kept) > 0 {
 		d.Say("\n  one of the letters: %+v", kept[0])
 	}
-	outOfOrder := c.tape.OutOfOrder(demo.ByKey)
-	d.Check("handled", c.tape.Handled() == len(records)-poisons && c.tape.Twice() == 0, "%d of %d records", c.tape.Handled(), len(records))
+	outOfOrder := h.rec.OutOfOrder(demo.ByKey)
+	d.Check("handled", h.rec.Handled() == len(records)-poisons && h.rec.Twice() == 0, "%d of %d records", h.rec.Handled(), len(records))
 	d.Check("retried", tried > 0 && mended == tried, "%d of the %d that failed twice were handled at the third attempt", mended, tried)
 	d.Check("letters", poisons > 0 && right == poisons && len(kept) == poisons, "the file has the %d that failed four times, each once", len(kept))
 	d.Check("in order", len(outOfOrder) == 0, "each key's records one after another, retries too, but for %d", len(outOfOrder))

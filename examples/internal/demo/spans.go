@@ -15,8 +15,7 @@ import (
 	"github.com/laneway-go/laneway/ops/oteltrace"
 )
 
-// SeedTraced is Seed by a producer that traces: each record takes its own trace along in its
-// headers.
+// SeedTraced is Seed by a tracing producer: each record carries its own trace in its headers.
 func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	producer := d.Tracer.Tracer("producer")
 	for i := range records {
@@ -28,22 +27,22 @@ func (d *Demo) SeedTraced(ctx context.Context, records ...kafka.Message) ([]kafk
 	return d.Seed(ctx, records...)
 }
 
-// SeedInOneTrace is SeedTraced with one trace for all records, so that a page of Jaeger shows what
-// ran beside what.
+// SeedInOneTrace is SeedTraced with one trace for all records, so that a page of Jaeger shows which
+// records ran side by side.
 func (d *Demo) SeedInOneTrace(ctx context.Context, records ...kafka.Message) ([]kafka.Message, error) {
 	ctx, span := d.Tracer.Tracer("producer").Start(ctx, "seed "+d.Topic())
 	defer span.End()
 	return d.SeedTraced(ctx, records...)
 }
 
-// Spans are the run's spans, kept to be looked at. It is called before the first of them begins.
+// Spans records the spans of the run, for checks. Call it before the first of them starts.
 func (d *Demo) Spans() *tracetest.SpanRecorder {
 	kept := tracetest.NewSpanRecorder()
 	d.Tracer.RegisterSpanProcessor(kept)
 	return kept
 }
 
-// Tree prints a span and all below it.
+// Tree prints a span and all spans below it.
 func (d *Demo) Tree(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan, indent string) {
 	says := ""
 	for _, a := range s.Attributes() {
@@ -64,7 +63,7 @@ func (d *Demo) Tree(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan, indent string) {
 	}
 }
 
-// Under are the spans right below one.
+// Under returns the children of a span.
 func Under(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan) (below []sdk.ReadOnlySpan) {
 	for _, c := range all {
 		if c.Parent().SpanID() == s.SpanContext().SpanID() {
@@ -74,11 +73,11 @@ func Under(s sdk.ReadOnlySpan, all []sdk.ReadOnlySpan) (below []sdk.ReadOnlySpan
 	return below
 }
 
-// Lines is the screen as a logger writes to it.
+// Lines returns the screen as the output of a logger.
 func (d *Demo) Lines() io.Writer { return d.screen }
 
-// Metric is the sum of a metric's values over all its labels, and of a histogram how often it was
-// observed and what that came to.
+// Metric returns the sum of a metric over all its labels. For a histogram it returns the sum and
+// the number of observations.
 func (d *Demo) Metric(name string) (sum float64, observed uint64, err error) {
 	families, err := d.Metrics.Gather()
 	if err != nil {
