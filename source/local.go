@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -27,7 +28,8 @@ func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 }
 
 func (s *localSource[T]) Info() stream.SourceInfo {
-	info := stream.SourceInfo{Name: s.name}
+	// its values come once: none is ever handled again, so that whatever finishes is kept
+	info := stream.SourceInfo{Name: s.name, StateBytes: math.MaxInt32}
 	if s.pull == nil {
 		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "it was given nil", Fix: "there would never be a value, and no end"})
 	}

@@ -90,7 +90,7 @@ func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
 
-// look has the committer look, where it commits as the watermark moves, and has it commit at once
+// look has the committer look, where it commits each record, and has it commit at once
 // where so much waits at the gate that no count may ever be reached.
 func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news

@@ -65,7 +65,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 }
 
 // Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info.Name) }
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.ahead) }
 
 // attach gives the observers their pipeline.
 func (p *Pipeline) attach() (err error) {
