@@ -136,13 +136,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.finish(w, r)
 			return verdict{}
 		case haltPolicy:
-			i := 0
-			// each partition that has a part in it, at the first of its records
-			r.leaves(func(l *record) bool {
-				l.part.freeze(fs[i], byRecord, p.resumeAfter)
-				i++
-				return true
-			})
+			st.halt(r, p, fs)
 			st.leave(w, r)
 			return verdict{}
 		}
@@ -156,6 +150,27 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	st.fatal(fs[0])
 	st.leave(w, r)
 	return verdict{}
+}
+
+// halt freezes each partition that has a part in an element, at its records.
+func (st *step) halt(r *record, p *policy, fs []Failure) {
+	var parts []*part
+	of, first := map[*part]*suspects{}, map[*part]Failure{}
+	i := 0
+	r.leaves(func(l *record) bool {
+		if of[l.part] == nil {
+			parts, of[l.part] = append(parts, l.part), &suspects{}
+		}
+		of[l.part].add(l)
+		if f, any := first[l.part]; !any || fs[i].Meta.Offset < f.Meta.Offset {
+			first[l.part] = fs[i]
+		}
+		i++
+		return true
+	})
+	for _, l := range parts {
+		l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+	}
 }
 
 // fatal ends the run for a failure that no policy has taken, or FailOnError.
