@@ -25,6 +25,7 @@ type vault struct {
 	holds  chan struct{}
 	apart  bool // a transaction a partition
 	shared bool // by several pipelines, whose Commits may meet
+	calls  int
 	inside int
 	most   int
 	wrong  []string
@@ -48,6 +49,7 @@ func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]
 
 func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	b.mu.Lock()
+	b.calls++
 	b.inside++
 	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart && !b.shared {
 		b.wrong = append(b.wrong, "two Commits at once")
