@@ -31,7 +31,7 @@ func (o batchOp[B, T]) check(c *checker, n *node) {
 		c.say(n.label(), fmt.Sprintf("a batch of %d", o.size), "size is at least 1")
 	}
 	c.wait(n, o.wait)
-	c.batched = n
+	c.batched, c.slices = n, true
 }
 
 func (o batchOp[B, T]) cut(c *cutter, n *node) {

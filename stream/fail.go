@@ -9,14 +9,16 @@ import (
 
 // verdict is what a policy has decided about a failed element.
 type verdict struct {
-	again bool
-	wait  time.Duration
-	f     Failure // for a retry: what is waited for
+	again  bool
+	halves bool // it is to be divided
+	wait   time.Duration
+	f      Failure // for a retry: what is waited for
 }
 
 // failed lets the policies decide about an element that failed, waits where a retry is to wait, and
-// returns which attempt is next. 0: none, and the element's hold has been given back.
-func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (next int) {
+// returns which attempt is next. 0: none, and the element's hold has been given back. Of what is
+// divisible they decide about a retry alone: inHalves, if there is none.
+func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) (next int) {
 	if p := postponed(err); p != nil && st.retries() {
 		again, bad := st.postpone(w, r, func() Failure { return st.failures(r, attempt, took, err, value)[0] }, p)
 		switch {
@@ -27,11 +29,18 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 		}
 		err = bad
 	}
-	if d := st.decide(w, r, attempt, took, err, value); d.again && st.waitAgain(w, r, d) {
+	d := st.decide(w, r, attempt, took, err, divisible, value)
+	switch {
+	case d.halves:
+		return inHalves
+	case d.again && st.waitAgain(w, r, d):
 		return attempt + 1
 	}
 	return 0
 }
+
+// inHalves is the next attempt of a batch that is divided.
+const inHalves = -1
 
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
@@ -98,7 +107,7 @@ func (st *step) leave(w *worker, r *record) {
 	r.abandon()
 }
 
-func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) verdict {
+func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) verdict {
 	if r.Err() != nil || r.dropped() {
 		// The runtime has cancelled the element, or frozen its partition: no policy applies to what
 		// it returned.
@@ -108,6 +117,9 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	fs := st.failures(r, attempt, took, err, value)
 	st.run.emit(AttemptFailed{fs[0]})
 	for p, wait := range st.takers(fs) {
+		if divisible && p.kind != retryPolicy {
+			return verdict{halves: true}
+		}
 		st.watch(r, p, fs...)
 		switch p.kind {
 		case retryPolicy:
@@ -141,6 +153,9 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			return verdict{}
 		}
 		break
+	}
+	if divisible {
+		return verdict{halves: true}
 	}
 	// at once, so that nothing behind it begins before the drain does
 	r.leaves(func(l *record) bool {

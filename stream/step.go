@@ -22,40 +22,64 @@ type step struct {
 	handler  Handler // the middleware around innermost; nil: none
 }
 
+// handling is a step's function at work in one worker.
+type handling[T, U any] struct {
+	st *step
+	f  call[T, U]
+	u  *U // what f made of the last element
+	// hands on what a batch has left that failed in part, in steps that pass on what they got; nil:
+	// there is no result that those which did not fail could go on with, so all have failed
+	pass push[T]
+	// hands on an element that f has made *u of; nil: the step divides no batch
+	on push[T]
+}
+
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with,
-// nil if there is none; *u is then set. A batch that failed in part goes on without the failed
-// ones, through pass, where the step passes on what it got. Where it does not there is no result
-// that those which did not fail could go on with: all have failed.
-func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
-	for attempt := 1; ; {
-		var err error
-		var took time.Duration
-		switch {
-		case !st.bare || !st.run.unheard(r):
-			*u = *new(U) // middleware may make a success of a panic, which has no result
-			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return f.try(ctx, v, u) })
-		case st.run.timed:
-			began := clock()
-			if err = f.try(r, v, u); err != nil {
-				took = clock() - began
-			}
-		default:
-			err = f.try(r, v, u)
-		}
+// nil if there is none; *u is then set.
+func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
+	return h.from(w, r, v, 1)
+}
+
+// from is perform, for an element that has had attempts.
+func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
+	for attempt != 0 {
+		last := attempt
+		took, err := h.once(r, v, attempt)
 		if err == nil && r.counts() {
 			return r
 		}
 		if err == nil { // too late: its context had ended
-			st.leave(w, r)
+			h.st.leave(w, r)
 			return nil
 		}
-		if r.joint != nil && pass != nil {
-			r = splitFailed(w, r, v, err, pass)
+		if r.joint != nil && h.pass != nil {
+			r = splitFailed(w, r, v, err, h.pass)
 		}
-		if attempt = st.failed(w, r, attempt, took, err, func() any { return *v }); attempt == 0 {
+		divisible := h.divides(r, v, err)
+		attempt = h.st.failed(w, r, attempt, took, err, divisible, func() any { return *v })
+		if attempt == inHalves {
+			h.bisect(w, r, v, last, failing{err, took})
 			return nil
 		}
 	}
+	return nil
+}
+
+// once is one attempt.
+func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration, err error) {
+	st := h.st
+	switch {
+	case !st.bare || !st.run.unheard(r):
+		*h.u = *new(U) // middleware may make a success of a panic, which has no result
+		return st.dressed(r, attempt, func(ctx context.Context) error { return h.f.try(ctx, v, h.u) })
+	case st.run.timed:
+		began := clock()
+		if err = h.f.try(r, v, h.u); err != nil {
+			took = clock() - began
+		}
+		return took, err
+	}
+	return 0, h.f.try(r, v, h.u)
 }
 
 // call is a user's function at work: of *v it makes *u.

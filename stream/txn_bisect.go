@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"math/bits"
 	"time"
 )
 
@@ -23,9 +22,8 @@ type search struct {
 
 // found is a culprit, or what could not be divided any further, and its failure.
 type found struct {
-	pre  *prefix
-	err  error
-	took time.Duration
+	pre *prefix
+	failing
 }
 
 // bisect finds what keeps a transaction from being written, and has the policies decide about that
@@ -34,11 +32,11 @@ func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Dur
 	n := resultsIn(guilty)
 	t.run.emit(StepEvent{t.st.name, "bisected", "a transaction of " + counted(n, "result") + " has failed: its halves are tried", err})
 	s := &search{t: t, ctx: x.ctx, calls: mostCalls(n)}
-	s.divide(guilty, err, took)
-	if s.allAlike() {
+	s.divide(guilty, failing{err, took})
+	if !s.some && !s.over && alike(s.found) { // whatever partition is tried: it is nobody's failure
 		s.found = nil
 		for _, pre := range guilty {
-			s.found = append(s.found, found{pre, err, took})
+			s.found = append(s.found, found{pre, failing{err, took}})
 		}
 	}
 	for _, f := range s.found {
@@ -46,16 +44,11 @@ func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Dur
 	}
 }
 
-// mostCalls is how many calls a search among n may make: twice what a culprit needs, and some.
-func mostCalls(n int) int { return 4*bits.Len(uint(max(n-1, 0))) + 8 }
-
 // divide tries the halves of what has failed.
-func (s *search) divide(pres []*prefix, err error, took time.Duration) {
+func (s *search) divide(pres []*prefix, f failing) {
 	left, right := halves(pres)
 	if left == nil || s.calls == 0 {
-		for _, pre := range pres {
-			s.found = append(s.found, found{pre, err, took})
-		}
+		s.find(pres, f)
 		return
 	}
 	if written := s.try(left); written || len(pres) > 1 { // else the right one begins behind a hole
@@ -82,30 +75,20 @@ func (s *search) try(pres []*prefix) (written bool) {
 		s.over = true
 		for _, pre := range pres {
 			pre.attempt = 1
-			s.found = append(s.found, found{pre, err, took})
 		}
+		s.find(pres, failing{err, took})
 	case names(err, pres):
-		for _, pre := range blame(err, pres) {
-			s.found = append(s.found, found{pre, err, took})
-		}
+		s.find(blame(err, pres), failing{err, took})
 	default:
-		s.divide(pres, err, took)
+		s.divide(pres, failing{err, took})
 	}
 	return false
 }
 
-// allAlike reports whether partitions that have nothing in common all fail in the same way, however
-// small a part of them is tried: that is nobody's failure.
-func (s *search) allAlike() bool {
-	if s.some || s.over || len(s.found) < 2 {
-		return false
+func (s *search) find(pres []*prefix, f failing) {
+	for _, pre := range pres {
+		s.found = append(s.found, found{pre, f})
 	}
-	for _, f := range s.found {
-		if f.err.Error() != s.found[0].err.Error() {
-			return false
-		}
-	}
-	return true
 }
 
 // halves divides what has failed: partitions from each other, one where a transaction may end, as

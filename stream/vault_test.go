@@ -20,7 +20,7 @@ type vault struct {
 	txns []stream.Txn[string]
 	// what the next Commits return, and store nothing; nil: go on
 	before []func(stream.Txn[string]) error
-	rows   []string // that no transaction is written with, which does not say so
+	rows   []string                         // that no transaction is written with, which does not say so
 	after  []func(stream.Txn[string]) error // what they return having stored
 	holds  chan struct{}
 	apart  bool // a transaction a partition
