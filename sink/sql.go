@@ -20,9 +20,9 @@ import (
 // back. Its error, or panic, undoes the whole transaction; a *stream.PartialError names the results
 // that keep the others from being written, and where none does CommitWith finds the first of them:
 // of errors with an SQLSTATE those of class 22 and 23, of SQLite's CONSTRAINT, MISMATCH and TOOBIG,
-// and of others all but those that stream.IsWhole takes for an outage. It runs again, in a new transaction, when the database
-// asks for that, or when a failure is retried: whatever it does without tx, it does again. Where
-// records came to nothing, their offsets are stored without it.
+// and of others all but those that stream.IsWhole takes for an outage. It runs again, in a new
+// transaction, when the database asks for that, or when a failure is retried: whatever it does
+// without tx, it does again. Where records came to nothing, their offsets are stored without it.
 //
 // The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on
 // from there, whatever its group has committed; who wants to rewind it changes its row. A row is of

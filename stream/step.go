@@ -82,6 +82,75 @@ func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration,
 	return 0, h.f.try(r, v, h.u)
 }
 
+// divides reports whether a failed element is a batch that is to be divided.
+func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
+	if !h.st.node.opts.bisect || r.joint == nil || len(r.joint.members) < 2 || r.joint.holds.Load() != 1 {
+		return false
+	}
+	_, ok := r.joint.subset(*v, []int{len(r.joint.members) - 1})
+	return ok && !IsWhole(err) && !h.names(err, len(r.joint.members))
+}
+
+// names reports whether an error says itself which of n members have failed.
+func (h *handling[T, U]) names(err error, n int) bool {
+	return h.pass != nil && failedOf(err, n) != nil
+}
+
+// bisect deals with all members of a failed batch.
+func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f failing) {
+	n, group, sg := len(r.joint.members), w.group, h.st.stage
+	part := func(lo, hi int) (*record, T) {
+		members := make([]int, 0, hi-lo)
+		for i := lo; i < hi; i++ {
+			members = append(members, i)
+		}
+		some, _ := r.joint.subset(*v, members)
+		return r.join(members), some.(T)
+	}
+	s := &halving{n: n, attempt: attempt, loose: sg.lanes == loose && !sg.plan.keepOrder}
+	s.call = func(lo, hi int) (outcome, failing) {
+		some, v := part(lo, hi)
+		var f failing
+		stops := w.stops(some)
+		if !stops {
+			w.group = group
+			f.took, f.err = h.once(some, &v, attempt)
+		}
+		switch {
+		case stops, f.err == nil && !some.counts():
+			rest, _ := part(lo, n)
+			h.st.leave(w, rest)
+			return partLeft, f
+		case f.err == nil:
+			h.on(w, some, &v)
+			return partPassed, f
+		case IsWhole(f.err):
+			return partOfAll, f
+		case h.names(f.err, hi-lo):
+			return partNamed, f
+		}
+		return partFailed, f
+	}
+	s.settle = func(one suspect) {
+		some, v := part(one.lo, one.hi)
+		if w.stops(some) {
+			h.st.leave(w, some)
+			return
+		}
+		w.group = group
+		if h.pass != nil {
+			some = splitFailed(w, some, &v, one.err, h.pass)
+		}
+		next := h.st.failed(w, some, one.attempt, one.took, one.err, false, func() any { return v })
+		if some = h.from(w, some, &v, next); some != nil {
+			w.group = group
+			h.on(w, some, &v)
+		}
+	}
+	h.st.run.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " has failed: its halves are tried", f.err})
+	s.search(f)
+}
+
 // call is a user's function at work: of *v it makes *u.
 type call[T, U any] func(ctx context.Context, v *T, u *U) error
 

@@ -51,8 +51,5 @@ func IsWhole(err error) bool {
 			return true
 		}
 	}
-	_, fenced := errors.AsType[*FencedError](err)
-	_, gone := errors.AsType[*TopicGoneError](err)
-	_, waits := errors.AsType[*PostponedError](err)
-	return fenced || gone || waits || retryAfter(err) > 0 || outage.Is(err)
+	return retryAfter(err) > 0 || outage.Is(err)
 }
