@@ -31,7 +31,7 @@ func (t *transactions) launch(pres []*prefix) {
 	t.run.spawn(func() {
 		defer cancel(errTxnOver)
 		x := &txn{ctx, pres}
-		if err, took := t.make(x); err == nil {
+		if took, err := t.make(x); err == nil {
 			t.succeed(x, took)
 		} else {
 			t.fail(x, err, took)
@@ -41,7 +41,7 @@ func (t *transactions) launch(pres []*prefix) {
 }
 
 // make has a transaction committed, however often that is postponed.
-func (t *transactions) make(x *txn) (err error, took time.Duration) {
+func (t *transactions) make(x *txn) (took time.Duration, err error) {
 	began := clock()
 	err = t.attempt(x)
 	for p := postponed(err); p != nil; p = postponed(err) {
@@ -49,7 +49,7 @@ func (t *transactions) make(x *txn) (err error, took time.Duration) {
 			err = t.attempt(x)
 		}
 	}
-	return err, clock() - began
+	return clock() - began, err
 }
 
 // attempt has the transaction committed, dressed as a step's call on the records whose results it

@@ -63,7 +63,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 	}
 	s.calls--
 	x := &txn{s.ctx, pres}
-	err, took := s.t.make(x)
+	took, err := s.t.make(x)
 	switch {
 	case err == nil:
 		s.some = true
