@@ -91,6 +91,9 @@ func (g *logging) event(e stream.Event) {
 		g.failure(slog.LevelError, "dead letter failed", e.Failure, slog.Any("cause", e.Cause))
 	case stream.Halted:
 		level, more := slog.LevelError, []slog.Attr{slog.Int("epoch", int(e.Epoch))}
+		if e.Last > e.Meta.Offset { // it speaks for several records
+			more = append(more, slog.Int64("last", e.Last))
+		}
 		if !e.ResumeAt.IsZero() { // the halt ends by itself
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}

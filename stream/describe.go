@@ -142,6 +142,9 @@ func (n *node) detail(sp *stepPlan) string {
 	if n.opts.hasMax && n.commit != nil {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
+	if n.opts.bisect {
+		s = append(s, "divided where it fails")
+	}
 	if sp.timeout > 0 {
 		s = append(s, fmt.Sprintf("each attempt within %v", sp.timeout))
 	}

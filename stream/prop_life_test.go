@@ -279,6 +279,10 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 		release, skipped := l.p.Resume, int64(-1)
 		if skip {
 			release, skipped = l.p.Skip, h.Meta.Offset
+			if h.Last > skipped { // of a batch: its last record is taken for the culprit
+				skipped = h.Last
+				release = func(h stream.Halt) error { return l.p.SkipRange(h, skipped, skipped) }
+			}
 		}
 		if restore := e.ask(w, before, rested, skipped); release(h) != nil {
 			restore()

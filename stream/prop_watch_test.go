@@ -197,6 +197,13 @@ func (c *watched) lane() {
 	lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
 	open := c.b.open[lane]
 	mine := map[item]bool{}
+	if w.m.words[c.at].bisect && has(open, c.items[0]) { // a part: the others of its batch wait
+		for o, failed := range open {
+			if c.items[0].before(o) || o == c.items[0] {
+				mine[o] = failed
+			}
+		}
+	}
 	for _, it := range c.items {
 		mine[it] = false
 		if order := fmt.Sprint(c.at, ":", orderOf(c.r.order, it)); c.r.order != nil && !has(open, it) {
