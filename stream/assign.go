@@ -92,6 +92,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	for _, e := range dropped {
 		r.emit(e)
 	}
+	for _, p := range ps {
+		p.tellRestored()
+	}
 	for _, p := range list {
 		p.changed() // shares have shrunk
 	}

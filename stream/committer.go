@@ -96,6 +96,9 @@ func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
 	}
+	if p.ahead.urgent.CompareAndSwap(true, false) {
+		c.urge()
+	}
 	if held := p.gate.held.Load(); held > 0 && held >= int64(c.run.opts.records+1)/2 {
 		c.urge()
 	}
@@ -260,7 +263,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 			delete(c.refused, p)
 			continue
 		}
-		moved = moved || records > 0
+		moved = moved || records > 0 || p.ahead.kept
 		if r, waits := c.refused[p]; !waits || r.next <= c.clock() {
 			stored[p] = p.progress()
 		}

@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Event is one of the types below.
@@ -182,10 +184,14 @@ type Halt struct {
 	// the records from Meta.Offset to Last are one element, which a Batch has made of them: Skip
 	// gives all of them up
 	Joined bool
+	// the partition was halted in an earlier assignment, by the same build: this one has not tried
+	// the record, and Failure has no Record. See BuildID
+	Restored bool
 
-	over     chan struct{} // closed when its end is over
-	among    []int64       // offsets of the records that the failure may be of, in order
-	from, to int64         // those that a Skip gives up
+	over     chan struct{}  // closed when its end is over
+	among    []int64        // offsets of the records that the failure may be of, in order
+	from, to int64          // those that a Skip gives up
+	builds   []resume.Build // that have tried it
 }
 
 func (h Halt) String() string {

@@ -81,6 +81,8 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
 		}
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
+		h.builds = p.triedBy(f.Meta.Offset)
+		p.haltChanged()
 	}
 	p.mu.Unlock()
 	p.host.emit(Halted{*h})
@@ -154,6 +156,7 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx, map[int64]bool{}}
 	p.halt, p.resume = nil, noResume
+	p.haltChanged()
 	p.stand(p.status().withHalted(resuming))
 	return end, true
 }
@@ -190,6 +193,9 @@ func (p *part) refill(end haltEnd) {
 			back = append(back, s.Payload.(values).record(i))
 		}
 	}
+	if end.Restored {
+		p.giveUpUnread(end)
+	}
 	if !resumes {
 		return
 	}
@@ -217,6 +223,14 @@ func (p *part) tellGivenUp(end haltEnd) {
 	if end.skips(end.Meta.Offset) && !end.told[end.Meta.Offset] {
 		end.told[end.Meta.Offset] = true
 		p.host.emit(Skipped{end.Failure})
+	}
+	for _, at := range end.among {
+		if end.Restored && end.skips(at) && !end.told[at] {
+			f := end.Failure
+			f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: at}
+			end.told[at] = true
+			p.host.emit(Skipped{f})
+		}
 	}
 	for s, i := range p.led.Unfinished {
 		if end.skips(s.Offset(i)) {

@@ -35,7 +35,7 @@ func (w *world) live() *life {
 		at: map[[2]int]int{}, writing: map[spot]int{}, commits: w.sc.commits}
 	l.m.FailCommits(l.committing)
 	p, err := propChain(w.sc.words, l).Build(l.m.Source(), stream.Observe(stream.Observer{Event: l.event}),
-		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead))
+		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead), stream.BuildID(w.build()))
 	if err != nil {
 		w.violate("Build refused: %v", err)
 		return nil
@@ -50,6 +50,15 @@ func (w *world) live() *life {
 	return l
 }
 
+// build is what the next life is built from.
+func (w *world) build() string {
+	w.lives++
+	if len(w.sc.builds) == 0 {
+		return ""
+	}
+	return w.sc.builds[w.lives%len(w.sc.builds)]
+}
+
 // event follows the assignments.
 func (l *life) event(e stream.Event) {
 	l.w.mu.Lock()
@@ -60,6 +69,9 @@ func (l *life) event(e stream.Event) {
 			skipped: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
+		if e.Restored {
+			l.cur[e.Meta.Partition].frozen = true
+		}
 	}
 }
 

@@ -9,42 +9,47 @@ import (
 	"strings"
 )
 
-// Decode returns the runs of a state that was written for b. They ascend, do not touch, and lie at
-// or above b.Offset. It refuses every other state whole, with one of the errors above, and an empty
+// Decode reads a state that was written for b. Its runs ascend, do not touch, and lie at or above
+// b.Offset. It refuses every other state whole, with one of the errors above, and an empty
 // one with ErrForeign. It allocates in proportion to the state's length.
-func Decode(b Binding, state string) ([]Run, error) {
-	runs, err := decode(b, state)
+func Decode(b Binding, state string) (State, error) {
+	s, err := decode(b, state)
 	if err != nil {
-		return nil, fmt.Errorf("resume state of %s[%d]@%d: %w", b.Topic, b.Partition, b.Offset, err)
+		return State{}, fmt.Errorf("resume state of %s[%d]@%d: %w", b.Topic, b.Partition, b.Offset, err)
 	}
-	return runs, nil
+	return s, nil
 }
 
-func decode(b Binding, state string) ([]Run, error) {
+func decode(b Binding, state string) (s State, err error) {
 	rest, err := open(state)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if err := b.matches(&rest); err != nil {
-		return nil, err
+		return s, err
 	}
-	var runs []Run
 	for last := byte(0); len(rest) > 0; {
 		section, body, ok := rest.section()
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("%w: section %d has no end", ErrUnreadable, section)
-		case section > sectionFinished || section == 0:
-			return nil, fmt.Errorf("%w (type %d)", ErrSection, section)
+			return s, fmt.Errorf("%w: section %d has no end", ErrUnreadable, section)
+		case section > sectionHalts || section == 0:
+			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
-			return nil, fmt.Errorf("%w: section %d behind %d", ErrUnreadable, section, last)
+			return s, fmt.Errorf("%w: section %d behind %d", ErrUnreadable, section, last)
 		}
-		last = section
-		if runs, ok = decodeRuns(b.Offset, body); !ok {
-			return nil, fmt.Errorf("%w: its runs do not ascend, or have no end", ErrUnreadable)
+		switch last = section; section {
+		case sectionFinished:
+			if s.Finished, ok = decodeRuns(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its runs do not ascend, or have no end", ErrUnreadable)
+			}
+		case sectionHalts:
+			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its halts have no end", ErrUnreadable)
+			}
 		}
 	}
-	return runs, nil
+	return s, nil
 }
 
 // open checks that a state came whole, and returns what is between prefix and checksum. The header

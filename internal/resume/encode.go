@@ -6,15 +6,16 @@ import (
 	"math"
 )
 
-// Encode writes the finished runs as a state of at most limit bytes. The runs ascend, do not touch,
-// and lie at or above b.Offset; it panics otherwise. What does not fit is cut from the top, by
-// whole runs. From end on the state says nothing: that is the end of the last run kept, b.Offset
-// where none was, and math.MaxInt64 where nothing was cut. The state is empty, and end is b.Offset,
-// if not even one without runs fits.
+// Encode writes a state of at most limit bytes. The runs ascend, do not touch, and lie at or above
+// b.Offset; it panics otherwise. What does not fit is left out: first the texts of halts, then the
+// halts, then runs from the top, by whole runs. From end on the state does not tell what has
+// finished: that is the end of the last run kept, b.Offset where none was, and math.MaxInt64 where
+// no run was cut. The state is empty, and end is b.Offset, if not even one without runs fits.
 //
 // In whatever order a span of n offsets finishes, it costs at most n/8 + 8 bytes beside those of a
 // state without runs. Each byte is 4/3 characters.
-func Encode(b Binding, finished []Run, limit int) (state string, end int64) {
+func Encode(b Binding, s State, limit int) (state string, end int64) {
+	finished := s.Finished
 	digest := b.digest()
 	raw := append(make([]byte, 0, 256), digest[:]...)
 	raw = append(raw, b.TopicID[:]...)
@@ -39,6 +40,7 @@ func Encode(b Binding, finished []Run, limit int) (state string, end int64) {
 			}
 		}
 	}
+	raw = appendHalts(raw, b.Offset, s.Halts, encoding.DecodedLen(limit-len(prefix))-checksumSize)
 	raw = binary.BigEndian.AppendUint32(raw, checksum(raw))
 	return string(encoding.AppendEncode([]byte(prefix), raw)), end
 }
