@@ -39,10 +39,11 @@ type haltJSON struct {
 	ResumeAt time.Time `json:",omitzero"`
 	Last     int64
 	Joined   bool `json:",omitempty"`
+	Restored bool `json:",omitempty"`
 }
 
 func (h Halt) json() haltJSON {
-	return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined}
+	return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored}
 }
 
 // MarshalJSON writes the fields by their names, Err as its text.
