@@ -35,10 +35,10 @@ type book struct {
 	done  map[deed]bool
 	// by word and lane: begun and not resolved; true: the last attempt failed
 	open map[string]map[item]bool
-	last map[string]item  // by word and order: begun last
+	last map[string]item // by word and order: begun last
 	// of an element of a batch that may be divided: where in the batch
 	place map[deed]int
-	acks map[string]int64 // by lane: what has to be committed before the next may begin
+	acks  map[string]int64 // by lane: what has to be committed before the next may begin
 }
 
 func newBook() *book {
