@@ -177,9 +177,10 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	l.hurry = l.hurry || within > 0
 	es := l.epochs(parts)
 	end := make(chan struct{})
+	var ended error // its source had: what the run does with what that left is not over yet
 	w.wg.Go(func() {
 		defer close(end)
-		_ = l.m.Revoke(within, parts...)
+		ended = l.m.Revoke(within, parts...)
 	})
 	w.wait()
 	w.mu.Lock()
@@ -192,7 +193,7 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range es {
-		clean := within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler
+		clean := ended == nil && within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler
 		if clean && w.log.Committed(e.part) < w.watermark(e) {
 			w.violate("revoked without its commit: %d is finished, %d is committed", w.watermark(e), w.log.Committed(e.part))
 		}
