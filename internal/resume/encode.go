@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// Encode writes the finished runs as a state of at most limit bytes. The runs ascend, do not touch,
-// and lie at or above b.Offset; it panics otherwise. What does not fit is cut from the top, by
-// whole runs. From end on the state says nothing: that is the end of the last run kept, b.Offset
-// where none was, and math.MaxInt64 where nothing was cut. The state is empty, and end is b.Offset,
-// if not even one without runs fits.
+// Encode encodes the finished runs as a state of at most limit bytes. The runs must ascend, not
+// touch, and lie at or above b.Offset; otherwise it panics. Runs that do not fit are cut from the
+// top. The state describes the offsets below end: the end of the last run kept, b.Offset if no run
+// was kept, or math.MaxInt64 if none was cut. If not even a state without runs fits, the state is
+// empty and end is b.Offset.
 //
-// In whatever order a span of n offsets finishes, it costs at most n/8 + 8 bytes beside those of a
-// state without runs. Each byte is 4/3 characters.
+// A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
+// Each byte takes 4/3 characters.
 func Encode(b Binding, finished []Run, limit int) (state string, end int64) {
 	digest := b.digest()
 	raw := append(make([]byte, 0, 256), digest[:]...)
@@ -43,11 +43,11 @@ func Encode(b Binding, finished []Run, limit int) (state string, end int64) {
 	return string(encoding.AppendEncode([]byte(prefix), raw)), end
 }
 
-// encodeRuns writes as many runs as room has space for, in segments.
+// encodeRuns encodes as many runs as fit into room bytes, in segments.
 func encodeRuns(at int64, runs []Run, room int) (section []byte, kept int) {
 	room = max(room, 0)
 	if len(runs)/runsPerByte > room {
-		runs = runs[:room*runsPerByte] // more cannot fit, whatever the segments
+		runs = runs[:room*runsPerByte] // more cannot fit in any segments
 	}
 	shapes := plan(at, runs)
 	section = make([]byte, 0, min(room, 4*len(runs)))
@@ -70,7 +70,7 @@ func encodeRuns(at int64, runs []Run, room int) (section []byte, kept int) {
 	return section, kept
 }
 
-// distances says how far above at a run begins, and how long it is.
+// distances returns how far above at a run starts, and how long it is.
 func (r Run) distances(at int64) (gap, length uint64) {
 	if r.From < at || r.To <= r.From {
 		panic(fmt.Sprintf("resume: a run of %d to %d above %d", r.From, r.To, at))
