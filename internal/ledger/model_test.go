@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 // The watermark is the end of the finished prefix, in whatever order tickets settle.
-func TestModel(t *testing.T) {
+func TestLedgerModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		script := rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")
 		for _, outOfOrder := range []bool{false, true} {
