@@ -79,7 +79,7 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 				write(t, prod, "orders", 3, 10)
 				write(t, prod, "audit", 1, 10)
 				fault.Count = -1
-				mend := k.Fault(fault)
+				fix := k.Fault(fault)
 				cfg := source.KafkaConfig{Brokers: k.ListenAddrs()}
 				if grouped {
 					cfg.Group, cfg.Topics, cfg.HeartbeatInterval = "billing", []string{"orders", "audit"}, 100*time.Millisecond
@@ -106,7 +106,7 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 				if at := l.Snapshot().Troubles; len(at) == 0 || at[0].Topic != fault.Topic {
 					t.Errorf("troubles: %v", at)
 				}
-				mend.Remove()
+				fix.Remove()
 				if name == "topic not visible" && grouped {
 					l.stop() // a group's leader looks for new partitions less often
 					return
@@ -147,7 +147,7 @@ func TestKafkaUnreadablePartitionInARebalance(t *testing.T) {
 func TestKafkaSpanOfAnUnreadablePartition(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
 	write(t, producer(t, k), "orders", 2, 10)
-	mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+	fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
 	got := newRecorder()
 	spans := map[stream.TopicPartition]source.Span{}
 	for p := range 2 {
@@ -156,7 +156,7 @@ func TestKafkaSpanOfAnUnreadablePartition(t *testing.T) {
 	l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: spans}).Serial(got.record))
 	l.await("partition waits")
 	got.wait(t, 10)
-	mend.Remove()
+	fix.Remove()
 	if err := l.result(); err != nil {
 		t.Error(err)
 	}
@@ -191,7 +191,7 @@ func TestKafkaReady(t *testing.T) {
 	})
 	t.Run("needs a coordinator", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
 		got := newRecorder()
 		write(t, producer(t, k), "orders", 1, 1)
 		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
@@ -199,7 +199,7 @@ func TestKafkaReady(t *testing.T) {
 		if err := l.Ready(); !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
 			t.Errorf("ready: %v", err)
 		}
-		mend.Remove()
+		fix.Remove()
 		got.wait(t, 1)
 		if err := l.Ready(); err != nil {
 			t.Errorf("not ready: %v", err)
@@ -211,13 +211,13 @@ func TestKafkaReady(t *testing.T) {
 		write(t, producer(t, k), "orders", 1, 1)
 		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 		got.wait(t, 1)
-		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
 		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration})
 		l.await("group lost")
 		if l.Ready() == nil {
 			t.Error("ready while not a member of the group")
 		}
-		mend.Remove()
+		fix.Remove()
 		for e := range l.events {
 			if _, ok := e.(stream.Rebalanced); ok {
 				break
