@@ -6,9 +6,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Chan feeds what is received from c, as one partition, and ends when c is closed. It receives only
-// while there is room (MaxInFlight). What was received and is not finished when a drain ends is
-// lost with the process: a channel cannot take anything back.
+// Chan feeds the values received from c, as one partition, and ends when c is closed. It receives
+// only while there is room (MaxInFlight). A value that was received but not finished when a drain
+// ends is lost with the process, since a channel cannot take it back.
 func Chan[T any](c <-chan T) stream.Stream[T] {
 	return local("chan", func() puller[T] {
 		if c == nil {

@@ -1,4 +1,5 @@
-// Package source has where a chain begins: Kafka, and values of this process (Slice, Chan, Func).
+// Package source holds the sources that a chain starts with: Kafka, and values of this process
+// (Slice, Chan, Func).
 //
 //	source.Kafka(source.KafkaConfig{
 //		Brokers: []string{"broker-1:9092", "broker-2:9092"},
@@ -6,5 +7,5 @@
 //		Topics:  []string{"orders"},
 //	})
 //
-// Nothing connects before Run. What is wrong with a configuration is told by Build, all of it.
+// Nothing connects before Run. Build reports every fault of a configuration at once.
 package source

@@ -13,11 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A worker of a consumer group: it goes on where the group's committed offsets are, and ends when
-// its context does.
+// A worker of a consumer group starts at the group's committed offsets, and ends when its context
+// ends.
 func ExampleKafka() {
-	brokers, end := brokersWith("orders", "coffee", "tea", "cake")
-	defer end()
+	brokers, stop := brokersWith("orders", "coffee", "tea", "cake")
+	defer stop()
 	ctx, cancel := context.WithCancel(context.Background())
 	served := 0
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: "kitchen", Topics: []string{"orders"}}).
@@ -39,10 +39,10 @@ func ExampleKafka() {
 	// <nil>
 }
 
-// A replay reads named partitions without a group, commits nothing and ends by itself.
+// A replay reads named partitions without a group, commits nothing and ends on its own.
 func ExampleKafka_replay() {
-	brokers, end := brokersWith("orders", "coffee", "tea", "cake")
-	defer end()
+	brokers, stop := brokersWith("orders", "coffee", "tea", "cake")
+	defer stop()
 	err := source.Kafka(source.KafkaConfig{Brokers: brokers, Partitions: map[stream.TopicPartition]source.Span{
 		{Topic: "orders", Partition: 0}: {From: source.AtOffset(1), To: source.Latest},
 	}}).
@@ -58,9 +58,9 @@ func ExampleKafka_replay() {
 	// <nil>
 }
 
-// brokersWith starts a broker in this process, with values in a topic of one partition, all under
-// the key "table 4".
-func brokersWith(topic string, values ...string) (addrs []string, end func()) {
+// brokersWith starts a broker in this process, with a topic of one partition that holds the values,
+// all with the key "table 4".
+func brokersWith(topic string, values ...string) (addrs []string, stop func()) {
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, topic))
 	if err != nil {
 		log.Fatal(err)

@@ -36,7 +36,7 @@ func ExampleChan() {
 	// <nil>
 }
 
-// Anything that gives one value after another can be read, here the lines of a text.
+// Any iterator can be a source, here the lines of a text.
 func ExampleFunc() {
 	lines := bufio.NewScanner(strings.NewReader("first\nsecond\n"))
 	err := source.Func(func(context.Context) (string, bool, error) {

@@ -6,10 +6,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Func feeds what next returns, as one partition: it asks for one value at a time, while there is
-// room (MaxInFlight). next returns false when there is no more, an error to end the pipeline with
-// it, and heeds ctx, which ends when the pipeline drains. It is never called twice at once by one
-// pipeline.
+// Func feeds the values that next returns, as one partition. It asks for one value at a time, while
+// there is room (MaxInFlight). next returns false at the end, or an error to end the pipeline with.
+// It must return when ctx ends, which happens when the pipeline drains. One pipeline never calls it
+// concurrently.
 func Func[T any](next func(ctx context.Context) (v T, ok bool, err error)) stream.Stream[T] {
 	return local("func", func() puller[T] {
 		if next == nil {

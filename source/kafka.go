@@ -18,22 +18,23 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Kafka reads topics as a member of a consumer group, or named partitions without one. Elements are
-// kafka-go's messages, so that handlers written for its Reader move over unchanged; their bytes are
-// the handler's to keep.
+// Kafka reads topics as a member of a consumer group, or named partitions without a group. Elements
+// are kafka-go's messages, so handlers written for its Reader need no change. The handler may keep
+// their bytes.
 //
-// A partition that has no room (MaxInFlight) or is halted is left out of fetches, and no other
-// waits for it. A batch that cannot be read, for a wrong checksum, a format from before Kafka 0.11
-// or a size beyond MaxDecompressed, halts its partition at that offset. In a rebalance the
-// partitions that go are drained and committed before they are let go; those that were lost
-// meanwhile are cancelled and never committed.
+// A partition without room (MaxInFlight), or a halted one, is left out of fetches; the others are
+// still read. A batch that cannot be read halts its partition at its offset: the checksum is wrong,
+// the format is older than Kafka 0.11, or it exceeds MaxDecompressed. In a rebalance, a partition
+// that moves is drained and committed before it is released. A lost partition is cancelled and
+// never committed.
 //
-// What Run returns, and what a halt or an event holds, is in package kafkaerr.
+// Package kafkaerr holds the errors of Run, halts and events.
 //
-// Brokers from 3.6 on. Goroutines: three a broker, and a handful for the group.
+// It needs brokers from 3.6 on. It runs three goroutines a broker, and a handful for the group.
 //
-// With a group it keeps which records have finished above the committed offset, in the offset's
-// metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 unless set otherwise).
+// With a group, each commit stores which records above the committed offset have finished. They go
+// into the offset's metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 by
+// default).
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return newKafkaSource(c) })
 }
@@ -46,28 +47,28 @@ type kafkaSource struct {
 	fetcher *fetch.Fetcher
 	// nil without a group; set before the first Assign, and so before the first Commit
 	member group.Membership
-	// of the partitions that are read without a group; set before the first Assign
+	// for partitions read without a group; set before the first Assign
 	end *countdown
-	// how large a state may be that goes with an offset; shrinks as brokers refuse some
+	// the largest resume state to store with an offset; shrinks when brokers refuse one
 	stateBytes atomic.Int64
 
 	health      health
-	finding     context.Context         // of finders
-	finders     conc.WaitGroup          // who look for where partitions start
+	finding     context.Context         // for finders
+	finders     conc.WaitGroup          // look up where partitions start
 	stopReading context.CancelCauseFunc // ends Run with an error; set before the first Assign
 
-	// guards what follows, and makes a change of assignment one step; not held while a partition
+	// guards the fields below and makes a change of assignment one step; not held while a partition
 	// drains
 	mu       sync.Mutex
 	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
 	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
 	epochs   map[fetch.TP]*leaderEpoch                     // of both
-	wanted   map[fetch.TP]*wanted                          // not begun yet
-	// where partitions end that are read without a group
+	wanted   map[fetch.TP]*wanted                          // the start offset is still being looked up
+	// end offsets of the partitions read without a group
 	limits map[fetch.TP]int64
 }
 
-// intake is what is used of a stream.Intake.
+// intake is the part of stream.Intake that the source uses.
 type intake interface {
 	Assign(ctx context.Context, parts ...stream.Assignment) ([]*stream.Partition[kafka.Message], error)
 	Revoke(ctx context.Context, parts ...*stream.Partition[kafka.Message])
@@ -88,9 +89,9 @@ func newKafkaSource(c KafkaConfig) *kafkaSource {
 func (s *kafkaSource) Info() stream.SourceInfo {
 	info := stream.SourceInfo{Name: s.cfg.name(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults(),
 		StateBytes: int(s.stateBytes.Load())}
-	// else the fault is another one
+	// otherwise another fault is reported
 	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 {
-		info.NoCommit = "it reads without a group, which is what offsets are stored for"
+		info.NoCommit = "it reads without a group, and offsets are stored for a group"
 	}
 	return info
 }
@@ -120,8 +121,8 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	if s.cfg.Group != "" {
 		read = s.readAsMember
 	}
-	// The fetches outlive ctx: what is revoked at the end takes itself out of them. If they fail,
-	// reading ends with their error.
+	// Fetching outlives ctx: partitions revoked at the end remove themselves from it. If fetching
+	// fails, reading ends with its error.
 	fetching, stopFetching := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFetching()
 	reading, stopReading := context.WithCancelCause(ctx)
@@ -144,7 +145,7 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	return unlessStopped(ctx, errors.Join(fetchErr, err))
 }
 
-// unlessStopped drops the errors that only say that ctx has ended.
+// unlessStopped drops errors that only report the end of ctx.
 func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !wire.Fatal(err) {
 		return nil
@@ -152,7 +153,7 @@ func unlessStopped(ctx context.Context, err error) error {
 	return err
 }
 
-// pause waits for d and reports whether ctx goes on.
+// pause waits for d and reports whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

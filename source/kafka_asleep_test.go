@@ -17,21 +17,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// sleeperVar makes the test binary a worker that reads from the broker that it names.
+// sleeperVar makes the test binary a worker that reads from the broker in the variable.
 const sleeperVar = "LANEWAY_SLEEPER"
 
-// sleeper says what it starts and what it loses. Its handlers wait until it reads a line.
+// sleeper prints the records that it starts and the partitions that it loses. Its handlers wait
+// until it reads a line.
 func sleeper(broker string) int {
-	gate := make(chan struct{})
+	release := make(chan struct{})
 	go func() {
-		defer close(gate)
-		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of the input opens it too
+		defer close(release)
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of the input releases them too
 	}()
 	cfg := source.KafkaConfig{Brokers: []string{broker}, Group: "billing", Topics: []string{"orders"},
 		SessionTimeout: time.Second, HeartbeatInterval: 200 * time.Millisecond}
 	err := source.Kafka(cfg).GroupByPartition().Serial(func(_ context.Context, m kafka.Message) error {
 		fmt.Printf("started %d %d\n", m.Partition, m.Offset)
-		<-gate
+		<-release
 		return nil
 	}).CommitEvery(1, 0).Run(context.Background(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		if x, ok := e.(stream.Lost); ok {
@@ -42,10 +43,9 @@ func sleeper(broker string) int {
 	return 1
 }
 
-// A process that stood still for longer than its session finds its handlers' answers and its next
-// records ready when it wakes. It has to find out that its partitions may be another's before it
-// starts any of them.
-func TestKafkaWorkerThatStoodStillStartsNothingWhenItWakes(t *testing.T) {
+// A process that was suspended for longer than its session has results and records ready when it
+// wakes. It must notice that its partitions may belong to others before it starts a record.
+func TestKafkaSuspendedProcess(t *testing.T) {
 	const partitions, records = 8, 20
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(partitions, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	write(t, producer(t, k), "orders", partitions, records)
@@ -68,27 +68,27 @@ func TestKafkaWorkerThatStoodStillStartsNothingWhenItWakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		_ = cmd.Process.Kill() // it runs until then
+		_ = cmd.Process.Kill() // it does not end on its own
 		_ = cmd.Wait()
 	}()
-	said := bufio.NewScanner(out)
+	output := bufio.NewScanner(out)
 	next := func() (what string, partition, offset int) {
-		said.Scan()
-		if _, err := fmt.Sscan(said.Text(), &what, &partition, &offset); err != nil {
-			t.Fatalf("it says %q", said.Text())
+		output.Scan()
+		if _, err := fmt.Sscan(output.Text(), &what, &partition, &offset); err != nil {
+			t.Fatalf("it printed %q", output.Text())
 		}
 		return what, partition, offset
 	}
-	for range partitions { // one in each: all its handlers wait now
+	for range partitions { // one record in each: all handlers wait now
 		if what, _, offset := next(); what != "started" || offset != 0 {
-			t.Fatalf("it says %q", said.Text())
+			t.Fatalf("it printed %q", output.Text())
 		}
 	}
 	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	kafkatest.At(t, k.ListenAddrs()).WaitMembers("billing", 0) // its session is over
-	if _, err := fmt.Fprintln(in, "go on"); err != nil {
+	kafkatest.At(t, k.ListenAddrs()).WaitMembers("billing", 0) // its session has expired
+	if _, err := fmt.Fprintln(in, "continue"); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
@@ -101,7 +101,7 @@ func TestKafkaWorkerThatStoodStillStartsNothingWhenItWakes(t *testing.T) {
 		case what == "lost":
 			lost[partition] = true
 		case !lost[partition]:
-			t.Errorf("before it noticed that partition %d may be another's it started record %d of it", partition, offset)
+			t.Errorf("started record %[2]d of partition %[1]d before it reported the partition lost", partition, offset)
 		}
 		if what == "started" && offset == records-1 {
 			finished[partition] = true

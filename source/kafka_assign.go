@@ -10,21 +10,21 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// assign begins to read partitions.
+// assign starts reading partitions.
 func (s *kafkaSource) assign(ctx context.Context, as ...assignment) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.begin(ctx, plainly, as...)
+	return s.begin(ctx, unchanged, as...)
 }
 
-func plainly(f feeding) fetch.Partition { return f }
+func unchanged(f feeding) fetch.Partition { return f }
 
-// begin is assign for who holds mu. feed makes of a partition what the fetch loop feeds.
-func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partition, begun ...assignment) error {
-	as := make([]stream.Assignment, len(begun))
+// begin is assign for callers that hold mu. feed wraps the partition that the fetch loop feeds.
+func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partition, starts ...assignment) error {
+	as := make([]stream.Assignment, len(starts))
 	became := make([]*stream.Partition[kafka.Message], len(as)) // written and read under mu
 	for i := range as {
-		as[i] = begun[i].Assignment
+		as[i] = starts[i].Assignment
 		as[i].Scope = s.scope()
 		tp := fetch.TP(as[i].TopicPartition)
 		if s.member != nil {
@@ -32,7 +32,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 		}
 		as[i].Wake = func() { s.fetcher.Wake(tp) }
 		as[i].Restart = func(next int64) {
-			s.again(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })
+			s.restartByPipeline(tp, next, func(p *stream.Partition[kafka.Message]) bool { return p == became[i] })
 		}
 	}
 	parts, err := s.in.Assign(ctx, as...)
@@ -42,10 +42,10 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 	for i, p := range parts {
 		tp := fetch.TP(p.TopicPartition())
 		s.live[tp], became[i] = p, p
-		epoch := newLeaderEpoch(begun[i].epoch)
+		epoch := newLeaderEpoch(starts[i].epoch)
 		s.epochs[tp] = epoch
-		s.forget(tp) // what was told of it before
-		s.have(tp)
+		s.disown(tp) // clear earlier troubles
+		s.own(tp)
 		to := feed(feeding{p, epoch})
 		if limit, ends := s.limits[tp]; ends {
 			to = limited{Partition: to, to: limit, reached: func() { s.end.done(tp) }}
@@ -55,12 +55,12 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 	return nil
 }
 
-// revoke drains partitions, commits them and lets them go.
+// revoke drains, commits and releases partitions.
 func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	var parts []*stream.Partition[kafka.Message]
-	s.forget(tps...)
+	s.disown(tps...)
 	for _, tp := range tps {
 		delete(s.wanted, tp)
 		if p := s.live[tp]; p != nil {
@@ -81,12 +81,12 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	}
 }
 
-// lose gives up partitions that are another member's already.
+// lose gives up partitions that may belong to another member already.
 func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forget(tps...)
+	s.disown(tps...)
 	for _, tp := range tps {
 		delete(s.wanted, tp)
 		delete(s.epochs, tp)
@@ -99,8 +99,8 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	}
 }
 
-// reset is told when a position was not in the log. A move back means that what was finished is to
-// be done again, so it is another epoch.
+// reset is called when an offset was not in the log. Moving back redelivers finished records, so
+// the partition is assigned again.
 func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
 	s.in.Emit(stream.OffsetReset{TopicPartition: stream.TopicPartition(tp), From: from, To: to, Policy: s.cfg.Reset.String()})
 	if back {
@@ -112,31 +112,31 @@ func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil {
-		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading goes on at %d", from, to))
+		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading continues at %d", from, to))
 	}
 }
 
-// restart begins a partition that is read where its log says. The caller holds mu.
+// restart assigns a live partition again, at offset to. The caller holds mu.
 func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.TopicID, to int64, cause error) {
-	s.anew(was, id, to, cause, func(f feeding) fetch.Partition {
+	s.reassign(was, id, to, cause, func(f feeding) fetch.Partition {
 		return &restarted{feeding: f, to: to, cause: cause, refuse: s.stopReading}
 	})
 }
 
-var errAgain = errors.New("the pipeline begins it anew")
+var errRestarted = errors.New("the pipeline restarts the partition")
 
-// again begins a partition anew that the pipeline has let go by itself, unless it is not the one
-// that is read now.
-func (s *kafkaSource) again(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
+// restartByPipeline assigns a partition again after the pipeline released it. It does nothing if
+// that partition is no longer the live one.
+func (s *kafkaSource) restartByPipeline(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil && same(p) {
-		s.anew(p, p.TopicID(), next, errAgain, plainly)
+		s.reassign(p, p.TopicID(), next, errRestarted, unchanged)
 	}
 }
 
-// anew loses a partition that is read, and begins it at next. The caller holds mu.
-func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
+// reassign loses a live partition and assigns it again at next. The caller holds mu.
+func (s *kafkaSource) reassign(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
 	feed func(feeding) fetch.Partition) {
 	tp := fetch.TP(was.TopicPartition())
 	s.fetcher.Remove(tp)
@@ -148,13 +148,13 @@ func (s *kafkaSource) anew(was *stream.Partition[kafka.Message], id stream.Topic
 	}
 }
 
-// fetchEvent passes an event of the fetch loops on.
+// fetchEvent passes on an event of the fetch loops.
 func (s *kafkaSource) fetchEvent(e fetch.Event) {
 	switch e.Name {
 	case "metadata failed":
-		s.health.say(&s.health.cluster, e.Err)
+		s.health.set(&s.health.cluster, e.Err)
 	case "recovered":
-		s.health.say(&s.health.cluster, nil)
+		s.health.set(&s.health.cluster, nil)
 	}
 	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TP), Name: e.Name, Text: e.Text, Err: e.Err})
 }

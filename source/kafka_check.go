@@ -13,7 +13,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// name is what Describe and errors call the source.
+// name is the name of the source in Describe and in errors.
 func (c *KafkaConfig) name() string {
 	topics := slices.Sorted(maps.Keys(c.topics()))
 	if len(topics) == 0 {
@@ -35,27 +35,27 @@ func (c *KafkaConfig) topics() map[string]bool {
 
 var legalTopic = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
-// faults is all that is wrong with the configuration.
+// faults lists everything that is wrong with the configuration.
 func (c *KafkaConfig) faults() []error {
 	var all []error
-	fault := func(wrong bool, do, what string, args ...any) {
+	fault := func(wrong bool, fix, what string, args ...any) {
 		if wrong {
-			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Fix: do})
+			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Fix: fix})
 		}
 	}
 	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")
 	for _, b := range c.Brokers {
 		_, port, err := net.SplitHostPort(b)
-		fault(err != nil || port == "", "write host:port, one address an element", "%q is no address of a broker", b)
+		fault(err != nil || port == "", "write host:port, one address per element", "%q is not a broker address", b)
 	}
 	grouped, bare := c.Group != "" || len(c.Topics) > 0, len(c.Partitions) > 0
 	fault(!grouped && !bare, "set Group and Topics, or Partitions", "there is nothing to read")
-	fault(grouped && bare, "set Group and Topics, or Partitions alone", "Partitions are read without a group, and there is one too")
+	fault(grouped && bare, "set Group and Topics, or Partitions alone", "Partitions are read without a group, but Group or Topics are set too")
 	fault(grouped && !bare && c.Group == "", "set Group, or name Partitions to read without one", "Topics are read by a group, and none is named")
 	fault(grouped && !bare && len(c.Topics) == 0, "set Topics", "group %q has no topics to read", c.Group)
-	fault(c.InstanceID != "" && c.Group == "", "set Group, or leave InstanceID empty", "InstanceID names a member of a group, and there is none")
+	fault(c.InstanceID != "" && c.Group == "", "set Group, or leave InstanceID empty", "InstanceID names a member of a group, but there is no group")
 	for _, t := range slices.Sorted(maps.Keys(c.topics())) {
-		fault(!legalTopic.MatchString(t), "use letters, digits, dot, underscore and dash; patterns are not supported", "%q is no name of a topic", t)
+		fault(!legalTopic.MatchString(t), "use letters, digits, dot, underscore and dash; patterns are not supported", "%q is not a valid topic name", t)
 	}
 	for i, t := range c.Topics {
 		fault(slices.Contains(c.Topics[:i], t), "name each topic once", "topic %q is named twice", t)
@@ -68,21 +68,21 @@ func (c *KafkaConfig) faults() []error {
 		"ConnectTimeout": c.ConnectTimeout, "UnknownTopicTimeout": c.UnknownTopicTimeout, "MaxWait": c.MaxWait} {
 		fault(d < 0, "leave it 0 for the default", "%s is %v", name, d)
 	}
-	fault(c.MaxWait > maxWaitMost, "set it to 500 ms or less", "MaxWait is %v: a partition that gets room again might wait that long", c.MaxWait)
+	fault(c.MaxWait > maxWaitMost, "set it to 500 ms or less", "MaxWait is %v: a partition that has room again might wait that long", c.MaxWait)
 	session := c.SessionTimeout
 	if session == 0 {
 		session = 45 * time.Second
 	}
 	heartbeat, rebalance := cmp.Or(c.HeartbeatInterval, min(3*time.Second, session/3)), cmp.Or(c.RebalanceTimeout, time.Minute)
 	fault(rebalance >= 0 && heartbeat > rebalance, "make RebalanceTimeout longer than a drain takes, and HeartbeatInterval a fraction of it",
-		"a rebalance of %v may be over before a heartbeat, every %v, tells of it", rebalance, heartbeat)
-	fault(c.HeartbeatInterval >= session, "make HeartbeatInterval a third of SessionTimeout", "a heartbeat every %v keeps no session of %v alive", c.HeartbeatInterval, session)
+		"a rebalance of %v may end before a heartbeat, every %v, reports it", rebalance, heartbeat)
+	fault(c.HeartbeatInterval >= session, "make HeartbeatInterval a third of SessionTimeout", "a heartbeat every %v cannot keep a session of %v alive", c.HeartbeatInterval, session)
 	fault(c.MaxDecompressed < 0, "leave it 0 for the default", "MaxDecompressed is %d", c.MaxDecompressed)
-	fault(c.Reset.kind > fail, "set Earliest, Latest or Fail", "Reset is %v: that may be out of the log as well", c.Reset)
+	fault(c.Reset.kind > fail, "set Earliest, Latest or Fail", "Reset is %v: that may be outside the log as well", c.Reset)
 	fault(c.Start.kind == atOffset && c.Start.offset < 0, "count from 0", "Start is %v", c.Start)
 	for tp, s := range c.Partitions {
 		fault(tp.Partition < 0, "partitions count from 0", "partition %v", tp)
-		fault(s.From.kind == fail || s.To.kind == fail, "give a place in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
+		fault(s.From.kind == fail || s.To.kind == fail, "use a position in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
 		backward := s.From.kind == s.To.kind && s.From.kind >= atTime && s.To.offset < s.From.offset
 		fault(backward || s.To.kind == atOffset && s.To.offset < 0, "put From before To", "the span of %v is from %v to %v", tp, s.From, s.To)
 	}

@@ -16,21 +16,21 @@ import (
 
 const connectPause = 250 * time.Millisecond
 
-// connect waits until a broker answers and all topics are known. Those that may not be read are
-// denied, as long as others may.
+// connect waits until a broker answers and all topics are known. It returns the topics that the
+// user may not read, if there are others.
 func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err error) {
 	topics := slices.Sorted(maps.Keys(s.cfg.topics()))
-	began := time.Now()
+	start := time.Now()
 	var reached time.Time
 	for {
-		found, err := s.look(ctx, topics, began)
+		found, err := s.describe(ctx, topics, start)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err == nil:
-			found, denied = sift(found)
+			found, denied = splitDenied(found)
 			if err = missing(found); err == nil {
-				s.health.say(&s.health.cluster, nil)
+				s.health.set(&s.health.cluster, nil)
 				return denied, nil
 			}
 			if reached.IsZero() {
@@ -41,19 +41,19 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 			}
 		case wire.Fatal(err):
 			return nil, err
-		case time.Since(began) >= s.cfg.ConnectTimeout && reached.IsZero():
-			return nil, fmt.Errorf("no kafka broker was reached within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
+		case time.Since(start) >= s.cfg.ConnectTimeout && reached.IsZero():
+			return nil, fmt.Errorf("reached no Kafka broker within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
 		}
-		s.health.say(&s.health.cluster, err)
-		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it is tried again"})
+		s.health.set(&s.health.cluster, err)
+		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it retries"})
 		if !pause(ctx, connectPause) {
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// sift parts the topics that may not be read from the others, if there are others.
-func sift(topics []wire.Topic) (found, denied []wire.Topic) {
+// splitDenied separates the topics that the user may not read from the others, if there are others.
+func splitDenied(topics []wire.Topic) (found, denied []wire.Topic) {
 	for _, t := range topics {
 		if errors.Is(t.Err, wire.TopicAuthorization) {
 			denied = append(denied, t)
@@ -67,22 +67,22 @@ func sift(topics []wire.Topic) (found, denied []wire.Topic) {
 	return found, denied
 }
 
-// deny tells of topics that may not be read.
+// deny reports topics that the user may not read.
 func (s *kafkaSource) deny(topics []wire.Topic) {
 	for _, t := range topics {
 		s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 	}
 }
 
-// look asks once, for no longer than is left to connect.
-func (s *kafkaSource) look(ctx context.Context, topics []string, began time.Time) ([]wire.Topic, error) {
-	left := max(time.Until(began.Add(s.cfg.ConnectTimeout)), time.Second)
+// describe asks for the topics once, within the rest of ConnectTimeout.
+func (s *kafkaSource) describe(ctx context.Context, topics []string, start time.Time) ([]wire.Topic, error) {
+	left := max(time.Until(start.Add(s.cfg.ConnectTimeout)), time.Second)
 	ctx, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	return s.client.Metadata(ctx, topics...)
 }
 
-// missing says what is wrong with topics; nil if nothing is.
+// missing returns the errors of topics; nil if there are none.
 func missing(topics []wire.Topic) error {
 	var errs []error
 	for _, t := range topics {
@@ -90,7 +90,7 @@ func missing(topics []wire.Topic) error {
 			errs = append(errs, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 		}
 	}
-	// The one that no patience mends decides.
+	// An error that waiting cannot fix decides.
 	for _, err := range errs {
 		if !wire.Retriable(err) {
 			return err
@@ -99,7 +99,7 @@ func missing(topics []wire.Topic) error {
 	return errors.Join(errs...)
 }
 
-// counts tells a group's leader how many partitions its topics have.
+// counts returns the partition counts of topics, for the leader of a group.
 func (s *kafkaSource) counts(ctx context.Context, topics []string) (map[string]int32, error) {
 	found, err := s.client.Metadata(ctx, topics...)
 	if err != nil {

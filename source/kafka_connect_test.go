@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/source"
-	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -15,92 +14,78 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestKafkaNeverMakesATopicAndSaysWhichIsMissing(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
-	cfg := config(k)
-	cfg.UnknownTopicTimeout = 300 * time.Millisecond
-	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
-	var missing *kafkaerr.TopicError
-	if err := r.result(); !errors.As(err, &missing) || missing.Topic != "orders" || !errors.Is(err, kafka.UnknownTopicOrPartition) {
-		t.Fatalf("error: %v", err)
-	}
-	if k.TopicInfo("orders") != nil {
-		t.Error("the topic was made by reading it")
-	}
-}
-
-func TestKafkaWaitsForATopicThatIsJustMade(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1))
-	connecting := make(chan struct{}, 100)
-	got := newSeen()
-	p, err := source.Kafka(config(k)).Serial(got.take).CommitEach().Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
-		if x, ok := e.(stream.SourceEvent); ok && x.Name == "connecting" {
-			select {
-			case connecting <- struct{}{}:
-			default:
-			}
+func TestKafkaConnect(t *testing.T) {
+	t.Run("never creates a topic, and names the missing one", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
+		cfg := config(k)
+		cfg.UnknownTopicTimeout = 300 * time.Millisecond
+		r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
+		var missing *kafkaerr.TopicError
+		if err := r.result(); !errors.As(err, &missing) || missing.Topic != "orders" || !errors.Is(err, kafka.UnknownTopicOrPartition) {
+			t.Fatalf("error: %v", err)
 		}
-	}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := runBuilt(t, p)
-	<-connecting
-	if p.Ready() == nil {
-		t.Error("ready without its topic")
-	}
-	if err := k.CreateTopic("orders", 1, nil); err != nil {
-		t.Fatal(err)
-	}
-	write(t, producer(t, k), "orders", 1, 10)
-	got.wait(t, 10)
-	if err := p.Ready(); err != nil {
-		t.Errorf("not ready: %v", err)
-	}
-	r.stop()
-}
-
-func TestKafkaUnreachableEndsAfterConnectTimeout(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}, ConnectTimeout: 600 * time.Millisecond}).
-		Serial(newSeen().take).CommitEach())
-	var unreachable *kafkaerr.UnreachableError
-	if err := r.result(); !errors.As(err, &unreachable) {
-		t.Fatalf("error: %v", err)
-	}
-}
-
-func TestKafkaStopsAtOnceWhileItConnects(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}}).Serial(newSeen().take).CommitEach())
-	began := time.Now()
-	r.stop()
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("it took %v", took)
-	}
-}
-
-func TestKafkaRefusedAuthorisationEndsRunAtOnce(t *testing.T) {
-	for name, f := range map[string]kfake.Fault{
-		"topic": {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1},
-		"group": {Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-			k.Fault(f)
-			r := run(t, source.Kafka(config(k)).Serial(newSeen().take).CommitEach())
-			err := r.result()
-			if !errors.Is(err, kafka.TopicAuthorizationFailed) && !errors.Is(err, kafka.GroupAuthorizationFailed) {
-				t.Fatalf("error: %v", err)
-			}
-		})
-	}
+		if k.TopicInfo("orders") != nil {
+			t.Error("reading the topic created it")
+		}
+	})
+	t.Run("waits for a new topic", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1))
+		got := newRecorder()
+		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEach())
+		l.await("connecting")
+		if l.Ready() == nil {
+			t.Error("ready without its topic")
+		}
+		if err := k.CreateTopic("orders", 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		write(t, producer(t, k), "orders", 1, 10)
+		got.wait(t, 10)
+		if err := l.Ready(); err != nil {
+			t.Errorf("not ready: %v", err)
+		}
+		l.stop()
+	})
+	t.Run("fails after ConnectTimeout", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}, ConnectTimeout: 600 * time.Millisecond}).
+			Serial(newRecorder().record).CommitEach())
+		var unreachable *kafkaerr.UnreachableError
+		if err := r.result(); !errors.As(err, &unreachable) {
+			t.Fatalf("error: %v", err)
+		}
+	})
+	t.Run("stops at once", func(t *testing.T) {
+		l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, never answers
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}}).Serial(newRecorder().record).CommitEach())
+		start := time.Now()
+		r.stop()
+		if took := time.Since(start); took > 2*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+	t.Run("fails at once without authorisation", func(t *testing.T) {
+		for name, f := range map[string]kfake.Fault{
+			"topic": {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1},
+			"group": {Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.GroupAuthorizationFailed, Count: -1},
+		} {
+			t.Run(name, func(t *testing.T) {
+				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+				k.Fault(f)
+				r := run(t, source.Kafka(config(k)).Serial(newRecorder().record).CommitEach())
+				err := r.result()
+				if !errors.Is(err, kafka.TopicAuthorizationFailed) && !errors.Is(err, kafka.GroupAuthorizationFailed) {
+					t.Fatalf("error: %v", err)
+				}
+			})
+		}
+	})
 }

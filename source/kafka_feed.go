@@ -8,30 +8,30 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// feeding is a pipeline's partition as the fetch loop feeds it.
+// feeding is a pipeline's partition, to be fed by the fetch loop.
 type feeding struct {
 	*stream.Partition[kafka.Message]
 	epoch *leaderEpoch
 }
 
 func (f feeding) Feed(msgs []kafka.Message, next, bytes int64, epoch int32) {
-	f.epoch.raise(epoch) // before a commit can tell of what has this epoch
+	f.epoch.raise(epoch) // before a commit can include records of this epoch
 	f.Partition.Feed(msgs, Lineage(msgs), next, bytes)
 }
 
 func (f feeding) TopicID() [16]byte { return f.Partition.TopicID() }
 
-// restarted is a partition that has to begin at another place than before, since its log ends
-// earlier or is another's.
+// restarted is a partition that must start at another offset than before, since its log was
+// truncated or replaced.
 type restarted struct {
 	feeding
 	to      int64
 	cause   error
 	refuse  func(error)
-	started bool // of the poller that has the partition
+	started bool // used only by the poller that has the partition
 }
 
-// Room looks once where the partition begins: a transactor may have stored the old place.
+// Room checks once where the partition starts: a transactor may have stored the old offset.
 func (r *restarted) Room() (int, int64) {
 	records, bytes := r.feeding.Room()
 	if r.started || records == 0 {
@@ -39,23 +39,23 @@ func (r *restarted) Room() (int, int64) {
 	}
 	r.started = true
 	if next := r.Next(); next != r.to {
-		r.refuse(fmt.Errorf("%v: %w, and offset %d is stored with the transactions: remove that offset, or keep the offsets under another name",
+		r.refuse(fmt.Errorf("%v: %w, but offset %d is stored with the transactions: remove that offset, or store the offsets under another name",
 			r.TopicPartition(), r.cause, next))
 		return 0, 0
 	}
 	return records, bytes
 }
 
-// limited is a partition that is read up to an offset, and without it.
+// limited is a partition that is read up to an offset, exclusive.
 type limited struct {
 	fetch.Partition
 	to      int64
-	reached func() // called when there is nothing more to read; more than once
+	reached func() // called, possibly more than once, when there is nothing more to read
 }
 
 func (l limited) Room() (int, int64) {
 	records, bytes := l.Partition.Room()
-	if l.check(); l.Next() >= l.to { // it may begin there, where a transactor says so
+	if l.check(); l.Next() >= l.to { // a transactor may have stored an offset at the limit
 		return 0, 0
 	}
 	return records, bytes
@@ -79,7 +79,7 @@ func (l limited) Advance(next, end int64) {
 	l.check()
 }
 
-// check goes by where the partition is: it takes nothing while it is halted or at its end.
+// check looks at the partition's position, since a halted partition does not accept what it is fed.
 func (l limited) check() {
 	if l.Next() >= l.to {
 		l.reached()

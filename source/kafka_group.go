@@ -13,8 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// readAsMember reads what the group assigns until ctx ends or the group will not have this member
-// any more.
+// readAsMember reads the partitions that the group assigns, until ctx ends or the group refuses
+// this member for good.
 func (s *kafkaSource) readAsMember(ctx context.Context) error {
 	c := &s.cfg
 	m, err := group.New(group.Config{
@@ -28,14 +28,14 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		Superseded: func(ctx context.Context, tp group.TP) bool {
 			return stream.Superseded(ctx, stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)})
 		},
-		OnHealth: func(err error) { s.health.say(&s.health.group, err) },
+		OnHealth: func(err error) { s.health.set(&s.health.group, err) },
 		OnWaiting: func(tps []group.TP, err error) {
 			for _, tp := range plain(tps) {
 				if err == nil {
-					s.forget(tp)
+					s.disown(tp)
 					continue
 				}
-				s.have(tp)
+				s.own(tp)
 				s.trouble(tp, err)
 			}
 		},
@@ -55,23 +55,23 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 	return m.Run(ctx)
 }
 
-// joining is why a member is not ready from the first second on.
+// joining is why a member is not ready before its first join.
 func (s *kafkaSource) joining() error {
 	if s.cfg.Group == "" {
 		return nil
 	}
 	session := cmp.Or(s.cfg.SessionTimeout, 45*time.Second)
-	return fmt.Errorf("group %q: not a member yet: the group waits until all its members have rejoined, for one that left without a word (kill -9, a lost node) "+
-		"up to its session timeout (%v here); a member with an InstanceID takes its old place at once", s.cfg.Group, session)
+	return fmt.Errorf("group %q: not a member yet: the group waits until all its members have rejoined; it waits for a member that died without leaving (kill -9, a lost node) "+
+		"up to its session timeout (%v here); a member with an InstanceID rejoins at once", s.cfg.Group, session)
 }
 
-// assigned begins partitions at their committed offsets, or where there is none at Start.
+// assigned starts partitions at their committed offsets, or at Start if there is none.
 func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Position) error {
 	as := make([]assignment, 0, len(parts))
 	var ws []*wanted
 	for gtp, at := range parts {
 		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
-		s.have(tp)
+		s.own(tp)
 		switch known := at.Offset >= 0 && !s.void(stream.TopicPartition(tp), at); {
 		case known:
 			a := assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset,
@@ -96,8 +96,8 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Pos
 	return nil
 }
 
-// Commit stores positions under this member's generation. What was lost meanwhile is another
-// member's to store.
+// Commit stores positions under this member's generation. It skips lost partitions, which another
+// member commits.
 func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil

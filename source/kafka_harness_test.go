@@ -50,16 +50,16 @@ func write(t *testing.T, c *kgo.Client, topic string, partitions, n int) {
 	}
 }
 
-// seen gathers what a chain handled.
-type seen struct {
+// recorder records the messages that a chain handled.
+type recorder struct {
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced with each message
+	changed chan struct{} // closed and replaced by each message
 	msgs    []kafka.Message
 }
 
-func newSeen() *seen { return &seen{changed: make(chan struct{})} }
+func newRecorder() *recorder { return &recorder{changed: make(chan struct{})} }
 
-func (s *seen) take(_ context.Context, m kafka.Message) error {
+func (s *recorder) record(_ context.Context, m kafka.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.msgs = append(s.msgs, m)
@@ -69,7 +69,7 @@ func (s *seen) take(_ context.Context, m kafka.Message) error {
 }
 
 // wait waits for n messages and fails if there are more.
-func (s *seen) wait(t *testing.T, n int) []kafka.Message {
+func (s *recorder) wait(t *testing.T, n int) []kafka.Message {
 	t.Helper()
 	limit := time.After(30 * time.Second)
 	for {
@@ -78,23 +78,23 @@ func (s *seen) wait(t *testing.T, n int) []kafka.Message {
 		s.mu.Unlock()
 		if len(msgs) >= n {
 			if len(msgs) > n {
-				t.Fatalf("%d messages, %d were written", len(msgs), n)
+				t.Fatalf("%d messages, want %d", len(msgs), n)
 			}
 			return msgs
 		}
 		select {
 		case <-changed:
 		case <-limit:
-			t.Fatalf("%d messages of %d came", len(msgs), n)
+			t.Fatalf("%d messages, want %d", len(msgs), n)
 		}
 	}
 }
 
-// running is a chain that runs.
+// running is a chain whose Run has started.
 type running struct {
 	*testing.T
 	cancel context.CancelFunc
-	ended  chan error // buffered; gets Run's result
+	ended  chan error // buffered; receives Run's result
 }
 
 func run(t *testing.T, s stream.Stream[kafka.Message], opts ...stream.Option) *running {
@@ -121,7 +121,7 @@ func runBuilt(t *testing.T, p *stream.Pipeline) *running {
 	return r
 }
 
-// stop ends the chain and expects it to end well.
+// stop ends the chain and expects no error.
 func (r *running) stop() {
 	r.Helper()
 	r.cancel()
@@ -136,18 +136,18 @@ func (r *running) result() error {
 	case err := <-r.ended:
 		return err
 	case <-time.After(30 * time.Second):
-		r.Fatal("Run goes on")
+		r.Fatal("Run has not returned")
 		return nil
 	}
 }
 
-// committed is the group's offsets of a topic.
+// committed returns the group's offsets of a topic.
 func committed(t *testing.T, k *kfake.Cluster, group, topic string) map[int32]int64 {
 	t.Helper()
 	return kafkatest.At(t, k.ListenAddrs()).Committed(group, topic)
 }
 
-// each is n for each of the partitions.
+// each returns n for each of the partitions.
 func each(partitions int, n int64) map[int32]int64 {
 	m := map[int32]int64{}
 	for p := range partitions {

@@ -10,8 +10,8 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// readPartitions reads the configured partitions, without a group, until ctx ends or all have come
-// to their end.
+// readPartitions reads the configured partitions, without a group, until ctx ends or all reach
+// their end.
 func (s *kafkaSource) readPartitions(ctx context.Context) error {
 	end := newCountdown()
 	s.end = end
@@ -21,34 +21,34 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 		f := fetch.TP(tp)
 		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
 			if _, there := t.Partitions[int32(tp.Partition)]; !there {
-				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, there is no partition %d", len(t.Partitions), tp.Partition)}
+				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, but no partition %d", len(t.Partitions), tp.Partition)}
 			}
 		}
 		end.add(f)
 		tps, ws = append(tps, f), append(ws, &wanted{tp: f, topic: s.idOf(tp.Topic), from: span.From, to: span.To})
 	}
-	s.have(tps...)
+	s.own(tps...)
 	s.want(ws...)
 	select {
 	case <-end.over:
-		return nil // the pipeline finishes what it was fed
+		return nil // the pipeline finishes the records it was fed
 	case <-ctx.Done():
 	}
 	s.revoke(ctx, tps)
 	return nil
 }
 
-// idOf is the id that a topic had when it was last asked for.
+// idOf returns the id of a topic, as of the latest metadata.
 func (s *kafkaSource) idOf(topic string) stream.TopicID {
 	t, _ := s.client.Topic(topic)
 	return t.ID
 }
 
-// countdown closes over when every partition that was added is done.
+// countdown closes over once every added partition is done.
 type countdown struct {
 	mu   sync.Mutex // guards left
 	left map[fetch.TP]bool
-	over chan struct{} // closed by the last done
+	over chan struct{} // closed by the last call of done
 }
 
 func newCountdown() *countdown {

@@ -10,7 +10,7 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// Position is a place in a partition.
+// Position is a position in a partition.
 type Position struct {
 	kind   positionKind
 	offset int64 // or milliseconds
@@ -27,19 +27,19 @@ const (
 )
 
 var (
-	Earliest = Position{kind: earliest} // the first record that there is; the zero Position
-	Latest   = Position{kind: latest}   // behind the last one
+	Earliest = Position{kind: earliest} // the first record in the log; the zero Position
+	Latest   = Position{kind: latest}   // after the last record
 	Fail     = Position{kind: fail}     // ends Run with an error
 )
 
-// At is the first record of time t or later, by the records' own times; behind the last one where
-// all are earlier.
+// At is the first record with a time of t or later, by the timestamps of the records. If all are
+// earlier, it is the end of the log.
 func At(t time.Time) Position { return Position{atTime, t.UnixMilli()} }
 
-// AtOffset is the record with that offset, or the next one there is.
+// AtOffset is the record with that offset, or the next existing one.
 func AtOffset(n int64) Position { return Position{atOffset, n} }
 
-// reset is the policy of the fetches. Only Earliest, Latest and Fail may be a Reset.
+// reset is the policy for the fetcher. Only Earliest, Latest and Fail may be a Reset.
 func (p Position) reset() fetch.Reset {
 	switch p.kind {
 	case latest:
@@ -64,14 +64,14 @@ func (p Position) String() string {
 	return "earliest"
 }
 
-// Span is a stretch of one partition: from From, up to and without To. The zero To is no end: what
-// is written is read as it comes. Latest is what was the end when Run began.
+// Span is a range of one partition: from From up to To, exclusive. A zero To means no end: new
+// records are read as they arrive. Latest is the end of the log when Run started.
 type Span struct{ From, To Position }
 
 func (s Span) ends() bool { return s.To != Position{} }
 
-// locate asks the leader of partitions, once, for the offset of a position in each; failed says why
-// it is not to be had yet.
+// locate asks the leader of partitions once for the offset of a position in each. failed says why
+// an offset is not known yet.
 func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps ...fetch.TP) (found map[fetch.TP]int64, failed map[fetch.TP]error) {
 	at := fetch.AtStart
 	switch p.kind {
@@ -87,7 +87,7 @@ func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps 
 		return found, nil
 	}
 	found, failed = fetch.List(ctx, s.client, leader, at, s.cfg.ReadUncommitted, tps...)
-	var later []fetch.TP // that have no record of that time yet
+	var later []fetch.TP // have no record with that time or a later one
 	for tp, offset := range found {
 		if offset < 0 {
 			later = append(later, tp)

@@ -20,7 +20,7 @@ func codecs() map[string]kgo.CompressionCodec {
 	return map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
 }
 
-func TestKafkaReadsEveryCodecFromRealKafka(t *testing.T) {
+func TestKafkaCodecsRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
 	k := kafkatest.At(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic := k.Topic(3)
@@ -33,8 +33,8 @@ func TestKafkaReadsEveryCodecFromRealKafka(t *testing.T) {
 		c.Close()
 	}
 	group := kafkatest.Name("source")
-	got := newSeen()
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}}).GroupByPartition().Concurrent(4, got.take).CommitEvery(500, 50*time.Millisecond))
+	got := newRecorder()
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}}).GroupByPartition().Concurrent(4, got.record).CommitEvery(500, 50*time.Millisecond))
 	next := make([]int64, 3)
 	for _, m := range got.wait(t, 15000) {
 		if m.Offset != next[m.Partition] || string(m.Value) != fmt.Sprintf("%d/%d", m.Partition, m.Offset%1000) {
@@ -48,7 +48,7 @@ func TestKafkaReadsEveryCodecFromRealKafka(t *testing.T) {
 	}
 }
 
-func TestKafkaLeavesOutWhatWasAbortedOnRealKafka(t *testing.T) {
+func TestKafkaAbortedTransactionsRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
 	k := kafkatest.At(t, brokers)
 	topic := k.Topic(1)
@@ -69,18 +69,18 @@ func TestKafkaLeavesOutWhatWasAbortedOnRealKafka(t *testing.T) {
 		}
 	}
 	group := kafkatest.Name("source")
-	got := newSeen()
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}}).Serial(got.take).CommitEvery(1, 0))
+	got := newRecorder()
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}}).Serial(got.record).CommitEvery(1, 0))
 	for i, m := range got.wait(t, 5) {
 		if string(m.Value) != fmt.Sprint(2*i) {
 			t.Errorf("record %d: %q", i, m.Value)
 		}
 	}
-	k.WaitCommitted(group, topic, map[int32]int64{0: 20}) // behind the last marker: no lag is left
+	k.WaitCommitted(group, topic, map[int32]int64{0: 20}) // after the last marker, so no lag remains
 	r.stop()
 }
 
-func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
+func TestKafkaTLSAndSCRAMRealKafka(t *testing.T) {
 	at := kafkatest.RealSecured(t)
 	k := kafkatest.At(t, kafkatest.Real(t), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic := k.Topic(2)
@@ -90,8 +90,8 @@ func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := source.KafkaConfig{Brokers: at.Brokers, Group: kafkatest.Name("source"), Topics: []string{topic}, Transport: &kafka.Transport{TLS: at.TLS, SASL: m}}
-	got := newSeen()
-	r := run(t, source.Kafka(cfg).Serial(got.take).CommitEach())
+	got := newRecorder()
+	r := run(t, source.Kafka(cfg).Serial(got.record).CommitEach())
 	got.wait(t, 200)
 	r.stop()
 
@@ -101,37 +101,37 @@ func TestKafkaThroughTLSAndSCRAMOnRealKafka(t *testing.T) {
 	}
 	cfg.Transport = &kafka.Transport{TLS: at.TLS, SASL: wrong}
 	var auth *kafkaerr.AuthError
-	if err := run(t, source.Kafka(cfg).Serial(got.take).CommitEach()).result(); !errors.As(err, &auth) {
+	if err := run(t, source.Kafka(cfg).Serial(got.record).CommitEach()).result(); !errors.As(err, &auth) {
 		t.Errorf("wrong password: %v", err)
 	}
 	cfg.Transport = &kafka.Transport{SASL: m}
 	cfg.ConnectTimeout = time.Second
-	if err := run(t, source.Kafka(cfg).Serial(got.take).CommitEach()).result(); err == nil {
+	if err := run(t, source.Kafka(cfg).Serial(got.record).CommitEach()).result(); err == nil {
 		t.Error("no error without TLS")
 	} else {
 		t.Log(err)
 	}
 }
 
-func TestKafkaNeverMakesATopicOnRealKafka(t *testing.T) {
+func TestKafkaMissingTopicRealKafka(t *testing.T) {
 	topic := kafkatest.Name("missing")
 	r := run(t, source.Kafka(source.KafkaConfig{Brokers: kafkatest.Real(t), Group: kafkatest.Name("source"), Topics: []string{topic}, UnknownTopicTimeout: time.Second}).
-		Serial(newSeen().take).CommitEach())
+		Serial(newRecorder().record).CommitEach())
 	var missing *kafkaerr.TopicError
 	if err := r.result(); !errors.As(err, &missing) || missing.Topic != topic {
 		t.Errorf("error: %v", err)
 	}
 }
 
-func TestKafkaGoesBackWhereRealKafkaHasAnotherTopicOfThatName(t *testing.T) {
+func TestKafkaOffsetResetRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
 	k := kafkatest.At(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic := k.Topic(1)
 	write(t, k.Client, topic, 1, 50)
 	resets := make(chan stream.OffsetReset, 10)
-	got := newSeen()
+	got := newRecorder()
 	span := map[stream.TopicPartition]source.Span{{Topic: topic}: {From: source.AtOffset(500)}}
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Partitions: span}).Serial(got.take), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Partitions: span}).Serial(got.record), stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		if x, ok := e.(stream.OffsetReset); ok {
 			resets <- x
 		}
@@ -143,14 +143,14 @@ func TestKafkaGoesBackWhereRealKafkaHasAnotherTopicOfThatName(t *testing.T) {
 	r.stop()
 }
 
-func TestKafkaSurvivesARestartOfRealKafka(t *testing.T) {
+func TestKafkaSurvivesARestartRealKafka(t *testing.T) {
 	kafkatest.Real(t)
 	b := kafkatest.Own(t)
 	k := kafkatest.At(t, b.Brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	topic := k.Topic(2)
 	group := kafkatest.Name("source")
-	got := newSeen()
-	r := run(t, source.Kafka(source.KafkaConfig{Brokers: b.Brokers, Group: group, Topics: []string{topic}}).GroupByKey().Concurrent(8, got.take).CommitEvery(10, 10*time.Millisecond))
+	got := newRecorder()
+	r := run(t, source.Kafka(source.KafkaConfig{Brokers: b.Brokers, Group: group, Topics: []string{topic}}).GroupByKey().Concurrent(8, got.record).CommitEvery(10, 10*time.Millisecond))
 	write(t, k.Client, topic, 2, 50)
 	got.wait(t, 100)
 	for i, restart := range []func(){b.Kill, b.Stop} {

@@ -17,7 +17,7 @@ import (
 	kscram "github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-func TestKafkaThroughTLSAndSCRAM(t *testing.T) {
+func TestKafkaTLSAndSCRAM(t *testing.T) {
 	s := httptest.NewTLSServer(nil) // for its certificate
 	defer s.Close()
 	pool := s.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
@@ -32,8 +32,8 @@ func TestKafkaThroughTLSAndSCRAM(t *testing.T) {
 			}
 			cfg := config(k)
 			cfg.Transport = &kafka.Transport{TLS: &tls.Config{RootCAs: pool}, SASL: m}
-			got := newSeen()
-			r := run(t, source.Kafka(cfg).Serial(got.take).CommitEach())
+			got := newRecorder()
+			r := run(t, source.Kafka(cfg).Serial(got.record).CommitEach())
 			if password == "secret" {
 				got.wait(t, 200)
 				r.stop()

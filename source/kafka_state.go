@@ -14,21 +14,21 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// A resume state is stored in the metadata of a group's offset. It speaks of records that were in
-// the log then. If a leader was elected that did not have all of them, others stand at their
-// offsets now: so the newest leader epoch that was fed is stored beside it, and who takes the
-// partition over asks where the log of that epoch ends.
+// A resume state is stored in the metadata of a group's offset. It describes records that were in
+// the log at that time. If a new leader lacked some of them, other records now have their offsets.
+// So the newest fed leader epoch is stored beside the state, and the next owner of the partition
+// asks where the log of that epoch ends.
 
-// assignment is a partition to begin, and the leader epoch that is stored with its offset.
+// assignment is a partition to start, and the leader epoch stored with its offset.
 type assignment struct {
 	stream.Assignment
-	epoch int32 // -1: none is
+	epoch int32 // -1: none
 }
 
-// fresh is an assignment without anything stored.
+// fresh returns an assignment without a stored state.
 func fresh(a stream.Assignment) assignment { return assignment{a, -1} }
 
-// leaderEpoch is the newest that a partition's state may speak of.
+// leaderEpoch is the newest epoch of the records that a partition's state may describe.
 type leaderEpoch struct{ atomic.Int32 }
 
 func newLeaderEpoch(stored int32) *leaderEpoch {
@@ -37,15 +37,15 @@ func newLeaderEpoch(stored int32) *leaderEpoch {
 	return e
 }
 
-// raise is called by one goroutine at a time. What is fed first may be older than what the stored
-// state speaks of.
+// raise is called by one goroutine at a time. The first records fed may have an older epoch than
+// the stored state.
 func (e *leaderEpoch) raise(to int32) {
 	if to > e.Load() {
 		e.Store(to)
 	}
 }
 
-// epochOf is the epoch to store with a partition's offset.
+// epochOf returns the epoch to store with a partition's offset.
 func (s *kafkaSource) epochOf(tp fetch.TP) int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func (s *kafkaSource) epochOf(tp fetch.TP) int32 {
 	return -1
 }
 
-// scope is what offsets are stored under.
+// scope identifies where offsets are stored.
 func (s *kafkaSource) scope() string {
 	if s.cfg.Group == "" {
 		return ""
@@ -63,13 +63,14 @@ func (s *kafkaSource) scope() string {
 	return s.client.Cluster() + "/" + s.cfg.Group
 }
 
-// boundWithin is how long a leader may fail to say where the log of an epoch ends.
+// boundWithin is how long a leader may fail to report the end of an epoch's log.
 const boundWithin = 10 * time.Second
 
-// ends asks where the logs end that states were written for, and begins one of those that are
-// found. One whose leader answers something else for too long begins without its state: its work is
-// done again. While a leader cannot be had at all, there is nothing to read and no hurry.
-func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (begin func(*wanted) error, failed map[fetch.TP]error) {
+// ends asks where the logs end that states were written for, and returns a func that starts a
+// partition. If a leader answers with another error for too long, the partition starts without its
+// state, and its finished records are reprocessed. While a leader is unreachable, there is nothing
+// to read and no hurry.
+func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[fetch.TP]error) {
 	epochs := make(map[fetch.TP]int32, len(ws))
 	for _, w := range ws {
 		epochs[w.tp] = w.stored.epoch
@@ -82,19 +83,19 @@ func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (begin fu
 		}
 		delete(failed, w.tp)
 		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(w.tp), Name: "state unbounded", Err: err,
-			Text: fmt.Sprintf("the resume state is not used, and what had finished above offset %d is done again: the leader does not say "+
-				"whether the log was cut off since", w.stored.Committed)})
+			Text: fmt.Sprintf("the resume state is not used, and records that had finished above offset %d are reprocessed: the leader does not report "+
+				"whether the log was truncated since", w.stored.Committed)})
 	}
 	return func(w *wanted) error { return s.resume(ctx, w, found[w.tp]) }, failed
 }
 
-// unreadable reports whether err is about a leader that cannot be read from either.
+// unreadable reports whether err means that records cannot be read from the leader either.
 func unreadable(err error) bool {
 	var unreachable *kafkaerr.UnreachableError
 	return errors.As(err, &unreachable) || errors.Is(err, wire.LeaderNotAvailable) || errors.Is(err, wire.TopicAuthorization)
 }
 
-// resume begins a partition at its stored offset, unless it was revoked or lost meanwhile.
+// resume starts a partition at its stored offset, unless it was revoked or lost in the meantime.
 func (s *kafkaSource) resume(ctx context.Context, w *wanted, end int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,13 +105,13 @@ func (s *kafkaSource) resume(ctx context.Context, w *wanted, end int64) error {
 	delete(s.wanted, w.tp)
 	a := *w.stored
 	a.LogEnd = max(end, a.Committed)
-	return s.begin(ctx, plainly, a)
+	return s.begin(ctx, unchanged, a)
 }
 
-// stateRefused notes that brokers do not take states of some size.
+// stateRefused records that brokers refuse states above a size.
 func (s *kafkaSource) stateRefused(tp group.TP, limit int, err error) {
 	s.stateBytes.Store(int64(limit))
 	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}, Name: "state refused", Err: err,
-		Text: fmt.Sprintf("the offset is stored without its resume state: if the partition moves now, what has finished above it is done again. "+
-			"States of up to %d bytes are tried from now on; the brokers' offset.metadata.max.bytes decides", limit)})
+		Text: fmt.Sprintf("the offset is stored without its resume state: if the partition moves now, records that have finished above it are reprocessed. "+
+			"From now on, states of up to %d bytes are tried; the brokers' offset.metadata.max.bytes is the limit", limit)})
 }

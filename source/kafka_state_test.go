@@ -23,7 +23,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// spied is a source whose assignments somebody looks at.
+// spied is a source that passes its assignments to a test.
 type spied struct {
 	*kafkaSource
 	assigned func(stream.Assignment)
@@ -45,7 +45,7 @@ func (s spy) Assign(ctx context.Context, as ...stream.Assignment) ([]*stream.Par
 	return s.Intake.Assign(ctx, as...)
 }
 
-func TestKafkaKeepsStates(t *testing.T) {
+func TestKafkaStates(t *testing.T) {
 	for name, opts := range map[string][]kfake.Opt{"by topic id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
 			conformance.RunStates(t, func(t *testing.T, limit int) conformance.StateLog {
@@ -59,8 +59,8 @@ func TestKafkaKeepsStates(t *testing.T) {
 	}
 }
 
-// Where brokers take no metadata at all, offsets are stored all the same.
-func TestKafkaCommitsWhereNoStateIsTaken(t *testing.T) {
+// Brokers that accept no metadata at all still store the offsets.
+func TestKafkaStatesRefused(t *testing.T) {
 	for name, opts := range map[string][]kfake.Opt{"by topic id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
 			c := kafkatest.Fake(t, opts...)
@@ -73,14 +73,14 @@ func TestKafkaCommitsWhereNoStateIsTaken(t *testing.T) {
 			l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 20})
 			stop()
 			if left := src.Info().StateBytes; left >= 3000 {
-				t.Errorf("%d bytes are said to be stored", left)
+				t.Errorf("StateBytes is %d", left)
 			}
 		})
 	}
 }
 
-func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
-	brokers := map[int][]string{0: kafkatest.Real(t)} // by the limit that they have
+func TestKafkaStatesRealKafka(t *testing.T) {
+	brokers := map[int][]string{0: kafkatest.Real(t)} // by their limit
 	conformance.RunStates(t, func(sub *testing.T, limit int) conformance.StateLog {
 		if brokers[limit] == nil {
 			brokers[limit] = kafkatest.Own(t, fmt.Sprintf("offset.metadata.max.bytes=%d", limit)).Brokers
@@ -89,8 +89,8 @@ func TestKafkaKeepsStatesOnRealKafka(t *testing.T) {
 	})
 }
 
-// A group of a thousand partitions stores the largest states and takes them up again.
-func TestKafkaKeepsAThousandStatesOnRealKafka(t *testing.T) {
+// A group of a thousand partitions stores the largest states and loads them again.
+func TestKafkaThousandStatesRealKafka(t *testing.T) {
 	const partitions = 1000
 	k := kafkatest.At(t, kafkatest.Real(t))
 	l := &stateLog{Kafka: k, topic: k.Topic(partitions), group: kafkatest.Name("states")}
@@ -100,24 +100,24 @@ func TestKafkaKeepsAThousandStatesOnRealKafka(t *testing.T) {
 		a := receive(t, assigned, "the assignments")
 		at[a.TopicPartition] = stream.Position{Offset: a.Next, TopicID: a.TopicID}
 	}
-	began := time.Now()
+	start := time.Now()
 	if err := src.Commit(t.Context(), at); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("stored within %v", time.Since(began))
+	t.Logf("stored within %v", time.Since(start))
 	stop()
-	began = time.Now()
+	start = time.Now()
 	_, assigned, stop = l.member(t, 0)
 	for range partitions {
 		if a := receive(t, assigned, "the assignments"); a.Committed != 0 || len(a.State) != wire.StateBytes {
-			t.Fatalf("%v is assigned at %d with a state of %d bytes", a.TopicPartition, a.Committed, len(a.State))
+			t.Fatalf("%v was assigned at %d with a state of %d bytes", a.TopicPartition, a.Committed, len(a.State))
 		}
 	}
-	t.Logf("taken up within %v", time.Since(began))
+	t.Logf("loaded within %v", time.Since(start))
 	stop()
 }
 
-// limitStates has a fake refuse metadata of more than limit bytes, as brokers do.
+// limitStates makes a fake refuse metadata of more than limit bytes, as brokers do.
 func limitStates(c *kfake.Cluster, limit int) {
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge, Count: -1, When: func(r kmsg.Request) bool {
 		for _, t := range r.(*kmsg.OffsetCommitRequest).Topics {
@@ -165,7 +165,7 @@ func (l *stateLog) Source(assigned func(stream.Assignment)) stream.Source[kafka.
 	return spied{newKafkaSource(l.config()), assigned}
 }
 
-// storing is a source that stores a state of so many bytes with each offset.
+// storing is a source that stores a state of that many bytes with each offset.
 type storing struct {
 	spied
 	bytes int
@@ -180,8 +180,8 @@ func (s storing) Commit(ctx context.Context, at map[stream.TopicPartition]stream
 	return s.spied.Commit(ctx, with)
 }
 
-// member runs the log's next member, which does nothing but to store states of so many bytes, until
-// the test ends or stop is called.
+// member runs the log's next member until the test ends or stop is called. Its handler does
+// nothing; it stores states of that many bytes.
 func (l *stateLog) member(t *testing.T, bytes int) (src storing, assigned chan stream.Assignment, stop func()) {
 	t.Helper()
 	assigned = make(chan stream.Assignment, 1000)
@@ -208,19 +208,19 @@ func (l *stateLog) member(t *testing.T, bytes int) (src storing, assigned chan s
 	return src, assigned, stop
 }
 
-// receive waits for what a channel brings.
+// receive receives from a channel.
 func receive[T any](t *testing.T, c <-chan T, what string) T {
 	t.Helper()
 	select {
 	case x := <-c:
 		return x
 	case <-time.After(30 * time.Second):
-		t.Fatalf("waited in vain for %s", what)
+		t.Fatalf("waited 30 s for %s", what)
 		panic("unreachable")
 	}
 }
 
-func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
+func TestKafkaStateEpoch(t *testing.T) {
 	c := kafkatest.Fake(t, kfake.NumBrokers(2), kfake.ClusterID("blue"))
 	l := newStateLog(t, c.ListenAddrs())
 	epoch := func() int32 { return c.PartitionInfo(l.topic, 0).Epoch }
@@ -241,12 +241,12 @@ func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
 		want  int64
 		asked int
 	}{
-		"of the leader before":         {epoch: first, state: "s", want: 10, asked: 1},
-		"of the leader now":            {epoch: epoch(), state: "s", want: 20, asked: 1},
-		"of no leader ever":            {epoch: epoch() + 7, state: "s", want: 5, asked: 1},
-		"that is not known":            {epoch: -1, state: "s", want: 5},
-		"without a state":              {epoch: first, want: 5},
-		"when the leader has moved on": {epoch: first, state: "s", want: 10, asked: 1, fault: &kfake.Fault{Err: kerr.NotLeaderForPartition, Count: 2}},
+		"earlier leader":   {epoch: first, state: "s", want: 10, asked: 1},
+		"current leader":   {epoch: epoch(), state: "s", want: 20, asked: 1},
+		"unknown epoch":    {epoch: epoch() + 7, state: "s", want: 5, asked: 1},
+		"no epoch":         {epoch: -1, state: "s", want: 5},
+		"no state":         {epoch: first, want: 5},
+		"leader has moved": {epoch: first, state: "s", want: 10, asked: 1, fault: &kfake.Fault{Err: kerr.NotLeaderForPartition, Count: 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := &stateLog{Kafka: l.Kafka, topic: l.topic, group: kafkatest.Name("states")}
@@ -261,7 +261,7 @@ func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
 			a := receive(t, assigned, "the assignment")
 			stop()
 			if a.Committed != 5 || a.Next != 5 || a.State != tc.state || a.LogEnd != tc.want || a.Scope != "blue/"+l.group {
-				t.Errorf("assigned is %+v, want LogEnd %d", a, tc.want)
+				t.Errorf("assigned %+v, want LogEnd %d", a, tc.want)
 			}
 			if got := asked.Hits(); min(got, 1) != tc.asked {
 				t.Errorf("the leader was asked %d times", got)
@@ -270,7 +270,7 @@ func TestKafkaBoundsAStateByItsLeaderEpoch(t *testing.T) {
 	}
 }
 
-func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
+func TestKafkaStateStoresNewestEpoch(t *testing.T) {
 	c := kafkatest.Fake(t, kfake.NumBrokers(2))
 	l := newStateLog(t, c.ListenAddrs())
 	stored := func() kfake.GroupCommit { return c.GroupInfo(l.group).Commits[l.topic][0] }
@@ -278,11 +278,11 @@ func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
 	_, _, stop := l.member(t, 0)
 	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
 	if at := stored(); at.LeaderEpoch != c.PartitionInfo(l.topic, 0).Epoch {
-		t.Errorf("stored is %+v", at)
+		t.Errorf("stored %+v", at)
 	}
 	stop()
 	l.WaitMembers(l.group, 0)
-	// What the state speaks of is newer than what is read first.
+	// The state's epoch is newer than that of the first records read.
 	if err := c.MoveTopicPartition(l.topic, 0, 1-c.LeaderFor(l.topic, 0)); err != nil {
 		t.Fatal(err)
 	}
@@ -292,12 +292,12 @@ func TestKafkaStoresTheNewestLeaderEpochThatWasFed(t *testing.T) {
 	l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
 	stop()
 	if at := stored(); at.LeaderEpoch != newer {
-		t.Errorf("stored is %+v, and the state was of epoch %d", at, newer)
+		t.Errorf("stored %+v, want epoch %d", at, newer)
 	}
 }
 
-// A leader that answers, and does not tell for too long, keeps no partition from being read.
-func TestKafkaUsesNoStateThatCannotBeBounded(t *testing.T) {
+// A leader that answers with errors for too long does not keep a partition from being read.
+func TestKafkaStateUnbounded(t *testing.T) {
 	c := kafkatest.Fake(t)
 	l := newStateLog(t, c.ListenAddrs())
 	client := wire.New(wire.Config{Brokers: l.Brokers})
@@ -305,34 +305,34 @@ func TestKafkaUsesNoStateThatCannotBeBounded(t *testing.T) {
 	if _, err := client.Metadata(t.Context(), l.topic); err != nil {
 		t.Fatal(err)
 	}
-	var told []stream.Event
-	s := &kafkaSource{client: client, in: teller(func(e stream.Event) { told = append(told, e) })}
+	var events []stream.Event
+	s := &kafkaSource{client: client, in: emitter(func(e stream.Event) { events = append(events, e) })}
 	tp := fetch.TP{Topic: l.topic}
 	w := &wanted{tp: tp, stored: &assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), Committed: 5, State: "s"}, 0}}
 	for err, want := range map[*kerr.Error]bool{kerr.UnknownServerError: true, kerr.NotLeaderForPartition: true, kerr.LeaderNotAvailable: false, kerr.TopicAuthorizationFailed: false} {
 		for _, late := range []bool{false, true} {
-			told, w.since = nil, time.Now()
+			events, w.since = nil, time.Now()
 			if late {
 				w.since = w.since.Add(-boundWithin)
 			}
 			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetForLeaderEpoch}, Err: err, Count: -1})
 			_, failed := s.ends(t.Context(), query{leader: fetch.Leader(client, tp)}, []*wanted{w})
 			fault.Remove()
-			if begins := failed[tp] == nil; begins != (want && late) || begins != (len(told) == 1) {
-				t.Errorf("%s, late %v: failed is %v, told is %v", err.Message, late, failed, told)
+			if starts := failed[tp] == nil; starts != (want && late) || starts != (len(events) == 1) {
+				t.Errorf("%s, late %v: failed %v, events %v", err.Message, late, failed, events)
 			}
 		}
 	}
 }
 
-// teller is an intake that is only told.
-type teller func(stream.Event)
+// emitter is an intake that only receives events.
+type emitter func(stream.Event)
 
-func (f teller) Emit(e stream.Event) { f(e) }
-func (teller) Assign(context.Context, ...stream.Assignment) ([]*stream.Partition[kafka.Message], error) {
-	panic("nothing is assigned")
+func (f emitter) Emit(e stream.Event) { f(e) }
+func (emitter) Assign(context.Context, ...stream.Assignment) ([]*stream.Partition[kafka.Message], error) {
+	panic("unexpected Assign")
 }
-func (teller) Revoke(context.Context, ...*stream.Partition[kafka.Message]) {}
-func (teller) Lose(error, ...*stream.Partition[kafka.Message])             {}
-func (teller) SetHealth(error)                                             {}
-func (teller) Trouble(stream.TopicPartition, error)                        {}
+func (emitter) Revoke(context.Context, ...*stream.Partition[kafka.Message]) {}
+func (emitter) Lose(error, ...*stream.Partition[kafka.Message])             {}
+func (emitter) SetHealth(error)                                             {}
+func (emitter) Trouble(stream.TopicPartition, error)                        {}

@@ -21,12 +21,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestKafkaReadsATopicOnceAndCommitsIt(t *testing.T) {
+func TestKafkaReadsAndCommits(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(3), kfake.SeedTopics(4, "orders"))
 	prod := producer(t, k)
 	write(t, prod, "orders", 4, 500)
-	got := newSeen()
-	r := run(t, source.Kafka(config(k)).GroupByPartition().Concurrent(4, got.take).CommitEvery(100, 20*time.Millisecond))
+	got := newRecorder()
+	r := run(t, source.Kafka(config(k)).GroupByPartition().Concurrent(4, got.record).CommitEvery(100, 20*time.Millisecond))
 	next := make([]int64, 4)
 	for _, m := range got.wait(t, 2000) {
 		if m.Offset != next[m.Partition] || string(m.Value) != fmt.Sprintf("%d/%d", m.Partition, m.Offset) || string(m.Headers[0].Value) != fmt.Sprint(m.Offset) || m.HighWaterMark != 500 {
@@ -38,10 +38,10 @@ func TestKafkaReadsATopicOnceAndCommitsIt(t *testing.T) {
 	if c := committed(t, k, "billing", "orders"); !maps.Equal(c, each(4, 500)) {
 		t.Fatalf("committed: %v", c)
 	}
-	// The next worker goes on from there.
+	// The next worker starts at the committed offsets.
 	write(t, prod, "orders", 4, 10)
-	got = newSeen()
-	r = run(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1000, 0, stream.ByCountOnly()))
+	got = newRecorder()
+	r = run(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1000, 0, stream.ByCountOnly()))
 	got.wait(t, 40)
 	r.stop()
 	if c := committed(t, k, "billing", "orders"); !maps.Equal(c, each(4, 510)) {
@@ -49,61 +49,62 @@ func TestKafkaReadsATopicOnceAndCommitsIt(t *testing.T) {
 	}
 }
 
-func TestKafkaStartsAFreshGroupWhereItIsTold(t *testing.T) {
-	began := time.Now().Add(-time.Hour)
-	for name, c := range map[string]struct {
-		start source.Position
-		want  int
-	}{
-		"earliest":       {source.Earliest, 10},
-		"latest":         {source.Latest, 0},
-		"at a time":      {source.At(began.Add(6 * time.Minute)), 4},
-		"after all":      {source.At(time.Now().Add(time.Hour)), 0},
-		"at an offset":   {source.AtOffset(7), 3},
-		"beyond the end": {source.AtOffset(700), 10}, // Reset decides, and it is Earliest
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-			prod := producer(t, k)
-			for i := range 10 {
-				rec := &kgo.Record{Topic: "orders", Timestamp: began.Add(time.Duration(i) * time.Minute), Value: fmt.Appendf(nil, "%d", i)}
-				if err := prod.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
-					t.Fatal(err)
+func TestKafkaStart(t *testing.T) {
+	t.Run("decides where a new group reads from", func(t *testing.T) {
+		start := time.Now().Add(-time.Hour)
+		for name, c := range map[string]struct {
+			start source.Position
+			want  int
+		}{
+			"earliest":            {source.Earliest, 10},
+			"latest":              {source.Latest, 0},
+			"at a time":           {source.At(start.Add(6 * time.Minute)), 4},
+			"at a time after all": {source.At(time.Now().Add(time.Hour)), 0},
+			"at an offset":        {source.AtOffset(7), 3},
+			"beyond the end":      {source.AtOffset(700), 10}, // Reset decides, which is Earliest
+		} {
+			t.Run(name, func(t *testing.T) {
+				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+				prod := producer(t, k)
+				for i := range 10 {
+					rec := &kgo.Record{Topic: "orders", Timestamp: start.Add(time.Duration(i) * time.Minute), Value: fmt.Appendf(nil, "%d", i)}
+					if err := prod.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+						t.Fatal(err)
+					}
 				}
-			}
-			cfg := config(k)
-			cfg.Start = c.start
-			got := newSeen()
-			begun := make(chan stream.Assigned, 10)
-			r := run(t, source.Kafka(cfg).Serial(got.take).CommitEach(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
-				if a, ok := e.(stream.Assigned); ok {
-					begun <- a
-				}
-			}}))
-			<-begun
-			write(t, prod, "orders", 1, 1)
-			got.wait(t, c.want+1)
-			r.stop()
-		})
-	}
+				cfg := config(k)
+				cfg.Start = c.start
+				got := newRecorder()
+				assigned := make(chan stream.Assigned, 10)
+				r := run(t, source.Kafka(cfg).Serial(got.record).CommitEach(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+					if a, ok := e.(stream.Assigned); ok {
+						assigned <- a
+					}
+				}}))
+				<-assigned
+				write(t, prod, "orders", 1, 1)
+				got.wait(t, c.want+1)
+				r.stop()
+			})
+		}
+	})
+	t.Run("with Fail ends Run", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		cfg := config(k)
+		cfg.Start = source.Fail
+		r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
+		var none *kafkaerr.NoOffsetError
+		if err := r.result(); !errors.As(err, &none) || none.Topic != "orders" {
+			t.Fatalf("error: %v", err)
+		}
+	})
 }
 
-func TestKafkaRefusesAFreshGroupWhereItMust(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	cfg := config(k)
-	cfg.Start = source.Fail
-	r := run(t, source.Kafka(cfg).Serial(newSeen().take).CommitEach())
-	var none *kafkaerr.NoOffsetError
-	if err := r.result(); !errors.As(err, &none) || none.Topic != "orders" {
-		t.Fatalf("error: %v", err)
-	}
-}
-
-func TestKafkaSharesAGroupWithoutDuplicates(t *testing.T) {
+func TestKafkaGroupWithoutDuplicates(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(6, "orders"))
 	prod := producer(t, k)
-	got := newSeen()
-	chain := source.Kafka(config(k)).GroupByPartition().Concurrent(8, got.take).CommitEvery(50, 10*time.Millisecond)
+	got := newRecorder()
+	chain := source.Kafka(config(k)).GroupByPartition().Concurrent(8, got.record).CommitEvery(50, 10*time.Millisecond)
 	var running []*running
 	total := 0
 	for i := range 3 {
@@ -129,12 +130,12 @@ func TestKafkaSharesAGroupWithoutDuplicates(t *testing.T) {
 	}
 }
 
-func TestKafkaGoesBackWhereTheLogWasCutOff(t *testing.T) {
+func TestKafkaOffsetReset(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	prod := producer(t, k)
 	write(t, prod, "orders", 1, 20)
-	got := newSeen()
-	r := run(t, source.Kafka(config(k)).Serial(got.take).CommitEach())
+	got := newRecorder()
+	r := run(t, source.Kafka(config(k)).Serial(got.record).CommitEach())
 	got.wait(t, 20)
 	r.stop()
 	if err := k.DeleteTopic("orders"); err != nil {
@@ -143,11 +144,11 @@ func TestKafkaGoesBackWhereTheLogWasCutOff(t *testing.T) {
 	if err := k.CreateTopic("orders", 1, nil); err != nil {
 		t.Fatal(err)
 	}
-	// the group's offset, if it is still there, is beyond that
+	// the group's offset, if it still exists, is beyond the end of the log
 	write(t, producer(t, k), "orders", 1, 5)
 	resets := make(chan stream.OffsetReset, 10)
-	got = newSeen()
-	r = run(t, source.Kafka(config(k)).Serial(got.take).CommitEach(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+	got = newRecorder()
+	r = run(t, source.Kafka(config(k)).Serial(got.record).CommitEach(), stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		if x, ok := e.(stream.OffsetReset); ok {
 			resets <- x
 		}
@@ -162,7 +163,7 @@ func TestKafkaGoesBackWhereTheLogWasCutOff(t *testing.T) {
 	}
 }
 
-// spoiled damages what is read while it is on: the way from the broker, or its disk.
+// spoiled damages data on its way from the broker while it is on.
 type spoiled struct {
 	net.Conn
 	on *atomic.Bool
@@ -176,7 +177,7 @@ func (c spoiled) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func TestKafkaDamagedBatchHaltsItsPartitionUntilItIsSkipped(t *testing.T) {
+func TestKafkaDamagedBatch(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
 	prod := producer(t, k)
 	for _, v := range []string{"a", "poison", "b"} {
@@ -196,9 +197,9 @@ func TestKafkaDamagedBatchHaltsItsPartitionUntilItIsSkipped(t *testing.T) {
 		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return spoiled{c, &on}, err
 	}}
-	got := newSeen()
+	got := newRecorder()
 	halts := make(chan stream.Halted, 10)
-	p, err := source.Kafka(cfg).Serial(got.take).CommitEvery(1, 0).Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
+	p, err := source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0).Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		if h, ok := e.(stream.Halted); ok {
 			halts <- h
 		}
@@ -226,11 +227,11 @@ func TestKafkaDamagedBatchHaltsItsPartitionUntilItIsSkipped(t *testing.T) {
 	}
 }
 
-func TestKafkaSurvivesLeadersAndCoordinatorsThatMove(t *testing.T) {
+func TestKafkaMovedLeadersAndCoordinators(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(3), kfake.SeedTopics(3, "orders"))
 	prod := producer(t, k)
-	got := newSeen()
-	r := run(t, source.Kafka(config(k)).GroupByKey().Concurrent(8, got.take).CommitEvery(10, 10*time.Millisecond))
+	got := newRecorder()
+	r := run(t, source.Kafka(config(k)).GroupByKey().Concurrent(8, got.record).CommitEvery(10, 10*time.Millisecond))
 	for i := range 5 {
 		write(t, prod, "orders", 3, 20)
 		got.wait(t, 60*(i+1))
@@ -245,11 +246,11 @@ func TestKafkaSurvivesLeadersAndCoordinatorsThatMove(t *testing.T) {
 	}
 }
 
-func TestKafkaLostPartitionsAreCancelledAndReadAgain(t *testing.T) {
+func TestKafkaLostPartition(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	write(t, producer(t, k), "orders", 1, 1)
 	cfg := config(k)
-	// the old membership's, which the broker only believes to be alive
+	// applies to the old membership, which only the broker believes to be alive
 	cfg.SessionTimeout = time.Second
 	started := make(chan struct{}, 2)
 	cancelled := make(chan struct{}, 1)

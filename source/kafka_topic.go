@@ -11,11 +11,11 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// A topic that is deleted is gone with its offsets, and one that is made again under its name is
-// another topic, which begins as one that is read for the first time. Partitions are assigned,
-// fetched and committed under the id of their topic.
+// Deleting a topic deletes its offsets. A topic recreated under the same name is another topic, and
+// is read as if for the first time. Partitions are assigned, fetched and committed under their
+// topic's id.
 
-// recreated begins a partition of a topic that was made again.
+// recreated restarts a partition after its topic was recreated.
 func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
 	from := s.cfg.Start
 	if s.cfg.Group == "" {
@@ -32,7 +32,7 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.live[tp]
-	if p == nil { // it was revoked or lost meanwhile
+	if p == nil { // revoked or lost in the meantime
 		return nil
 	}
 	s.in.Emit(stream.TopicRecreated{TopicPartition: p.TopicPartition(), Offset: p.Next(), Old: p.TopicID(), New: id})
@@ -41,8 +41,8 @@ func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) e
 	return nil
 }
 
-// void reports whether an offset that is committed is that of an earlier topic of the name, and
-// says so.
+// void reports whether a committed offset belongs to an earlier topic of the same name, and emits
+// an event if so.
 func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	stored := stream.TopicID(at.StoredFor)
 	if at.Offset < 0 || at.StoredFor == at.TopicID || stored == (stream.TopicID{}) {
@@ -52,16 +52,16 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// unknownTopic reports whether a coordinator has refused an offset because it does not know its
-// topic, or not under that id.
+// unknownTopic reports whether a coordinator refused an offset because it does not know the topic,
+// or not by that id.
 func unknownTopic(err error) bool {
 	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
 }
 
-// loseGone takes those out of the refused whose topic is not there any more, and that have nothing
-// left to do but to be committed: that commit will never be, and they are let go. One that is still
-// read goes on trying, until the fetches find the topic made again or the group takes the partition
-// away. A coordinator may be behind with its metadata, so the cluster is asked too.
+// loseGone loses draining partitions whose commit was refused because their topic is gone, since
+// that commit can never succeed. A live partition keeps retrying, until the fetcher finds the topic
+// recreated or the group takes the partition away. A coordinator's metadata may be stale, so the
+// cluster is asked too.
 func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
 	type topic struct {
 		name string
@@ -82,7 +82,7 @@ func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPart
 		of := topic{tp.Topic, p.TopicID()}
 		is, asked := gone[of]
 		if !asked {
-			is, _ = s.client.Gone(ctx, of.name, of.id) // if that fails, the commit is tried again
+			is, _ = s.client.Gone(ctx, of.name, of.id) // if this fails, the commit is retried
 			gone[of] = is
 		}
 		if is {
@@ -92,7 +92,7 @@ func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPart
 	}
 }
 
-// ids tells a group the ids of its topics.
+// ids returns the ids of a group's topics.
 func (s *kafkaSource) ids(ctx context.Context, topics []string) (map[string][16]byte, error) {
 	found, err := s.client.Metadata(ctx, topics...)
 	if err != nil {

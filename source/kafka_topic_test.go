@@ -19,20 +19,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// A topic that goes while it is read: on kfake, on kfake as brokers were that commit by name alone,
-// and on a real Kafka.
+// These tests delete a topic while it is read: on kfake, on a kfake that commits by name alone like
+// older brokers, and on a real Kafka.
 
-func TestDeletedTopic(t *testing.T) {
+func TestKafkaDeletedTopic(t *testing.T) {
 	eachFake(t, func(t *testing.T, brokers []string) { deletedTopic(t, brokers) })
 }
 
-func TestDeletedTopicOnRealKafka(t *testing.T) { deletedTopic(t, kafkatest.Real(t)) }
+func TestKafkaDeletedTopicRealKafka(t *testing.T) { deletedTopic(t, kafkatest.Real(t)) }
 
-func TestRecreatedTopic(t *testing.T) {
+func TestKafkaRecreatedTopic(t *testing.T) {
 	eachFake(t, func(t *testing.T, brokers []string) { recreatedTopic(t, brokers) })
 }
 
-func TestRecreatedTopicOnRealKafka(t *testing.T) { recreatedTopic(t, kafkatest.Real(t)) }
+func TestKafkaRecreatedTopicRealKafka(t *testing.T) { recreatedTopic(t, kafkatest.Real(t)) }
 
 func eachFake(t *testing.T, test func(t *testing.T, brokers []string)) {
 	t.Parallel()
@@ -48,41 +48,41 @@ func eachFake(t *testing.T, test func(t *testing.T, brokers []string)) {
 
 func deletedTopic(t *testing.T, brokers []string) {
 	k := kafkatest.At(t, brokers)
-	t.Run("keeps no shutdown waiting for a commit that will never be", func(t *testing.T) {
-		topic, got, heard := k.Topic(1), newSeen(), newEvents()
+	t.Run("does not delay a shutdown by a commit that cannot succeed", func(t *testing.T) {
+		topic, got, events := k.Topic(1), newRecorder(), newEvents()
 		write(t, k.Client, topic, 1, 10)
 		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: kafkatest.Name("group"), Topics: []string{topic}}).
 			// finished, not committed
-			GroupByKey().Concurrent(8, got.take).CommitEvery(1000, time.Minute), heard.observe())
+			GroupByKey().Concurrent(8, got.record).CommitEvery(1000, time.Minute), events.observe())
 		got.wait(t, 10)
 		k.Delete(topic)
 		r.stop() // without an error
-		if gone := heard.gone(); !slices.Equal(gone, []string{topic}) {
-			t.Errorf("lost for their topics were %v", gone)
+		if gone := events.gone(); !slices.Equal(gone, []string{topic}) {
+			t.Errorf("lost as deleted: %v", gone)
 		}
 	})
-	t.Run("keeps no other topic waiting in a rebalance", func(t *testing.T) {
-		keep, gone, got, heard := k.Topic(2), k.Topic(2), newSeen(), newEvents()
+	t.Run("does not delay other topics in a rebalance", func(t *testing.T) {
+		keep, gone, got, events := k.Topic(2), k.Topic(2), newRecorder(), newEvents()
 		write(t, k.Client, gone, 2, 10)
-		deleted, begun := make(chan struct{}), make(chan struct{}, 20)
+		deleted, started := make(chan struct{}), make(chan struct{}, 20)
 		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: kafkatest.Name("group"), Topics: []string{keep, gone},
 			Balancers: []source.Balancer{source.Range}}).
 			GroupByKey().
 			Concurrent(64, func(ctx context.Context, m kafka.Message) error {
 				if m.Topic == gone {
-					begun <- struct{}{}
+					started <- struct{}{}
 					<-deleted
 				}
-				return got.take(ctx, m)
+				return got.record(ctx, m)
 			}).
-			CommitEvery(1000, 100*time.Millisecond), stream.DrainTimeout(5*time.Minute), heard.observe())
+			CommitEvery(1000, 100*time.Millisecond), stream.DrainTimeout(5*time.Minute), events.observe())
 		for range 20 {
-			<-begun
+			<-started
 		}
 		k.Delete(gone)
 		close(deleted)
 		got.wait(t, 20)
-		heard.await(t, "both partitions are let go", func() bool { return len(heard.lost) == 2 })
+		events.await(t, "both partitions are lost", func() bool { return len(events.lost) == 2 })
 		write(t, k.Client, keep, 2, 10)
 		got.wait(t, 40) // far sooner than DrainTimeout
 		r.stop()
@@ -90,10 +90,10 @@ func deletedTopic(t *testing.T, brokers []string) {
 }
 
 func recreatedTopic(t *testing.T, brokers []string) {
-	for name, untilNoticed := range map[string]bool{"at once takes no offset of the old one": false, "later takes no offset of the old one": true} {
+	for name, untilNoticed := range map[string]bool{"at once ignores the old offset": false, "later ignores the old offset": true} {
 		t.Run(name, func(t *testing.T) {
 			k := kafkatest.At(t, brokers)
-			topic, group, got, heard := k.Topic(1), kafkatest.Name("group"), newSeen(), newEvents()
+			topic, group, got, events := k.Topic(1), kafkatest.Name("group"), newRecorder(), newEvents()
 			produce := func(n int, value string) {
 				var rs []*kgo.Record
 				for range n {
@@ -102,24 +102,24 @@ func recreatedTopic(t *testing.T, brokers []string) {
 				k.Produce(topic, rs...)
 			}
 			produce(100, "old")
-			deleted, begun := make(chan struct{}), make(chan struct{}, 100)
+			deleted, started := make(chan struct{}), make(chan struct{}, 100)
 			r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
 				Concurrent(64, func(ctx context.Context, m kafka.Message) error {
 					if m.Offset >= 91 && string(m.Value) == "old" {
-						begun <- struct{}{}
+						started <- struct{}{}
 						<-deleted
 					}
-					return got.take(ctx, m)
+					return got.record(ctx, m)
 				}).
-				CommitEvery(1000, 20*time.Millisecond), heard.observe())
+				CommitEvery(1000, 20*time.Millisecond), events.observe())
 			for range 9 {
-				<-begun
+				<-started
 			}
 			k.WaitCommitted(group, topic, map[int32]int64{0: 91})
 			if untilNoticed {
 				k.Delete(topic)
 				close(deleted)
-				heard.await(t, "the group's leader has noticed", func() bool { return len(heard.lost) == 1 })
+				events.await(t, "the group's leader has noticed", func() bool { return len(events.lost) == 1 })
 			}
 			k.Recreate(topic, 1)
 			if !untilNoticed {
@@ -127,27 +127,27 @@ func recreatedTopic(t *testing.T, brokers []string) {
 			}
 			produce(500, "new")
 			k.WaitCommitted(group, topic, map[int32]int64{0: 500})
-			var news []int64
+			var offsets []int64
 			for _, m := range got.msgs {
 				if string(m.Value) == "new" {
-					news = append(news, m.Offset)
+					offsets = append(offsets, m.Offset)
 				}
 			}
-			if slices.Sort(news); len(news) != 500 || news[0] != 0 || news[499] != 499 {
-				t.Errorf("of 500 records of the new topic %d were handled", len(news))
+			if slices.Sort(offsets); len(offsets) != 500 || offsets[0] != 0 || offsets[499] != 499 {
+				t.Errorf("%d of 500 records of the new topic were handled", len(offsets))
 			}
 			r.stop()
-			if told := len(heard.recreated) == 1; told == untilNoticed {
-				t.Errorf("told were %+v", heard.recreated)
+			if emitted := len(events.recreated) == 1; emitted == untilNoticed {
+				t.Errorf("recreated: %+v", events.recreated)
 			}
 		})
 	}
-	t.Run("that was empty is read under its new id", func(t *testing.T) {
+	t.Run("that was empty is read by its new id", func(t *testing.T) {
 		k := kafkatest.At(t, brokers)
-		topic, group, got, heard := k.Topic(1), kafkatest.Name("group"), newSeen(), newEvents()
+		topic, group, got, events := k.Topic(1), kafkatest.Name("group"), newRecorder(), newEvents()
 		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
-			Serial(got.take).CommitEach(), heard.observe())
-		heard.await(t, "it is assigned", func() bool { return heard.assigned == 1 })
+			Serial(got.record).CommitEach(), events.observe())
+		events.await(t, "the partition is assigned", func() bool { return events.assigned == 1 })
 		k.Recreate(topic, 1)
 		write(t, k.Client, topic, 1, 10)
 		got.wait(t, 10)
@@ -156,14 +156,14 @@ func recreatedTopic(t *testing.T, brokers []string) {
 	})
 }
 
-// An offset that was committed by name slipped through to the new topic: it says which topic it is
-// of, and is not believed.
-func TestOffsetOfAnotherTopicIsNotBelieved(t *testing.T) {
+// An offset committed by name reached the new topic. Its metadata names the old topic, so it is
+// ignored.
+func TestKafkaOffsetOfAnotherTopic(t *testing.T) {
 	old := kafkatest.Fake(t, kfake.MaxVersions(kversion.V3_6_0()))
 	k := kafkatest.At(t, old.ListenAddrs())
-	topic, group, got := k.Topic(1), kafkatest.Name("group"), newSeen()
-	worker := func(heard *events) *running {
-		return run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{topic}}).Serial(got.take).CommitEach(), heard.observe())
+	topic, group, got := k.Topic(1), kafkatest.Name("group"), newRecorder()
+	worker := func(events *topicEvents) *running {
+		return run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{topic}}).Serial(got.record).CommitEach(), events.observe())
 	}
 	write(t, k.Client, topic, 1, 10)
 	r := worker(newEvents())
@@ -175,38 +175,38 @@ func TestOffsetOfAnotherTopicIsNotBelieved(t *testing.T) {
 	k.Recreate(topic, 1)
 	write(t, k.Client, topic, 1, 30)
 	k.Commit(group, topic, 0, stored.Offset, stored.Metadata)
-	heard := newEvents()
-	r = worker(heard)
+	events := newEvents()
+	r = worker(events)
 	got.wait(t, 40)
 	k.WaitCommitted(group, topic, each(1, 30))
 	r.stop()
-	if len(heard.recreated) != 1 || heard.recreated[0].Offset != 10 {
-		t.Errorf("told were %+v", heard.recreated)
+	if len(events.recreated) != 1 || events.recreated[0].Offset != 10 {
+		t.Errorf("recreated: %+v", events.recreated)
 	}
-	// The new topic's own is believed.
-	heard = newEvents()
-	r = worker(heard)
-	heard.await(t, "it is assigned", func() bool { return heard.assigned == 1 })
+	// The new topic's own offset is used.
+	events = newEvents()
+	r = worker(events)
+	events.await(t, "the partition is assigned", func() bool { return events.assigned == 1 })
 	write(t, k.Client, topic, 1, 1)
 	got.wait(t, 41)
 	r.stop()
-	if len(heard.recreated) != 0 {
-		t.Errorf("told were %+v", heard.recreated)
+	if len(events.recreated) != 0 {
+		t.Errorf("recreated: %+v", events.recreated)
 	}
 }
 
-// events are those of a run that have to do with topics.
-type events struct {
-	mu        sync.Mutex // guards what follows
+// topicEvents records the events of a run that concern topics.
+type topicEvents struct {
+	mu        sync.Mutex // guards the fields below
 	changed   chan struct{}
 	assigned  int
 	lost      []stream.Lost
 	recreated []stream.TopicRecreated
 }
 
-func newEvents() *events { return &events{changed: make(chan struct{})} }
+func newEvents() *topicEvents { return &topicEvents{changed: make(chan struct{})} }
 
-func (h *events) observe() stream.Option {
+func (h *topicEvents) observe() stream.Option {
 	return stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -223,7 +223,7 @@ func (h *events) observe() stream.Option {
 	}})
 }
 
-func (h *events) await(t *testing.T, what string, done func() bool) {
+func (h *topicEvents) await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	limit := time.After(30 * time.Second)
 	for {
@@ -241,8 +241,8 @@ func (h *events) await(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// gone is the topics of the partitions that were lost because those are not there any more.
-func (h *events) gone() []string {
+// gone returns the topics of the partitions that were lost because their topics are gone.
+func (h *topicEvents) gone() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	topics := map[string]bool{}

@@ -10,18 +10,17 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// health is what keeps the source from its work, as Ready tells it: as a whole, or single
-// partitions.
+// health is why the source cannot read, as a whole or for single partitions. Ready reports it.
 type health struct {
-	mu       sync.Mutex // guards what follows; held across Online and Trouble, which return at once
+	mu       sync.Mutex // guards the fields below; held during online and Trouble, which return at once
 	online   func(error)
-	cluster  error // no broker answers
-	group    error // it is no member of its group, or hears nothing from it
-	mine     map[fetch.TP]bool
-	troubles map[fetch.TP]error // of those; and of whole topics
+	cluster  error              // no broker answers
+	group    error              // it is not a member of its group, or gets no answer from it
+	mine     map[fetch.TP]bool  // assigned to this worker
+	troubles map[fetch.TP]error // of those, and of whole topics
 }
 
-// whole is a topic as a whole.
+// whole is the partition number of a trouble with a whole topic.
 const whole = -1
 
 func (h *health) init(online func(error), group error) {
@@ -29,19 +28,18 @@ func (h *health) init(online func(error), group error) {
 	h.mine, h.troubles = map[fetch.TP]bool{}, map[fetch.TP]error{}
 }
 
-// say notes how the cluster or the group is.
-func (h *health) say(what *error, err error) {
+// set records an error of the cluster or the group, or nil.
+func (h *health) set(what *error, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	*what = err
-	h.tell()
+	h.report()
 }
 
-// tell says why no partition can be read, or nil. The caller holds mu.
-func (h *health) tell() { h.online(errors.Join(h.cluster, h.group, h.brokers())) }
+// report passes on why no partition can be read, or nil. The caller holds mu.
+func (h *health) report() { h.online(errors.Join(h.cluster, h.group, h.brokers())) }
 
-// brokers is why none of the partitions can be read, if that is because their brokers do not
-// answer.
+// brokers returns an error if no partition can be read because the brokers of all are unreachable.
 func (h *health) brokers() (err error) {
 	for tp := range h.mine {
 		var unreachable *kafkaerr.UnreachableError
@@ -52,7 +50,7 @@ func (h *health) brokers() (err error) {
 	return err
 }
 
-// trouble tells that a partition cannot be read and why, or with nil that it can again.
+// trouble reports why a partition cannot be read; nil means that it can be read again.
 func (s *kafkaSource) trouble(tp fetch.TP, err error) {
 	h := &s.health
 	h.mu.Lock()
@@ -63,22 +61,22 @@ func (s *kafkaSource) trouble(tp fetch.TP, err error) {
 		if h.troubles[tp] = err; err == nil {
 			delete(h.troubles, tp)
 		}
-		h.tell()
+		h.report()
 	}
 	denied := h.denied()
 	h.mu.Unlock()
 	switch {
 	case !news:
 	case err == nil:
-		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition goes on", Text: "it is read again"})
+		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition continues", Text: "it is read again"})
 	case len(denied) == len(s.cfg.topics()):
 		s.stopReading(err)
 	default:
-		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition waits", Text: "the others are read", Err: err})
+		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition waits", Text: "the other partitions are read", Err: err})
 	}
 }
 
-// denied is the topics that the user may not read. The caller holds mu.
+// denied returns the topics that the user may not read. The caller holds mu.
 func (h *health) denied() map[string]bool {
 	topics := map[string]bool{}
 	for tp, err := range h.troubles {
@@ -89,18 +87,18 @@ func (h *health) denied() map[string]bool {
 	return topics
 }
 
-// have notes that partitions are this worker's.
-func (s *kafkaSource) have(tps ...fetch.TP) {
+// own records that partitions belong to this worker.
+func (s *kafkaSource) own(tps ...fetch.TP) {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	for _, tp := range tps {
 		s.health.mine[tp] = true
 	}
-	s.health.tell()
+	s.health.report()
 }
 
-// forget notes that they are not any more.
-func (s *kafkaSource) forget(tps ...fetch.TP) {
+// disown records that partitions no longer belong to this worker.
+func (s *kafkaSource) disown(tps ...fetch.TP) {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	for _, tp := range tps {
@@ -110,5 +108,5 @@ func (s *kafkaSource) forget(tps ...fetch.TP) {
 			s.in.Trouble(stream.TopicPartition(tp), nil)
 		}
 	}
-	s.health.tell()
+	s.health.report()
 }

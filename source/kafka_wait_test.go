@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// listened is a chain whose events and health can be waited for.
+// listened is a running chain with its events and health.
 type listened struct {
 	*running
 	*stream.Pipeline
@@ -38,7 +38,7 @@ func listen(t *testing.T, s stream.Stream[kafka.Message], opts ...stream.Option)
 	return &listened{runBuilt(t, p), p, events}
 }
 
-// await waits for a source's event of that name.
+// await waits for a SourceEvent of that name.
 func (l *listened) await(name string) stream.SourceEvent {
 	l.Helper()
 	limit := time.After(20 * time.Second)
@@ -54,14 +54,14 @@ func (l *listened) await(name string) stream.SourceEvent {
 	}
 }
 
-// One partition that cannot be had holds up no other, with a group or without one.
-func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
+// A partition that cannot be read does not delay others, with a group or without one.
+func TestKafkaUnreadablePartition(t *testing.T) {
 	for name, fault := range map[string]kfake.Fault{
-		"no leader":            {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
-		"not authorised":       {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"not to be fetched":    {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"no offset":            {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
-		"topic not to be seen": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no leader":         {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"not authorised":    {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"not fetchable":     {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no offset":         {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
+		"topic not visible": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
 	} {
 		for _, grouped := range []bool{true, false} {
 			how := "by name"
@@ -69,7 +69,7 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 				how = "in a group"
 			}
 			if !grouped && name == "no offset" {
-				continue // offsets are a group's
+				continue // only a group has offsets
 			}
 			t.Run(name+"/"+how, func(t *testing.T) {
 				t.Parallel()
@@ -79,7 +79,7 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 				write(t, prod, "orders", 3, 10)
 				write(t, prod, "audit", 1, 10)
 				fault.Count = -1
-				mend := k.Fault(fault)
+				fix := k.Fault(fault)
 				cfg := source.KafkaConfig{Brokers: k.ListenAddrs()}
 				if grouped {
 					cfg.Group, cfg.Topics, cfg.HeartbeatInterval = "billing", []string{"orders", "audit"}, 100*time.Millisecond
@@ -89,15 +89,15 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 						cfg.Partitions[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{}
 					}
 				}
-				got := newSeen()
-				chain := source.Kafka(cfg).GroupByPartition().Serial(got.take)
+				got := newRecorder()
+				chain := source.Kafka(cfg).GroupByPartition().Serial(got.record)
 				if grouped {
 					chain = chain.CommitEvery(1, 0)
 				}
 				l := listen(t, chain)
-				told := l.await("partition waits")
-				if told.Topic != fault.Topic || told.Err == nil {
-					t.Errorf("told of %v: %v", told.TopicPartition, told.Err)
+				event := l.await("partition waits")
+				if event.Topic != fault.Topic || event.Err == nil {
+					t.Errorf("event of %v: %v", event.TopicPartition, event.Err)
 				}
 				got.wait(t, 30)
 				if err := l.Ready(); err != nil {
@@ -106,9 +106,9 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 				if at := l.Snapshot().Troubles; len(at) == 0 || at[0].Topic != fault.Topic {
 					t.Errorf("troubles: %v", at)
 				}
-				mend.Remove()
-				if name == "topic not to be seen" && grouped {
-					l.stop() // the leader of a group looks for new partitions less often
+				fix.Remove()
+				if name == "topic not visible" && grouped {
+					l.stop() // a group's leader looks for new partitions less often
 					return
 				}
 				got.wait(t, 40)
@@ -121,20 +121,20 @@ func TestKafkaPartitionThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// A member that waits for a partition answers its group: a second one gets its share.
-func TestKafkaMemberThatWaitsForAPartitionAnswersItsGroup(t *testing.T) {
+// A member that waits for a partition still answers its group, so a second member gets its share.
+func TestKafkaUnreadablePartitionInARebalance(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))
 	write(t, producer(t, k), "orders", 4, 10)
 	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
-	got := newSeen()
-	first := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+	got := newRecorder()
+	first := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 	got.wait(t, 30)
-	began := time.Now()
-	second := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+	start := time.Now()
+	second := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 	for e := range second.events {
 		if x, ok := e.(stream.Assigned); ok {
-			if took := time.Since(began); took > 20*time.Second { // RebalanceTimeout is a minute
-				t.Errorf("it got %v after %v", x.TopicPartition, took)
+			if took := time.Since(start); took > 20*time.Second { // RebalanceTimeout is a minute
+				t.Errorf("%v was assigned after %v", x.TopicPartition, took)
 			}
 			break
 		}
@@ -143,20 +143,20 @@ func TestKafkaMemberThatWaitsForAPartitionAnswersItsGroup(t *testing.T) {
 	second.stop()
 }
 
-// A span that ends cannot end before it was found where.
-func TestKafkaSpanThatCannotBeFoundKeepsRunFromEnding(t *testing.T) {
+// Run cannot end before the ends of all spans are known.
+func TestKafkaSpanOfAnUnreadablePartition(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
 	write(t, producer(t, k), "orders", 2, 10)
-	mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
-	got := newSeen()
+	fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+	got := newRecorder()
 	spans := map[stream.TopicPartition]source.Span{}
 	for p := range 2 {
 		spans[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{To: source.Latest}
 	}
-	l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: spans}).Serial(got.take))
+	l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: spans}).Serial(got.record))
 	l.await("partition waits")
 	got.wait(t, 10)
-	mend.Remove()
+	fix.Remove()
 	if err := l.result(); err != nil {
 		t.Error(err)
 	}
@@ -164,7 +164,7 @@ func TestKafkaSpanThatCannotBeFoundKeepsRunFromEnding(t *testing.T) {
 }
 
 func TestKafkaReady(t *testing.T) {
-	t.Run("waits for the first join, and says what it waits for", func(t *testing.T) {
+	t.Run("waits for the first join, and says why", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		held, release := make(chan struct{}), make(chan struct{})
 		var once atomic.Bool
@@ -176,11 +176,11 @@ func TestKafkaReady(t *testing.T) {
 			}
 			return nil, nil, false
 		})
-		got := newSeen()
+		got := newRecorder()
 		write(t, producer(t, k), "orders", 1, 1)
-		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 		<-held
-		if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "left without a word") || !strings.Contains(err.Error(), "45s") {
+		if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "died without leaving") || !strings.Contains(err.Error(), "45s") {
 			t.Errorf("ready: %v", err)
 		}
 		close(release)
@@ -191,15 +191,15 @@ func TestKafkaReady(t *testing.T) {
 	})
 	t.Run("needs a coordinator", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
-		got := newSeen()
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable, Count: -1})
+		got := newRecorder()
 		write(t, producer(t, k), "orders", 1, 1)
-		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 		l.await("group retry")
 		if err := l.Ready(); !errors.Is(err, kafka.GroupCoordinatorNotAvailable) {
 			t.Errorf("ready: %v", err)
 		}
-		mend.Remove()
+		fix.Remove()
 		got.wait(t, 1)
 		if err := l.Ready(); err != nil {
 			t.Errorf("not ready: %v", err)
@@ -207,17 +207,17 @@ func TestKafkaReady(t *testing.T) {
 	})
 	t.Run("ends while the membership is lost", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-		got := newSeen()
+		got := newRecorder()
 		write(t, producer(t, k), "orders", 1, 1)
-		l := listen(t, source.Kafka(config(k)).Serial(got.take).CommitEvery(1, 0))
+		l := listen(t, source.Kafka(config(k)).Serial(got.record).CommitEvery(1, 0))
 		got.wait(t, 1)
-		mend := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, Err: kerr.CoordinatorLoadInProgress, Count: -1})
 		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.IllegalGeneration})
 		l.await("group lost")
 		if l.Ready() == nil {
-			t.Error("ready without a place in the group")
+			t.Error("ready while not a member of the group")
 		}
-		mend.Remove()
+		fix.Remove()
 		for e := range l.events {
 			if _, ok := e.(stream.Rebalanced); ok {
 				break
@@ -227,7 +227,7 @@ func TestKafkaReady(t *testing.T) {
 			t.Errorf("not ready: %v", err)
 		}
 	})
-	t.Run("names advertised.listeners where the brokers' own addresses cannot be reached", func(t *testing.T) {
+	t.Run("names advertised.listeners if the brokers' own addresses are unreachable", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -242,7 +242,7 @@ func TestKafkaReady(t *testing.T) {
 			resp.NodeID, resp.Host, resp.Port = 0, host, elsewhere
 			return resp, nil, true
 		})
-		s := listen(t, source.Kafka(config(k)).Serial(newSeen().take).CommitEvery(1, 0))
+		s := listen(t, source.Kafka(config(k)).Serial(newRecorder().record).CommitEvery(1, 0))
 		s.await("group retry")
 		if err := s.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
 			t.Errorf("ready: %v", err)
@@ -250,9 +250,9 @@ func TestKafkaReady(t *testing.T) {
 	})
 }
 
-// Each address has its own bound: the first one must not eat the time of the others.
-func TestKafkaFrozenAddressCostsNoConnectTimeout(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+// Each address has its own timeout: the first one must not use up the time of the others.
+func TestKafkaFrozenAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, never answers
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,9 +261,9 @@ func TestKafkaFrozenAddressCostsNoConnectTimeout(t *testing.T) {
 	write(t, producer(t, k), "orders", 1, 5)
 	cfg := config(k)
 	cfg.Brokers = append([]string{l.Addr().String()}, cfg.Brokers...)
-	cfg.ConnectTimeout = 4 * time.Second // less than one address alone would take
-	got := newSeen()
-	r := run(t, source.Kafka(cfg).Serial(got.take).CommitEvery(1, 0))
+	cfg.ConnectTimeout = 4 * time.Second // less than one address alone takes
+	got := newRecorder()
+	r := run(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
 	got.wait(t, 5)
 	r.stop()
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// wanted is a partition that is this worker's and is not read yet, since it is still to be found
-// where it starts. It waits by itself: the others are read, and it can be revoked or lost.
+// wanted is a partition of this worker whose start offset is still being looked up. It waits alone:
+// the others are read, and it can be revoked or lost.
 type wanted struct {
 	tp       fetch.TP
 	topic    stream.TopicID
-	from, to Position // to: zero for no end
+	from, to Position // a zero to means no end
 	since    time.Time
-	// its stored offset, of which only the LogEnd is to be found; nil: where it starts is
+	// the stored offset if only its LogEnd is wanted; nil if the start offset is wanted
 	stored *assignment
 }
 
-// want begins partitions as soon as it is known where.
+// want starts partitions once their start offsets are known.
 func (s *kafkaSource) want(ws ...*wanted) {
 	s.mu.Lock()
 	for _, w := range ws {
@@ -32,15 +32,15 @@ func (s *kafkaSource) want(ws ...*wanted) {
 	s.find(ws, 1)
 }
 
-// query is what can be asked in one request.
+// query is the part that the partitions of one request have in common.
 type query struct {
 	leader   int32
 	from, to Position
 	stored   bool
 }
 
-// find asks for the beginnings of partitions, each leader by itself: one that does not answer holds
-// up none of another's.
+// find looks up the starts of partitions, each leader by itself, so that a leader that does not
+// answer delays no other.
 func (s *kafkaSource) find(ws []*wanted, try int) {
 	queries := map[query][]*wanted{}
 	for _, w := range ws {
@@ -52,20 +52,21 @@ func (s *kafkaSource) find(ws []*wanted, try int) {
 	}
 }
 
-// ask asks one leader, begins what is found, and has the rest looked for again after a while.
+// ask asks one leader, starts the partitions with an answer, and looks up the rest again after a
+// while.
 func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	ctx := s.finding
 	answer := s.places
 	if q.stored {
 		answer = s.ends
 	}
-	begin, failed := answer(ctx, q, ws)
+	start, failed := answer(ctx, q, ws)
 	var left []*wanted
 	for _, w := range ws {
 		err := failed[w.tp]
 		if err == nil {
 			s.trouble(fetch.TP{Topic: w.tp.Topic, Partition: whole}, nil)
-			if err = begin(w); err != nil {
+			if err = start(w); err != nil {
 				s.stopReading(err)
 				return
 			}
@@ -75,19 +76,19 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 			s.trouble(w.tp, err)
 		}
 	}
-	if len(left) == 0 || !pause(ctx, findAgain(try)) {
+	if len(left) == 0 || !pause(ctx, findBackoff(try)) {
 		return
 	}
 	if left = s.stillWanted(left); len(left) == 0 {
 		return
 	}
-	// where it fails, what was known is tried again
+	// if this fails, the retry uses the metadata known so far
 	_, _ = s.client.Metadata(ctx, topicsOf(left)...)
 	s.find(left, try+1)
 }
 
-// places asks where partitions start and end, and begins one of those that are found.
-func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (begin func(*wanted) error, failed map[fetch.TP]error) {
+// places asks where partitions start and end, and returns a func that starts one of them.
+func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[fetch.TP]error) {
 	tps := make([]fetch.TP, len(ws))
 	for i, w := range ws {
 		tps[i] = w.tp
@@ -104,8 +105,8 @@ func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (begin 
 	return func(w *wanted) error { return s.found(ctx, w, from[w.tp], to) }, failed
 }
 
-// findAgain is the wait after a try.
-func findAgain(try int) time.Duration {
+// findBackoff is the wait after an attempt.
+func findBackoff(try int) time.Duration {
 	return backoff.Wait(try, 100*time.Millisecond, 2*time.Second)
 }
 
@@ -121,7 +122,7 @@ func topicsOf(ws []*wanted) []string {
 	return names
 }
 
-// stillWanted is those that were neither revoked nor lost meanwhile.
+// stillWanted returns the partitions that were not revoked or lost in the meantime.
 func (s *kafkaSource) stillWanted(ws []*wanted) (left []*wanted) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +134,7 @@ func (s *kafkaSource) stillWanted(ws []*wanted) (left []*wanted) {
 	return left
 }
 
-// found begins a partition, unless it was revoked or lost meanwhile, or ends where it starts.
+// found starts a partition, unless it was revoked or lost in the meantime, or ends where it starts.
 func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[fetch.TP]int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +145,7 @@ func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[f
 	if limit, ends := to[w.tp]; ends {
 		if from >= limit {
 			s.end.done(w.tp)
-			s.forget(w.tp)
+			s.disown(w.tp)
 			return nil
 		}
 		s.limits[w.tp] = limit
@@ -156,5 +157,5 @@ func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[f
 	if s.cfg.Group != "" {
 		s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: from, Policy: w.from.String()})
 	}
-	return s.begin(ctx, plainly, fresh(a))
+	return s.begin(ctx, unchanged, fresh(a))
 }

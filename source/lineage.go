@@ -9,9 +9,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Lineage tells where Kafka messages came from: as their own topic, partition, offset, key, headers
-// and time say. A stream.Source of one's own hands it to Feed beside them. MetaOf's headers share
-// their memory with the message.
+// Lineage describes where Kafka messages came from, by their own topic, partition, offset, key,
+// headers and time. A custom stream.Source passes it to Feed with the messages. MetaOf's headers
+// share their memory with the message.
 func Lineage(ms []kafka.Message) stream.Lineage { return lineage(ms) }
 
 type lineage []kafka.Message
@@ -24,11 +24,11 @@ func (l lineage) Meta(i int) stream.Meta {
 	return stream.Meta{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Headers: headers(m.Headers), Time: m.Time}
 }
 
-// headers are the same headers under the language's own name for them: a copy would cost whoever
-// looks more than the look. It is sound as long as the two types differ in nothing but their names,
-// which the conversion below has the compiler check.
+// headers converts the headers to the stream package's type without a copy, which would cost more
+// than the access itself. It is sound while the two types differ in nothing but their names; the
+// conversion below makes the compiler check that.
 func headers(hs []kafka.Header) []stream.Header {
-	hs = slices.Clip(hs) // who appends to them has others
+	hs = slices.Clip(hs) // appending to them copies
 	return *(*[]stream.Header)(unsafe.Pointer(&hs))
 }
 

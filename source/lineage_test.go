@@ -11,7 +11,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestLineageIsWhatTheMessageSaysAndCostsNoMemory(t *testing.T) {
+func TestLineage(t *testing.T) {
 	at := time.Unix(1, 0)
 	l := source.Lineage([]kafka.Message{{}, {Topic: "orders", Partition: 3, Offset: 41207, Key: []byte("k"), Time: at,
 		Headers: []kafka.Header{{Key: "shop", Value: []byte("7")}, {Key: "void"}}}})
@@ -21,9 +21,9 @@ func TestLineageIsWhatTheMessageSaysAndCostsNoMemory(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	if l.Offset(1) != 41207 || string(l.Key(1)) != "k" || l.Meta(0).Headers != nil {
-		t.Errorf("offset %d, key %s, and of a message without headers %v", l.Offset(1), l.Key(1), l.Meta(0).Headers)
+		t.Errorf("offset %d, key %s, headers of a message without any: %v", l.Offset(1), l.Key(1), l.Meta(0).Headers)
 	}
 	if n := testing.AllocsPerRun(100, func() { l.Meta(1) }); n != 0 {
-		t.Errorf("a look allocates %v times", n)
+		t.Errorf("Meta allocates %v times", n)
 	}
 }

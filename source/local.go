@@ -8,19 +8,19 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// local is a source of one partition whose values come from this process.
+// localSource is a source of one partition, with values from this process.
 type localSource[T any] struct {
 	name string
 	pull puller[T]
-	buf  [chunkMax]T   // what a pull fills: how much comes is known only then
-	wake chan struct{} // room for one; never closed
+	buf  [chunkMax]T   // filled by a pull, which alone knows how many values there are
+	wake chan struct{} // buffer of 1; never closed
 }
 
-// puller fills buf with one value at least, and with as many more as it has without a wait. It
-// returns how many; more is false when there are no more behind them.
+// puller fills buf with at least one value, and with as many more as it has without waiting. It
+// returns their number; more is false at the end.
 type puller[T any] func(ctx context.Context, buf []T) (n int, more bool, err error)
 
-// local makes a chain whose every run pulls from a func of its own.
+// local returns a chain whose every run gets its own puller from open.
 func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 	return stream.From(func() stream.Source[T] {
 		return &localSource[T]{name: name, pull: open(), wake: make(chan struct{}, 1)}
@@ -31,17 +31,17 @@ func (s *localSource[T]) Info() stream.SourceInfo {
 	// its values come once: none is ever handled again, so that whatever finishes is kept
 	info := stream.SourceInfo{Name: s.name, StateBytes: math.MaxInt32}
 	if s.pull == nil {
-		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "it was given nil", Fix: "there would never be a value, and no end"})
+		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "its argument is nil", Fix: "pass a value: without one the source yields nothing and never ends"})
 	}
 	return info
 }
 
-// Commit has nowhere to store an offset, and nobody who would ask for it.
+// Commit stores nothing, since no later run could use the offset.
 func (s *localSource[T]) Commit(context.Context, map[stream.TopicPartition]stream.Position) error {
 	return nil
 }
 
-// chunkMax is how many values are handed over at a time.
+// chunkMax is the largest number of values fed at a time.
 const chunkMax = 256
 
 func (s *localSource[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
@@ -76,7 +76,7 @@ func (s *localSource[T]) Run(ctx context.Context, in *stream.Intake[T]) error {
 	return nil
 }
 
-// feed hands over what one pull has brought.
+// feed feeds the values of one pull.
 func (s *localSource[T]) feed(ctx context.Context, p *stream.Partition[T], n int) (more bool, err error) {
 	n, more, err = s.pull(ctx, s.buf[:n])
 	if from := p.Next(); n > 0 {
@@ -86,7 +86,7 @@ func (s *localSource[T]) feed(ctx context.Context, p *stream.Partition[T], n int
 	return more, err
 }
 
-// numbered is the lineage of values that have none but their place.
+// numbered is the lineage of values that have only an offset.
 type numbered struct {
 	topic string
 	from  int64

@@ -12,6 +12,6 @@ func TestMain(m *testing.M) {
 	if broker := os.Getenv(sleeperVar); broker != "" {
 		os.Exit(sleeper(broker))
 	}
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // what fails here is meant to
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the failures logged here are intended
 	goleak.VerifyTestMain(m)
 }

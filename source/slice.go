@@ -8,7 +8,7 @@ import (
 
 // Slice feeds the given values, as one partition whose offsets are their indices, and ends. Values
 // have no key: GroupByKey puts them all in one lane; GroupBy reads a key from the value. A commit
-// is accepted and kept nowhere.
+// is accepted and stored nowhere.
 func Slice[T any](v ...T) stream.Stream[T] {
 	return local("slice", func() puller[T] {
 		rest := v

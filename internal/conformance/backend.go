@@ -8,34 +8,34 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Backend is a source and what it reads from. Parts of the suite run only where a feature is there.
+// Backend is a source with the log it reads. Parts of the suite run only if a feature is available.
 type Backend struct {
-	// an empty log that no other test has, and a group of its own
+	// returns an empty log that no other test uses, with its own group
 	Open func(t *testing.T, partitions int) Log
 
 	Gaps        bool // Log.Gap works
 	FailCommits bool // Log.FailCommits works
 }
 
-// Log is partitions of records, and the group that reads them.
+// Log is a set of partitions with records, and the group that reads them.
 type Log interface {
-	// returns when they can be read, at the next offsets
+	// returns once the records can be read, at the next offsets
 	Append(partition int, key string, values ...string)
-	// adds offsets, at least n, that hold no record for a reader
+	// adds at least n offsets that hold no record for a reader
 	Gap(partition int, n int)
-	End(partition int) int64       // the offset behind all that
-	Committed(partition int) int64 // by the group; -1: nothing
-	// the next n requests are refused, in a way that a later try may not be
+	End(partition int) int64       // the offset after all of them
+	Committed(partition int) int64 // the group's committed offset; -1: none
+	// the next n requests fail, but a retry may succeed
 	FailCommits(n int)
-	// deletes the topic and makes it again: nothing is in it, and nothing is committed
+	// recreates the topic: it has no records and no committed offsets
 	Recreate()
 	Member() Member
 }
 
-// Member is one member of the group, for one run.
+// Member is a member of the group, for one run.
 type Member interface {
 	Source() (stream.Stream[kafka.Message], []stream.Option)
-	// is called when its pipeline runs; the partitions are spread evenly over all that have joined
+	// called when its pipeline runs; the partitions are spread evenly over the members that have joined
 	Join()
-	Left() // is called when its pipeline has ended
+	Left() // called when its pipeline has ended
 }

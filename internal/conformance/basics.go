@@ -26,7 +26,7 @@ func partitionOrder(t *testing.T, b Backend) {
 	r.stop()
 	for p := range 3 {
 		if got := w.of(p); !slices.IsSorted(got) || len(got) != 100 {
-			t.Errorf("partition %d was done in the order %v", p, got)
+			t.Errorf("partition %d finished in the order %v", p, got)
 		}
 	}
 	allCommitted(t, l, 3)
@@ -35,11 +35,11 @@ func partitionOrder(t *testing.T, b Backend) {
 func keyOrder(t *testing.T, b Backend) {
 	l, w := b.Open(t, 2), newWork()
 	fill(l, 2, 200)
-	slow := w.hold(at(0, 3)) // the key of 3, 10, 17 …
+	slow := w.hold(at(0, 3)) // the key of offsets 3, 10, 17 …
 	r := start(t, l, func(s messages) built {
 		return s.GroupByKey().Concurrent(16, w.do).CommitEvery(50, 20*time.Millisecond)
 	})
-	w.until(t, "the other keys are done", func() bool { return len(w.done) == 400-len(keyOf(3, 200)) })
+	w.until(t, "the other keys finish", func() bool { return len(w.done) == 400-len(keyOf(3, 200)) })
 	slow()
 	w.awaitDone(t, 400)
 	r.stop()
@@ -47,14 +47,14 @@ func keyOrder(t *testing.T, b Backend) {
 	for _, p := range w.done {
 		k := w.keys[p]
 		if before, ok := last[k]; ok && before >= p.offset {
-			t.Errorf("key %s: %d was done after %d", k, p.offset, before)
+			t.Errorf("key %s: %d finished after %d", k, p.offset, before)
 		}
 		last[k] = p.offset
 	}
 	allCommitted(t, l, 2)
 }
 
-// keyOf is the offsets that share the key of one, of n that fill has written.
+// keyOf returns the offsets, of n written by fill, with the same key as offset.
 func keyOf(offset, n int64) (same []int64) {
 	for o := offset % 7; o < n; o += 7 {
 		same = append(same, o)
@@ -73,7 +73,7 @@ func resumes(t *testing.T, b Backend) {
 		w.once(t, 40)
 		for p := range 2 {
 			if got := w.of(p); len(got) == 0 || got[0] != int64(20*round) {
-				t.Errorf("round %d, partition %d: done %v", round, p, got)
+				t.Errorf("round %d, partition %d: finished %v", round, p, got)
 			}
 		}
 		allCommitted(t, l, 2)
@@ -86,21 +86,21 @@ func ready(t *testing.T, b Backend) {
 	r := start(t, l, func(s messages) built { return s.Concurrent(4, w.do).CommitEach() })
 	r.awaitOwned(2)
 	if err := r.Ready(); err != nil {
-		t.Errorf("with its partitions: %v", err)
+		t.Errorf("not ready with its partitions: %v", err)
 	}
 	fill(l, 2, 1)
-	w.awaitBegun(t, at(0, 0))
+	w.awaitStarted(t, at(0, 0))
 	r.cancel()
 	awaitEvent(r, "it drains", func(stream.Draining) bool { return true })
 	if r.Ready() == nil {
-		t.Error("it drains, and is ready")
+		t.Error("ready while draining")
 	}
 	release()
 	r.stop()
 	if r.Ready() == nil {
-		t.Error("it has ended, and is ready")
+		t.Error("ready after its end")
 	}
 	if err := r.Live(); err != nil {
-		t.Errorf("it has ended well: %v", err)
+		t.Errorf("not live after a successful end: %v", err)
 	}
 }

@@ -20,7 +20,7 @@ func watermark(t *testing.T, b Backend) {
 	r.awaitCommitted(0, 5)
 	r.awaitCommitted(1, 50)
 	if got := l.Committed(0); got != 5 {
-		t.Errorf("committed %d, and 5 is not done", got)
+		t.Errorf("committed %d, but 5 has not finished", got)
 	}
 	release()
 	r.awaitCommitted(0, 50)
@@ -29,7 +29,7 @@ func watermark(t *testing.T, b Backend) {
 	allCommitted(t, l, 2)
 }
 
-// Each record is asked about while it is worked on: its offset must be behind.
+// While the handler has a record, its offset must be committed already.
 func atMostOnce(t *testing.T, b Backend) {
 	for name, commit := range map[string]func(messages) messages{
 		"one by one": func(s messages) messages { return s.CommitBefore(1, 0) },
@@ -54,11 +54,11 @@ func atMostOnce(t *testing.T, b Backend) {
 				select {
 				case m := <-asked:
 					if got := l.Committed(0); m.Offset != want || got <= m.Offset {
-						t.Errorf("%d is worked on, %d is next, and committed is %d", m.Offset, want, got)
+						t.Errorf("started %d, want %d; committed %d", m.Offset, want, got)
 					}
 					answered <- struct{}{}
 				case <-limit:
-					t.Fatalf("%d was not worked on", want)
+					t.Fatalf("%d was not started", want)
 				}
 			}
 			r.stop()
@@ -80,8 +80,8 @@ func commitAgain(t *testing.T, b Backend) {
 	allCommitted(t, l, 1)
 }
 
-// Offsets that hold no record, at the beginning, between records and at the end, are committed like
-// those that do.
+// Offsets without a record, at the start, between records and at the end, are committed like
+// others.
 func gaps(t *testing.T, b Backend) {
 	for name, commit := range map[string]func(messages) messages{
 		"each":  messages.CommitEach,
@@ -103,7 +103,7 @@ func gaps(t *testing.T, b Backend) {
 					t.Errorf("partition %d: lag %d, %d in flight", p, s.Lag, s.InFlight)
 				}
 			}
-			l.Gap(0, 2) // behind what is done already
+			l.Gap(0, 2) // after the finished records
 			r.awaitCommitted(0, l.End(0))
 			r.stop()
 			w.once(t, 3)
@@ -112,8 +112,8 @@ func gaps(t *testing.T, b Backend) {
 	}
 }
 
-// A record is worked on while its topic is deleted and made again: its offset says nothing of the
-// new topic, and is not committed for it.
+// The topic is recreated while a record is in its handler. The record's offset must not be
+// committed for the new topic.
 func recreated(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 20)
@@ -121,19 +121,19 @@ func recreated(t *testing.T, b Backend) {
 	r := start(t, l, func(s messages) built {
 		return s.GroupByPartition().Concurrent(1, w.do).CommitEvery(1000, 20*time.Millisecond)
 	})
-	w.awaitBegun(t, at(0, 10))
+	w.awaitStarted(t, at(0, 10))
 	r.awaitCommitted(0, 10)
 	l.Recreate()
 	release()
 	fill(l, 1, 30)
-	awaitEvent(r, "it is told that the topic is another one", func(e stream.TopicRecreated) bool { return e.Old != e.New })
-	w.until(t, "the last of the new topic is done", func() bool { return w.count(w.done, at(0, 29)) > 0 })
+	awaitEvent(r, "TopicRecreated is emitted", func(e stream.TopicRecreated) bool { return e.Old != e.New })
+	w.until(t, "the last record of the new topic finishes", func() bool { return w.count(w.done, at(0, 29)) > 0 })
 	r.awaitCommitted(0, 30)
 	r.stop()
 	got := w.of(0)
 	for i, offset := range got[len(got)-30:] {
 		if offset != int64(i) {
-			t.Fatalf("of the new topic were done %v", got[len(got)-30:])
+			t.Fatalf("records of the new topic finished in the order %v", got[len(got)-30:])
 		}
 	}
 	allCommitted(t, l, 1)

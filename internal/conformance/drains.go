@@ -16,13 +16,13 @@ func drain(t *testing.T, b Backend) {
 	r := start(t, l, func(s messages) built {
 		return s.GroupByPartition().Concurrent(2, w.do).CommitEvery(1000, 0, stream.ByCountOnly())
 	})
-	w.awaitBegun(t, at(0, 4))
-	w.until(t, "the other partition is done", func() bool { return len(w.done) == 14 })
+	w.awaitStarted(t, at(0, 4))
+	w.until(t, "the other partition finishes", func() bool { return len(w.done) == 14 })
 	r.cancel()
 	awaitEvent(r, "it drains", func(stream.Draining) bool { return true })
 	select {
 	case <-r.ended:
-		t.Error("Run has returned, and a record is at work")
+		t.Error("Run returned before a started record finished")
 	default:
 	}
 	release()
@@ -38,8 +38,8 @@ func drain(t *testing.T, b Backend) {
 	allCommitted(t, l, 2)
 }
 
-// What is queued behind the record at work lies before records that are done: these would be done
-// again if it were left.
+// The records queued after the started one come before finished records, which must not be
+// redelivered.
 func drainTwice(t *testing.T, b Backend) {
 	l, w := b.Open(t, 1), newWork()
 	fill(l, 1, 20)
@@ -56,7 +56,7 @@ func drainTwice(t *testing.T, b Backend) {
 	r = start(t, l, c)
 	w.awaitDone(t, 20)
 	l.Append(0, "last", "")
-	w.awaitDone(t, 21) // and what would be done twice is, before
+	w.awaitDone(t, 21) // redelivered records would have finished by now
 	r.stop()
 	w.once(t, 21)
 	allCommitted(t, l, 1)
@@ -71,9 +71,9 @@ func drainTimeout(t *testing.T, b Backend) {
 	r.cancel()
 	err := r.result()
 	if !errors.Is(err, stream.ErrDrain) || !strings.Contains(err.Error(), "@2") {
-		t.Errorf("Run does not name what it left: %v", err)
+		t.Errorf("Run does not name the unfinished record: %v", err)
 	}
 	if got := l.Committed(0); got != 2 {
-		t.Errorf("committed %d, and 2 is not done", got)
+		t.Errorf("committed %d, but 2 has not finished", got)
 	}
 }

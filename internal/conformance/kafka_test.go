@@ -18,7 +18,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestSourceKafkaConformsOnTheFake(t *testing.T) {
+func TestKafka(t *testing.T) {
 	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		c := kafkatest.Fake(t)
 		l := open(t, c.ListenAddrs(), partitions)
@@ -33,14 +33,14 @@ func TestSourceKafkaConformsOnTheFake(t *testing.T) {
 	}})
 }
 
-func TestSourceKafkaConformsOnRealKafka(t *testing.T) {
+func TestRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
 	conformance.Run(t, conformance.Backend{Gaps: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		return open(t, brokers, partitions)
 	}})
 }
 
-// refused answers a commit as a coordinator that is loading its group.
+// refused responds to a commit like a coordinator that is loading its group.
 func refused(req *kmsg.OffsetCommitRequest) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.OffsetCommitResponse)
 	for _, t := range req.Topics {
@@ -56,14 +56,14 @@ func refused(req *kmsg.OffsetCommitRequest) kmsg.Response {
 	return resp
 }
 
-// cluster is a topic on a Kafka, and a group.
+// cluster is a topic on a Kafka, with a group.
 type cluster struct {
 	t *testing.T
 	*kafkatest.Kafka
 	topic, group string
 	tx           *kgo.Client
 	ends         []int64
-	refuse       atomic.Int64 // commits to refuse
+	refuse       atomic.Int64 // number of commits to refuse
 }
 
 func open(t *testing.T, brokers []string, partitions int) *cluster {
@@ -78,7 +78,7 @@ func (c *cluster) Append(partition int, key string, values ...string) {
 	}
 }
 
-// Gap is a transaction that was aborted: its records, and the mark that says so.
+// Gap adds an aborted transaction: its records and its marker.
 func (c *cluster) Gap(partition int, n int) {
 	c.t.Helper()
 	if c.tx == nil {
@@ -98,7 +98,7 @@ func (c *cluster) Gap(partition int, n int) {
 		err = c.tx.EndTransaction(ctx, kgo.TryAbort)
 	}
 	if err != nil {
-		c.t.Fatalf("a transaction that is to be aborted: %v", err)
+		c.t.Fatalf("aborting a transaction: %v", err)
 	}
 	c.ends[partition] += int64(n) + 1
 }
@@ -122,7 +122,7 @@ func (c *cluster) FailCommits(n int) { c.refuse.Store(int64(n)) }
 
 func (c *cluster) Member() conformance.Member { return c }
 
-// Source, Join and Left make a cluster each of its members: the group does the rest.
+// Source, Join and Left make the cluster each of its members. The group does the rest.
 func (c *cluster) Source() (stream.Stream[kafka.Message], []stream.Option) {
 	return source.Kafka(source.KafkaConfig{Brokers: c.Brokers, Group: c.group, Topics: []string{c.topic},
 		HeartbeatInterval: 100 * time.Millisecond, MaxWait: 100 * time.Millisecond}), nil

@@ -14,7 +14,7 @@ func members(t *testing.T, b Backend) {
 	first := start(t, l, c)
 	w.awaitDone(t, 100)
 	second := start(t, l, c)
-	fill(l, 4, 25) // while the group is rebalanced
+	fill(l, 4, 25) // during the rebalance
 	first.awaitOwned(2)
 	second.awaitOwned(2)
 	fill(l, 4, 25)
@@ -28,8 +28,8 @@ func members(t *testing.T, b Backend) {
 	allCommitted(t, l, 4)
 }
 
-// Every partition has a record at work when another member comes: those that move are waited for,
-// the others are left alone.
+// Every partition has a started record when another member joins. The partitions that move must
+// wait for theirs, and the others must not be interrupted.
 func revoked(t *testing.T, b Backend) {
 	l, w := b.Open(t, 4), newWork()
 	fill(l, 4, 20)
@@ -42,7 +42,7 @@ func revoked(t *testing.T, b Backend) {
 	}
 	first := start(t, l, c)
 	for p := range 4 {
-		w.awaitBegun(t, at(p, 3))
+		w.awaitStarted(t, at(p, 3))
 	}
 	second := start(t, l, c)
 	first.awaitState("two partitions drain", func() (n bool) {
@@ -56,7 +56,7 @@ func revoked(t *testing.T, b Backend) {
 	})
 	for p := range 4 {
 		if got := l.Committed(p); got >= 4 {
-			t.Errorf("partition %d: committed %d, and 3 is at work", p, got)
+			t.Errorf("partition %d: committed %d, but 3 has not finished", p, got)
 		}
 		release[p]()
 	}
@@ -68,7 +68,7 @@ func revoked(t *testing.T, b Backend) {
 	w.once(t, 80)
 	for p := range 4 {
 		if got := w.of(p); got[3] != 3 {
-			t.Errorf("partition %d was done in the order %v", p, got)
+			t.Errorf("partition %d finished in the order %v", p, got)
 		}
 	}
 	allCommitted(t, l, 4)

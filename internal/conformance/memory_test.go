@@ -14,7 +14,7 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-func TestTheLogOfStreamtestConforms(t *testing.T) {
+func TestStreamtestLog(t *testing.T) {
 	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		l := &memory{t: t, Log: streamtest.Kafka("orders", partitions), partitions: partitions}
 		t.Cleanup(l.moves.Wait)
@@ -22,19 +22,18 @@ func TestTheLogOfStreamtestConforms(t *testing.T) {
 	}})
 }
 
-// memory is a group over the log in memory, which spreads the partitions as a cooperative group
-// does.
+// memory is a group over the in-memory log, which assigns partitions like a cooperative group.
 type memory struct {
 	t *testing.T
 	*streamtest.Log[kafka.Message]
 	partitions int
 	moves      conc.WaitGroup
 
-	mu      sync.Mutex // guards what follows; one rebalance at a time
+	mu      sync.Mutex // guards the fields below; one rebalance at a time
 	members []*memoryMember
 
 	failing sync.Mutex // guards left
-	left    int        // commits to refuse
+	left    int        // number of commits to refuse
 }
 
 type memoryMember struct {
@@ -62,7 +61,7 @@ func (l *memory) commit(map[stream.TopicPartition]int64) error {
 	defer l.failing.Unlock()
 	if l.left > 0 {
 		l.left--
-		return errors.New("the log is away")
+		return errors.New("the log is unavailable")
 	}
 	return nil
 }
@@ -93,8 +92,8 @@ func (m *memoryMember) Left() {
 	m.log.rebalance()
 }
 
-// rebalance moves no more than it must: who has too many gives up its last ones. The caller holds
-// mu.
+// rebalance moves as few partitions as possible: a member with too many releases its last ones. The
+// caller holds mu.
 func (l *memory) rebalance() {
 	if len(l.members) == 0 {
 		return
@@ -106,8 +105,8 @@ func (l *memory) rebalance() {
 	}
 	for _, m := range l.members {
 		keep := min(len(m.has), share)
-		if gone := m.has[keep:]; len(gone) > 0 && m.Revoke(0, gone...) != nil {
-			return // it has ended: its Left comes
+		if extra := m.has[keep:]; len(extra) > 0 && m.Revoke(0, extra...) != nil {
+			return // it has ended, and its Left follows
 		}
 		m.has = m.has[:keep:keep]
 		for _, p := range m.has {

@@ -11,34 +11,34 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// StateLog is one partition of records and the group that reads it, one member at a time, for what
-// a source owes the resume states that are stored with its offsets.
+// StateLog is one partition of records and the group that reads it, one member at a time. It tests
+// the resume states that a source stores with its offsets.
 type StateLog interface {
 	Append(n int)         // records
-	Foreign(offset int64) // is committed by another client, which knows of no states
-	Recreate()            // deletes the topic and makes it again
-	// a member that is assigned the partition by itself; assigned is told how, and must not block
+	Foreign(offset int64) // committed by another client, without a state
+	Recreate()            // recreates the topic
+	// a member that assigns itself the partition; assigned receives the assignment, and must not block
 	Source(assigned func(stream.Assignment)) stream.Source[kafka.Message]
 }
 
-// RunStates runs the suite of a source that stores states. open gives an empty log that takes no
-// state of more than limit bytes.
+// RunStates runs the suite for a source that stores states. open returns an empty log that accepts
+// states of up to limit bytes.
 func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 	const refused = 1000
 	for name, c := range map[string]struct {
-		size   int            // of the states; 0: as large as the source says
-		limit  int            // 0: of the backend's choice
-		before func(StateLog) // the second member comes
-		// the second member's assignment
+		size   int            // size of the states; 0: the source's StateBytes
+		limit  int            // 0: the backend's default
+		before func(StateLog) // called before the second member starts
+		// expected of the second member's assignment
 		committed int64
 		kept      bool
 	}{
-		"AStateComesBackWithItsOffset":             {size: 300, committed: 10, kept: true},
-		"AStateMayBeAsLargeAsIsSaid":               {committed: 10, kept: true},
-		"ACommitOfAnotherClientClearsTheState":     {size: 300, before: func(l StateLog) { l.Foreign(7) }, committed: 7},
-		"AStateOfAnotherTopicIsGone":               {size: 300, before: func(l StateLog) { l.Recreate() }, committed: -1},
-		"AStateThatIsRefusedLeavesTheOffsetStored": {size: refused, limit: refused - 1, committed: 10},
-		"HalfOfWhatWasRefusedIsTaken":              {size: refused / 2, limit: refused - 1, committed: 10, kept: true},
+		"a state is assigned with its offset":          {size: 300, committed: 10, kept: true},
+		"a state may be as large as StateBytes":        {committed: 10, kept: true},
+		"a commit of another client clears the state":  {size: 300, before: func(l StateLog) { l.Foreign(7) }, committed: 7},
+		"a state of another topic is gone":             {size: 300, before: func(l StateLog) { l.Recreate() }, committed: -1},
+		"a refused state leaves the offset stored":     {size: refused, limit: refused - 1, committed: 10},
+		"half the size of a refused state is accepted": {size: refused / 2, limit: refused - 1, committed: 10, kept: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := open(t, c.limit)
@@ -47,9 +47,9 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 			was := first.assignment()
 			first.awaitCommitted(0, 10)
 			if c.size == refused {
-				awaitEvent(first.worker, "it is told", func(e stream.SourceEvent) bool { return e.Name == "state refused" && e.Err != nil })
+				awaitEvent(first.worker, "the refusal is reported", func(e stream.SourceEvent) bool { return e.Name == "state refused" && e.Err != nil })
 				if left := first.probe.Info().StateBytes; left >= refused || left < refused/2 {
-					t.Errorf("a state of %d bytes was refused, and %d are said to be stored", refused, left)
+					t.Errorf("after a refused state of %d bytes, StateBytes is %d", refused, left)
 				}
 			}
 			first.stop()
@@ -63,20 +63,20 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 				want = first.probe.state
 			}
 			if got.Committed != c.committed || got.State != want {
-				t.Errorf("assigned are %d and a state of %d bytes, want %d and %d", got.Committed, len(got.State), c.committed, len(want))
+				t.Errorf("assigned %d and a state of %d bytes, want %d and %d", got.Committed, len(got.State), c.committed, len(want))
 			}
 			if got.Scope == "" || got.Scope != was.Scope {
 				t.Errorf("stored under %q, then %q", was.Scope, got.Scope)
 			}
 			if got.State != "" && got.LogEnd != 10 {
-				t.Errorf("the log ends at 10, not %d", got.LogEnd)
+				t.Errorf("LogEnd is %d, want 10", got.LogEnd)
 			}
 			second.stop()
 		})
 	}
 }
 
-// state is one of n bytes, of all the characters that there may be.
+// state returns a state of n bytes, with all allowed characters.
 func state(n int) string {
 	s := make([]byte, n)
 	for i := range s {
@@ -85,7 +85,7 @@ func state(n int) string {
 	return string(s)
 }
 
-// stating is a worker whose every commit stores a state of one size.
+// stating is a worker whose commits all store a state of one size.
 type stating struct {
 	*worker
 	probe *probe
@@ -101,7 +101,7 @@ func startStating(t *testing.T, l StateLog, size int) stating {
 	return stating{w, p}
 }
 
-// assignment waits for the worker's first.
+// assignment waits for the worker's first assignment.
 func (s stating) assignment() stream.Assignment {
 	s.t.Helper()
 	select {
@@ -113,7 +113,7 @@ func (s stating) assignment() stream.Assignment {
 	}
 }
 
-// probe is a source that has another state stored than the pipeline's.
+// probe is a source that stores its own state instead of the pipeline's.
 type probe struct {
 	stream.Source[kafka.Message]
 	state    string
@@ -129,7 +129,7 @@ func (p *probe) Commit(ctx context.Context, positions map[stream.TopicPartition]
 	return p.Source.Commit(ctx, with)
 }
 
-// alone is a member that is a group by itself.
+// alone is the only member of its group.
 type alone struct{ *probe }
 
 func (a alone) Source() (messages, []stream.Option) {

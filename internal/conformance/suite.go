@@ -9,28 +9,28 @@ import (
 func Run(t *testing.T, b Backend) {
 	for _, c := range []struct {
 		name string
-		here bool // the backend has the feature
+		here bool // whether the backend has the feature
 		f    func(*testing.T, Backend)
 	}{
-		{"EverythingIsDoneOnceAndCommitted", true, everythingOnce},
-		{"PartitionsKeepTheirOrder", true, partitionOrder},
-		{"KeysKeepTheirOrder", true, keyOrder},
-		{"TheNextRunGoesOnFromWhatIsCommitted", true, resumes},
-		{"NothingPastAnUnfinishedRecordIsCommitted", true, watermark},
-		{"AtMostOncePassesOnlyWhatIsCommitted", true, atMostOnce},
-		{"ARefusedCommitIsTriedAgain", b.FailCommits, commitAgain},
-		{"ATopicThatIsMadeAgainIsReadFromItsBeginning", true, recreated},
-		{"LagReachesZeroBehindGaps", b.Gaps, gaps},
-		{"MembersShareThePartitionsWithoutDoingAnythingTwice", true, members},
-		{"RevokedPartitionsAreDrained", true, revoked},
-		{"AHaltedPartitionIsResumed", true, halted(false)},
-		{"AHaltedPartitionIsSkipped", true, halted(true)},
-		{"AWaitingRetryHoldsNobodyUp", true, retry},
-		{"TheBudgetIsKept", true, budget},
-		{"ADrainFinishesWhatHasBegun", true, drain},
-		{"ADrainLeavesNothingToBeDoneTwice", true, drainTwice},
-		{"ADrainThatTakesTooLongNamesWhatIsLeft", true, drainTimeout},
-		{"ReadyTellsHowItStands", true, ready},
+		{"finishes and commits every record once", true, everythingOnce},
+		{"keeps the order of partitions", true, partitionOrder},
+		{"keeps the order of keys", true, keyOrder},
+		{"resumes at the committed offsets", true, resumes},
+		{"commits nothing above an unfinished record", true, watermark},
+		{"at most once commits before the handler", true, atMostOnce},
+		{"retries a refused commit", b.FailCommits, commitAgain},
+		{"reads a recreated topic from its start", true, recreated},
+		{"lag reaches zero after gaps", b.Gaps, gaps},
+		{"members share partitions without duplicates", true, members},
+		{"drains revoked partitions", true, revoked},
+		{"resumes a halted partition", true, halted(false)},
+		{"skips a record of a halted partition", true, halted(true)},
+		{"a retry does not delay other keys", true, retry},
+		{"keeps MaxInFlight", true, budget},
+		{"a drain finishes started records", true, drain},
+		{"a drain leaves nothing to redeliver", true, drainTwice},
+		{"a drain that takes too long names its unfinished records", true, drainTimeout},
+		{"Ready follows the life of a run", true, ready},
 	} {
 		if c.here {
 			t.Run(c.name, func(t *testing.T) { c.f(t, b) })
@@ -38,7 +38,7 @@ func Run(t *testing.T, b Backend) {
 	}
 }
 
-// fill appends n records to each partition, with keys of which each partition has its own.
+// fill appends n records to each partition. Each partition has its own keys.
 func fill(l Log, partitions, n int) {
 	for p := range partitions {
 		for i := range n {
@@ -47,12 +47,12 @@ func fill(l Log, partitions, n int) {
 	}
 }
 
-// allCommitted checks that everything is.
+// allCommitted checks that each partition is committed to its end.
 func allCommitted(t *testing.T, l Log, partitions int) {
 	t.Helper()
 	for p := range partitions {
 		if got, end := l.Committed(p), l.End(p); got != end {
-			t.Errorf("partition %d: committed %d, its end is %d", p, got, end)
+			t.Errorf("partition %d: committed %d, want %d", p, got, end)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// place is a record.
+// place identifies a record.
 type place struct {
 	partition int
 	offset    int64
@@ -17,23 +17,23 @@ type place struct {
 
 func at(partition int, offset int64) place { return place{partition, offset} }
 
-// work is a handler under test: what it has begun and done, in order, and which records it holds or
-// fails.
+// work is a handler under test. It records which records started and finished, in order, and it can
+// hold or fail records.
 type work struct {
-	mu      sync.Mutex // guards what follows
-	begun   []place
+	mu      sync.Mutex // guards the fields below
+	started []place
 	done    []place
 	keys    map[place]string
 	holds   map[place]chan struct{} // closed by release
 	fails   map[place]error
-	changed chan struct{} // closed and replaced with each change
+	changed chan struct{} // closed and replaced by each change
 }
 
 func newWork() *work {
 	return &work{keys: map[place]string{}, holds: map[place]chan struct{}{}, fails: map[place]error{}, changed: make(chan struct{})}
 }
 
-// hold keeps a record in its handler until it is released, or its context ends.
+// hold keeps a record in its handler until release is called, or its context ends.
 func (w *work) hold(p place) (release func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -42,7 +42,7 @@ func (w *work) hold(p place) (release func()) {
 	return sync.OnceFunc(func() { close(c) })
 }
 
-// fail has a record fail; nil: no more.
+// fail makes a record fail with err; nil: succeed again.
 func (w *work) fail(p place, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,7 +52,7 @@ func (w *work) fail(p place, err error) {
 func (w *work) do(ctx context.Context, m kafka.Message) error {
 	p := at(m.Partition, m.Offset)
 	w.mu.Lock()
-	w.begun = append(w.begun, p)
+	w.started = append(w.started, p)
 	w.keys[p] = string(m.Key)
 	held := w.holds[p]
 	w.change()
@@ -74,7 +74,7 @@ func (w *work) do(ctx context.Context, m kafka.Message) error {
 	return nil
 }
 
-// change tells who waits. The caller holds mu.
+// change wakes all waiters. The caller holds mu.
 func (w *work) change() {
 	close(w.changed)
 	w.changed = make(chan struct{})
@@ -86,7 +86,7 @@ func (w *work) until(t *testing.T, what string, done func() bool) {
 	defer limit.Stop()
 	for {
 		w.mu.Lock()
-		ok, changed, n, m := done(), w.changed, len(w.begun), len(w.done)
+		ok, changed, n, m := done(), w.changed, len(w.started), len(w.done)
 		w.mu.Unlock()
 		if ok {
 			return
@@ -94,21 +94,21 @@ func (w *work) until(t *testing.T, what string, done func() bool) {
 		select {
 		case <-changed:
 		case <-limit.C:
-			t.Fatalf("waited %v until %s; %d begun, %d done", patience, what, n, m)
+			t.Fatalf("waited %v until %s; %d started, %d finished", patience, what, n, m)
 		}
 	}
 }
 
-// awaitDone waits until n records are done.
+// awaitDone waits until n records have finished.
 func (w *work) awaitDone(t *testing.T, n int) {
 	t.Helper()
-	w.until(t, "all are done", func() bool { return len(w.done) >= n })
+	w.until(t, "all finish", func() bool { return len(w.done) >= n })
 }
 
-// awaitBegun waits until a record has begun.
-func (w *work) awaitBegun(t *testing.T, p place) {
+// awaitStarted waits until a record has started.
+func (w *work) awaitStarted(t *testing.T, p place) {
 	t.Helper()
-	w.until(t, "the record has begun", func() bool { return w.count(w.begun, p) > 0 })
+	w.until(t, "the record starts", func() bool { return w.count(w.started, p) > 0 })
 }
 
 func (w *work) count(ps []place, p place) (n int) {
@@ -120,14 +120,14 @@ func (w *work) count(ps []place, p place) (n int) {
 	return n
 }
 
-// times is how often a record was done.
+// times returns how often a record finished.
 func (w *work) times(p place) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count(w.done, p)
 }
 
-// of is the offsets done of a partition, in their order.
+// of returns the finished offsets of a partition, in order.
 func (w *work) of(partition int) (offsets []int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *work) of(partition int) (offsets []int64) {
 	return offsets
 }
 
-// once checks that n records were done, and none of them twice.
+// once checks that n records finished, each once.
 func (w *work) once(t *testing.T, n int) {
 	t.Helper()
 	w.mu.Lock()
@@ -147,10 +147,10 @@ func (w *work) once(t *testing.T, n int) {
 	seen := map[place]int{}
 	for _, p := range w.done {
 		if seen[p]++; seen[p] > 1 {
-			t.Errorf("partition %d offset %d was done %d times", p.partition, p.offset, seen[p])
+			t.Errorf("partition %d offset %d finished %d times", p.partition, p.offset, seen[p])
 		}
 	}
 	if len(seen) != n {
-		t.Errorf("%d records were done, %d were written", len(seen), n)
+		t.Errorf("%d records finished, want %d", len(seen), n)
 	}
 }

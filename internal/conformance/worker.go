@@ -13,10 +13,10 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// patience bounds every wait: far longer than anything takes on a busy machine.
+// patience bounds every wait. It is far longer than any test needs on a busy machine.
 const patience = 30 * time.Second
 
-// chain is what a test puts behind the source.
+// chain adds a test's steps to the source.
 type chain = func(messages) built
 
 type (
@@ -33,13 +33,13 @@ type worker struct {
 	member Member
 	cancel context.CancelFunc
 	run    conc.WaitGroup
-	ended  chan struct{} // closed when Run has returned
-	err    error         // what it returned
+	ended  chan struct{} // closed when Run returns
+	err    error         // Run's result
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	events  []stream.Event
 	owned   []int
-	changed chan struct{} // closed and replaced with each event
+	changed chan struct{} // closed and replaced by each event
 }
 
 // start runs a chain as a new member of the log's group.
@@ -52,13 +52,13 @@ func startMember(t *testing.T, m Member, c chain, opts ...stream.Option) *worker
 	t.Helper()
 	w := &worker{t: t, member: m, ended: make(chan struct{}), changed: make(chan struct{})}
 	src, more := w.member.Source()
-	opts = append(append(opts, more...), stream.Observe(stream.Observer{Event: w.hear}))
+	opts = append(append(opts, more...), stream.Observe(stream.Observer{Event: w.record}))
 	p, err := c(src).Build(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p.Ready() == nil {
-		t.Error("a pipeline that does not run is ready")
+		t.Error("ready before Run")
 	}
 	w.Pipeline = p
 	var ctx context.Context
@@ -75,8 +75,8 @@ func startMember(t *testing.T, m Member, c chain, opts ...stream.Option) *worker
 	return w
 }
 
-// hear keeps an event.
-func (w *worker) hear(e stream.Event) {
+// record records an event.
+func (w *worker) record(e stream.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch e := e.(type) {
@@ -102,7 +102,7 @@ func (w *worker) awaitOwned(n int) {
 	w.until("the worker has its share of the partitions", func() bool { return len(w.owned) == n })
 }
 
-// awaitEvent waits for an event, which may have come already.
+// awaitEvent waits for an event, which may have occurred already.
 func awaitEvent[E stream.Event](w *worker, what string, wanted func(E) bool) {
 	w.t.Helper()
 	w.until(what, func() bool {
@@ -113,7 +113,7 @@ func awaitEvent[E stream.Event](w *worker, what string, wanted func(E) bool) {
 	})
 }
 
-// awaitCommitted waits until the worker has had an offset acknowledged.
+// awaitCommitted waits until the worker has committed an offset.
 func (w *worker) awaitCommitted(partition int, offset int64) {
 	w.t.Helper()
 	awaitEvent(w, "the offset is committed", func(c stream.Committed) bool {
@@ -126,7 +126,7 @@ func (w *worker) awaitCommitted(partition int, offset int64) {
 	})
 }
 
-// until waits for what an event brings. done is called with mu held.
+// until waits for a condition that changes with events. done is called with mu held.
 func (w *worker) until(what string, done func() bool) {
 	w.t.Helper()
 	limit := time.NewTimer(patience)
@@ -142,14 +142,14 @@ func (w *worker) until(what string, done func() bool) {
 		select {
 		case <-changed:
 		case <-w.ended:
-			w.t.Fatalf("Run has returned (%v), and was waited for until %s", w.err, what)
+			w.t.Fatalf("Run returned (%v) while the test waited until %s", w.err, what)
 		case <-limit.C:
-			w.t.Fatalf("waited %v until %s; it has %v, and heard last: %+v", patience, what, owned, last)
+			w.t.Fatalf("waited %v until %s; owned %v, last events: %+v", patience, what, owned, last)
 		}
 	}
 }
 
-// awaitState waits for what no event tells, by looking again and again.
+// awaitState polls for a condition that no event reports.
 func (w *worker) awaitState(what string, done func() bool) {
 	w.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -164,7 +164,7 @@ func (w *worker) awaitState(what string, done func() bool) {
 	}
 }
 
-// stop ends the worker as a deployment does.
+// stop ends the worker like a deployment does.
 func (w *worker) stop() {
 	w.t.Helper()
 	w.cancel()
@@ -173,7 +173,7 @@ func (w *worker) stop() {
 	}
 }
 
-// result waits for what Run returns.
+// result waits for Run to return.
 func (w *worker) result() error {
 	w.t.Helper()
 	select {
@@ -185,7 +185,7 @@ func (w *worker) result() error {
 	return w.err
 }
 
-// state is how a partition stands.
+// state returns a partition's state.
 func (w *worker) state(partition int) stream.PartitionState {
 	for _, s := range w.Snapshot().Partitions {
 		if s.Partition == partition {

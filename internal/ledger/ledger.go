@@ -8,52 +8,52 @@ import (
 	"time"
 )
 
-// Slab is a run of delivered records: the unit in which they come and in which they are forgotten.
+// Slab is a run of delivered records. Records are delivered and forgotten by the slab.
 type Slab struct {
 	Tickets []Ticket
-	Payload any // what the records are; dropped with the slab
+	Payload any // describes the records; dropped with the slab
 
-	left  atomic.Int32 // tickets not at rest
-	bad   atomic.Int32 // tickets at rest but unfinished
-	next  int64        // position behind the slab, gaps included
-	bytes int64
-	base  int64 // the first offset
-	seq   int64 // of the first record, in the order of delivery
-	came  time.Time
-	led   *Ledger
+	left    atomic.Int32 // tickets that have not settled
+	bad     atomic.Int32 // tickets that settled unfinished
+	next    int64        // position after the slab, gaps included
+	bytes   int64
+	base    int64 // offset of the first record
+	seq     int64 // delivery number of the first record
+	arrived time.Time
+	ledger  *Ledger
 
 	// guarded by Ledger.mu
 	head  int // Tickets[:head] are finished
-	count int // records that the watermark passes with this slab: its own, and those of slabs
-	// behind it that have gone before it
-	gone bool // forgotten
+	count int // records that the watermark passes with this slab: its own, and those of later
+	// slabs merged into it
+	released bool // Forget was called
 }
 
-// Ledger is the delivered records of one assignment, from the watermark to the fetch position.
+// Ledger holds the delivered records of one assignment, from the watermark to the fetch position.
 type Ledger struct {
-	// Rest is called, without a lock, each time the last ticket of a slab comes to rest.
+	// Rest is called, without a lock, whenever the last ticket of a slab settles.
 	Rest func()
-	// Finished, where set, is called without a lock for each record that is finished.
+	// Finished, if set, is called without a lock for each finished record.
 	Finished func()
-	// Forget, where set, is called with the payload of a slab that is done with, under the ledger's
+	// Forget, if set, is called with the payload of a slab that is no longer needed, under the ledger's
 	// lock: it must be short.
 	Forget func(payload any)
-	// Watched is called without a lock when a ticket that was given to Watch comes to rest.
+	// Watched is called without a lock when a ticket settles that was passed to Watch.
 	Watched func(t *Ticket, finished bool)
-	// OutOfOrder has a finished slab forgotten wherever it lies. Without it a slab is forgotten once
-	// the watermark has passed it.
+	// OutOfOrder forgets a slab once it has finished. Without it, a slab is forgotten once the
+	// watermark has passed it.
 	OutOfOrder bool
 
-	mu      sync.Mutex // guards what follows; a leaf: nothing is called under it
-	slabs   []*Slab    // oldest first
-	first   int        // slabs[:first] are done with
-	gone    int        // of the others, how many are forgotten
-	mark    int64      // the watermark as far as whole slabs go
-	above   int        // records from there on
-	records int        // of slabs that are not forgotten
-	bytes   int64
-	total   int64 // records ever appended
-	fetched int64 // bytes ever appended
+	mu       sync.Mutex // guards the fields below; a leaf: nothing is called under it
+	slabs    []*Slab    // oldest first
+	first    int        // slabs[:first] are below the watermark
+	released int        // number of released slabs among the others
+	mark     int64      // the watermark, as far as whole slabs go
+	above    int        // number of records above mark
+	records  int        // in slabs that are not released
+	bytes    int64
+	total    int64 // records appended so far
+	fetched  int64 // bytes appended so far
 }
 
 // Start sets the watermark of an empty ledger.
@@ -63,7 +63,7 @@ func (l *Ledger) Start(offset int64) {
 	l.mark = offset
 }
 
-// NewSlab returns a slab of n tickets with one hold each. Set their Offsets, then Append it.
+// NewSlab returns a slab of n tickets with one hold each. Set their offsets, then Append it.
 func NewSlab(n int, next, bytes int64, payload any) *Slab {
 	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, bytes: bytes}
 	for i := range s.Tickets {
@@ -73,10 +73,10 @@ func NewSlab(n int, next, bytes int64, payload any) *Slab {
 	return s
 }
 
-// MaxSpan is how far the last offset of a slab may lie behind its first.
+// MaxSpan is the largest distance between a slab's first and last offset.
 const MaxSpan = math.MaxUint32
 
-// SetOffset says which record ticket i stands for; the first one first.
+// SetOffset sets the offset of ticket i. Set that of ticket 0 first.
 func (s *Slab) SetOffset(i int, offset int64) {
 	if i == 0 {
 		s.base = offset
@@ -84,15 +84,15 @@ func (s *Slab) SetOffset(i int, offset int64) {
 	s.Tickets[i].delta = uint32(offset - s.base)
 }
 
-// Seq is the place of ticket i in the order of delivery, without gaps.
+// Seq returns the delivery number of ticket i. It has no gaps.
 func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
 
-// Offset is what SetOffset was told.
+// Offset returns the offset of ticket i.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
-// Append adds delivered records behind all earlier ones.
+// Append adds delivered records after all earlier ones.
 func (l *Ledger) Append(s *Slab) {
-	s.led, s.came, s.count = l, time.Now(), len(s.Tickets)
+	s.ledger, s.arrived, s.count = l, time.Now(), len(s.Tickets)
 	l.mu.Lock()
 	s.seq = l.total
 	l.slabs = append(l.slabs, s)
@@ -104,8 +104,8 @@ func (l *Ledger) Append(s *Slab) {
 	l.mu.Unlock()
 }
 
-// Advance moves the watermark over offsets without records, where nothing is in flight. Behind
-// records, the gap counts with their slab.
+// Advance moves the position over offsets without records. If records are in flight, the gap
+// belongs to the last slab; otherwise the watermark moves too.
 func (l *Ledger) Advance(next int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +117,7 @@ func (l *Ledger) Advance(next int64) {
 	l.mark = max(l.mark, next)
 }
 
-// End is the position behind the newest record, gaps included.
+// End returns the position after the newest record, gaps included.
 func (l *Ledger) End() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,11 +127,11 @@ func (l *Ledger) End() int64 {
 	return l.mark
 }
 
-// Span is how far the newest record lies above the watermark, in offsets.
+// Span returns the distance from the watermark to the end, in offsets.
 func (l *Ledger) Span() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget()
+	l.trim()
 	mark, _ := l.prefix()
 	if n := len(l.slabs); n > l.first {
 		return l.slabs[n-1].next - mark
@@ -139,21 +139,21 @@ func (l *Ledger) Span() int64 {
 	return 0
 }
 
-// Watermark is the offset behind the longest finished prefix.
+// Watermark returns the offset after the longest finished prefix.
 func (l *Ledger) Watermark() int64 {
 	offset, _ := l.Prefix()
 	return offset
 }
 
-// Prefix is the watermark, and how many records lie below it.
+// Prefix returns the watermark and the number of records below it.
 func (l *Ledger) Prefix() (offset, records int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget()
+	l.trim()
 	return l.prefix()
 }
 
-// prefix is Prefix of a ledger that has forgotten what it can. The caller holds mu.
+// prefix is Prefix after trim. The caller holds mu.
 func (l *Ledger) prefix() (offset, records int64) {
 	below := l.total - int64(l.above)
 	if l.first == len(l.slabs) {
@@ -161,7 +161,7 @@ func (l *Ledger) prefix() (offset, records int64) {
 	}
 	s := l.slabs[l.first]
 	for s.head < len(s.Tickets) && s.Tickets[s.head].Finished() {
-		s.head++ // what is finished stays so
+		s.head++ // finished tickets stay finished
 	}
 	if s.head == 0 {
 		return l.mark, below
@@ -169,8 +169,8 @@ func (l *Ledger) prefix() (offset, records int64) {
 	return s.Offset(s.head-1) + 1, below + int64(s.head)
 }
 
-// Totals is how many records and bytes were appended, how many of the records are finished, and
-// when the oldest unfinished one came (zero: there is none).
+// Totals returns the numbers of records and bytes appended, the number of finished records, and the
+// arrival time of the oldest unfinished one (zero: none).
 func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -186,23 +186,23 @@ func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
 			}
 		}
 		if before == 0 && left > 0 {
-			oldest = s.came
+			oldest = s.arrived
 		}
 	}
 	return l.total, l.fetched, l.total - left, oldest
 }
 
-// forget drops finished slabs from the front. The caller holds mu.
-func (l *Ledger) forget() {
+// trim removes finished slabs from the front. The caller holds mu.
+func (l *Ledger) trim() {
 	for l.first < len(l.slabs) {
 		s := l.slabs[l.first]
 		if s.left.Load() != 0 || s.bad.Load() != 0 {
 			break
 		}
-		if s.gone {
-			l.gone--
+		if s.released {
+			l.released--
 		} else {
-			l.drop(s)
+			l.release(s)
 		}
 		l.mark = s.next
 		l.above -= s.count
@@ -217,9 +217,9 @@ func (l *Ledger) forget() {
 	}
 }
 
-// drop gives up what a finished slab keeps. The caller holds mu.
-func (l *Ledger) drop(s *Slab) {
-	s.gone = true
+// release releases the memory of a finished slab. The caller holds mu.
+func (l *Ledger) release(s *Slab) {
+	s.released = true
 	l.records -= len(s.Tickets)
 	l.bytes -= s.bytes
 	if l.Forget != nil {
@@ -227,45 +227,45 @@ func (l *Ledger) drop(s *Slab) {
 	}
 }
 
-// settled drops a slab that has finished before older ones have.
-func (l *Ledger) settled(s *Slab) {
+// finishedEarly releases a slab that has finished before older ones.
+func (l *Ledger) finishedEarly(s *Slab) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.gone || s.left.Load() != 0 || s.bad.Load() != 0 {
+	if s.released || s.left.Load() != 0 || s.bad.Load() != 0 {
 		return
 	}
-	l.drop(s)
-	if l.gone++; l.gone > 64 && l.gone*2 > len(l.slabs)-l.first {
+	l.release(s)
+	if l.released++; l.released > 64 && l.released*2 > len(l.slabs)-l.first {
 		l.merge()
 	}
 }
 
-// merge takes forgotten slabs out of the list: the one before each stands for its records, too. The
+// merge removes released slabs from the list; the slab before each counts its records too. The
 // caller holds mu.
 func (l *Ledger) merge() {
-	l.forget()
+	l.trim()
 	kept := l.slabs[:l.first]
 	for _, s := range l.slabs[l.first:] {
-		if !s.gone {
+		if !s.released {
 			kept = append(kept, s)
 			continue
 		}
-		before := kept[len(kept)-1] // the first slab is not finished: see forget
+		before := kept[len(kept)-1] // the first slab is not finished after trim
 		before.next, before.count = s.next, before.count+s.count
 	}
 	clear(l.slabs[len(kept):])
-	l.slabs, l.gone = kept, 0
+	l.slabs, l.released = kept, 0
 }
 
-// Held is how many records, and how many bytes of payload, slabs keep that are not finished.
+// Held returns the numbers of records and bytes in slabs that are not released.
 func (l *Ledger) Held() (records int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget()
+	l.trim()
 	return l.records, l.bytes
 }
 
-// Count is how many records are finished, and how many are not. It looks at every slab.
+// Count returns the numbers of finished and unfinished records. It visits every slab.
 func (l *Ledger) Count() (finished int64, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -275,7 +275,7 @@ func (l *Ledger) Count() (finished int64, left int) {
 	return l.total - int64(left), left
 }
 
-// AtRest reports whether no ticket is held any more.
+// AtRest reports whether every ticket has settled.
 func (l *Ledger) AtRest() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -287,13 +287,12 @@ func (l *Ledger) AtRest() bool {
 	return true
 }
 
-// Holes appends the offsets that are not finished, in order. Everything else from the watermark to
-// end, the fetch position as far as records go, is finished: finished counts those records, and all
-// below.
+// Holes appends the unfinished offsets, in order. Every other record from the watermark to end, the
+// position after the newest record, is finished. finished counts those records and all below.
 func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.forget()
+	l.trim()
 	end = l.mark
 	for _, s := range l.slabs[l.first:] {
 		end = s.next
@@ -307,7 +306,7 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 		}
 	}
 	finished = l.total - int64(len(holes))
-	// after the look at the tickets: what finishes in between is no hole below the watermark
+	// computed after visiting the tickets: one that finishes in between is no hole below the watermark
 	mark, _ = l.prefix()
 	for len(holes) > 0 && holes[0] < mark {
 		holes = holes[1:]
@@ -315,8 +314,7 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 	return mark, finished, holes, end
 }
 
-// Unfinished returns the tickets that are not finished, oldest first, with their slabs' payload and
-// their index in it.
+// Unfinished yields the unfinished tickets, oldest first, as slab and index.
 func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	l.mu.Lock()
 	slabs := append([]*Slab(nil), l.slabs[l.first:]...)
@@ -330,14 +328,14 @@ func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	}
 }
 
-// Frontier is the highest offset that is finished, or that Begin was told of since it was appended
-// or reopened; -1: none.
+// Frontier returns the highest offset whose record is finished, or has started (Begin) since it was
+// appended or reopened; -1: none.
 func (l *Ledger) Frontier() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range slices.Backward(l.slabs[l.first:]) {
 		for i := len(s.Tickets) - 1; i >= 0; i-- {
-			if st := s.Tickets[i].state.Load(); st&begun != 0 || st&(holdsMask|abandoned) == 0 {
+			if st := s.Tickets[i].state.Load(); st&started != 0 || st&(holdsMask|abandoned) == 0 {
 				return s.Offset(i)
 			}
 		}

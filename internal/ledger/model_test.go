@@ -12,16 +12,15 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// rapid's own default: too few for a race
+	// rapid's default is too low to find races
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == "100" {
 		_ = f.Value.Set("3000")
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// TestLedgerAgreesWithAModel: whatever order tickets are resolved in, the watermark is the end of
-// the finished prefix, and only that.
-func TestLedgerAgreesWithAModel(t *testing.T) {
+// The watermark is the end of the finished prefix, in whatever order tickets settle.
+func TestLedgerModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		script := rapid.SliceOfN(rapid.Byte(), 0, 120).Draw(t, "script")
 		for _, outOfOrder := range []bool{false, true} {
@@ -44,12 +43,12 @@ func FuzzLedger(f *testing.F) {
 	})
 }
 
-// modelRecord is a record as the model has it.
+// modelRecord is a record in the model.
 type modelRecord struct {
 	s         *Slab
 	i         int32
 	t         *Ticket
-	next      int64 // position behind it, gaps included
+	next      int64 // position after it, gaps included
 	holds     int
 	abandoned bool
 	watched   bool
@@ -57,7 +56,7 @@ type modelRecord struct {
 
 func (r *modelRecord) finished() bool { return r.holds == 0 && !r.abandoned }
 
-// modelLedger is the naive ledger: every record there ever was, and a look at all of them.
+// modelLedger is a naive ledger that keeps every record and visits all of them.
 type modelLedger struct {
 	l        Ledger
 	records  []*modelRecord
@@ -65,11 +64,11 @@ type modelLedger struct {
 	next     int64
 	finished int // calls of Finished
 	forgot   map[any]int
-	watched  []bool // what the calls of Watched said
+	watched  []bool // results passed to Watched
 	expected []bool
 }
 
-// play runs a script, a byte an operation, and compares after each.
+// play runs a script, one byte per operation, and compares after each.
 func play(script []byte, outOfOrder bool) error {
 	m := &modelLedger{start: 5, next: 5, forgot: map[any]int{}}
 	m.l.OutOfOrder = outOfOrder
@@ -93,7 +92,7 @@ func play(script []byte, outOfOrder bool) error {
 	return nil
 }
 
-// pick is one of the records that are not behind a long finished prefix.
+// pick returns one of the newest records.
 func (m *modelLedger) pick(n int) *modelRecord {
 	if len(m.records) == 0 {
 		return nil
@@ -115,7 +114,7 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	}
 	n := 1 + arg%4
 	end := m.next + int64(2*n)
-	s := NewSlab(n, end, 1, len(m.records)) // its payload is the place of its first record
+	s := NewSlab(n, end, 1, len(m.records)) // the payload is the index of its first record
 	for i := range n {
 		off := m.next + int64(2*i)
 		s.SetOffset(i, off)
@@ -126,7 +125,7 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	m.l.Append(s)
 }
 
-// do is one operation on a record; it reports whether the record finished.
+// do runs one operation on a record, and reports whether the record finished.
 func (m *modelLedger) do(op int, r *modelRecord) bool {
 	switch {
 	case r.holds > 0 && op < 4:
@@ -173,35 +172,35 @@ func (m *modelLedger) compare(ended int) error {
 		if prefix {
 			mark = r.s.Offset(int(r.i)) + 1
 			if end := i+1 == len(m.records) || m.records[i+1].s != r.s; end {
-				mark = r.next // behind a whole slab, gaps count
+				mark = r.next // after a whole slab, gaps count
 			}
 		}
 	}
 	if got := m.l.Watermark(); got != mark {
-		return fmt.Errorf("the watermark is %d, the model's %d", got, mark)
+		return fmt.Errorf("the watermark is %d, the model's is %d", got, mark)
 	}
 	if got := m.l.AtRest(); got != rest {
-		return fmt.Errorf("at rest: %v, the model's %v", got, rest)
+		return fmt.Errorf("settled: %v, the model says %v", got, rest)
 	}
 	n := 0
 	for s, i := range m.l.Unfinished {
 		if n >= len(unfinished) || unfinished[n] != &s.Tickets[i] {
-			return fmt.Errorf("unfinished: offset %d in place %d, the model has %d of them", s.Offset(i), n, len(unfinished))
+			return fmt.Errorf("unfinished: offset %d at index %d, the model has %d of them", s.Offset(i), n, len(unfinished))
 		}
 		n++
 	}
 	if n != len(unfinished) {
-		return fmt.Errorf("%d unfinished, the model has %d", n, len(unfinished))
+		return fmt.Errorf("%d unfinished, but %d in the model", n, len(unfinished))
 	}
 	held, _ := m.l.Held()
 	if want := m.held(mark); held != want {
-		return fmt.Errorf("%d records held, the model's %d; %d of %d are unfinished", held, want, len(unfinished), len(m.records))
+		return fmt.Errorf("%d records held, but %d in the model; %d of %d are unfinished", held, want, len(unfinished), len(m.records))
 	}
 	if got, left := m.l.Count(); int(got) != len(m.records)-len(unfinished) || left != len(unfinished) {
-		return fmt.Errorf("%d are finished and %d are not, the model has %d of %d", got, left, len(unfinished), len(m.records))
+		return fmt.Errorf("%d are finished and %d are not, but %d of %d are unfinished in the model", got, left, len(unfinished), len(m.records))
 	}
 	if got := m.l.Span(); len(m.records) > 0 && got != m.next-mark {
-		return fmt.Errorf("the span is %d, the model's %d", got, m.next-mark)
+		return fmt.Errorf("the span is %d, the model's is %d", got, m.next-mark)
 	}
 	if err := m.compareHoles(mark); err != nil {
 		return err
@@ -210,13 +209,13 @@ func (m *modelLedger) compare(ended int) error {
 		return fmt.Errorf("Finished was called %d times for %d records", m.finished, ended)
 	}
 	if fmt.Sprint(m.watched) != fmt.Sprint(m.expected) {
-		return fmt.Errorf("Watched said %v, the model %v", m.watched, m.expected)
+		return fmt.Errorf("Watched got %v, the model %v", m.watched, m.expected)
 	}
 	return nil
 }
 
-// held is how many records slabs keep: all of a slab until each of its records is finished and, in
-// order, those before it are.
+// held returns the number of records in slabs that are not released. A slab is released once its
+// records are finished and, in order, the records before it are.
 func (m *modelLedger) held(mark int64) (n int) {
 	for i := 0; i < len(m.records); {
 		s, first, finished := m.records[i].s, i, true
@@ -242,20 +241,20 @@ func (m *modelLedger) compareHoles(mark int64) error {
 		}
 	}
 	if got != mark || end != m.next || !slices.Equal(holes, want) || int(finished) != len(m.records)-len(want) {
-		return fmt.Errorf("holes %v from %d to %d, %d finished; the model has %v from %d to %d", holes, got, end, finished, want, mark, m.next)
+		return fmt.Errorf("holes %v from %d to %d, %d finished; but %v from %d to %d in the model", holes, got, end, finished, want, mark, m.next)
 	}
 	return nil
 }
 
-// TestATicketResolvedTwiceIsABug: going on could commit a record that nobody has finished.
-func TestATicketResolvedTwiceIsABug(t *testing.T) {
+// Continuing could commit an unfinished record.
+func TestDoneTwicePanics(t *testing.T) {
 	l := &Ledger{Rest: func() {}}
 	s := NewSlab(1, 1, 0, nil)
 	l.Append(s)
 	s.Done(0)
 	defer func() {
 		if recover() == nil {
-			t.Error("the second resolution went unnoticed")
+			t.Error("the second Done did not panic")
 		}
 	}()
 	s.Done(0)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// One record that takes for ever costs no more than itself, however many finish above it.
+// One record that never finishes costs only its own slab, however many records finish above it.
 func TestOutOfOrder(t *testing.T) {
 	const slabs, size = 20_000, 3
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -31,15 +31,15 @@ func TestOutOfOrder(t *testing.T) {
 				all[i].Done(j)
 			}
 		}
-		if n%1000 == 0 { // the watermark is looked at now and then
+		if n%1000 == 0 { // read the watermark now and then
 			l.Watermark()
 		}
 	}
 	if got := len(l.slabs) - l.first; got > len(stuck)+150 {
-		t.Errorf("%d slabs are kept for %d records", got, len(stuck))
+		t.Errorf("%d slabs are kept for %d unfinished records", got, len(stuck))
 	}
 	if forgot != slabs-len(stuck) {
-		t.Errorf("%d of %d slabs are forgotten", forgot, slabs-len(stuck))
+		t.Errorf("%d slabs were forgotten, want %d", forgot, slabs-len(stuck))
 	}
 	records, bytes := l.Held()
 	if records != size*len(stuck) || bytes != int64(10*len(stuck)) {

@@ -7,18 +7,17 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// The watermark is read at any time, also while a record that was given back is taken up again: it
-// must not look finished for a moment.
-func TestReopenedTicketIsNeverTakenForFinished(t *testing.T) {
+// The watermark is read at any time. A record that is reopened must not look finished for a moment.
+func TestReopen(t *testing.T) {
 	l := &Ledger{Rest: func() {}}
 	s := NewSlab(1, 1, 0, nil)
 	l.Append(s)
 	var stop atomic.Bool
 	var wg conc.WaitGroup
-	seen := int64(0)
+	highest := int64(0)
 	wg.Go(func() {
 		for !stop.Load() {
-			seen = max(seen, l.Watermark())
+			highest = max(highest, l.Watermark())
 		}
 	})
 	for range 200_000 {
@@ -27,16 +26,16 @@ func TestReopenedTicketIsNeverTakenForFinished(t *testing.T) {
 	}
 	stop.Store(true)
 	wg.Wait()
-	if seen != 0 {
-		t.Errorf("the watermark was %d, and nothing is finished", seen)
+	if highest != 0 {
+		t.Errorf("the watermark was %d, but nothing is finished", highest)
 	}
 	s.Done(0)
 	if got := l.Watermark(); got != 1 {
-		t.Errorf("the watermark is %d when the record is finished", got)
+		t.Errorf("the watermark is %d after the record finished, want 1", got)
 	}
 }
 
-func TestWatermarkIsTheEndOfTheFinishedPrefix(t *testing.T) {
+func TestWatermark(t *testing.T) {
 	l := &Ledger{Rest: func() {}}
 	l.Start(10)
 	s := NewSlab(3, 20, 300, nil)
@@ -55,16 +54,16 @@ func TestWatermarkIsTheEndOfTheFinishedPrefix(t *testing.T) {
 	}
 	l.Advance(25)
 	if got := l.Watermark(); got != 25 {
-		t.Errorf("the watermark is %d behind an empty ledger that advanced to 25", got)
+		t.Errorf("the watermark of an empty ledger advanced to 25 is %d", got)
 	}
 }
 
-func TestATicketIsAtRestWhenItsWatcherHasBeenTold(t *testing.T) {
-	told := false
+func TestWatchedIsCalledBeforeTheTicketSettles(t *testing.T) {
+	called := false
 	l := &Ledger{Rest: func() {}}
 	l.Watched = func(tk *Ticket, finished bool) {
-		if told = true; tk.Held() || tk.AtRest() {
-			t.Errorf("while it is told: held %t, at rest %t", tk.Held(), tk.AtRest())
+		if called = true; tk.Held() || tk.AtRest() {
+			t.Errorf("in Watched: held %t, settled %t", tk.Held(), tk.AtRest())
 		}
 	}
 	s := NewSlab(1, 1, 0, nil)
@@ -72,7 +71,7 @@ func TestATicketIsAtRestWhenItsWatcherHasBeenTold(t *testing.T) {
 	tk := &s.Tickets[0]
 	tk.Watch()
 	s.Done(0)
-	if !told || !tk.AtRest() {
-		t.Errorf("told %t, at rest %t", told, tk.AtRest())
+	if !called || !tk.AtRest() {
+		t.Errorf("called %t, settled %t", called, tk.AtRest())
 	}
 }

@@ -32,28 +32,28 @@ func decode(b Binding, state string) (s State, err error) {
 		section, body, ok := rest.section()
 		switch {
 		case !ok:
-			return s, fmt.Errorf("%w: section %d has no end", ErrUnreadable, section)
+			return s, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
 		case section > sectionHalts || section == 0:
 			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
-			return s, fmt.Errorf("%w: section %d behind %d", ErrUnreadable, section, last)
+			return s, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
 		}
 		switch last = section; section {
 		case sectionFinished:
 			if s.Finished, ok = decodeRuns(b.Offset, body); !ok {
-				return s, fmt.Errorf("%w: its runs do not ascend, or have no end", ErrUnreadable)
+				return s, fmt.Errorf("%w: its runs do not ascend, or are incomplete", ErrUnreadable)
 			}
 		case sectionHalts:
 			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
-				return s, fmt.Errorf("%w: its halts have no end", ErrUnreadable)
+				return s, fmt.Errorf("%w: its halts are incomplete", ErrUnreadable)
 			}
 		}
 	}
 	return s, nil
 }
 
-// open checks that a state came whole, and returns what is between prefix and checksum. The header
-// is believed only then: damage must not look like another topic.
+// open checks that a state is intact, and returns the bytes between prefix and checksum. The header
+// is trusted only after that, since damage must not look like another topic.
 func open(state string) (buffer, error) {
 	rest, ours := strings.CutPrefix(state, magic)
 	number, text, ends := strings.Cut(rest, ":")
@@ -67,7 +67,7 @@ func open(state string) (buffer, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w (%d characters: %w)", ErrDamaged, len(state), err)
-	case encoding.EncodedLen(len(raw)) != len(text): // it overlooks line breaks
+	case encoding.EncodedLen(len(raw)) != len(text): // the decoder ignores line breaks
 		return nil, fmt.Errorf("%w (%d characters, with line breaks)", ErrDamaged, len(state))
 	case len(raw) < checksumSize:
 		return nil, fmt.Errorf("%w (%d characters)", ErrDamaged, len(state))
@@ -79,8 +79,8 @@ func open(state string) (buffer, error) {
 	return raw, nil
 }
 
-// matches reads the header. The topic id comes last: only where all else matches does another id
-// say that the offset is void. In another cluster every topic has another one, and whoever moves an
+// matches checks the header. The topic id is last: another id makes the offset void only if
+// everything else matches. Every topic has another id in another cluster, and a tool that moves an
 // offset may leave the state behind.
 func (b Binding) matches(rest *buffer) error {
 	digest, whole := rest.next(digestSize)
@@ -90,7 +90,7 @@ func (b Binding) matches(rest *buffer) error {
 	whole = whole && ok
 	offset, ok := rest.uvarint()
 	if !whole || !ok {
-		return fmt.Errorf("%w: its header has no end", ErrUnreadable)
+		return fmt.Errorf("%w: its header is incomplete", ErrUnreadable)
 	}
 	topicID := [16]byte(id)
 	switch {
@@ -108,7 +108,7 @@ func (b Binding) matches(rest *buffer) error {
 	return nil
 }
 
-// runReader adds up distances, which no run of a written state overflows.
+// runReader adds up distances. No run of a valid state overflows.
 type runReader struct {
 	runs []Run
 	at   int64
@@ -146,9 +146,9 @@ func decodeRuns(offset int64, body buffer) ([]Run, bool) {
 	return r.runs, true
 }
 
-// distances reads the n runs of a segment that is no bitmap.
+// distances reads the n runs of a segment that is not a bitmap.
 func (r *runReader) distances(s shape, n uint64, body *buffer) bool {
-	if n == 0 || n > uint64(len(*body)) { // each has a byte at least
+	if n == 0 || n > uint64(len(*body)) { // each takes at least one byte
 		return false
 	}
 	r.runs = slices.Grow(r.runs, int(n))
@@ -190,7 +190,7 @@ func (r *runReader) bitmap(bitmap []byte) bool {
 	return length == 0 || r.add(gap, length)
 }
 
-// buffer is what is left to read of a state.
+// buffer is the unread part of a state.
 type buffer []byte
 
 func (b *buffer) next(n uint64) ([]byte, bool) {

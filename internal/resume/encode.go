@@ -45,11 +45,11 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 	return string(encoding.AppendEncode([]byte(prefix), raw)), end
 }
 
-// encodeRuns writes as many runs as room has space for, in segments.
+// encodeRuns encodes as many runs as fit into room bytes, in segments.
 func encodeRuns(at int64, runs []Run, room int) (section []byte, kept int) {
 	room = max(room, 0)
 	if len(runs)/runsPerByte > room {
-		runs = runs[:room*runsPerByte] // more cannot fit, whatever the segments
+		runs = runs[:room*runsPerByte] // more cannot fit in any segments
 	}
 	shapes := plan(at, runs)
 	section = make([]byte, 0, min(room, 4*len(runs)))
@@ -72,7 +72,7 @@ func encodeRuns(at int64, runs []Run, room int) (section []byte, kept int) {
 	return section, kept
 }
 
-// distances says how far above at a run begins, and how long it is.
+// distances returns how far above at a run starts, and how long it is.
 func (r Run) distances(at int64) (gap, length uint64) {
 	if r.From < at || r.To <= r.From {
 		panic(fmt.Sprintf("resume: a run of %d to %d above %d", r.From, r.To, at))

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Whatever has been fed within Room fits.
+// Everything fed within Room fits.
 func TestRoom(t *testing.T) {
 	const limit = 4096
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -15,12 +15,12 @@ func TestRoom(t *testing.T) {
 		for _, pattern := range []string{"alternate", "random", "stuck at the front", "spread"} {
 			t.Run(fmt.Sprintf("%d stuck, %s", stuck, pattern), func(t *testing.T) {
 				b := Binding{Scope: "c/g", Topic: "orders", Partition: 1 << 30, Offset: math.MaxInt64 / 2}
-				open := map[int64]bool{} // by its distance to the offset
+				open := map[int64]bool{} // relative to the offset
 				for i := range stuck {
 					open[int64(i)*1000] = true
 				}
 				span := int64(stuck) * 1000
-				for range 40 { // what is read is finished, but for what is as bad as can be
+				for range 40 { // records finish in the worst pattern
 					n := Room(limit, span, len(open))
 					if n <= 0 {
 						break
@@ -55,9 +55,9 @@ func TestRoom(t *testing.T) {
 						runs = append(runs, Run{b.Offset + from, b.Offset + at})
 					}
 					if state, end := Encode(b, State{Finished: runs}, limit); end != math.MaxInt64 || len(state) > limit {
-						t.Fatalf("with %d of %d unfinished it is cut at %d of %d", len(open), span, end-b.Offset, span)
+						t.Fatalf("with %d of %d unfinished the state is cut at %d of %d", len(open), span, end-b.Offset, span)
 					}
-					for at := range open { // half of them finish, and more is read
+					for at := range open { // half of them finish, and more are read
 						if at >= int64(stuck)*1000 && rng.IntN(2) == 0 {
 							delete(open, at)
 						}
@@ -70,7 +70,7 @@ func TestRoom(t *testing.T) {
 		}
 	}
 	if n := Room(0, 0, 0); n > 0 {
-		t.Errorf("there is room for %d in a state of no bytes", n)
+		t.Errorf("room for %d offsets in a state of no bytes", n)
 	}
 	if n := Room(limit, 1_000_000, 700); n <= 0 {
 		t.Error("700 unfinished records of a million leave no room")

@@ -6,26 +6,27 @@ import (
 	"math/bits"
 )
 
-// shape is how a segment of runs is written. A segment begins with the uvarint of its count, times
-// four, plus its shape. Distances are told from the end of the run before, or the committed offset.
+// shape is the encoding of a segment of runs. A segment starts with the uvarint of its count times
+// four plus its shape. Distances count from the end of the previous run, or from the committed
+// offset.
 type shape uint8
 
 const (
 	shapePairs   shape = iota // the uvarints of gap and length for each run; count of runs
 	shapeHoles                // gaps of one: the uvarint of each length; count of runs
 	shapeSingles              // lengths of one: the uvarint of each gap; count of runs
-	shapeBitmap               // a bit for each offset, lowest first; count of bytes, the last not 0
+	shapeBitmap               // one bit per offset, lowest first; count of bytes, the last one not 0
 	shapes
 )
 
 const (
 	runsPerByte = 4 // in a bitmap, the densest shape
 
-	headBits = 16      // of a segment's beginning, for the plan
+	headBits = 16      // size of a segment's head, for the plan
 	never    = 1 << 40 // bits
 )
 
-// costs says how many bits a run costs in each shape.
+// costs returns the bits that a run takes in each shape.
 func costs(gap, length uint64) (cost [shapes]uint64) {
 	g, l := uint64(8*uvarintLen(gap)), uint64(8*uvarintLen(length))
 	cost = [shapes]uint64{shapePairs: g + l, shapeHoles: never, shapeSingles: never}
@@ -39,15 +40,15 @@ func costs(gap, length uint64) (cost [shapes]uint64) {
 	return cost
 }
 
-// plan chooses the shape of each run so that the whole is shortest. It follows the cheapest way to
-// each shape from run to run, and then the cheapest of all back to the first (Viterbi).
+// plan chooses the shape of each run so that the whole is shortest. It tracks the cheapest path to
+// each shape from run to run, and then follows the cheapest one back to the first run (Viterbi).
 func plan(at int64, runs []Run) []shape {
 	type step struct {
-		from  shape // the cheapest before this run
-		begun uint8 // a bit for each shape whose segment begins with this run
+		from   shape // the cheapest shape before this run
+		starts uint8 // one bit for each shape whose segment starts at this run
 	}
-	begin := [shapes]uint64{headBits, headBits, headBits, headBits + 7}
-	total, cheapest := begin, shape(0)
+	start := [shapes]uint64{headBits, headBits, headBits, headBits + 7}
+	total, cheapest := start, shape(0)
 	steps := make([]step, len(runs))
 	for i, r := range runs {
 		gap, length := r.distances(at)
@@ -58,9 +59,9 @@ func plan(at int64, runs []Run) []shape {
 		steps[i].from = cheapest
 		least := total[cheapest]
 		for s := range shapes {
-			if i > 0 && least+begin[s] < total[s] {
-				total[s] = least + begin[s]
-				steps[i].begun |= 1 << s
+			if i > 0 && least+start[s] < total[s] {
+				total[s] = least + start[s]
+				steps[i].starts |= 1 << s
 			}
 			total[s] += cost[s]
 		}
@@ -75,14 +76,14 @@ func plan(at int64, runs []Run) []shape {
 	chosen := make([]shape, len(runs))
 	for i := len(runs) - 1; i >= 0; i-- {
 		chosen[i] = cheapest
-		if steps[i].begun&(1<<cheapest) != 0 {
+		if steps[i].starts&(1<<cheapest) != 0 {
 			cheapest = steps[i].from
 		}
 	}
 	return chosen
 }
 
-// fitting says how many of the runs a segment of room bytes can have.
+// fitting returns how many of the runs fit into a segment of room bytes.
 func (s shape) fitting(at int64, runs []Run, room int) int {
 	if s == shapeBitmap {
 		room -= uvarintLen(uint64(room) << 2)

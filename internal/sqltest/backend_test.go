@@ -18,13 +18,13 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// backend is a database of one test. Whatever is opened on it sees the same tables.
+// backend is a test's database. Every pool opened on it sees the same tables.
 type backend struct {
 	t      *testing.T
 	driver driver.Driver
 	dsn    string
-	strict string  // a setting with which transactions that meet fail rather than wait
-	db     *sql.DB // the test's own look at it
+	strict string  // a setting that makes conflicting transactions fail rather than wait
+	db     *sql.DB // for the test's own queries
 }
 
 func newBackend(t *testing.T, d driver.Driver, dsn string) *backend {
@@ -47,8 +47,7 @@ func newSQLite(t *testing.T) *backend {
 	return b
 }
 
-// newPostgres is skipped without POSTGRES_URL, or fails where LANEWAY_REQUIRE_POSTGRES is set, as
-// it is in CI.
+// newPostgres skips without POSTGRES_URL, or fails if LANEWAY_REQUIRE_POSTGRES is set, as in CI.
 func newPostgres(t *testing.T) *backend {
 	const start = "start one with `.ci/postgres run -- go test ./internal/sqltest/...`"
 	dsn := os.Getenv("POSTGRES_URL")
@@ -69,15 +68,15 @@ func newPostgres(t *testing.T) *backend {
 	return b
 }
 
-// tables makes what the tests write to: results, as often as they are written, and accounts.
+// tables creates the tables that tests write to: results, which may hold duplicates, and accounts.
 func (b *backend) tables() {
 	b.exec(`CREATE TABLE results (part BIGINT NOT NULL, value BIGINT NOT NULL)`)
 	b.exec(`CREATE TABLE accounts (id BIGINT PRIMARY KEY, cents BIGINT NOT NULL)`)
 	b.exec(`INSERT INTO accounts VALUES (1, 0), (2, 0)`)
 }
 
-// open returns a pool of connections of its own, as another process has one; settings are added to
-// the connections' configuration.
+// open returns a separate pool of connections, like another process has. settings are added to the
+// connections' configuration.
 func (b *backend) open(settings ...string) *sql.DB { return b.openBroken(nil, settings...) }
 
 func (b *backend) openBroken(f *fault, settings ...string) *sql.DB {
@@ -94,13 +93,13 @@ func (b *backend) openBroken(f *fault, settings ...string) *sql.DB {
 
 func (b *backend) exec(query string) {
 	b.t.Helper()
-	// Not the test's context, which has ended when it cleans up.
+	// not the test's context, which has ended during cleanup
 	if _, err := b.db.ExecContext(context.Background(), query); err != nil {
 		b.t.Fatalf("%s: %v", query, err)
 	}
 }
 
-// number is what a query for one number finds.
+// number returns the result of a query for one number.
 func (b *backend) number(query string) (n int64) {
 	b.t.Helper()
 	if err := b.db.QueryRowContext(context.Background(), query).Scan(&n); err != nil {
@@ -109,7 +108,7 @@ func (b *backend) number(query string) (n int64) {
 	return n
 }
 
-// written are the results of a partition, in ascending order.
+// written returns the results of a partition, in ascending order.
 func (b *backend) written(part int) []int64 {
 	b.t.Helper()
 	return written(b.t, b.db, part)
@@ -140,13 +139,13 @@ func written(t *testing.T, r reader, part int) (vs []int64) {
 	return vs
 }
 
-// result is what a record came to: its own offset as a rule.
+// result is a result of a record: usually the record's own offset.
 type result struct {
 	part  int
 	value int64
 }
 
-// insert writes results; it is what most tests give to sink.SQL.
+// insert writes results. Most tests pass it to sink.SQL.
 func insert(ctx context.Context, tx *sql.Tx, rs []result) error {
 	for _, r := range rs {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO results (part, value) VALUES ($1, $2)`, r.part, r.value); err != nil {
@@ -162,7 +161,7 @@ func place(part int) stream.TopicPartition {
 	return stream.TopicPartition{Topic: topic, Partition: part}
 }
 
-// parts are partitions of a source that has no topic ids.
+// parts are the partitions of a source without topic ids.
 func parts(tps ...stream.TopicPartition) map[stream.TopicPartition]stream.TopicID {
 	ids := map[stream.TopicPartition]stream.TopicID{}
 	for _, tp := range tps {
@@ -171,8 +170,8 @@ func parts(tps ...stream.TopicPartition) map[stream.TopicPartition]stream.TopicI
 	return ids
 }
 
-// txn is the transaction of a partition's records from from to next, of which every third came to
-// nothing.
+// txn returns the transaction of a partition's records from from to next. Every third record has no
+// result.
 func txn(part int, from, next int64) stream.Txn[result] {
 	tx := stream.Txn[result]{Offsets: map[stream.TopicPartition]stream.OffsetRange{place(part): {From: from, Next: next}}}
 	for n := from; n < next; n++ {
@@ -183,7 +182,7 @@ func txn(part int, from, next int64) stream.Txn[result] {
 	return tx
 }
 
-// upTo is what txns write of the records below next.
+// upTo returns the values that txns write for the records below next.
 func upTo(next int64) (vs []int64) {
 	for _, e := range txn(0, 0, next).Elems {
 		vs = append(vs, e.Value.value)

@@ -9,19 +9,19 @@ import (
 
 var errBroken = errors.New("the connection is broken")
 
-// fault strikes once, at a call to the database: before the call reaches it, or after, so that only
-// the answer is missing.
+// fault occurs once, at a call to the database: before the call reaches it, or after it, so that
+// only the response is lost.
 type fault struct {
-	// the first call is 1; what it is: BEGIN, a statement, COMMIT
+	// selects the call to hit; the first call is 1; what is BEGIN, a statement, or COMMIT
 	hits  func(call int, what string) bool
 	after bool
-	// an error is the call's answer, nil: the call goes on; a nil strike is a broken connection
+	// returns the call's error; nil lets the call proceed; a nil strike breaks the connection
 	strike func(*conn) error
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	calls int
 	what  string // the call that was hit
-	dead  bool   // nothing reaches the database any more
+	dead  bool   // no call reaches the database any more
 }
 
 // around counts a call and makes it.
@@ -41,7 +41,7 @@ func (f *fault) around(c *conn, what string, call func() error) error {
 		return call()
 	case f.after:
 		if err := call(); err != nil {
-			return err // no answer to be missed: the next one is
+			return err // no response to lose: hit the next call
 		}
 		return f.struck(c, what)
 	}
@@ -72,7 +72,7 @@ func (f *fault) hit() (what string) {
 	return what
 }
 
-// kill has every call fail from now on, as for a process that is gone.
+// kill makes every call fail from now on, like a process that is gone.
 func (f *fault) kill() { f.lock(func() { f.dead = true }) }
 
 func (f *fault) lock(do func()) {
@@ -81,7 +81,7 @@ func (f *fault) lock(do func()) {
 	do()
 }
 
-// connector opens connections that break where a fault says so.
+// connector opens connections that break by a fault.
 type connector struct {
 	driver driver.Driver
 	dsn    string
@@ -110,18 +110,18 @@ func (c connector) dial(ctx context.Context) (driver.Conn, error) {
 	return to.Connect(ctx)
 }
 
-// conn belongs to one goroutine at a time, as database/sql promises.
+// conn is used by one goroutine at a time, as database/sql promises.
 type conn struct {
 	driver.Conn
 	fault *fault
-	tx    driver.Tx // under way
+	tx    driver.Tx // in progress
 	gone  bool
 }
 
-// cut ends the connection; the database undoes what it has not committed.
+// cut closes the connection; the database rolls back uncommitted changes.
 func (c *conn) cut() error {
 	if c.tx != nil {
-		// what a server does for a client that is gone; nothing once it is committed
+		// as a server does for a client that is gone; no effect after a commit
 		_ = c.tx.Rollback()
 	}
 	c.gone = true

@@ -7,174 +7,97 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/sink"
-	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Somebody moves the offset in the database, as another owner or an operator does, while a worker
-// has the partition and the group says otherwise.
-func TestAPartitionOfAGroupGoesOnWhereTheDatabaseSays(t *testing.T) {
-	goesOnWhereTheDatabaseSays(t, kafkatest.Fake(t).ListenAddrs())
+// The offset in the database is moved, as by another owner or an operator, while a worker has the
+// partition and the group has another offset.
+func TestGroupFollowsDatabase(t *testing.T) {
+	followsDatabase(t, kafkatest.Fake(t).ListenAddrs())
 }
 
-func TestAPartitionOfARealKafkaGroupGoesOnWhereTheDatabaseSays(t *testing.T) {
-	goesOnWhereTheDatabaseSays(t, kafkatest.Real(t))
+func TestGroupFollowsDatabaseRealKafka(t *testing.T) {
+	followsDatabase(t, kafkatest.Real(t))
 }
 
-func goesOnWhereTheDatabaseSays(t *testing.T, brokers []string) {
-	k, b := kafkatest.At(t, brokers), newSQLite(t)
-	topic, group := k.Topic(1), kafkatest.Name("group")
-	produce := func(n int) {
-		for range n {
-			k.Produce(topic, &kgo.Record{Topic: topic})
-		}
-	}
-	produce(6)
+func followsDatabase(t *testing.T, brokers []string) {
+	g, b := newGroup(t, brokers, 1), newSQLite(t)
+	g.produce(0, 6)
 	makeTable(t, b)
-
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	committed, lost := make(chan int64, 100), make(chan error, 100)
-	p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, MaxWait: 100 * time.Millisecond}).
-		GroupByKey().
-		MapConcurrent(8, func(_ context.Context, m kafka.Message) (result, error) { return result{m.Partition, m.Offset}, nil }).
-		CommitWith(sink.SQL(b.open(), insert), 100, 10*time.Millisecond).
-		Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
-			switch e := e.(type) {
-			case stream.Committed:
-				committed <- e.Offsets[stream.TopicPartition{Topic: topic}]
-			case stream.Lost:
-				lost <- e.Err
-			}
-		}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	await := func(offset int64) {
-		t.Helper()
-		for {
-			select {
-			case at := <-committed:
-				if at == offset {
-					return
-				}
-			case err := <-ended:
-				t.Fatalf("it ended before it was at %d: %v", offset, err)
-			}
+	lost := make(chan error, 100)
+	w := g.start(ctx, g.results().CommitWith(sink.SQL(b.open(), insert), 100, 10*time.Millisecond), func(e stream.Event) {
+		if l, ok := e.(stream.Lost); ok {
+			lost <- l.Err
 		}
-	}
-	await(6)
+	})
+	w.await(6)
 	b.exec(`DELETE FROM results`)
 	b.exec(`UPDATE laneway_offsets SET next_offset = 2`)
-	produce(1)
-	await(7)
+	g.produce(0, 1)
+	w.await(7)
 	if got, want := b.written(0), []int64{2, 3, 4, 5, 6}; !slices.Equal(got, want) {
-		t.Errorf("written again are %v, want %v", got, want)
+		t.Errorf("rewritten %v, want %v", got, want)
 	}
 	var fenced *stream.FencedError
 	if err := <-lost; !errors.As(err, &fenced) {
 		t.Errorf("the partition was lost for another reason: %v", err)
 	}
-	k.WaitCommitted(group, topic, map[int32]int64{0: 7}) // for tools that show the lag
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	g.WaitCommitted(g.name, g.topic, map[int32]int64{0: 7}) // for tools that show the lag
+	w.stop()
 }
 
-// The topic is deleted and made again, while the worker is down and while it runs: the row that
-// says where the old one was says nothing of the new one.
-func TestATopicThatWasMadeAgainIsReadFromItsBeginning(t *testing.T) {
+// The topic is recreated, while the worker is down or while it runs. The stored offset of the old
+// topic must be ignored.
+func TestRecreatedTopic(t *testing.T) {
 	recreatedTopic(t, kafkatest.Fake(t).ListenAddrs())
 }
 
-func TestATopicThatWasMadeAgainOnRealKafkaIsReadFromItsBeginning(t *testing.T) {
+func TestRecreatedTopicRealKafka(t *testing.T) {
 	recreatedTopic(t, kafkatest.Real(t))
 }
 
 func recreatedTopic(t *testing.T, brokers []string) {
 	for name, running := range map[string]bool{"while the worker is down": false, "while it runs": true} {
 		t.Run(name, func(t *testing.T) {
-			k, b := kafkatest.At(t, brokers), newSQLite(t)
-			topic, group := k.Topic(1), kafkatest.Name("group")
-			produce := func(n int) {
-				for range n {
-					k.Produce(topic, &kgo.Record{})
-				}
-			}
+			g, b := newGroup(t, brokers, 1), newSQLite(t)
 			makeTable(t, b)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			work := func() (await func(offset int64), stop func(), told chan stream.TopicRecreated) {
-				committed, told := make(chan int64, 1000), make(chan stream.TopicRecreated, 10)
-				p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, MaxWait: 100 * time.Millisecond}).
-					GroupByKey().
-					MapConcurrent(8, func(_ context.Context, m kafka.Message) (result, error) { return result{m.Partition, m.Offset}, nil }).
-					CommitWith(sink.SQL(b.open(), insert), 5, 10*time.Millisecond).
-					Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
-						switch e := e.(type) {
-						case stream.Committed:
-							committed <- e.Offsets[stream.TopicPartition{Topic: topic}]
-						case stream.TopicRecreated:
-							told <- e
-						}
-					}}))
-				if err != nil {
-					t.Fatal(err)
-				}
-				run, end := context.WithCancel(ctx)
-				ended := make(chan error, 1)
-				go func() { ended <- p.Run(run) }()
-				return func(offset int64) {
-						t.Helper()
-						for {
-							select {
-							case at := <-committed:
-								if at == offset {
-									return
-								}
-							case err := <-ended:
-								t.Fatalf("it ended before it was at %d: %v", offset, err)
-							}
-						}
-					}, func() {
-						t.Helper()
-						end()
-						if err := <-ended; err != nil {
-							t.Error(err)
-						}
-					}, told
+			recreated := make(chan stream.TopicRecreated, 10)
+			start := func() *worker {
+				return g.start(ctx, g.results().CommitWith(sink.SQL(b.open(), insert), 5, 10*time.Millisecond), func(e stream.Event) {
+					if r, ok := e.(stream.TopicRecreated); ok {
+						recreated <- r
+					}
+				})
 			}
-			produce(10)
-			await, stop, told := work()
-			await(10)
+			g.produce(0, 10)
+			w := start()
+			w.await(10)
 			if !running {
-				stop()
+				w.stop()
 			}
 			b.exec(`DELETE FROM results`)
-			k.Recreate(topic, 1)
-			produce(30)
+			g.Recreate(g.topic, 1)
+			g.produce(0, 30)
 			if !running {
-				await, stop, told = work()
+				w = start()
 			}
-			await(30)
-			stop()
+			w.await(30)
+			w.stop()
 			var want []int64
 			for n := range int64(30) {
 				want = append(want, n)
 			}
 			if got := b.written(0); !slices.Equal(got, want) {
-				t.Errorf("of the new topic %v were written", got)
+				t.Errorf("written of the new topic: %v", got)
 			}
-			if e := <-told; e.Offset != 10 || e.Topic != topic || e.Old == e.New {
-				t.Errorf("told was %+v", e)
+			if e := <-recreated; e.Offset != 10 || e.Topic != g.topic || e.Old == e.New {
+				t.Errorf("event: %+v", e)
 			}
 		})
 	}

@@ -11,10 +11,11 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-const end = 9 // records of a partition
+const end = 9 // number of records of a partition
 
-// work commits the records of partition 0 to the end as a pipeline does: what failed comes again,
-// with one record more, from tx, or from what another process has restored that takes over.
+// work commits the records of partition 0 to the end, like a pipeline. A failed transaction is
+// repeated with one more record, by tx, or by another process that takes over at the restored
+// offset.
 func work(t *testing.T, tx stream.Transactor[result], takeOver func() stream.Transactor[result]) {
 	t.Helper()
 	from := restored(t, tx)
@@ -26,9 +27,9 @@ func work(t *testing.T, tx stream.Transactor[result], takeOver func() stream.Tra
 		case err == nil:
 			from, to = to, min(to+3, end)
 		case errors.As(err, &fenced):
-			t.Fatalf("nobody else was here: %v", err)
+			t.Fatalf("fenced without a rival: %v", err)
 		case failures > 0:
-			t.Fatalf("it broke once, and fails again: %v", err)
+			t.Fatalf("a second failure after one fault: %v", err)
 		case takeOver != nil:
 			tx = takeOver()
 			from = restored(t, tx)
@@ -47,11 +48,11 @@ func restored(t *testing.T, tx stream.Transactor[result]) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return offsets[place(0)].Offset // a log begins at 0
+	return offsets[place(0)].Offset // a log starts at 0
 }
 
-// breakEverywhere has the work done once for each call to the database, with the connection broken
-// before it, and once with its answer lost.
+// breakEverywhere runs the work once for each call to the database with the connection broken
+// before the call, and once with its response lost.
 func breakEverywhere(t *testing.T, b *backend, takeOver func() stream.Transactor[result]) {
 	t.Helper()
 	makeTable(t, b)
@@ -65,7 +66,7 @@ func breakEverywhere(t *testing.T, b *backend, takeOver func() stream.Transactor
 			_ = db.Close()
 			if f.hit() == "" {
 				if lost < 3 {
-					t.Fatalf("the answers of %d commits were lost: is anything broken at all?", lost)
+					t.Fatalf("the responses of only %d commits were lost", lost)
 				}
 				return
 			}
@@ -73,7 +74,7 @@ func breakEverywhere(t *testing.T, b *backend, takeOver func() stream.Transactor
 				lost++
 			}
 			if got := b.written(0); !slices.Equal(got, upTo(end)) {
-				t.Fatalf("call %d (%s) broken, after it %v: %v were written, want each once: %v", at, f.hit(), after, got, upTo(end))
+				t.Fatalf("call %d (%s) broken, after it %v: written %v, want each once: %v", at, f.hit(), after, got, upTo(end))
 			}
 			if n := b.number(`SELECT next_offset FROM laneway_offsets`); n != end {
 				t.Fatalf("call %d (%s) broken, after it %v: the offset is %d", at, f.hit(), after, n)
@@ -82,73 +83,72 @@ func breakEverywhere(t *testing.T, b *backend, takeOver func() stream.Transactor
 	}
 }
 
-func TestABrokenConnectionLosesNothingAndRepeatsNothing(t *testing.T) {
-	each(t, func(t *testing.T, b *backend) { breakEverywhere(t, b, nil) })
-}
-
-func TestAWorkerThatDiesAtAnyPointLosesNothingAndRepeatsNothing(t *testing.T) {
-	each(t, func(t *testing.T, b *backend) {
-		breakEverywhere(t, b, func() stream.Transactor[result] { return sink.SQL(b.db, insert) })
+func TestLostConnection(t *testing.T) {
+	t.Run("loses and repeats nothing", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) { breakEverywhere(t, b, nil) })
 	})
-}
-
-// A commit went through, its answer was lost, and somebody else has gone on from there: that is a
-// rival, and no answer of our own.
-func TestALostAnswerIsNotTakenForSuccessWhenAnotherHasGoneOn(t *testing.T) {
-	each(t, func(t *testing.T, b *backend) {
-		f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}
-		ours := open(t, sink.SQL(b.openBroken(f), insert, sink.CreateTable()))
-		if err := ours.Commit(t.Context(), txn(0, 0, 3)); !errors.Is(err, errBroken) {
-			t.Fatal(err)
-		}
-		theirs := sink.SQL(b.db, insert)
-		if err := theirs.Commit(t.Context(), txn(0, restored(t, theirs), 5)); err != nil {
-			t.Fatal(err)
-		}
-		var fenced *stream.FencedError
-		if err := ours.Commit(t.Context(), txn(0, 0, 6)); !errors.As(err, &fenced) || !slices.Equal(fenced.Partitions, []stream.TopicPartition{place(0)}) {
-			t.Errorf("another has it, and Commit says: %v", err)
-		}
-		if got := b.written(0); !slices.Equal(got, upTo(5)) {
-			t.Errorf("%v were written, want %v", got, upTo(5))
-		}
+	t.Run("of a worker that dies loses and repeats nothing", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			breakEverywhere(t, b, func() stream.Transactor[result] { return sink.SQL(b.db, insert) })
+		})
 	})
-}
-
-// A write that names results by their place gets only those that are not written yet; the pipeline
-// counts in what it has handed over.
-func TestPartialErrorsKeepTheirPlacesAfterALostAnswer(t *testing.T) {
-	each(t, func(t *testing.T, b *backend) {
-		f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}
-		bad := errors.New("bad")
-		write := func(ctx context.Context, tx *sql.Tx, rs []result) error {
-			for i, r := range rs {
-				if r.value == 6 {
-					return &stream.PartialError{Errs: map[int]error{i: bad}}
+	// A commit succeeded, its response was lost, and a rival continued from there. The rival's offset
+	// must not be taken for the lost response.
+	t.Run("fences after a rival has continued", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}
+			ours := open(t, sink.SQL(b.openBroken(f), insert, sink.CreateTable()))
+			if err := ours.Commit(t.Context(), txn(0, 0, 3)); !errors.Is(err, errBroken) {
+				t.Fatal(err)
+			}
+			theirs := sink.SQL(b.db, insert)
+			if err := theirs.Commit(t.Context(), txn(0, restored(t, theirs), 5)); err != nil {
+				t.Fatal(err)
+			}
+			var fenced *stream.FencedError
+			if err := ours.Commit(t.Context(), txn(0, 0, 6)); !errors.As(err, &fenced) || !slices.Equal(fenced.Partitions, []stream.TopicPartition{place(0)}) {
+				t.Errorf("want a FencedError, got: %v", err)
+			}
+			if got := b.written(0); !slices.Equal(got, upTo(5)) {
+				t.Errorf("written %v, want %v", got, upTo(5))
+			}
+		})
+	})
+	// A write that names results by index gets only those that are not written yet. The pipeline
+	// expects indices into all of its results.
+	t.Run("keeps the indices of partial errors", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			f := &fault{after: true, hits: func(_ int, what string) bool { return what == "COMMIT" }}
+			bad := errors.New("bad")
+			write := func(ctx context.Context, tx *sql.Tx, rs []result) error {
+				for i, r := range rs {
+					if r.value == 6 {
+						return &stream.PartialError{Errs: map[int]error{i: bad}}
+					}
+				}
+				return insert(ctx, tx, rs)
+			}
+			tx := open(t, sink.SQL(b.openBroken(f), write, sink.CreateTable()))
+			if err := tx.Commit(t.Context(), txn(0, 0, 4)); !errors.Is(err, errBroken) {
+				t.Fatal(err)
+			}
+			all := txn(0, 0, 9)
+			var partial *stream.PartialError
+			if err := tx.Commit(t.Context(), all); !errors.As(err, &partial) || len(partial.Errs) != 1 {
+				t.Fatal(err)
+			}
+			for i := range partial.Errs {
+				if all.Elems[i].Value.value != 6 {
+					t.Errorf("result %d is named, want 6", all.Elems[i].Value.value)
 				}
 			}
-			return insert(ctx, tx, rs)
-		}
-		tx := open(t, sink.SQL(b.openBroken(f), write, sink.CreateTable()))
-		if err := tx.Commit(t.Context(), txn(0, 0, 4)); !errors.Is(err, errBroken) {
-			t.Fatal(err)
-		}
-		all := txn(0, 0, 9)
-		var partial *stream.PartialError
-		if err := tx.Commit(t.Context(), all); !errors.As(err, &partial) || len(partial.Errs) != 1 {
-			t.Fatal(err)
-		}
-		for i := range partial.Errs {
-			if all.Elems[i].Value.value != 6 {
-				t.Errorf("result %d is blamed, want 6", all.Elems[i].Value.value)
+			if err := tx.Commit(t.Context(), txn(0, 0, 6)); err != nil {
+				t.Error(err)
 			}
-		}
-		if err := tx.Commit(t.Context(), txn(0, 0, 6)); err != nil {
-			t.Error(err)
-		}
-		if got := b.written(0); !slices.Equal(got, upTo(6)) {
-			t.Errorf("%v were written, want %v", got, upTo(6))
-		}
+			if got := b.written(0); !slices.Equal(got, upTo(6)) {
+				t.Errorf("written %v, want %v", got, upTo(6))
+			}
+		})
 	})
 }
 
@@ -157,7 +157,7 @@ func makeTable(t *testing.T, b *backend) {
 	open(t, sink.SQL(b.db, insert, sink.CreateTable()))
 }
 
-// open does with a transactor what a pipeline does before its source starts.
+// open opens a transactor, as a pipeline does before its source starts.
 func open(t *testing.T, tx stream.Transactor[result]) stream.Transactor[result] {
 	t.Helper()
 	if err := tx.(interface{ Open(context.Context) error }).Open(t.Context()); err != nil {

@@ -6,77 +6,61 @@ import (
 	"testing"
 	"time"
 
-	"github.com/segmentio/kafka-go"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/sink"
-	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestAnOutageOfTheDatabaseInARebalanceEndsNoWorker(t *testing.T) {
+func TestOutageInARebalance(t *testing.T) {
 	outage(t, kafkatest.Fake(t).ListenAddrs())
 }
 
-func TestAnOutageOfTheDatabaseInARealKafkaRebalanceEndsNoWorker(t *testing.T) {
+func TestOutageInARebalanceRealKafka(t *testing.T) {
 	outage(t, kafkatest.Real(t))
 }
 
-// outage lets a second worker join a group, whose share it is given while the database is silent.
+// outage lets a second worker join a group. Its share is assigned while the database is silent.
 func outage(t *testing.T, brokers []string) {
-	const half = 10 // of each partition's records
+	const half = 10 // half of each partition's records
 	b := newPostgres(t)
 	p, dsn := throughProxy(t, b.dsn)
-	k := kafkatest.At(t, brokers)
-	topic, group := k.Topic(partitions), kafkatest.Name("group")
+	g := newGroup(t, brokers, partitions)
 	produce := func() {
 		for part := range int32(partitions) {
-			for range half {
-				k.Produce(topic, &kgo.Record{Topic: topic, Partition: part})
-			}
+			g.produce(part, half)
 		}
 	}
 	makeTable(t, b)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	lost, failed := make(chan stream.Lost, 100), make(chan struct{}, 100)
-	work := func(opened func()) (*stream.Pipeline, chan error) {
+	start := func(opened func()) *worker {
 		db := (&backend{t: t, driver: b.driver, dsn: dsn}).open()
-		p, err := source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, MaxWait: 100 * time.Millisecond,
-			HeartbeatInterval: 100 * time.Millisecond}).
-			GroupByKey().
-			MapConcurrent(8, func(_ context.Context, m kafka.Message) (result, error) { return result{m.Partition, m.Offset}, nil }).
+		chain := g.results().
 			CommitWith(watchedOpen{sink.SQL(db, insert), opened}, 100, 10*time.Millisecond, stream.Named("book"), stream.Timeout(time.Second)).
 			RetryOnError(stream.RetryPolicy{MaxAttempts: 2}).
-			HaltOnError().
-			Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
-				switch e := e.(type) {
-				case stream.Retrying:
-					if strings.Contains(e.Err.Error(), "asking where to go on") {
-						failed <- struct{}{}
-					}
-				case stream.Lost:
-					lost <- e
+			HaltOnError()
+		return g.start(ctx, chain, func(e stream.Event) {
+			switch e := e.(type) {
+			case stream.Retrying:
+				if strings.Contains(e.Err.Error(), "asking where to go on") {
+					failed <- struct{}{}
 				}
-			}}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- p.Run(ctx) }()
-		return p, ended
+			case stream.Lost:
+				lost <- e
+			}
+		})
 	}
 
 	produce()
-	first, firstEnded := work(func() {})
-	k.WaitCommitted(group, topic, map[int32]int64{0: half, 1: half})
-	second, secondEnded := work(p.silence)
-	for range 3 { // one more than its policy allows to a transaction
+	first := start(func() {})
+	g.WaitCommitted(g.name, g.topic, map[int32]int64{0: half, 1: half})
+	second := start(p.silence)
+	for range 3 { // one more than its policy allows for a transaction
 		select {
 		case <-failed:
-		case err := <-secondEnded:
-			t.Fatalf("the second worker has ended: %v", err)
+		case err := <-second.ended:
+			t.Fatalf("the second worker ended: %v", err)
 		case <-ctx.Done():
 			t.Fatalf("the second worker was not assigned anything: %v", second.Ready())
 		}
@@ -86,13 +70,13 @@ func outage(t *testing.T, brokers []string) {
 	}
 	p.speak()
 	produce()
-	k.WaitCommitted(group, topic, map[int32]int64{0: 2 * half, 1: 2 * half})
+	g.WaitCommitted(g.name, g.topic, map[int32]int64{0: 2 * half, 1: 2 * half})
 	for part := range partitions {
 		if got := b.written(part); len(got) != 2*half || got[0] != 0 || got[2*half-1] != 2*half-1 {
-			t.Errorf("partition %d: written are %v", part, got)
+			t.Errorf("partition %d: written %v", part, got)
 		}
 	}
-	for _, w := range []*stream.Pipeline{first, second} {
+	for _, w := range []*worker{first, second} {
 		if err := w.Ready(); err != nil {
 			t.Error(err)
 		}
@@ -103,14 +87,11 @@ func outage(t *testing.T, brokers []string) {
 	default:
 	}
 	cancel()
-	for _, ended := range []chan error{firstEnded, secondEnded} {
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}
+	first.stop()
+	second.stop()
 }
 
-// watchedOpen tells when it is open, before its pipeline joins the group.
+// watchedOpen calls opened when it is open, before its pipeline joins the group.
 type watchedOpen struct {
 	stream.Transactor[result]
 	opened func()

@@ -25,7 +25,7 @@ const (
 	records    = 8 // of each partition
 )
 
-// children are what a record comes to: nothing, one result or two.
+// children returns the results of a record: none, one or two.
 func children(part int, offset int64) (rs []result) {
 	for n := range offset % 3 {
 		rs = append(rs, result{part, offset*10 + n})
@@ -33,22 +33,22 @@ func children(part int, offset int64) (rs []result) {
 	return rs
 }
 
-// world is two workers on a log in memory, each a process as far as it can be one, and a database.
-// All is assigned to the first; when its database is called for the nth time, something happens to
-// it.
+// world is two workers on an in-memory log, as separate as processes if possible, and a database.
+// All partitions are assigned to the first worker. At its nth call to the database, an event
+// happens to it.
 type world struct {
 	t       *testing.T
 	b       *backend
 	log     *streamtest.Log[kafka.Message]
 	members [2]*streamtest.Member[kafka.Message]
 	ended   [2]chan error
-	fenced  *atomic.Int64 // how often a worker found that another had written
+	fenced  *atomic.Int64 // how often a worker was fenced by another
 	through chan struct{} // closed when everything is stored
-	once    sync.Once     // of that
-	moved   chan struct{} // closed when what happens has happened
+	once    sync.Once     // guards closing through
+	moved   chan struct{} // closed when the event is over
 }
 
-// run starts a worker: results come out of order, and are held back until their record is inside
+// run starts a worker. Its results arrive out of order, and are held back until their record is in
 // the finished prefix.
 func (w *world) run(ctx context.Context, n int, f *fault) {
 	w.members[n], w.ended[n] = w.log.Member(), make(chan error, 1)
@@ -86,10 +86,9 @@ func (w *world) run(ctx context.Context, n int, f *fault) {
 	go func() { w.ended[n] <- p.Run(ctx) }()
 }
 
-// consistent: in the database are exactly the results of the records below the offset that is
-// there.
+// consistent checks that the database holds exactly the results of the records below its offsets.
 func (w *world) consistent() (stored [partitions]int64) {
-	tx, err := w.b.db.BeginTx(context.Background(), nil) // one look at all of it
+	tx, err := w.b.db.BeginTx(context.Background(), nil) // one consistent snapshot
 	if err != nil {
 		w.t.Error(err)
 		return stored
@@ -107,14 +106,14 @@ func (w *world) consistent() (stored [partitions]int64) {
 			}
 		}
 		if got := written(w.t, tx, part); !slices.Equal(got, want) {
-			w.t.Errorf("partition %d is at %d, written are %v, want %v", part, stored[part], got, want)
+			w.t.Errorf("partition %d is at %d: written %v, want %v", part, stored[part], got, want)
 		}
 	}
 	return stored
 }
 
 // happens runs the world once for each call of the first worker to its database, and returns how
-// often somebody found that another had written.
+// often a worker was fenced.
 func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) error)) int64 {
 	var fenced atomic.Int64
 	commits := 0
@@ -128,7 +127,7 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 							w.log.Append(part, fmt.Sprint("key ", n%5), kafka.Message{})
 						}
 					}
-					assigned, calls := false, 0 // a fault has its own lock
+					assigned, calls := false, 0 // guarded by the fault's lock
 					f := &fault{after: after, hits: func(int, string) bool {
 						if assigned {
 							calls++
@@ -140,7 +139,7 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 					ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // in virtual time
 					defer cancel()
 					w.run(ctx, 0, f)
-					synctest.Wait() // one after another, since SQLite sleeps where they meet
+					synctest.Wait() // one after another, since SQLite sleeps on conflicts
 					w.run(ctx, 1, nil)
 					synctest.Wait()
 					f.lock(func() { assigned = true })
@@ -154,19 +153,19 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 					if hit = f.hit() != ""; hit {
 						<-w.moved
 					} else {
-						cancel() // nothing has happened, so nothing is left for the second
+						cancel() // nothing has happened, so the second worker gets nothing
 					}
 					w.log.Finish()
 					first := <-w.ended[0]
 					if f.hit() == "COMMIT" {
 						commits++
 					}
-					// It may learn at its end only that the zombie has written the last records.
+					// At its end it may be fenced by the zombie, which wrote the last records.
 					if err, fence := <-w.ended[1], (*stream.FencedError)(nil); err != nil && !errors.As(err, &fence) {
 						t.Errorf("%s: the second worker: %v (the first: %v)", f.hit(), err, first)
 					}
 					if stored := w.consistent(); stored != [partitions]int64{records, records} {
-						t.Errorf("%s: the offsets are %v", f.hit(), stored)
+						t.Errorf("%s: offsets %v", f.hit(), stored)
 					}
 				})
 			})
@@ -176,12 +175,12 @@ func happens(t *testing.T, what func(w *world, f *fault) (strike func(*conn) err
 		}
 	}
 	if commits < 6 {
-		t.Errorf("%d commits were hit: that proves little", commits)
+		t.Errorf("only %d commits were hit", commits)
 	}
 	return fenced.Load()
 }
 
-func TestAWorkerThatCrashesAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *testing.T) {
+func TestCrash(t *testing.T) {
 	happens(t, func(w *world, f *fault) func(*conn) error {
 		return func(c *conn) error {
 			f.kill()
@@ -195,7 +194,7 @@ func TestAWorkerThatCrashesAtAnyPointOfATransactionLosesNothingAndRepeatsNothing
 	})
 }
 
-func TestARebalanceAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *testing.T) {
+func TestRebalance(t *testing.T) {
 	for name, moved := range map[string][]int{"all": {0, 1}, "one": {0}} {
 		t.Run(name, func(t *testing.T) {
 			fenced := happens(t, func(w *world, _ *fault) func(*conn) error {
@@ -209,15 +208,15 @@ func TestARebalanceAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *test
 				}
 			})
 			if fenced > 0 {
-				t.Errorf("%d times a partition was given away before its last transaction had ended", fenced)
+				t.Errorf("%d times a partition moved before its last transaction ended", fenced)
 			}
 		})
 	}
 }
 
-// The group takes the first worker for dead while it stands still inside a transaction; then it
-// goes on, and may even commit what was begun.
-func TestAZombieAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *testing.T) {
+// The group removes the first worker while it is suspended inside a transaction. Then it continues,
+// and may even commit the transaction.
+func TestZombie(t *testing.T) {
 	for name, moved := range map[string][]int{"all": {0, 1}, "one": {0}} {
 		t.Run(name, func(t *testing.T) {
 			fenced := happens(t, func(w *world, _ *fault) func(*conn) error {
@@ -232,7 +231,7 @@ func TestAZombieAtAnyPointOfATransactionLosesNothingAndRepeatsNothing(t *testing
 				}
 			})
 			if fenced == 0 {
-				t.Error("no zombie has written behind its successor's back: that proves little")
+				t.Error("no zombie wrote after its successor had started")
 			}
 		})
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// proxy stands between a worker and its database. While it is silent it accepts connections and
-// what is written to them, and passes nothing on.
+// proxy is between a worker and its database. While it is silent, it accepts connections and reads
+// from them, but forwards nothing.
 type proxy struct {
 	l      net.Listener
 	to     string
 	passes conc.WaitGroup
 
-	mu    sync.Mutex    // guards what follows
-	open  chan struct{} // closed while it passes things on
+	mu    sync.Mutex    // guards the fields below
+	open  chan struct{} // closed while it forwards
 	conns []net.Conn
 }
 
-// throughProxy returns a proxy to the database, and the configuration that leads through it.
+// throughProxy returns a proxy to the database, and a DSN that leads through it.
 func throughProxy(t *testing.T, dsn string) (*proxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
@@ -69,7 +69,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// pass passes on what comes from one side to the other.
+// pass forwards data from one side to the other.
 func (p *proxy) pass(to io.WriteCloser, from io.ReadCloser) {
 	defer to.Close()
 	buf := make([]byte, 4096)

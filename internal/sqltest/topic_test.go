@@ -12,7 +12,7 @@ import (
 
 var oldTopic, newTopic = stream.TopicID{1}, stream.TopicID{2}
 
-// of is a transaction of a topic id.
+// of returns a transaction with a topic id.
 func of(id stream.TopicID, tx stream.Txn[result]) stream.Txn[result] {
 	for tp, r := range tx.Offsets {
 		r.TopicID = id
@@ -21,7 +21,7 @@ func of(id stream.TopicID, tx stream.Txn[result]) stream.Txn[result] {
 	return tx
 }
 
-// assigned is what a transactor has stored of partition 0 when it is assigned under a topic id.
+// assigned returns a transactor's position of partition 0 when it is assigned with a topic id.
 func assigned(t *testing.T, tx stream.Transactor[result], id stream.TopicID) stream.Position {
 	t.Helper()
 	at, err := tx.Restore(t.Context(), map[stream.TopicPartition]stream.TopicID{place(0): id})
@@ -45,65 +45,65 @@ func TestTopicID(t *testing.T) {
 		worker := func() stream.Transactor[result] { return sink.SQL(b.open(), insert) }
 		reset := func() { b.exec(`DELETE FROM laneway_offsets`); b.exec(`DELETE FROM results`) }
 
-		t.Run("goes with each offset", func(t *testing.T) {
+		t.Run("is stored with each offset", func(t *testing.T) {
 			defer reset()
 			tx := worker()
 			commit(t, tx, of(oldTopic, txn(0, 0, 3)))
 			if at := assigned(t, tx, oldTopic); at != (stream.Position{Offset: 3, TopicID: oldTopic}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 		})
-		t.Run("of a topic that was made again begins with a row of its own", func(t *testing.T) {
+		t.Run("of a recreated topic starts with a new row", func(t *testing.T) {
 			defer reset()
 			before, after := worker(), worker()
 			commit(t, before, of(oldTopic, txn(0, 0, 30)))
 			if at := assigned(t, after, newTopic); at.TopicID != oldTopic {
-				t.Errorf("restored is %v, not what is stored of the old topic", at)
+				t.Errorf("restored %v, want the position of the old topic", at)
 			}
 			b.exec(`DELETE FROM results`)
 			commit(t, after, of(newTopic, txn(0, 0, 6)))
 			commit(t, after, of(newTopic, txn(0, 6, 9)))
 			if got := b.written(0); !slices.Equal(got, upTo(9)) {
-				t.Errorf("of the new topic %v were written", got)
+				t.Errorf("written of the new topic: %v", got)
 			}
 			if at := assigned(t, after, newTopic); at != (stream.Position{Offset: 9, TopicID: newTopic}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 		})
-		t.Run("keeps a worker that still has the old topic from the new one's row", func(t *testing.T) {
+		t.Run("fences a worker that still has the old topic", func(t *testing.T) {
 			defer reset()
 			before, after := worker(), worker()
 			assigned(t, before, oldTopic)
 			commit(t, before, of(oldTopic, txn(0, 0, 6)))
 			assigned(t, after, newTopic)
 			commit(t, after, of(newTopic, txn(0, 0, 6)))
-			for _, from := range []int64{6, 0} { // also where the offset happens to be the same
+			for _, from := range []int64{6, 0} { // also if the offset happens to be the same
 				fencedFor(t, before.Commit(t.Context(), of(oldTopic, txn(0, from, 9))))
 			}
 			if at := assigned(t, after, newTopic); at != (stream.Position{Offset: 6, TopicID: newTopic}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 		})
-		t.Run("is added to a row that has none", func(t *testing.T) {
+		t.Run("is added to a row without one", func(t *testing.T) {
 			defer reset()
 			tx := worker()
 			commit(t, tx, txn(0, 0, 3))
 			if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 3}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 			commit(t, tx, of(newTopic, txn(0, 3, 6)))
 			if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 6, TopicID: newTopic}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
-			commit(t, tx, txn(0, 6, 9)) // a source without ids goes on, and keeps it
+			commit(t, tx, txn(0, 6, 9)) // a source without ids continues, and keeps the id
 			if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 9, TopicID: newTopic}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 		})
 	})
 }
 
-// A table of the version before topic ids, with an offset.
+// The table has the schema from before topic ids, and an offset.
 func TestTableOfAnEarlierVersion(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		b.exec(`CREATE TABLE laneway_offsets (pipeline TEXT NOT NULL, topic TEXT NOT NULL, partition_id BIGINT NOT NULL, next_offset BIGINT NOT NULL,
@@ -117,13 +117,13 @@ func TestTableOfAnEarlierVersion(t *testing.T) {
 		if _, err := opener(); err == nil || !strings.Contains(err.Error(), alter) {
 			t.Errorf("without CreateTable: %v lacks %s", err, alter)
 		}
-		for range 2 { // the second finds it done
+		for range 2 { // the second one finds the column
 			tx, err := opener(sink.CreateTable())
 			if err != nil {
 				t.Fatal(err)
 			}
 			if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 3}) {
-				t.Errorf("restored is %v", at)
+				t.Errorf("restored %v", at)
 			}
 		}
 		tx, err := opener()
@@ -132,7 +132,7 @@ func TestTableOfAnEarlierVersion(t *testing.T) {
 		}
 		commit(t, tx, of(newTopic, txn(0, 3, 6)))
 		if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 6, TopicID: newTopic}) {
-			t.Errorf("restored is %v", at)
+			t.Errorf("restored %v", at)
 		}
 	})
 }

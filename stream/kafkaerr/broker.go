@@ -9,8 +9,8 @@ import (
 	"net"
 )
 
-// AuthError says that a broker, or our own check of its certificate, refused the connection. No
-// retry mends it.
+// AuthError means that a broker, or this client's check of its certificate, refused the connection.
+// No retry fixes it.
 type AuthError struct {
 	Addr string
 	Err  error
@@ -22,25 +22,25 @@ func (e *AuthError) Error() string {
 
 func (e *AuthError) Unwrap() error { return e.Err }
 
-// UnreachableError says that a broker did not answer: it could not be dialed, closed the
+// UnreachableError means that a broker did not respond: it could not be dialed, closed the
 // connection, or took longer than the deadline.
 type UnreachableError struct {
 	Addr    string
 	Request string
 	Err     error
-	// the address is the broker's own word (advertised.listeners), not one of Brokers
+	// the address comes from the broker (advertised.listeners), not from Brokers
 	Advertised bool
-	Answered   bool // it has answered before
+	Answered   bool // the address has responded before
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("kafka broker %s: no answer to %s: %v%s", e.Addr, e.Request, e.Err, e.hint())
+	return fmt.Sprintf("kafka broker %s: no response to %s: %v%s", e.Addr, e.Request, e.Err, e.hint())
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// hint names the misconfiguration that most often looks like the error. An address that has
-// answered before is configured well.
+// hint names the most likely misconfiguration. An address that has responded before is configured
+// correctly.
 func (e *UnreachableError) hint() string {
 	var record tls.RecordHeaderError
 	var dns *net.DNSError
@@ -48,12 +48,12 @@ func (e *UnreachableError) hint() string {
 	silent := errors.Is(e.Err, context.DeadlineExceeded)
 	switch {
 	case errors.As(e.Err, &record):
-		return "; the broker does not seem to speak TLS at that port: leave Transport.TLS nil, or use its TLS listener"
+		return "; the broker does not seem to use TLS on that port: leave Transport.TLS nil, or use its TLS listener"
 	case e.Answered:
 	case errors.Is(e.Err, io.EOF), errors.Is(e.Err, io.ErrUnexpectedEOF):
-		return "; it closed the connection: if this repeats, the listener at that port may want TLS (Transport.TLS) or SASL (Transport.SASL)"
+		return "; it closed the connection: if this repeats, the listener on that port may require TLS (Transport.TLS) or SASL (Transport.SASL)"
 	case e.Advertised && (silent || errors.As(e.Err, &dns) || errors.As(e.Err, &refused)):
-		return "; the broker itself gives that address: if it cannot be reached from here, mend the broker's advertised.listeners"
+		return "; the broker advertises that address: if it cannot be reached from here, fix the broker's advertised.listeners"
 	case errors.As(e.Err, &dns):
 		return "; check KafkaConfig.Brokers"
 	}

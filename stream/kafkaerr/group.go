@@ -2,8 +2,8 @@ package kafkaerr
 
 import "fmt"
 
-// GroupError is a refusal that no retry mends; Err is the broker's kafka.Error or the cause on this
-// side, Fix what to do about it.
+// GroupError is a refusal that no retry can fix. Err is the broker's kafka.Error or a cause on this
+// side, Fix is what to do about it.
 type GroupError struct {
 	Group, Op string
 	Err       error

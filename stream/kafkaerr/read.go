@@ -2,7 +2,7 @@ package kafkaerr
 
 import "fmt"
 
-// TopicError says what is wrong with a topic.
+// TopicError is an error of a topic.
 type TopicError struct {
 	Topic string
 	Err   error
@@ -12,13 +12,12 @@ func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v", e
 
 func (e *TopicError) Unwrap() error { return e.Err }
 
-// OutOfRangeError says that the log does not have the offset to go on from, and that the reset
-// policy is to fail.
+// OutOfRangeError means that the log does not have the next offset, and the reset policy is Fail.
 type OutOfRangeError struct {
 	Topic            string
 	Partition        int
 	Offset           int64
-	Earliest, Latest int64 // what it has
+	Earliest, Latest int64 // range of the log
 	Why              string
 }
 
@@ -27,7 +26,7 @@ func (e *OutOfRangeError) Error() string {
 		e.Topic, e.Partition, e.Offset, e.Earliest, e.Latest, e.Why)
 }
 
-// NoOffsetError says that the group has no offset for a partition, and that Start is Fail.
+// NoOffsetError means that the group has no offset for a partition, and Start is Fail.
 type NoOffsetError struct {
 	Group     string
 	Topic     string
@@ -38,8 +37,8 @@ func (e *NoOffsetError) Error() string {
 	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
 }
 
-// BatchError is a batch that cannot be read. Offset is the first record that is missing for it,
-// Next where reading can go on without it.
+// BatchError is a batch that cannot be read. Offset is its first missing record, Next is where to
+// continue without the batch.
 type BatchError struct {
 	Topic        string
 	Partition    int
@@ -48,7 +47,7 @@ type BatchError struct {
 }
 
 func (e *BatchError) Error() string {
-	return fmt.Sprintf("%s[%d]@%d cannot be read: %v; going on without it means from offset %d", e.Topic, e.Partition, e.Offset, e.Err, e.Next)
+	return fmt.Sprintf("%s[%d]@%d cannot be read: %v; without it, reading continues at offset %d", e.Topic, e.Partition, e.Offset, e.Err, e.Next)
 }
 
 func (e *BatchError) Unwrap() error { return e.Err }

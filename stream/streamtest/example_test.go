@@ -22,13 +22,13 @@ func greet(ctx context.Context, m kafka.Message) error {
 	return nil
 }
 
-// worker is a chain under test: as in production, its source included.
+// worker is the chain under test, with its source, as in production.
 func worker(cfg source.KafkaConfig) stream.Stream[kafka.Message] {
 	return source.Kafka(cfg).GroupByKey().Concurrent(64, greet).HaltOnError().CommitEvery(1000, time.Second)
 }
 
-// A chain runs unchanged on a log in memory. Finish says that this was all, so that Run returns by
-// itself.
+// A chain runs unchanged on a log in memory. Finish says that nothing more is appended, so that Run
+// returns.
 func Example() {
 	log := streamtest.Kafka("people", 2)
 	log.Append(0, "ann", kafka.Message{Value: []byte("Ann")})
@@ -43,14 +43,14 @@ func Example() {
 	// <nil> 2
 }
 
-// One handler can be tested alone.
+// A handler can be tested alone.
 func ExampleWithMeta() {
 	ctx := streamtest.WithMeta(context.Background(), stream.Meta{Topic: "people", Partition: 3, Offset: 7})
 	_ = greet(ctx, kafka.Message{Value: []byte("Bob")})
 	// Output: people[3]@7: hello, Bob
 }
 
-// Any element type will do; stamp writes a record's place into the value.
+// A log can hold any element type; stamp writes a record's position into the value.
 func ExampleNewLog() {
 	type row struct {
 		ID   int64
@@ -68,7 +68,7 @@ func ExampleNewLog() {
 	// 1 second
 }
 
-// A member that crashes leaves what it had not committed to the next one.
+// A member that crashes leaves its uncommitted records to the next member.
 func ExampleMember_Crash() {
 	log := streamtest.NewLog[string]("orders", 1, nil)
 	log.Append(0, "", "order 1", "order 2")
@@ -104,9 +104,8 @@ func ExampleMember_Crash() {
 	// second member: order 2
 }
 
-// In a bubble of testing/synctest, time is virtual: a test of a retry that waits for an hour takes
-// no time.
-func TestRetryWaitsAnHourInNoTime(t *testing.T) {
+// In a testing/synctest bubble, time is virtual: a test of a retry after an hour takes no time.
+func TestRetryInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := streamtest.NewLog[string]("orders", 1, nil)
 		log.Append(0, "", "order 1")
@@ -118,11 +117,11 @@ func TestRetryWaitsAnHourInNoTime(t *testing.T) {
 			}
 			return nil
 		}
-		began := time.Now()
+		start := time.Now()
 		err := source.Slice[string]().Serial(ask).
 			RetryOnError(stream.RetryPolicy{Wait: func(stream.Failure) time.Duration { return time.Hour }}).
 			Run(t.Context(), log.Source())
-		if took := time.Since(began); err != nil || took != 2*time.Hour {
+		if took := time.Since(start); err != nil || took != 2*time.Hour {
 			t.Errorf("took %v: %v", took, err)
 		}
 	})

@@ -12,18 +12,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Log is one topic in memory: partitions of records, and the offsets that a group has committed,
-// with their resume states.
-// Its methods may be called at any time, from any goroutine.
+// Log is a topic in memory: partitions of records, and the offsets that a group has committed, with
+// their resume states. Its methods may be called at any time, from any goroutine.
 type Log[T any] struct {
 	topic string
 	stamp func(*T, stream.Meta)
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	id       stream.TopicID
 	parts    []*partition[T]
 	finished bool
-	limit    int           // of a state's bytes
+	limit    int           // largest state in bytes
 	changed  chan struct{} // closed and replaced when anything above changes
 }
 
@@ -32,7 +31,7 @@ type partition[T any] struct {
 	end     int64
 	reigns  []reign // never empty
 	stored  stored
-	stop    int64 // nothing at or above is fed; -1: no such limit
+	stop    int64 // the offset to stop at; -1: none
 }
 
 type entry[T any] struct {
@@ -40,15 +39,15 @@ type entry[T any] struct {
 	value T
 }
 
-// NewLog returns an empty log of any element type. stamp, where given, writes a record's place into
-// the value as it is appended.
+// NewLog returns an empty log of any element type. stamp, if not nil, writes a record's position
+// into each appended value.
 func NewLog[T any](topic string, partitions int, stamp func(*T, stream.Meta)) *Log[T] {
 	l := &Log[T]{topic: topic, stamp: stamp, limit: stateBytes, parts: make([]*partition[T], partitions), changed: make(chan struct{})}
 	l.create()
 	return l
 }
 
-// create makes the topic, empty.
+// create creates the topic, empty.
 func (l *Log[T]) create() {
 	binary.BigEndian.PutUint64(l.id[8:], binary.BigEndian.Uint64(l.id[8:])+1)
 	for n := range l.parts {
@@ -56,9 +55,9 @@ func (l *Log[T]) create() {
 	}
 }
 
-// Recreate deletes the topic and makes it again: one of the same name that has another id, no
-// records, and no committed offsets. Members lose what they have of the old one, whose offsets are
-// not committed any more, and begin at offset 0 of the new one.
+// Recreate deletes and recreates the topic: under the same name, with another id, and without
+// records or committed offsets. Members lose their partitions of the old topic, whose offsets are
+// no longer committed, and start at offset 0 of the new one.
 func (l *Log[T]) Recreate() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,15 +65,15 @@ func (l *Log[T]) Recreate() {
 	l.broadcast()
 }
 
-// ID is the topic's id.
+// ID returns the topic's id.
 func (l *Log[T]) ID() stream.TopicID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.id
 }
 
-// Kafka returns a log of Kafka messages, for chains that begin with source.Kafka. Topic, partition,
-// offset, key and time are set as by a broker; their headers are in the lineage too.
+// Kafka returns a log of Kafka messages, for chains that start with source.Kafka. Topic, partition,
+// offset, key and time are set as by a broker; headers are in the lineage too.
 func Kafka(topic string, partitions int) *Log[kafka.Message] {
 	return NewLog(topic, partitions, func(m *kafka.Message, meta stream.Meta) {
 		m.Topic, m.Partition, m.Offset, m.Time = meta.Topic, meta.Partition, meta.Offset, meta.Time
@@ -105,7 +104,7 @@ func (l *Log[T]) Append(partition int, key string, values ...T) int64 {
 	return p.end - 1
 }
 
-// headers are those of a value that has some: a Kafka message.
+// headers returns the headers of a Kafka message; nil for other values.
 func headers(v any) (hs []stream.Header) {
 	if m, ok := v.(kafka.Message); ok {
 		for _, h := range m.Headers {
@@ -115,8 +114,7 @@ func headers(v any) (hs []stream.Header) {
 	return hs
 }
 
-// AppendGap adds n offsets without records to a partition, as compaction and control records leave
-// them.
+// AppendGap adds n offsets without records to a partition, as compaction and control records do.
 func (l *Log[T]) AppendGap(partition int, n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,8 +122,8 @@ func (l *Log[T]) AppendGap(partition int, n int64) {
 	l.broadcast()
 }
 
-// Finish says that nothing more is appended: a source that has fed everything ends, and so does Run
-// when all is finished.
+// Finish says that nothing more is appended. A source that has fed everything then ends, and Run
+// returns once all is finished.
 func (l *Log[T]) Finish() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,8 +131,8 @@ func (l *Log[T]) Finish() {
 	l.broadcast()
 }
 
-// StopAt keeps the record at offset, and everything behind it in the partition, from being fed
-// until StopAt is called with a higher offset, or -1.
+// StopAt holds back the records of a partition from offset on, until StopAt is called with a higher
+// offset, or with -1.
 func (l *Log[T]) StopAt(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,15 +140,15 @@ func (l *Log[T]) StopAt(partition int, offset int64) {
 	l.broadcast()
 }
 
-// Committed is the offset that the group has committed, -1 for none.
+// Committed returns the group's committed offset, -1 for none.
 func (l *Log[T]) Committed(partition int) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.part(partition).stored.offset
 }
 
-// SetCommitted sets it, as an operator does who resets a group, or another client that knows of no
-// states: there is none with it.
+// SetCommitted commits an offset without a state, as an operator who resets a group does, or
+// another client.
 func (l *Log[T]) SetCommitted(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -158,7 +156,7 @@ func (l *Log[T]) SetCommitted(partition int, offset int64) {
 	l.broadcast()
 }
 
-// End is the offset that the next record of the partition gets.
+// End returns the offset of the partition's next record.
 func (l *Log[T]) End(partition int) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,7 +175,7 @@ func (l *Log[T]) WaitCommitted(ctx context.Context, partition int, offset int64)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return fmt.Errorf("%s[%d]: %d is committed, %d was waited for: %w", l.topic, partition, committed, offset, context.Cause(ctx))
+			return fmt.Errorf("%s[%d]: committed %d, waited for %d: %w", l.topic, partition, committed, offset, context.Cause(ctx))
 		}
 	}
 }
@@ -189,7 +187,7 @@ func (l *Log[T]) part(n int) *partition[T] {
 	return l.parts[n]
 }
 
-// broadcast tells everybody who waits. The caller holds mu.
+// broadcast wakes all waiters. The caller holds mu.
 func (l *Log[T]) broadcast() {
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -201,8 +199,9 @@ func (l *Log[T]) changes() <-chan struct{} {
 	return l.changed
 }
 
-// read returns up to n records from an offset on, the position behind them and the gaps that
-// follow, and the epoch there; nothing where the topic is another one by now.
+// read returns up to n records from an offset on, the position after them and the gaps that follow,
+// the end of the log, and the epoch at that position. It returns no records if the topic was
+// recreated.
 func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entry[T], next, end int64, epoch int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,7 +228,7 @@ func (l *Log[T]) read(id stream.TopicID, part int, from int64, n int) (es []entr
 	return es, next, p.end, p.epochAt(next - 1)
 }
 
-// fed reports whether a finished log has nothing from the given positions on.
+// fed reports whether the log is finished and has nothing from the given positions on.
 func (l *Log[T]) fed(next map[int]int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -244,8 +243,8 @@ func (l *Log[T]) fed(next map[int]int64) bool {
 	return true
 }
 
-// commit stores positions with the leader epochs of the partitions, and returns those that are of a
-// topic that is gone, and those whose state was refused.
+// commit stores positions with the leader epochs of their partitions. It returns the partitions of
+// a topic that is gone, and those whose state was refused.
 func (l *Log[T]) commit(positions map[stream.TopicPartition]stream.Position, epochs map[int]int32) (gone, refused []stream.TopicPartition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,35 +11,35 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Errors of a member.
+// Errors of a Member.
 var (
 	ErrCrashed = errors.New("streamtest: the member has crashed")
-	ErrEnded   = errors.New("streamtest: the member's pipeline does not run any more")
+	ErrEnded   = errors.New("streamtest: the member's pipeline no longer runs")
 
-	errAgain = errors.New("streamtest: the pipeline begins it anew")
+	errRestarted = errors.New("streamtest: the pipeline restarts the partition")
 )
 
-// Member is one process of the group that reads a log: the source of one pipeline. What it is
-// assigned, the test decides.
+// Member is one process of the group that reads a log: the source of one pipeline. The test decides
+// what it is assigned.
 type Member[T any] struct {
 	log  *Log[T]
 	auto bool
-	wake chan struct{}          // room for one; never closed
-	cmds chan func(*session[T]) // taken by Run; never closed
-	ends chan struct{}          // closed when Run has returned
-	mu   sync.Mutex             // guards what follows
+	wake chan struct{}          // buffer of 1; never closed
+	cmds chan func(*session[T]) // received by Run; never closed
+	ends chan struct{}          // closed when Run returns
+	mu   sync.Mutex             // guards the fields below
 	down bool                   // crashed: commits are refused
-	// the number of the assignment of each partition that is neither lost nor revoked to the end
+	// assignment number of each partition that is not lost, and not completely revoked
 	owned  map[int]int
 	given  int           // assignments so far
-	epochs map[int]int32 // the newest of each partition that its state may speak of
-	states int           // bytes of a state that are stored
+	epochs map[int]int32 // the newest epoch of each partition that its state may describe
+	states int           // largest state in bytes to store
 	fail   func(map[stream.TopicPartition]int64) error
 	once   sync.Once
 }
 
-// Source returns the option that runs a chain on the log, as the only member: every partition is
-// assigned to it from the start, at what is committed.
+// Source returns the option that runs a chain on the log as its only member. It is assigned every
+// partition from the start, at the committed offsets.
 func (l *Log[T]) Source() stream.Option {
 	m := l.Member()
 	m.auto = true
@@ -52,19 +52,19 @@ func (l *Log[T]) Member() *Member[T] {
 		owned: map[int]int{}, epochs: map[int]int32{}, states: stateBytes}
 }
 
-// Source returns the option that makes the member the source of a chain. A member serves one Run.
+// Source returns the option that makes the member a chain's source. A member serves one Run.
 func (m *Member[T]) Source() stream.Option {
 	return stream.ReplaceSource(func() stream.Source[T] { return m })
 }
 
-// Assign gives partitions to the member, each at the group's committed offset. It waits until the
+// Assign assigns partitions to the member, each at the group's committed offset. It waits until the
 // member's pipeline runs.
 func (m *Member[T]) Assign(partitions ...int) error {
 	return m.do(func(s *session[T]) error { return s.assign(partitions, 0) })
 }
 
-// Revoke takes partitions back and waits until the member has drained and committed them, within
-// (0: no bound but DrainTimeout).
+// Revoke revokes partitions and waits until the member has drained and committed them, for at most
+// within (0: bounded by DrainTimeout alone).
 func (m *Member[T]) Revoke(within time.Duration, partitions ...int) error {
 	var done chan struct{}
 	err := m.do(func(s *session[T]) error {
@@ -77,16 +77,15 @@ func (m *Member[T]) Revoke(within time.Duration, partitions ...int) error {
 	return err
 }
 
-// Lose takes partitions away without a word before, as a group does with a member that it has given
-// up.
+// Lose takes partitions away without warning, as a group does with a member that it has removed.
 func (m *Member[T]) Lose(partitions ...int) error {
 	return m.do(func(s *session[T]) error {
-		s.lose(errors.New("the group has given the member up"), partitions)
+		s.lose(errors.New("the group has removed the member"), partitions)
 		return nil
 	})
 }
 
-// Halt freezes a partition as a source does that has read a broken batch.
+// Halt halts a partition, as a source does after a batch that it cannot read.
 func (m *Member[T]) Halt(partition int, offset, next int64, err error) error {
 	return m.do(func(s *session[T]) error {
 		if p := s.parts[partition]; p != nil {
@@ -96,9 +95,9 @@ func (m *Member[T]) Halt(partition int, offset, next int64, err error) error {
 	})
 }
 
-// Crash ends the member as kill -9 would, as far as that can be done to a part of a process:
-// nothing is committed any more, handlers' contexts end, Run returns ErrCrashed. Handlers that are
-// running go on until they notice.
+// Crash ends the member like kill -9, as far as part of a process can be: nothing more is
+// committed, handlers' contexts end, and Run returns ErrCrashed. Running handlers continue until
+// they notice.
 func (m *Member[T]) Crash() {
 	m.mu.Lock()
 	m.down = true
@@ -106,7 +105,7 @@ func (m *Member[T]) Crash() {
 	_ = m.do(func(s *session[T]) error { return ErrCrashed })
 }
 
-// FailCommits lets f decide about each commit request: what it returns is the answer, and a
+// FailCommits makes f decide about each commit request. Its result is the response; a
 // *stream.CommitError stores the partitions that it does not name. nil: all succeed again.
 func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) error) {
 	m.mu.Lock()
@@ -114,7 +113,7 @@ func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) 
 	m.fail = f
 }
 
-// own notes which partitions the member may commit, and the epochs stored with their offsets.
+// own records which partitions the member may commit, and the epochs stored with their offsets.
 func (m *Member[T]) own(epochs map[int]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -124,14 +123,14 @@ func (m *Member[T]) own(epochs map[int]int32) {
 	}
 }
 
-// fed notes the epoch of what is fed of a partition.
+// fed records the epoch of the records fed to a partition.
 func (m *Member[T]) fed(partition int, epoch int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.epochs[partition] = max(m.epochs[partition], epoch)
 }
 
-// disowner ends what is assigned now, when it is called.
+// disowner returns a func that ends the current assignments of partitions, but not later ones.
 func (m *Member[T]) disowner(partitions []int) func() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,10 +170,10 @@ func (m *Member[T]) Info() stream.SourceInfo {
 	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: m.states}
 }
 
-// group is what every log's group is called.
+// group is the name of every log's group.
 const group = "streamtest"
 
-// GroupMetadata implements stream.GroupSource: every assignment is a generation of its own.
+// GroupMetadata implements stream.GroupSource. Every assignment is a new generation.
 func (m *Member[T]) GroupMetadata() stream.GroupMetadata {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -206,7 +205,7 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 		return ErrCrashed
 	}
 	if len(gone)+len(stateless) > 0 {
-		_ = m.do(func(s *session[T]) error { // one that has ended has nothing to lose, and nobody to tell
+		_ = m.do(func(s *session[T]) error { // a session that has ended has nothing to lose and no observer
 			s.deleted(gone)
 			s.stateless(stateless)
 			return nil
@@ -215,8 +214,8 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 	return err
 }
 
-// store puts into the log what is the member's to store, and returns what is of a topic that is
-// gone, and what was stored without its state.
+// store stores the member's positions in the log. It returns the partitions of a topic that is
+// gone, and those stored without their state.
 func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError,
 ) (gone, stateless []stream.TopicPartition, down bool) {
 	stored := map[stream.TopicPartition]stream.Position{}
@@ -225,11 +224,11 @@ func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartiti
 	for tp, at := range positions {
 		_, mine := m.owned[tp.Partition]
 		if !mine || stream.Superseded(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
-			continue // refused, or lost meanwhile and none of its business any more
+			continue // refused, or lost in the meantime and no longer this member's
 		}
 		stored[tp] = at
 	}
-	if m.down { // it has crashed while the request was on its way
+	if m.down { // it crashed while the request was in flight
 		return nil, nil, true
 	}
 	gone, stateless = m.log.commit(stored, m.epochs)

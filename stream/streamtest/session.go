@@ -12,20 +12,20 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// session is a member while it runs. It belongs to the goroutine of Run.
+// session is the running state of a member. It belongs to the goroutine of Run.
 type session[T any] struct {
 	m       *Member[T]
 	ctx     context.Context
 	in      intake[T]
 	parts   map[int]*stream.Partition[T]
-	leaving map[int]leave[T] // revoked last: they can be lost until they are let go
-	wg      conc.WaitGroup   // revocations under way
-	had     bool             // a partition, ever
+	leaving map[int]leave[T] // being revoked: they can be lost until they are released
+	wg      conc.WaitGroup   // revocations in progress
+	had     bool             // it has ever had a partition
 	crashed bool
-	failed  error // a partition could not be begun anew
+	failed  error // a partition could not be restarted
 }
 
-// intake is what is used of a stream.Intake.
+// intake is the part of stream.Intake that a session uses.
 type intake[T any] interface {
 	Assign(ctx context.Context, parts ...stream.Assignment) ([]*stream.Partition[T], error)
 	Revoke(ctx context.Context, parts ...*stream.Partition[T])
@@ -34,17 +34,16 @@ type intake[T any] interface {
 	SetHealth(err error)
 }
 
-// leave is a partition on its way out.
+// leave is a partition that is being revoked.
 type leave[T any] struct {
 	p    *stream.Partition[T]
-	done chan struct{} // closed when it is let go
+	done chan struct{} // closed when the partition is released
 }
 
-// feedMax is how many records are handed over at a time.
+// feedMax is the largest number of records fed at a time.
 const feedMax = 256
 
-// assign begins partitions at what the group has committed, or at least where they have come to
-// without it.
+// assign starts partitions at the group's committed offsets, but not below least.
 func (s *session[T]) assign(ns []int, least int64) error {
 	var as []stream.Assignment
 	became := make([]*stream.Partition[T], len(ns))
@@ -60,8 +59,8 @@ func (s *session[T]) assign(ns []int, least int64) error {
 			}
 		}
 		a.Restart = func(next int64) {
-			// a session that has ended begins nothing
-			_ = s.m.do(func(s *session[T]) error { return s.again(n, next, became[i]) })
+			// a session that has ended restarts nothing
+			_ = s.m.do(func(s *session[T]) error { return s.restart(n, next, became[i]) })
 		}
 		as = append(as, a)
 	}
@@ -74,30 +73,30 @@ func (s *session[T]) assign(ns []int, least int64) error {
 	return err
 }
 
-// again begins a partition anew that the pipeline has let go by itself.
-func (s *session[T]) again(n int, next int64, was *stream.Partition[T]) error {
+// restart assigns a partition again after the pipeline released it.
+func (s *session[T]) restart(n int, next int64, was *stream.Partition[T]) error {
 	if s.parts[n] != was {
 		return nil
 	}
 	s.m.disowner([]int{n})()
-	s.in.Lose(errAgain, s.take([]int{n})...)
+	s.in.Lose(errRestarted, s.take([]int{n})...)
 	s.failed = s.assign([]int{n}, next)
 	return s.failed
 }
 
-// recreated begins the partitions anew whose topic is another one by now.
+// recreated restarts the partitions of a topic that was recreated.
 func (s *session[T]) recreated() {
 	id := s.m.log.ID()
 	for _, n := range s.owned() {
 		if p := s.parts[n]; p.TopicID() != id && s.failed == nil {
 			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TopicPartition()}}, p)
 			s.in.Emit(stream.TopicRecreated{TopicPartition: p.TopicPartition(), Offset: p.Next(), Old: p.TopicID(), New: id})
-			_ = s.again(n, 0, p)
+			_ = s.restart(n, 0, p)
 		}
 	}
 }
 
-// truncated begins the partitions anew that have read beyond the end of their log.
+// truncated restarts the partitions that were read beyond the end of their log.
 func (s *session[T]) truncated() {
 	for _, n := range s.owned() {
 		p := s.parts[n]
@@ -106,11 +105,11 @@ func (s *session[T]) truncated() {
 			continue
 		}
 		s.in.Emit(stream.OffsetReset{TopicPartition: p.TopicPartition(), From: from, To: end, Policy: "truncated"})
-		_ = s.again(n, 0, p)
+		_ = s.restart(n, 0, p)
 	}
 }
 
-// deleted gives up what is still to be committed of a topic that is gone.
+// deleted loses the partitions being revoked of a topic that is gone, whose commit cannot succeed.
 func (s *session[T]) deleted(tps []stream.TopicPartition) {
 	s.recreated()
 	for _, tp := range tps {
@@ -120,7 +119,7 @@ func (s *session[T]) deleted(tps []stream.TopicPartition) {
 	}
 }
 
-// take removes partitions from what is fed.
+// take removes partitions from those fed.
 func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
 	for _, n := range ns {
 		if p := s.parts[n]; p != nil {
@@ -131,8 +130,8 @@ func (s *session[T]) take(ns []int) (ps []*stream.Partition[T]) {
 	return ps
 }
 
-// revoke drains partitions beside the feeding of the others; done is closed when they are let go,
-// those too that are on their way already.
+// revoke drains partitions while the others are fed. done is closed once all of ns are released,
+// including those that were being revoked already.
 func (s *session[T]) revoke(within time.Duration, ns []int) (done chan struct{}) {
 	var others []chan struct{}
 	for _, n := range ns {
@@ -178,10 +177,10 @@ func (s *session[T]) lose(err error, ns []int) {
 
 func (s *session[T]) owned() []int { return slices.Sorted(maps.Keys(s.parts)) }
 
-// all is owned, and what is leaving.
+// all returns the owned partitions and those being revoked.
 func (s *session[T]) all() []int { return append(s.owned(), slices.Collect(maps.Keys(s.leaving))...) }
 
-// feed hands over what there is room for; it reports whether everything there is was handed over.
+// feed feeds records while there is room, and reports whether all were fed.
 func (s *session[T]) feed() (all bool) {
 	all = true
 	for _, n := range s.owned() {
@@ -213,8 +212,8 @@ func (s *session[T]) feed() (all bool) {
 	return all
 }
 
-// done reports whether a finished log has nothing more for this member. One that has not been
-// assigned anything yet is not done: it has still to be.
+// done reports whether a finished log has nothing more for this member. A member that was never
+// assigned a partition is not done.
 func (s *session[T]) done() bool {
 	if !s.had {
 		return false
@@ -226,7 +225,7 @@ func (s *session[T]) done() bool {
 	return s.m.log.fed(next)
 }
 
-// end answers what still comes while the partitions are given back.
+// end revokes all partitions, and handles commands until they are released.
 func (s *session[T]) end() error {
 	done := s.revoke(0, s.owned())
 	for {
@@ -243,7 +242,7 @@ func (s *session[T]) end() error {
 	}
 }
 
-// chunk is the lineage of what was fed at once.
+// chunk is the lineage of the records of one Feed.
 type chunk struct{ metas []stream.Meta }
 
 func (c *chunk) Meta(i int) stream.Meta { return c.metas[i] }

@@ -7,35 +7,35 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// stateBytes is what a log takes of a state, as a broker does unless it is configured otherwise.
+// stateBytes is the default limit of a log for a state's size, as in brokers.
 const stateBytes = 4096
 
 var errStateRefused = errors.New("streamtest: the state is larger than RefuseStates allows")
 
-// stored is what a group has committed of a partition.
+// stored is what a group has committed for a partition.
 type stored struct {
 	offset int64 // -1: nothing
 	state  string
-	epoch  int32 // the newest that was fed to who committed it; -1: another client did
+	epoch  int32 // the newest epoch fed to the committing member; -1: another client committed
 }
 
 var nothing = stored{offset: -1, epoch: -1}
 
-// reign is a leader's, whose records begin at an offset.
+// reign is the term of a leader, whose records start at an offset.
 type reign struct {
 	epoch int32
 	from  int64
 }
 
-// State is the resume state that is stored with the committed offset, empty for none.
+// State returns the resume state stored with the committed offset, empty for none.
 func (l *Log[T]) State(partition int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.part(partition).stored.state
 }
 
-// SetState puts another state beside the committed offset: a damaged one, a stale one, that of
-// another partition, or none.
+// SetState replaces the state stored with the committed offset: by a damaged one, a stale one, that
+// of another partition, or none.
 func (l *Log[T]) SetState(partition int, state string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,17 +43,17 @@ func (l *Log[T]) SetState(partition int, state string) {
 	l.broadcast()
 }
 
-// RefuseStates has commits store offsets without their state where that has more than limit bytes,
-// as brokers with a lower offset.metadata.max.bytes do. Members that find out ask for less.
+// RefuseStates makes commits store offsets without their state if it has more than limit bytes,
+// like brokers with a lower offset.metadata.max.bytes. Members adapt to the limit.
 func (l *Log[T]) RefuseStates(limit int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limit = limit
 }
 
-// Truncate cuts a partition off at an offset, as the election of a leader does that had not all of
-// it: the records from there on are gone, and others come at their offsets. What is committed
-// stays. A member that is beyond the end loses the partition and begins it anew.
+// Truncate truncates a partition at an offset, like the election of a leader that lacks the records
+// from there on. New records get their offsets. The committed offset stays. A member that is beyond
+// the end loses the partition and restarts it.
 func (l *Log[T]) Truncate(partition int, offset int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +66,7 @@ func (l *Log[T]) Truncate(partition int, offset int64) {
 	l.broadcast()
 }
 
-// epochAt is whose record stands at an offset.
+// epochAt returns the leader epoch of the record at an offset.
 func (p *partition[T]) epochAt(offset int64) (epoch int32) {
 	for _, r := range p.reigns {
 		if r.from > offset {
@@ -77,7 +77,8 @@ func (p *partition[T]) epochAt(offset int64) (epoch int32) {
 	return epoch
 }
 
-// endOf is where the log ends for who has read it up to an epoch; -1: there was none of that epoch.
+// endOf returns where an epoch ends in the log: at the next epoch's start, or at the log's end; -1:
+// the epoch is unknown.
 func (p *partition[T]) endOf(epoch int32) int64 {
 	for _, r := range p.reigns {
 		if r.epoch > epoch {
@@ -90,13 +91,13 @@ func (p *partition[T]) endOf(epoch int32) int64 {
 	return -1
 }
 
-// position is an assignment of a partition.
+// position returns a partition's next assignment.
 func (l *Log[T]) position(n int) (a stream.Assignment, epoch int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.part(n)
 	a = stream.Assignment{TopicPartition: stream.TopicPartition{Topic: l.topic, Partition: n}, TopicID: l.id, Scope: "streamtest/" + group}
-	if p.stored.offset > p.end && p.cut() { // it was cut off: there is no such offset any more
+	if p.stored.offset > p.end && p.cut() { // truncated: the offset no longer exists
 		a.Next, a.Committed, a.LogEnd = p.end, -1, p.end
 		return a, -1
 	}
@@ -108,7 +109,7 @@ func (l *Log[T]) position(n int) (a stream.Assignment, epoch int32) {
 	return a, p.stored.epoch
 }
 
-// wasCut reports whether a partition was ever cut off.
+// wasCut reports whether a partition was ever truncated.
 func (l *Log[T]) wasCut(n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,7 +118,7 @@ func (l *Log[T]) wasCut(n int) bool {
 
 func (p *partition[T]) cut() bool { return p.reigns[len(p.reigns)-1].epoch > 0 }
 
-// stateless tells whose offsets were stored without their state.
+// stateless reports offsets that were stored without their state.
 func (s *session[T]) stateless(tps []stream.TopicPartition) {
 	for _, tp := range tps {
 		s.in.Emit(stream.SourceEvent{TopicPartition: tp, Name: "state refused", Err: errStateRefused, Text: "the offset is stored without its resume state"})

@@ -13,7 +13,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// spied is a member whose assignments somebody looks at.
+// spied is a member that passes its assignments to a test.
 type spied struct {
 	*Member[kafka.Message]
 	assigned func(stream.Assignment)
@@ -48,7 +48,7 @@ func (l stateLog) Source(assigned func(stream.Assignment)) stream.Source[kafka.M
 
 func newStateLog() stateLog { return stateLog{Kafka("orders", 1)} }
 
-func TestLogKeepsStates(t *testing.T) {
+func TestStates(t *testing.T) {
 	conformance.RunStates(t, func(_ *testing.T, limit int) conformance.StateLog {
 		l := newStateLog()
 		if limit > 0 {
@@ -58,7 +58,7 @@ func TestLogKeepsStates(t *testing.T) {
 	})
 }
 
-// running is a member whose handler does nothing, and which commits by itself.
+// running runs a member whose handler does nothing, until it has committed.
 func running(t *testing.T, l stateLog, state string, f func(assigned []stream.Assignment)) {
 	t.Helper()
 	var as []stream.Assignment
@@ -74,14 +74,14 @@ func running(t *testing.T, l stateLog, state string, f func(assigned []stream.As
 			t.Error(err)
 		}
 	})
-	time.Sleep(time.Minute) // of the bubble's time: it has committed
+	time.Sleep(time.Minute) // virtual time, in which it commits
 	synctest.Wait()
 	f(as)
 	cancel()
 	wg.Wait()
 }
 
-// committing is a source that has another state stored than the pipeline's.
+// committing is a source that stores its own state instead of the pipeline's.
 type committing struct {
 	spied
 	state string
@@ -99,29 +99,29 @@ func (c committing) Commit(ctx context.Context, at map[stream.TopicPartition]str
 func TestTruncate(t *testing.T) {
 	for name, c := range map[string]struct {
 		at        int64
-		more      int   // records afterwards
-		committed int64 // of the next assignment, and its state's bound
+		more      int   // records appended after that
+		committed int64 // of the next assignment, like logEnd
 		logEnd    int64
 	}{
-		"above what is committed":         {at: 8, more: 10, committed: 5, logEnd: 8},
-		"below what is committed":         {at: 3, more: 10, committed: 5, logEnd: 5},
-		"below, and nothing is there yet": {at: 3, committed: -1, logEnd: 3},
-		"at the end":                      {at: 10, more: 10, committed: 5, logEnd: 10},
+		"above the committed offset": {at: 8, more: 10, committed: 5, logEnd: 8},
+		"below the committed offset": {at: 3, more: 10, committed: 5, logEnd: 5},
+		"below, without new records": {at: 3, committed: -1, logEnd: 3},
+		"at the end":                 {at: 10, more: 10, committed: 5, logEnd: 10},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newStateLog()
 				l.Append(10)
 				running(t, l, "s", func([]stream.Assignment) {})
-				l.part(0).stored.offset = 5 // the rest of what was read has not finished
+				l.part(0).stored.offset = 5 // the other records read have not finished
 				l.Truncate(0, c.at)
 				l.Append(c.more)
 				running(t, l, "s", func(as []stream.Assignment) {
 					if a := as[0]; len(as) != 1 || a.Committed != c.committed || a.LogEnd != c.logEnd || (a.State == "") != (c.committed < 0) {
-						t.Errorf("assigned is %+v", as)
+						t.Errorf("assigned %+v", as)
 					}
 					if got := l.Committed(0); c.more > 0 && got != l.End(0) {
-						t.Errorf("committed is %d, and the log ends at %d", got, l.End(0))
+						t.Errorf("committed %d, but the log ends at %d", got, l.End(0))
 					}
 				})
 			})
@@ -137,7 +137,7 @@ func TestTruncate(t *testing.T) {
 				l.Append(2)
 				time.Sleep(time.Minute)
 				if got := l.Committed(0); got != 6 {
-					t.Errorf("committed is %d, and the log ends at 6", got)
+					t.Errorf("committed %d, but the log ends at 6", got)
 				}
 			})
 		})
@@ -150,13 +150,13 @@ func TestSetState(t *testing.T) {
 		l.Append(10)
 		running(t, l, "was stored", func([]stream.Assignment) {})
 		if got := l.State(0); got != "was stored" {
-			t.Errorf("stored is %q", got)
+			t.Errorf("stored %q", got)
 		}
 		for _, state := range []string{"is damaged", ""} {
 			l.SetState(0, state)
 			running(t, l, "", func(as []stream.Assignment) {
 				if a := as[0]; a.Committed != 10 || a.State != state {
-					t.Errorf("assigned is %+v", a)
+					t.Errorf("assigned %+v", a)
 				}
 			})
 		}

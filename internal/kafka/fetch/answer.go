@@ -9,27 +9,27 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// answer deals with one partition of an answer.
+// answer handles one partition of a response.
 func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	p := a.part
 	switch code := wire.Code(rp.ErrorCode); code {
 	case wire.None:
 		l.records(a, rp)
 	case wire.OffsetOutOfRange:
-		a.stray = !l.f.unfollow(p) // a replica may be behind: the leader knows
+		a.outOfRange = !l.f.unfollow(p) // a replica may lag, so ask the leader
 	case wire.CorruptMessage, wire.UnsupportedCompression:
-		err := fmt.Errorf("%s[%d]@%d: broker %d cannot hand out its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
+		err := fmt.Errorf("%s[%d]@%d: broker %d cannot return its records: %w", p.tp.Topic, p.tp.Partition, a.offset, l.broker, code)
 		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
 	default:
-		// Leaders that move (5, 6, 9, 74, 75), topics that come and go (3, 100, 103), a new leader
-		// that does not know its end yet (78), disks (56), what may not be read (29, 31).
+		// moved leaders (5, 6, 9, 74, 75), topics created or deleted (3, 100, 103), a new leader that does
+		// not know its end yet (78), disk errors (56), missing permissions (29, 31)
 		l.f.retry(p, troubleOf(p.tp, code), time.Now())
-		l.f.cfg.OnEvent(Event{Name: "fetch failed", TP: p.tp, Err: code, Text: "metadata is asked for, then it is tried again"})
+		l.f.cfg.OnEvent(Event{Name: "fetch failed", TP: p.tp, Err: code, Text: "it retries after new metadata"})
 		raise(l.f.refresh)
 	}
 }
 
-// records feeds what a partition brought.
+// records feeds the records of a partition.
 func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	p := a.part
 	l.f.succeeded(p, rp.PreferredReadReplica)
@@ -55,18 +55,18 @@ func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 
 func (f *Fetcher) succeeded(p *part, preferred int32) {
 	f.mu.Lock()
-	mended := p.well()
+	recovered := p.well()
 	if preferred >= 0 && p.home != nil && preferred != p.home.broker {
 		p.replica, p.advised = preferred, time.Now()
 		raise(f.placed)
 	}
 	f.mu.Unlock()
-	if mended {
+	if recovered {
 		f.cfg.OnTrouble(p.tp, nil)
 	}
 }
 
-// unfollow goes back from a replica to the leader. It is false where the leader is read already.
+// unfollow returns from a replica to the leader. It returns false if the leader is read already.
 func (f *Fetcher) unfollow(p *part) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,5 +11,5 @@ const (
 	backoffMost  = 2 * time.Second
 )
 
-// retryWait is the wait before try n (from 1).
+// retryWait is the wait before attempt n (from 1).
 func retryWait(n int) time.Duration { return backoff.Wait(n, backoffFirst, backoffMost) }

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// counter is a Partition that counts and lets go.
+// counter is a Partition that counts records and drops them.
 type counter struct {
 	next atomic.Int64
 	end  int64
@@ -42,7 +42,7 @@ func cpu() time.Duration {
 }
 
 // BenchmarkFetchRealKafka reads 400,000 records of 200 bytes from 8 partitions of a broker in
-// another process, without a group, and so does franz-go.
+// another process, without a group, and compares with franz-go.
 func BenchmarkFetchRealKafka(b *testing.B) {
 	const partitions, each = 8, 50_000
 	brokers := kafkatest.Real(b)

@@ -1,13 +1,13 @@
 // Package fetch reads partitions from the brokers that lead them.
 //
-// A Fetcher asks each broker, in one request, for all of its partitions that have room, decodes
-// what comes and feeds it in chunks of at most 256 records. What has no room yet is kept,
-// undecoded, until there is. Leaders that move, brokers that restart and answers that are throttled
-// are waited out; a batch that cannot be read halts its partition and no other; an offset that the
-// log no longer has is dealt with by the Reset policy and told.
+// A Fetcher asks each broker, in one request, for all of its partitions that have room. It decodes
+// the response and feeds it in chunks of at most 256 records. Records without room yet are kept
+// undecoded until there is room. The Fetcher waits for moving leaders, restarting brokers and
+// throttling to end. A batch that cannot be read halts its partition alone. An offset that is no
+// longer in the log is moved by the Reset policy and reported.
 //
-// Each broker has three pollers, each with one request at a time, and so one connection. Partitions
-// that keep bringing records are shared by two: one decodes while the broker answers the other. A
-// fetch for partitions without news is held by the broker for MaxWait; the third poller is there so
-// that a partition that gets room again meanwhile does not wait for that.
+// Each broker has three pollers, each with one request at a time, and so one connection. Two share
+// the partitions that keep bringing records: one decodes while the broker answers the other. A
+// broker holds a fetch for partitions without records for MaxWait; the third poller serves a
+// partition that gets room during that time.
 package fetch

@@ -9,9 +9,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// EpochEnds asks the leader of partitions, once, where their logs end for who has read them up to a
-// leader epoch: where the epoch after it begins, or the log ends. What was read from there on was
-// cut off. It is -1 where the leader has not heard of the epoch. failed says why one was not found.
+// EpochEnds asks the leader of partitions once where a leader epoch ends in their logs: at the
+// start of the next epoch, or at the end of the log. Records read from there on were truncated. The
+// result is -1 if the leader does not know the epoch. failed says why one was not found.
 func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32) (found map[TP]int64, failed map[TP]error) {
 	found, failed = make(map[TP]int64, len(epochs)), make(map[TP]error)
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
@@ -22,7 +22,7 @@ func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32)
 			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
 			continue
 		}
-		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
 		i, ok := index[tp.Topic]
 		if !ok {
 			i = len(req.Topics)
@@ -33,7 +33,7 @@ func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32)
 		}
 		p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
 		p.Partition, p.LeaderEpoch = int32(tp.Partition), epoch
-		if at, ok := c.Topic(tp.Topic); ok { // who leads no longer is not believed
+		if at, ok := c.Topic(tp.Topic); ok { // a former leader is not trusted
 			p.CurrentLeaderEpoch = at.Partitions[p.Partition].LeaderEpoch
 		}
 		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)

@@ -31,7 +31,7 @@ func TestEpochEnds(t *testing.T) {
 	first := k.PartitionInfo("orders", 0).Epoch
 	move()
 	move()
-	// The same leader, elected anew: who knows of the election before alone is not answered.
+	// The same leader was elected again. A request with its earlier epoch is fenced.
 	found, failed := EpochEnds(t.Context(), c, Leader(c, tp), map[TP]int32{tp: first})
 	if len(found) > 0 || !errors.Is(failed[tp], wire.FencedLeaderEpoch) {
 		t.Errorf("found %v, failed %v", found, failed)

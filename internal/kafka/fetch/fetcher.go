@@ -8,14 +8,14 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Fetcher reads the partitions that are added to it while Run runs.
+// Fetcher reads the partitions added to it while Run runs.
 type Fetcher struct {
 	cfg     Config
-	refresh chan struct{} // holds one request for newer metadata; never closed
-	placed  chan struct{} // holds one request to place partitions by what is known; never closed
-	away    bool          // the last question for metadata failed; Run's own
+	refresh chan struct{} // buffer of 1: new metadata is wanted; never closed
+	placed  chan struct{} // buffer of 1: partitions must be placed by the known metadata; never closed
+	away    bool          // the last metadata request failed; used by Run alone
 
-	// guards what follows and the parts' fields that say so; never held across a call of a
+	// guards the fields below, and the fields of parts that say so; never held across a call of a
 	// Partition
 	mu     sync.Mutex
 	parts  map[TP]*part
@@ -25,12 +25,12 @@ type Fetcher struct {
 	cancel context.CancelFunc
 }
 
-// New makes a Fetcher.
+// New returns a Fetcher.
 func New(cfg Config) *Fetcher {
 	return &Fetcher{cfg: cfg.withDefaults(), refresh: make(chan struct{}, 1), placed: make(chan struct{}, 1), parts: map[TP]*part{}, loops: map[int32]*loop{}}
 }
 
-// Add begins to read a partition at p.Next().
+// Add starts reading a partition at p.Next().
 func (f *Fetcher) Add(tp TP, p Partition) {
 	n := &part{tp: tp, p: p, topic: p.TopicID(), replica: -1, epoch: -1, avg: 512}
 	f.mu.Lock()
@@ -39,7 +39,7 @@ func (f *Fetcher) Add(tp TP, p Partition) {
 	raise(f.placed)
 }
 
-// Remove stops reading partitions. When it returns, none of their Partitions is called any more.
+// Remove stops reading partitions. After it returns, none of their Partitions is called.
 func (f *Fetcher) Remove(tps ...TP) {
 	for _, tp := range tps {
 		f.mu.Lock()
@@ -54,8 +54,8 @@ func (f *Fetcher) Remove(tps ...TP) {
 	}
 }
 
-// Wake tells that a partition without room has some again. It may be called from anywhere: no lock
-// that it takes is held across a call of a Partition.
+// Wake reports that a partition has room again. It may be called from anywhere, since no lock that
+// it takes is held across a call of a Partition.
 func (f *Fetcher) Wake(tp TP) {
 	f.mu.Lock()
 	p := f.parts[tp]
@@ -69,11 +69,10 @@ func (f *Fetcher) Wake(tp TP) {
 	}
 }
 
-// Refresh asks the cluster for its topics soon, for who has heard that one of them may have
-// changed.
+// Refresh asks the cluster for metadata soon, for callers that suspect a change.
 func (f *Fetcher) Refresh() { raise(f.refresh) }
 
-// Run reads until ctx ends (nil), or until something happens that no retry mends.
+// Run reads until ctx ends (nil), or until an error that no retry can fix.
 func (f *Fetcher) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -83,7 +82,7 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	var pollers conc.WaitGroup
 	defer pollers.Wait() // after cancel, which runs first
 	defer cancel()
-	for tries, asked := 0, false; ctx.Err() == nil; {
+	for attempts, asked := 0, false; ctx.Err() == nil; {
 		missing := f.place(func(l *loop) {
 			for range pollersPerBroker {
 				pollers.Go(func() { l.poll(ctx) })
@@ -91,14 +90,14 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		})
 		wait := metaMaxAge
 		if missing || f.away {
-			tries++
-			wait = retryWait(tries)
+			attempts++
+			wait = retryWait(attempts)
 		} else {
-			tries = 0
+			attempts = 0
 		}
 		if asked {
-			// many partitions notice the same move: one question is enough
-			pause(ctx, retryWait(max(tries, 1)), nil, nil)
+			// many partitions notice the same move, and one metadata request is enough
+			pause(ctx, retryWait(max(attempts, 1)), nil, nil)
 		}
 		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
 			f.ask(ctx)
@@ -109,8 +108,8 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	return f.err
 }
 
-// pause waits for d or for ctx, or less where metadata or placing is called for; it reports whether
-// metadata is.
+// pause waits for d, for ctx, or until refresh or place is signalled. It returns false for place,
+// and true otherwise.
 func pause(ctx context.Context, d time.Duration, refresh, place <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -136,7 +135,7 @@ func (f *Fetcher) fail(err error) {
 	}
 }
 
-// raise leaves a signal that stays until it is taken; a second one before that says nothing new.
+// raise sets a signal that stays until it is received.
 func raise(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

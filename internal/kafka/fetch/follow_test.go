@@ -12,13 +12,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// advising is a Client whose leaders send readers to a replica, as brokers with a rack-aware
-// replica selector do.
+// advising is a Client whose leaders refer readers to a replica, like brokers with a rack-aware
+// replica selector.
 type advising struct {
 	*wire.Client
 	leader, replica int32
 	follow          atomic.Bool
-	followed        atomic.Int64 // records that the replica gave
+	followed        atomic.Int64 // responses of the replica with records
 }
 
 func (c *advising) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (*kmsg.FetchResponse, func(), error) {
@@ -40,7 +40,7 @@ func (c *advising) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) 
 	return resp, release, nil
 }
 
-func TestAReplicaIsReadWhereTheLeaderAdvisesItAndLeftWhenItFails(t *testing.T) {
+func TestFollowReplica(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"))
 	leader := k.LeaderFor("orders", 0)
 	replica := 1 - leader
@@ -65,7 +65,7 @@ func TestAReplicaIsReadWhereTheLeaderAdvisesItAndLeftWhenItFails(t *testing.T) {
 	p.untilRecords(t, 100)
 }
 
-func TestBatchesLargerThanAFetchComeThrough(t *testing.T) {
+func TestBatchesLargerThanAFetch(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "20000000"}))
 	if err := k.CreateTopic("large", 3, map[string]string{"max.message.bytes": "20000000"}); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestBatchesLargerThanAFetchComeThrough(t *testing.T) {
 	}
 }
 
-func TestHundredsOfPartitionsAreReadFairly(t *testing.T) {
+func TestHundredsOfPartitions(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(300, "many"))
 	prod := producer(t, k)
 	var recs []*kgo.Record

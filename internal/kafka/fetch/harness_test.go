@@ -18,11 +18,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sinkPart is a Partition that keeps what it is fed.
+// sinkPart is a Partition that records what it is fed.
 type sinkPart struct {
-	topic   [16]byte // to be read under; zero: whichever is there
+	topic   [16]byte // id to read the topic by; zero: the current one
 	mu      sync.Mutex
-	changed chan struct{} // closed and replaced at each change
+	changed chan struct{} // closed and replaced by every change
 	room    int
 	next    int64
 	end     int64
@@ -31,7 +31,7 @@ type sinkPart struct {
 	halt    error
 	resume  int64
 	fault   string
-	jump    map[int64]int64 // where Feed ends, and where Next goes on then
+	jump    map[int64]int64 // from the offset after a Feed to the one that Next returns then
 	epoch   int32           // of the last Feed
 }
 
@@ -121,7 +121,7 @@ func (p *sinkPart) until(t *testing.T, what string, cond func() bool) {
 		select {
 		case <-changed:
 		case <-limit:
-			t.Fatalf("waited in vain for %s: %s", what, state)
+			t.Fatalf("waited 20 s for %s: %s", what, state)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (p *sinkPart) untilRecords(t *testing.T, n int) {
 	t.Helper()
 	p.until(t, fmt.Sprintf("%d records", n), func() bool { return len(p.msgs) >= n })
 	if len(p.msgs) != n {
-		t.Fatalf("%d records, %d were written", len(p.msgs), n)
+		t.Fatalf("%d records, want %d", len(p.msgs), n)
 	}
 }
 
@@ -141,7 +141,7 @@ type world struct {
 	c      *wire.Client
 	f      *Fetcher
 	cancel context.CancelFunc
-	ended  chan error // buffered; gets Run's result
+	ended  chan error // buffered; receives Run's result
 	events chan Event
 }
 
@@ -182,7 +182,7 @@ func (w *world) result() error {
 	case err := <-w.ended:
 		return err
 	case <-time.After(20 * time.Second):
-		w.Fatal("Run goes on")
+		w.Fatal("Run has not returned")
 		return nil
 	}
 }
@@ -208,7 +208,7 @@ func producer(t *testing.T, k *kfake.Cluster, opts ...kgo.Opt) *kgo.Client {
 	return c
 }
 
-// write writes n records to one partition, in one batch where the producer lingers.
+// write writes n records to one partition, in one batch if the producer lingers.
 func write(t *testing.T, c *kgo.Client, topic string, partition int32, n int) {
 	t.Helper()
 	recs := make([]*kgo.Record, n)
@@ -220,7 +220,7 @@ func write(t *testing.T, c *kgo.Client, topic string, partition int32, n int) {
 	}
 }
 
-// tampered is a Client whose answers are changed, or looked at beside what was asked.
+// tampered is a Client whose responses a test changes or inspects.
 type tampered struct {
 	Client
 	change func(*kmsg.FetchRequest, *kmsg.FetchResponse)

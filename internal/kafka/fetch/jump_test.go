@@ -9,22 +9,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What a partition's Next jumps over is neither fed nor, beyond what a fetch has brought already,
-// fetched.
+// Records that Next jumps over are not fed. They are not fetched either, unless they were fetched
+// before the jump.
 func TestJump(t *testing.T) {
 	for name, c := range map[string]struct {
 		room int   // which bounds the first fetch
 		to   int64 // after the first chunk
-		most int   // that is fetched, of a log of 1.2 MB
+		most int   // bytes fetched of a log of 1.2 MB
 	}{
-		"inside a batch that is open": {2500, 300, 1_400_000},
-		"inside what was fetched":     {2500, 2000, 1_400_000},
-		"beyond what was fetched":     {400, 9990, 500_000},
-		"to the end of the log":       {400, 10_000, 500_000},
+		"within the open batch":      {2500, 300, 1_400_000},
+		"within the fetched records": {2500, 2000, 1_400_000},
+		"beyond the fetched records": {400, 9990, 500_000},
+		"to the end of the log":      {400, 10_000, 500_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-			// batches of a thousand
+			// in batches of a thousand records
 			prod := producer(t, k, kgo.ProducerBatchCompression(kgo.NoCompression()))
 			for range 10 {
 				write(t, prod, "orders", 0, 1000)
@@ -53,24 +53,24 @@ func TestJump(t *testing.T) {
 			write(t, prod, "orders", 0, 1)
 			p.untilRecords(t, chunk+int(10_001-c.to))
 			if p.msgs[chunk].Offset != c.to {
-				t.Errorf("after the jump comes %d", p.msgs[chunk].Offset)
+				t.Errorf("the offset after the jump is %d", p.msgs[chunk].Offset)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			for _, at := range asked {
 				if at >= chunk && at < c.to {
-					t.Errorf("asked for were %d", asked)
+					t.Errorf("fetched at %d", asked)
 				}
 			}
 			if fetched > c.most {
-				t.Errorf("%d bytes were fetched", fetched)
+				t.Errorf("fetched %d bytes", fetched)
 			}
 		})
 	}
 }
 
-// The epoch of what is fed is that of the leader that took it.
-func TestFeedTellsTheLeaderEpoch(t *testing.T) {
+// The epoch of a Feed is that of the leader that appended the records.
+func TestFeedLeaderEpoch(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"))
 	prod := producer(t, k)
 	write(t, prod, "orders", 0, 10)
@@ -85,6 +85,6 @@ func TestFeedTellsTheLeaderEpoch(t *testing.T) {
 	write(t, prod, "orders", 0, 10)
 	p.untilRecords(t, 20)
 	if is := k.PartitionInfo("orders", 0).Epoch; before < 0 || p.epoch <= before || p.epoch != is {
-		t.Errorf("fed were epochs %d and %d, it is %d", before, p.epoch, is)
+		t.Errorf("fed epochs %d and %d, want %d", before, p.epoch, is)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// damage flips a bit in the batch that begins at an offset.
+// damage flips a bit in the batch that starts at an offset.
 func damage(b []byte, base uint64) {
 	for len(b) > 61 {
 		n := int(binary.BigEndian.Uint32(b[8:])) + 12
@@ -33,7 +33,7 @@ type move struct {
 	back     bool
 }
 
-// resets makes a Config tell its moves.
+// resets makes a Config report its moves.
 func resets(policy Reset, moves chan move) func(*Config) {
 	return func(c *Config) {
 		c.Reset = policy
@@ -41,63 +41,63 @@ func resets(policy Reset, moves chan move) func(*Config) {
 	}
 }
 
-func TestOffsetBelowTheLogGoesOnByPolicy(t *testing.T) {
-	for policy, to := range map[Reset]int64{Earliest: 60, Latest: 100} {
-		t.Run(policy.String(), func(t *testing.T) {
-			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-			prod := producer(t, k)
-			write(t, prod, "orders", 0, 100)
-			if err := k.DeleteRecords("orders", 0, 60); err != nil {
-				t.Fatal(err)
-			}
-			moves := make(chan move, 1)
-			w := start(t, k, resets(policy, moves), "orders")
-			p := part0(10, plenty)
-			w.f.Add(TP{"orders", 0}, p)
-			if m := <-moves; m != (move{TP{"orders", 0}, 10, to, false}) {
-				t.Fatalf("move: %+v", m)
-			}
-			write(t, prod, "orders", 0, 10)
-			p.untilRecords(t, int(110-to))
-			if p.msgs[0].Offset != to {
-				t.Errorf("went on at %d", p.msgs[0].Offset)
-			}
-		})
-	}
+func TestReset(t *testing.T) {
+	t.Run("of an offset below the log follows the policy", func(t *testing.T) {
+		for policy, to := range map[Reset]int64{Earliest: 60, Latest: 100} {
+			t.Run(policy.String(), func(t *testing.T) {
+				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+				prod := producer(t, k)
+				write(t, prod, "orders", 0, 100)
+				if err := k.DeleteRecords("orders", 0, 60); err != nil {
+					t.Fatal(err)
+				}
+				moves := make(chan move, 1)
+				w := start(t, k, resets(policy, moves), "orders")
+				p := part0(10, plenty)
+				w.f.Add(TP{"orders", 0}, p)
+				if m := <-moves; m != (move{TP{"orders", 0}, 10, to, false}) {
+					t.Fatalf("move: %+v", m)
+				}
+				write(t, prod, "orders", 0, 10)
+				p.untilRecords(t, int(110-to))
+				if p.msgs[0].Offset != to {
+					t.Errorf("continued at %d", p.msgs[0].Offset)
+				}
+			})
+		}
+	})
+	t.Run("of an offset beyond the log needs a new assignment", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		write(t, producer(t, k), "orders", 0, 100)
+		moves := make(chan move, 1)
+		w := start(t, k, resets(Earliest, moves), "orders")
+		p := part0(500, plenty)
+		w.f.Add(TP{"orders", 0}, p)
+		m := <-moves
+		if m != (move{TP{"orders", 0}, 500, 0, true}) {
+			t.Fatalf("move: %+v", m)
+		}
+		w.f.Remove(m.tp)
+		next := part0(m.to, plenty)
+		w.f.Add(m.tp, next)
+		next.untilRecords(t, 100)
+		if len(p.msgs) != 0 {
+			t.Error("the earlier assignment was fed")
+		}
+	})
+	t.Run("with policy Fail ends Run with the range of the log", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		write(t, producer(t, k), "orders", 0, 100)
+		w := start(t, k, func(c *Config) { c.Reset = Fail }, "orders")
+		w.f.Add(TP{"orders", 0}, part0(500, plenty))
+		var e *kafkaerr.OutOfRangeError
+		if err := w.result(); !errors.As(err, &e) || e.Offset != 500 || e.Earliest != 0 || e.Latest != 100 || e.Topic != "orders" {
+			t.Fatalf("error: %v", err)
+		}
+	})
 }
 
-func TestOffsetBeyondTheLogIsTakenBackByANewAssignment(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	write(t, producer(t, k), "orders", 0, 100)
-	moves := make(chan move, 1)
-	w := start(t, k, resets(Earliest, moves), "orders")
-	p := part0(500, plenty)
-	w.f.Add(TP{"orders", 0}, p)
-	m := <-moves
-	if m != (move{TP{"orders", 0}, 500, 0, true}) {
-		t.Fatalf("move: %+v", m)
-	}
-	w.f.Remove(m.tp)
-	again := part0(m.to, plenty)
-	w.f.Add(m.tp, again)
-	again.untilRecords(t, 100)
-	if len(p.msgs) != 0 {
-		t.Error("the old assignment was fed")
-	}
-}
-
-func TestFailPolicyEndsRunAndSaysWhatTheLogHas(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	write(t, producer(t, k), "orders", 0, 100)
-	w := start(t, k, func(c *Config) { c.Reset = Fail }, "orders")
-	w.f.Add(TP{"orders", 0}, part0(500, plenty))
-	var e *kafkaerr.OutOfRangeError
-	if err := w.result(); !errors.As(err, &e) || e.Offset != 500 || e.Earliest != 0 || e.Latest != 100 || e.Topic != "orders" {
-		t.Fatalf("error: %v", err)
-	}
-}
-
-func TestAbortedTransactionsAreNotRead(t *testing.T) {
+func TestAbortedTransactions(t *testing.T) {
 	for _, uncommitted := range []bool{false, true} {
 		t.Run(fmt.Sprintf("uncommitted=%v", uncommitted), func(t *testing.T) {
 			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
@@ -119,8 +119,7 @@ func TestAbortedTransactionsAreNotRead(t *testing.T) {
 					want = append(want, value)
 				}
 			}
-			// One that is still open: invisible to read_committed, and the end of the log is before
-			// it.
+			// A transaction that is still open is invisible to read_committed, and the log ends before it.
 			if err := tx.BeginTransaction(); err != nil {
 				t.Fatal(err)
 			}
@@ -149,14 +148,14 @@ func TestAbortedTransactionsAreNotRead(t *testing.T) {
 	}
 }
 
-func TestCompactedLogsAreReadToTheirEnd(t *testing.T) {
+func TestCompactedLog(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
 	if err := k.CreateTopic("state", 1, map[string]string{"cleanup.policy": "compact", "segment.bytes": "1000", "min.cleanable.dirty.ratio": "0"}); err != nil {
 		t.Fatal(err)
 	}
 	prod := producer(t, k)
 	for range 20 {
-		write(t, prod, "state", 0, 5) // the same five keys
+		write(t, prod, "state", 0, 5) // always the same five keys
 	}
 	k.Compact()
 	w := start(t, k, nil, "state")
@@ -175,7 +174,7 @@ func TestCompactedLogsAreReadToTheirEnd(t *testing.T) {
 	}
 }
 
-func TestOffsetsOfATime(t *testing.T) {
+func TestList(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(2, "orders"))
 	prod := producer(t, k)
 	base := time.Now().Add(-time.Hour)

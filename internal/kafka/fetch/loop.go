@@ -7,53 +7,54 @@ import (
 	"time"
 )
 
-// pollersPerBroker: two for the partitions that bring records, one for those that get room again;
-// see the package comment.
+// pollersPerBroker is two for the partitions that bring records, and one for those that get room
+// again; see the package comment.
 const pollersPerBroker = 3
 
-// loop is what is read from one broker.
+// loop is the reading from one broker.
 type loop struct {
 	f      *Fetcher
 	broker int32
-	wake   chan struct{} // holds one signal that there may be something to do; never closed
+	wake   chan struct{} // buffer of 1: there may be something to do; never closed
 
 	// Guarded by Fetcher.mu.
-	mute   time.Time // the broker asked for silence until then
-	idle   int       // pollers that wait for wake
-	active time.Time // when a partition last brought records or got room; guarded by Fetcher.mu
+	throttledUntil time.Time // the broker throttles this client until then
+	idle           int       // pollers that wait for wake
+	active         time.Time // when a partition last brought records or got room
 }
 
-// leastWait is how long a broker holds a fetch, at least, when a partition may get room any moment.
+// leastWait is the shortest time for a broker to hold a fetch while a partition may get room at any
+// moment.
 const leastWait = 5 * time.Millisecond
 
-// poll is the life of a poller: it takes what has something to do, feeds what is left over, asks
-// for more, and gives it back.
+// poll is the loop of a poller. It picks partitions with work, feeds their buffered records,
+// fetches more, and releases them.
 func (l *loop) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		picked, wait := l.pick()
-		asking, idle := l.sift(picked)
-		l.release(idle) // before the fetch: what gets room while it lasts is the other poller's
+		asking, idle := l.feedBuffered(picked)
+		l.release(idle) // before the fetch, so that another poller can serve those that get room during it
 		if len(asking) == 0 {
 			l.sleep(ctx, wait)
 			continue
 		}
-		strays := l.fetch(ctx, asking, l.patience(len(idle) > 0))
-		l.release(slices.DeleteFunc(asking, func(a asked) bool { return a.stray }))
-		for _, a := range strays {
-			l.f.reposition(ctx, a.part, a.offset, "the records there were deleted by retention, or the log was cut off or made again")
+		outOfRange := l.fetch(ctx, asking, l.patience(len(idle) > 0))
+		l.release(slices.DeleteFunc(asking, func(a asked) bool { return a.outOfRange }))
+		for _, a := range outOfRange {
+			l.f.reposition(ctx, a.part, a.offset, "the records there were deleted by retention, or the log was truncated or recreated")
 		}
-		l.release(strays)
+		l.release(outOfRange)
 	}
 }
 
-// pick takes the partitions that nobody has and that are not waiting for a time to pass, and says
-// how long the next of those has to wait.
+// pick takes the partitions that no poller has and that need not wait. wait is the time until the
+// next one need not wait.
 func (l *loop) pick() (picked []asked, wait time.Duration) {
 	now := time.Now()
 	wait = metaMaxAge
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
-	if d := l.mute.Sub(now); d > 0 {
+	if d := l.throttledUntil.Sub(now); d > 0 {
 		return nil, d
 	}
 	most := l.share()
@@ -70,7 +71,7 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 		}
 		if p.hot {
 			if most == 0 {
-				raise(l.wake) // for the idle poller, which is why there is a limit
+				raise(l.wake) // for the idle poller that the limit is for
 				continue
 			}
 			most--
@@ -83,8 +84,8 @@ func (l *loop) pick() (picked []asked, wait time.Duration) {
 }
 
 // patience is how long the broker may hold a fetch. While a partition waits for room, both pollers
-// could be held by others that have no records, and it would wait with them: then no longer than
-// nothing has happened already.
+// might be in fetches without records, and it would wait for them. So the limit is then the time
+// since records or room last arrived.
 func (l *loop) patience(waiting bool) time.Duration {
 	most := l.f.cfg.MaxWait
 	if !waiting {
@@ -96,9 +97,9 @@ func (l *loop) patience(waiting bool) time.Duration {
 	return min(max(quiet, leastWait), most)
 }
 
-// share is how many of the partitions that keep bringing records a poller may take: half, so that
-// one half is decoded while the broker works on the other, as long as somebody is there to take the
-// rest. Without, it is all: the poller may be held by the broker for MaxWait.
+// share is the number of partitions that keep bringing records that one poller may take. While
+// another poller is idle it is half, so that one half is decoded while the broker works on the
+// other. Otherwise it is all, since the other poller may be in a fetch for MaxWait.
 func (l *loop) share() int {
 	hot := 0
 	for _, p := range l.f.parts {
@@ -112,8 +113,8 @@ func (l *loop) share() int {
 	return (hot + 1) / 2
 }
 
-// sift feeds what is left over from earlier answers and tells which partitions to ask for.
-func (l *loop) sift(picked []asked) (asking, idle []asked) {
+// feedBuffered feeds buffered records of earlier responses, and returns the partitions to ask for.
+func (l *loop) feedBuffered(picked []asked) (asking, idle []asked) {
 	for _, a := range picked {
 		if a.part.take() {
 			if a.max = a.part.room(); a.max > 0 {
@@ -127,8 +128,8 @@ func (l *loop) sift(picked []asked) (asking, idle []asked) {
 	return asking, idle
 }
 
-// release gives partitions back. One that got room, or another home, meanwhile would wait for a
-// signal that was already taken.
+// release gives partitions back. It signals for one that got room, or another home, in the
+// meantime, since the signal was received already.
 func (l *loop) release(done []asked) {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
@@ -149,10 +150,10 @@ func (l *loop) release(done []asked) {
 	}
 }
 
-// sleep waits for something to do.
+// sleep waits until there is something to do.
 func (l *loop) sleep(ctx context.Context, d time.Duration) {
-	l.rest(1)
-	defer l.rest(-1)
+	l.addIdle(1)
+	defer l.addIdle(-1)
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -162,7 +163,7 @@ func (l *loop) sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (l *loop) rest(n int) {
+func (l *loop) addIdle(n int) {
 	l.f.mu.Lock()
 	l.idle += n
 	l.f.mu.Unlock()

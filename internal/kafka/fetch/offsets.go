@@ -10,13 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// What List may be asked for besides a time in milliseconds.
+// special times for List, besides milliseconds
 const (
 	AtEnd   int64 = -1
 	AtStart int64 = -2
 )
 
-// Leader is the broker that leads a partition, as far as is known; -1: there is none.
+// Leader returns the leader of a partition by the known metadata; -1: none.
 func Leader(c Client, tp TP) int32 {
 	t, _ := c.Topic(tp.Topic)
 	if p, ok := t.Partitions[int32(tp.Partition)]; ok {
@@ -25,9 +25,10 @@ func Leader(c Client, tp TP) int32 {
 	return -1
 }
 
-// List asks the leader of partitions, once, for an offset in each: AtStart, AtEnd (under
-// read_committed: behind the last finished transaction), or that of the first record of a time in
-// milliseconds or later, -1 where there is none. failed says why one was not found.
+// List asks the leader of partitions once for an offset in each. at is AtStart, AtEnd (under
+// read_committed: after the last finished transaction), or a time in milliseconds, for the first
+// record of that time or later; the result is -1 if there is none. failed says why one was not
+// found.
 func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...TP) (found map[TP]int64, failed map[TP]error) {
 	found, failed = make(map[TP]int64, len(tps)), map[TP]error{}
 	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
@@ -38,7 +39,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 		return found, failed
 	}
 	for _, tp := range tps {
-		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("broker %d leaves partition %d out of its answer: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
@@ -54,7 +55,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 	return found, failed
 }
 
-// troubleOf is what is wrong with a partition.
+// troubleOf wraps an error of a partition.
 func troubleOf(tp TP, err error) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
 }
@@ -87,8 +88,9 @@ func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool
 	return r.(*kmsg.ListOffsetsResponse), nil
 }
 
-// reposition applies the reset policy to a partition that this goroutine has. It tries once: the
-// next answer out of range begins another try, and meanwhile this goroutine has others to read.
+// reposition applies the reset policy to a partition that this goroutine has. It tries once. The
+// next out-of-range response causes another attempt, and this goroutine reads other partitions in
+// between.
 func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why string) {
 	leader := Leader(f.cfg.Client, p.tp)
 	first, failed := List(ctx, f.cfg.Client, leader, AtStart, f.cfg.Uncommitted, p.tp)
@@ -97,7 +99,7 @@ func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why strin
 		last, failed = List(ctx, f.cfg.Client, leader, AtEnd, f.cfg.Uncommitted, p.tp)
 	}
 	if err := failed[p.tp]; err != nil {
-		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "it is tried again"})
+		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "it retries"})
 		f.retry(p, err, time.Now())
 		raise(f.refresh)
 		return

@@ -10,44 +10,45 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// part is one added partition.
+// part is an added partition.
 type part struct {
 	tp TP
 	p  Partition
 
-	// guards removed; held across Feed, Advance and Halt, which return at once, so that Remove can
-	// rule them out
+	// guards removed; held during Feed, Advance and Halt, which return at once, so that Remove excludes
+	// them
 	mu      sync.Mutex
 	removed bool
 
 	// Guarded by Fetcher.mu.
-	home    *loop     // whose pollers read it; nil while it has no leader
-	hot     bool      // its last answer brought records
+	home    *loop     // whose pollers read it; nil without a leader
+	hot     bool      // its last response brought records
 	busy    bool      // a poller has it
-	woken   bool      // it got room since a poller looked
-	retryAt time.Time // not to be asked for before
-	// when it last brought records, as a count; who brought none longest goes first in a request
+	woken   bool      // it got room since a poller last looked
+	retryAt time.Time // not to be fetched before
+	// a count of when it last brought records; the partition with the lowest count goes first in a
+	// request
 	served  uint64
-	replica int32     // a follower to read from, by the leader's advice; -1: the leader
-	advised time.Time // when
-	// waits to be removed: its position has to move back, or its topic is another one
+	replica int32     // a follower to read from, as advised by the leader; -1: read from the leader
+	advised time.Time // when it was advised
+	// waits to be removed: its position must move back, or its topic was recreated
 	stopped  bool
 	unknown  time.Time // since when the cluster has not known its topic
-	epoch    int32     // of the leadership it is read under, -1: unknown
-	topic    [16]byte  // id that it is read under; zero: not known yet
+	epoch    int32     // leader epoch that it is read under; -1: unknown
+	topic    [16]byte  // id that it is read by; zero: unknown
 	failures int
-	since    time.Time // of the first of them, or since when it has no leader
-	told     bool      // it is in trouble, and that was told
+	since    time.Time // time of the first failure, or since when it has no leader
+	reported bool      // its trouble was reported
 
-	// Of the poller that has it.
-	set  *batch.Set // decoded so far as there was room
-	pos  int64      // where set goes on
-	end  int64      // of the log, as of set
-	from int64      // where set began
-	wire int        // its bytes; 0: it says nothing of a record's size
-	avg  float64    // bytes of a record on the wire
-	// bytes that its next batch probably needs to come whole: from all but one partition of a
-	// request, a broker sends no part of one
+	// Used by the poller that has it.
+	set  *batch.Set // decoded as far as there was room
+	pos  int64      // next offset in set
+	end  int64      // end of the log when set was fetched
+	from int64      // offset at which set starts
+	wire int        // size of set; 0: unusable as a measure of record size
+	avg  float64    // bytes per record on the wire
+	// bytes that its next batch probably needs: a broker sends no partial batch, except for one
+	// partition of a request
 	want int
 }
 
@@ -62,7 +63,7 @@ func (p *part) do(f func()) bool {
 	return true
 }
 
-// room is what may be fetched now, 0 where records are still waiting to be fed.
+// room is the number of bytes to fetch now; 0 while records wait to be fed.
 func (p *part) room() (bytes int) {
 	records, limit := p.p.Room()
 	if records <= 0 {
@@ -72,7 +73,7 @@ func (p *part) room() (bytes int) {
 	return max(int(min(float64(limit), expected, perPart)), least, p.want)
 }
 
-// take feeds what there is room for. It reports whether nothing is left to feed.
+// take feeds records while there is room. It reports whether all are fed.
 func (p *part) take() bool {
 	if p.set == nil {
 		return true
@@ -86,7 +87,7 @@ func (p *part) take() bool {
 		if next < p.pos {
 			break
 		}
-		if next > p.pos { // what lies between is not wanted
+		if next > p.pos { // the records in between are not wanted
 			p.set.Skip(next)
 			p.pos, p.wire = next, 0
 		}
@@ -116,7 +117,7 @@ func (p *part) take() bool {
 	return true
 }
 
-// alloc is room for n messages: from the partition, where it has memory to use again.
+// alloc returns memory for n messages, from the partition if it has some to reuse.
 func (p *part) alloc(n int) []kafka.Message {
 	if b, ok := p.p.(interface{ Buffer(n int) []kafka.Message }); ok {
 		return b.Buffer(n)
@@ -131,8 +132,8 @@ func (p *part) halt(err error) {
 	}
 }
 
-// learn keeps the size of records on the wire, from which the size of the next fetch follows: what
-// comes beyond the room has to be kept.
+// learn measures the size of records on the wire, which determines the size of the next fetch:
+// records beyond the room must be buffered.
 func (p *part) learn() {
 	if n := p.pos - p.from; n > 0 && p.wire > 0 {
 		p.avg += (float64(p.wire)/float64(n) - p.avg) / 4

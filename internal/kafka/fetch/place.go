@@ -11,11 +11,11 @@ import (
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
-// followFor is how long a leader's advice to read from a replica holds.
+// followFor is how long a leader's advice to read from a replica is valid.
 const followFor = 5 * time.Minute
 
-// place gives each partition to the loop of its leader, starting loops as needed. It reports
-// whether some have none.
+// place assigns each partition to the loop of its leader, and starts loops as needed. It reports
+// whether some have no leader.
 func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	var fresh []*loop
 	var leaderless []TP
@@ -62,7 +62,7 @@ func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	return missing
 }
 
-// ask asks the cluster where the partitions are. Failures are left to the next time.
+// ask asks the cluster for the partitions' leaders. A failure is retried next time.
 func (f *Fetcher) ask(ctx context.Context) {
 	topics := f.topics()
 	if len(topics) == 0 {
@@ -77,7 +77,7 @@ func (f *Fetcher) ask(ctx context.Context) {
 		return
 	case err != nil:
 		f.away = true
-		f.cfg.OnEvent(Event{Name: "metadata failed", Err: err, Text: "it is tried again"})
+		f.cfg.OnEvent(Event{Name: "metadata failed", Err: err, Text: "it retries"})
 		return
 	case f.away:
 		f.away = false
@@ -98,30 +98,29 @@ func (f *Fetcher) topics() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// denied notes that the partitions of a topic may not be read.
+// denied reports the partitions of a topic that may not be read.
 func (f *Fetcher) denied(t wire.Topic) {
-	var tell []TP
+	var report []TP
 	f.mu.Lock()
 	for tp, p := range f.parts {
 		if tp.Topic == t.Name && p.troubled(time.Now(), true) {
-			tell = append(tell, tp)
+			report = append(report, tp)
 		}
 	}
 	f.mu.Unlock()
-	for _, tp := range tell {
+	for _, tp := range report {
 		f.cfg.OnTrouble(tp, troubleOf(tp, t.Err))
 	}
 }
 
-// know takes notice of what the cluster says about a topic: that it is gone, or that it is another
-// one of the same name.
+// know handles a topic's metadata: the topic may be gone, or recreated.
 func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 	if t.Err != nil && wire.Fatal(t.Err) {
 		f.denied(t)
 		return
 	}
 	now := time.Now()
-	var another []*part
+	var recreated []*part
 	var lost error
 	f.mu.Lock()
 	for tp, p := range f.parts {
@@ -133,7 +132,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 			p.unknown = time.Time{}
 			if p.topic != ([16]byte{}) && t.ID != ([16]byte{}) && p.topic != t.ID && !p.stopped {
 				p.stopped = true
-				another = append(another, p)
+				recreated = append(recreated, p)
 			}
 		case p.unknown.IsZero():
 			p.unknown = now
@@ -146,7 +145,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 		f.fail(lost)
 		return
 	}
-	for _, p := range another {
+	for _, p := range recreated {
 		err := f.cfg.OnRecreated(ctx, p.tp, t.ID)
 		if err == nil || ctx.Err() != nil {
 			continue
@@ -155,7 +154,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 			f.fail(err)
 			return
 		}
-		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "the topic was deleted and made again, and where it begins is not to be had yet; it is tried again"})
+		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "the topic was recreated, and its start offset is not available yet; it retries"})
 		f.mu.Lock()
 		p.stopped = false
 		f.mu.Unlock()

@@ -16,37 +16,37 @@ type asked struct {
 	topic  [16]byte
 	served uint64
 
-	offset  int64
-	max     int
-	brought bool // it got records
-	stray   bool // its offset is not in the log
+	offset     int64
+	max        int
+	brought    bool // it brought records
+	outOfRange bool // its offset is not in the log
 }
 
-// key finds a partition of an answer, which names topics by name or by id.
+// key finds a partition of a response, which names topics by name or by id.
 type key struct {
 	name      string
 	id        [16]byte
 	partition int32
 }
 
-// fetch asks for partitions and deals with the answer. It returns those whose offset is not in the
-// log.
-func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration) (strays []asked) {
+// fetch asks for partitions and handles the response. It returns those whose offset is out of
+// range.
+func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration) (outOfRange []asked) {
 	req, index := l.request(asking, patience)
-	began := time.Now()
+	start := time.Now()
 	resp, release, err := l.f.cfg.Client.Fetch(ctx, l.broker, req)
 	if err != nil {
 		if ctx.Err() == nil {
-			l.unanswered(asking, began, err)
+			l.unanswered(asking, start, err)
 		}
 		return nil
 	}
 	defer release()
 	if d := time.Duration(resp.ThrottleMillis) * time.Millisecond; d > 0 {
-		l.silence(d)
+		l.throttle(d)
 	}
 	if err := wire.Code(resp.ErrorCode).Err(); err != nil {
-		l.unanswered(asking, began, fmt.Errorf("fetching from broker %d: %w", l.broker, err))
+		l.unanswered(asking, start, fmt.Errorf("fetching from broker %d: %w", l.broker, err))
 		return nil
 	}
 	for i := range resp.Topics {
@@ -61,12 +61,12 @@ func (l *loop) fetch(ctx context.Context, asking []asked, patience time.Duration
 			if !ok {
 				continue
 			}
-			if l.answer(a, rp); a.stray {
-				strays = append(strays, *a)
+			if l.answer(a, rp); a.outOfRange {
+				outOfRange = append(outOfRange, *a)
 			}
 		}
 	}
-	return strays
+	return outOfRange
 }
 
 func (l *loop) request(asking []asked, patience time.Duration) (*kmsg.FetchRequest, map[key]*asked) {
@@ -89,7 +89,7 @@ func (l *loop) request(asking []asked, patience time.Duration) (*kmsg.FetchReque
 			t.Topic, t.TopicID = tp.Topic, a.topic
 			req.Topics = append(req.Topics, t)
 		}
-		// LastFetchedEpoch stays -1: brokers would answer with divergence instead of records
+		// LastFetchedEpoch stays -1: otherwise brokers may respond with divergence instead of records
 		p := kmsg.NewFetchRequestTopicPartition()
 		p.Partition = int32(tp.Partition)
 		p.CurrentLeaderEpoch = a.epoch
@@ -104,23 +104,23 @@ func (l *loop) request(asking []asked, patience time.Duration) (*kmsg.FetchReque
 	return req, index
 }
 
-// silence keeps both pollers from a broker that throttles: what it answers until then is empty.
-func (l *loop) silence(d time.Duration) {
+// throttle keeps all pollers from a broker that throttles, since it returns nothing until then.
+func (l *loop) throttle(d time.Duration) {
 	l.f.mu.Lock()
-	l.mute = time.Now().Add(d)
+	l.throttledUntil = time.Now().Add(d)
 	l.f.mu.Unlock()
-	l.f.cfg.OnEvent(Event{Name: "throttled", Text: fmt.Sprintf("broker %d asks for %v of silence: a quota is used up", l.broker, d)})
+	l.f.cfg.OnEvent(Event{Name: "throttled", Text: fmt.Sprintf("broker %d throttles this client for %v: a quota is used up", l.broker, d)})
 }
 
-// unanswered deals with a request that failed as a whole.
-func (l *loop) unanswered(asking []asked, began time.Time, err error) {
+// unanswered handles a request that failed as a whole.
+func (l *loop) unanswered(asking []asked, start time.Time, err error) {
 	if wire.Fatal(err) {
 		l.f.fail(err)
 		return
 	}
 	for i := range asking {
-		l.f.retry(asking[i].part, err, began)
+		l.f.retry(asking[i].part, err, start)
 	}
-	l.f.cfg.OnEvent(Event{Name: "fetch failed", Err: err, Text: fmt.Sprintf("%d partitions of broker %d wait for it, or for another leader", len(asking), l.broker)})
+	l.f.cfg.OnEvent(Event{Name: "fetch failed", Err: err, Text: fmt.Sprintf("%d partitions of broker %d wait for it or for another leader", len(asking), l.broker)})
 	raise(l.f.refresh)
 }

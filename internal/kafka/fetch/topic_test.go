@@ -13,17 +13,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
+func TestRecreatedTopic(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	prod := producer(t, k)
 	write(t, prod, "orders", 0, 50)
-	again := make(chan [16]byte, 1)
+	recreated := make(chan [16]byte, 1)
 	refused := errors.New("not yet")
 	w := start(t, k, func(c *Config) {
 		c.OnRecreated = func(_ context.Context, tp TP, id [16]byte) (err error) {
 			err, refused = refused, nil
 			if err == nil {
-				again <- id
+				recreated <- id
 			}
 			return err
 		}
@@ -38,18 +38,18 @@ func TestATopicMadeAgainIsAnotherLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, producer(t, k), "orders", 0, 70)
-	id := <-again
+	id := <-recreated
 	w.f.Remove(TP{"orders", 0})
 	n := part0(0, plenty)
 	n.topic = id
 	w.f.Add(TP{"orders", 0}, n)
 	n.untilRecords(t, 70)
 	if len(p.msgs) != 50 {
-		t.Errorf("%d records were fed of the old topic, which had 50", len(p.msgs))
+		t.Errorf("%d records of the old topic were fed, want 50", len(p.msgs))
 	}
 }
 
-func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
+func TestUnknownTopicTimeout(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	w := start(t, k, func(c *Config) { c.UnknownTopicTimeout = 300 * time.Millisecond }, "orders")
 	w.f.Add(TP{"orders", 0}, part0(0, plenty))
@@ -62,7 +62,7 @@ func TestATopicThatStaysAwayEndsRunAfterPatience(t *testing.T) {
 	}
 }
 
-func TestOldFormatsHaltThePartition(t *testing.T) {
+func TestOldFormatHaltsThePartition(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	write(t, producer(t, k), "orders", 0, 3)
 	w := start(t, k, func(c *Config) {

@@ -6,7 +6,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
-// retry lets a partition wait before it is asked for again. It has failed since then.
+// retry delays the next attempt to read a partition, which has failed since then.
 func (f *Fetcher) retry(p *part, err error, since time.Time) {
 	denied := wire.Fatal(err)
 	f.mu.Lock()
@@ -17,30 +17,30 @@ func (f *Fetcher) retry(p *part, err error, since time.Time) {
 	}
 	p.retryAt = time.Now().Add(wait)
 	p.replica = -1
-	tell := p.troubled(since, denied)
+	report := p.troubled(since, denied)
 	f.mu.Unlock()
-	if tell {
+	if report {
 		f.cfg.OnTrouble(p.tp, err)
 	}
 }
 
-// troubled notes that the partition could not be read, and reports whether that is to be told now.
+// troubled records that the partition could not be read, and returns whether to report that now.
 // The caller holds Fetcher.mu.
 func (p *part) troubled(since time.Time, atOnce bool) bool {
 	if p.since.IsZero() {
 		p.since = since
 	}
-	if p.told || !atOnce && time.Since(p.since) < TroubleAfter {
+	if p.reported || !atOnce && time.Since(p.since) < TroubleAfter {
 		return false
 	}
-	p.told = true
+	p.reported = true
 	return true
 }
 
-// well notes that the partition is read, and reports whether it is to be told that its trouble is
-// over. The caller holds Fetcher.mu.
+// well records that the partition is read, and returns whether to report its recovery. The caller
+// holds Fetcher.mu.
 func (p *part) well() bool {
-	told := p.told
-	p.failures, p.since, p.told = 0, time.Time{}, false
-	return told
+	reported := p.reported
+	p.failures, p.since, p.reported = 0, time.Time{}, false
+	return reported
 }

@@ -16,25 +16,25 @@ type trouble struct {
 }
 
 func TestTrouble(t *testing.T) {
-	for name, code := range map[string]*kerr.Error{"of a broken disk": kerr.KafkaStorageError, "of missing permission": kerr.TopicAuthorizationFailed} {
-		t.Run("is told "+name+", and keeps no other partition from being read", func(t *testing.T) {
+	for name, code := range map[string]*kerr.Error{"a disk error": kerr.KafkaStorageError, "missing permission": kerr.TopicAuthorizationFailed} {
+		t.Run("reports "+name+", and does not delay other partitions", func(t *testing.T) {
 			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
 			prod := producer(t, k)
 			f := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "orders", Partitions: []int32{0}, Err: code, Count: -1})
-			told := make(chan trouble, 10)
-			w := start(t, k, func(c *Config) { c.OnTrouble = func(tp TP, err error) { told <- trouble{tp, err} } }, "orders")
+			reported := make(chan trouble, 10)
+			w := start(t, k, func(c *Config) { c.OnTrouble = func(tp TP, err error) { reported <- trouble{tp, err} } }, "orders")
 			bad, good := part0(0, plenty), part0(0, plenty)
 			w.f.Add(TP{"orders", 0}, bad)
 			w.f.Add(TP{"orders", 1}, good)
-			if at := <-told; at.tp != (TP{"orders", 0}) || !errors.Is(at.err, wire.Code(code.Code)) {
-				t.Fatalf("told: %+v", at)
+			if at := <-reported; at.tp != (TP{"orders", 0}) || !errors.Is(at.err, wire.Code(code.Code)) {
+				t.Fatalf("reported: %+v", at)
 			}
 			write(t, prod, "orders", 0, 10)
 			write(t, prod, "orders", 1, 10)
 			good.untilRecords(t, 10)
 			f.Remove()
-			if at := <-told; at != (trouble{TP{"orders", 0}, nil}) {
-				t.Fatalf("told: %+v", at)
+			if at := <-reported; at != (trouble{TP{"orders", 0}, nil}) {
+				t.Fatalf("reported: %+v", at)
 			}
 			bad.untilRecords(t, 10)
 		})

@@ -9,16 +9,16 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// adopt makes this member's partitions those of a new assignment: what is new is started and what
-// is gone released, at the same time and without touching the rest. It tells whether to join again
-// at once: after a release, so that the group can give the released partitions away (KIP-429), or
-// because the assignment is that of an older subscription.
+// adopt applies a new assignment: it starts the added partitions and releases the removed ones
+// concurrently, and leaves the rest alone. again asks for an immediate rejoin: after a release, so
+// that the group can reassign the released partitions (KIP-429), or because the assignment is for
+// an older subscription.
 func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool, err error) {
 	stale := t.replaced && m.outdated(ctx, assigned)
 	added, gone, foreign := m.compare(t, assigned)
 	m.during(ctx, func(context.Context) {
 		var both conc.WaitGroup
-		// closed when something was: then the next join is not to wait
+		// closed after a release: the next join must not wait then
 		released := make(chan struct{})
 		both.Go(func() { err = m.begin(ctx, t, added, released) })
 		both.Go(func() {
@@ -35,8 +35,8 @@ func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool,
 	return m.force || len(gone) > 0, err
 }
 
-// compare notes what is added and finds what is gone. Partitions of topics that this member does
-// not subscribe to are foreign: they are left.
+// compare marks the added partitions and finds the removed ones. It ignores foreign partitions, of
+// topics that this member does not subscribe to.
 func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -63,8 +63,9 @@ func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool
 	return added, gone, foreign
 }
 
-// begin starts partitions from what is committed for them, each as soon as that is known. What it
-// cannot start, because the term is over or others wait for the next join, is not held.
+// begin starts partitions at their committed offsets, each as soon as its offset is known. It does
+// not keep partitions that it cannot start because the term is over or other members wait for the
+// next join.
 func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan struct{}) error {
 	if len(added) == 0 {
 		return nil
@@ -90,12 +91,12 @@ func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan
 	}
 	m.mu.Unlock()
 	if ctx.Err() != nil {
-		return nil // ended or lost: that is why it failed, if it did
+		return nil // Run or the membership has ended, which explains any error
 	}
 	return err
 }
 
-// started notes that partitions were started, or gives them up where the term was lost meanwhile.
+// started marks partitions as held, or gives them up if the term was lost in the meantime.
 func (m *Member) started(t *term, tps []TP) {
 	m.mu.Lock()
 	lost := t.err
@@ -112,30 +113,30 @@ func (m *Member) started(t *term, tps []TP) {
 	}
 }
 
-// release revokes what of tps is held still: OnRevoked drains and commits it, within the time that
-// the group waits.
+// release revokes the partitions in tps that are still held. OnRevoked drains and commits them
+// within the time that the group waits.
 func (m *Member) release(tps []TP) {
 	m.mu.Lock()
-	var going []TP
+	var leaving []TP
 	for _, tp := range tps {
 		if at, have := m.parts[tp]; have && at == held {
 			m.parts[tp] = revoking
-			going = append(going, tp)
+			leaving = append(leaving, tp)
 		}
 	}
 	ctx := m.alive
 	m.mu.Unlock()
-	if len(going) == 0 {
+	if len(leaving) == 0 {
 		return
 	}
-	slices.SortFunc(going, compareTP)
-	m.event("revoking", fmt.Sprintf("%d partitions, within %v", len(going), m.cfg.drainTime()), nil)
+	slices.SortFunc(leaving, compareTP)
+	m.event("revoking", fmt.Sprintf("%d partitions, within %v", len(leaving), m.cfg.drainTime()), nil)
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.drainTime())
 	defer cancel()
-	m.cfg.OnRevoked(ctx, going)
+	m.cfg.OnRevoked(ctx, leaving)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, tp := range going {
+	for _, tp := range leaving {
 		delete(m.parts, tp)
 	}
 }

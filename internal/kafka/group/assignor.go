@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Balancer names how the partitions of a group are spread over its members. All members of a group
-// must have one in common; the group uses the one that most of them prefer.
+// Balancer names a strategy that assigns a group's partitions to its members. All members of a
+// group need one in common; the group uses the one that most of them prefer.
 type Balancer string
 
 const (
-	// CooperativeSticky keeps partitions where they are as far as balance allows, and moves them
-	// without stopping the others (KIP-429).
+	// CooperativeSticky keeps partitions with their members as far as balance allows, and moves the
+	// others without stopping those that stay (KIP-429).
 	CooperativeSticky Balancer = "cooperative-sticky"
-	// Sticky is the same assignment, but every rebalance stops every partition (eager).
+	// Sticky gives the same assignment, but eagerly: every rebalance stops every partition.
 	Sticky Balancer = "sticky"
-	// Range gives each member a consecutive run of each topic, so that topics partitioned alike are
-	// assigned alike. Eager.
+	// Range gives each member a consecutive range of each topic, so that topics with the same
+	// partitioning are assigned alike. Eager.
 	Range Balancer = "range"
-	// RoundRobin deals the partitions of all topics out in turn. Eager.
+	// RoundRobin assigns the partitions of all topics to the members in turn. Eager.
 	RoundRobin Balancer = "roundrobin"
 )
 
@@ -41,15 +41,15 @@ type peer struct {
 	id         string
 	instance   string   // group.instance.id, empty without
 	topics     []string // sorted, no duplicates
-	owned      []TP     // what it says it holds
-	generation int32    // the generation in which it held that, -1 if it did not say
+	owned      []TP     // partitions that it claims to hold
+	generation int32    // generation of that claim; -1: none given
 }
 
-// plan is what each member, by id, is given. Every member has an entry.
+// plan holds the partitions of each member, by id. Every member has an entry.
 type plan map[string][]TP
 
-// assign spreads the partitions of counts over peers. It is a pure function: whoever leads comes to
-// the same plan.
+// assign distributes the partitions of counts over peers. It is a pure function, so every leader
+// arrives at the same plan.
 func assign(b Balancer, peers []peer, counts map[string]int32) plan {
 	peers = slices.Clone(peers)
 	slices.SortFunc(peers, comparePeers)
@@ -70,8 +70,8 @@ func assign(b Balancer, peers []peer, counts map[string]int32) plan {
 	return p
 }
 
-// comparePeers is the order of Java's AbstractPartitionAssignor.MemberInfo: static members first,
-// by instance id, then the others by member id. Range and roundrobin deal in this order, so it must
+// comparePeers orders as Java's AbstractPartitionAssignor.MemberInfo: static members first, by
+// instance id, then the others by member id. Range and round robin assign in this order, so it must
 // be the same in every client.
 func comparePeers(a, b peer) int {
 	switch {
@@ -93,7 +93,7 @@ func newPlan(peers []peer) plan {
 	return p
 }
 
-// subscribers gives, for each topic that exists, the indexes of the peers that subscribe to it, in
+// subscribers returns, for each existing topic, the indexes of the peers that subscribe to it, in
 // the order of peers.
 func subscribers(peers []peer, counts map[string]int32) map[string][]int {
 	subs := make(map[string][]int)

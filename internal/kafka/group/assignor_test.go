@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world is a group to assign: topics, members, and what they say they hold.
+// world is a group to assign: topics, and members with their claims.
 type world struct {
 	peers  []peer
 	counts map[string]int32
@@ -36,8 +36,8 @@ func drawWorld(t *rapid.T, alike bool) world {
 	return w
 }
 
-// claim has members claim partitions at random, also of topics they do not read, that do not exist,
-// or that others claim too.
+// claim gives members random claims, including partitions of topics that they do not read, that do
+// not exist, or that others claim too.
 func (w *world) claim(t *rapid.T) {
 	for i := range w.peers {
 		for range rapid.IntRange(0, 8).Draw(t, "claims") {
@@ -58,18 +58,18 @@ func (w *world) reads(id, topic string) bool {
 	return i >= 0 && slices.Contains(w.peers[i].topics, topic)
 }
 
-// checkValid: every partition somebody reads is given once (complete: exactly once), to a
-// subscriber.
+// checkValid checks that every partition with a reader is given at most once (exactly once if
+// complete), to a subscriber.
 func (w *world) checkValid(t *rapid.T, p plan, complete bool) {
 	given := map[TP]string{}
 	for id, tps := range p {
 		for _, tp := range tps {
 			if other, twice := given[tp]; twice {
-				t.Fatalf("%v is given to %s and %s", tp, other, id)
+				t.Fatalf("%v was given to %s and %s", tp, other, id)
 			}
 			given[tp] = id
 			if !w.reads(id, tp.Topic) || tp.Partition >= w.counts[tp.Topic] {
-				t.Fatalf("%v is given to %s, which does not read it or it does not exist", tp, id)
+				t.Fatalf("%v was given to %s, but %[2]s does not read it, or it does not exist", tp, id)
 			}
 		}
 	}
@@ -78,11 +78,11 @@ func (w *world) checkValid(t *rapid.T, p plan, complete bool) {
 		want += int(w.counts[topic])
 	}
 	if complete && len(given) != want {
-		t.Fatalf("%d partitions are given, %d have readers", len(given), want)
+		t.Fatalf("%d partitions were given, but %d have readers", len(given), want)
 	}
 }
 
-// checkBalanced: no chain of gifts makes the loads more even.
+// checkBalanced checks that no chain of gifts makes the loads more even.
 func (w *world) checkBalanced(t *rapid.T, p plan) {
 	for from := range p {
 		reach, queue := map[string]bool{from: true}, []string{from}
@@ -99,50 +99,51 @@ func (w *world) checkBalanced(t *rapid.T, p plan) {
 		}
 		for to := range reach {
 			if len(p[from]) >= len(p[to])+2 {
-				t.Fatalf("%s has %d and could pass some on to %s, which has %d: %v", from, len(p[from]), to, len(p[to]), p)
+				t.Fatalf("%s has %d and could give some to %s, which has %d: %v", from, len(p[from]), to, len(p[to]), p)
 			}
 		}
 	}
 }
 
-func TestEveryAssignmentIsCompleteWithoutOverlapAndRepeatable(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := drawWorld(t, rapid.Bool().Draw(t, "alike"))
-		w.claim(t)
-		for _, b := range []Balancer{Range, RoundRobin, Sticky, CooperativeSticky} {
-			p := assign(b, w.peers, w.counts)
-			w.checkValid(t, p, b != CooperativeSticky)
-			shuffled := slices.Clone(w.peers)
-			slices.Reverse(shuffled)
-			if again := assign(b, shuffled, w.counts); !reflect.DeepEqual(p, again) {
-				t.Fatalf("%s depends on the order of members: %v, then %v", b, p, again)
+func TestAssign(t *testing.T) {
+	t.Run("is complete, repeatable and without overlap", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			w := drawWorld(t, rapid.Bool().Draw(t, "alike"))
+			w.claim(t)
+			for _, b := range []Balancer{Range, RoundRobin, Sticky, CooperativeSticky} {
+				p := assign(b, w.peers, w.counts)
+				w.checkValid(t, p, b != CooperativeSticky)
+				shuffled := slices.Clone(w.peers)
+				slices.Reverse(shuffled)
+				if other := assign(b, shuffled, w.counts); !reflect.DeepEqual(p, other) {
+					t.Fatalf("%s depends on the order of members: %v, then %v", b, p, other)
+				}
+			}
+		})
+	})
+	// The expected plans are those that Java's RangeAssignor and RoundRobinAssignor document and test.
+	t.Run("is Java's for range and round robin", func(t *testing.T) {
+		counts := map[string]int32{"t0": 3, "t1": 3}
+		both := []string{"t0", "t1"}
+		two := []peer{{id: "c1", topics: both}, {id: "c0", topics: both}}
+		for _, tc := range []struct {
+			name   string
+			b      Balancer
+			peers  []peer
+			counts map[string]int32
+			want   plan
+		}{
+			{"range", Range, two, counts, plan{"c0": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "c1": {{"t0", 2}, {"t1", 2}}}},
+			{"range with a static member", Range, []peer{{id: "a", topics: both}, {id: "z", instance: "i", topics: both}}, counts,
+				plan{"z": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "a": {{"t0", 2}, {"t1", 2}}}},
+			{"round robin", RoundRobin, two, counts, plan{"c0": {{"t0", 0}, {"t0", 2}, {"t1", 1}}, "c1": {{"t0", 1}, {"t1", 0}, {"t1", 2}}}},
+			{"round robin with different subscriptions", RoundRobin, []peer{{id: "c0", topics: []string{"t0"}}, {id: "c1", topics: both}, {id: "c2", topics: []string{"t0", "t1", "t2"}}},
+				map[string]int32{"t0": 1, "t1": 2, "t2": 3},
+				plan{"c0": {{"t0", 0}}, "c1": {{"t1", 0}}, "c2": {{"t1", 1}, {"t2", 0}, {"t2", 1}, {"t2", 2}}}},
+		} {
+			if got := assign(tc.b, tc.peers, tc.counts); !reflect.DeepEqual(got, tc.want) {
+				t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)
 			}
 		}
 	})
-}
-
-// The expected plans are what Java's RangeAssignor and RoundRobinAssignor document and test.
-func TestRangeAndRoundRobinAreJavas(t *testing.T) {
-	counts := map[string]int32{"t0": 3, "t1": 3}
-	both := []string{"t0", "t1"}
-	two := []peer{{id: "c1", topics: both}, {id: "c0", topics: both}}
-	for _, tc := range []struct {
-		name   string
-		b      Balancer
-		peers  []peer
-		counts map[string]int32
-		want   plan
-	}{
-		{"range", Range, two, counts, plan{"c0": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "c1": {{"t0", 2}, {"t1", 2}}}},
-		{"range, static first", Range, []peer{{id: "a", topics: both}, {id: "z", instance: "i", topics: both}}, counts,
-			plan{"z": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "a": {{"t0", 2}, {"t1", 2}}}},
-		{"round robin", RoundRobin, two, counts, plan{"c0": {{"t0", 0}, {"t0", 2}, {"t1", 1}}, "c1": {{"t0", 1}, {"t1", 0}, {"t1", 2}}}},
-		{"round robin, differing", RoundRobin, []peer{{id: "c0", topics: []string{"t0"}}, {id: "c1", topics: both}, {id: "c2", topics: []string{"t0", "t1", "t2"}}},
-			map[string]int32{"t0": 1, "t1": 2, "t2": 3},
-			plan{"c0": {{"t0", 0}}, "c1": {{"t1", 0}}, "c2": {{"t1", 1}, {"t2", 0}, {"t2", 1}, {"t2", 2}}}},
-	} {
-		if got := assign(tc.b, tc.peers, tc.counts); !reflect.DeepEqual(got, tc.want) {
-			t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)
-		}
-	}
 }

@@ -1,14 +1,15 @@
 package group
 
-// claim is who says to hold a partition, in the latest generation in which anybody does.
+// claim is a peer's claim to hold a partition, in the latest generation with such a claim.
 type claim struct {
-	peer       int // index; of several in the same generation, the first
+	peer       int // index; the first one if several claim it in the same generation
 	generation int32
 	disputed   bool // several claim it in that generation
 }
 
-// claims settles who holds what. A member that missed rebalances may still claim what has long been
-// given to another: only the claim of the highest generation counts (KIP-792).
+// claims finds the holder of each partition. A member that missed rebalances may still claim a
+// partition that has long moved to another. So only the claim of the highest generation counts
+// (KIP-792).
 func claims(peers []peer) map[TP]claim {
 	held := make(map[TP]claim)
 	for i := range peers {
@@ -26,20 +27,20 @@ func claims(peers []peer) map[TP]claim {
 	return held
 }
 
-// withhold makes a plan cooperative: a partition that moves is given to nobody yet while another
-// member may still hold it. That member sees it missing from its assignment, releases it and joins
-// again; the rebalance after that gives it away.
+// withhold makes a plan cooperative. It gives a moving partition to nobody while another member may
+// still hold it. That member sees the partition missing from its assignment, releases it and
+// rejoins; the next rebalance assigns it.
 //
-// What a member holds by the latest claim it keeps, even if others make older claims: those release
-// it by not being given it. Every other partition that anybody claims, however old the claim,
-// waits: its claimant may be working on it still.
+// A member keeps each partition it holds by the latest claim, even if others make older claims.
+// Those members release it, since their assignments lack it. Every other claimed partition waits,
+// however old the claim, since the claimant may still be working on it.
 func withhold(p plan, peers []peer) plan {
-	held := claims(peers)
+	latest := claims(peers)
 	for i := range peers {
 		given := p[peers[i].id]
 		kept := given[:0]
 		for _, tp := range given {
-			c, claimed := held[tp]
+			c, claimed := latest[tp]
 			if !claimed || (c.peer == i && !c.disputed) {
 				kept = append(kept, tp)
 			}

@@ -10,22 +10,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Commit stores the next offset to read of each partition, under this member's generation, and
-// gives an error for each that is not stored; an empty map means that all are. The errors:
+// Commit stores the next offset to read of each partition, under this member's generation. It
+// returns an error for each partition that is not stored; an empty map means that all are. The
+// errors:
 //
-//   - ErrLost: the partition was revoked or lost, or never assigned here, or lost and assigned anew
-//     (Superseded); nothing was stored for it. If this call is the one to find out that the
-//     membership is lost, OnLost has been told by the time it returns.
-//   - *RetriableError: a later try may succeed. One of wire.UnknownTopicOrPartition or
-//     wire.UnknownTopicID says that the coordinator does not know the topic, or not under that id.
-//     While a rebalance is being completed Commit itself waits and tries again, until ctx ends.
-//   - *kafkaerr.GroupError: it never will, as when authorisation is missing.
+//   - ErrLost: the partition was revoked or lost, never assigned here, or lost and assigned again
+//     (Superseded). Nothing was stored for it. If this call discovers that the membership is lost,
+//     OnLost has returned before Commit does.
+//   - *RetriableError: a later attempt may succeed. With wire.UnknownTopicOrPartition or
+//     wire.UnknownTopicID, the coordinator does not know the topic or its id. During a rebalance
+//     Commit waits and retries itself, until ctx ends.
+//   - *kafkaerr.GroupError: no attempt will succeed, for example without authorisation.
 //
-// No offset fails for its State's size: see states.
+// No offset fails for the size of its State: see states.
 //
-// The coordinator does not check who owns a partition, so a stale commit would move the group back:
-// Commit sends only what is owned now. One call at a time; it may run together with everything
-// else, and is expected to during OnRevoked.
+// The coordinator does not check who owns a partition, so a stale commit would rewind the group.
+// Commit therefore sends only the partitions owned now. It may not be called concurrently with
+// itself. It may run concurrently with everything else, and is expected to during OnRevoked.
 func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
 	c := &committing{m: m, failed: make(map[TP]error)}
 	for try := 0; len(positions) > 0; try++ {
@@ -41,12 +42,12 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 	return c.failed
 }
 
-// committing is one Commit.
+// committing is one call of Commit.
 type committing struct {
 	m      *Member
 	failed map[TP]error
-	again  map[TP]Position // the generation was changing: the next one can commit it
-	silent error           // no answer came to a request: there is none for the next one either
+	again  map[TP]Position // refused in a changing generation: commit under the next one
+	silent error           // a request got no response, so no further one is sent
 }
 
 func (c *committing) fail(positions map[TP]Position, err error) {
@@ -55,7 +56,7 @@ func (c *committing) fail(positions map[TP]Position, err error) {
 	}
 }
 
-// store is one request, and others where a broker finds that too large. open is its own.
+// store sends one request, and further ones if a broker finds it too large. It may change open.
 func (c *committing) store(ctx context.Context, open map[TP]Position) {
 	m := c.m
 	if m.Expired() {
@@ -76,7 +77,8 @@ func (c *committing) store(ctx context.Context, open map[TP]Position) {
 	}
 }
 
-// owned drops from open what is not this member's, and gives the term to commit the rest under.
+// owned removes the partitions from open that this member does not own, and returns the term to
+// commit the others under.
 func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, joining bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,8 +91,8 @@ func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, join
 	return m.term, m.joining
 }
 
-// dropSuperseded drops what an earlier assignment of a partition wants stored that is now this
-// member's anew. It looks after owned has: OnLost returns before a partition can be assigned again.
+// dropSuperseded removes partitions of an earlier assignment that was lost and is now this member's
+// again. It must run after owned, since OnLost returns before a partition can be assigned again.
 func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, failed map[TP]error) {
 	for tp := range open {
 		if m.cfg.Superseded(ctx, tp) {
@@ -100,7 +102,7 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, faile
 	}
 }
 
-// request is one OffsetCommit. It gives back what was refused for its size.
+// request sends one OffsetCommit. It returns the positions refused for their size.
 func (c *committing) request(ctx context.Context, t *term, joining bool, open map[TP]Position) (large map[TP]refusedState) {
 	m := c.m
 	req, names := m.commitRequest(t, open)
@@ -136,7 +138,7 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 				c.again[tp] = at
 			case cl == classLost:
 				m.lose(t, err)
-				select { // whoever found out first may still be telling
+				select { // another goroutine that found out first may still be calling OnLost
 				case <-t.lost:
 				case <-ctx.Done():
 				}
@@ -146,7 +148,7 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 			}
 		}
 	}
-	// a coordinator that left a partition out has not said that it is stored
+	// a partition missing from the response may not be stored
 	for tp, at := range left {
 		if len(c.again) > 0 {
 			c.again[tp] = at
@@ -157,21 +159,21 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 	return large
 }
 
-var errUnanswered = errors.New("the answer leaves the partition out")
+var errUnanswered = errors.New("the response lacks the partition")
 
-// superseded tells whether t may have been refused only because a join has ended, or is ending, its
-// generation. A join's own answer will tell if more than that was lost.
+// superseded reports whether t may have been refused only because a join has ended its generation,
+// or is ending it. The join's response will show whether more was lost.
 func (m *Member) superseded(t *term, joining bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return t.err == nil && (joining || m.joining || m.term != t)
 }
 
-// commitRequest names topics by name and by id, and by name alone where there is one without.
+// commitRequest names topics by name and by id, or by name alone if one has no id.
 func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Request, names map[[16]byte]string) {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	type topic struct { // while one is made again, partitions may be of either
+	type topic struct { // while a topic is recreated, partitions may belong to either
 		name string
 		id   [16]byte
 	}

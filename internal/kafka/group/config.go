@@ -10,93 +10,92 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Requester sends a request and gives its response. An error means that none came; error codes
-// inside a response are the Member's business. Every call's ctx has a deadline. Group and Commit go
-// to the group's coordinator, over connections of their own: a heartbeat must not wait behind a
-// commit that a broker holds up. JoinGroup and SyncGroup are answered only when the whole group is
-// there, so they must not hold up a heartbeat either. The version is chosen between the request's
-// MaxVersion and the broker's. A Requester that has a method Moved(group string) is told when the
-// coordinator it remembers is not, or no longer, the right one.
+// Requester sends a request and returns its response. An error means that there was no response;
+// the Member handles error codes inside a response. Each call's ctx has a deadline.
+//
+// Group and Commit send to the group's coordinator, over separate connections, so that a heartbeat
+// does not wait behind a slow commit. JoinGroup and SyncGroup are answered only once the whole
+// group is present, so they must not delay a heartbeat either. The Requester chooses a version
+// between the request's MaxVersion and the broker's. If it has a method Moved(group string), the
+// Member calls it when the remembered coordinator is wrong.
 type Requester interface {
 	Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 	Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 }
 
-// refresher is a Requester that remembers coordinators and can be told that one has moved.
+// refresher is a Requester that caches coordinators and can be told that one has moved.
 type refresher interface{ Moved(group string) }
 
-// Config says which group to join and what to do with the partitions it gives.
+// Config configures the group to join and the callbacks for its partitions.
 type Config struct {
 	Group string // group.id; required
-	// group.instance.id: a static member, which may restart within the session timeout without a
+	// group.instance.id of a static member, which may restart within the session timeout without a
 	// rebalance; empty: dynamic
 	InstanceID string
-	Topics     []string // what to subscribe to; required
-	// in order of preference; none: CooperativeSticky. Rebalances are cooperative only if all of
-	// these are
+	Topics     []string // to subscribe to; required
+	// in order of preference; default: CooperativeSticky. Rebalances are cooperative only if all of
+	// them are
 	Balancers []Balancer
 
-	// without a heartbeat for so long the member is taken for dead; 0: 45 s. Brokers refuse less
+	// without a heartbeat for this long, the group removes the member; 0: 45 s. Brokers refuse less
 	// than 6 s
 	SessionTimeout    time.Duration
-	HeartbeatInterval time.Duration // 0: 3 s, or a third of the session timeout if that is less
+	HeartbeatInterval time.Duration // 0: 3 s, or a third of the session timeout if that is shorter
 	// how long a rebalance waits for this member to drain and rejoin; 0: 60 s
 	RebalanceTimeout time.Duration
-	// how often a leader looks whether the number of partitions has changed; 0: 5 s
+	// how often a leader checks whether the number of partitions has changed; 0: 5 s
 	TopicsInterval time.Duration
 
-	// told to the leader; a leader of another client may prefer partitions of that rack
+	// sent to the leader; a leader of another client may prefer partitions in that rack
 	Rack     string
-	ClientID string // told to the operator, as the reason of a leave
+	ClientID string // sent to the broker as the reason for leaving
 
 	Requester Requester
-	// Partitions gives the number of partitions of each topic; topics that do not exist are left
-	// out. A leader asks for all that its group reads, a static member that restarts for its own.
+	// Partitions returns the number of partitions of each existing topic. A leader asks for all topics
+	// of its group, a restarted static member for its own.
 	Partitions func(ctx context.Context, topics []string) (map[string]int32, error)
-	// TopicIDs gives the ids of those topics that exist, zero where the brokers have none. nil:
-	// offsets go by the names of topics alone.
+	// TopicIDs returns the ids of the existing topics, zero if the brokers have none. nil: offsets are
+	// stored by topic name alone.
 	TopicIDs func(ctx context.Context, topics []string) (map[string][16]byte, error)
 
-	// OnAssigned starts partitions from their committed offset (-1: none is), as soon as that is
-	// known: for what one assignment brings it may be called more than once. Its ctx ends with
-	// Run's and when the membership is lost. An error means that none of them was taken, and ends
-	// Run unless ctx has ended. An assignment without partitions calls nothing (see the "joined"
-	// event).
+	// OnAssigned starts partitions at their committed offsets (-1: none), as soon as those are known.
+	// It may be called more than once per assignment. Its ctx ends with Run's and when the membership
+	// is lost. An error means that it started none of them, and ends Run unless ctx has ended. It is
+	// not called for an assignment without partitions (see the "joined" event).
 	OnAssigned func(ctx context.Context, parts map[TP]Position) error
-	// OnRevoked drains partitions and commits them; when it returns they are given up. Heartbeats
-	// go on meanwhile, and commits are legal. Its ctx ends when the group no longer waits, or the
-	// membership is lost. It may run at the same time as OnAssigned, with other partitions.
+	// OnRevoked drains and commits partitions; when it returns, they are released. Heartbeats continue
+	// and commits are legal during it. Its ctx ends when the group no longer waits, or when the
+	// membership is lost. It may run concurrently with OnAssigned, for other partitions.
 	OnRevoked func(ctx context.Context, parts []TP)
-	// OnLost tells that partitions are another's already, perhaps while OnRevoked still drains
-	// them. It must not block or wait for a Commit.
+	// OnLost reports that partitions may belong to another member already, perhaps while OnRevoked
+	// still drains them. It must not block or wait for a Commit.
 	OnLost func(err error, parts []TP)
-	// Superseded reports whether a Commit with that ctx was asked for by an assignment of the
-	// partition that was lost meanwhile, though it may be assigned again. It must not block. May be
-	// nil: never.
+	// Superseded reports whether ctx is that of a Commit by an assignment of the partition that was
+	// lost since, although the partition may be assigned again. It must not block. nil: never.
 	Superseded func(ctx context.Context, tp TP) bool
-	// OnHealth tells why this member has no place in its group, or hears nothing from the
-	// coordinator for seconds; nil: all is well. It must not block. May be nil.
+	// OnHealth reports why this member is not in its group, or that the coordinator has not answered
+	// for seconds; nil: healthy. It must not block. May be nil.
 	OnHealth func(err error)
-	// OnWaiting tells which assigned partitions have been waiting for seconds to be given to
-	// OnAssigned, and why; with nil that they are waited for no longer, though they were not. It
-	// must not block. May be nil.
+	// OnWaiting reports assigned partitions that have waited for seconds for OnAssigned, and why. A nil
+	// error means that they no longer wait, although they were not started. It must not block. May be
+	// nil.
 	OnWaiting func(parts []TP, err error)
-	// OnStateRefused tells that a coordinator has refused a Position's State for its size: the
-	// offset is stored without it, and so is every one with a State larger than limit from then on.
-	// Commit has not returned yet. It must not block. May be nil.
+	// OnStateRefused reports that a coordinator refused a Position's State for its size. The offset is
+	// stored without it, and so are later offsets whose State is larger than limit. Commit has not
+	// returned yet. It must not block. May be nil.
 	OnStateRefused func(tp TP, limit int, err error)
-	// OnEvent tells what happens, for logs. It must not block. May be nil.
+	// OnEvent receives events for logs. It must not block. May be nil.
 	OnEvent func(Event)
 }
 
-// Event is something worth a line in a log.
+// Event is an event worth a log line.
 type Event struct {
 	Name string // "waiting", "joined", "rebalance", "revoking", "lost", "retry", "left", "topics"
 	Text string
 	Err  error
 }
 
-// withDefaults is the configuration with every gap filled, or all that is wrong with it.
+// withDefaults returns the configuration with all defaults, or all of its faults.
 func (c Config) withDefaults() (Config, error) {
 	var faults []error
 	fault := func(bad bool, format string, args ...any) {
@@ -147,8 +146,9 @@ func orDefault(d, def time.Duration) time.Duration {
 	return d
 }
 
-// cooperative tells whether partitions are kept through a rebalance. One eager balancer among those
-// offered, and the group may choose it after this member has joined, so it must join with nothing.
+// cooperative reports whether partitions are kept through a rebalance. If one balancer is eager,
+// the group may choose it after this member has joined. The member must then join without
+// partitions.
 func (c *Config) cooperative() bool {
 	for _, b := range c.Balancers {
 		if b != CooperativeSticky {
@@ -158,8 +158,9 @@ func (c *Config) cooperative() bool {
 	return true
 }
 
-// drainTime is how long OnRevoked may take: the rebalance timeout, less the heartbeat that was late
-// to tell of it, and what the last commit and the join need to reach the coordinator.
+// drainTime is how long OnRevoked may take: the rebalance timeout, less the delay of the heartbeat
+// that reports the rebalance, and the time for the last commit and the join to reach the
+// coordinator.
 func (c *Config) drainTime() time.Duration {
 	return c.RebalanceTimeout - min(c.HeartbeatInterval+min(c.RebalanceTimeout/10, 3*time.Second), c.RebalanceTimeout/2)
 }

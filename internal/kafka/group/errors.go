@@ -10,11 +10,11 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// ErrLost is matched by every error that says that a partition is, or may be, another member's by
-// now: nothing may be committed for it.
+// ErrLost matches every error that reports a partition that may belong to another member by now.
+// Nothing may be committed for it.
 var ErrLost = errors.New("the partition is no longer this member's")
 
-// LostError is why membership or a partition was lost. It matches ErrLost.
+// LostError is the reason why the membership or a partition was lost. It matches ErrLost.
 type LostError struct {
 	Group string
 	Err   error // a kafka.Error, errNotOwned, errSuperseded or a *SessionExpiredError
@@ -26,12 +26,13 @@ func (e *LostError) Error() string {
 func (e *LostError) Unwrap() []error { return []error{ErrLost, e.Err} }
 
 var (
-	errNotOwned   = errors.New("it was revoked, lost or never assigned here")
+	errNotOwned   = errors.New("it was revoked, lost or never assigned to this member")
 	errSuperseded = errors.New("it was lost and assigned again")
 )
 
-// SessionExpiredError tells that no heartbeat was answered for the whole session timeout, so that
-// the coordinator may have given this member up. Last is why; nil: this process stood still.
+// SessionExpiredError reports that no heartbeat was answered for the whole session timeout, so that
+// the coordinator may have removed this member. Last is the last failure; nil means that this
+// process was suspended.
 type SessionExpiredError struct {
 	Timeout time.Duration
 	Last    error
@@ -39,15 +40,15 @@ type SessionExpiredError struct {
 
 func (e *SessionExpiredError) Error() string {
 	if e.Last == nil {
-		return fmt.Sprintf("no heartbeat was answered for the session timeout of %v: this process stood still, or got no processor "+
+		return fmt.Sprintf("no heartbeat was answered for the session timeout of %v: this process was suspended or got no CPU time "+
 			"(SIGSTOP, a frozen VM, a CPU limit); its partitions may be another member's", e.Timeout)
 	}
 	return fmt.Sprintf("no heartbeat was answered for the session timeout of %v (last: %v); check the network, or raise SessionTimeout", e.Timeout, e.Last)
 }
 func (e *SessionExpiredError) Unwrap() error { return e.Last }
 
-// RetriableError is a failure that a later try may not meet: the coordinator is moving, loading or
-// out of reach, or the group is rebalancing.
+// RetriableError is a failure that may not recur: the coordinator is moving, loading or
+// unreachable, or the group is rebalancing.
 type RetriableError struct {
 	Group, Op string
 	Err       error
@@ -56,15 +57,15 @@ type RetriableError struct {
 func (e *RetriableError) Error() string { return fmt.Sprintf("group %s: %s: %v", e.Group, e.Op, e.Err) }
 func (e *RetriableError) Unwrap() error { return e.Err }
 
-// class is what an error code calls for.
+// class is how to react to an error code.
 type class int
 
 const (
 	classOK        class = iota
-	classRetry           // wait and try again
-	classMoved           // ask for the coordinator, wait and try again
-	classRebalance       // the group is rebalancing: join again
-	classLost            // this member's place is gone
+	classRetry           // wait and retry
+	classMoved           // find the coordinator, wait and retry
+	classRebalance       // the group is rebalancing: rejoin
+	classLost            // this membership is over
 	classFatal           // give up
 )
 
@@ -86,7 +87,7 @@ func classify(code int16) class {
 	return classFatal
 }
 
-// fix says what a user can do about a refusal.
+// fix returns what a user can do about a refusal.
 func fix(code int16) string {
 	switch kafka.Error(code) {
 	case kafka.GroupAuthorizationFailed:
@@ -96,7 +97,7 @@ func fix(code int16) string {
 	case kafka.ClusterAuthorizationFailed:
 		return "the broker refuses this user; check its ACLs"
 	case kafka.InconsistentGroupProtocol:
-		return "the group's members have no balancer in common with this one, or it is no consumer group: set Balancers to what they use"
+		return "the group's members have no balancer in common with this one, or it is not a consumer group: set Balancers to theirs"
 	case kafka.InvalidSessionTimeout:
 		return "set SessionTimeout between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min unless changed)"
 	case kafka.InvalidGroupId:
@@ -106,7 +107,7 @@ func fix(code int16) string {
 	case kafka.FencedInstanceID:
 		return "another process joined with the same InstanceID: give each its own"
 	case kafka.UnsupportedVersion:
-		return "the broker does not speak this version of the group protocol"
+		return "the broker does not support this version of the group protocol"
 	}
 	return ""
 }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// floor is what several members work on: it notices when two have the same partition.
+// floor is shared by several members: it detects two with the same partition.
 type floor struct {
-	mu      sync.Mutex // guards the rest
+	mu      sync.Mutex // guards the fields below
 	owner   map[TP]string
 	clashes []string
-	changed chan struct{} // closed and replaced at every change
+	changed chan struct{} // closed and replaced by every change
 }
 
 func newFloor() *floor { return &floor{owner: map[TP]string{}, changed: make(chan struct{})} }
@@ -30,15 +30,15 @@ func (f *floor) update(change func()) {
 func (f *floor) take(who string, tps ...TP) {
 	f.update(func() {
 		for _, tp := range tps {
-			if o, taken := f.owner[tp]; taken {
-				f.clashes = append(f.clashes, fmt.Sprintf("%v given to %s while %s has it", tp, who, o))
+			if other, taken := f.owner[tp]; taken {
+				f.clashes = append(f.clashes, fmt.Sprintf("%v given to %s while %s has it", tp, who, other))
 			}
 			f.owner[tp] = who
 		}
 	})
 }
 
-func (f *floor) drop(who string, tps ...TP) {
+func (f *floor) remove(who string, tps ...TP) {
 	f.update(func() {
 		for _, tp := range tps {
 			if f.owner[tp] == who {
@@ -73,7 +73,7 @@ func (f *floor) await(t *testing.T, what string, cond func() bool) {
 		select {
 		case <-changed:
 		case <-late:
-			t.Fatalf("waited in vain for: %s; partitions are at %v", what, owner)
+			t.Fatalf("waited too long for: %s; the partitions belong to %v", what, owner)
 		}
 	}
 }

@@ -23,8 +23,8 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-// site is where a test's group lives: a kfake cluster, or a real one (real_test.go) where groups
-// and topics of other tests may be about.
+// site is where a test's group lives: a kfake cluster, or a real one (real_test.go) that it shares
+// with other tests.
 type site interface{ ListenAddrs() []string }
 
 func groupAt(s site) string {
@@ -34,7 +34,7 @@ func groupAt(s site) string {
 	return "billing"
 }
 
-// client is a Requester over franz-go, with a hook to answer a request in the broker's place.
+// client is a Requester over franz-go, with a hook that can answer a request instead of the broker.
 type client struct {
 	kgo  *kgo.Client
 	hook func(kmsg.Request) (kmsg.Response, error, bool)

@@ -7,18 +7,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// silentFor is how long a coordinator may be silent, at least, before that is told: one that moves
-// is for less.
+// silentFor is the shortest silence of a coordinator that is reported; a moving coordinator is
+// silent for less.
 const silentFor = 2 * time.Second
 
-// heartbeat keeps a term alive until ctx ends or the term is lost. It goes on while the group
-// rebalances: a member that drains is not dead.
+// heartbeat keeps a term alive until ctx ends or the term is lost. It continues during a rebalance:
+// a draining member is alive.
 //
-// What cannot be reached is tried again until the session is over by this side's clock, counted
-// from when the last answered heartbeat was sent; the coordinator's own clock started no earlier.
-// The first heartbeat follows the assignment at once: it tells whether that still stands.
+// It retries until the session has expired by this side's clock, counted from the sending of the
+// last answered heartbeat; the coordinator's own clock started no earlier. The first heartbeat
+// follows the assignment at once, to find out whether it is still valid.
 func (m *Member) heartbeat(ctx context.Context, t *term) {
-	synced, told := t.synced, false // told: that the coordinator is silent
+	synced, reported := t.synced, false // reported: that the coordinator is silent
 	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {
 		timer := time.NewTimer(wait)
 		select {
@@ -45,10 +45,10 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 				m.expire(t)
 				return
 			}
-			if told {
+			if reported {
 				m.cfg.OnHealth(nil)
 			}
-			told, failed, wait = false, 0, m.cfg.HeartbeatInterval
+			reported, failed, wait = false, 0, m.cfg.HeartbeatInterval
 			if c == classRebalance {
 				t.askRejoin()
 			}
@@ -59,10 +59,10 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 		}
 		left := m.unanswered(err)
 		if silent := m.cfg.SessionTimeout - left; silent >= max(silentFor, 2*m.cfg.HeartbeatInterval) {
-			told = true
+			reported = true
 			m.cfg.OnHealth(err)
 		}
-		m.event("retry", "a heartbeat was not answered; trying again", err)
+		m.event("retry", "a heartbeat was not answered; retrying", err)
 		if left <= 0 {
 			m.expire(t)
 			return

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestRealKafkaSharesAGroupWithJavaEitherSideLeading(t *testing.T) {
+func TestJavaClientRealKafka(t *testing.T) {
 	console := os.Getenv("KAFKA_CONSOLE_CONSUMER")
 	if atRealKafka(t); console == "" {
 		t.Skip("KAFKA_CONSOLE_CONSUMER is not set: this test needs Java's console consumer")
@@ -45,14 +45,14 @@ func TestRealKafkaSharesAGroupWithJavaEitherSideLeading(t *testing.T) {
 	}
 }
 
-// startJava joins Java's console consumer; stop has it leave.
+// startJava joins Java's console consumer; stop makes it leave.
 func startJava(t *testing.T, c *realKafka, console, assignor string) (stop func()) {
 	t.Helper()
 	args := append(strings.Fields(console), "--bootstrap-server", c.addrs[0], "--topic", "group-orders", "--group", c.group,
 		"--consumer-property", "heartbeat.interval.ms=200", "--consumer-property", "session.timeout.ms=3000",
 		"--consumer-property", "partition.assignment.strategy=org.apache.kafka.clients.consumer."+assignor)
 	cmd := exec.Command(args[0], args[1:]...)
-	// the command line may be a script around Java
+	// the command may be a script around Java
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,8 @@ func startJava(t *testing.T, c *realKafka, console, assignor string) (stop func(
 	return stop
 }
 
-// awaitMember polls until the group is stable with one member: another process offers no event.
+// awaitMember polls until the group is stable with one member, since another process offers no
+// event.
 func awaitMember(t *testing.T, c *realKafka, cl *client) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -78,7 +79,7 @@ func awaitMember(t *testing.T, c *realKafka, cl *client) {
 			return
 		}
 		if !pause(ctx, 50*time.Millisecond) {
-			t.Fatalf("the Java consumer did not join: %v, %v", resp, err)
+			t.Fatalf("the Java consumer has not joined: %v, %v", resp, err)
 		}
 	}
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// enter joins and syncs, over and over, until this member has an assignment under a new term. Under
-// a cooperative balancer what it holds goes on meanwhile; if ctx ends, that is drained first,
-// otherwise the join is given up at once.
+// enter joins and syncs until this member has an assignment under a new term. Under a cooperative
+// balancer, its partitions keep running. If ctx ends, they are drained before the join is
+// abandoned; without partitions it is abandoned at once.
 func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
 	m.setJoining(true)
 	defer m.setJoining(false)
 	if t := m.current(); t != nil {
-		t.end() // its heartbeats would tell of the generation that the join is about to end
+		t.end() // its heartbeats would report the generation that the join is ending
 	}
 	m.during(ctx, func(ctx context.Context) { assigned, err = m.enterUntil(ctx) })
 	return assigned, err
@@ -35,12 +35,12 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 			return nil, err
 		case classLost:
 			m.lose(m.current(), err)
-			m.forget(err)
+			m.dropID(err)
 			var refused *kafkaerr.GroupError
 			if errors.As(err, &refused) {
 				return nil, err
 			}
-			if try == 0 { // at once: as a new member
+			if try == 0 { // at once, as a new member
 				continue
 			}
 		case classRebalance: // at once: the coordinator waits for this join
@@ -54,15 +54,14 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 		}
 		if ctx.Err() == nil {
 			m.cfg.OnHealth(err)
-			m.event("retry", "the join did not succeed; trying again", err)
+			m.event("retry", "the join failed; retrying", err)
 			pause(ctx, retryWait(try))
 		}
 	}
 	return nil, ctx.Err()
 }
 
-// attempt is one JoinGroup (or two, the first of which only brings the member id) and one
-// SyncGroup.
+// attempt sends one JoinGroup (or two, if the first returns only the member id) and one SyncGroup.
 func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	resp, c, err := m.join(ctx)
 	if c != classOK {
@@ -101,7 +100,7 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	return assigned, classOK, nil
 }
 
-// join sends JoinGroup until it is answered with a generation or an error.
+// join sends JoinGroup until the response has a generation or an error.
 func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, error) {
 	for {
 		req := m.joinRequest()
@@ -121,11 +120,11 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 	}
 }
 
-var errLate = errors.New("this process stood still, so the answer may be older than the session")
+var errLate = errors.New("this process was suspended, so the response may be older than the session")
 
-// await counts this member as alive while it waits for the answer to a JoinGroup; answered ends
-// that, and reports whether the answer is fresh. A request that nobody answered in time may never
-// have arrived: it has prolonged nothing.
+// await keeps the session alive while this member waits for the response to a JoinGroup. answered
+// ends that, and reports whether the response is fresh. A request without a response in time may
+// never have arrived, so it extends nothing.
 func (m *Member) await() (answered func(err error) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -171,12 +170,12 @@ func (m *Member) joinRequest() *kmsg.JoinGroupRequest {
 	return req
 }
 
-// begins makes the generation of a join's answer the current term, and starts its heartbeats: the
-// leader may take its time.
+// begins makes the generation of a join's response the current term, and starts its heartbeats,
+// since the leader may take long.
 func (m *Member) begins(ctx context.Context, resp *kmsg.JoinGroupResponse) (*term, error) {
 	if resp.Protocol == nil || !m.offers(Balancer(*resp.Protocol)) {
-		return nil, &kafkaerr.GroupError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that was not offered (%s)", deref(resp.Protocol)),
-			Fix: "set Balancers to what the group uses"}
+		return nil, &kafkaerr.GroupError{Group: m.cfg.Group, Op: "join", Err: fmt.Errorf("the group chose a balancer that this member did not offer (%s)", deref(resp.Protocol)),
+			Fix: "set Balancers to the group's"}
 	}
 	t := &term{id: resp.MemberID, generation: resp.Generation, balancer: Balancer(*resp.Protocol),
 		rejoin: make(chan struct{}), lost: make(chan struct{}), synced: make(chan struct{})}

@@ -9,17 +9,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// watch is what a leader keeps an eye on while its term lasts.
+// watch is the state that a leader watches during its term.
 type watch struct {
 	topics []string // of all members
-	// partitions as they were assigned; nil: not known, because another leader assigned them
+	// partition counts at the assignment; nil: unknown, because another leader assigned them
 	counts map[string]int32
 }
 
-// lead works out the whole group's assignment from what the members said about themselves.
+// lead computes the whole group's assignment from the members' subscriptions.
 //
-// A static leader that took its old place over is told to skip that (KIP-814): nothing has changed
-// for the group, and its assignment stands.
+// A static leader that rejoins under its old membership is told to skip this (KIP-814): nothing has
+// changed for the group, and its assignment stays valid.
 func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse) (*watch, []kmsg.SyncGroupRequestGroupAssignment, error) {
 	peers := make([]peer, 0, len(resp.Members))
 	seen := make(map[string]bool)
@@ -31,7 +31,7 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 		seen[resp.Members[i].MemberID] = true
 		p, err := readSubscription(t.balancer, &resp.Members[i])
 		if err != nil {
-			m.event("topics", "a member's subscription is unreadable", err)
+			m.event("topics", "a member's subscription cannot be read", err)
 		}
 		peers = append(peers, p)
 		w.topics = append(w.topics, p.topics...)
@@ -40,8 +40,8 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 	if resp.SkipAssignment {
 		return w, nil, nil
 	}
-	// The group waits for this assignment no longer than the rebalance timeout, so look the topics
-	// up in good time or start over.
+	// The group waits for this assignment only for the rebalance timeout, so look the topics up within
+	// half of it or start over.
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.RebalanceTimeout/2)
 	defer cancel()
 	for try := 0; ; try++ {
@@ -50,14 +50,14 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 			w.counts = counts
 			return w, encodePlan(assign(t.balancer, peers, counts)), nil
 		}
-		m.event("retry", "the leader cannot count the topics' partitions; trying again", err)
+		m.event("retry", "the leader cannot count the topics' partitions; retrying", err)
 		if !pause(ctx, retryWait(try)) {
 			return nil, nil, &RetriableError{Group: m.cfg.Group, Op: "assign as leader", Err: err}
 		}
 	}
 }
 
-// counts gives the partitions of the topics that exist.
+// counts returns the partition counts of the existing topics.
 func (m *Member) counts(ctx context.Context, topics []string) (map[string]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, rpcTimeout)
 	defer cancel()
@@ -70,8 +70,8 @@ func (m *Member) counts(ctx context.Context, topics []string) (map[string]int32,
 	return counts, nil
 }
 
-// startWatch has a leader look now and then whether the topics have grown, appeared or gone, and
-// rebalance if so: nobody tells a group.
+// startWatch makes a leader check periodically whether topics have grown, appeared or gone, and
+// rebalance if so. No broker reports that to a group.
 func (m *Member) startWatch(t *term, w *watch) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := t.stop
@@ -82,12 +82,12 @@ func (m *Member) startWatch(t *term, w *watch) {
 			switch {
 			case err != nil:
 				if ctx.Err() == nil {
-					m.event("topics", "the leader cannot count the topics' partitions; trying again", err)
+					m.event("topics", "the leader cannot count the topics' partitions; retrying", err)
 				}
 			case w.counts == nil:
 				w.counts = counts
 			case !maps.Equal(counts, w.counts):
-				m.event("topics", fmt.Sprintf("partitions changed from %v to %v: rebalancing", w.counts, counts), nil)
+				m.event("topics", fmt.Sprintf("partition counts changed from %v to %v: rebalancing", w.counts, counts), nil)
 				t.askRejoin()
 				return
 			}

@@ -7,11 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// leaveTimeout bounds the last request: a member that cannot say goodbye is missed after its
-// session timeout anyway.
+// leaveTimeout bounds the last request. If it fails, the session timeout removes the member.
 const leaveTimeout = 3 * time.Second
 
-// leave gives up this member's place, also one that a join in flight may have taken: otherwise the
+// leave ends this membership, including one that a join in flight may have created. Otherwise the
 // group would wait for a member that is gone. A static member stays, so that it can restart without
 // a rebalance.
 func (m *Member) leave(ctx context.Context) {
@@ -21,14 +20,14 @@ func (m *Member) leave(ctx context.Context) {
 	if id == "" || m.cfg.InstanceID != "" {
 		return
 	}
-	why := "the consumer is being closed"
+	reason := "the consumer is being closed"
 	if m.cfg.ClientID != "" {
-		why = m.cfg.ClientID + ": " + why
+		reason = m.cfg.ClientID + ": " + reason
 	}
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group, req.MemberID = m.cfg.Group, id
 	member := kmsg.NewLeaveGroupRequestMember()
-	member.MemberID, member.Reason = id, &why
+	member.MemberID, member.Reason = id, &reason
 	req.Members = append(req.Members, member)
 	resp, err := ask[*kmsg.LeaveGroupResponse](context.WithoutCancel(ctx), leaveTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
 	code := codeOf(resp, err)

@@ -8,10 +8,10 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// lose ends a term that the coordinator, or the clock, has ended already: everything it held is
-// another's, so OnLost is told, once, and nothing of it is committed any more. A term that is no
-// longer the current one has nothing to lose. What OnAssigned is still being told of follows when
-// that returns (begin).
+// lose handles a term that the coordinator, or the clock, has ended already. All its partitions may
+// belong to others, so it calls OnLost once, and nothing of them is committed any more. It does
+// nothing for a term that is no longer current. Partitions still in OnAssigned are reported lost
+// when that returns (begin).
 func (m *Member) lose(t *term, err error) {
 	m.mu.Lock()
 	if t == nil || t != m.term || t.err != nil {
@@ -30,9 +30,9 @@ func (m *Member) lose(t *term, err error) {
 	m.alive, m.kill = context.WithCancel(context.Background())
 	m.mu.Unlock()
 
-	m.forget(err)
+	m.dropID(err)
 	m.cfg.OnHealth(t.err)
-	m.event("lost", "this member has lost its place in the group", t.err)
+	m.event("lost", "this member has lost its membership in the group", t.err)
 	if len(gone) > 0 {
 		m.cfg.OnLost(t.err, gone)
 	}
@@ -40,9 +40,8 @@ func (m *Member) lose(t *term, err error) {
 	close(t.lost)
 }
 
-// forget drops a member id that the coordinator does not know: asking again with it would be
-// answered the same.
-func (m *Member) forget(err error) {
+// dropID drops a member id that the coordinator does not know, since it would refuse that id again.
+func (m *Member) dropID(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if errors.Is(err, kafka.UnknownMemberId) || errors.Is(err, kafka.FencedInstanceID) {
@@ -50,7 +49,7 @@ func (m *Member) forget(err error) {
 	}
 }
 
-// fatalLoss is the refusal that ended the term, if that is how it ended.
+// fatalLoss returns the refusal that ended the term, if one did.
 func (m *Member) fatalLoss(t *term) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -10,25 +10,23 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Membership is what a worker needs of a group, whatever protocol keeps it: the classic one here,
-// or the coordinator-driven one of KIP-848, whose member would take the same Config and make the
-// same calls to it.
+// Membership is the part of a group member that a worker needs, whatever the protocol: the classic
+// one here, or the coordinator-driven one of KIP-848, with the same Config and callbacks.
 type Membership interface {
-	// Run keeps the membership until ctx ends, then drains, leaves and returns nil; or returns the
-	// *kafkaerr.GroupError that ended it.
+	// Run keeps the membership until ctx ends, then drains, leaves and returns nil. Otherwise it
+	// returns the *kafkaerr.GroupError that ended the membership.
 	Run(ctx context.Context) error
-	// Commit stores offsets and gives an error for each partition whose offset is not stored.
+	// Commit stores offsets and returns an error for each partition whose offset is not stored.
 	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
-	// Identity is what a transaction tells of the member, so that a coordinator can refuse one of
-	// an old generation (KIP-447).
+	// Identity identifies the member to a transaction coordinator, so that it can refuse a transaction
+	// of an old generation (KIP-447).
 	Identity() Identity
-	// Expired reports whether the session may be over by this side's monotonic clock, and all
-	// partitions another member's, though nobody has said so yet. Then OnLost follows. It is cheap
-	// enough to be asked before each record.
+	// Expired reports whether the session may be over by this side's monotonic clock, so that all
+	// partitions may belong to others. OnLost follows. It is cheap enough to call before each record.
 	Expired() bool
 }
 
-// Identity is who a member is now. Generation is -1 while it is nobody.
+// Identity is a member's current identity. Generation is -1 while it is not a member.
 type Identity struct {
 	Member     string
 	Generation int32
@@ -36,26 +34,26 @@ type Identity struct {
 
 var _ Membership = (*Member)(nil)
 
-// Member is one member of a group under the classic protocol. Make it with New and run it once.
+// Member is one member of a group under the classic protocol. Create it with New and run it once.
 type Member struct {
 	cfg     Config
 	session *session
 	states  *states
 
-	mu sync.Mutex // guards what follows; never held across a callback, a request or a send
-	id string     // member id that the coordinator gave, empty for none
-	// the current or, while a join is in flight, the last generation; nil before the first
+	mu sync.Mutex // guards the fields below; never held across a callback, a request or a send
+	id string     // member id assigned by the coordinator; empty: none
+	// the current term, or the last one while a join is in flight; nil before the first
 	term    *term
 	force   bool // the next subscription must differ, so that the coordinator rebalances
-	joining bool // between sending a join and having its assignment
+	joining bool // between sending a join and receiving its assignment
 	waiting bool // for the answer to a JoinGroup
 	parts   map[TP]stage
-	before  holding            // the last assignment, which Sticky tells the leader
-	alive   context.Context    // ends when the membership is lost; replaced then
+	before  holding            // the last assignment, which Sticky sends to the leader
+	alive   context.Context    // ends when the membership is lost, and is then replaced
 	kill    context.CancelFunc // ends alive
 }
 
-// stage is how far a partition has come.
+// stage is the state of an assigned partition.
 type stage int
 
 const (
@@ -69,16 +67,16 @@ type term struct {
 	id         string
 	generation int32
 	balancer   Balancer
-	// a static member's first: it may have taken an old place over, with its assignment
+	// a static member's first term: it may have taken over an old membership with its assignment
 	replaced bool
 
 	stop   context.CancelFunc // ends the heartbeat and the watch
 	wg     conc.WaitGroup     // waits for them
 	asked  sync.Once
 	rejoin chan struct{} // closed by askRejoin
-	lost   chan struct{} // closed by lose, when OnLost has returned
-	synced chan struct{} // closed when SyncGroup was answered
-	err    error         // why it was lost; guarded by Member.mu
+	lost   chan struct{} // closed by lose, after OnLost has returned
+	synced chan struct{} // closed when SyncGroup has been answered
+	err    error         // why the term was lost; guarded by Member.mu
 }
 
 func (t *term) askRejoin() { t.asked.Do(func() { close(t.rejoin) }) }
@@ -89,20 +87,20 @@ func (t *term) end() {
 	t.wg.Wait()
 }
 
-// New checks cfg and makes a member; all that is wrong with it is in the error.
+// New checks cfg and returns a member, or an error with all faults of cfg.
 func New(cfg Config) (*Member, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: wire.StateBytes, told: cfg.OnStateRefused}, parts: make(map[TP]stage), before: holding{generation: -1}}
+	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: wire.StateBytes, refused: cfg.OnStateRefused}, parts: make(map[TP]stage), before: holding{generation: -1}}
 	m.alive, m.kill = context.WithCancel(context.Background())
 	return m, nil
 }
 
-// Run joins the group and keeps this member in it until ctx ends: then everything is revoked, the
-// group left (a static member stays, so that it can come back) and nil returned. A
-// *kafkaerr.GroupError says why the coordinator will not have this member.
+// Run joins the group and keeps the membership until ctx ends. Then it revokes all partitions,
+// leaves the group (a static member stays, so that it can return) and returns nil. A
+// *kafkaerr.GroupError says why the coordinator refuses this member.
 func (m *Member) Run(ctx context.Context) error {
 	var keeper conc.WaitGroup
 	keeping, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -110,7 +108,7 @@ func (m *Member) Run(ctx context.Context) error {
 	defer stop()
 	keeper.Go(func() { m.keepSession(keeping) })
 	err := m.live(ctx)
-	m.release(m.atWork()) // under the current generation, with heartbeats going on
+	m.release(m.heldParts()) // under the current generation, while heartbeats continue
 	if t := m.current(); t != nil {
 		t.end()
 	}
@@ -119,7 +117,7 @@ func (m *Member) Run(ctx context.Context) error {
 	return err
 }
 
-// live goes from rebalance to rebalance.
+// live runs one rebalance after another.
 func (m *Member) live(ctx context.Context) error {
 	for {
 		assigned, err := m.enter(ctx)
@@ -143,12 +141,12 @@ func (m *Member) live(ctx context.Context) error {
 			return err
 		}
 		if !m.cfg.cooperative() {
-			m.during(ctx, func(context.Context) { m.release(m.atWork()) })
+			m.during(ctx, func(context.Context) { m.release(m.heldParts()) })
 		}
 	}
 }
 
-// unlessEnded drops the errors that only say that ctx ended.
+// unlessEnded drops errors that only report the end of ctx.
 func unlessEnded(ctx context.Context, err error) error {
 	var refused *kafkaerr.GroupError
 	if ctx.Err() != nil && !errors.As(err, &refused) {
@@ -157,8 +155,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// during runs work. If ctx ends first, everything held is drained while work goes on, so that
-// commits find a valid generation, and then work's own context ends. It returns when work has.
+// during runs work. If ctx ends first, it drains all held partitions while work continues, so that
+// commits find a valid generation, and then ends work's context. It returns after work has.
 func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
 	wctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -171,7 +169,7 @@ func (m *Member) during(ctx context.Context, work func(ctx context.Context)) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		m.release(m.atWork())
+		m.release(m.heldParts())
 		cancel()
 	}
 	wg.Wait()
@@ -192,8 +190,8 @@ func (m *Member) current() *term {
 	return m.term
 }
 
-// atWork is what has been started and is not being released.
-func (m *Member) atWork() []TP {
+// heldParts returns the partitions that were started and are not being released.
+func (m *Member) heldParts() []TP {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var tps []TP

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// startFranz joins a franz-go member that keeps the floor's books; stop has it leave.
+// startFranz joins a franz-go member that updates the floor; stop makes it leave.
 func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func()) {
 	t.Helper()
 	tps := func(m map[string][]int32) (out []TP) {
@@ -25,8 +25,8 @@ func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func(
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("group-orders"), kgo.Balancers(b),
 		kgo.SessionTimeout(2*time.Second), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(10*time.Second),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.take("franz", tps(m)...) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.drop("franz", tps(m)...) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.drop("franz", tps(m)...) }))
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func(
 	return cl.Close
 }
 
-// startKafkaGo joins a kafka-go consumer group member, the engine of its Reader.
+// startKafkaGo joins a member of kafka-go's consumer group, the engine of its Reader.
 func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop func()) {
 	t.Helper()
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
@@ -65,7 +65,7 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 			f.take("kafka-go", tps...)
 			gen.Start(func(ctx context.Context) {
 				<-ctx.Done()
-				f.drop("kafka-go", tps...)
+				f.remove("kafka-go", tps...)
 			})
 		}
 	})
@@ -82,11 +82,11 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 	return stop
 }
 
-func TestSharesAGroupWithOtherClientsEitherSideLeading(t *testing.T) {
-	testSharing(t, func(t *testing.T) site { return newCluster(t) })
+func TestOtherClients(t *testing.T) {
+	testOtherClients(t, func(t *testing.T) site { return newCluster(t) })
 }
 
-func testSharing(t *testing.T, at func(*testing.T) site) {
+func testOtherClients(t *testing.T, at func(*testing.T) site) {
 	type other struct {
 		name  string
 		use   Balancer

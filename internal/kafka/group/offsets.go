@@ -11,21 +11,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// waitingAfter is how long partitions wait for their offsets before that is told.
+// waitingAfter is how long partitions wait for their offsets before that is reported.
 const waitingAfter = 2 * time.Second
 
-// committed reads the group's offsets of tps, -1 where there is none, and under which ids their
-// topics are there now; each gets them as they are found. Offsets of a transaction in flight are
-// waited for (require_stable, KIP-447): an older one would be read twice. It gives up where the
-// term ends, or released is closed.
+// committed fetches the group's offsets of tps, -1 for none, and the current ids of their topics.
+// It passes them to each as they are found. It waits for the offsets of a transaction in flight
+// (require_stable, KIP-447), since an older offset would read records twice. It gives up when the
+// term ends or released is closed.
 func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-chan struct{}, each func(map[TP]Position) error) error {
-	open, told := slices.Clone(tps), false
+	open, reported := slices.Clone(tps), false
 	defer func() {
-		if told {
+		if reported {
 			m.cfg.OnWaiting(open, nil)
 		}
 	}()
-	began := time.Now()
+	start := time.Now()
 	for try := 0; ; try++ {
 		found := make(map[TP]Position, len(open))
 		ids, err := m.ids(ctx, open)
@@ -45,8 +45,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 		if len(open) == 0 {
 			return nil
 		}
-		m.event("retry", "committed offsets are not to be had yet; trying again", err)
-		if told = time.Since(began) >= waitingAfter || wire.Fatal(err); told {
+		m.event("retry", "committed offsets are not available yet; retrying", err)
+		if reported = time.Since(start) >= waitingAfter || wire.Fatal(err); reported {
 			m.cfg.OnWaiting(open, err)
 		}
 		timer := time.NewTimer(retryWait(try))
@@ -72,9 +72,9 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 	}
 }
 
-// fetchOffsets is one OffsetFetch; it puts what it learns into found. Topics that are not in ids
-// are left for another time.
-func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, why error) {
+// fetchOffsets sends one OffsetFetch and adds the results to found. It leaves out topics that are
+// not in ids; a retry fetches them.
+func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, reason error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true
 	group := kmsg.NewOffsetFetchRequestGroup() // v8 and later; before, the fields beside it
@@ -82,7 +82,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	for _, t := range byTopic(tps) {
 		id, there := ids[t.topic]
 		if !there {
-			worst, why = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.topic, Err: wire.UnknownTopicOrPartition}
+			worst, reason = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.topic, Err: wire.UnknownTopicOrPartition}
 			continue
 		}
 		old := kmsg.NewOffsetFetchRequestTopic()
@@ -93,7 +93,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 		group.Topics = append(group.Topics, now)
 	}
 	if len(req.Topics) == 0 {
-		return worst, why
+		return worst, reason
 	}
 	req.Groups = append(req.Groups, group)
 	names := namesOf(ids)
@@ -107,10 +107,10 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	}
 	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code int16) {
 		if kafka.Error(code) == kafka.UnknownTopicOrPartition {
-			code, offset = 0, -1 // nothing is committed for what was not there
+			code, offset = 0, -1 // a missing partition has no committed offset
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
-		// that topic's partitions wait, not the others
+		// only this topic's partitions wait
 		if kafka.Error(code) == kafka.TopicAuthorizationFailed {
 			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
 		}
@@ -118,7 +118,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			id, state := wire.ReadNote(metadata)
 			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
 		} else if c > worst {
-			worst, why = c, err
+			worst, reason = c, err
 		}
 	}
 	for _, t := range resp.Topics {
@@ -128,7 +128,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	}
 	for _, g := range resp.Groups {
 		if c, err := m.refusal("fetch committed offsets", g.ErrorCode, nil); c > worst {
-			worst, why = c, err
+			worst, reason = c, err
 		}
 		for _, t := range g.Topics {
 			topic := t.Topic
@@ -140,5 +140,5 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			}
 		}
 	}
-	return worst, why
+	return worst, reason
 }

@@ -2,21 +2,20 @@ package group
 
 import "context"
 
-// Position is an offset of a group, and what is stored with it.
+// Position is a group's offset and the data stored with it.
 type Position struct {
-	Offset  int64    // to go on from; -1: none is committed
-	TopicID [16]byte // of the topic that it is of; zero: not known
+	Offset  int64    // next offset to read; -1: none is committed
+	TopicID [16]byte // id of the partition's topic; zero: unknown
 	State   string   // the rest of its metadata; empty: none
-	// of the leader that took the newest record before Offset, or that State speaks of; -1: not
-	// known, so nobody takes it for a truncation
+	// epoch of the leader of the newest record before Offset, or described by State; -1: unknown, so it
+	// is never taken for a truncation
 	LeaderEpoch int32
-	// the topic's that it was committed for, where that is known: if it is another's, the offset
-	// says nothing
+	// id of the topic that the offset was committed for, if known: if it differs, the offset is invalid
 	StoredFor [16]byte
 }
 
-// ids are the topics' of tps that exist. Without a Config.TopicIDs they are all there, and have
-// none.
+// ids returns the ids of the existing topics of tps. Without a Config.TopicIDs, all topics count as
+// existing, without an id.
 func (m *Member) ids(ctx context.Context, tps []TP) (map[string][16]byte, error) {
 	ids := map[string][16]byte{}
 	var topics []string
@@ -32,8 +31,8 @@ func (m *Member) ids(ctx context.Context, tps []TP) (map[string][16]byte, error)
 	return m.cfg.TopicIDs(ctx, topics)
 }
 
-// namesOf finds the topics of ids. It is nil where some have none: requests and answers go by name
-// then.
+// namesOf maps ids to topics. It returns nil if a topic has no id: requests and responses then use
+// names.
 func namesOf(ids map[string][16]byte) map[[16]byte]string {
 	names := make(map[[16]byte]string, len(ids))
 	for topic, id := range ids {

@@ -1,7 +1,7 @@
 package group
 
-// assignRange is Java's RangeAssignor: per topic, members in order each take a consecutive run, the
-// first n%members of them one more.
+// assignRange is Java's RangeAssignor: per topic, each member in order takes a consecutive range,
+// and the first n%members of them take one more.
 func assignRange(peers []peer, counts map[string]int32) plan {
 	p := newPlan(peers)
 	for topic, subs := range subscribers(peers, counts) {

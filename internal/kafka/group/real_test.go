@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// realKafka is a group of its own on a real cluster, with 6 partitions of group-orders and 2 of
-// group-payments: other tests have topics of their own.
+// realKafka is a test's own group on a real cluster, with 6 partitions of group-orders and 2 of
+// group-payments. Other tests use other topics.
 type realKafka struct {
 	addrs []string
 	group string
@@ -23,7 +23,7 @@ type realKafka struct {
 
 func (r *realKafka) ListenAddrs() []string { return r.addrs }
 
-// atRealKafka gives a fresh group at KAFKA_BROKERS, or skips.
+// atRealKafka returns a new group at KAFKA_BROKERS, or skips.
 func atRealKafka(t *testing.T) *realKafka {
 	t.Helper()
 	brokers := os.Getenv("KAFKA_BROKERS")
@@ -42,14 +42,14 @@ func atRealKafka(t *testing.T) *realKafka {
 		t.Fatal(err)
 	}
 	for _, topic := range resp.Topics {
-		if topic.ErrorCode != 0 && topic.ErrorCode != 36 { // 36: it is there already
+		if topic.ErrorCode != 0 && topic.ErrorCode != 36 { // 36: it exists already
 			t.Fatalf("topic %s: error %d", topic.Topic, topic.ErrorCode)
 		}
 	}
 	return r
 }
 
-// overWire has a member talk as it does in production: over kafka-go's Transport.
+// overWire makes a member connect as in production, over kafka-go's Transport.
 func (r *realKafka) overWire(t *testing.T, cfg *Config) {
 	t.Helper()
 	cl := wire.New(wire.Config{Brokers: r.addrs, ClientID: cfg.ClientID})
@@ -59,7 +59,7 @@ func (r *realKafka) overWire(t *testing.T, cfg *Config) {
 	cfg.HeartbeatInterval = 100 * time.Millisecond
 }
 
-// wired is wire's client with the hook of the kfake tests' one.
+// wired is wire's client with the hook of the kfake tests' client.
 type wired struct {
 	*wire.Client
 	client *client
@@ -74,15 +74,15 @@ func (w *wired) Group(ctx context.Context, group string, req kmsg.Request) (kmsg
 	return w.Client.Group(ctx, group, req)
 }
 
-func TestRealKafkaCooperativeRebalanceLeavesKeptPartitionsAlone(t *testing.T) {
+func TestCooperativeRebalanceRealKafka(t *testing.T) {
 	testCooperative(t, atRealKafka(t))
 }
 
-func TestRealKafkaSharesAGroupWithOtherClientsEitherSideLeading(t *testing.T) {
-	testSharing(t, func(t *testing.T) site { return atRealKafka(t) })
+func TestOtherClientsRealKafka(t *testing.T) {
+	testOtherClients(t, func(t *testing.T) site { return atRealKafka(t) })
 }
 
-func TestRealKafkaDrainMayOutlastTheSession(t *testing.T) {
+func TestDrainOutlastsSessionRealKafka(t *testing.T) {
 	c, f := atRealKafka(t), newFloor()
 	var failed map[TP]error
 	tune := func(w *worker) {
@@ -119,11 +119,11 @@ func TestRealKafkaDrainMayOutlastTheSession(t *testing.T) {
 	}
 }
 
-func TestRealKafkaCancelledJoinReturnsAtOnceAndLeavesNoZombie(t *testing.T) {
+func TestCancelledJoinRealKafka(t *testing.T) {
 	testCancelledJoin(t, atRealKafka(t))
 }
 
-func TestRealKafkaStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
+func TestStaticMemberNewTopicRealKafka(t *testing.T) {
 	for _, role := range []string{"leader", "follower"} {
 		for _, balancer := range []Balancer{CooperativeSticky, Range} {
 			t.Run(fmt.Sprintf("%s/%s", role, balancer), func(t *testing.T) {
@@ -159,15 +159,15 @@ func TestRealKafkaStaticMemberWithANewTopicGetsItAfterARestart(t *testing.T) {
 	}
 }
 
-func TestRealKafkaStaticMemberRestartsWithoutARebalance(t *testing.T) {
+func TestStaticMemberRestartRealKafka(t *testing.T) {
 	c, f := atRealKafka(t), newFloor()
 	static := func(id string) func(*worker) { return func(w *worker) { w.cfg.InstanceID = id } }
 	stays := newWorker(t, c, f, "stays", static("i-1")).start(t)
 	f.awaitShares(t, map[string]int{"stays": 6})
-	goes := newWorker(t, c, f, "goes", static("i-2")).start(t)
-	f.awaitShares(t, map[string]int{"stays": 3, "goes": 3})
+	leaves := newWorker(t, c, f, "leaves", static("i-2")).start(t)
+	f.awaitShares(t, map[string]int{"stays": 3, "leaves": 3})
 	f.await(t, "the rebalance to end", func() bool { return stays.count("joined") >= 2 })
-	if err := goes.end(t); err != nil {
+	if err := leaves.end(t); err != nil {
 		t.Fatal(err)
 	}
 	f.mu.Lock()
@@ -178,11 +178,11 @@ func TestRealKafkaStaticMemberRestartsWithoutARebalance(t *testing.T) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := stays.count("joined"); n != joined {
-		t.Errorf("the other went through %d rebalances", n-joined)
+		t.Errorf("the other member went through %d rebalances", n-joined)
 	}
 }
 
-func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
+func TestKilledBrokerRealKafka(t *testing.T) {
 	control := os.Getenv("KAFKA_CONTROL")
 	if atRealKafka(t); control == "" {
 		t.Skip("KAFKA_CONTROL is not set: this test needs a broker of its own to kill")
@@ -208,7 +208,7 @@ func TestRealKafkaBrokerThatIsKilledAndComesBackCostsNothing(t *testing.T) {
 	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
 	var again *RetriableError
 	if !errors.As(failed[orders(0)], &again) {
-		t.Errorf("a commit while the broker is down gave %v", failed)
+		t.Errorf("commit while the broker is down: %v", failed)
 	}
 	run("up", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

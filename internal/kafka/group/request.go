@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// ask sends req with a deadline and gives its response, of the type that belongs to it.
+// ask sends req with a deadline and returns its response of type R.
 func ask[R kmsg.Response](ctx context.Context, limit time.Duration, send func(context.Context, string, kmsg.Request) (kmsg.Response, error),
 	group string, req kmsg.Request,
 ) (R, error) {
@@ -24,20 +24,20 @@ func ask[R kmsg.Response](ctx context.Context, limit time.Duration, send func(co
 	}
 	r, ok := resp.(R)
 	if !ok {
-		return none, fmt.Errorf("the answer to %s is a %T", kmsg.NameForKey(req.Key()), resp)
+		return none, fmt.Errorf("the response to %s is a %T", kmsg.NameForKey(req.Key()), resp)
 	}
 	return r, nil
 }
 
-// moved has the requester look for the coordinator anew.
+// moved makes the requester look up the coordinator again.
 func (m *Member) moved() {
 	if r, ok := m.cfg.Requester.(refresher); ok {
 		r.Moved(m.cfg.Group)
 	}
 }
 
-// refusal classes the outcome of a request on the group: a transport error, which is retried unless
-// it is a refused login or the like, or a code.
+// refusal classifies the outcome of a request: an error code, or a transport error, which is
+// retried unless it is permanent, such as a refused login.
 func (m *Member) refusal(op string, code int16, err error) (class, error) {
 	switch {
 	case wire.Fatal(err):
@@ -63,7 +63,7 @@ func (m *Member) refusal(op string, code int16, err error) (class, error) {
 	return c, &RetriableError{Group: m.cfg.Group, Op: op, Err: kafka.Error(code)}
 }
 
-// codeOf is the error code of a response as a whole.
+// codeOf returns the top-level error code of a response.
 func codeOf(resp kmsg.Response, err error) int16 {
 	if err != nil {
 		return 0
@@ -83,7 +83,7 @@ func codeOf(resp kmsg.Response, err error) int16 {
 	return 0
 }
 
-// instance is the group.instance.id as requests carry it.
+// instance returns the group.instance.id in the form of requests.
 func (m *Member) instance() *string {
 	if m.cfg.InstanceID == "" {
 		return nil

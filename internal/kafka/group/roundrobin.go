@@ -5,19 +5,19 @@ import (
 	"slices"
 )
 
-// assignRoundRobin is Java's RoundRobinAssignor: all partitions in the order of their topics are
-// dealt out in turn, passing over members that do not subscribe.
+// assignRoundRobin is Java's RoundRobinAssignor: it assigns all partitions, in the order of their
+// topics, to the members in turn, and skips members that do not subscribe.
 func assignRoundRobin(peers []peer, counts map[string]int32) plan {
 	p := newPlan(peers)
 	subs := subscribers(peers, counts)
-	turn := 0
+	next := 0
 	for _, topic := range slices.Sorted(maps.Keys(subs)) {
 		for partition := range counts[topic] {
-			for !slices.Contains(peers[turn].topics, topic) {
-				turn = (turn + 1) % len(peers)
+			for !slices.Contains(peers[next].topics, topic) {
+				next = (next + 1) % len(peers)
 			}
-			p[peers[turn].id] = append(p[peers[turn].id], TP{topic, partition})
-			turn = (turn + 1) % len(peers)
+			p[peers[next].id] = append(p[peers[next].id], TP{topic, partition})
+			next = (next + 1) % len(peers)
 		}
 	}
 	return p

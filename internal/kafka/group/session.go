@@ -8,33 +8,33 @@ import (
 	"time"
 )
 
-// session is how long this member may act on the coordinator's last word, by this side's monotonic
-// clock. A process that stood still (SIGSTOP, a frozen VM) finds it over when it wakes, before it
-// has asked anybody.
+// session is how long this member may rely on the coordinator's last answer, by this side's
+// monotonic clock. A process that was suspended (SIGSTOP, a frozen VM) finds it expired when it
+// wakes, before any request.
 //
-// Once over, it stays over until the member joins again: an answer that is read too late does not
-// bring it back. Everything but Expired's first look needs Member.mu.
+// An expired session stays expired until the member joins again: a late answer does not revive it.
+// All but the first check of Expired needs Member.mu.
 type session struct {
 	clock func() time.Duration
-	until atomic.Int64 // of clock; it may be over afterwards
-	over  bool         // it was found to be over
-	last  error        // why the last heartbeat failed; nil: it did not
+	until atomic.Int64 // on clock; the session may be over after that
+	over  bool         // it was found expired
+	last  error        // why the last heartbeat failed; nil: it succeeded
 }
 
 func newSession() *session {
-	began := time.Now()
-	s := &session{clock: func() time.Duration { return time.Since(began) }}
-	s.until.Store(math.MaxInt64) // nothing to lose yet
+	start := time.Now()
+	s := &session{clock: func() time.Duration { return time.Since(start) }}
+	s.until.Store(math.MaxInt64) // no session yet
 	return s
 }
 
-// start begins a session that lasts for d.
+// start starts a session that lasts for d.
 func (s *session) start(d time.Duration) {
 	s.over, s.last = false, nil
 	s.until.Store(int64(s.clock() + d))
 }
 
-// left is how long the session lasts still: 0 or less where it may be over.
+// left returns the rest of the session: 0 or less if it may be over.
 func (s *session) left() time.Duration {
 	if s.over {
 		return 0
@@ -44,7 +44,7 @@ func (s *session) left() time.Duration {
 	return left
 }
 
-// extend makes the session last until then, unless it may be over already.
+// extend extends the session to until, unless it may be over already.
 func (s *session) extend(until time.Duration) bool {
 	if s.left() <= 0 {
 		return false
@@ -56,16 +56,16 @@ func (s *session) extend(until time.Duration) bool {
 // Expired implements Membership.
 func (m *Member) Expired() bool {
 	if s := m.session; int64(s.clock()) < s.until.Load() {
-		return false // what is asked before each record takes no lock
+		return false // no lock, since this runs before each record
 	}
 	return m.sessionLeft() <= 0
 }
 
-// keepSession loses the membership when its session may be over, until ctx ends. A coordinator
-// counts a member that waits in JoinGroup as alive, so the session goes on meanwhile, as long as
-// this goroutine runs: if it did not for a session's time, the answer may be as old as that.
+// keepSession loses the membership once its session may be over, until ctx ends. A coordinator
+// counts a member that waits in JoinGroup as alive, so the session is extended during the wait,
+// while this goroutine runs. If it did not run for a session's time, the response may be that old.
 func (m *Member) keepSession(ctx context.Context) {
-	var waiting int // looks that have found the first join under way
+	var waiting int // number of checks during the first join
 	for wait := time.Duration(0); pause(ctx, wait); {
 		m.mu.Lock()
 		t, s := m.term, m.session
@@ -82,7 +82,7 @@ func (m *Member) keepSession(ctx context.Context) {
 			wait = m.cfg.HeartbeatInterval
 		}
 		if waiting == 2 {
-			m.event("waiting", fmt.Sprintf("for the group's other members to rejoin; one that left without a word (kill -9, a lost node) is waited for up to its "+
+			m.event("waiting", fmt.Sprintf("for the group's other members to rejoin; the group waits for a member that died without leaving (kill -9, a lost node) up to its "+
 				"session timeout (%v here)", m.cfg.SessionTimeout), nil)
 		}
 	}
@@ -102,8 +102,8 @@ func (m *Member) expire(t *term) {
 	m.lose(t, &SessionExpiredError{Timeout: m.cfg.SessionTimeout, Last: last})
 }
 
-// answered notes that the coordinator has answered a heartbeat that was sent at that time of the
-// session's clock. false: the answer came too late to count.
+// answered records the response to a heartbeat sent at that time of the session's clock. It returns
+// false if the response came too late to count.
 func (m *Member) answered(sent time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -111,7 +111,7 @@ func (m *Member) answered(sent time.Duration) bool {
 	return m.session.extend(sent + m.cfg.SessionTimeout)
 }
 
-// unanswered notes why a heartbeat failed, and tells how long the session lasts still.
+// unanswered records why a heartbeat failed, and returns the rest of the session.
 func (m *Member) unanswered(err error) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()

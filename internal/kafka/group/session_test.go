@@ -10,23 +10,23 @@ import (
 )
 
 func TestSession(t *testing.T) {
-	t.Run("stays over once its time has passed", func(t *testing.T) {
+	t.Run("stays expired", func(t *testing.T) {
 		s, now := newSession(), time.Duration(0)
 		s.clock = func() time.Duration { return now }
 		s.start(10 * time.Second)
 		if now = 9 * time.Second; !s.extend(15*time.Second) || s.left() != 6*time.Second {
-			t.Errorf("an answer in time: %v are left, want 6s", s.left())
+			t.Errorf("after an answer in time, %v remain, want 6s", s.left())
 		}
 		if now = 15 * time.Second; s.extend(25*time.Second) || s.left() > 0 {
-			t.Error("an answer that came too late has counted")
+			t.Error("a late answer has counted")
 		}
 		if s.start(10 * time.Second); s.left() != 10*time.Second {
-			t.Errorf("after another join %v are left, want 10s", s.left())
+			t.Errorf("after another join, %v remain, want 10s", s.left())
 		}
 	})
-	// A process that stood still for three sessions, between a heartbeat's answer and the goroutine
-	// that waits for it, would have that answer count.
-	t.Run("ends though a heartbeat's answer is still to be read", func(t *testing.T) {
+	// A process might be suspended for three sessions, between a heartbeat's response and the goroutine
+	// that reads it. That response must not count.
+	t.Run("expires even if a heartbeat's response is unread", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		lost, beats := make(chan struct{}), 0
 		a := newWorker(t, c, f, "a", func(w *worker) {
@@ -44,7 +44,7 @@ func TestSession(t *testing.T) {
 		}).start(t)
 		f.await(t, "the loss", func() bool { return len(a.lost) == 1 })
 		close(lost)
-		f.await(t, "the partitions back", func() bool { return len(f.of("a")) == 6 && len(a.assigned) == 2 })
+		f.await(t, "the partitions to return", func() bool { return len(f.of("a")) == 6 && len(a.assigned) == 2 })
 		var expired *SessionExpiredError
 		if !errors.As(a.lostErr[0], &expired) || expired.Last != nil {
 			t.Errorf("lost for %v", a.lostErr[0])
@@ -53,7 +53,7 @@ func TestSession(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("does not begin with a join's answer that is read too late", func(t *testing.T) {
+	t.Run("does not start with a late response to a join", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		var asleep atomic.Int64
 		joins := 0
@@ -76,14 +76,14 @@ func TestSession(t *testing.T) {
 			t.Error(err)
 		}
 		if joins < 2 || a.count("joined") != 1 {
-			t.Errorf("it asked %d times to join and counted %d answers, want 2 and 1", joins, a.count("joined"))
+			t.Errorf("it joined %d times and counted %d responses, want 2 and 1", joins, a.count("joined"))
 		}
 	})
-	t.Run("takes no commit once it is over", func(t *testing.T) {
+	t.Run("refuses commits once it has expired", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		var asleep atomic.Int64
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			// nobody else looks meanwhile
+			// nothing else checks the session during the test
 			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = time.Minute, 50*time.Second
 		})
 		clock := a.session.clock
@@ -92,10 +92,10 @@ func TestSession(t *testing.T) {
 		f.awaitShares(t, map[string]int{"a": 6})
 		asleep.Store(int64(a.cfg.SessionTimeout + time.Second))
 		if !a.Expired() {
-			t.Error("the session is not over")
+			t.Error("the session has not expired")
 		}
 		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
-			t.Errorf("the commit gave %v", failed)
+			t.Errorf("commit: %v", failed)
 		}
 	})
 }

@@ -8,34 +8,34 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
-// states is how large the states are that go with offsets, so that no offset fails for its state
-// and none for another's:
+// states limits the sizes of the states sent with offsets, so that no offset fails for its own
+// state or for another's:
 //
-//   - A request carries requestBytes of metadata at most. One that a broker finds too large all the
-//     same is halved, down to one partition.
-//   - A state larger than any that was stored goes in a request of its own. An older broker that
-//     refuses one partition of many leaves its offset pending, and a fetch of stable offsets waits
-//     for that (KAFKA-16371).
-//   - A state that is refused is left out, and the offset sent again at once. From then on states
-//     of half its size are tried, or as large as one that was stored.
+//   - A request carries at most requestBytes of metadata. A request that a broker still finds too
+//     large is halved, down to one partition.
+//   - A state larger than any stored one is sent in its own request. When an older broker refuses
+//     one partition of many, it leaves that offset pending, and a fetch of stable offsets waits for
+//     it (KAFKA-16371).
+//   - A refused state is left out, and the offset is sent again at once. From then on the limit is
+//     half its size, or the size of the largest stored state.
 //
-// It is Commit's own, of which there is one at a time.
+// Only Commit uses it, which does not run concurrently.
 type states struct {
-	stored int                               // the largest that was
-	limit  int                               // larger ones are left out
-	told   func(tp TP, limit int, err error) // of what is refused
+	stored  int                               // largest size stored
+	limit   int                               // larger states are left out
+	refused func(tp TP, limit int, err error) // called for each refusal
 }
 
-// requestBytes keeps the batch of a request's offsets below the 1 MB that a topic takes by default.
+// requestBytes keeps a request's batch of offsets below the 1 MB that a topic accepts by default.
 const requestBytes = 512 << 10
 
-// refusedState is a position that was refused for its size, and how.
+// refusedState is a position refused for its size, and the error code.
 type refusedState struct {
 	at   Position
 	code wire.Code
 }
 
-// requests parts positions into those of one request each, as far as the sizes are known by then.
+// requests splits positions into requests, as far as the sizes are known by then.
 func (s *states) requests(positions map[TP]Position) iter.Seq[map[TP]Position] {
 	tps := make([]TP, 0, len(positions))
 	for tp := range positions {
@@ -73,20 +73,20 @@ func (s *states) requests(positions map[TP]Position) iter.Seq[map[TP]Position] {
 	}
 }
 
-// tooLarge reports whether a position, one of n in a request, may have been refused for a size.
+// tooLarge reports whether a position, one of n in a request, may have been refused for its size.
 func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
 	switch code {
 	case wire.OffsetMetadataTooLarge:
 		return at.State != ""
 	case wire.InvalidCommitOffsetSize, wire.MessageTooLarge, wire.RecordListTooLarge:
 		return n > 1 || at.State != ""
-	case wire.UnknownServerError: // which brokers from 4.0 on say of a batch that is too large
+	case wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large
 		return n > 1 || len(at.State) > s.stored
 	}
 	return false
 }
 
-// smaller is what to send in place of what was refused of a request of n positions.
+// smaller returns the requests that replace the refused positions of a request of n.
 func (s *states) smaller(n int, refused map[TP]refusedState) (requests []map[TP]Position) {
 	bare, rest := map[TP]Position{}, []TP(nil)
 	for tp, r := range refused {
@@ -95,7 +95,7 @@ func (s *states) smaller(n int, refused map[TP]refusedState) (requests []map[TP]
 			continue
 		}
 		s.refuse(len(r.at.State))
-		s.told(tp, s.limit, r.code)
+		s.refused(tp, s.limit, r.code)
 		r.at.State = ""
 		bare[tp] = r.at
 	}
@@ -113,10 +113,10 @@ func (s *states) smaller(n int, refused map[TP]refusedState) (requests []map[TP]
 	return requests
 }
 
-// keep notes that a state of that size was stored.
+// keep records that a state of that size was stored.
 func (s *states) keep(size int) { s.stored = max(s.stored, size) }
 
-// refuse notes that one of that size was not.
+// refuse records that a state of that size was refused.
 func (s *states) refuse(size int) {
 	if s.stored >= size { // the brokers' limit was lowered
 		s.stored = 0

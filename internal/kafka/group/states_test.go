@@ -12,14 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// states of a worker under test: how large those of a request were, and what was refused.
+// stateLog records the sizes of a worker's states per request, and the refusals.
 type stateLog struct {
 	requests [][]int // sizes of the states in each OffsetCommit, smallest first
 	refused  []string
 }
 
-// judged has a broker's answer decided by judge, which sees a request's sizes and one of its
-// states; 0 has the broker store it.
+// judged answers OffsetCommit with the codes of judge, which gets a request's sizes and one of its
+// states. Code 0 means stored.
 func judged(l *stateLog, judge func(all []int, state string) wire.Code) func(*worker) {
 	return func(w *worker) {
 		w.cfg.OnStateRefused = func(tp TP, limit int, err error) {
@@ -61,7 +61,7 @@ func stateIn(metadata *string) string {
 	return state
 }
 
-// sized are positions with states of these sizes, by partition.
+// sized returns positions with states of these sizes, by partition.
 func sized(sizes ...int) map[TP]Position {
 	at := map[TP]Position{}
 	for i, n := range sizes {
@@ -70,7 +70,7 @@ func sized(sizes ...int) map[TP]Position {
 	return at
 }
 
-// A broker takes states of 1,000 at most.
+// upTo1000 is a broker that accepts states of up to 1,000 bytes.
 func upTo1000(_ []int, state string) wire.Code {
 	if len(state) > 1000 {
 		return wire.OffsetMetadataTooLarge
@@ -90,7 +90,7 @@ func TestCommitState(t *testing.T) {
 				t.Errorf("failed: %v", failed)
 			}
 			if !maps.Equal(asked, r) {
-				t.Error("Commit has changed what it was given")
+				t.Error("Commit changed its argument")
 			}
 		}
 		return l
@@ -98,26 +98,26 @@ func TestCommitState(t *testing.T) {
 	want := func(t *testing.T, l *stateLog, requests string, refused ...string) {
 		t.Helper()
 		if got := fmt.Sprint(l.requests); got != requests {
-			t.Errorf("sent were %s, want %s", got, requests)
+			t.Errorf("sent %s, want %s", got, requests)
 		}
 		if !slices.Equal(l.refused, refused) {
-			t.Errorf("refused were %q, want %q", l.refused, refused)
+			t.Errorf("refused %q, want %q", l.refused, refused)
 		}
 	}
-	t.Run("larger than any before goes alone", func(t *testing.T) {
+	t.Run("larger than any before is sent alone", func(t *testing.T) {
 		l := commits(t, upTo1000, sized(50, 60, 55), sized(60, 40, 0), sized(70, 60, 60))
 		want(t, l, "[[60] [50 55] [0 40 60] [70] [60 60]]")
 	})
-	t.Run("that is refused is left out at once, and larger ones from then on", func(t *testing.T) {
+	t.Run("that is refused is left out, and so are later larger ones", func(t *testing.T) {
 		l := commits(t, upTo1000, sized(1600, 900, 10), sized(1600, 900, 10))
 		want(t, l, "[[1600] [0] [10] [0] [0 0 10]]", "0: 800, OFFSET_METADATA_TOO_LARGE")
 	})
-	t.Run("that is refused tells how large one may be", func(t *testing.T) {
+	t.Run("that is refused sets the limit", func(t *testing.T) {
 		l := commits(t, upTo1000, sized(700), sized(1001), sized(700))
 		want(t, l, "[[700] [1001] [0] [700]]", "0: 700, OFFSET_METADATA_TOO_LARGE")
 	})
-	t.Run("that is refused among others costs these nothing", func(t *testing.T) {
-		lowered := false // the brokers' limit, after states have been stored
+	t.Run("that is refused does not affect the others of its request", func(t *testing.T) {
+		lowered := false // the brokers' limit is lowered after states were stored
 		l := commits(t, func(all []int, state string) wire.Code {
 			if lowered {
 				return upTo1000(all, state)
@@ -145,7 +145,7 @@ func TestCommitState(t *testing.T) {
 			got += len(one)
 		}
 		if got != len(many) {
-			t.Errorf("sent were %d", got)
+			t.Errorf("sent %d", got)
 		}
 	})
 	for _, code := range []wire.Code{wire.InvalidCommitOffsetSize, wire.MessageTooLarge, wire.RecordListTooLarge, wire.UnknownServerError} {
@@ -158,7 +158,7 @@ func TestCommitState(t *testing.T) {
 			}, sized(0, 0, 0, 0, 0))
 			want(t, l, "[[0 0 0 0 0] [0 0 0] [0 0] [0] [0 0]]")
 		})
-		t.Run("that no request takes is left out/"+code.Name(), func(t *testing.T) {
+		t.Run("too large for any request is left out/"+code.Name(), func(t *testing.T) {
 			l := commits(t, func(all []int, state string) wire.Code {
 				if state != "" {
 					return code
@@ -168,7 +168,7 @@ func TestCommitState(t *testing.T) {
 			want(t, l, "[[100] [0]]", "0: 50, "+code.Name())
 		})
 	}
-	t.Run("that was stored before is kept when the broker has failed", func(t *testing.T) {
+	t.Run("of a stored size is kept when the broker fails", func(t *testing.T) {
 		c, f, l, fails := newCluster(t), newFloor(), &stateLog{}, false
 		a := newWorker(t, c, f, "a", judged(l, func([]int, string) wire.Code {
 			if fails {
@@ -187,8 +187,8 @@ func TestCommitState(t *testing.T) {
 	})
 }
 
-// A coordinator that does not answer is not waited for once more with each of a commit's requests.
-func TestCommitEndsWithTheFirstRequestThatIsNotAnswered(t *testing.T) {
+// A commit must not wait for a silent coordinator once per request.
+func TestCommitStopsAtFirstUnansweredRequest(t *testing.T) {
 	c, f, sent := newCluster(t), newFloor(), 0
 	a := newWorker(t, c, f, "a", func(w *worker) {
 		w.cl.hook = func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -215,7 +215,7 @@ func TestCommitEndsWithTheFirstRequestThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestStateComesBackWithItsOffset(t *testing.T) {
+func TestStateIsFetchedWithItsOffset(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
@@ -229,7 +229,7 @@ func TestStateComesBackWithItsOffset(t *testing.T) {
 	f.awaitShares(t, map[string]int{"b": 6})
 	for tp, want := range map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
 		if got := b.assigned[0][tp]; got != want {
-			t.Errorf("%v is assigned at %+v, want %+v", tp, got, want)
+			t.Errorf("%v was assigned at %+v, want %+v", tp, got, want)
 		}
 	}
 }

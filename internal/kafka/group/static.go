@@ -7,18 +7,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// outdated tells whether a static member that came back was handed an assignment made for what it
-// used to subscribe to. The coordinator keeps the old assignment without looking at the
-// subscription, so a topic that is new to it would be read by nobody until the next rebalance.
+// outdated reports whether a returning static member got an assignment for its earlier
+// subscription. The coordinator keeps the old assignment whatever the new subscription, so a topic
+// new to it would have no reader until the next rebalance.
 func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
 	counts, err := m.counts(ctx, m.cfg.Topics)
 	if err != nil {
-		m.event("retry", "cannot check that the old assignment still fits the subscription", err)
+		m.event("retry", "cannot check whether the old assignment fits the subscription", err)
 		return false
 	}
 	for _, tp := range assigned {
 		if tp.Partition == 0 {
-			delete(counts, tp.Topic) // somebody reads it
+			delete(counts, tp.Topic) // it has a reader
 		}
 	}
 	if len(counts) == 0 {
@@ -28,7 +28,7 @@ func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
 	req.Groups = []string{m.cfg.Group}
 	resp, err := ask[*kmsg.DescribeGroupsResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
 	if err != nil || len(resp.Groups) != 1 || resp.Groups[0].State != "Stable" {
-		return false // a rebalance is coming anyway, or whoever leads finds out
+		return false // a rebalance is coming anyway, or the leader finds out
 	}
 	for _, member := range resp.Groups[0].Members {
 		tps, err := readAssignment(member.MemberAssignment)

@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// assignSticky leaves partitions where they are as far as balance allows.
+// assignSticky keeps partitions with their members as far as balance allows.
 //
-// It starts from what is claimed, gives what nobody holds to the least loaded subscriber, and then
-// shifts partitions, one at a time, from a loaded member to one that has at least two fewer,
-// directly or through others (a gives b a partition of one topic, b gives c one of another: that is
-// how differing subscriptions are balanced). When no such chain is left the loads are as even as
-// the subscriptions allow, and only what had to move has moved.
+// It starts from the claims and gives unclaimed partitions to the least loaded subscriber. Then it
+// shifts partitions, one at a time, from a loaded member to one with at least two fewer, directly
+// or through others (a gives b a partition of one topic, b gives c one of another), which balances
+// different subscriptions. When no such chain is left, the loads are as even as the subscriptions
+// allow, and only the necessary partitions have moved.
 //
-// Topics with the same subscribers are alike for all of this, and are one kind: a move costs as
-// much as there are members and kinds, not topics.
+// Topics with the same subscribers are treated alike, as one kind. The cost of a move depends on
+// the number of members and kinds, not of topics.
 func assignSticky(peers []peer, counts map[string]int32) plan {
 	b := newBoard(peers, counts)
 	b.placeClaimed()
@@ -29,23 +29,23 @@ func assignSticky(peers []peer, counts map[string]int32) plan {
 	return p
 }
 
-// board is an assignment being worked out. Peers are named by their index.
+// board is an assignment in progress. Peers are identified by index.
 type board struct {
 	counts map[string]int32
 	kinds  []kind
-	claims map[TP]claim // who held what
-	holds  [][][]TP     // per peer and kind: partitions, those that were claimed first
-	load   []int        // per peer: partitions held
-	route  []step       // scratch space of shed
+	claims map[TP]claim // earlier holders
+	holds  [][][]TP     // per peer and kind: partitions, claimed ones first
+	load   []int        // per peer: number of partitions
+	route  []step       // scratch space of reach
 }
 
-// kind is the topics that have the same subscribers.
+// kind is a set of topics with the same subscribers.
 type kind struct {
 	subs   []int    // peers that subscribe
 	topics []string // sorted
 }
 
-// step is how shed has reached a peer.
+// step is how reach arrived at a peer.
 type step struct {
 	seen  bool
 	giver int
@@ -80,7 +80,7 @@ func (b *board) give(i, kind int, tp TP) {
 	b.load[i]++
 }
 
-// partitions yields those of a kind, and who of its subscribers claims each; -1: nobody.
+// partitions yields the partitions of a kind, and the subscriber that claims each; -1: none.
 func (b *board) partitions(k *kind) func(yield func(TP, int) bool) {
 	return func(yield func(TP, int) bool) {
 		for _, topic := range k.topics {
@@ -97,7 +97,7 @@ func (b *board) partitions(k *kind) func(yield func(TP, int) bool) {
 	}
 }
 
-// placeClaimed leaves each partition with its claimant, where it still subscribes.
+// placeClaimed leaves each partition with its claimant, if that still subscribes.
 func (b *board) placeClaimed() {
 	for n := range b.kinds {
 		for tp, claimant := range b.partitions(&b.kinds[n]) {
@@ -108,8 +108,8 @@ func (b *board) placeClaimed() {
 	}
 }
 
-// placeFree gives the rest to whoever has least, topics with the fewest subscribers first: they
-// have the least choice.
+// placeFree gives the other partitions to the least loaded subscribers, starting with the topics
+// with the fewest subscribers, which have the least choice.
 func (b *board) placeFree() {
 	order := make([]int, len(b.kinds))
 	for i := range order {
@@ -133,8 +133,8 @@ func (b *board) placeFree() {
 	}
 }
 
-// shift moves one partition's worth of load from the most loaded peer that can shed it, and reports
-// whether there was one.
+// shift moves one partition's worth of load away from the most loaded peer that can shed it, and
+// reports whether there was one.
 func (b *board) shift() bool {
 	lowest := slices.Min(b.load)
 	tried := make([]bool, len(b.load))
@@ -155,8 +155,8 @@ func (b *board) shift() bool {
 	}
 }
 
-// shed looks, nearest first, for the least loaded peer that a chain of gifts from "from" reaches,
-// and makes the gifts if it evens the load.
+// shed searches breadth-first for the least loaded peer that a chain of gifts from "from" reaches,
+// and makes the gifts if that evens the load.
 func (b *board) shed(from, lowest int) bool {
 	to := b.reach(from, lowest)
 	if to < 0 || b.load[from] < b.load[to]+2 {
@@ -170,8 +170,8 @@ func (b *board) shed(from, lowest int) bool {
 	return true
 }
 
-// reach finds that peer, -1 for none, and leaves the way to it in route. It looks no further than
-// the first that has as little as anybody.
+// reach finds that peer, -1 for none, and leaves the path to it in route. It stops at the first
+// peer with the lowest load.
 func (b *board) reach(from, lowest int) (to int) {
 	clear(b.route)
 	b.route[from].seen = true
@@ -201,8 +201,8 @@ func (b *board) reach(from, lowest int) (to int) {
 	return to
 }
 
-// move gives away the partition of a kind that came last: what was claimed came first, so that one
-// disturbs nobody, if there is one.
+// move gives away the last partition of a kind. Claimed partitions come first, so an unclaimed one
+// moves if there is one.
 func (b *board) move(from, to, kind int) {
 	held := b.holds[from][kind]
 	last := len(held) - 1

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Members come and go without waiting for one another. Nobody is ever given what another still has,
-// and in the end all is shared out.
-func TestStormOfRebalancesNeverGivesAPartitionToTwo(t *testing.T) {
+// Members join and leave without waiting for one another. No partition is given to two members at
+// once, and in the end all are assigned.
+func TestRebalanceStorm(t *testing.T) {
 	for _, balancer := range []Balancer{CooperativeSticky, Range} {
 		t.Run(string(balancer), func(t *testing.T) {
 			t.Parallel()
@@ -24,10 +24,10 @@ func TestStormOfRebalancesNeverGivesAPartitionToTwo(t *testing.T) {
 					running = append(running[:n], running[n+1:]...)
 				}
 				if rand.N(2) == 0 {
-					f.await(t, "some partitions to be at work", func() bool { return len(f.owner) > 0 })
+					f.await(t, "some partitions to be assigned", func() bool { return len(f.owner) > 0 })
 				}
 			}
-			f.await(t, "everything at work and even", func() bool {
+			f.await(t, "all partitions to be assigned evenly", func() bool {
 				least, total := 6, 0
 				for _, w := range running {
 					n := len(f.of(w.name))

@@ -9,23 +9,23 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// protocolType is the one that every consumer client uses; the members' metadata and assignments
-// are then in the layouts below.
+// protocolType is the protocol type of every consumer client. It implies the layouts below for the
+// members' metadata and assignments.
 const protocolType = "consumer"
 
-// holding is what a member says it holds when it joins.
+// holding is the set of partitions that a member claims when it joins.
 type holding struct {
 	tps        []TP
 	generation int32 // -1: none
 }
 
-// subscription encodes what this member says about itself under one balancer.
+// subscription encodes this member's subscription for one balancer.
 //
-// Versions: cooperative-sticky needs the owned partitions and their generation (v3, and with those
-// there no user data, as Java does). The eager ones own nothing when they join; range and
-// roundrobin stay at v0, because kafka-go as leader refuses the fields of later versions, unless
-// there is a rack to tell, which only v3 can. A forced subscription differs from the last in its
-// user data, so that the coordinator does not take the join for a repetition.
+// Versions: cooperative-sticky needs the owned partitions and their generation (v3, and then no
+// user data, like Java). Eager balancers own nothing when they join. Range and round robin stay at
+// v0, because kafka-go as leader refuses the fields of later versions, unless there is a rack,
+// which only v3 has. A forced subscription differs from the last in its user data, so that the
+// coordinator does not take the join for a repetition.
 func subscription(b Balancer, topics []string, held holding, rack string, force bool) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Topics = topics
@@ -58,7 +58,7 @@ func subscription(b Balancer, topics []string, held holding, rack string, force 
 	return meta.AppendTo(nil)
 }
 
-// readSubscription decodes what another member said about itself under balancer b.
+// readSubscription decodes another member's subscription under balancer b.
 func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error) {
 	p := peer{id: m.MemberID, generation: -1}
 	if m.InstanceID != nil {
@@ -66,7 +66,7 @@ func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error)
 	}
 	meta, err := readMetadata(m.ProtocolMetadata)
 	if err != nil {
-		return p, fmt.Errorf("the subscription of member %s cannot be read, so it is given nothing: %w", m.MemberID, err)
+		return p, fmt.Errorf("the subscription of member %s cannot be read, so it gets no partitions: %w", m.MemberID, err)
 	}
 	p.topics = slices.Compact(slices.Sorted(slices.Values(meta.Topics)))
 	switch b {
@@ -76,12 +76,12 @@ func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error)
 		}
 		p.generation = meta.Generation
 		if meta.Version < 2 && len(meta.UserData) == 4 {
-			// Before the field existed Java put the generation, alone, into the user data.
+			// Before the field existed, Java's user data held only the generation.
 			p.generation = int32(binary.BigEndian.Uint32(meta.UserData))
 		}
 	case Sticky:
-		// Only the user data counts: an eager member owns nothing by the time it joins. No
-		// generation (v0) leaves it at -1.
+		// Only the user data counts, since an eager member owns nothing by the time it joins. Without a
+		// generation (v0) it stays -1.
 		user := kmsg.NewStickyMemberMetadata()
 		if len(meta.UserData) == 0 || user.ReadFrom(meta.UserData) != nil {
 			break
@@ -104,7 +104,7 @@ func readMetadata(raw []byte) (kmsg.ConsumerMemberMetadata, error) {
 	meta := kmsg.NewConsumerMemberMetadata()
 	err := meta.ReadFrom(raw)
 	if err != nil && len(raw) >= 2 && binary.BigEndian.Uint16(raw) == 1 {
-		// Some clients say v1 and leave its fields out.
+		// Some clients send v1 without its fields.
 		v0 := append([]byte{0, 0}, raw[2:]...)
 		meta = kmsg.NewConsumerMemberMetadata()
 		err = meta.ReadFrom(v0)
@@ -112,7 +112,7 @@ func readMetadata(raw []byte) (kmsg.ConsumerMemberMetadata, error) {
 	return meta, err
 }
 
-// encodePlan is what the leader sends for each member, in a stable order.
+// encodePlan encodes the leader's assignment for each member, in a stable order.
 func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
 	out := make([]kmsg.SyncGroupRequestGroupAssignment, 0, len(p))
 	for id, tps := range p {
@@ -132,15 +132,15 @@ func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
 	return out
 }
 
-// readAssignment decodes what the leader gave this member. No bytes at all is what a coordinator
-// sends to a member the leader forgot.
+// readAssignment decodes this member's assignment. A coordinator sends no bytes to a member that
+// the leader left out.
 func readAssignment(raw []byte) ([]TP, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
 	var a kmsg.ConsumerMemberAssignment
 	if err := a.ReadFrom(raw); err != nil {
-		return nil, fmt.Errorf("the leader's assignment cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read the leader's assignment: %w", err)
 	}
 	var tps []TP
 	for _, t := range a.Topics {
@@ -157,8 +157,8 @@ type topicPartitions struct {
 	partitions []int32
 }
 
-// byTopic groups partitions in a stable order, which the coordinator relies on: equal subscriptions
-// must be equal bytes.
+// byTopic groups partitions in a stable order. The coordinator compares bytes, so equal
+// subscriptions must encode equally.
 func byTopic(tps []TP) []topicPartitions {
 	tps = slices.SortedFunc(slices.Values(tps), compareTP)
 	var out []topicPartitions

@@ -18,7 +18,7 @@ func memberOf(p peer, metadata []byte) *kmsg.JoinGroupResponseMember {
 	return &m
 }
 
-func TestSubscriptionsOfOlderClientsAreUnderstood(t *testing.T) {
+func TestSubscriptionsOfOlderClients(t *testing.T) {
 	owned := kmsg.ConsumerMemberMetadataOwnedPartition{Topic: "t", Partitions: []int32{1}}
 	java := kmsg.ConsumerMemberMetadata{Version: 1, Topics: []string{"t"}, OwnedPartitions: []kmsg.ConsumerMemberMetadataOwnedPartition{owned}, UserData: []byte{0, 0, 0, 7}}
 	short := append([]byte{0, 1}, (&kmsg.ConsumerMemberMetadata{Topics: []string{"t"}}).AppendTo(nil)[2:]...)
@@ -30,8 +30,8 @@ func TestSubscriptionsOfOlderClientsAreUnderstood(t *testing.T) {
 		raw  []byte
 		want peer
 	}{
-		{"Java before 3.2, its generation in the user data", CooperativeSticky, java.AppendTo(nil), peer{id: "m", topics: []string{"t"}, owned: []TP{{"t", 1}}, generation: 7}},
-		{"a client that says v1 and sends v0", Range, short, peer{id: "m", topics: []string{"t"}, generation: -1}},
+		{"Java before 3.2, with its generation in the user data", CooperativeSticky, java.AppendTo(nil), peer{id: "m", topics: []string{"t"}, owned: []TP{{"t", 1}}, generation: 7}},
+		{"a client that claims v1 and sends v0", Range, short, peer{id: "m", topics: []string{"t"}, generation: -1}},
 		{"sticky user data v0, without a generation", Sticky, (&kmsg.ConsumerMemberMetadata{Topics: []string{"t"}, UserData: v0[:len(v0)-4]}).AppendTo(nil),
 			peer{id: "m", topics: []string{"t"}, owned: []TP{{"t", 1}}, generation: -1}},
 	} {
@@ -45,7 +45,7 @@ func TestSubscriptionsOfOlderClientsAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestTheSubscriptionSurvivesItsEncoding(t *testing.T) {
+func TestSubscriptionRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawWorld(t, true)
 		w.claim(t)

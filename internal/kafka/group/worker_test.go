@@ -12,7 +12,7 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// worker is one of our members with callbacks that keep the floor's books.
+// worker is a Member with callbacks that update the floor.
 type worker struct {
 	*Member
 	name     string
@@ -25,7 +25,7 @@ type worker struct {
 	stop context.CancelFunc
 	wg   conc.WaitGroup
 	err  error
-	done chan struct{} // closed when Run has returned
+	done chan struct{} // closed when Run returns
 
 	assigned []map[TP]Position // guarded by f.mu, like the rest
 	revoked  [][]TP
@@ -67,10 +67,10 @@ func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker
 		if w.drain != nil {
 			w.drain(ctx, w, tps)
 		}
-		f.drop(name, tps...)
+		f.remove(name, tps...)
 	}
 	w.cfg.OnLost = func(err error, tps []TP) {
-		f.drop(name, tps...)
+		f.remove(name, tps...)
 		f.update(func() { w.lost, w.lostErr = append(w.lost, tps), append(w.lostErr, err) })
 	}
 	w.cfg.OnEvent = func(e Event) { f.update(func() { w.events = append(w.events, e) }) }
@@ -103,7 +103,7 @@ func (w *worker) start(t *testing.T) *worker {
 	return w
 }
 
-// end stops the worker and gives Run's error.
+// end stops the worker and returns Run's error.
 func (w *worker) end(t *testing.T) error {
 	t.Helper()
 	w.stop()
@@ -115,7 +115,7 @@ func (w *worker) wait(t *testing.T) error {
 	select {
 	case <-w.done:
 	case <-time.After(patience):
-		t.Fatalf("%s: Run does not return", w.name)
+		t.Fatalf("%s: Run has not returned", w.name)
 	}
 	return w.err
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// askBeside is how long an address is waited for before the next one is asked beside it: one that
-// is frozen must not hold up the others.
-const askBeside = time.Second
+// hedgeAfter is how long to wait for an address before asking the next one as well, so that a
+// frozen one does not delay the others.
+const hedgeAfter = time.Second
 
-// Any sends req to whichever broker answers: those that metadata named, then the ones it was
-// configured with.
+// Any sends req to any broker that answers: first those named in metadata, then the configured
+// ones.
 func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
 	addrs := c.addresses()
 	if len(addrs) == 0 {
-		return nil, errors.New("no kafka brokers are configured: set KafkaConfig.Brokers")
+		return nil, errors.New("no Kafka brokers are configured: set KafkaConfig.Brokers")
 	}
 	var wg conc.WaitGroup
 	defer wg.Wait()
@@ -33,13 +33,13 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 		resp kmsg.Response
 		err  error
 	}
-	answers := make(chan answer, len(addrs)) // room for each: nobody waits to be heard
-	beside := time.NewTimer(0)
-	defer beside.Stop()
+	answers := make(chan answer, len(addrs)) // buffered for all, so that no sender blocks
+	hedge := time.NewTimer(0)
+	defer hedge.Stop()
 	var errs []error
 	for asked, left := 0, len(addrs); left > 0; {
 		select {
-		case <-beside.C:
+		case <-hedge.C:
 			if asked < len(addrs) {
 				addr := addrs[asked]
 				asked++
@@ -47,7 +47,7 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 					resp, err := c.send(trying, asking, addr, copied(req), math.MaxInt16)
 					answers <- answer{addr, resp, err}
 				})
-				beside.Reset(askBeside)
+				hedge.Reset(hedgeAfter)
 			}
 		case a := <-answers:
 			left--
@@ -61,7 +61,7 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 				return nil, a.err
 			}
 			errs = append(errs, a.err)
-			beside.Reset(0)
+			hedge.Reset(0)
 		case <-ctx.Done():
 			left = 0
 		}
@@ -75,7 +75,7 @@ func (c *Client) Any(ctx context.Context, req kmsg.Request) (kmsg.Response, erro
 	return nil, errors.Join(errs...)
 }
 
-// copied is a request of its own for each broker that is asked: each speaks a version of its own.
+// copied returns a copy of req, since each broker may need another version.
 func copied(req kmsg.Request) kmsg.Request {
 	v := reflect.New(reflect.TypeOf(req).Elem())
 	v.Elem().Set(reflect.ValueOf(req).Elem())

@@ -13,10 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// frozen is an address that takes connections and never answers.
+// frozen returns an address that accepts connections and never answers.
 func frozen(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, nobody reads
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts, but nothing reads
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,15 +25,15 @@ func frozen(t *testing.T) string {
 }
 
 func TestAny(t *testing.T) {
-	t.Run("asks the next address beside one that is frozen", func(t *testing.T) {
+	t.Run("asks the next address if one is frozen", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		c := client(t, Config{Brokers: append([]string{frozen(t), frozen(t), frozen(t)}, k.ListenAddrs()...)})
-		// each would have cost as much by itself
+		// waiting for one of them would exceed this
 		if _, err := c.Metadata(within(t, greeting), "orders"); err != nil {
 			t.Fatal(err)
 		}
 	})
-	t.Run("names who did not answer in time", func(t *testing.T) {
+	t.Run("names the addresses that did not answer in time", func(t *testing.T) {
 		addr := frozen(t)
 		c := client(t, Config{Brokers: []string{addr}})
 		_, err := c.Metadata(within(t, 100*time.Millisecond))
@@ -42,7 +42,7 @@ func TestAny(t *testing.T) {
 			t.Errorf("error: %v", err)
 		}
 	})
-	t.Run("gives each broker a request of its own", func(t *testing.T) {
+	t.Run("gives each broker its own copy of the request", func(t *testing.T) {
 		req := kmsg.NewPtrMetadataRequest()
 		copied(req).SetVersion(7)
 		if req.Version != 0 {
@@ -56,14 +56,14 @@ func TestUnreachable(t *testing.T) {
 		_, err := c.Broker(within(t, 20*time.Second), id, kmsg.NewPtrListOffsetsRequest())
 		return err
 	}
-	t.Run("names advertised.listeners where the broker's own address cannot be reached", func(t *testing.T) {
+	t.Run("names advertised.listeners if the broker's own address is unreachable", func(t *testing.T) {
 		c := client(t, Config{Brokers: []string{"kafka:9092"}})
 		c.learn(&kmsg.MetadataResponse{Brokers: []kmsg.MetadataResponseBroker{{NodeID: 7, Host: "127.0.0.1", Port: 1}}})
 		if err := ask(c, 7); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
 			t.Errorf("error: %v", err)
 		}
 	})
-	t.Run("suspects no configuration where a broker that answered goes down", func(t *testing.T) {
+	t.Run("suspects no configuration if a broker that answered goes down", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		c := client(t, Config{Brokers: k.ListenAddrs()})
 		topics, err := c.Metadata(within(t, 20*time.Second), "orders")

@@ -2,7 +2,7 @@ package wire
 
 import "github.com/twmb/franz-go/pkg/kmsg"
 
-// Capped is a request in no later version than Max.
+// Capped is a request limited to version Max.
 type Capped struct {
 	kmsg.Request
 	Max int16
@@ -11,8 +11,8 @@ type Capped struct {
 // MaxVersion implements kmsg.Request.
 func (c Capped) MaxVersion() int16 { return min(c.Max, c.Request.MaxVersion()) }
 
-// Offsets are stored and fetched by the names of topics up to these versions, and by their ids
-// alone in later ones.
+// Up to these versions, offsets are stored and fetched by topic name; later versions use topic ids
+// alone.
 const (
 	CommitsByName            = 9
 	FetchesOffsetsByName     = 9

@@ -16,10 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Config says how to reach a cluster.
+// Config configures how to reach a cluster.
 type Config struct {
-	Brokers []string // host:port to start from; any few of the cluster's brokers
-	// whose Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver are used; nil: plain TCP
+	Brokers []string // host:port of a few of the cluster's brokers, to connect to first
+	// provides Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver; nil: plain TCP
 	Transport *kafka.Transport
 	ClientID  string // sent with each request; empty: the Transport's
 }
@@ -29,12 +29,12 @@ type Client struct {
 	cfg    Config
 	format *kmsg.RequestFormatter
 	ids    atomic.Int32
-	bare   atomic.Bool // brokers take no note with an offset
+	bare   atomic.Bool // brokers accept no note with an offset
 	conns  connections
 
-	mu     sync.Mutex // guards what follows; never held during a request
+	mu     sync.Mutex // guards the fields below; never held during a request
 	closed bool
-	// the address that answered Any last: a dead broker must not cost each question a timeout
+	// the address that answered Any last, so that a dead broker does not cost each call a timeout
 	answered     string
 	reached      map[string]bool // addresses that have answered
 	cluster      string          // its id
@@ -44,7 +44,7 @@ type Client struct {
 	coordinators map[coordinatorKey]int32
 }
 
-// New makes a Client. It connects on first use.
+// New returns a Client. It connects on first use.
 func New(cfg Config) *Client {
 	opts := []kmsg.RequestFormatterOpt{}
 	id := cfg.ClientID
@@ -66,7 +66,7 @@ func New(cfg Config) *Client {
 	}
 }
 
-// Close closes every connection; requests under way fail, later ones with ErrClosed.
+// Close closes every connection. Requests in flight fail; later ones return ErrClosed.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -97,7 +97,7 @@ func (c *Client) address(id int32, req kmsg.Request) (string, error) {
 	b, ok := c.brokers[id]
 	c.mu.Unlock()
 	if !ok {
-		return "", &kafkaerr.UnreachableError{Addr: fmt.Sprintf("with node id %d", id), Request: named(req), Err: fmt.Errorf("no metadata names it: %w", BrokerNotAvailable)}
+		return "", &kafkaerr.UnreachableError{Addr: fmt.Sprintf("with node id %d", id), Request: named(req), Err: fmt.Errorf("it is not in the metadata: %w", BrokerNotAvailable)}
 	}
 	return b.Addr(), nil
 }
@@ -110,12 +110,11 @@ func (c *Client) send(ctx context.Context, r role, addr string, req kmsg.Request
 	return decode(addr, req, b)
 }
 
-// ask negotiates, sends and returns the answer's body.
+// ask negotiates, sends and returns the body of the response.
 func (c *Client) ask(ctx context.Context, r role, addr string, req kmsg.Request, limit int16, mem room) ([]byte, error) {
 	l, theirs, err := c.negotiate(ctx, r, addr)
 	if errors.Is(err, errHungUp) {
-		// A broker that goes down may hang up at that moment too. Credentials that are wrong are
-		// still wrong at once.
+		// A broker that shuts down may hang up at that moment too. Wrong credentials fail again at once.
 		l, theirs, err = c.negotiate(ctx, r, addr)
 	}
 	if err != nil {
@@ -140,12 +139,12 @@ func decode(addr string, req kmsg.Request, b []byte) (kmsg.Response, error) {
 	resp := req.ResponseKind()
 	resp.SetVersion(req.GetVersion())
 	if err := resp.ReadFrom(b); err != nil {
-		return nil, &kafkaerr.UnreachableError{Addr: addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
+		return nil, &kafkaerr.UnreachableError{Addr: addr, Request: named(req), Err: fmt.Errorf("malformed response: %w", err)}
 	}
 	return resp, nil
 }
 
-// addresses lists where Any may turn to, best first.
+// addresses returns the addresses for Any, best first.
 func (c *Client) addresses() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,5 +176,5 @@ type Broker struct {
 	Rack string
 }
 
-// Addr is the broker's advertised address.
+// Addr returns the broker's advertised address.
 func (b Broker) Addr() string { return net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port))) }

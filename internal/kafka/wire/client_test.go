@@ -15,42 +15,56 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-func TestMetadataNamesLeadersAndBrokers(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(3), kfake.SeedTopics(4, "orders"))
-	c := client(t, Config{Brokers: k.ListenAddrs()[:1]})
-	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(topics) != 1 || topics[0].Err != nil || len(topics[0].Partitions) != 4 || topics[0].ID == ([16]byte{}) {
-		t.Fatalf("metadata: %+v", topics)
-	}
-	for p, at := range topics[0].Partitions {
-		if want := k.LeaderFor("orders", p); at.Leader != want {
-			t.Errorf("partition %d: leader %d, the cluster says %d", p, at.Leader, want)
+func TestMetadata(t *testing.T) {
+	t.Run("names leaders and brokers", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(3), kfake.SeedTopics(4, "orders"))
+		c := client(t, Config{Brokers: k.ListenAddrs()[:1]})
+		topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(c.addresses()) != 3 {
-		t.Errorf("addresses: %v", c.addresses())
-	}
+		if len(topics) != 1 || topics[0].Err != nil || len(topics[0].Partitions) != 4 || topics[0].ID == ([16]byte{}) {
+			t.Fatalf("metadata: %+v", topics)
+		}
+		for p, at := range topics[0].Partitions {
+			if want := k.LeaderFor("orders", p); at.Leader != want {
+				t.Errorf("partition %d: leader %d, want %d", p, at.Leader, want)
+			}
+		}
+		if len(c.addresses()) != 3 {
+			t.Errorf("addresses: %v", c.addresses())
+		}
+	})
+	t.Run("never creates a topic", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
+		c := client(t, Config{Brokers: k.ListenAddrs()})
+		topics, err := c.Metadata(within(t, 10*time.Second), "nowhere")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(topics[0].Err, UnknownTopicOrPartition) || !errors.Is(topics[0].Err, kafka.UnknownTopicOrPartition) {
+			t.Errorf("error: %v", topics[0].Err)
+		}
+		if k.TopicInfo("nowhere") != nil {
+			t.Error("asking for the topic created it")
+		}
+	})
+	t.Run("is read despite a dead seed broker", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dead := l.Addr().String()
+		l.Close()
+		c := client(t, Config{Brokers: append([]string{dead}, k.ListenAddrs()...)})
+		if _, err := c.Metadata(within(t, 20*time.Second), "orders"); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
-func TestUnknownTopicIsNeverMade(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.AllowAutoTopicCreation())
-	c := client(t, Config{Brokers: k.ListenAddrs()})
-	topics, err := c.Metadata(within(t, 10*time.Second), "nowhere")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !errors.Is(topics[0].Err, UnknownTopicOrPartition) || !errors.Is(topics[0].Err, kafka.UnknownTopicOrPartition) {
-		t.Errorf("error: %v", topics[0].Err)
-	}
-	if k.TopicInfo("nowhere") != nil {
-		t.Error("asking for the topic made it")
-	}
-}
-
-func TestVersionsFollowTheBrokers(t *testing.T) {
+func TestVersionsOfOlderBrokers(t *testing.T) {
 	old := kversion.V2_4_0()
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.MaxVersions(old))
 	c := client(t, Config{Brokers: k.ListenAddrs()})
@@ -59,7 +73,7 @@ func TestVersionsFollowTheBrokers(t *testing.T) {
 		t.Fatal(err)
 	}
 	if topics[0].ID != ([16]byte{}) {
-		t.Error("a broker of 2.4 has no topic ids")
+		t.Error("a topic id from a 2.4 broker, which has none")
 	}
 	resp, release, err := c.Fetch(within(t, 10*time.Second), topics[0].Partitions[0].Leader, fetchOf(topics[0]))
 	if err != nil {
@@ -67,35 +81,71 @@ func TestVersionsFollowTheBrokers(t *testing.T) {
 	}
 	defer release()
 	if want, _ := old.LookupMaxKeyVersion(int16(kmsg.Fetch)); resp.Version != want {
-		t.Errorf("fetch in version %d, the broker's newest is %d", resp.Version, want)
+		t.Errorf("fetch in version %d, want %d", resp.Version, want)
 	}
 }
 
-func TestFetchNamesTopicsByIdOnlyWhereAllAreKnown(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	c := client(t, Config{Brokers: k.ListenAddrs()})
-	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	leader := topics[0].Partitions[0].Leader
-	resp, release, err := c.Fetch(within(t, 10*time.Second), leader, fetchOf(topics[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	release()
-	if resp.Version <= byNameOnly || resp.Topics[0].TopicID != topics[0].ID {
-		t.Errorf("version %d, topic %+v", resp.Version, resp.Topics[0])
-	}
-	topics[0].ID = [16]byte{}
-	resp, release, err = c.Fetch(within(t, 10*time.Second), leader, fetchOf(topics[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	release()
-	if resp.Version != byNameOnly || resp.Topics[0].Topic != "orders" {
-		t.Errorf("version %d, topic %+v", resp.Version, resp.Topics[0])
-	}
+func TestFetch(t *testing.T) {
+	t.Run("uses topic ids only if all are known", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		c := client(t, Config{Brokers: k.ListenAddrs()})
+		topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leader := topics[0].Partitions[0].Leader
+		resp, release, err := c.Fetch(within(t, 10*time.Second), leader, fetchOf(topics[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if resp.Version <= byNameOnly || resp.Topics[0].TopicID != topics[0].ID {
+			t.Errorf("version %d, topic %+v", resp.Version, resp.Topics[0])
+		}
+		topics[0].ID = [16]byte{}
+		resp, release, err = c.Fetch(within(t, 10*time.Second), leader, fetchOf(topics[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		if resp.Version != byNameOnly || resp.Topics[0].Topic != "orders" {
+			t.Errorf("version %d, topic %+v", resp.Version, resp.Topics[0])
+		}
+	})
+	t.Run("closes its connection when cancelled", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		c := client(t, Config{Brokers: k.ListenAddrs()})
+		topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		received := make(chan struct{}, 1)
+		k.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			select {
+			case received <- struct{}{}:
+			default:
+			}
+			return nil, nil, false
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		req := fetchOf(topics[0])
+		req.MaxWaitMillis = 60_000
+		start := time.Now()
+		go func() {
+			_, _, err := c.Fetch(ctx, topics[0].Partitions[0].Leader, req)
+			ended <- err
+		}()
+		<-received
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("error: %v", err)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("cancelling took %v", took)
+		}
+	})
 }
 
 func fetchOf(topic Topic) *kmsg.FetchRequest {
@@ -110,7 +160,7 @@ func fetchOf(topic Topic) *kmsg.FetchRequest {
 	return req
 }
 
-func TestUnreachableBrokersAreNamedAndRetriable(t *testing.T) {
+func TestUnreachableBrokerIsNamedAndRetriable(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -128,56 +178,7 @@ func TestUnreachableBrokersAreNamedAndRetriable(t *testing.T) {
 	}
 }
 
-func TestADeadSeedDoesNotHideTheOthers(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := l.Addr().String()
-	l.Close()
-	c := client(t, Config{Brokers: append([]string{dead}, k.ListenAddrs()...)})
-	if _, err := c.Metadata(within(t, 20*time.Second), "orders"); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestCancelReturnsAtOnceAndClosesTheConnection(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	c := client(t, Config{Brokers: k.ListenAddrs()})
-	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := make(chan struct{}, 1)
-	k.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
-		k.KeepControl()
-		select {
-		case seen <- struct{}{}:
-		default:
-		}
-		return nil, nil, false
-	})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	req := fetchOf(topics[0])
-	req.MaxWaitMillis = 60_000
-	began := time.Now()
-	go func() {
-		_, _, err := c.Fetch(ctx, topics[0].Partitions[0].Leader, req)
-		ended <- err
-	}()
-	<-seen
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("error: %v", err)
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("the call took %v to notice", took)
-	}
-}
-
-func TestCoordinatorIsLookedUpAgainWhenItMoves(t *testing.T) {
+func TestMovedCoordinator(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(3))
 	c := client(t, Config{Brokers: k.ListenAddrs()})
 	ctx := within(t, 20*time.Second)
@@ -194,7 +195,7 @@ func TestCoordinatorIsLookedUpAgainWhenItMoves(t *testing.T) {
 	beat()
 	beat()
 	if n := lookups.Hits(); n != 1 {
-		t.Errorf("%d lookups for two requests", n)
+		t.Errorf("%d lookups for two requests, want 1", n)
 	}
 	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.NotCoordinator, TopLevel: true})
 	if code := beat(); code != NotCoordinator {
@@ -202,11 +203,11 @@ func TestCoordinatorIsLookedUpAgainWhenItMoves(t *testing.T) {
 	}
 	beat()
 	if n := lookups.Hits(); n != 2 {
-		t.Errorf("%d lookups after the coordinator moved", n)
+		t.Errorf("%d lookups after the coordinator moved, want 2", n)
 	}
 }
 
-func TestClosedClientSaysSo(t *testing.T) {
+func TestClosedClient(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
 	c := New(Config{Brokers: k.ListenAddrs()})
 	if _, err := c.Metadata(within(t, 10*time.Second)); err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestCode(t *testing.T) {
-	t.Run("is found as kafka-go's error", func(t *testing.T) {
+	t.Run("matches kafka-go's error", func(t *testing.T) {
 		err := fmt.Errorf("reading: %w", &kafkaerr.TopicError{Topic: "orders", Err: TopicAuthorization})
 		var code kafka.Error
 		if !errors.As(err, &code) || code != kafka.TopicAuthorizationFailed {

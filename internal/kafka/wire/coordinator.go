@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// coordinatorKey names who has a coordinator.
+// coordinatorKey names a group or a transactional id with a coordinator.
 type coordinatorKey struct {
 	of   int8
 	name string
@@ -27,15 +27,15 @@ func (k coordinatorKey) fault(err error) error {
 	return &GroupError{k.name, err}
 }
 
-// Group sends req to the coordinator of group. An answer that says the coordinator is elsewhere is
-// returned as it is: the next call looks it up again.
+// Group sends req to the coordinator of group. A response that says that the coordinator has moved
+// is returned; the next call looks the coordinator up again.
 func (c *Client) Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	return c.coordinated(ctx, controlling, coordinatorKey{ofGroup, group}, req, math.MaxInt16)
 }
 
-// Commit is Group on connections of its own: a coordinator that waits for its replicas holds
-// commits back for seconds, and heartbeats queued behind them would cost the membership. Offsets
-// that name their topics' ids are stored for those topics alone, see commitOffsets.
+// Commit is Group on separate connections. A coordinator that waits for its replicas delays commits
+// for seconds, and heartbeats queued behind them would cost the membership. Offsets with topic ids
+// are stored for those topics alone, see commitOffsets.
 func (c *Client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	if offsets, ok := req.(*kmsg.OffsetCommitRequest); ok {
 		return c.commitOffsets(ctx, group, offsets)
@@ -65,14 +65,14 @@ func (c *Client) forget(k coordinatorKey, id int32) {
 	}
 }
 
-// Moved makes the next call look the group's coordinator up again.
+// Moved makes the next call look up the group's coordinator again.
 func (c *Client) Moved(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.coordinators, coordinatorKey{ofGroup, group})
 }
 
-// coordinator returns the node id of the coordinator, asking for it where it is not known.
+// coordinator returns the node id of the coordinator, and looks it up if it is unknown.
 func (c *Client) coordinator(ctx context.Context, k coordinatorKey) (int32, error) {
 	c.mu.Lock()
 	id, ok := c.coordinators[k]
@@ -97,7 +97,7 @@ func (c *Client) coordinator(ctx context.Context, k coordinatorKey) (int32, erro
 	return resp.NodeID, nil
 }
 
-// moved reports whether an answer says that its sender is not, or not yet, the group's coordinator.
+// moved reports whether a response says that its sender is not, or not yet, the coordinator.
 func moved(resp kmsg.Response) bool {
 	switch r := resp.(type) {
 	case *kmsg.JoinGroupResponse:

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// connections remembers what a Client has dialed: a Transport closes only idle connections, and one
-// that waits in a long poll would outlive the Client that opened it.
+// connections tracks the connections of a Client. A Transport closes only idle connections, and one
+// in a long poll would outlive its Client.
 type connections struct {
 	mu     sync.Mutex // guards open and closed; never held while dialing or closing
 	open   map[net.Conn]struct{}
@@ -46,7 +46,7 @@ func (c *connections) close() {
 	c.open = map[net.Conn]struct{}{}
 	c.mu.Unlock()
 	for conn := range open {
-		_ = conn.Close() // nobody reads from it any more
+		_ = conn.Close() // no longer read
 	}
 }
 

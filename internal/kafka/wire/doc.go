@@ -1,15 +1,15 @@
-// Package wire carries kmsg requests to Kafka brokers over the connections of a kafka-go Transport.
+// Package wire sends kmsg requests to Kafka brokers over the connections of a kafka-go Transport.
 //
-// kafka-go dials, speaks TLS and SASL and pools the connections; kmsg spells the messages; this
-// package decides which broker a request goes to, in which version, for how long, and what its
-// failure means. It keeps its own view of brokers, leaders and group coordinators, because the one
-// inside a Transport is refreshed by time only.
+// kafka-go dials, handles TLS and SASL, and pools the connections; kmsg encodes the messages. This
+// package chooses the broker, the version and the timeout of a request, and classifies its
+// failures. It keeps its own view of brokers, leaders and coordinators, since a Transport's is
+// refreshed only by time.
 //
-// A Client uses Transports of its own for fetches, group control, commits, produced batches,
-// transactions and everything else: a broker that throttles or stalls one of them mutes that
+// A Client uses separate Transports for fetches, group control, commits, produced batches,
+// transactions and everything else. A broker that throttles or stalls one of them blocks that
 // connection, and a heartbeat must not wait behind it.
 //
-// What a caller matches errors against: *kafkaerr.AuthError (credentials or certificate refused),
-// *kafkaerr.UnreachableError (no answer), *UnsupportedError (no version in common), Code (the
-// broker's answer). Fatal says which of them no retry can mend.
+// Callers match errors against *kafkaerr.AuthError (credentials or certificate refused),
+// *kafkaerr.UnreachableError (no response), *UnsupportedError (no version in common) and Code (the
+// broker's error code). Fatal reports which of them no retry can fix.
 package wire

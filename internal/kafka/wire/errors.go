@@ -12,22 +12,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// UnsupportedError says that a broker speaks no version of a request that we speak.
+// UnsupportedError means that client and broker support no common version of a request.
 type UnsupportedError struct {
 	Addr     string
 	Request  string
-	Min, Max int16 // the broker's; -1 where it does not know the request at all
+	Min, Max int16 // the broker's; -1 if it does not know the request at all
 	Ours     int16
 }
 
 func (e *UnsupportedError) Error() string {
 	if e.Max < 0 {
-		return fmt.Sprintf("kafka broker %s does not know %s requests: it is older than what this client supports", e.Addr, e.Request)
+		return fmt.Sprintf("kafka broker %s does not know %s requests: it is older than this client supports", e.Addr, e.Request)
 	}
-	return fmt.Sprintf("kafka broker %s speaks %s versions %d to %d, this client up to %d: there is none in common", e.Addr, e.Request, e.Min, e.Max, e.Ours)
+	return fmt.Sprintf("kafka broker %s supports %s versions %d to %d, but this client up to %d: no version in common", e.Addr, e.Request, e.Min, e.Max, e.Ours)
 }
 
-// GroupError says what is wrong with a group.
+// GroupError is an error of a group.
 type GroupError struct {
 	Group string
 	Err   error
@@ -36,7 +36,7 @@ type GroupError struct {
 func (e *GroupError) Error() string { return fmt.Sprintf("kafka group %q: %v", e.Group, e.Err) }
 func (e *GroupError) Unwrap() error { return e.Err }
 
-// TransactionError says what is wrong with a transactional id.
+// TransactionError is an error of a transactional id.
 type TransactionError struct {
 	ID  string
 	Err error
@@ -47,11 +47,11 @@ func (e *TransactionError) Error() string {
 }
 func (e *TransactionError) Unwrap() error { return e.Err }
 
-// ErrClosed is returned by the calls of a closed Client.
+// ErrClosed is the error of a closed Client's calls.
 var ErrClosed = errors.New("kafka client is closed")
 
-// Fatal reports whether err is one that no retry mends: refused credentials or authorisation, a
-// protocol with no version in common.
+// Fatal reports whether no retry can fix err: refused credentials or authorisation, or no protocol
+// version in common.
 func Fatal(err error) bool {
 	var auth *kafkaerr.AuthError
 	var unsupported *UnsupportedError
@@ -65,7 +65,7 @@ func Fatal(err error) bool {
 	return errors.Is(err, ErrClosed)
 }
 
-// Retriable reports whether the call that ended in err is worth another try.
+// Retriable reports whether a retry of the call that returned err may succeed.
 func Retriable(err error) bool {
 	var unreachable *kafkaerr.UnreachableError
 	var code Code
@@ -82,7 +82,7 @@ func Retriable(err error) bool {
 
 func named(req kmsg.Request) string { return kmsg.NameForKey(req.Key()) }
 
-// classify tells a refusal from a silence.
+// classify distinguishes refusals from unreachable brokers.
 func classify(addr, request string, err error) error {
 	var code kafka.Error
 	var cert *tls.CertificateVerificationError

@@ -12,28 +12,27 @@ import (
 )
 
 const (
-	// maxResponse is above every message.max.bytes in use. A size beyond it is no Kafka answer at
-	// all.
+	// maxResponse exceeds every message.max.bytes in use. A larger size is not a Kafka response.
 	maxResponse = 1 << 30
-	// trusted is what is allocated on the word of the four size bytes alone; the rest grows with
-	// what really arrives.
+	// trusted is the most memory to allocate by the four size bytes alone; beyond it, memory grows with
+	// the data received.
 	trusted = 16 << 20
 )
 
-// exchange is one request and its answer as bytes. The Transport hands it a connection that is
-// authenticated and that nobody else uses.
+// exchange is one request and its response, as bytes. The Transport gives it exclusive use of an
+// authenticated connection.
 //
-// Both are spelled outside: when ctx ends, RoundTrip returns while RawExchange may still hold the
-// connection, so it must share nothing with the caller but its own fields, which the caller then no
-// longer reads.
+// The caller encodes and decodes, because RoundTrip returns when ctx ends, while RawExchange may
+// still use the connection. So the exchange shares nothing with the caller but its own fields,
+// which the caller then no longer reads.
 type exchange struct {
 	ctx   context.Context
 	key   int16
 	id    int32
 	out   []byte
-	alloc func(n int) []byte // of a slice of n bytes for the answer
+	alloc func(n int) []byte // returns a slice of n bytes for the response
 	in    []byte
-	way   *Sending // nil: nobody asks
+	way   *Sending // may be nil
 }
 
 var (
@@ -44,7 +43,7 @@ var (
 func (e *exchange) ApiKey() protocol.ApiKey                 { return protocol.ApiKey(e.key) }
 func (e *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
 
-// RawExchange writes the request and reads the answer to it.
+// RawExchange writes the request and reads its response.
 func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if !e.way.begin() {
 		return nil, errGivenUp
@@ -61,28 +60,28 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	}
 	n := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
 	if n < 0 || n > maxResponse {
-		return nil, fmt.Errorf("an answer of %d bytes is not Kafka's protocol: check that the port is a Kafka listener, and whether it speaks TLS", n+4)
+		return nil, fmt.Errorf("a response of %d bytes is not Kafka's protocol: check that the port is a Kafka listener, and whether it uses TLS", n+4)
 	}
 	if id := int32(binary.BigEndian.Uint32(head[4:])); id != e.id {
-		return nil, fmt.Errorf("answer %d to request %d: the connection is out of step", id, e.id)
+		return nil, fmt.Errorf("response %d to request %d: the connection is out of sync", id, e.id)
 	}
 	var err error
 	e.in, err = readN(rw, int(n), e.alloc)
 	return e, err
 }
 
-// interruptible breaks off what is going on with the connection when ctx ends, so that a cancelled
-// long poll does not linger. The returned func waits for a break that has begun: it must not hit
-// the connection's next user.
+// interruptible interrupts I/O on the connection when ctx ends, so that a cancelled long poll does
+// not linger. The returned func waits for an interruption that has started, since it must not
+// affect the connection's next user.
 func interruptible(ctx context.Context, setDeadline func(time.Time) error) func() {
-	begun := make(chan struct{})
+	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		defer close(begun)
-		_ = setDeadline(time.Unix(1, 0)) // a connection that refuses a deadline is closed already
+		defer close(interrupted)
+		_ = setDeadline(time.Unix(1, 0)) // a connection that refuses a deadline is closed
 	})
 	return func() {
 		if !stop() {
-			<-begun
+			<-interrupted
 		}
 	}
 }

@@ -8,19 +8,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// buffers holds the bytes of fetch answers, which are megabytes each and short-lived: records are
+// buffers holds the bytes of fetch responses, which are megabytes each and short-lived: records are
 // copied out of them.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// keep is the largest buffer that is used again. One giant record must not stay around for the life
-// of the process.
+// keep is the largest buffer to reuse. One giant record must not hold memory for the life of the
+// process.
 const keep = 8 << 20
 
-// Fetch sends a fetch request to the broker with that node id. The answer's RecordBatches are only
-// valid until release is called; release is called exactly once, and only where the error is nil.
+// Fetch sends a fetch request to the broker with that node id. The response's RecordBatches are
+// valid until release is called. The caller must call release exactly once, and only if the error
+// is nil.
 //
-// Topics are named by id where the broker and every TopicID in req allow it (version 13), by name
-// below, so both must be filled in.
+// Topics go by id if the broker supports it (version 13) and every TopicID in req is set, otherwise
+// by name. Both must be filled in.
 func (c *Client) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (resp *kmsg.FetchResponse, release func(), err error) {
 	addr, err := c.address(id, req)
 	if err != nil {
@@ -40,7 +41,7 @@ func (c *Client) Fetch(ctx context.Context, id int32, req *kmsg.FetchRequest) (r
 		return (*buf)[:n]
 	}})
 	if err != nil {
-		// Not put back: a cancelled exchange may still be writing to it.
+		// Not returned to the pool: a cancelled exchange may still write to it.
 		return nil, nil, err
 	}
 	r, err := decode(addr, req, b)

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// role keeps traffic that must not wait for each other on connections of its own.
+// role separates traffic that must not wait for each other onto separate connections.
 type role int
 
 const (
@@ -31,18 +31,18 @@ type linkKey struct {
 	addr string
 }
 
-// link is a Transport to one broker for one role. One address each, so that the request goes where
-// our metadata says and not where the Transport's own, older one does. A link that failed is thrown
-// away whole: its Transport may be stuck in its discovery.
+// link is a Transport to one broker for one role. It has a single address, so that a request
+// follows this client's metadata and not the Transport's older one. A failed link is dropped as a
+// whole, since its Transport may be stuck in discovery.
 type link struct {
 	key       linkKey
 	transport *kafka.Transport
 	dropped   atomic.Bool
-	reached   atomic.Bool // it has answered
+	reached   atomic.Bool // it has received a response
 
-	mu           sync.Mutex // guards what follows
+	mu           sync.Mutex // guards the fields below
 	versions     map[int16]span
-	transactions int16 // transaction.version, which the cluster has decided on
+	transactions int16 // transaction.version, as finalized by the cluster
 }
 
 func (l *link) known() map[int16]span {
@@ -51,7 +51,7 @@ func (l *link) known() map[int16]span {
 	return l.versions
 }
 
-// negotiated returns what the broker speaks, asking it once per link.
+// negotiated returns the broker's supported versions, and asks for them once per link.
 func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error) {
 	if v := l.known(); v != nil {
 		return v, nil
@@ -66,19 +66,18 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 			return nil, err
 		}
 		resp.Version = req.Version
-		// A broker that does not know this version answers in version 0, whose first field is the
-		// error.
+		// A broker that does not know this version responds in version 0, whose first field is the error.
 		if len(body) >= 2 && body[0] == 0 && body[1] == byte(UnsupportedVersion) && req.Version > 0 {
 			req.Version = 0
 			continue
 		}
 		if err := resp.ReadFrom(body); err != nil {
-			return nil, &kafkaerr.UnreachableError{Addr: l.key.addr, Request: named(req), Err: fmt.Errorf("malformed answer: %w", err)}
+			return nil, &kafkaerr.UnreachableError{Addr: l.key.addr, Request: named(req), Err: fmt.Errorf("malformed response: %w", err)}
 		}
 		break
 	}
 	if err := Code(resp.ErrorCode).Err(); err != nil {
-		return nil, fmt.Errorf("kafka broker %s: asking for its versions: %w", l.key.addr, err)
+		return nil, fmt.Errorf("kafka broker %s: asking for its API versions: %w", l.key.addr, err)
 	}
 	v := make(map[int16]span, len(resp.ApiKeys))
 	for _, k := range resp.ApiKeys {
@@ -95,7 +94,7 @@ func (l *link) negotiated(ctx context.Context, c *Client) (map[int16]span, error
 	return v, nil
 }
 
-// link returns the link to addr, made on first use.
+// link returns the link to addr, and creates it on first use.
 func (c *Client) link(r role, addr string) (*link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,9 +110,8 @@ func (c *Client) link(r role, addr string) (*link, error) {
 	return l, nil
 }
 
-// drop forgets a link that failed. Requests that others have under way on it go on to their own
-// end, and those that were about to begin make its Transport connect once more: each closes what it
-// leaves behind.
+// drop removes a failed link. Other requests in flight on it continue, and requests about to start
+// make its Transport connect once more; each of them closes its idle connections.
 func (c *Client) drop(l *link) {
 	l.dropped.Store(true)
 	c.mu.Lock()
@@ -124,14 +122,14 @@ func (c *Client) drop(l *link) {
 	l.transport.CloseIdleConnections()
 }
 
-// transport makes a Transport like the user's, field by field: copying the struct would copy its
+// transport copies the user's Transport field by field, since copying the struct would copy its
 // lock and its pool.
 func (c *Client) transport() *kafka.Transport {
 	t := &kafka.Transport{
 		Dial:        c.conns.dialer(nil),
 		ClientID:    c.cfg.ClientID,
 		MetadataTTL: 5 * time.Minute, // what it learns is not used
-		// brokers only: nil would ask for every topic of the cluster
+		// only brokers: nil would ask for every topic of the cluster
 		MetadataTopics: []string{},
 	}
 	if u := c.cfg.Transport; u != nil {
@@ -148,17 +146,17 @@ func (c *Client) transport() *kafka.Transport {
 	return t
 }
 
-// room is where the bytes of a request and of its answer go.
+// room is the memory for a request and its response.
 type room struct {
-	out *[]byte            // taken and, where it was too small, replaced; nil: made anew
-	in  func(n int) []byte // of a slice of n bytes for the answer
-	way *Sending           // of the request; nil: nobody asks
+	out *[]byte            // reused, and replaced if too small; nil: allocate
+	in  func(n int) []byte // returns a slice of n bytes for the response
+	way *Sending           // of the request; may be nil
 }
 
 var fresh = room{in: func(n int) []byte { return make([]byte, n) }}
 
-// spell writes the request into the room.
-func (m room) spell(f *kmsg.RequestFormatter, req kmsg.Request, id int32) []byte {
+// encode encodes the request into the room.
+func (m room) encode(f *kmsg.RequestFormatter, req kmsg.Request, id int32) []byte {
 	if m.out == nil {
 		return f.AppendRequest(nil, req, id)
 	}
@@ -166,12 +164,12 @@ func (m room) spell(f *kmsg.RequestFormatter, req kmsg.Request, id int32) []byte
 	return *m.out
 }
 
-// roundTrip sends req in the version that is set and returns the answer's body.
+// roundTrip sends req in its version and returns the body of the response.
 func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem room) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, patience(req))
 	defer cancel()
 	id := c.ids.Add(1) & 0x7fffffff
-	e := &exchange{ctx: limited, key: req.Key(), id: id, out: mem.spell(c.format, req, id), alloc: mem.in, way: mem.way}
+	e := &exchange{ctx: limited, key: req.Key(), id: id, out: mem.encode(c.format, req, id), alloc: mem.in, way: mem.way}
 	try := new(attempt)
 	_, err := l.transport.RoundTrip(context.WithValue(limited, attemptKey{}, try), kafka.TCP(l.key.addr), e)
 	if err == nil {
@@ -190,7 +188,7 @@ func (c *Client) roundTrip(ctx context.Context, l *link, req kmsg.Request, mem r
 	case try.refused(err) != nil:
 		return nil, &kafkaerr.AuthError{Addr: l.key.addr, Err: try.refused(err)}
 	case limited.Err() != nil:
-		// The connection's own timeout may come first; one wording for both.
+		// The connection's own timeout may come first; both get the same text.
 		err = fmt.Errorf("%w after %v", context.DeadlineExceeded, patience(req))
 	}
 	return nil, c.known(classify(l.key.addr, named(req), err))
@@ -205,7 +203,7 @@ func (c *Client) hasAnswered(l *link) {
 	c.reached[l.key.addr] = true
 }
 
-// known adds what is known of the address to the error that it did not answer.
+// known adds what this client knows about the address to an unreachable error.
 func (c *Client) known(err error) error {
 	if e, ok := err.(*kafkaerr.UnreachableError); ok {
 		c.mu.Lock()
@@ -216,13 +214,12 @@ func (c *Client) known(err error) error {
 	return err
 }
 
-// greeting is how long a broker has to take a connection and to say what it speaks. A broker that
-// is known not to answer costs this at each try, and not what the request behind it may take.
+// greeting is how long a broker may take to accept a connection and return its versions. A dead
+// broker costs this much per attempt, and not the full timeout of the request.
 const greeting = 5 * time.Second
 
-// patience is how long an answer may take: what the broker may hold it back for by its own rules,
-// and 10 s. Less than 5 s would cut off a coordinator that waits for its replicas, and those
-// answers are no loss.
+// patience is the timeout of a request: the time that the broker may hold it by its own rules, plus
+// 10 s. Less than 5 s would cut off a coordinator that waits for its replicas.
 func patience(req kmsg.Request) time.Duration {
 	const grace = 10 * time.Second
 	switch r := req.(type) {
@@ -241,8 +238,8 @@ func patience(req kmsg.Request) time.Duration {
 	return grace
 }
 
-// body strips what is left of the header of an answer: the tags of flexible versions, which
-// ApiVersions alone never has.
+// body strips the rest of a response header: the tags of flexible versions, which ApiVersions never
+// has.
 func body(b []byte, req kmsg.Request) ([]byte, error) {
 	if !req.IsFlexible() || req.Key() == int16(kmsg.ApiVersions) {
 		return b, nil

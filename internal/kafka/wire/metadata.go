@@ -7,22 +7,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Topic is what the cluster says about a topic.
+// Topic is a topic's metadata.
 type Topic struct {
 	Name       string
-	ID         [16]byte // zero where the brokers are too old to have ids
-	Err        error    // a Code: why there is nothing more to say
+	ID         [16]byte // zero if the brokers are too old for ids
+	Err        error    // a Code: why the rest is empty
 	Partitions map[int32]Partition
 }
 
-// Partition is where a partition is.
+// Partition is a partition's leader.
 type Partition struct {
-	Leader      int32 // -1: none at the moment
+	Leader      int32 // -1: none
 	LeaderEpoch int32 // -1: unknown
 }
 
-// Metadata asks the cluster for topics, never making one that is not there. Without any it asks for
-// the brokers alone. What it learns is what Broker, Fetch and Topic go by from then on.
+// Metadata asks the cluster for topics, and never creates one. Without topics it asks for the
+// brokers alone. Broker, Fetch and Topic use the result from then on.
 func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
@@ -56,7 +56,7 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error
 	return found, nil
 }
 
-// Topic returns what the last answer that knew the topic said of it.
+// Topic returns the topic's latest metadata.
 func (c *Client) Topic(name string) (Topic, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,21 +64,21 @@ func (c *Client) Topic(name string) (Topic, bool) {
 	return t, ok
 }
 
-// Cluster is the id of the cluster; empty: no broker has told it.
+// Cluster returns the id of the cluster; empty: unknown.
 func (c *Client) Cluster() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cluster
 }
 
-// learn takes over the brokers. A broker that has moved needs new links; those to its old address
-// are left to fail or idle out.
+// learn stores the brokers. A broker that has moved needs new links; those to its old address fail
+// or idle out.
 func (c *Client) learn(resp *kmsg.MetadataResponse) {
 	if resp.ClusterID != nil {
 		c.cluster = *resp.ClusterID
 	}
 	if len(resp.Brokers) == 0 {
-		return // a broker that is just starting knows nobody
+		return // a broker that is just starting knows no brokers
 	}
 	brokers := make(map[int32]Broker, len(resp.Brokers))
 	for _, b := range resp.Brokers {
@@ -100,9 +100,8 @@ func topicOf(rt *kmsg.MetadataResponseTopic) Topic {
 	return t
 }
 
-// keepNewer keeps what is known of a later leadership: a broker that lags behind answers with the
-// one before, and following it would send the fetches back and forth. A topic that was made again
-// starts over.
+// keepNewer keeps newer leader epochs. A broker that lags behind returns the previous leader, and
+// following it would send the fetches back and forth. A recreated topic starts over.
 func (t *Topic) keepNewer(old Topic) {
 	if t.Err != nil || old.ID != t.ID || t.ID == ([16]byte{}) {
 		return

@@ -5,19 +5,18 @@ import (
 	"strings"
 )
 
-// noted begins the metadata of an offset that says which topic it is of.
+// noted starts the metadata of an offset that names its topic.
 const noted = "laneway topic "
 
 var noteText = base64.RawURLEncoding
 
-// NoteBytes is what a note takes in front of a state: the id has 22 characters.
+// NoteBytes is the size of a note before a state: the id has 22 characters.
 const NoteBytes = len(noted) + 22 + len(" ")
 
-// StateBytes is how long a state may be, so that it and a note fit what brokers take unless they
-// are configured otherwise (offset.metadata.max.bytes).
+// StateBytes is the largest state that fits with a note into the default offset.metadata.max.bytes.
 const StateBytes = 4096 - NoteBytes
 
-// note is the metadata of an offset that is stored by name; nil where the id is not known.
+// note returns the metadata of an offset stored by name; nil if the id is unknown.
 func note(id [16]byte) *string {
 	if id == ([16]byte{}) {
 		return nil
@@ -26,7 +25,7 @@ func note(id [16]byte) *string {
 	return &s
 }
 
-// beside puts a note in front of the state that an offset has.
+// beside puts a note before an offset's state.
 func beside(note, state *string) *string {
 	switch {
 	case state == nil:
@@ -38,8 +37,8 @@ func beside(note, state *string) *string {
 	return &s
 }
 
-// ReadNote parts an offset's metadata into the id of the topic that it was stored for, zero where
-// that is not noted, and the state that was stored with it.
+// ReadNote splits an offset's metadata into the id of the topic it was stored for, zero without a
+// note, and the stored state.
 func ReadNote(metadata *string) (id [16]byte, state string) {
 	if metadata == nil {
 		return id, ""

@@ -9,18 +9,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// An offset belongs to a topic id, and must not be stored for a topic that was made again under the
-// same name.
+// An offset belongs to a topic id. It must not be stored for a topic recreated under the same name.
 //
-// Brokers that commit by id (OffsetCommit from version 10, TxnOffsetCommit from version 6) see to
-// that themselves. For the others the ids are compared with the cluster's metadata just before the
-// commit, and what is of another topic is answered as such brokers would: UNKNOWN_TOPIC_ID. A
-// window is left, from the moment the metadata was true to that of the commit: milliseconds,
-// seconds behind a broker that lags. So that what slips through it is not believed, such a commit
-// notes its topic id in the offset's metadata, before its state, where ReadNote finds it.
+// Brokers that commit by id (OffsetCommit from version 10, TxnOffsetCommit from version 6) ensure
+// that themselves. For older brokers, the ids are compared with the cluster's metadata just before
+// the commit, and offsets of another topic get the same error code, UNKNOWN_TOPIC_ID. A window
+// remains between the metadata and the commit: milliseconds, or seconds with a broker that lags. So
+// such a commit also writes its topic id into the offset's metadata, before its state, where
+// ReadNote finds it. A reader then ignores an offset of another topic.
 
-// commitOffsets stores offsets by the ids of their topics. Without an id for each of them they go
-// by name, as they are. A partition's Metadata is its state.
+// commitOffsets stores offsets by topic id. If any topic has no id, all go by name unchecked. A
+// partition's Metadata is its state.
 func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
 	k := coordinatorKey{ofGroup, group}
 	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
@@ -34,7 +33,7 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	case !byName:
 		return c.coordinated(ctx, committing, k, req, math.MaxInt16)
 	}
-	there, err := c.there(ctx, names...)
+	topics, err := c.current(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +42,7 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	sent := *req
 	sent.Topics = nil
 	for _, t := range req.Topics {
-		if !there[t.Topic].isNot(t.TopicID) {
+		if !topics[t.Topic].isNot(t.TopicID) {
 			sent.Topics = append(sent.Topics, t)
 			continue
 		}
@@ -76,7 +75,7 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		tooLong := false
 		for _, rt := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range rt.Partitions {
-				// where there is a state, that may be what is too long
+				// with a state, the state may be too long
 				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[placed{rt.Topic, rp.Partition}]
 			}
 		}
@@ -89,14 +88,14 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	return resp, nil
 }
 
-// placed is a partition in a request that names topics.
+// placed is a partition in a request with topic names.
 type placed struct {
 	topic     string
 	partition int32
 }
 
-// withNotes sends offsets with notes of their topics, or without where a broker has refused those
-// for their length (offset.metadata.max.bytes).
+// withNotes sends offsets with notes of their topics, or without if a broker has refused notes for
+// their length (offset.metadata.max.bytes).
 func (c *Client) withNotes(send func(note func([16]byte) *string) (resp kmsg.Response, tooLong bool, err error)) (kmsg.Response, error) {
 	if !c.bare.Load() {
 		resp, tooLong, err := send(note)
@@ -109,8 +108,8 @@ func (c *Client) withNotes(send func(note func([16]byte) *string) (resp kmsg.Res
 	return resp, err
 }
 
-// commitTransactionOffsets is commitOffsets for a transaction, in version limit at most. A
-// transaction goes as a whole: what is of another topic keeps all of it from being sent.
+// commitTransactionOffsets is commitOffsets for a transaction, up to version limit. A transaction
+// is all or nothing: an offset of another topic keeps all of it from being sent.
 func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req *kmsg.TxnOffsetCommitRequest, limit int16) (*kmsg.TxnOffsetCommitResponse, error) {
 	k := coordinatorKey{ofGroup, group}
 	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
@@ -127,14 +126,14 @@ func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req
 	case !byName:
 		return answered[*kmsg.TxnOffsetCommitResponse](c.coordinated(ctx, committing, k, req, limit))
 	}
-	there, err := c.there(ctx, names...)
+	topics, err := c.current(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
 	refused := kmsg.NewPtrTxnOffsetCommitResponse()
 	refused.Version = transactionCommitsByName
 	for _, t := range req.Topics {
-		if !there[t.Topic].isNot(t.TopicID) {
+		if !topics[t.Topic].isNot(t.TopicID) {
 			continue
 		}
 		rt := kmsg.NewTxnOffsetCommitResponseTopic()
@@ -167,7 +166,7 @@ func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req
 	}))
 }
 
-// answered is an answer as what it is.
+// answered converts a response to its type.
 func answered[R kmsg.Response](resp kmsg.Response, err error) (R, error) {
 	if err != nil {
 		var none R
@@ -176,8 +175,8 @@ func answered[R kmsg.Response](resp kmsg.Response, err error) (R, error) {
 	return resp.(R), nil
 }
 
-// byName reports whether offsets have to be stored by name: some topic has no id, or the
-// coordinator's broker speaks no version beyond last.
+// byName reports whether offsets must be stored by name: some topic has no id, or the coordinator's
+// broker supports no version after last.
 func (c *Client) byName(ctx context.Context, k coordinatorKey, key kmsg.Key, last int16, ids [][16]byte) (bool, error) {
 	if slices.Contains(ids, [16]byte{}) {
 		return true, nil
@@ -198,29 +197,29 @@ func (c *Client) byName(ctx context.Context, k coordinatorKey, key kmsg.Key, las
 	return theirs[int16(key)].max <= last, nil
 }
 
-// there is what the cluster says of topics now.
-func (c *Client) there(ctx context.Context, names ...string) (map[string]Topic, error) {
+// current returns the current metadata of topics, by name.
+func (c *Client) current(ctx context.Context, names ...string) (map[string]Topic, error) {
 	slices.Sort(names)
 	found, err := c.Metadata(ctx, slices.Compact(names)...)
 	if err != nil {
 		return nil, err
 	}
-	there := make(map[string]Topic, len(found))
+	topics := make(map[string]Topic, len(found))
 	for _, t := range found {
-		there[t.Name] = t
+		topics[t.Name] = t
 	}
-	return there, nil
+	return topics, nil
 }
 
-// Gone reports whether the cluster does not have a topic under that id, by its metadata as of now.
-// It is false where ids are not known.
+// Gone reports whether the cluster has no topic with that id, by its current metadata. It is false
+// if ids are unknown.
 func (c *Client) Gone(ctx context.Context, topic string, id [16]byte) (bool, error) {
-	there, err := c.there(ctx, topic)
-	return there[topic].isNot(id), err
+	topics, err := c.current(ctx, topic)
+	return topics[topic].isNot(id), err
 }
 
-// isNot reports whether an answer says that there is no topic of that id: it is unknown, or another
-// one. One without an id may be any.
+// isNot reports whether the metadata says that no topic has that id: the topic is unknown, or is
+// another one. A topic without an id may be any.
 func (t Topic) isNot(id [16]byte) bool {
 	switch {
 	case id == [16]byte{}:

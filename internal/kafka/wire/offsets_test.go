@@ -14,7 +14,7 @@ import (
 )
 
 func TestCommitByTopicID(t *testing.T) {
-	for name, opts := range map[string][]kfake.Opt{"which the broker compares": nil, "which metadata tells": {kfake.MaxVersions(kversion.V3_6_0())}} {
+	for name, opts := range map[string][]kfake.Opt{"checked by the broker": nil, "checked by metadata": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
 			k := cluster(t, append(opts, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))...)
 			c := client(t, Config{Brokers: k.ListenAddrs()})
@@ -35,17 +35,17 @@ func TestCommitByTopicID(t *testing.T) {
 				t.Fatal(err)
 			}
 			both := commitOf(old, 0, 7)
-			// while partitions are begun anew, some are of the old topic still
+			// after a recreation, some partitions may still be of the old topic
 			both.Topics = append(both.Topics, commitOf(id(), 1, 8).Topics...)
 			answers(t, c, both, map[string]Code{"0": UnknownTopicID, "1": None})
 			if at := k.GroupInfo("g").Commits["orders"]; at[0].Offset > 5 || at[1].Offset != 8 {
-				t.Errorf("stored are %v", at)
+				t.Errorf("stored %v", at)
 			}
 		})
 	}
 }
 
-func TestOffsetNotesItsTopic(t *testing.T) {
+func TestOffsetNote(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.MaxVersions(kversion.V3_6_0()))
 	c := client(t, Config{Brokers: k.ListenAddrs()})
 	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
@@ -55,25 +55,25 @@ func TestOffsetNotesItsTopic(t *testing.T) {
 	id := topics[0].ID
 	answers(t, c, commitOf(id, 0, 5), map[string]Code{"0": None})
 	if stored := k.GroupInfo("g").Commits["orders"][0]; noteOf(&stored.Metadata) != id {
-		t.Errorf("stored is %+v", stored)
+		t.Errorf("stored %+v", stored)
 	}
-	t.Run("not where brokers take no notes", func(t *testing.T) {
+	t.Run("is left out if brokers refuse it", func(t *testing.T) {
 		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge})
 		for next := range int64(2) {
 			answers(t, c, commitOf(id, 0, 6+next), map[string]Code{"0": None})
 			if stored := k.GroupInfo("g").Commits["orders"][0]; stored.Offset != 6+next || stored.Metadata != "" {
-				t.Errorf("stored is %+v", stored)
+				t.Errorf("stored %+v", stored)
 			}
 		}
 	})
-	t.Run("in words of its own", func(t *testing.T) {
+	t.Run("is distinct from other metadata", func(t *testing.T) {
 		for _, other := range []string{"", "laneway topic ", "laneway topic AAAA", "laneway topic !!!!!!!!!!!!!!!!!!!!!!", "NO_METADATA"} {
 			if got, state := ReadNote(&other); got != [16]byte{} || state != other {
-				t.Errorf("%q is taken for %x and %q", other, got, state)
+				t.Errorf("%q was read as %x and %q", other, got, state)
 			}
 		}
 		if noteOf(nil) != [16]byte{} || noteOf(note(id)) != id {
-			t.Error("a note is not read as it was written")
+			t.Error("a note was not read as written")
 		}
 	})
 }
@@ -83,8 +83,8 @@ func noteOf(metadata *string) [16]byte {
 	return id
 }
 
-// A state is stored with its offset, and read again, whether brokers take topics' ids or notes.
-func TestOffsetKeepsItsState(t *testing.T) {
+// A state is stored and read with its offset, whether brokers use topic ids or notes.
+func TestOffsetState(t *testing.T) {
 	for name, opts := range map[string][]kfake.Opt{"by id": nil, "by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
 			k := cluster(t, append(opts, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))...)
@@ -103,16 +103,16 @@ func TestOffsetKeepsItsState(t *testing.T) {
 				stored := k.GroupInfo("g").Commits["orders"][0]
 				id, state := ReadNote(&stored.Metadata)
 				if state != want || name == "by name" && id != topics[0].ID || len(stored.Metadata) > 4096 {
-					t.Errorf("stored is %+v", stored)
+					t.Errorf("stored %+v", stored)
 				}
 			}
 			long := strings.Repeat("x", StateBytes)
 			again := commit(long)
-			for range 2 { // a request that is sent again gets no second note
+			for range 2 { // a retried request gets no second note
 				answers(t, c, again, map[string]Code{"0": None})
 				kept(long)
 			}
-			// That a state is refused is told, and costs the topic's note nothing.
+			// A refused state is reported, and does not affect the topic's note.
 			k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge})
 			answers(t, c, commit(long), map[string]Code{"0": OffsetMetadataTooLarge})
 			answers(t, c, commit("short"), map[string]Code{"0": None})
@@ -121,7 +121,7 @@ func TestOffsetKeepsItsState(t *testing.T) {
 	}
 }
 
-// commitOf is an offset of a partition of orders, as of a topic id.
+// commitOf returns a commit of one offset of a partition of orders, with a topic id.
 func commitOf(id [16]byte, partition int32, offset int64) *kmsg.OffsetCommitRequest {
 	p := kmsg.NewOffsetCommitRequestTopicPartition()
 	p.Partition, p.Offset = partition, offset
@@ -145,6 +145,6 @@ func answers(t *testing.T, c *Client, req *kmsg.OffsetCommitRequest, want map[st
 		}
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("answered is %v, want %v", got, want)
+		t.Errorf("got codes %v, want %v", got, want)
 	}
 }

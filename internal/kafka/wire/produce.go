@@ -10,8 +10,8 @@ import (
 // requests holds the bytes of produce requests.
 var requests = sync.Pool{New: func() any { return new([]byte) }}
 
-// Produce sends a produce request to the broker with that node id, in version limit at most. After
-// an error, way tells whether the broker may have got it.
+// Produce sends a produce request to the broker with that node id, up to version limit. After an
+// error, way reports whether the broker may have received it.
 func (c *Client) Produce(ctx context.Context, id int32, req *kmsg.ProduceRequest, limit int16, way *Sending) (*kmsg.ProduceResponse, error) {
 	addr, err := c.address(id, req)
 	if err != nil {
@@ -20,7 +20,7 @@ func (c *Client) Produce(ctx context.Context, id int32, req *kmsg.ProduceRequest
 	out := requests.Get().(*[]byte)
 	b, err := c.ask(ctx, producing, addr, req, limit, room{out: out, in: fresh.in, way: way})
 	if err != nil {
-		return nil, err // out is not put back: a cancelled exchange may still be reading it
+		return nil, err // out is not returned to the pool: a cancelled exchange may still read it
 	}
 	if cap(*out) <= keep {
 		requests.Put(out)

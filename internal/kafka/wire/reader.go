@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// reader walks over the tags of a response header.
+// reader reads the tags of a response header.
 type reader struct {
 	b   []byte
 	err error

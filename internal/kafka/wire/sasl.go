@@ -9,30 +9,29 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 )
 
-// attempt watches one request's way through authentication. Brokers may answer wrong credentials by
-// closing the connection, which looks like any other lost connection unless one knows what was
-// going on.
+// attempt tracks one request's authentication. Brokers may close the connection on wrong
+// credentials, which looks like any other lost connection unless it happened during authentication.
 type attempt struct {
-	begun, done atomic.Bool
-	err         atomic.Pointer[error] // of the mechanism itself
+	started, done atomic.Bool
+	err           atomic.Pointer[error] // of the mechanism itself
 }
 
 type attemptKey struct{}
 
-// refused returns why authentication failed, if that is what went wrong.
+// refused returns why authentication failed, if it did.
 func (a *attempt) refused(err error) error {
 	if e := a.err.Load(); e != nil {
 		return *e
 	}
-	if a.begun.Load() && !a.done.Load() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+	if a.started.Load() && !a.done.Load() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
 		return errHungUp
 	}
 	return nil
 }
 
-var errHungUp = errors.New("the broker closed the connection in the middle of authentication: it does not take these credentials")
+var errHungUp = errors.New("the broker closed the connection during authentication: it does not accept these credentials")
 
-// watched is the user's mechanism, reporting to the attempt in ctx.
+// watched is the user's mechanism. It reports to the attempt in ctx.
 type watched struct{ sasl.Mechanism }
 
 func (w watched) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
@@ -45,7 +44,7 @@ func (w watched) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
 		a.err.Store(&err)
 		return nil, nil, err
 	}
-	a.begun.Store(true)
+	a.started.Store(true)
 	return watchedState{m, a}, ir, nil
 }
 

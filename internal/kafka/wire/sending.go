@@ -5,23 +5,23 @@ import (
 	"sync/atomic"
 )
 
-var errGivenUp = errors.New("it was given up before it was sent")
+var errGivenUp = errors.New("the request was given up before it was sent")
 
-// Sending tells of one request whether a broker may have got it.
+// Sending tracks whether a broker may have received a request.
 type Sending struct{ state atomic.Int32 }
 
 const (
-	begun   = 1 + iota // the first byte may have left
-	givenUp            // none has, and none is going to
+	started = 1 + iota // the first byte may have been sent
+	givenUp            // nothing was sent, and nothing will be
 )
 
-// GiveUp keeps a request from being sent. It is false where that is too late: the broker may have
-// it, or get it yet.
+// GiveUp keeps a request from being sent. It returns false if that is too late: the broker may have
+// received it, or may still receive it.
 func (s *Sending) GiveUp() bool {
 	return s.state.CompareAndSwap(0, givenUp) || s.state.Load() == givenUp
 }
 
-// begin is called before the first byte is written, and reports whether it may be.
+// begin is called before the first byte is written, and reports whether writing may start.
 func (s *Sending) begin() bool {
-	return s == nil || s.state.CompareAndSwap(0, begun) || s.state.Load() == begun
+	return s == nil || s.state.CompareAndSwap(0, started) || s.state.Load() == started
 }

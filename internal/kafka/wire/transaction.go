@@ -6,16 +6,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Transaction sends req to the coordinator of the transactional id, in version limit at most. An
-// answer that says the coordinator is elsewhere is returned as it is: the next call looks it up
-// again.
+// Transaction sends req to the coordinator of the transactional id, up to version limit. A response
+// that says that the coordinator has moved is returned; the next call looks it up again.
 func (c *Client) Transaction(ctx context.Context, id string, req kmsg.Request, limit int16) (kmsg.Response, error) {
 	return c.coordinated(ctx, transacting, coordinatorKey{ofTransaction, id}, req, limit)
 }
 
-// TransactionVersion is the transaction protocol that the cluster has decided on
-// (transaction.version, KIP-890), as the coordinator of the transactional id knows it. Clusters
-// from before it say 0.
+// TransactionVersion returns the cluster's transaction protocol (transaction.version, KIP-890), as
+// reported by the coordinator of the transactional id. Older clusters report 0.
 func (c *Client) TransactionVersion(ctx context.Context, id string) (int16, error) {
 	k := coordinatorKey{ofTransaction, id}
 	node, err := c.coordinator(ctx, k)
@@ -36,8 +34,8 @@ func (c *Client) TransactionVersion(ctx context.Context, id string) (int16, erro
 	return l.transactions, nil
 }
 
-// TransactionOffsets sends offsets of a transaction to the coordinator of the group, in version
-// limit at most. Like Commit, it has connections of its own.
+// TransactionOffsets sends offsets of a transaction to the coordinator of the group, up to version
+// limit. Like Commit, it has its own connections.
 func (c *Client) TransactionOffsets(ctx context.Context, group string, req *kmsg.TxnOffsetCommitRequest, limit int16) (*kmsg.TxnOffsetCommitResponse, error) {
 	return c.commitTransactionOffsets(ctx, group, req, limit)
 }

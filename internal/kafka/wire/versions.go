@@ -4,9 +4,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// tested is the newest version of each request that has been run against real brokers. kmsg spells
-// newer ones, some of which need other fields filled in, so a new broker must not get them from us
-// by itself.
+// tested is the newest version of each request that was run against real brokers. kmsg encodes
+// newer versions, some of which need other fields, so a new broker must not get them automatically.
 var tested = map[kmsg.Key]int16{
 	kmsg.Produce:                13,
 	kmsg.Fetch:                  17,
@@ -29,9 +28,9 @@ var tested = map[kmsg.Key]int16{
 	kmsg.ConsumerGroupHeartbeat: 1,
 }
 
-// oldest is the first version in which a request means what we need of it: record batches (fetch,
-// produce), times (list offsets), no creation of topics on sight (metadata), a new epoch for a
-// producer after an error (KIP-360), a group's fencing (KIP-447).
+// oldest is the first version of each request with the meaning needed here: record batches (fetch,
+// produce), times (list offsets), no automatic creation of topics (metadata), a new producer epoch
+// after an error (KIP-360), group fencing (KIP-447).
 var oldest = map[kmsg.Key]int16{
 	kmsg.Produce:         3,
 	kmsg.InitProducerID:  3,
@@ -41,13 +40,13 @@ var oldest = map[kmsg.Key]int16{
 	kmsg.Metadata:        4,
 }
 
-// byNameOnly is the last Fetch version that names topics by name; later ones name them by id alone.
+// byNameOnly is the last Fetch version with topic names; later ones use ids alone.
 const byNameOnly = 12
 
-// span is the range of versions that a broker accepts.
+// span is the range of versions supported by a broker.
 type span struct{ min, max int16 }
 
-// pick sets the newest version of req that both sides speak.
+// pick sets the newest version of req that both sides support.
 func pick(req kmsg.Request, addr string, theirs map[int16]span, limit int16) error {
 	key := kmsg.Key(req.Key())
 	ours := min(req.MaxVersion(), limit)
