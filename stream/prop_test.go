@@ -279,10 +279,10 @@ func (w *world) audit() {
 	}
 }
 
-// TestDrainBesideAFeedFinishesWhatItBrings plays the case in which a drain is asked for while the
+// TestDrainDuringFeed plays the case in which a drain is asked for while the
 // first records come in, again and again: what is fed, committed and kept back just then must be
 // seen.
-func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
+func TestDrainDuringFeed(t *testing.T) {
 	n := 6000
 	if testing.Short() {
 		n /= 10

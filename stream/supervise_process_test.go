@@ -120,37 +120,38 @@ func (c *child) code() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-func TestAProcessDrainsOnASignal(t *testing.T) {
-	c := spawn(t)
-	if live, ready := c.status("/livez"), c.status("/readyz"); live != 200 || ready != 200 {
-		t.Errorf("before: /livez %d, /readyz %d", live, ready)
-	}
-	c.signal(syscall.SIGTERM)
-	c.untilDraining()
-	if live := c.status("/livez"); live != 200 {
-		t.Errorf("in the drain: /livez %d", live)
-	}
-	_, err := io.WriteString(c.in, "go on\n")
-	must(t, err)
-	for _, want := range []string{"ended a", "drained", ""} { // and b was not begun
-		if line := c.line(); line != want {
-			t.Errorf("it says %q, want %q", line, want)
+func TestSuperviseProcess(t *testing.T) {
+	t.Run("drains on a signal", func(t *testing.T) {
+		c := spawn(t)
+		if live, ready := c.status("/livez"), c.status("/readyz"); live != 200 || ready != 200 {
+			t.Errorf("before: /livez %d, /readyz %d", live, ready)
 		}
-	}
-	if code := c.code(); code != 0 {
-		t.Errorf("exit code %d, want 0", code)
-	}
-}
-
-func TestAProcessEndsOnASecondSignal(t *testing.T) {
-	c := spawn(t)
-	c.signal(os.Interrupt)
-	c.untilDraining()
-	c.signal(os.Interrupt)
-	if line := c.line(); line != "" {
-		t.Errorf("it says %q", line)
-	}
-	if code := c.code(); code != 130 {
-		t.Errorf("exit code %d, want 130", code)
-	}
+		c.signal(syscall.SIGTERM)
+		c.untilDraining()
+		if live := c.status("/livez"); live != 200 {
+			t.Errorf("in the drain: /livez %d", live)
+		}
+		_, err := io.WriteString(c.in, "go on\n")
+		must(t, err)
+		for _, want := range []string{"ended a", "drained", ""} { // and b was not begun
+			if line := c.line(); line != want {
+				t.Errorf("it says %q, want %q", line, want)
+			}
+		}
+		if code := c.code(); code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+	})
+	t.Run("ends on a second signal", func(t *testing.T) {
+		c := spawn(t)
+		c.signal(os.Interrupt)
+		c.untilDraining()
+		c.signal(os.Interrupt)
+		if line := c.line(); line != "" {
+			t.Errorf("it says %q", line)
+		}
+		if code := c.code(); code != 130 {
+			t.Errorf("exit code %d, want 130", code)
+		}
+	})
 }

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestLostBelowACommit(t *testing.T) {
+func TestLossBelowCommit(t *testing.T) {
 	named := func(t *testing.T, err error, want ...string) {
 		t.Helper()
 		for _, w := range want {

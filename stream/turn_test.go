@@ -2,7 +2,7 @@ package stream
 
 import "testing"
 
-func TestTurnCounts(t *testing.T) {
+func TestTurn(t *testing.T) {
 	t.Run("later what the watermark has passed and nobody has told yet", func(t *testing.T) {
 		var tn turn
 		if n := tn.count(&prefix{from: 0, next: 10}, 10, 5, 3); n != 3 {
