@@ -36,7 +36,7 @@ func TestAtMostOnce(t *testing.T) {
 			synctest.Wait()
 			must(t, j.member.Lose(0))
 			elapse(time.Minute)
-			same(t, "begun", w.tried(), nil)
+			same(t, "started", w.tried(), nil)
 		})
 	})
 	t.Run("finishes started work when the partition is lost", func(t *testing.T) {

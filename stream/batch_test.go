@@ -248,7 +248,7 @@ func TestBatch(t *testing.T) {
 				t.Error(err)
 			}
 			if n := len(w.tried()); n != 1 {
-				t.Errorf("%d batches were begun", n)
+				t.Errorf("%d batches were started", n)
 			}
 		})
 	})

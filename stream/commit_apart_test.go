@@ -97,7 +97,7 @@ func TestCommitByPartition(t *testing.T) {
 			f.feed(0, 1, "a")
 			synctest.Wait()
 			if s := j.Snapshot().Partitions; len(f.stored) != 0 || s[0].Committed != 7 {
-				t.Errorf("stored %v, the new assignment stands at %+v", f.stored, s)
+				t.Errorf("stored %v, the new assignment is %+v", f.stored, s)
 			}
 			if got := heard[stream.Committed](j); len(got) != 0 {
 				t.Errorf("events: %v", got)
@@ -106,7 +106,7 @@ func TestCommitByPartition(t *testing.T) {
 	})
 }
 
-// fickle is a source that loses its partition, and is assigned it anew, while the commit of the
+// fickle is a source that loses its partition and gets it back while the commit of the
 // first assignment is on its way.
 type fickle struct {
 	hand

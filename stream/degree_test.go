@@ -113,7 +113,7 @@ func TestMaxPartitions(t *testing.T) {
 				RetryOnError(every(time.Hour, 2)).HaltOnError()))
 			same(t, "while one waits and one is frozen", w.done(), []string{"c0", "c1"})
 			elapse(time.Hour)
-			same(t, "when it goes on", w.doneOf("a"), []string{"a0", "a1"})
+			same(t, "after its turn came", w.doneOf("a"), []string{"a0", "a1"})
 			j.committed(2, 0, 2)
 		})
 	})

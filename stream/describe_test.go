@@ -11,7 +11,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "rewrite testdata")
 
 // golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {

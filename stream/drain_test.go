@@ -18,7 +18,7 @@ func TestDrain(t *testing.T) {
 			put(l, 0, "a0", "b0", "c0", "d0")
 			releaseA, releaseB := second.hold("a0"), first.hold("b0")
 			j := start(t, l, input.GroupByKey().Concurrent(1, first.do).Concurrent(1, second.do).CommitEvery(100, time.Hour))
-			same(t, "begun", first.tried(), []string{"a0", "b0"})
+			same(t, "started", first.tried(), []string{"a0", "b0"})
 			j.cancel()
 			synctest.Wait()
 			if !j.running() {
@@ -27,7 +27,7 @@ func TestDrain(t *testing.T) {
 			releaseA()
 			releaseB()
 			must(t, j.wait())
-			same(t, "begun", first.tried(), []string{"a0", "b0"})
+			same(t, "started", first.tried(), []string{"a0", "b0"})
 			same(t, "finished", second.done(), []string{"a0", "b0"})
 			j.committed(2)
 		})
@@ -73,7 +73,7 @@ func TestDrain(t *testing.T) {
 			if took := time.Since(began); took > 0 {
 				t.Errorf("the drain took %v", took)
 			}
-			// whose turn comes first is nobody's to say
+			// the order of turns is not specified
 			if n, c := len(w.done()), l.Committed(0); n != 3 || c > 3 {
 				t.Errorf("%d had their turn and %d is committed, want three turns", n, c)
 			}

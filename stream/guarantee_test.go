@@ -49,7 +49,7 @@ func TestCommitEach(t *testing.T) {
 					must(t, j.member.Assign(0))
 					synctest.Wait()
 					if got := w.tried(); len(got) > 1 {
-						t.Errorf("%v were begun before the first was acknowledged", got)
+						t.Errorf("%v were started before the first was acknowledged", got)
 					}
 					close(acknowledge)
 					synctest.Wait()
@@ -71,7 +71,7 @@ func TestCommitEach(t *testing.T) {
 			ack()
 			synctest.Wait()
 			if n := len(heard[stream.Committed](j)); n > 2 {
-				t.Errorf("%d requests for what came while the first was under way", n)
+				t.Errorf("%d requests for what came during the first", n)
 			}
 			j.committed(1, 1, 1, 1, 1, 1, 1, 1)
 		})

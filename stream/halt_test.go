@@ -90,7 +90,7 @@ func TestHalt(t *testing.T) {
 			j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do).HaltOnError()))
 			releaseA()
 			synctest.Wait()
-			same(t, "begun", w.tried()[2:], nil)
+			same(t, "started", w.tried()[2:], nil)
 			releaseB()
 			synctest.Wait()
 			same(t, "finished", w.done(), []string{"b0"})
@@ -117,7 +117,7 @@ func TestHalt(t *testing.T) {
 			release()
 			synctest.Wait()
 			if n := j.Snapshot().Retrying; n != 1 {
-				t.Errorf("%d retries wait after the halt: that of the other partition goes on", n)
+				t.Errorf("%d retries wait after the halt: that of the other partition continues", n)
 			}
 			if err := j.Resume(j.halt()); err != nil {
 				t.Fatal(err)
@@ -205,7 +205,7 @@ func TestResumeAfter(t *testing.T) {
 	}
 	const half = 30 * time.Second
 
-	t.Run("tries the record again, later each time, and goes on once it is done", func(t *testing.T) {
+	t.Run("retries the record, later each time, and continues once it is done", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork().fail("a1", errBoom, errBoom, errBoom)
 			put(l, 0, "a0", "a1", "a2")
@@ -222,7 +222,7 @@ func TestResumeAfter(t *testing.T) {
 			j.committed(3, 1)
 			for _, r := range heard[stream.Resumed](j) {
 				if !r.ByItself {
-					t.Errorf("nobody asked for %v", r)
+					t.Errorf("%v was not asked for", r)
 				}
 			}
 			if err := j.Ready(); err != nil {
@@ -231,7 +231,7 @@ func TestResumeAfter(t *testing.T) {
 		})
 	})
 
-	t.Run("lets who waits for the end of the halt go on", func(t *testing.T) {
+	t.Run("wakes those who wait for the end of the halt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0")
@@ -277,7 +277,7 @@ func TestResumeAfter(t *testing.T) {
 		})
 	})
 
-	t.Run("lets a person's verb win", func(t *testing.T) {
+	t.Run("gives way to a call of Resume or Skip", func(t *testing.T) {
 		for name, verb := range map[string]func(*stream.Pipeline, stream.Halt) error{"Resume": (*stream.Pipeline).Resume, "Skip": (*stream.Pipeline).Skip} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
@@ -296,7 +296,7 @@ func TestResumeAfter(t *testing.T) {
 		}
 	})
 
-	t.Run("lets a Skip win while the halt is about to end by itself", func(t *testing.T) {
+	t.Run("gives way to a Skip while the halt is about to end by itself", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			put(l, 0, "a0", "b0")

@@ -48,7 +48,7 @@ func TestGroupBy(t *testing.T) {
 			}
 			w.takes = time.Second
 			start(t, l, commitNow(input.GroupByPartition().Concurrent(2, w.do)))
-			same(t, "begun", w.now(), []string{"a0", "b0"})
+			same(t, "started", w.now(), []string{"a0", "b0"})
 			elapse(time.Minute)
 			for _, k := range []string{"a", "b", "c"} {
 				same(t, "partition "+k, w.doneOf(k), count(k, 5))
@@ -208,7 +208,7 @@ func TestKeepOrder(t *testing.T) {
 			s := input.Concurrent(2, slow, stream.KeepOrder()).Batch(20, time.Millisecond).Map(first).RetryOnError(every(time.Second, 2))
 			j := start(t, l, commitNow(s))
 			elapse(2 * time.Second)
-			same(t, "begun", w.tried(), []string{"a0", "a0", "a1"})
+			same(t, "started", w.tried(), []string{"a0", "a0", "a1"})
 			j.committed(2)
 		})
 	})
@@ -222,7 +222,7 @@ func TestKeepOrder(t *testing.T) {
 			if err := j.stop(); !errors.Is(err, stream.ErrDrain) {
 				t.Error(err)
 			}
-			same(t, "begun", w.tried(), []string{"a0"})
+			same(t, "started", w.tried(), []string{"a0"})
 		})
 	})
 }

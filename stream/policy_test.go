@@ -53,7 +53,7 @@ func TestPolicy(t *testing.T) {
 							t.Errorf("%q does not say %q", err, part)
 						}
 					}
-					same(t, "begun", w.tried(), []string{"a", "b"})
+					same(t, "started", w.tried(), []string{"a", "b"})
 					j.committed(1)
 					if got := heard[stream.Failed](j); len(got) != 1 {
 						t.Errorf("events: %v", got)

@@ -24,8 +24,8 @@ func holds(t *testing.T, sc *scenario) {
 }
 
 func TestSkipOfAssignment(t *testing.T) {
-	// A Skip is of one assignment: where its commit is refused until the partition is lost, the record
-	// comes again, and whoever gives the partition back before it has begun commits nothing of it.
+	// The commit is refused until the partition is lost, so the record comes again. A revoke before it
+	// starts commits nothing of it.
 	t.Run("is forgotten when it was never committed", func(t *testing.T) {
 		sc := skipCase(
 			// takes its turn from then on
@@ -40,7 +40,7 @@ func TestSkipOfAssignment(t *testing.T) {
 		sc.commits = []commitTrouble{{part: true}, {part: true}}
 		holds(t, sc)
 	})
-	// Nor does one that came too late count.
+	// It came too late.
 	t.Run("skips nothing when it is refused", func(t *testing.T) {
 		sc := skipCase(
 			op{kind: resumeOp, after: 10 * time.Millisecond},

@@ -197,7 +197,7 @@ func TestSkip(t *testing.T) {
 			synctest.Wait()
 			bad()
 			synctest.Wait()
-			must(t, j.Skip(j.halt())) // as soon as c is at rest
+			must(t, j.Skip(j.halt())) // as soon as c has finished
 			revoked := make(chan error)
 			go func() { revoked <- j.member.Revoke(0, 0, 1) }()
 			synctest.Wait()
@@ -233,7 +233,7 @@ func TestWaitResumed(t *testing.T) {
 		"Resume": func(j *job, h stream.Halt) error { return j.Resume(h) },
 		"Skip":   func(j *job, h stream.Halt) error { return j.Skip(h) },
 	} {
-		t.Run("returns when the partition goes on after "+name, func(t *testing.T) {
+		t.Run("returns when the partition continues after "+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				j, h, release := running(t)
 				must(t, verb(j, h))
@@ -286,7 +286,7 @@ func TestWaitResumed(t *testing.T) {
 			must(t, <-waits)
 		})
 	})
-	t.Run("has nothing to wait for where nothing runs", func(t *testing.T) {
+	t.Run("returns at once when the pipeline does not run", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j, h, release := running(t)
 			release()

@@ -76,7 +76,7 @@ func TestRetry(t *testing.T) {
 			// Three waits hold no worker, two more hold theirs: then nothing is left to begin the
 			// sixth.
 			if n := len(w.tried()); n != 5 {
-				t.Errorf("%d begun, want 3 that wait without a worker and 2 that hold theirs", n)
+				t.Errorf("%d started, want 3 that wait without a worker and 2 that hold theirs", n)
 			}
 			elapse(10 * time.Hour)
 			sameSet(t, "done", w.done(), vs)

@@ -25,7 +25,7 @@ func TestRevoke(t *testing.T) {
 			synctest.Wait()
 			put(l, 1, "b1")
 			synctest.Wait()
-			same(t, "of the other partition, meanwhile", w.doneOf("b"), []string{"b0", "b1"})
+			same(t, "of the other partition, during the revoke", w.doneOf("b"), []string{"b0", "b1"})
 			release()
 			must(t, <-revoked)
 			same(t, "of the revoked one", w.doneOf("a"), []string{"a0"})

@@ -170,7 +170,7 @@ func TestThrottle(t *testing.T) {
 			// The throttle runs in the one worker. One element passes at once; while the next waits,
 			// the other partition is worked on.
 			if n := len(w.tried()); n != 3 {
-				t.Errorf("begun: %v, want one that is through and two that wait", w.tried())
+				t.Errorf("started: %v, want one that is through and two that wait", w.tried())
 			}
 			j.cancel()
 		})

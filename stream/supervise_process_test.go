@@ -24,7 +24,7 @@ const supervisedVar = "LANEWAY_SUPERVISED"
 // until it reads a line.
 func supervised(string) int {
 	p, err := source.Slice("a", "b").Serial(func(_ context.Context, v string) error {
-		fmt.Println("begun", v)
+		fmt.Println("started", v)
 		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		fmt.Println("ended", v)
 		return err
@@ -55,7 +55,7 @@ type child struct {
 	at   string
 }
 
-// spawn returns when the worker serves and has begun its first record.
+// spawn returns when the worker serves and has started its first record.
 func spawn(t *testing.T) *child {
 	t.Helper()
 	exe, err := os.Executable()
@@ -76,7 +76,7 @@ func spawn(t *testing.T) *child {
 	for range 2 {
 		if line := c.line(); strings.HasPrefix(line, "serves ") {
 			c.at = strings.Fields(line)[1]
-		} else if line != "begun a" {
+		} else if line != "started a" {
 			t.Fatalf("it says %q", line)
 		}
 	}
@@ -133,7 +133,7 @@ func TestSuperviseProcess(t *testing.T) {
 		}
 		_, err := io.WriteString(c.in, "go on\n")
 		must(t, err)
-		for _, want := range []string{"ended a", "drained", ""} { // and b was not begun
+		for _, want := range []string{"ended a", "drained", ""} { // and b was not started
 			if line := c.line(); line != want {
 				t.Errorf("it says %q, want %q", line, want)
 			}

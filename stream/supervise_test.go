@@ -25,11 +25,11 @@ func TestSupervise(t *testing.T) {
 				h := supervise(t, stream.Supervise(built(t, orders, commitNow(input.Serial(w.do))), built(t, bills, commitNow(input.Serial(w.do)))).Serve(":0", nil))
 				h.answers(200, 200)
 				h.kill(sig)
-				h.answers(200, 503) // at once, while the work goes on
+				h.answers(200, 503) // at once, while the work continues
 				sameSet(t, "running", w.now(), []string{"a", "b"})
 				w.release()
 				must(t, h.wait())
-				sameSet(t, "begun", w.tried(), []string{"a", "b"})
+				sameSet(t, "started", w.tried(), []string{"a", "b"})
 				committed(t, orders, 1)
 				committed(t, bills, 1)
 				if len(h.exits) > 0 {

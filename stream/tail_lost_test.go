@@ -36,7 +36,7 @@ func TestLossBelowCommit(t *testing.T) {
 			release()
 			synctest.Wait()
 			named(t, j.wait(), "t[0]@1", "t[0]@2")
-			same(t, "begun", w.tried(), []string{"a0"})
+			same(t, "started", w.tried(), []string{"a0"})
 		})
 	})
 }

@@ -29,7 +29,7 @@ func TestTo(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a1", errBoom)
 			put(l, 0, "a0", "a1", "a2", "a3")
 			j := start(t, l, commitNow(input.To(&sink[string]{}).Map(w.echo).HaltOnError()))
-			same(t, "begun", w.tried(), []string{"a0", "a1"})
+			same(t, "started", w.tried(), []string{"a0", "a1"})
 			j.committed(1)
 		})
 	})

@@ -50,7 +50,7 @@ func TestTransactionDrain(t *testing.T) {
 			}
 			elapse(time.Minute)
 			if tx.times != 1 {
-				t.Errorf("Commit was called %d times: what is given up is not begun again", tx.times)
+				t.Errorf("Commit was called %d times: what is given up is not started again", tx.times)
 			}
 			_ = j.stop()
 		})
@@ -80,7 +80,7 @@ func TestTransactionDrain(t *testing.T) {
 			put(l, 0, "a0")
 			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
 			must(t, j.member.Assign(0))
-			synctest.Wait() // the transaction is under way
+			synctest.Wait() // the transaction is in progress
 			must(t, j.member.Revoke(time.Second, 0))
 			if r := heard[stream.Revoked](j); len(r) != 1 || r[0].Committed != 1 {
 				t.Errorf("%+v, want 1 committed", r)
@@ -102,7 +102,7 @@ func TestTransactionDrain(t *testing.T) {
 			w.poison("b0", nil)
 			must(t, j.Resume(j.halt()))
 			elapse(time.Second)
-			sameSet(t, "done while the transaction is under way", w.done(), []string{"a0", "a1", "b0"})
+			sameSet(t, "done while the transaction is in progress", w.done(), []string{"a0", "a1", "b0"})
 			release()
 			elapse(time.Second)
 			must(t, j.stop())

@@ -27,7 +27,7 @@ func TestTransactionEnd(t *testing.T) {
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("Run returned after %v, want at once", took)
 			}
-			same(t, "begun", w.tried(), []string{"a0"})
+			same(t, "started", w.tried(), []string{"a0"})
 		})
 	})
 	t.Run("does not delay a drain when it is halted", func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestTransactionSize(t *testing.T) {
 			put(l, 0, "a", "a")
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).FlatMap(thrice).CommitWith(b, 1, 0))
 			elapse(time.Second)
-			same(t, "begun before the commit", w.tried(), []string{"a"})
+			same(t, "started before the commit", w.tried(), []string{"a"})
 			release()
 			elapse(time.Second)
 			same(t, "transactions", b.written(), []string{"0:[0,1) a1 a2 a3", "0:[1,2) a1 a2 a3"})

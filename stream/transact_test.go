@@ -60,7 +60,7 @@ func TestTransaction(t *testing.T) {
 			release := b.hold()
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1, 0))
-			same(t, "begun before the commit", w.tried(), []string{"a0"})
+			same(t, "started before the commit", w.tried(), []string{"a0"})
 			release()
 			elapse(time.Second)
 			same(t, "transactions", b.written(), []string{"0:[0,1) a0", "0:[1,2) a1"})
@@ -134,7 +134,7 @@ func TestTransaction(t *testing.T) {
 					if h := j.halt(); h.Meta.Offset != 1 || h.Meta.Partition != 0 || h.Value != "x1" || !errors.Is(h.Err, errBoom) {
 						t.Error(h)
 					}
-					sameSet(t, "stored, the other partition goes on", b.stored(), []string{"y0", "y1", "y2"})
+					sameSet(t, "stored while the other partition is halted", b.stored(), []string{"y0", "y1", "y2"})
 					poison = false
 					want := []string{"x0", "x1", "x2"}
 					if how == "skip" {

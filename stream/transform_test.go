@@ -108,14 +108,14 @@ func TestTransform(t *testing.T) {
 				}
 				return nil
 			},
-			"and goes on receiving": func(_ ctx, in in, out out) error {
+			"and continues to receive": func(_ ctx, in in, out out) error {
 				close(out)
 				for e := range in {
 					e.Drop()
 				}
 				return nil
 			},
-			"and goes on sending": func(_ ctx, in in, out out) error {
+			"and continues to send": func(_ ctx, in in, out out) error {
 				close(out)
 				for e := range in {
 					out <- e
@@ -143,7 +143,7 @@ func TestTransform(t *testing.T) {
 					for range in {
 					}
 					return nil
-				}))).wait() // nothing comes, and nobody stops it
+				}))).wait() // nothing comes, and nothing stops it
 				says(t, err, "shut: it closed its output")
 			})
 		})
@@ -362,7 +362,7 @@ func TestTransformJoin(t *testing.T) {
 		}
 		return nil
 	}
-	t.Run("of two partitions goes on when one of them is lost", func(t *testing.T) {
+	t.Run("of two partitions continues when one of them is lost", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork()
 			put(l, 0, "a")
