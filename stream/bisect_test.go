@@ -62,7 +62,7 @@ func without(vs []string, bad ...string) []string {
 	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
 }
 
-func TestBisectOfABatch(t *testing.T) {
+func TestBisectBatch(t *testing.T) {
 	ordered := func(s *shelf, n int, opts ...stream.StepOption) stream.Stream[[]string] {
 		return input.GroupByPartition().Batch(n, time.Second).Tap(s.store, append(opts, stream.Bisect())...)
 	}

@@ -38,142 +38,159 @@ func TestMaxInFlight(t *testing.T) {
 	}
 }
 
-func TestByteBudgetIsSharedFairly(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand := newHand(4)
-		w := newWork()
-		for _, v := range []string{"a", "b", "c", "d"} {
-			w.hold(v)
-		}
-		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100), stream.MaxBytes(4000))
-		for i, p := range hand.parts {
-			if _, bytes := p.Room(); bytes != 1000 {
-				t.Errorf("partition %d has room for %d bytes, its share is 1000", i, bytes)
+func TestBudget(t *testing.T) {
+	t.Run("shares bytes fairly between partitions", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand := newHand(4)
+			w := newWork()
+			for _, v := range []string{"a", "b", "c", "d"} {
+				w.hold(v)
 			}
-		}
-		hand.feed(0, 900, "a")
-		hand.feed(1, 100, "b")
-		synctest.Wait()
-		hand.feed(0, 200, "a")
-		if n, bytes := hand.parts[0].Room(); n != 0 || bytes != 0 {
-			t.Errorf("a partition over its share has room for %d records, %d bytes", n, bytes)
-		}
-		if n, bytes := hand.parts[1].Room(); n != 99 || bytes != 900 {
-			t.Errorf("another one has room for %d records, %d bytes; want 99 and 900", n, bytes)
-		}
-		j.cancel()
-		w.release()
-	})
-}
-
-func TestEveryPartitionMayHoldOneRecord(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand := newHand(8)
-		w := newWork()
-		for _, v := range []string{"a", "b"} {
-			w.hold(v)
-		}
-		j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1), stream.MaxBytes(1))
-		hand.feed(0, 1<<30, "a") // far over everything there is
-		for i, p := range hand.parts[1:] {
-			if n, bytes := p.Room(); n != 1 || bytes < 1 {
-				t.Errorf("partition %d has room for %d records, %d bytes; each may hold one", i+1, n, bytes)
+			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100), stream.MaxBytes(4000))
+			for i, p := range hand.parts {
+				if _, bytes := p.Room(); bytes != 1000 {
+					t.Errorf("partition %d has room for %d bytes, its share is 1000", i, bytes)
+				}
 			}
-		}
-		hand.feed(1, 1<<30, "b")
-		synctest.Wait()
-		same(t, "at work", w.now(), []string{"a", "b"})
-		j.cancel()
-		w.release()
+			hand.feed(0, 900, "a")
+			hand.feed(1, 100, "b")
+			synctest.Wait()
+			hand.feed(0, 200, "a")
+			if n, bytes := hand.parts[0].Room(); n != 0 || bytes != 0 {
+				t.Errorf("a partition over its share has room for %d records, %d bytes", n, bytes)
+			}
+			if n, bytes := hand.parts[1].Room(); n != 99 || bytes != 900 {
+				t.Errorf("another one has room for %d records, %d bytes; want 99 and 900", n, bytes)
+			}
+			j.cancel()
+			w.release()
+		})
+	})
+	t.Run("lets every partition hold one record", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand := newHand(8)
+			w := newWork()
+			for _, v := range []string{"a", "b"} {
+				w.hold(v)
+			}
+			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1), stream.MaxBytes(1))
+			hand.feed(0, 1<<30, "a") // far over everything there is
+			for i, p := range hand.parts[1:] {
+				if n, bytes := p.Room(); n != 1 || bytes < 1 {
+					t.Errorf("partition %d has room for %d records, %d bytes; each may hold one", i+1, n, bytes)
+				}
+			}
+			hand.feed(1, 1<<30, "b")
+			synctest.Wait()
+			same(t, "at work", w.now(), []string{"a", "b"})
+			j.cancel()
+			w.release()
+		})
+	})
+	t.Run("wakes the source when room returns", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand := newHand(1)
+			w := newWork()
+			release := w.hold("a")
+			j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1), stream.MaxBytes(100))
+			hand.feed(0, 1, "a")
+			if n, _ := hand.parts[0].Room(); n != 0 {
+				t.Fatalf("room for %d", n)
+			}
+			select {
+			case <-hand.wake:
+				t.Fatal("woken without room")
+			default:
+			}
+			release()
+			synctest.Wait()
+			select {
+			case <-hand.wake:
+			default:
+				t.Error("not woken")
+			}
+			if n, _ := hand.parts[0].Room(); n != 1 {
+				t.Errorf("room for %d", n)
+			}
+			j.cancel()
+		})
+	})
+	t.Run("grows and wakes the source when partitions leave", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand := newHand(2)
+			w := newWork()
+			w.hold("a")
+			j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100), stream.MaxBytes(1000))
+			hand.feed(0, 480, "a")
+			if n, _ := hand.parts[0].Room(); n == 0 {
+				t.Fatal("no room")
+			}
+			hand.feed(0, 100, "a")
+			if n, _ := hand.parts[0].Room(); n != 0 {
+				t.Fatalf("room for %d with 580 of 500 bytes", n)
+			}
+			hand.in.Lose(errBoom, hand.parts[1])
+			synctest.Wait()
+			select {
+			case <-hand.wake:
+			default:
+				t.Error("not woken, though its share has doubled")
+			}
+			if _, bytes := hand.parts[0].Room(); bytes != 420 {
+				t.Errorf("room for %d bytes, want 420 of 1000", bytes)
+			}
+			j.cancel()
+			w.release()
+		})
 	})
 }
 
-func TestRoomComesBackWithAWake(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand := newHand(1)
-		w := newWork()
-		release := w.hold("a")
-		j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1), stream.MaxBytes(100))
-		hand.feed(0, 1, "a")
-		if n, _ := hand.parts[0].Room(); n != 0 {
-			t.Fatalf("room for %d", n)
-		}
-		select {
-		case <-hand.wake:
-			t.Fatal("woken without room")
-		default:
-		}
-		release()
-		synctest.Wait()
-		select {
-		case <-hand.wake:
-		default:
-			t.Error("not woken")
-		}
-		if n, _ := hand.parts[0].Room(); n != 1 {
-			t.Errorf("room for %d", n)
-		}
-		j.cancel()
+func TestFeed(t *testing.T) {
+	t.Run("takes records with a gap of more than 4 billion offsets between them", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			const gap = 1 << 33
+			h, offsets := newHand(1), []int64(nil)
+			j := h.start(t, commitNow(h.chain().GroupByPartition().Serial(func(c ctx, _ string) error {
+				m, _ := stream.MetaOf(c)
+				offsets = append(offsets, m.Offset)
+				return nil
+			})))
+			p := h.parts[0]
+			p.Feed([]string{"a", "b"}, apart{place{p.TopicPartition(), 0}, gap}, gap+1, 2)
+			synctest.Wait()
+			if s := j.Snapshot().Partitions[0]; len(offsets) != 2 || offsets[1] != gap || s.Watermark != gap+1 {
+				t.Errorf("offsets %v, watermark %d", offsets, s.Watermark)
+			}
+		})
 	})
-}
-
-func TestRoomGrowsAndWakesWhenPartitionsLeave(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand := newHand(2)
-		w := newWork()
-		w.hold("a")
-		j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100), stream.MaxBytes(1000))
-		hand.feed(0, 480, "a")
-		if n, _ := hand.parts[0].Room(); n == 0 {
-			t.Fatal("no room")
-		}
-		hand.feed(0, 100, "a")
-		if n, _ := hand.parts[0].Room(); n != 0 {
-			t.Fatalf("room for %d with 580 of 500 bytes", n)
-		}
-		hand.in.Lose(errBoom, hand.parts[1])
-		synctest.Wait()
-		select {
-		case <-hand.wake:
-		default:
-			t.Error("not woken, though its share has doubled")
-		}
-		if _, bytes := hand.parts[0].Room(); bytes != 420 {
-			t.Errorf("room for %d bytes, want 420 of 1000", bytes)
-		}
-		j.cancel()
-		w.release()
+	t.Run("does nothing after a revoke", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand, w := newHand(1), newWork()
+			j := hand.start(t, commitNow(hand.chain().Serial(w.do)))
+			hand.in.Revoke(t.Context(), hand.parts[0])
+			hand.feed(0, 1, "a")
+			synctest.Wait()
+			same(t, "tried", w.tried(), nil)
+			if n, _ := hand.parts[0].Room(); n != 0 {
+				t.Errorf("a revoked partition has room for %d", n)
+			}
+			j.cancel()
+		})
 	})
-}
-
-func TestFeedAfterARevokeDoesNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand, w := newHand(1), newWork()
-		j := hand.start(t, commitNow(hand.chain().Serial(w.do)))
-		hand.in.Revoke(t.Context(), hand.parts[0])
-		hand.feed(0, 1, "a")
-		synctest.Wait()
-		same(t, "tried", w.tried(), nil)
-		if n, _ := hand.parts[0].Room(); n != 0 {
-			t.Errorf("a revoked partition has room for %d", n)
-		}
-		j.cancel()
-	})
-}
-
-func TestFeedToAFrozenPartitionWaitsForResume(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hand, w := newHand(1), newWork().fail("x", errBoom)
-		j := hand.start(t, commitNow(hand.chain().GroupByPartition().Serial(w.do).HaltOnError()))
-		hand.feed(0, 1, "x")
-		synctest.Wait()
-		hand.feed(0, 1, "y") // it had room a moment ago
-		synctest.Wait()
-		same(t, "while frozen", w.tried(), []string{"x"})
-		must(t, j.Resume(j.halt()))
-		synctest.Wait()
-		same(t, "after Resume", w.done(), []string{"x", "y"})
-		j.cancel()
+	t.Run("waits for Resume while its partition is halted", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hand, w := newHand(1), newWork().fail("x", errBoom)
+			j := hand.start(t, commitNow(hand.chain().GroupByPartition().Serial(w.do).HaltOnError()))
+			hand.feed(0, 1, "x")
+			synctest.Wait()
+			hand.feed(0, 1, "y") // it had room a moment ago
+			synctest.Wait()
+			same(t, "while frozen", w.tried(), []string{"x"})
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			same(t, "after Resume", w.done(), []string{"x", "y"})
+			j.cancel()
+		})
 	})
 }
 
@@ -254,24 +271,4 @@ func (a apart) Meta(i int) stream.Meta {
 	m := a.place.Meta(i)
 	m.Offset = a.Offset(i)
 	return m
-}
-
-func TestFeed(t *testing.T) {
-	t.Run("takes records with a gap of more than 4 billion offsets between them", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			const gap = 1 << 33
-			h, offsets := newHand(1), []int64(nil)
-			j := h.start(t, commitNow(h.chain().GroupByPartition().Serial(func(c ctx, _ string) error {
-				m, _ := stream.MetaOf(c)
-				offsets = append(offsets, m.Offset)
-				return nil
-			})))
-			p := h.parts[0]
-			p.Feed([]string{"a", "b"}, apart{place{p.TopicPartition(), 0}, gap}, gap+1, 2)
-			synctest.Wait()
-			if s := j.Snapshot().Partitions[0]; len(offsets) != 2 || offsets[1] != gap || s.Watermark != gap+1 {
-				t.Errorf("offsets %v, watermark %d", offsets, s.Watermark)
-			}
-		})
-	})
 }

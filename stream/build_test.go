@@ -25,189 +25,188 @@ type buildable interface {
 	Build(...stream.Option) (*stream.Pipeline, error)
 }
 
-func TestBuildRefuses(t *testing.T) {
-	s := of(stream.SourceInfo{Name: "quiet"})
-	same := func(v string) string { return v }
-	step := func(opts ...stream.DegreeOption) stream.Stream[string] { return s.Concurrent(2, pass[string], opts...) }
-	for name, c := range map[string]struct {
-		chain buildable
-		opts  []stream.Option
-		want  []string // every fault, in order
-	}{
-		"a zero Stream":              {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
-		"words on a zero Stream":     {chain: stream.Stream[string]{}.Map(echo).CommitEach(), want: []string{"Map(echo): the Stream above it is a zero value: begin the chain with a source"}},
-		"a Pipe of nothing":          {chain: s.Via(func(stream.Stream[string]) (none stream.Stream[int]) { return none }), want: []string{"Via: the Pipe returned a Stream that does not continue its input: build on the Stream that it is given"}},
-		"a Pipe of another chain":    {chain: s.Map(echo).Via(func(stream.Stream[string]) stream.Stream[string] { return s.Serial(pass) }), want: []string{"Via: the Pipe returned a Stream that does not continue its input"}},
-		"no source":                  {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
-		"a source of nil":            {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
-		"a wrong replacement":        {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
-		"faults of the source":       {chain: of(stream.SourceInfo{Faults: []error{errBoom, errOther}}), want: []string{"boom", "other"}},
-		"no commit":                  {chain: of(stream.SourceInfo{MustCommit: true}).Serial(pass), want: []string{"nothing commits, so every start would read everything again"}},
-		"nowhere to commit":          {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitEach(), want: []string{"CommitEach: there is nowhere to commit: it reads without a group: take the word out"}},
-		"two commits":                {chain: s.CommitBefore(1, 0).Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
-		"a halt below a commit":      {chain: s.CommitBefore(1, 0).Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to freeze: put it above CommitBefore"}},
-		"a nil Transactor":           {chain: s.CommitWith(nil, 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
-		"CommitWith 0":               {chain: s.CommitWith(newVault(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
-		"work below CommitWith":      {chain: s.CommitWith(newVault(), 1, 0).Serial(pass), want: []string{"CommitWith: work stands below it, which no transaction would hold: end the chain with CommitWith"}},
-		"a skip below CommitWith":    {chain: s.CommitWith(newVault(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up results that are finished"}},
-		"a letter below CommitWith":  {chain: s.CommitWith(newVault(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up results that are finished"}},
-		"work below CommitEvery":     {chain: s.CommitEvery(10, time.Second).Serial(pass), want: []string{"CommitEvery: work stands below it, which it does not cover: put it below the work, or say CommitBefore"}},
-		"nothing below CommitBefore": {chain: s.Serial(pass).CommitBefore(10, time.Second), want: []string{"CommitBefore: no work stands below it: put it above the work, or say CommitEvery"}},
-		"a Close of another shape":   {chain: s.To(closer{}).CommitEach(), want: []string{"stream_test.closer: its Close takes no context, so that it would never be called: make it Close(ctx context.Context) error"}},
-		"a count without a wait":     {chain: s.CommitEvery(10, 0), want: []string{"CommitEvery: without a wait a topic that falls silent before 10 records is never committed: give it a wait, or say ByCountOnly"}},
-		"a Timeout of a Batch":       {chain: s.Batch(2, 0, stream.Timeout(time.Second)).Serial(pass), want: []string{"Batch: Timeout and Use are for words that call a function for each element"}},
-		"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newVault(), 1, 0), want: []string{"CommitWith: a second commit"}},
-		"a wrong transactor":         {chain: s.CommitWith(wrongVault{}, 1, 0), want: []string{"boom"}},
-		"no group for a transactor":  {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitWith(wrongVault{}, 1, 0), want: []string{"CommitWith: there is nowhere to commit", "boom"}},
-		"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
-		"CommitEvery in the past":    {chain: s.CommitEvery(1, -time.Second), want: []string{"CommitEvery: a wait of -1s"}},
-		"Concurrent 0":               {chain: s.Concurrent(0, pass), want: []string{"Concurrent(pass): 0 at a time: n is at least 1"}},
-		"MapConcurrent -1":           {chain: s.MapConcurrent(-1, echo), want: []string{"MapConcurrent(echo): -1 at a time: n is at least 1"}},
-		"Batch 0":                    {chain: s.Batch(0, 0), want: []string{"Batch: a batch of 0: size is at least 1"}},
-		"Batch in the past":          {chain: s.Batch(1, -time.Second), want: []string{"Batch: a wait of -1s"}},
-		"Throttle 0":                 {chain: s.Throttle(0, 1), want: []string{"Throttle: 0 a second in bursts of 1 lets nothing pass"}},
-		"Throttle burst 0":           {chain: s.Throttle(1, 0), want: []string{"Throttle: 1 a second in bursts of 0 lets nothing pass"}},
-		"a nil Map":                  {chain: s.Map[int](nil), want: []string{"Map: the func is nil: pass a function"}},
-		"a nil Filter":               {chain: s.Filter(nil), want: []string{"Filter: the func is nil"}},
-		"a nil FlatMap":              {chain: s.FlatMap[int](nil), want: []string{"FlatMap: the func is nil"}},
-		"a nil Serial":               {chain: s.Serial(nil), want: []string{"Serial: the func is nil"}},
-		"a nil MapSerial":            {chain: s.MapSerial[int](nil), want: []string{"MapSerial: the func is nil"}},
-		"a nil Concurrent":           {chain: s.Concurrent(1, nil), want: []string{"Concurrent: the func is nil"}},
-		"a nil MapConcurrent":        {chain: s.MapConcurrent[int](1, nil), want: []string{"MapConcurrent: the func is nil"}},
-		"a nil GroupBy":              {chain: s.GroupBy[int](nil), want: []string{"GroupBy: the func is nil"}},
-		"a nil Transform":            {chain: s.Transform[int]("door", nil), want: []string{"door: the func is nil"}},
-		"a nil Via":                  {chain: s.Via[int](nil), want: []string{"Via: the func is nil"}},
-		"a nil sink":                 {chain: s.To(nil), want: []string{"To: the sink is nil: pass a Sink"}},
-		"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
-		"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
-		"a nil OnMatch":              {chain: step().SkipOnError(stream.OnMatch(nil)), want: []string{"SkipOnError: OnMatch was given a nil func"}},
-		"a ResumeAfter of nothing":   {chain: step().HaltOnError(stream.ResumeAfter(0)), want: []string{"HaltOnError: ResumeAfter(0s) would not halt"}},
-		"ResumeAfter for a skip":     {chain: step().SkipOnError(stream.ResumeAfter(time.Second)), want: []string{"SkipOnError: ResumeAfter ends halts"}},
-		"MaxAttempts and Unlimited": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Unlimited: true}),
-			want: []string{"RetryOnError: Unlimited and 3 MaxAttempts contradict each other"}},
-		"a FirstWait above MaxWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Minute, MaxWait: time.Second}),
-			want: []string{"RetryOnError: waits from 1m0s up to 1s"}},
-		"Wait beside FirstWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Second, Wait: func(stream.Failure) time.Duration { return 0 }}),
-			want: []string{"RetryOnError: Wait decides alone"}},
-		"MaxAttempts -1":                       {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
-		"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, and as many attempts: take one of the two out"}},
-		"a retry below one without limit": {chain: step().RetryOnError(stream.RetryPolicy{Unlimited: true}).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}),
-			want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, and as many attempts: take one of the two out"}},
-		"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
-		"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
-		"a policy below a dead letter and another step": {chain: step().DeadLetterOnError(new(sink[stream.Failure])).SkipOnError().HaltOnError(),
-			want: []string{"HaltOnError: no failure can reach this policy"}},
-		"a retry of a Transform": {chain: s.Transform("door", func(ctx, in, out) error { return nil }).RetryOnError(stream.RetryPolicy{}),
-			want: []string{"RetryOnError: no failure can reach this policy"}},
-		"a coarser grouping below a finer one": {chain: s.GroupByKey().Concurrent(2, pass).GroupByPartition().Serial(pass),
-			want: []string{"GroupByPartition: above it order is kept per key only, which is not enough: put the coarser grouping first, or say Ungroup"}},
-		"a grouping by value below one by key": {chain: s.GroupByKey().GroupBy(same).Concurrent(2, pass), want: []string{"GroupBy: above it order is kept per key only"}},
-		"a grouping below one by value":        {chain: s.GroupBy(same).GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: above it order is kept per group only"}},
-		"a grouping below unordered work":      {chain: step().GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: Concurrent(pass) above works without order, so there is none left to keep"}},
-		"a key of a batch":                     {chain: s.Batch(2, 0).GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: a batch from above has no one key"}},
-		"Serial by key":                        {chain: s.GroupByKey().Serial(pass), want: []string{"Serial(pass): one at a time per key would be as many at a time as there are groups, without bound: use Concurrent(n, f)"}},
-		"MapSerial by value":                   {chain: s.GroupBy(same).MapSerial(echo), want: []string{"MapSerial(echo): one at a time per group would be as many at a time as there are groups, without bound: use MapConcurrent(n, f)"}},
-		"a Timeout of 0 for all steps":         {chain: s, opts: []stream.Option{stream.Timeout(0)}, want: []string{"a Timeout of 0s ends every attempt at once"}},
-		"a nil middleware for all steps":       {chain: s, opts: []stream.Option{stream.Use(nil)}, want: []string{"Use was given a nil middleware"}},
-		"a nil Tap":                            {chain: s.Tap(nil), want: []string{"Tap: the func is nil"}},
-		"KeepOrder on Serial":                  {chain: s.Serial(pass, stream.KeepOrder()), want: []string{"Serial(pass): KeepOrder on a step that keeps order already"}},
-		"KeepOrder on a group":                 {chain: s.GroupByKey().Concurrent(2, pass, stream.KeepOrder()), want: []string{"Concurrent(pass): KeepOrder on a grouped step"}},
-		"MaxPartitions 0":                      {chain: step(stream.MaxPartitions(0)), want: []string{"Concurrent(pass): MaxPartitions(0): n is at least 1"}},
-		"Timeout 0":                            {chain: step(stream.Timeout(0)), want: []string{"Concurrent(pass): a Timeout of 0s ends every attempt at once"}},
-		"a nil middleware":                     {chain: step(stream.Use(nil)), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
-		"an empty name":                        {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
-		"a name twice":                         {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
-		"MaxInFlight 0":                        {chain: s, opts: []stream.Option{stream.MaxInFlight(0)}, want: []string{"MaxInFlight(0): n is at least 1"}},
-		"MaxBytes 0":                           {chain: s, opts: []stream.Option{stream.MaxBytes(0)}, want: []string{"MaxBytes(0): n is at least 1"}},
-		"DrainTimeout in the past":             {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
-		"MaxWaiting -1":                        {chain: s, opts: []stream.Option{stream.MaxWaiting(-1)}, want: []string{"MaxWaiting is negative"}},
-		"an empty Observer":                    {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
-		"a nil option":                         {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
-		"a nil step option":                    {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
-		"a nil policy option":                  {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
-		"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
-			opts: []stream.Option{stream.MaxWaiting(-1)},
-			want: []string{"MaxWaiting", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := c.chain.Build(c.opts...)
-			if err == nil {
-				t.Fatal("it was built")
-			}
-			text := err.Error()
-			for _, w := range c.want {
-				_, rest, ok := strings.Cut(text, w)
-				if !ok {
-					t.Errorf("%q does not say, in its place, %q", err, w)
+func TestBuild(t *testing.T) {
+	t.Run("refuses", func(t *testing.T) {
+		s := of(stream.SourceInfo{Name: "quiet"})
+		same := func(v string) string { return v }
+		step := func(opts ...stream.DegreeOption) stream.Stream[string] { return s.Concurrent(2, pass[string], opts...) }
+		for name, c := range map[string]struct {
+			chain buildable
+			opts  []stream.Option
+			want  []string // every fault, in order
+		}{
+			"a zero Stream":              {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
+			"words on a zero Stream":     {chain: stream.Stream[string]{}.Map(echo).CommitEach(), want: []string{"Map(echo): the Stream above it is a zero value: begin the chain with a source"}},
+			"a Pipe of nothing":          {chain: s.Via(func(stream.Stream[string]) (none stream.Stream[int]) { return none }), want: []string{"Via: the Pipe returned a Stream that does not continue its input: build on the Stream that it is given"}},
+			"a Pipe of another chain":    {chain: s.Map(echo).Via(func(stream.Stream[string]) stream.Stream[string] { return s.Serial(pass) }), want: []string{"Via: the Pipe returned a Stream that does not continue its input"}},
+			"no source":                  {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
+			"a source of nil":            {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
+			"a wrong replacement":        {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
+			"faults of the source":       {chain: of(stream.SourceInfo{Faults: []error{errBoom, errOther}}), want: []string{"boom", "other"}},
+			"no commit":                  {chain: of(stream.SourceInfo{MustCommit: true}).Serial(pass), want: []string{"nothing commits, so every start would read everything again"}},
+			"nowhere to commit":          {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitEach(), want: []string{"CommitEach: there is nowhere to commit: it reads without a group: take the word out"}},
+			"two commits":                {chain: s.CommitBefore(1, 0).Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
+			"a halt below a commit":      {chain: s.CommitBefore(1, 0).Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to freeze: put it above CommitBefore"}},
+			"a nil Transactor":           {chain: s.CommitWith(nil, 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
+			"CommitWith 0":               {chain: s.CommitWith(newVault(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
+			"work below CommitWith":      {chain: s.CommitWith(newVault(), 1, 0).Serial(pass), want: []string{"CommitWith: work stands below it, which no transaction would hold: end the chain with CommitWith"}},
+			"a skip below CommitWith":    {chain: s.CommitWith(newVault(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up results that are finished"}},
+			"a letter below CommitWith":  {chain: s.CommitWith(newVault(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up results that are finished"}},
+			"work below CommitEvery":     {chain: s.CommitEvery(10, time.Second).Serial(pass), want: []string{"CommitEvery: work stands below it, which it does not cover: put it below the work, or say CommitBefore"}},
+			"nothing below CommitBefore": {chain: s.Serial(pass).CommitBefore(10, time.Second), want: []string{"CommitBefore: no work stands below it: put it above the work, or say CommitEvery"}},
+			"a Close of another shape":   {chain: s.To(closer{}).CommitEach(), want: []string{"stream_test.closer: its Close takes no context, so that it would never be called: make it Close(ctx context.Context) error"}},
+			"a count without a wait":     {chain: s.CommitEvery(10, 0), want: []string{"CommitEvery: without a wait a topic that falls silent before 10 records is never committed: give it a wait, or say ByCountOnly"}},
+			"a Timeout of a Batch":       {chain: s.Batch(2, 0, stream.Timeout(time.Second)).Serial(pass), want: []string{"Batch: Timeout and Use are for words that call a function for each element"}},
+			"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newVault(), 1, 0), want: []string{"CommitWith: a second commit"}},
+			"a wrong transactor":         {chain: s.CommitWith(wrongVault{}, 1, 0), want: []string{"boom"}},
+			"no group for a transactor":  {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitWith(wrongVault{}, 1, 0), want: []string{"CommitWith: there is nowhere to commit", "boom"}},
+			"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
+			"CommitEvery in the past":    {chain: s.CommitEvery(1, -time.Second), want: []string{"CommitEvery: a wait of -1s"}},
+			"Concurrent 0":               {chain: s.Concurrent(0, pass), want: []string{"Concurrent(pass): 0 at a time: n is at least 1"}},
+			"MapConcurrent -1":           {chain: s.MapConcurrent(-1, echo), want: []string{"MapConcurrent(echo): -1 at a time: n is at least 1"}},
+			"Batch 0":                    {chain: s.Batch(0, 0), want: []string{"Batch: a batch of 0: size is at least 1"}},
+			"Batch in the past":          {chain: s.Batch(1, -time.Second), want: []string{"Batch: a wait of -1s"}},
+			"Throttle 0":                 {chain: s.Throttle(0, 1), want: []string{"Throttle: 0 a second in bursts of 1 lets nothing pass"}},
+			"Throttle burst 0":           {chain: s.Throttle(1, 0), want: []string{"Throttle: 1 a second in bursts of 0 lets nothing pass"}},
+			"a nil Map":                  {chain: s.Map[int](nil), want: []string{"Map: the func is nil: pass a function"}},
+			"a nil Filter":               {chain: s.Filter(nil), want: []string{"Filter: the func is nil"}},
+			"a nil FlatMap":              {chain: s.FlatMap[int](nil), want: []string{"FlatMap: the func is nil"}},
+			"a nil Serial":               {chain: s.Serial(nil), want: []string{"Serial: the func is nil"}},
+			"a nil MapSerial":            {chain: s.MapSerial[int](nil), want: []string{"MapSerial: the func is nil"}},
+			"a nil Concurrent":           {chain: s.Concurrent(1, nil), want: []string{"Concurrent: the func is nil"}},
+			"a nil MapConcurrent":        {chain: s.MapConcurrent[int](1, nil), want: []string{"MapConcurrent: the func is nil"}},
+			"a nil GroupBy":              {chain: s.GroupBy[int](nil), want: []string{"GroupBy: the func is nil"}},
+			"a nil Transform":            {chain: s.Transform[int]("door", nil), want: []string{"door: the func is nil"}},
+			"a nil Via":                  {chain: s.Via[int](nil), want: []string{"Via: the func is nil"}},
+			"a nil sink":                 {chain: s.To(nil), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
+			"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
+			"a nil OnMatch":              {chain: step().SkipOnError(stream.OnMatch(nil)), want: []string{"SkipOnError: OnMatch was given a nil func"}},
+			"a ResumeAfter of nothing":   {chain: step().HaltOnError(stream.ResumeAfter(0)), want: []string{"HaltOnError: ResumeAfter(0s) would not halt"}},
+			"ResumeAfter for a skip":     {chain: step().SkipOnError(stream.ResumeAfter(time.Second)), want: []string{"SkipOnError: ResumeAfter ends halts"}},
+			"MaxAttempts and Unlimited": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 3, Unlimited: true}),
+				want: []string{"RetryOnError: Unlimited and 3 MaxAttempts contradict each other"}},
+			"a FirstWait above MaxWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Minute, MaxWait: time.Second}),
+				want: []string{"RetryOnError: waits from 1m0s up to 1s"}},
+			"Wait beside FirstWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Second, Wait: func(stream.Failure) time.Duration { return 0 }}),
+				want: []string{"RetryOnError: Wait decides alone"}},
+			"MaxAttempts -1":                       {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
+			"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, and as many attempts: take one of the two out"}},
+			"a retry below one without limit": {chain: step().RetryOnError(stream.RetryPolicy{Unlimited: true}).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}),
+				want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, and as many attempts: take one of the two out"}},
+			"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
+			"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
+			"a policy below a dead letter and another step": {chain: step().DeadLetterOnError(new(sink[stream.Failure])).SkipOnError().HaltOnError(),
+				want: []string{"HaltOnError: no failure can reach this policy"}},
+			"a retry of a Transform": {chain: s.Transform("door", func(ctx, in, out) error { return nil }).RetryOnError(stream.RetryPolicy{}),
+				want: []string{"RetryOnError: no failure can reach this policy"}},
+			"a coarser grouping below a finer one": {chain: s.GroupByKey().Concurrent(2, pass).GroupByPartition().Serial(pass),
+				want: []string{"GroupByPartition: above it order is kept per key only, which is not enough: put the coarser grouping first, or say Ungroup"}},
+			"a grouping by value below one by key": {chain: s.GroupByKey().GroupBy(same).Concurrent(2, pass), want: []string{"GroupBy: above it order is kept per key only"}},
+			"a grouping below one by value":        {chain: s.GroupBy(same).GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: above it order is kept per group only"}},
+			"a grouping below unordered work":      {chain: step().GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: Concurrent(pass) above works without order, so there is none left to keep"}},
+			"a key of a batch":                     {chain: s.Batch(2, 0).GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: a batch from above has no one key"}},
+			"Serial by key":                        {chain: s.GroupByKey().Serial(pass), want: []string{"Serial(pass): one at a time per key would be as many at a time as there are groups, without bound: use Concurrent(n, f)"}},
+			"MapSerial by value":                   {chain: s.GroupBy(same).MapSerial(echo), want: []string{"MapSerial(echo): one at a time per group would be as many at a time as there are groups, without bound: use MapConcurrent(n, f)"}},
+			"a Timeout of 0 for all steps":         {chain: s, opts: []stream.Option{stream.Timeout(0)}, want: []string{"a Timeout of 0s ends every attempt at once"}},
+			"a nil middleware for all steps":       {chain: s, opts: []stream.Option{stream.Use(nil)}, want: []string{"Use was given a nil middleware"}},
+			"a nil Tap":                            {chain: s.Tap(nil), want: []string{"Tap: the func is nil"}},
+			"KeepOrder on Serial":                  {chain: s.Serial(pass, stream.KeepOrder()), want: []string{"Serial(pass): KeepOrder on a step that keeps order already"}},
+			"KeepOrder on a group":                 {chain: s.GroupByKey().Concurrent(2, pass, stream.KeepOrder()), want: []string{"Concurrent(pass): KeepOrder on a grouped step"}},
+			"MaxPartitions 0":                      {chain: step(stream.MaxPartitions(0)), want: []string{"Concurrent(pass): MaxPartitions(0): n is at least 1"}},
+			"Timeout 0":                            {chain: step(stream.Timeout(0)), want: []string{"Concurrent(pass): a Timeout of 0s ends every attempt at once"}},
+			"a nil middleware":                     {chain: step(stream.Use(nil)), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
+			"an empty name":                        {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
+			"a name twice":                         {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
+			"MaxInFlight 0":                        {chain: s, opts: []stream.Option{stream.MaxInFlight(0)}, want: []string{"MaxInFlight(0): n is at least 1"}},
+			"MaxBytes 0":                           {chain: s, opts: []stream.Option{stream.MaxBytes(0)}, want: []string{"MaxBytes(0): n is at least 1"}},
+			"DrainTimeout in the past":             {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
+			"MaxWaiting -1":                        {chain: s, opts: []stream.Option{stream.MaxWaiting(-1)}, want: []string{"MaxWaiting is negative"}},
+			"an empty Observer":                    {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},
+			"a nil option":                         {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
+			"a nil step option":                    {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
+			"a nil policy option":                  {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
+			"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
+				opts: []stream.Option{stream.MaxWaiting(-1)},
+				want: []string{"MaxWaiting", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, err := c.chain.Build(c.opts...)
+				if err == nil {
+					t.Fatal("it was built")
 				}
-				text = rest
-			}
-			var fault *stream.BuildError
-			if !errors.As(err, &fault) && name != "faults of the source" {
-				t.Errorf("no BuildError in %v", err)
-			}
-			if n := len(strings.Split(strings.TrimPrefix(err.Error(), "this pipeline cannot be built:\n"), "\n")); n != len(c.want) {
-				t.Errorf("%d faults, want %d: %v", n, len(c.want), err)
-			}
-		})
-	}
+				text := err.Error()
+				for _, w := range c.want {
+					_, rest, ok := strings.Cut(text, w)
+					if !ok {
+						t.Errorf("%q does not say, in its place, %q", err, w)
+					}
+					text = rest
+				}
+				var fault *stream.BuildError
+				if !errors.As(err, &fault) && name != "faults of the source" {
+					t.Errorf("no BuildError in %v", err)
+				}
+				if n := len(strings.Split(strings.TrimPrefix(err.Error(), "this pipeline cannot be built:\n"), "\n")); n != len(c.want) {
+					t.Errorf("%d faults, want %d: %v", n, len(c.want), err)
+				}
+			})
+		}
+	})
+	t.Run("accepts", func(t *testing.T) {
+		s := of(stream.SourceInfo{})
+		for name, chain := range map[string]buildable{
+			"finer below coarser":           s.GroupByPartition().Serial(pass).GroupByKey().Concurrent(2, pass),
+			"the same again":                s.GroupByKey().Concurrent(2, pass).GroupByKey().Concurrent(2, pass),
+			"by value below by partition":   s.GroupByPartition().Serial(pass).GroupBy(func(v string) string { return v }).Concurrent(2, pass),
+			"after Ungroup":                 s.GroupByKey().Concurrent(2, pass).Ungroup().GroupByPartition().Serial(pass),
+			"unordered, then Ungroup":       s.Concurrent(2, pass).Ungroup().GroupByKey().Concurrent(2, pass),
+			"unordered with KeepOrder":      s.Concurrent(2, pass, stream.KeepOrder()).GroupByKey().Concurrent(2, pass),
+			"ungrouped Serial, then groups": s.Serial(pass).GroupByKey().Concurrent(2, pass),
+			"fallback of a dead letter":     s.Serial(pass).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(),
+			"a retry that lasts longer":     s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}).HaltOnError(),
+			"a retry without limit, last":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError(),
+			"a retry of some, then of all":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsPermanent)).RetryOnError(stream.RetryPolicy{}),
+			"a retry of a step in between":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).RetryOnError(stream.RetryPolicy{}),
+			"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
+			"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
+			"nothing at all":                s,
+		} {
+			t.Run(name, func(t *testing.T) {
+				if _, err := chain.Build(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	})
+	t.Run("accepts a transaction without a group", func(t *testing.T) {
+		s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
+		if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("connects to nothing", func(t *testing.T) {
+		opened := 0
+		s := stream.From(func() stream.Source[string] { opened++; return quiet{} })
+		p, err := s.Serial(pass).Build()
+		must(t, err)
+		_ = p.Describe().String()
+		if err := p.Ready(); !errors.Is(err, stream.ErrNotRunning) {
+			t.Errorf("Ready: %v", err)
+		}
+		if opened != 1 {
+			t.Errorf("the source was made %d times", opened)
+		}
+	})
 }
 
 func echo(_ context.Context, v string) (string, error) { return v, nil }
-
-func TestBuildAcceptsWhatOrderCanReach(t *testing.T) {
-	s := of(stream.SourceInfo{})
-	for name, chain := range map[string]buildable{
-		"finer below coarser":           s.GroupByPartition().Serial(pass).GroupByKey().Concurrent(2, pass),
-		"the same again":                s.GroupByKey().Concurrent(2, pass).GroupByKey().Concurrent(2, pass),
-		"by value below by partition":   s.GroupByPartition().Serial(pass).GroupBy(func(v string) string { return v }).Concurrent(2, pass),
-		"after Ungroup":                 s.GroupByKey().Concurrent(2, pass).Ungroup().GroupByPartition().Serial(pass),
-		"unordered, then Ungroup":       s.Concurrent(2, pass).Ungroup().GroupByKey().Concurrent(2, pass),
-		"unordered with KeepOrder":      s.Concurrent(2, pass, stream.KeepOrder()).GroupByKey().Concurrent(2, pass),
-		"ungrouped Serial, then groups": s.Serial(pass).GroupByKey().Concurrent(2, pass),
-		"fallback of a dead letter":     s.Serial(pass).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(),
-		"a retry that lasts longer":     s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}).HaltOnError(),
-		"a retry without limit, last":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError(),
-		"a retry of some, then of all":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsPermanent)).RetryOnError(stream.RetryPolicy{}),
-		"a retry of a step in between":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).RetryOnError(stream.RetryPolicy{}),
-		"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
-		"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
-		"nothing at all":                s,
-	} {
-		t.Run(name, func(t *testing.T) {
-			if _, err := chain.Build(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-func TestBuildConnectsToNothing(t *testing.T) {
-	opened := 0
-	s := stream.From(func() stream.Source[string] { opened++; return quiet{} })
-	p, err := s.Serial(pass).Build()
-	must(t, err)
-	_ = p.Describe().String()
-	if err := p.Ready(); !errors.Is(err, stream.ErrNotRunning) {
-		t.Errorf("Ready: %v", err)
-	}
-	if opened != 1 {
-		t.Errorf("the source was made %d times", opened)
-	}
-}
 
 // wrongVault is a Transactor that is configured wrong, and would store the group's offsets.
 type wrongVault struct{ *vault }
 
 func (wrongVault) Check() error       { return &stream.BuildError{What: "boom"} }
 func (wrongVault) CommitsGroup() bool { return true }
-
-func TestBuildAcceptsATransactionWithoutAGroup(t *testing.T) {
-	s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
-	if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
-		t.Error(err)
-	}
-}
 
 // closer is a sink as io has them.
 type closer struct{ noSink }
@@ -217,17 +216,3 @@ func (closer) Close() error { return nil }
 type noSink struct{}
 
 func (noSink) Write(ctx, []stream.Out[string]) error { return nil }
-
-func TestRunWithoutAContextIsRefused(t *testing.T) {
-	var none context.Context
-	s := of(stream.SourceInfo{})
-	p, err := s.Build()
-	must(t, err)
-	for name, run := range map[string]func(ctx) error{"Stream": func(c ctx) error { return s.Run(c) }, "Pipeline": p.Run, "Supervisor": stream.Supervise(p).Run} {
-		var fault *stream.BuildError
-		if err := run(none); !errors.As(err, &fault) || !strings.Contains(err.Error(), "Run: the context is nil: pass context.Background()") {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	must(t, p.Run(t.Context()))
-}

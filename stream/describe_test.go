@@ -11,7 +11,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var update = flag.Bool("update", false, "rewrite testdata")
 
 // golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {
@@ -44,70 +44,70 @@ func (gateway) Charge(_ context.Context, n int) (int, error)  { return n, nil }
 func (*gateway) Refund(_ context.Context, n int) (int, error) { return n, nil }
 
 func TestDescribe(t *testing.T) {
-	s := of(stream.SourceInfo{Name: "kafka orders, payments", StateBytes: 4096})
-	for name, chain := range map[string]buildable{
-		"readme": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
-			CommitEvery(1000, time.Second),
-		"everything": s.Map(decode).Filter(known).
-			RetryOnError(stream.RetryPolicy{}, stream.When(is(errBoom))).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError().
-			GroupBy(customer).MapConcurrent(8, charge, stream.Named("charge cards"), stream.MaxPartitions(2)).SkipOnError().
-			Throttle(100, 10).Ungroup().Transform("reorder", forward).
-			Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
-		"at-most-once": s.Serial(pass).CommitBefore(10, 0, stream.ByCountOnly()).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
-		"no-degree":    s.Map(decode),
-		"batches": s.GroupByKey().Batch(10, 0).Concurrent(4, publish).Ungroup().FlatMap(flat).GroupBy(itself).Batch(20, time.Second).Concurrent(8, publish).
-			Ungroup().FlatMap(flat).Batch(500, time.Second).Serial(publish),
-		"no-state": of(stream.SourceInfo{Name: "a file"}).Serial(pass).CommitEvery(10, time.Second),
-		"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
-			CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, err := chain.Build(stream.Named("billing"))
-			must(t, err)
-			d := p.Describe()
-			golden(t, name+".txt", d.String())
-			golden(t, name+".mmd", d.Mermaid())
-			golden(t, name+".dot", d.DOT())
-		})
-	}
-}
-
-func TestAStepIsNamedAfterItsFunction(t *testing.T) {
-	s := of(stream.SourceInfo{Name: "quiet"}).Map(decode)
-	literal := func(_ context.Context, n int) (int, error) { return n, nil }
-	for want, chain := range map[string]buildable{
-		"charge":     s.MapSerial(charge),
-		"Charge":     s.MapSerial(gateway{}.Charge),
-		"Refund":     s.MapSerial((&gateway{}).Refund),
-		"functional": s.MapSerial(functional),
-		"generic":    s.MapSerial(generic[int]),
-		"mapserial":  s.MapSerial(literal),
-		"mine":       s.MapSerial(charge, stream.Named("mine")),
-		"door":       s.Transform("door", func(context.Context, <-chan stream.Elem[int], chan<- stream.Elem[int]) error { return nil }),
-		"known":      s.Filter(known),
-		"decode-2":   of(stream.SourceInfo{}).Map(decode).Ungroup().Map(generic[int]).Map(generic[int], stream.Named("x")).Map(itoa).Map(decode),
-	} {
-		t.Run(want, func(t *testing.T) {
-			p, err := chain.Build()
-			must(t, err)
-			stages := p.Describe().Stages
-			steps := stages[len(stages)-1].Steps
-			if len(steps) == 0 {
-				steps = stages[len(stages)-2].Steps
-			}
-			if got := steps[len(steps)-1].Name; got != want {
-				t.Errorf("named %q, want %q", got, want)
-			}
-		})
-	}
+	t.Run("prints the plan", func(t *testing.T) {
+		s := of(stream.SourceInfo{Name: "kafka orders, payments", StateBytes: 4096})
+		for name, chain := range map[string]buildable{
+			"readme": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
+				CommitEvery(1000, time.Second),
+			"everything": s.Map(decode).Filter(known).
+				RetryOnError(stream.RetryPolicy{}, stream.When(is(errBoom))).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError().
+				GroupBy(customer).MapConcurrent(8, charge, stream.Named("charge cards"), stream.MaxPartitions(2)).SkipOnError().
+				Throttle(100, 10).Ungroup().Transform("reorder", forward).
+				Batch(100, time.Second).Serial(publish).FailOnError().FlatMap(flat).To(stuckSink{}).CommitEach(),
+			"at-most-once": s.Serial(pass).CommitBefore(10, 0, stream.ByCountOnly()).MapConcurrent(4, echo, stream.KeepOrder(), stream.Timeout(time.Second)).SkipOnError(),
+			"no-degree":    s.Map(decode),
+			"batches": s.GroupByKey().Batch(10, 0).Concurrent(4, publish).Ungroup().FlatMap(flat).GroupBy(itself).Batch(20, time.Second).Concurrent(8, publish).
+				Ungroup().FlatMap(flat).Batch(500, time.Second).Serial(publish),
+			"no-state": of(stream.SourceInfo{Name: "a file"}).Serial(pass).CommitEvery(10, time.Second),
+			"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
+				CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
+		} {
+			t.Run(name, func(t *testing.T) {
+				p, err := chain.Build(stream.Named("billing"))
+				must(t, err)
+				d := p.Describe()
+				golden(t, name+".txt", d.String())
+				golden(t, name+".mmd", d.Mermaid())
+				golden(t, name+".dot", d.DOT())
+			})
+		}
+	})
+	t.Run("names a step after its function", func(t *testing.T) {
+		s := of(stream.SourceInfo{Name: "quiet"}).Map(decode)
+		literal := func(_ context.Context, n int) (int, error) { return n, nil }
+		for want, chain := range map[string]buildable{
+			"charge":     s.MapSerial(charge),
+			"Charge":     s.MapSerial(gateway{}.Charge),
+			"Refund":     s.MapSerial((&gateway{}).Refund),
+			"functional": s.MapSerial(functional),
+			"generic":    s.MapSerial(generic[int]),
+			"mapserial":  s.MapSerial(literal),
+			"mine":       s.MapSerial(charge, stream.Named("mine")),
+			"door":       s.Transform("door", func(context.Context, <-chan stream.Elem[int], chan<- stream.Elem[int]) error { return nil }),
+			"known":      s.Filter(known),
+			"decode-2":   of(stream.SourceInfo{}).Map(decode).Ungroup().Map(generic[int]).Map(generic[int], stream.Named("x")).Map(itoa).Map(decode),
+		} {
+			t.Run(want, func(t *testing.T) {
+				p, err := chain.Build()
+				must(t, err)
+				stages := p.Describe().Stages
+				steps := stages[len(stages)-1].Steps
+				if len(steps) == 0 {
+					steps = stages[len(stages)-2].Steps
+				}
+				if got := steps[len(steps)-1].Name; got != want {
+					t.Errorf("named %q, want %q", got, want)
+				}
+			})
+		}
+	})
+	t.Run("names a pipeline after its source", func(t *testing.T) {
+		p, err := of(stream.SourceInfo{Name: "kafka orders"}).Build()
+		must(t, err)
+		if d := p.Describe(); d.Name != "kafka orders" || d.Source != "kafka orders" {
+			t.Errorf("described as %q from %q", d.Name, d.Source)
+		}
+	})
 }
 
 func itoa(context.Context, int) (string, error) { return "", nil }
-
-func TestAPipelineIsNamedAfterItsSource(t *testing.T) {
-	p, err := of(stream.SourceInfo{Name: "kafka orders"}).Build()
-	must(t, err)
-	if d := p.Describe(); d.Name != "kafka orders" || d.Source != "kafka orders" {
-		t.Errorf("described as %q from %q", d.Name, d.Source)
-	}
-}

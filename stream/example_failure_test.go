@@ -24,7 +24,7 @@ func bank() func(context.Context, string) error {
 	}
 }
 
-// A failed step is tried again alone; meanwhile its lane waits, and its worker does not.
+// A failed step is retried alone. Its lane waits, and its worker does not.
 func ExampleStream_RetryOnError() {
 	err := source.Slice("order 1").
 		Serial(bank()).
@@ -86,14 +86,14 @@ func (deadLetters) Write(_ context.Context, fs []stream.Out[stream.Failure]) err
 	return nil
 }
 
-// A poison record freezes its partition; the other one goes on. The operator sees why, has the
+// A poison record freezes its partition; the other one continues. The operator sees why, has the
 // cause mended, and resumes.
 func ExamplePipeline_Resume() {
 	log := streamtest.NewLog[string]("orders", 2, nil)
 	log.Append(0, "ann", "order 1", "order 2", "order 3")
 	log.Append(1, "bob", "order 4", "order 5")
 
-	mended := false // set when the partition stands still, so that nobody reads it meanwhile
+	mended := false // set while the partition is halted, so that no handler reads it
 	charge := func(_ context.Context, order string) error {
 		if order == "order 2" && !mended {
 			return errors.New("card expired")

@@ -53,11 +53,18 @@ func ExampleStream_GroupBy() {
 	// Output: map[ann:[5 -2] bob:[7 1]]
 }
 
-// Results leave in the order of the input, though four are made at a time.
+// Results leave in the order of the input, though four are made at a time and the first comes last.
 func ExampleKeepOrder() {
+	others := make(chan struct{}, 3)
 	slowFirst := func(_ context.Context, n int) (int, error) {
-		time.Sleep(time.Duration(3-n) * time.Millisecond)
-		return n * n, nil
+		if n > 0 {
+			others <- struct{}{}
+			return n * n, nil
+		}
+		for range 3 {
+			<-others
+		}
+		return 0, nil
 	}
 	_ = source.Slice(0, 1, 2, 3).MapConcurrent(4, slowFirst, stream.KeepOrder()).GroupByPartition().Serial(show).Run(context.Background())
 	// Output:

@@ -9,7 +9,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestJSON(t *testing.T) {
+func TestFailureJSON(t *testing.T) {
 	f := stream.Failure{Meta: stream.Meta{Topic: "t", Offset: 7}, Step: "charge", Attempts: 3, Duration: time.Second, Err: errBoom, Value: "v"}
 	h := stream.Halt{Failure: f, Since: time.Unix(1, 0).UTC(), Epoch: 2, ResumeAt: time.Unix(61, 0).UTC()}
 	for name, c := range map[string]struct {

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,18 @@ func TestCommitBefore(t *testing.T) {
 			if lost := heard[stream.Skipped](j); len(lost) != 1 || lost[0].Meta.Offset != 0 {
 				t.Errorf("told as given up: %v, want the record at 0", lost)
 			}
+		})
+	})
+	t.Run("commits before its count when the budget is full", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a0", "a1", "a2")
+			split := func(_ ctx, v string) (iter.Seq[string], error) {
+				return func(yield func(string) bool) { yield(v); time.Sleep(time.Millisecond) }, nil
+			}
+			start(t, l, input.FlatMap(split).CommitBefore(100, 0, stream.ByCountOnly()).Serial(w.do), stream.MaxInFlight(1))
+			elapse(time.Second)
+			same(t, "below", w.done(), []string{"a0", "a1", "a2"})
 		})
 	})
 }

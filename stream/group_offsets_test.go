@@ -8,8 +8,8 @@ import (
 )
 
 func TestGroupOffsets(t *testing.T) {
-	t.Run("catch up after a crash, without a new record", func(t *testing.T) {
-		// 4: somebody has set them ahead of what is stored
+	t.Run("catch up after a crash without a new record", func(t *testing.T) {
+		// 4: they were set ahead of what is stored
 		for _, group := range []int64{-1, 1, 4} {
 			bubble(t, func(t *testing.T) {
 				l, b := newLog(1), newVault()
@@ -83,7 +83,7 @@ func TestGroupOffsets(t *testing.T) {
 			put(l, 0, "a0")
 			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
 			must(t, j.member.Assign(0))
-			elapse(0) // the transaction is under way
+			elapse(0) // the transaction is in progress
 			must(t, j.member.Revoke(time.Second, 0))
 			j.committed(1)
 			_ = j.stop()

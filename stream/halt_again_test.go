@@ -22,7 +22,7 @@ func (l lines) Meta(i int) Meta    { return Meta{Topic: "t", Offset: l.Offset(i)
 func (l lines) Key(int) []byte     { return nil }
 func (l lines) Offset(i int) int64 { return int64(l) + int64(i) }
 
-// fed is a run of a chain with one partition that nobody feeds yet.
+// fed is a run of a chain with one partition that is not fed yet.
 func fed[T any](t *testing.T, s Stream[T]) (*run, *Partition[int]) {
 	t.Helper()
 	pl, err := s.Build()
@@ -50,7 +50,7 @@ func TestHaltEnds(t *testing.T) {
 		}
 		return nil
 	}
-	t.Run("not where a transaction has halted it meanwhile", func(t *testing.T) {
+	t.Run("not after a transaction has halted the partition too", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			r, in := fed(t, From(func() Source[int] { return still{} }).Serial(fails).HaltOnError())
 			in.Feed([]int{0, 1}, lines(0), 2, 2)
@@ -66,7 +66,7 @@ func TestHaltEnds(t *testing.T) {
 				t.Errorf("halted %d, want by a transaction", h)
 			}
 			if !p.calm() {
-				t.Error("what was not begun did not come to rest")
+				t.Error("what was not started was not settled")
 			}
 			r.lose(boom, []*part{p})
 			must(t, r.close(nil))

@@ -7,7 +7,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestHaltOfALostPartition(t *testing.T) {
+func TestHaltLost(t *testing.T) {
 	t.Run("does not end any more", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)

@@ -13,12 +13,98 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be
-// strict.
-func TestReadyzTellsHowEachPartitionStands(t *testing.T) {
-	for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {
-		t.Run(fmt.Sprint(status), func(t *testing.T) { readyzTells(t, status, opts...) })
-	}
+func TestServe(t *testing.T) {
+	t.Run("closes connections that were used once and left open", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", nil))
+			conn, err := h.pipes.dial(t.Context(), "", "")
+			must(t, err)
+			ask, err := http.NewRequestWithContext(t.Context(), "GET", "http://laneway/livez", nil)
+			must(t, err)
+			go func() { _ = ask.Write(conn) }()
+			began := time.Now()
+			answer, err := io.ReadAll(conn) // until the other side has closed it
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") || time.Since(began) > 5*time.Minute {
+				t.Errorf("after %v: %q %v", time.Since(began), answer, err)
+			}
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
+		})
+	})
+	// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be
+	// strict.
+	t.Run("reports each partition in readyz", func(t *testing.T) {
+		for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {
+			t.Run(fmt.Sprint(status), func(t *testing.T) { readyzTells(t, status, opts...) })
+		}
+	})
+	t.Run("reports a member without partitions as ready", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			m := l.Member()
+			p, err := commitNow(input.Serial(pass)).Build(m.Source())
+			must(t, err)
+			h := supervise(t, stream.Supervise(p).Serve(":0", nil))
+			h.answers(200, 200)
+			if _, body := h.get("/readyz"); !strings.Contains(body, `"partitions":[]`) {
+				t.Errorf("readyz: %s", body)
+			}
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
+		})
+	})
+	t.Run("answers before the source connects", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			src := newHand(1)
+			p, err := src.chain().Build()
+			must(t, err)
+			h := supervise(t, stream.Supervise(p).Serve(":0", nil))
+			src.in.SetHealth(errBoom)
+			h.answers(200, 503)
+			if b := h.readyz(); !strings.Contains(b.Pipelines[0].Reason, "not connected: boom") {
+				t.Errorf("readyz: %+v", b)
+			}
+			src.in.SetHealth(nil)
+			h.answers(200, 200)
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
+		})
+	})
+	t.Run("serves metrics where they are given", func(t *testing.T) {
+		for _, metrics := range []http.Handler{nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "laneway_lag 3") })} {
+			bubble(t, func(t *testing.T) {
+				h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", metrics))
+				status, body := h.get("/metrics")
+				if metrics == nil && status != 404 || metrics != nil && (status != 200 || body != "laneway_lag 3") {
+					t.Errorf("/metrics: %d %s", status, body)
+				}
+				h.kill(syscall.SIGTERM)
+				must(t, h.wait())
+			})
+		}
+	})
+	// A metrics handler that hangs does not keep the process.
+	t.Run("does not wait for an answer that hangs", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+			h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", hang))
+			asked := make(chan error)
+			go func() {
+				_, err := h.client.Get("http://laneway/metrics")
+				asked <- err
+			}()
+			synctest.Wait()
+			began := time.Now()
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
+			if took := time.Since(began); took > 1100*time.Millisecond {
+				t.Errorf("it took %v", took)
+			}
+			if <-asked == nil {
+				t.Error("an answer came")
+			}
+		})
+	})
 }
 
 func readyzTells(t *testing.T, status int, opts ...stream.Option) {
@@ -53,156 +139,65 @@ func readyzTells(t *testing.T, status int, opts ...stream.Option) {
 	})
 }
 
-func TestAMemberWithoutPartitionsIsReady(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		m := l.Member()
-		p, err := commitNow(input.Serial(pass)).Build(m.Source())
-		must(t, err)
-		h := supervise(t, stream.Supervise(p).Serve(":0", nil))
-		h.answers(200, 200)
-		if _, body := h.get("/readyz"); !strings.Contains(body, `"partitions":[]`) {
-			t.Errorf("readyz: %s", body)
-		}
-		h.kill(syscall.SIGTERM)
-		must(t, h.wait())
-	})
-}
-
-func TestItServesBeforeTheSourceConnects(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		src := newHand(1)
-		p, err := src.chain().Build()
-		must(t, err)
-		h := supervise(t, stream.Supervise(p).Serve(":0", nil))
-		src.in.SetHealth(errBoom)
-		h.answers(200, 503)
-		if b := h.readyz(); !strings.Contains(b.Pipelines[0].Reason, "not connected: boom") {
-			t.Errorf("readyz: %+v", b)
-		}
-		src.in.SetHealth(nil)
-		h.answers(200, 200)
-		h.kill(syscall.SIGTERM)
-		must(t, h.wait())
-	})
-}
-
-func TestMetricsAreServedWhereTheyAreGiven(t *testing.T) {
-	for _, metrics := range []http.Handler{nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "laneway_lag 3") })} {
+func TestStuckAfter(t *testing.T) {
+	t.Run("ends liveness", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", metrics))
-			status, body := h.get("/metrics")
-			if metrics == nil && status != 404 || metrics != nil && (status != 200 || body != "laneway_lag 3") {
-				t.Errorf("/metrics: %d %s", status, body)
+			l, w := newLog(2), newWork()
+			put(l, 0, "a0", "a1")
+			put(l, 1, "b0")
+			w.hold("a1")
+			h := supervise(t, stream.Supervise(built(t, l, commitNow(input.GroupByPartition().Serial(w.do)), stream.Named("billing"))).Serve(":0", nil).StuckAfter(time.Minute))
+			h.answers(200, 200)
+			elapse(59 * time.Second)
+			h.answers(200, 200)
+			put(l, 1, "b1") // another partition's work is no progress of this one
+			elapse(time.Second)
+			if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished nothing for 1m0s; its watermark stands at 1") {
+				t.Errorf("/livez: %d %s", status, body)
 			}
-			h.kill(syscall.SIGTERM)
-			must(t, h.wait())
-		})
-	}
-}
-
-func TestServe(t *testing.T) {
-	t.Run("closes connections that were used once and left open", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", nil))
-			conn, err := h.pipes.dial(t.Context(), "", "")
-			must(t, err)
-			ask, err := http.NewRequestWithContext(t.Context(), "GET", "http://laneway/livez", nil)
-			must(t, err)
-			go func() { _ = ask.Write(conn) }()
-			began := time.Now()
-			answer, err := io.ReadAll(conn) // until the other side has closed it
-			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK") || time.Since(began) > 5*time.Minute {
-				t.Errorf("after %v: %q %v", time.Since(began), answer, err)
-			}
+			w.release()
+			synctest.Wait()
+			h.answers(200, 200)
 			h.kill(syscall.SIGTERM)
 			must(t, h.wait())
 		})
 	})
-}
-
-// A metrics handler that hangs does not keep the process.
-func TestAnAnswerThatHangsDoesNotKeepTheEnd(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hang := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-		h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", hang))
-		asked := make(chan error)
-		go func() {
-			_, err := h.client.Get("http://laneway/metrics")
-			asked <- err
-		}()
-		synctest.Wait()
-		began := time.Now()
-		h.kill(syscall.SIGTERM)
-		must(t, h.wait())
-		if took := time.Since(began); took > 1100*time.Millisecond {
-			t.Errorf("it took %v", took)
-		}
-		if <-asked == nil {
-			t.Error("an answer came")
-		}
-	})
-}
-
-func TestStuckAfterEndsLiveness(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, "a0", "a1")
-		put(l, 1, "b0")
-		w.hold("a1")
-		h := supervise(t, stream.Supervise(built(t, l, commitNow(input.GroupByPartition().Serial(w.do)), stream.Named("billing"))).Serve(":0", nil).StuckAfter(time.Minute))
-		h.answers(200, 200)
-		elapse(59 * time.Second)
-		h.answers(200, 200)
-		put(l, 1, "b1") // another partition's work is no progress of this one
-		elapse(time.Second)
-		if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished nothing for 1m0s; its watermark stands at 1") {
-			t.Errorf("/livez: %d %s", status, body)
-		}
-		w.release()
-		synctest.Wait()
-		h.answers(200, 200)
-		h.kill(syscall.SIGTERM)
-		must(t, h.wait())
-	})
-}
-
-func TestWhatWaitsOrIsHaltedIsNotStuck(t *testing.T) {
-	for word, fails := range map[string]func(stream.Stream[string]) stream.Stream[string]{
-		"halted": func(s stream.Stream[string]) stream.Stream[string] { return s.HaltOnError() },
-		"waits":  func(s stream.Stream[string]) stream.Stream[string] { return s.RetryOnError(every(time.Hour, 3)) },
-	} {
-		t.Run(word, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				l, w := newLog(1), newWork().poison("a", errBoom)
-				put(l, 0, "a")
-				s := stream.Supervise(built(t, l, commitNow(fails(input.Serial(w.do))))).Serve(":0", nil).StuckAfter(time.Minute)
-				h := supervise(t, s)
-				for range 3 {
-					if status, body := h.get("/livez"); status != 200 {
-						t.Errorf("/livez: %d %s", status, body)
+	t.Run("leaves waiting and halted records alone", func(t *testing.T) {
+		for word, fails := range map[string]func(stream.Stream[string]) stream.Stream[string]{
+			"halted": func(s stream.Stream[string]) stream.Stream[string] { return s.HaltOnError() },
+			"waits":  func(s stream.Stream[string]) stream.Stream[string] { return s.RetryOnError(every(time.Hour, 3)) },
+		} {
+			t.Run(word, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork().poison("a", errBoom)
+					put(l, 0, "a")
+					s := stream.Supervise(built(t, l, commitNow(fails(input.Serial(w.do))))).Serve(":0", nil).StuckAfter(time.Minute)
+					h := supervise(t, s)
+					for range 3 {
+						if status, body := h.get("/livez"); status != 200 {
+							t.Errorf("/livez: %d %s", status, body)
+						}
+						elapse(10 * time.Minute)
 					}
-					elapse(10 * time.Minute)
-				}
-				h.kill(syscall.SIGTERM)
-				must(t, h.wait())
+					h.kill(syscall.SIGTERM)
+					must(t, h.wait())
+				})
 			})
+		}
+	})
+	// Unasked, a stuck handler is no reason for a restart.
+	t.Run("is off by default", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			w.hold("a")
+			h := supervise(t, stream.Supervise(built(t, l, commitNow(input.Serial(w.do)))).Serve(":0", nil))
+			h.answers(200, 200)
+			elapse(24 * time.Hour)
+			h.answers(200, 200)
+			w.release()
+			h.kill(syscall.SIGTERM)
+			must(t, h.wait())
 		})
-	}
-}
-
-// Unasked, a stuck handler is no reason for a restart.
-func TestAStuckHandlerDoesNotEndLivenessUnasked(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a")
-		w.hold("a")
-		h := supervise(t, stream.Supervise(built(t, l, commitNow(input.Serial(w.do)))).Serve(":0", nil))
-		h.answers(200, 200)
-		elapse(24 * time.Hour)
-		h.answers(200, 200)
-		w.release()
-		h.kill(syscall.SIGTERM)
-		must(t, h.wait())
 	})
 }

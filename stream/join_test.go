@@ -28,7 +28,7 @@ func TestJoin(t *testing.T) {
 			})
 		}
 	})
-	t.Run("goes on for the partition that is left, joined once or twice", func(t *testing.T) {
+	t.Run("continues for the partition that is left, joined once or twice", func(t *testing.T) {
 		twice := func(_ ctx, in in, out out) error {
 			for first := range in {
 				second, third := <-in, <-in

@@ -37,7 +37,7 @@ func TestExpired(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tries nothing again", func(t *testing.T) {
+	t.Run("retries nothing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, w := begin(), newWork().fail("a", errBoom)
 			h.start(t, commitNow(h.chain().GroupByPartition().Serial(w.do).RetryOnError(every(time.Minute, 3))))
@@ -62,7 +62,7 @@ func TestExpired(t *testing.T) {
 			}
 		})
 	})
-	t.Run("begins no transaction", func(t *testing.T) {
+	t.Run("starts no transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, b := begin(), newVault()
 			launch(t, nil, nil, h.chain().CommitWith(b, 10, time.Minute))

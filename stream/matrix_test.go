@@ -94,7 +94,7 @@ func TestMatrix(t *testing.T) {
 			forEach(t, "", fates, func(f fate) string { return f.name }, func(t *testing.T, f fate) {
 				forEach(t, "", commits, func(c guarantee) string { return c.name }, func(t *testing.T, c guarantee) {
 					if c.above && f.halts || p.serial && (o.name == "by key" || o.name == "by value") {
-						return // refused by Build: TestBuildRefuses
+						return // refused by Build: TestBuild/refuses
 					}
 					bubble(t, func(t *testing.T) { matrix(t, o, p, f, c) })
 				})

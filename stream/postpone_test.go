@@ -234,7 +234,7 @@ func TestTell(t *testing.T) {
 		}
 	})
 	if stream.Tell(t.Context(), "seen", "", nil) {
-		t.Error("told by nobody's context")
+		t.Error("told by a context that is not a step's")
 	}
 	if s := stream.Postpone(errBoom, nil).Error(); !strings.Contains(s, "boom") {
 		t.Error(s)

@@ -24,7 +24,7 @@ type life struct {
 	// guarded by w.mu
 	cur     map[int]*epoch
 	owns    map[int]bool // as the driver has it
-	exec    map[int]int  // calls under way, by stage
+	exec    map[int]int  // calls in progress, by stage
 	at      map[[2]int]int
 	writing map[spot]int
 	commits []commitTrouble
@@ -75,7 +75,7 @@ func (l *life) event(e stream.Event) {
 	}
 }
 
-// busy counts calls under way against the bounds of their stage. w.mu is held.
+// busy counts calls in progress against the bounds of their stage. w.mu is held.
 func (l *life) busy(r *rule, part, n int) {
 	key := [2]int{r.stage, part}
 	l.exec[r.stage] += n
@@ -142,7 +142,7 @@ func (l *life) verdict() {
 	case errors.As(err, &step):
 		w.loss = true
 		if !errors.As(err, &f) {
-			w.violate("failed with an error that nobody made: %v", err)
+			w.violate("failed with an error that was not planned: %v", err)
 		} else if r := w.m.rules[f.at]; r.ending {
 			w.violate("failed although a policy ends every failure at %d: %v", f.at, err)
 		} else if !stream.IsPermanent(step.Err) && step.Attempts < r.retry && w.m.words[f.at].kind != transformWord {
@@ -155,7 +155,7 @@ func (l *life) verdict() {
 	}
 }
 
-// assign gives the partitions that nobody owns to the life.
+// assign gives the partitions without an owner to the life.
 func (w *world) assign(l *life, parts []int) {
 	if l == nil || l.gone() {
 		return

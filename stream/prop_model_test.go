@@ -11,7 +11,7 @@ type model struct {
 	words  []word
 	rules  []rule // by word
 	commit int    // place of the commit
-	gated  bool   // work stands below it
+	gated  bool   // there is work below it
 
 	showsBegin    bool // the first thing that happens to a record is a call that is watched
 	endsInHandler bool // and so is the last, for every record
@@ -21,7 +21,7 @@ type model struct {
 type rule struct {
 	stage int
 	lane  laneOf // elements of one lane are worked on one after another
-	// elements that share all of these lanes are begun in the order of the log; nil: no order is
+	// elements that share all of these lanes are started in the order of the log; nil: no order is
 	// left
 	order  []laneOf
 	slots  int    // calls at a time in the stage; 0: no bound

@@ -151,7 +151,7 @@ func (w *world) append(b batchOfRecords) {
 	}
 }
 
-// free are the partitions that nobody owns.
+// free are the partitions without an owner.
 func (w *world) free(lives []*life) (parts []int) {
 	for p := range w.sc.parts {
 		if !slices.ContainsFunc(lives, func(l *life) bool { return l != nil && !l.gone() && l.owns[p] }) {
@@ -179,7 +179,7 @@ func (w *world) note(lives []*life) {
 	}
 }
 
-// ofSource reports whether the source has halted, not a record: what was fed before goes on.
+// ofSource reports whether the source has halted, not a record: what was fed before continues.
 func ofSource(h stream.Halt) bool { return strings.HasPrefix(h.Step, "test log") }
 
 func (w *world) do(o op, lives []*life) {
@@ -279,10 +279,10 @@ func (w *world) audit() {
 	}
 }
 
-// TestDrainBesideAFeedFinishesWhatItBrings plays the case in which a drain is asked for while the
+// TestDrainDuringFeed plays the case in which a drain is asked for while the
 // first records come in, again and again: what is fed, committed and kept back just then must be
 // seen.
-func TestDrainBesideAFeedFinishesWhatItBrings(t *testing.T) {
+func TestDrainDuringFeed(t *testing.T) {
 	n := 6000
 	if testing.Short() {
 		n /= 10

@@ -37,7 +37,7 @@ type transfer struct {
 	poison              int  // no transaction is written with one in so many records; 0: there is none
 	slow                bool // transactions take their time, and do not heed their context
 	long                bool // so do handlers
-	above               int  // what else stands above: nothing, Throttle, To, Transform, KeepOrder
+	above               int  // what else is above: nothing, Throttle, To, Transform, KeepOrder
 	ends                bool // the source has no more in the end
 	ops                 []int
 	seed                uint64
@@ -82,7 +82,7 @@ type till struct {
 	mu     sync.Mutex // guards what follows
 	rnd    *rand.Rand
 	calm   bool // nothing fails any more
-	fenced bool // since then: a partition was to begin anew
+	fenced bool // since then: a partition was to restart
 	failed map[string]bool
 	given  map[string]bool // records that an operator has given up
 	bad    []string
@@ -163,7 +163,7 @@ func (w *till) poisoned(v string) bool {
 // tillStore is the store as one pipeline has it.
 type tillStore struct {
 	*till
-	inside *atomic.Int32 // Commits under way
+	inside *atomic.Int32 // Commits in progress
 }
 
 func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
@@ -257,7 +257,7 @@ func (w *till) hire(t *testing.T) *teller {
 	return te
 }
 
-// hear notes what an operator has given up, and whether a partition is to begin anew at the end.
+// hear notes what an operator has given up, and whether a partition is to restart at the end.
 func (w *till) hear(e stream.Event) {
 	if l, ok := e.(stream.Lost); ok {
 		_, fenced := errors.AsType[*stream.FencedError](l.Err)
@@ -349,7 +349,7 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 		again := w.fenced
 		w.fenced = false
 		w.mu.Unlock()
-		if again { // there was no time to begin a partition anew: that is the next one's
+		if again { // there was no time to restart a partition: the next life does
 			next := w.hire(t)
 			must(t, next.m.Assign(slices.Sorted(maps.Keys(te.parts))...))
 			time.Sleep(20 * time.Second)

@@ -29,16 +29,16 @@ type tie struct {
 	below *book
 }
 
-// book is what was begun since the assignment, or since its last Resume: by word.
+// book is what was started since the assignment, or since its last Resume: by word.
 type book struct {
-	begun map[deed]bool
-	done  map[deed]bool
-	// by word and lane: begun and not resolved; true: the last attempt failed
+	started map[deed]bool
+	done    map[deed]bool
+	// by word and lane: started and not resolved; true: the last attempt failed
 	open map[string]map[item]bool
-	last map[string]item // by word and order: begun last
+	last map[string]item // by word and order: started last
 	// of an element of a batch that may be divided: where in the batch
 	place map[deed]int
-	acks  map[string]int64 // by lane: what has to be committed before the next may begin
+	acks  map[string]int64 // by lane: what has to be committed before the next may start
 }
 
 func newBook() *book {
@@ -52,7 +52,7 @@ type epoch struct {
 	from    int64
 	earlier map[int64]bool // finished in earlier assignments, and stored
 	began   map[int64]bool // records of which some handler was called
-	calls   map[int64]int  // of records, under way, above the commit
+	calls   map[int64]int  // of records, in progress, above the commit
 	front   int64          // the last of them, before closing
 	closing bool           // nothing new may begin behind front
 	// but the Write of these To, which waited for an earlier assignment's of the partition
@@ -62,11 +62,10 @@ type epoch struct {
 	last   time.Time      // when a call last ended
 	lastIn string         // its lane
 	tied   bool           // at that instant, calls of other lanes have ended too
-	asked  bool           // Resume or Skip was called, and nothing has begun since
-	before map[int64]bool // records that had a call under way then
+	asked  bool           // Resume or Skip was called, and nothing has started since
+	before map[int64]bool // records that had a call in progress then
 	rested map[int64]bool // records that were finished then
-	// by an operator; whoever is assigned the partition next, before that is committed, has them
-	// anew
+	// by an operator; the next owner of the partition gets them again unless that was committed
 	skipped map[int64]bool
 }
 
@@ -128,7 +127,7 @@ func (c *watched) begin() {
 	}
 	c.lane()
 	for _, it := range c.items {
-		c.b.begun[deed{c.at, it}] = true
+		c.b.started[deed{c.at, it}] = true
 	}
 	c.l.busy(c.r, c.items[0].P, 1)
 }
@@ -150,20 +149,20 @@ func (c *watched) assigned(e *epoch, it item) {
 	}
 	switch {
 	case e.ended:
-		w.violate("begun after the end: %v at %d", it, c.at)
-	// where only the watermark is stored, what lies before a record that has begun is finished, so
+		w.violate("started after the end: %v at %d", it, c.at)
+	// where only the watermark is stored, what lies before a started record is finished, so
 	// that the commit gets as far as the work did
 	case e.closing && (it.Off > e.front || w.keepsAhead()) && !e.behind[c.at]:
-		w.violate("begun while closing: %v at %d", it, c.at)
+		w.violate("started while closing: %v at %d", it, c.at)
 	case e.frozen:
-		w.violate("begun while halted: %v at %d", it, c.at)
+		w.violate("started while halted: %v at %d", it, c.at)
 	}
 }
 
-// resumed recognizes the first call after a Resume: everything begun before must be at rest by
+// resumed recognizes the first call after a Resume: everything started before must be settled by
 // then.
 func (c *watched) resumed(e *epoch) {
-	if !e.asked || e.before[c.items[0].Off] && !c.t.above.begun[deed{c.at, c.items[0]}] {
+	if !e.asked || e.before[c.items[0].Off] && !c.t.above.started[deed{c.at, c.items[0]}] {
 		return
 	}
 	for off, n := range e.calls {
@@ -221,7 +220,7 @@ func (c *watched) lane() {
 		}
 	}
 	for o, failed := range open {
-		// below a commit what ends the pipeline is lost, the rest goes on
+		// below a commit what ends the pipeline is lost, the rest continues
 		if !has(mine, o) && !(failed && c.r.below && (w.loss || !c.r.ending)) {
 			w.violate("lane not held: %v began at %d while %v was unresolved", c.items, c.at, o)
 		}

@@ -40,7 +40,7 @@ type drawer struct {
 	batched   bool // once a batch, no key
 	open      bool // a batch
 	whole     bool // its elements are as the Batch made them
-	gated     bool // work stands below the commit
+	gated     bool // there is work below the commit
 	committed bool
 	failing   bool // a step is above that no policy ends
 	again     bool // and that can be tried again

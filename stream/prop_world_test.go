@@ -16,7 +16,7 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// world is one case under way: the log, what is planned, and what was seen.
+// world is one running case: the log, what is planned, and what was seen.
 type world struct {
 	sc  *scenario
 	m   *model
@@ -24,7 +24,7 @@ type world struct {
 
 	mu      sync.Mutex // guards what follows
 	calls   map[deed]int
-	writing map[write]int // calls under way
+	writing map[write]int // calls in progress
 	ever    *tally
 	passed  map[deed]*tie // below the commit
 	skipped map[recordAt]bool
@@ -43,7 +43,7 @@ type world struct {
 	wg *conc.WaitGroup // everything that the driver starts
 }
 
-// wait lets everything go on until nothing can without time passing.
+// wait lets everything run until nothing can without time passing.
 func (w *world) wait() { synctest.Wait() }
 
 // recordAt is where a record lies.
@@ -237,7 +237,7 @@ func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
 	}
 	var c *fault
 	if !errors.As(f.Err, &c) {
-		w.violate("%v took an error that nobody made: %v", policy, f.Err)
+		w.violate("%v took an error that was not planned: %v", policy, f.Err)
 		return
 	}
 	if need := w.m.rules[c.at].retry; !stream.IsPermanent(f.Err) && f.Attempts < need && w.m.words[c.at].kind != transformWord {
@@ -307,7 +307,7 @@ func (l *life) committing(offsets map[stream.TopicPartition]int64) error {
 		e := l.cur[tp.Partition]
 		if e == nil || e.ended {
 			if offset <= max(w.log.Committed(tp.Partition), 0) {
-				continue // the next has begun, and its event is not heard yet
+				continue // the next has started, and its event is not heard yet
 			}
 			w.violate("committed %v at %d after its assignment had ended", tp, offset)
 			continue

@@ -12,7 +12,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// outage is a vault that cannot say where to go on, until it is over.
+// outage is a vault that cannot say where to continue until it is over.
 type outage struct {
 	*vault
 
@@ -100,7 +100,7 @@ func TestRestore(t *testing.T) {
 					}
 					put(l, 0, "a1")
 					elapse(30 * time.Second)
-					same(t, "stored meanwhile", o.stored(), []string{"a0", "a1"})
+					same(t, "stored by the other partition", o.stored(), []string{"a0", "a1"})
 					j.unready("t[1] has been waiting since", "for ledger to say where it goes on")
 					if name == "away" {
 						j.unready(errAway.Error())
@@ -211,7 +211,7 @@ func TestRestore(t *testing.T) {
 		})
 	})
 
-	t.Run("is over at once when nobody waits any more", func(t *testing.T) {
+	t.Run("ends at once when no partition waits for it", func(t *testing.T) {
 		for name, end := range map[string]func(*job) error{
 			"a drain":  (*job).stop,
 			"a revoke": func(j *job) error { return j.member.Revoke(0, 0) },
@@ -250,7 +250,7 @@ func TestRestore(t *testing.T) {
 		}
 	})
 
-	t.Run("goes on for the others when one of them is lost", func(t *testing.T) {
+	t.Run("continues for the others when one of them is lost", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, o := newLog(2), newOutage(away)
 			put(l, 0, "a0")
@@ -273,7 +273,7 @@ func TestRestore(t *testing.T) {
 		})
 	})
 
-	t.Run("that fails when a partition is fenced lets it wait", func(t *testing.T) {
+	t.Run("that fails for a fenced partition lets it wait", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, o := newLog(1), newOutage(nil)
 			put(l, 0, "a0", "a1")

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -11,159 +10,136 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestRevokeDrainsCommitsAndLetsGo(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, "a0", "a1")
-		put(l, 1, "b0")
-		release := w.hold("a0")
-		j := join(t, l, input.GroupByPartition().Serial(w.do).CommitEvery(100, time.Hour))
-		must(t, j.member.Assign(0, 1))
-		synctest.Wait()
-		revoked := make(chan error)
-		go func() { revoked <- j.member.Revoke(0, 0) }()
-		synctest.Wait()
-		put(l, 1, "b1")
-		synctest.Wait()
-		same(t, "of the other partition, meanwhile", w.doneOf("b"), []string{"b0", "b1"})
-		release()
-		must(t, <-revoked)
-		same(t, "of the revoked one", w.doneOf("a"), []string{"a0"})
-		j.committed(1)
-		got := heard[stream.Revoked](j)
-		if len(got) != 1 || got[0].Partition != 0 || got[0].Committed != 1 {
-			t.Errorf("events: %+v", got)
-		}
-		if s := j.Snapshot().Partitions; len(s) != 1 || s[0].Partition != 1 {
-			t.Errorf("snapshot: %v", s)
-		}
-		must(t, j.stop())
-		j.committed(1, 2)
+func TestRevoke(t *testing.T) {
+	t.Run("drains, commits and releases", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, "a0", "a1")
+			put(l, 1, "b0")
+			release := w.hold("a0")
+			j := join(t, l, input.GroupByPartition().Serial(w.do).CommitEvery(100, time.Hour))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			revoked := make(chan error)
+			go func() { revoked <- j.member.Revoke(0, 0) }()
+			synctest.Wait()
+			put(l, 1, "b1")
+			synctest.Wait()
+			same(t, "of the other partition, during the revoke", w.doneOf("b"), []string{"b0", "b1"})
+			release()
+			must(t, <-revoked)
+			same(t, "of the revoked one", w.doneOf("a"), []string{"a0"})
+			j.committed(1)
+			got := heard[stream.Revoked](j)
+			if len(got) != 1 || got[0].Partition != 0 || got[0].Committed != 1 {
+				t.Errorf("events: %+v", got)
+			}
+			if s := j.Snapshot().Partitions; len(s) != 1 || s[0].Partition != 1 {
+				t.Errorf("snapshot: %v", s)
+			}
+			must(t, j.stop())
+			j.committed(1, 2)
+		})
 	})
-}
-
-func TestRevokeIsBoundedByItsDeadline(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a0", "b0")
-		w.hold("b0")
-		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour))
-		must(t, j.member.Assign(0))
-		synctest.Wait()
-		began := time.Now()
-		must(t, j.member.Revoke(3*time.Second, 0))
-		if took := time.Since(began); took != 3*time.Second {
-			t.Errorf("took %v", took)
-		}
-		j.committed(1)
-		if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
-			t.Errorf("events: %+v", got)
-		}
-	})
-}
-
-func TestAfterARevokeNothingOfItCounts(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a")
-		w.deaf = true
-		release := w.hold("a")
-		j := join(t, l, commitNow(input.Serial(w.do)))
-		must(t, j.member.Assign(0))
-		synctest.Wait()
-		must(t, j.member.Revoke(time.Second, 0))
-		w.deaf = false
-		release()
-		elapse(time.Minute)
-		j.committed(0)
-	})
-}
-
-func TestWhatEndsAfterItsContextDoesNotCount(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a")
-		j := join(t, l, commitNow(input.Serial(func(_ ctx, v string) error { // heeds nothing
-			time.Sleep(1500 * time.Millisecond)
-			return w.do(t.Context(), v)
-		})))
-		must(t, j.member.Assign(0))
-		synctest.Wait()
-		must(t, j.member.Revoke(time.Second, 0)) // half a second before, within the grace
-		same(t, "done", w.done(), []string{"a"})
-		if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
-			t.Errorf("events: %+v", got)
-		}
-		j.committed(0)
-	})
-}
-
-func TestAPartitionThatComesBackGoesOnFromWhatIsCommitted(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a", "b")
-		j := join(t, l, commitNow(input.Serial(w.do)))
-		for range 3 {
+	t.Run("does not wait for the retries of a Resume", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b")
+			w.poison("a", errBoom)
+			bad, busy := w.hold("a"), w.hold("b")
+			alone := func(error) bool { return len(w.now()) == 0 } // when b is through
+			j := join(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3), stream.When(alone)).HaltOnError()))
 			must(t, j.member.Assign(0))
 			synctest.Wait()
-			must(t, j.member.Revoke(0, 0))
-			put(l, 0, "c")
-		}
-		same(t, "done", w.done(), []string{"a", "b", "c", "c"})
-		epochs := heard[stream.Assigned](j)
-		if len(epochs) != 3 || epochs[0].Epoch == epochs[1].Epoch || epochs[2].Offset != 3 {
-			t.Errorf("assigned: %+v", epochs)
-		}
+			bad()
+			synctest.Wait()
+			must(t, j.Resume(j.halt()))
+			began, revoked := time.Now(), make(chan error)
+			go func() { revoked <- j.member.Revoke(0, 0) }()
+			synctest.Wait()
+			busy()
+			must(t, <-revoked)
+			if took := time.Since(began); took > 0 {
+				t.Errorf("the revoke took %v", took)
+			}
+			same(t, "tried", w.tried(), []string{"a", "b"})
+			j.committed(0)
+		})
+	})
+	t.Run("is bounded by its deadline", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a0", "b0")
+			w.hold("b0")
+			j := join(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour))
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			began := time.Now()
+			must(t, j.member.Revoke(3*time.Second, 0))
+			if took := time.Since(began); took != 3*time.Second {
+				t.Errorf("took %v", took)
+			}
+			j.committed(1)
+			if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
+				t.Errorf("events: %+v", got)
+			}
+		})
+	})
+	t.Run("counts nothing that finishes afterwards", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			w.deaf = true
+			release := w.hold("a")
+			j := join(t, l, commitNow(input.Serial(w.do)))
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			must(t, j.member.Revoke(time.Second, 0))
+			w.deaf = false
+			release()
+			elapse(time.Minute)
+			j.committed(0)
+		})
+	})
+	t.Run("counts nothing that finishes after its context", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			j := join(t, l, commitNow(input.Serial(func(_ ctx, v string) error { // heeds nothing
+				time.Sleep(1500 * time.Millisecond)
+				return w.do(t.Context(), v)
+			})))
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			must(t, j.member.Revoke(time.Second, 0)) // half a second before, within the grace
+			same(t, "done", w.done(), []string{"a"})
+			if got := heard[stream.Revoked](j); len(got) != 1 || got[0].Unfinished != 1 {
+				t.Errorf("events: %+v", got)
+			}
+			j.committed(0)
+		})
+	})
+	t.Run("lets the next assignment continue from the commit", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b")
+			j := join(t, l, commitNow(input.Serial(w.do)))
+			for range 3 {
+				must(t, j.member.Assign(0))
+				synctest.Wait()
+				must(t, j.member.Revoke(0, 0))
+				put(l, 0, "c")
+			}
+			same(t, "done", w.done(), []string{"a", "b", "c", "c"})
+			epochs := heard[stream.Assigned](j)
+			if len(epochs) != 3 || epochs[0].Epoch == epochs[1].Epoch || epochs[2].Offset != 3 {
+				t.Errorf("assigned: %+v", epochs)
+			}
+		})
 	})
 }
 
-func TestLossCancelsHandlersAndNeverCommits(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, "a0", "b0")
-		put(l, 1, "c0")
-		w.hold("b0")
-		j := join(t, l, input.GroupByKey().Concurrent(4, w.do).SkipOnError().CommitEvery(100, time.Hour))
-		must(t, j.member.Assign(0, 1))
-		synctest.Wait()
-		must(t, j.member.Lose(0))
-		synctest.Wait()
-		if len(w.causes) != 1 || !strings.Contains(w.causes[0].Error(), "t[0] was lost") || errors.Is(w.causes[0], context.Canceled) {
-			t.Errorf("the handler's cause: %v", w.causes)
-		}
-		if got := heard[stream.Lost](j); len(got) != 1 || got[0].Err == nil {
-			t.Errorf("events: %v", got)
-		}
-		if got := heard[stream.Skipped](j); len(got) != 0 {
-			t.Errorf("a policy was applied to lost work: %v", got)
-		}
-		must(t, j.stop())
-		j.committed(-1, 1)
-	})
-}
-
-func TestCrashCommitsNothingMore(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a", "b", "c")
-		w.hold("c")
-		chain := input.Serial(w.do).CommitEvery(2, 0, stream.ByCountOnly())
-		j := join(t, l, chain)
-		must(t, j.member.Assign(0))
-		synctest.Wait()
-		j.committed(2)
-		j.member.Crash()
-		if err := j.wait(); err == nil {
-			t.Error("Run returned no error")
-		}
-		j.committed(2)
-		w.hold("c")()
-		must(t, start(t, l, chain).stop())
-		same(t, "done", w.done(), []string{"a", "b", "c"})
-	})
-}
-
-func TestRevokeThatRunsOutOfTime(t *testing.T) {
+func TestRevokeTimeout(t *testing.T) {
 	late := func(t *testing.T, within time.Duration, opts ...stream.Option) (*job, *work) {
 		l, w := newLog(1), newWork()
 		put(l, 0, "a0", "b0")
@@ -216,7 +192,7 @@ func TestRevokeThatRunsOutOfTime(t *testing.T) {
 	})
 }
 
-func TestShutdownInAnOutage(t *testing.T) {
+func TestShutdownInOutage(t *testing.T) {
 	away := func(map[stream.TopicPartition]int64) error { return errors.New("no broker answers") }
 	finished := func(t *testing.T) *job {
 		l, w := newLog(2), newWork()

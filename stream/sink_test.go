@@ -91,3 +91,22 @@ func (s *sink[T]) peaks() (one, all int) {
 	defer s.mu.Unlock()
 	return s.most, s.mostAll
 }
+
+// partly fails, once, the elements that it names.
+func partly(names ...string) *sink[string] {
+	s := &sink[string]{}
+	s.fail = func(es []stream.Out[string]) error {
+		err := &stream.PartialError{Errs: map[int]error{}}
+		for i, e := range es {
+			if n := slices.Index(names, e.Value); n >= 0 {
+				names = slices.Delete(names, n, n+1)
+				err.Errs[i] = errBoom
+			}
+		}
+		if len(err.Errs) == 0 {
+			return nil
+		}
+		return err
+	}
+	return s
+}

@@ -3,9 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,232 +11,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestTimeoutIsPerAttempt(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, n := newLog(1), 0
-		put(l, 0, "a")
-		began := time.Now()
-		var cause error
-		j := start(t, l, commitNow(input.Serial(func(c ctx, _ string) error {
-			if n++; n == 3 {
-				return nil
-			}
-			<-c.Done()
-			cause = context.Cause(c)
-			return c.Err()
-		}, stream.Named("slow"), stream.Timeout(time.Second)).RetryOnError(every(0, 3))))
-		elapse(time.Minute)
-		j.committed(1)
-		got := heard[stream.Retrying](j)
-		if len(got) != 2 || time.Since(began) > 2*time.Minute {
-			t.Errorf("retries: %v", got)
-		}
-		if !errors.Is(cause, context.DeadlineExceeded) || !strings.Contains(cause.Error(), "slow took longer than its Timeout of 1s") {
-			t.Errorf("cause: %v", cause)
-		}
-	})
-}
-
-func TestMiddlewareOrder(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		put(l, 0, "a")
-		var log []string
-		wrap := func(name string) stream.Middleware {
-			return func(next stream.Handler) stream.Handler {
-				return func(c ctx, call stream.Call) error {
-					log = append(log, fmt.Sprintf("%s before %s %v %d", name, call.Step(), call.Meta(), call.Attempt()))
-					err := next(c, call)
-					log = append(log, fmt.Sprintf("%s after %v", name, err))
-					return err
-				}
-			}
-		}
-		w := newWork().fail("a", errBoom)
-		start(t, l, commitNow(input.Serial(w.do, stream.Named("s"), stream.Use(wrap("outer"), wrap("inner"))).RetryOnError(every(0, 2))))
-		same(t, "log", log, []string{
-			"outer before s t[0]@0 1", "inner before s t[0]@0 1", "inner after boom", "outer after boom",
-			"outer before s t[0]@0 2", "inner before s t[0]@0 2", "inner after <nil>", "outer after <nil>",
-		})
-	})
-}
-
-func TestMiddlewareIsWrappedOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		put(l, 0, count("a", 100)...)
-		var wrapped, called atomic.Int64
-		j := start(t, l, commitNow(input.Concurrent(8, pass, stream.Use(func(next stream.Handler) stream.Handler {
-			wrapped.Add(1)
-			return func(c ctx, call stream.Call) error { called.Add(1); return next(c, call) }
-		}))))
-		if wrapped.Load() != 1 || called.Load() != 100 {
-			t.Errorf("wrapped %d times, called %d times", wrapped.Load(), called.Load())
-		}
-		j.committed(100)
-	})
-}
-
-func TestMiddlewareThatDoesNotCallNextFailsTheElement(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a", "b", "c")
-		silent := func(next stream.Handler) stream.Handler {
-			return func(c ctx, call stream.Call) error {
-				if call.Meta().Offset == 1 {
-					return nil
-				}
-				return next(c, call)
-			}
-		}
-		j := start(t, l, commitNow(input.Map(func(_ ctx, v string) (string, error) { return v + "!", nil }, stream.Use(silent)).SkipOnError().Serial(w.do)))
-		same(t, "passed on", w.done(), []string{"a!", "c!"})
-		if got := heard[stream.Skipped](j); len(got) != 1 || !errors.Is(got[0].Err, stream.ErrNotCalled) {
-			t.Errorf("events: %v", got)
-		}
-		j.committed(3)
-	})
-}
-
-func TestMiddlewareMayRefuse(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a")
-		j := start(t, l, commitNow(input.Serial(w.do, stream.Use(func(stream.Handler) stream.Handler {
-			return func(ctx, stream.Call) error { return errBoom }
-		})).SkipOnError()))
-		same(t, "tried", w.tried(), nil)
-		if got := heard[stream.Skipped](j); len(got) != 1 || !errors.Is(got[0].Err, errBoom) {
-			t.Errorf("events: %v", got)
-		}
-	})
-}
-
-func TestMiddlewaresContextReachesTheHandler(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		put(l, 0, "a")
-		type key struct{}
-		var got any
-		start(t, l, commitNow(input.Serial(func(c ctx, _ string) error {
-			m, ok := stream.MetaOf(c)
-			got = fmt.Sprint(c.Value(key{}), m, ok)
-			return nil
-		}, stream.Use(func(next stream.Handler) stream.Handler {
-			return func(c ctx, call stream.Call) error { return next(context.WithValue(c, key{}, "seen "), call) }
-		}))))
-		if got != "seen t[0]@0 true" {
-			t.Errorf("got %q", got)
-		}
-	})
-}
-
-func TestAPanicOfMiddlewareIsAFailure(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l := newLog(1)
-		put(l, 0, "a")
-		j := start(t, l, commitNow(input.Serial(pass, stream.Use(func(stream.Handler) stream.Handler {
-			return func(ctx, stream.Call) error { panic(errBoom) }
-		})).SkipOnError()))
-		if got := heard[stream.Skipped](j); len(got) != 1 || !errors.Is(got[0].Err, errBoom) {
-			t.Errorf("events: %v", got)
-		}
-	})
-}
-
-func TestMapFilterAndFlatMap(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a", "b", "c")
-		j := start(t, l, commitNow(input.Filter(func(v string) bool { return v != "b" }).FlatMap(thrice).
-			Map(func(_ ctx, v string) (string, error) { return v + "!", nil }).Filter(func(v string) bool { return v != "a2!" }).Serial(w.do)))
-		same(t, "done", w.done(), []string{"a1!", "a3!", "c1!", "c2!", "c3!"})
-		j.committed(3)
-	})
-}
-
-func TestFlatMapIsDoneWhenAllItsChildrenAre(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a")
-		release := w.hold("a2")
-		j := start(t, l, commitNow(input.FlatMap(thrice).Concurrent(1, pass).Concurrent(3, w.do)))
-		sameSet(t, "done", w.done(), []string{"a1", "a3"})
-		j.committed(-1)
-		release()
-		synctest.Wait()
-		j.committed(1)
-	})
-}
-
-func TestFlatMapThatPanicsMidwayFailsItsRecord(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork()
-		put(l, 0, "a", "b")
-		j := start(t, l, commitNow(input.FlatMap(func(_ ctx, v string) (seq[string], error) {
-			return func(yield func(string) bool) {
-				if yield(v+"1") && v == "a" {
-					panic(errBoom)
-				}
-			}, nil
-		}).RetryOnError(every(0, 5)).SkipOnError().Serial(w.do)))
-		same(t, "done", w.done(), []string{"a1", "b1"})
-		if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Meta.Offset != 0 || !errors.Is(got[0].Err, errBoom) {
-			t.Errorf("events: %v", got)
-		}
-		j.committed(2)
-	})
-}
-
-func TestThrottle(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, count("a", 6)...)
-		put(l, 1, count("b", 6)...)
-		j := start(t, l, commitNow(input.GroupByPartition().Throttle(2, 4).Concurrent(4, w.do)))
-		for i, want := range []int{4, 6, 8, 10, 12, 12} {
-			if n := len(w.done()); n != want {
-				t.Errorf("after %d s: %d are through, want %d", i, n, want)
-			}
-			elapse(time.Second)
-		}
-		same(t, "order", w.doneOf("a"), count("a", 6))
-		j.committed(6, 6)
-	})
-}
-
-func TestThrottleHoldsNoWorker(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(2), newWork()
-		put(l, 0, "a0", "a1")
-		put(l, 1, "b0", "b1")
-		slow := input.GroupByPartition().Filter(func(v string) bool { return true }).Concurrent(1, w.do)
-		j := start(t, l, commitNow(slow.Throttle(0.001, 1)))
-		// The throttle runs in the one worker. One element passes at once; while the next waits,
-		// the other partition is worked on.
-		if n := len(w.tried()); n != 3 {
-			t.Errorf("begun: %v, want one that is through and two that wait", w.tried())
-		}
-		j.cancel()
-	})
-}
-
-func TestViaInheritsEverything(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w := newLog(1), newWork().fail("b!", errBoom)
-		put(l, 0, "a", "b")
-		var shout stream.Pipe[string, string] = func(s stream.Stream[string]) stream.Stream[string] {
-			return s.Map(func(_ ctx, v string) (string, error) { return v + "!", nil }).Serial(w.do)
-		}
-		j := start(t, l, commitNow(input.Via(shout).HaltOnError()))
-		if h := j.halt(); h.Meta.Offset != 1 {
-			t.Errorf("halt: %v", h)
-		}
-		j.committed(1)
-	})
-}
-
-func TestEveryStep(t *testing.T) {
+func TestStep(t *testing.T) {
 	t.Run("is wrapped by the middleware given to Build, outside of its own", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
@@ -283,6 +56,123 @@ func TestEveryStep(t *testing.T) {
 			if steps[0].Detail != "each attempt within 1m0s" || steps[1].Detail != "each attempt within 1s" {
 				t.Errorf("described as %q and %q", steps[0].Detail, steps[1].Detail)
 			}
+		})
+	})
+	t.Run("has its Timeout per attempt", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, n := newLog(1), 0
+			put(l, 0, "a")
+			began := time.Now()
+			var cause error
+			j := start(t, l, commitNow(input.Serial(func(c ctx, _ string) error {
+				if n++; n == 3 {
+					return nil
+				}
+				<-c.Done()
+				cause = context.Cause(c)
+				return c.Err()
+			}, stream.Named("slow"), stream.Timeout(time.Second)).RetryOnError(every(0, 3))))
+			elapse(time.Minute)
+			j.committed(1)
+			got := heard[stream.Retrying](j)
+			if len(got) != 2 || time.Since(began) > 2*time.Minute {
+				t.Errorf("retries: %v", got)
+			}
+			if !errors.Is(cause, context.DeadlineExceeded) || !strings.Contains(cause.Error(), "slow took longer than its Timeout of 1s") {
+				t.Errorf("cause: %v", cause)
+			}
+		})
+	})
+	t.Run("in a Via has the policies below", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b!", errBoom)
+			put(l, 0, "a", "b")
+			var shout stream.Pipe[string, string] = func(s stream.Stream[string]) stream.Stream[string] {
+				return s.Map(func(_ ctx, v string) (string, error) { return v + "!", nil }).Serial(w.do)
+			}
+			j := start(t, l, commitNow(input.Via(shout).HaltOnError()))
+			if h := j.halt(); h.Meta.Offset != 1 {
+				t.Errorf("halt: %v", h)
+			}
+			j.committed(1)
+		})
+	})
+}
+
+func TestFlatMap(t *testing.T) {
+	t.Run("works with Map and Filter", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b", "c")
+			j := start(t, l, commitNow(input.Filter(func(v string) bool { return v != "b" }).FlatMap(thrice).
+				Map(func(_ ctx, v string) (string, error) { return v + "!", nil }).Filter(func(v string) bool { return v != "a2!" }).Serial(w.do)))
+			same(t, "done", w.done(), []string{"a1!", "a3!", "c1!", "c2!", "c3!"})
+			j.committed(3)
+		})
+	})
+	t.Run("is finished when all its children are", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			release := w.hold("a2")
+			j := start(t, l, commitNow(input.FlatMap(thrice).Concurrent(1, pass).Concurrent(3, w.do)))
+			sameSet(t, "done", w.done(), []string{"a1", "a3"})
+			j.committed(-1)
+			release()
+			synctest.Wait()
+			j.committed(1)
+		})
+	})
+	t.Run("fails its record when it panics midway", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b")
+			j := start(t, l, commitNow(input.FlatMap(func(_ ctx, v string) (seq[string], error) {
+				return func(yield func(string) bool) {
+					if yield(v+"1") && v == "a" {
+						panic(errBoom)
+					}
+				}, nil
+			}).RetryOnError(every(0, 5)).SkipOnError().Serial(w.do)))
+			same(t, "done", w.done(), []string{"a1", "b1"})
+			if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Meta.Offset != 0 || !errors.Is(got[0].Err, errBoom) {
+				t.Errorf("events: %v", got)
+			}
+			j.committed(2)
+		})
+	})
+}
+
+func TestThrottle(t *testing.T) {
+	t.Run("limits the rate", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, count("a", 6)...)
+			put(l, 1, count("b", 6)...)
+			j := start(t, l, commitNow(input.GroupByPartition().Throttle(2, 4).Concurrent(4, w.do)))
+			for i, want := range []int{4, 6, 8, 10, 12, 12} {
+				if n := len(w.done()); n != want {
+					t.Errorf("after %d s: %d are through, want %d", i, n, want)
+				}
+				elapse(time.Second)
+			}
+			same(t, "order", w.doneOf("a"), count("a", 6))
+			j.committed(6, 6)
+		})
+	})
+	t.Run("holds no worker", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, "a0", "a1")
+			put(l, 1, "b0", "b1")
+			slow := input.GroupByPartition().Filter(func(v string) bool { return true }).Concurrent(1, w.do)
+			j := start(t, l, commitNow(slow.Throttle(0.001, 1)))
+			// The throttle runs in the one worker. One element passes at once; while the next waits,
+			// the other partition is worked on.
+			if n := len(w.tried()); n != 3 {
+				t.Errorf("started: %v, want one that is through and two that wait", w.tried())
+			}
+			j.cancel()
 		})
 	})
 }

@@ -127,7 +127,7 @@ func (h *host) readyz() (body struct {
 	return body
 }
 
-// pipes is a network in memory: what waits in it lets virtual time go on.
+// pipes is a network in memory: what waits in it lets virtual time pass.
 type pipes struct {
 	conns  chan net.Conn
 	once   sync.Once

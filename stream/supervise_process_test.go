@@ -24,7 +24,7 @@ const supervisedVar = "LANEWAY_SUPERVISED"
 // until it reads a line.
 func supervised(string) int {
 	p, err := source.Slice("a", "b").Serial(func(_ context.Context, v string) error {
-		fmt.Println("begun", v)
+		fmt.Println("started", v)
 		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		fmt.Println("ended", v)
 		return err
@@ -55,7 +55,7 @@ type child struct {
 	at   string
 }
 
-// spawn returns when the worker serves and has begun its first record.
+// spawn returns when the worker serves and has started its first record.
 func spawn(t *testing.T) *child {
 	t.Helper()
 	exe, err := os.Executable()
@@ -76,7 +76,7 @@ func spawn(t *testing.T) *child {
 	for range 2 {
 		if line := c.line(); strings.HasPrefix(line, "serves ") {
 			c.at = strings.Fields(line)[1]
-		} else if line != "begun a" {
+		} else if line != "started a" {
 			t.Fatalf("it says %q", line)
 		}
 	}
@@ -120,37 +120,38 @@ func (c *child) code() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-func TestAProcessDrainsOnASignal(t *testing.T) {
-	c := spawn(t)
-	if live, ready := c.status("/livez"), c.status("/readyz"); live != 200 || ready != 200 {
-		t.Errorf("before: /livez %d, /readyz %d", live, ready)
-	}
-	c.signal(syscall.SIGTERM)
-	c.untilDraining()
-	if live := c.status("/livez"); live != 200 {
-		t.Errorf("in the drain: /livez %d", live)
-	}
-	_, err := io.WriteString(c.in, "go on\n")
-	must(t, err)
-	for _, want := range []string{"ended a", "drained", ""} { // and b was not begun
-		if line := c.line(); line != want {
-			t.Errorf("it says %q, want %q", line, want)
+func TestSuperviseProcess(t *testing.T) {
+	t.Run("drains on a signal", func(t *testing.T) {
+		c := spawn(t)
+		if live, ready := c.status("/livez"), c.status("/readyz"); live != 200 || ready != 200 {
+			t.Errorf("before: /livez %d, /readyz %d", live, ready)
 		}
-	}
-	if code := c.code(); code != 0 {
-		t.Errorf("exit code %d, want 0", code)
-	}
-}
-
-func TestAProcessEndsOnASecondSignal(t *testing.T) {
-	c := spawn(t)
-	c.signal(os.Interrupt)
-	c.untilDraining()
-	c.signal(os.Interrupt)
-	if line := c.line(); line != "" {
-		t.Errorf("it says %q", line)
-	}
-	if code := c.code(); code != 130 {
-		t.Errorf("exit code %d, want 130", code)
-	}
+		c.signal(syscall.SIGTERM)
+		c.untilDraining()
+		if live := c.status("/livez"); live != 200 {
+			t.Errorf("in the drain: /livez %d", live)
+		}
+		_, err := io.WriteString(c.in, "go on\n")
+		must(t, err)
+		for _, want := range []string{"ended a", "drained", ""} { // and b was not started
+			if line := c.line(); line != want {
+				t.Errorf("it says %q, want %q", line, want)
+			}
+		}
+		if code := c.code(); code != 0 {
+			t.Errorf("exit code %d, want 0", code)
+		}
+	})
+	t.Run("ends on a second signal", func(t *testing.T) {
+		c := spawn(t)
+		c.signal(os.Interrupt)
+		c.untilDraining()
+		c.signal(os.Interrupt)
+		if line := c.line(); line != "" {
+			t.Errorf("it says %q", line)
+		}
+		if code := c.code(); code != 130 {
+			t.Errorf("exit code %d, want 130", code)
+		}
+	})
 }

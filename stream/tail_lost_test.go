@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 )
 
-func TestLostBelowACommit(t *testing.T) {
+func TestLossBelowCommit(t *testing.T) {
 	named := func(t *testing.T, err error, want ...string) {
 		t.Helper()
 		for _, w := range want {
@@ -36,7 +36,7 @@ func TestLostBelowACommit(t *testing.T) {
 			release()
 			synctest.Wait()
 			named(t, j.wait(), "t[0]@1", "t[0]@2")
-			same(t, "begun", w.tried(), []string{"a0"})
+			same(t, "started", w.tried(), []string{"a0"})
 		})
 	})
 }

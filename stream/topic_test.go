@@ -84,7 +84,7 @@ func TestRecreatedTopic(t *testing.T) {
 			j.committed(2)
 		})
 	})
-	t.Run("does not go on where a transactor has stored an offset of the old one", func(t *testing.T) {
+	t.Run("does not continue at an offset of the old one that a transactor has stored", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			put(l, 0, "a0", "a1", "a2")

@@ -13,7 +13,7 @@ import (
 
 // A transaction that fails and does not say why.
 
-func TestBisect(t *testing.T) {
+func TestBisectTransaction(t *testing.T) {
 	t.Run("halts at the row alone that keeps a transaction from being written", func(t *testing.T) {
 		for bad := range 19 {
 			bubble(t, func(t *testing.T) {

@@ -11,68 +11,103 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-func TestAGroupThatHasMovedOnIsAskedAgainInTime(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		stale := make([]error, 10_000)
-		for i := range stale {
-			stale[i] = stream.ErrStaleGroup
-		}
-		b.refuse(stale...)
-		put(l, 0, "a0")
-		j := start(t, l, input.CommitWith(b, 1, 0))
-		elapse(time.Second)
-		b.mu.Lock()
-		if n := len(stale) - len(b.before); n > 20 {
-			t.Errorf("%d transactions in a second", n)
-		}
-		b.before = nil
-		b.mu.Unlock()
-		elapse(time.Second)
-		same(t, "stored", b.stored(), []string{"a0"})
-		must(t, j.stop())
+func TestTransactionDrain(t *testing.T) {
+	t.Run("waits before it asks a group that has moved on again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault()
+			stale := make([]error, 10_000)
+			for i := range stale {
+				stale[i] = stream.ErrStaleGroup
+			}
+			b.refuse(stale...)
+			put(l, 0, "a0")
+			j := start(t, l, input.CommitWith(b, 1, 0))
+			elapse(time.Second)
+			b.mu.Lock()
+			if n := len(stale) - len(b.before); n > 20 {
+				t.Errorf("%d transactions in a second", n)
+			}
+			b.before = nil
+			b.mu.Unlock()
+			elapse(time.Second)
+			same(t, "stored", b.stored(), []string{"a0"})
+			must(t, j.stop())
+		})
 	})
-}
-
-func TestARevokeEndsWithItsLastTransaction(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		b.hold()
-		put(l, 0, "a0")
-		tx := &called{vault: b}
-		j := join(t, l, input.CommitWith(tx, 1, 0))
-		must(t, j.member.Assign(0))
-		elapse(time.Second)
-		began := time.Now()
-		must(t, j.member.Revoke(time.Second, 0))
-		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("the revoke took %v", took)
-		}
-		elapse(time.Minute)
-		if tx.times != 1 {
-			t.Errorf("Commit was called %d times: what is given up is not begun again", tx.times)
-		}
-		_ = j.stop()
+	t.Run("ends a revoke with its last transaction", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault()
+			b.hold()
+			put(l, 0, "a0")
+			tx := &called{vault: b}
+			j := join(t, l, input.CommitWith(tx, 1, 0))
+			must(t, j.member.Assign(0))
+			elapse(time.Second)
+			began := time.Now()
+			must(t, j.member.Revoke(time.Second, 0))
+			if took := time.Since(began); took > 3*time.Second {
+				t.Errorf("the revoke took %v", took)
+			}
+			elapse(time.Minute)
+			if tx.times != 1 {
+				t.Errorf("Commit was called %d times: what is given up is not started again", tx.times)
+			}
+			_ = j.stop()
+		})
 	})
-}
-
-func TestAStopLeavesTheTransactionsOfASourceThatHasEndedTheirTime(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		release := b.hold()
-		put(l, 0, "a0")
-		l.Finish()
-		tx := &called{vault: b}
-		j := start(t, l, input.CommitWith(tx, 1, 0))
-		elapse(time.Second)
-		j.cancel()
-		elapse(time.Second)
-		release()
-		must(t, j.wait())
-		if tx.times != 1 {
-			t.Errorf("Commit was called %d times, want once", tx.times)
-		}
-		same(t, "stored", b.stored(), []string{"a0"})
+	t.Run("leaves transactions of an exhausted source their time", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault()
+			release := b.hold()
+			put(l, 0, "a0")
+			l.Finish()
+			tx := &called{vault: b}
+			j := start(t, l, input.CommitWith(tx, 1, 0))
+			elapse(time.Second)
+			j.cancel()
+			elapse(time.Second)
+			release()
+			must(t, j.wait())
+			if tx.times != 1 {
+				t.Errorf("Commit was called %d times, want once", tx.times)
+			}
+			same(t, "stored", b.stored(), []string{"a0"})
+		})
+	})
+	t.Run("tells of a transaction that succeeds though it was given up", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault()
+			put(l, 0, "a0")
+			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
+			must(t, j.member.Assign(0))
+			synctest.Wait() // the transaction is in progress
+			must(t, j.member.Revoke(time.Second, 0))
+			if r := heard[stream.Revoked](j); len(r) != 1 || r[0].Committed != 1 {
+				t.Errorf("%+v, want 1 committed", r)
+			}
+			_ = j.stop()
+		})
+	})
+	t.Run("lets a step's halt end while a lane waits for a transaction", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, b := newLog(1), newWork(), newVault()
+			release := b.hold()
+			w.poison("b0", errBoom)
+			mayFail := w.hold("b0")
+			put(l, 0, "a0", "a1", "b0")
+			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).HaltOnError().CommitWith(b, 1, 0))
+			elapse(time.Second) // a0 waits for its transaction
+			mayFail()
+			elapse(time.Second)
+			w.poison("b0", nil)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Second)
+			sameSet(t, "done while the transaction is in progress", w.done(), []string{"a0", "a1", "b0"})
+			release()
+			elapse(time.Second)
+			must(t, j.stop())
+			same(t, "stored", b.stored(), []string{"a0", "a1", "b0"})
+		})
 	})
 }
 
@@ -87,38 +122,62 @@ func (c *called) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	return c.vault.Commit(ctx, tx)
 }
 
-func TestWhatIsCommittedThoughAPartitionOfItWasLostIsNotCommittedAgain(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(2), newVault()
-		put(l, 0, "a0")
-		put(l, 1, "b0")
-		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}, 2, 0))
-		must(t, j.member.Assign(0, 1))
-		elapse(time.Second)
-		must(t, j.member.Lose(0))
-		elapse(time.Minute)
-		same(t, "transactions", b.written(), []string{"0:[0,1) 1:[0,1) a0 b0"})
-		if lost := heard[stream.Lost](j); len(lost) != 1 {
-			t.Errorf("lost: %v, want the one that was", lost)
-		}
-		must(t, j.stop())
+func TestTransactionReassigned(t *testing.T) {
+	t.Run("is not committed again when it succeeded without a lost partition", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(2), newVault()
+			put(l, 0, "a0")
+			put(l, 1, "b0")
+			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}, 2, 0))
+			must(t, j.member.Assign(0, 1))
+			elapse(time.Second)
+			must(t, j.member.Lose(0))
+			elapse(time.Minute)
+			same(t, "transactions", b.written(), []string{"0:[0,1) 1:[0,1) a0 b0"})
+			if lost := heard[stream.Lost](j); len(lost) != 1 {
+				t.Errorf("lost: %v, want the one that was", lost)
+			}
+			must(t, j.stop())
+		})
 	})
-}
-
-func TestAPartitionThatComesBackWaitsALittleForWhatIsStillWritten(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		put(l, 0, "a0", "a1")
-		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
-		must(t, j.member.Assign(0))
-		must(t, j.member.Lose(0))
-		must(t, j.member.Assign(0))
-		elapse(time.Minute)
-		same(t, "stored", b.stored(), []string{"a0", "a1"})
-		if lost := heard[stream.Lost](j); len(lost) != 1 {
-			t.Errorf("lost: %v: it is not another owner that has written", lost)
-		}
-		must(t, j.stop())
+	t.Run("waits a little for what is still written", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault()
+			put(l, 0, "a0", "a1")
+			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
+			must(t, j.member.Assign(0))
+			must(t, j.member.Lose(0))
+			must(t, j.member.Assign(0))
+			elapse(time.Minute)
+			same(t, "stored", b.stored(), []string{"a0", "a1"})
+			if lost := heard[stream.Lost](j); len(lost) != 1 {
+				t.Errorf("lost: %v: it is not another owner that has written", lost)
+			}
+			must(t, j.stop())
+		})
+	})
+	t.Run("restarts where the transaction in progress ends", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, b := newLog(1), newWork(), newVault()
+			w.poison("b2", errBoom)
+			put(l, 0, "z", "a", "b", "c")
+			several := func(_ ctx, v string) (seq[string], error) {
+				vs := []string{v + "1", v + "2", v + "3"}
+				if v == "z" {
+					vs = vs[:2]
+				}
+				return slices.Values(vs), nil
+			}
+			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
+			j := start(t, l, input.FlatMap(several).Map(w.echo).HaltOnError().Batch(2, time.Minute).Map(join).
+				CommitWith(blind{&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}}, 1000, time.Second))
+			elapse(5 * time.Second) // z1+z2 is on its way, a3+b1 waits for b2
+			w.poison("b2", nil)
+			must(t, j.Resume(j.halt()))
+			elapse(2 * time.Minute)
+			must(t, j.stop())
+			same(t, "stored", strings.Split(strings.Join(b.stored(), "+"), "+"), []string{"z1", "z2", "a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"})
+		})
 	})
 }
 
@@ -127,65 +186,4 @@ type blind struct{ *deaf }
 
 func (blind) Restore(context.Context, map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	return nil, nil
-}
-
-func TestAPartitionBegunAnewBeginsWhereTheTransactionUnderWayEnds(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w, b := newLog(1), newWork(), newVault()
-		w.poison("b2", errBoom)
-		put(l, 0, "z", "a", "b", "c")
-		several := func(_ ctx, v string) (seq[string], error) {
-			vs := []string{v + "1", v + "2", v + "3"}
-			if v == "z" {
-				vs = vs[:2]
-			}
-			return slices.Values(vs), nil
-		}
-		join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
-		j := start(t, l, input.FlatMap(several).Map(w.echo).HaltOnError().Batch(2, time.Minute).Map(join).
-			CommitWith(blind{&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}}, 1000, time.Second))
-		elapse(5 * time.Second) // z1+z2 is on its way, a3+b1 waits for b2
-		w.poison("b2", nil)
-		must(t, j.Resume(j.halt()))
-		elapse(2 * time.Minute)
-		must(t, j.stop())
-		same(t, "stored", strings.Split(strings.Join(b.stored(), "+"), "+"), []string{"z1", "z2", "a1", "a2", "a3", "b1", "b2", "b3", "c1", "c2", "c3"})
-	})
-}
-
-func TestAStepsHaltEndsThoughALaneWaitsForATransaction(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, w, b := newLog(1), newWork(), newVault()
-		release := b.hold()
-		w.poison("b0", errBoom)
-		mayFail := w.hold("b0")
-		put(l, 0, "a0", "a1", "b0")
-		j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).HaltOnError().CommitWith(b, 1, 0))
-		elapse(time.Second) // a0 waits for its transaction
-		mayFail()
-		elapse(time.Second)
-		w.poison("b0", nil)
-		must(t, j.Resume(j.halt()))
-		elapse(time.Second)
-		sameSet(t, "done while the transaction is under way", w.done(), []string{"a0", "a1", "b0"})
-		release()
-		elapse(time.Second)
-		must(t, j.stop())
-		same(t, "stored", b.stored(), []string{"a0", "a1", "b0"})
-	})
-}
-
-func TestARevokeTellsOfATransactionThatSucceedsThoughItWasGivenUp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault()
-		put(l, 0, "a0")
-		j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
-		must(t, j.member.Assign(0))
-		synctest.Wait() // the transaction is under way
-		must(t, j.member.Revoke(time.Second, 0))
-		if r := heard[stream.Revoked](j); len(r) != 1 || r[0].Committed != 1 {
-			t.Errorf("%+v, want 1 committed", r)
-		}
-		_ = j.stop()
-	})
 }

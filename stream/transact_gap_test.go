@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestCommitWithGaps(t *testing.T) {
+func TestTransactionGaps(t *testing.T) {
 	t.Run("do not make transactions smaller", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()

@@ -47,7 +47,7 @@ func hoard(_ ctx, in in, out out) error {
 	return nil
 }
 
-func TestTransformIsAskedToFlush(t *testing.T) {
+func TestTransformFlush(t *testing.T) {
 	chains := map[string]func(w *work) stream.Stream[string]{
 		"alone": func(w *work) stream.Stream[string] { return commitNow(input.Transform("dozens", dozens).Serial(w.do)) },
 		"above a Batch": func(w *work) stream.Stream[string] {
@@ -145,32 +145,34 @@ func TestTransformIsAskedToFlush(t *testing.T) {
 	})
 }
 
-func TestTransformThatHoldsWhatAllWaitForIsNotLive(t *testing.T) {
-	for name, n := range map[string]int{"few": 4, "more than its input takes": 500} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				l := newLog(1)
-				put(l, 0, count("a", n)...)
-				sleep := func(c ctx, in in, out out) error {
-					<-c.Done()
-					return hoard(c, in, out)
-				}
-				f := hoard
-				if n > 64 {
-					f = sleep
-				}
-				chain := commitNow(input.Transform("hoard", f).Serial(pass))
-				p, err := chain.Build(l.Source(), stream.Named("billing"), stream.MaxInFlight(n), stream.MaxBytes(1<<20), stream.DrainTimeout(time.Second))
-				must(t, err)
-				h := supervise(t, stream.Supervise(p).Serve(":0", nil).StuckAfter(time.Minute))
-				h.answers(200, 200)
-				elapse(time.Minute)
-				if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "t[0] has finished nothing for 1m0s; its watermark stands at 0; Transform hoard holds elements of it") {
-					t.Errorf("/livez: %d %s", status, body)
-				}
-				h.kill(syscall.SIGTERM)
-				_ = h.wait()
+func TestTransformStuck(t *testing.T) {
+	t.Run("is not live", func(t *testing.T) {
+		for name, n := range map[string]int{"few": 4, "more than its input takes": 500} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, count("a", n)...)
+					sleep := func(c ctx, in in, out out) error {
+						<-c.Done()
+						return hoard(c, in, out)
+					}
+					f := hoard
+					if n > 64 {
+						f = sleep
+					}
+					chain := commitNow(input.Transform("hoard", f).Serial(pass))
+					p, err := chain.Build(l.Source(), stream.Named("billing"), stream.MaxInFlight(n), stream.MaxBytes(1<<20), stream.DrainTimeout(time.Second))
+					must(t, err)
+					h := supervise(t, stream.Supervise(p).Serve(":0", nil).StuckAfter(time.Minute))
+					h.answers(200, 200)
+					elapse(time.Minute)
+					if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "t[0] has finished nothing for 1m0s; its watermark stands at 0; Transform hoard holds elements of it") {
+						t.Errorf("/livez: %d %s", status, body)
+					}
+					h.kill(syscall.SIGTERM)
+					_ = h.wait()
+				})
 			})
-		})
-	}
+		}
+	})
 }

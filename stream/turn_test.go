@@ -2,8 +2,8 @@ package stream
 
 import "testing"
 
-func TestTurnCounts(t *testing.T) {
-	t.Run("later what the watermark has passed and nobody has told yet", func(t *testing.T) {
+func TestTurn(t *testing.T) {
+	t.Run("counts later what the watermark has passed before it was told", func(t *testing.T) {
 		var tn turn
 		if n := tn.count(&prefix{from: 0, next: 10}, 10, 5, 3); n != 3 {
 			t.Errorf("%d of the 3 that were told", n)

@@ -18,7 +18,7 @@ type vault struct {
 	mu   sync.Mutex
 	at   map[tp]stream.Position
 	txns []stream.Txn[string]
-	// what the next Commits return, and store nothing; nil: go on
+	// what the next Commits return, and store nothing; nil: succeed
 	before []func(stream.Txn[string]) error
 	rows   []string                         // that no transaction is written with, which does not say so
 	after  []func(stream.Txn[string]) error // what they return having stored
@@ -124,7 +124,7 @@ func (b *vault) refuse(errs ...error) *vault {
 	return b
 }
 
-// poison makes Commits fail that hold one of the rows; nobody says which it was. None mends it.
+// poison makes Commits fail that hold one of the rows; it does not say which it was. None mends it.
 func (b *vault) poison(rows ...string) *vault {
 	b.mu.Lock()
 	defer b.mu.Unlock()

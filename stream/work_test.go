@@ -15,7 +15,7 @@ type work struct {
 	holds   map[string]chan struct{}
 	deaf    bool // holds do not heed the context
 	takes   time.Duration
-	begun   []string
+	started []string
 	ended   []string // those that succeeded
 	running map[string]bool
 	most    int
@@ -53,7 +53,7 @@ func (w *work) hold(v string) (release func()) {
 
 func (w *work) do(ctx context.Context, v string) error {
 	w.mu.Lock()
-	w.begun = append(w.begun, v)
+	w.started = append(w.started, v)
 	w.running[v] = true
 	w.most = max(w.most, len(w.running))
 	hold, deaf, takes := w.holds[v], w.deaf, w.takes
@@ -94,11 +94,11 @@ func (w *work) do(ctx context.Context, v string) error {
 // echo is do for a step with a result.
 func (w *work) echo(ctx context.Context, v string) (string, error) { return v, w.do(ctx, v) }
 
-// tried is what was begun, attempt by attempt.
+// tried is what was started, attempt by attempt.
 func (w *work) tried() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.begun)
+	return slices.Clone(w.started)
 }
 
 // done is what succeeded, in that order.

@@ -1,0 +1,148 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestAssign(t *testing.T) {
+	t.Run("refuses a partition twice in one call", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			twice := stream.From(func() stream.Source[string] { return assignsTwice{} })
+			if err := twice.Serial(pass).Run(t.Context()); err == nil {
+				t.Error("accepted")
+			}
+		})
+	})
+	t.Run("refuses a partition that is assigned", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			j := join(t, l, input)
+			must(t, j.member.Assign(0))
+			if err := j.member.Assign(0); err == nil || !strings.Contains(err.Error(), "t[0] was assigned twice: revoke it first") {
+				t.Errorf("Assign: %v", err)
+			}
+		})
+	})
+}
+
+func TestLoss(t *testing.T) {
+	t.Run("ends a revoke that waits", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
+			src := &byHand{assigned: assigned}
+			var ends []stream.Event
+			c, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				ended <- input.Serial(func(ctx, string) error { <-hold; return nil }).Run(c,
+					stream.ReplaceSource(func() stream.Source[string] { return src }), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+						switch e.(type) {
+						case stream.Revoked, stream.Lost:
+							ends = append(ends, e)
+						}
+					}}))
+			}()
+			p := <-assigned
+			p.Feed([]string{"a"}, oneRecord{}, 1, 1)
+			synctest.Wait()
+			began, took := time.Now(), make(chan time.Duration, 1)
+			go func() { src.in.Revoke(context.Background(), p); took <- time.Since(began) }()
+			synctest.Wait()
+			src.in.Lose(errBoom, p)
+			if d := <-took; d > 0 {
+				t.Errorf("the revoke of a lost partition went on for %v", d)
+			}
+			if _, lost := ends[0].(stream.Lost); len(ends) != 1 || !lost {
+				t.Errorf("events %v, want that it was lost, and nothing else", ends)
+			}
+			close(hold)
+			cancel()
+			must(t, <-ended)
+		})
+	})
+	t.Run("cancels handlers and never commits", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, "a0", "b0")
+			put(l, 1, "c0")
+			w.hold("b0")
+			j := join(t, l, input.GroupByKey().Concurrent(4, w.do).SkipOnError().CommitEvery(100, time.Hour))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			must(t, j.member.Lose(0))
+			synctest.Wait()
+			if len(w.causes) != 1 || !strings.Contains(w.causes[0].Error(), "t[0] was lost") || errors.Is(w.causes[0], context.Canceled) {
+				t.Errorf("the handler's cause: %v", w.causes)
+			}
+			if got := heard[stream.Lost](j); len(got) != 1 || got[0].Err == nil {
+				t.Errorf("events: %v", got)
+			}
+			if got := heard[stream.Skipped](j); len(got) != 0 {
+				t.Errorf("a policy was applied to lost work: %v", got)
+			}
+			must(t, j.stop())
+			j.committed(-1, 1)
+		})
+	})
+	t.Run("by a crash commits nothing more", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b", "c")
+			w.hold("c")
+			chain := input.Serial(w.do).CommitEvery(2, 0, stream.ByCountOnly())
+			j := join(t, l, chain)
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			j.committed(2)
+			j.member.Crash()
+			if err := j.wait(); err == nil {
+				t.Error("Run returned no error")
+			}
+			j.committed(2)
+			w.hold("c")()
+			must(t, start(t, l, chain).stop())
+			same(t, "done", w.done(), []string{"a", "b", "c"})
+		})
+	})
+}
+
+// source of one partition, given to the test.
+type byHand struct {
+	quiet
+	assigned chan<- *stream.Partition[string]
+	in       *stream.Intake[string]
+}
+
+func (h *byHand) Run(ctx context.Context, in *stream.Intake[string]) error {
+	h.in = in
+	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t"}, Committed: -1})
+	if err != nil {
+		return err
+	}
+	h.assigned <- ps[0]
+	<-ctx.Done()
+	return nil
+}
+
+type oneRecord struct{}
+
+func (oneRecord) Meta(int) stream.Meta { return stream.Meta{Topic: "t"} }
+
+func (oneRecord) Key(int) []byte { return nil }
+
+func (oneRecord) Offset(int) int64 { return 0 }
+
+type assignsTwice struct{ quiet }
+
+func (assignsTwice) Run(ctx context.Context, in *stream.Intake[string]) error {
+	a := stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t"}, Committed: -1}
+	_, err := in.Assign(ctx, a, a)
+	return err
+}
