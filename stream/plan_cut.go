@@ -2,7 +2,7 @@ package stream
 
 import "slices"
 
-// cut makes a plan of a chain that check has found right.
+// cut makes a plan of a chain that check has accepted.
 func cut(end *node) *plan {
 	p := &plan{nodes: end.chain(), steps: map[*node]*stepPlan{}}
 	p.nameSteps()
@@ -20,7 +20,7 @@ func cut(end *node) *plan {
 type cutter struct {
 	plan    *plan
 	stage   *stagePlan // the open one
-	pending []*node    // value steps that wait for the degree word below
+	pending []*node    // words that run in the worker of the next degree word
 	group   grouping
 	below   bool // of CommitBefore
 	fans    bool // the open stage can make many elements of one
@@ -40,7 +40,7 @@ func (c *cutter) regroup(g grouping) {
 	}
 }
 
-// exit ends the open stage with n, and begins the one that it hands its elements to.
+// exit ends the open stage with n, and starts the stage that n passes its elements to.
 func (c *cutter) exit(n *node) {
 	c.note(n)
 	c.take()
@@ -48,7 +48,7 @@ func (c *cutter) exit(n *node) {
 	c.open(n.out)
 }
 
-// boundary ends the open stage above the words that are pending.
+// boundary ends the open stage above the pending words.
 func (c *cutter) boundary() {
 	waiting := c.pending
 	c.pending = nil
@@ -57,7 +57,7 @@ func (c *cutter) boundary() {
 	c.pending = waiting
 }
 
-// note remembers where a node stands.
+// note records the order that holds at a node.
 func (c *cutter) note(n *node) {
 	if sp := c.plan.steps[n]; sp != nil {
 		sp.group, sp.below = c.group, c.below
@@ -69,7 +69,7 @@ func (c *cutter) open(in any) {
 	c.fans = false
 }
 
-// take puts the pending words into the open stage.
+// take moves the pending words into the open stage.
 func (c *cutter) take() {
 	for _, n := range c.pending {
 		c.stage.nodes = append(c.stage.nodes, n)
@@ -96,7 +96,7 @@ func (c *cutter) close(exit *node) {
 	c.plan.stages = append(c.plan.stages, sg)
 }
 
-// lane says how the stage orders its tasks, and how many workers it has.
+// lane decides how the stage orders its tasks, and how many workers it has.
 func (sg *stagePlan) lane() {
 	switch d := sg.degree; {
 	case sg.head != nil || d == nil:
@@ -104,7 +104,7 @@ func (sg *stagePlan) lane() {
 	case sg.group == byKey || sg.group == byFunc:
 		sg.lanes, sg.slots = perGroup, d.n
 	case sg.group == byPartition && d.serial:
-		sg.lanes = perPart // all of them side by side
+		sg.lanes = perPart // all partitions in parallel
 	case sg.group == byPartition:
 		sg.lanes, sg.slots = perPart, d.n
 	case d.serial:
@@ -116,7 +116,7 @@ func (sg *stagePlan) lane() {
 }
 
 // collectsOtherwise reports whether a pending word collects elements in an order that the workers
-// of a degree word below it do not keep, and which one that is.
+// of the degree word below it do not keep, and returns that order.
 func (c *cutter) collectsOtherwise(keepOrder bool) (grouping, bool) {
 	i := slices.IndexFunc(c.pending, func(n *node) bool {
 		group := c.plan.steps[n].group

@@ -91,14 +91,14 @@ func (e Elem[T]) Fail(err error) {
 // elements of all partitions, each lane in order, and sends what becomes of them. Below, order is
 // the order in which f sends.
 //
-// f must receive until in is closed. in is closed during the drain, once everything above has
-// finished; f then sends what it still holds and returns. f must neither close out nor send after
-// it has returned. ctx ends when the drain runs out of time. The pipeline ends if f returns an
-// error, panics, or returns before in is closed.
+// f must receive until in is closed. That happens when the pipeline drains, or its source is
+// exhausted, once everything above has finished. f then sends what it still holds and returns. f
+// must neither close out nor send after it has returned. ctx ends when the drain runs out of time.
+// The pipeline ends if f returns an error, panics, or returns before in is closed.
 //
-// When a partition is halted or revoked, its elements inside f stop counting, whether f still sends
-// them or not. A halt abandons them at once. A revoke abandons them once f has finished none of
-// them for a second. It waits for elements that are joined with those of other partitions.
+// A halt of a partition abandons its elements inside f at once. A revoke abandons them once f has
+// finished none of them for a second; it waits for elements joined with those of other partitions.
+// Whatever f does with an abandoned element is ignored.
 //
 // If f holds elements until others arrive, it must also receive from FlushOf, since MaxInFlight
 // bounds what can arrive. Costs three goroutines and a buffer of 64 elements.
