@@ -34,8 +34,8 @@ func TestBuildRefuses(t *testing.T) {
 		opts  []stream.Option
 		want  []string // every fault, in order
 	}{
-		"a zero Stream":              {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: begin the chain with a source"}},
-		"words on a zero Stream":     {chain: stream.Stream[string]{}.Map(echo).CommitEach(), want: []string{"Map(echo): the Stream above it is a zero value: begin the chain with a source"}},
+		"a zero Stream":              {chain: stream.Stream[string]{}, want: []string{"the Stream is a zero value: start the chain with a source"}},
+		"words on a zero Stream":     {chain: stream.Stream[string]{}.Map(echo).CommitEach(), want: []string{"Map(echo): the Stream above it is a zero value: start the chain with a source"}},
 		"a Pipe of nothing":          {chain: s.Via(func(stream.Stream[string]) (none stream.Stream[int]) { return none }), want: []string{"Via: the Pipe returned a Stream that does not continue its input: build on the Stream it is given"}},
 		"a Pipe of another chain":    {chain: s.Map(echo).Via(func(stream.Stream[string]) stream.Stream[string] { return s.Serial(pass) }), want: []string{"Via: the Pipe returned a Stream that does not continue its input"}},
 		"no source":                  {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},

@@ -156,7 +156,7 @@ func TestStuckAfterEndsLiveness(t *testing.T) {
 		h.answers(200, 200)
 		put(l, 1, "b1") // another partition's work is no progress of this one
 		elapse(time.Second)
-		if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished nothing for 1m0s; its watermark stands at 1") {
+		if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished no record for 1m0s; its watermark is 1") {
 			t.Errorf("/livez: %d %s", status, body)
 		}
 		w.release()

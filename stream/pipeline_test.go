@@ -90,7 +90,7 @@ func (c counter) Run(ctx context.Context, in *stream.Intake[string]) error {
 func TestAPipelineRunsOnceAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		j := start(t, newLog(1), input)
-		if err := j.Pipeline.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "running already") {
+		if err := j.Pipeline.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "already running") {
 			t.Errorf("Run: %v", err)
 		}
 	})
