@@ -34,7 +34,7 @@ func readyzTells(t *testing.T, status int, opts ...stream.Option) {
 			t.Fatalf("readyz: %+v", b)
 		}
 		q := b.Pipelines[0]
-		if q.Name != "billing" || q.Ready != b.Ready || strings.Contains(q.Reason, "t[0] is halted since") == q.Ready || len(q.Partitions) != 2 {
+		if q.Name != "billing" || q.Ready != b.Ready || strings.Contains(q.Reason, "t[0] has been halted since") == q.Ready || len(q.Partitions) != 2 {
 			t.Fatalf("readyz: %+v", q)
 		}
 		halted, open := q.Partitions[0], q.Partitions[1]
