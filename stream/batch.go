@@ -38,11 +38,11 @@ func (o batchOp[B, T]) check(c *checker, n *node) {
 	c.batched, c.slices = n, true
 }
 
-func (o batchOp[B, T]) cut(c *cutter, n *node) {
-	if d := c.stage.degree; d != nil && (d.keepOrder || c.group != ungrouped && c.group != c.stage.group) {
-		c.boundary() // the workers above would not keep the order of its batches
+func (o batchOp[B, T]) place(p *planner, n *node) {
+	if d := p.stage.degree; d != nil && (d.keepOrder || p.group != ungrouped && p.group != p.stage.group) {
+		p.boundary() // the workers above would not keep the order of its batches
 	}
-	c.value(n)
+	p.value(n)
 }
 
 func (o batchOp[B, T]) detail() []string { return upTo(fmt.Sprintf("up to %d", o.size), o.wait) }

@@ -98,10 +98,10 @@ func (o *commitOp) check(c *checker, n *node) {
 	}
 }
 
-func (o *commitOp) cut(c *cutter, n *node) {
-	c.plan.commit = &o.commitPlan
+func (o *commitOp) place(p *planner, n *node) {
+	p.plan.commit = &o.commitPlan
 	if o.above {
-		c.below = true
-		c.exit(n)
+		p.below = true
+		p.exit(n)
 	}
 }

@@ -73,9 +73,9 @@ func (o *commitWithOp[T]) check(c *checker, n *node) {
 	}
 }
 
-func (o *commitWithOp[T]) cut(c *cutter, n *node) {
-	c.plan.commit = &o.commitPlan
-	c.value(n)
+func (o *commitWithOp[T]) place(p *planner, n *node) {
+	p.plan.commit = &o.commitPlan
+	p.value(n)
 }
 
 func (o *commitWithOp[T]) detail() []string {

@@ -76,21 +76,21 @@ func (o degreeOp) check(c *checker, n *node) {
 	}
 }
 
-func (o degreeOp) cut(c *cutter, n *node) {
-	if c.stage.degree != nil || c.stage.head != nil {
-		c.boundary()
+func (o degreeOp) place(p *planner, n *node) {
+	if p.stage.degree != nil || p.stage.head != nil {
+		p.boundary()
 	}
-	if group, ok := c.collectsOtherwise(o.keepOrder); ok {
-		c.stage.group = group
-		c.take() // one runner per partition keeps the order in which elements are collected
-		c.close(nil)
-		c.open(c.stage.out)
+	if group, ok := p.collectsOtherwise(o.keepOrder); ok {
+		p.stage.group = group
+		p.flush() // one runner per partition keeps the order in which elements are collected
+		p.endStage(nil)
+		p.startStage(p.stage.out)
 	}
-	c.note(n)
-	c.stage.degree, c.stage.paced = &o.degree, n
-	c.stage.group = c.group
-	c.pending = append(c.pending, n)
-	c.take()
+	p.note(n)
+	p.stage.degree, p.stage.paced = &o.degree, n
+	p.stage.group = p.group
+	p.pending = append(p.pending, n)
+	p.flush()
 }
 
 type tapDegreeOp[T any] struct {

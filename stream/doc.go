@@ -1,5 +1,5 @@
-// Package stream is the language of Laneway: typed, fluent chains from a source to a commit. One
-// word each chooses order, degree, failure and guarantee.
+// Package stream is the language of Laneway: typed, fluent chains from a source to a commit.
+// Order, degree, failure handling and guarantee are one word each.
 //
 //	err := source.Kafka(cfg).
 //		Map(ops.JSON[Order]).                                // kafka.Message → Order

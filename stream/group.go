@@ -39,9 +39,9 @@ func (s Stream[T]) Ungroup() Stream[T] {
 // groupOp is a grouping that needs only the record.
 type groupOp struct{ group grouping }
 
-func (groupOp) does() effect             { return plans }
-func (o groupOp) cut(c *cutter, _ *node) { c.regroup(o.group) }
-func (groupOp) detail() []string         { return nil }
+func (groupOp) does() effect                { return plans }
+func (o groupOp) place(p *planner, _ *node) { p.regroup(o.group) }
+func (groupOp) detail() []string            { return nil }
 
 func (o groupOp) check(c *checker, n *node) {
 	if o.group != ungrouped {
@@ -73,12 +73,12 @@ type groupByOp[T any, K comparable] struct {
 
 func (groupByOp[T, K]) does() effect { return calls }
 
-func (o groupByOp[T, K]) cut(c *cutter, n *node) {
-	c.note(n)
-	c.take()
-	c.close(n)
-	c.group = o.group
-	c.open(n.out)
+func (o groupByOp[T, K]) place(p *planner, n *node) {
+	p.note(n)
+	p.flush()
+	p.endStage(n)
+	p.group = o.group
+	p.startStage(n.out)
 }
 
 func (o groupByOp[T, K]) send(_ *worker, st *step, to *stage) any {

@@ -53,7 +53,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if err := check(s.n, info, o.every, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
-	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
+	p := &Pipeline{plan: newPlan(s.n), opts: o, info: info, fresh: src}
 	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name

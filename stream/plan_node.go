@@ -25,8 +25,8 @@ type op interface {
 	// check reports what is wrong with the word, alone and in its place. The checker walks the
 	// chain from its source down, and carries what words above mean for those below.
 	check(c *checker, n *node)
-	// cut puts the word into the stages.
-	cut(c *cutter, n *node)
+	// place puts the word into the stages.
+	place(p *planner, n *node)
 	// detail is what Describe prints of the word besides its name and its options.
 	detail() []string
 }

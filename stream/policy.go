@@ -113,9 +113,9 @@ func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 
 type policyOp struct{ *policy }
 
-func (policyOp) does() effect       { return plans }
-func (policyOp) cut(*cutter, *node) {}
-func (policyOp) detail() []string   { return nil }
+func (policyOp) does() effect          { return plans }
+func (policyOp) place(*planner, *node) {}
+func (policyOp) detail() []string      { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {

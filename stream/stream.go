@@ -14,7 +14,7 @@ type sourceOp[T any] struct{ make func() Source[T] }
 
 func (sourceOp[T]) does() effect          { return plans }
 func (sourceOp[T]) check(*checker, *node) {}
-func (sourceOp[T]) cut(*cutter, *node)    {}
+func (sourceOp[T]) place(*planner, *node) {}
 func (sourceOp[T]) detail() []string      { return nil }
 
 // open returns the source of one run: that of the chain, or its replacement.

@@ -18,8 +18,8 @@ type throttleOp[T any] struct {
 	burst int
 }
 
-func (throttleOp[T]) does() effect           { return shapes }
-func (throttleOp[T]) cut(c *cutter, n *node) { c.value(n) }
+func (throttleOp[T]) does() effect              { return shapes }
+func (throttleOp[T]) place(p *planner, n *node) { p.value(n) }
 
 func (o throttleOp[T]) check(c *checker, n *node) {
 	if o.rate <= 0 || o.burst < 1 {

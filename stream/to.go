@@ -33,14 +33,14 @@ func (o toOp[T]) check(c *checker, n *node) {
 	}
 }
 
-func (o toOp[T]) cut(c *cutter, n *node) {
-	c.take()
-	if sg := c.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
-		c.boundary()
+func (o toOp[T]) place(p *planner, n *node) {
+	p.flush()
+	if sg := p.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
+		p.boundary()
 	}
-	c.note(n)
-	c.stage.head = n
-	c.stage.nodes = append(c.stage.nodes, n)
+	p.note(n)
+	p.stage.head = n
+	p.stage.nodes = append(p.stage.nodes, n)
 }
 
 func (o toOp[T]) write(w *worker, st *step, open, next any) func([]*lane.Task) {

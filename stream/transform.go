@@ -137,12 +137,12 @@ func (transformOp[T, U]) detail() []string          { return nil }
 // streams marks a word whose func is not called once per element, so that nothing can be retried.
 func (transformOp[T, U]) streams() {}
 
-func (transformOp[T, U]) cut(c *cutter, n *node) {
-	c.note(n)
-	c.take()
-	c.close(n)
-	c.fans = true
-	c.open(n.out)
+func (transformOp[T, U]) place(p *planner, n *node) {
+	p.note(n)
+	p.flush()
+	p.endStage(n)
+	p.fans = true
+	p.startStage(n.out)
 }
 
 func (o transformOp[T, U]) door(st *step, to *stage) *doorway {

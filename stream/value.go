@@ -38,10 +38,10 @@ func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error
 // below.
 type valueOp struct{}
 
-func (valueOp) does() effect           { return calls }
-func (valueOp) check(*checker, *node)  {}
-func (valueOp) cut(c *cutter, n *node) { c.value(n) }
-func (valueOp) detail() []string       { return nil }
+func (valueOp) does() effect              { return calls }
+func (valueOp) check(*checker, *node)     {}
+func (valueOp) place(p *planner, n *node) { p.value(n) }
+func (valueOp) detail() []string          { return nil }
 
 type mapOp[T, U any] struct {
 	valueOp

@@ -34,10 +34,10 @@ func (e *WholeError) Whole() bool { return true }
 // IsWhole reports whether no single member of a batch or a transaction caused the error. If
 // errors.As finds a Whole() bool in it, that decides. Otherwise it is true for timeouts, lost
 // connections, truncated answers, cancellations, errors made by Postpone, errors that ask for a
-// wait (RetryAfter), and fenced transactions. For database errors with a SQLState() string (pgx,
-// lib/pq) it is false for classes 22 and 23, which concern the data, and true for all others: a
-// serialization failure, missing rights or missing space concerns the whole. sink.SQL and
-// sink.KafkaTransaction mark their own errors.
+// wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors with a
+// SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data, and
+// true for all others: a serialization failure, missing rights or missing space concerns the whole.
+// sink.SQL and sink.KafkaTransaction mark their own errors.
 func IsWhole(err error) bool {
 	var marked interface{ Whole() bool }
 	if errors.As(err, &marked) {
