@@ -5,18 +5,20 @@ import (
 	"time"
 )
 
-// Batch collects within a group (ungrouped: within a partition) up to size elements, or until wait
-// has passed since the first (0: by size alone). Below GroupByKey a batch is of one key, and mostly
-// small. To collect what many keys have finished, give the order up first:
-// GroupByKey().MapConcurrent(64, f).Ungroup().Batch(n, wait). n→1, keeps order. What is collected
-// is flushed early on a drain, on a revoke, and when the partition's budget lets nothing more in
-// and nothing is on its way, so that a batch never waits for what cannot come. The slice is the
-// handler's to keep.
+// Batch collects up to size elements of one group into a slice. It passes the slice on once it is
+// full, or once wait has passed since its first element; with wait 0 only the size counts. n→1,
+// keeps order. Ungrouped, a batch is of one partition. Below GroupByKey a batch is of one key, and
+// mostly small. To collect results of many keys, give up the order first:
+// GroupByKey().MapConcurrent(64, f).Ungroup().Batch(n, wait). The handler owns the slice.
 //
-// A failed batch fails all its elements or, with a *PartialError, those it names. Where nobody
-// knows which they are, Bisect has a step find out; without it a halt is of the whole batch, and
-// Pipeline.SkipRange gives up those of its records that you name. A batch is done, and each of its
-// records with it, when what became of it is done. Costs a timer per open batch.
+// A batch is flushed early on a drain and on a revoke. It is also flushed when its partition's
+// budget is full and none of the partition's elements is being handled, since nothing more can come
+// then.
+//
+// A failed batch fails all its elements or, with a *PartialError, those it names. If the handler
+// cannot name them, Bisect finds them. Without Bisect a halt is of the whole batch, and
+// Pipeline.SkipRange gives up the records that you name. A batch finishes together with its
+// records. Costs one timer per open batch with a wait.
 func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...StepOption) Stream[B] {
 	return then[T, B](s, &node{word: "Batch", opts: stepOpts(opts), op: batchOp[B, T]{size, wait}})
 }
@@ -36,16 +38,16 @@ func (o batchOp[B, T]) check(c *checker, n *node) {
 	c.batched, c.slices = n, true
 }
 
-func (o batchOp[B, T]) cut(c *cutter, n *node) {
-	if d := c.stage.degree; d != nil && (d.keepOrder || c.group != ungrouped && c.group != c.stage.group) {
-		c.boundary() // its batches follow one another, which the workers above do not see to
+func (o batchOp[B, T]) place(p *planner, n *node) {
+	if d := p.stage.degree; d != nil && (d.keepOrder || p.group != ungrouped && p.group != p.stage.group) {
+		p.boundary() // the workers above would not keep the order of its batches
 	}
-	c.value(n)
+	p.value(n)
 }
 
 func (o batchOp[B, T]) detail() []string { return upTo(fmt.Sprintf("up to %d", o.size), o.wait) }
 
-// upTo is a size, and how long the first waits for it.
+// upTo describes a size and the wait after the first element.
 func upTo(size string, wait time.Duration) []string {
 	if wait > 0 {
 		return []string{size, fmt.Sprintf("or %v after the first", wait)}
@@ -64,7 +66,7 @@ func (o batchOp[B, T]) link(w *worker, st *step, next any) any {
 	emit := func(w *worker, group uint64, b *bundle[T]) {
 		r := jointRecord(b.part, &joint{members: b.recs, subset: subsetOf[B, T]})
 		r.joint.holds.Store(1)
-		if w.stops(r) { // a flush is no licence to overtake
+		if w.stops(r) { // a flush must not overtake either
 			r.abandon()
 			return
 		}

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// Middleware wraps the handler of a step, as net/http middleware wraps a handler. It may return
-// before calling next (the element then fails with its error; returning nil without calling next
-// fails it too, with ErrNotCalled, since there is no result).
+// Middleware wraps the handler of a step, as net/http middleware wraps a handler. If it returns an
+// error without calling next, the element fails with that error. If it returns nil without calling
+// next, the element fails with ErrNotCalled, since the step has no result.
 type Middleware func(next Handler) Handler
 
-// Handler is one call of a step, its types hidden: middleware sees the step's name, the record's
-// lineage and the error.
+// Handler is one call of a step, without its types. Middleware sees the name of the step, the
+// lineage of the record and the error.
 type Handler func(ctx context.Context, call Call) error
 
 // Call is what middleware and observers see of an attempt. It is valid until the handler has
 // returned.
 type Call interface {
 	Step() string
-	Meta() Meta // for a batch, its first element's; MetasOf(ctx) has all
+	Meta() Meta // of the first element of a batch; MetasOf(ctx) returns all
 	Attempt() int
-	// how many source records the element stands for: 1, or what is in the batch
+	// the number of source records of the element: 1, or those of its batch
 	Records() int
-	Batch() bool             // whether it is a batch, or what a sink writes at once
-	Duration() time.Duration // how long the attempt took, in an Observer's StepDone; 0 before
+	Batch() bool             // whether it is a batch, or one Write of a sink
+	Duration() time.Duration // of the attempt, in an Observer's StepDone; 0 before
 }

@@ -6,47 +6,50 @@ import (
 	"time"
 )
 
-// The guarantee is a word. CommitEach and CommitEvery stand below the work: at least once.
-// CommitBefore stands above it: at most once. CommitWith writes results and offsets together:
-// exactly once. The offset that is committed is the watermark, so unordered work is safe. The
-// resume state beside it tells which records above have finished: they are not handled again.
+// The commit word states the guarantee. CommitEach and CommitEvery are placed below the work: at
+// least once. CommitBefore is placed above it: at most once. CommitWith writes results and offsets
+// together: exactly once. Only the watermark is committed, so unordered work is safe. The resume
+// state beside it lists the finished records above it, so that they are not processed again.
 
-// CommitEach commits each record as it finishes. Its element holds its lane until the
-// acknowledgement; elements that finish together share a request. After a crash at most what was
-// running is handled again. Where the source stores no resume state (see Describe), only the
-// element that moves the watermark holds its lane, and what had finished above is handled again,
-// too.
+// CommitEach commits each record as it finishes: at least once. 1→1. An element holds its lane
+// until its commit is acknowledged; elements that finish together share a request. A crash
+// reprocesses at most the records that had started and not finished. Where the source stores no
+// resume state (see Describe), only the element that moves the watermark holds its lane, and a
+// crash also reprocesses the finished records above the watermark.
 func (s Stream[T]) CommitEach() Stream[T] {
 	return then[T, T](s, commitNode("CommitEach", commitPlan{each: true}, nil))
 }
 
-// CommitEvery commits when n records have finished, over all partitions, or when wait has passed
-// since the first of them, and always on revoke and drain. A record counts wherever it finishes,
-// above the watermark, too. wait 0 commits by count alone, which would never commit a thin topic:
-// Build wants ByCountOnly for that, unless n is 1. After a crash at most what was running and what
-// had finished since the last commit is handled again. Where the source stores no resume state (see
-// Describe), so is what had finished above the watermark.
+// CommitEvery commits once n records have finished, over all partitions, or once wait has passed
+// since the first of them: at least once. 1→1. It also commits on every revoke and drain. A
+// finished record counts even above the watermark. With wait 0 only n counts, and a topic that
+// falls silent would never be committed: Build then requires ByCountOnly, unless n is 1.
+//
+// A crash reprocesses at most the records that had started and not finished, and those that
+// finished since the last commit. Where the source stores no resume state (see Describe), it also
+// reprocesses the finished records above the watermark.
 func (s Stream[T]) CommitEvery(n int, wait time.Duration, opts ...CommitOption) Stream[T] {
 	return then[T, T](s, commitNode("CommitEvery", commitPlan{n: n, wait: wait}, opts))
 }
 
-// CommitBefore stands above the work: at most once. An element goes on below it when the broker has
-// acknowledged its record, which is asked for when n records have come or wait has passed since the
-// first of them, as for CommitEvery. A crash loses what was committed and not finished; a drain
-// finishes it, or names it.
+// CommitBefore commits records before the work below it: at most once. 1→1. An element continues
+// below it once the broker has acknowledged its record's offset. A commit is requested once n
+// records have arrived, or once wait has passed since the first of them, as for CommitEvery. A
+// crash loses records that are committed and not finished. A drain finishes them; Run's error names
+// those it could not.
 func (s Stream[T]) CommitBefore(n int, wait time.Duration, opts ...CommitOption) Stream[T] {
 	return then[T, T](s, commitNode("CommitBefore", commitPlan{n: n, wait: wait, above: true}, opts))
 }
 
-// CommitOption tunes a commit word: ByCountOnly.
+// CommitOption tunes CommitEvery and CommitBefore: ByCountOnly.
 type CommitOption interface{ commit(*commitOp) }
 
 type byCountOnly struct{}
 
 func (byCountOnly) commit(o *commitOp) { o.byCount = true }
 
-// ByCountOnly says that a commit without a wait is meant: what is finished on a topic that falls
-// silent stays uncommitted until the drain.
+// ByCountOnly allows a commit word without a wait. If the topic falls silent, finished records stay
+// uncommitted until the drain.
 func ByCountOnly() CommitOption { return byCountOnly{} }
 
 type commitOp struct {
@@ -80,25 +83,25 @@ func (o *commitOp) check(c *checker, n *node) {
 		}
 		c.wait(n, o.wait)
 		if o.n > 1 && o.wait == 0 && !o.byCount {
-			c.say(n.word, fmt.Sprintf("without a wait a topic that falls silent before %d records is never committed", o.n),
-				"give it a wait, or say ByCountOnly")
+			c.say(n.word, fmt.Sprintf("without a wait, a topic that falls silent before %d records is never committed", o.n),
+				"give it a wait, or pass ByCountOnly")
 		}
 	}
-	// which says so itself
+	// a second commit word reports itself
 	second := slices.ContainsFunc(c.below, func(b *node) bool { return b.commit != nil })
 	switch below := workBelow(c.below); {
 	case second:
 	case below && !o.above:
-		c.say(n.word, "work stands below it, which it does not cover", "put it below the work, or say CommitBefore for at most once")
+		c.say(n.word, "there is work below it that it does not cover", "put it below the work, or use CommitBefore for at most once")
 	case !below && o.above:
-		c.say(n.word, "no work stands below it", "put it above the work, or say CommitEvery for at least once")
+		c.say(n.word, "there is no work below it", "put it above the work, or use CommitEvery for at least once")
 	}
 }
 
-func (o *commitOp) cut(c *cutter, n *node) {
-	c.plan.commit = &o.commitPlan
+func (o *commitOp) place(p *planner, n *node) {
+	p.plan.commit = &o.commitPlan
 	if o.above {
-		c.below = true
-		c.exit(n)
+		p.below = true
+		p.exit(n)
 	}
 }

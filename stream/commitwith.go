@@ -5,31 +5,32 @@ import (
 	"time"
 )
 
-// CommitWith hands results and the offsets that they came from to transactions: exactly once. n→0;
-// it ends a chain.
+// CommitWith writes results and their source offsets in one transaction: exactly once. n→0; it ends
+// the chain. The side effects of the steps above stay at least once.
 //
-// A result is held back until its record lies inside the finished prefix of its partition. A
-// transaction then holds exactly the results of the records in [old watermark, new watermark), all
-// that became of each, in the order of their records; records that came to nothing move the offsets
-// alone. One begins when size records are finished or wait has passed since the first of them (0:
-// by size alone), and always on revoke and drain; it holds up to size records of a partition, more
-// only where a Batch has made one result of them. Where size is 1, the element that moves the
-// watermark holds its lane until its transaction is committed. MaxPartitions(n) lets at most n
-// partitions take part at a time, in turn.
+// A result waits until all earlier records of its partition have finished. A transaction holds
+// exactly the results of the records in [old watermark, new watermark), in the order of their
+// records; records without a result only move the offsets. A transaction starts once size records
+// have finished or wait has passed since the first of them (0: by size alone), and on every revoke
+// and drain. It holds up to size records per partition, more only if a Batch has made one result of
+// them. With size 1 the element that moves the watermark holds its lane until its transaction is
+// committed. MaxPartitions(n) lets at most n partitions take part at a time, in turn. Waiting
+// results count as in flight (MaxInFlight).
 //
-// A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without
-// them the pipeline fails. It is tried as a whole, with whatever has finished meanwhile. Once its
-// attempts are used up, and its error neither names an element (*PartialError) nor is the whole's
-// (IsWhole), it is made in halves, until what keeps it from being written stands alone: the policy
-// acts on that record, what lies before it is committed, and what lies behind it follows once it
-// is decided about. Partitions are told apart first; what became of one record, or of a Batch, is
-// never cut. Parts get one attempt each, at most 4·log₂ n + 8 in all for n results; then what has
-// failed halts as one, and so do several partitions that all fail alike: see Pipeline.SkipRange.
-// Timeout bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
-// Transactor.Restore. The side effects of the steps above stay at least once.
+// The policies RetryOnError, HaltOnError and FailOnError below it govern a failed transaction;
+// without them the pipeline fails. A retry covers the whole transaction and whatever has finished
+// since. Timeout bounds each attempt. A partition waits while its Transactor cannot say where to
+// start: see Transactor.Restore.
 //
-// Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each
-// transaction under way.
+// A transaction that has used up its attempts is split in halves until the results that cannot be
+// written stand alone, unless its error names an element (*PartialError) or concerns the whole
+// (IsWhole). The policy then acts on those records only: records before them are committed, records
+// behind them follow after the decision. Partitions are separated first. The results of one record,
+// or of one Batch, are never split. Each part gets one attempt, and n results at most 4·log₂ n + 8
+// in all; the part that still fails then halts as one. Several partitions that all fail alike also
+// halt as one: see Pipeline.SkipRange.
+//
+// Costs one goroutine, and one per transaction in flight.
 func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...DegreeOption) Stream[T] {
 	o := &commitWithOp[T]{tx: tx}
 	o.commitPlan = commitPlan{n: size, wait: wait, each: size == 1}
@@ -59,22 +60,22 @@ func (o *commitWithOp[T]) check(c *checker, n *node) {
 	}
 	c.wait(n, o.wait)
 	if n.opts.keepOrder {
-		c.say(n.label(), "KeepOrder on a word that keeps order already", "leave it out")
+		c.say(n.label(), "KeepOrder on a word that already keeps order", "leave it out")
 	}
 	if workBelow(c.below) {
-		c.say(n.label(), "work stands below it, which no transaction would hold", "end the chain with "+n.word)
+		c.say(n.label(), "there is work below it that no transaction would hold", "end the chain with "+n.word)
 	}
 	for _, p := range governing(c.below) {
 		if p.kind == skipPolicy || p.kind == deadLetterPolicy {
-			c.say(p.word, "it would give up results that are finished, and go on without them",
+			c.say(p.word, "it would give up finished results and continue without them",
 				"RetryOnError, HaltOnError and FailOnError govern "+n.word+"; put "+p.word+" above it")
 		}
 	}
 }
 
-func (o *commitWithOp[T]) cut(c *cutter, n *node) {
-	c.plan.commit = &o.commitPlan
-	c.value(n)
+func (o *commitWithOp[T]) place(p *planner, n *node) {
+	p.plan.commit = &o.commitPlan
+	p.value(n)
 }
 
 func (o *commitWithOp[T]) detail() []string {

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// Serial works on one element at a time and passes it on. 1→1. Ungrouped it is one at a time
-// overall, each partition's in order; below GroupByPartition it is one at a time in each partition,
-// at the cost of one goroutine per partition that has work. By key or by function there would be a
-// goroutine per group, without bound: Build refuses that in favour of Concurrent, which keeps the
-// order as well.
+// Serial calls f for one element at a time and passes the element on. 1→1, keeps order. Ungrouped,
+// it handles one element at a time overall. Below GroupByPartition it handles one at a time in each
+// partition, which costs one goroutine per partition that has work. Build refuses Serial below
+// GroupByKey and GroupBy, since it would start a goroutine per group, without bound: Concurrent
+// keeps that order too. An error or a panic of f fails the element at this step, and the policies
+// below decide.
 func (s Stream[T]) Serial(f func(context.Context, T) error, opts ...DegreeOption) Stream[T] {
 	return tapDegree(s, "Serial", degree{n: 1, serial: true}, f, opts)
 }
@@ -20,9 +21,10 @@ func (s Stream[T]) MapSerial[U any](f func(context.Context, T) (U, error), opts 
 	return mapDegree(s, "MapSerial", degree{n: 1, serial: true}, f, opts)
 }
 
-// Concurrent works on up to n elements at a time and passes them on; order holds within a group,
-// and ungrouped not at all (but see KeepOrder). 1→1. Costs up to n goroutines, as many as there is
-// work for.
+// Concurrent calls f for up to n elements at a time and passes them on. 1→1. It keeps the order
+// within each group; ungrouped, it keeps none (see KeepOrder). An error or a panic of f fails the
+// element at this step, and the policies below decide. Costs up to n goroutines, started as there
+// is work.
 func (s Stream[T]) Concurrent(n int, f func(context.Context, T) error, opts ...DegreeOption) Stream[T] {
 	return tapDegree(s, "Concurrent", degree{n: n}, f, opts)
 }
@@ -44,7 +46,7 @@ func mapDegree[T, U any](s Stream[T], word string, d degree, f func(context.Cont
 	return then[T, U](s, n)
 }
 
-// degreeOp says how many elements are worked on at a time, and works on them.
+// degreeOp is a word that sets how many elements are handled at a time, and handles them.
 type degreeOp struct{ degree }
 
 func newDegreeOp(d degree, o stepOptions) degreeOp {
@@ -61,34 +63,34 @@ func (o degreeOp) check(c *checker, n *node) {
 	}
 	if o.serial && (c.group == byKey || c.group == byFunc) {
 		instead := strings.Replace(n.word, "Serial", "Concurrent", 1)
-		c.say(n.label(), fmt.Sprintf("one at a time %v would be as many at a time as there are groups, without bound", c.group),
+		c.say(n.label(), fmt.Sprintf("one at a time %v means one goroutine per group, without bound", c.group),
 			fmt.Sprintf("use %s(n, f): one at a time in each group, n in all", instead))
 	}
 	switch {
 	case o.keepOrder && o.serial:
-		c.say(n.label(), "KeepOrder on a step that keeps order already", "it is for an ungrouped Concurrent or MapConcurrent")
+		c.say(n.label(), "KeepOrder on a step that already keeps order", "it is for an ungrouped Concurrent or MapConcurrent")
 	case o.keepOrder && c.group != ungrouped:
-		c.say(n.label(), "KeepOrder on a grouped step", "order is kept within the group already; leave it out")
+		c.say(n.label(), "KeepOrder on a grouped step", "the group already keeps order; leave it out")
 	case c.group == ungrouped && !o.serial && !o.keepOrder:
 		c.lostBy = n
 	}
 }
 
-func (o degreeOp) cut(c *cutter, n *node) {
-	if c.stage.degree != nil || c.stage.head != nil {
-		c.boundary()
+func (o degreeOp) place(p *planner, n *node) {
+	if p.stage.degree != nil || p.stage.head != nil {
+		p.boundary()
 	}
-	if group, ok := c.collectsOtherwise(o.keepOrder); ok {
-		c.stage.group = group
-		c.take() // what is collected must come in order, too: from one runner per partition
-		c.close(nil)
-		c.open(c.stage.out)
+	if group, ok := p.collectsOtherwise(o.keepOrder); ok {
+		p.stage.group = group
+		p.flush() // one runner per partition keeps the order in which elements are collected
+		p.endStage(nil)
+		p.startStage(p.stage.out)
 	}
-	c.note(n)
-	c.stage.degree, c.stage.paced = &o.degree, n
-	c.stage.group = c.group
-	c.pending = append(c.pending, n)
-	c.take()
+	p.note(n)
+	p.stage.degree, p.stage.paced = &o.degree, n
+	p.stage.group = p.group
+	p.pending = append(p.pending, n)
+	p.flush()
 }
 
 type tapDegreeOp[T any] struct {

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Topology is what Build made of a chain: what runs where, in which order, how many at a time, what
-// a failure leads to, and what is guaranteed. Its String is made for a review; Mermaid and DOT draw
-// it.
+// Topology describes a built chain: what runs where, in which order and how many at a time, where
+// failures lead, and what is guaranteed. String formats it for a review; Mermaid and DOT draw it.
 type Topology struct {
 	Name      string
 	Source    string
@@ -20,24 +19,24 @@ type StageInfo struct {
 	Degree string // "64 at a time", "one per partition", …
 	Order  string // "per key", "none", …
 	Steps  []StepInfo
-	Commit string // the commit that stands behind this stage; empty: none
+	Commit string // the commit behind this stage; empty: none
 }
 
 // StepInfo is one step.
 type StepInfo struct {
 	Name     string
 	Word     string
-	Detail   string   // "of one key, up to 100, or 1s after the first"; empty: nothing more to say
-	Policies []string // as they escalate
+	Detail   string   // "of one key, up to 100, or 1s after the first"; may be empty
+	Policies []string // in the order of escalation
 
-	shapes bool // it calls nothing that could fail
+	shapes bool // calls nothing that could fail
 }
 
-// topology is what Describe returns.
+// topology returns what Describe does.
 func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
 	if p.storesState() && (source.StateBytes == 0 || ahead == 0) && source.NoCommit == "" {
-		t.Guarantee += "; no resume state: what finishes above the watermark is handled again after a drain or a crash"
+		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	for _, sg := range p.stages {
 		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
@@ -71,7 +70,7 @@ func (p *plan) guarantee() string {
 	return "at least once: " + p.commit.text()
 }
 
-// text is what Describe says of a commit.
+// text is what Describe prints of a commit.
 func (o *commitPlan) text() string {
 	switch {
 	case o.each:
@@ -133,7 +132,7 @@ func (p *plan) stepInfo(n *node) StepInfo {
 	return info
 }
 
-// detail is what else a word was told.
+// detail returns the arguments and options of a word, as text.
 func (n *node) detail(sp *stepPlan) string {
 	s := n.op.detail()
 	if _, collects := n.op.(interface{ collects() }); collects {
@@ -143,7 +142,7 @@ func (n *node) detail(sp *stepPlan) string {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
 	}
 	if n.opts.bisect {
-		s = append(s, "divided where it fails")
+		s = append(s, "bisected if it fails")
 	}
 	if sp.timeout > 0 {
 		s = append(s, fmt.Sprintf("each attempt within %v", sp.timeout))
@@ -151,7 +150,7 @@ func (n *node) detail(sp *stepPlan) string {
 	return strings.Join(s, ", ")
 }
 
-// title is what the step is, on one line.
+// title is the step on one line.
 func (s StepInfo) title() string {
 	title := s.Word
 	if s.Name != strings.ToLower(s.Word) {
@@ -163,7 +162,7 @@ func (s StepInfo) title() string {
 	return title
 }
 
-// fate is the policies of a step in words.
+// fate is the policies of a step, as text.
 func (s StepInfo) fate() string {
 	switch {
 	case s.shapes:
@@ -174,7 +173,7 @@ func (s StepInfo) fate() string {
 	return strings.Join(s.Policies, ", then ")
 }
 
-// String describes the pipeline in lines, one for each step.
+// String describes the pipeline, one line per step.
 func (t Topology) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "pipeline %s\n  guarantee: %s\n  source: %s\n", t.Name, t.Guarantee, t.Source)
@@ -209,7 +208,7 @@ func (t Topology) Mermaid() string {
 	return b.String()
 }
 
-// DOT draws the pipeline in Graphviz' language.
+// DOT draws the pipeline in the language of Graphviz.
 func (t Topology) DOT() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph %q {\n  node [shape=box]\n  source [label=%q shape=oval]\n", t.Name, t.Source)

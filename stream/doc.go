@@ -1,24 +1,27 @@
-// Package stream is the language of Laneway: typed, fluent chains from a source to a commit, with
-// order, degree, failure and guarantee each chosen by one word.
+// Package stream is the language of Laneway: typed, fluent chains from a source to a commit.
+// Order, degree, failure handling and guarantee are one word each.
 //
 //	err := source.Kafka(cfg).
 //		Map(ops.JSON[Order]).                                // kafka.Message → Order
 //		GroupByKey().                                        // order: kept per key
 //		MapConcurrent(64, charge).                           // degree: 64 at a time
-//		RetryOnError(stream.RetryPolicy{}).                  // failure: try again for about a minute, then …
-//		HaltOnError().                                       // … freeze that partition, the others go on
+//		RetryOnError(stream.RetryPolicy{}).                  // failure: retry for about a minute, then …
+//		HaltOnError().                                       // … halt that partition, the others keep running
 //		CommitEvery(1000, time.Second).                      // below the work: at least once
 //		Run(ctx)
 //
-// A Stream is a plan: a value, inert until Build checks it and Run runs it. The files of this
-// package fall into three groups:
+// A Stream is a plan: an immutable value that does nothing until Build checks it and Run runs it.
+// Its words answer four questions:
 //
-//   - the words: stream.go, value.go, batch.go, group.go, degree.go, policy.go, commit.go,
-//     transact.go, to.go, transform.go, and what they speak of (meta.go, failure.go, options.go,
-//     observer.go, source.go);
-//   - the plan: cut.go cuts a chain into stages, check.go refuses wrong ones, describe.go prints
-//     them;
-//   - the run: pipeline.go and run.go own everything, part.go one partition, record.go one record,
-//     stage.go what works on it, step.go a call of a handler, fail.go what follows its failure,
-//     halt.go frozen partitions, commits.go what becomes of what is finished.
+//   - order: GroupByPartition, GroupByKey, GroupBy, Ungroup. Ungrouped, Serial keeps the order of
+//     each partition and Concurrent keeps none.
+//   - degree: Serial, Concurrent and their Map forms. Default: one runner per partition.
+//   - failure: RetryOnError, SkipOnError, DeadLetterOnError, HaltOnError, FailOnError, read
+//     downward as escalation. Default: the pipeline fails.
+//   - guarantee: CommitEach and CommitEvery (at least once), CommitBefore (at most once),
+//     CommitWith (exactly once). Default: nothing is committed, which Build refuses for a consumer
+//     group.
+//
+// Sources are in package source, sinks in package sink, and ready-made operators in package ops.
+// Package streamtest runs unchanged chains on a log in memory, for tests.
 package stream

@@ -7,21 +7,21 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// Event is one of the types below.
+// Event is one of the types below. Observer.Event receives them.
 type Event interface{ event() }
 
 type (
-	// Assigned: a partition begins, at Offset. Where a Transactor has stored another offset, a
-	// SourceEvent "offset restored" names that one.
+	// Assigned: an assignment of a partition starts at Offset. If a Transactor has stored another
+	// offset, the SourceEvent "offset restored" names that one.
 	Assigned struct {
 		TopicPartition
 		Offset int64
 		Epoch  int32
-		// how many offsets above Offset were finished in earlier assignments
+		// number of offsets above Offset that earlier assignments finished
 		FinishedAhead int64
 	}
-	// Revoked: a partition was drained, committed and let go. Unfinished is how many records were
-	// read and not finished, begun or not: they will be read again.
+	// Revoked: a partition was drained, committed and released. Unfinished counts the records that
+	// were read and not finished, started or not. They will be redelivered.
 	Revoked struct {
 		TopicPartition
 		Epoch      int32
@@ -29,104 +29,106 @@ type (
 		Unfinished int
 		Totals     Totals
 	}
-	// DrainIncomplete: a revoke ended before all that had begun was finished and committed. Err
-	// names what was left, which is processed again, and matches ErrDrain. At the end of Run its
-	// error says so instead.
+	// DrainIncomplete: a revoke ended before all started records were finished and committed. Err
+	// names those left, which are reprocessed, and matches ErrDrain. At the end of Run, its error
+	// says so instead.
 	DrainIncomplete struct {
 		Partitions []TopicPartition
 		Err        error
 	}
-	// Lost: a partition was taken away; nothing more is committed for it.
+	// Lost: a partition was taken away. Nothing more is committed for it.
 	Lost struct {
 		TopicPartition
 		Epoch  int32
 		Err    error
 		Totals Totals
 	}
-	// Rebalanced: the source's group has shared its partitions out anew, this member being one of
-	// it. What changed follows as Assigned, Revoked and Lost.
+	// Rebalanced: the group finished a rebalance that includes this member. The changes follow as
+	// Assigned, Revoked and Lost.
 	Rebalanced struct{ Text string }
-	// Committed: the offsets to go on from were stored.
+	// Committed: offsets were stored; the next assignment starts there.
 	Committed struct {
 		Offsets  map[TopicPartition]int64
 		Duration time.Duration
 	}
-	// CommitFailed: a commit was refused, in whole or for one partition; it is tried again unless
-	// the pipeline ends.
+	// CommitFailed: a commit failed, in whole or for one partition. It is retried unless the
+	// pipeline ends.
 	CommitFailed struct {
-		TopicPartition // empty: all of the request
+		TopicPartition // empty: the whole request
 		Err            error
 		Attempt        int
 	}
-	// AttemptFailed: a step has failed on an element; what the policies make of it follows. A batch
-	// that failed tells its first failure, as Retrying does.
+	// AttemptFailed: a step failed on an element. What the policies do follows. For a batch, the
+	// event holds its first failure, as in Retrying.
 	AttemptFailed struct{ Failure }
-	// Overrunning: a handler still runs a second or two after its Timeout has passed: it does not
-	// heed its context, and keeps its worker and its lane. Told once, while it runs. Duration is
-	// how long it has run, Attempts counts this one, Record and Value are not set. AttemptFailed
-	// follows if it ends.
+	// Overrunning: a handler is still running a second or two after its Timeout. It ignores its
+	// context, and keeps its worker and its lane. Sent once per attempt, while it runs. Duration is
+	// its running time so far, Attempts counts this attempt, Record and Value are not set.
+	// AttemptFailed follows if it returns.
 	Overrunning struct{ Failure }
-	// Retrying: a failed attempt is followed by another after Wait.
+	// Retrying: another attempt follows after Wait.
 	Retrying struct {
 		Failure
 		Wait time.Duration
 	}
-	// Postponed: what a step did was no attempt, and the element waits for the next: see Postpone.
-	// Attempts counts the one that was not made.
+	// Postponed: a step made no attempt, and the element waits for the next one: see Postpone.
+	// Attempts counts the attempt that was not made.
 	Postponed struct{ Failure }
-	// Skipped: an element was given up by SkipOnError or Pipeline.Skip.
+	// Skipped: SkipOnError or Pipeline.Skip gave up an element.
 	Skipped struct{ Failure }
 	// DeadLettered: an element was written to a dead-letter sink.
 	DeadLettered struct{ Failure }
-	// DeadLetterFailed: it could not be; the next policy decides.
+	// DeadLetterFailed: the write to the dead-letter sink failed with Cause. The next policy
+	// decides.
 	DeadLetterFailed struct {
 		Failure
 		Cause error
 	}
-	// Halted: a partition was frozen; ResumeAt says whether, and when, that ends by itself.
+	// Halted: a partition was halted. ResumeAt says when the halt ends by itself; zero: it does
+	// not.
 	Halted struct{ Halt }
-	// Resumed: a frozen partition goes on.
+	// Resumed: the halt of a partition has ended.
 	Resumed struct {
 		Halt
-		ByItself bool // nobody asked for it: see ResumeAfter
+		ByItself bool // without a call of Resume or Skip: see ResumeAfter
 	}
 	// Failed: a failure ended the pipeline.
 	Failed struct{ Failure }
-	// Draining: the pipeline stops; Cause is why.
+	// Draining: the pipeline starts to drain because of Cause.
 	Draining struct{ Cause error }
-	// Drained: the pipeline has stopped; Err is what Run returns.
+	// Drained: the pipeline has ended. Run returns Err.
 	Drained struct{ Err error }
-	// OffsetReset: a partition's position was not in the log any more (or there was none) and was
-	// set by the configured policy.
+	// OffsetReset: a partition had no position, or one that is no longer in the log. The configured
+	// policy set a new one.
 	OffsetReset struct {
 		TopicPartition
 		From, To int64
 		Policy   string
 	}
-	// TopicRecreated: a partition's topic was deleted and made again. Offset, which was stored or
-	// reached under the Old id, counts for nothing: the new topic is read from where the source
-	// begins.
+	// TopicRecreated: a partition's topic was deleted and recreated. Offset, which was stored or
+	// reached under the Old id, is discarded. The new topic is read from where the source starts.
 	TopicRecreated struct {
 		TopicPartition
 		Offset   int64
 		Old, New TopicID
 	}
-	// StepEvent: something else that a step saw, such as a breaker that opened: see Tell.
+	// StepEvent: something else that happened in a step, such as a breaker that opened: see Tell.
 	StepEvent struct {
 		Step string
 		Name string
 		Text string
 		Err  error
 	}
-	// SinkEvent: something that a sink saw, such as a broker that asks it to wait. See EmitterOf.
+	// SinkEvent: something that happened in a sink, such as a broker that throttles it: see
+	// EmitterOf.
 	SinkEvent struct {
 		Sink string
 		Name string
 		Text string
 		Err  error
 	}
-	// SourceEvent: something else that a source saw, such as a leader that moved or a broker that
-	// does not answer.
+	// SourceEvent: something else that happened in a source, such as a leader change or a broker
+	// that does not answer.
 	SourceEvent struct {
 		TopicPartition
 		Name string
@@ -160,38 +162,38 @@ func (StepEvent) event()        {}
 func (SinkEvent) event()        {}
 func (SourceEvent) event()      {}
 
-// Totals is what an assignment has come to so far.
+// Totals counts what an assignment has done so far.
 type Totals struct {
 	Delivered int64 // records from the source
 	Bytes     int64 // of their payload
-	Finished  int64 // of the records, whatever became of them
-	// finished, and at or above what is committed: they are done again if the partition goes
-	// elsewhere now. 0 where nothing commits, a transaction does, or a commit stands above the work
+	Finished  int64 // records finished in any way, skipped and dead-lettered ones included
+	// finished records that no commit covers yet: they are reprocessed if the partition moves now.
+	// 0 without a commit, with CommitWith, and with CommitBefore
 	Uncommitted int64
 }
 
-// Halt is a frozen partition: the failure that froze it, and since when. Pass it to Resume or Skip
-// as it was read: both check that it is still the one that is there.
+// Halt is a halted partition, with the failure that caused it. Pass it unchanged to Resume or Skip,
+// which check that it is still the partition's halt.
 type Halt struct {
 	Failure
 	Since time.Time
 	Epoch int32
-	// when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
+	// when the record is retried automatically; zero: never. See ResumeAfter
 	ResumeAt time.Time
-	// the last record that the failure may be of, Meta.Offset being the first; the same where the
-	// failure is one record's. See Pipeline.SkipRange
+	// offset of the last record that may be the cause; Meta.Offset is that of the first. They are
+	// equal if the failure is of one record. See Pipeline.SkipRange
 	Last int64
-	// the records from Meta.Offset to Last are one element, which a Batch has made of them: Skip
-	// gives all of them up
+	// a Batch has made one element of the records from Meta.Offset to Last, so Skip gives up all of
+	// them
 	Joined bool
-	// the partition was halted in an earlier assignment, by the same build: this one has not tried
+	// the same build halted the partition in an earlier assignment. This assignment has not tried
 	// the record, and Failure has no Record. See BuildID
 	Restored bool
 
-	over     chan struct{}  // closed when its end is over
-	among    []int64        // offsets of the records that the failure may be of, in order
-	from, to int64          // those that a Skip gives up
-	builds   []resume.Build // that have tried it
+	over     chan struct{}  // closed once the halt has ended
+	among    []int64        // offsets of the records that may be the cause, in order
+	from, to int64          // offsets that a Skip gives up
+	builds   []resume.Build // builds that have tried the record
 }
 
 func (h Halt) String() string {
@@ -199,26 +201,25 @@ func (h Halt) String() string {
 	span := fmt.Sprintf("%v … @%d", h.Meta, h.Last)
 	switch {
 	case h.several():
-		which, what, is, skip = "one of "+span, "all of them", "are", "SkipRange gives up those that you name"
+		which, what, is, skip = "one of "+span, "all of them", "are", "SkipRange gives up the ones you name"
 	case h.Joined:
 		which, what, is, skip = span+", one element,", "all of them", "are", "Skip gives them up"
 	}
-	verbs := fmt.Sprintf("Resume tries %s again, %s", what, skip)
+	verbs := fmt.Sprintf("Resume retries %s, %s", what, skip)
 	if !h.ResumeAt.IsZero() {
-		verbs = fmt.Sprintf("%s %s tried again at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
+		verbs = fmt.Sprintf("%s %s retried at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
 	}
-	return fmt.Sprintf("%v is halted since %s: %s; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.text(which), verbs)
+	return fmt.Sprintf("%v has been halted since %s: %s; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.text(which), verbs)
 }
 
-// several reports whether it is not known which record the failure is of.
+// several reports whether the failure may be of any of several records.
 func (h Halt) several() bool { return h.Last > h.Meta.Offset && !h.Joined }
 
-// Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to
-// start from, no permission. It waits by itself, the others are read. Snapshot lists troubles, and
-// /readyz.
+// Trouble is an assigned partition that cannot be read: it has no leader, no offset to start from,
+// or no permission. It waits, while the others are read. Snapshot and /readyz list troubles.
 type Trouble struct {
 	TopicPartition           // Partition -1: the whole topic
-	Since          time.Time // when the source told of it
+	Since          time.Time // when the source reported it
 	Err            error
 }
 
@@ -227,5 +228,5 @@ func (t Trouble) String() string {
 	if t.Partition < 0 {
 		where = t.Topic
 	}
-	return fmt.Sprintf("%s cannot be read since %s: %v", where, t.Since.Format(time.RFC3339), t.Err)
+	return fmt.Sprintf("%s has not been readable since %s: %v", where, t.Since.Format(time.RFC3339), t.Err)
 }

@@ -55,9 +55,9 @@ func ExampleStream_Build() {
 	// Output:
 	// this pipeline cannot be built:
 	// Concurrent(show): 0 at a time: n is at least 1
-	// GroupByKey: Concurrent(show) above works without order, so there is none left to keep: group above it, give it KeepOrder, or say Ungroup in between to accept that
-	// CommitEvery: a second commit: the first one decides the guarantee; take one of them out
-	// HaltOnError: no failure can reach this policy: it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried
+	// GroupByKey: Concurrent(show) above it works without order, so there is no order left to keep: group above it, give it KeepOrder, or say Ungroup in between to accept that
+	// CommitEvery: a second commit: remove one of them, since a chain has one guarantee
+	// HaltOnError: no failure can reach this policy: it governs the steps above it, up to the next unconditional Skip, DeadLetter, Halt or Fail; a Transform cannot be retried
 }
 
 // A description is made for reviews.

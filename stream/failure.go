@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Failure is an element that a step could not process.
+// Failure describes an element that a step failed to process.
 type Failure struct {
 	Meta     Meta
 	Step     string
 	Attempts int
-	// of the last attempt; 0 where nobody measured it: see Observer.TimeFailures
+	// of the last attempt; 0 if it was not measured: see Observer.TimeFailures
 	Duration time.Duration
 	Err      error
 	Record   any // as it left the source
@@ -23,14 +23,14 @@ type Failure struct {
 
 func (f Failure) String() string { return f.text(f.Meta.String()) }
 
-// text says what failed, of which the caller has a name.
+// text describes the failure of a record that the caller names.
 func (f Failure) text(which string) string {
 	return fmt.Sprintf("%s: %s failed after %s: %v", f.Step, which, attempts(f.Attempts), f.Err)
 }
 
 func attempts(n int) string { return counted(n, "attempt") }
 
-// counted is so many of what.
+// counted formats a count of things.
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -38,31 +38,31 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// StepError is a failure that no policy took, or that FailOnError did: it ended the pipeline. Match
-// it with errors.As; it unwraps to the handler's error.
+// StepError is a failure that ended the pipeline: no policy took it, or FailOnError did. Match it
+// with errors.As. It unwraps to the error of the handler.
 type StepError struct {
 	Step      string
 	Topic     string
 	Partition int
 	Offset    int64
 	Attempts  int
-	Committed bool // the step stands below CommitBefore: nobody reads the record again
+	Committed bool // the step is below CommitBefore: the record is lost
 	Err       error
 }
 
 func (e *StepError) Error() string {
-	fate, policies := "the record is uncommitted and will be read again", "RetryOnError, SkipOnError, DeadLetterOnError or HaltOnError"
+	fate, policies := "the record is uncommitted and will be reprocessed", "RetryOnError, SkipOnError, DeadLetterOnError or HaltOnError"
 	if e.Committed {
-		fate, policies = "the record was committed before and is lost", "RetryOnError, SkipOnError or DeadLetterOnError"
+		fate, policies = "the record was already committed and is lost", "RetryOnError, SkipOnError or DeadLetterOnError"
 	}
-	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: mend the cause, or choose %s below the step",
+	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: fix the cause, or put %s below the step",
 		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err, fate, policies)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
 
-// PanicError is a panic of a handler, caught: the element fails at that step. Match it with
-// errors.As.
+// PanicError is a recovered panic of a handler. The element fails at that step, like for any other
+// error. Match it with errors.As.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -70,7 +70,7 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Unwrap returns the panic's value if it is an error.
+// Unwrap returns the value of the panic if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
@@ -81,15 +81,15 @@ func isPanic(err error) bool {
 	return is
 }
 
-// PartialError says which elements of a batch failed, by their index; the others are done, and pass
-// on. A Sink returns it, or the handler of a batch that passes its input on (Serial, Concurrent);
-// from one with a result (Map…) it fails the whole batch, as there is no result for the others. A
-// retry then runs on the failed ones alone.
+// PartialError says which elements of a batch failed, by index. The others are finished and passed
+// on, and a retry runs on the failed ones only. A Sink may return it, and so may the handler of a
+// batch that passes its input on (Serial, Concurrent, Tap). From a handler with a result (Map…) it
+// fails the whole batch, as there is no result to pass on for the others.
 type PartialError struct{ Errs map[int]error }
 
 func (e *PartialError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of the batch failed", len(e.Errs))
+	fmt.Fprintf(&b, "%s of the batch failed", counted(len(e.Errs), "element"))
 	for n, i := range slices.Sorted(maps.Keys(e.Errs)) {
 		if n == 3 {
 			b.WriteString("; …")
@@ -100,7 +100,7 @@ func (e *PartialError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the errors of the elements, in their order.
+// Unwrap returns the errors of the elements, by index.
 func (e *PartialError) Unwrap() []error {
 	var errs []error
 	for _, i := range slices.Sorted(maps.Keys(e.Errs)) {
@@ -109,7 +109,7 @@ func (e *PartialError) Unwrap() []error {
 	return errs
 }
 
-// failedOf returns the indices of n elements that err names, in order; nil if it does not say,
+// failedOf returns the indices that err names out of n elements, in order. It returns nil if err
 // names none or all of them.
 func failedOf(err error, n int) []int {
 	var p *PartialError
@@ -128,7 +128,7 @@ func failedOf(err error, n int) []int {
 	return bad
 }
 
-// Permanent marks an error that no retry can mend: RetryOnError leaves it to the next policy.
+// Permanent marks an error that no retry can fix: RetryOnError leaves it to the next policy.
 // Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -137,7 +137,7 @@ func Permanent(err error) error {
 	return &PermanentError{err}
 }
 
-// IsPermanent reports whether an error was marked by Permanent.
+// IsPermanent reports whether Permanent has marked the error.
 func IsPermanent(err error) bool {
 	var p *PermanentError
 	return errors.As(err, &p)
@@ -153,23 +153,24 @@ func (e *PermanentError) Unwrap() error { return e.Err }
 
 // Errors to match with errors.Is.
 var (
-	// ErrStale: the halt that was to be resumed or skipped is not the one that is there now.
-	ErrStale = errors.New("stale halt: the partition is not halted at that offset and epoch any more; read Halts again")
-	// ErrSeveral: the halt that was to be skipped speaks for several records, any of which may be
-	// the cause: say with SkipRange which of them to give up.
-	ErrSeveral = errors.New("the halt speaks for several records")
-	// ErrDrain: a drain ended before everything that had begun was finished and committed. The
-	// error that wraps it names what was left.
-	ErrDrain = errors.New("drain ended too soon")
-	// ErrNotCalled: a middleware returned nil without calling next, so that the step has no result.
-	ErrNotCalled = errors.New("a middleware returned without an error and did not call next, or not with its own context: there is no result")
+	// ErrStale: the halt passed to Resume, Skip or WaitResumed is no longer the partition's halt.
+	ErrStale = errors.New("stale halt: the partition is no longer halted at that offset and epoch; call Halts again")
+	// ErrSeveral: the halt passed to Skip covers several records, and any of them may be the cause.
+	// Say with SkipRange which of them to give up.
+	ErrSeveral = errors.New("the halt covers several records")
+	// ErrDrain: a drain ended before all started records were finished and committed. The error
+	// that wraps it names what is left.
+	ErrDrain = errors.New("drain incomplete")
+	// ErrNotCalled: a middleware returned nil without calling next, or called it with a context
+	// that is not derived from its own, so the step has no result.
+	ErrNotCalled = errors.New("middleware returned nil without calling next with its context, so the step has no result")
 	// ErrNotRunning: the pipeline is not running.
 	ErrNotRunning = errors.New("the pipeline is not running")
 )
 
 func (e *CommitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d partitions were not committed", len(e.Errs))
+	fmt.Fprintf(&b, "%s not committed", counted(len(e.Errs), "partition"))
 	for _, tp := range slices.SortedFunc(maps.Keys(e.Errs), func(a, b TopicPartition) int { return strings.Compare(a.String(), b.String()) }) {
 		fmt.Fprintf(&b, "; %v: %v", tp, e.Errs[tp])
 	}

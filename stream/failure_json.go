@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A Failure is JSON with the text of its error: encoding/json makes {} of most errors. The types
-// that embed one have a method of their own where they have fields of their own.
+// A Failure marshals its error as text, since encoding/json writes most errors as {}. Types that
+// embed a Failure and add fields need a method of their own.
 
 type failureJSON struct {
 	Meta     Meta
@@ -29,7 +29,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// MarshalJSON writes the fields by their names, Err as its text.
+// MarshalJSON writes the fields under their names, and Err as text.
 func (f Failure) MarshalJSON() ([]byte, error) { return json.Marshal(f.json()) }
 
 type haltJSON struct {
@@ -46,10 +46,10 @@ func (h Halt) json() haltJSON {
 	return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored}
 }
 
-// MarshalJSON writes the fields by their names, Err as its text.
+// MarshalJSON writes the fields under their names, and Err as text.
 func (h Halt) MarshalJSON() ([]byte, error) { return json.Marshal(h.json()) }
 
-// MarshalJSON writes the fields by their names, Err as its text.
+// MarshalJSON writes the fields under their names, and Err as text.
 func (r Resumed) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		haltJSON
@@ -57,7 +57,7 @@ func (r Resumed) MarshalJSON() ([]byte, error) {
 	}{r.Halt.json(), r.ByItself})
 }
 
-// MarshalJSON writes the fields by their names, Err as its text.
+// MarshalJSON writes the fields under their names, and Err as text.
 func (r Retrying) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		failureJSON
@@ -65,7 +65,7 @@ func (r Retrying) MarshalJSON() ([]byte, error) {
 	}{r.Failure.json(), r.Wait})
 }
 
-// MarshalJSON writes the fields by their names, Err and Cause as their texts.
+// MarshalJSON writes the fields under their names, and Err and Cause as text.
 func (d DeadLetterFailed) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		failureJSON

@@ -6,42 +6,42 @@ import (
 	"hash/maphash"
 )
 
-// A grouping says which elements keep their order; it stays until the next grouping or Ungroup.
-// Build refuses one that promises an order which does not reach it.
+// A grouping says which elements keep their order. It holds until the next grouping or Ungroup.
+// Build refuses a grouping that promises an order which is already lost above it.
 
 var funcSeed = maphash.MakeSeed()
 
-// GroupByPartition keeps the order of each partition: one element of it at a time in each degree
-// word below.
+// GroupByPartition keeps the order of each partition. Each degree word below works on one element
+// of a partition at a time.
 func (s Stream[T]) GroupByPartition() Stream[T] {
 	return then[T, T](s, &node{word: "GroupByPartition", op: groupOp{group: byPartition}})
 }
 
-// GroupByKey keeps the order of each (source, topic, partition, key). A record without a key joins
-// its partition's one keyless lane. It needs no value, only the record's lineage.
+// GroupByKey keeps the order of each key within its topic partition. Records without a key share
+// one lane per partition. The key is that of the source record, whatever the element's value is.
 func (s Stream[T]) GroupByKey() Stream[T] {
 	return then[T, T](s, &node{word: "GroupByKey", op: groupOp{group: byKey}})
 }
 
-// GroupBy keeps the order of the elements of a partition that have the same key(value). The steps
-// above it run in one runner per partition unless they have a degree word of their own. key must be
-// pure; a panic of it fails the element at this step.
+// GroupBy keeps the order of elements of one partition that have the same key(value). key must be
+// pure. A panic of key fails the element at this step, and the policies below decide. Steps above
+// it run in one runner per partition unless they have a degree word of their own.
 func (s Stream[T]) GroupBy[K comparable](key func(T) K, opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "GroupBy", name: funcName(key), nilFunc: key == nil, opts: stepOpts(opts), op: groupByOp[T, K]{groupOp{group: byFunc}, key}})
 }
 
-// Ungroup gives up the order that a grouping, or unordered work, left: what is below may work in
-// any order, or be grouped anew.
+// Ungroup gives up the order that a grouping kept, and accepts the loss of order by unordered work
+// above. Words below may work in any order, or group again.
 func (s Stream[T]) Ungroup() Stream[T] {
 	return then[T, T](s, &node{word: "Ungroup", op: groupOp{group: ungrouped}})
 }
 
-// groupOp is a grouping that needs nothing but the record.
+// groupOp is a grouping that needs only the record.
 type groupOp struct{ group grouping }
 
-func (groupOp) does() effect             { return plans }
-func (o groupOp) cut(c *cutter, _ *node) { c.regroup(o.group) }
-func (groupOp) detail() []string         { return nil }
+func (groupOp) does() effect                { return plans }
+func (o groupOp) place(p *planner, _ *node) { p.regroup(o.group) }
+func (groupOp) detail() []string            { return nil }
 
 func (o groupOp) check(c *checker, n *node) {
 	if o.group != ungrouped {
@@ -50,23 +50,22 @@ func (o groupOp) check(c *checker, n *node) {
 	c.group, c.lostBy = o.group, nil
 }
 
-// orderReaches checks that the order that the word promises is still there.
+// orderReaches checks that the order the word promises still exists above it.
 func (o groupOp) orderReaches(c *checker, n *node) {
 	if c.lostBy != nil {
-		c.say(n.label(), fmt.Sprintf("%s above works without order, so there is none left to keep", c.lostBy.label()),
+		c.say(n.label(), fmt.Sprintf("%s above it works without order, so there is no order left to keep", c.lostBy.label()),
 			"group above it, give it KeepOrder, or say Ungroup in between to accept that")
 	}
 	if c.group == byFunc || c.group == byKey && o.group != byKey {
-		c.say(n.label(), fmt.Sprintf("above it order is kept %v only, which is not enough", c.group),
+		c.say(n.label(), fmt.Sprintf("above it, order is only kept %v, which is not enough", c.group),
 			"put the coarser grouping first, or say Ungroup in between to accept that")
 	}
 	if c.batched != nil && o.group == byKey {
-		c.say(n.label(), "a batch from above has no one key", "group above the Batch, or use GroupBy with a key of the batch")
+		c.say(n.label(), "a batch made above it has no single key", "group above the Batch, or use GroupBy with a key of the batch")
 	}
 }
 
-// groupByOp is a grouping by what a function says of a value: it ends its stage, whose workers call
-// it.
+// groupByOp groups by the result of a function. It ends its stage, whose workers call the function.
 type groupByOp[T any, K comparable] struct {
 	groupOp
 	key func(T) K
@@ -74,12 +73,12 @@ type groupByOp[T any, K comparable] struct {
 
 func (groupByOp[T, K]) does() effect { return calls }
 
-func (o groupByOp[T, K]) cut(c *cutter, n *node) {
-	c.note(n)
-	c.take()
-	c.close(n)
-	c.group = o.group
-	c.open(n.out)
+func (o groupByOp[T, K]) place(p *planner, n *node) {
+	p.note(n)
+	p.flush()
+	p.endStage(n)
+	p.group = o.group
+	p.startStage(n.out)
 }
 
 func (o groupByOp[T, K]) send(_ *worker, st *step, to *stage) any {
@@ -91,7 +90,7 @@ func (o groupByOp[T, K]) send(_ *worker, st *step, to *stage) any {
 	h := &handling[T, uint64]{st: st, f: f, u: id}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r = h.perform(w, r, v); r != nil {
-			lane := to.groupOf(*id, r) // another grouping may have come before any work
+			lane := to.groupOf(*id, r) // a later grouping may have replaced this one
 			to.put(w, r, lane, &newElem(to, r, lane, v).Task)
 		}
 	})

@@ -46,7 +46,7 @@ func TestHalt(t *testing.T) {
 				h.Record != "a1" || h.Value != "a1" || !h.Since.Equal(began.Add(time.Second)) {
 				t.Errorf("halt: %+v", h)
 			}
-			for _, part := range []string{"t[0] is halted since", "charge: t[0]@1 failed after 2 attempts: boom", "Resume", "Skip"} {
+			for _, part := range []string{"t[0] has been halted since", "charge: t[0]@1 failed after 2 attempts: boom", "Resume", "Skip"} {
 				if !strings.Contains(h.String(), part) {
 					t.Errorf("%q does not say %q", h, part)
 				}
@@ -211,7 +211,7 @@ func TestResumeAfter(t *testing.T) {
 			put(l, 0, "a0", "a1", "a2")
 			put(l, 1, "b0")
 			j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError(stream.ResumeAfter(half))))
-			if h := j.halt(); h.ResumeAt.Before(h.Since.Add(half)) || !strings.Contains(h.String(), "is tried again at "+h.ResumeAt.Format(time.RFC3339)) {
+			if h := j.halt(); h.ResumeAt.Before(h.Since.Add(half)) || !strings.Contains(h.String(), "is retried at "+h.ResumeAt.Format(time.RFC3339)) {
 				t.Errorf("halt: %v", h)
 			}
 			elapse(half - 1)

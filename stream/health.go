@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// server answers what Serve promises.
+// server answers the paths of Serve.
 func (w *watch) server() *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", w.livez)
@@ -20,16 +20,16 @@ func (w *watch) server() *http.Server {
 	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}
 }
 
-// closeServer lets the answers under way finish, for a second.
+// closeServer gives requests in flight one second to finish.
 func closeServer(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if s.Shutdown(ctx) != nil {
-		_ = s.Close() // the process ends, whoever was not answered sees it
+		_ = s.Close() // open requests are cut off: the process ends
 	}
 }
 
-// livez is 200 in a drain whatever has failed: a restart would only cut it short.
+// livez is 200 in a drain even after failures: a restart would only cut the drain short.
 func (w *watch) livez(out http.ResponseWriter, _ *http.Request) {
 	if err := w.live(); err != nil && w.draining.Err() == nil {
 		http.Error(out, err.Error(), http.StatusServiceUnavailable)
@@ -47,7 +47,7 @@ func (w *watch) live() error {
 	return errors.Join(append(errs, w.stuck.look(w.pipelines, time.Now()))...)
 }
 
-// What /readyz says, as JSON.
+// The body of /readyz, as JSON.
 type (
 	readiness struct {
 		Ready     bool           `json:"ready"`
@@ -94,7 +94,7 @@ func (w *watch) readyz(out http.ResponseWriter, _ *http.Request) {
 	if !body.Ready {
 		out.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(out).Encode(body) // who asked has gone
+	_ = json.NewEncoder(out).Encode(body) // fails only if the client has gone
 }
 
 func (w *watch) readiness() readiness {
@@ -114,7 +114,7 @@ func (w *watch) hasEnded(i int) bool {
 	return w.ended[i]
 }
 
-// body says how a pipeline stands; one that came to its end has nothing to be unready for.
+// body describes a pipeline. One that has ended counts as ready.
 func (p *Pipeline) body(ended bool) pipelineBody {
 	b := pipelineBody{Name: p.plan.name, Ended: ended, Partitions: []partitionBody{}}
 	if err := p.Ready(); err != nil && !ended {

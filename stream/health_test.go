@@ -120,7 +120,7 @@ func readyzTells(t *testing.T, status int, opts ...stream.Option) {
 			t.Fatalf("readyz: %+v", b)
 		}
 		q := b.Pipelines[0]
-		if q.Name != "billing" || q.Ready != b.Ready || strings.Contains(q.Reason, "t[0] is halted since") == q.Ready || len(q.Partitions) != 2 {
+		if q.Name != "billing" || q.Ready != b.Ready || strings.Contains(q.Reason, "t[0] has been halted since") == q.Ready || len(q.Partitions) != 2 {
 			t.Fatalf("readyz: %+v", q)
 		}
 		halted, open := q.Partitions[0], q.Partitions[1]
@@ -152,7 +152,7 @@ func TestStuckAfter(t *testing.T) {
 			h.answers(200, 200)
 			put(l, 1, "b1") // another partition's work is no progress of this one
 			elapse(time.Second)
-			if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished nothing for 1m0s; its watermark stands at 1") {
+			if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "pipeline billing: t[0] has finished no record for 1m0s; its watermark is 1") {
 				t.Errorf("/livez: %d %s", status, body)
 			}
 			w.release()

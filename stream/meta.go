@@ -15,8 +15,8 @@ type TopicPartition struct {
 
 func (tp TopicPartition) String() string { return tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]" }
 
-// Meta is the lineage of an element: the source record that it came from. Key and Headers are to be
-// read only: they may be the record's own.
+// Meta is the lineage of an element: the source record it came from. Do not modify Key and Headers:
+// they may belong to the record itself.
 type Meta struct {
 	Topic     string
 	Partition int
@@ -26,10 +26,10 @@ type Meta struct {
 	Time      time.Time
 }
 
-// TP names the partition.
+// TopicPartition names the record's partition.
 func (m Meta) TopicPartition() TopicPartition { return TopicPartition{m.Topic, m.Partition} }
 
-// String is the record's place as logs and errors write it: orders[3]@41207.
+// String is the record's place, as logs and errors write it: orders[3]@41207.
 func (m Meta) String() string {
 	return m.TopicPartition().String() + "@" + strconv.FormatInt(m.Offset, 10)
 }
@@ -40,10 +40,10 @@ type Header struct {
 	Value []byte
 }
 
-// MetaOf returns the lineage of the element that ctx was handed with; for a batch, its first
-// element's. It works in every handler, and in what a handler calls with its context or one derived
-// from it, until the handler returns. false: ctx is not one of a handler (in a unit test:
-// streamtest.WithMeta), or its record is done with.
+// MetaOf returns the lineage of the element that a handler was called with; for a batch, that of
+// its first element. ctx is the handler's context, or one derived from it. It works until the
+// handler returns. It returns false if ctx is not a handler's, or if its record is finished and
+// released. In a unit test, use streamtest.WithMeta.
 func MetaOf(ctx context.Context) (Meta, bool) {
 	switch l := ctx.Value(lineageKey{}).(type) {
 	case lineage:
@@ -56,8 +56,8 @@ func MetaOf(ctx context.Context) (Meta, bool) {
 	return Meta{}, false
 }
 
-// MetasOf returns the lineage of every element of the batch that ctx was handed with; outside a
-// batch, of the one element.
+// MetasOf returns the lineage of every element of the batch that a handler was called with; without
+// a batch, that of its one element. ctx is as for MetaOf.
 func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	switch l := ctx.Value(lineageKey{}).(type) {
 	case lineage:
@@ -74,9 +74,9 @@ func MetasOf(ctx context.Context) iter.Seq[Meta] {
 	return func(func(Meta) bool) {}
 }
 
-// RecordsOf returns, for every source record of the batch that ctx was handed with, a context that
-// MetaOf reads and that has the values which an Observer's Begin gave it; outside a batch, that of
-// the one record.
+// RecordsOf returns a context for every source record of the batch that a handler was called with;
+// without a batch, for its one record. MetaOf reads these contexts, and they have the values that
+// an Observer's Begin added to the record. ctx is as for MetaOf.
 func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
 	l, ok := ctx.Value(lineageKey{}).(lineage)
 	if !ok {
@@ -85,18 +85,18 @@ func RecordsOf(ctx context.Context) iter.Seq[context.Context] {
 	return l.contexts
 }
 
-// ContextWithMeta returns a context that MetaOf and MetasOf read, for testing a handler alone.
-// streamtest.WithMeta is its name in tests.
+// ContextWithMeta returns a context that MetaOf and MetasOf read, to test a handler on its own. In
+// tests, call it by its name streamtest.WithMeta.
 func ContextWithMeta(ctx context.Context, metas ...Meta) context.Context {
 	return context.WithValue(ctx, lineageKey{}, metas)
 }
 
-// lineage is an element's records, as its context knows them.
+// lineage is what an element's context knows of its source records.
 type lineage interface {
 	firstMeta() (Meta, bool)
 	metas(yield func(Meta) bool)
 	contexts(yield func(context.Context) bool)
 }
 
-// lineageKey is the context key under which a record finds itself.
+// lineageKey is the context key of a record.
 type lineageKey struct{}

@@ -2,28 +2,29 @@ package stream
 
 import "context"
 
-// Observer hears what happens, in the manner of httptrace: a nil func costs nothing. The funcs are
-// called in the worker, or in the goroutine that saw the event: keep them short, and do not call
-// the pipeline's methods that change it (Resume, Skip) from them.
+// Observer is a set of hooks, in the manner of httptrace: a nil func costs nothing. The funcs run
+// in the worker, or in the goroutine where the event happens. Keep them short, and do not call
+// Resume or Skip from them. A panic of one ends the pipeline.
 type Observer struct {
-	// Attach is called by Build. The Observer that it returns is the pipeline's instead of this
-	// one; an error is a reason not to build.
+	// Attach is called by Build. The Observer it returns replaces this one in the pipeline. Its
+	// error makes Build fail.
 	Attach func(p *Pipeline) (Observer, error)
-	// Begin is called before a source record's first step, and again when the record is worked on
-	// again after a halt. Contexts of the record's handlers have the values of the context that it
-	// returns, which must be ctx or made of it, until the record is settled. false: this observer's
-	// StepStart and StepDone hear nothing of the record, but where it is in a batch; an observer
-	// that looks at few records costs little for the others. OnSettled tells when the record is
-	// settled.
+	// Begin is called before the first step of a source record, and again if a halt ends and the
+	// record is processed again. It returns ctx, or a context made from it; the contexts of the
+	// record's handlers have its values until the record is settled (see OnSettled). With hear
+	// false, StepStart and StepDone of this observer skip the record unless it is in a batch. An
+	// observer that samples few records costs little for the others.
 	Begin func(ctx context.Context) (c context.Context, hear bool)
-	// before each attempt; the handler gets the context that it returns
+	// StepStart is called before each attempt. The handler gets the context it returns.
 	StepStart func(ctx context.Context, c Call) context.Context
-	StepDone  func(ctx context.Context, c Call, err error) // after each attempt
-	Event     func(e Event)
-	// TimeFailures has every Failure say how long its attempt took, also where no StepStart or
-	// StepDone hears of it. Costs a reading of the clock per attempt.
+	// StepDone is called after each attempt.
+	StepDone func(ctx context.Context, c Call, err error)
+	// Event is called for each event.
+	Event func(e Event)
+	// TimeFailures sets Failure.Duration even for attempts that no StepStart or StepDone hears of.
+	// Costs reading the clock once more per attempt.
 	TimeFailures bool
 }
 
-// ear is what a run knows of the observer.
+// ear is the part of the observer that a run knows.
 func (o Observer) ear() ear { return ear{o.Begin, o.StepStart, o.StepDone, o.Event, o.TimeFailures} }

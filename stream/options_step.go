@@ -8,8 +8,8 @@ type StepOption interface {
 	step(*stepOptions)
 }
 
-// DegreeOption tunes a word that sets a degree: Serial, Concurrent, and CommitWith. Every
-// StepOption is one.
+// DegreeOption tunes a word that sets a degree: Serial, MapSerial, Concurrent, MapConcurrent, and
+// CommitWith. Every StepOption is one.
 type DegreeOption interface{ degree(*stepOptions) }
 
 type stepOptions struct {
@@ -57,32 +57,32 @@ type degreeOption func(*stepOptions)
 
 func (f degreeOption) degree(o *stepOptions) { f(o) }
 
-// Invalid has Build refuse the step: it is how an operator of your own says that it was given wrong
-// arguments, what is wrong and what to do.
-func Invalid(what, do string) StepOption {
-	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Fix: do}) })
+// Invalid makes Build refuse the step. Use it in an operator of your own that got invalid
+// arguments, to say what is wrong and how to fix it.
+func Invalid(what, fix string) StepOption {
+	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Fix: fix}) })
 }
 
-// MaxPartitions lets a degree word work on at most n partitions at a time, in turn: a partition
-// keeps its turn until it has nothing ready, or for 1,000 records while others wait.
+// MaxPartitions limits a degree word to n partitions at a time, in turn. A partition keeps its turn
+// until it has nothing ready or, if others wait, for 1,000 records. Default: all partitions.
 func MaxPartitions(n int) DegreeOption {
 	return degreeOption(func(o *stepOptions) { o.maxPartitions, o.hasMax = n, true })
 }
 
-// Bisect has a step find what is wrong with a batch that it fails on without saying: once the
-// attempts are used up, it is called with halves, and with halves of those that fail, until the
-// culprits stand alone, and the policies below act on these alone. It is for a step right below a
-// Batch, whose function can be called with any part of a batch, and again with what it has seen: a
-// good element of n is seen up to log₂ n + 2 times, attempts at the whole batch counted as one.
-// Where halves make no sense, see ops.OneByOne.
+// Bisect makes a step find the elements that fail its batch, if its error does not name them. Once
+// the attempts are used up, the step is called with halves of the batch, and with halves of those
+// that fail, until the culprits stand alone. The policies below act on those alone. Use it on a
+// step directly below a Batch, whose function can be called with any part of a batch, and again
+// with elements that it has seen: up to log₂ n + 2 times for a good element of n, attempts at the
+// whole batch counted as one. If the function cannot handle parts, see ops.OneByOne.
 //
-// Parts get one attempt each, from first to last. Where order is kept, none is tried before what is
-// ahead of it is decided about. What succeeds is passed on as a batch of its own. An error of the
-// whole (IsWhole) ends the search, and what is left is one batch again, with all its attempts.
-// After 4·log₂ n + 8 calls, too, what is left is decided about as one. A *PartialError that names
-// its elements needs no search in a step that passes its input on.
+// Each part gets one attempt, from first to last. Where order is kept, a part waits until the
+// policies have decided about everything before it. A part that succeeds is passed on as a batch of
+// its own. An error of the whole (IsWhole) ends the search, and the rest is one batch again, with
+// all its attempts. After 4·log₂ n + 8 calls the policies decide about the rest as one. A
+// *PartialError that names its elements needs no search in a step that passes its input on.
 func Bisect() StepOption { return stepOption(func(o *stepOptions) { o.bisect = true }) }
 
-// KeepOrder lets an ungrouped Concurrent step pass its results on in the order of its input, per
-// partition. Results that are early wait without a worker; how many is bounded by MaxInFlight.
+// KeepOrder makes an ungrouped Concurrent or MapConcurrent pass its results on in the order of its
+// input, per partition. Early results wait without a worker; MaxInFlight bounds how many.
 func KeepOrder() DegreeOption { return degreeOption(func(o *stepOptions) { o.keepOrder = true }) }

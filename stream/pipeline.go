@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Pipeline is a built plan that can run, be watched and be operated. Its methods may be called at
-// any time, from any goroutine.
+// Pipeline is a built plan that can be run, watched and operated. Its methods are safe for
+// concurrent use at any time.
 type Pipeline struct {
 	plan *plan
 	opts options
 	info SourceInfo
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	fresh feeder     // made by Build, for the first Run
 	run   *run       // nil: not running
 	ended error      // what the last Run returned
 	ran   bool
 }
 
-// Build checks the chain and the options and returns a Pipeline. It connects to nothing. A wrong
-// chain is refused with every fault at once, each a *BuildError that says what is wrong, where, and
-// what to do.
+// Build checks the chain and its options and returns a Pipeline. It connects to nothing. The error
+// of a wrong chain holds every fault, each a *BuildError that says what is wrong, where, and how to
+// fix it.
 func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
-		return nil, &BuildError{What: "the Stream is a zero value", Fix: "begin the chain with a source"}
+		return nil, &BuildError{What: "the Stream is a zero value", Fix: "start the chain with a source"}
 	}
 	o := options{limits: limits{build: revision(), records: 4096, ahead: 1_000_000, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}}
 	for _, opt := range opts {
@@ -40,7 +40,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	first := s.n.chain()[0]
 	from, ok := first.op.(sourced)
 	if !ok {
-		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "begin the chain with a source"}
+		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source"}
 	}
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
@@ -53,7 +53,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if err := check(s.n, info, o.every, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
-	p := &Pipeline{plan: cut(s.n), opts: o, info: info, fresh: src}
+	p := &Pipeline{plan: newPlan(s.n), opts: o, info: info, fresh: src}
 	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name
@@ -67,7 +67,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 // Describe returns the pipeline's topology.
 func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.ahead) }
 
-// attach gives the observers their pipeline.
+// attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {
 	for i, o := range p.opts.observers {
 		if o.Attach == nil {
@@ -75,7 +75,7 @@ func (p *Pipeline) attach() (err error) {
 		}
 		var mine Observer
 		if bad := guarded(func() (e error) { mine, e = o.Attach(p); return e }); bad != nil {
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer does not observe it: %v", bad), Fix: "mend that, or leave the observer out"})
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer refuses to attach: %v", bad), Fix: "fix the cause, or leave the observer out"})
 		}
 		p.opts.observers[i] = mine
 	}
@@ -85,7 +85,8 @@ func (p *Pipeline) attach() (err error) {
 	return err
 }
 
-// Run builds the chain and runs it until ctx ends, its source has no more, or it fails.
+// Run builds the chain and runs it until ctx ends, the source is exhausted, or the pipeline fails.
+// See Pipeline.Run.
 func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 	p, err := s.Build(opts...)
 	if err := errors.Join(err, nilContext(ctx)); err != nil {
@@ -94,22 +95,28 @@ func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 	return p.Run(ctx)
 }
 
-// nilContext refuses a nil context, which would end in a panic far away.
+// nilContext refuses a nil context, which would panic far away from the mistake.
 func nilContext(ctx context.Context) error {
 	if ctx == nil {
-		return &BuildError{"Run", "the context is nil", "pass context.Background(), or one that ends when the worker is to stop"}
+		return &BuildError{"Run", "the context is nil", "pass context.Background(), or a context that ends when the worker should stop"}
 	}
 	return nil
 }
 
-// Run runs the pipeline. When ctx ends it drains: nothing more is begun, but for records that lie
-// before one that has begun, which would be done twice otherwise; what has begun finishes, batches
-// and sinks are flushed, everything finished is committed, and Run returns nil. Handlers' contexts
-// are cancelled only when DrainTimeout has passed; what is unfinished then stays uncommitted, and
-// Run returns an error that names it and matches ErrDrain; so does what is finished and cannot be
-// committed. A handler that ignores its cancelled context gets a second more and is then left
-// running, named in the error. A failure that no policy takes ends Run with a *StepError. One Run
-// at a time.
+// Run runs the pipeline until ctx ends, its source is exhausted, or it fails. Only one Run at a
+// time is allowed; afterwards Run may be called again.
+//
+// When ctx ends, the pipeline drains and Run returns nil. No new record is started; started ones
+// may finish. Batches and sinks are flushed, and everything that is finished is committed. Where no
+// resume state is stored (see Describe), and with KeepOrder, CommitBefore and CommitWith, queued
+// records below the last started one are started too, or those finished above them would be
+// reprocessed.
+//
+// After DrainTimeout the contexts of handlers are cancelled. Unfinished records stay uncommitted,
+// and Run returns an error that names them and matches ErrDrain, as it does for finished records
+// that cannot be committed. A handler that ignores its cancelled context gets another second; then
+// Run leaves it running and names it in the error. A failure that no policy takes ends Run with a
+// *StepError.
 func (p *Pipeline) Run(ctx context.Context) error {
 	if err := nilContext(ctx); err != nil {
 		return err
@@ -119,7 +126,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		return err
 	}
 	err = errPanicked
-	defer func() { // also where a bug of this package panics: Run can be called again
+	defer func() { // also after a panic of this package, so that Run can be called again
 		p.mu.Lock()
 		p.run, p.ended, p.ran = nil, err, true
 		p.mu.Unlock()
@@ -128,13 +135,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return err
 }
 
-var errPanicked = errors.New("Run has panicked")
+var errPanicked = errors.New("Run panicked")
 
 func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.run != nil {
-		return nil, errors.New("the pipeline is running already: Build another one to run the chain twice at a time")
+		return nil, errors.New("the pipeline is already running: to run the chain twice at a time, Build another pipeline")
 	}
 	src := p.fresh
 	p.fresh = nil
@@ -145,9 +152,9 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	// only middleware is the user's there
+	// newRun calls user code: middleware
 	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil {
-		return nil, &BuildError{What: fmt.Sprintf("a middleware given to Use panicked when it was given its next handler: %v", err), Fix: "return the handler around next"}
+		return nil, &BuildError{What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler: %v", err), Fix: "do nothing but return a handler that calls next"}
 	}
 	p.run = r
 	return r, nil

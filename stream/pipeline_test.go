@@ -86,7 +86,7 @@ func TestRun(t *testing.T) {
 	t.Run("refuses a pipeline that runs", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := start(t, newLog(1), input)
-			if err := j.Pipeline.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "running already") {
+			if err := j.Pipeline.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "already running") {
 				t.Errorf("Run: %v", err)
 			}
 		})

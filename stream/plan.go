@@ -6,8 +6,8 @@ import (
 )
 
 // plan is a chain cut into stages. A boundary lies before each degree word but the first of its
-// stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it;
-// everything between two boundaries runs in one worker.
+// stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it.
+// Everything between two boundaries runs in one worker.
 type plan struct {
 	nodes  []*node
 	stages []*stagePlan
@@ -16,18 +16,18 @@ type plan struct {
 	name   string
 }
 
-// stagePlan is what runs between two boundaries.
+// stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
 	nodes  []*node
-	first  any      // of the elements that come in
-	out    any      // and of those that go out
-	group  grouping // in effect where it begins
+	first  any      // type of the elements that come in
+	out    any      // type of those that go out
+	group  grouping // in effect at its start
 	lanes  laning
 	slots  int     // 0: one per lane that has work
 	degree *degree // nil: one runner per partition
-	paced  *node   // whose degree that is
-	head   *node   // the To that it begins with
-	// what ends it, where that is not a plain boundary: a commit, a Transform, a GroupBy(f)
+	paced  *node   // the word that set the degree
+	head   *node   // the To at its start
+	// the node at its end, unless that is a plain boundary: a commit, a Transform, a GroupBy(f)
 	exit      *node
 	keepOrder bool
 	fanned    bool // the stage above can make many elements of one
@@ -41,7 +41,7 @@ type degree struct {
 	maxPartitions int // 0: all
 }
 
-// stepPlan is what a node is called and what governs it.
+// stepPlan is a node's name and everything that governs it.
 type stepPlan struct {
 	name     string
 	group    grouping
@@ -52,7 +52,8 @@ type stepPlan struct {
 	use      []Middleware  // around each attempt, the outermost first
 }
 
-// dress puts what every step was given around those that are called for each element.
+// dress gives Timeout and Use to the steps that are called once per element: those of Build, and
+// the step's own.
 func (p *plan) dress(every stepOptions) {
 	for n, sp := range p.steps {
 		if !retriable(n.op) {
@@ -74,28 +75,28 @@ func (n *node) chain() []*node {
 	return ns
 }
 
-// hasTail reports whether work stands below the commit.
+// hasTail reports whether there is work below the commit.
 func (p *plan) hasTail() bool { return p.commit != nil && p.commit.above }
 
-// keepsOrder reports whether a step holds results back to pass them on in order.
+// keepsOrder reports whether a step delays results to pass them on in order.
 func (p *plan) keepsOrder() bool {
 	return slices.ContainsFunc(p.stages, func(sg *stagePlan) bool { return sg.keepOrder })
 }
 
-// storesState reports whether a resume state goes with the committed offset, where the source
-// stores one. In a transaction nothing has an effect that lies above it; at most once skips what it
-// lost.
+// storesState reports whether a resume state is stored with the committed offset, if the source
+// stores one. A transaction needs none: nothing above its offset has been written. At most once
+// needs none: it skips what it lost.
 func (p *plan) storesState() bool { return p.commit != nil && !p.commit.above && !p.transacts() }
 
 // transacts reports whether results and offsets are written together.
 func (p *plan) transacts() bool { return p.commit != nil && p.commit.transact != nil }
 
-// workBelow reports whether a word that does something to elements stands among nodes.
+// workBelow reports whether any of nodes does something to elements.
 func workBelow(nodes []*node) bool {
 	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
-// govern gives each step the policies below it, down to the first that ends the matter.
+// govern assigns each step the policies below it.
 func (p *plan) govern() {
 	for i, n := range p.nodes {
 		if n.isStep() {
@@ -104,9 +105,9 @@ func (p *plan) govern() {
 	}
 }
 
-// governing is the policies of a step that stands above the given nodes: down to the first that no
-// failure gets past. What a dead-letter write leaves over when it fails is for the policies
-// directly below it, not for those of later steps.
+// governing returns the policies of a step above the given nodes, down to the first one that takes
+// every failure. If a dead-letter write fails, only the policies directly below it follow, not
+// those of later steps.
 func governing(below []*node) (ps []*policy) {
 	fallback := false
 	for _, n := range below {
@@ -124,7 +125,7 @@ func governing(below []*node) (ps []*policy) {
 	return ps
 }
 
-// sinks is what may have Open and Close, each once.
+// sinks returns the sinks and transactors to open and close, each once.
 func (p *plan) sinks() []any { return sinksOf(p.nodes) }
 
 func sinksOf(nodes []*node) (ss []any) {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// BuildError is one fault of a chain or of its options. Build returns all of them, joined; match
-// with errors.As.
+// BuildError is one fault of a chain or of its options. Build returns all faults, joined; match
+// them with errors.As.
 type BuildError struct {
-	Step string // where: the step's name, or the word; empty: the whole pipeline
+	Step string // the step's name, or the word; empty: the whole pipeline
 	What string
 	Fix  string
 }
@@ -29,18 +29,18 @@ func (e *BuildError) Error() string {
 	return b.String()
 }
 
-// checker looks for everything that is wrong with a chain, before anything connects. It walks the
-// chain from its source down; what it has met so far is what the words below stand under.
+// checker finds everything that is wrong with a chain before anything connects. It walks the chain
+// down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	above  []*node // met so far
-	below  []*node // still to come
+	above  []*node // checked already
+	below  []*node // still to check
 	faults []error
 
-	group   grouping // the order that is left
-	lostBy  *node    // unordered work that nobody has said Ungroup to
-	batched *node    // a Batch
-	slices  bool     // the elements are those of a Batch, as it made them
+	group   grouping // the order that still holds
+	lostBy  *node    // unordered work without an Ungroup since
+	batched *node    // the last Batch
+	slices  bool     // elements are still the slices of a Batch
 	commit  *node
 }
 
@@ -56,12 +56,12 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	}
 	c.unreachable(nodes)
 	if c.commit == nil && info.MustCommit {
-		c.say("", "nothing commits, so every start would read everything again",
+		c.say("", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
 	}
 	for _, s := range sinksOf(nodes) {
 		if _, ok := s.(interface{ Close() error }); ok {
-			c.say(fmt.Sprintf("%T", s), "its Close takes no context, so that it would never be called", "make it Close(ctx context.Context) error")
+			c.say(fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
 		}
 		if s, ok := s.(Checker); ok {
 			if err := guarded(s.Check); err != nil {
@@ -86,7 +86,7 @@ func (n *node) label() string {
 	return n.word
 }
 
-// node checks what every word can have wrong.
+// node checks what any word can have wrong.
 func (c *checker) node(n *node) {
 	l, o := n.label(), n.opts
 	if n.nilFunc {
@@ -103,16 +103,16 @@ func (c *checker) node(n *node) {
 		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
 	}
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
-		c.say(l, "Timeout and Use are for words that call a function for each element", "leave them out")
+		c.say(l, "Timeout and Use only apply to words that call a function per element", "leave them out")
 	}
 	_, divides := n.op.(interface{ divides() })
 	if o.bisect && !(divides && c.slices) {
-		c.say(l, "Bisect on a step that gets no batches", "put the step right below the Batch, or leave it out")
+		c.say(l, "Bisect on a step that gets no batches", "put the step directly below the Batch, or leave Bisect out")
 	}
 	c.name(n)
 }
 
-// around checks what stands around a call.
+// around checks the timeout and the middleware of a call.
 func (c *checker) around(label string, o stepOptions) {
 	if o.hasTimeout && o.timeout <= 0 {
 		c.say(label, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
@@ -122,7 +122,7 @@ func (c *checker) around(label string, o stepOptions) {
 	}
 }
 
-// retriable reports whether a word calls something once for each attempt.
+// retriable reports whether a word calls something once per attempt.
 func retriable(o op) bool {
 	_, streams := o.(interface{ streams() })
 	return o.does() == calls && !streams
@@ -133,24 +133,24 @@ func (c *checker) name(n *node) {
 		return
 	}
 	if n.opts.name == "" {
-		c.say(n.word, "the name is empty", "leave Named out for the function's name")
+		c.say(n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
 	for _, o := range c.above {
 		if o.opts.named && o.opts.name == n.opts.name {
-			c.say(n.opts.name, "two steps have this name", "names tell steps apart in logs and metrics: give each its own")
+			c.say(n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 		}
 	}
 }
 
-// wait checks how long a word waits at most.
+// wait checks the longest wait of a word.
 func (c *checker) wait(n *node, d time.Duration) {
 	if d < 0 {
-		c.say(n.label(), fmt.Sprintf("a wait of %v", d), "0 waits for the count alone")
+		c.say(n.label(), fmt.Sprintf("a wait of %v", d), "use 0 to wait for the count alone")
 	}
 }
 
-// unreachable finds policies that no failure can reach.
+// unreachable reports policies that no failure can reach.
 func (c *checker) unreachable(nodes []*node) {
 	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
 	for i, n := range nodes {
@@ -174,27 +174,28 @@ func (c *checker) unreachable(nodes []*node) {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:
-			c.say(p.word, "it never acts: the RetryOnError above it takes every failure, and as many attempts",
-				"take one of the two out, or give the upper one a When, or fewer attempts")
+			c.say(p.word, "it never acts: the RetryOnError above it takes every failure, for at least as many attempts",
+				"remove one of the two, or give the upper one a When, or fewer attempts")
 		default:
 			c.say(p.word, "no failure can reach this policy",
-				"it governs the steps above it that no unconditional Skip, DeadLetter, Halt or Fail stands between; a Transform cannot be retried")
+				"it governs the steps above it, up to the next unconditional Skip, DeadLetter, Halt or Fail; a Transform cannot be retried")
 		}
 	}
 }
 
-// commits notes a commit word, and checks what its guarantee rests on.
+// commits notes a commit word, and checks that its guarantee can hold.
 func (c *checker) commits(n *node, stores bool) {
 	if c.commit != nil {
-		c.say(n.word, "a second commit", "the first one decides the guarantee; take one of them out")
+		c.say(n.word, "a second commit", "remove one of them, since a chain has one guarantee")
 	}
 	if c.info.NoCommit != "" && stores {
-		c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "take the word out")
+		c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "remove the word")
 	}
 	c.commit = n
 }
 
-// sameSink: one that stands in a chain twice is opened once.
+// sameSink reports whether two sinks are equal. A sink that is used twice in a chain is opened
+// once.
 func sameSink(a, b any) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

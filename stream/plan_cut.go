@@ -2,101 +2,100 @@ package stream
 
 import "slices"
 
-// cut makes a plan of a chain that check has found right.
-func cut(end *node) *plan {
-	p := &plan{nodes: end.chain(), steps: map[*node]*stepPlan{}}
-	p.nameSteps()
-	c := &cutter{plan: p}
-	c.open(p.nodes[0].out)
-	for _, n := range p.nodes[1:] {
-		n.op.cut(c, n)
+// newPlan cuts a chain that check has accepted into stages.
+func newPlan(end *node) *plan {
+	p := &planner{plan: &plan{nodes: end.chain(), steps: map[*node]*stepPlan{}}}
+	p.plan.nameSteps()
+	p.startStage(p.plan.nodes[0].out)
+	for _, n := range p.plan.nodes[1:] {
+		n.op.place(p, n)
 	}
-	c.close(nil)
-	p.govern()
-	return p
+	p.endStage(nil)
+	p.plan.govern()
+	return p.plan
 }
 
-// cutter cuts a chain into stages, word by word.
-type cutter struct {
+// planner cuts a chain into stages, word by word.
+type planner struct {
 	plan    *plan
 	stage   *stagePlan // the open one
-	pending []*node    // value steps that wait for the degree word below
+	pending []*node    // words that run in the worker of the next degree word
 	group   grouping
 	below   bool // of CommitBefore
 	fans    bool // the open stage can make many elements of one
 }
 
 // value adds a word that runs in the worker of the next degree word below.
-func (c *cutter) value(n *node) {
-	c.pending = append(c.pending, n)
-	c.note(n)
+func (p *planner) value(n *node) {
+	p.pending = append(p.pending, n)
+	p.note(n)
 }
 
 // regroup sets the order that holds from here on.
-func (c *cutter) regroup(g grouping) {
-	c.group = g
-	if sg := c.stage; sg.degree == nil && sg.head == nil && len(sg.nodes) == 0 {
+func (p *planner) regroup(g grouping) {
+	p.group = g
+	if sg := p.stage; sg.degree == nil && sg.head == nil && len(sg.nodes) == 0 {
 		sg.group = g
 	}
 }
 
-// exit ends the open stage with n, and begins the one that it hands its elements to.
-func (c *cutter) exit(n *node) {
-	c.note(n)
-	c.take()
-	c.close(n)
-	c.open(n.out)
+// exit ends the open stage with n, and starts the stage that n passes its elements to.
+func (p *planner) exit(n *node) {
+	p.note(n)
+	p.flush()
+	p.endStage(n)
+	p.startStage(n.out)
 }
 
-// boundary ends the open stage above the words that are pending.
-func (c *cutter) boundary() {
-	waiting := c.pending
-	c.pending = nil
-	c.close(nil)
-	c.open(c.stage.out)
-	c.pending = waiting
+// boundary ends the open stage above the pending words.
+func (p *planner) boundary() {
+	waiting := p.pending
+	p.pending = nil
+	p.endStage(nil)
+	p.startStage(p.stage.out)
+	p.pending = waiting
 }
 
-// note remembers where a node stands.
-func (c *cutter) note(n *node) {
-	if sp := c.plan.steps[n]; sp != nil {
-		sp.group, sp.below = c.group, c.below
+// note records the order that holds at a node.
+func (p *planner) note(n *node) {
+	if sp := p.plan.steps[n]; sp != nil {
+		sp.group, sp.below = p.group, p.below
 	}
 }
 
-func (c *cutter) open(in any) {
-	c.stage = &stagePlan{first: in, out: in, group: c.group, fanned: c.fans}
-	c.fans = false
+func (p *planner) startStage(in any) {
+	p.stage = &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
+	p.fans = false
 }
 
-// take puts the pending words into the open stage.
-func (c *cutter) take() {
-	for _, n := range c.pending {
-		c.stage.nodes = append(c.stage.nodes, n)
-		c.stage.out = n.out
+// flush moves the pending words into the open stage.
+func (p *planner) flush() {
+	for _, n := range p.pending {
+		p.stage.nodes = append(p.stage.nodes, n)
+		p.stage.out = n.out
 		_, fans := n.op.(interface{ fans() })
-		c.fans = c.fans || fans
+		p.fans = p.fans || fans
 	}
-	c.pending = nil
+	p.pending = nil
 }
 
-func (c *cutter) close(exit *node) {
-	c.take()
-	sg := c.stage
+func (p *planner) endStage(exit *node) {
+	p.flush()
+	sg := p.stage
 	sg.exit = exit
 	sg.lane()
 	for _, n := range sg.nodes {
-		c.plan.steps[n].stage = len(c.plan.stages)
+		p.plan.steps[n].stage = len(p.plan.stages)
 	}
 	if exit != nil {
-		if sp := c.plan.steps[exit]; sp != nil {
-			sp.stage = len(c.plan.stages)
+		if sp := p.plan.steps[exit]; sp != nil {
+			sp.stage = len(p.plan.stages)
 		}
 	}
-	c.plan.stages = append(c.plan.stages, sg)
+	p.plan.stages = append(p.plan.stages, sg)
 }
 
-// lane says how the stage orders its tasks, and how many workers it has.
+// lane decides how the stage orders its tasks, and how many workers it has.
 func (sg *stagePlan) lane() {
 	switch d := sg.degree; {
 	case sg.head != nil || d == nil:
@@ -104,7 +103,7 @@ func (sg *stagePlan) lane() {
 	case sg.group == byKey || sg.group == byFunc:
 		sg.lanes, sg.slots = perGroup, d.n
 	case sg.group == byPartition && d.serial:
-		sg.lanes = perPart // all of them side by side
+		sg.lanes = perPart // all partitions in parallel
 	case sg.group == byPartition:
 		sg.lanes, sg.slots = perPart, d.n
 	case d.serial:
@@ -116,15 +115,15 @@ func (sg *stagePlan) lane() {
 }
 
 // collectsOtherwise reports whether a pending word collects elements in an order that the workers
-// of a degree word below it do not keep, and which one that is.
-func (c *cutter) collectsOtherwise(keepOrder bool) (grouping, bool) {
-	i := slices.IndexFunc(c.pending, func(n *node) bool {
-		group := c.plan.steps[n].group
+// of the degree word below it do not keep, and returns that order.
+func (p *planner) collectsOtherwise(keepOrder bool) (grouping, bool) {
+	i := slices.IndexFunc(p.pending, func(n *node) bool {
+		group := p.plan.steps[n].group
 		_, collects := n.op.(interface{ collects() })
-		return collects && (keepOrder || group != ungrouped && group != c.group)
+		return collects && (keepOrder || group != ungrouped && group != p.group)
 	})
 	if i < 0 {
 		return 0, false
 	}
-	return c.plan.steps[c.pending[i]].group, true
+	return p.plan.steps[p.pending[i]].group, true
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// nameSteps gives each node that runs a name: the user's, its function's, or its word and place.
+// nameSteps gives each step a name: the user's, or that of its function or sink, or its word. A
+// name that is taken gets a number.
 func (p *plan) nameSteps() {
 	taken := map[string]bool{}
 	for _, n := range p.nodes {
@@ -36,7 +37,7 @@ func (p *plan) nameSteps() {
 	}
 }
 
-// funcName is the name of a function as its author wrote it; empty for a literal.
+// funcName returns the name of a function as its author wrote it; empty for a literal.
 func funcName(f any) string {
 	v := reflect.ValueOf(f)
 	if !v.IsValid() || v.Kind() != reflect.Func || v.IsNil() {
@@ -53,7 +54,7 @@ func funcName(f any) string {
 	}
 	name = strings.TrimSuffix(name, "-fm")
 	name = name[strings.LastIndexByte(name, '.')+1:]
-	// the compiler's: func1, or 1 within it
+	// the compiler names literals func1, and 1 inside of one
 	if literal := strings.TrimPrefix(name, "func"); literal == "" || literal[0] >= '0' && literal[0] <= '9' {
 		return ""
 	}

@@ -2,33 +2,32 @@ package stream
 
 import "time"
 
-// node is one word of a chain. Nodes are shared by all plans that were made from the same
-// beginning, and never change.
+// node is one word of a chain. Nodes never change: plans that start with the same words share them.
 type node struct {
 	up   *node
 	word string // as the user wrote it
-	name string // taken from the function or the sink; empty: there is none
+	name string // of the function or the sink; empty: none
 	op   op
-	out  any // the type of the elements below, for what runs
+	out  any // typeOf the elements below, for the run
 
-	nilFunc bool // the user passed no function
+	nilFunc bool // the user passed a nil function
 	opts    stepOptions
-	sinks   []any       // what may have Open and Close
-	policy  *policy     // nil: the word is none
+	sinks   []any       // may have Open and Close
+	policy  *policy     // nil: the word is no policy
 	commit  *commitPlan // nil: the word commits nothing
 }
 
-// op is what a word means. Checks, the cut into stages and Describe ask it, and know no word by
-// name. What runs asks it for more: see run_link.go.
+// op is what a word means. Checks, the cut into stages and Describe ask it and know no word by
+// name. The run asks it for more: see run_link.go.
 type op interface {
 	// does says what the word does to elements.
 	does() effect
-	// check adds what is wrong with the word, alone and where it stands. The checker walks the
-	// chain from its source down, and tells the words below what stands above them.
+	// check reports what is wrong with the word, alone and in its place. The checker walks the
+	// chain from its source down, and carries what words above mean for those below.
 	check(c *checker, n *node)
-	// cut puts the word into the stages.
-	cut(c *cutter, n *node)
-	// detail is what Describe says of the word besides its name and its options.
+	// place puts the word into the stages.
+	place(p *planner, n *node)
+	// detail is what Describe prints of the word besides its name and its options.
 	detail() []string
 }
 
@@ -36,19 +35,19 @@ type op interface {
 type effect uint8
 
 const (
-	plans  effect = iota // nothing: it says how the words around it work
-	shapes               // it holds elements back, or puts them together
-	calls                // it calls something that can fail: a step
+	plans  effect = iota // nothing: it sets how the words around it work
+	shapes               // delays elements, or collects them
+	calls                // calls something that can fail: a step
 )
 
 func (n *node) isStep() bool { return n.op.does() == calls }
 
 // commitPlan is what a commit word asks for.
 type commitPlan struct {
-	each     bool // each record as it finishes; its element waits
+	each     bool // each record as it finishes; its element waits for that
 	n        int
 	wait     time.Duration
-	above    bool // it stands above the work: at most once
+	above    bool // it is above the work: at most once
 	transact any  // a transactor, for CommitWith
 }
 
@@ -66,7 +65,7 @@ func (g grouping) String() string {
 	return [...]string{"none", "per partition", "per key", "per group"}[g]
 }
 
-// member is what a batch below it collects of.
+// member is the unit that a batch below the grouping collects.
 func (g grouping) member() string {
 	return [...]string{"partition", "partition", "key", "group"}[g]
 }

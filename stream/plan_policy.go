@@ -7,8 +7,8 @@ import (
 )
 
 // A policy says what a failure above it leads to. Each step is governed by the policies below it,
-// read downward as escalation, as far as the first unconditional one that ends the matter (Skip,
-// DeadLetter, Halt, Fail). With none, the pipeline fails.
+// read downward as escalation, up to the first unconditional Skip, DeadLetter, Halt or Fail.
+// Without one that takes a failure, the pipeline fails.
 
 type policyKind uint8
 
@@ -33,21 +33,22 @@ type policy struct {
 	resumeAfter time.Duration
 }
 
-// policyFault is what is wrong with a policy's option, and what to do.
+// policyFault is what is wrong with an option of a policy, and the fix.
 type policyFault struct{ what, do string }
 
-// ends reports whether no failure gets past the policy. A dead-letter write may fail itself.
+// ends reports whether the policy takes every failure. A dead-letter write does not, as it can fail
+// itself.
 func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
 }
 
-// outlastedBy reports whether p, a retry, never acts below another one: that takes what p would,
-// and lasts as long.
+// outlastedBy reports whether p, a retry, never acts because the retry above takes every failure
+// for at least as many attempts.
 func (p *policy) outlastedBy(above *policy) bool {
 	return above.kind == retryPolicy && above.when == nil && above.retry.lasts(p.retry)
 }
 
-// text is what Describe says of a policy.
+// text is what Describe prints of a policy.
 func (p *policy) text() string {
 	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
 	if p.kind == retryPolicy {

@@ -8,14 +8,16 @@ import (
 
 const passFunc = "pass a function, or leave the option out"
 
-// PolicyOption narrows a policy, watches it, or says how long it acts: When, OnMatch, ResumeAfter.
+// PolicyOption tunes a failure policy: When narrows it, OnMatch watches it, ResumeAfter ends its
+// halts.
 type PolicyOption interface{ policy(*policy) }
 
 type policyOption func(*policy)
 
 func (o policyOption) policy(p *policy) { o(p) }
 
-// When makes a policy take only the errors that match; others go on to the next policy.
+// When limits a policy to the errors for which match returns true. Other errors go to the next
+// policy. A panic of match is joined to the failure, which goes to the next policy.
 func When(match func(error) bool) PolicyOption {
 	return policyOption(func(p *policy) {
 		if match == nil {
@@ -25,8 +27,8 @@ func When(match func(error) bool) PolicyOption {
 	})
 }
 
-// OnMatch calls f for each failure that the policy takes, before it acts; for a batch, once per
-// element. f runs in the worker: keep it short.
+// OnMatch calls f for each failure that the policy takes, before the policy acts. For a batch it
+// calls f once per record. f runs in the worker, so keep it short. A panic of f ends the pipeline.
 func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
@@ -37,52 +39,59 @@ func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	})
 }
 
-// ResumeAfter has a HaltOnError end its halts by itself: the record is tried again after d, and
-// where it halts its partition again after twice that, doubling up to 15 minutes (or d, if that
-// is longer). Each wait is up to a tenth longer, so that not all partitions come back at once.
-// The next wait is d again once the record is done, and when the partition is assigned anew.
-// Resume and Skip act at once, as ever. Halt.ResumeAt says when the record will be tried;
-// Resumed.ByItself says that nobody asked. A halt that is there when the source has ended is not
-// waited for.
+// ResumeAfter makes the halts of a HaltOnError end by themselves: the record is retried after d. If
+// it halts its partition again, the wait doubles, up to 15 minutes (or d, if that is longer). Each
+// wait is up to a tenth longer, so that partitions do not all resume at the same moment. The wait
+// is d again after the record has finished, and after the partition is assigned again.
+//
+// Resume and Skip still act at once. Halt.ResumeAt is the time of the next attempt;
+// Resumed.ByItself marks a halt that ended without a call. Once the source is exhausted, Run does
+// not wait for halts.
 func ResumeAfter(d time.Duration) PolicyOption {
 	return policyOption(func(p *policy) {
 		if d <= 0 {
-			p.faults = append(p.faults, policyFault{fmt.Sprintf("ResumeAfter(%v) would not halt", d), "give it the time until the record is tried again"})
+			p.faults = append(p.faults, policyFault{fmt.Sprintf("ResumeAfter(%v) would not halt", d), "pass the time to wait before the record is retried"})
 		}
 		p.resumes, p.resumeAfter = true, d
 	})
 }
 
-// RetryOnError runs a failed step again, that step alone, on its own input. The element keeps its
-// lane meanwhile, so order holds; the wait holds no worker (see MaxWaiting). Errors marked
-// Permanent are not tried again. When the attempts are used up, or the error does not match When,
-// the next policy below decides. A drain gives waiting retries up: the record stays uncommitted.
+// RetryOnError runs a failed step again, on the same input; steps above it do not run again. The
+// element keeps its lane, so order holds. A wait holds no worker (see MaxWaiting). Errors marked
+// Permanent are not retried. If the attempts are used up, or the error does not match When, the
+// next policy below decides.
+//
+// A drain ends waits, and the record stays uncommitted. One exception: where a resume state is
+// stored (see Describe), an element that has finished an earlier step gets one more attempt at
+// once.
 func (s Stream[T]) RetryOnError(p RetryPolicy, opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: retryPolicy, word: "RetryOnError", retry: p}, opts)
 }
 
-// SkipOnError gives a failed element up: it counts as done and is committed, and the ones behind it
-// go on.
+// SkipOnError gives up a failed element: it counts as finished and is committed, and the elements
+// behind it follow.
 func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: skipPolicy, word: "SkipOnError"}, opts)
 }
 
-// DeadLetterOnError writes a failed element to a sink; it is done when the sink has it durably, and
-// its lane waits until then. A write that fails leaves the element to the policy directly below;
-// with none, the pipeline fails. A batch is written element by element.
+// DeadLetterOnError writes a failed element to a sink. The element is finished once the sink has
+// stored it, and holds its lane until then, but no worker (see MaxWaiting). A batch is written as
+// one failure per record. If the write fails, the policy directly below decides; without one the
+// pipeline fails.
 func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
 }
 
-// HaltOnError freezes the partition of a failed element; the other partitions go on at full speed.
-// Nothing past the failed record is committed. Pipeline.Halts tells what is frozen and why, Resume
-// tries the record again, Skip gives it up (SkipRange those that you name, where it is a batch's);
-// a restart or a rebalance tries it again, and ResumeAfter does so after a while.
+// HaltOnError halts the partition of a failed element; other partitions continue at full speed. No
+// offset past the failed record is committed. Pipeline.Halts lists halts and their causes. Resume
+// retries the record, Skip gives it up, SkipRange gives up records of a batch, and ResumeAfter
+// retries it after a while. A restart or a rebalance retries it too, unless this build has already
+// tried it: see BuildID.
 func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }
 
-// FailOnError ends the pipeline: it drains, commits what is finished, and Run returns a *StepError.
+// FailOnError ends the pipeline. It drains, commits what is finished, and Run returns a *StepError.
 func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: failPolicy, word: "FailOnError"}, opts)
 }
@@ -104,16 +113,16 @@ func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 
 type policyOp struct{ *policy }
 
-func (policyOp) does() effect       { return plans }
-func (policyOp) cut(*cutter, *node) {}
-func (policyOp) detail() []string   { return nil }
+func (policyOp) does() effect          { return plans }
+func (policyOp) place(*planner, *node) {}
+func (policyOp) detail() []string      { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {
 		c.say(o.word, f.what, f.do)
 	}
 	if o.resumes && o.kind != haltPolicy {
-		c.say(o.word, "ResumeAfter ends halts, and this is none", "give it to HaltOnError")
+		c.say(o.word, "ResumeAfter on a policy that does not halt", "give it to HaltOnError")
 	}
 	if o.kind == deadLetterPolicy && o.sink == nil {
 		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
@@ -122,6 +131,6 @@ func (o policyOp) check(c *checker, n *node) {
 		c.say(o.word, f.what, f.do)
 	}
 	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
-		c.say(o.word, "below a commit there is no record left to freeze", "put it above "+c.commit.word)
+		c.say(o.word, "below a commit there is no record left to halt at", "put it above "+c.commit.word)
 	}
 }

@@ -8,24 +8,25 @@ import (
 	"github.com/laneway-go/laneway/internal/backoff"
 )
 
-// RetryPolicy says how often and when a failed step is tried again. Attempts include the first.
-// The zero value tries 15 times over about a minute (41 to 83 s): a database or a broker that
-// restarts, or fails over, within 40 s exhausts no element's attempts.
+// RetryPolicy says how often and when a failed step is retried. Attempts include the first one. The
+// zero value makes 15 attempts over about a minute (41 to 83 s), which outlasts a restart or a
+// failover of a database or broker within 40 s.
 //
-// The waits between attempts double from FirstWait up to MaxWait. Each is drawn from half of that
-// to all of it, so that many elements that failed together do not come back together. An error
-// that knows better says so: where errors.As finds a RetryAfter() time.Duration above 0 in it, such
-// as a server's Retry-After, the next attempt starts that much later, and up to a tenth more.
+// The waits between attempts double from FirstWait up to MaxWait. Each wait is a random time
+// between half of that and all of it, so that elements that failed together do not retry together.
+// An error can ask for a wait of its own: if errors.As finds a RetryAfter() time.Duration above 0
+// in it, such as a server's Retry-After, the next attempt starts after that time, or up to a tenth
+// later.
 type RetryPolicy struct {
-	MaxAttempts int // 0: 15; 1 never tries again
-	// for as long as it takes; only a Permanent error goes to the next policy
+	MaxAttempts int // 0: 15; 1 never retries
+	// retry without a limit; only a Permanent error goes to the next policy
 	Unlimited bool
 	FirstWait time.Duration // 0: 100 ms
-	MaxWait   time.Duration // 0: 10 s, or FirstWait where that is longer
+	MaxWait   time.Duration // 0: 10 s, or FirstWait if that is longer
 
-	// Wait, if set, decides each wait alone, in place of FirstWait, MaxWait and RetryAfter.
-	// Failure.Attempts is how many attempts have failed, Failure.Err is the last one's error. It is
-	// called by several workers at a time. 0 tries again at once.
+	// Wait, if set, decides each wait in place of FirstWait, MaxWait and RetryAfter.
+	// Failure.Attempts counts the failed attempts, Failure.Err is the error of the last one.
+	// Several workers call Wait concurrently. 0 retries at once.
 	Wait func(Failure) time.Duration
 }
 
@@ -35,12 +36,12 @@ const (
 	retryMost     = 10 * time.Second
 )
 
-// exhausted reports whether so many failed attempts are all there are.
+// exhausted reports whether the given number of failed attempts uses them up.
 func (p RetryPolicy) exhausted(attempts int) bool {
 	return !p.Unlimited && attempts >= p.attempts()
 }
 
-// lasts reports whether p has at least as many attempts as another policy.
+// lasts reports whether p allows at least as many attempts as another policy.
 func (p RetryPolicy) lasts(as RetryPolicy) bool {
 	return p.Unlimited || as.exhausted(p.attempts())
 }
@@ -52,7 +53,7 @@ func (p RetryPolicy) attempts() int {
 	return p.MaxAttempts
 }
 
-// bounds are the first and the longest wait.
+// bounds returns the first and the longest wait.
 func (p RetryPolicy) bounds() (first, most time.Duration) {
 	if first = p.FirstWait; first == 0 {
 		first = retryFirst
@@ -66,7 +67,7 @@ func (p RetryPolicy) bounds() (first, most time.Duration) {
 	return first, most
 }
 
-// wait is the time until the next attempt.
+// wait returns the time until the next attempt.
 func (p RetryPolicy) wait(f Failure) time.Duration {
 	if p.Wait != nil {
 		return p.Wait(f)
@@ -78,7 +79,7 @@ func (p RetryPolicy) wait(f Failure) time.Duration {
 	return backoff.Wait(f.Attempts, first, most)
 }
 
-// retryAfter is how long an error asks to wait; 0: it does not ask.
+// retryAfter returns the wait that an error asks for; 0 if it asks for none.
 func retryAfter(err error) time.Duration {
 	var asks interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asks) {
@@ -87,25 +88,25 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// faults is what is wrong with the policy, each with what to do.
+// faults returns what is wrong with the policy, each with its fix.
 func (p RetryPolicy) faults() (fs []policyFault) {
 	say := func(what, do string) { fs = append(fs, policyFault{what, do}) }
 	if p.MaxAttempts < 0 {
-		say(fmt.Sprintf("MaxAttempts is %d", p.MaxAttempts), fmt.Sprintf("0 means %d; 1 never tries again", retryAttempts))
+		say(fmt.Sprintf("MaxAttempts is %d", p.MaxAttempts), fmt.Sprintf("0 means %d; 1 never retries", retryAttempts))
 	}
 	if p.Unlimited && p.MaxAttempts > 0 {
 		say(fmt.Sprintf("Unlimited and %d MaxAttempts contradict each other", p.MaxAttempts), "leave one of them out")
 	}
 	if p.FirstWait < 0 || p.MaxWait < 0 || p.MaxWait > 0 && p.FirstWait > p.MaxWait {
-		say(fmt.Sprintf("waits from %v up to %v", p.FirstWait, p.MaxWait), "FirstWait is the shorter one; 0 means the default, and Wait can return 0")
+		say(fmt.Sprintf("waits from %v up to %v", p.FirstWait, p.MaxWait), "make FirstWait the shorter one; 0 means the default, and for no wait let Wait return 0")
 	}
 	if p.Wait != nil && (p.FirstWait != 0 || p.MaxWait != 0) {
-		say("Wait decides alone, FirstWait and MaxWait are not used", "leave Wait out, or the other two")
+		say("Wait replaces FirstWait and MaxWait, so they have no effect", "leave out Wait, or the other two")
 	}
 	return fs
 }
 
-// text says how many attempts there are and how long they last, on average, apart from what the
+// text describes the number of attempts and their average total wait, without the time that the
 // attempts themselves take.
 func (p RetryPolicy) text() string {
 	n := p.attempts()
@@ -130,7 +131,7 @@ func (p RetryPolicy) text() string {
 
 const year = 365 * 24 * time.Hour
 
-// about is a duration in one or two figures.
+// about formats a duration in one or two significant figures.
 func about(d time.Duration) string {
 	for _, u := range []struct {
 		unit time.Duration

@@ -221,7 +221,7 @@ func TestShutdownInOutage(t *testing.T) {
 			j.cancel()
 			synctest.Wait() // the last commit is tried again and again
 			must(t, j.member.Lose(0))
-			says(t, j.wait(), "2 records of t[0] (the group has given the member up)")
+			says(t, j.wait(), "2 records of t[0] (the group has removed the member)")
 		})
 	})
 	lost := func(t *testing.T) (*hand, *job) {

@@ -1,11 +1,11 @@
 package stream
 
-// Stream is a typed plan of a pipeline: a value, immutable, inert until Run. Every operator returns
-// a new Stream and leaves the old one as it was.
+// Stream is a typed plan of a pipeline. It is an immutable value that does nothing until Run. Every
+// operator returns a new Stream and leaves its receiver unchanged.
 type Stream[T any] struct{ n *node }
 
-// From starts a chain at a source of your own. open is called once per Build, so that one plan can
-// be built and run more than once.
+// From starts a chain at a source of your own. Each Build or Run calls open for a new source, so
+// one plan can be built and run several times.
 func From[T any](open func() Source[T]) Stream[T] {
 	return Stream[T]{&node{word: "From", out: typeOf[T]{}, op: sourceOp[T]{open}}}
 }
@@ -14,15 +14,15 @@ type sourceOp[T any] struct{ make func() Source[T] }
 
 func (sourceOp[T]) does() effect          { return plans }
 func (sourceOp[T]) check(*checker, *node) {}
-func (sourceOp[T]) cut(*cutter, *node)    {}
+func (sourceOp[T]) place(*planner, *node) {}
 func (sourceOp[T]) detail() []string      { return nil }
 
-// open makes the source of one run, or what replaces it.
+// open returns the source of one run: that of the chain, or its replacement.
 func (o sourceOp[T]) open(replacement any) (feeder, error) {
 	if replacement != nil {
 		r, ok := replacement.(func() Source[T])
 		if !ok {
-			return nil, &BuildError{What: typeMismatch(replacement, o.make), Fix: "replace the source by one of the same element type"}
+			return nil, &BuildError{What: typeMismatch(replacement, o.make), Fix: "replace the source with one of the same element type"}
 		}
 		o.make = r
 	}
@@ -41,21 +41,20 @@ type sourced interface {
 	open(replacement any) (feeder, error)
 }
 
-// Pipe is a custom operator: any function from stream to stream, which continues the one that it is
-// given. Via applies it.
+// Pipe is a custom operator: any function that continues the stream it is given. Apply it with Via.
 type Pipe[In, Out any] func(Stream[In]) Stream[Out]
 
-// Via continues the chain with a custom operator. What p adds inherits order, acknowledgement and
-// failure from the words around it.
+// Via continues the chain with a custom operator. The words that p adds take order, acknowledgement
+// and failure policies from the words around them.
 func (s Stream[T]) Via[U any](p Pipe[T, U]) Stream[U] {
 	if p == nil {
 		return then[T, U](s, &node{word: "Via", nilFunc: true, op: mapOp[T, U]{}})
 	}
 	to := p(s)
 	for n := to.n; n != s.n; n = n.up {
-		if n == nil { // Build says so
+		if n == nil { // Build reports it
 			return then[T, U](s, &node{word: "Via", op: mapOp[T, U]{}, opts: stepOpts([]StepOption{
-				Invalid("the Pipe returned a Stream that does not continue its input", "build on the Stream that it is given"),
+				Invalid("the Pipe returned a Stream that does not continue its input", "build on the Stream it is given"),
 			})})
 		}
 	}

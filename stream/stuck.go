@@ -7,24 +7,26 @@ import (
 	"time"
 )
 
-// StuckAfter lets /livez fail when a partition has had records in flight for d without finishing
-// one. It is for handlers that may hang for good and heed no Timeout: a restart is then their only
-// cure. Not counted is a partition that is halted, and the time while anything waits (retries,
-// throttles, acknowledgements; not a Transform's input), so that an outage is no crash loop.
-// Progress is looked for by /livez itself, so d begins with the first probe that saw none; choose
-// it longer than whatever a record may rightly take in the chain: a batch's wait, its turn under
-// MaxPartitions. Default: never.
+// StuckAfter makes /livez fail once a partition has had records in flight for d without finishing
+// one. It is for handlers that may hang for good and ignore their Timeout, where only a restart
+// helps. Default: never.
+//
+// Halted partitions do not count. Nor does the time in which anything waits for a retry, a throttle
+// or an acknowledgement, so that an outage causes no crash loop; a wait for a Transform's input
+// does count. Progress is checked by /livez itself, so d starts with the first probe that saw none.
+// Choose d longer than any record may legitimately take in the chain, including the wait of a batch
+// and turns under MaxPartitions.
 func (s *Supervisor) StuckAfter(d time.Duration) *Supervisor {
 	s.stuck.after, s.stuck.asked = d, true
 	return s
 }
 
-// stuckAfter remembers since when partitions stand still.
+// stuckAfter remembers since when partitions have made no progress.
 type stuckAfter struct {
 	after time.Duration
 	asked bool
 
-	mu    sync.Mutex // guards stand, and looks are one at a time
+	mu    sync.Mutex // guards stand, and serializes look
 	stand map[stillPart]standing
 }
 
@@ -36,18 +38,18 @@ type stillPart struct {
 
 type standing struct {
 	watermark int64
-	inFlight  int // below a commit, where the watermark is through; else 0
+	inFlight  int // in the tail, once the watermark has reached Next; else 0
 	since     time.Time
 }
 
 func (s *stuckAfter) fault() error {
 	if s.asked && s.after <= 0 {
-		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) takes every record for stuck", s.after), Fix: "give it more than any record may take, or leave it out"}
+		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) reports every record as stuck", s.after), Fix: "make it longer than any record may take, or leave it out"}
 	}
 	return nil
 }
 
-// heldInside names the Transforms that hold something of a partition.
+// heldInside names the Transforms that hold elements of a partition.
 func (p *Pipeline) heldInside(tp TopicPartition) (text string) {
 	r := p.current()
 	if r == nil {
@@ -63,8 +65,8 @@ func (p *Pipeline) heldInside(tp TopicPartition) (text string) {
 	return text
 }
 
-// look compares how the pipelines stand with how they stood, and names what stands still for too
-// long.
+// look compares the pipelines with how they were at the last call, and reports partitions without
+// progress for too long.
 func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 	if !s.asked {
 		return nil
@@ -90,7 +92,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			}
 			stand[key] = is
 			if still := now.Sub(is.since); still >= s.after {
-				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished nothing for %v; its watermark stands at %d%s",
+				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished no record for %v; its watermark is %d%s",
 					p.plan.name, q.TopicPartition, still.Round(time.Second), q.Watermark, p.heldInside(q.TopicPartition)))
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// Supervisor runs pipelines side by side, as a whole process: see Supervise.
+// Supervisor runs pipelines side by side as one process: see Supervise.
 type Supervisor struct {
 	pipelines []*Pipeline
 	serves    bool
@@ -24,25 +24,24 @@ type Supervisor struct {
 	process   process
 
 	once  sync.Once
-	bound chan struct{} // closed once at and deaf are known
+	bound chan struct{} // closed once at and deaf are set
 	at    net.Addr
 	deaf  error
 }
 
-// process is what a Supervisor takes of the process that it runs in.
+// process is what a Supervisor needs of its process.
 type process struct {
 	notify func(chan<- os.Signal) (stop func())
 	exit   func(code int)
 	listen func(network, addr string) (net.Listener, error)
 }
 
-// interrupted is the exit code of a process that a second signal ended, as shells have it for
-// Ctrl-C.
+// interrupted is the exit code after a second signal, as shells use it for Ctrl-C.
 const interrupted = 130
 
-// Supervise makes one process of several pipelines. Its Run runs them side by side and turns SIGINT
-// or SIGTERM into one drain of all; a second signal ends the process at once, with exit code 130.
-// The first pipeline that fails drains the others. With Serve it answers Kubernetes' probes.
+// Supervise makes one process of several pipelines. Run runs them side by side and turns SIGINT or
+// SIGTERM into one drain of all. A second signal ends the process at once, with exit code 130. The
+// first pipeline that fails drains the others. With Serve it answers the probes of Kubernetes.
 func Supervise(p ...*Pipeline) *Supervisor {
 	return &Supervisor{pipelines: p, bound: make(chan struct{}), process: process{
 		notify: func(c chan<- os.Signal) func() {
@@ -54,25 +53,24 @@ func Supervise(p ...*Pipeline) *Supervisor {
 	}}
 }
 
-// Serve answers HTTP at addr (host:port; port 0 takes a free one, which Addr tells) from before the
-// sources connect until the last pipeline has ended:
+// Serve answers HTTP at addr, from before the sources connect until the last pipeline has ended.
+// addr is host:port; port 0 takes a free port, which Addr returns.
 //
-//   - /livez: 200 as long as restarting the process would help nothing: a halt, an outage or a
-//     drain is no reason. See StuckAfter.
-//   - /readyz: 200 if every pipeline is ready, else 503: one is not connected or has a halted
-//     partition, or a drain has begun. A pipeline without partitions is ready, and so is one whose
-//     source had no more. The body is JSON: each pipeline and its partitions, as in Snapshot, and
-//     why it is not ready.
-//   - /metrics: what the handler says; nil: there is none.
+//   - /livez: 200 unless a restart of the process would help. A halt, an outage or a drain is no
+//     reason to restart. See StuckAfter.
+//   - /readyz: 200 if every pipeline is ready (see Pipeline.Ready), else 503. 503 during a drain. A
+//     pipeline whose source is exhausted counts as ready. The body is JSON: each pipeline and its
+//     partitions, as in Snapshot, and why a pipeline is not ready.
+//   - /metrics: the given handler; with nil there is no such path.
 //
-// An address that cannot be listened at, or a server that ends early, is a failure like a
-// pipeline's.
+// If addr cannot be bound, or the server ends early, the supervisor fails as if a pipeline had
+// failed.
 func (s *Supervisor) Serve(addr string, metrics http.Handler) *Supervisor {
 	s.serves, s.addr, s.metrics = true, addr, metrics
 	return s
 }
 
-// Addr waits until Run listens for Serve and returns the address, or why there is none.
+// Addr waits until Run listens for Serve, and returns the address, or the reason why there is none.
 func (s *Supervisor) Addr(ctx context.Context) (net.Addr, error) {
 	select {
 	case <-s.bound:
@@ -82,14 +80,14 @@ func (s *Supervisor) Addr(ctx context.Context) (net.Addr, error) {
 	}
 }
 
-// Run runs the pipelines until ctx ends, a signal comes, one of them fails, or all have ended by
-// themselves. It returns when all have drained and the server has stopped: the first failure,
-// joined with those that came after it; nil if there was none. A Supervisor runs once.
+// Run runs the pipelines until ctx ends, a signal arrives, one of them fails, or all have ended. It
+// returns once all have drained and the server has stopped. The error joins all failures, the first
+// one first; nil if there was none. A Supervisor runs once.
 func (s *Supervisor) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
 	if !first {
-		return &BuildError{What: "a Supervisor runs once", Fix: "call Supervise again; its pipelines may be the same"}
+		return &BuildError{What: "a Supervisor runs once", Fix: "call Supervise again, the pipelines may be the same"}
 	}
 	l, err := s.listen(ctx)
 	if err != nil {
@@ -100,7 +98,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	w := &watch{Supervisor: s, draining: ctx, drain: drain, ended: make([]bool, len(s.pipelines))}
 
 	stop := make(chan struct{})
-	var around conc.WaitGroup // what lasts longer than the pipelines
+	var around conc.WaitGroup // goroutines that outlast the pipelines
 	defer around.Wait()
 	defer close(stop)
 	signals := make(chan os.Signal, 2)
@@ -123,7 +121,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return w.failures()
 }
 
-// listen checks what Supervise was given, and binds the address.
+// listen checks the arguments of Supervise and binds the address.
 func (s *Supervisor) listen(ctx context.Context) (net.Listener, error) {
 	defer close(s.bound)
 	s.deaf = errors.New("Serve was not asked for")
@@ -143,13 +141,13 @@ func (s *Supervisor) listen(ctx context.Context) (net.Listener, error) {
 
 func (s *Supervisor) faults() (err error) {
 	if len(s.pipelines) == 0 {
-		err = &BuildError{What: "Supervise has no pipeline", Fix: "give it what Build returned"}
+		err = &BuildError{What: "Supervise has no pipeline", Fix: "pass the pipelines that Build returned"}
 	}
 	seen := map[*Pipeline]bool{}
 	for i, p := range s.pipelines {
 		switch {
 		case p == nil:
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Fix: "look at the error that Build returned"})
+			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Fix: "check the error that Build returned"})
 		case seen[p]:
 			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %s is given to Supervise twice", p.plan.name), Fix: "Build another one to run the chain twice"})
 		}
@@ -158,19 +156,18 @@ func (s *Supervisor) faults() (err error) {
 	return errors.Join(err, s.stuck.fault())
 }
 
-// watch is a Supervisor's Run.
+// watch is one Run of a Supervisor.
 type watch struct {
 	*Supervisor
 	draining context.Context // ends when the drain begins; it is the pipelines' context
 	drain    context.CancelCauseFunc
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	errs  []error    // the first failure first
 	ended []bool     // which pipelines have ended
 }
 
-// run runs one pipeline; its failure is everybody's end, also if a bug of this package lets it
-// panic.
+// run runs one pipeline. Its failure, or a panic of this package, drains the others.
 func (w *watch) run(ctx context.Context, i int, p *Pipeline) {
 	err := errPanicked
 	defer func() {
@@ -197,7 +194,7 @@ func (w *watch) failures() error {
 	return errors.Join(w.errs...)
 }
 
-// heed turns the first signal into a drain and the second into the end.
+// heed turns the first signal into a drain and the second into an exit.
 func (w *watch) heed(signals <-chan os.Signal, stop <-chan struct{}) {
 	for second := false; ; second = true {
 		select {

@@ -16,12 +16,12 @@ func TestLossBelowCommit(t *testing.T) {
 			}
 		}
 	}
-	t.Run("is not said to be read again", func(t *testing.T) {
+	t.Run("is not said to be reprocessed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			put(l, 0, "a0")
 			err := start(t, l, input.CommitBefore(1, 0).Serial(w.do)).wait()
-			if text := fmt.Sprint(err); !strings.Contains(text, "committed before and is lost") || strings.Contains(text, "read again") {
+			if text := fmt.Sprint(err); !strings.Contains(text, "committed and is lost") || strings.Contains(text, "reprocessed") {
 				t.Error(text)
 			}
 		})

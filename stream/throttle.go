@@ -6,9 +6,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Throttle lets at most perSecond elements a second pass, in bursts of up to burst, over all
-// partitions. 1→1, keeps order. Whoever waits holds no worker (see MaxWaiting); while one waits, so
-// does its lane. A drain and a revoke wait for nobody's turn: who has none yet stays uncommitted.
+// Throttle passes on at most perSecond elements per second over all partitions, in bursts of up to
+// burst. 1→1, keeps order. A waiting element holds its lane but no worker (see MaxWaiting). A drain
+// and a revoke end the waits: elements that are still waiting stay uncommitted.
 func (s Stream[T]) Throttle(perSecond float64, burst int) Stream[T] {
 	return then[T, T](s, &node{word: "Throttle", op: throttleOp[T]{perSecond, burst}})
 }
@@ -18,12 +18,12 @@ type throttleOp[T any] struct {
 	burst int
 }
 
-func (throttleOp[T]) does() effect           { return shapes }
-func (throttleOp[T]) cut(c *cutter, n *node) { c.value(n) }
+func (throttleOp[T]) does() effect              { return shapes }
+func (throttleOp[T]) place(p *planner, n *node) { p.value(n) }
 
 func (o throttleOp[T]) check(c *checker, n *node) {
 	if o.rate <= 0 || o.burst < 1 {
-		c.say(n.label(), fmt.Sprintf("%g a second in bursts of %d lets nothing pass", o.rate, o.burst), "both are above 0")
+		c.say(n.label(), fmt.Sprintf("%g a second in bursts of %d lets nothing pass", o.rate, o.burst), "make both greater than 0")
 	}
 }
 
@@ -38,7 +38,7 @@ func (o throttleOp[T]) link(_ *worker, st *step, next any) any {
 	return push[T](func(w *worker, r *record, v *T) {
 		turn := limiter.Reserve()
 		if d := turn.Delay(); d > 0 && !st.pause(w, r, d) {
-			turn.Cancel() // others may go instead
+			turn.Cancel() // other elements may use it
 			return
 		}
 		nx(w, r, v)

@@ -6,11 +6,11 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// To writes elements to a sink; one is done, and passes on below, when the sink has it durably.
-// 1→1, keeps the order of each lane. An element leaves its worker when it is queued; what has
-// queued meanwhile, up to 1,000 of a partition, goes out in one Write. Elements that fail are
-// governed by the policies below, a retry writes them alone. Costs one goroutine per partition that
-// has something to write.
+// To writes elements to a sink and passes each one on once the sink has stored it. 1→1, keeps the
+// order of each lane. An element leaves its worker as soon as it is queued. While one Write of a
+// partition is in flight, its elements queue, and the next Write takes up to 1,000 of them. Failed
+// elements go to the policies below; a retry writes only those. Costs one goroutine per partition
+// that has something to write.
 func (s Stream[T]) To(sink Sink[T], opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "To", name: sinkName(sink), opts: stepOpts(opts), sinks: []any{sink}, op: toOp[T]{sink}})
 }
@@ -33,14 +33,14 @@ func (o toOp[T]) check(c *checker, n *node) {
 	}
 }
 
-func (o toOp[T]) cut(c *cutter, n *node) {
-	c.take()
-	if sg := c.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
-		c.boundary()
+func (o toOp[T]) place(p *planner, n *node) {
+	p.flush()
+	if sg := p.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
+		p.boundary()
 	}
-	c.note(n)
-	c.stage.head = n
-	c.stage.nodes = append(c.stage.nodes, n)
+	p.note(n)
+	p.stage.head = n
+	p.stage.nodes = append(p.stage.nodes, n)
 }
 
 func (o toOp[T]) write(w *worker, st *step, open, next any) func([]*lane.Task) {

@@ -7,51 +7,58 @@ import (
 	"strings"
 )
 
-// Transactor writes results, and the offsets they came from, in one transaction. Commit is never
-// called twice at once, for PerPartition not for the same partition. It may also have
+// Transactor writes results and their source offsets in one transaction. Commit is never called
+// concurrently; with PerPartition, not concurrently for the same partition. A Transactor may also
+// have
 //
 //   - Open(ctx) error, called before the source starts, and Close(ctx) error, called after the last
-//     Commit;
-//   - String() string, its name in Describe, and Check() error, what is wrong with its
-//     configuration: Build asks before anything connects;
+//     Commit: see Opener and Closer;
+//   - String() string, its name in Describe, and Check() error, for faults in its configuration:
+//     see Checker;
 //   - PerPartition() bool: each transaction is of one partition, and those of several partitions
-//     run side by side;
-//   - CommitsGroup() bool: its transactions store the group's offsets. For any other the source
+//     run in parallel;
+//   - CommitsGroup() bool: its transactions store the offsets of the group. Otherwise the source
 //     commits them afterwards, so that tools see the lag.
 type Transactor[T any] interface {
-	// Restore returns the position to go on from in newly assigned partitions, before anything of
-	// them is read: what is stored, under the topic id that it was stored with. One that it leaves
-	// out goes on from the group's offset, and so does one whose id is not that of parts, which is
-	// told as a TopicRecreated. Until it has answered, these partitions wait, the pipeline is not
-	// ready, and other partitions go on. ctx ends after 10 s or the step's Timeout, and at once
-	// when the partitions are lost or the pipeline drains. An error is tried again for as long as
-	// it takes, since waiting loses nothing: after the wait of the RetryOnError below that takes
-	// it, at least 100 ms, else after 100 ms doubling to 5 s. How many attempts a policy allows
-	// does not matter, and no other policy applies. An error marked Permanent ends the pipeline.
-	// Several calls may run at once, for different assignments, also beside Commit.
+	// Restore returns the stored positions of newly assigned partitions, with the topic ids they
+	// were stored under. It is called before any record of them is read. A partition that it leaves
+	// out starts from the offset of the group. So does one whose stored id is not that in parts,
+	// with a TopicRecreated event.
+	//
+	// Until Restore has answered, these partitions wait and the pipeline is not ready; other
+	// partitions keep running. ctx ends after the step's Timeout, or 10 s without one, and at once
+	// if all of the partitions are lost or the pipeline drains. A failed call is retried without a
+	// limit, since waiting loses nothing. The wait is that of the first RetryOnError below that
+	// takes the error, at least 100 ms, and otherwise doubles from 100 ms to 5 s. No limit on
+	// attempts applies, and no other policy. An error marked Permanent ends the pipeline. Calls for
+	// different assignments may run concurrently, also with Commit.
 	Restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 
-	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind: the
-	// same results come again, maybe with more. When ctx ends, a partition of it was lost: the
-	// transaction is to be given up. A *FencedError says that somebody else has written for a
-	// partition: it is let go, restored and gone on with; so is one that a *TopicGoneError names.
-	// ErrStaleGroup says that the source's group has moved on: the same results come again, under
-	// the generation that it is in then. A *PartialError names the elements (by index) that keep it
-	// from being written: only their partitions wait for a retry or are halted, the others go on
-	// without them. After any other error that IsWhole does not take for the whole's, and once the
-	// attempts are used up, parts of tx come, each with a prefix of a partition's offsets.
+	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind.
+	// After an error the same results come again, maybe with more. ctx ends if a partition of tx is
+	// lost: give the transaction up then.
+	//
+	//   - *FencedError: another worker has written for a partition. The partition is released and
+	//     restored, and continues from there. *TopicGoneError does the same for the partitions it
+	//     names.
+	//   - ErrStaleGroup: the group has moved on. The same results come again under its new
+	//     generation.
+	//   - *PartialError: names the elements, by index, that keep tx from being written. Only their
+	//     partitions wait for a retry or are halted; the others continue without them.
+	//   - Any other error fails tx as a whole. Once the attempts are used up, parts of tx come
+	//     unless IsWhole reports true, each with a prefix of the offsets of a partition.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
 
-// ErrStaleGroup: a transaction was refused because the group has gone on to another generation than
-// its GroupMetadata says. No policy applies to that: if the partitions are lost, the source finds
-// out.
-var ErrStaleGroup = errors.New("the group has gone on to another generation")
+// ErrStaleGroup: a transaction was refused because the group has moved on to another generation
+// than its GroupMetadata says. No policy applies to it: either the next attempt has the new
+// generation, or the source loses the partitions.
+var ErrStaleGroup = errors.New("the group has moved on to another generation")
 
 // OffsetRange is the offsets [From, Next) of a partition, all of them finished. From is where the
-// last transaction ended, or what Restore returned, or the group's offset. TopicID is the topic's
-// that they are of, to be stored with Next and compared with what is stored; zero: the source has
-// none.
+// last transaction ended, or the offset that Restore returned, or that of the group. TopicID is the
+// id of their topic; store it with Next, and compare it with the stored one. Zero: the source has
+// no ids.
 type OffsetRange struct {
 	From, Next int64
 	TopicID    TopicID
@@ -59,26 +66,26 @@ type OffsetRange struct {
 
 // Txn is the content of one transaction.
 type Txn[T any] struct {
-	// exactly the results of the records in Offsets, by partition, in the order of their records;
-	// may be empty
+	// Elems are exactly the results of the records in Offsets, by partition, in the order of their
+	// records. May be empty.
 	Elems   []Out[T]
 	Offsets map[TopicPartition]OffsetRange
 	Group   GroupMetadata
 }
 
-// GroupMetadata is who a source is in its consumer group, for transactions that are fenced by
+// GroupMetadata identifies a source in its consumer group, for transactions that are fenced by
 // generation (KIP-447). Zero without a group.
 type GroupMetadata struct {
 	Group, Member, Instance string
 	Generation              int32
 }
 
-// GroupSource is a Source that is a member of a consumer group. It is asked before each
+// GroupSource is a Source that is a member of a consumer group. GroupMetadata is called before each
 // transaction.
 type GroupSource interface{ GroupMetadata() GroupMetadata }
 
-// FencedError says that partitions have another owner: what a Transactor found stored was not where
-// the transaction begins. Partitions nil: all of the transaction's.
+// FencedError says that partitions have another owner: the stored offset is not the one that the
+// transaction starts from. Partitions nil: all partitions of the transaction.
 type FencedError struct {
 	Partitions []TopicPartition
 	Err        error
@@ -98,5 +105,5 @@ func (e *FencedError) Error() string {
 
 func (e *FencedError) Unwrap() error { return e.Err }
 
-// Whole says that it is of no result: see IsWhole.
+// Whole reports that no single result caused the error: see IsWhole.
 func (e *FencedError) Whole() bool { return true }

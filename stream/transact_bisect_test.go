@@ -27,7 +27,7 @@ func TestBisectTransaction(t *testing.T) {
 				if h.Meta.Offset != int64(bad) || h.Last != int64(bad) || h.Joined || h.Value != rows[bad] || h.Attempts != 3 || !errors.Is(h.Err, errBoom) {
 					t.Errorf("halt: %+v", h)
 				}
-				if want := fmt.Sprintf("commitwith: t[0]@%d failed after 3 attempts: boom; Resume tries the record again, Skip gives it up", bad); !strings.HasSuffix(h.String(), want) {
+				if want := fmt.Sprintf("commitwith: t[0]@%d failed after 3 attempts: boom; Resume retries the record, Skip gives it up", bad); !strings.HasSuffix(h.String(), want) {
 					t.Errorf("%q does not end with %q", h, want)
 				}
 				same(t, "stored before it", b.stored(), rows[:bad])
@@ -75,7 +75,7 @@ func TestBisectTransaction(t *testing.T) {
 			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
 			elapse(time.Minute)
 			h := j.halt()
-			if h.Meta.Offset != 0 || h.Last != 3 || h.Joined || b.calls != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3 failed after 1 attempt: boom; Resume tries all of them again, SkipRange") {
+			if h.Meta.Offset != 0 || h.Last != 3 || h.Joined || b.calls != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3 failed after 1 attempt: boom; Resume retries all of them, SkipRange") {
 				t.Errorf("after %d calls: %v", b.calls, h)
 			}
 			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) || !strings.Contains(err.Error(), "one of t[0]@0 … @3") {

@@ -6,18 +6,19 @@ import (
 	"fmt"
 )
 
-// Elem is an element with its acknowledgement. Each one taken from a Transform's input must end in
-// exactly one of: sent to its output (as it is, or With another value), Fork, Join, Drop or Fail.
-// One used twice ends the pipeline; one that is not used is found and named when it drains.
+// Elem is an element of a Transform, with its acknowledgement. Each Elem received from the input
+// must end in exactly one of: a send to the output (as it is, or With another value), Fork, Join,
+// Drop or Fail. Using one twice ends the pipeline. One that is never used keeps its record
+// unfinished; the error of the drain names it.
 type Elem[T any] struct {
 	Value T
 	t     *doorTicket
 }
 
-// With is the element with another value.
+// With returns the element with another value.
 func (e Elem[T]) With[U any](v U) Elem[U] { return Elem[U]{v, e.t} }
 
-// Fork is 1→n: the record is done when all n are; none: it is done.
+// Fork makes n elements of one. 1→n: the record is finished once all n are, and at once if n is 0.
 func (e Elem[T]) Fork(n int) []Elem[T] {
 	es := make([]Elem[T], n)
 	if !e.t.use() {
@@ -34,12 +35,12 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 	return es
 }
 
-// Join is n→1: all are done when the one is. Its value is the first's; MetasOf shows them all.
-// Elements of different partitions can be joined above CommitEach and CommitEvery only: elsewhere
-// that ends the pipeline.
+// Join makes one element of several. n→1: they all finish with it. Its value is that of e; MetasOf
+// returns the lineage of all. Elements of different partitions must not be joined above
+// CommitBefore or CommitWith: that ends the pipeline.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
-	var part *part // the first one: its end is the end of the joined element
+	var part *part // of the first element: the joined element belongs to it
 	mixed := false
 	for _, m := range append([]Elem[T]{e}, more...) {
 		if !m.t.use() {
@@ -58,9 +59,9 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	j.mixed = mixed
 	if run := e.t.door.st.run; mixed && (part.tail != nil || run.plan.transacts()) {
 		j.abandoned.Store(true)
-		word := "CommitBefore, which cannot wait for both their commits"
+		word := "CommitBefore, which cannot wait for the commits of both"
 		if part.tail == nil {
-			word = "CommitWith, whose transactions take each partition as far as it has come"
+			word = "CommitWith, whose transactions hold each partition only up to its own watermark"
 		}
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery",
 			e.t.door.st.name, word))
@@ -68,15 +69,14 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	return Elem[T]{e.Value, e.t.door.admit(jointRecord(part, j), e.t.group)}
 }
 
-// Drop says that nothing more is to be done for the element: it is done.
+// Drop finishes the element without passing it on.
 func (e Elem[T]) Drop() {
 	if e.t.use() {
 		e.t.r.done()
 	}
 }
 
-// Fail fails the element at this step: the policies below decide, except that nothing can be
-// retried.
+// Fail fails the element at this step. The policies below decide, but nothing is retried.
 func (e Elem[T]) Fail(err error) {
 	if !e.t.use() {
 		return
@@ -87,29 +87,34 @@ func (e Elem[T]) Fail(err error) {
 	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, false, func() any { return e.Value })
 }
 
-// Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f
-// gets the elements of all partitions, in the order of their lanes, and sends on what becomes of
-// them; order below is the order in which it sends. It must receive until in is closed, which
-// happens when the pipeline drains and everything above is through; then send what it still has and
-// return. It must not close out, nor send after it returned. ctx ends when the drain has run out of
-// time. An error, a panic, or a return before in is closed ends the pipeline. Elements of a
-// partition that was revoked or halted meanwhile may be passed on or not; they no longer count: a
-// halt gives them up at once, a revoke when f has ended none of them for a second. A func that
-// holds elements until others come must listen to FlushOf, since MaxInFlight bounds what can come.
-// What was joined across partitions is waited for. Costs three goroutines and a buffer of 64
-// elements.
+// Transform runs f between two Go channels, for operators that no Pipe can express. f receives the
+// elements of all partitions, each lane in order, and sends what becomes of them. Below, order is
+// the order in which f sends.
+//
+// f must receive until in is closed. That happens when the pipeline drains, or its source is
+// exhausted, once everything above has finished. f then sends what it still holds and returns. f
+// must neither close out nor send after it has returned. ctx ends when the drain runs out of time.
+// The pipeline ends if f returns an error, panics, or returns before in is closed.
+//
+// A halt of a partition abandons its elements inside f at once. A revoke abandons them once f has
+// finished none of them for a second; it waits for elements joined with those of other partitions.
+// Whatever f does with an abandoned element is ignored.
+//
+// If f holds elements until others arrive, it must also receive from FlushOf, since MaxInFlight
+// bounds what can arrive. Costs three goroutines and a buffer of 64 elements.
 func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error, opts ...StepOption) Stream[U] {
 	o := stepOpts(opts)
 	o.name, o.named = name, true
 	return then[T, U](s, &node{word: "Transform", name: name, nilFunc: f == nil, opts: o, op: transformOp[T, U]{f}})
 }
 
-// FlushOf returns the channel that asks a Transform to send what it holds, as a Batch is flushed
-// early: MaxInFlight lets nothing more in before something is finished, or a partition is revoked.
-// ctx is the one that the Transform's func got. A func that holds elements until others come
-// receives from it beside its input; one that does not may hold what all wait for, for ever. What
-// it holds is everything, of all partitions. It may be asked when it holds nothing, and is not when
-// its input is closed, which says the same. nil, on which nothing comes: ctx is not a Transform's.
+// FlushOf returns the channel that asks a Transform to send what it holds. ctx is the context of
+// the Transform's func; for any other context FlushOf returns nil. A request comes when MaxInFlight
+// lets in no more records until some finish, or when a partition is revoked: the cases in which a
+// Batch is flushed early. A func that holds elements until others arrive must receive from this
+// channel beside its input, or everything may wait for what it holds. On a request it should send
+// all it holds, of all partitions. A request may come while it holds nothing. None comes at the
+// end: there, the closed input says the same.
 func FlushOf(ctx context.Context) <-chan struct{} {
 	d, ok := ctx.Value(doorKey{}).(*doorway)
 	if !ok {
@@ -129,15 +134,15 @@ func (transformOp[T, U]) does() effect              { return calls }
 func (transformOp[T, U]) check(c *checker, _ *node) { c.slices = false }
 func (transformOp[T, U]) detail() []string          { return nil }
 
-// it is not called per element, so that nothing can be tried again
+// streams marks a word whose func is not called once per element, so that nothing can be retried.
 func (transformOp[T, U]) streams() {}
 
-func (transformOp[T, U]) cut(c *cutter, n *node) {
-	c.note(n)
-	c.take()
-	c.close(n)
-	c.fans = true
-	c.open(n.out)
+func (transformOp[T, U]) place(p *planner, n *node) {
+	p.note(n)
+	p.flush()
+	p.endStage(n)
+	p.fans = true
+	p.startStage(n.out)
 }
 
 func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
@@ -157,14 +162,14 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			select {
 			case raw <- e:
 				return
-			case <-d.gone: // f has returned: the pipeline is ending
+			case <-d.gone: // f has returned, so the pipeline is ending
 			case <-r.Done():
 			}
 			e.t.leave()
 			d.received(r.part)
 		})
 	})
-	d.relay = func() { // the one that sends on in, and so the one that closes it
+	d.relay = func() { // the only sender on in, so it closes in
 		defer close(in)
 		for {
 			select {
@@ -189,7 +194,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		defer func() {
 			close(d.gone)
 			if guarded(func() error { close(out); return nil }) != nil {
-				err = errClosedOut // also where f panicked because it sent on out afterwards
+				err = errClosedOut // also if f panicked in a send on the closed out
 			}
 			d.returned(err)
 		}()
@@ -200,7 +205,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		pass := typeOf[U]{}.boundary(w, to).(push[U])
 		for e := range out {
 			if e.t == nil {
-				st.run.fail(fmt.Errorf("%s: sent an Elem that it did not get from its input, nor from With, Fork or Join", st.name))
+				st.run.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join", st.name))
 				continue
 			}
 			if e.t.use() {
@@ -210,7 +215,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		}
 		select {
 		case <-d.gone:
-		default: // it was not the pipeline that closed out
+		default: // f closed out, not the pipeline
 			st.run.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
 			<-d.gone
 		}
@@ -218,4 +223,4 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 	return d
 }
 
-var errClosedOut = errors.New("it closed its output, which is the pipeline's to close: leave close(out) out and return")
+var errClosedOut = errors.New("it closed its output, which only the pipeline may close: remove close(out) and return")

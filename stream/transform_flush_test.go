@@ -166,7 +166,7 @@ func TestTransformStuck(t *testing.T) {
 					h := supervise(t, stream.Supervise(p).Serve(":0", nil).StuckAfter(time.Minute))
 					h.answers(200, 200)
 					elapse(time.Minute)
-					if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "t[0] has finished nothing for 1m0s; its watermark stands at 0; Transform hoard holds elements of it") {
+					if status, body := h.get("/livez"); status != 503 || !strings.Contains(body, "t[0] has finished no record for 1m0s; its watermark is 0; Transform hoard holds elements of it") {
 						t.Errorf("/livez: %d %s", status, body)
 					}
 					h.kill(syscall.SIGTERM)

@@ -129,7 +129,7 @@ func TestTransform(t *testing.T) {
 					put(l, 0, "a", "b")
 					l.Finish()
 					err := start(t, l, commitNow(input.Transform("shut", f).Serial(pass))).wait()
-					says(t, err, "shut: it closed its output, which is the pipeline's to close: leave close(out) out and return")
+					says(t, err, "shut: it closed its output, which only the pipeline may close: remove close(out) and return")
 					if strings.Contains(err.Error(), "panic") {
 						t.Errorf("Run: %v", err)
 					}

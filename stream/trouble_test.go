@@ -27,7 +27,7 @@ func TestTrouble(t *testing.T) {
 				if len(b.Troubles) != 1 || b.Troubles[0].Partition != 7 || b.Troubles[0].Error != "boom" || !b.Troubles[0].Since.Equal(since) {
 					t.Errorf("readyz: %+v", b)
 				}
-				if b.Ready != (opts == nil) || strings.Contains(b.Reason, "h[7] cannot be read since 2000-01-01T00:00:00Z: boom") == b.Ready {
+				if b.Ready != (opts == nil) || strings.Contains(b.Reason, "h[7] has not been readable since 2000-01-01T00:00:00Z: boom") == b.Ready {
 					t.Errorf("readyz: %+v", b)
 				}
 				src.in.Trouble(tp, nil)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// unobserved is what a pipeline has that nobody observes: what fails goes to slog's default logger.
-// ops.Log says more, of everything.
+// unobserved is the observer of a pipeline without Observe. It logs failures to slog's default
+// logger. ops.Log logs more.
 func unobserved() Observer {
 	return Observer{Attach: func(p *Pipeline) (Observer, error) {
 		l := &lastWord{pipeline: p.plan.name, of: map[string]*repeated{}}
@@ -18,17 +18,17 @@ func unobserved() Observer {
 	}}
 }
 
-// lastWord logs failures. Lines that repeat are thinned: the first ten, then one a second.
+// lastWord logs failures. Of each message it writes the first ten lines, then one per second.
 type lastWord struct {
 	pipeline string
 
-	mu sync.Mutex // guards what follows; nothing is called under it
+	mu sync.Mutex // guards the field below; nothing is called under it
 	of map[string]*repeated
 }
 
 type repeated struct {
 	limit *rate.Limiter
-	left  int // out, since the last line
+	left  int // lines left out since the last one
 }
 
 func (l *lastWord) event(e Event) {
@@ -64,7 +64,7 @@ func (l *lastWord) event(e Event) {
 			l.log(slog.LevelError, "ended", "error", e.Err)
 		}
 	case OffsetReset:
-		if e.From >= 0 { // not where a group has none yet
+		if e.From >= 0 { // -1: the group had no offset yet
 			l.log(slog.LevelWarn, "offset reset", "partition", e.TopicPartition, "from", e.From, "to", e.To, "policy", e.Policy)
 		}
 	case TopicRecreated:
@@ -95,7 +95,7 @@ func (l *lastWord) log(level slog.Level, msg string, fields ...any) {
 	slog.Default().Log(context.Background(), level, msg, append([]any{"pipeline", l.pipeline}, fields...)...)
 }
 
-// pass says whether a line is written, and how many like it were left out before.
+// pass reports whether a line is written, and how many of its kind were left out before.
 func (l *lastWord) pass(msg string) (left int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -5,41 +5,43 @@ import (
 	"iter"
 )
 
-// Map applies f to each element. 1→1, keeps order, runs in the worker of the next degree word
-// below. An error or a panic of f fails the element at this step; the policies below decide.
+// Map converts each element with f. 1→1, keeps order, runs in the worker of the next degree word
+// below. An error or a panic of f fails the element at this step, and the policies below decide.
 func (s Stream[T]) Map[U any](f func(context.Context, T) (U, error), opts ...StepOption) Stream[U] {
 	return then[T, U](s, &node{word: "Map", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: mapOp[T, U]{f: f}})
 }
 
-// Tap calls f for each element and passes the element on: a side effect without a degree of its
-// own. 1→1, keeps order, runs in the worker of the next degree word below. An error or a panic of f
-// fails the element at this step; the policies below decide.
+// Tap calls f for each element and passes the element on. Use it for a side effect that needs no
+// degree of its own. 1→1, keeps order, runs in the worker of the next degree word below. An error
+// or a panic of f fails the element at this step, and the policies below decide.
 func (s Stream[T]) Tap(f func(context.Context, T) error, opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "Tap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: tapOp[T]{f: f}})
 }
 
-// Filter passes on the elements that keep wants; the others are done. 1→0..1, keeps order, runs in
-// the worker of the next degree word below. A panic of keep fails the element at this step.
+// Filter passes on the elements for which keep returns true; the others are finished. 1→0..1, keeps
+// order, runs in the worker of the next degree word below. A panic of keep fails the element at
+// this step, and the policies below decide.
 func (s Stream[T]) Filter(keep func(T) bool, opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "Filter", name: funcName(keep), nilFunc: keep == nil, opts: stepOpts(opts), op: filterOp[T]{keep: keep}})
 }
 
-// FlatMap passes on every element of the sequence that f returns. 1→0..n, keeps order; the record
-// is done when all of them are (at once where there are none). The sequence is consumed as it is
-// made, in the worker of the next degree word below. A panic inside the sequence fails the record,
-// but what was passed on before stays so: no retry is made of it.
+// FlatMap passes on every element of the sequence that f returns. 1→0..n, keeps order, runs in the
+// worker of the next degree word below. The record is finished once all of its elements are, and at
+// once if there are none. The sequence is consumed lazily. An error or a panic of f fails the
+// element at this step. A panic inside the sequence also fails it, but is never retried: the
+// elements passed on before stay passed on.
 func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error), opts ...StepOption) Stream[U] {
 	return then[T, U](s, &node{word: "FlatMap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: flatMapOp[T, U]{f: f}})
 }
 
-// valueOp is a word that works on one element at a time, in the worker of the next degree word
+// valueOp is a word that handles one element at a time, in the worker of the next degree word
 // below.
 type valueOp struct{}
 
-func (valueOp) does() effect           { return calls }
-func (valueOp) check(*checker, *node)  {}
-func (valueOp) cut(c *cutter, n *node) { c.value(n) }
-func (valueOp) detail() []string       { return nil }
+func (valueOp) does() effect              { return calls }
+func (valueOp) check(*checker, *node)     {}
+func (valueOp) place(p *planner, n *node) { p.value(n) }
+func (valueOp) detail() []string          { return nil }
 
 type mapOp[T, U any] struct {
 	valueOp

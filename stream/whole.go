@@ -8,10 +8,11 @@ import (
 	"github.com/laneway-go/laneway/internal/outage"
 )
 
-// Whole marks an error of a batch, or of a transaction, that says nothing of any one member: the
-// database is read-only, a quota is used up. No culprit is looked for then (see Bisect), and the
-// policies act on all of it. An error type of your own says so with a method Whole() bool, and with
-// false that one member may be to blame, whatever IsWhole takes it for. Whole(nil) is nil.
+// Whole marks an error of a batch or a transaction as one that no single member caused, such as a
+// read-only database or an exhausted quota. No culprit is searched then (see Bisect), and the
+// policies act on all members. An error type of your own can have a method Whole() bool instead:
+// true says the same, false says that a member may be the cause, even if IsWhole would assume
+// otherwise. Whole(nil) is nil.
 func Whole(err error) error {
 	if err == nil {
 		return nil
@@ -27,15 +28,16 @@ func (e *WholeError) Error() string { return e.Err.Error() }
 // Unwrap returns the marked error.
 func (e *WholeError) Unwrap() error { return e.Err }
 
-// Whole says that no member is to blame.
+// Whole reports that no single member caused the error.
 func (e *WholeError) Whole() bool { return true }
 
-// IsWhole reports whether an error of many says nothing of any one of them. It is true where
-// errors.As finds a Whole() bool in it that is, and else for timeouts, lost connections, answers
-// cut short, cancellations, what Postpone made, an error that asks to wait (RetryAfter), and a
-// fenced transaction. Of a database's errors that have a SQLState() string (pgx, lib/pq) all are
-// but those of class 22 and 23, the data's: a serialization failure, a lack of rights or of space
-// is the whole's. sink.SQL and sink.KafkaTransaction mark theirs.
+// IsWhole reports whether no single member of a batch or a transaction caused the error. If
+// errors.As finds a Whole() bool in it, that decides. Otherwise it is true for timeouts, lost
+// connections, truncated answers, cancellations, errors made by Postpone, errors that ask for a
+// wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors with a
+// SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data, and
+// true for all others: a serialization failure, missing rights or missing space concerns the whole.
+// sink.SQL and sink.KafkaTransaction mark their own errors.
 func IsWhole(err error) bool {
 	var marked interface{ Whole() bool }
 	if errors.As(err, &marked) {

@@ -92,7 +92,7 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 	out := demotest.Run(t, quickstart(2500), brokers,
 		`retry    charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank was busy; again in`,
 		`halted   charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank does not know this currency`,
-		`Halts\(\)  orders-\w+\[\d\] is halted since`,
+		`Halts\(\)  orders-\w+\[\d\] has been halted since`,
 		`resumed  orders-\w+\[\d\] goes on from \d+`,
 		`ok  records    2500 of 2500 orders were charged, 0 of them twice`,
 		`ok  order      each of 250 customers' orders`,
