@@ -40,7 +40,7 @@ func (f *feed) stream() chain {
 	return stream.From(func() stream.Source[kafka.Message] { return f })
 }
 
-func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed"} }
+func (f *feed) Info() stream.SourceInfo { return stream.SourceInfo{Name: "feed", StateBytes: 4096} }
 
 func (f *feed) Commit(_ context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	f.mu.Lock()

@@ -133,6 +133,24 @@ func BenchmarkGoalCommitWith(b *testing.B) {
 	goal(b, "CommitWith, 64 k over 4 k in flight", ns[2]/ns[0], limit, "×")
 }
 
+// BenchmarkGoalState: what a resume state costs, over the same chain without one.
+func BenchmarkGoalState(b *testing.B) {
+	n := *elements
+	for _, w := range []struct {
+		name string
+		most float64
+		work func(chain) chain
+	}{
+		{"in order", 1.03, func(s chain) chain { return s.Serial(noop) }},
+		{"64 keys at a time", 1.1, func(s chain) chain { return keyed(s, 64, noop) }},
+	} {
+		ns := eachNs(b, n,
+			func() { run(b, atLeastOnce(w.work(messages(n)))) },
+			func() { run(b, atLeastOnce(w.work(messages(n))), stream.MaxFinishedAhead(0)) })
+		goal(b, "a state, "+w.name, ns[0]/ns[1], w.most, "×")
+	}
+}
+
 // BenchmarkGoalAtMostOnce: work below CommitBefore.
 func BenchmarkGoalAtMostOnce(b *testing.B) {
 	n := *elements

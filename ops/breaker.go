@@ -2,17 +2,15 @@ package ops
 
 import (
 	"context"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/laneway-go/laneway/internal/outage"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -239,12 +237,4 @@ func (b *breaker) untilNext(ctx context.Context, turned <-chan struct{}) bool {
 // Unavailable reports whether an error says that what was called could not be reached or did not
 // answer: a connection that failed, a name that was not found, an answer cut short, a timeout. For
 // Breaker, and to be combined with what a service's own errors say.
-func Unavailable(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	var timeout interface{ Timeout() bool }
-	return errors.As(err, &op) || errors.As(err, &dns) ||
-		// context.DeadlineExceeded and os.ErrDeadlineExceeded too
-		errors.As(err, &timeout) && timeout.Timeout() ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn)
-}
+func Unavailable(err error) bool { return outage.Is(err) }

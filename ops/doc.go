@@ -7,6 +7,8 @@
 //		Via(ops.Dedup(func(o Order) string { return o.ID }, 10_000)).    // each order once
 //		MapConcurrent(64, charge, stream.Use(ops.Limit(10))).            // all steps with this limit: 10 at a time together
 //		MapConcurrent(64, book, stream.Use(database)).                   // database := ops.Breaker("database", ops.Unavailable)
+//		Batch(100, time.Second).
+//		Concurrent(8, ops.OneByOne(send)).                               // where a batch fails, its elements one by one
 //		RetryOnError(stream.RetryPolicy{FirstWait: time.Second, MaxWait: time.Minute}).
 //		…
 //

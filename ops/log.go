@@ -60,7 +60,11 @@ func (g *logging) event(e stream.Event) {
 	g.storms.settle(time.Now(), g.leftOut)
 	switch e := e.(type) {
 	case stream.Assigned:
-		g.info("partition assigned", append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.Int("epoch", int(e.Epoch)))...)
+		at := append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.Int("epoch", int(e.Epoch)))
+		if e.FinishedAhead > 0 {
+			at = append(at, slog.Int64("finished_ahead", e.FinishedAhead))
+		}
+		g.info("partition assigned", at...)
 	case stream.Revoked:
 		g.info("partition revoked", append(partition(e.TopicPartition), slog.Int("epoch", int(e.Epoch)), slog.Int64("committed", e.Committed),
 			slog.Int("unfinished", e.Unfinished), slog.Int64("uncommitted", e.Totals.Uncommitted))...)
@@ -91,6 +95,12 @@ func (g *logging) event(e stream.Event) {
 		g.failure(slog.LevelError, "dead letter failed", e.Failure, slog.Any("cause", e.Cause))
 	case stream.Halted:
 		level, more := slog.LevelError, []slog.Attr{slog.Int("epoch", int(e.Epoch))}
+		if e.Restored {
+			more = append(more, slog.Bool("restored", true), slog.Time("since", e.Since))
+		}
+		if e.Last > e.Meta.Offset { // it speaks for several records
+			more = append(more, slog.Int64("last", e.Last))
+		}
 		if !e.ResumeAt.IsZero() { // the halt ends by itself
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}

@@ -200,7 +200,7 @@ func asTransactor(err error) error {
 	case errors.Is(err, transact.ErrDoubt):
 		return &stream.FencedError{Err: err}
 	case errors.As(err, &fenced), wire.Fatal(err):
-		return stream.Permanent(err)
+		return stream.Permanent(stream.Whole(err))
 	}
-	return err
+	return stream.Whole(err)
 }

@@ -18,9 +18,11 @@ import (
 //
 // write gets the results in the order of their records, and must neither commit tx nor roll it
 // back. Its error, or panic, undoes the whole transaction; a *stream.PartialError names the results
-// that keep the others from being written. It runs again, in a new transaction, when the database
-// asks for that, or when a failure is retried: whatever it does without tx, it does again. Where
-// records came to nothing, their offsets are stored without it.
+// that keep the others from being written, and where none does CommitWith finds the first of them:
+// of errors with an SQLSTATE those of class 22 and 23, of SQLite's CONSTRAINT, MISMATCH and TOOBIG,
+// and of others all but those that stream.IsWhole takes for an outage. It runs again, in a new
+// transaction, when the database asks for that, or when a failure is retried: whatever it does
+// without tx, it does again. Where records came to nothing, their offsets are stored without it.
 //
 // The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on
 // from there, whatever its group has committed; who wants to rewind it changes its row. A row is of
@@ -166,7 +168,7 @@ func (s *sqlTransactor[T]) Commit(ctx context.Context, txn stream.Txn[T]) error 
 func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("beginning a transaction: %w", err)
+		return stream.Whole(fmt.Errorf("beginning a transaction: %w", err))
 	}
 	defer tx.Rollback() // also when write panics; nothing once it is committed
 	// First of all: it takes the lock that another owner waits for, and SQLite's for writing before
@@ -174,7 +176,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	done := map[stream.TopicPartition]int64{}
 	for tp, r := range txn.Offsets {
 		if done[tp], err = s.advance(ctx, tx, tp, r, txn.Group.Group); err != nil {
-			return err
+			return stream.Whole(err)
 		}
 	}
 	var todo []T
@@ -186,7 +188,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	}
 	if len(todo) > 0 {
 		if err := s.write(ctx, tx, todo); err != nil {
-			return renumbered(err, index)
+			return marked(renumbered(err, index))
 		}
 	}
 	switch err = tx.Commit(); {
@@ -196,9 +198,9 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	default:
-		return stream.Permanent(errors.New("the func given to sink.SQL has ended its transaction: it must leave that to the sink"))
+		return stream.Permanent(stream.Whole(errors.New("the func given to sink.SQL has ended its transaction: it must leave that to the sink")))
 	}
-	return fmt.Errorf("committing: %w", err)
+	return marked(fmt.Errorf("committing: %w", err)) // where constraints are deferred, too
 }
 
 // renumbered is err with the indices of Txn.Elems, where write was given only some of them.

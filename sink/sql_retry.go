@@ -36,6 +36,20 @@ func again(ctx context.Context, mends func(error) bool, f func() error) error {
 	}
 }
 
+// marked marks what SQLite says of a transaction as a whole, for stream.IsWhole, which knows
+// PostgreSQL's: any of its result codes but SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH.
+func marked(err error) error {
+	var code interface{ Code() int }
+	if !errors.As(err, &code) {
+		return err
+	}
+	switch primary := code.Code() & 0xff; {
+	case 18 <= primary && primary <= 20, primary > 28: // none of SQLite's, above
+		return err
+	}
+	return stream.Whole(err)
+}
+
 // retried reports whether the database asks for the whole transaction again: PostgreSQL by SQLSTATE
 // (serialization_failure, deadlock_detected), SQLite by result code (SQLITE_BUSY, SQLITE_LOCKED,
 // with whatever extends them in the higher bytes).

@@ -78,6 +78,19 @@ func TestSQLTriesATransactionAgainWhenTheDatabaseAsksForIt(t *testing.T) {
 	}
 }
 
+func TestSQLSaysWhoseAnErrorIs(t *testing.T) {
+	for err, whole := range map[error]bool{
+		sqlState("23505"): false, sqlState("42P01"): true, sqliteCode(19 | 1<<8): false, sqliteCode(18): false, sqliteCode(20): false,
+		sqliteCode(1): true, sqliteCode(13): true, sqliteCode(422): false, errors.New("anything else"): false,
+		stream.Permanent(sqliteCode(19)): false, fmt.Errorf("wrapped: %w", sqliteCode(8)): true, driver.ErrBadConn: true,
+	} {
+		tx := sink.SQL((&database{}).open(t), func(context.Context, *sql.Tx, []int) error { return err })
+		if got := tx.Commit(t.Context(), one); !errors.Is(got, err) || stream.IsWhole(got) != whole {
+			t.Errorf("%v: %v, of the whole: %v", err, got, stream.IsWhole(got))
+		}
+	}
+}
+
 func TestSQLGivesUpInTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, calls, began := &database{}, 0, time.Now()

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -27,7 +28,8 @@ func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 }
 
 func (s *localSource[T]) Info() stream.SourceInfo {
-	info := stream.SourceInfo{Name: s.name}
+	// values are never redelivered, so all finished ones must be remembered
+	info := stream.SourceInfo{Name: s.name, StateBytes: math.MaxInt32}
 	if s.pull == nil {
 		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "its argument is nil", Fix: "pass a value: without one the source yields nothing and never ends"})
 	}

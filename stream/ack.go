@@ -23,14 +23,14 @@ func (p *part) committable() (records int64, news bool) {
 	if p.ahead.kept {
 		known = p.ahead.records
 	}
-	return records, offset > p.committed || records > known
+	return records, offset > p.committed || records > known || p.ahead.halts > p.ahead.told
 }
 
 // stored notes what of the partition the broker has stored.
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
-	p.ahead.stored, p.ahead.records = g.runs, g.records
+	p.ahead.stored, p.ahead.records, p.ahead.told = g.runs, g.records, g.halts
 	p.mu.Unlock()
 	p.acked(g.Offset)
 }

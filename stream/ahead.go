@@ -11,14 +11,18 @@ import (
 // ahead is what has finished above a partition's watermark. It is stored beside the offset as the
 // resume state, so that the next assignment does not handle it again.
 type ahead struct {
-	kept  bool           // a state is stored
-	of    resume.Binding // what states belong to, but for their offset
-	begun atomic.Bool    // earlier holds something
+	kept   bool           // a state is stored
+	of     resume.Binding // what states belong to, but for their offset
+	begun  atomic.Bool    // earlier holds something
+	urgent atomic.Bool    // the state is to be stored soon
 
 	// guarded by part.mu
-	earlier []resume.Run // finished in earlier assignments, where the feed has not passed yet
-	stored  []resume.Run // in the state that is stored
-	records int64        // that had finished when it was made
+	earlier []resume.Run             // finished in earlier assignments, where the feed has not passed yet
+	stored  []resume.Run             // in the state that is stored
+	records int64                    // that had finished when it was made
+	halts   int                      // changes of halts so far
+	told    int                      // of them, how many it tells of
+	tried   map[int64][]resume.Build // by the offset of a halted record: who has tried it
 }
 
 // progress is what a commit stores of a partition.
@@ -28,6 +32,7 @@ type progress struct {
 	records int64        // that have finished
 	covered int64        // of those, how many the position tells of, at least
 	below   int64        // and how many the offset does
+	halts   int          // changes of halts that it tells of
 }
 
 // withoutState notes that the offset was stored alone: what its state would have told is news
@@ -44,16 +49,17 @@ func (p *part) adopt(a Assignment) error {
 	}
 	of := p.ahead.of
 	of.Offset = a.Committed
-	runs, err := resume.Decode(of, a.State)
+	state, err := resume.Decode(of, a.State)
 	if err != nil {
 		return err
 	}
-	for _, r := range runs {
+	for _, r := range state.Finished {
 		if r.From, r.To = max(r.From, a.Next), min(r.To, a.LogEnd); r.From < r.To {
 			p.ahead.earlier = append(p.ahead.earlier, r)
 		}
 	}
 	p.ahead.stored = p.ahead.earlier
+	p.inherit(state.Halts, a)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
 }
@@ -139,8 +145,10 @@ func (p *part) progress() progress {
 	}
 	of := p.ahead.of
 	of.Offset = offset
+	var halts []resume.Halt
 	var told int64
-	g.State, told = resume.Encode(of, g.runs, p.host.stateBytes())
+	halts, g.halts = p.haltsToStore()
+	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Halts: halts}, p.host.stateBytes())
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })
 		g.covered = g.below

@@ -16,7 +16,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
-	if c := r.plan.commit; c != nil && c.transact == nil && !c.above {
+	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && r.stateMax.Load() > 0
 		// KeepOrder holds back what has finished above a hole, and passes it on in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
@@ -91,6 +91,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	}
 	for _, e := range dropped {
 		r.emit(e)
+	}
+	for _, p := range ps {
+		p.tellRestored()
 	}
 	for _, p := range list {
 		p.changed() // shares have shrunk

@@ -13,8 +13,10 @@ import (
 // and nothing is on its way, so that a batch never waits for what cannot come. The slice is the
 // handler's to keep.
 //
-// A failed batch fails all its elements or, with a *PartialError, those it names. A batch is done,
-// and each of its records with it, when what became of it is done. Costs a timer per open batch.
+// A failed batch fails all its elements or, with a *PartialError, those it names. Where nobody
+// knows which they are, Bisect has a step find out; without it a halt is of the whole batch, and
+// Pipeline.SkipRange gives up those of its records that you name. A batch is done, and each of its
+// records with it, when what became of it is done. Costs a timer per open batch.
 func (s Stream[T]) Batch[B interface{ []T }](size int, wait time.Duration, opts ...StepOption) Stream[B] {
 	return then[T, B](s, &node{word: "Batch", opts: stepOpts(opts), op: batchOp[B, T]{size, wait}})
 }
@@ -31,7 +33,7 @@ func (o batchOp[B, T]) check(c *checker, n *node) {
 		c.say(n.label(), fmt.Sprintf("a batch of %d", o.size), "size is at least 1")
 	}
 	c.wait(n, o.wait)
-	c.batched = n
+	c.batched, c.slices = n, true
 }
 
 func (o batchOp[B, T]) cut(c *cutter, n *node) {

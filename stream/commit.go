@@ -8,20 +8,24 @@ import (
 
 // The guarantee is a word. CommitEach and CommitEvery stand below the work: at least once.
 // CommitBefore stands above it: at most once. CommitWith writes results and offsets together:
-// exactly once. Only the watermark is ever committed, so unordered work is safe.
+// exactly once. The offset that is committed is the watermark, so unordered work is safe. The
+// resume state beside it tells which records above have finished: they are not handled again.
 
-// CommitEach commits as the watermark moves. The element that moves it holds its lane until the
-// acknowledgement; requests that come together go as one. Read again after a crash: at most what
-// was running, or finished above the watermark.
+// CommitEach commits each record as it finishes. Its element holds its lane until the
+// acknowledgement; elements that finish together share a request. After a crash at most what was
+// running is handled again. Where the source stores no resume state (see Describe), only the
+// element that moves the watermark holds its lane, and what had finished above is handled again,
+// too.
 func (s Stream[T]) CommitEach() Stream[T] {
 	return then[T, T](s, commitNode("CommitEach", commitPlan{each: true}, nil))
 }
 
-// CommitEvery commits when n records are finished, over all partitions, or when wait has passed
-// since the first of them, and always on revoke and drain. wait 0 commits by count alone, which
-// would never commit a thin topic: Build wants ByCountOnly for that, unless n is 1. Read again
-// after a crash: what was running or finished above the watermark, and what was finished since the
-// last commit.
+// CommitEvery commits when n records have finished, over all partitions, or when wait has passed
+// since the first of them, and always on revoke and drain. A record counts wherever it finishes,
+// above the watermark, too. wait 0 commits by count alone, which would never commit a thin topic:
+// Build wants ByCountOnly for that, unless n is 1. After a crash at most what was running and what
+// had finished since the last commit is handled again. Where the source stores no resume state (see
+// Describe), so is what had finished above the watermark.
 func (s Stream[T]) CommitEvery(n int, wait time.Duration, opts ...CommitOption) Stream[T] {
 	return then[T, T](s, commitNode("CommitEvery", commitPlan{n: n, wait: wait}, opts))
 }
@@ -72,7 +76,7 @@ func (o *commitOp) check(c *checker, n *node) {
 	}
 	if !o.each {
 		if o.n < 1 {
-			c.say(n.word, fmt.Sprintf("every %d records", o.n), "n is at least 1; CommitEach commits as the watermark moves")
+			c.say(n.word, fmt.Sprintf("every %d records", o.n), "n is at least 1; CommitEach commits each record as it finishes")
 		}
 		c.wait(n, o.wait)
 		if o.n > 1 && o.wait == 0 && !o.byCount {

@@ -90,11 +90,14 @@ func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
 
-// look has the committer look, where it commits as the watermark moves, and has it commit at once
+// look has the committer look, where it commits each record, and has it commit at once
 // where so much waits at the gate that no count may ever be reached.
 func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
 		c.wakeUp()
+	}
+	if p.ahead.urgent.CompareAndSwap(true, false) {
+		c.urge()
 	}
 	if held := p.gate.held.Load(); held > 0 && held >= int64(c.run.opts.records+1)/2 {
 		c.urge()
@@ -260,7 +263,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 			delete(c.refused, p)
 			continue
 		}
-		moved = moved || records > 0
+		moved = moved || records > 0 || p.ahead.kept
 		if r, waits := c.refused[p]; !waits || r.next <= c.clock() {
 			stored[p] = p.progress()
 		}

@@ -18,8 +18,14 @@ import (
 // partitions take part at a time, in turn.
 //
 // A transaction that fails is governed by RetryOnError, HaltOnError and FailOnError below; without
-// them the pipeline fails. It is tried as a whole, with whatever has finished meanwhile. Timeout
-// bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
+// them the pipeline fails. It is tried as a whole, with whatever has finished meanwhile. Once its
+// attempts are used up, and its error neither names an element (*PartialError) nor is the whole's
+// (IsWhole), it is made in halves, until what keeps it from being written stands alone: the policy
+// acts on that record, what lies before it is committed, and what lies behind it follows once it
+// is decided about. Partitions are told apart first; what became of one record, or of a Batch, is
+// never cut. Parts get one attempt each, at most 4·log₂ n + 8 in all for n results; then what has
+// failed halts as one, and so do several partitions that all fail alike: see Pipeline.SkipRange.
+// Timeout bounds each attempt. A partition whose Transactor cannot say where to go on waits: see
 // Transactor.Restore. The side effects of the steps above stay at least once.
 //
 // Results held back count as in flight (MaxInFlight). Costs one goroutine, and one for each

@@ -96,11 +96,20 @@ type tapDegreeOp[T any] struct {
 	f func(context.Context, T) error
 }
 
+func (tapDegreeOp[T]) divides() {}
+
 func (o tapDegreeOp[T]) link(_ *worker, st *step, next any) any { return linkTap(st, o.f, next) }
 
 type mapDegreeOp[T, U any] struct {
 	degreeOp
 	f func(context.Context, T) (U, error)
+}
+
+func (mapDegreeOp[T, U]) divides() {}
+
+func (o mapDegreeOp[T, U]) check(c *checker, n *node) {
+	o.degreeOp.check(c, n)
+	c.slices = false
 }
 
 func (o mapDegreeOp[T, U]) link(_ *worker, st *step, next any) any { return linkMap(st, o.f, next) }

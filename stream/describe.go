@@ -34,8 +34,11 @@ type StepInfo struct {
 }
 
 // topology is what Describe returns.
-func (p *plan) topology(source string) Topology {
-	t := Topology{Name: p.name, Source: source, Guarantee: p.guarantee()}
+func (p *plan) topology(source SourceInfo, ahead int64) Topology {
+	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
+	if p.storesState() && (source.StateBytes == 0 || ahead == 0) && source.NoCommit == "" {
+		t.Guarantee += "; no resume state: what finishes above the watermark is handled again after a drain or a crash"
+	}
 	for _, sg := range p.stages {
 		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
 		nodes := sg.nodes
@@ -72,7 +75,7 @@ func (p *plan) guarantee() string {
 func (o *commitPlan) text() string {
 	switch {
 	case o.each:
-		return "commit as the watermark moves"
+		return "commit each record as it finishes"
 	case o.wait == 0:
 		return "commit every " + counted(o.n, "record")
 	}
@@ -138,6 +141,9 @@ func (n *node) detail(sp *stepPlan) string {
 	}
 	if n.opts.hasMax && n.commit != nil {
 		s = append(s, fmt.Sprintf("of %s at a time", counted(n.opts.maxPartitions, "partition")))
+	}
+	if n.opts.bisect {
+		s = append(s, "divided where it fails")
 	}
 	if sp.timeout > 0 {
 		s = append(s, fmt.Sprintf("each attempt within %v", sp.timeout))

@@ -44,7 +44,7 @@ func (gateway) Charge(_ context.Context, n int) (int, error)  { return n, nil }
 func (*gateway) Refund(_ context.Context, n int) (int, error) { return n, nil }
 
 func TestDescribe(t *testing.T) {
-	s := of(stream.SourceInfo{Name: "kafka orders, payments"})
+	s := of(stream.SourceInfo{Name: "kafka orders, payments", StateBytes: 4096})
 	for name, chain := range map[string]buildable{
 		"readme": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).HaltOnError().
 			CommitEvery(1000, time.Second),
@@ -57,6 +57,7 @@ func TestDescribe(t *testing.T) {
 		"no-degree":    s.Map(decode),
 		"batches": s.GroupByKey().Batch(10, 0).Concurrent(4, publish).Ungroup().FlatMap(flat).GroupBy(itself).Batch(20, time.Second).Concurrent(8, publish).
 			Ungroup().FlatMap(flat).Batch(500, time.Second).Serial(publish),
+		"no-state": of(stream.SourceInfo{Name: "a file"}).Serial(pass).CommitEvery(10, time.Second),
 		"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 			CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
 	} {

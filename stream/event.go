@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Event is one of the types below.
@@ -176,17 +178,40 @@ type Halt struct {
 	Epoch int32
 	// when the record is tried again by itself; zero: when somebody says so. See ResumeAfter
 	ResumeAt time.Time
+	// the last record that the failure may be of, Meta.Offset being the first; the same where the
+	// failure is one record's. See Pipeline.SkipRange
+	Last int64
+	// the records from Meta.Offset to Last are one element, which a Batch has made of them: Skip
+	// gives all of them up
+	Joined bool
+	// the partition was halted in an earlier assignment, by the same build: this one has not tried
+	// the record, and Failure has no Record. See BuildID
+	Restored bool
 
-	over chan struct{} // closed when its end is over
+	over     chan struct{}  // closed when its end is over
+	among    []int64        // offsets of the records that the failure may be of, in order
+	from, to int64          // those that a Skip gives up
+	builds   []resume.Build // that have tried it
 }
 
 func (h Halt) String() string {
-	verbs := "Resume tries the record again, Skip gives it up"
-	if !h.ResumeAt.IsZero() {
-		verbs = fmt.Sprintf("the record is tried again at %s; Resume does so at once, Skip gives it up", h.ResumeAt.Format(time.RFC3339))
+	which, what, is, skip := h.Meta.String(), "the record", "is", "Skip gives it up"
+	span := fmt.Sprintf("%v … @%d", h.Meta, h.Last)
+	switch {
+	case h.several():
+		which, what, is, skip = "one of "+span, "all of them", "are", "SkipRange gives up those that you name"
+	case h.Joined:
+		which, what, is, skip = span+", one element,", "all of them", "are", "Skip gives them up"
 	}
-	return fmt.Sprintf("%v is halted since %s: %v; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.Failure, verbs)
+	verbs := fmt.Sprintf("Resume tries %s again, %s", what, skip)
+	if !h.ResumeAt.IsZero() {
+		verbs = fmt.Sprintf("%s %s tried again at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
+	}
+	return fmt.Sprintf("%v is halted since %s: %s; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.text(which), verbs)
 }
+
+// several reports whether it is not known which record the failure is of.
+func (h Halt) several() bool { return h.Last > h.Meta.Offset && !h.Joined }
 
 // Trouble is a partition that cannot be read, though it is this worker's: no leader, no offset to
 // start from, no permission. It waits by itself, the others are read. Snapshot lists troubles, and

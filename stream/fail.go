@@ -9,14 +9,16 @@ import (
 
 // verdict is what a policy has decided about a failed element.
 type verdict struct {
-	again bool
-	wait  time.Duration
-	f     Failure // for a retry: what is waited for
+	again  bool
+	halves bool // it is to be divided
+	wait   time.Duration
+	f      Failure // for a retry: what is waited for
 }
 
 // failed lets the policies decide about an element that failed, waits where a retry is to wait, and
-// returns which attempt is next. 0: none, and the element's hold has been given back.
-func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) (next int) {
+// returns which attempt is next. 0: none, and the element's hold has been given back. Of what is
+// divisible they decide about a retry alone: inHalves, if there is none.
+func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) (next int) {
 	if p := postponed(err); p != nil && st.retries() {
 		again, bad := st.postpone(w, r, func() Failure { return st.failures(r, attempt, took, err, value)[0] }, p)
 		switch {
@@ -27,11 +29,18 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 		}
 		err = bad
 	}
-	if d := st.decide(w, r, attempt, took, err, value); d.again && st.waitAgain(w, r, d) {
+	d := st.decide(w, r, attempt, took, err, divisible, value)
+	switch {
+	case d.halves:
+		return inHalves
+	case d.again && st.waitAgain(w, r, d):
 		return attempt + 1
 	}
 	return 0
 }
+
+// inHalves is the next attempt of a batch that is divided.
+const inHalves = -1
 
 // waitAgain waits for the next attempt; false: it was given up, and the hold given back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
@@ -112,7 +121,7 @@ func (st *step) leave(w *worker, r *record) {
 	r.abandon()
 }
 
-func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, value func() any) verdict {
+func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) verdict {
 	if r.Err() != nil || r.dropped() {
 		// The runtime has cancelled the element, or frozen its partition: no policy applies to what
 		// it returned.
@@ -122,6 +131,9 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	fs := st.failures(r, attempt, took, err, value)
 	st.run.emit(AttemptFailed{fs[0]})
 	for p, wait := range st.takers(fs) {
+		if divisible && p.kind != retryPolicy {
+			return verdict{halves: true}
+		}
 		st.watch(r, p, fs...)
 		switch p.kind {
 		case retryPolicy:
@@ -150,17 +162,14 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.finish(w, r)
 			return verdict{}
 		case haltPolicy:
-			i := 0
-			// each partition that has a part in it, at the first of its records
-			r.leaves(func(l *record) bool {
-				l.part.freeze(fs[i], byRecord, p.resumeAfter)
-				i++
-				return true
-			})
+			st.halt(r, p, fs)
 			st.leave(w, r)
 			return verdict{}
 		}
 		break
+	}
+	if divisible {
+		return verdict{halves: true}
 	}
 	// at once, so that nothing behind it begins before the drain does
 	r.leaves(func(l *record) bool {
@@ -170,6 +179,27 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	st.fatal(fs[0])
 	st.leave(w, r)
 	return verdict{}
+}
+
+// halt freezes each partition that has a part in an element, at its records.
+func (st *step) halt(r *record, p *policy, fs []Failure) {
+	var parts []*part
+	of, first := map[*part]*suspects{}, map[*part]Failure{}
+	i := 0
+	r.leaves(func(l *record) bool {
+		if of[l.part] == nil {
+			parts, of[l.part] = append(parts, l.part), &suspects{}
+		}
+		of[l.part].add(l)
+		if f, any := first[l.part]; !any || fs[i].Meta.Offset < f.Meta.Offset {
+			first[l.part] = fs[i]
+		}
+		i++
+		return true
+	})
+	for _, l := range parts {
+		l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+	}
 }
 
 // fatal ends the run for a failure that no policy has taken, or FailOnError.

@@ -21,8 +21,11 @@ type Failure struct {
 	Value    any // as the failing step received it
 }
 
-func (f Failure) String() string {
-	return fmt.Sprintf("%s: %v failed after %s: %v", f.Step, f.Meta, attempts(f.Attempts), f.Err)
+func (f Failure) String() string { return f.text(f.Meta.String()) }
+
+// text says what failed, of which the caller has a name.
+func (f Failure) text(which string) string {
+	return fmt.Sprintf("%s: %s failed after %s: %v", f.Step, which, attempts(f.Attempts), f.Err)
 }
 
 func attempts(n int) string { return counted(n, "attempt") }
@@ -152,6 +155,9 @@ func (e *PermanentError) Unwrap() error { return e.Err }
 var (
 	// ErrStale: the halt that was to be resumed or skipped is not the one that is there now.
 	ErrStale = errors.New("stale halt: the partition is not halted at that offset and epoch any more; read Halts again")
+	// ErrSeveral: the halt that was to be skipped speaks for several records, any of which may be
+	// the cause: say with SkipRange which of them to give up.
+	ErrSeveral = errors.New("the halt speaks for several records")
 	// ErrDrain: a drain ended before everything that had begun was finished and committed. The
 	// error that wraps it names what was left.
 	ErrDrain = errors.New("drain ended too soon")

@@ -37,9 +37,14 @@ type haltJSON struct {
 	Since    time.Time
 	Epoch    int32
 	ResumeAt time.Time `json:",omitzero"`
+	Last     int64
+	Joined   bool `json:",omitempty"`
+	Restored bool `json:",omitempty"`
 }
 
-func (h Halt) json() haltJSON { return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt} }
+func (h Halt) json() haltJSON {
+	return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored}
+}
 
 // MarshalJSON writes the fields by their names, Err as its text.
 func (h Halt) MarshalJSON() ([]byte, error) { return json.Marshal(h.json()) }

@@ -88,8 +88,9 @@ func (o groupByOp[T, K]) send(_ *worker, st *step, to *stage) any {
 		*id = maphash.Comparable(funcSeed, o.key(*v))
 		return nil
 	}
+	h := &handling[T, uint64]{st: st, f: f, u: id}
 	return push[T](func(w *worker, r *record, v *T) {
-		if r = perform(w, st, r, v, id, f, nil); r != nil {
+		if r = h.perform(w, r, v); r != nil {
 			lane := to.groupOf(*id, r) // another grouping may have come before any work
 			to.put(w, r, lane, &newElem(to, r, lane, v).Task)
 		}

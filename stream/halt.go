@@ -2,23 +2,72 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
+
+// ending is how an operator wants a halt to end.
+type ending struct {
+	how      resumption
+	named    bool  // given up is
+	from, to int64 // what lies here, both included; else all that the halt speaks for
+}
+
+// asks has the halt end in that way, or says why it cannot.
+func (h *Halt) asks(e ending) error {
+	if e.how != giveUp {
+		return nil
+	}
+	h.from, h.to = h.among[0], h.among[len(h.among)-1]
+	if !e.named {
+		if h.several() {
+			return fmt.Errorf("%w: one of %v … @%d has failed, and Skip would give good ones up with it: name those to give up with SkipRange", ErrSeveral, h.Meta, h.Last)
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(h.among, func(o int64) bool { return e.from <= o && o <= e.to }) {
+		return fmt.Errorf("none of the offsets from %d to %d is halted: the halt is of %v … @%d", e.from, e.to, h.Meta, h.Last)
+	}
+	h.from, h.to = e.from, e.to
+	return nil
+}
 
 // haltEnd is how a halt ends.
 type haltEnd struct {
 	Halt
 	how  resumption
-	byTx bool // it was a transaction's
+	byTx bool           // it was a transaction's
+	told map[int64]bool // records that were said to be given up
 }
 
 // skips reports whether the record at an offset is given up.
-func (e haltEnd) skips(offset int64) bool { return e.how == giveUp && e.Meta.Offset == offset }
+func (e haltEnd) skips(offset int64) bool {
+	_, among := slices.BinarySearch(e.among, offset)
+	return e.how == giveUp && e.from <= offset && offset <= e.to && among
+}
+
+// suspects is the records that a failure may be of.
+type suspects struct {
+	offsets []int64
+	joined  bool // they are one element
+}
+
+// one is the record of a failure.
+func one(offset int64) suspects { return suspects{offsets: []int64{offset}} }
+
+// add adds the records of an element.
+func (s *suspects) add(r *record) {
+	r.leaves(func(l *record) bool { s.offsets = append(s.offsets, l.offset()); return true })
+}
 
 // freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is
-// dropped. Where again is set, the halt ends by itself after that: see ResumeAfter.
-func (p *part) freeze(f Failure, by halted, again time.Duration) {
-	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}
+// dropped. Where again is set, the halt ends by itself after that: see ResumeAfter. f is the
+// failure of the first of the suspects.
+func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
+	slices.Sort(of.offsets)
+	among := slices.Compact(of.offsets)
+	last := among[len(among)-1]
+	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: last, Joined: of.joined && len(among) > 1, over: make(chan struct{}), among: among}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
 		return // this record will be tried again with the others
@@ -32,6 +81,8 @@ func (p *part) freeze(f Failure, by halted, again time.Duration) {
 			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
 		}
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
+		h.builds = p.triedBy(f.Meta.Offset)
+		p.haltChanged()
 	}
 	p.mu.Unlock()
 	p.host.emit(Halted{*h})
@@ -42,18 +93,27 @@ func (p *part) freeze(f Failure, by halted, again time.Duration) {
 }
 
 // release asks for the halt's end; it comes when everything that was started has come to rest.
-func (p *part) release(h Halt, how resumption) error {
-	if p.unseal(h, how) {
-		return nil
+func (p *part) release(h Halt, as ending) error {
+	if is, err := p.unseal(h, as); is {
+		return err
 	}
+	if err := p.asked(h, as); err != nil {
+		return err
+	}
+	p.changed()
+	return nil
+}
+
+func (p *part) asked(h Halt, as ending) error {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
-		p.mu.Unlock()
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
-	p.resume = how
-	p.mu.Unlock()
-	p.changed()
+	if err := p.halt.asks(as); err != nil {
+		return err
+	}
+	p.resume = as.how
 	return nil
 }
 
@@ -73,10 +133,10 @@ func (p *part) tryResume() {
 		lost = p.gate.forget(again)
 	}
 	instead := p.host.resumed(p, again, end)
-	if end.how == giveUp && instead == nil {
-		p.host.emit(Skipped{end.Failure})
+	if instead == nil {
+		p.tellGivenUp(end)
 	}
-	p.tellSkipped(lost, end.Halt)
+	p.tellSkipped(lost, end)
 	p.host.emit(Resumed{end.Halt, end.how == tryItself}) // before what follows from it
 	defer close(end.over)
 	if instead != nil {
@@ -94,8 +154,9 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 	if p.resume == noResume || p.halt == nil || p.status().isReleased() || !p.led.AtRest() {
 		return end, false
 	}
-	end = haltEnd{*p.halt, p.resume, p.byTx}
+	end = haltEnd{*p.halt, p.resume, p.byTx, map[int64]bool{}}
 	p.halt, p.resume = nil, noResume
+	p.haltChanged()
 	p.stand(p.status().withHalted(resuming))
 	return end, true
 }
@@ -132,6 +193,9 @@ func (p *part) refill(end haltEnd) {
 			back = append(back, s.Payload.(values).record(i))
 		}
 	}
+	if end.Restored {
+		p.giveUpUnread(end)
+	}
 	if !resumes {
 		return
 	}
@@ -154,13 +218,38 @@ func (p *part) goOn() {
 	p.stand(s.withHalted(notHalted))
 }
 
-// tellSkipped says which records are given up besides the halted one: those that were one with its.
-func (p *part) tellSkipped(results []*record, h Halt) {
+// tellGivenUp says which of the records that the halt speaks for are given up.
+func (p *part) tellGivenUp(end haltEnd) {
+	if end.skips(end.Meta.Offset) && !end.told[end.Meta.Offset] {
+		end.told[end.Meta.Offset] = true
+		p.host.emit(Skipped{end.Failure})
+	}
+	for _, at := range end.among {
+		if end.Restored && end.skips(at) && !end.told[at] {
+			f := end.Failure
+			f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: at}
+			end.told[at] = true
+			p.host.emit(Skipped{f})
+		}
+	}
+	for s, i := range p.led.Unfinished {
+		if end.skips(s.Offset(i)) {
+			p.tellSkipped([]*record{s.Payload.(values).record(i)}, end)
+		}
+	}
+}
+
+// tellSkipped says that records are given up, each once: those that the halt speaks for, and what
+// was one with them.
+func (p *part) tellSkipped(results []*record, end haltEnd) {
 	for _, one := range results {
 		one.leaves(func(l *record) bool {
-			if l.offset() != h.Meta.Offset {
-				f := h.Failure
-				f.Meta = l.meta()
+			if !end.told[l.offset()] {
+				end.told[l.offset()] = true
+				f := end.Failure
+				if f.Meta.Offset != l.offset() {
+					f.Meta, f.Record = l.meta(), l.slab.Payload.(values).value(l.Index)
+				}
 				p.host.emit(Skipped{f})
 			}
 			return true

@@ -57,8 +57,8 @@ func TestHaltEnds(t *testing.T) {
 			synctest.Wait()
 			p := in.p
 			var once sync.Once
-			p.led.Finished = func() { once.Do(func() { p.freeze(Failure{Err: boom}, byTransaction, 0) }) }
-			if err := p.release(*p.halt, giveUp); err != nil {
+			p.led.Finished = func() { once.Do(func() { p.freeze(Failure{Err: boom}, one(0), byTransaction, 0) }) }
+			if err := p.release(*p.halt, ending{how: giveUp}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait()

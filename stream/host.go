@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // host is the run that a partition is assigned to, as far as a partition knows it.
@@ -13,13 +14,15 @@ type host interface {
 	stopped() <-chan struct{}  // closed when the run begins to drain
 	// what a partition may have in flight: records, and its share of the bytes
 	limits() (int, int64)
-	maxAhead() int64 // how far it may be read above its watermark
-	stateBytes() int // how large its resume state may be
-	greets() bool    // an observer wants to know of records that start
-	working() bool   // the source may bring more, and no drain has begun
-	spawn(f func())  // starts a goroutine, which the run waits for
-	emit(e Event)    // tells the observers; never called under a lock
-	fail(err error)  // ends the run
+	maxAhead() int64             // how far it may be read above its watermark
+	stateBytes() int             // how large its resume state may be
+	build() (resume.Build, bool) // which program this is; false: not known
+	hasStep(name string) bool
+	greets() bool   // an observer wants to know of records that start
+	working() bool  // the source may bring more, and no drain has begun
+	spawn(f func()) // starts a goroutine, which the run waits for
+	emit(e Event)   // tells the observers; never called under a lock
+	fail(err error) // ends the run
 	// the highest offset that a worker of the first stage is at; -1: none
 	started(p *part) int64
 	// what is held back of records that are worked on again has to be forgotten

@@ -227,20 +227,7 @@ func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 // Advance says that the position has moved over offsets without records (control batches, compacted
 // tails), and where the log ends: its high watermark, or the last stable offset under
 // read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
-func (p *Partition[T]) Advance(next, end int64) {
-	if p.p.status()&unplaced != 0 {
-		return // where it starts is not known yet
-	}
-	p.p.mu.Lock()
-	moved := next > p.p.next
-	p.p.next = max(p.p.next, next)
-	p.p.end = max(p.p.end, end)
-	p.p.mu.Unlock()
-	if moved && p.p.status().life() == open {
-		p.p.led.Advance(next)
-		p.p.host.advanced(p.p)
-	}
-}
+func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 
 // Halt stops the partition at what was read at offset and cannot be fed: a broken batch. What was
 // fed before is worked on and committed; Resume reads again from Next, Skip goes on at next.

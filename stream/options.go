@@ -2,8 +2,11 @@ package stream
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Option tunes a whole pipeline.
@@ -106,6 +109,38 @@ func MaxFinishedAhead(n int64) Option {
 			o.faults = append(o.faults, &BuildError{What: "MaxFinishedAhead is negative", Fix: "with 0 no resume state is stored; the default is 1,000,000"})
 		}
 	})
+}
+
+// BuildID names the program, so that a record that halts its partition is not tried again by the
+// same one: the halt outlives restarts and rebalances, until it is resumed or skipped. Another
+// build tries the record again, once, since its code may be mended. The default is the revision of
+// the version control that the program was built from, unless it had changes. Without either, and
+// with an empty v, every assignment tries a halted record again. With CommitWith halts are not
+// stored.
+func BuildID(v string) Option {
+	return pipelineOption(func(o *options) {
+		o.build = resume.Build{}
+		if v != "" {
+			o.build = resume.BuildOf(v)
+		}
+	})
+}
+
+// revision is the default of BuildID.
+func revision() (build resume.Build) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return build
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && s.Value != "":
+			build = resume.BuildOf(s.Value)
+		case s.Key == "vcs.modified" && s.Value == "true":
+			return resume.Build{}
+		}
+	}
+	return build
 }
 
 // MaxBytes bounds the payload of the records in flight, in bytes, for the whole pipeline. Its

@@ -21,6 +21,7 @@ type stepOptions struct {
 	maxPartitions int
 	hasMax        bool
 	keepOrder     bool
+	bisect        bool
 	hasNil        bool
 	refused       []*BuildError
 }
@@ -67,6 +68,20 @@ func Invalid(what, do string) StepOption {
 func MaxPartitions(n int) DegreeOption {
 	return degreeOption(func(o *stepOptions) { o.maxPartitions, o.hasMax = n, true })
 }
+
+// Bisect has a step find what is wrong with a batch that it fails on without saying: once the
+// attempts are used up, it is called with halves, and with halves of those that fail, until the
+// culprits stand alone, and the policies below act on these alone. It is for a step right below a
+// Batch, whose function can be called with any part of a batch, and again with what it has seen: a
+// good element of n is seen up to log₂ n + 2 times, attempts at the whole batch counted as one.
+// Where halves make no sense, see ops.OneByOne.
+//
+// Parts get one attempt each, from first to last. Where order is kept, none is tried before what is
+// ahead of it is decided about. What succeeds is passed on as a batch of its own. An error of the
+// whole (IsWhole) ends the search, and what is left is one batch again, with all its attempts.
+// After 4·log₂ n + 8 calls, too, what is left is decided about as one. A *PartialError that names
+// its elements needs no search in a step that passes its input on.
+func Bisect() StepOption { return stepOption(func(o *stepOptions) { o.bisect = true }) }
 
 // KeepOrder lets an ungrouped Concurrent step pass its results on in the order of its input, per
 // partition. Results that are early wait without a worker; how many is bounded by MaxInFlight.

@@ -116,6 +116,22 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	}
 }
 
+// advance moves the fetch position over offsets without records, and notes where the log ends.
+func (p *part) advance(next, end int64) {
+	if p.status()&unplaced != 0 {
+		return // where it starts is not known yet
+	}
+	p.mu.Lock()
+	moved := next > p.next
+	p.next = max(p.next, next)
+	p.end = max(p.end, end)
+	p.mu.Unlock()
+	if moved && p.status().life() == open {
+		p.led.Advance(next)
+		p.host.advanced(p)
+	}
+}
+
 // below is how many records wait at the gate, or are in the tail.
 func (p *part) below() int {
 	if p.tail == nil {

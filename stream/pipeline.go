@@ -29,7 +29,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
 		return nil, &BuildError{What: "the Stream is a zero value", Fix: "begin the chain with a source"}
 	}
-	o := options{limits: limits{records: 4096, ahead: 1_000_000, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}}
+	o := options{limits: limits{build: revision(), records: 4096, ahead: 1_000_000, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}}
 	for _, opt := range opts {
 		if opt == nil {
 			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Fix: "leave it out"})
@@ -65,7 +65,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 }
 
 // Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info.Name) }
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.ahead) }
 
 // attach gives the observers their pipeline.
 func (p *Pipeline) attach() (err error) {

@@ -82,6 +82,11 @@ func (p *plan) keepsOrder() bool {
 	return slices.ContainsFunc(p.stages, func(sg *stagePlan) bool { return sg.keepOrder })
 }
 
+// storesState reports whether a resume state goes with the committed offset, where the source
+// stores one. In a transaction nothing has an effect that lies above it; at most once skips what it
+// lost.
+func (p *plan) storesState() bool { return p.commit != nil && !p.commit.above && !p.transacts() }
+
 // transacts reports whether results and offsets are written together.
 func (p *plan) transacts() bool { return p.commit != nil && p.commit.transact != nil }
 

@@ -40,6 +40,7 @@ type checker struct {
 	group   grouping // the order that is left
 	lostBy  *node    // unordered work that nobody has said Ungroup to
 	batched *node    // a Batch
+	slices  bool     // the elements are those of a Batch, as it made them
 	commit  *node
 }
 
@@ -103,6 +104,10 @@ func (c *checker) node(n *node) {
 	}
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
 		c.say(l, "Timeout and Use are for words that call a function for each element", "leave them out")
+	}
+	_, divides := n.op.(interface{ divides() })
+	if o.bisect && !(divides && c.slices) {
+		c.say(l, "Bisect on a step that gets no batches", "put the step right below the Batch, or leave it out")
 	}
 	c.name(n)
 }

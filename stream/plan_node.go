@@ -45,7 +45,7 @@ func (n *node) isStep() bool { return n.op.does() == calls }
 
 // commitPlan is what a commit word asks for.
 type commitPlan struct {
-	each     bool // as the watermark moves; the element that moves it waits
+	each     bool // each record as it finishes; its element waits
 	n        int
 	wait     time.Duration
 	above    bool // it stands above the work: at most once

@@ -76,8 +76,8 @@ func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Str
 
 // HaltOnError freezes the partition of a failed element; the other partitions go on at full speed.
 // Nothing past the failed record is committed. Pipeline.Halts tells what is frozen and why, Resume
-// tries the record again, Skip gives it up; a restart or a rebalance tries it again, and
-// ResumeAfter does so after a while.
+// tries the record again, Skip gives it up (SkipRange those that you name, where it is a batch's);
+// a restart or a rebalance tries it again, and ResumeAfter does so after a while.
 func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }

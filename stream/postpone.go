@@ -37,6 +37,9 @@ func (e *PostponedError) Error() string { return fmt.Sprint(e.Err) }
 // Unwrap returns why.
 func (e *PostponedError) Unwrap() error { return e.Err }
 
+// Whole says that it is of no element: see IsWhole.
+func (e *PostponedError) Whole() bool { return true }
+
 // postponed finds what Postpone made in an error; nil: it is a failure.
 func postponed(err error) *PostponedError {
 	p, ok := errors.AsType[*PostponedError](err)

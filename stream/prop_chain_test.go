@@ -86,6 +86,7 @@ type word struct {
 	taps    bool // Serial and Concurrent rather than MapSerial and MapConcurrent
 	keep    bool // KeepOrder
 	parts   int  // MaxPartitions, 0: none
+	bisect  bool // what fails of a batch is found
 	wrapped bool // through middleware
 	when    bool // the policy takes only some of the errors
 }
@@ -100,6 +101,9 @@ func (w word) String() string {
 	}
 	if w.keep {
 		opts = append(opts, "KeepOrder")
+	}
+	if w.bisect {
+		opts = append(opts, "Bisect")
 	}
 	if w.parts > 0 {
 		opts = append(opts, fmt.Sprintf("MaxPartitions(%d)", w.parts))
@@ -122,6 +126,9 @@ func (w word) calls() bool {
 	}
 	return false
 }
+
+// mapsOrTaps reports whether the word may divide batches.
+func (w word) mapsOrTaps() bool { return w.kind == mapWord || w.isDegree() }
 
 // hands are the handlers of a chain, by the word's place.
 type hands interface {
@@ -299,6 +306,9 @@ func oddOffset(err error) bool {
 
 func (w word) stepOptions() (opts []stream.StepOption) {
 	opts = append(opts, stream.Named(fmt.Sprint("step", w.at)))
+	if w.bisect {
+		opts = append(opts, stream.Bisect())
+	}
 	if w.wrapped {
 		opts = append(opts, stream.Use(func(next stream.Handler) stream.Handler { return next }))
 	}

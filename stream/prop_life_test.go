@@ -35,7 +35,7 @@ func (w *world) live() *life {
 		at: map[[2]int]int{}, writing: map[spot]int{}, commits: w.sc.commits}
 	l.m.FailCommits(l.committing)
 	p, err := propChain(w.sc.words, l).Build(l.m.Source(), stream.Observe(stream.Observer{Event: l.event}),
-		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead))
+		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead), stream.BuildID(w.build()))
 	if err != nil {
 		w.violate("Build refused: %v", err)
 		return nil
@@ -50,6 +50,15 @@ func (w *world) live() *life {
 	return l
 }
 
+// build is what the next life is built from.
+func (w *world) build() string {
+	w.lives++
+	if len(w.sc.builds) == 0 {
+		return ""
+	}
+	return w.sc.builds[w.lives%len(w.sc.builds)]
+}
+
 // event follows the assignments.
 func (l *life) event(e stream.Event) {
 	l.w.mu.Lock()
@@ -60,6 +69,9 @@ func (l *life) event(e stream.Event) {
 			skipped: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
+		if e.Restored {
+			l.cur[e.Meta.Partition].frozen = true
+		}
 	}
 }
 
@@ -165,9 +177,10 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	l.hurry = l.hurry || within > 0
 	es := l.epochs(parts)
 	end := make(chan struct{})
+	var ended error // its source had: what the run does with what that left is not over yet
 	w.wg.Go(func() {
 		defer close(end)
-		_ = l.m.Revoke(within, parts...)
+		ended = l.m.Revoke(within, parts...)
 	})
 	w.wait()
 	w.mu.Lock()
@@ -180,7 +193,7 @@ func (w *world) revoke(l *life, parts []int, within time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range es {
-		clean := within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler
+		clean := ended == nil && within == 0 && w.sc.drain >= longDrain && !l.done0() && !e.frozen && w.m.showsBegin && w.m.endsInHandler
 		if clean && w.log.Committed(e.part) < w.watermark(e) {
 			w.violate("revoked without its commit: %d is finished, %d is committed", w.watermark(e), w.log.Committed(e.part))
 		}
@@ -279,6 +292,10 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 		release, skipped := l.p.Resume, int64(-1)
 		if skip {
 			release, skipped = l.p.Skip, h.Meta.Offset
+			if h.Last > skipped { // of a batch: its last record is taken for the culprit
+				skipped = h.Last
+				release = func(h stream.Halt) error { return l.p.SkipRange(h, skipped, skipped) }
+			}
 		}
 		if restore := e.ask(w, before, rested, skipped); release(h) != nil {
 			restore()

@@ -21,6 +21,7 @@ type scenario struct {
 	ops      []op
 	skip     bool // the last operator skips rather than resumes
 	ahead    int64
+	builds   []string // of the lives, in turn
 }
 
 const longDrain = 25 * time.Second
@@ -90,6 +91,7 @@ func rarely(t *rapid.T, n int, name string) bool { return rapid.IntRange(0, n-1)
 func drawScenario(t *rapid.T) *scenario {
 	sc := &scenario{parts: oneOf(t, "parts", 1, 2, 3), unique: rapid.Bool().Draw(t, "unique"), trouble: map[spot]*trouble{},
 		inFlight: oneOf(t, "inFlight", 4096, 1, 2, 4, 9), waiting: oneOf(t, "waiting", 1024, 0, 1, 3), drain: longDrain, skip: rarely(t, 3, "skip")}
+	sc.builds = oneOf(t, "builds", []string{""}, []string{"v1"}, []string{"v1", "v2"})
 	sc.ahead = oneOf(t, "ahead", int64(1000), 0, 3)
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)

@@ -90,7 +90,7 @@ func (c *census) check(t *testing.T) {
 
 func (sc *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, waiting %d, drain %v, skip %v, ahead %d\n", sc.parts, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip, sc.ahead)
+	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, waiting %d, drain %v, skip %v, ahead %d, builds %q\n", sc.parts, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip, sc.ahead, sc.builds)
 	fmt.Fprintf(&b, "chain   %v\nrecords %+v\ncommits %+v\n", sc.words, sc.first, sc.commits)
 	for s, t := range sc.trouble {
 		fmt.Fprintf(&b, "trouble %+v %v\n", s, t)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type transfer struct {
 	failing, skip, halt bool // handlers fail now and then; what becomes of it then
 	// transactions that fail, and that succeed and fail to say so: in percent
 	refused, unanswered int
+	poison              int  // no transaction is written with one in so many records; 0: there is none
 	slow                bool // transactions take their time, and do not heed their context
 	long                bool // so do handlers
 	above               int  // what else stands above: nothing, Throttle, To, Transform, KeepOrder
@@ -50,7 +52,7 @@ func drawTransfer(t *rapid.T) transfer {
 		apart: yes.Draw(t, "apart"), most: n("most", 0, 2), inFlight: rapid.SampledFrom([]int{1, 3, 100}).Draw(t, "in flight"),
 		failing: yes.Draw(t, "failing"), skip: yes.Draw(t, "skip"), halt: yes.Draw(t, "halt"),
 		refused: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "refused"), unanswered: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "unanswered"),
-		slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), ends: yes.Draw(t, "ends"),
+		poison: rapid.SampledFrom([]int{0, 3, 5, 8}).Draw(t, "poison"), slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), ends: yes.Draw(t, "ends"),
 		ops: rapid.SliceOfN(rapid.IntRange(0, 8), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
 	}
 }
@@ -83,6 +85,7 @@ type till struct {
 	fenced bool // since then: a partition was to begin anew
 	failed map[string]bool
 	given  map[string]bool // records that an operator has given up
+	bad    []string
 }
 
 func (w *till) chance(percent int) bool {
@@ -124,6 +127,11 @@ func (w *till) commit(c ctx, tx stream.Txn[string]) error {
 	if w.chance(w.refused) {
 		return errBoom
 	}
+	for _, e := range tx.Elems {
+		if w.poisoned(e.Value) {
+			return errPoison
+		}
+	}
 	if w.slow {
 		time.Sleep(w.jitter())
 		c = context.WithoutCancel(c)
@@ -133,6 +141,23 @@ func (w *till) commit(c ctx, tx stream.Txn[string]) error {
 		return errors.New("no answer")
 	}
 	return err
+}
+
+var errPoison = errors.New("something in it cannot be stored")
+
+// poisoned reports whether a result is what no transaction is written with. That is mended in the
+// end.
+func (w *till) poisoned(v string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for one := range strings.SplitSeq(v, "+") {
+		record, _, _ := strings.Cut(one, "/")
+		_, i, _ := strings.Cut(record, ".")
+		if n, _ := strconv.Atoi(i); w.poison > 0 && !w.calm && n%w.poison == w.poison-1 {
+			return true
+		}
+	}
+	return false
 }
 
 // tillStore is the store as one pipeline has it.
@@ -242,7 +267,11 @@ func (w *till) hear(e stream.Event) {
 	}
 	if s, ok := e.(stream.Skipped); ok && !(w.skip && s.Step != "commitwith") {
 		w.mu.Lock()
-		w.given[fmt.Sprintf("%c%d.%d", 'a'+s.Meta.Offset%3, s.Meta.Partition, s.Meta.Offset)] = true
+		v := fmt.Sprintf("%c%d.%d", 'a'+s.Meta.Offset%3, s.Meta.Partition, s.Meta.Offset)
+		w.given[v] = true
+		if s.Step == "commitwith" && errors.Is(s.Err, errPoison) && w.refused == 0 && w.batch == 0 && int(s.Meta.Offset)%w.poison != w.poison-1 {
+			w.bad = append(w.bad, v+" was given up, which is good")
+		}
 		w.mu.Unlock()
 	}
 }
@@ -343,7 +372,7 @@ func (w *till) move(t *testing.T, parts []int, from, to *teller) {
 
 // check compares what is stored with what ought to be.
 func (w *till) check() (bad []string) {
-	bad = w.store.faults()
+	bad = append(w.bad, w.store.faults()...)
 	times := map[string]int{}
 	last := map[string]int{} // of a key of a partition: the last record stored
 	for _, v := range w.store.stored() {

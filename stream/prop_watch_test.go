@@ -35,12 +35,14 @@ type book struct {
 	done  map[deed]bool
 	// by word and lane: begun and not resolved; true: the last attempt failed
 	open map[string]map[item]bool
-	last map[string]item  // by word and order: begun last
-	acks map[string]int64 // by lane: what has to be committed before the next may begin
+	last map[string]item // by word and order: begun last
+	// of an element of a batch that may be divided: where in the batch
+	place map[deed]int
+	acks  map[string]int64 // by lane: what has to be committed before the next may begin
 }
 
 func newBook() *book {
-	return &book{map[deed]bool{}, map[deed]bool{}, map[string]map[item]bool{}, map[string]item{}, map[string]int64{}}
+	return &book{map[deed]bool{}, map[deed]bool{}, map[string]map[item]bool{}, map[string]item{}, map[deed]int{}, map[string]int64{}}
 }
 
 // epoch is one assignment of a partition to a life.
@@ -197,6 +199,18 @@ func (c *watched) lane() {
 	lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
 	open := c.b.open[lane]
 	mine := map[item]bool{}
+	if w.m.words[c.at].bisect {
+		if !has(open, c.items[0]) {
+			for i, it := range c.items {
+				c.b.place[deed{c.at, it}] = i
+			}
+		}
+		for o, failed := range open { // where this is a part, the others of its batch wait
+			if has(open, c.items[0]) && c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}] {
+				mine[o] = failed
+			}
+		}
+	}
 	for _, it := range c.items {
 		mine[it] = false
 		if order := fmt.Sprint(c.at, ":", orderOf(c.r.order, it)); c.r.order != nil && !has(open, it) {

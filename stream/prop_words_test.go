@@ -39,6 +39,7 @@ type drawer struct {
 	lost      bool // by unordered work
 	batched   bool // once a batch, no key
 	open      bool // a batch
+	whole     bool // its elements are as the Batch made them
 	gated     bool // work stands below the commit
 	committed bool
 	failing   bool // a step is above that no policy ends
@@ -91,6 +92,7 @@ func (d *drawer) segment() {
 			}
 		}
 	case batchWord:
+		d.whole = true
 		w.n, w.wait = oneOf(d.t, "size", 2, 3, 1, 20), oneOf(d.t, "linger", time.Millisecond, 0, 20*time.Millisecond)
 		d.open, d.batched = true, true
 	case throttleWord:
@@ -98,6 +100,10 @@ func (d *drawer) segment() {
 	}
 	if (w.kind == concurrentWord || w.kind == serialWord) && rarely(d.t, 4, "inTurn") {
 		w.parts = oneOf(d.t, "maxPartitions", 1, 2)
+	}
+	if d.open && d.whole && w.mapsOrTaps() {
+		w.bisect = rapid.Bool().Draw(d.t, "bisect")
+		d.whole = w.taps && w.isDegree()
 	}
 	d.add(w)
 	d.failing = d.failing || w.kind != batchWord && w.kind != throttleWord

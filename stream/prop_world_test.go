@@ -34,6 +34,7 @@ type world struct {
 	states        map[int][]string // by partition: those that were stored
 	spoiled       map[int]bool     // by partition: the stored state is not what its worker has stored
 	seq           int
+	lives         int  // so far
 	loss          bool // what was committed may be lost: a crash, a loss, a drain without time
 	halts         bool // some partition was halted
 	bad           []string
@@ -158,9 +159,9 @@ func (w *world) keepsAhead() bool {
 // ahead is what is stored as finished above the committed offset of a partition.
 func (w *world) ahead(part int) map[int64]bool {
 	b := resume.Binding{Scope: "streamtest/streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: w.log.Committed(part)}
-	runs, _ := resume.Decode(b, w.log.State(part))
+	state, _ := resume.Decode(b, w.log.State(part))
 	ahead := map[int64]bool{}
-	for _, r := range runs {
+	for _, r := range state.Finished {
 		for off := r.From; off < min(r.To, w.log.End(part)); off++ {
 			ahead[off] = true
 		}

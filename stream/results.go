@@ -30,9 +30,20 @@ type prefix struct {
 	from, next int64
 	records    int       // with results
 	recs       []*record // of outs, one each
-	outs       any       // []Out[T]
-	value      func(i int) any
+	outs       outs
+	attempt    int // which one the transaction is
 }
+
+// outs are the results of a prefix, []Out[T].
+type outs interface {
+	value(i int) any
+	slice(lo, hi int) outs
+}
+
+type outsOf[T any] []Out[T]
+
+func (o outsOf[T]) value(i int) any       { return o[i].Value }
+func (o outsOf[T]) slice(lo, hi int) outs { return o[lo:hi] }
 
 // resultsOf keeps results of a type, in the order of their records. Those of one record, and so
 // those of one lane, stay in the order in which they came.
@@ -146,12 +157,12 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 		hi = max(hi, r.hi)
 		in = append(in, r)
 	}
-	outs := make([]Out[T], len(in))
+	outs := make(outsOf[T], len(in))
 	pre.recs = make([]*record, len(in))
 	for k, r := range in {
 		outs[k], pre.recs[k] = Out[T]{r.v, r.r.meta()}, r.r
 	}
-	pre.outs, pre.value = outs, func(i int) any { return outs[i].Value }
+	pre.outs = outs
 	return pre
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // handlerGrace is what a handler gets to notice that its context was cancelled.
@@ -18,9 +19,10 @@ const handlerGrace = time.Second
 
 // limits is what a run is told beside its plan.
 type limits struct {
-	records    int   // in flight, for each partition
-	ahead      int64 // offsets that may be finished above the watermark, for each partition
-	bytes      int64 // in flight, of all partitions
+	records    int          // in flight, for each partition
+	ahead      int64        // offsets that may be finished above the watermark, for each partition
+	bytes      int64        // in flight, of all partitions
+	build      resume.Build // which program this is; zero: not known
 	drain      time.Duration
 	maxWaiting int
 	ears       []ear

@@ -5,21 +5,23 @@ import (
 	"slices"
 
 	"github.com/laneway-go/laneway/internal/lane"
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // What a partition asks of its run: see host.
 
-func (r *run) name() string              { return r.plan.name }
-func (r *run) handlers() context.Context { return r.workCtx }
-func (r *run) stopped() <-chan struct{}  { return r.sourceCtx.Done() }
-func (r *run) limits() (int, int64)      { return r.opts.records, r.share() }
-func (r *run) maxAhead() int64           { return r.opts.ahead }
-func (r *run) stateBytes() int           { return int(r.stateMax.Load()) }
-func (r *run) greets() bool              { return len(r.greeters) > 0 }
-func (r *run) working() bool             { return r.phase() == working }
-func (r *run) rerunsForget() bool        { return r.plan.hasTail() || r.plan.transacts() }
-func (r *run) look(p *part)              { r.commits.look(p) }
-func (r *run) advanced(p *part)          { r.commits.advanced(p) }
+func (r *run) name() string                { return r.plan.name }
+func (r *run) handlers() context.Context   { return r.workCtx }
+func (r *run) stopped() <-chan struct{}    { return r.sourceCtx.Done() }
+func (r *run) limits() (int, int64)        { return r.opts.records, r.share() }
+func (r *run) maxAhead() int64             { return r.opts.ahead }
+func (r *run) stateBytes() int             { return int(r.stateMax.Load()) }
+func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
+func (r *run) greets() bool                { return len(r.greeters) > 0 }
+func (r *run) working() bool               { return r.phase() == working }
+func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
+func (r *run) look(p *part)                { r.commits.look(p) }
+func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
 func (r *run) released(p *part, cause error) { r.commits.release(p, cause) }
 
@@ -45,6 +47,15 @@ func (r *run) discard(p *part) {
 	for _, st := range r.batches {
 		st.batchOf(p).discard()
 	}
+}
+
+func (r *run) hasStep(name string) bool {
+	for _, st := range r.steps {
+		if st.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // halts is what keeps partitions from going on, the oldest first.

@@ -110,8 +110,9 @@ func (typeOf[T]) ordered(w *worker, next any) any { return linkOrdered[T](w, nex
 func linkMap[T, U any](st *step, f func(context.Context, T) (U, error), next any) any {
 	g := func(ctx context.Context, v *T, u *U) (err error) { *u, err = f(ctx, *v); return err }
 	nx, u := next.(push[U]), new(U)
+	h := &handling[T, U]{st: st, f: g, u: u, on: func(w *worker, r *record, _ *T) { nx(w, r, u) }}
 	return push[T](func(w *worker, r *record, v *T) {
-		if r = perform(w, st, r, v, u, g, nil); r != nil {
+		if r = h.perform(w, r, v); r != nil {
 			nx(w, r, u)
 		}
 	})
@@ -120,9 +121,10 @@ func linkMap[T, U any](st *step, f func(context.Context, T) (U, error), next any
 // linkTap is the way of an element through a step that passes on what it got.
 func linkTap[T any](st *step, f func(context.Context, T) error, next any) any {
 	g := func(ctx context.Context, v *T, _ *struct{}) error { return f(ctx, *v) }
-	nx, none := next.(push[T]), new(struct{})
+	nx := next.(push[T])
+	h := &handling[T, struct{}]{st: st, f: g, u: new(struct{}), pass: nx, on: nx}
 	return push[T](func(w *worker, r *record, v *T) {
-		if r = perform(w, st, r, v, none, g, nx); r != nil {
+		if r = h.perform(w, r, v); r != nil {
 			nx(w, r, v)
 		}
 	})

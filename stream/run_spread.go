@@ -11,7 +11,7 @@ func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], nex
 	}
 	switch all, err := children(w, r, seq, next); {
 	case err != nil:
-		st.failed(w, r, 1, 0, Permanent(err), func() any { return *v })
+		st.failed(w, r, 1, 0, Permanent(err), false, func() any { return *v })
 	case all:
 		st.finish(w, r)
 	default:

@@ -121,7 +121,7 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) 
 			wr.next(wr.w, e.r, e.v)
 			continue
 		}
-		d := wr.st.decide(wr.w, e.r, attempt, e.took, e.fail, func() any { return *e.v })
+		d := wr.st.decide(wr.w, e.r, attempt, e.took, e.fail, false, func() any { return *e.v })
 		if !d.again {
 			continue
 		}

@@ -11,7 +11,7 @@ type seal struct {
 
 // seal stops the feed of the partition at what its source could not read.
 func (p *part) seal(f Failure, next int64) {
-	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, over: make(chan struct{})}, next}
+	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
 	p.mu.Lock()
 	if p.sealed != nil || !p.status().accepts() {
 		p.mu.Unlock()
@@ -26,21 +26,25 @@ func (p *part) seal(f Failure, next int64) {
 
 // unseal has the source read on: at the same place again, or behind it. false: h is not the seal's
 // halt.
-func (p *part) unseal(h Halt, how resumption) bool {
+func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	p.mu.Lock()
 	s := p.sealed
 	if s == nil || s.Epoch != h.Epoch || s.Meta.Offset != h.Meta.Offset {
 		p.mu.Unlock()
-		return false
+		return false, nil
+	}
+	if err := s.asks(as); err != nil {
+		p.mu.Unlock()
+		return true, err
 	}
 	p.sealed = nil
-	if how == giveUp {
+	if as.how == giveUp {
 		p.next = max(p.next, s.next)
 	}
 	next := p.next
 	p.stand(p.status() &^ sourceHalted)
 	p.mu.Unlock()
-	if how == giveUp {
+	if as.how == giveUp {
 		p.led.Advance(next)
 		p.host.emit(Skipped{s.Failure})
 		p.host.advanced(p)
@@ -49,7 +53,7 @@ func (p *part) unseal(h Halt, how resumption) bool {
 	close(s.over)
 	p.full.Store(true)
 	p.changed()
-	return true
+	return true, nil
 }
 
 // halts is what keeps the partition from going on: a record's halt, a source's, or both. The caller

@@ -135,17 +135,26 @@ func (p *Pipeline) Halts() []Halt {
 // not run again. It returns at once, the partition goes on once all that was started before the
 // halt is settled, which WaitResumed waits for. ErrStale if the halt is no longer the one that is
 // there, ErrNotRunning if nothing runs.
-func (p *Pipeline) Resume(h Halt) error { return p.release(h, tryAgain) }
+func (p *Pipeline) Resume(h Halt) error { return p.release(h, ending{how: tryAgain}) }
 
-// Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume.
-func (p *Pipeline) Skip(h Halt) error { return p.release(h, giveUp) }
+// Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume. A
+// halt that speaks for several records, of which it is not known whose the failure is, is not
+// skipped: the error matches ErrSeveral, and SkipRange gives up those that you name.
+func (p *Pipeline) Skip(h Halt) error { return p.release(h, ending{how: giveUp}) }
 
-func (p *Pipeline) release(h Halt, how resumption) error {
+// SkipRange gives up the records from one offset to another, both included, of those that a halt
+// speaks for, which lie from h.Meta.Offset to h.Last; the others are tried again. Otherwise it is
+// Skip. An error where none of them is among those.
+func (p *Pipeline) SkipRange(h Halt, from, to int64) error {
+	return p.release(h, ending{giveUp, true, from, to})
+}
+
+func (p *Pipeline) release(h Halt, as ending) error {
 	q, err := p.halted(h)
 	if err != nil {
 		return err
 	}
-	return q.release(h, how)
+	return q.release(h, as)
 }
 
 // WaitResumed waits, after Resume or Skip, until the partition goes on: what was started before the

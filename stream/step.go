@@ -23,40 +23,133 @@ type step struct {
 	handler  Handler // the middleware around innermost; nil: none
 }
 
+// handling is a step's function at work in one worker.
+type handling[T, U any] struct {
+	st *step
+	f  call[T, U]
+	u  *U // what f made of the last element
+	// hands on what a batch has left that failed in part, in steps that pass on what they got; nil:
+	// there is no result that those which did not fail could go on with, so all have failed
+	pass push[T]
+	// hands on an element that f has made *u of; nil: the step divides no batch
+	on push[T]
+}
+
 // perform calls f until it succeeds or a policy has decided. It returns the record to go on with,
-// nil if there is none; *u is then set. A batch that failed in part goes on without the failed
-// ones, through pass, where the step passes on what it got. Where it does not there is no result
-// that those which did not fail could go on with: all have failed.
-func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U], pass push[T]) *record {
-	for attempt := 1; ; {
-		var err error
-		var took time.Duration
-		switch {
-		case !st.bare || !st.run.unheard(r):
-			*u = *new(U) // middleware may make a success of a panic, which has no result
-			took, err = st.dressed(r, attempt, func(ctx context.Context) error { return f.try(ctx, v, u) })
-		case st.run.timed:
-			began := clock()
-			if err = f.try(r, v, u); err != nil {
-				took = clock() - began
-			}
-		default:
-			err = f.try(r, v, u)
-		}
+// nil if there is none; *u is then set.
+func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
+	return h.from(w, r, v, 1)
+}
+
+// from is perform, for an element that has had attempts.
+func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
+	for attempt != 0 {
+		last := attempt
+		took, err := h.once(r, v, attempt)
 		if err == nil && r.counts() {
 			return r
 		}
 		if err == nil { // too late: its context had ended
-			st.leave(w, r)
+			h.st.leave(w, r)
 			return nil
 		}
-		if r.joint != nil && pass != nil {
-			r = splitFailed(w, r, v, err, pass)
+		if r.joint != nil && h.pass != nil {
+			r = splitFailed(w, r, v, err, h.pass)
 		}
-		if attempt = st.failed(w, r, attempt, took, err, func() any { return *v }); attempt == 0 {
+		divisible := h.divides(r, v, err)
+		attempt = h.st.failed(w, r, attempt, took, err, divisible, func() any { return *v })
+		if attempt == inHalves {
+			h.bisect(w, r, v, last, failing{err, took})
 			return nil
 		}
 	}
+	return nil
+}
+
+// once is one attempt.
+func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration, err error) {
+	st := h.st
+	switch {
+	case !st.bare || !st.run.unheard(r):
+		*h.u = *new(U) // middleware may make a success of a panic, which has no result
+		return st.dressed(r, attempt, func(ctx context.Context) error { return h.f.try(ctx, v, h.u) })
+	case st.run.timed:
+		began := clock()
+		if err = h.f.try(r, v, h.u); err != nil {
+			took = clock() - began
+		}
+		return took, err
+	}
+	return 0, h.f.try(r, v, h.u)
+}
+
+// divides reports whether a failed element is a batch that is to be divided.
+func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
+	if !h.st.node.opts.bisect || r.joint == nil || len(r.joint.members) < 2 || r.joint.holds.Load() != 1 {
+		return false
+	}
+	_, ok := r.joint.subset(*v, []int{len(r.joint.members) - 1})
+	return ok && !IsWhole(err) && !h.names(err, len(r.joint.members))
+}
+
+// names reports whether an error says itself which of n members have failed.
+func (h *handling[T, U]) names(err error, n int) bool {
+	return h.pass != nil && failedOf(err, n) != nil
+}
+
+// bisect deals with all members of a failed batch.
+func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f failing) {
+	n, group, sg := len(r.joint.members), w.group, h.st.stage
+	part := func(lo, hi int) (*record, T) {
+		members := make([]int, 0, hi-lo)
+		for i := lo; i < hi; i++ {
+			members = append(members, i)
+		}
+		some, _ := r.joint.subset(*v, members)
+		return r.join(members), some.(T)
+	}
+	s := &halving{n: n, attempt: attempt, loose: sg.lanes == loose && !sg.plan.keepOrder}
+	s.call = func(lo, hi int) (outcome, failing) {
+		some, v := part(lo, hi)
+		var f failing
+		stops := w.stops(some)
+		if !stops {
+			w.group = group
+			f.took, f.err = h.once(some, &v, attempt)
+		}
+		switch {
+		case stops, f.err == nil && !some.counts():
+			rest, _ := part(lo, n)
+			h.st.leave(w, rest)
+			return partLeft, f
+		case f.err == nil:
+			h.on(w, some, &v)
+			return partPassed, f
+		case IsWhole(f.err):
+			return partOfAll, f
+		case h.names(f.err, hi-lo):
+			return partNamed, f
+		}
+		return partFailed, f
+	}
+	s.settle = func(one suspect) {
+		some, v := part(one.lo, one.hi)
+		if w.stops(some) {
+			h.st.leave(w, some)
+			return
+		}
+		w.group = group
+		if h.pass != nil {
+			some = splitFailed(w, some, &v, one.err, h.pass)
+		}
+		next := h.st.failed(w, some, one.attempt, one.took, one.err, false, func() any { return v })
+		if some = h.from(w, some, &v, next); some != nil {
+			w.group = group
+			h.on(w, some, &v)
+		}
+	}
+	h.st.run.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " has failed: its halves are tried", f.err})
+	s.search(f)
 }
 
 // call is a user's function at work: of *v it makes *u.

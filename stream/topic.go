@@ -72,4 +72,7 @@ func (e *TopicGoneError) Error() string {
 	return text
 }
 
+// Whole says that it is of no result: see IsWhole.
+func (e *TopicGoneError) Whole() bool { return true }
+
 func (e *TopicGoneError) Unwrap() error { return e.Err }

@@ -38,7 +38,8 @@ type Transactor[T any] interface {
 	// ErrStaleGroup says that the source's group has moved on: the same results come again, under
 	// the generation that it is in then. A *PartialError names the elements (by index) that keep it
 	// from being written: only their partitions wait for a retry or are halted, the others go on
-	// without them.
+	// without them. After any other error that IsWhole does not take for the whole's, and once the
+	// attempts are used up, parts of tx come, each with a prefix of a partition's offsets.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
 
@@ -96,3 +97,6 @@ func (e *FencedError) Error() string {
 }
 
 func (e *FencedError) Unwrap() error { return e.Err }
+
+// Whole says that it is of no result: see IsWhole.
+func (e *FencedError) Whole() bool { return true }

@@ -163,7 +163,7 @@ func TestSkipOfAStepsHaltKeepsOthersResultsThoughATransactionFailedToo(t *testin
 
 func TestSkipOfATransactionsHaltGivesUpWhatIsOneWithTheElement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault().refuse(errBoom)
+		l, b := newLog(1), newVault().poison("a0+a1")
 		put(l, 0, "a0", "a1", "a2")
 		join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
 		j := start(t, l, input.Batch(2, time.Second).Map(join).CommitWith(b, 1000, time.Minute).HaltOnError())

@@ -90,7 +90,7 @@ func TestAFailedTransactionIsTriedAgainAsAWhole(t *testing.T) {
 
 func TestATransactionThatFailsForGoodEndsThePipeline(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		l, b := newLog(1), newVault().refuse(errBoom)
+		l, b := newLog(1), newVault().poison("a0")
 		put(l, 0, "a0", "a1")
 		j := start(t, l, input.CommitWith(b, 2, 0, stream.Named("ledger")))
 		var failed *stream.StepError

@@ -25,36 +25,33 @@ func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]T
 func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group GroupMetadata) error {
 	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Group: group}
 	for _, pre := range pres {
-		txn.Elems = append(txn.Elems, pre.outs.([]Out[T])...)
+		txn.Elems = append(txn.Elems, pre.outs.(outsOf[T])...)
 		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic}
 	}
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }
 
-// blame is which of the partitions of a failed transaction have to answer for it, each at the
-// element that keeps it from being written: those that err names, or all of them, at their first.
-func blame(err error, pres []*prefix) map[*part]int {
-	at := map[*part]int{}
-	n := 0
-	for _, pre := range pres {
-		n += len(pre.recs)
+// names reports whether err says which elements of a transaction keep it from being written.
+func names(err error, pres []*prefix) bool { return failedOf(err, resultsIn(pres)) != nil }
+
+// blame is what keeps a transaction from being written: of each partition the first element that
+// err names, or all of all partitions.
+func blame(err error, pres []*prefix) (guilty []*prefix) {
+	bad := failedOf(err, resultsIn(pres))
+	if bad == nil {
+		return pres
 	}
-	bad := failedOf(err, n)
 	i := 0
 	for _, pre := range pres {
 		for k := range pre.recs {
-			if _, found := slices.BinarySearch(bad, i); found {
-				if _, earlier := at[pre.part]; !earlier {
-					at[pre.part] = k
-				}
+			if _, found := slices.BinarySearch(bad, i+k); found {
+				guilty = append(guilty, pre.cut(k, k+1, pre.from, pre.next))
+				break
 			}
-			i++
 		}
-		if bad == nil {
-			at[pre.part] = 0
-		}
+		i += len(pre.recs)
 	}
-	return at
+	return guilty
 }
 
 // fencedOf is which of the partitions of a failed transaction have another owner, or another topic;

@@ -84,7 +84,7 @@ func (e Elem[T]) Fail(err error) {
 	if err == nil {
 		err = errors.New("failed without an error")
 	}
-	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, func() any { return e.Value })
+	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, false, func() any { return e.Value })
 }
 
 // Transform is the channel-level door: real Go channels, for operators that no Pipe can express. f
@@ -125,9 +125,9 @@ type transformOp[T, U any] struct {
 	f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error
 }
 
-func (transformOp[T, U]) does() effect          { return calls }
-func (transformOp[T, U]) check(*checker, *node) {}
-func (transformOp[T, U]) detail() []string      { return nil }
+func (transformOp[T, U]) does() effect              { return calls }
+func (transformOp[T, U]) check(c *checker, _ *node) { c.slices = false }
+func (transformOp[T, U]) detail() []string          { return nil }
 
 // it is not called per element, so that nothing can be tried again
 func (transformOp[T, U]) streams() {}

@@ -143,9 +143,11 @@ func (t *transactions) release(p *part, cause error) {
 // begin anew.
 func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (instead func()) {
 	rs, skipped := t.resultsOf(p), map[int64]bool{}
-	if end.how == giveUp {
-		skipped[end.Meta.Offset] = true
-		delete(again, end.Meta.Offset)
+	for _, offset := range end.among {
+		if end.skips(offset) {
+			skipped[offset] = true
+			delete(again, offset)
+		}
 	}
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
@@ -153,7 +155,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
-	p.tellSkipped(given, end.Halt)
+	p.tellSkipped(given, end)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())
 	}

@@ -24,21 +24,32 @@ type txn struct {
 func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
+		pre.attempt = turnOf(pre.part).failures + 1
 		turnOf(pre.part).cancel = cancel
 		t.under[pre.part.tp] = true
 	}
 	t.run.spawn(func() {
 		defer cancel(errTxnOver)
 		x := &txn{ctx, pres}
-		began := clock()
-		err := t.attempt(x)
-		for p := postponed(err); p != nil; p = postponed(err) {
-			if err = t.postpone(x, err, p); err == nil {
-				err = t.attempt(x)
-			}
+		if took, err := t.make(x); err == nil {
+			t.succeed(x, took)
+		} else {
+			t.fail(x, err, took)
 		}
-		t.end(x, err, clock()-began)
+		t.end(x)
 	})
+}
+
+// make has a transaction committed, however often that is postponed.
+func (t *transactions) make(x *txn) (took time.Duration, err error) {
+	began := clock()
+	err = t.attempt(x)
+	for p := postponed(err); p != nil; p = postponed(err) {
+		if err = t.postpone(x, err, p); err == nil {
+			err = t.attempt(x)
+		}
+	}
+	return clock() - began, err
 }
 
 // attempt has the transaction committed, dressed as a step's call on the records whose results it
@@ -51,12 +62,10 @@ func (t *transactions) attempt(x *txn) error {
 	// its context is the run's: the transaction's own ends it
 	all := jointRecord(x.pres[0].part, &joint{mixed: true})
 	attempt := 1
-	t.mu.Lock()
 	for _, pre := range x.pres {
 		all.joint.members = append(all.joint.members, pre.recs...)
-		attempt = max(attempt, turnOf(pre.part).failures+1)
+		attempt = max(attempt, pre.attempt)
 	}
-	t.mu.Unlock()
 	if len(all.joint.members) == 0 { // offsets alone have no record whose call it could be
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
@@ -74,24 +83,16 @@ func (t *transactions) attempt(x *txn) error {
 // postpone waits after what was no attempt.
 func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	pre := x.pres[0]
-	t.mu.Lock()
-	attempt := turnOf(pre.part).failures + 1
-	t.mu.Unlock()
 	tp := pre.part.tp
-	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Err: err}
+	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Err: err}
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
 		return err
 	}
 	return x.ctx.Err()
 }
 
-// end notes how a transaction went, and wakes who waits for that.
-func (t *transactions) end(x *txn, err error, took time.Duration) {
-	if err == nil {
-		t.succeed(x, took)
-	} else {
-		t.fail(x, err, took)
-	}
+// end lets the partitions go, and wakes who waits for that.
+func (t *transactions) end(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		turnOf(pre.part).cancel = nil

@@ -1,18 +1,39 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // fail lets the policies decide about the partitions that are to blame; the others are due again,
-// without them, when the transaction has ended.
+// without them, when the transaction has ended. What they would give up for good is searched for
+// its culprit first.
 func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	t.again(x)
+	if t.excused(x, err) {
+		return
+	}
+	left, _ := halves(x.pres)
+	divisible := left != nil && resultsIn(x.pres) > 0 && !names(err, x.pres) && !IsWhole(err)
+	var guilty []*prefix
+	for _, pre := range blame(err, x.pres) {
+		if t.decide(pre, err, took, divisible) {
+			guilty = append(guilty, pre)
+		}
+	}
+	if len(guilty) > 0 {
+		t.bisect(x, guilty, err, took)
+	}
+}
+
+// excused reports whether a failure is no business of the policies, and does what follows from it.
+func (t *transactions) excused(x *txn, err error) bool {
 	if x.ctx.Err() != nil {
-		return // a partition was lost, or the run is over: that says nothing of the others
+		return true // a partition was lost, or the run is over: that says nothing of the others
 	}
 	if errors.Is(err, ErrStaleGroup) {
 		t.mu.Lock()
@@ -21,20 +42,13 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 			turnOf(pre.part).retryAt = time.Now().Add(commitRetry)
 		}
 		t.mu.Unlock()
-		return
+		return true
 	}
-	if lost := fencedOf(err, x.pres); lost != nil {
-		for p := range lost {
-			t.fenced(p, err)
-		}
-		return
+	lost := fencedOf(err, x.pres)
+	for p := range lost {
+		t.fenced(p, err)
 	}
-	guilty := blame(err, x.pres)
-	for _, pre := range x.pres {
-		if at, ok := guilty[pre.part]; ok {
-			t.decide(pre, at, err, took)
-		}
-	}
+	return lost != nil
 }
 
 // again makes what was in a transaction due once more.
@@ -46,25 +60,34 @@ func (t *transactions) again(x *txn) {
 	t.mu.Unlock()
 }
 
-// decide asks the policies below CommitWith about a partition whose transaction failed.
-func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration) {
+// decide asks the policies below CommitWith about what a transaction could not write of a
+// partition. Where it is divisible, they decide about a retry alone: true, if there is none.
+func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisible bool) (divide bool) {
 	p, tn := pre.part, turnOf(pre.part)
 	if p.status().isReleased() {
-		return
+		return false
 	}
 	t.mu.Lock()
-	tn.failures++
-	attempt := tn.failures
+	tn.failures = pre.attempt
 	t.mu.Unlock()
-	fs := []Failure{{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Duration: took, Err: err}}
+	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Duration: took, Err: err}
 	var ctx context.Context = p.ctx
+	of := one(pre.from)
 	if len(pre.recs) > 0 {
-		r := pre.recs[at]
-		fs = t.st.failures(r, attempt, took, err, func() any { return pre.value(at) })[:1]
-		ctx = r
+		fs := t.st.failures(pre.recs[0], pre.attempt, took, err, func() any { return pre.outs.value(0) })
+		f = slices.MinFunc(fs, func(a, b Failure) int { return cmp.Compare(a.Meta.Offset, b.Meta.Offset) })
+		left, _ := halves([]*prefix{pre})
+		ctx, of = pre.recs[0], suspects{joined: left == nil}
+		for _, r := range pre.recs {
+			of.add(r)
+		}
 	}
+	fs := []Failure{f}
 	t.run.emit(AttemptFailed{fs[0]})
 	for pol, wait := range t.st.takers(fs) {
+		if divisible && pol.kind != retryPolicy {
+			return true
+		}
 		t.st.watch(ctx, pol, fs...)
 		switch pol.kind {
 		case retryPolicy:
@@ -72,17 +95,20 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 			t.mu.Lock()
 			tn.retryAt = time.Now().Add(wait)
 			t.mu.Unlock()
-			return
+			return false
 		case haltPolicy:
-			p.freeze(fs[0], byTransaction, pol.resumeAfter)
+			p.freeze(fs[0], of, byTransaction, pol.resumeAfter)
 			p.freeAcks()
-			return
+			return false
 		case failPolicy:
 			t.fatal(p, fs[0])
-			return
+			return false
 		}
 	}
-	t.fatal(p, fs[0])
+	if !divisible {
+		t.fatal(p, fs[0])
+	}
+	return divisible
 }
 
 // fatal ends the run: nothing more of the partition is written, then.

@@ -46,12 +46,17 @@ type mapOp[T, U any] struct {
 	f func(context.Context, T) (U, error)
 }
 
+func (mapOp[T, U]) divides()                  {}
+func (mapOp[T, U]) check(c *checker, _ *node) { c.slices = false }
+
 func (o mapOp[T, U]) link(_ *worker, st *step, next any) any { return linkMap(st, o.f, next) }
 
 type tapOp[T any] struct {
 	valueOp
 	f func(context.Context, T) error
 }
+
+func (tapOp[T]) divides() {}
 
 func (o tapOp[T]) link(_ *worker, st *step, next any) any { return linkTap(st, o.f, next) }
 
@@ -63,8 +68,9 @@ type filterOp[T any] struct {
 func (o filterOp[T]) link(_ *worker, st *step, next any) any {
 	nx, keeps := next.(push[T]), new(bool)
 	f := func(_ context.Context, v *T, keeps *bool) error { *keeps = o.keep(*v); return nil }
+	h := &handling[T, bool]{st: st, f: f, u: keeps}
 	return push[T](func(w *worker, r *record, v *T) {
-		switch r = perform(w, st, r, v, keeps, f, nil); {
+		switch r = h.perform(w, r, v); {
 		case r == nil:
 		case *keeps:
 			nx(w, r, v)
@@ -79,13 +85,17 @@ type flatMapOp[T, U any] struct {
 	f func(context.Context, T) (iter.Seq[U], error)
 }
 
-func (flatMapOp[T, U]) fans() {}
+func (flatMapOp[T, U]) fans()                     {}
+func (flatMapOp[T, U]) divides()                  {}
+func (flatMapOp[T, U]) check(c *checker, _ *node) { c.slices = false }
 
 func (o flatMapOp[T, U]) link(_ *worker, st *step, next any) any {
 	nx, seq := next.(push[U]), new(iter.Seq[U])
 	f := func(ctx context.Context, v *T, seq *iter.Seq[U]) (err error) { *seq, err = o.f(ctx, *v); return err }
+	on := func(w *worker, r *record, v *T) { spread(w, st, r, v, *seq, nx) }
+	h := &handling[T, iter.Seq[U]]{st: st, f: f, u: seq, on: on}
 	return push[T](func(w *worker, r *record, v *T) {
-		if r = perform(w, st, r, v, seq, f, nil); r != nil {
+		if r = h.perform(w, r, v); r != nil {
 			spread(w, st, r, v, *seq, nx)
 		}
 	})

@@ -20,10 +20,12 @@ type vault struct {
 	txns []stream.Txn[string]
 	// what the next Commits return, and store nothing; nil: go on
 	before []func(stream.Txn[string]) error
+	rows   []string                         // that no transaction is written with, which does not say so
 	after  []func(stream.Txn[string]) error // what they return having stored
 	holds  chan struct{}
 	apart  bool // a transaction a partition
 	shared bool // by several pipelines, whose Commits may meet
+	calls  int
 	inside int
 	most   int
 	wrong  []string
@@ -47,6 +49,7 @@ func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]
 
 func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	b.mu.Lock()
+	b.calls++
 	b.inside++
 	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart && !b.shared {
 		b.wrong = append(b.wrong, "two Commits at once")
@@ -70,6 +73,11 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	}
 	if err := next(&b.before, tx); err != nil {
 		return err
+	}
+	for _, e := range tx.Elems {
+		if slices.Contains(b.rows, e.Value) {
+			return errBoom
+		}
 	}
 	for p, r := range tx.Offsets {
 		if old, ok := b.at[p]; ok && (old.TopicID == r.TopicID || old.TopicID == stream.TopicID{}) && old.Offset != r.From {
@@ -113,6 +121,14 @@ func (b *vault) refuse(errs ...error) *vault {
 	for _, err := range errs {
 		b.before = append(b.before, func(stream.Txn[string]) error { return err })
 	}
+	return b
+}
+
+// poison makes Commits fail that hold one of the rows; nobody says which it was. None mends it.
+func (b *vault) poison(rows ...string) *vault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rows = rows
 	return b
 }
 

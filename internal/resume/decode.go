@@ -9,42 +9,47 @@ import (
 	"strings"
 )
 
-// Decode returns the runs of a state that was written for b. They ascend, do not touch, and lie at
-// or above b.Offset. It refuses every other state as a whole, with one of the errors below, and an
-// empty one with ErrForeign. It allocates in proportion to the state's length.
-func Decode(b Binding, state string) ([]Run, error) {
-	runs, err := decode(b, state)
+// Decode decodes a state that was written for b. Its runs ascend, do not touch, and lie at or above
+// b.Offset. It refuses every other state as a whole, with one of the errors below, and an empty one
+// with ErrForeign. It allocates in proportion to the state's length.
+func Decode(b Binding, state string) (State, error) {
+	s, err := decode(b, state)
 	if err != nil {
-		return nil, fmt.Errorf("resume state of %s[%d]@%d: %w", b.Topic, b.Partition, b.Offset, err)
+		return State{}, fmt.Errorf("resume state of %s[%d]@%d: %w", b.Topic, b.Partition, b.Offset, err)
 	}
-	return runs, nil
+	return s, nil
 }
 
-func decode(b Binding, state string) ([]Run, error) {
+func decode(b Binding, state string) (s State, err error) {
 	rest, err := open(state)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if err := b.matches(&rest); err != nil {
-		return nil, err
+		return s, err
 	}
-	var runs []Run
 	for last := byte(0); len(rest) > 0; {
 		section, body, ok := rest.section()
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
-		case section > sectionFinished || section == 0:
-			return nil, fmt.Errorf("%w (type %d)", ErrSection, section)
+			return s, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
+		case section > sectionHalts || section == 0:
+			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
-			return nil, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
+			return s, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
 		}
-		last = section
-		if runs, ok = decodeRuns(b.Offset, body); !ok {
-			return nil, fmt.Errorf("%w: its runs do not ascend, or are incomplete", ErrUnreadable)
+		switch last = section; section {
+		case sectionFinished:
+			if s.Finished, ok = decodeRuns(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its runs do not ascend, or are incomplete", ErrUnreadable)
+			}
+		case sectionHalts:
+			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its halts are incomplete", ErrUnreadable)
+			}
 		}
 	}
-	return runs, nil
+	return s, nil
 }
 
 // open checks that a state is intact, and returns the bytes between prefix and checksum. The header

@@ -32,6 +32,12 @@ type Binding struct {
 	Offset    int64 // the committed offset; the state describes offsets from there on
 }
 
+// State is the content of a resume state.
+type State struct {
+	Finished []Run // finished records above the offset
+	Halts    []Halt
+}
+
 // Run is a range of finished offsets: From ≤ offset < To.
 type Run struct{ From, To int64 }
 
@@ -57,6 +63,7 @@ const (
 	prefix  = magic + version + ":"
 
 	sectionFinished = 1
+	sectionHalts    = 2
 
 	digestSize   = 8
 	checksumSize = crc32.Size

@@ -88,14 +88,14 @@ func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBinding(t)
 		finished := drawRuns(t, b.Offset)
-		state, end := Encode(b, finished, 1<<20)
+		state, end := Encode(b, State{Finished: finished}, 1<<20)
 		if end != math.MaxInt64 {
 			t.Fatalf("cut at %d though there was room", end)
 		}
 		if i := strings.IndexFunc(state, func(r rune) bool { return r < ' ' || r > '~' }); i >= 0 {
 			t.Fatalf("character %q is not printable", state[i])
 		}
-		got, err := Decode(b, state)
+		got, err := runsOf(b, state)
 		if err != nil || !slices.Equal(got, finished) {
 			t.Fatalf("%v\nbecame %v, %v", finished, got, err)
 		}
@@ -111,8 +111,8 @@ func TestRoundTripOfTheLargestOffsets(t *testing.T) {
 		{{1, math.MaxInt64}},
 		{{0, 1}, {math.MaxInt64 - 1, math.MaxInt64}},
 	} {
-		state, _ := Encode(b, finished, 4096)
-		if got, err := Decode(b, state); err != nil || !slices.Equal(got, finished) {
+		state, _ := Encode(b, State{Finished: finished}, 4096)
+		if got, err := runsOf(b, state); err != nil || !slices.Equal(got, finished) {
 			t.Errorf("%v became %v, %v", finished, got, err)
 		}
 	}
@@ -124,17 +124,17 @@ func TestCut(t *testing.T) {
 			b := drawBinding(t)
 			finished := drawRuns(t, b.Offset)
 			limit := rapid.IntRange(-1, 400).Draw(t, "limit")
-			state, end := Encode(b, finished, limit)
+			state, end := Encode(b, State{Finished: finished}, limit)
 			if len(state) > max(limit, 0) {
 				t.Fatalf("%d bytes, limit %d", len(state), limit)
 			}
 			if state == "" {
-				if bare, _ := Encode(b, nil, limit); bare != "" || end != b.Offset {
+				if bare, _ := Encode(b, State{}, limit); bare != "" || end != b.Offset {
 					t.Fatalf("no state up to %d, though %q fits", end, bare)
 				}
 				return
 			}
-			got, err := Decode(b, state)
+			got, err := runsOf(b, state)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,7 +160,7 @@ func TestCut(t *testing.T) {
 			"alternating": alternating(orders.Offset, 100_000),
 			"spaced":      spaced(orders.Offset, 100_000, 1<<30),
 		} {
-			state, end := Encode(orders, finished, 4096)
+			state, end := Encode(orders, State{Finished: finished}, 4096)
 			if len(state) < 4096-8 || end == math.MaxInt64 {
 				t.Errorf("%s: %d characters of 4096, up to %d", name, len(state), end)
 			}
@@ -170,7 +170,7 @@ func TestCut(t *testing.T) {
 
 // Admission relies on these sizes.
 func TestSizes(t *testing.T) {
-	bare, _ := Encode(orders, nil, 4096)
+	bare, _ := Encode(orders, State{}, 4096)
 	if len(bare) > 52 {
 		t.Errorf("a state without runs has %d characters", len(bare))
 	}
@@ -184,7 +184,7 @@ func TestSizes(t *testing.T) {
 		{"one long run", []Run{{orders.Offset + 1, orders.Offset + 1_000_000}}, 8},
 		{"a bitmap between long runs", append(spaced(orders.Offset, 8, 80_000), alternating(orders.Offset+90_000, 800)...), 16 + 200 + 16},
 	} {
-		state, end := Encode(orders, c.finished, 1<<20)
+		state, end := Encode(orders, State{Finished: c.finished}, 1<<20)
 		if n := (len(state) - len(bare)) * 3 / 4; n > c.bytes || end != math.MaxInt64 {
 			t.Errorf("%s: %d bytes, want at most %d", c.name, n, c.bytes)
 		}
@@ -204,7 +204,7 @@ func TestSizes(t *testing.T) {
 				at++
 			}
 		}
-		state, _ := Encode(orders, finished, 1<<20)
+		state, _ := Encode(orders, State{Finished: finished}, 1<<20)
 		span := int(at - orders.Offset)
 		if n := (len(state) - len(bare)) * 3 / 4; n > span/8+8 {
 			t.Fatalf("%d bytes for a span of %d", n, span)
@@ -234,11 +234,11 @@ func TestGoldenStates(t *testing.T) {
 			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEZK6qqqqqqqqqqqqoEygXnBxHnB-cH5wfnB0bsr_Q"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			state, _ := Encode(orders, c.finished, 4096)
+			state, _ := Encode(orders, State{Finished: c.finished}, 4096)
 			if state != c.state {
 				t.Errorf("encoded %q\nwant %q", state, c.state)
 			}
-			if got, err := Decode(orders, c.state); err != nil || !slices.Equal(got, c.finished) {
+			if got, err := runsOf(orders, c.state); err != nil || !slices.Equal(got, c.finished) {
 				t.Errorf("decoded %v, %v", got, err)
 			}
 		})
@@ -278,7 +278,7 @@ func TestDecodeAllocatesByInputSize(t *testing.T) {
 		state := seal(append(raw, body...))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := Decode(orders, state)
+		_, err := runsOf(orders, state)
 		runtime.ReadMemStats(&after)
 		if !errors.Is(err, ErrUnreadable) {
 			t.Errorf("shape %d: %v", s, err)
@@ -292,9 +292,9 @@ func TestDecodeAllocatesByInputSize(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	t.Run("damage", func(t *testing.T) {
 		for _, finished := range [][]Run{nil, spaced(orders.Offset, 20, 20_000), alternating(orders.Offset, 100)} {
-			state, _ := Encode(orders, finished, 4096)
+			state, _ := Encode(orders, State{Finished: finished}, 4096)
 			for n := range len(state) {
-				if _, err := Decode(orders, state[:n]); !errors.Is(err, ErrForeign) && !errors.Is(err, ErrDamaged) {
+				if _, err := runsOf(orders, state[:n]); !errors.Is(err, ErrForeign) && !errors.Is(err, ErrDamaged) {
 					t.Fatalf("%q truncated at %d: %v", state, n, err)
 				}
 			}
@@ -302,21 +302,21 @@ func TestDecodeRefuses(t *testing.T) {
 				for c := 1; c < 256; c++ {
 					altered := []byte(state)
 					altered[i] ^= byte(c)
-					_, err := Decode(orders, string(altered))
+					_, err := runsOf(orders, string(altered))
 					if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrDamaged) {
 						t.Fatalf("%q was read: %v", altered, err)
 					}
 				}
 			}
 			for _, tail := range []string{"\n", "A", "AA", "AAA", "AAAA", "="} {
-				if _, err := Decode(orders, state+tail); !errors.Is(err, ErrDamaged) {
+				if _, err := runsOf(orders, state+tail); !errors.Is(err, ErrDamaged) {
 					t.Fatalf("%q: %v", state+tail, err)
 				}
 			}
 		}
 	})
 	t.Run("a state of something else", func(t *testing.T) {
-		state, _ := Encode(orders, alternating(orders.Offset, 3), 4096)
+		state, _ := Encode(orders, State{Finished: alternating(orders.Offset, 3)}, 4096)
 		for name, c := range map[string]struct {
 			change func(b *Binding)
 			want   error
@@ -337,7 +337,7 @@ func TestDecodeRefuses(t *testing.T) {
 		} {
 			b := orders
 			c.change(&b)
-			got, err := Decode(b, state)
+			got, err := runsOf(b, state)
 			if !errors.Is(err, c.want) || got != nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v, %v; want %v", name, got, err, c.want)
 			}
@@ -353,8 +353,8 @@ func TestDecodeRefuses(t *testing.T) {
 		a, b := orders, orders
 		a.Scope, a.Topic = "billing", "orders"
 		b.Scope, b.Topic = "billingo", "rders"
-		state, _ := Encode(a, nil, 4096)
-		if _, err := Decode(b, state); !errors.Is(err, ErrScope) {
+		state, _ := Encode(a, State{}, 4096)
+		if _, err := runsOf(b, state); !errors.Is(err, ErrScope) {
 			t.Error(err)
 		}
 	})
@@ -383,7 +383,7 @@ func TestDecodeRefuses(t *testing.T) {
 			seal(append(header(orders), 1)):          ErrUnreadable,
 			seal(append(header(orders), 1, 0, 1, 0)): ErrUnreadable, // twice
 		} {
-			if got, err := Decode(orders, state); !errors.Is(err, want) || got != nil {
+			if got, err := runsOf(orders, state); !errors.Is(err, want) || got != nil {
 				t.Errorf("%q: %v, %v; want %v", state, got, err, want)
 			}
 		}
@@ -407,7 +407,7 @@ func TestDecodeRefuses(t *testing.T) {
 			"segment without a head":   {0x80},
 		} {
 			raw := append(header(orders), sectionFinished, byte(len(body)))
-			got, err := Decode(orders, seal(append(raw, body...)))
+			got, err := runsOf(orders, seal(append(raw, body...)))
 			if !errors.Is(err, ErrUnreadable) || got != nil {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}
@@ -429,7 +429,7 @@ func TestEncodePanicsOnRunsOutOfOrder(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			Encode(orders, finished, 4096)
+			Encode(orders, State{Finished: finished}, 4096)
 		}()
 	}
 }
@@ -437,7 +437,7 @@ func TestEncodePanicsOnRunsOutOfOrder(t *testing.T) {
 // FuzzDecode decodes any text, and any sections with a valid header and checksum.
 func FuzzDecode(f *testing.F) {
 	for _, finished := range [][]Run{nil, spaced(orders.Offset, 20, 20_000), alternating(orders.Offset, 100)} {
-		state, _ := Encode(orders, finished, 4096)
+		state, _ := Encode(orders, State{Finished: finished}, 4096)
 		raw, err := open(state)
 		if err != nil {
 			f.Fatal(err)
@@ -447,7 +447,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("lw2:", []byte{1, 6, head(1, shapePairs), 5, 5, head(1, shapeBitmap), 0x82})
 	f.Fuzz(func(t *testing.T, text string, sections []byte) {
 		for _, state := range []string{text, seal(append(header(orders), sections...))} {
-			runs, err := Decode(orders, state)
+			runs, err := runsOf(orders, state)
 			if err != nil {
 				if runs != nil {
 					t.Fatalf("%v with %v", runs, err)
@@ -464,8 +464,8 @@ func FuzzDecode(f *testing.F) {
 				}
 				at = r.To
 			}
-			again, end := Encode(orders, runs, len(state)+len(state)/4+64)
-			if got, err := Decode(orders, again); err != nil || !slices.Equal(got, runs) {
+			again, end := Encode(orders, State{Finished: runs}, len(state)+len(state)/4+64)
+			if got, err := runsOf(orders, again); err != nil || !slices.Equal(got, runs) {
 				t.Fatalf("%v\nbecame %v up to %d, %v", runs, got, end, err)
 			}
 		}
@@ -483,11 +483,16 @@ func BenchmarkEncodeDecode(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				state, _ := Encode(orders, c.finished, 4096)
-				if _, err := Decode(orders, state); err != nil {
+				state, _ := Encode(orders, State{Finished: c.finished}, 4096)
+				if _, err := runsOf(orders, state); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
+}
+
+func runsOf(b Binding, state string) ([]Run, error) {
+	s, err := Decode(b, state)
+	return s.Finished, err
 }

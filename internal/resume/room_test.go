@@ -54,7 +54,7 @@ func TestRoom(t *testing.T) {
 						}
 						runs = append(runs, Run{b.Offset + from, b.Offset + at})
 					}
-					if state, end := Encode(b, runs, limit); end != math.MaxInt64 || len(state) > limit {
+					if state, end := Encode(b, State{Finished: runs}, limit); end != math.MaxInt64 || len(state) > limit {
 						t.Fatalf("with %d of %d unfinished the state is cut at %d of %d", len(open), span, end-b.Offset, span)
 					}
 					for at := range open { // half of them finish, and more are read

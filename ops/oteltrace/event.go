@@ -26,7 +26,9 @@ func (t *tracing) event(e stream.Event) {
 	case stream.DeadLetterFailed:
 		t.note(e.Failure, "dead letter failed", true, attribute.String("laneway.cause", message(e.Cause)))
 	case stream.Halted:
-		t.note(e.Failure, "halt", true)
+		if !e.Restored { // the record was not tried here
+			t.note(e.Failure, "halt", true)
+		}
 	case stream.Failed:
 		t.note(e.Failure, "pipeline failed", true)
 	}

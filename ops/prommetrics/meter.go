@@ -133,7 +133,9 @@ func (t *meter) event(e stream.Event) {
 	case stream.DeadLetterFailed:
 		t.count(deadLettersFailed, e.Meta)
 	case stream.Halted:
-		t.count(halted, e.Meta)
+		if !e.Restored { // it was counted where the record was tried
+			t.count(halted, e.Meta)
+		}
 	case stream.Drained:
 		t.over()
 	}

@@ -1,0 +1,59 @@
+package resume
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestHalts(t *testing.T) {
+	halts := []Halt{
+		{Offset: orders.Offset, Last: orders.Offset, Attempts: 15, Since: 1_790_000_000, Step: "charge", Key: "bob", Error: "no such account",
+			Builds: []Build{BuildOf("v1"), BuildOf("v2")}},
+		{Offset: orders.Offset + 300, Last: orders.Offset + 319, Joined: true, Attempts: 1, Since: 1, ResumeAt: 1_790_000_060},
+	}
+	finished := []Run{{orders.Offset + 1, orders.Offset + 200}}
+	without := func(texts bool) []Halt {
+		hs := append([]Halt(nil), halts...)
+		if !texts {
+			hs[0].Key, hs[0].Error = "", ""
+		}
+		return hs
+	}
+	whole, _ := Encode(orders, State{finished, halts}, 4096)
+	for limit := range len(whole) + 1 {
+		state, end := Encode(orders, State{finished, halts}, limit)
+		if len(state) > limit {
+			t.Fatalf("a state of %d bytes, limit %d", len(state), limit)
+		}
+		if state == "" {
+			continue
+		}
+		got, err := Decode(orders, state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case len(got.Halts) == 0: // left out before any run
+		case end != math.MaxInt64:
+			t.Errorf("at %d bytes, runs were cut although halts were kept", limit)
+		case !reflect.DeepEqual(got.Halts, without(true)) && !reflect.DeepEqual(got.Halts, without(false)):
+			t.Errorf("at %d bytes: %+v", limit, got.Halts)
+		}
+		if limit == len(whole) && !reflect.DeepEqual(got, State{finished, halts}) {
+			t.Errorf("got %+v", got)
+		}
+	}
+	long := Halt{Offset: orders.Offset, Last: orders.Offset, Step: strings.Repeat("s", 1000), Error: strings.Repeat("e", 1000)}
+	state, _ := Encode(orders, State{Halts: []Halt{long}}, 4096)
+	if got, err := Decode(orders, state); err != nil || len(got.Halts[0].Error) != textMax || len(got.Halts[0].Step) != shortMax {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for n := range len(whole) {
+		if _, err := Decode(orders, whole[:n]); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) {
+			t.Errorf("truncated at %d: %v", n, err)
+		}
+	}
+}

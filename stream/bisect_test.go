@@ -1,0 +1,245 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// shelf is a handler of batches that fails where one holds a bad element, and does not say which.
+type shelf struct {
+	mu    sync.Mutex
+	bad   map[string]error
+	calls [][]string
+	seen  map[string]int
+	kept  []string
+}
+
+func newShelf(bad ...string) *shelf {
+	s := &shelf{bad: map[string]error{}, seen: map[string]int{}}
+	for _, v := range bad {
+		s.bad[v] = errBoom
+	}
+	return s
+}
+
+func (s *shelf) store(_ ctx, vs []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, slices.Clone(vs))
+	var err error
+	for _, v := range vs {
+		s.seen[v]++
+		if err == nil {
+			err = s.bad[v]
+		}
+	}
+	if err == nil {
+		s.kept = append(s.kept, vs...)
+	}
+	return err
+}
+
+func (s *shelf) join(c ctx, vs []string) (string, error) {
+	return strings.Join(vs, "+"), s.store(c, vs)
+}
+
+// mend is bad no longer.
+func (s *shelf) mend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.bad)
+}
+
+func without(vs []string, bad ...string) []string {
+	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
+}
+
+func TestBisectOfABatch(t *testing.T) {
+	ordered := func(s *shelf, n int, opts ...stream.StepOption) stream.Stream[[]string] {
+		return input.GroupByPartition().Batch(n, time.Second).Tap(s.store, append(opts, stream.Bisect())...)
+	}
+
+	t.Run("has the policy act on the culprits alone", func(t *testing.T) {
+		for _, bad := range [][]string{{"a0"}, {"a18"}, {"a7"}, {"a0", "a18"}, {"a8", "a9"}} {
+			bubble(t, func(t *testing.T) {
+				all := count("a", 19)
+				l, s := newLog(1), newShelf(bad...)
+				put(l, 0, all...)
+				j := start(t, l, commitNow(ordered(s, 19).RetryOnError(every(time.Second, 3)).SkipOnError()))
+				elapse(time.Minute)
+				same(t, "kept, in order", s.kept, without(all, bad...))
+				var given []string
+				for _, e := range heard[stream.Skipped](j) {
+					given = append(given, e.Record.(string))
+				}
+				same(t, "given up", given, bad)
+				for _, v := range without(all, bad...) {
+					if n := s.seen[v]; n > 2+bits.Len(18)+2 {
+						t.Errorf("%s was seen %d times", v, n)
+					}
+				}
+				if n := len(s.calls); n > 3+4*5+8 {
+					t.Errorf("%d calls", n)
+				}
+				j.committed(19)
+			})
+		}
+	})
+
+	t.Run("is for the step that says so", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newShelf("a1")
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, commitNow(input.Batch(4, 0).Tap(s.store).SkipOnError()))
+			elapse(time.Minute)
+			if n := len(heard[stream.Skipped](j)); n != 4 || len(s.calls) != 1 {
+				t.Errorf("%d are given up after %v", n, s.calls)
+			}
+		})
+	})
+
+	t.Run("makes a result of each part", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s, w := newLog(1), newShelf("a2"), newWork()
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, commitNow(input.Batch(4, 0).Map(s.join, stream.Bisect()).SkipOnError().Tap(w.do)))
+			elapse(time.Minute)
+			same(t, "results", w.done(), []string{"a0+a1", "a3"})
+			j.committed(4)
+		})
+	})
+
+	t.Run("halts at the culprit, before what is behind it is tried", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 8)
+			l, s := newLog(1), newShelf("a3")
+			put(l, 0, all...)
+			j := start(t, l, commitNow(ordered(s, 8).HaltOnError()))
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 3 || h.Last != 3 || fmt.Sprint(h.Value) != "[a3]" {
+				t.Errorf("halt: %v", h)
+			}
+			same(t, "kept", s.kept, all[:3])
+			j.committed(3)
+			must(t, j.Skip(h))
+			elapse(time.Minute)
+			same(t, "kept in the end, nothing twice", s.kept, without(all, "a3"))
+			j.committed(8)
+		})
+	})
+
+	t.Run("is not for what fails as a whole", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 4)
+			l, s := newLog(1), newShelf()
+			s.bad["a2"] = stream.Whole(errBoom)
+			put(l, 0, all...)
+			j := start(t, l, commitNow(ordered(s, 4).HaltOnError()))
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 0 || h.Last != 3 || len(s.calls) != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3") {
+				t.Errorf("after %v: %v", s.calls, h)
+			}
+			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) {
+				t.Error(err)
+			}
+			must(t, j.SkipRange(h, 2, 2))
+			elapse(time.Minute)
+			same(t, "kept", s.kept, without(all, "a2"))
+			if n := len(heard[stream.Skipped](j)); n != 1 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(4)
+		})
+	})
+
+	t.Run("tries what is left as a whole again, when the whole fails", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 8)
+			l, s := newLog(1), newShelf("a0", "a6")
+			put(l, 0, all...)
+			outage := false
+			store := func(c ctx, vs []string) error {
+				if len(vs) == 2 && vs[0] == "a2" && !outage {
+					outage = true
+					return stream.Whole(errBoom)
+				}
+				return s.store(c, vs)
+			}
+			j := start(t, l, commitNow(input.GroupByPartition().Batch(8, 0).Tap(store, stream.Bisect()).RetryOnError(every(time.Second, 2)).SkipOnError()))
+			elapse(1500 * time.Millisecond)
+			if got := fmt.Sprint(s.calls); !strings.HasSuffix(got, "[a0] [a1]]") {
+				t.Errorf("before the outage ends: %s", got)
+			}
+			elapse(time.Minute)
+			same(t, "kept", s.kept, without(all, "a0", "a6"))
+			if n := len(heard[stream.Skipped](j)); n != 2 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(8)
+		})
+	})
+
+	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 64)
+			l, s := newLog(1), newShelf(all...)
+			put(l, 0, all...)
+			j := start(t, l, commitNow(input.Batch(64, 0).Concurrent(4, s.store, stream.Bisect()).HaltOnError()))
+			elapse(time.Minute)
+			if h := j.halt(); h.Meta.Offset != 0 || h.Last != 63 {
+				t.Error(h)
+			}
+			if n := len(s.calls); n > 1+4*6+8 {
+				t.Errorf("%d calls", n)
+			}
+			s.mend()
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			sameSet(t, "kept", s.kept, all)
+		})
+	})
+
+	t.Run("is bounded", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 64)
+			l, s := newLog(1), newShelf(slices.DeleteFunc(slices.Clone(all), func(v string) bool { return v == "a0" })...)
+			put(l, 0, all...)
+			j := start(t, l, commitNow(ordered(s, 64).SkipOnError()))
+			elapse(time.Minute)
+			if n := len(s.calls); n != 1+4*6+8 {
+				t.Errorf("%d calls", n)
+			}
+			same(t, "kept", s.kept, []string{"a0"})
+			if n := len(heard[stream.Skipped](j)); n != 63 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(64)
+		})
+	})
+
+	t.Run("is refused where there are no batches", func(t *testing.T) {
+		s := newShelf()
+		for name, c := range map[string]stream.Stream[string]{
+			"an element":     input.Tap(newWork().do, stream.Bisect()),
+			"another value":  input.Batch(2, 0).Map(s.join).Tap(newWork().do, stream.Bisect()),
+			"a transaction":  input.CommitWith(newVault(), 2, 0, stream.Bisect()),
+			"another slice":  input.Batch(2, 0).Map(func(_ ctx, vs []string) ([]string, error) { return vs[1:], nil }).Map(s.join, stream.Bisect()),
+			"another's word": input.Filter(func(string) bool { return true }, stream.Bisect()),
+		} {
+			_, err := c.Build(newLog(1).Source())
+			if err == nil || !strings.Contains(err.Error(), "Bisect on a step that gets no batches") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,120 @@
+package stream
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
+)
+
+// A halt outlives its assignment: it is part of the resume state. A build that has tried the record
+// does not try it again, another one does, since the code may be mended.
+
+// buildsMost is how many builds are remembered that have tried a record.
+const buildsMost = 4
+
+// triedBy is the builds that have tried a halted record by now. The caller holds mu.
+func (p *part) triedBy(offset int64) []resume.Build {
+	mine, known := p.host.build()
+	if !known {
+		return nil
+	}
+	builds := slices.DeleteFunc(slices.Clone(p.ahead.tried[offset]), func(b resume.Build) bool { return b == mine })
+	builds = append(builds, mine)
+	return builds[max(0, len(builds)-buildsMost):]
+}
+
+// haltsToStore is the partition's halt, for its state.
+func (p *part) haltsToStore() (hs []resume.Halt, version int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.halt
+	if h == nil || p.byTx || len(h.builds) == 0 {
+		return nil, p.ahead.halts
+	}
+	r := resume.Halt{Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(), Builds: h.builds,
+		Step: h.Step, Key: string(h.Meta.Key), Error: h.Err.Error()}
+	if !h.ResumeAt.IsZero() {
+		r.ResumeAt = h.ResumeAt.Unix()
+	}
+	return []resume.Halt{r}, p.ahead.halts
+}
+
+// haltChanged has the state stored soon in which a halt has begun or ended. The caller holds mu.
+func (p *part) haltChanged() {
+	if _, known := p.host.build(); known && p.ahead.kept {
+		p.ahead.halts++
+		p.ahead.urgent.Store(true)
+	}
+}
+
+// inherit takes over the halts of earlier assignments: the partition is halted where this build has
+// tried the record already.
+func (p *part) inherit(hs []resume.Halt, a Assignment) {
+	mine, known := p.host.build()
+	for _, r := range hs {
+		if r.Offset < a.Next || r.Last >= a.LogEnd || within(p.ahead.earlier, r.Offset) {
+			continue
+		}
+		if p.ahead.tried == nil {
+			p.ahead.tried = map[int64][]resume.Build{}
+		}
+		p.ahead.tried[r.Offset] = r.Builds
+		if p.halt != nil || !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) {
+			continue
+		}
+		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: r.Offset}, Step: r.Step, Attempts: r.Attempts,
+			Err: errors.New(strings.ToValidUTF8(r.Error, "\uFFFD"))}
+		if r.Key != "" {
+			f.Meta.Key = []byte(r.Key)
+		}
+		h := &Halt{Failure: f, Since: time.Unix(r.Since, 0), Epoch: p.epoch, Last: r.Last, Joined: r.Joined, Restored: true, over: make(chan struct{}), builds: r.Builds}
+		if r.ResumeAt != 0 {
+			h.ResumeAt = time.Unix(r.ResumeAt, 0)
+		}
+		for at := r.Offset; at <= r.Last; at++ {
+			h.among = append(h.among, at)
+		}
+		p.halt = h
+		p.stand(p.status().withHalted(byRecord))
+	}
+}
+
+// tellRestored says that the partition was halted in an earlier assignment.
+func (p *part) tellRestored() {
+	p.mu.Lock()
+	h := p.halt
+	p.mu.Unlock()
+	if h != nil && h.Restored {
+		p.host.emit(Halted{*h})
+		p.mendLater(h)
+	}
+}
+
+// giveUpUnread gives up the records of a restored halt that were not fed: they are left out, as if
+// an earlier assignment had finished them.
+func (p *part) giveUpUnread(end haltEnd) {
+	from := p.led.End()
+	p.mu.Lock()
+	for _, at := range end.among {
+		if at >= from && end.skips(at) && !within(p.ahead.earlier, at) {
+			p.ahead.earlier = insert(p.ahead.earlier, at)
+			p.ahead.begun.Store(true)
+		}
+	}
+	next := p.next
+	p.mu.Unlock()
+	p.advance(p.passEarlier(next), -1)
+}
+
+// insert adds an offset to runs that do not have it.
+func insert(runs []resume.Run, at int64) (all []resume.Run) {
+	i, _ := slices.BinarySearchFunc(runs, at, func(r resume.Run, at int64) int { return int(min(max(r.From-at, -1), 1)) })
+	var g progress
+	for _, r := range slices.Insert(slices.Clone(runs), i, resume.Run{From: at, To: at + 1}) {
+		g.add(r.From, r.To)
+	}
+	return g.runs
+}

@@ -1,0 +1,215 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// A transaction that fails and does not say why.
+
+func TestBisect(t *testing.T) {
+	t.Run("halts at the row alone that keeps a transaction from being written", func(t *testing.T) {
+		for bad := range 19 {
+			bubble(t, func(t *testing.T) {
+				rows := count("a", 19)
+				l, b := newLog(1), newVault().poison(rows[bad])
+				put(l, 0, rows...)
+				j := start(t, l, input.CommitWith(b, 500, time.Second).RetryOnError(every(time.Second, 3)).HaltOnError())
+				elapse(time.Minute)
+
+				h := j.halt()
+				if h.Meta.Offset != int64(bad) || h.Last != int64(bad) || h.Joined || h.Value != rows[bad] || h.Attempts != 3 || !errors.Is(h.Err, errBoom) {
+					t.Errorf("halt: %+v", h)
+				}
+				if want := fmt.Sprintf("commitwith: t[0]@%d failed after 3 attempts: boom; Resume tries the record again, Skip gives it up", bad); !strings.HasSuffix(h.String(), want) {
+					t.Errorf("%q does not end with %q", h, want)
+				}
+				same(t, "stored before it", b.stored(), rows[:bad])
+				if n := b.calls; n > 3+4*5+8 {
+					t.Errorf("%d calls", n)
+				}
+				must(t, j.Skip(h))
+				elapse(time.Minute)
+				same(t, "stored in the end", b.stored(), slices.Delete(slices.Clone(rows), bad, bad+1))
+				if n := len(heard[stream.Skipped](j)); n != 1 {
+					t.Errorf("%d records are said to be given up, want 1", n)
+				}
+				must(t, j.stop())
+				j.committed(19)
+			})
+		}
+	})
+
+	t.Run("begins once the attempts are used up, and gives a part one", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("a1")
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 3)).HaltOnError())
+			elapse(1999 * time.Millisecond)
+			if n := b.calls; n != 2 || len(b.stored()) != 0 {
+				t.Errorf("%d calls, stored %v", n, b.stored())
+			}
+			elapse(time.Minute)
+			if n := b.calls; n != 3+3 { // a0 a1, a0, a1
+				t.Errorf("%d calls, want 6", n)
+			}
+			if n := len(heard[stream.Retrying](j)); n != 2 {
+				t.Errorf("%d retries, want 2", n)
+			}
+			same(t, "transactions", b.written(), []string{"0:[0,1) a0"})
+			must(t, j.stop())
+			j.committed(1)
+		})
+	})
+
+	t.Run("is not for what fails as a whole", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().refuse(stream.Whole(errBoom))
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 0 || h.Last != 3 || h.Joined || b.calls != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3 failed after 1 attempt: boom; Resume tries all of them again, SkipRange") {
+				t.Errorf("after %d calls: %v", b.calls, h)
+			}
+			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) || !strings.Contains(err.Error(), "one of t[0]@0 … @3") {
+				t.Error(err)
+			}
+			if err := j.SkipRange(h, 4, 9); err == nil || errors.Is(err, stream.ErrStale) {
+				t.Error(err)
+			}
+			must(t, j.SkipRange(h, 1, 2))
+			elapse(time.Minute)
+			same(t, "stored", b.stored(), []string{"a0", "a3"})
+			var given []int64
+			for _, s := range heard[stream.Skipped](j) {
+				given = append(given, s.Meta.Offset)
+			}
+			if !slices.Equal(given, []int64{1, 2}) {
+				t.Errorf("given up are %v", given)
+			}
+			must(t, j.stop())
+			j.committed(4)
+		})
+	})
+
+	t.Run("halts the partition alone that has the row", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(4), newVault().poison("c1")
+			for p, key := range []string{"a", "b", "c", "d"} {
+				put(l, p, count(key, 3)...)
+			}
+			j := start(t, l, input.CommitWith(b, 12, 0).HaltOnError())
+			elapse(time.Minute)
+			if h := j.halt(); h.Value != "c1" {
+				t.Error(h)
+			}
+			j.committed(3, 3, 1, 3)
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("blames nobody where no partition can be written, in the same way", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(2), newVault().poison(append(count("a", 3), count("b", 3)...)...)
+			put(l, 0, count("a", 3)...)
+			put(l, 1, count("b", 3)...)
+			j := start(t, l, input.CommitWith(b, 6, 0).HaltOnError())
+			elapse(time.Minute)
+			hs := j.Halts()
+			if len(hs) != 2 || hs[0].Meta.Offset != 0 || hs[0].Last != 2 || hs[1].Last != 2 {
+				t.Error(hs)
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("keeps together what became of a record, and what a Batch has joined", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("b2")
+			put(l, 0, "a", "b", "c")
+			j := start(t, l, input.FlatMap(thrice).CommitWith(b, 3, 0).HaltOnError())
+			elapse(time.Minute)
+			if h := j.halt(); h.Meta.Offset != 1 || h.Last != 1 || h.Joined {
+				t.Error(h)
+			}
+			same(t, "transactions", b.written(), []string{"0:[0,1) a1 a2 a3"})
+			must(t, j.stop())
+		})
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("a2+a3")
+			put(l, 0, count("a", 6)...)
+			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
+			j := start(t, l, input.Batch(2, 0).Map(join).CommitWith(b, 6, 0).HaltOnError())
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 2 || h.Last != 3 || !h.Joined || !strings.Contains(h.String(), "t[0]@2 … @3, one element, failed") {
+				t.Error(h)
+			}
+			must(t, j.Skip(h))
+			elapse(time.Minute)
+			same(t, "stored", b.stored(), []string{"a0+a1", "a4+a5"})
+			must(t, j.stop())
+			j.committed(6)
+		})
+	})
+
+	t.Run("ends with a failure of the whole, which has attempts of its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("a1")
+			b.refuse(nil, nil, stream.Whole(errBoom)) // two attempts, and a0 a1 of the search
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 2)).HaltOnError())
+			elapse(1500 * time.Millisecond)
+			if b.calls != 3 || len(j.Halts()) != 0 {
+				t.Errorf("%d calls, %v", b.calls, j.Halts())
+			}
+			elapse(time.Minute)
+			if h := j.halt(); h.Value != "a1" {
+				t.Error(h)
+			}
+			same(t, "stored", b.stored(), []string{"a0"})
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("leaves what is to the right of a culprit for later", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("a3", "a12", "a13")
+			put(l, 0, count("a", 20)...)
+			j := start(t, l, input.CommitWith(b, 20, 0).HaltOnError())
+			for _, bad := range []string{"a3", "a12", "a13"} {
+				elapse(time.Minute)
+				if h := j.halt(); h.Value != bad {
+					t.Fatalf("%v, want %s", h, bad)
+				}
+				must(t, j.Skip(j.halt()))
+			}
+			elapse(time.Minute)
+			if n := len(b.stored()); n != 17 {
+				t.Errorf("%d are stored, want 17", n)
+			}
+			must(t, j.stop())
+			j.committed(20)
+		})
+	})
+
+	t.Run("names the culprit to FailOnError", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().poison("a2")
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, input.CommitWith(b, 4, 0))
+			var failed *stream.StepError
+			if err := j.wait(); !errors.As(err, &failed) || failed.Offset != 2 {
+				t.Error(err)
+			}
+			j.committed(2)
+		})
+	})
+}
