@@ -28,7 +28,7 @@ func local[T any](name string, open func() puller[T]) stream.Stream[T] {
 }
 
 func (s *localSource[T]) Info() stream.SourceInfo {
-	// its values come once: none is ever handled again, so that whatever finishes is kept
+	// values are never redelivered, so all finished ones must be remembered
 	info := stream.SourceInfo{Name: s.name, StateBytes: math.MaxInt32}
 	if s.pull == nil {
 		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "its argument is nil", Fix: "pass a value: without one the source yields nothing and never ends"})

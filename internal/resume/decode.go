@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Decode reads a state that was written for b. Its runs ascend, do not touch, and lie at or above
-// b.Offset. It refuses every other state whole, with one of the errors above, and an empty
-// one with ErrForeign. It allocates in proportion to the state's length.
+// Decode decodes a state that was written for b. Its runs ascend, do not touch, and lie at or above
+// b.Offset. It refuses every other state as a whole, with one of the errors below, and an empty one
+// with ErrForeign. It allocates in proportion to the state's length.
 func Decode(b Binding, state string) (State, error) {
 	s, err := decode(b, state)
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"math"
 )
 
-// Encode writes a state of at most limit bytes. The runs ascend, do not touch, and lie at or above
-// b.Offset; it panics otherwise. What does not fit is left out: first the texts of halts, then the
-// halts, then runs from the top, by whole runs. From end on the state does not tell what has
-// finished: that is the end of the last run kept, b.Offset where none was, and math.MaxInt64 where
-// no run was cut. The state is empty, and end is b.Offset, if not even one without runs fits.
+// Encode encodes a state in at most limit bytes. The runs must ascend, not touch, and lie at or
+// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first the texts of
+// halts, then the halts, then whole runs from the top. The state describes the offsets below end:
+// the end of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none was cut. If
+// not even a state without runs fits, the state is empty and end is b.Offset.
 //
-// In whatever order a span of n offsets finishes, it costs at most n/8 + 8 bytes beside those of a
-// state without runs. Each byte is 4/3 characters.
+// A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
+// Each byte takes 4/3 characters.
 func Encode(b Binding, s State, limit int) (state string, end int64) {
 	finished := s.Finished
 	digest := b.digest()

@@ -6,34 +6,34 @@ import (
 	"math"
 )
 
-// Halt is a record that has halted its partition, and who has tried it.
+// Halt is a record that halted its partition, and the builds that attempted it.
 type Halt struct {
-	Offset, Last int64 // of the records that the failure may be of
-	Joined       bool  // they are one element
+	Offset, Last int64 // range of records that may have caused the failure
+	Joined       bool  // the records form one element
 	Attempts     int
 	Since        int64 // Unix seconds
-	ResumeAt     int64 // Unix seconds, when it ends by itself; 0: it does not
+	ResumeAt     int64 // Unix seconds when the halt ends on its own; 0: never
 	Builds       []Build
 	Step         string
-	Key, Error   string // left out first, where a state has to be short
+	Key, Error   string // left out first if the state is too long
 }
 
-// Build is a program that has tried a halted record: a digest of its name.
+// Build identifies a program that attempted a halted record, by a digest of its name.
 type Build [8]byte
 
-// BuildOf is the digest of a build's name.
+// BuildOf returns the digest of a build's name.
 func BuildOf(name string) Build {
 	sum := sha256.Sum256([]byte(name))
 	return Build(sum[:len(Build{})])
 }
 
-// How much of a text is kept.
+// largest lengths of a stored text
 const (
 	textMax  = 200
 	shortMax = 60
 )
 
-// appendHalts adds the section of halts, if raw stays within size with it: with texts, or without
+// appendHalts appends the section of halts if raw then fits into size: with texts, or else without
 // them.
 func appendHalts(raw []byte, offset int64, halts []Halt, size int) []byte {
 	if len(halts) == 0 {

@@ -26,7 +26,7 @@ func TestHalts(t *testing.T) {
 	for limit := range len(whole) + 1 {
 		state, end := Encode(orders, State{finished, halts}, limit)
 		if len(state) > limit {
-			t.Fatalf("a state of %d bytes, %d are allowed", len(state), limit)
+			t.Fatalf("a state of %d bytes, limit %d", len(state), limit)
 		}
 		if state == "" {
 			continue
@@ -36,9 +36,9 @@ func TestHalts(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch {
-		case len(got.Halts) == 0: // left out before any run is
+		case len(got.Halts) == 0: // left out before any run
 		case end != math.MaxInt64:
-			t.Errorf("at %d bytes runs are cut for the sake of halts", limit)
+			t.Errorf("at %d bytes, runs were cut although halts were kept", limit)
 		case !reflect.DeepEqual(got.Halts, without(true)) && !reflect.DeepEqual(got.Halts, without(false)):
 			t.Errorf("at %d bytes: %+v", limit, got.Halts)
 		}
@@ -53,7 +53,7 @@ func TestHalts(t *testing.T) {
 	}
 	for n := range len(whole) {
 		if _, err := Decode(orders, whole[:n]); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) {
-			t.Errorf("cut at %d: %v", n, err)
+			t.Errorf("truncated at %d: %v", n, err)
 		}
 	}
 }

@@ -32,9 +32,9 @@ type Binding struct {
 	Offset    int64 // the committed offset; the state describes offsets from there on
 }
 
-// State is what a resume state tells.
+// State is the content of a resume state.
 type State struct {
-	Finished []Run // what has finished above the offset
+	Finished []Run // finished records above the offset
 	Halts    []Halt
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
-// One row of nineteen violates a constraint: the partition halts at that one, with what is before
-// it stored, and one Skip has all the others stored.
-func TestTheRowThatViolatesAConstraintIsFound(t *testing.T) {
+// One of nineteen rows violates a constraint. The partition halts at that row, with the rows before
+// it stored. After one Skip, all other rows are stored.
+func TestCulpritRow(t *testing.T) {
 	const rows, bad = 19, 7
 	each(t, func(t *testing.T, b *backend) {
 		b.exec(`CREATE TABLE cents (value BIGINT NOT NULL CHECK (value >= 0))`)
@@ -60,7 +60,7 @@ func TestTheRowThatViolatesAConstraintIsFound(t *testing.T) {
 			t.Errorf("%v", h)
 		}
 		if n := stored(); n != bad {
-			t.Errorf("%d rows are stored before it, want %d", n, bad)
+			t.Errorf("%d rows stored before it, want %d", n, bad)
 		}
 		if err := p.Skip(h); err != nil {
 			t.Error(err)
@@ -68,7 +68,7 @@ func TestTheRowThatViolatesAConstraintIsFound(t *testing.T) {
 		for <-committed < rows {
 		}
 		if n := stored(); n != rows-1 {
-			t.Errorf("%d rows are stored, want %d", n, rows-1)
+			t.Errorf("%d rows stored, want %d", n, rows-1)
 		}
 		stop()
 		if err := <-ended; err != nil {
@@ -80,15 +80,14 @@ func TestTheRowThatViolatesAConstraintIsFound(t *testing.T) {
 	})
 }
 
-// What is no row's is not searched for among them.
-func TestAMissingTableIsNoRowsFault(t *testing.T) {
+func TestMissingTableIsNotARowsFault(t *testing.T) {
 	each(t, func(t *testing.T, b *backend) {
 		tx := open(t, sink.SQL(b.db, func(ctx context.Context, tx *sql.Tx, _ []result) error {
 			_, err := tx.ExecContext(ctx, `INSERT INTO nowhere (value) VALUES (1)`)
 			return err
 		}, sink.CreateTable()))
 		if err := tx.Commit(t.Context(), txn(0, 0, 6)); !stream.IsWhole(err) {
-			t.Errorf("%v is taken for a row's", err)
+			t.Errorf("%v counts as the fault of a row", err)
 		}
 	})
 }
