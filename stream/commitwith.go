@@ -27,8 +27,8 @@ import (
 // (IsWhole). The policy then acts on those records only: records before them are committed, records
 // behind them follow after the decision. Partitions are separated first. The results of one record,
 // or of one Batch, are never split. Each part gets one attempt, and n results at most 4·log₂ n + 8
-// in all; the part that still fails then halts as one. Several partitions that all fail alike also
-// halt as one: see Pipeline.SkipRange.
+// in all; the part that still fails then halts as one. If no part succeeds and all fail alike, no
+// record is to blame, and each partition halts as a whole: see Pipeline.SkipRange.
 //
 // Costs one goroutine, and one per transaction in flight.
 func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...DegreeOption) Stream[T] {
