@@ -139,9 +139,9 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 
 // noteRunning names the handlers that ignore their cancelled context.
 func (r *run) noteRunning() {
-	r.crew.Lock()
+	r.workersMu.Lock()
 	workers := slices.Collect(maps.Values(r.workers))
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 	for _, w := range workers {
 		if rec := w.cur.Load(); rec != nil && w.Running() {
 			r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), w.stage.names()))

@@ -69,7 +69,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 // a goroutine was lost, since the tickets that it held are never resolved.
 func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, r.drainEnd()), ErrDrain)
-	stop := context.AfterFunc(r.crippled, cancel)
+	stop := context.AfterFunc(r.broken, cancel)
 	return c, func() { stop(); cancel() }
 }
 

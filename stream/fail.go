@@ -109,7 +109,7 @@ func (st *step) finish(w *worker, r *record) {
 // partition starts nothing anyway; in a drain, leave closes the lane.
 func (st *step) leave(w *worker, r *record) {
 	if r.part.status().life() >= draining {
-		w.poison()
+		w.closeLane()
 	}
 	if w.slot != nil {
 		w.slot.left = true

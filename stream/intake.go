@@ -35,8 +35,8 @@ type Source[T any] interface {
 
 // Intake is the pipeline as its source sees it. All methods may be called concurrently.
 type Intake[T any] struct {
-	run   *run
-	shelf sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
+	run  *run
+	pool sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
 }
 
 // Assign starts an assignment of each partition, each in a new epoch. It does not block. It fails
@@ -52,7 +52,7 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 	}
 	out := make([]*Partition[T], len(ps))
 	for i, p := range ps {
-		out[i] = &Partition[T]{p, &in.shelf}
+		out[i] = &Partition[T]{p, &in.pool}
 	}
 	return out, nil
 }
@@ -95,8 +95,8 @@ func cores[T any](ps []*Partition[T]) []*part {
 
 // Partition is one assignment of one partition. After Revoke or Lose its methods do nothing.
 type Partition[T any] struct {
-	p     *part
-	shelf *sync.Pool
+	p    *part
+	pool *sync.Pool
 }
 
 // TopicPartition returns the topic and the number of the partition.
@@ -134,7 +134,7 @@ func (p *Partition[T]) Buffer(n int) []T {
 	if n < bufferSize/2 || n > bufferSize {
 		return make([]T, 0, n) // a pooled buffer would be mostly empty while it is in flight
 	}
-	if b, ok := p.shelf.Get().(*[bufferSize]T); ok {
+	if b, ok := p.pool.Get().(*[bufferSize]T); ok {
 		return b[:0]
 	}
 	return make([]T, 0, bufferSize)
@@ -187,7 +187,7 @@ func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.feedApart(vals, lineage, next, bytes)
 		return
 	}
-	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
+	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), pool: p.pool}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
 	vs.orig = origin{part: p.p, slab: s}
 	for i := range vals {

@@ -12,31 +12,31 @@ import (
 
 // part is one assignment of one partition, with its ledger, lanes and budget.
 type part struct {
-	host    host
-	above   *part // in a tail: the partition that it belongs to
-	tail    *part // nil in a pipeline without CommitBefore
-	tp      TopicPartition
-	topic   TopicID
-	epoch   int32
-	ctx     context.Context // of its records
-	cancel  context.CancelCauseFunc
-	wake    func()
-	restart func(next int64)
-	lapsed  func() bool // see Assignment.Expired
-	led     ledger.Ledger
-	gate    gate
-	stands  atomic.Uint32 // a status
-	sets    []*lane.Set   // by stage
-	state   []any         // by step.state: the state of batches, ordered steps and dead letters
-	orders  []any         // by stage: a *reorder if it keeps order
-	moving  atomic.Int64  // tasks queued or in work; counted only if run.counts
-	kept    atomic.Int64  // records whose results are held back for a transaction
-	commit  any           // state that commits keeps for the partition
-	pending atomic.Int32  // changes that reconcile has not seen yet
-	full    atomic.Bool   // the source found no room and waits for wake
-	edge    atomic.Int64  // see frontier
-	edged   sync.Once     // sets edge
-	rested  chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
+	host     host
+	above    *part // in a tail: the partition that it belongs to
+	tail     *part // nil in a pipeline without CommitBefore
+	tp       TopicPartition
+	topic    TopicID
+	epoch    int32
+	ctx      context.Context // of its records
+	cancel   context.CancelCauseFunc
+	wake     func()
+	restart  func(next int64)
+	lapsed   func() bool // see Assignment.Expired
+	led      ledger.Ledger
+	gate     gate
+	stands   atomic.Uint32 // a status
+	sets     []*lane.Set   // by stage
+	state    []any         // by step.state: the state of batches, ordered steps and dead letters
+	orders   []any         // by stage: a *reorder if it keeps order
+	moving   atomic.Int64  // tasks queued or in work; counted only if run.counts
+	kept     atomic.Int64  // records whose results are held back for a transaction
+	commit   any           // state that commits keeps for the partition
+	pending  atomic.Int32  // changes that reconcile has not seen yet
+	full     atomic.Bool   // the source found no room and waits for wake
+	last     atomic.Int64  // see lastStarted
+	lastOnce sync.Once     // sets last
+	rested   chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
 
 	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
 	// before mu
@@ -151,19 +151,19 @@ func (p *part) stopped() <-chan struct{} {
 	return p.stop
 }
 
-// frontier returns the last offset that a drain still starts. With a resume state that is none, -1.
-// If only the watermark is stored, it is the last offset that has started. Records queued below it
-// are started too: each one left unfinished would have the records that finished above it
-// reprocessed.
-func (p *part) frontier() int64 {
+// lastStarted returns the last offset that a drain still starts. With a resume state there is none,
+// and it is -1. If only the watermark is stored, it is the last offset that has started. Records
+// queued below it are started too: each one left unfinished would have the records that finished
+// above it reprocessed.
+func (p *part) lastStarted() int64 {
 	if p.led.OutOfOrder {
 		return -1
 	}
-	p.edged.Do(func() {
+	p.lastOnce.Do(func() {
 		working := p.host.started(p) // before the ledger, which has what a worker just finished
-		p.edge.Store(max(working, p.led.Frontier()))
+		p.last.Store(max(working, p.led.Frontier()))
 	})
-	return p.edge.Load()
+	return p.last.Load()
 }
 
 // giveUpFrom has a drain start no record at or above offset. The drain leaves offset unfinished, so
@@ -172,7 +172,7 @@ func (p *part) giveUpFrom(offset int64) {
 	if p.led.OutOfOrder {
 		return
 	}
-	for edge := p.frontier(); edge >= offset && !p.edge.CompareAndSwap(edge, offset-1); edge = p.edge.Load() {
+	for last := p.lastStarted(); last >= offset && !p.last.CompareAndSwap(last, offset-1); last = p.last.Load() {
 	}
 }
 

@@ -68,7 +68,7 @@ type valuesOf[T any] struct {
 	lineage Lineage
 	vals    []T
 	recs    []record
-	shelf   *sync.Pool // of *[bufferSize]T
+	pool    *sync.Pool // of *[bufferSize]T
 	// meta and value calls in progress
 	readers atomic.Int32
 	// Forgotten. forget sets gone before it reads readers. A reader raises readers before it reads
@@ -132,7 +132,7 @@ func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
 	}
 }
 
-// forget returns the memory of the values to the shelf unless a reader is using it. A record that
+// forget returns the memory of the values to the pool unless a reader is using it. A record that
 // is kept, by a handler or as the last task of an idle lane, keeps no payload alive.
 func (vs *valuesOf[T]) forget() {
 	vs.gone.Store(true)
@@ -142,8 +142,8 @@ func (vs *valuesOf[T]) forget() {
 	}
 	if cap(vs.vals) == bufferSize {
 		vals := vs.vals[:bufferSize]
-		clear(vals) // the shelf must not keep payloads alive
-		vs.shelf.Put((*[bufferSize]T)(vals))
+		clear(vals) // the pool must not keep payloads alive
+		vs.pool.Put((*[bufferSize]T)(vals))
 	}
 	vs.vals, vs.lineage = nil, nil
 }

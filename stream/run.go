@@ -70,14 +70,14 @@ type run struct {
 	cancelWork context.CancelCauseFunc
 	commitCtx  context.Context // of commits outside a drain
 	stopCommit context.CancelFunc
-	crippled   context.Context // cancelled when a goroutine of the run ended in the middle of its work
-	cripple    context.CancelFunc
+	broken     context.Context // cancelled when a goroutine of the run ended in the middle of its work
+	markBroken context.CancelFunc
 	sourceCtx  context.Context // of the source; cancelled when the drain starts
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
 
-	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
-	workers map[*lane.Worker]*worker
+	workersMu sync.Mutex // guards workers; a leaf, taken under a pool's lock
+	workers   map[*lane.Worker]*worker
 
 	stage   atomic.Uint32 // a phase
 	mu      sync.Mutex    // guards the fields below
@@ -126,7 +126,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
-	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
+	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen(opts.ears)
 	r.overruns = newOverruns(r)
 	r.makeSteps()
@@ -204,16 +204,16 @@ func (r *run) stepOf(n *node) *step { return r.steps[n] }
 
 // enroll registers a worker, so that the record it works on can be named if it hangs.
 func (r *run) enroll(w *worker) {
-	r.crew.Lock()
+	r.workersMu.Lock()
 	r.workers[w.Worker] = w
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 }
 
 // started returns the highest offset of p in work in the first stage, or -1.
 func (r *run) started(p *part) int64 {
-	r.crew.Lock()
-	defer r.crew.Unlock()
-	edge := int64(-1)
+	r.workersMu.Lock()
+	defer r.workersMu.Unlock()
+	highest := int64(-1)
 	for _, w := range r.workers {
 		rec := w.cur.Load()
 		if rec == nil || !w.stage.marks {
@@ -221,22 +221,22 @@ func (r *run) started(p *part) int64 {
 		}
 		rec.leaves(func(l *record) bool {
 			if l.part == p {
-				edge = max(edge, l.offset())
+				highest = max(highest, l.offset())
 			}
 			return true
 		})
 	}
-	return edge
+	return highest
 }
 
 // idle is called by a pool when a worker has no more work.
 func (r *run) idle(lw *lane.Worker, gone bool) {
-	r.crew.Lock()
+	r.workersMu.Lock()
 	r.workers[lw].cur.Store(nil) // an idle worker must not keep a finished record alive
 	if gone {
 		delete(r.workers, lw)
 	}
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 }
 
 // share returns each partition's share of the byte budget.
@@ -289,12 +289,12 @@ func (r *run) spawn(f func()) {
 		defer func() {
 			if p := recover(); p != nil {
 				r.fail(panicked(p))
-				r.cripple()
+				r.markBroken()
 				panic(p)
 			}
 			if !returned {
 				r.fail(errEnded)
-				r.cripple()
+				r.markBroken()
 			}
 		}()
 		f()

@@ -75,7 +75,7 @@ func (r *run) noteTails(running bool) {
 
 // patience returns how long handlers may take to return after their context was cancelled.
 func (r *run) patience() time.Duration {
-	if r.crippled.Err() != nil {
+	if r.broken.Err() != nil {
 		return stuckGrace // one goroutine can never finish: wait only for handlers that heed ctx
 	}
 	return handlerGrace

@@ -132,9 +132,9 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 }
 
 // drops reports whether a task must not be started. A drain drops records that were not started yet
-// (see frontier); for the other cases see worker.stops.
+// (see lastStarted); for the other cases see worker.stops.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
-	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.frontier()
+	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.lastStarted()
 }
 
 // bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).

@@ -39,9 +39,9 @@ func (w *worker) tryWait(f func()) bool {
 	return w.Worker.TryWait(f)
 }
 
-// poison closes the current lane: none of its later elements may be started, since an earlier one
+// closeLane ends the current lane: none of its later elements may be started, since an earlier one
 // stays unfinished.
-func (w *worker) poison() {
+func (w *worker) closeLane() {
 	if w.Worker != nil {
 		w.left = true
 		w.Worker.Poison()
