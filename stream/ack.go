@@ -8,10 +8,11 @@ import (
 // ack is a worker that waits until a record is committed.
 type ack struct {
 	offset int64
-	ch     chan struct{} // closed when it is committed, or not going to be
+	ch     chan struct{} // closed once the record is committed or never will be
 }
 
-// committable is how many finished records a commit would tell of, and whether that is news.
+// committable returns how many finished records a commit would cover, and whether the commit would
+// store anything new.
 func (p *part) committable() (records int64, news bool) {
 	offset, records := p.led.Prefix()
 	known := int64(math.MaxInt64)
@@ -26,7 +27,7 @@ func (p *part) committable() (records int64, news bool) {
 	return records, offset > p.committed || records > known || p.ahead.halts > p.ahead.told
 }
 
-// stored notes what of the partition the broker has stored.
+// stored notes what the broker has stored for the partition.
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
@@ -35,7 +36,7 @@ func (p *part) stored(g progress) {
 	p.acked(g.Offset)
 }
 
-// acked notes up to where the partition is committed and lets those go on who waited for it.
+// acked notes the committed offset and frees the workers and the gate that wait for it.
 func (p *part) acked(offset int64) {
 	p.mu.Lock()
 	p.committed = max(p.committed, offset)
@@ -55,14 +56,14 @@ func (p *part) acked(offset int64) {
 	p.changed()
 }
 
-// holds reports whether what is stored says that the record at an offset has finished. The caller
-// holds mu.
+// holds reports whether the stored position covers the finished record at offset. The caller holds
+// mu.
 func (p *part) holds(offset int64) bool {
 	return offset < p.committed || within(p.ahead.stored, offset)
 }
 
-// ackOf returns a channel that is closed once what is stored says that the record at offset has
-// finished, or once it never will. nil: that is so already.
+// ackOf returns a channel that is closed once the stored position covers the record at offset, or
+// once it never will. It returns nil if either holds already.
 func (p *part) ackOf(offset int64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,7 +75,7 @@ func (p *part) ackOf(offset int64) <-chan struct{} {
 	return ch
 }
 
-// freeAcks lets those go on who wait for a commit that does not come.
+// freeAcks frees the workers that wait for a commit that will not be made.
 func (p *part) freeAcks() {
 	p.mu.Lock()
 	acks := p.acks

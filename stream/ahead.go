@@ -8,40 +8,41 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// ahead is what has finished above a partition's watermark. It is stored beside the offset as the
-// resume state, so that the next assignment does not handle it again.
+// ahead is what has finished above a partition's watermark. The resume state stores it beside the
+// offset, so that the next assignment does not reprocess it.
 type ahead struct {
-	kept   bool           // a state is stored
-	of     resume.Binding // what states belong to, but for their offset
-	begun  atomic.Bool    // earlier holds something
-	urgent atomic.Bool    // the state is to be stored soon
+	kept   bool           // commits store a resume state
+	of     resume.Binding // the binding of its states, except the offset
+	begun  atomic.Bool    // earlier is not empty
+	urgent atomic.Bool    // commit the state soon
 
 	// guarded by part.mu
-	earlier []resume.Run             // finished in earlier assignments, where the feed has not passed yet
-	stored  []resume.Run             // in the state that is stored
-	records int64                    // that had finished when it was made
+	earlier []resume.Run             // finished in earlier assignments, not passed by the feed yet
+	stored  []resume.Run             // finished according to the stored state
+	records int64                    // records finished when the stored state was made
 	halts   int                      // changes of halts so far
-	told    int                      // of them, how many it tells of
-	tried   map[int64][]resume.Build // by the offset of a halted record: who has tried it
+	told    int                      // changes of halts in the stored state
+	tried   map[int64][]resume.Build // by the offset of a halted record: the builds that tried it
 }
 
-// progress is what a commit stores of a partition.
+// progress is what a commit stores for a partition.
 type progress struct {
 	Position
-	runs    []resume.Run // finished above the offset, as far as the state tells
-	records int64        // that have finished
-	covered int64        // of those, how many the position tells of, at least
-	below   int64        // and how many the offset does
-	halts   int          // changes of halts that it tells of
+	runs    []resume.Run // finished above the offset, as far as the state lists them
+	records int64        // finished records
+	covered int64        // at least so many of them are covered by offset and state
+	below   int64        // so many of them are covered by the offset alone
+	halts   int          // changes of halts in the state
 }
 
-// withoutState notes that the offset was stored alone: what its state would have told is news
-// still.
+// withoutState notes that the offset was stored without the state, so that the next commit still
+// stores what the state lists.
 func (g *progress) withoutState() {
 	g.runs, g.records, g.covered = nil, g.below, g.below
 }
 
-// adopt takes over what an earlier assignment has finished, as far as that can be believed.
+// adopt restores what earlier assignments finished, within the assigned range of the log. It fails
+// if the state cannot be decoded.
 func (p *part) adopt(a Assignment) error {
 	p.ahead.of = resume.Binding{Scope: a.Scope, TopicID: a.TopicID, Topic: a.Topic, Partition: a.Partition}
 	if a.State == "" || !p.ahead.kept {
@@ -64,15 +65,15 @@ func (p *part) adopt(a Assignment) error {
 	return nil
 }
 
-// finishedAhead is how many offsets were finished in earlier assignments, where the feed has not
-// passed yet.
+// finishedAhead returns how many offsets earlier assignments finished that the feed has not passed
+// yet.
 func (p *part) finishedAhead() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return total(p.ahead.earlier)
 }
 
-// total is how many offsets runs have.
+// total returns how many offsets are in runs.
 func total(runs []resume.Run) (n int64) {
 	for _, r := range runs {
 		n += r.To - r.From
@@ -80,8 +81,8 @@ func total(runs []resume.Run) (n int64) {
 	return n
 }
 
-// roomAhead is how many records may be fed with so many unfinished ones, so that a state can tell
-// of all that finish in whatever order.
+// roomAhead returns how many records may be fed beside held unfinished ones, so that a state can
+// list all of them in whichever order they finish.
 func (p *part) roomAhead(held int) int {
 	if !p.led.OutOfOrder {
 		return math.MaxInt32
@@ -93,17 +94,17 @@ func (p *part) roomAhead(held int) int {
 	return int(min(p.host.maxAhead()-span, resume.Room(p.host.stateBytes(), span, holes)))
 }
 
-// finishedEarlier reports whether an earlier assignment has finished an offset.
+// finishedEarlier reports whether an earlier assignment finished the record at offset.
 func (p *part) finishedEarlier(offset int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return within(p.ahead.earlier, offset)
 }
 
-// passEarlier notes that the source has fed up to next. It returns where to feed from: behind what
-// is finished there.
+// passEarlier notes that the source has fed up to next. It returns the offset to feed from, which
+// is past a run of finished records at next.
 func (p *part) passEarlier(next int64) int64 {
-	end := p.led.End() // what was not accepted is not passed
+	end := p.led.End() // records that were not accepted are not passed
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	runs := p.ahead.earlier
@@ -118,13 +119,13 @@ func (p *part) passEarlier(next int64) int64 {
 	return next
 }
 
-// progress makes what a commit is to store.
+// progress returns what a commit would store now.
 func (p *part) progress() progress {
 	if !p.ahead.kept {
 		offset, records := p.led.Prefix()
 		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: records}
 	}
-	// before the ledger is read, which what is passed in between has reached
+	// before the ledger, which has every run that the feed passes in between
 	p.mu.Lock()
 	earlier := p.ahead.earlier
 	p.mu.Unlock()
@@ -156,7 +157,7 @@ func (p *part) progress() progress {
 	return g
 }
 
-// add notes a run behind those that there are.
+// add appends a run past those that there are.
 func (g *progress) add(from, to int64) {
 	if from >= to {
 		return
@@ -168,7 +169,7 @@ func (g *progress) add(from, to int64) {
 	g.runs = append(g.runs, resume.Run{From: from, To: to})
 }
 
-// within reports whether an offset lies in one of some runs.
+// within reports whether offset is in one of the runs.
 func within(runs []resume.Run, offset int64) bool {
 	_, ok := slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
 		switch {

@@ -9,7 +9,7 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// A partition's life: assign, then revoke or lose. See part for what it is.
+// How partitions are assigned and lost. For revoke see drain.go.
 
 func (r *run) newPart(a Assignment, epoch int32) *part {
 	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, lapsed: a.Expired,
@@ -18,7 +18,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && r.stateMax.Load() > 0
-		// KeepOrder holds back what has finished above a hole, and passes it on in order
+		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
 	r.commits.begin(p, &p.led)
@@ -29,7 +29,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 	return p
 }
 
-// furnish gives a partition its lanes, and what its steps keep.
+// furnish makes a partition's context, its lanes and the state of its steps.
 func (r *run) furnish(p *part) {
 	p.ctx, p.cancel = context.WithCancelCause(r.workCtx)
 	p.led.Watched = p.ticketSettles
@@ -66,7 +66,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		p.led.Start(a.Next)
 		if err := p.adopt(a); err != nil {
 			dropped = append(dropped, SourceEvent{p.tp, "resume state dropped",
-				fmt.Sprintf("records above offset %d that had finished are handled again", a.Committed), err})
+				fmt.Sprintf("finished records above offset %d are reprocessed", a.Committed), err})
 		}
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
@@ -114,14 +114,15 @@ func (r *run) drop(p *part) {
 	}
 }
 
-// lapse loses a partition that may be another worker's by the source's own clock.
+// lapse loses a partition whose assignment has expired by the source's clock, since another worker
+// may own it.
 func (r *run) lapse(p *part) {
 	if p.lapsed != nil && p.lapsed() {
 		r.lose(errLapsed, []*part{p})
 	}
 }
 
-var errLapsed = errors.New("this process stood still, and the partition may be another worker's by now")
+var errLapsed = errors.New("this process was paused, and another worker may own the partition now")
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
@@ -134,6 +135,6 @@ func (r *run) lose(err error, ps []*part) {
 		r.leaveTail(p)
 		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
-		r.settleAll() // the others may be all that a Transform waits for
+		r.settleAll() // a Transform may now hold only elements of the other partitions
 	}
 }

@@ -5,25 +5,23 @@ import (
 	"time"
 )
 
-// halving is the search for the culprits among the members of a batch that has failed: see Bisect.
-// Where order counts, members are decided about before one behind them is tried; where it does not,
-// that waits until it shows whether anything of the batch succeeds at all.
+// halving searches for the culprits among the members of a failed batch: see Bisect. If order
+// matters, the policies decide about a member before a later one is tried. If not, they decide at
+// the end of the search, which shows whether any member succeeds at all.
 type halving struct {
 	n, attempt int
-	loose      bool // no order is kept
-	// calls the step for the members from lo to before hi
-	call func(lo, hi int) (outcome, failing)
-	// has the policies decide about members
-	settle func(suspect)
+	loose      bool                                // order does not matter
+	call       func(lo, hi int) (outcome, failing) // calls the step for members [lo, hi)
+	settle     func(suspect)                       // asks the policies about members
 
-	calls int     // how many more it may make
-	last  failing // of any of its parts
-	some  bool    // of its parts have succeeded
-	over  bool    // all of it has been dealt with
+	calls int     // remaining calls
+	last  failing // the last failure of a part
+	some  bool    // a part has succeeded
+	over  bool    // no member is left to try
 	late  []suspect
 }
 
-// failing is what a call of many has come to.
+// failing is the failure of a call for several members.
 type failing struct {
 	err  error
 	took time.Duration
@@ -31,27 +29,28 @@ type failing struct {
 
 func (f failing) text() string { return f.err.Error() }
 
-// suspect is members of a batch that the policies will decide about.
+// suspect is the members [lo, hi) of a batch, for the policies to decide about.
 type suspect struct {
 	lo, hi, attempt int
 	failing
 }
 
-// outcome is what a call of a part has come to.
+// outcome is the result of a call for a part of the batch.
 type outcome uint8
 
 const (
 	partPassed outcome = iota
-	partFailed         // and does not say who is to blame
-	partNamed          // it does
-	partOfAll          // it is nobody's failure: see IsWhole
-	partLeft           // the partition is gone, or frozen: what was not dealt with was given back
+	partFailed         // the error names no culprit
+	partNamed          // the error names the culprits
+	partOfAll          // the failure is of no single member: see IsWhole
+	partLeft           // the partition is halted or released: the remaining members were abandoned
 )
 
-// mostCalls is how many calls a search among n may make: twice what a culprit needs, and some.
+// mostCalls returns how many calls a search among n members may make: twice what finding one
+// culprit takes, and a few more.
 func mostCalls(n int) int { return 4*bits.Len(uint(max(n-1, 0))) + 8 }
 
-// search deals with all members, which have failed together.
+// search tries and settles all members, which have failed together.
 func (s *halving) search(f failing) {
 	s.calls, s.last = mostCalls(s.n), f
 	s.divide(0, s.n)
@@ -63,7 +62,7 @@ func (s *halving) search(f failing) {
 	}
 }
 
-// alike reports whether whatever was tried has failed in the same way: that is nobody's failure.
+// alike reports whether all parts failed with the same text. Then no single member is the culprit.
 func alike[F interface{ text() string }](all []F) bool {
 	if len(all) < 2 {
 		return false
@@ -76,7 +75,7 @@ func alike[F interface{ text() string }](all []F) bool {
 	return true
 }
 
-// divide tries the halves of members that have failed together.
+// divide tries the halves of members that failed together.
 func (s *halving) divide(lo, hi int) {
 	if hi-lo == 1 {
 		s.decide(suspect{lo, hi, s.attempt, s.last})
@@ -106,7 +105,7 @@ func (s *halving) try(lo, hi int) {
 	case partLeft:
 		s.over = true
 	case partOfAll:
-		s.rest(lo, 1) // it has attempts of its own
+		s.rest(lo, 1) // a failure of the whole has its own count of attempts
 	case partNamed:
 		s.decide(suspect{lo, hi, s.attempt, s.last})
 	case partFailed:
@@ -114,7 +113,7 @@ func (s *halving) try(lo, hi int) {
 	}
 }
 
-// rest ends the search: what has not been dealt with is one again.
+// rest ends the search. All members from lo on are decided about together.
 func (s *halving) rest(lo, attempt int) {
 	s.over = true
 	s.decide(suspect{lo, s.n, attempt, s.last})

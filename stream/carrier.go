@@ -6,8 +6,8 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// A lane's task is embedded, first, in what it stands for, and its Kind says what that is: a
-// pointer back would double the size of a record. Only this file leads from a task to its carrier.
+// A lane's task is the first field of its carrier, and its Kind tells the carrier's type. A pointer
+// to the carrier would double the size of a record. Only this file converts a task to its carrier.
 
 const (
 	kindOfRecord uint8 = iota
@@ -23,7 +23,7 @@ type elem[T any] struct {
 	v T
 }
 
-// elemHead is what of an elem is the same for all types.
+// elemHead is the part of an elem that does not depend on its type.
 type elemHead struct {
 	lane.Task
 	r     *record
@@ -34,8 +34,7 @@ func (e *elemHead) record() *record { return e.r }
 func (e *elemHead) groupID() uint64 { return e.group }
 func (e *elemHead) owner() *part    { return e.r.part }
 
-// newElem makes an element on its way to a stage, of one that the stage was through with if it has
-// any.
+// newElem returns an element for a stage. It reuses one that the stage has processed.
 func newElem[T any](to *stage, r *record, group uint64, v *T) *elem[T] {
 	e, ok := to.elems.Get().(*elem[T])
 	if !ok {
@@ -56,8 +55,8 @@ func (e *elem[T]) follow(r *record) *lane.Task {
 	return &e.Task
 }
 
-// keep makes of a batch the batch of its members without those at the given offsets; false: it is
-// none any more, or one of its members is so in part.
+// keep removes the members at the given offsets from a batch. It returns false if the value is no
+// longer the batch, or if a member has records both inside and outside offsets.
 func (e *elem[T]) keep(offsets map[int64]bool) bool {
 	var members []int
 	for i, m := range e.r.joint.members {
@@ -75,7 +74,8 @@ func (e *elem[T]) keep(offsets map[int64]bool) bool {
 	return ok
 }
 
-// again is a record that is put once more: its own task may still lie in a lane that drops it.
+// again is the task of a record that is put back. The record's own task may still be queued in its
+// old lane, which drops it.
 type again struct {
 	lane.Task
 	r *record
@@ -87,7 +87,7 @@ func taskAgain(r *record) *lane.Task {
 	return &a.Task
 }
 
-// Each has its task first.
+// Each carrier has its task at offset 0.
 var (
 	_ [0]struct{} = [unsafe.Offsetof(record{}.Task)]struct{}{}
 	_ [0]struct{} = [unsafe.Offsetof(elem[int]{}.elemHead) + unsafe.Offsetof(elemHead{}.Task)]struct{}{}
@@ -110,7 +110,7 @@ func carrierOf(t *lane.Task) carrier {
 	return (*record)(unsafe.Pointer(t))
 }
 
-// recordOf is carrierOf at the first boundary, where elements are records.
+// recordOf is carrierOf at the first boundary, where carriers are records.
 func recordOf(t *lane.Task) *record {
 	if t.Kind == kindOfAgain {
 		return (*again)(unsafe.Pointer(t)).r
@@ -118,5 +118,5 @@ func recordOf(t *lane.Task) *record {
 	return (*record)(unsafe.Pointer(t))
 }
 
-// elemOf is carrierOf at every other boundary.
+// elemOf is carrierOf at every other boundary, for tasks of kindOfElem.
 func elemOf[T any](t *lane.Task) *elem[T] { return (*elem[T])(unsafe.Pointer(t)) }

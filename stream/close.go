@@ -14,7 +14,7 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// close ends what is left and says how it went.
+// close stops all that still runs, closes the sinks and returns the errors of the run.
 func (r *run) close(err error) error {
 	r.commits.stop()
 	r.overruns.stop()
@@ -33,11 +33,11 @@ func (r *run) close(err error) error {
 	return err
 }
 
-// stuckGrace is what the other goroutines get to end when a handler is known not to.
+// stuckGrace replaces handlerGrace when a handler is known not to return.
 const stuckGrace = 100 * time.Millisecond
 
-// waitForGoroutines waits for everything the run has started, except for handlers that do not
-// listen; false: some were left running.
+// waitForGoroutines waits for the goroutines of the run. It returns false if handlers that ignore
+// their cancelled context are left running.
 func (r *run) waitForGoroutines() bool {
 	var watch conc.WaitGroup
 	done := make(chan struct{})
@@ -47,13 +47,13 @@ func (r *run) waitForGoroutines() bool {
 	})
 	grace := handlerGrace
 	if r.stuck.Load() {
-		grace = stuckGrace // they have had theirs
+		grace = stuckGrace // the handlers had their grace in the drain
 	}
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-done:
-		watch.Wait() // a panic of ours goes on here
+		watch.Wait() // re-raises a panic of a goroutine
 		return true
 	case <-timer.C:
 		r.noteRunning()
@@ -67,8 +67,8 @@ func (r *run) cause() error {
 	return r.failure
 }
 
-// openSinks opens the sinks that want it, in chain order; on a failure those that are open are
-// closed again.
+// openSinks opens the sinks in chain order. After a failure, closeSinks closes those that were
+// opened.
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		if s, ok := s.(TopicReader); ok {
@@ -105,7 +105,7 @@ func (r *run) closeSinks() (err error) {
 	return err
 }
 
-// noteHeld remembers what a drain that ran out of time has to cancel.
+// noteHeld notes the records in work that a drain cancels at its deadline.
 func (left *leftovers) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 	for s, i := range p.led.Unfinished {
 		if t := &s.Tickets[i]; t.Held() && !named[t] {
@@ -116,8 +116,8 @@ func (left *leftovers) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 	}
 }
 
-// noteLeaks remembers what a Transform never ended, each element once, and gives it up. It returns
-// the tickets of what it named.
+// noteLeaks notes the elements that a Transform never ended, each once, and abandons them. It
+// returns their tickets.
 func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 	named := map[*ledger.Ticket]bool{}
 	for _, sg := range r.stages {
@@ -139,9 +139,9 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 
 // noteRunning names the handlers that ignore their cancelled context.
 func (r *run) noteRunning() {
-	r.crew.Lock()
+	r.workersMu.Lock()
 	workers := slices.Collect(maps.Values(r.workers))
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 	for _, w := range workers {
 		if rec := w.cur.Load(); rec != nil && w.Running() {
 			r.note(fmt.Sprintf("%v (step %s ignores its cancelled context and was left running)", rec.meta(), w.stage.names()))
@@ -149,7 +149,7 @@ func (r *run) noteRunning() {
 	}
 }
 
-// names is what the steps of the stage are called.
+// names returns the names of the steps of the stage.
 func (sg *stage) names() string {
 	var names []string
 	for _, n := range append(sg.plan.nodes[:len(sg.plan.nodes):len(sg.plan.nodes)], sg.plan.exit) {

@@ -113,7 +113,7 @@ func TestCommit(t *testing.T) {
 				t.Errorf("%d skipped", n)
 			}
 			err := j.stop()
-			if err == nil || !strings.Contains(err.Error(), "not committed, so that they will be processed again: 1 record of t[0] (boom)") {
+			if err == nil || !strings.Contains(err.Error(), "not committed, so they will be reprocessed: 1 record of t[0] (boom)") {
 				t.Errorf("Run: %v", err)
 			}
 		})

@@ -6,34 +6,34 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// commits is what becomes of finished prefixes: the committer stores their offsets, transactions
-// write results with them, and noCommits forgets them.
+// commits is the way in which finished prefixes are committed. The committer stores their offsets,
+// transactions write results with the offsets, and noCommits forgets them.
 type commits interface {
-	// begin prepares an assignment: what counts its finished records, and what keeps its slabs.
+	// begin prepares the ledger of an assignment: it sets Finished and Forget.
 	begin(p *part, l *ledger.Ledger)
-	// assigned is called with new partitions; told is closed when observers have heard of them.
+	// assigned is called with new partitions. told is closed once observers have heard of them.
 	assigned(ctx context.Context, ps []*part, told <-chan struct{})
 	// start starts the goroutines; stop ends them.
 	start()
 	stop()
 
-	// waiting says why a partition does not start; nil: it has.
+	// waiting returns why a partition has not started, or nil if it has.
 	waiting(p *part) error
 	// finish ends an element at the end of the chain.
 	finish(w *worker, r *record)
-	// advanced is called where the position of p has moved over offsets without records.
+	// advanced is called after the position of p moved over offsets without records.
 	advanced(p *part)
 	// look is called when the partition reconciles.
 	look(p *part)
-	// resumed is called when a halt ends and the records in again will be worked on again; instead,
-	// where it is not nil, is what has to happen in place of that.
+	// resumed is called when a halt ends, before the records in again are reprocessed. If it
+	// returns a func, that is called and the records are not put back.
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
-	// now commits what is finished of partitions and waits for that, until ctx ends.
+	// now commits the finished records of partitions, and waits until that is done or ctx ends.
 	now(ctx context.Context, ps []*part) error
-	// last is now for partitions that are about to go. What is under way for them when commit ends
-	// is given up; drain is the context of the whole drain.
+	// last is now before partitions are released. Commits in flight when commit ends are given up.
+	// drain is the context of the whole drain.
 	last(drain, commit context.Context, ps []*part) error
-	// release forgets a partition that was let go.
+	// release forgets a released partition.
 	release(p *part, cause error)
 }
 
@@ -54,5 +54,5 @@ func (noCommits) now(context.Context, []*part) error                 { return ni
 func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
 func (noCommits) release(*part, error)                               {}
 
-// forgetValues lets go of a slab whose records are finished for good.
+// forgetValues releases the values of a finished slab.
 func forgetValues(payload any) { payload.(values).forget() }

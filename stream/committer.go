@@ -12,7 +12,7 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// newCommits is what the plan's commit word asks for.
+// newCommits returns the commits of the plan's commit word.
 func newCommits(r *run) commits {
 	switch c := r.plan.commit; {
 	case c == nil:
@@ -24,22 +24,23 @@ func newCommits(r *run) commits {
 	}
 }
 
-// committer is the one goroutine that commits: only watermarks, only what is news, one request at a
-// time. A partition whose commit is refused waits for its next try by itself.
+// committer stores offsets and resume states. One goroutine does so, with one request at a time,
+// and only for partitions whose progress has changed. A partition whose commit is refused has its
+// own wait before the next try, so that it does not delay the others.
 type committer struct {
 	run      *run
 	each     bool
 	n        int64
 	wait     time.Duration
 	finished atomic.Int64  // records since the last commit
-	poke     chan struct{} // room for one: there may be something to do; never closed
+	poke     chan struct{} // capacity 1: wakes the loop; never closed
 	flushes  chan *flush   // never closed
 	stopped  chan struct{} // closed by stop
 	ended    chan struct{} // closed by the loop
 
-	// The loop's own:
-	began   time.Time // of its clock
-	due     moment    // when what was counted is committed, however little it is; 0: nothing is
+	// used by the loop only
+	began   time.Time // start of its clock
+	due     moment    // when counted records are committed below the count; 0 if there are none
 	refused map[*part]retry
 	open    []*flush
 }
@@ -47,19 +48,19 @@ type committer struct {
 // moment is a time of the committer's clock.
 type moment = time.Duration
 
-// retry is what a partition has whose last commit was refused.
+// retry is the state of a partition whose last commit was refused.
 type retry struct {
 	failures int // in a row
 	next     moment
 }
 
-// flush asks for a commit of certain partitions now, again and again until nothing of them is left
-// to commit or ctx ends.
+// flush asks for commits of some partitions, at once and repeated until all their finished records
+// are committed or ctx ends.
 type flush struct {
 	ctx   context.Context
 	parts []*part
-	err   error      // of the last request
-	done  chan error // room for one
+	err   error      // of the last failed request
+	done  chan error // capacity 1
 }
 
 const (
@@ -75,7 +76,7 @@ func newCommitter(r *run, p *commitPlan) *committer {
 
 func (c *committer) begin(_ *part, l *ledger.Ledger) {
 	l.Finished = c.count
-	if !c.run.plan.hasTail() { // a tail still looks at what is finished above it
+	if !c.run.plan.hasTail() { // records of a tail read the values of those above the gate
 		l.Forget = forgetValues
 	}
 }
@@ -90,10 +91,10 @@ func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
 
-// look has the committer look, where it commits each record, and has it commit at once
-// where so much waits at the gate that no count may ever be reached.
+// look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
+// many records wait at the gate that CommitEvery's count may never be reached.
 func (c *committer) look(p *part) {
-	if c.each && p.led.Watermark() > p.begin { // where a partition begins alone is no news
+	if c.each && p.led.Watermark() > p.begin { // the first offset alone is not worth a commit
 		c.wakeUp()
 	}
 	if p.ahead.urgent.CompareAndSwap(true, false) {
@@ -104,7 +105,7 @@ func (c *committer) look(p *part) {
 	}
 }
 
-// count is called for each finished record.
+// count counts a finished record.
 func (c *committer) count() {
 	if c.each {
 		c.wakeUp()
@@ -115,7 +116,7 @@ func (c *committer) count() {
 	}
 }
 
-// urge makes the committer commit what there is, counts aside.
+// urge makes the committer commit at once, below its count.
 func (c *committer) urge() {
 	c.finished.Store(c.n)
 	c.wakeUp()
@@ -142,7 +143,7 @@ func (c *committer) loop() {
 			return
 		case f := <-c.flushes:
 			for _, p := range f.parts {
-				delete(c.refused, p) // it is tried at once, whatever was before
+				delete(c.refused, p) // a flush does not wait for the next retry
 			}
 			c.open = append(c.open, f)
 		case <-timer.C:
@@ -156,7 +157,7 @@ func (c *committer) loop() {
 
 func (c *committer) clock() moment { return time.Since(c.began) }
 
-// next is when there is something to do by itself; 0: never.
+// next returns when the loop must wake by itself, or 0.
 func (c *committer) next() (next moment) {
 	next = c.due
 	for p, r := range c.refused {
@@ -169,8 +170,7 @@ func (c *committer) next() (next moment) {
 	return next
 }
 
-// advance makes a flush's next request, if it is time for that, and reports whether the flush is
-// over.
+// advance makes the next request of a flush if one is due, and reports whether the flush is over.
 func (c *committer) advance(f *flush) (over bool) {
 	_, err := c.commit(f.ctx, f.parts)
 	if err != nil {
@@ -191,7 +191,7 @@ func (c *committer) advance(f *flush) (over bool) {
 	return true
 }
 
-// commitCounted commits what has finished, if enough has or it has waited long enough.
+// commitCounted commits finished records if there are enough or they have waited long enough.
 func (c *committer) commitCounted() {
 	switch n := c.finished.Load(); {
 	case c.each, n >= c.n, c.due > 0 && c.due <= c.clock():
@@ -206,22 +206,23 @@ func (c *committer) commitCounted() {
 	if moved, _ := c.commit(c.run.commitCtx, c.run.all()); moved || counted == 0 {
 		return
 	}
-	// all of it lies behind something unfinished: it is due as soon as that is not
+	// All are above an unfinished record, so no offset can be committed. Count them again: they are
+	// due once that record finishes.
 	c.finished.Add(counted)
 	if c.wait > 0 {
 		c.due = c.clock() + c.wait
 	}
 }
 
-// retryRefused tries those again whose time has come.
+// retryRefused retries the refused commits that are due.
 func (c *committer) retryRefused() {
 	if len(c.refused) > 0 {
 		_, _ = c.commit(c.run.commitCtx, slices.Collect(maps.Keys(c.refused)))
 	}
 }
 
-// refuse notes that the commit of a partition was refused, and which attempt that was. The next one
-// is made at a round moment of the clock, so that those that wait go together.
+// refuse notes a refused commit of a partition and returns the number of the attempt. The time of
+// the next one is rounded, so that waiting partitions share a request.
 func (c *committer) refuse(p *part) (attempt int) {
 	r := c.refused[p]
 	r.failures++
@@ -234,7 +235,7 @@ func commitBackoff(failures int) time.Duration {
 	return backoff.Wait(failures, commitRetry, commitRetryMax)
 }
 
-// now commits what is finished of parts and waits for the acknowledgement, until ctx ends.
+// now commits the finished records of parts and waits until they are acknowledged or ctx ends.
 func (c *committer) now(ctx context.Context, parts []*part) error {
 	f := &flush{ctx: ctx, parts: parts, done: make(chan error, 1)}
 	defer context.AfterFunc(ctx, c.wakeUp)()
@@ -246,15 +247,16 @@ func (c *committer) now(ctx context.Context, parts []*part) error {
 		return context.Cause(ctx)
 	}
 	select {
-	case err := <-f.done: // bounded by ctx inside
+	case err := <-f.done: // advance ends the flush when ctx does
 		return err
 	case <-c.ended:
 		return errEnded
 	}
 }
 
-// commit makes one request, if there is news that is not to wait for its next try. moved: some
-// record was in it or is in such a wait, not only where a partition begins.
+// commit makes one request for the partitions with new progress, except those that wait for their
+// retry. moved reports whether a finished record is in the request or in such a wait, rather than
+// only the first offset of an assignment.
 func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err error) {
 	stored := map[*part]progress{}
 	for _, p := range parts {
@@ -277,11 +279,11 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		owners[p.tp], positions[p.tp] = p, g.Position
 	}
 	err = c.run.src.commit(withOwners(ctx, owners), positions)
-	limit := c.run.src.info().StateBytes // it may have learned that brokers take less
+	limit := c.run.src.info().StateBytes // the source may have learned a lower limit of the brokers
 	c.run.stateMax.Store(int64(limit))
 	c.sort(stored, err)
 	if len(stored) > 0 {
-		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before what follows from it
+		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before events that follow from it
 	}
 	for p, g := range stored {
 		delete(c.refused, p)
@@ -305,7 +307,7 @@ func offsetsOf(stored map[*part]progress) map[TopicPartition]int64 {
 	return offsets
 }
 
-// sort leaves in stored what is stored, of assignments that still stand.
+// sort removes refused partitions and released assignments from stored.
 func (c *committer) sort(stored map[*part]progress, err error) {
 	var some *CommitError
 	partial, attempt := errors.As(err, &some), 0
@@ -321,7 +323,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 				c.run.emit(CommitFailed{p.tp, refusal, n})
 			}
 		}
-		// lost meanwhile: what is stored there now is another's
+		// lost during the request: another member may have stored its own offset since
 		if refusal != nil || p.status().isReleased() {
 			delete(stored, p)
 		}
@@ -331,8 +333,8 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 	}
 }
 
-// finish ends an element. With CommitEach it holds its lane until it is committed, unless a record
-// before it is unfinished and no state can tell of it.
+// finish ends an element. With CommitEach the element holds its lane until it is committed. It does
+// not if an earlier record is unfinished and no resume state can list this one.
 func (c *committer) finish(w *worker, rec *record) {
 	if !c.each || c.run.plan.hasTail() {
 		rec.done()
@@ -354,14 +356,14 @@ func (c *committer) finish(w *worker, rec *record) {
 	}
 }
 
-// await waits until a record that has finished is committed.
+// await waits until a finished record is committed.
 func (c *committer) await(w *worker, l *record) {
 	p, offset := l.part, l.offset()
 	if !l.slab.Tickets[l.Index].Finished() {
-		return // another element of it is at work, and may be behind this one
+		return // another element of the record is unfinished and may be next in this lane
 	}
 	if !p.ahead.kept && p.led.Watermark() <= offset {
-		return // something before it is unfinished: that will move the watermark over it
+		return // an earlier record is unfinished and may be next in this lane
 	}
 	c.wakeUp()
 	if ch := p.ackOf(offset); ch != nil {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// How a run, or a part of its partitions, comes to an end.
+// The drain of a run or of some of its partitions.
 
-// drain begins the end: nothing new is begun. Who comes first does it: the run, or the source that
-// revokes what it has because its context has ended.
+// drain starts the drain of the run: no new record is started. The first caller does it. That is
+// the run, or a source that revokes its partitions because its context was cancelled.
 func (r *run) drain(cause error) {
 	r.draining.Do(func() { r.beginDrain(cause) })
 }
@@ -29,12 +29,12 @@ func (r *run) beginDrain(cause error) {
 	r.emit(Draining{cause})
 }
 
-// pastDrain is closed, or sent to, when a source should have returned long ago.
+// pastDrain returns a channel that fires when the source should have returned from a drain.
 func (r *run) pastDrain() <-chan time.Time {
 	return time.After(r.opts.drain + handlerGrace + 2*commitTime)
 }
 
-// revoke drains partitions, commits them, and lets them go.
+// revoke drains partitions, commits them and releases them.
 func (r *run) revoke(ctx context.Context, ps []*part) {
 	ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.status().isReleased() })
 	if len(ps) == 0 {
@@ -56,7 +56,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 		committed := p.committedOffset()
 		_, n := p.unfinished(0)
 		if !p.letGo(fmt.Errorf("%v was revoked", p.tp)) {
-			continue // it was lost meanwhile
+			continue // it was lost during the drain
 		}
 		r.drop(p)
 		r.leaveTail(p)
@@ -65,15 +65,15 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	}
 }
 
-// drainTime bounds ctx by what a drain may take, which is nothing where something of it can never
-// come to rest.
+// drainTime returns a context that ends at the drain's deadline or that of ctx. It ends at once if
+// a goroutine was lost, since the tickets that it held are never resolved.
 func (r *run) drainTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	c, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), earlier(ctx, r.drainEnd()), ErrDrain)
-	stop := context.AfterFunc(r.crippled, cancel)
+	stop := context.AfterFunc(r.broken, cancel)
 	return c, func() { stop(); cancel() }
 }
 
-// drainEnd is when a drain that begins now has to be through.
+// drainEnd returns the deadline of a drain that starts now.
 func (r *run) drainEnd() time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -97,9 +97,9 @@ func later(ctx context.Context, t time.Time) time.Time {
 	return t
 }
 
-// complete waits until what has begun is finished and committed, below the commit too. When ctx
-// ends it cancels the handlers' contexts, gives them a moment to notice, and commits what there is.
-// It returns what it had to leave.
+// complete waits until started records are finished and committed, and then for their tails. When
+// ctx ends it cancels the handlers' contexts, gives them a moment to return, and commits what has
+// finished. It returns what is left unfinished or uncommitted.
 func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 	for _, p := range ps {
 		p.changed()
@@ -118,12 +118,12 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 	defer cancel()
 	if !calm {
 		if !r.await(grace, ps, (*part).calm) && patience == handlerGrace {
-			// a revoke long before the end says nothing of those that run then
+			// after an earlier revoke, handlers at the end of the run still get their grace
 			r.stuck.Store(r.phase() >= finishing)
 		}
 	}
-	// The last commit has some time in any case: one that is under way may be stored already, and
-	// what it lets pass must not be taken for uncommitted.
+	// The last commit gets commitTime even if ctx has ended. A commit in flight may be stored
+	// already, and the elements it lets pass must not count as uncommitted.
 	commitCtx, cancelCommit := context.WithDeadline(context.WithoutCancel(ctx), later(ctx, time.Now().Add(commitTime)))
 	defer cancelCommit()
 	if err := r.commits.last(ctx, commitCtx, ps); err != nil {
@@ -137,15 +137,16 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 		p.gate.clear()
 		p.changed()
 	}
-	// those that are not go on, to be waited for when the run ends
+	// tails that do not finish in time continue; the end of the run waits for them
 	r.await(ctx, tailsOf(ps), (*part).finished)
 	return left
 }
 
-// commitTime is what the last commit of a drain has at least.
+// commitTime is the minimum time for the last commit of a drain.
 const commitTime = 3 * time.Second
 
-// await waits until ok holds for each partition, nothing can change that any more, or ctx ends.
+// await waits until ok holds for each partition. It returns false when ctx ends, or when ok cannot
+// become true anymore since all holders are empty.
 func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 	for _, p := range ps {
 		for !ok(p) && !p.status().isReleased() {

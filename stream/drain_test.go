@@ -191,7 +191,7 @@ func TestDrainTimeout(t *testing.T) {
 			if !errors.Is(err, stream.ErrDrain) {
 				t.Fatalf("Run: %v", err)
 			}
-			for _, part := range []string{"t[0]@0 (committed already: it is lost)", "t[0]@1 (committed already: it is lost)"} {
+			for _, part := range []string{"t[0]@0 (lost, since it was committed)", "t[0]@1 (lost, since it was committed)"} {
 				if strings.Count(err.Error(), part) != 1 {
 					t.Errorf("%q does not say once %q", err, part)
 				}

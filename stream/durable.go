@@ -9,13 +9,14 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// A halt outlives its assignment: it is part of the resume state. A build that has tried the record
-// does not try it again, another one does, since the code may be mended.
+// A halt outlives its assignment as part of the resume state. A build that has tried the record
+// does not try it again. Another build does, since it may contain the fix.
 
-// buildsMost is how many builds are remembered that have tried a record.
+// buildsMost is how many builds that tried a record are kept, newest last.
 const buildsMost = 4
 
-// triedBy is the builds that have tried a halted record by now. The caller holds mu.
+// triedBy returns the builds that have tried a halted record, this one included. The caller holds
+// mu.
 func (p *part) triedBy(offset int64) []resume.Build {
 	mine, known := p.host.build()
 	if !known {
@@ -26,7 +27,7 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore is the partition's halt, for its state.
+// haltsToStore returns the halt to store in the resume state.
 func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +43,7 @@ func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 	return []resume.Halt{r}, p.ahead.halts
 }
 
-// haltChanged has the state stored soon in which a halt has begun or ended. The caller holds mu.
+// haltChanged has the start or end of a halt stored soon. The caller holds mu.
 func (p *part) haltChanged() {
 	if _, known := p.host.build(); known && p.ahead.kept {
 		p.ahead.halts++
@@ -50,8 +51,8 @@ func (p *part) haltChanged() {
 	}
 }
 
-// inherit takes over the halts of earlier assignments: the partition is halted where this build has
-// tried the record already.
+// inherit restores the halts of earlier assignments. The partition is halted at a record that this
+// build has already tried.
 func (p *part) inherit(hs []resume.Halt, a Assignment) {
 	mine, known := p.host.build()
 	for _, r := range hs {
@@ -82,7 +83,7 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 	}
 }
 
-// tellRestored says that the partition was halted in an earlier assignment.
+// tellRestored emits Halted for a restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	h := p.halt
@@ -93,8 +94,8 @@ func (p *part) tellRestored() {
 	}
 }
 
-// giveUpUnread gives up the records of a restored halt that were not fed: they are left out, as if
-// an earlier assignment had finished them.
+// giveUpUnread skips the records of a restored halt that were not fed yet. The feed leaves them
+// out, as if an earlier assignment had finished them.
 func (p *part) giveUpUnread(end haltEnd) {
 	from := p.led.End()
 	p.mu.Lock()
@@ -109,7 +110,7 @@ func (p *part) giveUpUnread(end haltEnd) {
 	p.advance(p.passEarlier(next), -1)
 }
 
-// insert adds an offset to runs that do not have it.
+// insert returns runs with an offset added. The runs must not contain it.
 func insert(runs []resume.Run, at int64) (all []resume.Run) {
 	i, _ := slices.BinarySearchFunc(runs, at, func(r resume.Run, at int64) int { return int(min(max(r.From-at, -1), 1)) })
 	var g progress

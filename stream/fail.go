@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// verdict is what a policy has decided about a failed element.
+// verdict is the decision of the policies about a failed element.
 type verdict struct {
 	again  bool
-	halves bool // it is to be divided
+	halves bool // bisect the element
 	wait   time.Duration
-	f      Failure // for a retry: what is waited for
+	f      Failure // the failure to retry
 }
 
-// failed lets the policies decide about an element that failed, waits where a retry is to wait, and
-// returns which attempt is next. 0: none, and the element's hold has been given back. Of what is
-// divisible they decide about a retry alone: inHalves, if there is none.
+// failed asks the policies about a failed element, waits before a retry, and returns the number of
+// the next attempt. 0 means that there is none and that the element's hold was given back. For a
+// divisible batch, only a retry policy decides. Without a retry, failed returns inHalves.
 func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) (next int) {
 	if p := postponed(err); p != nil && st.retries() {
 		again, bad := st.postpone(w, r, func() Failure { return st.failures(r, attempt, took, err, value)[0] }, p)
@@ -39,10 +39,11 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 	return 0
 }
 
-// inHalves is the next attempt of a batch that is divided.
+// inHalves is the next attempt of a batch to bisect.
 const inHalves = -1
 
-// waitAgain waits for the next attempt; false: it was given up, and the hold given back.
+// waitAgain waits before the next attempt. It returns false if the element was given up, after
+// giving its hold back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	st.run.emit(Retrying{d.f, d.wait})
 	if d.wait <= 0 {
@@ -55,21 +56,22 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	return waits && st.triesOnceMore(r) || st.goesOn(w, r)
 }
 
-// triesOnceMore reports whether a wait that a drain has ended is followed by one more attempt: the
-// element has finished steps, which would be done again. In its first step it has not.
+// triesOnceMore reports whether one more attempt follows a wait that a drain has ended. It does if
+// the element has finished earlier steps, which would be repeated. In the first step there are
+// none.
 func (st *step) triesOnceMore(r *record) bool {
 	s := r.part.status()
 	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder
 }
 
-// pause is sleep; false: the element was given up meanwhile, and its hold given back.
+// pause is sleep. It returns false if the element was given up, after giving its hold back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
 	st.sleep(w, r, d)
 	return st.goesOn(w, r)
 }
 
-// sleep lets time pass without holding a worker's slot, until waits for the record must be given
-// up.
+// sleep waits for d without using a slot of the pool. It returns early if waits for the record must
+// end.
 func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	stop := r.stopped()
 	w.wait(func() {
@@ -83,7 +85,7 @@ func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	})
 }
 
-// goesOn gives back the hold of an element that must not be tried again, and says so.
+// goesOn reports whether the element may be tried again. If not, it gives the element's hold back.
 func (st *step) goesOn(w *worker, r *record) bool {
 	st.run.lapse(r.part)
 	if r.Err() != nil || r.stopping() {
@@ -93,8 +95,8 @@ func (st *step) goesOn(w *worker, r *record) bool {
 	return true
 }
 
-// finish ends an element before the end of the chain, as its end would: CommitEach holds its lane
-// there. A Transform's own goroutine has no lane.
+// finish ends an element before the end of the chain in the same way as at its end, where
+// CommitEach holds its lane. A Transform's own goroutine has no lane.
 func (st *step) finish(w *worker, r *record) {
 	if w.Worker == nil {
 		r.done()
@@ -103,11 +105,11 @@ func (st *step) finish(w *worker, r *record) {
 	st.run.finish(w, r)
 }
 
-// leave gives a record's hold back unfinished. What is behind it in its lane must not overtake it:
-// a frozen or lost partition begins nothing anyway, in one that closes the lane is dead.
+// leave abandons a record. Later elements of its lane must not overtake it. A halted or released
+// partition starts nothing anyway; in a drain, leave closes the lane.
 func (st *step) leave(w *worker, r *record) {
 	if r.part.status().life() >= draining {
-		w.poison()
+		w.closeLane()
 	}
 	if w.slot != nil {
 		w.slot.left = true
@@ -123,8 +125,8 @@ func (st *step) leave(w *worker, r *record) {
 
 func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) verdict {
 	if r.Err() != nil || r.dropped() {
-		// The runtime has cancelled the element, or frozen its partition: no policy applies to what
-		// it returned.
+		// The pipeline cancelled the element or halted its partition. No policy applies to an error
+		// that may only be the consequence.
 		st.leave(w, r)
 		return verdict{}
 	}
@@ -171,7 +173,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	if divisible {
 		return verdict{halves: true}
 	}
-	// at once, so that nothing behind it begins before the drain does
+	// at once, so that no later record is started before the drain starts
 	r.leaves(func(l *record) bool {
 		l.part.rise(draining)
 		return true
@@ -181,7 +183,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	return verdict{}
 }
 
-// halt freezes each partition that has a part in an element, at its records.
+// halt halts each partition of an element at its records.
 func (st *step) halt(r *record, p *policy, fs []Failure) {
 	var parts []*part
 	of, first := map[*part]*suspects{}, map[*part]Failure{}
@@ -202,15 +204,15 @@ func (st *step) halt(r *record, p *policy, fs []Failure) {
 	}
 }
 
-// fatal ends the run for a failure that no policy has taken, or FailOnError.
+// fatal ends the run for a failure that matched FailOnError or no policy.
 func (st *step) fatal(f Failure) {
 	st.run.emit(Failed{f})
 	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Err})
 }
 
-// takers yields the policies that take a failure, first to last, each with the wait before the next
-// attempt where it is a retry, for as long as the one before has not ended the matter. A policy
-// whose own func panics leaves the failure, with the panic joined to it, to the next.
+// takers yields the policies that match a failure, first to last. A retry policy comes with the
+// wait before the next attempt. If a policy's own func panics, the panic is joined to the failure
+// and the next policy is tried.
 func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
 	return func(yield func(*policy, time.Duration) bool) {
 		for _, p := range st.policies {
@@ -233,7 +235,7 @@ func (st *step) takers(fs []Failure) iter.Seq2[*policy, time.Duration] {
 	}
 }
 
-// takes reports whether the policy is for err.
+// takes reports whether the policy matches err.
 func (p *policy) takes(err error) (match bool, bad error) {
 	if p.when == nil {
 		return true, nil
@@ -242,16 +244,16 @@ func (p *policy) takes(err error) (match bool, bad error) {
 	return match, bad
 }
 
-// backoff is the wait before the next attempt.
+// backoff returns the wait before the next attempt.
 func (p *policy) backoff(f Failure) (wait time.Duration, bad error) {
 	bad = guarded(func() error { wait = p.retry.wait(f); return nil })
 	return wait, bad
 }
 
-// retries reports whether the step can be run again on its own input.
+// retries reports whether the step can run again on its input.
 func (st *step) retries() bool { return retriable(st.node.op) }
 
-// failures describes a failure, once for each source record of the element.
+// failures returns a Failure for each source record of the element.
 func (st *step) failures(r *record, attempt int, took time.Duration, err error, value func() any) (fs []Failure) {
 	v := value()
 	r.leaves(func(l *record) bool {
@@ -273,8 +275,8 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 	}
 }
 
-// deadLetter writes failures to the policy's sink: one write at a time for each partition, without
-// a worker's slot.
+// deadLetter writes failures to the policy's sink, with one write at a time for each partition. It
+// uses no slot of the pool.
 func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
 	w.wait(func() {
 		for len(fs) > 0 && err == nil {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// What is finished goes at once: at the end of a run and of an assignment.
+// Commits at the end of a run or an assignment.
 
-// urge makes whatever is finished of partitions go at once.
+// urge has all that is finished of partitions committed at once.
 func (t *transactions) urge(ps []*part) {
 	t.mu.Lock()
 	for _, p := range ps {
@@ -17,8 +17,8 @@ func (t *transactions) urge(ps []*part) {
 	t.wakeUp()
 }
 
-// now writes what is finished of partitions, and waits until that is committed or halted, or ctx
-// ends.
+// now commits the finished results of partitions. It waits until they are committed, a halt
+// prevents it, or ctx ends.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
 	for {
 		t.urge(ps)
@@ -34,7 +34,8 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 	}
 }
 
-// last is now for partitions that are about to go.
+// last is now before partitions are released. It gives up what now could not commit, and tells the
+// group the final offsets.
 func (t *transactions) last(drain, commit context.Context, ps []*part) error {
 	err := t.now(commit, ps)
 	if err != nil {
@@ -44,13 +45,13 @@ func (t *transactions) last(drain, commit context.Context, ps []*part) error {
 	return err
 }
 
-// giveUp ends the transactions of partitions that are about to go, and waits for that a while: one
-// that is committed in the end is better known to be.
+// giveUp cancels the transactions of partitions before they are released. It waits a moment for
+// their end, since one of them may still have been committed, which should be known.
 func (t *transactions) giveUp(ps []*part, cause error) {
 	tps := make([]TopicPartition, len(ps))
 	for i, p := range ps {
 		tps[i] = p.tp
-		// no other is started
+		// start no other transaction
 		p.setStatus(func(s status) status { return s.withHalted(byTransaction) })
 	}
 	t.cancel(ps, cause)
@@ -76,8 +77,9 @@ func (t *transactions) await(ctx context.Context, tps []TopicPartition) {
 	}
 }
 
-// pending reports whether something finished of partitions is still to be written, and when to look
-// again. What a halt or a failure keeps back is not: that was said.
+// pending reports whether finished results of partitions are still to be committed. changed is
+// closed when that may have changed. Results that a halt or failure holds back do not count, since
+// their event was sent.
 func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -90,7 +92,7 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	return left, t.changed
 }
 
-// cancel ends the transactions of partitions that are under way. It does not wait.
+// cancel cancels the transactions of partitions in flight. It does not wait.
 func (t *transactions) cancel(ps []*part, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

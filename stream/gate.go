@@ -7,23 +7,24 @@ import (
 	"github.com/laneway-go/laneway/internal/window"
 )
 
-// gate holds the elements of a partition that reached CommitBefore, until the broker has
-// acknowledged an offset behind them. To the ledger they are finished; the tail takes them on.
+// gate is the ack barrier at CommitBefore. Elements of a partition wait here until the broker has
+// acknowledged an offset above theirs. In the ledger they are finished; the tail processes them
+// further.
 type gate struct {
-	// guards waiting; taken before a set's and a ledger's lock, in open
+	// guards waiting; openGate takes it before the lock of a lane set or a ledger
 	mu      sync.Mutex
 	waiting window.Window[waiter] // in the order of their last records
-	held    atomic.Int64          // records that wait
+	held    atomic.Int64          // waiting records
 }
 
 type waiter struct {
 	offset int64 // the highest of the element's records
-	size   int   // how many records
-	to     int   // the stage behind the gate
+	size   int   // number of records
+	to     int   // the stage below the gate
 	elem   seated
 }
 
-// enter finishes the element's records and has it wait for their commit.
+// enterGate finishes the element's records and has the element wait for their commit.
 func (p *part) enterGate(w waiter) {
 	r, g := w.elem.record(), &p.gate
 	if r.dropped() {
@@ -39,17 +40,17 @@ func (p *part) enterGate(w waiter) {
 	r.done()
 	records, _ := p.host.limits()
 	if most := int64(records+1) / 2; held >= most && held-int64(w.size) < most {
-		p.changed() // so much waits that no count may ever be reached
+		p.changed() // commit now: with so many waiting, CommitEvery's count may never be reached
 	}
-	// where a partition begins below what is committed, no commit comes for it
+	// An assignment may start below the committed offset. No commit will come for such an element.
 	p.openGate(p.committedOffset())
 }
 
-// openGate lets those pass whose offset lies below committed.
+// openGate passes elements below the committed offset to the tail.
 func (p *part) openGate(committed int64) {
 	g := &p.gate
 	g.mu.Lock()
-	// held while they go into their lanes, so that two openings cannot overtake each other
+	// held until the elements are in their lanes, so that two calls cannot overtake each other
 	defer g.mu.Unlock()
 	var passed []waiter
 	for {
@@ -65,13 +66,13 @@ func (p *part) openGate(committed int64) {
 	}
 	p.tail.follow(passed)
 	for _, w := range passed {
-		g.held.Add(-int64(w.size)) // the tail counts them by now
+		g.held.Add(-int64(w.size)) // after the tail counts them: see part.below
 	}
 }
 
-// forget drops what waits of records that will be worked on again, and come here again then. Of a
-// batch it drops these members. It returns what is lost with them: it cannot be told apart any
-// more.
+// forget removes waiting elements of records that will be reprocessed, and so come here again. In a
+// batch it removes these members only. If the batch cannot be split, it removes all of it and
+// returns the other members, whose result is lost.
 func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,7 +92,7 @@ func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 	return lost
 }
 
-// without is the element's records but for those at the given offsets.
+// without returns the element's records except those at the given offsets.
 func (r *record) without(offsets map[int64]bool) (left []*record) {
 	r.leaves(func(l *record) bool {
 		if !offsets[l.offset()] {

@@ -7,25 +7,26 @@ import (
 	"time"
 )
 
-// groupOffsets tells the group where transactions have come to that keep their offsets elsewhere.
-// Nothing rests on it: it is for tools that show the lag, and for a first start without the
-// transactor's offsets. So it comes late, and a failure is told and waits for the next time.
+// groupOffsets commits the offsets of transactions to the group when the transactor stores them
+// elsewhere. Correctness does not depend on it. It serves tools that show lag, and a first start
+// without the transactor's offsets. So it commits with a delay, and a failed commit is reported and
+// retried with the next one.
 type groupOffsets struct {
 	run  *run
-	turn chan struct{} // room for one: who commits, since a Source has one Commit at a time
+	turn chan struct{} // capacity 1: held during a commit, since Source.Commit is not concurrent
 
 	mu   sync.Mutex // guards next; a leaf
 	next map[*part]int64
 }
 
-// groupEvery is how late the group may hear.
+// groupEvery is the interval of these commits.
 const groupEvery = time.Second
 
 func newGroupOffsets(r *run) *groupOffsets {
 	return &groupOffsets{run: r, turn: make(chan struct{}, 1), next: map[*part]int64{}}
 }
 
-// add notes where a partition has come to. A nil groupOffsets tells nobody.
+// add notes the committed offset of a partition. A nil groupOffsets ignores it.
 func (g *groupOffsets) add(p *part, offset int64) {
 	if g == nil {
 		return
@@ -35,7 +36,7 @@ func (g *groupOffsets) add(p *part, offset int64) {
 	g.next[p] = offset
 }
 
-// loop tells from time to time, until stop is closed.
+// loop commits at each interval until stop is closed.
 func (g *groupOffsets) loop(stop <-chan struct{}) {
 	tick := time.NewTicker(groupEvery)
 	defer tick.Stop()
@@ -49,8 +50,9 @@ func (g *groupOffsets) loop(stop <-chan struct{}) {
 	}
 }
 
-// tellGroup tells what there is of partitions that are about to go: nobody else does, unless they
-// are assigned again. A failure is tried again for a moment, which a drain that is over has too.
+// tellGroup commits the offsets of partitions before they are released, since the loop no longer
+// does then. It retries for at most commitTime within the drain, and for handlerGrace if the drain
+// is out of time.
 func (t *transactions) tellGroup(ctx context.Context, ps []*part) {
 	if t.grouped == nil {
 		return
@@ -68,7 +70,7 @@ func (t *transactions) tellGroup(ctx context.Context, ps []*part) {
 	}
 }
 
-// now tells what there is of partitions. It reports whether another try may tell more.
+// now commits the noted offsets of partitions. It reports whether a retry may help.
 func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 	select {
 	case g.turn <- struct{}{}:
@@ -103,7 +105,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for p, next := range g.next { // what was refused is told with what comes next
+	for p, next := range g.next { // refused offsets stay for the next commit
 		if told, ok := offsets[p.tp]; ok && told == next || p.status().isReleased() {
 			delete(g.next, p)
 		}

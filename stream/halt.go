@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// ending is how an operator wants a halt to end.
+// ending is an operator's request to end a halt.
 type ending struct {
 	how      resumption
-	named    bool  // given up is
-	from, to int64 // what lies here, both included; else all that the halt speaks for
+	named    bool  // skip only the offsets of the halt from from to to; else all of them
+	from, to int64 // both inclusive
 }
 
-// asks has the halt end in that way, or says why it cannot.
+// asks sets how the halt ends, or returns why it cannot end in that way.
 func (h *Halt) asks(e ending) error {
 	if e.how != giveUp {
 		return nil
@@ -21,38 +21,38 @@ func (h *Halt) asks(e ending) error {
 	h.from, h.to = h.among[0], h.among[len(h.among)-1]
 	if !e.named {
 		if h.several() {
-			return fmt.Errorf("%w: one of %v … @%d has failed, and Skip would give good ones up with it: name those to give up with SkipRange", ErrSeveral, h.Meta, h.Last)
+			return fmt.Errorf("%w: one of %v … @%d failed, and Skip would skip the others too: name the offsets to skip with SkipRange", ErrSeveral, h.Meta, h.Last)
 		}
 		return nil
 	}
 	if !slices.ContainsFunc(h.among, func(o int64) bool { return e.from <= o && o <= e.to }) {
-		return fmt.Errorf("none of the offsets from %d to %d is halted: the halt is of %v … @%d", e.from, e.to, h.Meta, h.Last)
+		return fmt.Errorf("no offset from %d to %d is halted: the halt covers %v … @%d", e.from, e.to, h.Meta, h.Last)
 	}
 	h.from, h.to = e.from, e.to
 	return nil
 }
 
-// haltEnd is how a halt ends.
+// haltEnd is the end of a halt.
 type haltEnd struct {
 	Halt
 	how  resumption
-	byTx bool           // it was a transaction's
-	told map[int64]bool // records that were said to be given up
+	byTx bool           // a transaction halted the partition
+	told map[int64]bool // offsets whose Skipped event was sent
 }
 
-// skips reports whether the record at an offset is given up.
+// skips reports whether the record at offset is skipped.
 func (e haltEnd) skips(offset int64) bool {
 	_, among := slices.BinarySearch(e.among, offset)
 	return e.how == giveUp && e.from <= offset && offset <= e.to && among
 }
 
-// suspects is the records that a failure may be of.
+// suspects is the records that may have caused a failure.
 type suspects struct {
 	offsets []int64
 	joined  bool // they are one element
 }
 
-// one is the record of a failure.
+// one returns the suspects of a failure of a single record.
 func one(offset int64) suspects { return suspects{offsets: []int64{offset}} }
 
 // add adds the records of an element.
@@ -60,9 +60,9 @@ func (s *suspects) add(r *record) {
 	r.leaves(func(l *record) bool { s.offsets = append(s.offsets, l.offset()); return true })
 }
 
-// freeze halts the partition at a failed record: what runs finishes, waits end, what is queued is
-// dropped. Where again is set, the halt ends by itself after that: see ResumeAfter. f is the
-// failure of the first of the suspects.
+// freeze halts the partition at a failed record. Running handlers finish, waits end, and queued
+// records are dropped. If again is set, the halt ends by itself after that time: see ResumeAfter.
+// f is the failure of the first suspect.
 func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 	slices.Sort(of.offsets)
 	among := slices.Compact(of.offsets)
@@ -70,7 +70,7 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: last, Joined: of.joined && len(among) > 1, over: make(chan struct{}), among: among}
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
-		return // this record will be tried again with the others
+		return // the end of that halt retries this record too
 	}
 	p.host.discard(p)
 	p.host.giveUpInside(p)
@@ -92,7 +92,7 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 	p.changed()
 }
 
-// release asks for the halt's end; it comes when everything that was started has come to rest.
+// release asks for the end of the halt. It ends once no started record is in flight.
 func (p *part) release(h Halt, as ending) error {
 	if is, err := p.unseal(h, as); is {
 		return err
@@ -117,8 +117,8 @@ func (p *part) asked(h Halt, as ending) error {
 	return nil
 }
 
-// tryResume ends the halt if that was asked for and nothing of the partition is held any more: its
-// unfinished records go back into their lanes, what had finished is not run again.
+// tryResume ends the halt if that was asked for and no ticket is held. Unfinished records go back
+// into their lanes. Finished records are not run again.
 func (p *part) tryResume() {
 	end, ok := p.endHalt()
 	if !ok {
@@ -137,7 +137,7 @@ func (p *part) tryResume() {
 		p.tellGivenUp(end)
 	}
 	p.tellSkipped(lost, end)
-	p.host.emit(Resumed{end.Halt, end.how == tryItself}) // before what follows from it
+	p.host.emit(Resumed{end.Halt, end.how == tryItself}) // before events of the refilled records
 	defer close(end.over)
 	if instead != nil {
 		instead()
@@ -146,8 +146,8 @@ func (p *part) tryResume() {
 	p.refill(end)
 }
 
-// endHalt takes the halt away, if it is to end and nothing is held. The partition is resuming then.
-// Of an assignment that has ended it does not end: another one tries its record again.
+// endHalt removes the halt if its end was asked for and no ticket is held. The partition is then
+// resuming. A released assignment keeps its halt, since the next assignment retries the record.
 func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -161,14 +161,15 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 	return end, true
 }
 
-// over is closed when the end of a halt is over; nil: the partition is not halted there any more.
+// over returns a channel that is closed once the halt has ended, or nil if the partition is not
+// halted at that record.
 func (p *part) over(h Halt) <-chan struct{} {
 	if h.over != nil {
 		return h.over
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, is := range p.halts() { // somebody wrote h down
+	for _, is := range p.halts() { // h was decoded, so it has no channel
 		if is.Meta.Offset == h.Meta.Offset {
 			return is.over
 		}
@@ -176,13 +177,13 @@ func (p *part) over(h Halt) <-chan struct{} {
 	return nil
 }
 
-// refill puts what is unfinished back into its lanes, in order. It has the intake to itself: what
-// is fed while the partition is halted waits in the ledger, what is fed afterwards comes behind.
+// refill puts unfinished records back into their lanes, in order. It holds intake, so that records
+// fed during the halt, which wait in the ledger, go before records fed after it.
 func (p *part) refill(end haltEnd) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
-	// a transaction may have halted it again, or does so meanwhile
+	// a transaction may have halted the partition again; goOn checks once more
 	resumes := p.status().halted() == resuming
 	for s, i := range p.led.Unfinished {
 		switch {
@@ -204,7 +205,7 @@ func (p *part) refill(end haltEnd) {
 	p.full.Store(true)
 }
 
-// goOn is the end of resuming, unless the partition was halted again.
+// goOn ends resuming unless the partition was halted again.
 func (p *part) goOn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,13 +213,13 @@ func (p *part) goOn() {
 	if s.halted() != resuming {
 		return
 	}
-	if s.life() == open { // a drain waits for no retry
+	if s.life() == open { // a drain allows no wait
 		p.stop = make(chan struct{})
 	}
 	p.stand(s.withHalted(notHalted))
 }
 
-// tellGivenUp says which of the records that the halt speaks for are given up.
+// tellGivenUp emits Skipped for each record that the end of the halt skips.
 func (p *part) tellGivenUp(end haltEnd) {
 	if end.skips(end.Meta.Offset) && !end.told[end.Meta.Offset] {
 		end.told[end.Meta.Offset] = true
@@ -239,8 +240,7 @@ func (p *part) tellGivenUp(end haltEnd) {
 	}
 }
 
-// tellSkipped says that records are given up, each once: those that the halt speaks for, and what
-// was one with them.
+// tellSkipped emits Skipped once for each source record of results.
 func (p *part) tellSkipped(results []*record, end haltEnd) {
 	for _, one := range results {
 		one.leaves(func(l *record) bool {

@@ -7,40 +7,38 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// host is the run that a partition is assigned to, as far as a partition knows it.
+// host is what a partition needs from the run that it is assigned to.
 type host interface {
 	name() string
-	handlers() context.Context // of handlers; ends at the deadline of the last drain
-	stopped() <-chan struct{}  // closed when the run begins to drain
-	// what a partition may have in flight: records, and its share of the bytes
+	handlers() context.Context // the handlers' context; cancelled at the last drain's deadline
+	stopped() <-chan struct{}  // closed when the run starts to drain
+	// limits returns the partition's limits in flight: records, and its share of the bytes
 	limits() (int, int64)
-	maxAhead() int64             // how far it may be read above its watermark
-	stateBytes() int             // how large its resume state may be
-	build() (resume.Build, bool) // which program this is; false: not known
+	maxAhead() int64             // the maximum span of offsets above the watermark
+	stateBytes() int             // the maximum size of a resume state
+	build() (resume.Build, bool) // the build of this program; false if unknown
 	hasStep(name string) bool
-	greets() bool   // an observer wants to know of records that start
-	working() bool  // the source may bring more, and no drain has begun
-	spawn(f func()) // starts a goroutine, which the run waits for
+	greets() bool   // an observer has a start hook
+	working() bool  // the source may feed more and no drain has started
+	spawn(f func()) // starts a goroutine that the run waits for
 	emit(e Event)   // tells the observers; never called under a lock
 	fail(err error) // ends the run
-	// the highest offset that a worker of the first stage is at; -1: none
+	// started returns the highest offset in work in the first stage, or -1
 	started(p *part) int64
-	// what is held back of records that are worked on again has to be forgotten
+	// rerunsForget: reprocessing a record discards the results that are held back of it
 	rerunsForget() bool
 
-	// What a partition has decided, to be carried out.
-	// puts a slab into the lanes of the first stage
-	feed(p *part, vs values)
-	again(p *part, recs []*record) // puts records back into them
-	// puts an element behind the gate into those of a stage
+	// Below is what a partition has the run do.
+
+	feed(p *part, vs values)       // puts a slab into the lanes of the first stage
+	again(p *part, recs []*record) // puts records back into those lanes
+	// pass puts an element that left the gate into the lanes of a stage
 	pass(to int, below *record, id uint64, t *lane.Task)
-	discard(p *part)      // gives back what batches hold
-	giveUpInside(p *part) // and what Transforms hold
-	// flushes what is kept back, if nothing more can come
-	settle(p *part)
-	look(p *part) // has finished records committed
-	// counts what has finished and is no record at rest
-	advanced(p *part)
+	discard(p *part)      // abandons the elements in batches
+	giveUpInside(p *part) // abandons the elements in Transforms
+	settle(p *part)       // flushes batches and Transforms if no more elements can reach them
+	look(p *part)         // commits finished records
+	advanced(p *part)     // notes an advance over offsets without records, or a skip of them
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
 	released(p *part, cause error)
 }

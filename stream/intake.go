@@ -9,25 +9,24 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// Source feeds a pipeline with the records of partitions and stores the offsets it commits. Kafka,
-// Slice and the in-memory test log are sources; so is anything of your own that has partitions,
-// offsets in ascending order, and a place to keep an offset.
+// Source feeds a pipeline with the records of partitions and stores the offsets that it commits.
+// Kafka, Slice and the in-memory test log are sources. You can write one for any system that has
+// partitions, ascending offsets, and a place to store an offset.
 //
-// A Source is made once per Build (see From) and run once. Its calls:
+// A Source is made once per Build (see From) and run once. Its methods:
 //
-//   - Run assigns partitions on in, feeds them while they have room, revokes or loses them, until
-//     ctx ends or nothing is left to feed. When ctx ends it must stop feeding, Revoke everything
-//     still assigned (which drains and commits it) and return nil. Returning nil before ctx ends
-//     means "that was all": the pipeline finishes and commits what it was fed, then ends. An error
-//     ends the pipeline with it.
-//   - Commit stores, per partition, the position to go on from. One call at a time. A nil error
-//     means that all are stored. A *CommitError names the partitions that are not; those failures,
-//     like any other error, are tried again unless marked Permanent, which fails the pipeline. A
-//     partition that was lost meanwhile is none of its business any more: leave it out without an
-//     error, after Lose. Superseded tells a request for an assignment that has ended from one for
-//     the next. A position of a topic id that is gone is never stored: the assignment is to be lost
-//     with a *TopicGoneError.
-//   - Info is asked before anything connects.
+//   - Run assigns partitions on in, feeds them while they have room, and revokes or loses them,
+//     until ctx is cancelled or the source is exhausted. When ctx is cancelled it must stop
+//     feeding, Revoke all assigned partitions, which drains and commits them, and return nil. If it
+//     returns nil before ctx is cancelled, the source is exhausted: the pipeline finishes and
+//     commits all fed records, then ends. An error ends the pipeline with that error.
+//   - Commit stores the next position of each partition. There is one call at a time. A nil error
+//     means that all are stored. A *CommitError names the partitions that are not. Failures are
+//     retried unless marked Permanent, which fails the pipeline. If a partition was lost in the
+//     meantime, call Lose and leave it out without an error. Superseded tells a request of an
+//     earlier assignment from one of the current. Never store a position whose topic id no longer
+//     exists: Lose the assignment with a *TopicGoneError.
+//   - Info is called before the source connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error
 	Commit(ctx context.Context, positions map[TopicPartition]Position) error
@@ -36,15 +35,16 @@ type Source[T any] interface {
 
 // Intake is the pipeline as its source sees it. All methods may be called concurrently.
 type Intake[T any] struct {
-	run   *run
-	shelf sync.Pool // of *[bufferSize]T: the memory of values whose records are done with
+	run  *run
+	pool sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
 }
 
-// Assign begins an assignment of each partition, in an epoch of its own. A partition that is still
-// assigned is an error: Revoke or Lose it first. The source feeds from each Partition's Next, which
-// need not be the one it named. It does not block. With CommitWith a partition has no room until
-// its Transactor has said where to go on; Wake is called then. The Transactor's context has the
-// values of ctx.
+// Assign starts an assignment of each partition, each in a new epoch. It does not block. It fails
+// if a partition is still assigned: Revoke or Lose it first.
+//
+// The source feeds from Partition.Next, which may differ from the Next of the Assignment. With
+// CommitWith a partition has no room until its Transactor has returned the offset to start from.
+// Wake is called then. The Transactor's context has the values of ctx.
 func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partition[T], error) {
 	ps, err := in.run.assign(ctx, parts)
 	if err != nil {
@@ -52,26 +52,27 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 	}
 	out := make([]*Partition[T], len(ps))
 	for i, p := range ps {
-		out[i] = &Partition[T]{p, &in.shelf}
+		out[i] = &Partition[T]{p, &in.pool}
 	}
 	return out, nil
 }
 
-// Revoke takes partitions back: nothing behind what has begun is begun, the rest may finish until
-// ctx ends or DrainTimeout has passed, the watermark is committed through the source, and the
-// partitions are let go. It blocks meanwhile; a group member must go on with its heartbeats, and
-// must still be able to commit.
+// Revoke drains partitions and ends their assignments. No new record is started. Started ones may
+// finish until ctx ends or DrainTimeout has passed. Then their progress is committed through the
+// source and the partitions are released. Revoke blocks until then. A group member must continue
+// its heartbeats in the meantime, and must still be able to commit.
 func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
 	in.run.revoke(ctx, cores(parts))
 }
 
-// Lose ends assignments that are someone else's already: their handlers' contexts are cancelled and
-// nothing is committed. It does not wait.
+// Lose ends assignments that another member may own already. It cancels their handlers' contexts,
+// commits nothing and does not wait.
 func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
 	in.run.lose(err, cores(parts))
 }
 
-// Emit tells the observers something. Rebalanced also says that the group can be reached.
+// Emit sends an event to the observers. Rebalanced also tells the pipeline that the source reaches
+// its group.
 func (in *Intake[T]) Emit(e Event) {
 	if _, ok := e.(Rebalanced); ok {
 		in.run.inTouch()
@@ -79,9 +80,9 @@ func (in *Intake[T]) Emit(e Event) {
 	in.run.emit(e)
 }
 
-// SetHealth says whether the source can reach what it reads from: nil, or why not. It decides
-// Pipeline.Ready; what concerns one partition alone is Trouble. A source is online from its first
-// Assign on, until it says otherwise.
+// SetHealth tells the pipeline whether the source can reach the system it reads from: nil, or why
+// it cannot. Pipeline.Ready returns the error. The first Assign sets it to nil. For a problem of
+// one partition use Trouble.
 func (in *Intake[T]) SetHealth(err error) { in.run.setHealth(err) }
 
 func cores[T any](ps []*Partition[T]) []*part {
@@ -94,54 +95,54 @@ func cores[T any](ps []*Partition[T]) []*part {
 
 // Partition is one assignment of one partition. After Revoke or Lose its methods do nothing.
 type Partition[T any] struct {
-	p     *part
-	shelf *sync.Pool
+	p    *part
+	pool *sync.Pool
 }
 
-// TP names the partition.
+// TopicPartition returns the topic and the number of the partition.
 func (p *Partition[T]) TopicPartition() TopicPartition { return p.p.tp }
 
-// TopicID is the Assignment's.
+// TopicID returns the topic id of the Assignment.
 func (p *Partition[T]) TopicID() TopicID { return p.p.topic }
 
-// Room is what may be fed now: 0, 0 while the partition is full, frozen, draining or gone;
-// Assignment.Wake is called when that ends. records bounds the next Feed, bytes is a target that
-// one record or one batch may exceed.
+// Room returns how much may be fed now. records limits the next Feed. bytes is a target that one
+// record or one batch may exceed. Both are 0 while the partition is full or halted, and after its
+// drain has started. Assignment.Wake is called once there is room again.
 func (p *Partition[T]) Room() (records int, bytes int64) {
 	if records, bytes = p.p.room(); records > 0 {
 		return records, bytes
 	}
 	p.p.full.Store(true)
-	if records, bytes = p.p.room(); records > 0 { // it came between the look and the word
+	if records, bytes = p.p.room(); records > 0 { // room became free before full was set
 		p.p.full.Store(false)
 	}
 	return records, bytes
 }
 
-// Next is the offset to feed from; ask for it once there is Room. It moves with Feed and Advance,
-// and when an operator skips what the source halted on.
+// Next returns the offset to feed from. Call it once there is Room. Feed and Advance move it, and
+// so does an operator who skips a record that the source halted at.
 func (p *Partition[T]) Next() int64 {
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
 	return p.p.next
 }
 
-// Buffer returns an empty slice with room for at least n values, up to 256, to be filled and given
-// to Feed. It may be one whose values were done with: a source that feeds from buffers makes less
-// garbage. Any other slice can be fed as well.
+// Buffer returns an empty slice with a capacity of at least n values, to be filled and passed to
+// Feed. From 128 to 256 values it reuses memory of finished records, which saves garbage. Any other
+// slice can be fed as well.
 func (p *Partition[T]) Buffer(n int) []T {
 	if n < bufferSize/2 || n > bufferSize {
-		return make([]T, 0, n) // a buffer for many would be mostly empty, and held as long
+		return make([]T, 0, n) // a pooled buffer would be mostly empty while it is in flight
 	}
-	if b, ok := p.shelf.Get().(*[bufferSize]T); ok {
+	if b, ok := p.pool.Get().(*[bufferSize]T); ok {
 		return b[:0]
 	}
 	return make([]T, 0, bufferSize)
 }
 
-// Feed hands records over, in ascending order of their offsets: vals is the pipeline's from now on,
-// and lineage says where they came from. next is the position behind them, gaps included; bytes is
-// how much memory they keep alive. It returns at once.
+// Feed passes records to the pipeline, in ascending order of their offsets. The pipeline owns vals
+// from then on. lineage has the origin of each value. next is the position after the records and
+// any gap that follows. bytes is the memory that the records keep alive. Feed does not block.
 func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) {
 	if len(vals) == 0 {
 		p.Advance(next, -1)
@@ -154,8 +155,8 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	p.feed(vals, lineage, next, bytes)
 }
 
-// feedUnfinished leaves out what an earlier assignment has finished. The watermark passes it like a
-// gap in the log.
+// feedUnfinished feeds records except those that an earlier assignment has finished. The watermark
+// passes over these like over a gap in the log.
 func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, bytes int64) {
 	finished := func(i int) bool { return p.p.finishedEarlier(lineage.Offset(i)) }
 	for from := 0; from < len(vals); {
@@ -186,7 +187,7 @@ func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.feedApart(vals, lineage, next, bytes)
 		return
 	}
-	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), shelf: p.shelf}
+	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), pool: p.pool}
 	s := ledger.NewSlab(len(vals), next, bytes, vs)
 	vs.orig = origin{part: p.p, slab: s}
 	for i := range vals {
@@ -197,16 +198,16 @@ func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	p.p.intake.Lock()
 	defer p.p.intake.Unlock()
 	if !p.p.status().accepts() {
-		return // not counted as read: they will be read again
+		return // Next does not move, so the records are read again
 	}
 	p.p.feed(s, next)
 }
 
-// feedApart feeds records one by one, where a compacted log has left a gap between them that no
-// slab spans.
+// feedApart feeds records one by one, since a compacted log has a gap between them that is too wide
+// for a slab.
 func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes int64) {
 	for i := range vals {
-		behind, size := next, bytes // the last one carries what they keep alive
+		behind, size := next, bytes // the last slab carries the bytes of all
 		if i+1 < len(vals) {
 			behind, size = lineage.Offset(i+1), 0
 		}
@@ -214,7 +215,7 @@ func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes in
 	}
 }
 
-// lineageFrom is the lineage of the values from an index on.
+// lineageFrom is a lineage without its first values.
 type lineageFrom struct {
 	all  Lineage
 	from int
@@ -224,19 +225,20 @@ func (l lineageFrom) Meta(i int) Meta    { return l.all.Meta(l.from + i) }
 func (l lineageFrom) Key(i int) []byte   { return l.all.Key(l.from + i) }
 func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 
-// Advance says that the position has moved over offsets without records (control batches, compacted
-// tails), and where the log ends: its high watermark, or the last stable offset under
-// read_committed; -1 if unknown. Without it, lag would never reach 0 behind such offsets.
+// Advance moves the position over offsets without records, such as control batches and compacted
+// ranges. Without it, lag would not reach 0 after such offsets. end is the end of the log: its high
+// watermark, the last stable offset with read_committed, or -1 if unknown.
 func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 
-// Halt stops the partition at what was read at offset and cannot be fed: a broken batch. What was
-// fed before is worked on and committed; Resume reads again from Next, Skip goes on at next.
+// Halt halts the partition at an offset that the source cannot read, such as a broken batch.
+// Records fed before are processed and committed. After Resume the source reads from Next again;
+// Skip moves Next to next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
 	p.p.seal(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.host.name(), Attempts: 1, Err: err}, next)
 }
 
-// feeder is a source whose element type was forgotten.
+// feeder is a Source without its element type.
 type feeder interface {
 	info() SourceInfo
 	start(ctx context.Context, r *run) error
@@ -267,5 +269,5 @@ func (f *feederOf[T]) opener() any {
 }
 
 func typeMismatch(got, want any) string {
-	return fmt.Sprintf("the chain reads from a %T, its replacement is a %T", want, got)
+	return fmt.Sprintf("the chain reads from a %T, but its replacement is a %T", want, got)
 }

@@ -11,24 +11,24 @@ import (
 	"time"
 )
 
-// leftovers is what a drain did not finish or commit. The run's own are those of its last drain.
+// leftovers is what a drain did not finish or commit. run.left is that of the last drain.
 type leftovers struct {
-	unfinished  []string // the first of them
-	n           int      // how many there are
-	uncommitted []string // finished: so many of a partition, and why
-	advice      string   // what would have given the drain more time
+	unfinished  []string // the first leftoversNamed of them
+	n           int      // number of unfinished records
+	uncommitted []string // finished records, as a count per partition with the reason
+	advice      string   // what would give the drain more time
 }
 
 const leftoversNamed = 8
 
-// add names something that is unfinished.
+// add adds an unfinished record.
 func (l *leftovers) add(what string) {
 	if l.n++; len(l.unfinished) < leftoversNamed {
 		l.unfinished = append(l.unfinished, what)
 	}
 }
 
-// merge adds those of a part of the drain.
+// merge adds the leftovers of some partitions.
 func (l *leftovers) merge(o leftovers) {
 	l.n += o.n
 	l.unfinished = append(l.unfinished, o.unfinished[:min(len(o.unfinished), leftoversNamed-len(l.unfinished))]...)
@@ -38,7 +38,7 @@ func (l *leftovers) merge(o leftovers) {
 	}
 }
 
-// err names them and says what to do; nil: nothing is left.
+// err returns an error that names the leftovers and says what to do, or nil if there are none.
 func (l *leftovers) err() error {
 	var says []string
 	if l.n > 0 {
@@ -46,11 +46,11 @@ func (l *leftovers) err() error {
 		if l.n > len(l.unfinished) {
 			more = fmt.Sprintf(" and %d more", l.n-len(l.unfinished))
 		}
-		says = append(says, fmt.Sprintf("unfinished and uncommitted: %s%s; %s, or handlers that heed their context, would finish them",
+		says = append(says, fmt.Sprintf("unfinished and uncommitted: %s%s; set %s, or have handlers heed their context",
 			strings.Join(l.unfinished, "; "), more, l.advice))
 	}
 	if len(l.uncommitted) > 0 {
-		says = append(says, "finished and not committed, so that they will be processed again: "+strings.Join(l.uncommitted, "; "))
+		says = append(says, "finished but not committed, so they will be reprocessed: "+strings.Join(l.uncommitted, "; "))
 	}
 	if len(says) == 0 {
 		return nil
@@ -58,8 +58,8 @@ func (l *leftovers) err() error {
 	return fmt.Errorf("%w: %s", ErrDrain, strings.Join(says, "; "))
 }
 
-// longer is what would give a drain that begins now more time: ctx is the source's, which may bound
-// it.
+// longer returns which timeout to raise for a drain that starts now: the source's, if the deadline
+// of ctx bounds the drain, or DrainTimeout.
 func (r *run) longer(ctx context.Context) string {
 	if d, ok := ctx.Deadline(); ok && d.Before(r.drainEnd()) {
 		return fmt.Sprintf("a longer RebalanceTimeout, which left this drain %v", max(0, time.Until(d)).Round(time.Millisecond))
@@ -67,7 +67,7 @@ func (r *run) longer(ctx context.Context) string {
 	return fmt.Sprintf("a longer DrainTimeout than %v", r.opts.drain)
 }
 
-// note remembers what the last drain left unfinished.
+// note adds an unfinished record of the last drain.
 func (r *run) note(what string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,8 +75,8 @@ func (r *run) note(what string) {
 	r.left.advice = cmp.Or(r.left.advice, r.longer(context.Background()))
 }
 
-// tellLeft tells what a drain of partitions has left: at once, or at the end of Run if that is its
-// last drain.
+// tellLeft emits the leftovers of a drain of partitions. Those of the last drain are part of Run's
+// error instead.
 func (r *run) tellLeft(ps []*part, left leftovers) {
 	if r.phase() >= finishing {
 		r.mu.Lock()
@@ -95,7 +95,7 @@ func (r *run) tellLeft(ps []*part, left leftovers) {
 	r.emit(DrainIncomplete{tps, err})
 }
 
-// uncommitted is how many finished records of the partition could be committed and are not.
+// uncommitted returns how many finished records of the partition are not committed.
 func (p *part) uncommitted(c *commitPlan) int64 {
 	switch {
 	case c == nil:
@@ -112,13 +112,13 @@ func (p *part) uncommitted(c *commitPlan) int64 {
 	return max(0, records-p.settled)
 }
 
-// uncommittedText names so many finished records of a partition, and why they are not committed.
+// uncommittedText describes n uncommitted records of a partition and why they are uncommitted.
 func (p *part) uncommittedText(n int64, why error) string {
 	return fmt.Sprintf("%s of %v (%v)", counted(int(n), "record"), p.tp, why)
 }
 
-// noteLost remembers what a lost partition had finished and not committed: for the last drain, or
-// for the case that the outage that it was lost in lasts until then.
+// noteLost notes the uncommitted records of a lost partition. In the last drain they are leftovers
+// at once. Before it, they become leftovers only if the outage lasts until then: see inTouch.
 func (r *run) noteLost(p *part, n int64, err error) {
 	if gone := new(TopicGoneError); n == 0 || errors.As(err, &gone) {
 		return
@@ -133,14 +133,14 @@ func (r *run) noteLost(p *part, n int64, err error) {
 	}
 }
 
-// inTouch is called when the source has heard of its group.
+// inTouch is called when the source reaches its group again.
 func (r *run) inTouch() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.lost)
 }
 
-// leftBehind is the error that names what the last drain has left; nil: nothing.
+// leftBehind returns an error that names the leftovers of the last drain, or nil if there are none.
 func (r *run) leftBehind() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,44 +1,43 @@
 package stream
 
-// status is where an assignment stands: how far its life has come, what has halted it, and whether
-// its source has. Everything that asks for it asks one of the questions below. It is read in every
-// worker before a record is started, and written under part.mu.
+// status is the state of an assignment: its life, its halt, and its source's halt. All code asks
+// one of the questions below instead of reading the bits. Workers read it before they start a
+// record. It is written under part.mu.
 type status uint32
 
-// life only rises.
+// life never goes back.
 type life uint32
 
 const (
 	open life = iota
-	// revoked, or the pipeline drains: started records may finish, no other is started
+	// revoked, or the pipeline drains: started records may finish, no new one is started
 	draining
-	cancelled // the drain ran out of time: contexts have ended, results no longer count
-	released  // let go or lost
+	cancelled // the drain timed out: contexts are cancelled and results no longer count
+	released  // revoked or lost: the assignment is over
 )
 
-// halted is why no record is started.
+// halted is the reason why no record is started.
 type halted uint32
 
 const (
 	notHalted     halted = iota
-	byRecord             // a step has halted the partition at a record
-	byTransaction        // a transaction has, or it has failed the pipeline: none may follow it
-	resuming             // the halt is over, and what it dropped goes back into its lanes
+	byRecord             // a step halted the partition at a record
+	byTransaction        // a transaction halted it or failed the pipeline: no other may follow
+	resuming             // the halt is over, and the records it dropped go back into their lanes
 )
 
 const (
 	lifeBits            = 3
 	haltShift           = 2
 	haltBits            = 3 << haltShift
-	sourceHalted status = 1 << 4 // the source has halted: nothing is fed, what was fed goes on
-	// the transactor has not said yet where the partition starts: nothing is fed
-	unplaced status = 1 << 5
+	sourceHalted status = 1 << 4 // the source halted: nothing is fed, fed records are processed
+	unplaced     status = 1 << 5 // the transactor has not restored the offset yet: nothing is fed
 )
 
 func (s status) life() life     { return life(s & lifeBits) }
 func (s status) halted() halted { return halted(s & haltBits >> haltShift) }
 
-// haltedBy is what has halted the partition; one that is resuming is not halted any more.
+// haltedBy returns the reason of the current halt. A partition that is resuming is not halted.
 func (s status) haltedBy() halted {
 	if s.halted() == resuming {
 		return notHalted
@@ -48,19 +47,20 @@ func (s status) haltedBy() halted {
 
 func (s status) isReleased() bool { return s.life() == released }
 
-// feeds reports whether the source may feed more.
+// feeds reports whether the source may feed more records.
 func (s status) feeds() bool { return s == 0 }
 
-// accepts reports whether what the source brings is taken, also where it was asked to feed no more.
+// accepts reports whether records from the source are accepted. This also holds for records that
+// the source feeds after it was asked to stop.
 func (s status) accepts() bool { return s.life() == open && s&unplaced == 0 }
 
-// begins reports whether a record may be started, or go on to its next step.
+// begins reports whether a record may be started or passed to its next step.
 func (s status) begins() bool { return s.life() <= draining && s.halted() == notHalted }
 
 // counts reports whether a result still counts.
 func (s status) counts() bool { return s.life() <= draining }
 
-// waits reports whether a retry, or another wait, may go on.
+// waits reports whether a wait, for example before a retry, may continue.
 func (s status) waits() bool { return s.life() == open && s.halted() == notHalted }
 
 // writes reports whether finished records may go into a transaction.
@@ -69,11 +69,11 @@ func (s status) writes() bool { return s.life() < released && s.halted() != byTr
 func (s status) withLife(l life) status     { return s&^lifeBits | status(max(s.life(), l)) }
 func (s status) withHalted(h halted) status { return s&^haltBits | status(h)<<haltShift }
 
-// status is where the partition stands now.
+// status returns the current status.
 func (p *part) status() status { return status(p.stands.Load()) }
 
-// setStatus moves the partition to another status, and ends the waits that may not go on there. It
-// returns the status before.
+// setStatus changes the status and ends waits that the new one does not allow. It returns the
+// previous status.
 func (p *part) setStatus(to func(status) status) (before status) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,7 @@ func (p *part) stand(s status) {
 	}
 }
 
-// rise moves the partition on in its life; false: it had come that far before.
+// rise moves the partition's life forward. It returns false if life had come that far before.
 func (p *part) rise(l life) bool {
 	return p.setStatus(func(s status) status { return s.withLife(l) }).life() < l
 }

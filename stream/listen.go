@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ear is an observer, as far as a run knows it.
+// ear is the funcs of an observer that a run calls.
 type ear struct {
 	begin     func(ctx context.Context) (c context.Context, hear bool)
 	stepStart func(ctx context.Context, c Call) context.Context
@@ -17,10 +17,10 @@ type ear struct {
 // listener is an observer that hears of attempts.
 type listener struct {
 	ear
-	bit uint16 // in record.heard
+	bit uint16 // in record.Marks
 }
 
-// listen sorts the observers by what they want to hear.
+// listen registers the observers by the funcs they have.
 func (r *run) listen(ears []ear) {
 	for _, o := range ears {
 		if o.event != nil {
@@ -30,7 +30,7 @@ func (r *run) listen(ears []ear) {
 		if o.begin == nil && o.stepStart == nil && o.stepDone == nil {
 			continue
 		}
-		// those from the 16th on share a bit: they may hear more than they asked for
+		// observers from the 16th on share a bit and may hear more than they asked for
 		l := listener{o, 1 << min(len(r.listeners), 15)}
 		r.listeners = append(r.listeners, l)
 		if o.begin != nil {
@@ -45,13 +45,13 @@ func (r *run) listen(ears []ear) {
 	}
 }
 
-// begin asks the observers whether they want to hear of a record, and notes the context that they
-// make of its own, which it returns; nil: they made none.
+// begin calls the start hooks for a record. They decide which observers hear of its attempts. If
+// they made a context for it, begin stores and returns that; otherwise it returns nil.
 func (r *run) begin(rec *record) (noted *context.Context) {
 	returned := false
 	ctx := context.Context(plain{rec})
 	made, heard := ctx, r.always
-	defer func() { // as hear does, once for all of them: this is done for every record
+	defer func() { // like hear, but once for all hooks, since this runs for every record
 		if !returned {
 			r.observerPanicked(recover())
 		}
@@ -71,20 +71,20 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 	return
 }
 
-// through lets go of the context of a record that is finished when its worker is: what observers
-// have made of it would otherwise live as long as the slab.
+// through drops the context that the start hooks made if the record has finished with its worker.
+// Otherwise that context would live as long as the slab.
 func (r *run) through(rec *record, noted *context.Context) {
 	if r.forgets && rec.slab.Tickets[rec.Index].AtRest() {
 		rec.slab.Payload.(values).dropContext(rec.Index, noted)
 	}
 }
 
-// unheard reports whether no observer wants to hear of an element's attempts.
+// unheard reports whether no observer hears of an element's attempts.
 func (r *run) unheard(rec *record) bool {
 	return r.attempts == 0 || len(r.greeters) > 0 && rec.joint == nil && rec.Marks&r.attempts == 0
 }
 
-// wants reports whether l is to hear of an element's attempts.
+// wants reports whether l hears of an element's attempts.
 func (l *listener) wants(rec *record) bool {
 	return l.begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
 }
@@ -107,6 +107,6 @@ func (r *run) hear(f func()) {
 	returned = true
 }
 
-// observerPanicked ends the pipeline: a panic of an observer is no failure of the element, which
-// policies would decide about.
+// observerPanicked ends the pipeline. A panic of an observer is no failure of the element, so the
+// policies are not asked.
 func (r *run) observerPanicked(value any) { r.fail(fmt.Errorf("an observer: %w", panicked(value))) }

@@ -8,14 +8,15 @@ import (
 
 const resumeMost = 15 * time.Minute
 
-// mends counts the halts in a row of a partition that end by themselves. Guarded by part.mu.
+// mends counts consecutive halts of a partition that end by themselves. It is guarded by part.mu.
 type mends struct {
-	offset int64 // of the first one's record
-	byTx   bool  // it was a transaction's
+	offset int64 // of the first halt
+	byTx   bool  // the first halt was a transaction's
 	halts  int
 }
 
-// next counts a halt and returns how long it lasts. The caller holds mu.
+// next counts a halt and returns its duration. The count starts over once the first halt's record
+// is done. The caller holds mu.
 func (m *mends) next(p *part, offset int64, byTx bool, d time.Duration) time.Duration {
 	done := p.led.Watermark()
 	if m.byTx {
@@ -28,7 +29,7 @@ func (m *mends) next(p *part, offset int64, byTx bool, d time.Duration) time.Dur
 	return backoff.NotBefore(backoff.Limit(m.halts, d, max(d, resumeMost)))
 }
 
-// mendLater ends a halt by itself when its time has come, unless it has ended before.
+// mendLater ends the halt at its ResumeAt unless it ends earlier.
 func (p *part) mendLater(h *Halt) {
 	if h.ResumeAt.IsZero() {
 		return
@@ -41,12 +42,12 @@ func (p *part) mendLater(h *Halt) {
 			p.mend(h)
 		case <-h.over:
 		case <-p.ctx.Done():
-		case <-p.host.stopped(): // a drain tries nothing again
+		case <-p.host.stopped(): // a drain retries nothing
 		}
 	})
 }
 
-// mend asks for the end of a halt as release does. Whoever asks later may still say otherwise.
+// mend asks for the end of the halt, like release. An operator's later request still overrides it.
 func (p *part) mend(h *Halt) {
 	p.mu.Lock()
 	now := p.halt == h && p.resume == noResume && p.status().life() == open && p.host.working()

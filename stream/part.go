@@ -10,53 +10,53 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// part is one assignment of one partition: its ledger, its lanes, its budget.
+// part is one assignment of one partition, with its ledger, lanes and budget.
 type part struct {
-	host    host
-	above   *part // of a tail: the partition whose gate it stands below
-	tail    *part // what stands below its gate; nil: nothing does
-	tp      TopicPartition
-	topic   TopicID
-	epoch   int32
-	ctx     context.Context // its records' context
-	cancel  context.CancelCauseFunc
-	wake    func()
-	restart func(next int64)
-	lapsed  func() bool // see Assignment.Expired
-	led     ledger.Ledger
-	gate    gate
-	stands  atomic.Uint32 // a status
-	sets    []*lane.Set   // by stage
-	state   []any         // by step.state: what batches, ordered steps and dead letters keep
-	orders  []any         // by stage, a *reorder where it keeps order
-	moving  atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
-	kept    atomic.Int64  // records whose results are held back for a transaction
-	commit  any           // what its commits keep of it
-	pending atomic.Int32  // changes that nobody has decided about yet
-	full    atomic.Bool   // the source found no room and waits for wake
-	edge    atomic.Int64  // see frontier
-	edged   sync.Once     // edge was set
-	rested  chan struct{} // room for one: something came to rest; for the one that drains
+	host     host
+	above    *part // in a tail: the partition that it belongs to
+	tail     *part // nil in a pipeline without CommitBefore
+	tp       TopicPartition
+	topic    TopicID
+	epoch    int32
+	ctx      context.Context // of its records
+	cancel   context.CancelCauseFunc
+	wake     func()
+	restart  func(next int64)
+	lapsed   func() bool // see Assignment.Expired
+	led      ledger.Ledger
+	gate     gate
+	stands   atomic.Uint32 // a status
+	sets     []*lane.Set   // by stage
+	state    []any         // by step.state: the state of batches, ordered steps and dead letters
+	orders   []any         // by stage: a *reorder if it keeps order
+	moving   atomic.Int64  // tasks queued or in work; counted only if run.counts
+	kept     atomic.Int64  // records whose results are held back for a transaction
+	commit   any           // state that commits keeps for the partition
+	pending  atomic.Int32  // changes that reconcile has not seen yet
+	full     atomic.Bool   // the source found no room and waits for wake
+	last     atomic.Int64  // see lastStarted
+	lastOnce sync.Once     // sets last
+	rested   chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
 
-	// held while records go into their lanes, fed or resumed: these must not come between those;
-	// taken before mu
+	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
+	// before mu
 	intake sync.Mutex
 
-	// guards what follows; taken before the ledger's, never held across a call out
+	// guards the fields below; taken before the ledger's lock, never held across a call out
 	mu        sync.Mutex
 	next      int64 // fetch position
-	end       int64 // high watermark, -1: unknown
-	committed int64 // -1: none
-	begin     int64 // where the assignment began; never changes
-	settled   int64 // finished records that are committed, of this assignment
+	end       int64 // high watermark; -1 if unknown
+	committed int64 // -1 if none
+	begin     int64 // first offset of the assignment; constant
+	settled   int64 // records finished in this assignment and committed
 	ahead     ahead
-	stop      chan struct{} // closed when waits must be given up: frozen, closing or gone
+	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
 	halt      *Halt
 	mends     mends
-	byTx      bool // a transaction's failure is the halt
+	byTx      bool // halt is a transaction's
 	sealed    *seal
 	resume    resumption
-	acks      []ack                           // who waits for a commit
+	acks      []ack                           // workers that wait for a commit
 	custom    map[any]any                     // StateOf
 	onSettled map[*ledger.Ticket][]func(bool) // OnSettled
 }
@@ -65,14 +65,15 @@ type resumption uint8
 
 const (
 	noResume  resumption = iota
-	tryItself            // nobody has asked: see ResumeAfter
+	tryItself            // no operator asked: see ResumeAfter
 	tryAgain
 	giveUp
 )
 
-// room is what may be fed: records up to the limit, bytes up to the partition's share. Once the
-// source has found none, there is none until a good part of both is free, so that a full partition
-// is not fetched record by record. A partition with nothing in flight always has room for one.
+// room returns how many records and bytes the source may feed, up to the limit and the partition's
+// share. Once the source found no room, a quarter of both must become free first, so that a full
+// partition is not fetched record by record. A partition with nothing in flight always has room
+// for one record.
 func (p *part) room() (records int, bytes int64) {
 	if !p.status().feeds() {
 		return 0, 0
@@ -81,7 +82,7 @@ func (p *part) room() (records int, bytes int64) {
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
 	if p.led.OutOfOrder && held > limit-limit/4 {
-		_, held = p.led.Count() // slabs are held as long as one of their records is
+		_, held = p.led.Count() // unfinished records only: one of them holds its whole slab
 	}
 	limit = min(limit, held+p.roomAhead(held))
 	if held == 0 {
@@ -98,17 +99,17 @@ func (p *part) room() (records int, bytes int64) {
 	return records, bytes
 }
 
-// feed makes records of a slab tasks of the first stage.
+// feed adds a slab to the ledger and puts its records into the lanes of the first stage.
 func (p *part) feed(s *ledger.Slab, next int64) {
 	vs := s.Payload.(values)
 	p.mu.Lock()
 	p.next = max(p.next, next)
 	waits := p.status().halted() != notHalted
 	if waits {
-		s.Defer() // the end of the halt puts it into its lanes
+		s.Defer() // refill puts it into its lanes after the halt
 	}
-	// under mu, as endHalt: no halt comes and ends in between, whose end would put them a second
-	// time
+	// Under mu, like endHalt. Otherwise a halt could start and end between the check above and
+	// Append, and refill would put the records into their lanes a second time.
 	p.led.Append(s)
 	p.mu.Unlock()
 	if !waits {
@@ -116,10 +117,10 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	}
 }
 
-// advance moves the fetch position over offsets without records, and notes where the log ends.
+// advance moves the fetch position over offsets without records and notes the end of the log.
 func (p *part) advance(next, end int64) {
 	if p.status()&unplaced != 0 {
-		return // where it starts is not known yet
+		return // its first offset is not known yet
 	}
 	p.mu.Lock()
 	moved := next > p.next
@@ -132,59 +133,60 @@ func (p *part) advance(next, end int64) {
 	}
 }
 
-// below is how many records wait at the gate, or are in the tail.
+// below returns how many records wait at the gate or are in the tail.
 func (p *part) below() int {
 	if p.tail == nil {
 		return 0
 	}
-	// first: what passes the gate is in the tail before it is no longer counted here
+	// read the gate first: a record is counted in the tail before the gate stops counting it
 	waiting := int(p.gate.held.Load())
 	held, _ := p.tail.led.Held()
 	return waiting + held
 }
 
-// stopped is closed when waits must be given up.
+// stopped returns a channel that is closed when waits must end.
 func (p *part) stopped() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stop
 }
 
-// frontier is the last offset that is still started in a partition that closes. Where the state
-// tells what has finished, that is none. Where only the watermark is stored, it is the last one
-// that has started: what is queued before it is started too, since what has finished above a hole
-// would be handled again.
-func (p *part) frontier() int64 {
+// lastStarted returns the last offset that a drain still starts. With a resume state there is none,
+// and it is -1. If only the watermark is stored, it is the last offset that has started. Records
+// queued below it are started too: each one left unfinished would have the records that finished
+// above it reprocessed.
+func (p *part) lastStarted() int64 {
 	if p.led.OutOfOrder {
 		return -1
 	}
-	p.edged.Do(func() {
-		working := p.host.started(p) // first: what a worker is through with is in the ledger
-		p.edge.Store(max(working, p.led.Frontier()))
+	p.lastOnce.Do(func() {
+		working := p.host.started(p) // before the ledger, which has what a worker just finished
+		p.last.Store(max(working, p.led.Frontier()))
 	})
-	return p.edge.Load()
+	return p.last.Load()
 }
 
-// giveUpFrom lets nothing at offset or behind it be begun any more in a partition that closes:
-// there is a hole now that the drain does not fill.
+// giveUpFrom has a drain start no record at or above offset. The drain leaves offset unfinished, so
+// records that finish above it would be reprocessed.
 func (p *part) giveUpFrom(offset int64) {
 	if p.led.OutOfOrder {
 		return
 	}
-	for edge := p.frontier(); edge >= offset && !p.edge.CompareAndSwap(edge, offset-1); edge = p.edge.Load() {
+	for last := p.lastStarted(); last >= offset && !p.last.CompareAndSwap(last, offset-1); last = p.last.Load() {
 	}
 }
 
-// shut begins the end of the partition: nothing more comes in. A Feed that has not seen it is
-// through when shut returns, so that what it brought is counted by whoever looks whether anything
-// still moves.
+// shut starts the drain of the partition: no more records are accepted. A concurrent Feed that has
+// not seen the new status has returned when shut does, so that its records are counted from then
+// on.
 func (p *part) shut() {
 	p.rise(draining)
 	p.intake.Lock()
 	defer p.intake.Unlock()
 }
 
-// letGo ends the assignment: from now on nothing of it counts. false: it was ended before.
+// letGo ends the assignment: its results no longer count. It returns false if the assignment had
+// ended before.
 func (p *part) letGo(cause error) bool {
 	if !p.rise(released) {
 		return false
@@ -198,17 +200,17 @@ func (p *part) letGo(cause error) bool {
 	return true
 }
 
-// calm reports whether nothing of the partition is held by anybody, nor about to be again because a
-// halt is ending.
+// calm reports whether no ticket of the partition is held and no ending halt is about to put
+// records back.
 func (p *part) calm() bool {
 	p.mu.Lock()
 	ending := p.resume != noResume || p.status().halted() == resuming
 	p.mu.Unlock()
-	// in this order: what the end of a halt has put back is held before it is over
+	// in this order: refill holds the tickets it puts back before resuming ends
 	return !ending && p.led.AtRest()
 }
 
-// unfinished lists what has begun, or could not be, up to limit, and how many there are.
+// unfinished returns the lineage of up to limit unfinished records, and how many there are.
 func (p *part) unfinished(limit int) (metas []Meta, n int) {
 	for s, i := range p.led.Unfinished {
 		if n++; len(metas) < limit {
@@ -220,10 +222,10 @@ func (p *part) unfinished(limit int) (metas []Meta, n int) {
 	return metas, n
 }
 
-// totals also tells since when the oldest unfinished record is here.
+// totals also returns when the oldest unfinished record was fed.
 func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
 	p.mu.Lock()
-	settled := p.settled // first: it may only grow
+	settled := p.settled // before the ledger's totals, since it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
 	if c := commit; c != nil && c.transact == nil && !c.above {

@@ -7,40 +7,42 @@ import (
 	"time"
 )
 
-// Postpone makes an error of a handler, or of middleware, that is no attempt: the call was not
-// made, or what it met says nothing of the element, such as an outage of what is called. The
-// element waits in wait, without a worker and holding its lane, and its step runs again when wait
-// returns nil. An element beyond MaxWaiting keeps its worker, and its step runs again after a
-// second at most. No policy hears of it and no attempt is used up; the event is Postponed. An
-// error of wait is the attempt's failure, for the policies.
-//
-// The context that wait gets ends when waiting is over: in a drain, and when the partition halts
-// or goes. A step that is postponed again and again has to be held up by wait, since nothing else
-// bounds it. ops.Breaker is made of this. One of your own may read:
+// Postpone returns an error for handlers and middleware that does not count as an attempt. Use it
+// if the call was not made, or if its failure says nothing about the element, such as an outage of
+// the server called:
 //
 //	return stream.Postpone(errBusy, server.WaitUntilFree)
 //
-// It is found by errors.As, but not inside a *PartialError, nor below Permanent, and not where a
-// step cannot run again (Transform).
+// The element then waits in wait, and its step runs again once wait returns nil. The element holds
+// its lane while it waits, but no worker. Beyond MaxWaiting it keeps its worker, and its step runs
+// again after at most a second. No policy is asked and no attempt is used up. The event is
+// Postponed. If wait fails, its error is the failure of the attempt, for the policies.
+//
+// The context of wait is cancelled in a drain and when the partition is halted or lost. Nothing but
+// wait limits how often a step is postponed, so wait must block until a call makes sense again.
+// ops.Breaker is built on Postpone.
+//
+// The error may be wrapped: it is matched with errors.As. It counts as an ordinary failure inside a
+// *PartialError or Permanent, and in a step that cannot run again (Transform).
 func Postpone(err error, wait func(ctx context.Context) error) error {
 	return &PostponedError{err, wait}
 }
 
-// PostponedError is what Postpone makes. It adds nothing to the text of Err.
+// PostponedError is the error that Postpone returns. Its text is that of Err.
 type PostponedError struct {
-	Err  error // why
+	Err  error // the reason
 	Wait func(ctx context.Context) error
 }
 
 func (e *PostponedError) Error() string { return fmt.Sprint(e.Err) }
 
-// Unwrap returns why.
+// Unwrap returns Err.
 func (e *PostponedError) Unwrap() error { return e.Err }
 
-// Whole says that it is of no element: see IsWhole.
+// Whole returns true, since no single element is the cause: see IsWhole.
 func (e *PostponedError) Whole() bool { return true }
 
-// postponed finds what Postpone made in an error; nil: it is a failure.
+// postponed returns the PostponedError in err, or nil if err is an ordinary failure.
 func postponed(err error) *PostponedError {
 	p, ok := errors.AsType[*PostponedError](err)
 	if !ok || p.Wait == nil || IsPermanent(err) {
@@ -52,8 +54,8 @@ func postponed(err error) *PostponedError {
 	return p
 }
 
-// postpone waits until the step is to run again. Where it is not, bad is the failure instead; nil:
-// the element was given up, and its hold given back.
+// postpone waits and reports whether the step is to run again. If not, bad is the failure of the
+// attempt. A nil bad means that the element was given up and its hold was given back.
 func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedError) (again bool, bad error) {
 	if !st.goesOn(w, r) {
 		return false, nil
@@ -67,7 +69,7 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 		}
 	}
 	switch {
-	case r.joint != nil && r.joint.mixed: // no end of a partition ends its waits
+	case r.joint != nil && r.joint.mixed: // a halt of one partition does not end its waits
 		w.wait(short)
 	case !w.tryWait(func() { bad = st.run.holdUp(ctx, f(), e) }):
 		short()
@@ -78,12 +80,11 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 	return bad == nil, bad
 }
 
-// shortWait is how long an element waits at a time that has to keep its worker. Those that wait
-// without one need one to go on, and if all are kept there is none: so one that has its own tries
-// again.
+// shortWait limits the wait of an element that keeps its worker. Elements that wait without a
+// worker need one to continue, and would never get one if all workers waited without a limit.
 const shortWait = time.Second
 
-// holdUp tells of an element that is postponed, and waits.
+// holdUp emits Postponed and waits.
 func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {
 	r.emit(Postponed{f})
 	r.postponed.Add(1)
@@ -91,7 +92,7 @@ func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {
 	return guarded(func() error { return e.Wait(ctx) })
 }
 
-// waiting is the context of a wait for a record: it ends when the wait must be given up.
+// waiting is the context of a wait for a record. It is cancelled when the wait must end.
 type waiting struct {
 	*record
 	stop <-chan struct{}
@@ -110,9 +111,9 @@ func (w waiting) Err() error {
 
 func (w waiting) Deadline() (time.Time, bool) { return time.Time{}, false }
 
-// Tell has the observers hear a StepEvent, such as a change that an operator or a middleware of
-// your own has seen. ctx is a handler's, or a middleware's; false: it is not. Step is empty where
-// nothing is wrapped around the handler.
+// Tell sends a StepEvent to the observers. Use it in an operator or middleware of your own, for
+// example to report a change of its state. ctx is the context of a handler or middleware; Tell
+// returns false if it is not. The event's Step is empty if the step has no middleware.
 func Tell(ctx context.Context, name, text string, err error) bool {
 	if a, ok := ctx.Value(attemptKey{}).(*attemptOf); ok {
 		a.st.run.emit(StepEvent{a.st.name, name, text, err})

@@ -2,7 +2,7 @@ package stream
 
 import "github.com/laneway-go/laneway/internal/lane"
 
-// put hands one element to the stage. w may be nil.
+// put puts an element into a lane of the stage. w is the worker that made it, or nil.
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
 	if sg.run.counts {
@@ -25,7 +25,7 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	}
 }
 
-// putAll hands the source's records to the first stage.
+// putAll puts fed records into the lanes of the first stage.
 func (sg *stage) putAll(p *part, vs values) {
 	recs := vs.all()
 	if sg.run.counts {
@@ -57,7 +57,7 @@ func (sg *stage) putAll(p *part, vs values) {
 	}
 }
 
-// idOf is the group that r has in the stage.
+// idOf returns the group of r in the stage.
 func (sg *stage) idOf(w *worker, r *record) uint64 {
 	switch sg.group {
 	case byKey:
@@ -68,7 +68,7 @@ func (sg *stage) idOf(w *worker, r *record) uint64 {
 	return 0
 }
 
-// groupOf is the group that r has in the stage, where its group of a GroupBy(f) above is known.
+// groupOf returns the group of r in the stage. f is its group of a GroupBy(f) above.
 func (sg *stage) groupOf(f uint64, r *record) uint64 {
 	switch sg.group {
 	case byKey:
@@ -79,7 +79,8 @@ func (sg *stage) groupOf(f uint64, r *record) uint64 {
 	return 0
 }
 
-// backpressure holds a worker that makes many elements of one until the next stage has caught up.
+// backpressure has a worker that makes many elements of one wait until the next stage has caught
+// up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
 	if wait := set.Full(sg.run.opts.records); wait != nil {
 		w.wait(func() {

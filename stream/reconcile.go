@@ -1,14 +1,14 @@
 package stream
 
-// changed has the partition decide what it does next. Whoever changes something that a partition
-// decides by calls it, and holds no lock then. One goroutine at a time decides, from what holds
-// when it looks, and looks again for changes that came in between.
+// changed reconciles the partition. Call it after a change of anything that reconcile reads, and
+// call it without a lock. One goroutine at a time reconciles. It reads the current state, and
+// repeats for changes that arrive while it runs.
 func (p *part) changed() {
 	if p.above != nil {
-		p = p.above // the two are decided about together
+		p = p.above // a partition and its tail are reconciled together
 	}
 	if p.pending.Add(1) > 1 {
-		return // somebody is deciding, and will look again
+		return // another goroutine is reconciling and will repeat
 	}
 	for seen := int32(1); ; {
 		p.reconcile()
@@ -18,8 +18,8 @@ func (p *part) changed() {
 	}
 }
 
-// reconcile ends a halt that is to end, flushes what is kept back, has finished records committed,
-// wakes the source, and has a drain look again.
+// reconcile ends a halt that was asked to end, flushes batches and Transforms, commits finished
+// records, wakes the source, and wakes a drain.
 func (p *part) reconcile() {
 	p.tryResume()
 	p.host.settle(p)
@@ -31,7 +31,7 @@ func (p *part) reconcile() {
 	}
 }
 
-// lookAgain has the one that drains look again.
+// lookAgain wakes the goroutine that drains the partition.
 func (p *part) lookAgain() {
 	select {
 	case p.rested <- struct{}{}:
@@ -39,7 +39,7 @@ func (p *part) lookAgain() {
 	}
 }
 
-// wakeSource tells the source that there is room again, if it found none.
+// wakeSource wakes a source that found no room once there is room again.
 func (p *part) wakeSource() {
 	if !p.full.Load() {
 		return

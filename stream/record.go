@@ -11,22 +11,22 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// record is one element's lineage and ticket, and the context its handlers get: none is ever built
-// per element. It is one of
+// record is one element's lineage and ticket. It is also the context that handlers get, so that no
+// context is allocated per element. It is one of
 //
-//   - a source record: slab and i say where it lies and which ticket is its;
-//   - a batch: joint has its members, whose holds it took over.
+//   - a source record: slab and Index name its ticket;
+//   - a batch: joint has its members and took over their holds.
 //
-// A record belongs to whoever has a hold on it. Holds are given back by done or abandon, each
-// exactly once.
+// A holder of the ticket may use the record. Each hold is given back exactly once, by done or
+// abandon.
 type record struct {
-	// at the first boundary. Index is its ticket's; Marks are the observers that hear of it, a bit
-	// each, written when it is started
+	// the task of the first boundary. Index is the ticket's. Marks has a bit for each observer that
+	// hears of the record, and is written when the record is started.
 	lane.Task
 	*origin
 }
 
-// origin is what the records of a slab have in common.
+// origin is shared by the records of a slab.
 type origin struct {
 	part  *part
 	slab  *ledger.Slab
@@ -35,17 +35,17 @@ type origin struct {
 
 func jointRecord(p *part, j *joint) *record { return &record{origin: &origin{part: p, joint: j}} }
 
-// joint is the common fate of the members of a batch.
+// joint is the members of a batch, which finish or are abandoned together.
 type joint struct {
 	members   []*record
 	holds     atomic.Int32
 	abandoned atomic.Bool
-	subset    func(batch any, keep []int) (any, bool) // the batch of these members alone
-	// members are of several partitions: it goes on for as long as one of them does
+	subset    func(batch any, keep []int) (any, bool) // returns the batch of these members only
+	// members belong to several partitions: the batch is processed as long as one of them is
 	mixed bool
 }
 
-// values is what a slab carries: records of a type that the run has forgotten.
+// values is the payload of a slab: its records, without their type.
 type values interface {
 	meta(i int32) (Meta, bool)
 	key(i int32) []byte // for holders only
@@ -55,30 +55,31 @@ type values interface {
 	record(i int) *record
 	all() []record
 	forget()
-	context(i int32) context.Context // what observers have made of the record's; nil: nothing
+	context(i int32) context.Context // the context that start hooks made; nil if none
 	setContext(i int32, c *context.Context)
 	dropContext(i int32, c *context.Context)
 }
 
-// valuesOf is a slab's records. When all of them are finished the slab is forgotten and the values'
-// memory is used again; the records themselves, which are contexts that a handler may have kept,
-// are not: one that is asked later finds nothing here, never another record.
+// valuesOf is the records of a slab. Once all are finished, forget reuses the memory of the values.
+// The records themselves are not reused, since a handler may have kept one as its context. A later
+// question to such a record finds no value, and never that of another record.
 type valuesOf[T any] struct {
 	orig    origin
 	lineage Lineage
 	vals    []T
 	recs    []record
-	shelf   *sync.Pool // of *[bufferSize]T
-	// looks from outside that are under way
+	pool    *sync.Pool // of *[bufferSize]T
+	// meta and value calls in progress
 	readers atomic.Int32
-	// forgotten; set before readers is read, which a look raises before it reads gone
+	// Forgotten. forget sets gone before it reads readers. A reader raises readers before it reads
+	// gone. So at least one of the two sees the other.
 	gone atomic.Bool
-	// see context; nil as long as there is none
+	// see context; nil until one is set
 	made atomic.Pointer[[]atomic.Pointer[context.Context]]
 }
 
-// A look from outside keeps the values from being forgotten meanwhile, and finds nothing if they
-// are.
+// meta needs no hold. It keeps the memory from being reused while it reads, and returns false if
+// the values were forgotten. So does value.
 func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	vs.readers.Add(1)
 	defer vs.readers.Add(-1)
@@ -124,15 +125,15 @@ func (vs *valuesOf[T]) setContext(i int32, c *context.Context) {
 	(*made)[i].Store(c)
 }
 
-// dropContext forgets c, unless the record has another by now.
+// dropContext removes c unless it was replaced.
 func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
 	if made := vs.made.Load(); made != nil {
 		(*made)[i].CompareAndSwap(c, nil)
 	}
 }
 
-// forget gives the values' memory back, unless somebody is looking: a record that is kept by a
-// context, or as the last of an idle lane, keeps it no longer.
+// forget returns the memory of the values to the pool unless a reader is using it. A record that
+// is kept, by a handler or as the last task of an idle lane, keeps no payload alive.
 func (vs *valuesOf[T]) forget() {
 	vs.gone.Store(true)
 	vs.made.Store(nil)
@@ -141,13 +142,13 @@ func (vs *valuesOf[T]) forget() {
 	}
 	if cap(vs.vals) == bufferSize {
 		vals := vs.vals[:bufferSize]
-		clear(vals) // payloads live no longer than their records
-		vs.shelf.Put((*[bufferSize]T)(vals))
+		clear(vals) // the pool must not keep payloads alive
+		vs.pool.Put((*[bufferSize]T)(vals))
 	}
 	vs.vals, vs.lineage = nil, nil
 }
 
-// A source record is its own carrier at the first boundary; its lane is its group.
+// At the first boundary a record is its own carrier. Its group is its lane.
 func (r *record) record() *record { return r }
 func (r *record) groupID() uint64 { return 0 }
 func (r *record) owner() *part    { return r.part }
@@ -160,7 +161,7 @@ func (r *record) retain() {
 	r.slab.Tickets[r.Index].Retain()
 }
 
-// done gives one hold back: nothing more is to be done for the element.
+// done gives one hold back: the work that held it has finished.
 func (r *record) done() {
 	if r.joint == nil {
 		r.slab.Done(r.Index)
@@ -178,7 +179,7 @@ func (r *record) done() {
 	}
 }
 
-// abandon gives one hold back and leaves the record unfinished: it stays uncommitted.
+// abandon gives one hold back and leaves the record unfinished, and so uncommitted.
 func (r *record) abandon() {
 	if r.joint == nil {
 		r.slab.Abandon(r.Index)
@@ -188,21 +189,21 @@ func (r *record) abandon() {
 	r.done()
 }
 
-// dropped reports whether what is left to do for the record must not be begun: its partition is
-// frozen or gone.
+// dropped reports whether no further work may start for the record, since its partition is halted
+// or released.
 func (r *record) dropped() bool {
 	if r.joint != nil && r.joint.mixed {
-		return r.leaves((*record).dropped) // all of them are
+		return r.leaves((*record).dropped) // only if all are
 	}
 	return !r.part.status().begins()
 }
 
-// counts reports whether what comes of the record still counts: its context has not ended.
+// counts reports whether results of the record still count, as long as its context has not ended.
 func (r *record) counts() bool {
 	return r.part.status().counts() || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
 }
 
-// stopped is closed when waits for the record must be given up.
+// stopped returns a channel that is closed when waits for the record must end.
 func (r *record) stopped() <-chan struct{} {
 	if r.joint != nil && r.joint.mixed {
 		return r.part.host.stopped()
@@ -210,7 +211,7 @@ func (r *record) stopped() <-chan struct{} {
 	return r.part.stopped()
 }
 
-// stopping reports whether a wait for the record must not be followed by another attempt.
+// stopping reports whether no further attempt may follow a wait for the record.
 func (r *record) stopping() bool {
 	if r.joint != nil && r.joint.mixed {
 		select {
@@ -223,7 +224,7 @@ func (r *record) stopping() bool {
 	return !r.part.status().waits()
 }
 
-// leaves yields the source records of an element, oldest first.
+// leaves yields the source records of an element, oldest first. It returns false if yield did.
 func (r *record) leaves(yield func(*record) bool) bool {
 	if r.joint == nil {
 		return yield(r)
@@ -252,7 +253,8 @@ func (r *record) contexts(yield func(context.Context) bool) {
 	r.leaves(func(l *record) bool { return yield(l) })
 }
 
-// meta is the lineage of the element's first record; only its place, where the record is done with.
+// meta returns the lineage of the element's first record. After its values were forgotten, that is
+// only topic, partition and offset.
 func (r *record) meta() Meta {
 	l := r.first()
 	m, ok := l.slab.Payload.(values).meta(l.Index)
@@ -269,7 +271,7 @@ func (r *record) first() *record {
 	return r
 }
 
-// ends is the records of the element that were delivered first and last.
+// ends returns the first and the last record of the element in the order of delivery.
 func (r *record) ends() (lo, hi *record) {
 	if r.joint == nil {
 		return r, r
@@ -291,12 +293,13 @@ func (r *record) key() []byte {
 	return l.slab.Payload.(values).key(l.Index)
 }
 
-// seq is the place of a source record in the order of delivery.
+// seq returns the position of a source record in the order of delivery.
 func (r *record) seq() int64 { return r.slab.Seq(int(r.Index)) }
 
 func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 
-// The context of a record is its partition's.
+// base returns the context of the record's partition, which the methods of context.Context below
+// forward to.
 func (r *record) base() context.Context {
 	if r.joint != nil && r.joint.mixed {
 		return r.part.host.handlers()
@@ -320,7 +323,7 @@ func (r *record) Value(key any) any {
 	return r.base().Value(key)
 }
 
-// plain is the context of a record before an observer has made another of it.
+// plain is the context of a record without the one that start hooks made.
 type plain struct{ *record }
 
 func (r plain) Value(key any) any {
@@ -332,16 +335,17 @@ func (r plain) Value(key any) any {
 
 func (r *record) String() string { return "context of " + r.meta().String() }
 
-// size is how many source records the element stands for.
+// size returns how many source records the element has.
 func (r *record) size() (n int64) {
 	r.leaves(func(*record) bool { n++; return true })
 	return n
 }
 
-// bufferSize is how many values a buffer for many has room for.
+// bufferSize is the capacity of a pooled buffer of values.
 const bufferSize = 256
 
 var keySeed = maphash.MakeSeed()
 
-// keyHash: two keys that share a hash share a lane, which costs concurrency, never order.
+// keyHash selects a key's lane. Two keys with the same hash share a lane, which costs concurrency
+// but keeps their order.
 func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }

@@ -6,26 +6,26 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// reorder lets the results of an unordered step leave in the order in which its elements came
-// (KeepOrder), per partition. Each element takes a slot as it comes; results wait in their slot
-// until all earlier slots are through.
+// reorder passes on the results of an unordered step in the order in which its elements arrived
+// (KeepOrder), per partition. Each element takes a slot when it arrives. Its results wait in the
+// slot until all earlier slots are done.
 type reorder struct {
-	mu    sync.Mutex // guards what follows; nothing is called under it
+	mu    sync.Mutex // guards the fields below; nothing is called under it
 	slots []*slot
 	busy  bool // a worker is passing results on
-	dead  bool // one was given up below while the partition was closing: none may overtake it
+	dead  bool // a drain gave up a result in a later step: none may overtake it
 }
 
-// slot is the place of one element in the order, and the task that carries it.
+// slot is the position of one element in the order, and the task that carries the element.
 type slot struct {
 	lane.Task
 	inner *lane.Task
 	held  []held
 	done  bool
-	left  bool // its element was given up unfinished: nothing behind it is passed on
+	left  bool // its element was abandoned: no later result is passed on
 }
 
-// held is a result that waits.
+// held is a waiting result.
 type held struct {
 	r *record
 	v any
@@ -45,8 +45,8 @@ func (o *reorder) enter(t *lane.Task) *lane.Task {
 	return &s.Task
 }
 
-// through says that an element's work is over, and passes on what is next in order. One worker does
-// so at a time.
+// through marks an element's slot as done and passes on the results that are next in order. One
+// worker at a time does so.
 func (o *reorder) through(w *worker, s *slot) {
 	w.slot = nil
 	o.mu.Lock()
@@ -76,7 +76,7 @@ func (o *reorder) through(w *worker, s *slot) {
 	o.busy = false
 }
 
-// linkOrdered puts results into the slot of the element they came from.
+// linkOrdered puts results into the slot of their element.
 func linkOrdered[T any](w *worker, next any) any {
 	nx := next.(push[T])
 	w.ordered = func(w *worker, h held) {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A partition of CommitWith starts where its transactor says. Until the transactor has answered,
-// the partition has no room: it is not read, and it can be revoked or lost as ever. Waiting loses
-// nothing, so no number of failed attempts ends it.
+// With CommitWith a partition starts at the offset that its transactor has stored. Until the
+// transactor has returned it, the partition has no room and is not read. It can be revoked or lost
+// as usual. Waiting loses nothing, so the attempts are not limited.
 
-// restoring describes the wait. Guarded by part.mu.
+// restoring describes the wait. It is guarded by part.mu.
 type restoring struct {
 	step     string
 	since    time.Time
@@ -20,12 +20,13 @@ type restoring struct {
 	err      error // of the last attempt
 }
 
-// restore asks where to go on in ps until it is told, or none of them waits any more. assigned is
-// closed once observers have heard of the assignment: what follows from an answer comes later.
+// restore asks the transactor for the offsets of ps until it answers or no partition waits anymore.
+// assigned is closed once observers have heard of the assignment, so that events about the answer
+// come later.
 func (t *transactions) restore(ctx context.Context, ps []*part, assigned <-chan struct{}) {
 	ctx, cancel := whileAssigned(ctx, ps)
 	defer cancel()
-	defer context.AfterFunc(t.run.sourceCtx, cancel)() // a drain begins nothing
+	defer context.AfterFunc(t.run.sourceCtx, cancel)() // a drain starts no partition
 	for attempt := 1; ; attempt++ {
 		ps = slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.ctx.Err() != nil })
 		if len(ps) == 0 {
@@ -78,12 +79,12 @@ func whileAssigned(ctx context.Context, ps []*part) (context.Context, context.Ca
 	}
 }
 
-// restoreTime bounds an attempt to learn where to go on, unless the step has a Timeout.
+// restoreTime limits one attempt of restore if the step has no Timeout.
 const restoreTime = 10 * time.Second
 
-var errRestoreTime = fmt.Errorf("there was no answer within %v: %w", restoreTime, context.DeadlineExceeded)
+var errRestoreTime = fmt.Errorf("no answer within %v: %w", restoreTime, context.DeadlineExceeded)
 
-// askWhere is one attempt to learn where to go on.
+// askWhere makes one attempt to get the stored offsets.
 func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicPartition]Position, error) {
 	ctx, cancel := t.st.timed(ctx)
 	if t.st.timeout <= 0 {
@@ -95,23 +96,23 @@ func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicParti
 		tps[i], ids[p.tp] = p.tp, p.topic
 	}
 	grace, stop := context.WithTimeout(ctx, handlerGrace)
-	t.await(grace, tps) // what is under way of an assignment that was lost may be written yet
+	t.await(grace, tps) // a transaction of a lost assignment may still be committed
 	stop()
 	at, err := t.tx.restore(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("asking where to go on: %w", err)
+		return nil, fmt.Errorf("restoring offsets: %w", err)
 	}
 	return at, nil
 }
 
-// restored opens a partition: where the transactor has stored an offset, that offset counts.
+// restored opens a partition. An offset that the transactor has stored overrides the group's.
 func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	was, stored := at[p.tp]
 	recreated := stored && was.TopicID.differs(p.topic)
 	stored = stored && !recreated
 	offset := was.Offset
 	if stored {
-		t.mu.Lock() // a transaction must not see one without the other
+		t.mu.Lock() // a transaction must see both changes or none
 		turnOf(p).from = offset
 		p.led.Start(offset)
 		t.mu.Unlock()
@@ -137,8 +138,8 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	p.changed()
 }
 
-// restoreLater tells of a failed attempt and returns the wait before the next one. It is that of
-// RetryOnError, whose count of attempts does not apply.
+// restoreLater emits a failed attempt and returns the wait before the next one. The wait is that of
+// RetryOnError, whose limit of attempts does not apply.
 func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration, err error) time.Duration {
 	f := Failure{Step: t.st.name, Attempts: attempt, Duration: took, Err: err}
 	pol, wait := t.restoreWait(f)
@@ -162,8 +163,8 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 	return wait
 }
 
-// restoreWait finds the RetryOnError that takes a failure; nil: there is none, and the wait is
-// ours.
+// restoreWait returns the RetryOnError that matches a failure and its wait. If none matches, it
+// returns nil and the wait of a refused commit.
 func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 	for _, pol := range t.st.policies {
 		if pol.kind != retryPolicy {
@@ -179,7 +180,7 @@ func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 	return nil, commitBackoff(f.Attempts)
 }
 
-// waiting says why a partition does not start; nil: it has.
+// waiting returns why a partition has not started, or nil if it has.
 func (t *transactions) waiting(p *part) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -187,7 +188,7 @@ func (t *transactions) waiting(p *part) error {
 	if w == nil {
 		return nil
 	}
-	const text = "%v has been waiting since %s for %s to say where it goes on"
+	const text = "%v has been waiting since %s for %s to restore its offset"
 	since, step := w.since.Format(time.RFC3339), w.step
 	if w.err == nil {
 		return fmt.Errorf(text, p.tp, since, step)

@@ -101,7 +101,7 @@ func TestRestore(t *testing.T) {
 					put(l, 0, "a1")
 					elapse(30 * time.Second)
 					same(t, "stored by the other partition", o.stored(), []string{"a0", "a1"})
-					j.unready("t[1] has been waiting since", "for ledger to say where it goes on")
+					j.unready("t[1] has been waiting since", "for ledger to restore its offset")
 					if name == "away" {
 						j.unready(errAway.Error())
 					}
@@ -205,7 +205,7 @@ func TestRestore(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			o := newOutage(func(ctx) error { return stream.Permanent(errAway) })
 			j := start(t, newLog(1), input.CommitWith(o, 1, 0, stream.Named("ledger")).RetryOnError(every(time.Second, 9)))
-			if err := j.wait(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), "ledger: t[0]: asking where to go on") {
+			if err := j.wait(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), "ledger: t[0]: restoring offsets") {
 				t.Error(err)
 			}
 		})

@@ -6,35 +6,35 @@ import (
 	"github.com/laneway-go/laneway/internal/window"
 )
 
-// results is what CommitWith holds back of a partition, of a type that the run has forgotten.
+// results is the results that CommitWith holds back for a partition, without their type.
 type results interface {
-	// end is how far a transaction may reach that begins at from: mark, or less where a result
-	// stands for records on both sides of it.
+	// end returns the end of a transaction that starts at from. That is mark, or less if a result
+	// has records on both sides of mark.
 	end(from, mark int64) int64
-	// due reports whether a result of the element's last record waits for a transaction that can
-	// come: it would reach over it.
+	// due reports whether a result of the element's last record is held back and a transaction up
+	// to mark would include it.
 	due(r *record, mark int64) bool
-	// prefix is the content of the next transaction; its next is from where there is none.
+	// prefix returns the content of the next transaction. If there is none, its next is from.
 	prefix(p *part, from, mark int64, size int) *prefix
-	// drop lets go of what was written: the results of records below an offset. It returns how many
-	// records they were.
+	// drop removes the written results, which are those of records below an offset. It returns how
+	// many records they had.
 	drop(below int64) int64
-	// forget lets go of the results of records that will be worked on again, or are given up, and
-	// returns them. split: one of them stands for others too; alone: such a one stays.
+	// forget removes and returns the results of records that are reprocessed or skipped. split
+	// reports whether one of them has other records too. With alone, such a result stays.
 	forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool)
 }
 
-// prefix is the part that a partition has in a transaction.
+// prefix is the share of one partition in a transaction.
 type prefix struct {
 	part       *part
 	from, next int64
-	records    int       // with results
-	recs       []*record // of outs, one each
+	records    int       // number of records with results
+	recs       []*record // recs[i] is the record of outs[i]
 	outs       outs
-	attempt    int // which one the transaction is
+	attempt    int // number of the attempt
 }
 
-// outs are the results of a prefix, []Out[T].
+// outs is the results of a prefix, an []Out[T].
 type outs interface {
 	value(i int) any
 	slice(lo, hi int) outs
@@ -45,25 +45,25 @@ type outsOf[T any] []Out[T]
 func (o outsOf[T]) value(i int) any       { return o[i].Value }
 func (o outsOf[T]) slice(lo, hi int) outs { return o[lo:hi] }
 
-// resultsOf keeps results of a type, in the order of their records. Those of one record, and so
-// those of one lane, stay in the order in which they came.
+// resultsOf holds results in the order of their records. The results of one record stay in the
+// order in which they arrived, and so do those of one lane.
 type resultsOf[T any] struct {
-	mu   sync.Mutex // guards what follows; a leaf
+	mu   sync.Mutex // guards the fields below; a leaf
 	kept window.Window[result[T]]
-	wide int // how many of them have several records
+	wide int // number of results with several records
 }
 
-// result is an element that waits for its transaction: of one record, or of the members of a batch,
-// which lie in [lo, hi].
+// result is an element that waits for its transaction. It has one record, or the members of a
+// batch, whose offsets are in [lo, hi].
 type result[T any] struct {
 	r      *record
 	lo, hi int64
-	n      int64 // how many records
+	n      int64 // number of records
 	v      T
 }
 
-// linkResults ends a chain: what comes is held back, and its record finished as far as this element
-// goes. In this order, so that no watermark has passed a record whose results are not here.
+// linkResults ends a chain: it holds a result back and then gives the record's hold back. The order
+// matters: the watermark must not pass a record whose results are not here.
 func linkResults[T any](st *step) any {
 	return push[T](func(w *worker, r *record, v *T) {
 		if r.dropped() {
@@ -76,7 +76,7 @@ func linkResults[T any](st *step) any {
 	})
 }
 
-// keep holds a result back and returns how many records it stands for.
+// keep holds a result back and returns how many records it has.
 func (rs *resultsOf[T]) keep(r *record, v T) (records int64) {
 	first, last := r.ends()
 	n := r.size()
@@ -114,7 +114,7 @@ func (rs *resultsOf[T]) due(r *record, mark int64) bool {
 	return false
 }
 
-// whole lowers mark until no result stands for records on both sides of it. The caller holds mu.
+// whole lowers mark until no result has records on both sides of it. The caller holds mu.
 func (rs *resultsOf[T]) whole(from, mark int64) int64 {
 	for moved := rs.wide > 0; moved && mark > from; {
 		moved = false
@@ -136,12 +136,12 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	}
 	var in []*result[T]
 	hi := from - 1
-	counted := map[int64]bool{} // where some have several
+	counted := map[int64]bool{} // only if some results have several records
 	for r := range rs.kept.All {
 		if r.lo >= pre.next {
-			break // whole: none before it ends behind next
+			break // no earlier result reaches over next, by whole
 		}
-		// nothing before it stands for its record, or for one behind it: a transaction may end here
+		// no earlier result has this record or a later one: a transaction may end here
 		if r.lo > hi && pre.records >= size {
 			pre.next = r.lo
 			break
@@ -169,7 +169,7 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	for { // no prefix ends inside a result
+	for { // each result is below the offset as a whole or not at all: see whole
 		r, ok := rs.kept.First()
 		if !ok || r.hi >= below {
 			break
@@ -181,7 +181,7 @@ func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	return records
 }
 
-// forgotten notes that a result of so many records goes. The caller holds mu.
+// forgotten notes that a result of that many records was removed. The caller holds mu.
 func (rs *resultsOf[T]) forgotten(records int64) {
 	if records > 1 {
 		rs.wide--

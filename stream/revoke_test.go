@@ -209,7 +209,7 @@ func TestShutdownInOutage(t *testing.T) {
 			if !errors.Is(err, stream.ErrDrain) {
 				t.Fatalf("Run: %v", err)
 			}
-			says(t, err, "finished and not committed, so that they will be processed again: 2 records of t[0] (no broker answers)")
+			says(t, err, "finished but not committed, so they will be reprocessed: 2 records of t[0] (no broker answers)")
 			if strings.Contains(err.Error(), "DrainTimeout") {
 				t.Errorf("%v: more time to drain would not help", err)
 			}

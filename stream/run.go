@@ -14,21 +14,21 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// handlerGrace is what a handler gets to notice that its context was cancelled.
+// handlerGrace is how long a handler may take to return after its context was cancelled.
 const handlerGrace = time.Second
 
-// limits is what a run is told beside its plan.
+// limits is the options of a run.
 type limits struct {
-	records    int          // in flight, for each partition
-	ahead      int64        // offsets that may be finished above the watermark, for each partition
-	bytes      int64        // in flight, of all partitions
-	build      resume.Build // which program this is; zero: not known
+	records    int          // in flight, per partition
+	ahead      int64        // span of offsets above the watermark, per partition
+	bytes      int64        // in flight, over all partitions
+	build      resume.Build // of this program; zero if unknown
 	drain      time.Duration
 	maxWaiting int
 	ears       []ear
 }
 
-// run is one execution of a plan. It owns every goroutine and outlives none of them, but for a
+// run is one execution of a plan. It owns every goroutine and waits for all of them, except for a
 // handler that ignores its cancelled context.
 //
 // Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held
@@ -41,74 +41,74 @@ type run struct {
 	stages  []*stage
 	steps   map[*node]*step
 	batches []*step // in chain order
-	holders []*step // batches and Transforms, in chain order: what may keep elements
-	counts  bool    // tasks in motion are counted, for the holders
-	// finished records are done with; in a tail, and held back for a transaction, they outlive
-	// their tickets
+	holders []*step // batches and Transforms, in chain order: the steps that hold elements back
+	counts  bool    // part.moving and stirs are counted; set if there are holders
+	// a record's payload may go once its ticket is resolved; a tail, or results held back for a
+	// transaction, need it longer
 	forgets   bool
 	finish    finish
 	commits   commits
 	waiting   lane.Limit
-	opened    []any // sinks, to be closed; Run's goroutine's own
+	opened    []any // sinks to close; only the goroutine of Run uses it
 	writers   *writers
 	wg        conc.WaitGroup
 	events    []func(Event)
 	listeners []listener
-	greeters  []listener   // those of them that have a Begin
-	attempts  uint16       // the bits of those that hear of attempts
-	always    uint16       // and of those of them that have no Begin
-	timed     bool         // failures say how long their attempt took
+	greeters  []listener   // the listeners with a start hook
+	attempts  uint16       // bits of the listeners that hear of attempts
+	always    uint16       // those of the attempts bits whose listener has no start hook
+	timed     bool         // failures have the duration of their attempt
 	retrying  atomic.Int64 // waiting retries
-	postponed atomic.Int64 // elements that wait after what was no attempt
-	handing   atomic.Int64 // waits for a Transform to take an element
-	stirs     atomic.Int64 // how often tasks went to the workers; kept where counts is
+	postponed atomic.Int64 // postponed elements
+	handing   atomic.Int64 // workers that wait for a Transform to receive an element
+	stirs     atomic.Int64 // how often tasks went to the workers; only if counts
 	overruns  *overruns
-	stateMax  atomic.Int64 // bytes that a resume state may take
-	stuck     atomic.Bool  // a handler did not heed its cancelled context in time
+	stateMax  atomic.Int64 // maximum bytes of a resume state
+	stuck     atomic.Bool  // a handler has not returned within handlerGrace
 
-	workCtx    context.Context // of handlers; ends at the drain's deadline
+	workCtx    context.Context // of handlers; cancelled at the drain's deadline
 	cancelWork context.CancelCauseFunc
 	commitCtx  context.Context // of commits outside a drain
 	stopCommit context.CancelFunc
-	crippled   context.Context // ends when a goroutine of the run has ended amid its work
-	cripple    context.CancelFunc
-	sourceCtx  context.Context // of the source; ends when the drain begins
+	broken     context.Context // cancelled when a goroutine of the run ended in the middle of its work
+	markBroken context.CancelFunc
+	sourceCtx  context.Context // of the source; cancelled when the drain starts
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
 
-	crew    sync.Mutex // guards workers; a leaf, taken under a pool's lock
-	workers map[*lane.Worker]*worker
+	workersMu sync.Mutex // guards workers; a leaf, taken under a pool's lock
+	workers   map[*lane.Worker]*worker
 
 	stage   atomic.Uint32 // a phase
-	mu      sync.Mutex    // guards what follows
+	mu      sync.Mutex    // guards the fields below
 	parts   map[TopicPartition]*part
 	list    []*part
-	tails   []*part // of partitions that were let go
+	tails   []*part // of released partitions
 	epochs  map[TopicPartition]int32
 	failure error
 	left    leftovers
-	// finished and not committed, of what was lost since the source heard of its group
+	// records finished but not committed, of partitions lost since the group was last reached
 	lost     map[TopicPartition]string
 	health   error
 	troubles map[TopicPartition]Trouble
 	deadline time.Time     // of the drain
-	dry      chan struct{} // closed when everything that keeps elements was emptied
+	dry      chan struct{} // closed when all holders are empty for good
 	dried    bool
 }
 
-// phase is how far a run has come; it only rises.
+// phase is how far a run has come. It never goes back.
 type phase uint32
 
 const (
 	working   phase = iota
-	finishing       // the source has no more: everything is finished
-	stopping        // the pipeline drains: no record is started
-	shut            // and nothing comes in any more
+	finishing       // the source is exhausted: fed records finish
+	stopping        // the pipeline drains: no new record is started
+	shut            // the pipeline drains and no more records are accepted
 )
 
 func (r *run) phase() phase { return phase(r.stage.Load()) }
 
-// enter moves the run on to a phase, unless it has come further.
+// enter moves the run forward to a phase.
 func (r *run) enter(ph phase) {
 	for {
 		now := r.stage.Load()
@@ -126,7 +126,7 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
-	r.crippled, r.cripple = context.WithCancel(context.WithoutCancel(ctx))
+	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
 	r.listen(opts.ears)
 	r.overruns = newOverruns(r)
 	r.makeSteps()
@@ -202,18 +202,18 @@ func (r *run) makeStages() {
 
 func (r *run) stepOf(n *node) *step { return r.steps[n] }
 
-// enroll keeps a worker in sight, to name what it works on should it hang.
+// enroll registers a worker, so that the record it works on can be named if it hangs.
 func (r *run) enroll(w *worker) {
-	r.crew.Lock()
+	r.workersMu.Lock()
 	r.workers[w.Worker] = w
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 }
 
-// started is the highest offset of p that a worker of the first stage is working on; -1: none.
+// started returns the highest offset of p in work in the first stage, or -1.
 func (r *run) started(p *part) int64 {
-	r.crew.Lock()
-	defer r.crew.Unlock()
-	edge := int64(-1)
+	r.workersMu.Lock()
+	defer r.workersMu.Unlock()
+	highest := int64(-1)
 	for _, w := range r.workers {
 		rec := w.cur.Load()
 		if rec == nil || !w.stage.marks {
@@ -221,32 +221,32 @@ func (r *run) started(p *part) int64 {
 		}
 		rec.leaves(func(l *record) bool {
 			if l.part == p {
-				edge = max(edge, l.offset())
+				highest = max(highest, l.offset())
 			}
 			return true
 		})
 	}
-	return edge
+	return highest
 }
 
-// idle is the word of a pool that a worker has run out of work.
+// idle is called by a pool when a worker has no more work.
 func (r *run) idle(lw *lane.Worker, gone bool) {
-	r.crew.Lock()
-	r.workers[lw].cur.Store(nil) // it would keep a record alive that is long done with
+	r.workersMu.Lock()
+	r.workers[lw].cur.Store(nil) // an idle worker must not keep a finished record alive
 	if gone {
 		delete(r.workers, lw)
 	}
-	r.crew.Unlock()
+	r.workersMu.Unlock()
 }
 
-// share is the part of the byte budget that each partition has.
+// share returns each partition's share of the byte budget.
 func (r *run) share() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.opts.bytes / int64(max(1, len(r.list)))
 }
 
-// fail ends the pipeline because of err; the first one is what Run returns.
+// fail ends the pipeline. Run returns the first err.
 func (r *run) fail(err error) {
 	r.mu.Lock()
 	if r.failure == nil {
@@ -263,38 +263,38 @@ func (r *run) setHealth(err error) {
 	r.mu.Unlock()
 }
 
-// all is the assigned partitions. The slice is not changed afterwards.
+// all returns the assigned partitions. The slice is never modified.
 func (r *run) all() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list
 }
 
-// setStop says what ends the source.
+// setStop sets the source's context and its cancel func.
 func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
 	r.mu.Lock()
 	r.sourceCtx, r.stopSource = source, stop
 	r.mu.Unlock()
 }
 
-// writeAtOnce is how many elements of a partition a sink is given in one Write at most.
+// writeAtOnce is the maximum number of elements in one Write of a sink.
 const writeAtOnce = 1000
 
-// spawn starts a goroutine of the run. A panic of it, which would be a bug of this package, ends
-// the pipeline and comes out of Run; so does a handler that ends its goroutine, which nobody can
-// stop. What such a goroutine held never comes to rest: no drain waits for it.
+// spawn starts a goroutine of the run. A panic in it is a bug of this package: it ends the pipeline
+// and Run panics with it. A handler that ends its goroutine also ends the pipeline. The tickets
+// that such a goroutine held are never resolved, so no drain waits for them.
 func (r *run) spawn(f func()) {
 	r.wg.Go(func() {
 		returned := false
 		defer func() {
 			if p := recover(); p != nil {
 				r.fail(panicked(p))
-				r.cripple()
+				r.markBroken()
 				panic(p)
 			}
 			if !returned {
 				r.fail(errEnded)
-				r.cripple()
+				r.markBroken()
 			}
 		}()
 		f()

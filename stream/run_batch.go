@@ -24,8 +24,8 @@ func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 
 // batch is the open batches of one Batch step in one partition.
 type batch interface {
-	discard()             // abandons what it holds
-	schedule() (any bool) // has what it holds flushed by a worker; false: it holds nothing
+	discard()             // abandons the elements it holds
+	schedule() (any bool) // has a worker flush the elements; false if there are none
 }
 
 type bundles[T any] struct {
@@ -42,10 +42,10 @@ type bundle[T any] struct {
 	vals  []T
 	recs  []*record
 	timer *time.Timer
-	asked bool // a flush is on its way
+	asked bool // a flush task is queued
 }
 
-// add collects an element and returns the bundle if that made it full.
+// add adds an element to its bundle, and returns the bundle once it is full.
 func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	bs.mu.Lock()
 	if r.dropped() {
@@ -71,8 +71,8 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	return full
 }
 
-// take returns the open bundle of a group if its flush was asked for; nil if it has filled up, or
-// was discarded, meanwhile.
+// take removes the open bundle of a group and returns it. It returns nil if the bundle that the
+// flush was for has filled up or was discarded.
 func (bs *bundles[T]) take(group uint64) *bundle[T] {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -91,7 +91,7 @@ func (bs *bundles[T]) remove(group uint64, b *bundle[T]) {
 	}
 }
 
-// ask sends a flush to the stage, unless one is on its way or b was taken meanwhile.
+// ask queues a flush task in the stage unless one is queued or b is no longer open.
 func (bs *bundles[T]) ask(group uint64, b *bundle[T]) {
 	bs.mu.Lock()
 	old := bs.open[group] != b || b.asked
@@ -130,7 +130,7 @@ func (bs *bundles[T]) discard() {
 	}
 }
 
-// flushTask asks a worker to pass an open batch on.
+// flushTask asks a worker to pass on an open batch.
 type flushTask struct {
 	lane.Task
 	step  *step
@@ -142,7 +142,8 @@ func (f *flushTask) record() *record { return nil }
 func (f *flushTask) groupID() uint64 { return f.group }
 func (f *flushTask) owner() *part    { return f.part }
 
-// flushLater puts a flush where the group's elements are, so that it keeps its place among them.
+// flushLater puts a flush into the lane of the group's elements, so that it stays in order with
+// them.
 func (sg *stage) flushLater(f *flushTask) {
 	f.Kind = kindOfFlush
 	sg.run.starts(f.part, 1)
@@ -163,7 +164,7 @@ func (sg *stage) flushLater(f *flushTask) {
 // keyed reports whether the step collects by key rather than by partition.
 func (st *step) keyed() bool { return st.group == byKey || st.group == byFunc }
 
-// groupOf is what the step collects an element under.
+// groupOf returns the group in which the step collects an element.
 func (st *step) groupOf(w *worker, r *record) uint64 {
 	switch {
 	case !st.keyed():
@@ -174,5 +175,5 @@ func (st *step) groupOf(w *worker, r *record) uint64 {
 	return w.group
 }
 
-// batchOf is the step's open batches for elements of p.
+// batchOf returns the step's open batches of p.
 func (st *step) batchOf(p *part) batch { return p.state[st.state].(batch) }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// do is a run from beginning to end.
+// do runs the pipeline from start to end.
 func (r *run) do(ctx context.Context) error {
 	srcCtx, stop := context.WithCancelCause(ctx)
 	r.setStop(srcCtx, stop)
@@ -14,7 +14,7 @@ func (r *run) do(ctx context.Context) error {
 	switch {
 	case err == nil:
 		err = r.work(srcCtx)
-	// what it says of a context that has ended is no failure
+	// an Open that fails because ctx was cancelled is no failure of the run
 	case ctx.Err() != nil && !isPanic(err):
 		err = nil
 		r.drain(context.Cause(ctx))
@@ -24,7 +24,7 @@ func (r *run) do(ctx context.Context) error {
 	return err
 }
 
-// work runs the source and everything below it until all is finished or given up.
+// work runs the source and all stages until every record is finished or abandoned.
 func (r *run) work(ctx context.Context) error {
 	r.overruns.start()
 	r.commits.start()
@@ -64,12 +64,12 @@ func (r *run) work(ctx context.Context) error {
 			err = fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain)
 		}
 	}
-	r.revoke(context.Background(), r.all()) // what the source left
+	r.revoke(context.Background(), r.all()) // partitions that the source did not revoke
 	r.finishTails()
 	return err
 }
 
-// finishAll finishes what a source that has no more was fed; a drain may cut in.
+// finishAll finishes all records after the source is exhausted. A drain may interrupt it.
 func (r *run) finishAll(ctx context.Context) error {
 	r.enter(finishing)
 	ps := r.all()
@@ -83,7 +83,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	r.revoke(context.Background(), ps)
 	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
-		return fmt.Errorf("the source has no more, and records were left behind: %v", halted[0])
+		return fmt.Errorf("source exhausted with a halted partition: %v", halted[0])
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// doorBuffer is how many elements wait in a Transform's input at most: enough to spare a worker the
-// wait for each hand-over.
+// doorBuffer is the capacity of a Transform's input, so that a worker need not wait for each
+// element to be received.
 const doorBuffer = 64
 
 // doorway is a Transform in one run.
@@ -19,22 +19,22 @@ type doorway struct {
 	relay func()
 	work  func(context.Context)
 	pump  func()
-	flush chan struct{} // room for one: f is to send what it holds
-	asks  atomic.Bool   // f listens to flush
-	ahead atomic.Int64  // elements that f has still to receive
+	flush chan struct{} // capacity 1: asks f to send the elements it holds
+	asks  atomic.Bool   // f reads flush
+	ahead atomic.Int64  // elements that f has not received yet
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 
-	mu    sync.Mutex // guards what follows; nothing is called under it
+	mu    sync.Mutex // guards the fields below; nothing is called under it
 	held  map[*doorTicket]struct{}
-	asked bool // closeIn was called
-	ended bool // f has returned and everything it sent is below
+	asked bool // shut was called
+	ended bool // f has returned and all its results are in the next stage
 }
 
-// askFor asks f to send what it holds, if that is something of p and f listens.
+// askFor asks f to send the elements it holds, if it holds one of p and f reads flush.
 func (d *doorway) askFor(p *part) {
 	if !d.asks.Load() || d.ahead.Load() > 0 || !d.holds(p) {
-		return // received looks again
+		return // received asks again through changed
 	}
 	select {
 	case d.flush <- struct{}{}:
@@ -42,14 +42,15 @@ func (d *doorway) askFor(p *part) {
 	}
 }
 
-// received counts an element that f has, or will not have. After the last of them f can be asked.
+// received counts an element that f received or never will. After the last one, f can be asked to
+// flush.
 func (d *doorway) received(p *part) {
 	if d.ahead.Add(-1) == 0 && d.asks.Load() {
 		p.changed()
 	}
 }
 
-// holds reports whether f holds something of p.
+// holds reports whether f holds an element of p.
 func (d *doorway) holds(p *part) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,13 +68,13 @@ type doorTicket struct {
 	r     *record
 	group uint64
 
-	givenUp bool // by a halt or a revoke: what f does with it is ignored; guarded by the door's mu
+	givenUp bool // by a halt or a revoke: f's use of it is ignored; guarded by doorway.mu
 }
 
 func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	t := &doorTicket{door: d, r: r, group: group}
 	d.mu.Lock()
-	late := r.dropped() // under mu: giveUp comes after the flag
+	late := r.dropped() // under mu: giveUp runs after the status was set, so one of the two sees r
 	if t.givenUp = late; !late {
 		d.held[t] = struct{}{}
 	}
@@ -84,7 +85,7 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	return t
 }
 
-// giveUp gives back what f holds of p alone.
+// giveUp abandons the elements in f that belong to p alone.
 func (d *doorway) giveUp(p *part) {
 	d.mu.Lock()
 	ts := d.of(p)
@@ -98,7 +99,7 @@ func (d *doorway) giveUp(p *part) {
 	}
 }
 
-// of is what f holds of p alone. The caller holds mu.
+// of returns the elements in f that belong to p alone. The caller holds mu.
 func (d *doorway) of(p *part) (ts []*doorTicket) {
 	for t := range d.held {
 		if t.r.leaves(func(l *record) bool { return l.part == p }) {
@@ -114,8 +115,8 @@ func (t *doorTicket) isGivenUp() bool {
 	return t.givenUp
 }
 
-// use takes the element out of the door, once; a second time ends the pipeline, and the caller does
-// nothing more with it.
+// use removes the element from those that f holds. It returns false if the caller must not use the
+// element: f used it before, which ends the pipeline, or it was given up.
 func (t *doorTicket) use() bool {
 	t.door.mu.Lock()
 	_, ok := t.door.held[t]
@@ -139,7 +140,7 @@ func (t *doorTicket) leave() {
 	}
 }
 
-// returned looks at how f ended.
+// returned ends the pipeline if f failed or returned early.
 func (d *doorway) returned(err error) {
 	d.mu.Lock()
 	asked := d.asked
@@ -148,11 +149,11 @@ func (d *doorway) returned(err error) {
 	case err != nil:
 		d.st.run.fail(fmt.Errorf("%s: %w", d.st.name, err))
 	case !asked:
-		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform receives until then", d.st.name))
+		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then", d.st.name))
 	}
 }
 
-// shut closes the input, once. It is called when nothing above sends any more.
+// shut closes the input once. Call it when nothing above sends anymore.
 func (d *doorway) shut() {
 	d.mu.Lock()
 	first := !d.asked
@@ -163,7 +164,7 @@ func (d *doorway) shut() {
 	}
 }
 
-// lost is what f neither passed on, dropped nor failed.
+// lost returns the elements that f neither passed on, dropped nor failed.
 func (d *doorway) lost() []*doorTicket {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -174,7 +175,7 @@ func (d *doorway) lost() []*doorTicket {
 	return ts
 }
 
-// through notes that everything that f sent is below.
+// through notes that all results of f are in the next stage.
 func (d *doorway) through() {
 	d.mu.Lock()
 	d.ended = true
@@ -187,13 +188,13 @@ func (d *doorway) isThrough() bool {
 	return d.ended
 }
 
-// What a Transform holds of a partition that has to come to rest.
+// A revoke and the elements of its partitions in Transforms.
 
-// doorPatience is how long a revoke lets a Transform go without ending an element of the partition:
-// it is not told, and may wait for what will not come.
+// doorPatience is how long a revoke waits for a Transform to finish at least one element of the
+// partition. The Transform does not know of the revoke and may wait for elements that never come.
 const doorPatience = time.Second
 
-// giveUpInside gives back what Transforms hold of the partition.
+// giveUpInside abandons the partition's elements in Transforms.
 func (r *run) giveUpInside(p *part) {
 	for _, sg := range r.stages {
 		if sg.doorway != nil {
@@ -202,7 +203,7 @@ func (r *run) giveUpInside(p *part) {
 	}
 }
 
-// inside is how many elements of the partition are in Transforms.
+// inside returns how many elements of the partition are in Transforms.
 func (r *run) inside(p *part) (n int) {
 	for _, sg := range r.stages {
 		if d := sg.doorway; d != nil {
@@ -214,9 +215,10 @@ func (r *run) inside(p *part) (n int) {
 	return n
 }
 
-// calmDown waits until nothing of the partitions is held, or ctx ends. A drain of the whole
-// pipeline ends the Transforms; where only some partitions go, those get no more of them, and are
-// waited for with doorPatience.
+// calmDown waits until no ticket of the partitions is held or ctx ends. A drain of the pipeline
+// closes the Transforms' inputs, which flushes them. A revoke of some partitions cannot do that. It
+// waits as long as the Transforms make progress, and then abandons the partitions' elements in
+// them: see doorPatience.
 func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 	before := map[*part]int{}
 	for ctx.Err() == nil && r.phase() == working {

@@ -8,7 +8,7 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// What a partition asks of its run: see host.
+// The run as host of its partitions.
 
 func (r *run) name() string                { return r.plan.name }
 func (r *run) handlers() context.Context   { return r.workCtx }
@@ -34,7 +34,7 @@ func (r *run) feed(p *part, vs values) { r.stages[0].putAll(p, vs) }
 func (r *run) again(_ *part, recs []*record) {
 	first := r.stages[0]
 	for _, rec := range recs {
-		// not its own task: its old lane may still hold that one
+		// not the record's own task: its old lane may still hold that one
 		first.put(nil, rec, first.idOf(noWorker, rec), taskAgain(rec))
 	}
 }
@@ -58,7 +58,7 @@ func (r *run) hasStep(name string) bool {
 	return false
 }
 
-// halts is what keeps partitions from going on, the oldest first.
+// halts returns the halts of all partitions, the oldest first.
 func (r *run) halts() (hs []Halt) {
 	for _, p := range r.all() {
 		p.mu.Lock()

@@ -6,62 +6,58 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// What runs asks more of an op than the plan does, by the interfaces here. A word has those that it
-// needs.
+// The interfaces by which a run asks an op for more than the plan does. An op implements those that
+// it needs.
 type (
-	// linker works on elements in a worker: it makes push[In] of push[Out].
+	// linker processes elements in a worker: it makes a push[In] from the next push[Out].
 	linker interface {
 		link(w *worker, st *step, next any) any
 	}
-	// sender ends a stage: it makes push[T] into the lanes of the next one.
+	// sender ends a stage: it makes a push[T] into the lanes of the next one.
 	sender interface {
 		send(w *worker, st *step, to *stage) any
 	}
-	// bulker begins a stage that takes what a lane has queued in one call.
+	// bulker starts a stage that takes all queued tasks of a lane in one call.
 	bulker interface {
 		write(w *worker, st *step, open, next any) func([]*lane.Task)
 	}
-	// keeper keeps something for each partition.
+	// keeper keeps state per partition.
 	keeper interface {
 		keep(st *step, p *part) any
 	}
-	// collector is a keeper whose keep is a batch, to be flushed.
+	// collector is a keeper whose keep returns a batch, which has to be flushed.
 	collector interface {
 		keeper
 		collects()
 	}
-	// transformer has goroutines of its own between two stages.
+	// transformer runs goroutines of its own between two stages.
 	transformer interface {
 		door(st *step, to *stage) *doorway
 	}
-	// starter makes what all workers of a run share.
+	// starter makes the state that all workers of a run share.
 	starter interface {
 		start(st *step)
 	}
 )
 
-// push hands an element on, in the same worker: the record it came with, and its value, which
-// belongs to the caller again afterwards. With it goes one hold on the record's ticket.
+// push passes an element on in the same worker. One hold on the ticket of r passes with it. The
+// value belongs to the caller again once push returns.
 type push[T any] func(w *worker, r *record, v *T)
 
-// typed is an element type that the plan has forgotten.
+// typed makes funcs of an element type that the plan does not know.
 type typed interface {
-	// of an element that crossed a boundary: func(*lane.Task) (*record, *T)
-	opener() any
-	entry(open, next any) func(*worker, *lane.Task) // from a task to push[T]
+	opener() any                                    // opened[T] for elements that crossed a boundary
+	entry(open, next any) func(*worker, *lane.Task) // passes the element of a task to a push[T]
 	boundary(w *worker, to *stage) any              // push[T] into the lanes of the next stage
-	// takes elements back that a stage is through with, for boundary
-	free(to *stage) func(*lane.Task)
-	finish(w *worker, end finish) any // push[T] at the end of the chain
-	// push[T] that waits for the commit before the next stage
-	gate(to *stage) any
-	// push[T] that keeps results in their order (KeepOrder)
-	ordered(w *worker, next any) any
+	free(to *stage) func(*lane.Task)                // returns an element to the pool that boundary uses
+	finish(w *worker, end finish) any               // push[T] at the end of the chain
+	gate(to *stage) any                             // push[T] into the gate above the next stage
+	ordered(w *worker, next any) any                // push[T] of KeepOrder
 }
 
 type typeOf[T any] struct{}
 
-// opened takes an element out of the task that carried it.
+// opened returns the element that a task carries.
 type opened[T any] func(t *lane.Task) (*record, *T)
 
 func (typeOf[T]) opener() any {
@@ -106,7 +102,7 @@ func (typeOf[T]) gate(to *stage) any {
 
 func (typeOf[T]) ordered(w *worker, next any) any { return linkOrdered[T](w, next) }
 
-// linkMap is the way of an element through a step that makes one of another.
+// linkMap links a step that makes one element from another.
 func linkMap[T, U any](st *step, f func(context.Context, T) (U, error), next any) any {
 	g := func(ctx context.Context, v *T, u *U) (err error) { *u, err = f(ctx, *v); return err }
 	nx, u := next.(push[U]), new(U)
@@ -118,7 +114,7 @@ func linkMap[T, U any](st *step, f func(context.Context, T) (U, error), next any
 	})
 }
 
-// linkTap is the way of an element through a step that passes on what it got.
+// linkTap links a step that passes its input on.
 func linkTap[T any](st *step, f func(context.Context, T) error, next any) any {
 	g := func(ctx context.Context, v *T, _ *struct{}) error { return f(ctx, *v) }
 	nx := next.(push[T])

@@ -2,8 +2,8 @@ package stream
 
 import "iter"
 
-// spread passes the children of an element on: each with a hold of its own, the element's own hold
-// last.
+// spread passes the children of an element on, each with a hold of its own. The element's own hold
+// is given back last, so that the ticket is not resolved before.
 func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], next push[U]) {
 	if seq == nil {
 		st.finish(w, r)
@@ -19,8 +19,8 @@ func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], nex
 	}
 }
 
-// children reports whether all were passed on, and returns a panic of the sequence as an error; one
-// that comes from below is none of its business.
+// children passes the elements of a sequence on and reports whether all were. A panic of the
+// sequence is returned as an error. A panic of the steps below passes through.
 func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all bool, err error) {
 	group, ours := w.group, true
 	defer func() {

@@ -16,8 +16,8 @@ func (r *run) newTail(above *part) *part {
 	return t
 }
 
-// leaveTail keeps the tail of a partition that was let go in sight for as long as something is left
-// of it: work, or records that were given up and have to be named.
+// leaveTail keeps the tail of a released partition until all its records are finished. The end of
+// the run waits for those in work and names those that were abandoned.
 func (r *run) leaveTail(p *part) {
 	if p.tail == nil {
 		return
@@ -30,14 +30,14 @@ func (r *run) leaveTail(p *part) {
 	}
 }
 
-// leftTails is the tails of partitions that were let go.
+// leftTails returns the tails of released partitions.
 func (r *run) leftTails() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.tails)
 }
 
-// finishTails waits for the tails of partitions that were let go, until the drain's deadline.
+// finishTails waits for the tails of released partitions until the drain's deadline.
 func (r *run) finishTails() {
 	tails := r.leftTails()
 	if len(tails) == 0 {
@@ -58,8 +58,8 @@ func (r *run) finishTails() {
 	r.stuck.Store(!r.await(grace, tails, (*part).finished))
 }
 
-// noteTails names what was committed and never finished. What a handler still works on is named as
-// running.
+// noteTails notes the records that were committed but never finished. If handlers are still
+// running, noteRunning names their records instead.
 func (r *run) noteTails(running bool) {
 	for _, t := range r.leftTails() {
 		for s, i := range t.led.Unfinished {
@@ -67,16 +67,16 @@ func (r *run) noteTails(running bool) {
 				continue
 			}
 			if m, ok := s.Payload.(values).meta(int32(i)); ok {
-				r.note(fmt.Sprintf("%v (committed already: it is lost)", m))
+				r.note(fmt.Sprintf("%v (lost, since it was committed)", m))
 			}
 		}
 	}
 }
 
-// patience is what handlers get to notice that their context has ended.
+// patience returns how long handlers may take to return after their context was cancelled.
 func (r *run) patience() time.Duration {
-	if r.crippled.Err() != nil {
-		return stuckGrace // for those that heed their context
+	if r.broken.Err() != nil {
+		return stuckGrace // one goroutine can never finish: wait only for handlers that heed ctx
 	}
 	return handlerGrace
 }

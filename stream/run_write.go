@@ -8,7 +8,7 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// writer is a To in one worker, at work on one partition.
+// writer is a To step in one worker.
 type writer[T any] struct {
 	w    *worker
 	st   *step
@@ -17,14 +17,14 @@ type writer[T any] struct {
 	next push[T]
 }
 
-// pending is an element that has not passed on yet.
+// pending is an element that was not passed on yet.
 type pending[T any] struct {
 	r       *record
 	v       *T
 	group   uint64
 	fail    error
 	took    time.Duration
-	written bool // and waits for one before it in its lane
+	written bool // but an earlier element of its lane was not
 }
 
 func (wr *writer[T]) write(ts []*lane.Task) {
@@ -45,9 +45,9 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 	}
 }
 
-// postpone waits where the write as a whole was no attempt, and reports whether to write again.
+// postpone waits if the write as a whole was postponed, and reports whether to write again.
 func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T], again bool) {
-	p := postponed(todo[0].fail) // which is not written: settle passes on what precedes a failure
+	p := postponed(todo[0].fail) // todo[0] was not written: settle passes on all before a failure
 	if p == nil {
 		return todo, false
 	}
@@ -66,10 +66,10 @@ func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T]
 	return todo, again
 }
 
-// attempt writes what of todo is not written yet, and notes what failed.
+// attempt writes the elements of todo that are not written yet, and notes their failures.
 func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	out := make([]Out[T], 0, len(todo))
-	all := jointRecord(todo[0].r.part, &joint{}) // what MetasOf finds in the sink's context
+	all := jointRecord(todo[0].r.part, &joint{}) // the sink's context, for MetasOf
 	for _, e := range todo {
 		if !e.written {
 			out = append(out, Out[T]{*e.v, e.r.meta()})
@@ -101,19 +101,19 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	}
 }
 
-// settle passes on what was written, as far as nothing before it in its lane has failed, lets the
-// policies decide about what failed, and returns what is left, after the longest wait for what is
-// to be tried again.
+// settle passes on each written element unless an earlier one of its group is still to be retried.
+// The policies decide about failed elements. It returns the elements left to write or pass on,
+// after the longest wait that a retry asks for.
 func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) {
 	var longest verdict
-	var waiting map[uint64]bool // groups that an element in left holds
+	var waiting map[uint64]bool // groups of the failed elements in left
 	for _, e := range todo {
 		if e.written {
 			if waiting[e.group] {
 				left = append(left, e)
 				continue
 			}
-			if wr.w.stops(e.r) { // one before it was given up below
+			if wr.w.stops(e.r) { // an earlier one was given up in a step below
 				e.r.abandon()
 				continue
 			}
@@ -137,7 +137,7 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int) (left []pending[T]) 
 	return wr.wait(left, longest)
 }
 
-// wait is called with what begins with a failed element, unless it is nothing.
+// wait waits before the next attempt. left is empty or starts with a failed element.
 func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
 	if len(left) == 0 || wr.st.waitAgain(wr.w, left[0].r, d) {
 		return left
@@ -145,7 +145,7 @@ func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
 	return wr.leave(left)
 }
 
-// leave gives up elements of which the first one's hold is given back already.
+// leave abandons all elements but the first, whose hold was given back before.
 func (wr *writer[T]) leave(left []pending[T]) []pending[T] {
 	for _, e := range left[1:] {
 		wr.st.leave(wr.w, e.r)

@@ -2,14 +2,14 @@ package stream
 
 import "time"
 
-// seal is a source's halt: it read something at the halt's offset that it cannot feed. Nothing new
-// comes, so nothing past it is committed; what was fed before is worked on as ever.
+// seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
+// nothing more, so no offset past it is committed. Records fed before are processed as usual.
 type seal struct {
 	Halt
-	next int64 // where Skip goes on
+	next int64 // the offset to feed from after Skip
 }
 
-// seal stops the feed of the partition at what its source could not read.
+// seal stops the feed of the partition at a record that its source cannot read.
 func (p *part) seal(f Failure, next int64) {
 	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
 	p.mu.Lock()
@@ -21,11 +21,11 @@ func (p *part) seal(f Failure, next int64) {
 	p.stand(p.status() | sourceHalted)
 	p.mu.Unlock()
 	p.host.emit(Halted{s.Halt})
-	p.changed() // what waits for more, waits for nothing
+	p.changed() // an open batch waits for elements that will not come: flush it
 }
 
-// unseal has the source read on: at the same place again, or behind it. false: h is not the seal's
-// halt.
+// unseal lets the source feed again, from the same offset or, with Skip, from the next one. It
+// returns false if h is not the source halt.
 func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	p.mu.Lock()
 	s := p.sealed
@@ -56,8 +56,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	return true, nil
 }
 
-// halts is what keeps the partition from going on: a record's halt, a source's, or both. The caller
-// holds mu.
+// halts returns the partition's halts: a record's, a source's, or both. The caller holds mu.
 func (p *part) halts() (hs []Halt) {
 	if p.halt != nil {
 		hs = append(hs, *p.halt)

@@ -2,17 +2,17 @@ package stream
 
 import "slices"
 
-// Some nodes keep elements back: a Batch until it is full, a Transform as long as its func likes, a
-// commit until it is acknowledged. A partition has settled when none of its tasks is with a worker
-// any more; then, if nothing more can come, what is kept back has to be asked for.
+// Some nodes hold elements back: a Batch until it is full, a Transform as long as its func likes,
+// CommitBefore until the commit is acknowledged. A partition has settled when none of its tasks is
+// queued or in work. If no more elements can come then, the held elements must be flushed.
 
 // starts counts tasks that go to the workers.
 func (r *run) starts(p *part, n int) {
-	p.moving.Add(int64(n)) // first: who sees nothing moving has the old count of stirs
+	p.moving.Add(int64(n)) // before stirs: dryOut reads stirs first and then moving
 	r.stirs.Add(1)
 }
 
-// ended counts a task that is through.
+// ended counts a task that has ended.
 func (p *part) ended() { p.endedN(1) }
 
 func (p *part) endedN(n int) {
@@ -21,9 +21,9 @@ func (p *part) endedN(n int) {
 	}
 }
 
-// settle flushes what a settled partition keeps back, one holder at a time and the uppermost first,
-// if nothing more will come by itself: because it drains, because the source has no more, or
-// because its budget is full. Its tail comes after it.
+// settle flushes a settled partition if no more elements come by themselves: it drains, the source
+// is exhausted, or the budget is full. It flushes one holder at a time, the uppermost first, and
+// the partition's tail after the partition.
 func (r *run) settle(p *part) {
 	if !r.counts {
 		return
@@ -37,13 +37,14 @@ func (r *run) settle(p *part) {
 	r.dryOut()
 }
 
-// ends reports whether nothing more comes to what the partition keeps back, for now or for good.
+// ends reports whether no more records of the partition come, for now or for good.
 func (r *run) ends(p *part) bool {
 	return r.phase() != working || p.status().life() != open || p.blocked()
 }
 
-// flush has the first batch that holds something of p passed on; false: none does. Transforms that
-// hold something of it are asked for that, and not waited for: they may not listen.
+// flush passes on the open batches of the first Batch step that has some of p, and returns false if
+// none has. It asks Transforms that hold elements of p to send them, and does not wait for that,
+// since they may not listen.
 func (r *run) flush(p *part) bool {
 	return slices.ContainsFunc(r.holders, func(st *step) bool {
 		if d := st.stage.doorway; d != nil && d.st == st {
@@ -54,7 +55,7 @@ func (r *run) flush(p *part) bool {
 	})
 }
 
-// settleAll is settle for every partition, and for a run that has none.
+// settleAll settles every partition. In a run without partitions it still ends the holders.
 func (r *run) settleAll() {
 	for _, p := range r.all() {
 		r.settle(p)
@@ -65,7 +66,7 @@ func (r *run) settleAll() {
 	r.dryOut()
 }
 
-// blocked reports whether nothing more can come for now: the budget is full, or the source is
+// blocked reports whether no more records come for now, since the budget is full or the source is
 // halted.
 func (p *part) blocked() bool {
 	if p.status()&^sourceHalted != 0 {
@@ -75,8 +76,8 @@ func (p *part) blocked() bool {
 	return n == 0
 }
 
-// dryOut ends the holders of a pipeline that ends, in chain order, each once everything above it
-// has settled.
+// dryOut ends the holders at the end of the pipeline, in chain order. Each one ends once everything
+// above it has settled.
 func (r *run) dryOut() {
 	if !r.counts || r.phase() != finishing && r.phase() != shut {
 		return
@@ -85,21 +86,21 @@ func (r *run) dryOut() {
 	ps := r.all()
 	tails := slices.Concat(tailsOf(ps), r.leftTails())
 	if anyMoving(ps) || anyMoving(tails) {
-		return // its last task comes here again
+		return // their last task calls it again
 	}
 	gates := r.plan.hasTail()
 	for _, st := range r.holders {
 		holding := ps
 		if r.plan.steps[st.node].below {
 			if gates && (gatesWait(ps) || r.stirs.Load() != stirs) {
-				return // the last commit, or the last task, comes here again
+				return // the last commit or the last task calls it again
 			}
 			gates, holding = false, tails
 		}
 		if d := st.stage.doorway; d != nil && d.st == st {
 			d.shut()
 			if !d.isThrough() || r.stirs.Load() != stirs {
-				return // its end, or the last task, comes here again
+				return // its end or the last task calls it again
 			}
 			continue
 		}
@@ -110,7 +111,7 @@ func (r *run) dryOut() {
 		}
 	}
 	if gates && gatesWait(ps) || r.stirs.Load() != stirs {
-		return // what was seen empty may have been filled, and emptied, behind our back
+		return // a holder seen empty may have been filled since
 	}
 	r.mu.Lock()
 	if !r.dried {
@@ -133,6 +134,6 @@ func gatesWait(ps []*part) bool {
 	return false
 }
 
-// dryness is closed when everything that keeps elements back was emptied: what is not at rest then
-// never will be.
+// dryness returns a channel that is closed when all holders are empty. A ticket that is still held
+// then is never resolved.
 func (r *run) dryness() <-chan struct{} { return r.dry }

@@ -7,23 +7,23 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// stage is the nodes that run in one worker, between two boundaries.
+// stage is the nodes between two boundaries, which run in one worker.
 type stage struct {
 	run     *run
 	index   int
 	plan    *stagePlan
-	group   grouping // in effect at its beginning
-	greets  bool     // records begin here, and an observer wants to know
+	group   grouping // in effect at its start
+	greets  bool     // records are started here and an observer has a start hook
 	lanes   laning
-	marks   bool // records may start out of order, so that what has started is noted
+	marks   bool // records may start out of order, so tickets note that they have started
 	pool    *lane.Pool
-	elems   sync.Pool // of *elem[T], to be used again
-	steps   []*step   // those of its nodes, in order
+	elems   sync.Pool // of *elem[T]
+	steps   []*step   // of its nodes, in order
 	open    any       // opened[T] of its first boundary
-	doorway *doorway  // the Transform that ends it
+	doorway *doorway  // the Transform that ends it, or nil
 }
 
-// compile links the stage's nodes for one worker and returns the way of a task through them.
+// compile links the stage's nodes for one worker and returns the push of the first one.
 func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
 	next := sg.exit(w)
@@ -40,7 +40,7 @@ func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	return w, next
 }
 
-// exit is what the last node of the stage hands its elements to.
+// exit returns the push after the last node of the stage.
 func (sg *stage) exit(w *worker) any {
 	last := sg.plan.out.(typed)
 	if sg.index+1 == len(sg.run.stages) {
@@ -60,7 +60,7 @@ func (sg *stage) exit(w *worker) any {
 	return last.gate(to)
 }
 
-// one is the work of a pool that takes tasks one by one.
+// one returns the func of a worker that processes tasks one by one.
 func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	w, next := sg.compile(lw)
 	run := sg.plan.first.(typed).entry(sg.open, next)
@@ -69,7 +69,7 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 	if t.Kind == kindOfRecord && !sg.run.counts {
-		r := recordOf(t) // the usual way, without an interface
+		r := recordOf(t) // the common case, without an interface
 		sg.beginRecord(w, t, r, w.Lane(), run)
 		return
 	}
@@ -82,7 +82,7 @@ func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 		sg.begin(w, t, c, run)
 	}
 	if sg.run.counts {
-		c.owner().ended() // behind everything that the task could pass on
+		c.owner().ended() // after all that the task may pass on was counted
 	}
 }
 
@@ -103,7 +103,8 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
 	sg.run.lapse(r.part)
-	// before the status is read: a drain looks for what has started once its status is set
+	// cur is set before the status is read. A drain sets the status and then looks for started
+	// records, so one of the two sees the other.
 	w.cur.Store(r)
 	if s := r.part.status(); s != 0 {
 		w.cur.Store(nil)
@@ -120,7 +121,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	run(w, t)
 	if sg.marks && r.joint == nil {
-		// it is in a later stage, or kept back: cur names it no longer
+		// the record is in a later stage or held back: its ticket takes over from cur
 		if t := &r.slab.Tickets[r.Index]; t.Held() {
 			t.Begin()
 		}
@@ -130,14 +131,13 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 }
 
-// drops reports whether a task must not be begun: its partition is frozen or gone, or is closing
-// and the record, still where it came in, lies behind all that has begun, or what was before it in
-// its lane was given up.
+// drops reports whether a task must not be started. A drain drops records that were not started yet
+// (see lastStarted); for the other cases see worker.stops.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
-	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.frontier()
+	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.lastStarted()
 }
 
-// bulk is the work of a pool that takes what a lane has queued in one call (To).
+// bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
 	st := sg.run.stepOf(sg.plan.head)
@@ -149,7 +149,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 		for _, t := range ts {
 			c := carrierOf(t)
 			if f, ok := c.(*flushTask); ok {
-				if len(live) > 0 { // what came before the flush goes before it
+				if len(live) > 0 { // elements queued before the flush are written before it
 					write(live)
 					live = live[:0]
 				}

@@ -7,11 +7,15 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// StateOf returns what a custom operator keeps for the partition of the element that ctx was handed
-// with, made on first use. It lives as long as the assignment: a partition that comes back starts
-// anew, since what happened to it meanwhile is unknown. key is compared like a map key; an operator
-// uses one of its own, such as a pointer. The value is used by all workers of the partition, so it
-// guards itself. nil: ctx is not a handler's.
+// StateOf returns the state that a custom operator keeps for the partition of the current element.
+// The first call makes it with make. The state lasts as long as the assignment: if the partition
+// returns after a rebalance, StateOf makes a new one, since another member may have processed
+// records in between. key is compared like a map key. Use one that only the operator has, such as
+// a pointer.
+//
+// Call it with the handler's context. All workers of the partition share the state, so it must be
+// safe for concurrent use. Two first calls at once may both call make; one result is kept. StateOf
+// returns nil if ctx is not a handler's.
 func StateOf[S any](ctx context.Context, key any, make func() *S) *S {
 	r, ok := ctx.Value(lineageKey{}).(*record)
 	if !ok {
@@ -21,7 +25,7 @@ func StateOf[S any](ctx context.Context, key any, make func() *S) *S {
 	if s := stateAt[S](p, key, nil); s != nil {
 		return s
 	}
-	return stateAt(p, key, make()) // made without the lock; one that came first stays
+	return stateAt(p, key, make()) // make is called without the lock; the first state stored wins
 }
 
 func stateAt[S any](p *part, key any, fresh *S) *S {

@@ -6,42 +6,43 @@ import (
 	"time"
 )
 
-// step is a node at work in one run: what its calls are dressed in, and what governs its failures.
+// step is a node in one run. It has what surrounds a call (timeout, middleware) and the policies
+// for failures.
 type step struct {
 	run      *run
 	stage    *stage
 	node     *node
 	name     string
-	group    grouping // in effect where it stands
-	state    int      // index in part.state, for nodes that keep something per partition
-	bare     bool     // nothing is around a call, observers aside
-	first    bool     // no step above it calls anything
-	shared   any      // what the workers of all partitions share; see starter
+	group    grouping // in effect at this node
+	state    int      // index in part.state, for nodes that keep state per partition
+	bare     bool     // no timeout and no middleware surround a call
+	first    bool     // no step above it calls a handler
+	shared   any      // state that all workers share; see starter
 	policies []*policy
 	timeout  time.Duration
-	tooLong  error   // the cause of a context that timeout has ended
-	handler  Handler // the middleware around innermost; nil: none
+	tooLong  error   // cause of a context that the timeout cancelled
+	handler  Handler // the middleware around innermost, or nil
 }
 
-// handling is a step's function at work in one worker.
+// handling is a step's func in one worker.
 type handling[T, U any] struct {
 	st *step
 	f  call[T, U]
-	u  *U // what f made of the last element
-	// hands on what a batch has left that failed in part, in steps that pass on what they got; nil:
-	// there is no result that those which did not fail could go on with, so all have failed
+	u  *U // the last result of f
+	// pass passes on the good members of a batch that failed in part. It is set if the step passes
+	// its input on. If it is nil, the good members have no result and the whole batch has failed.
 	pass push[T]
-	// hands on an element that f has made *u of; nil: the step divides no batch
+	// on passes on an element whose result is *u. If it is nil, the step cannot bisect a batch.
 	on push[T]
 }
 
-// perform calls f until it succeeds or a policy has decided. It returns the record to go on with,
-// nil if there is none; *u is then set.
+// perform calls f until it succeeds or a policy has decided. If f succeeded, it sets *u and returns
+// the record to pass on, which may be a part of r. Otherwise it returns nil.
 func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
 	return h.from(w, r, v, 1)
 }
 
-// from is perform, for an element that has had attempts.
+// from is perform from an attempt on; 0 means that there is none.
 func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 	for attempt != 0 {
 		last := attempt
@@ -49,7 +50,7 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 		if err == nil && r.counts() {
 			return r
 		}
-		if err == nil { // too late: its context had ended
+		if err == nil { // too late: the context was cancelled, so the result does not count
 			h.st.leave(w, r)
 			return nil
 		}
@@ -66,12 +67,12 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 	return nil
 }
 
-// once is one attempt.
+// once makes one attempt.
 func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration, err error) {
 	st := h.st
 	switch {
 	case !st.bare || !st.run.unheard(r):
-		*h.u = *new(U) // middleware may make a success of a panic, which has no result
+		*h.u = *new(U) // middleware may turn a panic into a success, which has no result
 		return st.dressed(r, attempt, func(ctx context.Context) error { return h.f.try(ctx, v, h.u) })
 	case st.run.timed:
 		began := clock()
@@ -83,7 +84,7 @@ func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration,
 	return 0, h.f.try(r, v, h.u)
 }
 
-// divides reports whether a failed element is a batch that is to be divided.
+// divides reports whether a failed element is a batch to bisect.
 func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
 	if !h.st.node.opts.bisect || r.joint == nil || len(r.joint.members) < 2 || r.joint.holds.Load() != 1 {
 		return false
@@ -92,12 +93,12 @@ func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
 	return ok && !IsWhole(err) && !h.names(err, len(r.joint.members))
 }
 
-// names reports whether an error says itself which of n members have failed.
+// names reports whether an error names the failed ones of n members.
 func (h *handling[T, U]) names(err error, n int) bool {
 	return h.pass != nil && failedOf(err, n) != nil
 }
 
-// bisect deals with all members of a failed batch.
+// bisect finds the culprits in a failed batch. It passes on, settles or abandons every member.
 func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f failing) {
 	n, group, sg := len(r.joint.members), w.group, h.st.stage
 	part := func(lo, hi int) (*record, T) {
@@ -148,14 +149,14 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 			h.on(w, some, &v)
 		}
 	}
-	h.st.run.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " has failed: its halves are tried", f.err})
+	h.st.run.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " failed: trying its halves", f.err})
 	s.search(f)
 }
 
-// call is a user's function at work: of *v it makes *u.
+// call is a user's func, which makes *u from *v.
 type call[T, U any] func(ctx context.Context, v *T, u *U) error
 
-// try turns a panic into an error.
+// try calls f and turns a panic into an error.
 func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 	returned := false
 	defer func() {
@@ -168,7 +169,7 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 	return err
 }
 
-// dressed runs one attempt with the step's timeout, observers and middleware around it.
+// dressed makes one attempt with the step's timeout, observers and middleware around it.
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
@@ -217,10 +218,10 @@ func (st *step) timed(ctx context.Context) (context.Context, context.CancelFunc)
 	return context.WithTimeoutCause(ctx, st.timeout, st.tooLong)
 }
 
-// clockStart is where clock begins.
+// clockStart is the zero of clock.
 var clockStart = time.Now()
 
-// clock is the monotonic time, which costs half of what time.Now does.
+// clock returns the monotonic time. It costs half as much as time.Now.
 func clock() time.Duration { return time.Since(clockStart) }
 
 // attemptOf is the Call that middleware and observers see.
@@ -233,8 +234,8 @@ type attemptOf struct {
 	took   time.Duration
 }
 
-// attemptKey is the context key under which the innermost handler finds its attempt: middleware is
-// wrapped once per step, not once per call.
+// attemptKey is the context key of the attempt. The innermost handler reads it, since middleware is
+// wrapped once per step and not once per call.
 type attemptKey struct{}
 
 func innermost(ctx context.Context, _ Call) error {
@@ -265,9 +266,9 @@ func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
 
 func (a *attemptOf) Duration() time.Duration { return a.took }
 
-// splitFailed passes on what did not fail of a failed batch, as a *PartialError tells, and returns
-// the record of the rest; *v becomes the rest as well. Where *v is no longer the batch, nothing can
-// be told apart.
+// splitFailed passes on the good members of a batch whose error is a *PartialError. It returns the
+// record of the failed members and sets *v to them. If *v is no longer the batch, it cannot be
+// split, and splitFailed returns r.
 func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
 	bad := failedOf(err, len(r.joint.members))
 	if bad == nil || r.joint.holds.Load() != 1 {
@@ -292,7 +293,7 @@ func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *re
 	return r.join(bad)
 }
 
-// join is a batch of some of the members of r.
+// join returns a batch of some of the members of r.
 func (r *record) join(members []int) *record {
 	j := &joint{subset: r.joint.subset, mixed: r.joint.mixed}
 	for _, i := range members {

@@ -8,12 +8,12 @@ func withOwners(ctx context.Context, owners map[TopicPartition]*part) context.Co
 	return context.WithValue(ctx, ownersKey{}, owners)
 }
 
-// Superseded reports whether the assignment that an offset belongs to has ended since. ctx is that
-// of a Source's Commit. A partition can be lost, read by another member and assigned here again
-// while the request is on its way; committing the old offset would rewind the group.
+// Superseded reports whether the assignment of an offset has ended. ctx is that of Source.Commit.
+// While a commit is in flight, the partition can be lost, processed by another member and assigned
+// to this one again. Committing the old offset would then rewind the group.
 //
-// A source without another fence asks after it has checked that the partition is its own, and
-// before it stores the offset. It leaves a superseded offset out, without an error.
+// A source that has no other fence calls it after it has checked that it owns the partition, and
+// before it stores the offset. It leaves a superseded offset out and returns no error for it.
 func Superseded(ctx context.Context, tp TopicPartition) bool {
 	owners, _ := ctx.Value(ownersKey{}).(map[TopicPartition]*part)
 	p := owners[tp]

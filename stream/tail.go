@@ -7,11 +7,11 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// A tail is what stands below CommitBefore in one assignment: a partition of its own, whose ledger
-// nobody commits. What passes the gate becomes new records there. They outlive their assignment,
-// since the broker will not deliver them again: only the end of the run ends a tail.
+// A tail is the part of one assignment below CommitBefore. It is a partition of its own whose
+// ledger is never committed. Elements that pass the gate become new records there. A tail outlives
+// its assignment, since the broker does not redeliver committed records. It ends with the run.
 
-// tailOf is a slab of a tail: records that have their lineage from those above the gate.
+// tailOf is a slab of a tail. Its records have the lineage of the records above the gate.
 type tailOf struct {
 	orig origin
 	of   []*record
@@ -39,7 +39,8 @@ func (to *tailOf) dropContext(i int32, c *context.Context) {
 	vs.dropContext(k, c)
 }
 
-// follow makes records of the tail for elements that pass the gate, and puts them into their lanes.
+// follow makes records of the tail for elements that passed the gate, and puts them into their
+// lanes.
 func (t *part) follow(passed []waiter) {
 	n := 0
 	for _, w := range passed {
@@ -84,14 +85,14 @@ type carrier interface {
 	owner() *part
 }
 
-// seated is an element that can go on under another record.
+// seated is an element that can move to another record.
 type seated interface {
 	carrier
 	follow(r *record) *lane.Task
 	keep(offsets map[int64]bool) bool
 }
 
-// tailsOf is the tails of partitions.
+// tailsOf returns the tails of the partitions.
 func tailsOf(ps []*part) (tails []*part) {
 	for _, p := range ps {
 		if p.tail != nil {
@@ -101,10 +102,10 @@ func tailsOf(ps []*part) (tails []*part) {
 	return tails
 }
 
-// finished reports whether nothing is left to do in a tail.
+// finished reports whether no ticket of a tail is held.
 func (p *part) finished() bool { return p.led.AtRest() }
 
-// emptied reports whether everything in a tail was finished.
+// emptied reports whether every record of a tail is finished.
 func (p *part) emptied() bool {
 	records, _ := p.led.Held()
 	return records == 0

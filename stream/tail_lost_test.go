@@ -11,7 +11,7 @@ func TestLossBelowCommit(t *testing.T) {
 	named := func(t *testing.T, err error, want ...string) {
 		t.Helper()
 		for _, w := range want {
-			if err == nil || !strings.Contains(err.Error(), w+" (committed already") {
+			if err == nil || !strings.Contains(err.Error(), w+" (lost, since it was committed") {
 				t.Errorf("%s is lost and not named: %v", w, err)
 			}
 		}

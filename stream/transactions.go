@@ -11,30 +11,30 @@ import (
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// transactions is CommitWith at work: it decides when the finished prefix of which partition goes
-// into a transaction. One goroutine decides (loop), one for each transaction under way makes it
-// (txn.go). A partition is in one transaction at a time.
+// transactions runs CommitWith. One goroutine (loop) decides which partitions' finished prefixes go
+// into a transaction and when. Each transaction in flight has a goroutine of its own (txn.go). A
+// partition is in one transaction at a time.
 type transactions struct {
 	run     *run
 	st      *step
 	tx      transactor
-	apart   bool // each partition has transactions of its own
+	apart   bool // each partition has its own transactions
 	size    int64
 	wait    time.Duration
-	most    int           // partitions that take part at a time; 0: all
-	grouped *groupOffsets // nil: the transactor stores the group's offsets, or there is nowhere to
-	poke    chan struct{} // room for one: there may be something to do; never closed
+	most    int           // maximum partitions in transactions; 0: no limit
+	grouped *groupOffsets // nil if the transactor or nobody stores the group's offsets
+	poke    chan struct{} // capacity 1: wakes the loop; never closed
 	stopped chan struct{} // closed by stop
-	total   atomic.Int64  // records finished since their last transaction began, of all partitions
+	total   atomic.Int64  // sum of turn.finished over all partitions
 
-	// guards what follows, and the turns of all partitions; taken before the ledger's and a
-	// results'
+	// guards the fields below and the turns of all partitions; taken before the locks of a ledger
+	// and of results
 	mu sync.Mutex
-	// in a transaction; one that was let go meanwhile, and is assigned again, has to wait for that
-	// one's end
+	// Partitions in a transaction. One that was released and assigned again in the meantime has to
+	// wait until the transaction of its earlier assignment ends.
 	under   map[TopicPartition]bool
-	fences  map[TopicPartition]int // how often in a row another owner had written
-	changed chan struct{}          // closed and replaced when a transaction has ended
+	fences  map[TopicPartition]int // consecutive transactions fenced by another owner
+	changed chan struct{}          // closed and replaced whenever a transaction ends
 }
 
 func newTransactions(r *run, p *commitPlan) *transactions {
@@ -58,7 +58,7 @@ func newTransactions(r *run, p *commitPlan) *transactions {
 func (t *transactions) begin(p *part, l *ledger.Ledger) {
 	p.commit = &turn{from: p.next, restoring: &restoring{step: t.st.name, since: time.Now()}}
 	l.Finished = func() { t.count(p) }
-	l.Forget = turnOf(p).done.add // results that wait have their lineage from there
+	l.Forget = turnOf(p).done.add // results held back need the lineage of their records
 	p.stand(p.status() | unplaced)
 }
 
@@ -68,7 +68,7 @@ func (t *transactions) assigned(ctx context.Context, ps []*part, told <-chan str
 		close(asking)
 		t.restore(ctx, ps, told)
 	})
-	<-asking // it asks now, not once slow observers have heard
+	<-asking // ask the transactor without waiting for slow observers
 }
 
 func (t *transactions) start() {
@@ -82,7 +82,7 @@ func (t *transactions) stop() { close(t.stopped) }
 
 func (t *transactions) look(*part) {}
 
-// advanced makes p due after the wait; to the size it counts nothing.
+// advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
 	if turnOf(p).gaps.Add(1) == 1 && turnOf(p).finished.Load() == 0 {
 		turnOf(p).since.Store(time.Now().UnixNano())
@@ -90,13 +90,13 @@ func (t *transactions) advanced(p *part) {
 	t.wakeUp()
 }
 
-// count is called for each record of p that has finished.
+// count counts a finished record of p.
 func (t *transactions) count(p *part) {
 	n, all := turnOf(p).finished.Add(1), t.total.Add(1)
 	if n == 1 {
 		turnOf(p).since.Store(time.Now().UnixNano())
 	}
-	if p.status().isReleased() { // seen here, or letGo sees what was added
+	if p.status().isReleased() { // if not released yet, letGo forgets the count added above
 		t.forget(p)
 		return
 	}
@@ -105,7 +105,7 @@ func (t *transactions) count(p *part) {
 	}
 }
 
-// crowded reports whether what is held back takes so much of the budget that size may never be
+// crowded reports whether results held back use so much of the budget that size may never be
 // reached.
 func (t *transactions) crowded(p *part) bool { return p.kept.Load() >= int64(t.run.opts.records+1)/2 }
 
@@ -133,7 +133,8 @@ func (t *transactions) loop() {
 	}
 }
 
-// begins starts the transactions that are due, and tells when to look again; zero: when poked.
+// begins starts the transactions that are due. It returns when the next one may be due, or zero if
+// only a poke can tell.
 func (t *transactions) begins(now time.Time) (again time.Time) {
 	all := t.run.all()
 	for _, p := range all {
@@ -149,7 +150,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	if !t.apart && len(t.under) > 0 {
 		return again
 	}
-	var ready []*part // may take part
+	var ready []*part // candidates
 	due := !t.apart && t.total.Load() >= t.size
 	for _, p := range all {
 		tn := turnOf(p)
@@ -161,7 +162,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 			due = true
 			ready = append(ready, p)
 		case !t.apart:
-			ready = append(ready, p) // where another is due
+			ready = append(ready, p) // it joins if another partition is due
 		}
 	}
 	if !due {
@@ -171,7 +172,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	var pres []*prefix
 	for _, p := range ready {
 		if t.most > 0 && len(t.under)+len(pres) == t.most {
-			break // the others are looked at when a transaction has ended
+			break // end wakes the loop for the others
 		}
 		if pre := t.take(p, now, later); pre != nil {
 			pres = append(pres, pre)
@@ -187,7 +188,8 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	return again
 }
 
-// due reports whether the partition is due by itself; if it will be, it says when.
+// due reports whether the partition alone makes a transaction due. If it will later, due calls
+// later with the time.
 func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
 	tn := turnOf(p)
 	n := tn.finished.Load()
@@ -197,18 +199,20 @@ func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
 	return n+tn.gaps.Load() > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
 }
 
-// barrenWait is how long offsets without results wait for some to go with, at least.
+// barrenWait is the minimum time that offsets without results wait for results to be committed
+// with.
 const barrenWait = time.Second
 
-// take makes a partition's part of a transaction; nil: there is none yet. The caller holds mu.
+// take returns a partition's share of a transaction, or nil if there is none yet. The caller holds
+// mu.
 func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
 	tn := turnOf(p)
-	// before the watermark is read: who finishes later counts for the next one
+	// before the watermark is read: a record that finishes later counts for the next transaction
 	seen, gaps := tn.finished.Load(), tn.gaps.Load()
-	tn.overdue.Store(seen > 0) // and pokes, if it is not in this one
+	tn.overdue.Store(seen > 0) // a record that finishes from now on pokes the loop, see count
 	mark, below := p.led.Prefix()
 	if mark <= tn.from {
-		tn.gaps.Add(-gaps) // they lie behind something unfinished, and go with it
+		tn.gaps.Add(-gaps) // the gaps are above an unfinished record and are committed with it
 		return nil
 	}
 	pre := t.resultsOf(p).prefix(p, tn.from, mark, int(t.size))

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// transactor is a Transactor whose element type was forgotten.
+// transactor is a Transactor without its element type.
 type transactor interface {
 	restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 	commit(ctx context.Context, pres []*prefix, group GroupMetadata) error
@@ -31,11 +31,11 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group Group
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }
 
-// names reports whether err says which elements of a transaction keep it from being written.
+// names reports whether err names the failed elements of a transaction.
 func names(err error, pres []*prefix) bool { return failedOf(err, resultsIn(pres)) != nil }
 
-// blame is what keeps a transaction from being written: of each partition the first element that
-// err names, or all of all partitions.
+// blame returns what is to blame for a failed transaction: of each partition the first element that
+// err names, or all partitions if it names none.
 func blame(err error, pres []*prefix) (guilty []*prefix) {
 	bad := failedOf(err, resultsIn(pres))
 	if bad == nil {
@@ -54,8 +54,8 @@ func blame(err error, pres []*prefix) (guilty []*prefix) {
 	return guilty
 }
 
-// fencedOf is which of the partitions of a failed transaction have another owner, or another topic;
-// nil: err does not say so.
+// fencedOf returns the partitions of a failed transaction that another owner has fenced or whose
+// topic is gone. It returns nil if err is no such error.
 func fencedOf(err error, pres []*prefix) map[*part]bool {
 	var fenced *FencedError
 	var deleted *TopicGoneError

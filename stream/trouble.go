@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Trouble says that a partition cannot be read and why, assigned or not yet; nil: it is read again,
-// or is another worker's. The pipeline stays ready.
+// Trouble reports why a partition cannot be read, whether it is assigned or not. A nil err ends the
+// trouble: the partition is read again or belongs to another worker. The pipeline stays ready.
 func (in *Intake[T]) Trouble(tp TopicPartition, err error) { in.run.trouble(tp, err) }
 
 func (r *run) trouble(tp TopicPartition, err error) {
@@ -24,7 +24,7 @@ func (r *run) trouble(tp TopicPartition, err error) {
 	}
 }
 
-// inTrouble lists the partitions that cannot be read.
+// inTrouble returns the partitions that cannot be read, sorted.
 func (r *run) inTrouble() []Trouble {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,30 +9,30 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// turn is where a partition stands with its transactions.
+// turn is the transaction state of a partition.
 type turn struct {
-	finished atomic.Int64 // records since its last transaction began
-	gaps     atomic.Int64 // moves over offsets without records since then
-	since    atomic.Int64 // when the first of them came, in Unix nanoseconds
-	overdue  atomic.Bool  // all of them lie behind something unfinished, and wait has passed
-	done     slabs        // finished, with results that wait for a transaction
+	finished atomic.Int64 // records finished since its last transaction started
+	gaps     atomic.Int64 // advances over offsets without records since then
+	since    atomic.Int64 // when the first of these came, in Unix nanoseconds
+	overdue  atomic.Bool  // all of these are above an unfinished record, and wait has passed
+	done     slabs        // finished slabs with results that wait for a transaction
 
-	restoring *restoring // nil once its start is known; guarded by part.mu
+	restoring *restoring // nil once the first offset is known; guarded by part.mu
 
-	// Guarded by transactions.mu.
-	from     int64                   // where the next transaction begins
-	cancel   context.CancelCauseFunc // ends the one under way; nil: there is none
+	// guarded by transactions.mu
+	from     int64                   // first offset of the next transaction
+	cancel   context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
 	failures int                     // in a row
-	retryAt  time.Time               // not to be tried before
-	urgent   bool                    // whatever there is goes now
-	counted  int64                   // the records below it were counted by a transaction
-	written  int64                   // how many are not in finished any more
+	retryAt  time.Time               // earliest next attempt
+	urgent   bool                    // commit all that has finished at once
+	counted  int64                   // records below this offset were counted by a transaction
+	written  int64                   // records subtracted from finished so far
 }
 
-// turnOf is where a partition of a chain with CommitWith stands.
+// turnOf returns the transaction state of a partition in a chain with CommitWith.
 func turnOf(p *part) *turn { return p.commit.(*turn) }
 
-// slabs are the values of slabs that the ledger has forgotten.
+// slabs holds the values of slabs that the ledger has removed.
 type slabs struct {
 	mu  sync.Mutex // guards all; a leaf
 	all fifo.Queue[values]
@@ -44,7 +44,7 @@ func (s *slabs) add(payload any) {
 	s.mu.Unlock()
 }
 
-// forget lets go of those that lie below an offset.
+// forget releases the values of slabs below an offset.
 func (s *slabs) forget(below int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,12 +53,13 @@ func (s *slabs) forget(below int64) {
 	}
 }
 
-// count notes that a transaction takes a prefix, and returns how many finished records are new in
-// it: below lie below mark. Where the prefix ends before mark only those with results are known;
-// the rest counts with a later one, which is due the sooner for it. Of told, which finished says,
-// none more is taken: the watermark may have passed records that it does not say yet.
+// count notes that a transaction takes a prefix. It returns how many of its finished records no
+// earlier transaction counted. below is how many records are below mark. If the prefix ends before
+// mark, only its records with results are known. The others count for a later transaction, which is
+// due sooner for it. count returns at most told, the value of finished, since the watermark may
+// have passed records that are not in finished yet.
 func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
-	if pre.next <= tn.counted { // it is tried again
+	if pre.next <= tn.counted { // a retry
 		return 0
 	}
 	switch {
@@ -73,15 +74,16 @@ func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 	return records
 }
 
-// forget takes the count of a partition that is gone out of the total, not while a transaction
-// takes its part of it.
+// forget subtracts the count of a released partition from the total. It holds mu, so that it does
+// not run while take subtracts a part of the count.
 func (t *transactions) forget(p *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.total.Add(-turnOf(p).finished.Swap(0))
 }
 
-// waited reports whether what has finished has waited that long; if not, it says when it will have.
+// waited reports whether finished records have waited that long. If not, it calls later with the
+// time when they will have.
 func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
 	when := time.Unix(0, tn.since.Load()).Add(wait)
 	if now.Before(when) {
@@ -91,8 +93,8 @@ func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time))
 	return true
 }
 
-// finish ends an element. Where size is 1, the one that moves the watermark holds its lane until it
-// is committed; one that came to nothing does not.
+// finish ends an element. If size is 1, an element that moves the watermark over its result holds
+// its lane until it is committed. An element without a result does not.
 func (t *transactions) finish(w *worker, r *record) {
 	if t.size != 1 {
 		r.done()
@@ -103,7 +105,7 @@ func (t *transactions) finish(w *worker, r *record) {
 	last := end.offset()
 	r.done()
 	if !t.resultsOf(p).due(r, p.led.Watermark()) {
-		// something before it, or one with it, is unfinished, and may be behind it in its lane
+		// an earlier record or another one of its result is unfinished, and may be next in this lane
 		return
 	}
 	committed := p.ackOf(last)
@@ -119,8 +121,8 @@ func (t *transactions) finish(w *worker, r *record) {
 		case <-p.ctx.Done():
 		}
 		if p.status().halted() != notHalted {
-			// nothing is committed before the halt ends, and that waits until what is queued behind
-			// is dropped
+			// The commit waits for the end of the halt. That waits until this lane drops its queue,
+			// so the lane must be given back.
 			return
 		}
 		select {
@@ -130,7 +132,7 @@ func (t *transactions) finish(w *worker, r *record) {
 	})
 }
 
-// release is the end of a partition: its transaction ends, and what was held back goes.
+// release cancels the transaction of a released partition and drops its results.
 func (t *transactions) release(p *part, cause error) {
 	t.forget(p)
 	t.cancel([]*part{p}, cause)
@@ -138,9 +140,9 @@ func (t *transactions) release(p *part, cause error) {
 	t.wakeUp()
 }
 
-// resumed is called when a halted partition goes on. What is worked on again will bring its results
-// again; split: what is held back cannot be told apart from them, so that the partition has to
-// begin anew.
+// resumed drops the results of records that are reprocessed, which will make them again. If such a
+// result also has records that are not reprocessed (split), it cannot be divided, and the partition
+// has to restart.
 func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (instead func()) {
 	rs, skipped := t.resultsOf(p), map[int64]bool{}
 	for _, offset := range end.among {
@@ -154,7 +156,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	tn := turnOf(p)
 	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
 	t.mu.Unlock()
-	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
+	given, _ := rs.forget(skipped, !end.byTx) // a result that no transaction can write goes as a whole
 	p.tellSkipped(given, end)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())

@@ -11,12 +11,12 @@ const maxOffset = math.MaxInt64
 
 var (
 	errTxnOver = errors.New("the transaction is over")
-	errSplit   = errors.New("a result that is held back stands for this record and for others, so that they are all worked on again")
+	errSplit   = errors.New("a result held back is of this record and of others, so all of them are reprocessed")
 )
 
-// txn is a transaction under way.
+// txn is a transaction in flight.
 type txn struct {
-	ctx  context.Context // ends when a partition of it is let go, or the run is over
+	ctx  context.Context // cancelled when one of its partitions is released or the run ends
 	pres []*prefix
 }
 
@@ -40,7 +40,7 @@ func (t *transactions) launch(pres []*prefix) {
 	})
 }
 
-// make has a transaction committed, however often that is postponed.
+// make commits a transaction. It repeats attempts that were postponed.
 func (t *transactions) make(x *txn) (took time.Duration, err error) {
 	began := clock()
 	err = t.attempt(x)
@@ -52,21 +52,20 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 	return clock() - began, err
 }
 
-// attempt has the transaction committed, dressed as a step's call on the records whose results it
-// holds.
+// attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
 	var group GroupMetadata
 	if g, ok := t.run.src.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
-	// its context is the run's: the transaction's own ends it
+	// mixed, so its context is the run's, which x.ctx cancels below
 	all := jointRecord(x.pres[0].part, &joint{mixed: true})
 	attempt := 1
 	for _, pre := range x.pres {
 		all.joint.members = append(all.joint.members, pre.recs...)
 		attempt = max(attempt, pre.attempt)
 	}
-	if len(all.joint.members) == 0 { // offsets alone have no record whose call it could be
+	if len(all.joint.members) == 0 { // offsets alone: there is no record to make the call for
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
 		return t.tx.commit(ctx, x.pres, group)
@@ -80,7 +79,7 @@ func (t *transactions) attempt(x *txn) error {
 	return err
 }
 
-// postpone waits after what was no attempt.
+// postpone waits after a postponed attempt.
 func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	pre := x.pres[0]
 	tp := pre.part.tp
@@ -91,7 +90,7 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	return x.ctx.Err()
 }
 
-// end lets the partitions go, and wakes who waits for that.
+// end frees the partitions of a transaction and wakes goroutines that wait for its end.
 func (t *transactions) end(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
@@ -109,7 +108,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		tn := turnOf(pre.part)
-		tn.from = pre.next // of one that is gone too: there it begins again
+		tn.from = pre.next // of a released one too: restart starts there
 		if !pre.part.status().isReleased() {
 			tn.failures, tn.retryAt = 0, time.Time{}
 			delete(t.fences, pre.part.tp)
@@ -118,7 +117,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	}
 	t.mu.Unlock()
 	if len(offsets) > 0 {
-		t.run.emit(Committed{offsets, took}) // before what follows from it
+		t.run.emit(Committed{offsets, took}) // before events that follow from it
 	}
 	for _, pre := range x.pres {
 		p := pre.part

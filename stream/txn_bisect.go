@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// A transaction that has used its attempts up, and whose error neither names its culprit nor is the
-// whole's, is made in halves, until the culprit stands alone. Partitions are told apart first, then
-// prefixes are cut where a transaction may end. Each part is a transaction like any other, so what
-// is left of a culprit is committed before it is known, and what is right of it is due again.
+// A transaction that has used up its attempts is divided in halves until the culprit is alone,
+// unless its error names the culprit or is of the whole transaction. Partitions are separated
+// first. Then a prefix is cut at an offset where a transaction may end. Each part is an ordinary
+// transaction, so results before a culprit are committed during the search. Results after it are
+// due again.
 
-// search is the search for the culprits of a failed transaction.
+// search searches for the culprits of a failed transaction.
 type search struct {
 	t     *transactions
 	ctx   context.Context
-	calls int  // how many more it may make
-	some  bool // of the parts were committed
-	over  bool // a part has said that it is not for it to say
+	calls int  // remaining calls
+	some  bool // a part was committed
+	over  bool // a part failed in a way that is not of its results
 	found []found
 }
 
-// found is a culprit, or what could not be divided any further, and its failure.
+// found is a part that cannot be divided further, such as a culprit, and its failure.
 type found struct {
 	pre *prefix
 	failing
 }
 
-// bisect finds what keeps a transaction from being written, and has the policies decide about that
-// alone.
+// bisect finds the culprits of a failed transaction and has the policies decide about them alone.
 func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Duration) {
 	n := resultsIn(guilty)
-	t.run.emit(StepEvent{t.st.name, "bisected", "a transaction of " + counted(n, "result") + " has failed: its halves are tried", err})
+	t.run.emit(StepEvent{t.st.name, "bisected", "a transaction of " + counted(n, "result") + " failed: trying its halves", err})
 	s := &search{t: t, ctx: x.ctx, calls: mostCalls(n)}
 	s.divide(guilty, failing{err, took})
-	if !s.some && !s.over && alike(s.found) { // whatever partition is tried: it is nobody's failure
+	if !s.some && !s.over && alike(s.found) { // all parts fail alike: no single one is the culprit
 		s.found = nil
 		for _, pre := range guilty {
 			s.found = append(s.found, found{pre, failing{err, took}})
@@ -44,19 +44,19 @@ func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Dur
 	}
 }
 
-// divide tries the halves of what has failed.
+// divide tries the halves of a failed part.
 func (s *search) divide(pres []*prefix, f failing) {
 	left, right := halves(pres)
 	if left == nil || s.calls == 0 {
 		s.find(pres, f)
 		return
 	}
-	if written := s.try(left); written || len(pres) > 1 { // else the right one begins behind a hole
+	if written := s.try(left); written || len(pres) > 1 { // in one partition, right must follow left
 		s.try(right)
 	}
 }
 
-// try makes a transaction of a part.
+// try commits a part as a transaction.
 func (s *search) try(pres []*prefix) (written bool) {
 	if s.over || s.calls == 0 {
 		return false
@@ -71,7 +71,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 		return true
 	case s.t.excused(x, err):
 		s.over = true
-	case IsWhole(err): // it has attempts of its own
+	case IsWhole(err): // a failure of the whole has its own count of attempts
 		s.over = true
 		for _, pre := range pres {
 			pre.attempt = 1
@@ -91,8 +91,9 @@ func (s *search) find(pres []*prefix, f failing) {
 	}
 }
 
-// halves divides what has failed: partitions from each other, one where a transaction may end, as
-// near its middle as that is. nil: it cannot be divided.
+// halves divides a failed part. It separates partitions first. It cuts a single partition at the
+// offset nearest below the middle where a transaction may end, or at the first one above. It
+// returns nil if the part cannot be divided.
 func halves(pres []*prefix) (left, right []*prefix) {
 	if n := len(pres); n > 1 {
 		return pres[:n/2], pres[n/2:]
@@ -112,12 +113,12 @@ func halves(pres []*prefix) (left, right []*prefix) {
 	return []*prefix{pre.cut(0, best, pre.from, at)}, []*prefix{pre.cut(best, len(pre.recs), at, pre.next)}
 }
 
-// cut is some of the results of a prefix, as a prefix.
+// cut returns a prefix with some of the results.
 func (pre *prefix) cut(lo, hi int, from, next int64) *prefix {
 	return &prefix{part: pre.part, from: from, next: next, recs: pre.recs[lo:hi], outs: pre.outs.slice(lo, hi), attempt: pre.attempt}
 }
 
-// resultsIn is how many results prefixes have.
+// resultsIn returns how many results prefixes have.
 func resultsIn(pres []*prefix) (n int) {
 	for _, pre := range pres {
 		n += len(pre.recs)

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// fail lets the policies decide about the partitions that are to blame; the others are due again,
-// without them, when the transaction has ended. What they would give up for good is searched for
-// its culprit first.
+// fail has the policies decide about the partitions to blame. The others are due again, without
+// them, once the transaction has ended. If no retry policy matches and the transaction is
+// divisible, fail searches for the culprit first.
 func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	t.again(x)
 	if t.excused(x, err) {
@@ -30,15 +30,15 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	}
 }
 
-// excused reports whether a failure is no business of the policies, and does what follows from it.
+// excused reports whether the policies are not asked about a failure, and handles such a failure.
 func (t *transactions) excused(x *txn, err error) bool {
 	if x.ctx.Err() != nil {
-		return true // a partition was lost, or the run is over: that says nothing of the others
+		return true // a partition was lost or the run ended: the others are not to blame
 	}
 	if errors.Is(err, ErrStaleGroup) {
 		t.mu.Lock()
 		for _, pre := range x.pres {
-			// the source may hear of it later than the transactor
+			// wait, since the source may learn of the rebalance later than the transactor
 			turnOf(pre.part).retryAt = time.Now().Add(commitRetry)
 		}
 		t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *transactions) excused(x *txn, err error) bool {
 	return lost != nil
 }
 
-// again makes what was in a transaction due once more.
+// again makes the partitions of a transaction due again.
 func (t *transactions) again(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
@@ -60,8 +60,8 @@ func (t *transactions) again(x *txn) {
 	t.mu.Unlock()
 }
 
-// decide asks the policies below CommitWith about what a transaction could not write of a
-// partition. Where it is divisible, they decide about a retry alone: true, if there is none.
+// decide asks the policies of CommitWith about a partition's share of a failed transaction. If it
+// is divisible, only a retry policy decides. Without one, decide returns true.
 func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisible bool) (divide bool) {
 	p, tn := pre.part, turnOf(pre.part)
 	if p.status().isReleased() {
@@ -111,15 +111,15 @@ func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisi
 	return divisible
 }
 
-// fatal ends the run: nothing more of the partition is written, then.
+// fatal ends the run. No more transaction of the partition is started.
 func (t *transactions) fatal(p *part, f Failure) {
 	p.setStatus(func(s status) status { return s.withLife(draining).withHalted(byTransaction) })
 	p.freeAcks()
 	t.st.fatal(f)
 }
 
-// fenced begins a partition anew that somebody else has written for; the oftener that happens in a
-// row, the later.
+// fenced restarts a partition after another owner has written for it. The wait before grows with
+// each such failure in a row.
 func (t *transactions) fenced(p *part, err error) {
 	t.mu.Lock()
 	t.fences[p.tp]++
@@ -128,15 +128,16 @@ func (t *transactions) fenced(p *part, err error) {
 	t.restart(p, err, commitBackoff(n))
 }
 
-// restart lets a partition go, and has the source begin it again where the last transaction ended.
+// restart loses a partition and has the source assign it again from the end of the last
+// transaction.
 func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	t.run.lose(cause, []*part{p})
 	switch {
 	case p.restart == nil:
-		t.run.fail(fmt.Errorf("%s: %v has to begin again, which its source cannot do (Assignment.Restart): %w", t.st.name, p.tp, cause))
+		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart): %w", t.st.name, p.tp, cause))
 		return
 	case t.run.phase() == finishing:
-		t.run.fail(fmt.Errorf("%s: %v has to begin again, and its source has ended: run the pipeline again: %w", t.st.name, p.tp, cause))
+		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again: %w", t.st.name, p.tp, cause))
 		return
 	}
 	t.run.spawn(func() {
@@ -149,7 +150,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		case <-t.stopped:
 			return
 		}
-		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // what is under way may be written yet
+		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // its last transaction may still be committed
 		t.mu.Lock()
 		from := turnOf(p).from
 		t.mu.Unlock()

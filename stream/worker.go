@@ -6,24 +6,22 @@ import (
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
-// finish is what happens to an element at the end of the chain.
+// finish ends an element at the end of the chain.
 type finish func(w *worker, r *record)
 
-// worker is what a stage builds for each goroutine: the compiled chain, with scratch space per
-// step.
+// worker is the state of one goroutine of a stage: the compiled chain and scratch space per step.
 type worker struct {
 	*lane.Worker // nil outside a pool
 	stage        *stage
-	group        uint64 // of the element at hand
+	group        uint64 // of the current element
 	flush        map[*step]func(*part, uint64)
-	// something of the task at hand was given up while its partition was closing
-	left    bool
-	slot    *slot                  // where results go that have to keep their order
-	ordered func(*worker, held)    // passes such a result on
-	cur     atomic.Pointer[record] // what it works on, to name it should it hang
+	left         bool                   // an element of the current task was given up in a drain
+	slot         *slot                  // takes the results of a KeepOrder step
+	ordered      func(*worker, held)    // passes such a result on
+	cur          atomic.Pointer[record] // the current record, to name it if the worker hangs
 }
 
-// wait runs f without holding a worker's slot.
+// wait runs f without using a slot of the pool.
 func (w *worker) wait(f func()) {
 	if w.Worker == nil {
 		f()
@@ -32,7 +30,7 @@ func (w *worker) wait(f func()) {
 	w.Worker.Wait(f)
 }
 
-// tryWait is wait, but where too many wait already it does nothing and returns false.
+// tryWait is like wait, but returns false without running f if MaxWaiting is reached.
 func (w *worker) tryWait(f func()) bool {
 	if w.Worker == nil {
 		f()
@@ -41,23 +39,24 @@ func (w *worker) tryWait(f func()) bool {
 	return w.Worker.TryWait(f)
 }
 
-// poison: what follows in the current lane must not be begun, since what is before it stays undone.
-func (w *worker) poison() {
+// closeLane ends the current lane: none of its later elements may be started, since an earlier one
+// stays unfinished.
+func (w *worker) closeLane() {
 	if w.Worker != nil {
 		w.left = true
 		w.Worker.Poison()
 	}
 }
 
-// stops reports whether an element must go no further in its worker: its partition is frozen or
-// gone, its context has ended, or what was before it in its lane was given up while the partition
-// was closing.
+// stops reports whether an element must not be processed further. Its partition is halted or
+// released, its context has ended, or a drain gave up an earlier element of its lane.
 func (w *worker) stops(r *record) bool {
 	stands := r.part.status()
 	return stands != 0 && (r.dropped() || r.Err() != nil || stands.life() >= draining && w.Worker != nil && (w.left || w.Poisoned()))
 }
 
-// keyOf is the key's lane, known already where the worker's own stage has it.
+// keyOf returns the lane of the record's key. The worker knows it if its own stage is grouped by
+// key.
 func (w *worker) keyOf(r *record) uint64 {
 	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || sg.index > 0) {
 		return w.group
@@ -65,5 +64,5 @@ func (w *worker) keyOf(r *record) uint64 {
 	return keyHash(r.key())
 }
 
-// noWorker is where elements go on outside a pool.
+// noWorker passes elements on outside a pool.
 var noWorker = &worker{}

@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// writers keeps what Sink promises: Write is never called twice at once for the same partition,
-// whichever words of the chain the sink stands in, and whichever assignment asks. Sinks that
-// compare equal are one.
+// writers ensures what Sink promises: there is one Write at a time for each partition. That holds
+// across all words of the chain that use the sink, and across assignments. Sinks that compare equal
+// are one sink.
 type writers struct {
-	// of sinks, by the *node of a To and the *policy of a DeadLetterOnError; never changes
+	// sink ids by the *node of a To and the *policy of a DeadLetterOnError; never changes
 	ids map[any]int
 
 	mu    sync.Mutex // guards turns; a leaf
@@ -40,8 +40,8 @@ func newWriters(p *plan) *writers {
 	return ws
 }
 
-// one runs write when it is the turn of the sink at at, a *node or a *policy, for a partition; an
-// error if ctx ends before.
+// one runs write once no other write of the same sink and partition runs. at is the *node or
+// *policy of the sink. It returns an error if ctx ends before.
 func (ws *writers) one(ctx context.Context, at any, tp TopicPartition, write func() error) error {
 	key := writerKey{ws.ids[at], tp}
 	ws.mu.Lock()

@@ -43,7 +43,7 @@ func outage(t *testing.T, brokers []string) {
 		return g.start(ctx, chain, func(e stream.Event) {
 			switch e := e.(type) {
 			case stream.Retrying:
-				if strings.Contains(e.Err.Error(), "asking where to go on") {
+				if strings.Contains(e.Err.Error(), "restoring offsets") {
 					failed <- struct{}{}
 				}
 			case stream.Lost:
@@ -65,7 +65,7 @@ func outage(t *testing.T, brokers []string) {
 			t.Fatalf("the second worker was not assigned anything: %v", second.Ready())
 		}
 	}
-	if err := second.Ready(); err == nil || !strings.Contains(err.Error(), "for book to say where it goes on") {
+	if err := second.Ready(); err == nil || !strings.Contains(err.Error(), "for book to restore its offset") {
 		t.Errorf("Ready: %v", err)
 	}
 	p.speak()
