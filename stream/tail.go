@@ -78,7 +78,7 @@ func (t *part) follow(passed []waiter) {
 	}
 }
 
-// carrier is what a task stands for.
+// carrier is the record, element or flush that a task in a lane carries.
 type carrier interface {
 	record() *record
 	groupID() uint64

@@ -22,7 +22,7 @@ type transactions struct {
 	size    int64
 	wait    time.Duration
 	most    int           // maximum partitions in transactions; 0: no limit
-	grouped *groupOffsets // nil if the transactor or nobody stores the group's offsets
+	grouped *groupOffsets // nil if the transactor stores the group's offsets or the source cannot
 	poke    chan struct{} // capacity 1: wakes the loop; never closed
 	stopped chan struct{} // closed by stop
 	total   atomic.Int64  // sum of turn.finished over all partitions
