@@ -30,6 +30,13 @@ func newShelf(bad ...string) *shelf {
 	return s
 }
 
+// called is the calls so far.
+func (s *shelf) called() [][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.calls)
+}
+
 func (s *shelf) store(_ ctx, vs []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +93,7 @@ func TestBisectBatch(t *testing.T) {
 						t.Errorf("%s was seen %d times", v, n)
 					}
 				}
-				if n := len(s.calls); n > 3+4*5+8 {
+				if n := len(s.called()); n > 3+4*5+8 {
 					t.Errorf("%d calls", n)
 				}
 				j.committed(19)
@@ -100,8 +107,8 @@ func TestBisectBatch(t *testing.T) {
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, commitNow(input.Batch(4, 0).Tap(s.store).SkipOnError()))
 			elapse(time.Minute)
-			if n := len(heard[stream.Skipped](j)); n != 4 || len(s.calls) != 1 {
-				t.Errorf("%d are given up after %v", n, s.calls)
+			if n := len(heard[stream.Skipped](j)); n != 4 || len(s.called()) != 1 {
+				t.Errorf("%d are given up after %v", n, s.called())
 			}
 		})
 	})
@@ -146,8 +153,8 @@ func TestBisectBatch(t *testing.T) {
 			j := start(t, l, commitNow(ordered(s, 4).HaltOnError()))
 			elapse(time.Minute)
 			h := j.halt()
-			if h.Meta.Offset != 0 || h.Last != 3 || len(s.calls) != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3") {
-				t.Errorf("after %v: %v", s.calls, h)
+			if h.Meta.Offset != 0 || h.Last != 3 || len(s.called()) != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3") {
+				t.Errorf("after %v: %v", s.called(), h)
 			}
 			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) {
 				t.Error(err)
@@ -177,7 +184,7 @@ func TestBisectBatch(t *testing.T) {
 			}
 			j := start(t, l, commitNow(input.GroupByPartition().Batch(8, 0).Tap(store, stream.Bisect()).RetryOnError(every(time.Second, 2)).SkipOnError()))
 			elapse(1500 * time.Millisecond)
-			if got := fmt.Sprint(s.calls); !strings.HasSuffix(got, "[a0] [a1]]") {
+			if got := fmt.Sprint(s.called()); !strings.HasSuffix(got, "[a0] [a1]]") {
 				t.Errorf("before the outage ends: %s", got)
 			}
 			elapse(time.Minute)
@@ -199,7 +206,7 @@ func TestBisectBatch(t *testing.T) {
 			if h := j.halt(); h.Meta.Offset != 0 || h.Last != 63 {
 				t.Error(h)
 			}
-			if n := len(s.calls); n > 1+4*6+8 {
+			if n := len(s.called()); n > 1+4*6+8 {
 				t.Errorf("%d calls", n)
 			}
 			s.mend()
@@ -216,7 +223,7 @@ func TestBisectBatch(t *testing.T) {
 			put(l, 0, all...)
 			j := start(t, l, commitNow(ordered(s, 64).SkipOnError()))
 			elapse(time.Minute)
-			if n := len(s.calls); n != 1+4*6+8 {
+			if n := len(s.called()); n != 1+4*6+8 {
 				t.Errorf("%d calls", n)
 			}
 			same(t, "kept", s.kept, []string{"a0"})
