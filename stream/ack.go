@@ -31,7 +31,7 @@ func (p *part) committable() (records int64, news bool) {
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
-	p.ahead.stored, p.ahead.records, p.ahead.told = g.runs, g.records, g.halts
+	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told = g.runs, g.records, g.silent, g.halts
 	p.mu.Unlock()
 	p.acked(g.Offset)
 }
@@ -56,10 +56,11 @@ func (p *part) acked(offset int64) {
 	p.changed()
 }
 
-// holds reports whether the stored position covers the finished record at offset. The caller holds
-// mu.
+// holds reports whether the stored position covers the finished record at offset, or its state has
+// no space for it. In that case nothing may wait: an unfinished record below may be next in the
+// lane that would be held. The caller holds mu.
 func (p *part) holds(offset int64) bool {
-	return offset < p.committed || within(p.ahead.stored, offset)
+	return offset < p.committed || within(p.ahead.stored, offset) || p.ahead.kept && offset >= p.ahead.silent
 }
 
 // ackOf returns a channel that is closed once the stored position covers the record at offset, or

@@ -20,6 +20,7 @@ type ahead struct {
 	earlier []resume.Run             // finished in earlier assignments, not passed by the feed yet
 	stored  []resume.Run             // finished according to the stored state
 	records int64                    // records finished when the stored state was made
+	silent  int64                    // offset from which the stored state lists nothing
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state
 	tried   map[int64][]resume.Build // by the offset of a halted record: the builds that tried it
@@ -32,18 +33,20 @@ type progress struct {
 	records int64        // finished records
 	covered int64        // at least so many of them are covered by offset and state
 	below   int64        // so many of them are covered by the offset alone
+	silent  int64        // offset from which the state lists nothing
 	halts   int          // changes of halts in the state
 }
 
 // withoutState notes that the offset was stored without the state, so that the next commit still
 // stores what the state lists.
 func (g *progress) withoutState() {
-	g.runs, g.records, g.covered = nil, g.below, g.below
+	g.runs, g.records, g.covered, g.silent = nil, g.below, g.below, g.Offset
 }
 
 // adopt restores what earlier assignments finished, within the assigned range of the log. It fails
 // if the state cannot be decoded.
 func (p *part) adopt(a Assignment) error {
+	p.ahead.silent = math.MaxInt64
 	p.ahead.of = resume.Binding{Scope: a.Scope, TopicID: a.TopicID, Topic: a.Topic, Partition: a.Partition}
 	if a.State == "" || !p.ahead.kept {
 		return nil
@@ -82,16 +85,15 @@ func total(runs []resume.Run) (n int64) {
 }
 
 // roomAhead returns how many records may be fed beside held unfinished ones, so that a state can
-// list all of them in whichever order they finish.
-func (p *part) roomAhead(held int) int {
-	if !p.led.OutOfOrder {
-		return math.MaxInt32
-	}
+// list all of them in whichever order they finish. It is never less than without a state, where
+// limit bounds the records above the watermark.
+func (p *part) roomAhead(held, limit int) int {
 	p.mu.Lock()
 	holes := held + 2*len(p.ahead.earlier)
 	p.mu.Unlock()
 	span := p.led.Span()
-	return int(min(p.host.maxAhead()-span, resume.Room(p.host.stateBytes(), span, holes)))
+	room := max(resume.Room(p.host.stateBytes(), span, holes), int64(limit)-span)
+	return int(max(0, min(p.host.maxAhead()-span, room, int64(limit))))
 }
 
 // finishedEarlier reports whether an earlier assignment finished the record at offset.
@@ -150,6 +152,7 @@ func (p *part) progress() progress {
 	var told int64
 	halts, g.halts = p.haltsToStore()
 	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Halts: halts}, p.host.stateBytes())
+	g.silent = told
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })
 		g.covered = g.below

@@ -74,8 +74,14 @@ func newCommitter(r *run, p *commitPlan) *committer {
 		began: time.Now(), refused: map[*part]retry{}}
 }
 
-func (c *committer) begin(_ *part, l *ledger.Ledger) {
+func (c *committer) begin(p *part, l *ledger.Ledger) {
 	l.Finished = c.count
+	if l.OutOfOrder {
+		l.Finished = func() {
+			c.count()
+			p.freed()
+		}
+	}
 	if !c.run.plan.hasTail() { // records of a tail read the values of those above the gate
 		l.Forget = forgetValues
 	}

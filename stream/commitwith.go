@@ -47,7 +47,7 @@ type commitWithOp[T any] struct {
 	tx Transactor[T]
 }
 
-func (*commitWithOp[T]) does() effect { return calls }
+func (*commitWithOp[T]) does() effect { return works }
 
 func (o *commitWithOp[T]) check(c *checker, n *node) {
 	g, ok := any(o.tx).(interface{ CommitsGroup() bool })

@@ -54,7 +54,7 @@ func newDegreeOp(d degree, o stepOptions) degreeOp {
 	return degreeOp{d}
 }
 
-func (degreeOp) does() effect     { return calls }
+func (degreeOp) does() effect     { return works }
 func (degreeOp) detail() []string { return nil }
 
 func (o degreeOp) check(c *checker, n *node) {

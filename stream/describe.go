@@ -35,7 +35,8 @@ type StepInfo struct {
 // topology returns what Describe does.
 func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
-	if p.storesState() && (source.StateBytes == 0 || ahead == 0) && source.NoCommit == "" {
+	commits := p.commit != nil && !p.commit.above && !p.transacts() && source.NoCommit == ""
+	if commits && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	for _, sg := range p.stages {

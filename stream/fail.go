@@ -13,6 +13,7 @@ type verdict struct {
 	halves bool // bisect the element
 	wait   time.Duration
 	f      Failure // the failure to retry
+	last   bool    // the next attempt is the last one
 }
 
 // failed asks the policies about a failed element, waits before a retry, and returns the number of
@@ -52,16 +53,19 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	st.run.retrying.Add(1)
 	defer st.run.retrying.Add(-1)
 	waits := !r.stopping()
+	if !waits {
+		r.part.triedInVain.Store(true)
+	}
 	st.sleep(w, r, d.wait)
-	return waits && st.triesOnceMore(r) || st.goesOn(w, r)
+	return waits && !d.last && st.triesOnceMore(r) || st.goesOn(w, r)
 }
 
 // triesOnceMore reports whether one more attempt follows a wait that a drain has ended. It does if
-// the element has finished earlier steps, which would be repeated. In the first step there are
-// none.
+// earlier steps have worked on the element, which would be repeated. The last attempt is kept for
+// the next worker, and none follows once one has failed in this drain: it may be an outage.
 func (st *step) triesOnceMore(r *record) bool {
 	s := r.part.status()
-	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder
+	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder && !r.part.triedInVain.Load()
 }
 
 // pause is sleep. It returns false if the element was given up, after giving its hold back.
@@ -139,7 +143,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		st.watch(r, p, fs...)
 		switch p.kind {
 		case retryPolicy:
-			return verdict{again: true, wait: wait, f: fs[0]}
+			return verdict{again: true, wait: wait, f: fs[0], last: p.retry.exhausted(fs[0].Attempts + 1)}
 		case skipPolicy:
 			for _, f := range fs {
 				st.run.emit(Skipped{f})

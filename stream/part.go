@@ -12,31 +12,34 @@ import (
 
 // part is one assignment of one partition, with its ledger, lanes and budget.
 type part struct {
-	host     host
-	above    *part // in a tail: the partition that it belongs to
-	tail     *part // nil in a pipeline without CommitBefore
-	tp       TopicPartition
-	topic    TopicID
-	epoch    int32
-	ctx      context.Context // of its records
-	cancel   context.CancelCauseFunc
-	wake     func()
-	restart  func(next int64)
-	lapsed   func() bool // see Assignment.Expired
-	led      ledger.Ledger
-	gate     gate
-	stands   atomic.Uint32 // a status
-	sets     []*lane.Set   // by stage
-	state    []any         // by step.state: the state of batches, ordered steps and dead letters
-	orders   []any         // by stage: a *reorder if it keeps order
-	moving   atomic.Int64  // tasks queued or in work; counted only if run.counts
-	kept     atomic.Int64  // records whose results are held back for a transaction
-	commit   any           // state that commits keeps for the partition
-	pending  atomic.Int32  // changes that reconcile has not seen yet
-	full     atomic.Bool   // the source found no room and waits for wake
-	last     atomic.Int64  // see lastStarted
-	lastOnce sync.Once     // sets last
-	rested   chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
+	host        host
+	above       *part // in a tail: the partition that it belongs to
+	tail        *part // nil in a pipeline without CommitBefore
+	tp          TopicPartition
+	topic       TopicID
+	epoch       int32
+	ctx         context.Context // of its records
+	cancel      context.CancelCauseFunc
+	wake        func()
+	restart     func(next int64)
+	lapsed      func() bool // see Assignment.Expired
+	led         ledger.Ledger
+	gate        gate
+	stands      atomic.Uint32 // a status
+	sets        []*lane.Set   // by stage
+	state       []any         // by step.state: the state of batches, ordered steps and dead letters
+	orders      []any         // by stage: a *reorder if it keeps order
+	moving      atomic.Int64  // tasks queued or in work; counted only if run.counts
+	kept        atomic.Int64  // records whose results are held back for a transaction
+	commit      any           // state that commits keeps for the partition
+	pending     atomic.Int32  // changes that reconcile has not seen yet
+	triedInVain atomic.Bool   // an attempt has failed while the partition drains
+	step        atomic.Int32  // see freed
+	since       atomic.Int32  // records finished since the last look for room
+	full        atomic.Bool   // the source found no room and waits for wake
+	last        atomic.Int64  // see lastStarted
+	lastOnce    sync.Once     // sets last
+	rested      chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
 
 	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
 	// before mu
@@ -81,10 +84,14 @@ func (p *part) room() (records int, bytes int64) {
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
-	if p.led.OutOfOrder && held > limit-limit/4 {
-		_, held = p.led.Count() // unfinished records only: one of them holds its whole slab
+	if p.led.OutOfOrder {
+		ahead := p.roomAhead(held, limit)
+		if held > limit*3/4 || held+ahead < limit {
+			_, held = p.led.Count() // unfinished records only: one of them holds its whole slab
+			ahead = p.roomAhead(held, limit)
+		}
+		limit = min(limit, held+ahead)
 	}
-	limit = min(limit, held+p.roomAhead(held))
 	if held == 0 {
 		return limit, max(share, 1)
 	}
@@ -92,6 +99,7 @@ func (p *part) room() (records int, bytes int64) {
 	least, leastBytes := 1, int64(1)
 	if p.full.Load() {
 		least, leastBytes = (limit+3)/4, (share+3)/4
+		p.step.Store(int32(least/4 + 1))
 	}
 	if records < least || bytes < leastBytes {
 		return 0, 0

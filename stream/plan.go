@@ -86,7 +86,42 @@ func (p *plan) keepsOrder() bool {
 // storesState reports whether a resume state is stored with the committed offset, if the source
 // stores one. A transaction needs none: nothing above its offset has been written. At most once
 // needs none: it skips what it lost.
-func (p *plan) storesState() bool { return p.commit != nil && !p.commit.above && !p.transacts() }
+func (p *plan) storesState() bool {
+	return p.commit != nil && !p.commit.above && !p.transacts() && p.finishesInOrder()
+}
+
+// finishesInOrder reports whether records that a step has worked on in some order also finish in
+// that order. Otherwise a record could finish before an earlier one of its lane. With a state only
+// the earlier one would be reprocessed, and its effect would replace that of the later one.
+func (p *plan) finishesInOrder() bool {
+	worked := ungrouped // the order of the first step that has worked in one
+	for _, sg := range p.stages {
+		order := sg.order()
+		if worked != ungrouped && order != worked && !sg.keepOrder {
+			return false
+		}
+		if worked == ungrouped && slices.ContainsFunc(sg.nodes, func(n *node) bool { return n.op.does() == works }) {
+			worked = order
+		}
+		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
+			return false
+		}
+	}
+	return true
+}
+
+// order is the order in which elements leave the stage.
+func (sg *stagePlan) order() grouping {
+	switch {
+	case sg.head != nil: // To passes on an element of one group while one of another waits
+		return sg.group
+	case sg.lanes == perPart:
+		return byPartition
+	case sg.lanes == perGroup:
+		return sg.group
+	}
+	return ungrouped
+}
 
 // transacts reports whether results and offsets are written together.
 func (p *plan) transacts() bool { return p.commit != nil && p.commit.transact != nil }

@@ -38,9 +38,10 @@ const (
 	plans  effect = iota // nothing: it sets how the words around it work
 	shapes               // delays elements, or collects them
 	calls                // calls something that can fail: a step
+	works                // and has an effect that must not come out of order
 )
 
-func (n *node) isStep() bool { return n.op.does() == calls }
+func (n *node) isStep() bool { return n.op.does() >= calls }
 
 // commitPlan is what a commit word asks for.
 type commitPlan struct {

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -41,6 +42,7 @@ func (w *world) live() *life {
 		return nil
 	}
 	l.p = p
+	w.stateless = strings.Contains(p.Describe().Guarantee, "no resume state")
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	w.wg.Go(func() {

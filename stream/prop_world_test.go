@@ -35,6 +35,7 @@ type world struct {
 	spoiled       map[int]bool     // by partition: the stored state is not what its worker has stored
 	seq           int
 	lives         int  // so far
+	stateless     bool // Describe says that no resume state is stored
 	loss          bool // what was committed may be lost: a crash, a loss, a drain without time
 	halts         bool // some partition was halted
 	bad           []string
@@ -148,7 +149,7 @@ func (w *world) finished(it item, e *epoch) bool {
 }
 
 // keepsState reports whether a resume state is stored with the watermark.
-func (w *world) keepsState() bool { return w.sc.ahead > 0 && !w.m.gated }
+func (w *world) keepsState() bool { return w.sc.ahead > 0 && !w.m.gated && !w.stateless }
 
 // keepsAhead reports whether that makes up for what is finished above a record that is not, so that
 // a drain starts nothing more.

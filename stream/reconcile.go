@@ -39,6 +39,15 @@ func (p *part) lookAgain() {
 	}
 }
 
+// freed is called for each finished record, since a slab with one unfinished record does not
+// settle. It looks for room after every few records only, as the look visits every slab.
+func (p *part) freed() {
+	if p.full.Load() && p.since.Add(1) >= p.step.Load() {
+		p.since.Store(0)
+		p.wakeSource()
+	}
+}
+
 // wakeSource wakes a source that found no room once there is room again.
 func (p *part) wakeSource() {
 	if !p.full.Load() {

@@ -139,16 +139,16 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 }
 
 func (r *run) makeSteps() {
-	called := false
+	worked := false
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{first: !called, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: !worked, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
-		called = called || n.op.does() == calls
+		worked = worked || n.op.does() == works
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}

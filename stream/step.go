@@ -16,7 +16,7 @@ type step struct {
 	group    grouping // in effect at this node
 	state    int      // index in part.state, for nodes that keep state per partition
 	bare     bool     // no timeout and no middleware surround a call
-	first    bool     // no step above it calls a handler
+	first    bool     // no step above it has worked on its elements
 	shared   any      // state that all workers share; see starter
 	policies []*policy
 	timeout  time.Duration

@@ -24,7 +24,7 @@ func sinkName(s any) string {
 
 type toOp[T any] struct{ sink Sink[T] }
 
-func (toOp[T]) does() effect     { return calls }
+func (toOp[T]) does() effect     { return works }
 func (toOp[T]) detail() []string { return nil }
 
 func (o toOp[T]) check(c *checker, n *node) {

@@ -130,7 +130,7 @@ type transformOp[T, U any] struct {
 	f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error
 }
 
-func (transformOp[T, U]) does() effect              { return calls }
+func (transformOp[T, U]) does() effect              { return works }
 func (transformOp[T, U]) check(c *checker, _ *node) { c.slices = false }
 func (transformOp[T, U]) detail() []string          { return nil }
 

@@ -58,7 +58,8 @@ type tapOp[T any] struct {
 	f func(context.Context, T) error
 }
 
-func (tapOp[T]) divides() {}
+func (tapOp[T]) does() effect { return works }
+func (tapOp[T]) divides()     {}
 
 func (o tapOp[T]) link(_ *worker, st *step, next any) any { return linkTap(st, o.f, next) }
 

@@ -270,7 +270,8 @@ func (l *Ledger) Count() (finished int64, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.slabs[l.first:] {
-		left += int(s.left.Load() + s.bad.Load())
+		bad := s.bad.Load() // before left, so that no record is counted in both
+		left += int(bad + s.left.Load())
 	}
 	return l.total - int64(left), left
 }

@@ -73,6 +73,9 @@ func (s *states) requests(positions map[TP]Position) iter.Seq[map[TP]Position] {
 	}
 }
 
+// headerBytes is more than a state without runs has. Such a state is not refused for its size.
+const headerBytes = 100
+
 // tooLarge reports whether a position, one of n in a request, may have been refused for its size.
 func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
 	switch code {
@@ -80,8 +83,8 @@ func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
 		return at.State != ""
 	case wire.InvalidCommitOffsetSize, wire.MessageTooLarge, wire.RecordListTooLarge:
 		return n > 1 || at.State != ""
-	case wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large
-		return n > 1 || len(at.State) > s.stored
+	case wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large, or anything else
+		return n > 1 || len(at.State) > max(s.stored, headerBytes)
 	}
 	return false
 }

@@ -164,8 +164,8 @@ func TestCommitState(t *testing.T) {
 					return code
 				}
 				return wire.None
-			}, sized(100))
-			want(t, l, "[[100] [0]]", "0: 50, "+code.Name())
+			}, sized(200))
+			want(t, l, "[[200] [0]]", "0: 100, "+code.Name())
 		})
 	}
 	t.Run("of a stored size is kept when the broker fails", func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestCommitState(t *testing.T) {
 			return wire.None
 		})).start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
-		a.Commit(t.Context(), sized(100))
+		a.Commit(t.Context(), sized(200))
 		fails = true
 		var again *RetriableError
 		if err := a.Commit(t.Context(), sized(100))[orders(0)]; !errors.As(err, &again) {
