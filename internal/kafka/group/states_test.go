@@ -177,7 +177,7 @@ func TestCommitState(t *testing.T) {
 			return wire.None
 		})).start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
-		a.Commit(t.Context(), sized(200))
+		a.Commit(t.Context(), sized(100))
 		fails = true
 		var again *RetriableError
 		if err := a.Commit(t.Context(), sized(100))[orders(0)]; !errors.As(err, &again) {
