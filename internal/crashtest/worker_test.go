@@ -34,7 +34,8 @@ const jobVar = "LANEWAY_CRASH_JOB"
 
 // The bounds of duplicates.
 const (
-	inFlight    = 16  // records per partition between the watermark and the fetch position
+	wide        = 16  // records at a time
+	inFlight    = 16  // unfinished records of a partition
 	commitEvery = 100 // records over all partitions
 	commitWait  = 250 * time.Millisecond
 )
@@ -110,7 +111,7 @@ func runWorker(config string) int {
 }
 
 func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
-	return s.Concurrent(16, w.handle).
+	return s.Concurrent(wide, w.handle).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Wait: func(stream.Failure) time.Duration { return retryWait }}).
 		HaltOnError().
 		CommitEvery(commitEvery, commitWait)
@@ -178,6 +179,8 @@ func (w *worker) event(e stream.Event) {
 		for tp, offset := range e.Offsets {
 			w.tell(committed, tp.Partition, offset, "-")
 		}
+	case stream.Draining:
+		w.tell(draining, 0, 0, "-")
 	case stream.Retrying:
 		w.tell(waiting, e.Meta.Partition, e.Meta.Offset, "-")
 	case stream.Halted:
