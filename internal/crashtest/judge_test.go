@@ -61,7 +61,8 @@ type term struct {
 	// how many were done when the last commit was acknowledged, and the one before that; the last
 	// one was made later, so it tells of those at least
 	acked, ackedBefore int
-	repeated           int // of done, how many were started again in later assignments
+	repeated           int // of done, how many the next one started again
+	cut                int // how many it started again and did not finish, so that another did
 	most               int // unfinished at a time
 	released           bool
 }
@@ -70,6 +71,7 @@ type term struct {
 type place struct {
 	before    []int64 // by offset: the previous record with its key, or -1
 	doneBy    map[int64]*term
+	startedBy map[int64]*term // the last one
 	terms     []*term
 	committed int64
 }
@@ -127,7 +129,7 @@ func judge(entries []entry, keys [][]string, l limits) *verdict {
 }
 
 func newPlace(keys []string) *place {
-	p := &place{doneBy: map[int64]*term{}, committed: -1}
+	p := &place{doneBy: map[int64]*term{}, startedBy: map[int64]*term{}, committed: -1}
 	latest := map[string]int64{}
 	for offset, key := range keys {
 		before, ok := latest[key]
@@ -190,9 +192,16 @@ func (v *verdict) began(p *place, t *term, e entry) {
 	if last, ok := t.last[e.key]; ok && last > e.offset || t.done[e.offset] {
 		v.fault("order: partition %d key %s: %s went back to %d from %d in one assignment", e.partition, e.key, e.worker, e.offset, last)
 	}
-	if by := p.doneBy[e.offset]; by != nil && by != t {
-		by.repeated++
+	if p.doneBy[e.offset] != nil {
+		switch before := p.startedBy[e.offset]; {
+		case before == t: // a retry
+		case before.done[e.offset]:
+			before.repeated++
+		default:
+			before.cut++
+		}
 	}
+	p.startedBy[e.offset] = t
 	t.last[e.key] = e.offset
 	t.unfinished[e.offset] = true
 	t.most = max(t.most, len(t.unfinished))
@@ -231,11 +240,12 @@ func (v *verdict) repeats(places []*place, l limits) {
 				continue // nobody has taken over
 			}
 			uncommitted := len(t.done) - t.ackedBefore
-			if bound := l.wide + uncommitted; t.repeated > bound {
-				v.fault("partition %d: %d records of %s are repeated, the bound is %d: %d that run and %d done since the last commit", n, t.repeated, t.worker,
+			repeated := t.repeated + t.cut
+			if bound := l.wide + uncommitted; repeated > bound {
+				v.fault("partition %d: %d records of %s are repeated, the bound is %d: %d that run and %d done since the last commit", n, repeated, t.worker,
 					bound, l.wide, uncommitted)
 			}
-			v.repeated += t.repeated
+			v.repeated += repeated
 			since[t.worker] += uncommitted
 			unacked[t.worker] += len(t.done) - t.acked
 		}

@@ -51,11 +51,16 @@ revoked w2 1 0 4 -
 	})
 	// Two records run at a time, and four were done when the commit before the last was acknowledged.
 	const crash = `assigned w1 1 0 0 -
+began w1 1 0 0 a
 done w1 1 0 0 a
+began w1 1 0 1 b
 done w1 1 0 1 b
+began w1 1 0 2 c
 done w1 1 0 2 c
+began w1 1 0 3 d
 done w1 1 0 3 d
 committed w1 1 0 4 -
+began w1 1 0 4 e
 done w1 1 0 4 e
 committed w1 1 0 5 -
 killed w1 0 0 0
@@ -72,6 +77,12 @@ assigned w2 1 0 5 -
 		v := judgeLines(t, crash+"began w2 1 0 4 e\nbegan w2 1 0 3 d\nbegan w2 1 0 2 c\nbegan w2 1 0 1 b\n", keys)
 		if p := v.problem(); !strings.Contains(p, "4 records of w1 are repeated, the bound is 3") {
 			t.Errorf("found %q", p)
+		}
+	})
+	t.Run("has a second crash answer for what it was repeating", func(t *testing.T) {
+		v := judgeLines(t, crash+"began w2 1 0 4 e\nbegan w2 1 0 3 d\nkilled w2 0 0 0\nassigned w3 1 0 5 -\nbegan w3 1 0 4 e\nbegan w3 1 0 3 d\n", keys)
+		if v.problem() != "" || v.repeated != 4 || v.bound != 5 {
+			t.Errorf("%v\n%s", v, v.problem())
 		}
 	})
 	t.Run("finds records that start in a drain", func(t *testing.T) {
