@@ -80,10 +80,12 @@ func (p *part) room() (records int, bytes int64) {
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
-	if p.led.OutOfOrder && held > limit-limit/4 {
+	ahead := p.roomAhead(held)
+	if p.led.OutOfOrder && min(limit-held, ahead) < limit/4 {
 		_, held = p.led.Count() // slabs are held as long as one of their records is
+		ahead = p.roomAhead(held)
 	}
-	limit = min(limit, held+p.roomAhead(held))
+	limit = min(limit, held+ahead)
 	if held == 0 {
 		return limit, max(share, 1)
 	}
