@@ -168,6 +168,23 @@ func TestFinishedAhead(t *testing.T) {
 			committed(t, l, n+1)
 		})
 	})
+	t.Run("goes on while the records of one key wait among all others", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			const n, apart = 40_000, 5000
+			l, w := newLog(1), newWork()
+			for range n / apart {
+				put(l, 0, "a0")
+				l.Append(0, "", slices.Repeat([]string{"b0"}, apart-1)...)
+			}
+			release := w.hold("a0")
+			j := start(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(1000, time.Second))
+			if p := j.Snapshot().Partitions[0]; p.Next != n || p.InFlight != n/apart {
+				t.Errorf("read up to %d with %d in flight, want %d with %d", p.Next, p.InFlight, n, n/apart)
+			}
+			release()
+			must(t, j.stop())
+		})
+	})
 	t.Run("holds its lane with CommitEach until it is stored", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

@@ -176,6 +176,29 @@ func (f *fleet) awaitFrom(n int, what string, count int, wanted func(entry) bool
 	return e
 }
 
+// named returns the running worker of that name, or nil.
+func (f *fleet) named(name string) *process {
+	if i := slices.IndexFunc(f.live, func(p *process) bool { return p.Name == name }); i >= 0 {
+		return f.live[i]
+	}
+	return nil
+}
+
+// judge judges all that was written to the journal.
+func (f *fleet) judge(keys [][]string, l limits) *verdict {
+	f.t.Helper()
+	es, _, _ := f.log.since(0)
+	if f.log.err != nil {
+		f.t.Fatal(f.log.err)
+	}
+	v := judge(es, keys, l)
+	f.t.Log(v)
+	if p := v.problem(); p != "" {
+		f.t.Error(p)
+	}
+	return v
+}
+
 // victim lets the fleet work for a while and chooses who dies then: usually a working one,
 // sometimes any, which may still be joining.
 func (f *fleet) victim() *process {
@@ -191,11 +214,11 @@ func (f *fleet) atWork() *process {
 	f.t.Helper()
 	var p *process
 	f.await("records to be done", 20+f.rng.IntN(260), func(e entry) bool {
-		i := slices.IndexFunc(f.live, func(p *process) bool { return p.Name == e.worker })
-		if e.what != done || i < 0 {
+		q := f.named(e.worker)
+		if e.what != done || q == nil {
 			return false
 		}
-		p = f.live[i]
+		p = q
 		return true
 	})
 	return p

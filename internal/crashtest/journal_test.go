@@ -22,6 +22,7 @@ const (
 	resumed   = "resumed"   // and resumed
 	committed = "committed" // offset was acknowledged
 	ready     = "ready"     // the worker's pipeline runs
+	draining  = "draining"  // its pipeline drains
 	ended     = "ended"     // Run returned nil
 	killed    = "killed"    // written by the test: the worker is gone
 )

@@ -28,13 +28,15 @@ type job struct {
 	Out      string // the topic of a result for each record; empty: none
 	Once     bool   // exactly once
 	Session  time.Duration
+	Load     *load // of a row of the table of repeats; nil: the chains of the other tests
 }
 
 const jobVar = "LANEWAY_CRASH_JOB"
 
 // The bounds of duplicates.
 const (
-	inFlight    = 16  // records per partition between the watermark and the fetch position
+	wide        = 16  // records at a time
+	inFlight    = 16  // unfinished records of a partition
 	commitEvery = 100 // records over all partitions
 	commitWait  = 250 * time.Millisecond
 )
@@ -50,8 +52,13 @@ const (
 // Values that a handler does not simply accept.
 const (
 	flaky  = "flaky"  // fails twice in each process, then succeeds
+	late   = "late"   // fails once in each process
+	stuck  = "stuck"  // fails until released
 	poison = "poison" // fails until released, and halts its partition
 )
+
+// failures is how often a value fails in each process.
+var failures = map[string]int{flaky: 2, late: 1}
 
 // worker is a process that runs the chain.
 type worker struct {
@@ -78,7 +85,10 @@ func runWorker(config string) int {
 	defer stop()
 	var err error
 	chain := w.atLeastOnce
+	records := inFlight
 	switch {
+	case w.Load != nil:
+		chain, records = w.loaded, w.Load.InFlight
 	case w.Once:
 		chain = w.writeOnce
 	case w.Out != "":
@@ -88,7 +98,7 @@ func runWorker(config string) int {
 		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
 		GroupByKey()
 	w.pipeline, err = chain(keyed).
-		Build(stream.MaxInFlight(inFlight), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
+		Build(stream.MaxInFlight(records), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -110,18 +120,18 @@ func runWorker(config string) int {
 }
 
 func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
-	return s.Concurrent(16, w.handle).
+	return s.Concurrent(wide, w.handle).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 5, Wait: func(stream.Failure) time.Duration { return retryWait }}).
 		HaltOnError().
 		CommitEvery(commitEvery, commitWait)
 }
 
-// handle takes a few milliseconds, and writes a line when it starts and ends.
+// handle writes a line when it starts and ends.
 func (w *worker) handle(ctx context.Context, m kafka.Message) error {
 	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(m.Partition); return &e })
 	tell := func(what string) { w.say(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
 	tell(began)
-	took := time.NewTimer(time.Duration(1+m.Offset*7919%19) * time.Millisecond)
+	took := time.NewTimer(w.takes(&m))
 	defer took.Stop()
 	select {
 	case <-took.C:
@@ -145,13 +155,17 @@ var (
 func (w *worker) fails(m *kafka.Message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch string(m.Value) {
-	case flaky:
+	switch value := string(m.Value); value {
+	case flaky, late:
 		tp := stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}
 		if w.tries[tp] == nil {
 			w.tries[tp] = map[int64]int{}
 		}
-		if w.tries[tp][m.Offset]++; w.tries[tp][m.Offset] <= 2 {
+		if w.tries[tp][m.Offset]++; w.tries[tp][m.Offset] <= failures[value] {
+			return errFlaky
+		}
+	case stuck:
+		if !w.released {
 			return errFlaky
 		}
 	case poison:
@@ -178,6 +192,8 @@ func (w *worker) event(e stream.Event) {
 		for tp, offset := range e.Offsets {
 			w.tell(committed, tp.Partition, offset, "-")
 		}
+	case stream.Draining:
+		w.tell(draining, 0, 0, "-")
 	case stream.Retrying:
 		w.tell(waiting, e.Meta.Partition, e.Meta.Offset, "-")
 	case stream.Halted:

@@ -18,7 +18,7 @@ import (
 
 // writeOnce copies each record's position to another topic, in the same transaction as its offset.
 func (w *worker) writeOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
-	return s.MapConcurrent(16, w.result).
+	return s.MapConcurrent(wide, w.result).
 		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name, InstanceID: w.Instance,
 			DeliveryTimeout: 8 * time.Second, TransactionTimeout: 10 * time.Second}, w.Group), commitEvery, commitWait/5).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 20, Wait: func(stream.Failure) time.Duration { return retryWait }})
@@ -26,7 +26,7 @@ func (w *worker) writeOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka.M
 
 // write copies it at least once.
 func (w *worker) write(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
-	return s.MapConcurrent(16, w.result).
+	return s.MapConcurrent(wide, w.result).
 		To(sink.Kafka(sink.KafkaConfig{Brokers: w.Brokers, Topic: w.Out, ClientID: w.Name})).
 		CommitEvery(commitEvery, commitWait)
 }
