@@ -33,6 +33,9 @@ type commits interface {
 	// last is now for partitions that are about to go. What is under way for them when commit ends
 	// is given up; drain is the context of the whole drain.
 	last(drain, commit context.Context, ps []*part) error
+	// holds is what keeps finished records of a partition from being committed; nil: nothing that
+	// is known.
+	holds(p *part) *hold
 	// release forgets a partition that was let go.
 	release(p *part, cause error)
 }
@@ -53,6 +56,7 @@ func (noCommits) resumed(*part, map[int64]bool, haltEnd) func()      { return ni
 func (noCommits) now(context.Context, []*part) error                 { return nil }
 func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
 func (noCommits) release(*part, error)                               {}
+func (noCommits) holds(*part) *hold                                  { return nil }
 
 // forgetValues lets go of a slab whose records are finished for good.
 func forgetValues(payload any) { payload.(values).forget() }

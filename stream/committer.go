@@ -89,6 +89,7 @@ func (c *committer) advanced(*part)                                     { c.coun
 func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
+func (c *committer) holds(p *part) *hold                                { return p.refusal.Load() }
 
 // look has the committer look, where it commits as the watermark moves, and has it commit at once
 // where so much waits at the gate that no count may ever be reached.
@@ -219,11 +220,16 @@ func (c *committer) retryRefused() {
 
 // refuse notes that the commit of a partition was refused, and which attempt that was. The next one
 // is made at a round moment of the clock, so that those that wait go together.
-func (c *committer) refuse(p *part) (attempt int) {
+func (c *committer) refuse(p *part, err error) (attempt int) {
 	r := c.refused[p]
 	r.failures++
 	r.next = (c.clock() + commitBackoff(r.failures)).Truncate(commitRetry) + commitRetry
 	c.refused[p] = r
+	h := lasts(CauseCommit, "", Failure{Attempts: r.failures, Err: err}, r.next-c.clock())
+	if was := p.refusal.Load(); was != nil {
+		h.since = was.since
+	}
+	p.refusal.Store(h)
 	return r.failures
 }
 
@@ -258,6 +264,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		records, news := p.committable()
 		if !news || p.status().isReleased() {
 			delete(c.refused, p)
+			p.refusal.Store(nil)
 			continue
 		}
 		moved = moved || records > 0
@@ -282,6 +289,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 	}
 	for p, g := range stored {
 		delete(c.refused, p)
+		p.refusal.Store(nil)
 		if len(g.State) > limit {
 			g.withoutState()
 			c.wakeUp() // to store a smaller one
@@ -312,7 +320,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 			refusal = some.Errs[p.tp]
 		}
 		if refusal != nil {
-			n := c.refuse(p)
+			n := c.refuse(p, refusal)
 			attempt = max(attempt, n)
 			if partial {
 				c.run.emit(CommitFailed{p.tp, refusal, n})
@@ -362,7 +370,7 @@ func (c *committer) await(w *worker, l *record) {
 	}
 	c.wakeUp()
 	if ch := p.ackOf(offset); ch != nil {
-		w.wait(func() {
+		w.waitFor(lasts(CauseCommit, "", Failure{}, 0), func() {
 			select {
 			case <-ch:
 			case <-p.ctx.Done():

@@ -27,6 +27,7 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 		}
 		err = bad
 	}
+	w.holds(nil)
 	if d := st.decide(w, r, attempt, took, err, value); d.again && st.waitAgain(w, r, d) {
 		return attempt + 1
 	}
@@ -42,8 +43,22 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	st.run.retrying.Add(1)
 	defer st.run.retrying.Add(-1)
 	waits := !r.stopping()
+	w.holds(lasts(CauseRetry, st.name, d.f, d.wait))
 	st.sleep(w, r, d.wait)
-	return waits && st.triesOnceMore(r) || st.goesOn(w, r)
+	if !(waits && st.triesOnceMore(r)) && !st.goesOn(w, r) {
+		w.holds(nil)
+		return false
+	}
+	w.holds(lasts(st.calls(), st.name, d.f, 0)) // who sees it run knows that it has failed before
+	return true
+}
+
+// calls is what a call of the step that does not return stands for.
+func (st *step) calls() Cause {
+	if len(st.node.sinks) > 0 {
+		return CauseSink
+	}
+	return CauseHandler
 }
 
 // triesOnceMore reports whether a wait that a drain has ended is followed by one more attempt: the
@@ -55,7 +70,9 @@ func (st *step) triesOnceMore(r *record) bool {
 
 // pause is sleep; false: the element was given up meanwhile, and its hold given back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
+	w.holds(lasts(CauseThrottle, st.name, Failure{}, d))
 	st.sleep(w, r, d)
+	w.holds(nil)
 	return st.goesOn(w, r)
 }
 
@@ -246,7 +263,7 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 // deadLetter writes failures to the policy's sink: one write at a time for each partition, without
 // a worker's slot.
 func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
-	w.wait(func() {
+	w.waitFor(lasts(CauseSink, st.name, fs[0], 0), func() {
 		for len(fs) > 0 && err == nil {
 			n := 1
 			for n < len(fs) && fs[n].Meta.TopicPartition() == fs[0].Meta.TopicPartition() {

@@ -25,18 +25,19 @@ type part struct {
 	lapsed  func() bool // see Assignment.Expired
 	led     ledger.Ledger
 	gate    gate
-	stands  atomic.Uint32 // a status
-	sets    []*lane.Set   // by stage
-	state   []any         // by step.state: what batches, ordered steps and dead letters keep
-	orders  []any         // by stage, a *reorder where it keeps order
-	moving  atomic.Int64  // tasks with the workers; kept only where a plan has to know (run.counts)
-	kept    atomic.Int64  // records whose results are held back for a transaction
-	commit  any           // what its commits keep of it
-	pending atomic.Int32  // changes that nobody has decided about yet
-	full    atomic.Bool   // the source found no room and waits for wake
-	edge    atomic.Int64  // see frontier
-	edged   sync.Once     // edge was set
-	rested  chan struct{} // room for one: something came to rest; for the one that drains
+	stands  atomic.Uint32        // a status
+	sets    []*lane.Set          // by stage
+	state   []any                // by step.state: what batches, ordered steps and dead letters keep
+	orders  []any                // by stage, a *reorder where it keeps order
+	moving  atomic.Int64         // tasks with the workers; kept only where a plan has to know (run.counts)
+	kept    atomic.Int64         // records whose results are held back for a transaction
+	commit  any                  // what its commits keep of it
+	refusal atomic.Pointer[hold] // of its last commit; nil: it was stored
+	pending atomic.Int32         // changes that nobody has decided about yet
+	full    atomic.Bool          // the source found no room and waits for wake
+	edge    atomic.Int64         // see frontier
+	edged   sync.Once            // edge was set
+	rested  chan struct{}        // room for one: something came to rest; for the one that drains
 
 	// held while records go into their lanes, fed or resumed: these must not come between those;
 	// taken before mu

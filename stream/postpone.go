@@ -59,14 +59,14 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 	short := func() {
 		c, cancel := context.WithTimeout(ctx, shortWait)
 		defer cancel()
-		if bad = st.run.holdUp(c, f(), e); c.Err() != nil {
+		if bad = st.holdUp(c, w, f(), e); c.Err() != nil {
 			bad = nil
 		}
 	}
 	switch {
 	case r.joint != nil && r.joint.mixed: // no end of a partition ends its waits
 		w.wait(short)
-	case !w.tryWait(func() { bad = st.run.holdUp(ctx, f(), e) }):
+	case !w.tryWait(func() { bad = st.holdUp(ctx, w, f(), e) }):
 		short()
 	}
 	if !st.goesOn(w, r) {
@@ -79,6 +79,13 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 // without one need one to go on, and if all are kept there is none: so one that has its own tries
 // again.
 const shortWait = time.Second
+
+// holdUp is run.holdUp of a worker's element, where Explain sees it.
+func (st *step) holdUp(ctx context.Context, w *worker, f Failure, e *PostponedError) error {
+	w.holds(lasts(CausePostponed, st.name, f, 0))
+	defer w.holds(nil)
+	return st.run.holdUp(ctx, f, e)
+}
 
 // holdUp tells of an element that is postponed, and waits.
 func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {

@@ -26,6 +26,7 @@ func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 type batch interface {
 	discard()             // abandons what it holds
 	schedule() (any bool) // has what it holds flushed by a worker; false: it holds nothing
+	has(r *record) int    // how many elements are in the batch that has a source record; 0: none has
 }
 
 type bundles[T any] struct {
@@ -115,6 +116,19 @@ func (bs *bundles[T]) schedule() bool {
 		bs.ask(g, b)
 	}
 	return len(asks) > 0
+}
+
+func (bs *bundles[T]) has(r *record) int {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	for _, b := range bs.open {
+		for _, one := range b.recs {
+			if !one.leaves(func(l *record) bool { return l != r }) {
+				return len(b.recs)
+			}
+		}
+	}
+	return 0
 }
 
 func (bs *bundles[T]) discard() {

@@ -22,6 +22,7 @@ type doorway struct {
 	flush chan struct{} // room for one: f is to send what it holds
 	asks  atomic.Bool   // f listens to flush
 	ahead atomic.Int64  // elements that f has still to receive
+	id    atomic.Int64  // of f's goroutine
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 

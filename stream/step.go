@@ -44,6 +44,9 @@ func perform[T, U any](w *worker, st *step, r *record, v *T, u *U, f call[T, U],
 			err = f.try(r, v, u)
 		}
 		if err == nil && r.counts() {
+			if attempt > 1 {
+				w.holds(nil)
+			}
 			return r
 		}
 		if err == nil { // too late: its context had ended

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // Elem is an element with its acknowledgement. Each one taken from a Transform's input must end in
@@ -185,6 +187,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		}
 	}
 	d.work = func(ctx context.Context) {
+		d.id.Store(lane.Goroutine())
 		err := errEnded
 		defer func() {
 			close(d.gone)

@@ -22,7 +22,10 @@ type turn struct {
 	// Guarded by transactions.mu.
 	from     int64                   // where the next transaction begins
 	cancel   context.CancelCauseFunc // ends the one under way; nil: there is none
+	began    time.Time               // of the one under way
 	failures int                     // in a row
+	last     Failure                 // of the latest attempt that failed, or was none; no Err: none
+	failing  time.Time               // since the first of them
 	retryAt  time.Time               // not to be tried before
 	urgent   bool                    // whatever there is goes now
 	counted  int64                   // the records below it were counted by a transaction
@@ -111,7 +114,7 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	stop := p.stopped()
-	w.wait(func() {
+	w.waitFor(lasts(CauseTransaction, t.st.name, Failure{}, 0), func() {
 		select {
 		case <-committed:
 			return
@@ -128,6 +131,31 @@ func (t *transactions) finish(w *worker, r *record) {
 		case <-p.ctx.Done():
 		}
 	})
+}
+
+// holds says since when a transaction of the partition is under way, or when the next one is made.
+func (t *transactions) holds(p *part) *hold {
+	if h := t.restores(p); h != nil {
+		return h
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tn := turnOf(p)
+	h := &hold{cause: CauseTransaction, step: t.st.name, since: tn.began, until: tn.retryAt, last: tn.last}
+	if tn.last.Err != nil {
+		h.since = tn.failing
+	} else if !t.under[p.tp] {
+		return nil
+	}
+	return h
+}
+
+// fails notes an attempt at a transaction that failed, or was none. The caller holds mu.
+func (tn *turn) fails(f Failure) {
+	if tn.last.Err == nil {
+		tn.failing = time.Now()
+	}
+	tn.last = f
 }
 
 // release is the end of a partition: its transaction ends, and what was held back goes.
@@ -150,7 +178,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
 	tn := turnOf(p)
-	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
+	tn.failures, tn.retryAt, tn.urgent, tn.last = 0, time.Time{}, true, Failure{}
 	t.mu.Unlock()
 	given, _ := rs.forget(skipped, !end.byTx) // what a transaction could not write goes as a whole
 	p.tellSkipped(given, end.Halt)

@@ -24,7 +24,7 @@ type txn struct {
 func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
-		turnOf(pre.part).cancel = cancel
+		turnOf(pre.part).cancel, turnOf(pre.part).began = cancel, time.Now()
 		t.under[pre.part.tp] = true
 	}
 	t.run.spawn(func() {
@@ -79,6 +79,11 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	t.mu.Unlock()
 	tp := pre.part.tp
 	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: attempt, Err: err}
+	t.mu.Lock()
+	for _, pre := range x.pres {
+		turnOf(pre.part).fails(f)
+	}
+	t.mu.Unlock()
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		tn := turnOf(pre.part)
 		tn.from = pre.next // of one that is gone too: there it begins again
 		if !pre.part.status().isReleased() {
-			tn.failures, tn.retryAt = 0, time.Time{}
+			tn.failures, tn.retryAt, tn.last = 0, time.Time{}, Failure{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
 		}

@@ -71,6 +71,7 @@ func (t *transactions) decide(pre *prefix, at int, err error, took time.Duration
 			t.run.emit(Retrying{fs[0], wait})
 			t.mu.Lock()
 			tn.retryAt = time.Now().Add(wait)
+			tn.fails(fs[0])
 			t.mu.Unlock()
 			return
 		case haltPolicy:

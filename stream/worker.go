@@ -2,6 +2,7 @@ package stream
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
@@ -21,6 +22,31 @@ type worker struct {
 	slot    *slot                  // where results go that have to keep their order
 	ordered func(*worker, held)    // passes such a result on
 	cur     atomic.Pointer[record] // what it works on, to name it should it hang
+	// what that waits for, or a call of it that was tried before; nil: neither
+	held atomic.Pointer[hold]
+	seen sighting
+}
+
+// sighting is what a look from outside has found a worker at, and when it first did. Guarded by
+// run.crew.
+type sighting struct {
+	part   *part
+	offset int64
+	since  time.Time
+}
+
+// holds notes what the element at hand waits for; nil: it goes on.
+func (w *worker) holds(h *hold) {
+	if w.Worker != nil { // others are seen by nobody
+		w.held.Store(h)
+	}
+}
+
+// waitFor is wait, and Explain sees what for.
+func (w *worker) waitFor(h *hold, f func()) {
+	w.holds(h)
+	w.wait(f)
+	w.holds(nil)
 }
 
 // wait runs f without holding a worker's slot.

@@ -90,6 +90,9 @@ func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
 // Offset is what SetOffset was told.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
+// Came is when the slab was appended.
+func (s *Slab) Came() time.Time { return s.came }
+
 // Append adds delivered records behind all earlier ones.
 func (l *Ledger) Append(s *Slab) {
 	s.led, s.came, s.count = l, time.Now(), len(s.Tickets)

@@ -1,0 +1,201 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// found is where a record is.
+type found struct {
+	stage   *stage // where a worker has it
+	worker  *worker
+	held    *hold
+	since   time.Time // when the worker was first seen with it
+	step    *step     // of the attempt under way; nil: not known
+	attempt int
+	began   time.Time
+	door    *doorway // the Transform that has it
+	inside  int      // elements of its partition in there
+}
+
+// find looks for records: in Transforms, and with the workers, where an attempt that has a Timeout
+// is known to the last detail. What it does not find has no entry.
+func (r *run) find(wanted map[*record]*found, now time.Time) {
+	if len(wanted) == 0 {
+		return
+	}
+	of := func(rec *record) (f *found) {
+		rec.leaves(func(l *record) bool {
+			was, is := wanted[l]
+			if is && was == nil {
+				was = new(found)
+				wanted[l] = was
+			}
+			if is && f == nil {
+				f = was
+			}
+			return true
+		})
+		return f
+	}
+	r.crew.Lock()
+	for _, w := range r.workers {
+		rec := w.cur.Load()
+		if rec == nil {
+			continue
+		}
+		first := rec.first()
+		if w.seen.part != first.part || w.seen.offset != first.offset() {
+			w.seen = sighting{first.part, first.offset(), now}
+		}
+		if f := of(rec); f != nil && (f.worker == nil || f.stage.index < w.stage.index) {
+			f.worker, f.stage, f.held, f.since = w, w.stage, w.held.Load(), w.seen.since
+		}
+	}
+	r.crew.Unlock()
+	for i := range r.overruns.shards {
+		s := &r.overruns.shards[i]
+		s.mu.Lock()
+		for u := s.root.next; u != &s.root; u = u.next {
+			if f := of(u.r); f != nil {
+				f.step, f.attempt, f.began = u.st, u.n, clockStart.Add(u.began)
+			}
+		}
+		s.mu.Unlock()
+	}
+	for _, sg := range r.stages {
+		d := sg.doorway
+		if d == nil {
+			continue
+		}
+		d.mu.Lock()
+		for t := range d.held {
+			if f := of(t.r); f != nil {
+				f.door = d
+			}
+		}
+		for _, f := range wanted {
+			if f != nil && f.door == d {
+				f.inside = len(d.held)
+			}
+		}
+		d.mu.Unlock()
+	}
+	for rec, f := range wanted {
+		if f == nil {
+			delete(wanted, rec)
+		}
+	}
+}
+
+// tell explains a partition by where its record is.
+func (f *found) tell(e *Explanation) {
+	switch {
+	case f.door != nil:
+		e.Cause, e.Step = CauseTransform, f.door.st.name
+		e.Detail = fmt.Sprintf("it has %s that it has neither sent on, dropped nor failed", counted(f.inside, "element"))
+		switch {
+		case f.door.ahead.Load() > 0:
+			e.Detail += fmt.Sprintf(", %d of them not received yet", f.door.ahead.Load())
+		case !f.door.asks.Load():
+			e.Detail += ", and does not listen to FlushOf"
+		}
+	case f.step != nil:
+		e.Cause, e.Step, e.Attempt, e.Since = f.step.calls(), f.step.name, f.attempt, f.began
+		if late := e.At.Sub(f.began) - f.step.timeout; late > 0 {
+			e.Detail = fmt.Sprintf("it ignores its context, which its Timeout of %v ended %v ago", f.step.timeout, short(late))
+		}
+		if f.held != nil && f.held.last.Step == f.step.name {
+			e.Err = f.held.last.Err
+		}
+	case f.held != nil:
+		e.waits(f.held)
+	default:
+		e.Cause, e.Step, e.Attempt, e.Since, e.rough = CauseHandler, f.stage.names(), 1, f.since, true
+		if f.stage.plan.head != nil {
+			e.Cause = CauseSink
+		}
+	}
+}
+
+// goroutine is the id of what runs a user's func with the record; 0: none does.
+func (f *found) goroutine(of Cause) int64 {
+	switch {
+	case f == nil:
+	case f.door != nil:
+		return f.door.id.Load()
+	case f.worker != nil && (of == CauseHandler || of == CauseSink):
+		return f.worker.Goroutine()
+	}
+	return 0
+}
+
+// inBatch explains a record that waits in a Batch.
+func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
+	if rec.part == p.tail {
+		p = p.tail
+	}
+	for _, st := range r.batches {
+		if n := st.batchOf(p).has(rec); n > 0 {
+			e.Cause, e.Step = CauseBatch, st.name
+			e.Detail = fmt.Sprintf("its batch has %s so far", counted(n, "element"))
+			return true
+		}
+	}
+	return false
+}
+
+// queued explains a record that no worker has: its lane is held until a commit, or no worker is
+// free.
+func (r *run) queued(p *part, commit *hold, e *Explanation) {
+	busy, here := 0, false
+	var names []string
+	r.crew.Lock()
+	for _, w := range r.workers {
+		rec := w.cur.Load()
+		if rec == nil || !w.Running() {
+			continue
+		}
+		h := w.held.Load()
+		if h != nil && rec.part == p && (h.cause == CauseCommit || h.cause == CauseTransaction) {
+			here = true
+			if commit == nil {
+				commit = h
+			}
+		}
+		if busy++; len(names) < 3 {
+			names = append(names, fmt.Sprintf("%v in %s", rec.meta(), w.stage.names()))
+		}
+	}
+	r.crew.Unlock()
+	if here {
+		e.waits(commit)
+		e.Detail = "the record before it in its lane has finished and is not committed"
+		return
+	}
+	e.Cause = CauseWorkers
+	e.Detail = "no worker has it"
+	if busy > 0 {
+		e.Detail = fmt.Sprintf("no worker is free for it; %s busy: %s", counted(busy, "worker"), strings.Join(names, ", "))
+	}
+}
+
+// look adds what takes more time: the stack, and who shares the record's key.
+func (e *Explanation) look(p *part, first oldest, f *found) {
+	of := e.Cause
+	if of == CauseDrain && len(e.Also) > 0 {
+		of = e.Also[0]
+	}
+	if id := f.goroutine(of); id != 0 {
+		e.Stack = stackOf(id)
+	}
+	if first.rec == nil || len(e.Record.Key) == 0 {
+		return
+	}
+	for s, i := range first.rec.part.led.Unfinished {
+		if m, ok := s.Payload.(values).meta(int32(i)); ok && m.Offset != e.Record.Offset && string(m.Key) == string(e.Record.Key) {
+			e.BehindKey++
+		}
+	}
+}
