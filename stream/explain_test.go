@@ -162,6 +162,23 @@ func TestExplainAWait(t *testing.T) {
 			j.explains(stream.CauseSink, nil, "waits for the sink of bank, for 1m0s", "hangsInThere", "1 record")
 		})
 	})
+	t.Run("for a sink that has it amid others", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, writes := newLog(1), 0
+			takes := map[string]time.Duration{"a0": 3, "b0": 1, "c0": 2}
+			put(l, 0, "a0", "b0", "c0")
+			slow := sinkFunc[string](func(c context.Context, _ []stream.Out[string]) error {
+				if writes++; writes == 1 {
+					time.Sleep(time.Second)
+					return nil
+				}
+				return hangsInThere(c, "")
+			})
+			j := start(t, l, commitNow(input.Concurrent(4, func(_ ctx, v string) error { time.Sleep(takes[v]); return nil }).Ungroup().GroupByPartition().To(slow, stream.Named("bank"))))
+			elapse(time.Minute)
+			j.explains(stream.CauseSink, nil, "t[0]@0", "sink of bank", "hangsInThere")
+		})
+	})
 	t.Run("for the sink of a dead letter", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

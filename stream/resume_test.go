@@ -228,7 +228,7 @@ func TestARevokeDoesNotWaitForTheRetriesOfAResume(t *testing.T) {
 		if took := time.Since(began); took > 0 {
 			t.Errorf("the revoke took %v", took)
 		}
-		same(t, "tried", w.tried(), []string{"a", "b"})
+		sameSet(t, "tried", w.tried(), []string{"a", "b"})
 		j.committed(0)
 	})
 }
