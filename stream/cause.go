@@ -64,6 +64,13 @@ type hold struct {
 	last  Failure   // of the latest attempt; no Err: there was none
 }
 
+// Holds that many elements have: they say no more than what for.
+var (
+	inBackpressure    = &hold{cause: CauseBackpressure}
+	beforeItsCommit   = &hold{cause: CauseCommit}
+	beforeItIsWritten = &hold{cause: CauseTransaction}
+)
+
 // lasts returns a hold that begins now.
 func lasts(cause Cause, step string, last Failure, wait time.Duration) *hold {
 	h := &hold{cause: cause, step: step, since: time.Now(), last: last}

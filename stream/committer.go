@@ -370,7 +370,7 @@ func (c *committer) await(w *worker, l *record) {
 	}
 	c.wakeUp()
 	if ch := p.ackOf(offset); ch != nil {
-		w.waitFor(lasts(CauseCommit, "", Failure{}, 0), func() {
+		w.waitFor(beforeItsCommit, func() {
 			select {
 			case <-ch:
 			case <-p.ctx.Done():

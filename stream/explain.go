@@ -19,7 +19,6 @@ type Explanation struct {
 	Cause Cause
 	Also  []Cause   // what else stands in the way, such as a budget that Cause has let fill up
 	Since time.Time // zero: not known
-	rough bool      // it began between Delivered and Since
 	Until time.Time // when Cause ends by itself; zero: it does not, or that is not known
 
 	Record    *Meta     // the record at the watermark; nil: none is unfinished
@@ -43,6 +42,8 @@ type Explanation struct {
 	Room              Room
 	CommitErr         error     // why the last commit was refused; nil: it was not
 	CommitFailedSince time.Time // since when commits have been refused
+
+	rough bool // Cause began between Delivered and Since
 }
 
 // Room is what the limits of a partition still allow.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -46,8 +47,10 @@ func (r *run) find(wanted map[*record]*found, now time.Time) {
 			continue
 		}
 		first := rec.first()
-		if w.seen.part != first.part || w.seen.offset != first.offset() {
-			w.seen = sighting{first.part, first.offset(), now}
+		at := sighting{first.part.tp, first.part.epoch, first.offset(), w.seen.since}
+		if w.seen != at || at.since.IsZero() {
+			at.since = now
+			w.seen = at
 		}
 		if f := of(rec); f != nil && (f.worker == nil || f.stage.index < w.stage.index) {
 			f.worker, f.stage, f.held, f.since = w, w.stage, w.held.Load(), w.seen.since
@@ -111,6 +114,7 @@ func (f *found) tell(e *Explanation) {
 		}
 	case f.held != nil:
 		e.waits(f.held)
+		e.Step = cmp.Or(e.Step, f.stage.names())
 	default:
 		e.Cause, e.Step, e.Attempt, e.Since, e.rough = CauseHandler, f.stage.names(), 1, f.since, true
 		if f.stage.plan.head != nil {
@@ -146,39 +150,35 @@ func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
 	return false
 }
 
-// queued explains a record that no worker has: its lane is held until a commit, or no worker is
-// free.
+// queued explains a record that no worker has: its lane is held until a commit, or by another
+// record, or no worker is free.
 func (r *run) queued(p *part, commit *hold, e *Explanation) {
-	busy, here := 0, false
-	var names []string
+	var waits *hold
+	var busy []*record
+	var where []*stage
 	r.crew.Lock()
 	for _, w := range r.workers {
 		rec := w.cur.Load()
 		if rec == nil || !w.Running() {
 			continue
 		}
-		h := w.held.Load()
-		if h != nil && rec.part == p && (h.cause == CauseCommit || h.cause == CauseTransaction) {
-			here = true
-			if commit == nil {
-				commit = h
-			}
-		}
-		if busy++; len(names) < 3 {
-			names = append(names, fmt.Sprintf("%v in %s", rec.meta(), w.stage.names()))
+		busy, where = append(busy, rec), append(where, w.stage)
+		if h := w.held.Load(); rec.part == p && (h == beforeItsCommit || h == beforeItIsWritten) {
+			waits = h
 		}
 	}
 	r.crew.Unlock()
-	if here {
-		e.waits(commit)
+	if waits != nil {
+		e.waits(cmp.Or(commit, waits))
 		e.Detail = "the record before it in its lane has finished and is not committed"
 		return
 	}
 	e.Cause = CauseWorkers
-	e.Detail = "no worker has it"
-	if busy > 0 {
-		e.Detail = fmt.Sprintf("no worker is free for it; %s busy: %s", counted(busy, "worker"), strings.Join(names, ", "))
+	var names []string
+	for i, rec := range busy[:min(3, len(busy))] {
+		names = append(names, fmt.Sprintf("%v in %s", rec.meta(), where[i].names()))
 	}
+	e.Detail = strings.TrimSuffix(fmt.Sprintf("it is queued; %s busy: %s", counted(len(busy), "worker"), strings.Join(names, ", ")), ": ")
 }
 
 // look adds what takes more time: the stack, and who shares the record's key.

@@ -179,6 +179,17 @@ func TestExplainAWait(t *testing.T) {
 			j.explains(stream.CauseSink, nil, "t[0]@0", "sink of bank", "hangsInThere")
 		})
 	})
+	t.Run("for room in the next stage", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			w.hold("b1")
+			put(l, 1, "b")
+			j := start(t, l, commitNow(input.FlatMap(thrice).GroupBy(func(v string) string { return v[:1] }).Concurrent(1, w.do, stream.Named("charge"))), stream.MaxInFlight(2))
+			put(l, 0, "a")
+			elapse(time.Minute)
+			j.explains(stream.CauseBackpressure, nil, "waits for room below ", ", for 1m0s")
+		})
+	})
 	t.Run("for the sink of a dead letter", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

@@ -70,7 +70,7 @@ func (e Explanation) why() string {
 		CauseBatch:        "waits for " + e.Step + " to fill up",
 		CauseTransform:    "waits for the Transform " + e.Step,
 		CauseSink:         "waits for the sink of " + e.Step,
-		CauseBackpressure: "waits for room in the stage of " + e.Step,
+		CauseBackpressure: "waits for room below " + e.Step,
 		CauseWorkers:      "waits for a worker",
 		CauseHalt:         "is halted by " + e.Step + ": mend the cause and Resume, or Skip the record",
 		CauseCommit:       "waits for a commit",

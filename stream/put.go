@@ -82,7 +82,7 @@ func (sg *stage) groupOf(f uint64, r *record) uint64 {
 // backpressure holds a worker that makes many elements of one until the next stage has caught up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
 	if wait := set.Full(sg.run.opts.records); wait != nil {
-		w.waitFor(lasts(CauseBackpressure, sg.names(), Failure{}, 0), func() {
+		w.waitFor(inBackpressure, func() {
 			select {
 			case <-wait:
 			case <-r.part.stopped():

@@ -114,7 +114,7 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	stop := p.stopped()
-	w.waitFor(lasts(CauseTransaction, t.st.name, Failure{}, 0), func() {
+	w.waitFor(beforeItIsWritten, func() {
 		select {
 		case <-committed:
 			return

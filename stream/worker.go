@@ -30,7 +30,8 @@ type worker struct {
 // sighting is what a look from outside has found a worker at, and when it first did. Guarded by
 // run.crew.
 type sighting struct {
-	part   *part
+	tp     TopicPartition
+	epoch  int32
 	offset int64
 	since  time.Time
 }
