@@ -91,13 +91,13 @@ func (p *Pipeline) explain(full bool, tps ...TopicPartition) []Explanation {
 			}
 		}
 	}
-	r.find(wanted, now)
+	crew := r.find(wanted, now)
 	for i, tp := range tps {
 		e := Explanation{TopicPartition: tp, At: now, Committed: -1, End: -1}
 		if q := parts[i]; q == nil {
 			e.unassigned(r)
 		} else {
-			e.assigned(r, q, firsts[i], wanted[firsts[i].rec])
+			e.assigned(r, crew, q, firsts[i], wanted[firsts[i].rec])
 			if full {
 				e.look(q, firsts[i], wanted[firsts[i].rec])
 			}
@@ -160,7 +160,7 @@ func (e *Explanation) troubled(r *run) bool {
 
 // assigned explains a partition that is assigned: first what stops all of it, then the record at
 // its watermark, then its commits, and last what keeps it from reading.
-func (e *Explanation) assigned(r *run, p *part, first oldest, f *found) {
+func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *found) {
 	s := p.snapshot(r.plan.commit)
 	e.State, e.Watermark, e.Committed, e.Next, e.End = s.State, s.Watermark, s.Committed, s.Next, s.End
 	e.Room = p.allowance()
@@ -178,13 +178,13 @@ func (e *Explanation) assigned(r *run, p *part, first oldest, f *found) {
 	full := p.filled(e.Room)
 	switch {
 	case p.status().life() != open:
-		e.drains(r, p, f, first)
+		e.drains(r, c, p, f, first)
 	case s.Halt != nil && (first.rec == nil || p.status().haltedBy() != notHalted):
 		e.halts(s.Halt)
 	case commit != nil && commit.cause == CauseRestore:
 		e.waits(commit)
 	case first.rec != nil:
-		e.record(r, p, f, first, commit)
+		e.record(r, c, p, f, first, commit)
 	case commit != nil:
 		e.waits(commit)
 	case e.troubled(r):
@@ -232,9 +232,9 @@ func (e *Explanation) halts(h *Halt) {
 }
 
 // drains explains a drain by what it waits for.
-func (e *Explanation) drains(r *run, p *part, f *found, first oldest) {
+func (e *Explanation) drains(r *run, c *crew, p *part, f *found, first oldest) {
 	if f != nil {
-		e.record(r, p, f, first, nil)
+		e.record(r, c, p, f, first, nil)
 		e.Also = append(e.Also, e.Cause)
 	}
 	e.Cause = CauseDrain
@@ -244,13 +244,13 @@ func (e *Explanation) drains(r *run, p *part, f *found, first oldest) {
 }
 
 // record explains a partition by the record at its watermark.
-func (e *Explanation) record(r *run, p *part, f *found, first oldest, commit *hold) {
+func (e *Explanation) record(r *run, c *crew, p *part, f *found, first oldest, commit *hold) {
 	switch {
 	case f != nil:
 		f.tell(e)
 	case r.inBatch(p, first.rec, e):
 	default:
-		r.queued(p, commit, e)
+		c.queued(p, commit, e)
 	}
 	if e.Since.IsZero() {
 		e.Since = first.came

@@ -20,50 +20,76 @@ type found struct {
 	inside  int      // elements of its partition in there
 }
 
+// crew is the workers at a look.
+type crew struct {
+	busy  int
+	some  []*record // that a few of them are at
+	where []*stage
+	acks  map[*part]*hold // lanes of these are held until a commit
+}
+
+// note counts a worker that is at rec.
+func (c *crew) note(w *worker, rec *record) {
+	if c.busy++; len(c.some) < 3 {
+		c.some, c.where = append(c.some, rec), append(c.where, w.stage)
+	}
+	if h := w.held.Load(); h == beforeItsCommit || h == beforeItIsWritten {
+		c.acks[rec.part] = h
+	}
+}
+
+func (c *crew) String() string {
+	var names []string
+	for i, rec := range c.some {
+		names = append(names, fmt.Sprintf("%v in %s", rec.meta(), c.where[i].names()))
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s busy: %s", counted(c.busy, "worker"), strings.Join(names, ", ")), ": ")
+}
+
 // find looks for records: in Transforms, and with the workers, where an attempt that has a Timeout
 // is known to the last detail. What it does not find has no entry.
-func (r *run) find(wanted map[*record]*found, now time.Time) {
+func (r *run) find(wanted map[*record]*found, now time.Time) *crew {
+	c := &crew{acks: map[*part]*hold{}}
 	if len(wanted) == 0 {
-		return
+		return c
 	}
-	of := func(rec *record) (f *found) {
-		rec.leaves(func(l *record) bool {
-			was, is := wanted[l]
-			if is && was == nil {
-				was = new(found)
-				wanted[l] = was
-			}
-			if is && f == nil {
-				f = was
+	of := func(rec *record, note func(*found)) {
+		rec.leaves(func(l *record) bool { // of a batch over partitions several may be wanted
+			if f, is := wanted[l]; is {
+				if f == nil {
+					f = new(found)
+					wanted[l] = f
+				}
+				note(f)
 			}
 			return true
 		})
-		return f
 	}
 	r.crew.Lock()
 	for _, w := range r.workers {
 		rec := w.cur.Load()
-		if rec == nil {
+		if rec == nil || !w.Running() {
 			continue
 		}
+		c.note(w, rec)
 		first := rec.first()
 		at := sighting{first.part.tp, first.part.epoch, first.offset(), w.seen.since}
 		if w.seen != at || at.since.IsZero() {
 			at.since = now
 			w.seen = at
 		}
-		if f := of(rec); f != nil && (f.worker == nil || f.stage.index < w.stage.index) {
-			f.worker, f.stage, f.held, f.since = w, w.stage, w.held.Load(), w.seen.since
-		}
+		of(rec, func(f *found) {
+			if f.worker == nil || f.stage.index < w.stage.index {
+				f.worker, f.stage, f.held, f.since = w, w.stage, w.held.Load(), w.seen.since
+			}
+		})
 	}
 	r.crew.Unlock()
 	for i := range r.overruns.shards {
 		s := &r.overruns.shards[i]
 		s.mu.Lock()
 		for u := s.root.next; u != &s.root; u = u.next {
-			if f := of(u.r); f != nil {
-				f.step, f.attempt, f.began = u.st, u.n, clockStart.Add(u.began)
-			}
+			of(u.r, func(f *found) { f.step, f.attempt, f.began = u.st, u.n, clockStart.Add(u.began) })
 		}
 		s.mu.Unlock()
 	}
@@ -74,14 +100,7 @@ func (r *run) find(wanted map[*record]*found, now time.Time) {
 		}
 		d.mu.Lock()
 		for t := range d.held {
-			if f := of(t.r); f != nil {
-				f.door = d
-			}
-		}
-		for _, f := range wanted {
-			if f != nil && f.door == d {
-				f.inside = len(d.held)
-			}
+			of(t.r, func(f *found) { f.door, f.inside = d, len(d.held) })
 		}
 		d.mu.Unlock()
 	}
@@ -90,6 +109,7 @@ func (r *run) find(wanted map[*record]*found, now time.Time) {
 			delete(wanted, rec)
 		}
 	}
+	return c
 }
 
 // tell explains a partition by where its record is.
@@ -152,33 +172,14 @@ func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
 
 // queued explains a record that no worker has: its lane is held until a commit, or by another
 // record, or no worker is free.
-func (r *run) queued(p *part, commit *hold, e *Explanation) {
-	var waits *hold
-	var busy []*record
-	var where []*stage
-	r.crew.Lock()
-	for _, w := range r.workers {
-		rec := w.cur.Load()
-		if rec == nil || !w.Running() {
-			continue
-		}
-		busy, where = append(busy, rec), append(where, w.stage)
-		if h := w.held.Load(); rec.part == p && (h == beforeItsCommit || h == beforeItIsWritten) {
-			waits = h
-		}
-	}
-	r.crew.Unlock()
-	if waits != nil {
-		e.waits(cmp.Or(commit, waits))
+func (c *crew) queued(p *part, commit *hold, e *Explanation) {
+	if h := c.acks[p]; h != nil {
+		e.waits(cmp.Or(commit, h))
 		e.Detail = "the record before it in its lane has finished and is not committed"
 		return
 	}
 	e.Cause = CauseWorkers
-	var names []string
-	for i, rec := range busy[:min(3, len(busy))] {
-		names = append(names, fmt.Sprintf("%v in %s", rec.meta(), where[i].names()))
-	}
-	e.Detail = strings.TrimSuffix(fmt.Sprintf("it is queued; %s busy: %s", counted(len(busy), "worker"), strings.Join(names, ", ")), ": ")
+	e.Detail = "it is queued; " + c.String()
 }
 
 // look adds what takes more time: the stack, and who shares the record's key.

@@ -213,6 +213,25 @@ func TestExplainATransform(t *testing.T) {
 				"does not listen to FlushOf", "0 of 5 records", "MaxInFlight or MaxBytes is used up", "hoard(")
 		})
 	})
+	t.Run("that has joined records of several partitions", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(2)
+			put(l, 0, "a0")
+			put(l, 1, "b0")
+			j := start(t, l, commitNow(input.Transform("join", func(c ctx, in in, out out) error {
+				first := <-in
+				out <- first.Join(<-in)
+				for range in {
+				}
+				return nil
+			}).Concurrent(1, hangsInThere, stream.Named("charge"))), stream.DrainTimeout(time.Second))
+			elapse(time.Minute)
+			j.explains(stream.CauseHandler, nil, "handler of charge")
+			if e := j.Blocked(t0, stream.TopicPartition{Topic: "t", Partition: 1})[1]; e.Cause != stream.CauseHandler || e.Step != "charge" {
+				t.Errorf("%v", e)
+			}
+		})
+	})
 	t.Run("that waits for ever and takes nothing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
@@ -384,7 +403,7 @@ func TestExplainADrain(t *testing.T) {
 		j := start(t, l, commitNow(charging(input, w.do)), stream.DrainTimeout(time.Minute))
 		j.cancel()
 		elapse(20 * time.Second)
-		j.explains(stream.CauseDrain, []stream.Cause{stream.CauseHandler}, "t[0] drains, ", "40s left", "charge, attempt 1", "the drain waits for a handler", "(*work).do")
+		j.explains(stream.CauseDrain, []stream.Cause{stream.CauseHandler}, "t[0] drains, ", "40s left", "charge, attempt 1", "the drain waits for this: handler", "(*work).do")
 		elapse(time.Hour)
 		if e := j.Explain(t0); e.Cause != stream.CauseStopped || !errors.Is(e.Err, stream.ErrDrain) || !strings.HasPrefix(e.String(), "t[0] is not read: the pipeline is not running\n") {
 			t.Errorf("%v", e)

@@ -49,8 +49,11 @@ func (e Explanation) String() string {
 	line("offsets", "watermark %d, %s%s", e.Watermark, e.committed(), e.ahead())
 	line("room", "%s", e.Room)
 	for _, c := range e.Also {
-		if text := alsoText[c]; text != "" {
+		switch text := alsoText[c]; {
+		case text != "":
 			line("also", "%s", text)
+		case e.Cause == CauseDrain:
+			line("also", "the drain waits for this: %s", c)
 		}
 	}
 	if e.Stack != "" {
@@ -104,10 +107,6 @@ var alsoText = map[Cause]string{
 	CauseBudget:      "nothing more is read: MaxInFlight or MaxBytes is used up",
 	CauseResumeState: "nothing more is read: MaxFinishedAhead, or the size of the resume state, is used up",
 	CauseTransaction: "a transaction is under way, or has failed",
-	CauseHandler:     "the drain waits for a handler",
-	CauseSink:        "the drain waits for a sink",
-	CauseRetry:       "the drain waits for a retry",
-	CauseTransform:   "the drain waits for a Transform",
 }
 
 func (e Explanation) committed() string {
