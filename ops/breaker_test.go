@@ -281,3 +281,24 @@ func TestUnavailable(t *testing.T) {
 		}
 	}
 }
+
+func TestBreakerIsExplained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, b := streamtest.Kafka("orders", 1), newBank()
+		b.set(true)
+		opstest.Put(l, 0, "a", "b", "c", "d", "e", "f", "g", "h")
+		s := opstest.Orders.GroupByKey().Concurrent(8, b.charge, stream.Named("charge"), stream.Use(ops.Breaker("bank", ops.Unavailable))).CommitEach()
+		opstest.Run(t, s, []stream.Option{l.Source()}, func(p *stream.Pipeline) {
+			opstest.Pass(time.Minute)
+			e := p.Explain(stream.TopicPartition{Topic: "orders"})
+			if e.Cause != stream.CausePostponed || e.Step != "charge" || e.Err == nil {
+				t.Errorf("%+v", e)
+			}
+			b.set(false)
+			opstest.Pass(time.Minute)
+			if e = p.Explain(stream.TopicPartition{Topic: "orders"}); e.Cause != stream.CauseIdle {
+				t.Errorf("%v", e)
+			}
+		})
+	})
+}

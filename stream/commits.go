@@ -33,6 +33,9 @@ type commits interface {
 	// last is now before partitions are released. Commits in flight when commit ends are given up.
 	// drain is the context of the whole drain.
 	last(drain, commit context.Context, ps []*part) error
+	// holds returns what keeps finished records of a partition from being committed, or nil if
+	// nothing is known to.
+	holds(p *part) *hold
 	// release forgets a released partition.
 	release(p *part, cause error)
 }
@@ -53,6 +56,7 @@ func (noCommits) resumed(*part, map[int64]bool, haltEnd) func()      { return ni
 func (noCommits) now(context.Context, []*part) error                 { return nil }
 func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
 func (noCommits) release(*part, error)                               {}
+func (noCommits) holds(*part) *hold                                  { return nil }
 
 // forgetValues releases the values of a finished slab.
 func forgetValues(payload any) { payload.(values).forget() }

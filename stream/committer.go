@@ -96,6 +96,7 @@ func (c *committer) advanced(*part)                                     { c.coun
 func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
 func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
 func (c *committer) release(*part, error)                               {}
+func (c *committer) holds(p *part) *hold                                { return p.refusal.Load() }
 
 // look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
 // many records wait at the gate that CommitEvery's count may never be reached.
@@ -229,11 +230,16 @@ func (c *committer) retryRefused() {
 
 // refuse notes a refused commit of a partition and returns the number of the attempt. The time of
 // the next one is rounded, so that waiting partitions share a request.
-func (c *committer) refuse(p *part) (attempt int) {
+func (c *committer) refuse(p *part, err error) (attempt int) {
 	r := c.refused[p]
 	r.failures++
 	r.next = (c.clock() + commitBackoff(r.failures)).Truncate(commitRetry) + commitRetry
 	c.refused[p] = r
+	h := lasts(CauseCommit, "", Failure{Attempts: r.failures, Err: err}, r.next-c.clock())
+	if was := p.refusal.Load(); was != nil {
+		h.since = was.since
+	}
+	p.refusal.Store(h)
 	return r.failures
 }
 
@@ -269,6 +275,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		records, news := p.committable()
 		if !news || p.status().isReleased() {
 			delete(c.refused, p)
+			p.refusal.Store(nil)
 			continue
 		}
 		moved = moved || records > 0 || p.ahead.kept
@@ -293,6 +300,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 	}
 	for p, g := range stored {
 		delete(c.refused, p)
+		p.refusal.Store(nil)
 		if len(g.State) > limit {
 			g.withoutState()
 			c.wakeUp() // to store a smaller one
@@ -323,7 +331,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 			refusal = some.Errs[p.tp]
 		}
 		if refusal != nil {
-			n := c.refuse(p)
+			n := c.refuse(p, refusal)
 			attempt = max(attempt, n)
 			if partial {
 				c.run.emit(CommitFailed{p.tp, refusal, n})
@@ -373,7 +381,7 @@ func (c *committer) await(w *worker, l *record) {
 	}
 	c.wakeUp()
 	if ch := p.ackOf(offset); ch != nil {
-		w.wait(func() {
+		w.waitFor(beforeItsCommit, func() {
 			select {
 			case <-ch:
 			case <-p.ctx.Done():

@@ -30,6 +30,7 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 		}
 		err = bad
 	}
+	w.holds(nil)
 	d := st.decide(w, r, attempt, took, err, divisible, value)
 	switch {
 	case d.halves:
@@ -56,8 +57,22 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	if !waits {
 		r.part.triedInVain.Store(true)
 	}
+	w.holds(lasts(CauseRetry, st.name, d.f, d.wait))
 	st.sleep(w, r, d.wait)
-	return waits && !d.last && st.triesOnceMore(r) || st.goesOn(w, r)
+	if !(waits && !d.last && st.triesOnceMore(r)) && !st.goesOn(w, r) {
+		w.holds(nil)
+		return false
+	}
+	w.holds(lasts(st.calls(), st.name, d.f, 0)) // a look at the running call shows the last failure
+	return true
+}
+
+// calls is the cause that a call of the step stands for while it does not return.
+func (st *step) calls() Cause {
+	if len(st.node.sinks) > 0 {
+		return CauseSink
+	}
+	return CauseHandler
 }
 
 // triesOnceMore reports whether one more attempt follows a wait that a drain has ended. It does if
@@ -70,7 +85,9 @@ func (st *step) triesOnceMore(r *record) bool {
 
 // pause is sleep. It returns false if the element was given up, after giving its hold back.
 func (st *step) pause(w *worker, r *record, d time.Duration) bool {
+	w.holds(lasts(CauseThrottle, st.name, Failure{}, d))
 	st.sleep(w, r, d)
+	w.holds(nil)
 	return st.goesOn(w, r)
 }
 
@@ -282,7 +299,7 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 // deadLetter writes failures to the policy's sink, with one write at a time for each partition. It
 // uses no slot of the pool.
 func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err error) {
-	w.wait(func() {
+	w.waitFor(lasts(CauseSink, st.name, fs[0], 0), func() {
 		for len(fs) > 0 && err == nil {
 			n := 1
 			for n < len(fs) && fs[n].Meta.TopicPartition() == fs[0].Meta.TopicPartition() {

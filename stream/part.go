@@ -25,21 +25,22 @@ type part struct {
 	lapsed      func() bool // see Assignment.Expired
 	led         ledger.Ledger
 	gate        gate
-	stands      atomic.Uint32 // a status
-	sets        []*lane.Set   // by stage
-	state       []any         // by step.state: the state of batches, ordered steps and dead letters
-	orders      []any         // by stage: a *reorder if it keeps order
-	moving      atomic.Int64  // tasks queued or in work; counted only if run.counts
-	kept        atomic.Int64  // records whose results are held back for a transaction
-	commit      any           // state that commits keeps for the partition
-	pending     atomic.Int32  // changes that reconcile has not seen yet
-	triedInVain atomic.Bool   // an attempt has failed while the partition drains
-	step        atomic.Int32  // see freed
-	since       atomic.Int32  // records finished since the last look for room
-	full        atomic.Bool   // the source found no room and waits for wake
-	last        atomic.Int64  // see lastStarted
-	lastOnce    sync.Once     // sets last
-	rested      chan struct{} // capacity 1: wakes the goroutine that drains; see lookAgain
+	stands      atomic.Uint32        // a status
+	sets        []*lane.Set          // by stage
+	state       []any                // by step.state: the state of batches, ordered steps and dead letters
+	orders      []any                // by stage: a *reorder if it keeps order
+	moving      atomic.Int64         // tasks queued or in work; counted only if run.counts
+	kept        atomic.Int64         // records whose results are held back for a transaction
+	commit      any                  // state that commits keeps for the partition
+	refusal     atomic.Pointer[hold] // the refusal of its last commit; nil: it was stored
+	pending     atomic.Int32         // changes that reconcile has not seen yet
+	triedInVain atomic.Bool          // an attempt has failed while the partition drains
+	step        atomic.Int32         // see freed
+	since       atomic.Int32         // records finished since the last look for room
+	full        atomic.Bool          // the source found no room and waits for wake
+	last        atomic.Int64         // see lastStarted
+	lastOnce    sync.Once            // sets last
+	rested      chan struct{}        // capacity 1: wakes the goroutine that drains; see lookAgain
 
 	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
 	// before mu

@@ -64,14 +64,14 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 	short := func() {
 		c, cancel := context.WithTimeout(ctx, shortWait)
 		defer cancel()
-		if bad = st.run.holdUp(c, f(), e); c.Err() != nil {
+		if bad = st.holdUp(c, w, f(), e); c.Err() != nil {
 			bad = nil
 		}
 	}
 	switch {
 	case r.joint != nil && r.joint.mixed: // a halt of one partition does not end its waits
 		w.wait(short)
-	case !w.tryWait(func() { bad = st.run.holdUp(ctx, f(), e) }):
+	case !w.tryWait(func() { bad = st.holdUp(ctx, w, f(), e) }):
 		short()
 	}
 	if !st.goesOn(w, r) {
@@ -83,6 +83,13 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 // shortWait limits the wait of an element that keeps its worker. Elements that wait without a
 // worker need one to continue, and would never get one if all workers waited without a limit.
 const shortWait = time.Second
+
+// holdUp is run.holdUp for an element of a worker, so that Explain sees it.
+func (st *step) holdUp(ctx context.Context, w *worker, f Failure, e *PostponedError) error {
+	w.holds(lasts(CausePostponed, st.name, f, 0))
+	defer w.holds(nil)
+	return st.run.holdUp(ctx, f, e)
+}
 
 // holdUp emits Postponed and waits.
 func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {

@@ -83,7 +83,7 @@ func (sg *stage) groupOf(f uint64, r *record) uint64 {
 // up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
 	if wait := set.Full(sg.run.opts.records); wait != nil {
-		w.wait(func() {
+		w.waitFor(inBackpressure, func() {
 			select {
 			case <-wait:
 			case <-r.part.stopped():

@@ -180,6 +180,17 @@ func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 	return nil, commitBackoff(f.Attempts)
 }
 
+// restores is waiting in the form that Explain shows.
+func (t *transactions) restores(p *part) *hold {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := turnOf(p).restoring
+	if w == nil {
+		return nil
+	}
+	return &hold{cause: CauseRestore, step: w.step, since: w.since, last: Failure{Step: w.step, Attempts: w.failures, Err: w.err}}
+}
+
 // waiting returns why a partition has not started, or nil if it has.
 func (t *transactions) waiting(p *part) error {
 	p.mu.Lock()

@@ -26,6 +26,7 @@ func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 type batch interface {
 	discard()             // abandons the elements it holds
 	schedule() (any bool) // has a worker flush the elements; false if there are none
+	has(r *record) int    // the number of elements in the open batch that holds a source record; 0: none holds it
 }
 
 type bundles[T any] struct {
@@ -115,6 +116,19 @@ func (bs *bundles[T]) schedule() bool {
 		bs.ask(g, b)
 	}
 	return len(asks) > 0
+}
+
+func (bs *bundles[T]) has(r *record) int {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	for _, b := range bs.open {
+		for _, one := range b.recs {
+			if !one.leaves(func(l *record) bool { return l != r }) {
+				return len(b.recs)
+			}
+		}
+	}
+	return 0
 }
 
 func (bs *bundles[T]) discard() {

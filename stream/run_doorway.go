@@ -22,6 +22,7 @@ type doorway struct {
 	flush chan struct{} // capacity 1: asks f to send the elements it holds
 	asks  atomic.Bool   // f reads flush
 	ahead atomic.Int64  // elements that f has not received yet
+	id    atomic.Int64  // of the goroutine of f
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
 

@@ -40,6 +40,7 @@ func (wr *writer[T]) write(ts []*lane.Task) {
 		if todo, again = wr.postpone(todo, attempt); again {
 			continue
 		}
+		wr.w.holds(nil)
 		todo = wr.settle(todo, attempt)
 		attempt++
 	}
@@ -76,7 +77,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 			all.joint.members = append(all.joint.members, e.r)
 		}
 	}
-	wr.w.cur.Store(todo[0].r)
+	wr.w.cur.Store(all)
 	n := len(out)
 	took, err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
 		return wr.st.run.writers.one(ctx, wr.st.node, out[0].Meta.TopicPartition(), func() error {

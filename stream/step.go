@@ -48,6 +48,9 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 		last := attempt
 		took, err := h.once(r, v, attempt)
 		if err == nil && r.counts() {
+			if attempt > 1 {
+				w.holds(nil)
+			}
 			return r
 		}
 		if err == nil { // too late: the context was cancelled, so the result does not count

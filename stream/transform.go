@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // Elem is an element of a Transform, with its acknowledgement. Each Elem received from the input
@@ -190,6 +192,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		}
 	}
 	d.work = func(ctx context.Context) {
+		d.id.Store(lane.Goroutine())
 		err := errEnded
 		defer func() {
 			close(d.gone)

@@ -22,7 +22,10 @@ type turn struct {
 	// guarded by transactions.mu
 	from     int64                   // first offset of the next transaction
 	cancel   context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
+	began    time.Time               // start of the transaction in flight
 	failures int                     // in a row
+	last     Failure                 // the latest failed or postponed attempt; no Err: none
+	failing  time.Time               // time of the first of these
 	retryAt  time.Time               // earliest next attempt
 	urgent   bool                    // commit all that has finished at once
 	counted  int64                   // records below this offset were counted by a transaction
@@ -105,7 +108,8 @@ func (t *transactions) finish(w *worker, r *record) {
 	last := end.offset()
 	r.done()
 	if !t.resultsOf(p).due(r, p.led.Watermark()) {
-		// an earlier record or another one of its result is unfinished, and may be next in this lane
+		// an earlier record or another one of its result is unfinished, and may be next in this
+		// lane
 		return
 	}
 	committed := p.ackOf(last)
@@ -113,7 +117,7 @@ func (t *transactions) finish(w *worker, r *record) {
 		return
 	}
 	stop := p.stopped()
-	w.wait(func() {
+	w.waitFor(beforeItIsWritten, func() {
 		select {
 		case <-committed:
 			return
@@ -130,6 +134,32 @@ func (t *transactions) finish(w *worker, r *record) {
 		case <-p.ctx.Done():
 		}
 	})
+}
+
+// holds returns since when a transaction of the partition is in flight, or when the next one is
+// due.
+func (t *transactions) holds(p *part) *hold {
+	if h := t.restores(p); h != nil {
+		return h
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tn := turnOf(p)
+	h := &hold{cause: CauseTransaction, step: t.st.name, since: tn.began, until: tn.retryAt, last: tn.last}
+	if tn.last.Err != nil {
+		h.since = tn.failing
+	} else if !t.under[p.tp] {
+		return nil
+	}
+	return h
+}
+
+// fails notes an attempt at a transaction that failed, or was none. The caller holds mu.
+func (tn *turn) fails(f Failure) {
+	if tn.last.Err == nil {
+		tn.failing = time.Now()
+	}
+	tn.last = f
 }
 
 // release cancels the transaction of a released partition and drops its results.
@@ -154,9 +184,10 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
 	tn := turnOf(p)
-	tn.failures, tn.retryAt, tn.urgent = 0, time.Time{}, true
+	tn.failures, tn.retryAt, tn.urgent, tn.last = 0, time.Time{}, true, Failure{}
 	t.mu.Unlock()
-	given, _ := rs.forget(skipped, !end.byTx) // a result that no transaction can write goes as a whole
+	// a result that no transaction can write goes as a whole
+	given, _ := rs.forget(skipped, !end.byTx)
 	p.tellSkipped(given, end)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())

@@ -25,7 +25,7 @@ func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
 		pre.attempt = turnOf(pre.part).failures + 1
-		turnOf(pre.part).cancel = cancel
+		turnOf(pre.part).cancel, turnOf(pre.part).began = cancel, time.Now()
 		t.under[pre.part.tp] = true
 	}
 	t.run.spawn(func() {
@@ -84,6 +84,11 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	pre := x.pres[0]
 	tp := pre.part.tp
 	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Err: err}
+	t.mu.Lock()
+	for _, pre := range x.pres {
+		turnOf(pre.part).fails(f)
+	}
+	t.mu.Unlock()
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		tn := turnOf(pre.part)
 		tn.from = pre.next // of a released one too: restart starts there
 		if !pre.part.status().isReleased() {
-			tn.failures, tn.retryAt = 0, time.Time{}
+			tn.failures, tn.retryAt, tn.last = 0, time.Time{}, Failure{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
 		}

@@ -94,6 +94,7 @@ func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisi
 			t.run.emit(Retrying{fs[0], wait})
 			t.mu.Lock()
 			tn.retryAt = time.Now().Add(wait)
+			tn.fails(fs[0])
 			t.mu.Unlock()
 			return false
 		case haltPolicy:

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
@@ -19,6 +20,32 @@ type worker struct {
 	slot         *slot                  // takes the results of a KeepOrder step
 	ordered      func(*worker, held)    // passes such a result on
 	cur          atomic.Pointer[record] // the current record, to name it if the worker hangs
+	// what the element waits for, or a call of it that failed before; nil: neither
+	held atomic.Pointer[hold]
+	seen sighting
+}
+
+// sighting is what a look from outside has found a worker at, and when it first did. Guarded by
+// run.workersMu.
+type sighting struct {
+	tp     TopicPartition
+	epoch  int32
+	offset int64
+	since  time.Time
+}
+
+// holds notes what the element at hand waits for; nil: it goes on.
+func (w *worker) holds(h *hold) {
+	if w.Worker != nil { // others are seen by nobody
+		w.held.Store(h)
+	}
+}
+
+// waitFor is wait, and Explain sees what for.
+func (w *worker) waitFor(h *hold, f func()) {
+	w.holds(h)
+	w.wait(f)
+	w.holds(nil)
 }
 
 // wait runs f without using a slot of the pool.

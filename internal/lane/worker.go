@@ -2,8 +2,8 @@ package lane
 
 import "sync/atomic"
 
-// Worker is one goroutine of a pool and the handler built for it. Except for Running, its methods
-// are for code that runs on the worker.
+// Worker is one goroutine of a pool and the handler built for it. Except for Running and Goroutine,
+// its methods are for code that runs on the worker.
 type Worker struct {
 	pool  *Pool
 	wake  chan struct{} // room for one; never closed
@@ -14,6 +14,7 @@ type Worker struct {
 	pace  pace
 	waker bool // woken by wakeOne, and has not found work yet
 	on    atomic.Bool
+	id    atomic.Int64 // see Goroutine
 }
 
 func (p *Pool) newWorker() *Worker {
@@ -29,6 +30,10 @@ func (p *Pool) newWorker() *Worker {
 // Running reports whether the worker has a goroutine. After Close, such a worker is running a task.
 // Any goroutine may call it.
 func (w *Worker) Running() bool { return w.on.Load() }
+
+// Goroutine returns the id of the worker's goroutine, or of its last one. Any goroutine may call
+// it.
+func (w *Worker) Goroutine() int64 { return w.id.Load() }
 
 // Lane returns the id of the current lane, 0 for a loose task.
 func (w *Worker) Lane() uint64 {
@@ -47,6 +52,7 @@ func (w *Worker) Poisoned() bool { return w.lane.dead.Load() }
 
 // loop runs tasks until there are none. It holds a slot except while it waits on wake.
 func (w *Worker) loop() {
+	w.id.Store(Goroutine())
 	w.on.Store(true)
 	defer w.on.Store(false)
 	p := w.pool

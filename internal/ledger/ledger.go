@@ -90,6 +90,9 @@ func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
 // Offset returns the offset of ticket i.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
 
+// Came returns when the slab was appended.
+func (s *Slab) Came() time.Time { return s.arrived }
+
 // Append adds delivered records after all earlier ones.
 func (l *Ledger) Append(s *Slab) {
 	s.ledger, s.arrived, s.count = l, time.Now(), len(s.Tickets)

@@ -27,7 +27,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{retrying, postponed, overruns, waiting, running, ready} {
+	for _, d := range []*prometheus.Desc{retrying, postponed, overruns, waiting, running, ready, blockedFor} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -37,7 +37,8 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
-	pipelines, partitions := m.read()
+	pipelines, partitions, blocks := m.read()
+	collectBlocks(blocks, ch)
 	for name, s := range pipelines {
 		for d, v := range map[*prometheus.Desc]float64{retrying: s.retrying, postponed: s.postponed, overruns: s.overruns, waiting: s.waiting, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
@@ -66,7 +67,8 @@ func (s *partitionSums) add(c column, v float64) {
 }
 
 // read reads the state of all pipelines.
-func (m *metrics) read() (map[string]*pipelineSums, []point) {
+func (m *metrics) read() (map[string]*pipelineSums, []point, map[block]time.Duration) {
+	blocks := map[block]time.Duration{}
 	pipelines, partitions := map[string]*pipelineSums{}, map[*row]*partitionSums{}
 	ts, ps := m.alive()
 	m.mu.Lock()
@@ -76,7 +78,8 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 	m.mu.Unlock()
 	for i, t := range ts {
 		t.sample.adapt(time.Second)
-		t.read(ps[i], pipelines[t.name], partitions)
+		still := t.read(ps[i], pipelines[t.name], partitions)
+		still.blocks(ps[i], blocks)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -99,11 +102,11 @@ func (m *metrics) read() (map[string]*pipelineSums, []point) {
 			}
 		}
 	}
-	return pipelines, points
+	return pipelines, points, blocks
 }
 
-// read adds the state of a pipeline.
-func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) {
+// read adds the state of a pipeline, and returns which of its partitions do not move.
+func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row]*partitionSums) (still suspects) {
 	// before the snapshot: if the snapshot is of a finished run, its totals are already in the
 	// parts
 	run := t.runs.Load()
@@ -124,12 +127,17 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 		return partitions[q.row]
 	}
 	for _, trouble := range s.Troubles {
-		of(t.part(trouble.TopicPartition)).add(unreadable, 1)
+		q := t.part(trouble.TopicPartition)
+		of(q).add(unreadable, 1)
+		still.add(trouble.TopicPartition, q.row)
 	}
 	for i := range s.Partitions {
 		state := &s.Partitions[i]
 		q := t.part(state.TopicPartition)
 		of(q).state(state, now)
+		if q.stuck(state) {
+			still.add(state.TopicPartition, q.row)
+		}
 		if run == t.runs.Load() && state.Epoch > q.epoch {
 			q.told = most(q.told, plus(q.sum, state.Totals))
 		}
@@ -138,6 +146,7 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 		q.told = most(q.told, q.sum)
 		of(q).totals(q.told)
 	}
+	return still
 }
 
 func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {

@@ -30,6 +30,7 @@ type part struct {
 	epoch int32         // the last epoch that ended in this run
 	sum   stream.Totals // of ended assignments
 	told  stream.Totals // as last reported
+	stood stand         // at the last scrape
 }
 
 // watch starts to measure a pipeline. Every counter exists from the start, since rate() shows no

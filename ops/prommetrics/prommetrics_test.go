@@ -84,6 +84,32 @@ func TestMetrics(t *testing.T) {
 			exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`)
 		})
 	})
+	t.Run("say what blocks a partition, and nothing of one that moves", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := streamtest.Kafka("orders", 2), prometheus.NewRegistry()
+			opstest.Put(l, 0, "a", "bad", "c")
+			opstest.Put(l, 1, "a")
+			work := opstest.Failing(map[string]int{"bad": 2})
+			s := opstest.Orders.GroupByKey().Concurrent(1, work, stream.Named("charge")).RetryOnError(opstest.Retries(3)).CommitEach()
+			opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(*stream.Pipeline) {
+				blocked := func(want int) {
+					t.Helper()
+					if n, err := testutil.GatherAndCount(r, "laneway_blocked_seconds"); n != want || err != nil {
+						t.Errorf("%d series, want %d; %v", n, want, err)
+					}
+				}
+				blocked(0)
+				opstest.Pass(30 * time.Second)
+				blocked(0) // it has moved since the scrape before
+				opstest.Pass(50 * time.Second)
+				exposes(t, r, `blocked_seconds{cause="retry",partition="0",pipeline="billing",topic="orders"} 80`)
+				blocked(1)
+				opstest.Pass(time.Hour)
+				blocked(0)
+				blocked(0)
+			})
+		})
+	})
 	t.Run("follow Prometheus's conventions", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
@@ -102,7 +128,7 @@ func TestMetrics(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
 			opstest.Put(l, 0, "a", "b", "c", "d", "e")
-			opstest.Run(t, opstest.Orders.Batch(4, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }, stream.Named("write")).CommitEach(),
+			opstest.Run(t, opstest.Orders.Batch(4, time.Second).Serial(func(context.Context, []kafka.Message) error { return nil }, stream.Named("write")).CommitEvery(4, time.Second),
 				[]stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 					opstest.Pass(time.Minute)
 					exposes(t, r, `batch_size_records_count{pipeline="p",step="write"} 2`, `batch_size_records_sum{pipeline="p",step="write"} 5`,

@@ -1,0 +1,81 @@
+package stream
+
+import "time"
+
+// Cause is why a partition does not move.
+type Cause string
+
+// The causes that Explain finds. As text they are the values of the label cause of the metric
+// laneway_blocked_seconds.
+const (
+	// CauseNone: nothing stands in the way; the partition moves.
+	CauseNone Cause = ""
+	// CauseHandler: a handler is running, perhaps past its Timeout.
+	CauseHandler Cause = "handler"
+	// CauseRetry: a failed element waits for its next attempt.
+	CauseRetry Cause = "retry"
+	// CausePostponed: an element waits without an attempt, such as for a breaker that is open.
+	CausePostponed Cause = "postponed"
+	// CauseThrottle: an element waits for its turn in a Throttle.
+	CauseThrottle Cause = "throttle"
+	// CauseBatch: an element waits in a Batch for others.
+	CauseBatch Cause = "batch"
+	// CauseTransform: a Transform holds the element, or takes none.
+	CauseTransform Cause = "transform"
+	// CauseSink: a sink has not returned from Write, or is busy with an earlier one.
+	CauseSink Cause = "sink"
+	// CauseBackpressure: the next stage has as many elements queued as it may.
+	CauseBackpressure Cause = "backpressure"
+	// CauseWorkers: the element is queued and no worker is free for it.
+	CauseWorkers Cause = "workers"
+	// CauseHalt: the partition is halted.
+	CauseHalt Cause = "halt"
+	// CauseCommit: the last commit was refused.
+	CauseCommit Cause = "commit"
+	// CauseTransaction: a transaction is under way, or failed and waits for its next attempt.
+	CauseTransaction Cause = "transaction"
+	// CauseRestore: the Transactor has not said where the partition begins.
+	CauseRestore Cause = "restore"
+	// CauseBudget: MaxInFlight or MaxBytes allows no more records.
+	CauseBudget Cause = "budget"
+	// CauseResumeState: MaxFinishedAhead, or the size of the resume state, allows no more records.
+	CauseResumeState Cause = "resume_state"
+	// CauseDrain: the partition drains; records that have not started are not begun.
+	CauseDrain Cause = "drain"
+	// CauseUnreadable: the source cannot read the partition; it has no leader, for example.
+	CauseUnreadable Cause = "unreadable"
+	// CauseDisconnected: the source cannot reach what it reads from.
+	CauseDisconnected Cause = "disconnected"
+	// CauseUnassigned: the partition is not assigned to this pipeline.
+	CauseUnassigned Cause = "unassigned"
+	// CauseIdle: everything that was written is finished; there is nothing to read.
+	CauseIdle Cause = "idle"
+	// CauseStopped: the pipeline is not running.
+	CauseStopped Cause = "stopped"
+)
+
+// hold is something that waits, or a call that was tried before: kept for Explain, for as long as
+// it lasts.
+type hold struct {
+	cause Cause
+	step  string
+	since time.Time
+	until time.Time // when the wait ends by itself; zero: it does not, or that is not known
+	last  Failure   // of the latest attempt; no Err: there was none
+}
+
+// Holds that many elements have: they say no more than what for.
+var (
+	inBackpressure    = &hold{cause: CauseBackpressure}
+	beforeItsCommit   = &hold{cause: CauseCommit}
+	beforeItIsWritten = &hold{cause: CauseTransaction}
+)
+
+// lasts returns a hold that begins now.
+func lasts(cause Cause, step string, last Failure, wait time.Duration) *hold {
+	h := &hold{cause: cause, step: step, since: time.Now(), last: last}
+	if wait > 0 {
+		h.until = h.since.Add(wait)
+	}
+	return h
+}

@@ -1,0 +1,290 @@
+package stream
+
+import (
+	"math"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
+)
+
+// Explanation is why a partition does not move, as of At. String tells it to a person.
+//
+// A record at the watermark is what everything rests on: Since is when Cause began, as far as that
+// is known. Durations of a handler are exact where its step has a Timeout or the element has failed
+// before; otherwise the handler has been running at least since Since, which is when a look first
+// found it, and at most since Delivered.
+type Explanation struct {
+	TopicPartition
+	At    time.Time
+	Cause Cause
+	Also  []Cause   // what else stands in the way, such as a budget that Cause has let fill up
+	Since time.Time // zero: not known
+	Until time.Time // when Cause ends by itself; zero: it does not, or that is not known
+
+	Record    *Meta     // the record at the watermark; nil: none is unfinished
+	Delivered time.Time // when the source delivered it
+	// of Record, or of what else waits; where several steps run as one they are all named, and the
+	// stack says which
+	Step    string
+	Attempt int    // under way, or the next one; 0: none
+	Err     error  // of the latest attempt, or why the partition is not read; nil: there was none
+	Detail  string // what else is known, in words
+	Stack   string // of the goroutine that runs the handler; only from Explain
+
+	State             State // zero: not assigned
+	Watermark         int64 // the offset that could be committed now
+	Committed         int64 // -1: none
+	Next              int64 // fetch position
+	End               int64 // end of the log as last heard; -1: unknown
+	Behind            int   // unfinished records behind Record
+	BehindKey         int   // of these, those with its key; only from Explain
+	FinishedAhead     int64 // offsets above the watermark that have finished
+	Room              Room
+	CommitErr         error     // why the last commit was refused; nil: it was not
+	CommitFailedSince time.Time // since when commits have been refused
+
+	rough bool // Cause began between Delivered and Since
+}
+
+// Room is what the limits of a partition still allow.
+type Room struct {
+	Records, MaxRecords int   // see MaxInFlight
+	Bytes, MaxBytes     int64 // see MaxBytes; its share of that
+	// offsets that may still be read, see MaxFinishedAhead; -1: nothing is kept of them
+	Ahead int64
+	// records that may still be read until the resume state may not tell of them all; -1: as Ahead
+	State int64
+}
+
+// Explain says why a partition does not move: the record at its watermark, what that waits for, who
+// waits behind it, and what the budget still allows. It is made from what the run keeps anyway, and
+// costs nothing as long as nobody asks. Where a handler runs it has its stack, for which the whole
+// process stands still for a moment: ask for it in an incident, and not in a loop. See Blocked.
+func (p *Pipeline) Explain(tp TopicPartition) Explanation {
+	return p.explain(true, tp)[0]
+}
+
+// Blocked is Explain for several partitions at once, without stacks: for exporters. It costs some
+// microseconds for each partition, and a look at each worker.
+func (p *Pipeline) Blocked(tps ...TopicPartition) []Explanation { return p.explain(false, tps...) }
+
+func (p *Pipeline) explain(full bool, tps ...TopicPartition) []Explanation {
+	es := make([]Explanation, len(tps))
+	now, r := time.Now(), p.current()
+	if r == nil {
+		for i, tp := range tps {
+			es[i] = Explanation{TopicPartition: tp, At: now, Cause: CauseStopped, Err: p.Live(), Committed: -1, End: -1}
+		}
+		return es
+	}
+	parts := make([]*part, len(tps))
+	r.mu.Lock()
+	for i, tp := range tps {
+		parts[i] = r.parts[tp]
+	}
+	r.mu.Unlock()
+	firsts, wanted := make([]oldest, len(tps)), map[*record]*spotted{}
+	for i, q := range parts {
+		if q != nil {
+			if firsts[i] = q.oldest(); firsts[i].rec != nil {
+				wanted[firsts[i].rec] = nil
+			}
+		}
+	}
+	crew := r.find(wanted, now)
+	for i, tp := range tps {
+		e := Explanation{TopicPartition: tp, At: now, Committed: -1, End: -1}
+		if q := parts[i]; q == nil {
+			e.unassigned(r)
+		} else {
+			e.assigned(r, crew, q, firsts[i], wanted[firsts[i].rec])
+			if full {
+				e.look(q, firsts[i], wanted[firsts[i].rec])
+			}
+		}
+		es[i] = e
+	}
+	return es
+}
+
+// oldest is the record at a partition's watermark.
+type oldest struct {
+	rec    *record // nil: all are finished
+	behind int     // unfinished ones
+	came   time.Time
+}
+
+// oldest is the partition's first unfinished record, or else the first one in its tail.
+func (p *part) oldest() (o oldest) {
+	for s, i := range p.led.Unfinished {
+		o.rec, o.came = s.Payload.(values).record(i), s.Came()
+		_, left := p.led.Count()
+		o.behind = max(0, left-1)
+		return o
+	}
+	if p.tail != nil {
+		return p.tail.oldest()
+	}
+	return o
+}
+
+// unassigned explains a partition that is not read here.
+func (e *Explanation) unassigned(r *run) {
+	e.Cause = CauseUnassigned
+	if e.troubled(r) {
+		return
+	}
+	if r.phase() >= stopping {
+		e.Cause = CauseDrain
+	}
+}
+
+// troubled explains what a source cannot reach.
+func (e *Explanation) troubled(r *run) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.troubles[e.TopicPartition]
+	if !ok {
+		t, ok = r.troubles[TopicPartition{e.Topic, -1}]
+	}
+	switch {
+	case ok:
+		e.Cause, e.Since, e.Err = CauseUnreadable, t.Since, t.Err
+	case r.health != nil:
+		e.Cause, e.Err = CauseDisconnected, r.health
+	default:
+		return false
+	}
+	return true
+}
+
+// assigned explains a partition that is assigned: first what stops all of it, then the record at
+// its watermark, then its commits, and last what keeps it from reading.
+func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotted) {
+	s := p.snapshot(r.plan.commit)
+	e.State, e.Watermark, e.Committed, e.Next, e.End = s.State, s.Watermark, s.Committed, s.Next, s.End
+	e.Room = p.allowance()
+	commit := r.commits.holds(p)
+	if commit != nil && commit.cause == CauseCommit {
+		e.CommitErr, e.CommitFailedSince = commit.last.Err, commit.since
+	}
+	if first.rec != nil {
+		m := first.rec.meta()
+		e.Record, e.Delivered, e.Behind = &m, first.came, first.behind
+	}
+	if _, _, holes, end := p.led.Holes(nil); len(holes) > 0 {
+		e.FinishedAhead = max(0, end-s.Watermark-int64(len(holes)))
+	}
+	full := p.filled(e.Room)
+	switch {
+	case p.status().life() != open:
+		e.drains(r, c, p, f, first)
+	case s.Halt != nil && (first.rec == nil || p.status().haltedBy() != notHalted):
+		e.halts(s.Halt)
+	case commit != nil && commit.cause == CauseRestore:
+		e.waits(commit)
+	case first.rec != nil:
+		e.record(r, c, p, f, first, commit)
+	case commit != nil:
+		e.waits(commit)
+	case e.troubled(r):
+	case full != CauseNone:
+		e.Cause, full = full, CauseNone
+	case s.Watermark > max(s.Committed, p.begin) && r.plan.commit != nil:
+		e.Detail = "everything that was read is finished, and its next commit is not due yet"
+	case s.End >= 0 && s.Next >= s.End:
+		e.Cause = CauseIdle
+	default:
+		e.Detail = "the source is reading it"
+	}
+	for _, c := range []Cause{full, causeOf(commit)} {
+		if c != CauseNone && c != e.Cause {
+			e.Also = append(e.Also, c)
+		}
+	}
+}
+
+func causeOf(h *hold) Cause {
+	if h == nil {
+		return CauseNone
+	}
+	return h.cause
+}
+
+// waits explains a partition by a hold.
+func (e *Explanation) waits(h *hold) {
+	e.Cause, e.Since, e.Until, e.Step, e.Err = h.cause, h.since, h.until, h.step, h.last.Err
+	e.Attempt = h.last.Attempts + 1
+	if h.cause == CausePostponed { // which was no attempt
+		e.Attempt = h.last.Attempts
+	}
+	if h.cause == CauseThrottle || h.cause == CauseBackpressure || h.cause == CauseBatch {
+		e.Attempt = 0
+	}
+}
+
+func (e *Explanation) halts(h *Halt) {
+	e.Cause, e.Since, e.Until = CauseHalt, h.Since, h.ResumeAt
+	e.Step, e.Attempt, e.Err = h.Step, h.Attempts, h.Err
+	if e.Record == nil || e.Record.Offset != h.Meta.Offset {
+		e.Detail = "it is halted at " + h.Meta.String()
+	}
+}
+
+// drains explains a drain by what it waits for.
+func (e *Explanation) drains(r *run, c *crew, p *part, f *spotted, first oldest) {
+	if f != nil {
+		e.record(r, c, p, f, first, nil)
+		e.Also = append(e.Also, e.Cause)
+	}
+	e.Cause = CauseDrain
+	r.mu.Lock()
+	e.Until = r.deadline
+	r.mu.Unlock()
+}
+
+// record explains a partition by the record at its watermark.
+func (e *Explanation) record(r *run, c *crew, p *part, f *spotted, first oldest, commit *hold) {
+	switch {
+	case f != nil:
+		f.tell(e)
+	case r.inBatch(p, first.rec, e):
+	default:
+		c.queued(p, commit, e)
+	}
+	if e.Since.IsZero() {
+		e.Since = first.came
+	}
+}
+
+// allowance is what the partition's limits still allow.
+func (p *part) allowance() Room {
+	held, pinned := p.led.Held()
+	if p.led.OutOfOrder {
+		_, held = p.led.Count()
+	}
+	held += p.below() + int(p.kept.Load())
+	limit, share := p.host.limits()
+	room := Room{Records: max(0, limit-held), MaxRecords: limit, Bytes: max(0, share-pinned), MaxBytes: share, Ahead: -1, State: -1}
+	if p.led.OutOfOrder {
+		span := p.led.Span()
+		p.mu.Lock()
+		holes := held + 2*len(p.ahead.earlier)
+		p.mu.Unlock()
+		room.Ahead = max(0, p.host.maxAhead()-span)
+		room.State = max(0, resume.Room(p.host.stateBytes(), span, holes))
+	}
+	return room
+}
+
+// filled is the limit that keeps the partition from being read on; none: there is room.
+func (p *part) filled(room Room) Cause {
+	if n, _ := p.room(); n > 0 || !p.status().feeds() {
+		return CauseNone
+	}
+	ahead := min(uint64(room.Ahead), uint64(room.State), math.MaxInt64) // -1 is no limit
+	if room.Bytes > 0 && ahead < uint64(room.Records) {
+		return CauseResumeState
+	}
+	return CauseBudget
+}

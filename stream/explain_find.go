@@ -1,0 +1,202 @@
+package stream
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// spotted is where a record is.
+type spotted struct {
+	stage   *stage // where a worker has it
+	worker  *worker
+	held    *hold
+	since   time.Time // when the worker was first seen with it
+	step    *step     // of the attempt under way; nil: not known
+	attempt int
+	began   time.Time
+	door    *doorway // the Transform that has it
+	inside  int      // elements of its partition in there
+}
+
+// crew is the workers at a look.
+type crew struct {
+	busy  int
+	some  []*record // that a few of them are at
+	where []*stage
+	acks  map[*part]*hold // lanes of these are held until a commit
+}
+
+// note counts a worker that is at rec.
+func (c *crew) note(w *worker, rec *record) {
+	if c.busy++; len(c.some) < 3 {
+		c.some, c.where = append(c.some, rec), append(c.where, w.stage)
+	}
+	if h := w.held.Load(); h == beforeItsCommit || h == beforeItIsWritten {
+		c.acks[rec.part] = h
+	}
+}
+
+func (c *crew) String() string {
+	var names []string
+	for i, rec := range c.some {
+		names = append(names, fmt.Sprintf("%v in %s", rec.meta(), c.where[i].names()))
+	}
+	return strings.TrimSuffix(fmt.Sprintf("%s busy: %s", counted(c.busy, "worker"), strings.Join(names, ", ")), ": ")
+}
+
+// find looks for records: in Transforms, and with the workers, where an attempt that has a Timeout
+// is known to the last detail. What it does not find has no entry.
+func (r *run) find(wanted map[*record]*spotted, now time.Time) *crew {
+	c := &crew{acks: map[*part]*hold{}}
+	if len(wanted) == 0 {
+		return c
+	}
+	of := func(rec *record, note func(*spotted)) {
+		rec.leaves(func(l *record) bool { // of a batch over partitions several may be wanted
+			if f, is := wanted[l]; is {
+				if f == nil {
+					f = new(spotted)
+					wanted[l] = f
+				}
+				note(f)
+			}
+			return true
+		})
+	}
+	r.workersMu.Lock()
+	for _, w := range r.workers {
+		rec := w.cur.Load()
+		if rec == nil || !w.Running() {
+			continue
+		}
+		c.note(w, rec)
+		first := rec.first()
+		at := sighting{first.part.tp, first.part.epoch, first.offset(), w.seen.since}
+		if w.seen != at || at.since.IsZero() {
+			at.since = now
+			w.seen = at
+		}
+		of(rec, func(f *spotted) {
+			if f.worker == nil || f.stage.index < w.stage.index {
+				f.worker, f.stage, f.held, f.since = w, w.stage, w.held.Load(), w.seen.since
+			}
+		})
+	}
+	r.workersMu.Unlock()
+	for i := range r.overruns.shards {
+		s := &r.overruns.shards[i]
+		s.mu.Lock()
+		for u := s.root.next; u != &s.root; u = u.next {
+			of(u.r, func(f *spotted) { f.step, f.attempt, f.began = u.st, u.n, clockStart.Add(u.began) })
+		}
+		s.mu.Unlock()
+	}
+	for _, sg := range r.stages {
+		d := sg.doorway
+		if d == nil {
+			continue
+		}
+		d.mu.Lock()
+		for t := range d.held {
+			of(t.r, func(f *spotted) { f.door, f.inside = d, len(d.held) })
+		}
+		d.mu.Unlock()
+	}
+	for rec, f := range wanted {
+		if f == nil {
+			delete(wanted, rec)
+		}
+	}
+	return c
+}
+
+// tell explains a partition by where its record is.
+func (f *spotted) tell(e *Explanation) {
+	switch {
+	case f.door != nil:
+		e.Cause, e.Step = CauseTransform, f.door.st.name
+		e.Detail = fmt.Sprintf("it has %s that it has neither sent on, dropped nor failed", counted(f.inside, "element"))
+		switch {
+		case f.door.ahead.Load() > 0:
+			e.Detail += fmt.Sprintf(", %d of them not received yet", f.door.ahead.Load())
+		case !f.door.asks.Load():
+			e.Detail += ", and does not listen to FlushOf"
+		}
+	case f.step != nil:
+		e.Cause, e.Step, e.Attempt, e.Since = f.step.calls(), f.step.name, f.attempt, f.began
+		if late := e.At.Sub(f.began) - f.step.timeout; late > 0 {
+			e.Detail = fmt.Sprintf("it ignores its context, which its Timeout of %v ended %v ago", f.step.timeout, short(late))
+		}
+		if f.held != nil && f.held.last.Step == f.step.name {
+			e.Err = f.held.last.Err
+		}
+	case f.held != nil:
+		e.waits(f.held)
+		e.Step = cmp.Or(e.Step, f.stage.names())
+	default:
+		e.Cause, e.Step, e.Attempt, e.Since, e.rough = CauseHandler, f.stage.names(), 1, f.since, true
+		if f.stage.plan.head != nil {
+			e.Cause = CauseSink
+		}
+	}
+}
+
+// goroutine is the id of what runs a user's func with the record; 0: none does.
+func (f *spotted) goroutine(of Cause) int64 {
+	switch {
+	case f == nil:
+	case f.door != nil:
+		return f.door.id.Load()
+	case f.worker != nil && (of == CauseHandler || of == CauseSink):
+		return f.worker.Goroutine()
+	}
+	return 0
+}
+
+// inBatch explains a record that waits in a Batch.
+func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
+	if rec.part == p.tail {
+		p = p.tail
+	}
+	for _, st := range r.batches {
+		if n := st.batchOf(p).has(rec); n > 0 {
+			e.Cause, e.Step = CauseBatch, st.name
+			e.Detail = fmt.Sprintf("its batch has %s so far", counted(n, "element"))
+			return true
+		}
+	}
+	return false
+}
+
+// queued explains a record that no worker has: its lane is held until a commit, or by another
+// record, or no worker is free.
+func (c *crew) queued(p *part, commit *hold, e *Explanation) {
+	if h := c.acks[p]; h != nil {
+		e.waits(cmp.Or(commit, h))
+		e.Detail = "the record before it in its lane has finished and is not committed"
+		return
+	}
+	e.Cause = CauseWorkers
+	e.Detail = "it is queued; " + c.String()
+}
+
+// look adds what takes more time: the stack, and who shares the record's key.
+func (e *Explanation) look(p *part, first oldest, f *spotted) {
+	of := e.Cause
+	if of == CauseDrain && len(e.Also) > 0 {
+		of = e.Also[0]
+	}
+	if id := f.goroutine(of); id != 0 {
+		e.Stack = stackOf(id)
+	}
+	if first.rec == nil || len(e.Record.Key) == 0 {
+		return
+	}
+	for s, i := range first.rec.part.led.Unfinished {
+		if m, ok := s.Payload.(values).meta(int32(i)); ok && m.Offset != e.Record.Offset && string(m.Key) == string(e.Record.Key) {
+			e.BehindKey++
+		}
+	}
+}
