@@ -74,20 +74,22 @@ func TestFinishedAhead(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0")
 			hold := w.hold("d0")
-			put(l, 0, "d0", "b0", "c0")
+			hole := w.hold("e0")
+			put(l, 0, "d0", "e0", "b0", "c0")
 			j := start(t, l, chain(w), stream.DrainTimeout(time.Second))
 			sameSet(t, "done", w.done(), []string{"b0", "c0"})
 			if err := j.stop(); err == nil {
 				t.Error("d0 was not waited for")
 			}
 			hold()
-			l.StopAt(0, 2) // b0 and c0 are not read
+			hole()
+			l.StopAt(0, 2) // e0, b0 and c0 are not read
 			w = newWork().fail("a0", errBoom)
 			j = start(t, l, chain(w))
 			same(t, "done by the second", w.done(), []string{"d0"})
 			must(t, j.stop())
 			l.StopAt(0, -1)
-			same(t, "done by the third", again(t, l).done(), []string{"a0"})
+			sameSet(t, "done by the third", again(t, l).done(), []string{"a0", "e0"})
 		})
 	})
 	t.Run("is told of in the snapshot", func(t *testing.T) {
