@@ -46,7 +46,7 @@ const retryWait = 150 * time.Millisecond
 const (
 	session   = 2 * time.Second // short, so that a death is noticed soon
 	rebalance = 10 * time.Second
-	drain     = 8 * time.Second
+	drain     = 5 * time.Second
 )
 
 // Values that a handler does not simply accept.
