@@ -3,6 +3,7 @@ package stream_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -251,6 +252,28 @@ func TestDrainWithAState(t *testing.T) {
 			w = newWork()
 			must(t, start(t, l, input.GroupByKey().Concurrent(4, w.do).CommitEvery(100, time.Hour)).stop())
 			same(t, "done by the next worker", w.done(), []string{"a1", "a2"})
+		})
+	})
+	t.Run("takes as long as the slowest handler beside partitions with a backlog", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			const slowest = time.Second
+			l := newLog(4)
+			for n := range 2000 {
+				l.Append(n%4, fmt.Sprint("k", n%80), fmt.Sprint(n))
+			}
+			j := join(t, l, input.GroupByKey().Concurrent(8, func(_ ctx, v string) error {
+				n, err := strconv.Atoi(v)
+				time.Sleep(slowest * time.Duration(n*7919%1000) / 1000)
+				return err
+			}).CommitEvery(100, time.Second))
+			must(t, j.member.Assign(0, 1, 2, 3))
+			time.Sleep(10*time.Second + time.Nanosecond) // in the middle of handlers
+			began := time.Now()
+			must(t, j.member.Revoke(time.Minute, 0))
+			if took := time.Since(began); took > slowest {
+				t.Errorf("the revoke took %v with handlers of %v at most", took, slowest)
+			}
+			must(t, j.stop())
 		})
 	})
 	t.Run("tries once more what waits in a later step", func(t *testing.T) {

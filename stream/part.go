@@ -192,6 +192,9 @@ func (p *part) shut() {
 	p.rise(draining)
 	p.intake.Lock()
 	defer p.intake.Unlock()
+	if p.led.OutOfOrder { // what is queued is dropped, which takes no time but needs a worker
+		p.sets[0].Hasten()
+	}
 }
 
 // letGo ends the assignment: its results no longer count. It returns false if the assignment had

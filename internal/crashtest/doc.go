@@ -7,4 +7,7 @@
 // survives the writer's kill -9. judge decides by these lines alone. A seed, which is printed,
 // selects which worker dies when and which one joins. LANEWAY_CRASH_SEED repeats it, as far as
 // processes allow.
+//
+// TestRepeatsRealKafka counts what is repeated, in a table. LANEWAY_CRASH_ROUNDS has more workers
+// end, and the table made of more records.
 package crashtest

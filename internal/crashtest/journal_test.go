@@ -13,6 +13,7 @@ import (
 const (
 	assigned  = "assigned"  // the worker has the partition, from offset on
 	revoked   = "revoked"   // drained and released; offset is committed
+	overdue   = "overdue"   // a drain of it, maybe together with others, did not end in time
 	lost      = "lost"      // taken away
 	began     = "began"     // an attempt at a record started
 	done      = "done"      // it succeeded

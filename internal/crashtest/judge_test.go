@@ -171,6 +171,8 @@ func (v *verdict) told(p *place, t *term, e entry) {
 		p.committed = max(p.committed, e.offset)
 	case revoked:
 		t.released = true
+	case overdue:
+		v.fault("partition %d: the drain of %s did not end in time", e.partition, e.worker)
 	case lost:
 		v.lost++
 	case waiting:

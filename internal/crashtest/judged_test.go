@@ -37,6 +37,7 @@ revoked w2 1 0 4 -
 			"a commit too far":            {"committed w1 1 0 2", "committed w1 1 0 3", "3 is committed, but 2 below it is not done"},
 			"a repeated committed record": {"assigned w2 1 0 2", "assigned w2 1 0 1", "w2 starts at 1, but 2 is committed"},
 			"a repeat after a drain":      {"killed w1 0 0 0\nassigned w2 1 0 2", "revoked w1 1 0 2 -\nassigned w2 1 0 2 -\nbegan w2 1 0 1 b", "w1 released it, and 1 records"},
+			"a drain that takes too long": {"revoked w2 1", "overdue w2 1 0 0 -\nrevoked w2 1", "the drain of w2 did not end in time"},
 			"work without an assignment":  {"assigned w2 1 0 2 -\n", "", "without an assignment: began w2"},
 		} {
 			t.Run(name, func(t *testing.T) {

@@ -26,12 +26,13 @@ type load struct {
 	Commit    time.Duration // between two commits
 }
 
+// long reports whether the table is for readers.
 func long() bool { return os.Getenv("LANEWAY_CRASH_ROUNDS") != "" }
 
-// size is a size in the gate, or in the table.
-func size[T any](gate, table T) T {
+// size is a value for the gate, or for the table that readers see.
+func size[T any](gate, readers T) T {
 	if long() {
-		return table
+		return readers
 	}
 	return gate
 }
@@ -48,8 +49,8 @@ type row struct {
 	ends    int  // workers that end
 }
 
-// table returns the rows, in the size of the gate, or with as many ends each as
-// LANEWAY_CRASH_ROUNDS says and as many records as a table for readers needs.
+// table returns the rows: in the size of the gate, or with LANEWAY_CRASH_ROUNDS ends each and as
+// many records as the table needs.
 func table(t *testing.T) []row {
 	r := row{load: load{Wide: 32, InFlight: 4096, Slowest: 2 * time.Millisecond, Wait: 100 * time.Millisecond, Commit: time.Second},
 		records: size(4000, 60_000), ends: size(2, rounds(t))}
@@ -83,7 +84,8 @@ func table(t *testing.T) []row {
 	}
 }
 
-// With LANEWAY_CRASH_ROUNDS=10 it prints the table that ARCHITECTURE.md has.
+// Repeated are handler calls of records that had succeeded before. With LANEWAY_CRASH_ROUNDS=10 the
+// table is that of ARCHITECTURE.md.
 func TestRepeatsRealKafka(t *testing.T) {
 	rows := table(t)
 	lines := make([]string, len(rows))
@@ -229,7 +231,7 @@ func (f *fleet) after(n int) (p *process) {
 	return p
 }
 
-// reach waits until so many different records are done. What is waited for is the next of them.
+// reach waits until so many different records are done, for each of them as long as its patience.
 func (f *fleet) reach(records int) {
 	f.t.Helper()
 	type place struct {

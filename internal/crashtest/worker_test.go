@@ -193,6 +193,7 @@ func (w *worker) event(e stream.Event) {
 			w.tell(committed, tp.Partition, offset, "-")
 		}
 	case stream.Draining:
+		fmt.Fprintf(os.Stderr, "%s draining: %v\n", time.Now().Format("05.000"), e.Cause)
 		w.tell(draining, 0, 0, "-")
 	case stream.Retrying:
 		w.tell(waiting, e.Meta.Partition, e.Meta.Offset, "-")
@@ -203,6 +204,11 @@ func (w *worker) event(e stream.Event) {
 		w.say(entry{resumed, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
 	case stream.SourceEvent:
 		fmt.Fprintf(os.Stderr, "%s %s %v: %s %v\n", time.Now().Format("05.000"), e.Name, e.TopicPartition, e.Text, e.Err)
+	case stream.DrainIncomplete:
+		fmt.Fprintf(os.Stderr, "%s %v\n", time.Now().Format("05.000"), e.Err)
+		for _, tp := range e.Partitions {
+			w.tell(overdue, tp.Partition, 0, "-")
+		}
 	case stream.CommitFailed:
 		fmt.Fprintf(os.Stderr, "%s commit failed %v: %v\n", time.Now().Format("05.000"), e.TopicPartition, e.Err)
 	}

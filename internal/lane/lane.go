@@ -51,6 +51,7 @@ type Lane struct {
 type Set struct {
 	pool  *Pool
 	loose Lane
+	first atomic.Bool // its tasks go before those of others; written under pool.mu
 
 	// mu guards the fields below and the tails of the lanes. It is locked before Pool.mu, and never
 	// held across a send.
@@ -223,4 +224,12 @@ func (s *Set) sweep() {
 		return true
 	})
 	s.kept = s.lanes.n
+}
+
+// Hasten has the tasks of the set go before those of all other sets, so that a drain waits for
+// nobody else's backlog. With MaxPartitions their turns stay.
+func (s *Set) Hasten() {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	s.pool.ready.hasten(s)
 }

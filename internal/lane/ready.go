@@ -60,12 +60,12 @@ func (r *ready) next() *Task {
 	}
 	s := r.ring.Pop()
 	most := r.most
-	if r.ring.Empty() {
+	if r.ring.Empty() || s.first.Load() {
 		most = roundMax
 	}
 	now := &round{set: s, tasks: s.queue.PopN(most)}
 	if !s.queue.Empty() {
-		r.ring.Push(s)
+		r.line(s)
 	}
 	r.queue.Store(!r.ring.Empty())
 	now.claimed.Store(1)
@@ -78,11 +78,31 @@ func (r *ready) next() *Task {
 // push makes tasks of a set ready.
 func (r *ready) push(s *Set, ts ...*Task) {
 	if s.queue.Empty() {
-		r.ring.Push(s)
+		r.line(s)
 		r.queue.Store(true)
 		r.makeWay(s)
 	}
 	s.queue.Push(ts...)
+}
+
+// line queues a set behind the others, or before them if it goes first.
+func (r *ready) line(s *Set) {
+	if s.first.Load() {
+		r.ring.Unpop([]*Set{s})
+	} else {
+		r.ring.Push(s)
+	}
+}
+
+// hasten puts a set before the others.
+func (r *ready) hasten(s *Set) {
+	s.first.Store(true)
+	if s.queue.Empty() {
+		return
+	}
+	r.ring.DeleteFunc(func(o *Set) bool { return o == s })
+	r.line(s)
+	r.makeWay(s)
 }
 
 // makeWay queues the set of the current round behind other, which has just become ready, together
@@ -95,7 +115,7 @@ func (r *ready) makeWay(other *Set) {
 	if r.ring.First() == now.set {
 		r.ring.Push(r.ring.Pop())
 	}
-	if len(now.tasks) <= r.most || int(now.claimed.Load()) >= len(now.tasks) {
+	if len(now.tasks) <= r.most && !other.first.Load() || int(now.claimed.Load()) >= len(now.tasks) {
 		return
 	}
 	k := int(now.claimed.Swap(int32(len(now.tasks))))

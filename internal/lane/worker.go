@@ -213,7 +213,7 @@ func (p *Pool) free(done *Task) {
 
 // yields reports whether a lane that ran that many tasks in a row must make way.
 func (w *Worker) yields(ran int32) bool {
-	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.pool.ready.empty()
+	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.lane.set.first.Load() && !w.pool.ready.empty()
 }
 
 // step runs one task or, with Bulk, as many tasks of its lane as are known to be linked. It returns
