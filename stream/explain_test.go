@@ -301,7 +301,7 @@ func TestExplainAFullPartition(t *testing.T) {
 			put(l, 0, "a0")
 			put(l, 0, count("b", 10)...)
 			w.hold("a0")
-			j := start(t, l, commitNow(input.Concurrent(64, w.do)), stream.MaxInFlight(250))
+			j := start(t, l, commitNow(input.Concurrent(1000, w.do)), stream.MaxInFlight(1000))
 			for i := range 2000 { // every tenth stays unfinished
 				if i%10 == 0 {
 					w.hold(fmt.Sprint("b", i))
