@@ -1,9 +1,6 @@
 package stream
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // ack is a worker that waits until a record is committed.
 type ack struct {
@@ -15,16 +12,13 @@ type ack struct {
 // store anything new.
 func (p *part) committable() (records int64, news bool) {
 	offset, records := p.led.Prefix()
-	known := int64(math.MaxInt64)
 	if p.ahead.kept {
 		records, _ = p.led.Count()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ahead.kept {
-		known = p.ahead.records
-	}
-	return records, offset > p.committed || records > known || p.ahead.halts > p.ahead.told
+	news = offset > p.committed || p.ahead.halts > p.ahead.told
+	return records, news || p.ahead.kept && records > p.ahead.records
 }
 
 // stored notes what the broker has stored for the partition.

@@ -35,8 +35,7 @@ type StepInfo struct {
 // topology returns what Describe does.
 func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
-	commits := p.commit != nil && !p.commit.above && !p.transacts() && source.NoCommit == ""
-	if commits && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
+	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	for _, sg := range p.stages {
@@ -53,7 +52,7 @@ func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 		}
 		t.Stages = append(t.Stages, info)
 	}
-	if c := p.commit; c != nil && c.transact == nil && !c.above {
+	if c := p.commit; c.storesOffsets() {
 		t.Stages[len(t.Stages)-1].Commit = c.text()
 	}
 	return t

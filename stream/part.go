@@ -240,7 +240,7 @@ func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
 	settled := p.settled // before the ledger's totals, since it may only grow
 	p.mu.Unlock()
 	t.Delivered, t.Bytes, t.Finished, oldest = p.led.Totals()
-	if c := commit; c != nil && c.transact == nil && !c.above {
+	if commit.storesOffsets() {
 		t.Uncommitted = t.Finished - settled
 	}
 	return t, oldest

@@ -87,7 +87,7 @@ func (p *plan) keepsOrder() bool {
 // stores one. A transaction needs none: nothing above its offset has been written. At most once
 // needs none: it skips what it lost.
 func (p *plan) storesState() bool {
-	return p.commit != nil && !p.commit.above && !p.transacts() && p.finishesInOrder()
+	return p.commit.storesOffsets() && p.finishesInOrder()
 }
 
 // finishesInOrder reports whether records that a step has worked on in some order also finish in

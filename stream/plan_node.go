@@ -52,6 +52,10 @@ type commitPlan struct {
 	transact any  // a transactor, for CommitWith
 }
 
+// storesOffsets reports whether the plan stores the offsets of finished records: not in a
+// transaction, and not above the work.
+func (c *commitPlan) storesOffsets() bool { return c != nil && !c.above && c.transact == nil }
+
 // grouping says which elements keep their order.
 type grouping uint8
 
