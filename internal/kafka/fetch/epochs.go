@@ -2,10 +2,8 @@ package fetch
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
-	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -22,7 +20,7 @@ func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32)
 			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
 			continue
 		}
-		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		failed[tp] = lacking(leader, tp)
 		i, ok := index[tp.Topic]
 		if !ok {
 			i = len(req.Topics)

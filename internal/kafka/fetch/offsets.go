@@ -39,7 +39,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 		return found, failed
 	}
 	for _, tp := range tps {
-		failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
+		failed[tp] = lacking(leader, tp)
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
@@ -58,6 +58,11 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 // troubleOf wraps an error of a partition.
 func troubleOf(tp TP, err error) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
+}
+
+// lacking is the error of a partition until the leader's response names it.
+func lacking(leader int32, tp TP) error {
+	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
 }
 
 func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP) (*kmsg.ListOffsetsResponse, error) {
