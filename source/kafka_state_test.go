@@ -193,19 +193,24 @@ func (l *stateLog) member(t *testing.T, bytes int) (src storing, assigned chan s
 	if err != nil {
 		t.Fatal(err)
 	}
+	return src, assigned, running(t, p)
+}
+
+// running runs a pipeline until the test ends or stop is called.
+func running(t *testing.T, p *stream.Pipeline) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
-	var running conc.WaitGroup
-	running.Go(func() {
+	var wg conc.WaitGroup
+	wg.Go(func() {
 		if err := p.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
 	stop = sync.OnceFunc(func() {
 		cancel()
-		running.Wait()
+		wg.Wait()
 	})
 	t.Cleanup(stop)
-	return src, assigned, stop
+	return stop
 }
 
 // receive receives from a channel.
