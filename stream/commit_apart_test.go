@@ -40,7 +40,8 @@ func TestCommitByPartition(t *testing.T) {
 						j.committed(-1, int64(i+1))
 					}
 					got := heard[stream.CommitFailed](j)
-					if n := len(got); n < 6 || n > 8 || got[n-1].Attempt != n {
+					// The waits double from 0.1 s to 5 s and are drawn from their upper half.
+					if n := len(got); n < 7 || n > 9 || got[n-1].Attempt != n {
 						t.Errorf("in 10 s the refused one was tried %d times, as attempt %d", n, got[n-1].Attempt)
 					}
 					j.member.FailCommits(nil)
