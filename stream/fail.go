@@ -184,7 +184,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			}
 			st.finish(w, r)
 			return verdict{}
-		case haltPolicy:
+		case haltPolicy, parkPolicy:
 			st.halt(r, p, fs)
 			st.leave(w, r)
 			return verdict{}
@@ -204,7 +204,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	return verdict{}
 }
 
-// halt halts each partition of an element at its records.
+// halt halts each partition of an element at its records, or parks their lane.
 func (st *step) halt(r *record, p *policy, fs []Failure) {
 	var parts []*part
 	of, first := map[*part]*suspects{}, map[*part]Failure{}
@@ -221,8 +221,25 @@ func (st *step) halt(r *record, p *policy, fs []Failure) {
 		return true
 	})
 	for _, l := range parts {
-		l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+		if scope := st.scope(p); scope == ScopePartition {
+			l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+		} else {
+			l.park(first[l], *of[l], scope, p.resumeAfter)
+		}
 	}
+}
+
+// scope returns what a failure of the step stops.
+func (st *step) scope(p *policy) Scope {
+	switch {
+	case p.kind != parkPolicy || st.group == byPartition || st.group == byFunc:
+		return ScopePartition
+	case st.group == byKey:
+		return ScopeLane
+	case st.stage.lanes == perPart && st.stage.plan.head != st.node: // one after another
+		return ScopePartition
+	}
+	return ScopeRecord
 }
 
 // fatal ends the run for a failure that matched FailOnError or no policy.

@@ -57,6 +57,7 @@ type part struct {
 	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
 	halt      *Halt
 	mends     mends
+	parks     parks
 	byTx      bool // halt is a transaction's
 	sealed    *seal
 	resume    resumption

@@ -54,6 +54,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: newPlan(s.n), opts: o, info: info, fresh: src}
+	if err := p.plan.checkParks(info, o.ahead); err != nil {
+		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
+	}
 	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name

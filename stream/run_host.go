@@ -49,6 +49,8 @@ func (r *run) discard(p *part) {
 	}
 }
 
+func (r *run) giveUpInside(p *part) { r.giveUp(p, (*record).dropped) }
+
 func (r *run) hasStep(name string) bool {
 	for _, st := range r.steps {
 		if st.name == name {

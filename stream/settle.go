@@ -69,7 +69,7 @@ func (r *run) settleAll() {
 // blocked reports whether no more records come for now, since the budget is full or the source is
 // halted.
 func (p *part) blocked() bool {
-	if p.status()&^sourceHalted != 0 {
+	if p.status()&^(sourceHalted|someParked) != 0 {
 		return false
 	}
 	n, _ := p.room()

@@ -45,6 +45,7 @@ type PartitionState struct {
 	Since  time.Time
 	Totals Totals
 	Halt   *Halt
+	Parked int // parked lanes and records: see ParkOnError
 }
 
 // State is what an assigned partition is doing.
@@ -104,9 +105,10 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
 	s.FinishedAhead = total(p.ahead.stored)
-	if hs := p.halts(); len(hs) > 0 {
+	if hs := p.halts(); len(hs) > 0 && hs[0].Scope == ScopePartition {
 		s.Halt = &hs[0]
 	}
+	s.Parked = len(p.parks.all)
 	if p.end >= 0 {
 		from := s.Watermark
 		if commit != nil && p.committed >= 0 {
@@ -123,7 +125,7 @@ func (p *Pipeline) current() *run {
 	return p.run
 }
 
-// Halts returns the frozen partitions, the oldest halt first.
+// Halts returns the halted partitions and the parked lanes and records, the oldest first.
 func (p *Pipeline) Halts() []Halt {
 	if r := p.current(); r != nil {
 		return r.halts()

@@ -11,7 +11,7 @@ import (
 // one. It is for handlers that may hang for good and ignore their Timeout, where only a restart
 // helps. Default: never.
 //
-// Halted partitions do not count. Nor does the time in which anything waits for a retry, a throttle
+// Halted partitions do not count, nor those with parked lanes or records. Nor does the time in which anything waits for a retry, a throttle
 // or an acknowledgement, so that an outage causes no crash loop; a wait for a Transform's input
 // does count. Progress is checked by /livez itself, so d starts with the first probe that saw none.
 // Choose d longer than any record may legitimately take in the chain, including the wait of a batch
@@ -80,7 +80,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			continue
 		}
 		for _, q := range snap.Partitions {
-			if q.InFlight == 0 || q.State != StateOpen {
+			if q.InFlight == 0 || q.State != StateOpen || q.Parked > 0 {
 				continue
 			}
 			key, is := stillPart{i, q.TopicPartition, q.Epoch}, standing{watermark: q.Watermark, since: now}
