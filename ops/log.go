@@ -104,9 +104,9 @@ func (g *logging) event(e stream.Event) {
 		if !e.ResumeAt.IsZero() { // the halt ends by itself
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}
-		g.failure(level, "partition halted", e.Failure, more...)
+		g.failure(level, string(e.Scope)+" "+verb(e.Scope), e.Failure, more...)
 	case stream.Resumed:
-		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
+		g.info(string(e.Scope)+" resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:
 		g.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
 	case stream.Draining:
@@ -228,4 +228,12 @@ func offsets(m map[stream.TopicPartition]int64) map[string]int64 {
 		out[legible.Text(tp.String())] = offset
 	}
 	return out
+}
+
+// verb says how a halt has stopped its scope.
+func verb(s stream.Scope) string {
+	if s == stream.ScopePartition {
+		return "halted"
+	}
+	return "parked"
 }

@@ -97,6 +97,9 @@ func drawScenario(t *rapid.T) *scenario {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}
 	sc.words = drawWords(t)
+	if rapid.Bool().Draw(t, "parks") {
+		sc.park()
+	}
 	for range rapid.IntRange(1, 6).Draw(t, "batches") {
 		sc.first = append(sc.first, drawRecords(t, sc.parts))
 	}

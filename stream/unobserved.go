@@ -52,10 +52,14 @@ func (l *lastWord) event(e Event) {
 	case DeadLetterFailed:
 		l.failure(slog.LevelError, "dead letter failed", e.Failure, "cause", e.Cause)
 	case Halted:
+		what := "partition halted"
+		if e.Scope != ScopePartition {
+			what = string(e.Scope) + " parked"
+		}
 		if e.ResumeAt.IsZero() {
-			l.failure(slog.LevelError, "partition halted", e.Failure)
+			l.failure(slog.LevelError, what, e.Failure)
 		} else {
-			l.failure(slog.LevelWarn, "partition halted", e.Failure, "resume_at", e.ResumeAt)
+			l.failure(slog.LevelWarn, what, e.Failure, "resume_at", e.ResumeAt)
 		}
 	case Failed:
 		l.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)

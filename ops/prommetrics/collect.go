@@ -161,6 +161,7 @@ func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	s.add(inFlightBytes, float64(p.Bytes))
 	s.add(uncommitted, float64(p.Totals.Uncommitted))
 	s.add(frozen, truth(p.Halt != nil))
+	s.add(parked, float64(p.Parked))
 	s.add(unreadable, 0)
 	if p.Since.IsZero() {
 		s.add(age, 0)

@@ -35,6 +35,7 @@ const (
 	committed
 	uncommitted
 	frozen
+	parked
 	unreadable
 	columns
 
@@ -49,7 +50,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	deadLettered: ofPartition("records_dead_lettered_total", "Elements written to a dead-letter sink, counted at their records."),
 	deadLettersFailed: ofPartition("dead_letters_failed_total",
 		"Elements that could not be written to a dead-letter sink, counted at their records."),
-	halted: ofPartition("halts_total", "Halts of the partition."),
+	halted: ofPartition("halts_total", "Halts of the partition, and parks of its lanes and records."),
 	again: ofPartition("possible_duplicates_total",
 		"Records finished but not committed when the partition was revoked or lost: its next owner may handle them again."),
 	handled:      ofPartition("records_handled_total", "Finished records, with any outcome."),
@@ -66,6 +67,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	uncommitted: ofPartition("uncommitted_records",
 		"Records finished but not committed: they are handled again if the partition moves now."),
 	frozen: ofPartition("halted", "1 while the partition is halted."),
+	parked: ofPartition("parked", "Parked lanes and records of the partition."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
 }
