@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -119,7 +120,7 @@ func (p *part) asked(h Halt, as ending) error {
 		k.release(as.how)
 		return nil
 	}
-	if h.Scope != ScopePartition || p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
+	if cmp.Or(h.Scope, ScopePartition) != ScopePartition || p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
 	if err := p.halt.asks(as); err != nil {
@@ -182,7 +183,7 @@ func (p *part) over(h Halt) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, is := range p.halts() { // h was decoded, so it has no channel
-		if is.Meta.Offset == h.Meta.Offset && is.Scope == h.Scope {
+		if is.Meta.Offset == h.Meta.Offset && is.Scope == cmp.Or(h.Scope, ScopePartition) {
 			return is.over
 		}
 	}

@@ -19,7 +19,7 @@ type host interface {
 	build() (resume.Build, bool) // the build of this program; false if unknown
 	hasStep(name string) bool
 	greets() bool   // an observer has a start hook
-	working() bool  // the source may feed more and no drain has started
+	mends() bool    // halts may end by themselves
 	spawn(f func()) // starts a goroutine that the run waits for
 	emit(e Event)   // tells the observers; never called under a lock
 	fail(err error) // ends the run

@@ -51,7 +51,7 @@ func (p *part) mendLater(h *Halt) {
 func (p *part) mend(h *Halt) {
 	p.mu.Lock()
 	now := false
-	if p.status().life() == open && p.host.working() {
+	if p.status().life() == open && p.host.mends() {
 		if k := p.parks.with(h); k != nil {
 			now = k.release(tryItself)
 		} else if now = p.halt == h && p.resume == noResume; now {

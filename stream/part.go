@@ -217,7 +217,8 @@ func (p *part) letGo(cause error) bool {
 // records back.
 func (p *part) calm() bool {
 	p.mu.Lock()
-	ending := p.resume != noResume || p.status().halted() == resuming
+	s := p.status()
+	ending := p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
 	p.mu.Unlock()
 	// in this order: refill holds the tickets it puts back before resuming ends
 	return !ending && p.led.AtRest()

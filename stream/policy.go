@@ -40,13 +40,13 @@ func OnMatch(f func(context.Context, Failure)) PolicyOption {
 }
 
 // ResumeAfter makes the halts of a HaltOnError or ParkOnError end by themselves: the record is
-// retried after d. If it fails again, the wait doubles, up to 15 minutes (or d, if that is longer). Each
-// wait is up to a tenth longer, so that partitions do not all resume at the same moment. The wait
-// is d again after the record has finished, and after the partition is assigned again.
+// retried after d. If it fails again, the wait doubles, up to 15 minutes (or d, if that is longer).
+// Each wait is up to a tenth longer, so that partitions do not all resume at the same moment. The
+// wait is d again after the record has finished, and after the partition is assigned again.
 //
 // Resume and Skip still act at once. Halt.ResumeAt is the time of the next attempt;
-// Resumed.ByItself marks a halt that ended without a call. Once the source is exhausted, Run does
-// not wait for halts.
+// Resumed.ByItself marks a halt that ended without a call. Once the source is exhausted, Run waits
+// for such halts, and for no others.
 func ResumeAfter(d time.Duration) PolicyOption {
 	return policyOption(func(p *policy) {
 		if d <= 0 {

@@ -7,8 +7,8 @@ import (
 
 // ReadyWhen makes Ready and /readyz stricter. check gets the Snapshot of a pipeline that is
 // otherwise ready, and returns why it is not. Pass EveryPartition to be ready only while no
-// partition is halted, has parked lanes, or is unreadable. A roll-out that waits for that cannot deploy the fix for a
-// poison record.
+// partition is halted, has parked lanes, or is unreadable. A roll-out that waits for that cannot
+// deploy the fix for a poison record.
 func ReadyWhen(check func(Snapshot) error) Option { return readyWhen(check) }
 
 type readyWhen func(Snapshot) error

@@ -18,8 +18,8 @@ func (p *part) changed() {
 	}
 }
 
-// reconcile ends halts and parks that were asked to end, flushes batches and Transforms, commits finished
-// records, wakes the source, and wakes a drain.
+// reconcile ends halts and parks that were asked to end, flushes batches and Transforms, commits
+// finished records, wakes the source, and wakes a drain.
 func (p *part) reconcile() {
 	p.tryResume()
 	p.unpark()

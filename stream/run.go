@@ -80,6 +80,7 @@ type run struct {
 	workers   map[*lane.Worker]*worker
 
 	stage   atomic.Uint32 // a phase
+	closing atomic.Bool   // a Transform was told that no more elements come
 	mu      sync.Mutex    // guards the fields below
 	parts   map[TopicPartition]*part
 	list    []*part

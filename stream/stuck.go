@@ -11,11 +11,11 @@ import (
 // one. It is for handlers that may hang for good and ignore their Timeout, where only a restart
 // helps. Default: never.
 //
-// Halted partitions do not count, nor those with parked lanes or records. Nor does the time in which anything waits for a retry, a throttle
-// or an acknowledgement, so that an outage causes no crash loop; a wait for a Transform's input
-// does count. Progress is checked by /livez itself, so d starts with the first probe that saw none.
-// Choose d longer than any record may legitimately take in the chain, including the wait of a batch
-// and turns under MaxPartitions.
+// Halted partitions do not count, nor those with parked lanes or records. Nor does the time in
+// which anything waits for a retry, a throttle or an acknowledgement, so that an outage causes no
+// crash loop; a wait for a Transform's input does count. Progress is checked by /livez itself, so d
+// starts with the first probe that saw none. Choose d longer than any record may legitimately take
+// in the chain, including the wait of a batch and turns under MaxPartitions.
 func (s *Supervisor) StuckAfter(d time.Duration) *Supervisor {
 	s.stuck.after, s.stuck.asked = d, true
 	return s

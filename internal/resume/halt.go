@@ -49,11 +49,11 @@ const (
 // appendHalts appends the section of halts as far as it fits into size: those that fit with their
 // texts, then those that fit without.
 func appendHalts(raw []byte, offset int64, halts []Halt, size int) []byte {
-	size -= len(raw) + 1 + uvarintLen(uint64(max(size, 1)))
+	size -= len(raw) + 1 // the section's type
 	var body []byte
 	for _, h := range halts {
 		for _, texts := range []bool{true, false} {
-			if longer := h.append(body, offset, texts); len(longer) <= size {
+			if longer := h.append(body, offset, texts); uvarintLen(uint64(len(longer)))+len(longer) <= size {
 				body = longer
 				break
 			}
