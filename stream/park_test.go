@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+
 	"slices"
 	"strings"
 	"testing"
@@ -253,9 +254,15 @@ func TestParkScope(t *testing.T) {
 		scope stream.Scope
 		done  []string
 	}{
-		"by key":               {func(w *work) stream.Stream[string] { return input.GroupByKey().Concurrent(4, w.do) }, stream.ScopeLane, []string{"a0", "a3"}},
-		"by partition":         {func(w *work) stream.Stream[string] { return input.GroupByPartition().Concurrent(4, w.do) }, stream.ScopePartition, []string{"a0"}},
-		"serial":               {func(w *work) stream.Stream[string] { return input.Serial(w.do) }, stream.ScopePartition, []string{"a0"}},
+		"by key":       {func(w *work) stream.Stream[string] { return input.GroupByKey().Concurrent(4, w.do) }, stream.ScopeLane, []string{"a0", "a3"}},
+		"by partition": {func(w *work) stream.Stream[string] { return input.GroupByPartition().Concurrent(4, w.do) }, stream.ScopePartition, []string{"a0"}},
+		"serial":       {func(w *work) stream.Stream[string] { return input.Serial(w.do) }, stream.ScopePartition, []string{"a0"}},
+		"a batch in no order, bisected": {func(w *work) stream.Stream[string] {
+			return input.Batch(4, time.Second).Concurrent(4, each(w), stream.Bisect()).FlatMap(flat)
+		}, stream.ScopeRecord, []string{"a0", "b2", "a3"}},
+		"a batch by key, bisected": {func(w *work) stream.Stream[string] {
+			return input.GroupByKey().Batch(2, time.Second).Concurrent(4, each(w), stream.Bisect()).FlatMap(flat)
+		}, stream.ScopeLane, []string{"a0", "a3"}},
 		"ungrouped":            {func(w *work) stream.Stream[string] { return input.Concurrent(4, w.do) }, stream.ScopeRecord, []string{"a0", "b2", "a3"}},
 		"to a sink":            {func(w *work) stream.Stream[string] { return input.GroupByKey().To(oneByOne(w)) }, stream.ScopeLane, []string{"a0", "a3"}},
 		"to a sink, ungrouped": {func(w *work) stream.Stream[string] { return input.To(oneByOne(w)) }, stream.ScopeRecord, []string{"a0", "b2", "a3"}},
@@ -266,14 +273,14 @@ func TestParkScope(t *testing.T) {
 				put(l, 0, "a0", "b1")
 				j := start(t, l, commitNow(c.chain(w).ParkOnError()))
 				put(l, 0, "b2", "a3")
-				synctest.Wait()
+				elapse(time.Second) // for batches
 				sameSet(t, "done", w.done(), c.done)
 				h := j.halt()
 				if h.Scope != c.scope || h.Meta.Offset != 1 {
 					t.Errorf("halt: %+v", h)
 				}
 				must(t, j.Resume(h))
-				synctest.Wait()
+				elapse(time.Second)
 				j.committed(4)
 				all := w.done()
 				slices.Sort(all)
@@ -286,6 +293,23 @@ func TestParkScope(t *testing.T) {
 // joined has a work do batches.
 func joined(w *work) func(context.Context, []string) error {
 	return func(ctx context.Context, vs []string) error { return w.do(ctx, strings.Join(vs, " ")) }
+}
+
+// each has a work do the elements of batches, up to the first that fails.
+func each(w *work) func(context.Context, []string) error {
+	return func(ctx context.Context, vs []string) error {
+		if slices.Contains(vs, "b1") {
+			if err := w.fails["b1"]; len(err) > 0 && len(vs) > 1 {
+				return errBoom
+			}
+		}
+		for _, v := range vs {
+			if err := w.do(ctx, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // oneByOne is a sink that has a work do each of its elements.
