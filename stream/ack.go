@@ -25,7 +25,7 @@ func (p *part) committable() (records int64, news bool) {
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
-	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told = g.runs, g.records, g.silent, g.halts
+	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told, p.ahead.bytes = g.runs, g.records, g.silent, g.halts, len(g.State)
 	p.mu.Unlock()
 	p.acked(g.Offset)
 }

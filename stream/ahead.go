@@ -20,6 +20,7 @@ type ahead struct {
 	earlier []resume.Run             // finished in earlier assignments, not passed by the feed yet
 	stored  []resume.Run             // finished according to the stored state
 	records int64                    // records finished when the stored state was made
+	bytes   int                      // length of the stored state
 	silent  int64                    // offset from which the stored state lists nothing
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state

@@ -157,16 +157,22 @@ func (k *park) release(how resumption) bool {
 // settled unfinished.
 func (r *record) parked() bool {
 	x := r.part.parks.index.Load()
-	if x == nil {
-		return false
-	}
-	at := r.offset()
-	if x.records[at] {
+	return x != nil && x.has(r.offset(), r.key())
+}
+
+// covers reports whether a record is parked.
+func (ps *parks) covers(m Meta) bool {
+	x := ps.index.Load()
+	return x != nil && x.has(m.Offset, m.Key)
+}
+
+func (x *parked) has(offset int64, key []byte) bool {
+	if x.records[offset] {
 		return true
 	}
 	if len(x.lanes) == 0 {
 		return false
 	}
-	from, is := x.lanes[keyHash(r.key())]
-	return is && at >= from
+	from, is := x.lanes[keyHash(key)]
+	return is && offset >= from
 }

@@ -33,11 +33,18 @@ type PartitionState struct {
 	Next      int64 // fetch position
 	End       int64 // end of the log as last heard; -1: unknown
 	Lag       int64 // from what is committed, or else from the watermark, to End; -1: unknown
+	// how long ago the oldest of these was written, by its timestamp; -1: unknown
+	LagTime time.Duration
+	// records that are neither finished nor parked, from the watermark to End, and how long ago the
+	// oldest of them was written; -1: unknown
+	ActiveLag     int64
+	ActiveLagTime time.Duration
 	// records that were fetched and are not finished, and below a commit; with KeepOrder, and where
 	// no resume state is stored, all from the watermark to the fetch position
 	InFlight int
 	// offsets above Committed of which the stored resume state says that they have finished
 	FinishedAhead int64
+	StateBytes    int   // of the stored resume state
 	Bytes         int64 // payload that they keep alive
 	Oldest        Meta  // the oldest unfinished record, if InFlight is not 0
 	// when that one was delivered: since then the watermark stands before it; zero: nothing is
@@ -86,7 +93,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 		_, held = p.led.Count()
 	}
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: StateOpen, Watermark: p.led.Watermark(),
-		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
+		InFlight: held + p.below(), Bytes: pinned}
 	switch st := p.status(); {
 	case st.life() != open:
 		s.State = StateDraining
@@ -101,21 +108,20 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 		s.Oldest = metas[0]
 	}
 	s.Totals, s.Since = p.totals(commit)
+	from := s.Watermark
+	if at := p.committedOffset(); commit != nil && at >= 0 {
+		from = at
+	}
+	l := p.lag(from, time.Now())
+	s.Lag, s.LagTime, s.ActiveLag, s.ActiveLagTime = l.records, l.recordsTime, l.active, l.activeTime
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
-	s.FinishedAhead = total(p.ahead.stored)
+	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
 	if hs := p.halts(); len(hs) > 0 && hs[0].Scope == ScopePartition {
 		s.Halt = &hs[0]
 	}
 	s.Parked = len(p.parks.all)
-	if p.end >= 0 {
-		from := s.Watermark
-		if commit != nil && p.committed >= 0 {
-			from = p.committed
-		}
-		s.Lag = max(0, p.end-from)
-	}
 	return s
 }
 

@@ -28,6 +28,11 @@ const (
 	fetched
 	fetchedBytes
 	lag // read from a Snapshot
+	lagTime
+	activeLag
+	activeLagTime
+	finishedAhead
+	stateBytes
 	inFlight
 	inFlightBytes
 	age
@@ -58,6 +63,12 @@ var columnDescs = [columns]*prometheus.Desc{
 	fetchedBytes: ofPartition("fetched_bytes_total", "Payload of the records delivered by the source."),
 	lag: ofPartition("lag_records",
 		"Offsets between the committed offset (without a commit: the watermark) and the end of the log."),
+	lagTime: ofPartition("lag_seconds", "Time since the oldest of these records was written, by its timestamp."),
+	activeLag: ofPartition("active_lag_records",
+		"Records up to the end of the log that are neither finished nor parked."),
+	activeLagTime: ofPartition("active_lag_seconds", "Time since the oldest of these records was written, by its timestamp."),
+	finishedAhead: ofPartition("finished_ahead_offsets", "Offsets above the committed one that the stored resume state lists as finished."),
+	stateBytes:    ofPartition("resume_state_bytes", "Size of the stored resume state."),
 	inFlight:      ofPartition("in_flight_records", "Records between the watermark and the fetch position, and below a commit."),
 	inFlightBytes: ofPartition("in_flight_bytes", "Payload kept in memory by the records in flight."),
 	age: ofPartition("watermark_age_seconds",
