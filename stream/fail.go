@@ -5,6 +5,8 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // verdict is the decision of the policies about a failed element.
@@ -47,6 +49,7 @@ const inHalves = -1
 // waitAgain waits before the next attempt. It returns false if the element was given up, after
 // giving its hold back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
+	st.noteAttempts(r, d.f.Attempts)
 	st.run.emit(Retrying{d.f, d.wait})
 	if d.wait <= 0 {
 		return st.goesOn(w, r)
@@ -65,6 +68,22 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	}
 	w.holds(lasts(st.calls(), st.name, d.f, 0)) // a look at the running call shows the last failure
 	return true
+}
+
+// noteAttempts notes that an element waits for a retry.
+func (st *step) noteAttempts(r *record, failed int) {
+	p := r.part
+	if r.joint != nil || !st.single || !p.ahead.kept {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := &p.ahead.attempts
+	if a.failed == nil {
+		a.failed = map[int64]resume.Attempts{}
+	}
+	a.failed[r.offset()] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
+	a.noted++
 }
 
 // calls is the cause that a call of the step stands for while it does not return.

@@ -87,6 +87,7 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
 		}
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
+		p.ahead.attempts.forget(h.among)
 		h.builds = p.triedBy(f.Meta.Offset)
 		p.haltChanged()
 	}

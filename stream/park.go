@@ -120,6 +120,7 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 		}
 		h.builds = p.triedBy(f.Meta.Offset)
 		p.parks.add(h)
+		p.ahead.attempts.forget(h.among)
 		p.stand(p.status() | someParked)
 		p.haltChanged()
 	}

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -81,8 +82,8 @@ func (c *census) String() string {
 
 // check: a net that never sees a crash proves nothing about crashes.
 func (c *census) check(t *testing.T) {
-	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "waiting retry": &c.waiting} {
-		if c.share(n) < 10 {
+	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "waiting retry": &c.waiting} {
+		if least := map[string]float64{"park": 3}[name]; c.share(n) < cmp.Or(least, 10) {
 			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
 		}
 	}

@@ -140,16 +140,19 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 }
 
 func (r *run) makeSteps() {
-	worked := false
+	worked, single := false, true
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{first: !worked, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: !worked, single: single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		worked = worked || n.op.does() == works
+		_, fans := n.op.(interface{ fans() })
+		_, streams := n.op.(interface{ streams() })
+		single = single && !fans && !streams
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}

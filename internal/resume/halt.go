@@ -129,15 +129,9 @@ func decodeHalt(offset int64, body *buffer) (h Halt, ok bool) {
 		h.Builds = append(h.Builds, Build(b))
 	}
 	for _, text := range []*string{&h.Step, &h.Key, &h.Error} {
-		n, ok := body.uvarint()
-		if !ok {
+		if *text, ok = body.text(); !ok {
 			return h, false
 		}
-		b, ok := body.next(n)
-		if !ok {
-			return h, false
-		}
-		*text = string(b)
 	}
 	return h, true
 }

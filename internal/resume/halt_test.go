@@ -28,9 +28,9 @@ func TestHalts(t *testing.T) {
 			return reflect.DeepEqual(h, is) || reflect.DeepEqual(h, short)
 		})
 	}
-	whole, _ := Encode(orders, State{finished, halts}, 4096)
+	whole, _ := Encode(orders, State{Finished: finished, Halts: halts}, 4096)
 	for limit := range len(whole) + 1 {
-		state, end := Encode(orders, State{finished, halts}, limit)
+		state, end := Encode(orders, State{Finished: finished, Halts: halts}, limit)
 		if len(state) > limit {
 			t.Fatalf("a state of %d bytes, limit %d", len(state), limit)
 		}
@@ -48,7 +48,7 @@ func TestHalts(t *testing.T) {
 		case slices.ContainsFunc(got.Halts, func(h Halt) bool { return !known(h) }):
 			t.Errorf("at %d bytes: %+v", limit, got.Halts)
 		}
-		if limit == len(whole) && !reflect.DeepEqual(got, State{finished, halts}) {
+		if limit == len(whole) && !reflect.DeepEqual(got, State{Finished: finished, Halts: halts}) {
 			t.Errorf("got %+v", got)
 		}
 	}
