@@ -83,7 +83,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	r.revoke(context.Background(), ps)
 	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
-		return fmt.Errorf("source exhausted with a halted partition: %v", halted[0])
+		return fmt.Errorf("source exhausted with a halted partition: %v [LW215]", halted[0])
 	}
 	return nil
 }

@@ -1,0 +1,147 @@
+package laneway_test
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// page is a Markdown file, without its blocks of code.
+type page struct {
+	name    string
+	lines   []string
+	anchors map[string]bool // of its headings, as GitHub and Hugo make them
+}
+
+// pages reads what people read: docs, and the Markdown files in the root.
+func pages(t *testing.T) []page {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"docs/*.md", "*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
+	}
+	var ps []page
+	for _, name := range names {
+		p := page{name: filepath.ToSlash(name), anchors: map[string]bool{}}
+		code := false
+		for line := range strings.Lines(read(t, name)) {
+			line = strings.TrimRight(line, "\n")
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				code = !code
+			} else if !code {
+				p.lines = append(p.lines, line)
+				if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+					p.anchors[anchor(title)] = true
+				}
+			}
+		}
+		ps = append(ps, p)
+	}
+	return ps
+}
+
+// anchor is the fragment of a heading.
+func anchor(title string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-', r == '_', unicode.IsLetter(r), unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, title)
+}
+
+func pageOf(t *testing.T, name string) page {
+	t.Helper()
+	for _, p := range pages(t) {
+		if p.name == name {
+			return p
+		}
+	}
+	t.Fatalf("there is no %s", name)
+	return page{}
+}
+
+func TestDocs(t *testing.T) {
+	all := pages(t)
+	anchors := map[string]map[string]bool{}
+	for _, p := range all {
+		anchors[p.name] = p.anchors
+	}
+
+	t.Run("links lead somewhere", func(t *testing.T) {
+		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+		for _, p := range all {
+			for _, m := range link.FindAllStringSubmatch(strings.Join(p.lines, "\n"), -1) {
+				if strings.Contains(m[1], "://") {
+					continue
+				}
+				file, fragment, _ := strings.Cut(m[1], "#")
+				target := p.name
+				if file != "" {
+					target = path.Join(path.Dir(p.name), file)
+				}
+				if _, err := os.Stat(target); err != nil {
+					t.Errorf("%s links to %s, which is not there", p.name, m[1])
+				} else if fragment != "" && strings.HasSuffix(target, ".md") && !anchors[target][fragment] {
+					t.Errorf("%s links to %s, where no heading has that anchor", p.name, m[1])
+				}
+			}
+		}
+	})
+
+	t.Run("prose fits its columns", func(t *testing.T) {
+		for _, p := range all {
+			if path.Dir(p.name) != "docs" {
+				continue
+			}
+			for _, line := range p.lines {
+				if n := utf8.RuneCountInString(line); n > columns && !strings.HasPrefix(line, "|") {
+					t.Errorf("%s: a line of %d columns, at most %d: %s", p.name, n, columns, line)
+				}
+			}
+		}
+	})
+
+	t.Run("name metrics and tests that are there", func(t *testing.T) {
+		var metrics, tests strings.Builder
+		for _, r := range rooms(t) {
+			for _, f := range r.files {
+				switch {
+				case f.test:
+					tests.WriteString(read(t, f.name))
+				case r.dir == "ops/prommetrics":
+					metrics.WriteString(read(t, f.name))
+				}
+			}
+		}
+		metric, test := regexp.MustCompile(`laneway_[a-z_]+`), regexp.MustCompile("`(Test[A-Z][A-Za-z]+)(?:/([^`]+))?`")
+		for _, p := range all {
+			if path.Dir(p.name) != "docs" {
+				continue
+			}
+			text := strings.Join(p.lines, "\n")
+			for _, name := range metric.FindAllString(text, -1) {
+				if name != "laneway_offsets" && !strings.Contains(metrics.String(), `"`+strings.TrimPrefix(name, "laneway_")+`"`) && !strings.Contains(metrics.String(), `"`+name+`"`) {
+					t.Errorf("%s names the metric %s, which is not exported", p.name, name)
+				}
+			}
+			for _, m := range test.FindAllStringSubmatch(text, -1) {
+				if !strings.Contains(tests.String(), "func "+m[1]+"(") || m[2] != "" && !strings.Contains(tests.String(), `"`+m[2]+`"`) {
+					t.Errorf("%s names %s, which is not there", p.name, m[0])
+				}
+			}
+		}
+	})
+}
