@@ -2,7 +2,6 @@ package laneway_test
 
 import (
 	"go/ast"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,12 +10,8 @@ import (
 // TestCookbook holds docs/cookbook.md and the package examples/cookbook together: the page shows
 // each recipe as it stands there, and a test runs it.
 func TestCookbook(t *testing.T) {
-	files, err := filepath.Glob("examples/cookbook/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var code, tests strings.Builder
-	for _, f := range files {
+	for _, f := range glob(t, "examples/cookbook/*.go") {
 		if text := read(t, f); strings.HasSuffix(f, "_test.go") {
 			tests.WriteString(text)
 		} else {

@@ -3,13 +3,14 @@ package laneway_test
 import (
 	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
 )
+
+const here = "https://github.com/laneway-go/laneway/blob/main/"
 
 // page is a Markdown file, without its blocks of code.
 type page struct {
@@ -18,20 +19,12 @@ type page struct {
 	anchors map[string]bool // of its headings, as GitHub and Hugo make them
 }
 
-// pages reads what people read: docs, and the Markdown files in the root.
+// pages reads what people read: docs, and the Markdown files in the root. llms.txt is Markdown too.
 func pages(t *testing.T) []page {
 	t.Helper()
-	var names []string
-	for _, pattern := range []string{"docs/*.md", "*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, found...)
-	}
 	var ps []page
-	for _, name := range names {
-		p := page{name: filepath.ToSlash(name), anchors: map[string]bool{}}
+	for _, name := range append(glob(t, "docs/*.md"), append(glob(t, "*.md"), "docs/llms.txt")...) {
+		p := page{name: name, anchors: map[string]bool{}}
 		code := false
 		for line := range strings.Lines(read(t, name)) {
 			line = strings.TrimRight(line, "\n")
@@ -84,13 +77,14 @@ func TestDocs(t *testing.T) {
 		link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 		for _, p := range all {
 			for _, m := range link.FindAllStringSubmatch(strings.Join(p.lines, "\n"), -1) {
-				if strings.Contains(m[1], "://") {
-					continue
-				}
 				file, fragment, _ := strings.Cut(m[1], "#")
-				target := p.name
-				if file != "" {
-					target = path.Join(path.Dir(p.name), file)
+				target := path.Join(path.Dir(p.name), file)
+				if ours, ok := strings.CutPrefix(file, here); ok {
+					target = ours
+				} else if strings.Contains(file, "://") {
+					continue
+				} else if file == "" {
+					target = p.name
 				}
 				if _, err := os.Stat(target); err != nil {
 					t.Errorf("%s links to %s, which is not there", p.name, m[1])
@@ -103,7 +97,7 @@ func TestDocs(t *testing.T) {
 
 	t.Run("prose fits its columns", func(t *testing.T) {
 		for _, p := range all {
-			if path.Dir(p.name) != "docs" {
+			if !strings.HasPrefix(p.name, "docs/") || p.name == "docs/llms.txt" { // in which a line is an entry
 				continue
 			}
 			for _, line := range p.lines {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-const operating = "https://github.com/laneway-go/laneway/blob/main/docs/operating.md#"
+const operating = here + "docs/operating.md#"
 
 // TestRunbook holds the alert rules and the sections of docs/operating.md together, and what a
 // partition may wait for with the table of causes.
