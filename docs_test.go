@@ -95,6 +95,20 @@ func TestDocs(t *testing.T) {
 		}
 	})
 
+	t.Run("are all on the first page, in the site and in llms.txt", func(t *testing.T) {
+		for _, p := range glob(t, "docs/*.md") {
+			name := strings.TrimSuffix(path.Base(p), ".md")
+			if name == "README" {
+				continue
+			}
+			for list, entry := range map[string]string{"docs/README.md": "](" + name + ".md)", "docs/llms.txt": "docs/" + name + ".md)", "site/hugo.toml": `"` + name + `"`} {
+				if !strings.Contains(read(t, list), entry) {
+					t.Errorf("%s does not have %s", list, p)
+				}
+			}
+		}
+	})
+
 	t.Run("prose fits its columns", func(t *testing.T) {
 		for _, p := range all {
 			if !strings.HasPrefix(p.name, "docs/") || p.name == "docs/llms.txt" { // in which a line is an entry
