@@ -65,7 +65,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	for _, a := range as {
 		if r.parts[a.TopicPartition] != nil || once[a.TopicPartition] {
 			r.mu.Unlock()
-			return nil, fmt.Errorf("%v was assigned twice: revoke it first", a.TopicPartition)
+			return nil, fmt.Errorf("%v was assigned twice: revoke it first [LW219]", a.TopicPartition)
 		}
 		once[a.TopicPartition] = true
 	}
@@ -131,7 +131,7 @@ func (r *run) lapse(p *part) {
 	}
 }
 
-var errLapsed = errors.New("this process was paused, and another worker may own the partition now")
+var errLapsed = errors.New("this process was paused, and another worker may own the partition now [LW220]")
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {

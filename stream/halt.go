@@ -27,7 +27,7 @@ func (h *Halt) asks(e ending) error {
 		return nil
 	}
 	if !slices.ContainsFunc(h.among, func(o int64) bool { return e.from <= o && o <= e.to }) {
-		return fmt.Errorf("no offset from %d to %d is halted: the halt covers %v … @%d", e.from, e.to, h.Meta, h.Last)
+		return fmt.Errorf("no offset from %d to %d is halted: the halt covers %v … @%d [LW227]", e.from, e.to, h.Meta, h.Last)
 	}
 	h.from, h.to = e.from, e.to
 	return nil

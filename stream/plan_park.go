@@ -11,10 +11,10 @@ import (
 func (c *checker) parks(word string) {
 	for _, n := range slices.Concat(c.above, c.below) {
 		if n.opts.keepOrder {
-			c.say(word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
+			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
 		}
 		if n.commit != nil && n.commit.transact != nil {
-			c.say(word, "no transaction could pass a parked record, so all results behind it would wait", "say HaltOnError")
+			c.say(faultPark, word, "no transaction could pass a parked record, so all results behind it would wait", "say HaltOnError")
 		}
 	}
 }
@@ -38,13 +38,13 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 		case ahead == 0:
 			why = "MaxFinishedAhead(0) stores no resume state"
 		}
-		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "say HaltOnError"}
+		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "say HaltOnError", faultPark}
 	}
 	for n, sp := range p.steps {
 		parks := slices.ContainsFunc(sp.policies, func(p *policy) bool { return p.kind == parkPolicy })
 		if parks && n.isStep() && sp.group == byFunc {
 			err = errors.Join(err, &BuildError{sp.name, "its lanes are made by GroupBy(f), so ParkOnError could not tell which records to hold back",
-				"group by key, or say HaltOnError"})
+				"group by key, or say HaltOnError", faultPark})
 		}
 	}
 	return err

@@ -35,7 +35,7 @@ type policy struct {
 }
 
 // policyFault is what is wrong with an option of a policy, and the fix.
-type policyFault struct{ what, do string }
+type policyFault struct{ code, what, do string }
 
 // ends reports whether the policy takes every failure. A dead-letter write does not, as it can fail
 // itself.

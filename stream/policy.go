@@ -21,7 +21,7 @@ func (o policyOption) policy(p *policy) { o(p) }
 func When(match func(error) bool) PolicyOption {
 	return policyOption(func(p *policy) {
 		if match == nil {
-			p.faults = append(p.faults, policyFault{"When was given a nil func", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "When was given a nil func", passFunc})
 		}
 		p.when = match
 	})
@@ -32,7 +32,7 @@ func When(match func(error) bool) PolicyOption {
 func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
-			p.faults = append(p.faults, policyFault{"OnMatch was given a nil func", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "OnMatch was given a nil func", passFunc})
 			return
 		}
 		p.watch = append(p.watch, f)
@@ -50,7 +50,7 @@ func OnMatch(f func(context.Context, Failure)) PolicyOption {
 func ResumeAfter(d time.Duration) PolicyOption {
 	return policyOption(func(p *policy) {
 		if d <= 0 {
-			p.faults = append(p.faults, policyFault{fmt.Sprintf("ResumeAfter(%v) would not halt", d), "pass the time to wait before the record is retried"})
+			p.faults = append(p.faults, policyFault{faultRange, fmt.Sprintf("ResumeAfter(%v) would not halt", d), "pass the time to wait before the record is retried"})
 		}
 		p.resumes, p.resumeAfter = true, d
 	})
@@ -119,7 +119,7 @@ func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 	for _, o := range opts {
 		if o == nil {
-			p.faults = append(p.faults, policyFault{"an option is nil", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "an option is nil", passFunc})
 			continue
 		}
 		o.policy(p)
@@ -139,19 +139,19 @@ func (policyOp) detail() []string      { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {
-		c.say(o.word, f.what, f.do)
+		c.say(f.code, o.word, f.what, f.do)
 	}
 	if o.resumes && o.kind != haltPolicy && o.kind != parkPolicy {
-		c.say(o.word, "ResumeAfter on a policy that does not halt", "give it to HaltOnError or ParkOnError")
+		c.say(faultOption, o.word, "ResumeAfter on a policy that does not halt", "give it to HaltOnError or ParkOnError")
 	}
 	if o.kind == deadLetterPolicy && o.sink == nil {
-		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
+		c.say(faultNil, o.word, "the sink is nil", "pass a Sink[Failure]")
 	}
 	for _, f := range o.retry.faults() {
-		c.say(o.word, f.what, f.do)
+		c.say(f.code, o.word, f.what, f.do)
 	}
 	if (o.kind == haltPolicy || o.kind == parkPolicy) && c.commit != nil && c.commit.commit.above {
-		c.say(o.word, "below a commit there is no record left to halt at", "put it above "+c.commit.word)
+		c.say(faultHalt, o.word, "below a commit there is no record left to halt at", "put it above "+c.commit.word)
 	}
 	if o.kind == parkPolicy {
 		c.parks(o.word)

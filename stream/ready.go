@@ -15,7 +15,7 @@ type readyWhen func(Snapshot) error
 
 func (check readyWhen) option(o *options) {
 	if check == nil {
-		o.faults = append(o.faults, &BuildError{What: "ReadyWhen was given a nil func", Fix: "pass EveryPartition, or leave it out"})
+		o.faults = append(o.faults, &BuildError{Code: faultNil, What: "ReadyWhen was given a nil func", Fix: "pass EveryPartition, or leave it out"})
 		return
 	}
 	o.ready = append(o.ready, check)

@@ -119,7 +119,7 @@ func (r *run) enter(ph phase) {
 	}
 }
 
-var errConnecting = errors.New("the source has not connected yet")
+var errConnecting = errors.New("the source has not connected yet [LW218]")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
@@ -147,7 +147,7 @@ func (r *run) makeSteps() {
 			continue
 		}
 		st := &step{first: !worked, single: single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
-		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
+		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		worked = worked || n.op.does() == works
 		_, fans := n.op.(interface{ fans() })
@@ -306,4 +306,4 @@ func (r *run) spawn(f func()) {
 	})
 }
 
-var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead")
+var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead [LW217]")

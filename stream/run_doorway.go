@@ -126,7 +126,7 @@ func (t *doorTicket) use() bool {
 	delete(t.door.held, t)
 	t.door.mu.Unlock()
 	if !ok && !givenUp {
-		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail",
+		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
 			t.door.st.name, t.r.meta()))
 	}
 	return ok
@@ -151,7 +151,7 @@ func (d *doorway) returned(err error) {
 	case err != nil:
 		d.st.run.fail(fmt.Errorf("%s: %w", d.st.name, err))
 	case !asked:
-		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then", d.st.name))
+		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then [LW223]", d.st.name))
 	}
 }
 

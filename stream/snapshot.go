@@ -225,7 +225,7 @@ func (p *Pipeline) Ready() error {
 		return ErrNotRunning
 	}
 	if r.phase() >= stopping {
-		return errors.New("the pipeline is draining")
+		return errors.New("the pipeline is draining [LW214]")
 	}
 	r.mu.Lock()
 	err := r.health

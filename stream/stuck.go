@@ -44,7 +44,7 @@ type standing struct {
 
 func (s *stuckAfter) fault() error {
 	if s.asked && s.after <= 0 {
-		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) reports every record as stuck", s.after), Fix: "make it longer than any record may take, or leave it out"}
+		return &BuildError{Code: faultRange, What: fmt.Sprintf("StuckAfter(%v) reports every record as stuck", s.after), Fix: "make it longer than any record may take, or leave it out"}
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			}
 			stand[key] = is
 			if still := now.Sub(is.since); still >= s.after {
-				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished no record for %v; its watermark is %d%s",
+				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished no record for %v; its watermark is %d%s [LW224]",
 					p.plan.name, q.TopicPartition, still.Round(time.Second), q.Watermark, p.heldInside(q.TopicPartition)))
 			}
 		}
