@@ -216,12 +216,16 @@ func (p *part) letGo(cause error) bool {
 // calm reports whether no ticket of the partition is held and no ending halt is about to put
 // records back.
 func (p *part) calm() bool {
-	p.mu.Lock()
-	s := p.status()
-	ending := p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
-	p.mu.Unlock()
 	// in this order: refill holds the tickets it puts back before resuming ends
-	return !ending && p.led.AtRest()
+	return !p.ending() && p.led.AtRest()
+}
+
+// ending reports whether a halt or a park is about to put records back.
+func (p *part) ending() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.status()
+	return p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
 }
 
 // unfinished returns the lineage of up to limit unfinished records, and how many there are.
