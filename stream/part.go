@@ -76,9 +76,9 @@ const (
 )
 
 // room returns how many records and bytes the source may feed, up to the limit and the partition's
-// share. Once the source found no room, a quarter of both must become free first, so that a full
-// partition is not fetched record by record. A partition with nothing in flight always has room
-// for one record.
+// share. Once the source found no room, a quarter of what is not parked must become free first, so
+// that a full partition is not fetched record by record. A partition with nothing in flight always
+// has room for one record.
 func (p *part) room() (records int, bytes int64) {
 	if !p.status().feeds() {
 		return 0, 0
@@ -100,13 +100,22 @@ func (p *part) room() (records int, bytes int64) {
 	records, bytes = limit-held, share-pinned
 	least, leastBytes := 1, int64(1)
 	if p.full.Load() {
-		least, leastBytes = (limit+3)/4, (share+3)/4
+		idle, idleBytes := p.idle()
+		least, leastBytes = max(1, (limit-idle+3)/4), max(1, (share-idleBytes+3)/4)
 		p.step.Store(int32(least/4 + 1))
 	}
 	if records < least || bytes < leastBytes {
 		return 0, 0
 	}
 	return records, bytes
+}
+
+// idle returns what parked records take of the limits, which no record that finishes makes free.
+func (p *part) idle() (records int, bytes int64) {
+	if p.status()&someParked == 0 {
+		return 0, 0
+	}
+	return p.led.Idle()
 }
 
 // feed adds a slab to the ledger and puts its records into the lanes of the first stage.
