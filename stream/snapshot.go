@@ -118,8 +118,13 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
 	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
-	if hs := p.halts(); len(hs) > 0 && hs[0].Scope == ScopePartition {
-		s.Halt = &hs[0]
+	switch {
+	case p.halt != nil:
+		h := *p.halt
+		s.Halt = &h
+	case p.sealed != nil:
+		h := p.sealed.Halt
+		s.Halt = &h
 	}
 	s.Parked = len(p.parks.all)
 	return s
