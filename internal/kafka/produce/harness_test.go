@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -106,4 +107,17 @@ func fake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kaf
 	c := kafkatest.Fake(t, opts...)
 	k := kafkatest.At(t, c.ListenAddrs())
 	return c, k, k.Topic(partitions)
+}
+
+// inVirtualTime runs a subtest in which no time passes but that for which all goroutines wait.
+func inVirtualTime(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// virtualFake is fake in virtual time. Its clients reach it with the Transport, without a network.
+func virtualFake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kafkatest.Kafka, string, *kafka.Transport) {
+	n := new(kfake.VirtualNetwork)
+	c := kafkatest.Fake(t, append(opts, kfake.ListenFn(n.Listen))...)
+	k := kafkatest.At(t, c.ListenAddrs(), kgo.Dialer(n.DialContext))
+	return c, k, k.Topic(partitions), &kafka.Transport{Dial: n.DialContext}
 }
