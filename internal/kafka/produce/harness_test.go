@@ -114,10 +114,8 @@ func inVirtualTime(t *testing.T, name string, test func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-// virtualFake is fake in virtual time. Its clients reach it with the Transport, without a network.
+// virtualFake is fake in virtual time. Its clients need the Transport.
 func virtualFake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kafkatest.Kafka, string, *kafka.Transport) {
-	n := new(kfake.VirtualNetwork)
-	c := kafkatest.Fake(t, append(opts, kfake.ListenFn(n.Listen))...)
-	k := kafkatest.At(t, c.ListenAddrs(), kgo.Dialer(n.DialContext))
-	return c, k, k.Topic(partitions), &kafka.Transport{Dial: n.DialContext}
+	c, k, transport := kafkatest.Virtual(t, opts...)
+	return c, k, k.Topic(partitions), transport
 }
