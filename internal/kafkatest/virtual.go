@@ -1,6 +1,9 @@
 package kafkatest
 
 import (
+	"context"
+	"net"
+	"slices"
 	"testing"
 
 	"github.com/segmentio/kafka-go"
@@ -17,3 +20,20 @@ func Virtual(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, *Kafka, *kafka.Tr
 	c := Fake(t, append(opts, kfake.ListenFn(n.Listen))...)
 	return c, At(t, c.ListenAddrs(), kgo.Dialer(n.DialContext)), &kafka.Transport{Dial: n.DialContext}
 }
+
+// Freeze has these addresses accept a Transport's connections and never answer.
+func Freeze(t *kafka.Transport, addrs ...string) {
+	dial := t.Dial
+	t.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if !slices.Contains(addrs, addr) {
+			return dial(ctx, network, addr)
+		}
+		c, _ := net.Pipe()
+		return frozenConn{c}, nil
+	}
+}
+
+// frozenConn takes requests, as a kernel does for a process that does not read them.
+type frozenConn struct{ net.Conn }
+
+func (frozenConn) Write(b []byte) (int, error) { return len(b), nil }
