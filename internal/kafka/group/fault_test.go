@@ -26,9 +26,8 @@ func TestFaults(t *testing.T) {
 			{kmsg.SyncGroup, kerr.RebalanceInProgress}, {kmsg.SyncGroup, kerr.UnknownMemberID}, {kmsg.SyncGroup, kerr.IllegalGeneration},
 			{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable}, {kmsg.OffsetFetch, kerr.NotCoordinator}, {kmsg.OffsetFetch, kerr.UnstableOffsetCommit},
 		} {
-			t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
-				t.Parallel()
-				c, f := newCluster(t), newFloor()
+			inVirtualTime(t, tc.key.Name()+"/"+tc.err.Message, func(t *testing.T, c virtual) {
+				f := newFloor()
 				fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: 2})
 				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -11,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// patience bounds every wait. It is much longer than anything takes on a busy machine, and shorter
+// than the sessions and rebalances of quick, so that no test passes because one of them ended.
 const patience = 20 * time.Second
 
 func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
@@ -21,6 +24,23 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// virtual is a cluster in virtual time, which its clients reach without a network.
+type virtual struct {
+	*kfake.Cluster
+	network *kfake.VirtualNetwork
+}
+
+// inVirtualTime runs a subtest in which no time passes but that for which all goroutines wait.
+func inVirtualTime(t *testing.T, name string, test func(t *testing.T, c virtual)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			network := new(kfake.VirtualNetwork)
+			test(t, virtual{newCluster(t, kfake.ListenFn(network.Listen)), network})
+		})
+	})
 }
 
 // site is where a test's group lives: a kfake cluster, or a real one (real_test.go) that it shares
@@ -45,7 +65,11 @@ type client struct {
 
 func newClient(t *testing.T, c site) *client {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
+	if v, ok := c.(virtual); ok {
+		opts = append(opts, kgo.Dialer(v.network.DialContext))
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

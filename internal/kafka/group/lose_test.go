@@ -17,9 +17,8 @@ func TestLostMembership(t *testing.T) {
 	t.Run("is reported once, never revoked, and rejoined", func(t *testing.T) {
 		for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
 			for _, code := range []*kerr.Error{kerr.UnknownMemberID, kerr.IllegalGeneration} {
-				t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
-					t.Parallel()
-					c, f := newCluster(t), newFloor()
+				inVirtualTime(t, key.Name()+"/"+code.Message, func(t *testing.T, c virtual) {
+					f := newFloor()
 					var joined []string // the member ids in its joins
 					a := newWorker(t, c, f, "a", func(w *worker) {
 						w.cfg.SessionTimeout = 400 * time.Millisecond
@@ -63,8 +62,8 @@ func TestLostMembership(t *testing.T) {
 			}
 		}
 	})
-	t.Run("follows a coordinator that is silent for the session timeout", func(t *testing.T) {
-		c, f := newCluster(t), newFloor()
+	inVirtualTime(t, "follows a coordinator that is silent for the session timeout", func(t *testing.T, c virtual) {
+		f := newFloor()
 		silent := make(chan struct{})
 		a := newWorker(t, c, f, "a", func(w *worker) {
 			w.cfg.SessionTimeout = 300 * time.Millisecond
@@ -157,9 +156,8 @@ func TestLostMembership(t *testing.T) {
 	})
 	t.Run("by a refused rejoin loses all partitions", func(t *testing.T) {
 		for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup} {
-			t.Run(key.Name(), func(t *testing.T) {
-				t.Parallel()
-				c, f := newCluster(t), newFloor()
+			inVirtualTime(t, key.Name(), func(t *testing.T, c virtual) {
+				f := newFloor()
 				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.UnknownMemberID},

@@ -23,7 +23,7 @@ func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func(
 		return out
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("group-orders"), kgo.Balancers(b),
-		kgo.SessionTimeout(2*time.Second), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(10*time.Second),
+		kgo.SessionTimeout(time.Minute), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(time.Minute),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.take("franz", tps(m)...) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }))
@@ -39,7 +39,7 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 	t.Helper()
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: groupAt(c), Brokers: c.ListenAddrs(), Topics: []string{"group-orders"}, GroupBalancers: []kafka.GroupBalancer{b},
-		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: 2 * time.Second, RebalanceTimeout: 10 * time.Second, JoinGroupBackoff: 100 * time.Millisecond,
+		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: time.Minute, RebalanceTimeout: time.Minute, JoinGroupBackoff: 100 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,8 +26,8 @@ func TestSession(t *testing.T) {
 	})
 	// A process might be suspended for three sessions, between a heartbeat's response and the goroutine
 	// that reads it. That response must not count.
-	t.Run("expires even if a heartbeat's response is unread", func(t *testing.T) {
-		c, f := newCluster(t), newFloor()
+	inVirtualTime(t, "expires even if a heartbeat's response is unread", func(t *testing.T, c virtual) {
+		f := newFloor()
 		lost, beats := make(chan struct{}), 0
 		a := newWorker(t, c, f, "a", func(w *worker) {
 			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 600*time.Millisecond, 200*time.Millisecond
