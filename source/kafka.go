@@ -60,12 +60,12 @@ type kafkaSource struct {
 	// guards the fields below and makes a change of assignment one step; not held while a partition
 	// drains
 	mu       sync.Mutex
-	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
-	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
-	epochs   map[fetch.TP]*leaderEpoch                     // of both
-	wanted   map[fetch.TP]*wanted                          // the start offset is still being looked up
+	live     map[wire.TopicPartition]*stream.Partition[kafka.Message] // fed
+	draining map[wire.TopicPartition]*stream.Partition[kafka.Message] // being revoked
+	epochs   map[wire.TopicPartition]*leaderEpoch                     // of both
+	wanted   map[wire.TopicPartition]*wanted                          // the start offset is still being looked up
 	// end offsets of the partitions read without a group
-	limits map[fetch.TP]int64
+	limits map[wire.TopicPartition]int64
 }
 
 // intake is the part of stream.Intake that the source uses.
@@ -102,9 +102,9 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 
 func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.in = in
-	s.live, s.draining = map[fetch.TP]*stream.Partition[kafka.Message]{}, map[fetch.TP]*stream.Partition[kafka.Message]{}
-	s.epochs = map[fetch.TP]*leaderEpoch{}
-	s.wanted, s.limits = map[fetch.TP]*wanted{}, map[fetch.TP]int64{}
+	s.live, s.draining = map[wire.TopicPartition]*stream.Partition[kafka.Message]{}, map[wire.TopicPartition]*stream.Partition[kafka.Message]{}
+	s.epochs = map[wire.TopicPartition]*leaderEpoch{}
+	s.wanted, s.limits = map[wire.TopicPartition]*wanted{}, map[wire.TopicPartition]int64{}
 	s.health.init(in.SetHealth, s.joining())
 	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
 	defer s.client.Close()

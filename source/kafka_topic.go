@@ -16,7 +16,7 @@ import (
 // topic's id.
 
 // recreated restarts a partition after its topic was recreated.
-func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
+func (s *kafkaSource) recreated(ctx context.Context, tp wire.TopicPartition, id [16]byte) error {
 	from := s.cfg.Start
 	if s.cfg.Group == "" {
 		from = s.cfg.Partitions[stream.TopicPartition(tp)].From
@@ -74,7 +74,7 @@ func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPart
 		}
 		s.fetcher.Refresh()
 		s.mu.Lock()
-		p := s.draining[fetch.TP(tp)]
+		p := s.draining[wire.TopicPartition(tp)]
 		s.mu.Unlock()
 		if p == nil {
 			continue

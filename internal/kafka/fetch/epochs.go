@@ -10,8 +10,8 @@ import (
 // EpochEnds asks the leader of partitions once where a leader epoch ends in their logs: at the
 // start of the next epoch, or at the end of the log. Records read from there on were truncated. The
 // result is -1 if the leader does not know the epoch. failed says why one was not found.
-func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32) (found map[TP]int64, failed map[TP]error) {
-	found, failed = make(map[TP]int64, len(epochs)), make(map[TP]error)
+func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[wire.TopicPartition]int32) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	found, failed = make(map[wire.TopicPartition]int64, len(epochs)), make(map[wire.TopicPartition]error)
 	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
 	req.ReplicaID = -1
 	index := map[string]int{}
@@ -48,7 +48,7 @@ func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[TP]int32)
 	}
 	for _, t := range r.(*kmsg.OffsetForLeaderEpochResponse).Topics {
 		for _, p := range t.Partitions {
-			tp := TP{t.Topic, int(p.Partition)}
+			tp := wire.PartitionOf(t.Topic, p.Partition)
 			if err := wire.Code(p.ErrorCode).Err(); err != nil {
 				failed[tp] = troubleOf(tp, err)
 				continue

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/sourcegraph/conc"
 )
 
@@ -18,7 +19,7 @@ type Fetcher struct {
 	// guards the fields below, and the fields of parts that say so; never held across a call of a
 	// Partition
 	mu     sync.Mutex
-	parts  map[TP]*part
+	parts  map[wire.TopicPartition]*part
 	loops  map[int32]*loop
 	served uint64
 	err    error
@@ -27,11 +28,11 @@ type Fetcher struct {
 
 // New returns a Fetcher.
 func New(cfg Config) *Fetcher {
-	return &Fetcher{cfg: cfg.withDefaults(), refresh: make(chan struct{}, 1), placed: make(chan struct{}, 1), parts: map[TP]*part{}, loops: map[int32]*loop{}}
+	return &Fetcher{cfg: cfg.withDefaults(), refresh: make(chan struct{}, 1), placed: make(chan struct{}, 1), parts: map[wire.TopicPartition]*part{}, loops: map[int32]*loop{}}
 }
 
 // Add starts reading a partition at p.Next().
-func (f *Fetcher) Add(tp TP, p Partition) {
+func (f *Fetcher) Add(tp wire.TopicPartition, p Partition) {
 	n := &part{tp: tp, p: p, topic: p.TopicID(), replica: -1, epoch: -1, avg: 512}
 	f.mu.Lock()
 	f.parts[tp] = n
@@ -40,7 +41,7 @@ func (f *Fetcher) Add(tp TP, p Partition) {
 }
 
 // Remove stops reading partitions. After it returns, none of their Partitions is called.
-func (f *Fetcher) Remove(tps ...TP) {
+func (f *Fetcher) Remove(tps ...wire.TopicPartition) {
 	for _, tp := range tps {
 		f.mu.Lock()
 		p := f.parts[tp]
@@ -56,7 +57,7 @@ func (f *Fetcher) Remove(tps ...TP) {
 
 // Wake reports that a partition has room again. It may be called from anywhere, since no lock that
 // it takes is held across a call of a Partition.
-func (f *Fetcher) Wake(tp TP) {
+func (f *Fetcher) Wake(tp wire.TopicPartition) {
 	f.mu.Lock()
 	p := f.parts[tp]
 	defer f.mu.Unlock()

@@ -17,7 +17,7 @@ const (
 )
 
 // Leader returns the leader of a partition by the known metadata; -1: none.
-func Leader(c Client, tp TP) int32 {
+func Leader(c Client, tp wire.TopicPartition) int32 {
 	t, _ := c.Topic(tp.Topic)
 	if p, ok := t.Partitions[int32(tp.Partition)]; ok {
 		return p.Leader
@@ -29,8 +29,8 @@ func Leader(c Client, tp TP) int32 {
 // read_committed: after the last finished transaction), or a time in milliseconds, for the first
 // record of that time or later; the result is -1 if there is none. failed says why one was not
 // found.
-func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...TP) (found map[TP]int64, failed map[TP]error) {
-	found, failed = make(map[TP]int64, len(tps)), map[TP]error{}
+func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...wire.TopicPartition) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	found, failed = make(map[wire.TopicPartition]int64, len(tps)), map[wire.TopicPartition]error{}
 	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
 	if err != nil {
 		for _, tp := range tps {
@@ -43,7 +43,7 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			tp := TP{t.Topic, int(p.Partition)}
+			tp := wire.PartitionOf(t.Topic, p.Partition)
 			if err := wire.Code(p.ErrorCode).Err(); err != nil {
 				failed[tp] = troubleOf(tp, err)
 				continue
@@ -56,16 +56,16 @@ func List(ctx context.Context, c Client, leader int32, at int64, uncommitted boo
 }
 
 // troubleOf wraps an error of a partition.
-func troubleOf(tp TP, err error) error {
+func troubleOf(tp wire.TopicPartition, err error) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
 }
 
 // lacking is the error of a partition until the leader's response names it.
-func lacking(leader int32, tp TP) error {
+func lacking(leader int32, tp wire.TopicPartition) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
 }
 
-func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP) (*kmsg.ListOffsetsResponse, error) {
+func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []wire.TopicPartition) (*kmsg.ListOffsetsResponse, error) {
 	if leader < 0 {
 		return nil, troubleOf(tps[0], wire.LeaderNotAvailable)
 	}
@@ -99,12 +99,12 @@ func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool
 func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why string) {
 	leader := Leader(f.cfg.Client, p.tp)
 	first, failed := List(ctx, f.cfg.Client, leader, AtStart, f.cfg.Uncommitted, p.tp)
-	var last map[TP]int64
+	var last map[wire.TopicPartition]int64
 	if len(failed) == 0 {
 		last, failed = List(ctx, f.cfg.Client, leader, AtEnd, f.cfg.Uncommitted, p.tp)
 	}
 	if err := failed[p.tp]; err != nil {
-		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "it retries"})
+		f.cfg.OnEvent(Event{Name: "reset failed", TopicPartition: p.tp, Err: err, Text: "it retries"})
 		f.retry(p, err, time.Now())
 		raise(f.refresh)
 		return

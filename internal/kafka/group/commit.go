@@ -27,10 +27,10 @@ import (
 // The coordinator does not check who owns a partition, so a stale commit would rewind the group.
 // Commit therefore sends only the partitions owned now. It may not be called concurrently with
 // itself. It may run concurrently with everything else, and is expected to during OnRevoked.
-func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
-	c := &committing{m: m, failed: make(map[TP]error)}
+func (m *Member) Commit(ctx context.Context, positions map[wire.TopicPartition]Position) map[wire.TopicPartition]error {
+	c := &committing{m: m, failed: make(map[wire.TopicPartition]error)}
 	for try := 0; len(positions) > 0; try++ {
-		c.again = make(map[TP]Position)
+		c.again = make(map[wire.TopicPartition]Position)
 		for open := range m.states.requests(positions) {
 			c.store(ctx, open)
 		}
@@ -45,19 +45,19 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 // committing is one call of Commit.
 type committing struct {
 	m      *Member
-	failed map[TP]error
-	again  map[TP]Position // refused in a changing generation: commit under the next one
-	silent error           // a request got no response, so no further one is sent
+	failed map[wire.TopicPartition]error
+	again  map[wire.TopicPartition]Position // refused in a changing generation: commit under the next one
+	silent error                            // a request got no response, so no further one is sent
 }
 
-func (c *committing) fail(positions map[TP]Position, err error) {
+func (c *committing) fail(positions map[wire.TopicPartition]Position, err error) {
 	for tp := range positions {
 		c.failed[tp] = err
 	}
 }
 
 // store sends one request, and further ones if a broker finds it too large. It may change open.
-func (c *committing) store(ctx context.Context, open map[TP]Position) {
+func (c *committing) store(ctx context.Context, open map[wire.TopicPartition]Position) {
 	m := c.m
 	if m.Expired() {
 		m.expire(m.current())
@@ -79,7 +79,7 @@ func (c *committing) store(ctx context.Context, open map[TP]Position) {
 
 // owned removes the partitions from open that this member does not own, and returns the term to
 // commit the others under.
-func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, joining bool) {
+func (m *Member) owned(open map[wire.TopicPartition]Position, failed map[wire.TopicPartition]error) (t *term, joining bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for tp := range open {
@@ -93,7 +93,7 @@ func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, join
 
 // dropSuperseded removes partitions of an earlier assignment that was lost and is now this member's
 // again. It must run after owned, since OnLost returns before a partition can be assigned again.
-func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, failed map[TP]error) {
+func (m *Member) dropSuperseded(ctx context.Context, open map[wire.TopicPartition]Position, failed map[wire.TopicPartition]error) {
 	for tp := range open {
 		if m.cfg.Superseded(ctx, tp) {
 			failed[tp] = &LostError{Group: m.cfg.Group, Err: errSuperseded}
@@ -103,7 +103,7 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, faile
 }
 
 // request sends one OffsetCommit. It returns the positions refused for their size.
-func (c *committing) request(ctx context.Context, t *term, joining bool, open map[TP]Position) (large map[TP]refusedState) {
+func (c *committing) request(ctx context.Context, t *term, joining bool, open map[wire.TopicPartition]Position) (large map[wire.TopicPartition]refusedState) {
 	m := c.m
 	req, names := m.commitRequest(t, open)
 	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
@@ -112,11 +112,11 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 		c.fail(open, c.silent)
 		return nil
 	}
-	large = make(map[TP]refusedState)
+	large = make(map[wire.TopicPartition]refusedState)
 	left := maps.Clone(open)
 	for _, rt := range resp.Topics {
 		for _, rp := range rt.Partitions {
-			tp := TP{rt.Topic, rp.Partition}
+			tp := wire.PartitionOf(rt.Topic, rp.Partition)
 			if resp.Version > wire.CommitsByName {
 				tp.Topic = names[rt.TopicID]
 			}
@@ -170,7 +170,7 @@ func (m *Member) superseded(t *term, joining bool) bool {
 }
 
 // commitRequest names topics by name and by id, or by name alone if one has no id.
-func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Request, names map[[16]byte]string) {
+func (m *Member) commitRequest(t *term, positions map[wire.TopicPartition]Position) (r kmsg.Request, names map[[16]byte]string) {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
 	type topic struct { // while a topic is recreated, partitions may belong to either
@@ -180,7 +180,7 @@ func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Reque
 	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
 	for tp, at := range positions {
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
-		rp.Partition, rp.Offset, rp.LeaderEpoch = tp.Partition, at.Offset, at.LeaderEpoch
+		rp.Partition, rp.Offset, rp.LeaderEpoch = int32(tp.Partition), at.Offset, at.LeaderEpoch
 		if at.State != "" {
 			rp.Metadata = &at.State
 		}

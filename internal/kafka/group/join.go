@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -14,7 +15,7 @@ import (
 // enter joins and syncs until this member has an assignment under a new term. Under a cooperative
 // balancer, its partitions keep running. If ctx ends, they are drained before the join is
 // abandoned; without partitions it is abandoned at once.
-func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
+func (m *Member) enter(ctx context.Context) (assigned []wire.TopicPartition, err error) {
 	m.setJoining(true)
 	defer m.setJoining(false)
 	if t := m.current(); t != nil {
@@ -24,7 +25,7 @@ func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
 	return assigned, err
 }
 
-func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
+func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) {
 	for try := 0; ctx.Err() == nil; try++ {
 		assigned, c, err := m.attempt(ctx)
 		switch c {
@@ -62,7 +63,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 }
 
 // attempt sends one JoinGroup (or two, if the first returns only the member id) and one SyncGroup.
-func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
+func (m *Member) attempt(ctx context.Context) ([]wire.TopicPartition, class, error) {
 	resp, c, err := m.join(ctx)
 	if c != classOK {
 		return nil, c, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
@@ -19,7 +20,7 @@ func (m *Member) lose(t *term, err error) {
 		return
 	}
 	t.err = &LostError{Group: m.cfg.Group, Err: err}
-	var gone []TP
+	var gone []wire.TopicPartition
 	for tp, at := range m.parts {
 		if at != assigning {
 			gone = append(gone, tp)

@@ -18,7 +18,7 @@ const waitingAfter = 2 * time.Second
 // It passes them to each as they are found. It waits for the offsets of a transaction in flight
 // (require_stable, KIP-447), since an older offset would read records twice. It gives up when the
 // term ends or released is closed.
-func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-chan struct{}, each func(map[TP]Position) error) error {
+func (m *Member) committed(ctx context.Context, t *term, tps []wire.TopicPartition, released <-chan struct{}, each func(map[wire.TopicPartition]Position) error) error {
 	open, reported := slices.Clone(tps), false
 	defer func() {
 		if reported {
@@ -27,7 +27,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 	}()
 	start := time.Now()
 	for try := 0; ; try++ {
-		found := make(map[TP]Position, len(open))
+		found := make(map[wire.TopicPartition]Position, len(open))
 		ids, err := m.ids(ctx, open)
 		c := classRetry
 		if err == nil {
@@ -41,7 +41,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 				return err
 			}
 		}
-		open = slices.DeleteFunc(open, func(tp TP) bool { _, ok := found[tp]; return ok })
+		open = slices.DeleteFunc(open, func(tp wire.TopicPartition) bool { _, ok := found[tp]; return ok })
 		if len(open) == 0 {
 			return nil
 		}
@@ -74,22 +74,22 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 
 // fetchOffsets sends one OffsetFetch and adds the results to found. It leaves out topics that are
 // not in ids; a retry fetches them.
-func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, reason error) {
+func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []wire.TopicPartition, found map[wire.TopicPartition]Position) (worst class, reason error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true
 	group := kmsg.NewOffsetFetchRequestGroup() // v8 and later; before, the fields beside it
 	group.Group = m.cfg.Group
-	for _, t := range byTopic(tps) {
-		id, there := ids[t.topic]
+	for _, t := range wire.ByTopic(tps) {
+		id, there := ids[t.Topic]
 		if !there {
-			worst, reason = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.topic, Err: wire.UnknownTopicOrPartition}
+			worst, reason = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.Topic, Err: wire.UnknownTopicOrPartition}
 			continue
 		}
 		old := kmsg.NewOffsetFetchRequestTopic()
-		old.Topic, old.Partitions = t.topic, t.partitions
+		old.Topic, old.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, old)
 		now := kmsg.NewOffsetFetchRequestGroupTopic()
-		now.Topic, now.TopicID, now.Partitions = t.topic, id, t.partitions
+		now.Topic, now.TopicID, now.Partitions = t.Topic, id, t.Partitions
 		group.Topics = append(group.Topics, now)
 	}
 	if len(req.Topics) == 0 {
@@ -116,7 +116,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 		}
 		if c == classOK {
 			id, state := wire.ReadNote(metadata)
-			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
+			found[wire.PartitionOf(topic, partition)] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
 		} else if c > worst {
 			worst, reason = c, err
 		}

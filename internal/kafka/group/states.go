@@ -21,9 +21,9 @@ import (
 //
 // Only Commit uses it, which does not run concurrently.
 type states struct {
-	stored  int                               // largest size stored
-	limit   int                               // larger states are left out
-	refused func(tp TP, limit int, err error) // called for each refusal
+	stored  int                                                // largest size stored
+	limit   int                                                // larger states are left out
+	refused func(tp wire.TopicPartition, limit int, err error) // called for each refusal
 }
 
 // requestBytes keeps a request's batch of offsets below the 1 MB that a topic accepts by default.
@@ -36,23 +36,23 @@ type refusedState struct {
 }
 
 // requests splits positions into requests, as far as the sizes are known by then.
-func (s *states) requests(positions map[TP]Position) iter.Seq[map[TP]Position] {
-	tps := make([]TP, 0, len(positions))
+func (s *states) requests(positions map[wire.TopicPartition]Position) iter.Seq[map[wire.TopicPartition]Position] {
+	tps := make([]wire.TopicPartition, 0, len(positions))
 	for tp := range positions {
 		tps = append(tps, tp)
 	}
-	slices.SortFunc(tps, func(a, b TP) int {
-		return cmp.Or(cmp.Compare(len(positions[b].State), len(positions[a].State)), compareTP(a, b))
+	slices.SortFunc(tps, func(a, b wire.TopicPartition) int {
+		return cmp.Or(cmp.Compare(len(positions[b].State), len(positions[a].State)), wire.TopicPartition.Compare(a, b))
 	})
-	return func(yield func(map[TP]Position) bool) {
-		one, size := map[TP]Position{}, 0
+	return func(yield func(map[wire.TopicPartition]Position) bool) {
+		one, size := map[wire.TopicPartition]Position{}, 0
 		for _, tp := range tps {
 			at := positions[tp]
 			if len(at.State) > s.limit {
 				at.State = ""
 			}
 			if len(at.State) > s.stored {
-				if !yield(map[TP]Position{tp: at}) {
+				if !yield(map[wire.TopicPartition]Position{tp: at}) {
 					return
 				}
 				continue
@@ -62,7 +62,7 @@ func (s *states) requests(positions map[TP]Position) iter.Seq[map[TP]Position] {
 				if !yield(one) {
 					return
 				}
-				one, size = map[TP]Position{}, 0
+				one, size = map[wire.TopicPartition]Position{}, 0
 			}
 			one[tp] = at
 			size += n
@@ -90,8 +90,8 @@ func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
 }
 
 // smaller returns the requests that replace the refused positions of a request of n.
-func (s *states) smaller(n int, refused map[TP]refusedState) (requests []map[TP]Position) {
-	bare, rest := map[TP]Position{}, []TP(nil)
+func (s *states) smaller(n int, refused map[wire.TopicPartition]refusedState) (requests []map[wire.TopicPartition]Position) {
+	bare, rest := map[wire.TopicPartition]Position{}, []wire.TopicPartition(nil)
 	for tp, r := range refused {
 		if n > 1 && r.code != wire.OffsetMetadataTooLarge {
 			rest = append(rest, tp)
@@ -105,9 +105,9 @@ func (s *states) smaller(n int, refused map[TP]refusedState) (requests []map[TP]
 	if len(bare) > 0 {
 		requests = append(requests, bare)
 	}
-	slices.SortFunc(rest, compareTP)
+	slices.SortFunc(rest, wire.TopicPartition.Compare)
 	for half := range slices.Chunk(rest, max((len(rest)+1)/2, 1)) {
-		one := make(map[TP]Position, len(half))
+		one := make(map[wire.TopicPartition]Position, len(half))
 		for _, tp := range half {
 			one[tp] = refused[tp].at
 		}

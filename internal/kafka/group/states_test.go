@@ -22,7 +22,7 @@ type stateLog struct {
 // states. Code 0 means stored.
 func judged(l *stateLog, judge func(all []int, state string) wire.Code) func(*worker) {
 	return func(w *worker) {
-		w.cfg.OnStateRefused = func(tp TP, limit int, err error) {
+		w.cfg.OnStateRefused = func(tp wire.TopicPartition, limit int, err error) {
 			l.refused = append(l.refused, fmt.Sprintf("%d: %d, %v", tp.Partition, limit, err.(wire.Code).Name()))
 		}
 		w.cl.hook = func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -62,8 +62,8 @@ func stateIn(metadata *string) string {
 }
 
 // sized returns positions with states of these sizes, by partition.
-func sized(sizes ...int) map[TP]Position {
-	at := map[TP]Position{}
+func sized(sizes ...int) map[wire.TopicPartition]Position {
+	at := map[wire.TopicPartition]Position{}
 	for i, n := range sizes {
 		at[orders(int32(i))] = Position{Offset: 7, LeaderEpoch: -1, State: strings.Repeat("s", n)}
 	}
@@ -79,7 +79,7 @@ func upTo1000(_ []int, state string) wire.Code {
 }
 
 func TestCommitState(t *testing.T) {
-	commits := func(t *testing.T, judge func([]int, string) wire.Code, rounds ...map[TP]Position) *stateLog {
+	commits := func(t *testing.T, judge func([]int, string) wire.Code, rounds ...map[wire.TopicPartition]Position) *stateLog {
 		t.Helper()
 		c, f, l := newCluster(t), newFloor(), &stateLog{}
 		a := newWorker(t, c, f, "a", judged(l, judge)).start(t)
@@ -129,7 +129,7 @@ func TestCommitState(t *testing.T) {
 	})
 	t.Run("is in no request of more than 512 KiB", func(t *testing.T) {
 		s := &states{stored: 4000, limit: 4000}
-		many := map[TP]Position{}
+		many := map[wire.TopicPartition]Position{}
 		for i := range 1000 {
 			many[orders(int32(i))] = Position{State: strings.Repeat("s", 4000)}
 		}
@@ -219,7 +219,7 @@ func TestStateIsFetchedWithItsOffset(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}}); len(failed) > 0 {
+	if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	if err := a.end(t); err != nil {
@@ -227,7 +227,7 @@ func TestStateIsFetchedWithItsOffset(t *testing.T) {
 	}
 	b := newWorker(t, c, f, "b").start(t)
 	f.awaitShares(t, map[string]int{"b": 6})
-	for tp, want := range map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
+	for tp, want := range map[wire.TopicPartition]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
 		if got := b.assigned[0][tp]; got != want {
 			t.Errorf("%v was assigned at %+v, want %+v", tp, got, want)
 		}

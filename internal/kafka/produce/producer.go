@@ -30,13 +30,7 @@ type Config struct {
 
 	TransactionalID string // empty: idempotent, without transactions
 	// Join adds the partitions of a Write to the transaction before any record is sent. Optional.
-	Join func(ctx context.Context, parts []TP) error
-}
-
-// TP names a partition.
-type TP struct {
-	Topic     string
-	Partition int32
+	Join func(ctx context.Context, parts []wire.TopicPartition) error
 }
 
 // Producer writes records. It is safe for concurrent use between Open and Close.

@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -111,7 +110,7 @@ func strange(code wire.Code) bool {
 // Offsets returns the group's stored offsets of the partitions, once no transaction on them is
 // open: -1 for none, and the id of the offset's topic if known. It first ends a transaction of this
 // transactor that is in doubt.
-func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]Position, error) {
+func (t *Transactor) Offsets(ctx context.Context, group string, parts []wire.TopicPartition) (map[wire.TopicPartition]Position, error) {
 	if t.mu.TryLock() { // otherwise a Commit is running
 		if t.open {
 			_ = t.abort(ctx) // if this fails, the transaction's timeout ends it
@@ -121,16 +120,12 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 	const ofOneGroup = 7 // OffsetFetch: later versions are of several groups
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, true
-	byTopic := map[string][]int32{}
-	for _, tp := range parts {
-		byTopic[tp.Topic] = append(byTopic[tp.Topic], tp.Partition)
-	}
-	for topic, partitions := range byTopic {
+	for _, t := range wire.ByTopic(parts) {
 		rt := kmsg.NewOffsetFetchRequestTopic()
-		rt.Topic, rt.Partitions = topic, partitions
+		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
-	var at map[produce.TP]Position
+	var at map[wire.TopicPartition]Position
 	err := t.retry(ctx, func() (wire.Code, error) {
 		r, err := t.cfg.Client.Group(ctx, group, wire.Capped{Request: req, Max: ofOneGroup})
 		if err != nil {
@@ -141,7 +136,7 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound {
 			return code, nil
 		}
-		at = map[produce.TP]Position{}
+		at = map[wire.TopicPartition]Position{}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
 				switch code := wire.Code(rp.ErrorCode); code {
@@ -152,7 +147,7 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 					return code, nil
 				}
 				id, _ := wire.ReadNote(rp.Metadata)
-				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = Position{Offset: rp.Offset, TopicID: id}
+				at[wire.PartitionOf(rt.Topic, rp.Partition)] = Position{Offset: rp.Offset, TopicID: id}
 			}
 		}
 		return wire.None, nil

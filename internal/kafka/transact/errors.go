@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
@@ -21,7 +20,7 @@ func (e *RecordsError) Error() string {
 
 // GoneError names partitions whose topics no longer exist under the ids of their offsets. The
 // transaction was aborted.
-type GoneError struct{ Parts []produce.TP }
+type GoneError struct{ Parts []wire.TopicPartition }
 
 func (e *GoneError) Error() string {
 	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v", len(e.Parts), e.Parts)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -73,20 +72,16 @@ func (t *Transactor) begin() {
 }
 
 // join adds partitions to the transaction.
-func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
+func (t *Transactor) join(ctx context.Context, parts []wire.TopicPartition) error {
 	t.begin()
 	if t.implicit {
 		return nil
 	}
 	req := kmsg.NewPtrAddPartitionsToTxnRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.cfg.ID, t.id, t.epoch
-	byTopic := map[string][]int32{}
-	for _, tp := range parts {
-		byTopic[tp.Topic] = append(byTopic[tp.Topic], tp.Partition)
-	}
-	for topic, partitions := range byTopic {
+	for _, t := range wire.ByTopic(parts) {
 		rt := kmsg.NewAddPartitionsToTxnRequestTopic()
-		rt.Topic, rt.Partitions = topic, partitions
+		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
 	err := t.retry(ctx, func() (wire.Code, error) {
@@ -159,7 +154,7 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 // gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
 // names their partitions.
 func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
-	var parts []produce.TP
+	var parts []wire.TopicPartition
 	known := map[topic]bool{}
 	for tp, at := range tx.Offsets {
 		of := topic{tp.Topic, at.TopicID}
@@ -197,7 +192,7 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	byTopic := map[topic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
 	for tp, at := range tx.Offsets {
 		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch stays -1: unknown
-		rp.Partition, rp.Offset = tp.Partition, at.Offset
+		rp.Partition, rp.Offset = int32(tp.Partition), at.Offset
 		of := topic{tp.Topic, at.TopicID}
 		byTopic[of] = append(byTopic[of], rp)
 	}

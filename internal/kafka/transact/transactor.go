@@ -45,7 +45,7 @@ type Txn struct {
 	N       int // messages
 	At      func(i int) *kafka.Message
 	Topic   string // the topic of all messages; empty: each names its own
-	Offsets map[produce.TP]Position
+	Offsets map[wire.TopicPartition]Position
 	Group   Group
 }
 

@@ -57,14 +57,14 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		return resp, nil
 	}
 	stored, err := c.withNotes(func(note func([16]byte) *string) (kmsg.Response, bool, error) {
-		with, stateless := sent, map[placed]bool{}
+		with, stateless := sent, map[TopicPartition]bool{}
 		with.Topics = slices.Clone(sent.Topics)
 		for i := range with.Topics {
 			t := &with.Topics[i]
 			t.Partitions = slices.Clone(t.Partitions)
 			for j := range t.Partitions {
 				p := &t.Partitions[j]
-				stateless[placed{t.Topic, p.Partition}] = p.Metadata == nil
+				stateless[PartitionOf(t.Topic, p.Partition)] = p.Metadata == nil
 				p.Metadata = beside(note(t.TopicID), p.Metadata)
 			}
 		}
@@ -76,7 +76,7 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		for _, rt := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range rt.Partitions {
 				// with a state, the state may be too long
-				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[placed{rt.Topic, rp.Partition}]
+				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[PartitionOf(rt.Topic, rp.Partition)]
 			}
 		}
 		return r, tooLong, nil
@@ -86,12 +86,6 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	}
 	resp.Topics = append(resp.Topics, stored.(*kmsg.OffsetCommitResponse).Topics...)
 	return resp, nil
-}
-
-// placed is a partition in a request with topic names.
-type placed struct {
-	topic     string
-	partition int32
 }
 
 // withNotes sends offsets with notes of their topics, or without if a broker has refused notes for
