@@ -3,6 +3,8 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -30,67 +32,97 @@ func Leader(c Client, tp wire.TopicPartition) int32 {
 // record of that time or later; the result is -1 if there is none. failed says why one was not
 // found.
 func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...wire.TopicPartition) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
-	found, failed = make(map[wire.TopicPartition]int64, len(tps)), map[wire.TopicPartition]error{}
-	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
-	if err != nil {
-		for _, tp := range tps {
-			failed[tp] = err
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, isolation(uncommitted)
+	for _, t := range wire.ByTopic(tps) {
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = t.Topic
+		for _, n := range t.Partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = n, at
+			rt.Partitions = append(rt.Partitions, p)
 		}
-		return found, failed
+		req.Topics = append(req.Topics, rt)
+	}
+	return askLeader(ctx, c, leader, tps, req, func(resp kmsg.Response, each perPartition) {
+		for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				each(t.Topic, p.Partition, p.ErrorCode, p.Offset)
+			}
+		}
+	})
+}
+
+// EpochEnds asks the leader of partitions once where a leader epoch ends in their logs: at the
+// start of the next epoch, or at the end of the log. Records read from there on were truncated. The
+// result is -1 if the leader does not know the epoch. failed says why one was not found.
+func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[wire.TopicPartition]int32) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	tps := slices.Collect(maps.Keys(epochs))
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	for _, t := range wire.ByTopic(tps) {
+		rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		rt.Topic = t.Topic
+		known, there := c.Topic(t.Topic)
+		for _, n := range t.Partitions {
+			p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+			p.Partition, p.LeaderEpoch = n, epochs[wire.PartitionOf(t.Topic, n)]
+			if there { // a former leader is not trusted
+				p.CurrentLeaderEpoch = known.Partitions[n].LeaderEpoch
+			}
+			rt.Partitions = append(rt.Partitions, p)
+		}
+		req.Topics = append(req.Topics, rt)
+	}
+	return askLeader(ctx, c, leader, tps, req, func(resp kmsg.Response, each perPartition) {
+		for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+			for _, p := range t.Partitions {
+				each(t.Topic, p.Partition, p.ErrorCode, p.EndOffset)
+			}
+		}
+	})
+}
+
+// perPartition receives what a response says about one partition.
+type perPartition func(topic string, partition int32, code int16, offset int64)
+
+// askLeader sends req, which asks for an offset of each of tps, to their leader. read passes on
+// what the response says about each.
+func askLeader(ctx context.Context, c Client, leader int32, tps []wire.TopicPartition, req kmsg.Request, read func(kmsg.Response, perPartition)) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	found, failed = make(map[wire.TopicPartition]int64, len(tps)), map[wire.TopicPartition]error{}
+	var resp kmsg.Response
+	var err error
+	if leader >= 0 {
+		resp, err = c.Broker(ctx, leader, req)
 	}
 	for _, tp := range tps {
-		failed[tp] = lacking(leader, tp)
-	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			tp := wire.PartitionOf(t.Topic, p.Partition)
-			if err := wire.Code(p.ErrorCode).Err(); err != nil {
-				failed[tp] = troubleOf(tp, err)
-				continue
-			}
-			delete(failed, tp)
-			found[tp] = p.Offset
+		switch {
+		case leader < 0:
+			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
+		case err != nil:
+			failed[tp] = err
+		default:
+			failed[tp] = troubleOf(tp, fmt.Errorf("the response of broker %d lacks it: %w", leader, wire.UnknownTopicOrPartition))
 		}
 	}
+	if resp == nil {
+		return found, failed
+	}
+	read(resp, func(topic string, partition int32, code int16, offset int64) {
+		tp := wire.PartitionOf(topic, partition)
+		if err := wire.Code(code).Err(); err != nil {
+			failed[tp] = troubleOf(tp, err)
+			return
+		}
+		delete(failed, tp)
+		found[tp] = offset
+	})
 	return found, failed
 }
 
 // troubleOf wraps an error of a partition.
 func troubleOf(tp wire.TopicPartition, err error) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
-}
-
-// lacking is the error of a partition until the leader's response names it.
-func lacking(leader int32, tp wire.TopicPartition) error {
-	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
-}
-
-func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []wire.TopicPartition) (*kmsg.ListOffsetsResponse, error) {
-	if leader < 0 {
-		return nil, troubleOf(tps[0], wire.LeaderNotAvailable)
-	}
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
-	req.IsolationLevel = isolation(uncommitted)
-	index := map[string]int{}
-	for _, tp := range tps {
-		i, ok := index[tp.Topic]
-		if !ok {
-			i = len(req.Topics)
-			index[tp.Topic] = i
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = tp.Topic
-			req.Topics = append(req.Topics, t)
-		}
-		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.Timestamp = int32(tp.Partition), at
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
-	}
-	r, err := c.Broker(ctx, leader, req)
-	if err != nil {
-		return nil, err
-	}
-	return r.(*kmsg.ListOffsetsResponse), nil
 }
 
 // reposition applies the reset policy to a partition that this goroutine has. It tries once. The
