@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
@@ -45,7 +46,7 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 		}
 		s.health.set(&s.health.cluster, err)
 		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it retries"})
-		if !pause(ctx, connectPause) {
+		if !backoff.Pause(ctx, connectPause) {
 			return nil, ctx.Err()
 		}
 	}

@@ -76,7 +76,7 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 			s.trouble(w.tp, err)
 		}
 	}
-	if len(left) == 0 || !pause(ctx, findBackoff(try)) {
+	if len(left) == 0 || !finds.Pause(ctx, try) {
 		return
 	}
 	if left = s.stillWanted(left); len(left) == 0 {
@@ -105,10 +105,7 @@ func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (start 
 	return func(w *wanted) error { return s.found(ctx, w, from[w.tp], to) }, failed
 }
 
-// findBackoff is the wait after an attempt.
-func findBackoff(try int) time.Duration {
-	return backoff.Wait(try, 100*time.Millisecond, 2*time.Second)
-}
+var finds = backoff.Policy{First: 100 * time.Millisecond, Most: 2 * time.Second}
 
 func topicsOf(ws []*wanted) []string {
 	var names []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
@@ -88,6 +89,8 @@ const (
 	TroubleAfter = 2 * time.Second
 	deniedPause  = 5 * time.Second // between attempts without permission
 )
+
+var retries = backoff.Policy{First: 50 * time.Millisecond, Most: 2 * time.Second}
 
 func (c Config) withDefaults() Config {
 	if c.MaxWait <= 0 {

@@ -92,36 +92,29 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		wait := metaMaxAge
 		if missing || f.away {
 			attempts++
-			wait = retryWait(attempts)
+			wait = retries.Wait(attempts)
 		} else {
 			attempts = 0
 		}
 		if asked {
 			// many partitions notice the same move, and one metadata request is enough
-			pause(ctx, retryWait(max(attempts, 1)), nil, nil)
+			retries.Pause(ctx, max(attempts, 1))
 		}
-		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
+		asked = true
+		select {
+		case <-f.placed:
+			asked = false
+		case <-f.refresh:
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		if asked {
 			f.ask(ctx)
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
-}
-
-// pause waits for d, for ctx, or until refresh or place is signalled. It returns false for place,
-// and true otherwise.
-func pause(ctx context.Context, d time.Duration, refresh, place <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-refresh:
-	case <-place:
-		return false
-	}
-	return true
 }
 
 // fail ends Run with err.

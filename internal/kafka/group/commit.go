@@ -29,12 +29,12 @@ import (
 // itself. It may run concurrently with everything else, and is expected to during OnRevoked.
 func (m *Member) Commit(ctx context.Context, positions map[wire.TopicPartition]Position) map[wire.TopicPartition]error {
 	c := &committing{m: m, failed: make(map[wire.TopicPartition]error)}
-	for try := 0; len(positions) > 0; try++ {
+	for try := 1; len(positions) > 0; try++ {
 		c.again = make(map[wire.TopicPartition]Position)
 		for open := range m.states.requests(positions) {
 			c.store(ctx, open)
 		}
-		if positions = c.again; len(positions) > 0 && !pause(ctx, retryWait(try)) {
+		if positions = c.again; len(positions) > 0 && !retries.Pause(ctx, try) {
 			c.fail(positions, &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()})
 			break
 		}

@@ -20,14 +20,12 @@ const silentFor = 2 * time.Second
 func (m *Member) heartbeat(ctx context.Context, t *term) {
 	synced, reported := t.synced, false // reported: that the coordinator is silent
 	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-synced:
 			synced = nil
 		case <-ctx.Done():
 		}
-		timer.Stop()
 		if ctx.Err() != nil {
 			return
 		}
@@ -67,7 +65,7 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			m.expire(t)
 			return
 		}
-		wait = min(retryWait(failed), m.cfg.HeartbeatInterval, left)
 		failed++
+		wait = min(retries.Wait(failed), m.cfg.HeartbeatInterval, left)
 	}
 }

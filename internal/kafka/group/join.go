@@ -26,7 +26,7 @@ func (m *Member) enter(ctx context.Context) (assigned []wire.TopicPartition, err
 }
 
 func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) {
-	for try := 0; ctx.Err() == nil; try++ {
+	for try := 1; ctx.Err() == nil; try++ {
 		assigned, c, err := m.attempt(ctx)
 		switch c {
 		case classOK:
@@ -41,11 +41,11 @@ func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) 
 			if errors.As(err, &refused) {
 				return nil, err
 			}
-			if try == 0 { // at once, as a new member
+			if try == 1 { // at once, as a new member
 				continue
 			}
 		case classRebalance: // at once: the coordinator waits for this join
-			if try < 3 {
+			if try <= 3 {
 				continue
 			}
 		default:
@@ -56,7 +56,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) 
 		if ctx.Err() == nil {
 			m.cfg.OnHealth(err)
 			m.event("retry", "the join failed; retrying", err)
-			pause(ctx, retryWait(try))
+			retries.Pause(ctx, try)
 		}
 	}
 	return nil, ctx.Err()

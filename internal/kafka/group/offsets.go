@@ -26,7 +26,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []wire.TopicPartiti
 		}
 	}()
 	start := time.Now()
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		found := make(map[wire.TopicPartition]Position, len(open))
 		ids, err := m.ids(ctx, open)
 		c := classRetry
@@ -49,16 +49,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []wire.TopicPartiti
 		if reported = time.Since(start) >= waitingAfter || wire.Fatal(err); reported {
 			m.cfg.OnWaiting(open, err)
 		}
-		timer := time.NewTimer(retryWait(try))
 		select {
-		case <-timer.C:
-		case <-t.rejoin:
-		case <-t.lost:
-		case <-released:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		select {
+		case <-time.After(retries.Wait(try)):
 		case <-t.rejoin:
 			return nil
 		case <-t.lost:
@@ -67,7 +59,6 @@ func (m *Member) committed(ctx context.Context, t *term, tps []wire.TopicPartiti
 			return nil
 		case <-ctx.Done():
 			return nil
-		default:
 		}
 	}
 }

@@ -213,7 +213,7 @@ func TestKilledBrokerRealKafka(t *testing.T) {
 	run("up", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for try := 0; len(failed) > 0 && pause(ctx, retryWait(try)); try++ { // as a committer does
+	for try := 1; len(failed) > 0 && retries.Pause(ctx, try); try++ { // as a committer does
 		failed = a.Commit(ctx, map[wire.TopicPartition]Position{orders(0): {Offset: 7}})
 	}
 	f.mu.Lock()

@@ -5,11 +5,23 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
+
+const (
+	// rpcTimeout exceeds the 5 s that a broker may hold a group request while the offsets partition has
+	// too few replicas in sync.
+	rpcTimeout = 10 * time.Second
+	// joinGrace is added to the rebalance timeout of a JoinGroup, and to the leader's own time of a
+	// SyncGroup.
+	joinGrace = 5 * time.Second
+)
+
+var retries = backoff.Policy{First: 100 * time.Millisecond, Most: 2 * time.Second}
 
 // ask sends req with a deadline and returns its response of type R.
 func ask[R kmsg.Response](ctx context.Context, limit time.Duration, send func(context.Context, string, kmsg.Request) (kmsg.Response, error),

@@ -63,7 +63,7 @@ const maxSequence = 1<<31 - 1
 // again keeps the batch at the head of the queue, to be sent again after a wait.
 func (pt *part) again(b *batched, why error) {
 	b.last = why
-	pt.retryAt = time.Now().Add(retryWait(b.tries))
+	pt.retryAt = time.Now().Add(retries.Wait(b.tries))
 }
 
 // aboutOne reports whether code can be the fault of a single record in the batch.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -78,7 +79,7 @@ func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err er
 // outlasting returns a context that ends some time after ctx.
 func outlasting(ctx context.Context, by time.Duration) (context.Context, func()) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	forget := context.AfterFunc(ctx, func() { pause(lasting, by); cancel() })
+	forget := context.AfterFunc(ctx, func() { backoff.Pause(lasting, by); cancel() })
 	return lasting, func() { forget(); cancel() }
 }
 

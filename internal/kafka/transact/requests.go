@@ -219,8 +219,7 @@ func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) e
 		if err == nil || strange(code) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
 			return err
 		}
-		pause(ctx, retryWait(try))
-		if ctx.Err() != nil {
+		if !retries.Pause(ctx, try) {
 			return fmt.Errorf("%w; last: %w", ctx.Err(), err)
 		}
 	}
