@@ -2,13 +2,11 @@ package source
 
 import (
 	"context"
-	"errors"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
-	"github.com/segmentio/kafka-go"
 )
 
 // Deleting a topic deletes its offsets. A topic recreated under the same name is another topic, and
@@ -55,7 +53,7 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 // unknownTopic reports whether a coordinator refused an offset because it does not know the topic,
 // or not by that id.
 func unknownTopic(err error) bool {
-	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
+	return wire.CodeOf(err).In(wire.NoTopic)
 }
 
 // loseGone loses draining partitions whose commit was refused because their topic is gone, since

@@ -106,10 +106,10 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[wire.TopicPartitio
 func (c *committing) request(ctx context.Context, t *term, joining bool, open map[wire.TopicPartition]Position) (large map[wire.TopicPartition]refusedState) {
 	m := c.m
 	req, names := m.commitRequest(t, open)
-	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
+	resp, _, err := m.ask[*kmsg.OffsetCommitResponse](ctx, "commit", rpcTimeout, m.cfg.Requester.Commit, req)
 	if err != nil {
-		_, c.silent = m.refusal("commit", 0, err)
-		c.fail(open, c.silent)
+		c.silent = err
+		c.fail(open, err)
 		return nil
 	}
 	large = make(map[wire.TopicPartition]refusedState)
@@ -125,11 +125,12 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 				continue
 			}
 			delete(left, tp)
-			if code := wire.Code(rp.ErrorCode); m.states.tooLarge(at, len(open), code) {
+			code := wire.Code(rp.ErrorCode)
+			if m.states.tooLarge(at, len(open), code) {
 				large[tp] = refusedState{at, code}
 				continue
 			}
-			cl, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
+			cl, err := m.refusal("commit of "+tp.Topic, code)
 			var refused *kafkaerr.GroupError
 			switch {
 			case cl == classOK:

@@ -17,15 +17,12 @@ import (
 // Group and Commit send to the group's coordinator, over separate connections, so that a heartbeat
 // does not wait behind a slow commit. JoinGroup and SyncGroup are answered only once the whole
 // group is present, so they must not delay a heartbeat either. The Requester chooses a version
-// between the request's MaxVersion and the broker's. If it has a method Moved(group string), the
-// Member calls it when the remembered coordinator is wrong.
+// between the request's MaxVersion and the broker's, and looks for another coordinator where one
+// does not answer or has moved.
 type Requester interface {
 	Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 	Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 }
-
-// refresher is a Requester that caches coordinators and can be told that one has moved.
-type refresher interface{ Moved(group string) }
 
 // Config configures the group to join and the callbacks for its partitions.
 type Config struct {

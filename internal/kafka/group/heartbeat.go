@@ -32,11 +32,10 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 		sent := m.session.clock()
 		req := kmsg.NewPtrHeartbeatRequest()
 		req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-		resp, err := ask[*kmsg.HeartbeatResponse](ctx, min(m.sessionLeft(), rpcTimeout), m.cfg.Requester.Group, m.cfg.Group, req)
+		_, c, err := m.ask[*kmsg.HeartbeatResponse](ctx, "heartbeat", min(m.sessionLeft(), rpcTimeout), m.cfg.Requester.Group, req)
 		if ctx.Err() != nil {
 			return
 		}
-		c, err := m.refusal("heartbeat", codeOf(resp, err), err)
 		switch c {
 		case classOK, classRebalance:
 			if !m.answered(sent) {

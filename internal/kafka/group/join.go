@@ -8,7 +8,6 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -82,8 +81,8 @@ func (m *Member) attempt(ctx context.Context) ([]wire.TopicPartition, class, err
 			return nil, classRebalance, err
 		}
 	}
-	sync, err := ask[*kmsg.SyncGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
-	if c, err := m.refusal("sync", codeOf(sync, err), err); c != classOK {
+	sync, c, err := m.ask[*kmsg.SyncGroupResponse](ctx, "sync", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
+	if c != classOK {
 		t.end()
 		return nil, c, err
 	}
@@ -106,17 +105,16 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 	for {
 		req := m.joinRequest()
 		answered := m.await()
-		resp, err := ask[*kmsg.JoinGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
-		if !answered(err) {
+		resp, c, err := m.ask[*kmsg.JoinGroupResponse](ctx, "join", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
+		if fresh := answered(err); resp != nil && !fresh {
 			return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "join", Err: errLate}
 		}
-		if err == nil && kafka.Error(resp.ErrorCode) == kafka.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
+		if resp != nil && wire.Code(resp.ErrorCode) == wire.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
 			m.mu.Lock()
 			m.id = resp.MemberID
 			m.mu.Unlock()
 			continue
 		}
-		c, err := m.refusal("join", codeOf(resp, err), err)
 		return resp, c, err
 	}
 }
@@ -126,7 +124,7 @@ var errLate = errors.New("this process was suspended, so the response may be old
 // await keeps the session alive while this member waits for the response to a JoinGroup. answered
 // ends that, and reports whether the response is fresh. A request without a response in time may
 // never have arrived, so it extends nothing.
-func (m *Member) await() (answered func(err error) bool) {
+func (m *Member) await() (answered func(err error) (fresh bool)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.term == nil || m.term.err != nil {
@@ -134,15 +132,14 @@ func (m *Member) await() (answered func(err error) bool) {
 	}
 	before := m.session.until.Load()
 	m.waiting = true
-	return func(err error) bool {
+	return func(err error) (fresh bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.waiting = false
 		if errors.Is(err, context.DeadlineExceeded) {
 			m.session.until.Store(before)
-			return true
 		}
-		return err != nil || m.session.left() > 0
+		return m.session.left() > 0
 	}
 }
 

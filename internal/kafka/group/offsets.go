@@ -7,7 +7,6 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -92,18 +91,18 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	if names == nil {
 		sent = wire.Capped{Request: req, Max: wire.FetchesOffsetsByName}
 	}
-	resp, err := ask[*kmsg.OffsetFetchResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, sent)
-	if c, err := m.refusal("fetch committed offsets", codeOf(resp, err), err); c != classOK {
+	resp, c, err := m.ask[*kmsg.OffsetFetchResponse](ctx, "fetch committed offsets", rpcTimeout, m.cfg.Requester.Group, sent)
+	if c != classOK {
 		return c, err
 	}
-	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code int16) {
-		if kafka.Error(code) == kafka.UnknownTopicOrPartition {
-			code, offset = 0, -1 // a missing partition has no committed offset
+	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code wire.Code) {
+		if code == wire.UnknownTopicOrPartition {
+			code, offset = wire.None, -1 // a missing partition has no committed offset
 		}
-		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
+		c, err := m.refusal("fetch committed offsets of "+topic, code)
 		// only this topic's partitions wait
-		if kafka.Error(code) == kafka.TopicAuthorizationFailed {
-			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
+		if code == wire.TopicAuthorization {
+			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: code}
 		}
 		if c == classOK {
 			id, state := wire.ReadNote(metadata)
@@ -114,11 +113,11 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			note(t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
+			note(t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, wire.Code(p.ErrorCode))
 		}
 	}
 	for _, g := range resp.Groups {
-		if c, err := m.refusal("fetch committed offsets", g.ErrorCode, nil); c > worst {
+		if c, err := m.refusal("fetch committed offsets", wire.Code(g.ErrorCode)); c > worst {
 			worst, reason = c, err
 		}
 		for _, t := range g.Topics {
@@ -127,7 +126,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 				topic = names[t.TopicID]
 			}
 			for _, p := range t.Partitions {
-				note(topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
+				note(topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, wire.Code(p.ErrorCode))
 			}
 		}
 	}

@@ -78,12 +78,12 @@ const headerBytes = 100
 
 // tooLarge reports whether a position, one of n in a request, may have been refused for its size.
 func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
-	switch code {
-	case wire.OffsetMetadataTooLarge:
+	switch {
+	case code == wire.OffsetMetadataTooLarge:
 		return at.State != ""
-	case wire.InvalidCommitOffsetSize, wire.MessageTooLarge, wire.RecordListTooLarge:
+	case code.In(wire.Oversize):
 		return n > 1 || at.State != ""
-	case wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large, or anything else
+	case code == wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large, or anything else
 		return n > 1 || len(at.State) > max(s.stored, headerBytes)
 	}
 	return false

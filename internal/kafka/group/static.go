@@ -27,7 +27,7 @@ func (m *Member) outdated(ctx context.Context, assigned []wire.TopicPartition) b
 	}
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = []string{m.cfg.Group}
-	resp, err := ask[*kmsg.DescribeGroupsResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
+	resp, _, err := m.ask[*kmsg.DescribeGroupsResponse](ctx, "describe", rpcTimeout, m.cfg.Requester.Group, req)
 	if err != nil || len(resp.Groups) != 1 || resp.Groups[0].State != "Stable" {
 		return false // a rebalance is coming anyway, or the leader finds out
 	}

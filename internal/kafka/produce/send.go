@@ -60,7 +60,8 @@ func (l *loop) send(picked []sent) {
 		case !ok:
 			answer, doubt = errNoAnswer, true
 		case answer != nil:
-			doubt = !refusal(answer)
+			// a leader that is replaced, or whose replicas are too slow, has appended first
+			doubt = !wire.CodeOf(answer).In(wire.Unwritten)
 		}
 		s.b.doubtful = s.b.doubtful || doubt
 		s.settle(answer)

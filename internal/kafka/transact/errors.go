@@ -48,15 +48,6 @@ func (e *abortedError) Unwrap() error { return e.err }
 
 // aborts reports whether err ends the transaction without blaming its records.
 func aborts(err error) bool {
-	var code wire.Code
 	var late *kafkaerr.DeliveryError
-	if errors.As(err, &late) || !errors.As(err, &code) {
-		return false
-	}
-	switch code {
-	case wire.InvalidProducerEpoch, wire.ProducerFenced, wire.InvalidTxnState, wire.InvalidProducerIDMapping, wire.UnknownProducerID, wire.OutOfOrderSequence,
-		wire.TransactionAbortable, wire.ConcurrentTransactions:
-		return true
-	}
-	return false
+	return !errors.As(err, &late) && wire.CodeOf(err).In(wire.Abort)
 }

@@ -24,27 +24,26 @@ func (t *Transactor) identify(ctx context.Context) error {
 	req.TransactionalID = &t.cfg.ID
 	req.TransactionTimeoutMillis = int32(t.cfg.Timeout.Milliseconds())
 	var resp *kmsg.InitProducerIDResponse
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		req.ProducerID, req.ProducerEpoch = t.id, t.epoch
 		version, err := t.cfg.Client.TransactionVersion(ctx, t.cfg.ID)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, math.MaxInt16)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		t.implicit = version >= 2
 		resp = r.(*kmsg.InitProducerIDResponse)
 		code := wire.Code(resp.ErrorCode)
-		if (barred(code) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
+		if (code.In(wire.Fenced) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
 			t.id, t.epoch = -1, -1 // like the first time
-			return wire.ConcurrentTransactions, nil
+			return wire.ConcurrentTransactions
 		}
-		return code, nil
+		return code.Err()
 	})
-	var code wire.Code
-	if errors.As(err, &code) && barred(code) {
+	if wire.CodeOf(err).In(wire.Fenced) {
 		return &kafkaerr.FencedError{ID: t.cfg.ID, Err: err}
 	}
 	if err != nil {
@@ -58,11 +57,6 @@ func (t *Transactor) identify(ctx context.Context) error {
 // transaction after its timeout. Then the id is taken back. That is safe with another worker of the
 // same InstanceID, since the group admits only one of us.
 func (t *Transactor) mine() bool { return t.cfg.Unique || time.Since(t.began) >= t.cfg.Timeout }
-
-// barred reports whether the coordinator considers another producer the owner of the id.
-func barred(code wire.Code) bool {
-	return code == wire.ProducerFenced || code == wire.InvalidProducerEpoch
-}
 
 // begin notes that the next request may start a transaction.
 func (t *Transactor) begin() {
@@ -84,10 +78,10 @@ func (t *Transactor) join(ctx context.Context, parts []wire.TopicPartition) erro
 		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, math.MaxInt16)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		const notAttempted = 55 // because another partition failed
 		worst := wire.None
@@ -98,7 +92,7 @@ func (t *Transactor) join(ctx context.Context, parts []wire.TopicPartition) erro
 				}
 			}
 		}
-		return worst, nil
+		return worst.Err()
 	})
 	return t.refused("adding partitions to the transaction", err)
 }
@@ -111,38 +105,37 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 		limit = joinExplicit
 		add := kmsg.NewPtrAddOffsetsToTxnRequest()
 		add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.cfg.ID, t.id, t.epoch, tx.Group.Name
-		err := t.retry(ctx, func() (wire.Code, error) {
+		err := t.retry(ctx, func() error {
 			r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, add, math.MaxInt16)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode), nil
+			return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode).Err()
 		})
 		if err != nil {
 			return t.refused("adding the group to the transaction", err)
 		}
 	}
 	req := t.offsetCommit(tx)
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		resp, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
-				switch code := wire.Code(rp.ErrorCode); code {
-				case wire.None:
-				case wire.UnknownTopicOrPartition, wire.UnknownTopicID:
+				code := wire.Code(rp.ErrorCode)
+				if code.In(wire.NoTopic) {
 					if gone, err := t.gone(ctx, tx); err != nil || gone != nil {
-						return 0, errors.Join(err, gone)
+						return errors.Join(err, gone)
 					}
-					return code, nil
-				default:
-					return code, nil
+				}
+				if code != wire.None {
+					return code
 				}
 			}
 		}
-		return wire.None, nil
+		return nil
 	})
 	var gone *GoneError
 	if errors.As(err, &gone) {
@@ -209,14 +202,11 @@ const patience = 30 * time.Second
 
 // retry repeats a request until it has a final response, ctx ends, or a transaction would have
 // timed out.
-func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) error {
+func (t *Transactor) retry(ctx context.Context, ask func() error) error {
 	until := time.Now().Add(max(t.cfg.Timeout, patience))
 	for try := 1; ; try++ {
-		code, err := ask()
-		if err == nil {
-			err = code.Err()
-		}
-		if err == nil || strange(code) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
+		err := ask()
+		if err == nil || strange(err) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
 			return err
 		}
 		if !retries.Pause(ctx, try) {

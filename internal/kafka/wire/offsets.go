@@ -2,7 +2,6 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 
@@ -219,7 +218,7 @@ func (t Topic) isNot(id [16]byte) bool {
 	case id == [16]byte{}:
 		return false
 	case t.Err != nil:
-		return errors.Is(t.Err, UnknownTopicOrPartition) || errors.Is(t.Err, UnknownTopicID)
+		return CodeOf(t.Err).In(NoTopic)
 	}
 	return t.ID != id && t.ID != [16]byte{}
 }
