@@ -174,26 +174,22 @@ func (m *Member) superseded(t *term, joining bool) bool {
 func (m *Member) commitRequest(t *term, positions map[wire.TopicPartition]Position) (r kmsg.Request, names map[[16]byte]string) {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	type topic struct { // while a topic is recreated, partitions may belong to either
-		name string
-		id   [16]byte
-	}
-	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
+	byID := map[wire.NamedTopic][]kmsg.OffsetCommitRequestTopicPartition{}
 	for tp, at := range positions {
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
 		rp.Partition, rp.Offset, rp.LeaderEpoch = int32(tp.Partition), at.Offset, at.LeaderEpoch
 		if at.State != "" {
 			rp.Metadata = &at.State
 		}
-		of := topic{tp.Topic, at.TopicID}
+		of := wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}
 		byID[of] = append(byID[of], rp)
 	}
 	names = map[[16]byte]string{}
 	for of, partitions := range byID {
 		rt := kmsg.NewOffsetCommitRequestTopic()
-		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
+		rt.Topic, rt.TopicID, rt.Partitions = of.Name, of.ID, partitions
 		req.Topics = append(req.Topics, rt)
-		names[of.id] = of.name
+		names[of.ID] = of.Name
 	}
 	if names[[16]byte{}] != "" {
 		return wire.Capped{Request: req, Max: wire.CommitsByName}, nil

@@ -147,18 +147,17 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 // gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
 // names their partitions.
 func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
-	var parts []wire.TopicPartition
-	known := map[topic]bool{}
+	var topics []wire.NamedTopic
 	for tp, at := range tx.Offsets {
-		of := topic{tp.Topic, at.TopicID}
-		is, asked := known[of]
-		if !asked {
-			if is, err = t.cfg.Client.Gone(ctx, of.name, of.id); err != nil {
-				return nil, err
-			}
-			known[of] = is
-		}
-		if is {
+		topics = append(topics, wire.NamedTopic{Name: tp.Topic, ID: at.TopicID})
+	}
+	is, err := t.cfg.Client.Gone(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	var parts []wire.TopicPartition
+	for tp, at := range tx.Offsets {
+		if is[wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}] {
 			parts = append(parts, tp)
 		}
 	}
@@ -168,13 +167,6 @@ func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	return &GoneError{Parts: parts}, nil
 }
 
-// topic names one topic among those of the same name: while a topic is recreated, partitions may
-// belong to either.
-type topic struct {
-	name string
-	id   [16]byte
-}
-
 func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.cfg.ID, t.id, t.epoch
@@ -182,16 +174,16 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	if tx.Group.Instance != "" {
 		req.InstanceID = &tx.Group.Instance
 	}
-	byTopic := map[topic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
+	byTopic := map[wire.NamedTopic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
 	for tp, at := range tx.Offsets {
 		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch stays -1: unknown
 		rp.Partition, rp.Offset = int32(tp.Partition), at.Offset
-		of := topic{tp.Topic, at.TopicID}
+		of := wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}
 		byTopic[of] = append(byTopic[of], rp)
 	}
 	for of, partitions := range byTopic {
 		rt := kmsg.NewTxnOffsetCommitRequestTopic()
-		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
+		rt.Topic, rt.TopicID, rt.Partitions = of.Name, of.ID, partitions
 		req.Topics = append(req.Topics, rt)
 	}
 	return req

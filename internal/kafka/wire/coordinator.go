@@ -56,6 +56,23 @@ func (c *Client) coordinated(ctx context.Context, r role, k coordinatorKey, req 
 	return resp, err
 }
 
+// negotiateWith returns the link to a coordinator, and the versions that its broker supports.
+func (c *Client) negotiateWith(ctx context.Context, r role, k coordinatorKey) (*link, map[int16]span, error) {
+	id, err := c.coordinator(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr, err := c.address(id, kmsg.NewPtrApiVersionsRequest())
+	if err != nil {
+		return nil, nil, err
+	}
+	l, theirs, err := c.negotiate(ctx, r, addr)
+	if err != nil {
+		c.forget(k, id)
+	}
+	return l, theirs, err
+}
+
 func (c *Client) forget(k coordinatorKey, id int32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
