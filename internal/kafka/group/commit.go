@@ -28,7 +28,7 @@ import (
 // Commit therefore sends only the partitions owned now. It may not be called concurrently with
 // itself. It may run concurrently with everything else, and is expected to during OnRevoked.
 func (m *Member) Commit(ctx context.Context, positions map[wire.TopicPartition]Position) map[wire.TopicPartition]error {
-	c := &committing{m: m, failed: make(map[wire.TopicPartition]error)}
+	c := &committing{m: m, failed: make(map[wire.TopicPartition]error), bare: make(map[wire.TopicPartition]refusedState)}
 	for try := 1; len(positions) > 0; try++ {
 		c.again = make(map[wire.TopicPartition]Position)
 		for open := range m.states.requests(positions) {
@@ -47,8 +47,15 @@ type committing struct {
 	m      *Member
 	failed map[wire.TopicPartition]error
 	again  map[wire.TopicPartition]Position // refused in a changing generation: commit under the next one
-	silent error                            // a request got no response, so no further one is sent
+	// offsets sent without their states, to see whether those are refused
+	bare   map[wire.TopicPartition]refusedState
+	broken int   // offsets that the broker failed for
+	silent error // a request got no response, or the broker fails: no further one is sent
 }
+
+// brokenMost is how many offsets a broker may fail for (UNKNOWN_SERVER_ERROR) before it is taken
+// for the cause. Otherwise a broker that fails for all would get two requests for each of them.
+const brokenMost = 3
 
 func (c *committing) fail(positions map[wire.TopicPartition]Position, err error) {
 	for tp := range positions {
@@ -72,7 +79,12 @@ func (c *committing) store(ctx context.Context, open map[wire.TopicPartition]Pos
 		return
 	}
 	large := c.request(ctx, t, joining, open)
-	for _, smaller := range m.states.smaller(len(open), large) {
+	for tp, r := range large {
+		if r.own {
+			c.bare[tp] = r
+		}
+	}
+	for _, smaller := range smaller(large) {
 		c.store(ctx, smaller)
 	}
 }
@@ -127,7 +139,7 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 			delete(left, tp)
 			code := wire.Code(rp.ErrorCode)
 			if m.states.tooLarge(at, len(open), code) {
-				large[tp] = refusedState{at, code}
+				large[tp] = refusedState{at, code, len(open) == 1 || code == wire.OffsetMetadataTooLarge}
 				continue
 			}
 			cl, err := m.refusal("commit of "+tp.Topic, code)
@@ -135,6 +147,10 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 			switch {
 			case cl == classOK:
 				m.states.keep(len(at.State))
+				if r, refused := c.bare[tp]; refused {
+					m.states.refuse(tp, r)
+					delete(c.bare, tp)
+				}
 			case cl == classRebalance, cl == classLost && !errors.As(err, &refused) && m.superseded(t, joining):
 				c.again[tp] = at
 			case cl == classLost:
@@ -146,6 +162,11 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 				c.failed[tp] = &LostError{Group: m.cfg.Group, Err: err}
 			default:
 				c.failed[tp] = err
+				if code == wire.UnknownServerError {
+					if c.broken++; c.broken == brokenMost {
+						c.silent = err
+					}
+				}
 			}
 		}
 	}

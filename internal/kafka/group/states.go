@@ -16,8 +16,8 @@ import (
 //   - A state larger than any stored one is sent in its own request. When an older broker refuses
 //     one partition of many, it leaves that offset pending, and a fetch of stable offsets waits for
 //     it (KAFKA-16371).
-//   - A refused state is left out, and the offset is sent again at once. From then on the limit is
-//     half its size, or the size of the largest stored state.
+//   - A refused state is left out, and the offset is sent again at once. If that is stored, the
+//     limit is from then on half the state's size, or the size of the largest stored state.
 //
 // Only Commit uses it, which does not run concurrently.
 type states struct {
@@ -33,6 +33,7 @@ const requestBytes = 512 << 10
 type refusedState struct {
 	at   Position
 	code wire.Code
+	own  bool // by its own size, not by that of its request
 }
 
 // requests splits positions into requests, as far as the sizes are known by then.
@@ -83,24 +84,23 @@ func (s *states) tooLarge(at Position, n int, code wire.Code) bool {
 		return at.State != ""
 	case code.In(wire.Oversize):
 		return n > 1 || at.State != ""
-	case code == wire.UnknownServerError: // from brokers 4.0 on: a batch that is too large, or anything else
+	// from brokers 4.0 on: a batch that is too large, or anything else
+	case code == wire.UnknownServerError:
 		return n > 1 || len(at.State) > max(s.stored, headerBytes)
 	}
 	return false
 }
 
-// smaller returns the requests that replace the refused positions of a request of n.
-func (s *states) smaller(n int, refused map[wire.TopicPartition]refusedState) (requests []map[wire.TopicPartition]Position) {
+// smaller returns the requests that replace the refused positions of a request.
+func smaller(refused map[wire.TopicPartition]refusedState) (requests []map[wire.TopicPartition]Position) {
 	bare, rest := map[wire.TopicPartition]Position{}, []wire.TopicPartition(nil)
 	for tp, r := range refused {
-		if n > 1 && r.code != wire.OffsetMetadataTooLarge {
+		if r.own {
+			r.at.State = ""
+			bare[tp] = r.at
+		} else {
 			rest = append(rest, tp)
-			continue
 		}
-		s.refuse(len(r.at.State))
-		s.refused(tp, s.limit, r.code)
-		r.at.State = ""
-		bare[tp] = r.at
 	}
 	if len(bare) > 0 {
 		requests = append(requests, bare)
@@ -119,10 +119,12 @@ func (s *states) smaller(n int, refused map[wire.TopicPartition]refusedState) (r
 // keep records that a state of that size was stored.
 func (s *states) keep(size int) { s.stored = max(s.stored, size) }
 
-// refuse records that a state of that size was refused.
-func (s *states) refuse(size int) {
+// refuse records that a state was refused, and its offset stored without it.
+func (s *states) refuse(tp wire.TopicPartition, r refusedState) {
+	size := len(r.at.State)
 	if s.stored >= size { // the brokers' limit was lowered
 		s.stored = 0
 	}
 	s.limit = min(s.limit, max(s.stored, size/2))
+	s.refused(tp, s.limit, r.code)
 }

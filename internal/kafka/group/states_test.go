@@ -168,23 +168,59 @@ func TestCommitState(t *testing.T) {
 			want(t, l, "[[200] [0]]", "0: 100, "+code.Name())
 		})
 	}
-	t.Run("of a stored size is kept when the broker fails", func(t *testing.T) {
-		c, f, l, fails := newCluster(t), newFloor(), &stateLog{}, false
-		a := newWorker(t, c, f, "a", judged(l, func([]int, string) wire.Code {
-			if fails {
-				return wire.UnknownServerError
-			}
-			return wire.None
-		})).start(t)
-		f.awaitShares(t, map[string]int{"a": 6})
+	t.Run("is not blamed when the broker fails", func(t *testing.T) {
+		a, l, fails := failing(t)
 		a.Commit(t.Context(), sized(100))
-		fails = true
-		var again *RetriableError
-		if err := a.Commit(t.Context(), sized(100))[orders(0)]; !errors.As(err, &again) {
-			t.Errorf("got %v", err)
+		*fails = func([]int) bool { return true }
+		for _, size := range []int{100, 3000} { // as large as one that was stored, and larger
+			var again *RetriableError
+			if err := a.Commit(t.Context(), sized(size))[orders(0)]; !errors.As(err, &again) || !errors.Is(err, wire.UnknownServerError) {
+				t.Errorf("got %v", err)
+			}
 		}
-		want(t, l, "[[100] [100]]")
+		*fails = func([]int) bool { return false }
+		a.Commit(t.Context(), sized(3000))
+		want(t, l, "[[100] [100] [3000] [0] [3000]]")
 	})
+}
+
+// A broker that fails for every offset gets a few requests for a commit, not two for each offset.
+func TestCommitToFailingBroker(t *testing.T) {
+	a, l, fails := failing(t)
+	*fails = func([]int) bool { return true }
+	failed := a.Commit(t.Context(), sized(0, 0, 0, 0, 0, 0))
+	for i := range int32(6) {
+		var again *RetriableError
+		if err := failed[orders(i)]; !errors.As(err, &again) || !errors.Is(err, wire.UnknownServerError) {
+			t.Errorf("partition %d: %v", i, err)
+		}
+	}
+	if got := fmt.Sprint(l.requests); got != "[[0 0 0 0 0 0] [0 0 0] [0 0] [0] [0] [0]]" {
+		t.Errorf("sent %s", got)
+	}
+	t.Run("for one offset stores the others", func(t *testing.T) {
+		*fails = func([]int) bool { return false }
+		a.Commit(t.Context(), sized(50)) // a state of that size fits, and marks the partition
+		*fails = func(all []int) bool { return slices.Contains(all, 50) }
+		if failed := a.Commit(t.Context(), sized(0, 0, 0, 50, 0, 0)); len(failed) != 1 || failed[orders(3)] == nil {
+			t.Errorf("failed: %v", failed)
+		}
+	})
+}
+
+// failing returns a member whose coordinator answers commits of some state sizes with
+// UNKNOWN_SERVER_ERROR.
+func failing(t *testing.T) (*worker, *stateLog, *func(all []int) bool) {
+	c, f, l := newCluster(t), newFloor(), &stateLog{}
+	fails := func([]int) bool { return false }
+	a := newWorker(t, c, f, "a", judged(l, func(all []int, _ string) wire.Code {
+		if fails(all) {
+			return wire.UnknownServerError
+		}
+		return wire.None
+	})).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	return a, l, &fails
 }
 
 // A commit must not wait for a silent coordinator once per request.
