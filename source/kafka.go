@@ -33,7 +33,8 @@ import (
 //
 // With a group, each commit stores which records above the committed offset have finished. They go
 // into the offset's metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 by
-// default).
+// default) and 64 KiB. A user with DESCRIBE_CONFIGS on the cluster is told the limit at the start;
+// otherwise a broker that refuses a state shows it.
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return newKafkaSource(c) })
 }

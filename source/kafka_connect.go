@@ -31,6 +31,7 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 			found, denied = splitDenied(found)
 			if err = missing(found); err == nil {
 				s.health.set(&s.health.cluster, nil)
+				s.askStateBytes(ctx)
 				return denied, nil
 			}
 			if reached.IsZero() {

@@ -107,6 +107,33 @@ func (s *kafkaSource) resume(ctx context.Context, w *wanted, end int64) error {
 	return s.begin(ctx, unchanged, a)
 }
 
+const (
+	askWithin = 2 * time.Second // a limit that is not known by then is learned from refusals
+	// largestState keeps a commit far below the 1 MB that the offsets topic takes, and what a
+	// coordinator holds in memory small.
+	largestState = 64 << 10
+)
+
+// askStateBytes asks the brokers how large a resume state may be. Without an answer, it is taken to
+// be what their default allows.
+func (s *kafkaSource) askStateBytes(ctx context.Context) {
+	if s.cfg.Group == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	most, err := s.client.OffsetMetadataBytes(ctx)
+	if err != nil {
+		return
+	}
+	n := min(max(most-wire.NoteBytes, 0), largestState)
+	s.stateBytes.Store(int64(n))
+	if n < wire.StateBytes {
+		s.in.Emit(stream.SourceEvent{Name: "state limit", Text: fmt.Sprintf("the brokers store at most %d bytes with an offset (offset.metadata.max.bytes): "+
+			"resume states may have up to %d bytes, which is less than by default", most, n)})
+	}
+}
+
 // stateRefused records that brokers refuse states above a size.
 func (s *kafkaSource) stateRefused(tp wire.TopicPartition, limit int, err error) {
 	s.stateBytes.Store(int64(limit))

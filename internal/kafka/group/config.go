@@ -45,8 +45,10 @@ type Config struct {
 	TopicsInterval time.Duration
 
 	// sent to the leader; a leader of another client may prefer partitions in that rack
-	Rack     string
-	ClientID string // sent to the broker as the reason for leaving
+	Rack string
+	// largest Position.State to send; states that brokers refuse lower it
+	StateBytes int
+	ClientID   string // sent to the broker as the reason for leaving
 
 	Requester Requester
 	// Partitions returns the number of partitions of each existing topic. A leader asks for all topics

@@ -93,7 +93,7 @@ func New(cfg Config) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: wire.StateBytes, refused: cfg.OnStateRefused}, parts: make(map[wire.TopicPartition]stage), before: holding{generation: -1}}
+	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: cfg.StateBytes, refused: cfg.OnStateRefused}, parts: make(map[wire.TopicPartition]stage), before: holding{generation: -1}}
 	m.alive, m.kill = context.WithCancel(context.Background())
 	return m, nil
 }

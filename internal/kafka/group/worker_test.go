@@ -37,7 +37,8 @@ type worker struct {
 
 func quick(cl *client, name string) Config {
 	return Config{
-		Group: "billing", ClientID: name, Topics: []string{"group-orders"}, Requester: cl, Partitions: cl.partitions,
+		StateBytes: wire.StateBytes,
+		Group:      "billing", ClientID: name, Topics: []string{"group-orders"}, Requester: cl, Partitions: cl.partitions,
 		SessionTimeout: 2 * time.Second, HeartbeatInterval: 20 * time.Millisecond, RebalanceTimeout: 10 * time.Second, TopicsInterval: time.Minute,
 	}
 }
