@@ -85,7 +85,7 @@ func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps 
 		for _, tp := range tps {
 			found[tp] = p.offset
 		}
-		return found, nil
+		return found, map[wire.TopicPartition]error{}
 	}
 	found, failed = fetch.List(ctx, s.client, leader, at, s.cfg.ReadUncommitted, tps...)
 	var later []wire.TopicPartition // have no record with that time or a later one
