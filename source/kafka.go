@@ -136,7 +136,7 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 		fetchErr = s.fetcher.Run(fetching)
 	})
 	err = read(reading)
-	if cause := context.Cause(reading); ctx.Err() == nil && cause != context.Canceled {
+	if cause := context.Cause(reading); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	stopFetching()

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/backoff"
@@ -98,9 +99,7 @@ func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (start 
 	if (Span{To: q.to}).ends() {
 		var endless map[wire.TopicPartition]error
 		to, endless = s.locate(ctx, q.leader, q.to, tps...)
-		for tp, err := range endless {
-			failed[tp] = err
-		}
+		maps.Copy(failed, endless)
 	}
 	return func(w *wanted) error { return s.found(ctx, w, from[w.tp], to) }, failed
 }

@@ -127,8 +127,7 @@ func (p *part) alloc(n int) []kafka.Message {
 }
 
 func (p *part) halt(err error) {
-	var e *kafkaerr.BatchError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*kafkaerr.BatchError](err); ok {
 		p.do(func() { p.p.Halt(e.Offset, e.Next, err) })
 	}
 }

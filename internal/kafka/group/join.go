@@ -36,8 +36,7 @@ func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) 
 		case classLost:
 			m.lose(m.current(), err)
 			m.dropID(err)
-			var refused *kafkaerr.GroupError
-			if errors.As(err, &refused) {
+			if _, refused := errors.AsType[*kafkaerr.GroupError](err); refused {
 				return nil, err
 			}
 			if try == 1 { // at once, as a new member
@@ -73,7 +72,7 @@ func (m *Member) attempt(ctx context.Context) ([]wire.TopicPartition, class, err
 	}
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	req.ProtocolType, req.Protocol = kmsg.StringPtr(protocolType), kmsg.StringPtr(string(t.balancer))
+	req.ProtocolType, req.Protocol = new(protocolType), new(string(t.balancer))
 	var leads *watch
 	if resp.LeaderID == t.id {
 		if leads, req.GroupAssignment, err = m.lead(ctx, t, resp); err != nil {

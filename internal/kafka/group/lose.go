@@ -54,8 +54,7 @@ func (m *Member) dropID(err error) {
 func (m *Member) fatalLoss(t *term) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var refused *kafkaerr.GroupError
-	if errors.As(t.err, &refused) {
+	if refused, ok := errors.AsType[*kafkaerr.GroupError](t.err); ok {
 		return refused
 	}
 	return nil

@@ -137,8 +137,7 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 		}
 		return nil
 	})
-	var gone *GoneError
-	if errors.As(err, &gone) {
+	if gone, ok := errors.AsType[*GoneError](err); ok {
 		return gone
 	}
 	return t.refused("storing offsets of group "+tx.Group.Name, err)

@@ -167,7 +167,7 @@ func (t *Transactor) turnedAway(ctx context.Context, err error) error {
 	const most = 100 // about ten seconds: a live member has heard by then
 	if t.strange++; t.strange > most {
 		t.strange = 0
-		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %s", t.cfg.ID, err)
+		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %v", t.cfg.ID, err) //nolint:errorlint // no longer an ErrStaleGroup
 	}
 	backoff.Pause(ctx, 100*time.Millisecond)
 	return err
