@@ -72,7 +72,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	if r.health == errConnecting {
+	if errors.Is(r.health, errConnecting) {
 		r.health = nil
 	}
 	clear(r.lost)

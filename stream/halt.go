@@ -148,7 +148,7 @@ func (p *part) asksUnread(k *park, as ending) error {
 	if as.how != giveUp || !k.Restored || k.Last == k.Meta.Offset || p.led.End() > k.Last {
 		return nil
 	}
-	return fmt.Errorf("the records of %v … @%d, parked by an earlier worker, have not all been read yet: skip them later, or Resume", k.Meta, k.Last)
+	return fmt.Errorf("the records of %v … @%d, parked by an earlier worker, have not all been read yet: skip them later, or Resume [LW232]", k.Meta, k.Last)
 }
 
 // tryResume ends the halt if that was asked for and no ticket is held. Unfinished records go back

@@ -60,10 +60,10 @@ type State string
 
 const (
 	StateOpen State = "open" // records are read and processed
-	// nothing is read until its Transactor has said where it starts
+	// StateWaiting: nothing is read until its Transactor has said where it starts
 	StateWaiting State = "waiting"
 	StateHalted  State = "halted" // nothing new is started until it is resumed or skipped
-	// the halt is over once what was started before it has finished
+	// StateResuming: the halt is over once what was started before it has finished
 	StateResuming State = "resuming"
 	StateDraining State = "draining" // started records finish, new ones are not started
 )

@@ -2,7 +2,6 @@ package group
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,9 +57,6 @@ func groupAt(s site) string {
 type client struct {
 	kgo  *kgo.Client
 	hook func(kmsg.Request) (kmsg.Response, error, bool)
-
-	mu    sync.Mutex // guards coord
-	coord int32
 }
 
 func newClient(t *testing.T, c site) *client {
@@ -74,7 +70,7 @@ func newClient(t *testing.T, c site) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	return &client{kgo: cl, coord: -1}
+	return &client{kgo: cl}
 }
 
 func (c *client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
@@ -87,31 +83,17 @@ func (c *client) Group(ctx context.Context, group string, req kmsg.Request) (kms
 			return resp, err
 		}
 	}
-	c.mu.Lock()
-	id := c.coord
-	c.mu.Unlock()
-	if id < 0 {
-		find := kmsg.NewPtrFindCoordinatorRequest()
-		find.CoordinatorKey = group
-		resp, err := find.RequestWith(ctx, c.kgo)
-		if err != nil {
-			return nil, err
-		}
-		id = resp.NodeID
-		if len(resp.Coordinators) > 0 {
-			id = resp.Coordinators[0].NodeID
-		}
-		c.mu.Lock()
-		c.coord = id
-		c.mu.Unlock()
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.CoordinatorKey = group
+	resp, err := find.RequestWith(ctx, c.kgo)
+	if err != nil {
+		return nil, err
+	}
+	id := resp.NodeID
+	if len(resp.Coordinators) > 0 {
+		id = resp.Coordinators[0].NodeID
 	}
 	return c.kgo.Broker(int(id)).Request(ctx, req)
-}
-
-func (c *client) Moved(string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.coord = -1
 }
 
 func (c *client) partitions(ctx context.Context, topics []string) (map[string]int32, error) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -33,7 +34,7 @@ func TestLostMembership(t *testing.T) {
 					id := a.memberID()
 					c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 					if key == kmsg.OffsetCommit {
-						failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 7}})
+						failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}, orders(1): {Offset: 7}})
 						f.mu.Lock()
 						if len(a.lost) != 1 {
 							t.Errorf("Commit returned before the loss was reported: %v", a.lost)
@@ -55,7 +56,7 @@ func TestLostMembership(t *testing.T) {
 						t.Errorf("it rejoined as %q, want %q", joined[2], id)
 					}
 					f.mu.Unlock()
-					if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); len(failed) > 0 {
+					if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}}); len(failed) > 0 {
 						t.Errorf("commit after the rejoin: %v", failed)
 					}
 				})
@@ -92,7 +93,7 @@ func TestLostMembership(t *testing.T) {
 		a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.InstanceID = "i-1" }).start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.FencedInstanceID})
-		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
+		if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
 			t.Errorf("commit gave %v", failed)
 		}
 		wantFatal(t, a.wait(t), kafka.FencedInstanceID)
@@ -105,7 +106,7 @@ func TestLostMembership(t *testing.T) {
 		draining := make(chan struct{})
 		var cut error
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			w.drain = func(ctx context.Context, w *worker, _ []TP) {
+			w.drain = func(ctx context.Context, w *worker, _ []wire.TopicPartition) {
 				close(draining)
 				<-ctx.Done()
 				f.update(func() { cut = ctx.Err() })
@@ -131,7 +132,7 @@ func TestLostMembership(t *testing.T) {
 				c, f := newCluster(t), newFloor()
 				tries := 0
 				a := newWorker(t, c, f, "a", func(w *worker) {
-					w.starting = func(ctx context.Context, _ map[TP]Position) error {
+					w.starting = func(ctx context.Context, _ map[wire.TopicPartition]Position) error {
 						again := false
 						f.update(func() { again = tries > 0; tries++ })
 						if again {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,10 +15,10 @@ import (
 // startFranz joins a franz-go member that updates the floor; stop makes it leave.
 func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func()) {
 	t.Helper()
-	tps := func(m map[string][]int32) (out []TP) {
+	tps := func(m map[string][]int32) (out []wire.TopicPartition) {
 		for topic, ps := range m {
 			for _, p := range ps {
-				out = append(out, TP{topic, p})
+				out = append(out, wire.PartitionOf(topic, p))
 			}
 		}
 		return out
@@ -56,10 +57,10 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 				f.update(func() { f.clashes = append(f.clashes, fmt.Sprintf("kafka-go: %v", err)) })
 				continue
 			}
-			var tps []TP
+			var tps []wire.TopicPartition
 			for topic, parts := range gen.Assignments {
 				for _, p := range parts {
-					tps = append(tps, TP{topic, int32(p.ID)})
+					tps = append(tps, wire.PartitionOf(topic, int32(p.ID)))
 				}
 			}
 			f.take("kafka-go", tps...)
