@@ -18,6 +18,7 @@ type parks struct {
 	all     []*park                          // oldest first; guarded by part.mu
 	index   parkIndex                        // of all; written under part.mu
 	leaving atomic.Int32                     // parks whose end was asked for
+	skips   atomic.Int32                     // of these, those that give records up
 	waits   atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
 	mends   map[int64]*mends                 // by the offset of a parked record; guarded by part.mu
 	prune   int                              // size of mends at which old ones are removed
@@ -120,6 +121,9 @@ func (ps *parks) release(k *park, how resumption) bool {
 	before := k.resume
 	if before == noResume {
 		ps.leaving.Add(1)
+	}
+	if how == giveUp && before != giveUp {
+		ps.skips.Add(1)
 	}
 	k.resume = max(before, how)
 	return before == noResume

@@ -63,6 +63,22 @@ func TestParkRelease(t *testing.T) {
 			j.committed(4)
 		})
 	})
+	t.Run("by a Skip is in the commit of a drain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, first, second := newLog(1), newWork(), newWork().poison("b0", errBoom)
+			put(l, 0, "b0", "b1")
+			release, fail := first.hold("b1"), second.hold("b0")
+			j := start(t, l, commitNow(input.GroupByKey().MapConcurrent(4, first.echo).Concurrent(4, second.do).ParkOnError()))
+			fail()
+			synctest.Wait()
+			must(t, j.Skip(j.halt())) // it waits for b1
+			j.cancel()
+			synctest.Wait()
+			release()
+			must(t, j.wait())
+			j.committed(1)
+		})
+	})
 	t.Run("leaves room for other lanes until the budget is full", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b0", errBoom)

@@ -236,7 +236,8 @@ func (p *part) ending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.status()
-	return p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
+	parks := s.life() == open && p.parks.leaving.Load() > 0 || s.life() == draining && p.parks.skips.Load() > 0
+	return p.resume != noResume || s.halted() == resuming || parks
 }
 
 // unfinished returns the lineage of up to limit unfinished records, and how many there are.

@@ -40,16 +40,21 @@ func (p *part) unpark() {
 	}
 }
 
-// parksLeaving returns the parks whose end was asked for. A drain ends none: the next assignment
-// retries their records.
+// parksLeaving returns the parks whose end was asked for. A drain only ends those that give records
+// up: the next assignment retries the records of others.
 func (p *part) parksLeaving() (ks []*park) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status().life() != open {
+	least := tryItself
+	switch p.status().life() {
+	case open:
+	case draining:
+		least = giveUp
+	default:
 		return nil
 	}
 	for _, k := range p.parks.all {
-		if k.resume != noResume {
+		if k.resume >= least {
 			ks = append(ks, k)
 		}
 	}
@@ -135,6 +140,9 @@ func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 		}
 	}
 	for _, k := range ks {
+		if ends[k].how == giveUp {
+			p.parks.skips.Add(-1)
+		}
 		if k.Restored {
 			p.giveUpUnread(ends[k])
 		}
