@@ -204,7 +204,7 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	if r.phase() != working { // what has been emptied and closed must not be fed again
+	if r.phase() != working && r.mending() == nil { // what has been emptied and closed must not be fed again
 		return nil, fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
