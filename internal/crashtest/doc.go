@@ -9,5 +9,6 @@
 // processes allow.
 //
 // TestRepeatsRealKafka counts what is repeated, in a table. LANEWAY_CRASH_ROUNDS has more workers
-// end, and the table made of more records.
+// end, and the table made of more records. TestParkedKeysRealKafka parks keys under load, and then
+// lasts ten minutes.
 package crashtest

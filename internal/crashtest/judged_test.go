@@ -113,10 +113,15 @@ began w1 1 0 2 c
 
 func judgeLines(t *testing.T, lines string, keys [][]string) *verdict {
 	t.Helper()
+	return judge(linesOf(t, lines), keys, limits{wide: 2, inFlight: inFlight, counted: commitEvery})
+}
+
+func linesOf(t *testing.T, lines string) []entry {
+	t.Helper()
 	j := newJournal()
 	j.read(strings.NewReader(lines))
 	if j.err != nil {
 		t.Fatal(j.err)
 	}
-	return judge(j.entries, keys, limits{wide: 2, inFlight: inFlight, counted: commitEvery})
+	return j.entries
 }

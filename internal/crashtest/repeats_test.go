@@ -23,6 +23,8 @@ type load struct {
 	Slowest   time.Duration // handlers take from 0 to this
 	Wait      time.Duration // of a failed record, for its retry
 	Unordered bool          // not by key
+	Park      bool          // failed records are parked, instead of a retry
+	Bytes     int64         // the budget, if they are parked
 	Commit    time.Duration // between two commits
 }
 
@@ -265,6 +267,9 @@ func (f *fleet) reach(records int) {
 func (w *worker) loaded(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
 	if w.Load.Unordered {
 		s = s.Ungroup()
+	}
+	if w.Load.Park {
+		return s.Concurrent(w.Load.Wide, w.handle).ParkOnError().CommitEvery(1_000_000, w.Load.Commit)
 	}
 	return s.Concurrent(w.Load.Wide, w.handle).
 		RetryOnError(stream.RetryPolicy{Unlimited: true, Wait: func(stream.Failure) time.Duration { return w.Load.Wait }}).

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -49,12 +50,12 @@ const (
 	drain     = 5 * time.Second
 )
 
-// Values that a handler does not simply accept.
+// Values that a handler does not simply accept. Padding may follow a space.
 const (
 	flaky  = "flaky"  // fails twice in each process, then succeeds
 	late   = "late"   // fails once in each process
 	stuck  = "stuck"  // fails until released
-	poison = "poison" // fails until released, and halts its partition
+	poison = "poison" // fails until released, and halts its partition or parks its key
 )
 
 // failures is how often a value fails in each process.
@@ -97,8 +98,11 @@ func runWorker(config string) int {
 	keyed := source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
 		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
 		GroupByKey()
-	w.pipeline, err = chain(keyed).
-		Build(stream.MaxInFlight(records), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event}))
+	opts := []stream.Option{stream.MaxInFlight(records), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event})}
+	if w.Load != nil && w.Load.Park {
+		opts = append(opts, stream.MaxBytes(w.Load.Bytes), stream.BuildID("crashtest")) // by which parks outlive their worker
+	}
+	w.pipeline, err = chain(keyed).Build(opts...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -155,7 +159,7 @@ var (
 func (w *worker) fails(m *kafka.Message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch value := string(m.Value); value {
+	switch value, _, _ := strings.Cut(string(m.Value), " "); value {
 	case flaky, late:
 		tp := stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}
 		if w.tries[tp] == nil {
