@@ -88,6 +88,7 @@ var inward = map[string][]string{
 	"ops/zaplog":              {"stream", "ops"},
 	"ops/oteltrace":           {"stream", "ops/internal/legible"},
 	"ops/prommetrics":         {"stream", "ops/internal/legible"},
+	"ops/admin":               {"stream", "ops/internal/legible"},
 	"ops/internal/legible":    {},
 	"ops/internal/opstest":    {"stream", "stream/streamtest"},
 	"sink":                    {"stream/kafkaerr", "stream", "internal/deadletter", "internal/kafka/produce", "internal/kafka/transact", "internal/kafka/wire"},
