@@ -105,6 +105,8 @@ func (g *logging) event(e stream.Event) {
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}
 		g.failure(level, "partition halted", e.Failure, more...)
+	case stream.Paused:
+		g.info("partition paused", append(partition(e.Meta.TopicPartition()), slog.Int64("next", e.Meta.Offset), slog.String("by", e.By))...)
 	case stream.Resumed:
 		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:
