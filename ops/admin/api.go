@@ -93,6 +93,7 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/halts":                                               a.listHalts,
 		"GET /v1/events":                                              a.listEvents,
 		"GET /v1/openapi.json":                                        a.describe,
+		"POST /v1/pipelines/{pipeline}/pause":                         a.pause,
 		"POST /v1/pipelines/{pipeline}/resume":                        a.resume,
 		"POST /v1/pipelines/{pipeline}/skip":                          a.skip,
 		"POST /v1/drain":                                              a.drainAll,
@@ -172,7 +173,7 @@ func because(err error) *problem {
 	switch {
 	case errors.Is(err, stream.ErrSeveral):
 		return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
-	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrNotRunning):
+	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrEpoch), errors.Is(err, stream.ErrNotRunning):
 		return errStale(err.Error())
 	}
 	return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}

@@ -144,6 +144,7 @@ type (
 		Last      int64      `json:"last"`
 		Joined    bool       `json:"joined"`
 		Restored  bool       `json:"restored"`
+		By        string     `json:"by,omitempty"`  // who has paused it
 		Key       string     `json:"key,omitempty"` // with a token
 		Step      string     `json:"step"`
 		Attempts  int        `json:"attempts"`
@@ -153,7 +154,7 @@ type (
 		Stack     string     `json:"stack,omitempty"` // of a panic; with a token
 		Text      string     `json:"text"`
 		Resume    string     `json:"resume"` // what Resume will do
-		Skip      string     `json:"skip"`   // what Skip will do
+		Skip      string     `json:"skip"`   // what Skip will do; empty: it is refused
 		Choose    bool       `json:"choose"` // Skip needs from and to
 	}
 	previewBody struct {

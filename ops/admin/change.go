@@ -22,6 +22,11 @@ type (
 		From *int64 `json:"from"` // both, for a halt that covers several records
 		To   *int64 `json:"to"`
 	}
+	pauseBody struct {
+		Topic     string `json:"topic"`
+		Partition int    `json:"partition"`
+		Epoch     *int32 `json:"epoch"`
+	}
 	drainBody struct {
 		Instance string `json:"instance"`
 	}
@@ -36,7 +41,8 @@ type change struct {
 	from     string
 	verb     string
 	pipeline string
-	place    stream.Meta // no topic: the whole process
+	tp       stream.TopicPartition // no topic: the whole process
+	offset   *int64                // of a halt
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
@@ -59,6 +65,33 @@ func (a *api) skip(r *http.Request, who caller) (any, *problem) {
 		})
 }
 
+// pause stops the reading of a partition, in the epoch that the caller has seen.
+func (a *api) pause(r *http.Request, who caller) (any, *problem) {
+	if bad := who.needs(Operate); bad != nil {
+		return nil, bad
+	}
+	p, bad := a.pipeline(r)
+	if bad != nil {
+		return nil, bad
+	}
+	var body pauseBody
+	if bad := read(r, &body); bad != nil {
+		return nil, bad
+	}
+	if body.Epoch == nil {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
+	}
+	tp := stream.TopicPartition{Topic: body.Topic, Partition: body.Partition}
+	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
+	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
+		bad := because(err)
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	a.tell(c, "pause of "+tp.String(), true)
+	return doneBody{true, tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
+}
+
 // release ends the halt that the caller has seen.
 func (a *api) release(r *http.Request, who caller, verb string, body any, id func() string, end func(piped, stream.Halt) error) (any, *problem) {
 	if bad := who.needs(Operate); bad != nil {
@@ -77,7 +110,7 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	c.place = h.Meta
+	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
 	if err := end(p, h); err != nil {
 		bad := because(err)
 		a.tell(c, bad.Detail, false)
@@ -147,8 +180,11 @@ func (a *api) tell(c change, what string, made bool) {
 	if c.pipeline != "" {
 		fields = append(fields, "pipeline", c.pipeline)
 	}
-	if c.place.Topic != "" {
-		fields = append(fields, "topic", c.place.Topic, "partition", c.place.Partition, "offset", c.place.Offset)
+	if c.tp.Topic != "" {
+		fields = append(fields, "topic", c.tp.Topic, "partition", c.tp.Partition)
+	}
+	if c.offset != nil {
+		fields = append(fields, "offset", *c.offset)
 	}
 	if made {
 		a.log.Info("admin change", append(fields, "detail", what)...)

@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	pause  = "/v1/pipelines/billing/pause"
 	resume = "/v1/pipelines/billing/resume"
 	skip   = "/v1/pipelines/billing/skip"
 )
@@ -59,6 +60,32 @@ func TestChange(t *testing.T) {
 			w.refuses(409, "any more", http.MethodPost, resume, operates, seen)
 			if w.log.Committed(0) != 1 {
 				t.Errorf("committed %d: it was skipped", w.log.Committed(0))
+			}
+		})
+	})
+	t.Run("pauses a partition in the epoch that its caller saw, until Resume", func(t *testing.T) {
+		halted(t, -1, nil, func(w *worker) {
+			epoch := w.p.Snapshot().Partitions[1].Epoch
+			paused := func(epoch int32) string { return fmt.Sprintf(`{"topic":"orders","partition":1,"epoch":%d}`, epoch) }
+			w.refuses(409, "not assigned here in that epoch", http.MethodPost, pause, operates, paused(epoch+1))
+			w.refuses(400, "has no epoch", http.MethodPost, pause, operates, `{"topic":"orders","partition":1}`)
+			w.refuses(200, "until Resume", http.MethodPost, pause, operates, paused(epoch))
+			w.refuses(422, "paused by olaf", http.MethodPost, pause, operates, paused(epoch))
+			opstest.Put(w.log, 1, "d")
+			opstest.Pass(time.Minute)
+			hs := w.halts("")
+			i := slices.IndexFunc(hs, func(h halt) bool { return h.By == "olaf" })
+			if i < 0 || w.log.Committed(1) != 1 {
+				t.Fatalf("committed %d, halts: %+v", w.log.Committed(1), hs)
+			}
+			if h := hs[i]; h.Resume != "Reads orders[1] on from 1." || h.Skip != "" || !strings.Contains(h.Text, "paused by olaf") {
+				t.Errorf("halt: %+v", h)
+			}
+			w.refuses(422, "no record has failed", http.MethodPost, skip, operates, by(hs[i]))
+			w.refuses(200, "goes on", http.MethodPost, resume, operates, by(hs[i]))
+			opstest.Pass(time.Minute)
+			if w.log.Committed(1) != 2 {
+				t.Errorf("committed %d", w.log.Committed(1))
 			}
 		})
 	})

@@ -44,8 +44,10 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 		if !e.ResumeAt.IsZero() {
 			b.Level = "warn"
 		}
-		b.Text = legible.Cut(e.String(), textMost)
+		b.Text = said(e.Halt, false)
 		return b, false, true
+	case stream.Paused:
+		return at(e.Meta.TopicPartition(), "info", "paused", "paused by %s", e.By), false, true
 	case stream.Resumed:
 		b = at(e.Meta.TopicPartition(), "info", "resumed", "goes on from %d", e.Meta.Offset)
 		if e.ByItself {

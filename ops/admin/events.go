@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -79,12 +78,10 @@ func (g *events) hear(pipeline string, e stream.Event) {
 
 // change keeps a change that somebody has asked for.
 func (g *events) change(c change, what string, made bool) {
-	e := eventBody{Level: "info", Kind: c.verb, Pipeline: c.pipeline, Text: legible.Cut(what, textMost), By: c.who.name, From: c.from}
+	e := at(c.tp, "info", c.verb, "%s", what)
+	e.Pipeline, e.Offset, e.By, e.From = c.pipeline, c.offset, c.who.name, c.from
 	if !made {
 		e.Level, e.Text = "warn", "refused: "+e.Text
-	}
-	if c.place.Topic != "" {
-		placed(&e, c.place)
 	}
 	g.keep(e, false)
 }

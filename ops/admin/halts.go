@@ -40,8 +40,8 @@ func (p piped) halt(id string) (stream.Halt, *problem) {
 
 func haltOf(pipeline string, h stream.Halt, who caller) haltBody {
 	b := haltBody{ID: idOf(h), Pipeline: pipeline, Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
-		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, Step: legible.Text(h.Step), Attempts: h.Attempts,
-		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: legible.Cut(h.String(), textMost)}
+		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Step: legible.Text(h.Step), Attempts: h.Attempts,
+		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
 	if who.scope >= Read {
 		b.Key, b.Stack = legible.Key(h.Meta.Key), stackOf(h.Err)
 	}
@@ -49,11 +49,21 @@ func haltOf(pipeline string, h stream.Halt, who caller) haltBody {
 	return b
 }
 
+// said is the halt in words, which may have its key in them.
+func said(h stream.Halt, keys bool) string {
+	if !keys && len(h.Meta.Key) > 0 {
+		h.Meta.Key = []byte(hidden)
+	}
+	return legible.Cut(h.String(), textMost)
+}
+
 // verbs says what Resume and Skip will do.
 func verbs(h stream.Halt) (resume, skip string, choose bool) {
 	which := legible.Text(h.Meta.String())
 	span := fmt.Sprintf("%s … @%d", which, h.Last)
 	switch {
+	case h.By != "":
+		return "Reads " + legible.Text(h.Meta.TopicPartition().String()) + " on from " + fmt.Sprint(h.Meta.Offset) + ".", "", false
 	case h.Last > h.Meta.Offset && !h.Joined:
 		return "Retries " + span + ", any of which may have failed. What has finished is not run again.",
 			"Gives up those of " + span + " that you name: they count as done, and nobody processes them. The others are retried.", true

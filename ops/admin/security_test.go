@@ -36,7 +36,7 @@ func TestToken(t *testing.T) {
 	t.Run("is needed for changes", func(t *testing.T) {
 		halted(t, -1, nil, func(w *worker) {
 			seen := by(w.halts("")[0])
-			for _, path := range []string{resume, skip, "/v1/drain"} {
+			for _, path := range []string{pause, resume, skip, "/v1/drain"} {
 				w.refuses(401, "scope operate", http.MethodPost, path, "", seen)
 			}
 		})
@@ -44,7 +44,7 @@ func TestToken(t *testing.T) {
 	t.Run("of scope read changes nothing", func(t *testing.T) {
 		halted(t, -1, nil, func(w *worker) {
 			seen := by(w.halts("")[0])
-			for _, path := range []string{resume, skip, "/v1/drain"} {
+			for _, path := range []string{pause, resume, skip, "/v1/drain"} {
 				w.refuses(403, "rita has the scope read", http.MethodPost, path, reads, seen)
 			}
 		})
@@ -176,7 +176,7 @@ func TestCrossSite(t *testing.T) {
 	})
 	t.Run("nothing changes by GET", func(t *testing.T) {
 		halted(t, 1, nil, func(w *worker) {
-			for _, path := range []string{resume, skip, "/v1/drain"} {
+			for _, path := range []string{pause, resume, skip, "/v1/drain"} {
 				w.refuses(405, "POST alone", http.MethodGet, path+"?halt="+w.halts("")[0].ID, operates, "")
 			}
 			for _, route := range admin.Routes() {
