@@ -105,9 +105,12 @@ func TestRead(t *testing.T) {
 			}
 			must(t, w.p.Resume(w.p.Halts()[0]))
 			opstest.Pass(time.Minute)
-			var body struct{ Events []event }
+			var body struct {
+				Events []event
+				Next   int64
+			}
 			w.get(fmt.Sprintf("/v1/events?after=%d", es[2].Seq), reads, &body)
-			if len(body.Events) != 1 || body.Events[0].Kind != "resumed" {
+			if len(body.Events) != 1 || body.Events[0].Kind != "resumed" || body.Next != body.Events[0].Seq {
 				t.Errorf("afterwards: %+v", body.Events)
 			}
 		})

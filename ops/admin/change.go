@@ -88,7 +88,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	a.tell(c, "pause of "+tp.String(), true)
+	a.tell(c, "of "+tp.String(), true)
 	return doneBody{true, tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
 }
 
@@ -116,7 +116,7 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	a.tell(c, verb+" of "+h.Meta.String(), true)
+	a.tell(c, "of "+h.Meta.String(), true)
 	return p.waited(r.Context(), h)
 }
 
@@ -152,7 +152,7 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	a.tell(c, "drain of all pipelines", true)
+	a.tell(c, "of all pipelines", true)
 	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, r.RemoteAddr))
 	return doneBody{false, "all pipelines drain, and the process ends"}, nil
 }
@@ -187,7 +187,7 @@ func (a *api) tell(c change, what string, made bool) {
 		fields = append(fields, "offset", *c.offset)
 	}
 	if made {
-		a.log.Info("admin change", append(fields, "detail", what)...)
+		a.log.Info("admin change", fields...)
 	} else {
 		a.log.Warn("admin change refused", append(fields, "reason", what)...)
 	}

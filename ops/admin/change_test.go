@@ -124,7 +124,7 @@ func TestChange(t *testing.T) {
 			}
 			es := w.events(reads)
 			kept := slices.IndexFunc(es, func(e event) bool { return e.Kind == "resume" })
-			if e := es[max(kept, 0)]; e.By != "olaf" || e.From != "192.0.2.1:1234" || e.Text != "resume of orders[0]@1" {
+			if e := es[max(kept, 0)]; e.By != "olaf" || e.From != "192.0.2.1:1234" || e.Text != "of orders[0]@1" {
 				t.Errorf("events: %+v", es)
 			}
 		})

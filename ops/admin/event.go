@@ -12,11 +12,11 @@ import (
 func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 	switch e := e.(type) {
 	case stream.Assigned:
-		return at(e.TopicPartition, "info", "assigned", "assigned from %d on", e.Offset), false, true
+		return at(e.TopicPartition, "info", "assigned", "from %d on", e.Offset), false, true
 	case stream.Revoked:
-		return at(e.TopicPartition, "info", "revoked", "revoked at %d, with %d unfinished", e.Committed, e.Unfinished), false, true
+		return at(e.TopicPartition, "info", "revoked", "at %d, with %d unfinished", e.Committed, e.Unfinished), false, true
 	case stream.Lost:
-		return at(e.TopicPartition, "warn", "lost", "lost: %v", e.Err), false, true
+		return at(e.TopicPartition, "warn", "lost", "%v", e.Err), false, true
 	case stream.DrainIncomplete:
 		return note("warn", "drain incomplete", "%v", e.Err), false, true
 	case stream.Rebalanced:
@@ -47,7 +47,7 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 		b.Text = said(e.Halt, false)
 		return b, false, true
 	case stream.Paused:
-		return at(e.Meta.TopicPartition(), "info", "paused", "paused by %s", e.By), false, true
+		return at(e.Meta.TopicPartition(), "info", "paused", "by %s", e.By), false, true
 	case stream.Resumed:
 		b = at(e.Meta.TopicPartition(), "info", "resumed", "goes on from %d", e.Meta.Offset)
 		if e.ByItself {
