@@ -123,7 +123,7 @@ var inward = map[string][]string{
 }
 
 // byExamples is what the programs under examples may import: what a user may, and what they share.
-var byExamples = []string{"stream/kafkaerr", "ops", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
+var byExamples = []string{"stream/kafkaerr", "ops", "ops/admin", "ops/console", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
 	"examples/internal/demo", "examples/internal/demotest"}
 
 func mayImport(dir string) []string {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
@@ -27,7 +28,7 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 		return failed("warn", "overrunning", e.Failure), true, true
 	case stream.Retrying:
 		b = failed("warn", "retrying", e.Failure)
-		b.Text += fmt.Sprintf("; again in %v", e.Wait)
+		b.Text += fmt.Sprintf("; again in %v", e.Wait.Round(time.Millisecond))
 		return b, true, true
 	case stream.Postponed:
 		return failed("warn", "postponed", e.Failure), true, true
@@ -64,6 +65,9 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 		}
 		return note("info", "ended", "drained"), false, true
 	case stream.OffsetReset:
+		if e.From < 0 { // the group has none yet
+			return at(e.TopicPartition, "info", "no offset committed yet", "it starts at %d (%s)", e.To, e.Policy), false, true
+		}
 		return at(e.TopicPartition, "warn", "offset reset", "from %d to %d (%s)", e.From, e.To, e.Policy), false, true
 	case stream.TopicRecreated:
 		return at(e.TopicPartition, "warn", "topic recreated", "offset %d of the old one counts for nothing", e.Offset), false, true

@@ -19,11 +19,12 @@ const counted = (n) => `${number(Math.round(n))} record${Math.round(n) === 1 ? "
 
 export function draw(figure, points, what) {
   const now = Date.now();
+  const shown = Math.min(span, Math.max(60000, now - (points[0]?.at ?? now)));
   const most = Math.max(1, ...points.map((p) => p.value));
   const last = points.at(-1);
-  say(figure.querySelector("figcaption"), last ? `${counted(last.value)} ${what}; at most ${counted(most)} in 15 minutes` : `not known yet: ${what}`);
+  say(figure.querySelector("figcaption"), last ? `${counted(last.value)} ${what}; at most ${counted(most)} in ${Math.round(shown / 60000)} min` : `not known yet: ${what}`);
   figure.querySelector("polyline").setAttribute("points",
-    points.map((p) => `${(300 * (1 - (now - p.at) / span)).toFixed(1)},${(48 - 46 * (p.value / most)).toFixed(1)}`).join(" "));
+    points.map((p) => `${(300 * (1 - (now - p.at) / shown)).toFixed(1)},${(48 - 46 * (p.value / most)).toFixed(1)}`).join(" "));
 }
 
 // History keeps what a look does not: rates, and whether a lag grows.

@@ -43,7 +43,7 @@ export function show(problems, look, acts) {
   const well = $("well");
   well.hidden = problems.length > 0;
   const parts = look.pipelines.reduce((n, p) => n + p.partitions.length, 0);
-  say(well, `Nothing is: ${parts} partitions of ${look.pipelines.length} pipelines move, or have nothing to read.`);
+  say(well, `Nothing is. Partitions: ${parts}, which move or have nothing to read.`);
   keep($("problems"), problems.slice(0, 200), (p) => p.id, (p) => card(p, acts), (e, p) => {
     say(e.querySelector(".text"), p.text);
     say(e.querySelector(".since"), p.since ? `for ${ago(p.since)}` : "");
