@@ -32,24 +32,34 @@ func (a *api) identify(r *http.Request) (caller, *problem) {
 		}
 		return caller{}, nil
 	}
-	from := host(r.RemoteAddr)
-	if !a.failures.allows(from) {
+	var who caller
+	looked, right := a.failures.try(host(r.RemoteAddr), func() bool {
+		who = a.owner(given)
+		return who.scope != 0
+	})
+	switch {
+	case !looked:
 		return caller{}, &problem{Status: http.StatusTooManyRequests, Detail: "too many wrong tokens came from this address: wait a second"}
-	}
-	scheme, secret, _ := strings.Cut(given, " ")
-	hash := sha256.Sum256([]byte(strings.TrimSpace(secret)))
-	var found caller
-	for _, t := range a.tokens {
-		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
-			found = t.caller
-		}
-	}
-	if found.scope == 0 || !strings.EqualFold(scheme, "Bearer") {
-		a.failures.note(from)
+	case !right:
 		a.log.Warn("admin refused a token", "from", r.RemoteAddr)
 		return caller{}, errUnknown("the token is wrong: use the one that the worker was given, or has made at its start")
 	}
-	return found, nil
+	return who, nil
+}
+
+// owner returns whose token is in a header Authorization.
+func (a *api) owner(header string) (who caller) {
+	scheme, secret, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return who
+	}
+	hash := sha256.Sum256([]byte(strings.TrimSpace(secret)))
+	for _, t := range a.tokens {
+		if subtle.ConstantTimeCompare(hash[:], t.hash[:]) == 1 {
+			who = t.caller
+		}
+	}
+	return who
 }
 
 // needs checks that a caller has a scope.
@@ -79,21 +89,24 @@ const (
 
 // failures counts wrong tokens by address.
 type failures struct {
-	mu sync.Mutex // guards of
+	mu sync.Mutex // guards of; held while a token is compared, or many at once would all be looked at
 	of map[string]*rate.Limiter
 }
 
-// allows reports whether another token from the address is looked at.
-func (f *failures) allows(from string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.limit(from).Tokens() >= 1
-}
+func newFailures() failures { return failures{of: map[string]*rate.Limiter{}} }
 
-func (f *failures) note(from string) {
+// try looks at a token from the address, unless too many of its tokens were wrong.
+func (f *failures) try(from string, look func() bool) (looked, right bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.limit(from).Allow()
+	l := f.limit(from)
+	if l.Tokens() < 1 {
+		return false, false
+	}
+	if right = look(); !right {
+		l.Allow()
+	}
+	return true, right
 }
 
 // limit returns the limiter of an address. Where too many addresses fail, the new ones share one.
@@ -118,5 +131,3 @@ func (f *failures) limit(from string) *rate.Limiter {
 	}
 	return l
 }
-
-func newFailures() failures { return failures{of: map[string]*rate.Limiter{}} }

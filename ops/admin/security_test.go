@@ -121,6 +121,28 @@ func TestToken(t *testing.T) {
 	})
 }
 
+func TestGuesses(t *testing.T) {
+	t.Run("at once are no more than five", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := idle(t)
+			answers := make(chan int)
+			for range 50 {
+				go func() {
+					status, _, _ := d.ask(http.MethodGet, "/v1/halts", "guess-guess-guess-guess", "")
+					answers <- status
+				}()
+			}
+			count := map[int]int{}
+			for range 50 {
+				count[<-answers]++
+			}
+			if count[401] != 5 || count[429] != 45 {
+				t.Errorf("answers: %v", count)
+			}
+		})
+	})
+}
+
 func TestHost(t *testing.T) {
 	for host, want := range map[string]int{"localhost": 200, "LOCALHOST:7070": 200, "127.0.0.1:7070": 200, "[::1]:7070": 200, "ops.example.com": 200, "ops.example.com:99": 200,
 		"evil.example.com": 421, "localhost.evil.example.com": 421, "10.0.0.7:7070": 421, "": 421} {

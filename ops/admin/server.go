@@ -76,6 +76,10 @@ func (s *Server) listen(ps []*stream.Pipeline, drain func(cause error)) (func(co
 		return nil, fmt.Errorf("admin.At(%q): %w", s.addr, err)
 	}
 	s.at = l.Addr()
+	if ip, is := s.at.(*net.TCPAddr); is && local && !ip.IP.IsLoopback() { // by a strange hosts file
+		return nil, errors.Join(l.Close(), &stream.BuildError{Step: "admin", What: fmt.Sprintf("At(%q) is %v, which can be reached from other machines", s.addr, ip),
+			Fix: "use 127.0.0.1"})
+	}
 	s.announce(c, made)
 	return func(ctx context.Context) error { return s.serve(ctx, l, c, a) }, nil
 }

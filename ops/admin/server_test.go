@@ -58,6 +58,14 @@ func TestAt(t *testing.T) {
 			}
 		}
 	})
+	t.Run("refuses a name for loopback that is none", func(t *testing.T) {
+		elsewhere := &elsewhere{newPipes()}
+		err := stream.Supervise(built(t)).Admin(admin.At("localhost:7070", tokens...).On(io.Discard, elsewhere)).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "192.0.2.1") {
+			t.Errorf("Run: %v", err)
+		}
+		<-elsewhere.closed
+	})
 	t.Run("says what it cannot bind", func(t *testing.T) {
 		taken, err := net.Listen("tcp", "127.0.0.1:0")
 		must(t, err)
@@ -336,6 +344,11 @@ func (p *pipes) Close() error {
 }
 
 func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// elsewhere is an address on a network.
+type elsewhere struct{ *pipes }
+
+func (elsewhere) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7070} }
 
 func (p *pipes) dial() (net.Conn, error) {
 	here, there := net.Pipe()
