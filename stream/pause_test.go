@@ -1,12 +1,14 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -82,6 +84,38 @@ func TestPause(t *testing.T) {
 			must(t, j.Resume(j.halt()))
 			synctest.Wait()
 			same(t, "afterwards", w.done(), []string{"b", "c"})
+		})
+	})
+	t.Run("is not taken for the halt of a record that was on its way", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			w, values := newWork().fail("a", errBoom), make(chan string)
+			next := func(ctx context.Context) (string, bool, error) {
+				select {
+				case v := <-values:
+					return v, true, nil
+				case <-ctx.Done():
+					return "", false, nil
+				}
+			}
+			p, err := source.Func(next).Serial(w.do).HaltOnError().Build(stream.Observe())
+			must(t, err)
+			h := supervise(t, stream.Supervise(p))
+			q := p.Snapshot().Partitions[0]
+			must(t, p.Pause(q.TopicPartition, q.Epoch, "alice"))
+			values <- "a" // at the offset of the pause
+			synctest.Wait()
+			for _, h := range p.Halts() {
+				if h.By == "" {
+					must(t, p.Resume(h))
+				}
+			}
+			synctest.Wait()
+			same(t, "done", w.done(), []string{"a"})
+			if hs := p.Halts(); len(hs) != 1 || hs[0].By != "alice" {
+				t.Errorf("halts: %v", hs)
+			}
+			h.cancel()
+			must(t, h.wait())
 		})
 	})
 	t.Run("ends with a drain, which waits for nothing", func(t *testing.T) {
