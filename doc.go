@@ -6,5 +6,5 @@
 //	sink/              where elements go
 //	ops/               operators, codecs and middleware composed from stream's public surface alone
 //
-// README.md begins with a worker, ARCHITECTURE.md says how it is built.
+// README.md begins with a worker, docs has the pages, ARCHITECTURE.md says how it is built.
 package laneway

@@ -1,42 +1,42 @@
 package laneway_test
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestWhatREADMEShowsCompiles looks for each block of Go in README.md in the package
-// examples/readme, white space aside; that this is its place and not there has go test mind what
-// README.md says.
-func TestWhatREADMEShowsCompiles(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob("examples/readme/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestShownCodeCompiles looks for each block of Go in README.md and docs in the packages that are
+// there for it, white space aside.
+func TestShownCodeCompiles(t *testing.T) {
 	var code strings.Builder
-	for _, f := range files {
-		src, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code.WriteString(squeezed(string(src)))
-	}
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(blocks) < 8 {
-		t.Fatalf("README.md has %d blocks of Go", len(blocks))
-	}
-	for _, b := range blocks {
-		if !strings.Contains(code.String(), squeezed(b[1])) {
-			t.Errorf("README.md shows what is not in examples/readme, so that nobody knows whether it compiles:\n%s", b[1])
+	for _, dir := range []string{"readme", "start", "cookbook"} {
+		for _, f := range glob(t, "examples/"+dir+"/*.go") {
+			code.WriteString(squeezed(read(t, f)))
 		}
 	}
+	blocks := 0
+	for _, page := range append(glob(t, "docs/*.md"), "README.md") {
+		for _, b := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, page), -1) {
+			blocks++
+			if !strings.Contains(code.String(), squeezed(b[1])) {
+				t.Errorf("%s shows what is in none of examples/readme, start and cookbook, so that nobody knows whether it compiles:\n%s", page, b[1])
+			}
+		}
+	}
+	if blocks < 30 {
+		t.Errorf("%d blocks of Go", blocks)
+	}
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // squeezed is text with one space for each run of white space, and none at the end of a line.

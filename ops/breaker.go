@@ -82,7 +82,7 @@ func (b *breaker) around(next stream.Handler) stream.Handler {
 	return func(ctx context.Context, c stream.Call) error {
 		done, err := b.state.Allow()
 		if err != nil {
-			return stream.Postpone(fmt.Errorf("the breaker %s is open", b.name), b.untilProbe)
+			return stream.Postpone(fmt.Errorf("the breaker %s is open [LW443]", b.name), b.untilProbe)
 		}
 		n, verdict := b.begin(), errNoVerdict // which stays where next panics
 		defer func() {

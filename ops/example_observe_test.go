@@ -43,8 +43,8 @@ func ExampleLog() {
 		fmt.Println(err)
 	}
 	// Output:
-	// level=INFO msg="partition assigned" pipeline=pricing topic=orders partition=0 offset=0 epoch=1
-	// level=WARN msg="failed, it is skipped" pipeline=pricing topic=orders partition=0 offset=1 key=bob step=price attempt=1 error="not a price"
-	// level=INFO msg="partition revoked" pipeline=pricing topic=orders partition=0 epoch=1 committed=2 unfinished=0 uncommitted=0
-	// level=INFO msg=ended pipeline=pricing
+	// level=INFO msg="partition assigned" pipeline=pricing code=LW501 topic=orders partition=0 offset=0 epoch=1
+	// level=WARN msg="failed, it is skipped" pipeline=pricing code=LW512 topic=orders partition=0 offset=1 key=bob step=price attempt=1 error="not a price"
+	// level=INFO msg="partition revoked" pipeline=pricing code=LW502 topic=orders partition=0 epoch=1 committed=2 unfinished=0 uncommitted=0
+	// level=INFO msg=ended pipeline=pricing code=LW519
 }

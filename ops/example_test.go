@@ -31,7 +31,7 @@ func ExampleJSON() {
 	fmt.Println(err)
 	// Output:
 	// order 1: 250 cents
-	// JSON: slice[0]@1 failed after 1 attempt: decoding 18 bytes of JSON into ops_test.Order at byte 18: unexpected end of JSON input
+	// JSON: slice[0]@1 failed after 1 attempt: decoding 18 bytes of JSON into ops_test.Order at byte 18: unexpected end of JSON input [LW442]
 	// <nil>
 }
 

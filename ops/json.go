@@ -14,7 +14,7 @@ import (
 
 // ErrTombstone is the error of JSON for a record without a value, which says that its key was
 // deleted. JSON[*T] returns nil for such a record instead.
-var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] gives nil for it")
+var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] gives nil for it [LW441]")
 
 // JSON decodes a record's value, for use with Map. 1→1. A value that cannot be decoded is a
 // permanent error, which is not retried. It says what failed at which byte, and wraps the error of
@@ -28,7 +28,7 @@ func JSON[T any](_ context.Context, m kafka.Message) (v T, err error) {
 		return v, stream.Permanent(ErrTombstone)
 	}
 	if err := json.Unmarshal(m.Value, &v); err != nil {
-		return v, stream.Permanent(fmt.Errorf("decoding %d bytes of JSON into %v%s: %w", len(m.Value), reflect.TypeFor[T](), at(err), err))
+		return v, stream.Permanent(fmt.Errorf("decoding %d bytes of JSON into %v%s: %w [LW442]", len(m.Value), reflect.TypeFor[T](), at(err), err))
 	}
 	return v, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/ops/internal/legible"
@@ -19,7 +20,8 @@ import (
 //   - debug: every attempt and every commit, if the logger has debug enabled when the pipeline is
 //     built.
 //
-// A failure carries its topic, partition, offset, key, step, attempt and duration.
+// A failure carries its topic, partition, offset, key, step, attempt and duration. Each line of an
+// event has its code: see stream.CodeOf.
 //
 // Repeated lines (the same message of the same step) are thinned: the first ten are written, then
 // one per second that counts those left out. All text is valid UTF-8; other bytes of an error or a
@@ -56,8 +58,9 @@ func (g *logging) done(_ context.Context, c stream.Call, err error) {
 	g.log(slog.LevelDebug, "done", fields)
 }
 
-func (g *logging) event(e stream.Event) {
-	g.storms.settle(time.Now(), g.leftOut)
+func (l *logging) event(e stream.Event) {
+	l.storms.settle(time.Now(), l.leftOut)
+	g := telling{l, stream.CodeOf(e)}
 	switch e := e.(type) {
 	case stream.Assigned:
 		at := append(partition(e.TopicPartition), slog.Int64("offset", e.Offset), slog.Int("epoch", int(e.Epoch)))
@@ -104,11 +107,11 @@ func (g *logging) event(e stream.Event) {
 		if !e.ResumeAt.IsZero() { // the halt ends by itself
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}
-		g.failure(level, "partition halted", e.Failure, more...)
+		g.failure(level, string(e.Scope)+" "+verb(e.Scope), e.Failure, more...)
 	case stream.Paused:
 		g.info("partition paused", append(partition(e.Meta.TopicPartition()), slog.Int64("next", e.Meta.Offset), slog.String("by", e.By))...)
 	case stream.Resumed:
-		g.info("partition resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
+		g.info(string(e.Scope)+" resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:
 		g.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
 	case stream.Draining:
@@ -139,13 +142,23 @@ func (g *logging) event(e stream.Event) {
 	}
 }
 
+// telling writes the lines of one event, with its code.
+type telling struct {
+	*logging
+	code string
+}
+
 // seen writes an event of a source, a sink or a step.
-func (g *logging) seen(name, step string, fields []slog.Attr, err error) {
+func (g telling) seen(name, step string, fields []slog.Attr, err error) {
 	if err == nil {
 		g.stormy(slog.LevelInfo, name, step, fields)
 		return
 	}
 	g.stormy(slog.LevelWarn, name, step, append(fields, slog.Any("error", err)))
+}
+
+func (g telling) log(level slog.Level, msg string, fields []slog.Attr) {
+	g.logging.log(level, msg, slices.Insert(fields, 0, slog.String("code", g.code)))
 }
 
 func (g *logging) enabled(level slog.Level) bool { return g.to.Enabled(context.Background(), level) }
@@ -165,10 +178,10 @@ func (g *logging) log(level slog.Level, msg string, fields []slog.Attr) {
 	g.to.LogAttrs(context.Background(), level, legible.Text(msg), fields...)
 }
 
-func (g *logging) info(msg string, fields ...slog.Attr) { g.log(slog.LevelInfo, msg, fields) }
-func (g *logging) warn(msg string, fields ...slog.Attr) { g.log(slog.LevelWarn, msg, fields) }
+func (g telling) info(msg string, fields ...slog.Attr) { g.log(slog.LevelInfo, msg, fields) }
+func (g telling) warn(msg string, fields ...slog.Attr) { g.log(slog.LevelWarn, msg, fields) }
 
-func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more ...slog.Attr) {
+func (g telling) failure(level slog.Level, msg string, f stream.Failure, more ...slog.Attr) {
 	fields := append(place(f.Meta), slog.String("step", f.Step), slog.Int("attempt", f.Attempts))
 	if f.Duration > 0 {
 		fields = append(fields, slog.Duration("duration", f.Duration))
@@ -181,7 +194,7 @@ func (g *logging) failure(level slog.Level, msg string, f stream.Failure, more .
 }
 
 // stormy writes a line that may repeat.
-func (g *logging) stormy(level slog.Level, msg, step string, fields []slog.Attr) {
+func (g telling) stormy(level slog.Level, msg, step string, fields []slog.Attr) {
 	if !g.enabled(level) {
 		return
 	}
@@ -230,4 +243,12 @@ func offsets(m map[stream.TopicPartition]int64) map[string]int64 {
 		out[legible.Text(tp.String())] = offset
 	}
 	return out
+}
+
+// verb says how a halt has stopped its scope.
+func verb(s stream.Scope) string {
+	if s == stream.ScopePartition {
+		return "halted"
+	}
+	return "parked"
 }

@@ -174,10 +174,10 @@ func (c *coalesced[T]) Close(ctx context.Context) error {
 
 func (c *coalesced[T]) Check() (err error) {
 	if c.n < 1 {
-		err = &stream.BuildError{Step: "Coalesce", What: fmt.Sprintf("a write of %d elements", c.n), Fix: "n is at least 1"}
+		err = &stream.BuildError{Code: "LW145", Step: "Coalesce", What: fmt.Sprintf("a write of %d elements", c.n), Fix: "n is at least 1"}
 	}
 	if c.wait <= 0 {
-		err = errors.Join(err, &stream.BuildError{Step: "Coalesce", What: fmt.Sprintf("a wait of %v", c.wait), Fix: "give it a few milliseconds"})
+		err = errors.Join(err, &stream.BuildError{Code: "LW145", Step: "Coalesce", What: fmt.Sprintf("a wait of %v", c.wait), Fix: "give it a few milliseconds"})
 	}
 	if o, ok := c.to.(stream.Checker); ok {
 		err = errors.Join(err, o.Check())

@@ -91,7 +91,7 @@ func (s *deadLetters) String() string {
 func (s *deadLetters) Check() error {
 	faults := s.cfg.faults("sink.DeadLetter")
 	if s.choose != nil && s.cfg.Topic != "" {
-		faults = append(faults, &stream.BuildError{Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both set the topic", Fix: "leave one out"})
+		faults = append(faults, &stream.BuildError{Code: "LW143", Step: "sink.DeadLetter", What: "KafkaConfig.Topic and DeadLetterTopic both set the topic", Fix: "leave one out"})
 	}
 	return errors.Join(faults...)
 }
@@ -121,7 +121,7 @@ func (s *deadLetters) Open(ctx context.Context) error {
 	for _, t := range topics {
 		looks.Go(func() error {
 			if err := s.out.Find(ctx, t+suffix); err != nil {
-				return fmt.Errorf("dead letters of topic %s: %w: create that topic, or set KafkaConfig.Topic", t, err)
+				return fmt.Errorf("dead letters of topic %s: %w: create that topic, or set KafkaConfig.Topic [LW431]", t, err)
 			}
 			return nil
 		})
@@ -221,7 +221,7 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 	m, ok := f.Record.(kafka.Message)
 	if !ok {
 		return m, stream.Permanent(fmt.Errorf("sink.DeadLetter writes records that came from Kafka, "+
-			"but this one is a %T: write it with a Sink[stream.Failure] of your own", f.Record))
+			"but this one is a %T: write it with a Sink[stream.Failure] of your own [LW432]", f.Record))
 	}
 	l := deadletter.Letter{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Failed: now, Group: s.group, Step: f.Step, Attempts: f.Attempts}
 	if f.Err != nil {

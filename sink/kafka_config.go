@@ -119,7 +119,7 @@ func (c *KafkaConfig) faults(step string) []error {
 	var all []error
 	fault := func(wrong bool, fix, what string, args ...any) {
 		if wrong {
-			all = append(all, &stream.BuildError{Step: step, What: fmt.Sprintf(what, args...), Fix: fix})
+			all = append(all, &stream.BuildError{Code: "LW143", Step: step, What: fmt.Sprintf(what, args...), Fix: fix})
 		}
 	}
 	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")

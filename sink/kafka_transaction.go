@@ -60,10 +60,10 @@ func (s *kafkaTransaction) Check() error {
 	c := s.cfg.inTransaction()
 	faults := c.faults(step)
 	if s.prefix == "" {
-		faults = append(faults, &stream.BuildError{Step: step, What: "the prefix of its transactional ids is empty", Fix: "give each group of workers one of its own"})
+		faults = append(faults, &stream.BuildError{Code: "LW143", Step: step, What: "the prefix of its transactional ids is empty", Fix: "give each group of workers one of its own"})
 	}
 	if c.TransactionTimeout <= c.DeliveryTimeout {
-		faults = append(faults, &stream.BuildError{Step: step, Fix: "let the transaction outlast the delivery of its records",
+		faults = append(faults, &stream.BuildError{Code: "LW143", Step: step, Fix: "let the transaction outlast the delivery of its records",
 			What: fmt.Sprintf("TransactionTimeout is %v, DeliveryTimeout is %v", c.TransactionTimeout, c.DeliveryTimeout)})
 	}
 	return errors.Join(faults...)
@@ -78,7 +78,7 @@ func (c KafkaConfig) inTransaction() KafkaConfig {
 
 var errTaken = errors.New("sink.KafkaTransaction is already open in another chain, " +
 	"and each would end the other's transactions: " +
-	"make one per chain, with its own InstanceID or prefix")
+	"make one per chain, with its own InstanceID or prefix [LW421]")
 
 // take reserves the transactor for one chain.
 func (s *kafkaTransaction) take() error {
@@ -155,7 +155,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 }
 
 var errNoGroup = errors.New("sink.KafkaTransaction stores offsets in the source's consumer group, " +
-	"and the source has none: set its Group, or write with To(sink.Kafka)")
+	"and the source has none: set its Group, or write with To(sink.Kafka) [LW422]")
 
 func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Message]) error {
 	if txn.Group.Group == "" {

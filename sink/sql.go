@@ -91,7 +91,7 @@ func (s *sqlTransactor[T]) PerPartition() bool { return true }
 func (s *sqlTransactor[T]) Check() error {
 	var faults []error
 	refuse := func(what, do string) {
-		faults = append(faults, &stream.BuildError{Step: "sink.SQL", What: what, Fix: do})
+		faults = append(faults, &stream.BuildError{Code: "LW144", Step: "sink.SQL", What: what, Fix: do})
 	}
 	if s.db == nil {
 		refuse("the database is nil", "pass what sql.Open returns")
@@ -137,13 +137,13 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case made != nil:
-		return fmt.Errorf("creating the table of offsets: %w", made)
+		return fmt.Errorf("creating the table of offsets [LW411]: %w", made)
 	case s.create:
-		return fmt.Errorf("reading the table of offsets: %w", err)
+		return fmt.Errorf("reading the table of offsets [LW411]: %w", err)
 	case earlier:
-		return fmt.Errorf("reading the table of offsets: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, s.migrate)
+		return fmt.Errorf("reading the table of offsets [LW411]: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, s.migrate)
 	}
-	return fmt.Errorf("reading the table of offsets: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
+	return fmt.Errorf("reading the table of offsets [LW411]: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }
 
 // Restore returns the positions that are stored. A failure is tried again like those of Commit,
@@ -198,7 +198,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	default:
-		return stream.Permanent(stream.Whole(errors.New("the func given to sink.SQL has ended its transaction: it must leave that to the sink")))
+		return stream.Permanent(stream.Whole(errors.New("the func given to sink.SQL has ended its transaction: it must leave that to the sink [LW413]")))
 	}
 	return marked(fmt.Errorf("committing: %w", err)) // where constraints are deferred, too
 }

@@ -68,7 +68,7 @@ func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPart
 			return nil, err
 		}
 		if err := at.TopicID.UnmarshalText([]byte(id)); err != nil {
-			return nil, stream.Permanent(fmt.Errorf("column topic_id of %v: %w", tp, err))
+			return nil, stream.Permanent(fmt.Errorf("column topic_id of %v [LW412]: %w", tp, err))
 		}
 		stored[tp] = at
 	}
@@ -140,17 +140,17 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 			return 0, o.failed(tp, err)
 		case heldBy != group:
 			return 0, stream.Permanent(fmt.Errorf("%s holds offsets of group %q for %v under the name %q, and this pipeline is in group %q: "+
-				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group", o.table, heldBy, tp, o.pipeline, group))
+				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group [LW412]", o.table, heldBy, tp, o.pipeline, group))
 		case same && owner == o.owner && from < is.next && is.next <= r.Next:
 			from, was = is.next, is
 		case same && is.next == from && is.id != was.id, !same && is != was && o.isVoid(tp, is.id):
 			was = is
 		case !same:
 			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
-				Err: fmt.Errorf("%s has an offset of topic id %s where the transaction is of %s", o.table, is.id, id)}
+				Err: fmt.Errorf("%s has an offset of topic id %s where the transaction is of %s [LW414]", o.table, is.id, id)}
 		default:
 			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
-				Err: fmt.Errorf("%s has offset %d where the transaction begins at %d", o.table, is.next, r.From)}
+				Err: fmt.Errorf("%s has offset %d where the transaction begins at %d [LW414]", o.table, is.next, r.From)}
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil {
-		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading continues at %d", from, to))
+		s.restart(p, p.TopicID(), to, fmt.Errorf("the log ends before offset %d: reading continues at %d [LW402]", from, to))
 	}
 }
 
@@ -123,7 +123,7 @@ func (s *kafkaSource) restart(was *stream.Partition[kafka.Message], id stream.To
 	})
 }
 
-var errRestarted = errors.New("the pipeline restarts the partition")
+var errRestarted = errors.New("the pipeline restarts the partition [LW403]")
 
 // restartByPipeline assigns a partition again after the pipeline released it. It does nothing if
 // that partition is no longer the live one.

@@ -40,7 +40,7 @@ func (c *KafkaConfig) faults() []error {
 	var all []error
 	fault := func(wrong bool, fix, what string, args ...any) {
 		if wrong {
-			all = append(all, &stream.BuildError{Step: "source.Kafka", What: fmt.Sprintf(what, args...), Fix: fix})
+			all = append(all, &stream.BuildError{Code: "LW141", Step: "source.Kafka", What: fmt.Sprintf(what, args...), Fix: fix})
 		}
 	}
 	fault(len(c.Brokers) == 0, "set Brokers", "no broker is named")

@@ -42,7 +42,7 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 		case wire.Fatal(err):
 			return nil, err
 		case time.Since(start) >= s.cfg.ConnectTimeout && reached.IsZero():
-			return nil, fmt.Errorf("reached no Kafka broker within %v (ConnectTimeout): %w", s.cfg.ConnectTimeout, err)
+			return nil, fmt.Errorf("reached no Kafka broker within %v (ConnectTimeout) [LW401]: %w", s.cfg.ConnectTimeout, err)
 		}
 		s.health.set(&s.health.cluster, err)
 		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it retries"})

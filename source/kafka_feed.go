@@ -39,7 +39,7 @@ func (r *restarted) Room() (int, int64) {
 	}
 	r.started = true
 	if next := r.Next(); next != r.to {
-		r.refuse(fmt.Errorf("%v: %w, but offset %d is stored with the transactions: remove that offset, or store the offsets under another name",
+		r.refuse(fmt.Errorf("%v: %w, but offset %d is stored with the transactions: remove that offset, or store the offsets under another name [LW405]",
 			r.TopicPartition(), r.cause, next))
 		return 0, 0
 	}

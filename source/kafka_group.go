@@ -62,7 +62,7 @@ func (s *kafkaSource) joining() error {
 	}
 	session := cmp.Or(s.cfg.SessionTimeout, 45*time.Second)
 	return fmt.Errorf("group %q: not a member yet: the group waits until all its members have rejoined; it waits for a member that died without leaving (kill -9, a lost node) "+
-		"up to its session timeout (%v here); a member with an InstanceID rejoins at once", s.cfg.Group, session)
+		"up to its session timeout (%v here); a member with an InstanceID rejoins at once [LW404]", s.cfg.Group, session)
 }
 
 // assigned starts partitions at their committed offsets, or at Start if there is none.

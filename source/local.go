@@ -31,7 +31,7 @@ func (s *localSource[T]) Info() stream.SourceInfo {
 	// values are never redelivered, so all finished ones must be remembered
 	info := stream.SourceInfo{Name: s.name, StateBytes: math.MaxInt32}
 	if s.pull == nil {
-		info.Faults = append(info.Faults, &stream.BuildError{Step: "source." + s.name, What: "its argument is nil", Fix: "pass a value: without one the source yields nothing and never ends"})
+		info.Faults = append(info.Faults, &stream.BuildError{Code: "LW142", Step: "source." + s.name, What: "its argument is nil", Fix: "pass a value: without one the source yields nothing and never ends"})
 	}
 	return info
 }

@@ -18,6 +18,9 @@ func (p *part) committable() (records int64, news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	news = offset > p.committed || p.ahead.halts > p.ahead.told
+	if a := &p.ahead.attempts; a.noted > a.stored && p.status().life() == draining {
+		news = true // worth no request before
+	}
 	return records, news || p.ahead.kept && records > p.ahead.records
 }
 
@@ -25,7 +28,8 @@ func (p *part) committable() (records int64, news bool) {
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
-	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told = g.runs, g.records, g.silent, g.halts
+	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told, p.ahead.bytes = g.runs, g.records, g.silent, g.halts, len(g.State)
+	p.ahead.attempts.stored = g.noted
 	p.mu.Unlock()
 	p.acked(g.Offset)
 }

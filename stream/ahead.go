@@ -11,15 +11,17 @@ import (
 // ahead is what has finished above a partition's watermark. The resume state stores it beside the
 // offset, so that the next assignment does not reprocess it.
 type ahead struct {
-	kept   bool           // commits store a resume state
-	of     resume.Binding // the binding of its states, except the offset
-	begun  atomic.Bool    // earlier is not empty
-	urgent atomic.Bool    // commit the state soon
+	kept     bool           // commits store a resume state
+	of       resume.Binding // the binding of its states, except the offset
+	begun    atomic.Bool    // earlier is not empty
+	urgent   atomic.Bool    // commit the state soon
+	attempts attemptCounts
 
 	// guarded by part.mu
 	earlier []resume.Run             // finished in earlier assignments, not passed by the feed yet
 	stored  []resume.Run             // finished according to the stored state
 	records int64                    // records finished when the stored state was made
+	bytes   int                      // length of the stored state
 	silent  int64                    // offset from which the stored state lists nothing
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state
@@ -35,6 +37,7 @@ type progress struct {
 	below   int64        // so many of them are covered by the offset alone
 	silent  int64        // offset from which the state lists nothing
 	halts   int          // changes of halts in the state
+	noted   int          // changes of attempts in the state
 }
 
 // withoutState notes that the offset was stored without the state, so that the next commit still
@@ -64,6 +67,7 @@ func (p *part) adopt(a Assignment) error {
 	}
 	p.ahead.stored = p.ahead.earlier
 	p.inherit(state.Halts, a)
+	p.ahead.attempts.inherit(state.Attempts)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
 }
@@ -151,7 +155,11 @@ func (p *part) progress() progress {
 	var halts []resume.Halt
 	var told int64
 	halts, g.halts = p.haltsToStore()
-	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Halts: halts}, p.host.stateBytes())
+	p.mu.Lock()
+	var attempts []resume.Attempts
+	attempts, g.noted = p.ahead.attempts.toStore(holes, end)
+	p.mu.Unlock()
+	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Halts: halts, Attempts: attempts}, p.host.stateBytes())
 	g.silent = told
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })

@@ -22,6 +22,15 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
 	r.commits.begin(p, &p.led)
+	if r.plan.parks() {
+		count := p.led.Finished
+		p.led.Finished = func() {
+			if count != nil {
+				count()
+			}
+			p.unparkSoon()
+		}
+	}
 	r.furnish(p)
 	if r.plan.hasTail() {
 		p.tail = r.newTail(p)
@@ -56,7 +65,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	for _, a := range as {
 		if r.parts[a.TopicPartition] != nil || once[a.TopicPartition] {
 			r.mu.Unlock()
-			return nil, fmt.Errorf("%v was assigned twice: revoke it first", a.TopicPartition)
+			return nil, fmt.Errorf("%v was assigned twice: revoke it first [LW219]", a.TopicPartition)
 		}
 		once[a.TopicPartition] = true
 	}
@@ -122,7 +131,7 @@ func (r *run) lapse(p *part) {
 	}
 }
 
-var errLapsed = errors.New("this process was paused, and another worker may own the partition now")
+var errLapsed = errors.New("this process was paused, and another worker may own the partition now [LW220]")
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {

@@ -32,7 +32,7 @@ func (batchOp[B, T]) does() effect { return shapes }
 
 func (o batchOp[B, T]) check(c *checker, n *node) {
 	if o.size < 1 {
-		c.say(n.label(), fmt.Sprintf("a batch of %d", o.size), "size is at least 1")
+		c.say(faultRange, n.label(), fmt.Sprintf("a batch of %d", o.size), "size is at least 1")
 	}
 	c.wait(n, o.wait)
 	c.batched, c.slices = n, true

@@ -30,6 +30,8 @@ const (
 	CauseWorkers Cause = "workers"
 	// CauseHalt: the partition is halted.
 	CauseHalt Cause = "halt"
+	// CausePark: the lane of the record, or the record alone, is parked.
+	CausePark Cause = "park"
 	// CauseCommit: the last commit was refused.
 	CauseCommit Cause = "commit"
 	// CauseTransaction: a transaction is under way, or failed and waits for its next attempt.

@@ -27,7 +27,7 @@ func (r *run) close(err error) error {
 	for _, sg := range r.stages {
 		sg.pool.Close()
 	}
-	r.cancelWork(errors.New("the pipeline has ended"))
+	r.cancelWork(errors.New("the pipeline has ended [LW230]"))
 	r.noteTails(!r.waitForGoroutines())
 	err = errors.Join(r.cause(), err, r.closeSinks(), r.leftBehind())
 	return err

@@ -75,15 +75,15 @@ func (*commitOp) detail() []string { return nil }
 func (o *commitOp) check(c *checker, n *node) {
 	c.commits(n, true)
 	if o.nilOption {
-		c.say(n.word, "an option is nil", "leave it out")
+		c.say(faultNil, n.word, "an option is nil", "leave it out")
 	}
 	if !o.each {
 		if o.n < 1 {
-			c.say(n.word, fmt.Sprintf("every %d records", o.n), "n is at least 1; CommitEach commits each record as it finishes")
+			c.say(faultRange, n.word, fmt.Sprintf("every %d records", o.n), "n is at least 1; CommitEach commits each record as it finishes")
 		}
 		c.wait(n, o.wait)
 		if o.n > 1 && o.wait == 0 && !o.byCount {
-			c.say(n.word, fmt.Sprintf("without a wait, a topic that falls silent before %d records is never committed", o.n),
+			c.say(faultSilent, n.word, fmt.Sprintf("without a wait, a topic that falls silent before %d records is never committed", o.n),
 				"give it a wait, or pass ByCountOnly")
 		}
 	}
@@ -92,9 +92,9 @@ func (o *commitOp) check(c *checker, n *node) {
 	switch below := workBelow(c.below); {
 	case second:
 	case below && !o.above:
-		c.say(n.word, "there is work below it that it does not cover", "put it below the work, or use CommitBefore for at most once")
+		c.say(faultUncovered, n.word, "there is work below it that it does not cover", "put it below the work, or use CommitBefore for at most once")
 	case !below && o.above:
-		c.say(n.word, "there is no work below it", "put it above the work, or use CommitEvery for at least once")
+		c.say(faultUncovered, n.word, "there is no work below it", "put it above the work, or use CommitEvery for at least once")
 	}
 }
 

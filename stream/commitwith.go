@@ -53,21 +53,21 @@ func (o *commitWithOp[T]) check(c *checker, n *node) {
 	g, ok := any(o.tx).(interface{ CommitsGroup() bool })
 	c.commits(n, ok && g.CommitsGroup())
 	if o.tx == nil {
-		c.say(n.label(), "the transactor is nil", "pass a Transactor")
+		c.say(faultNil, n.label(), "the transactor is nil", "pass a Transactor")
 	}
 	if o.n < 1 {
-		c.say(n.label(), fmt.Sprintf("a transaction of %d records", o.n), "size is at least 1")
+		c.say(faultRange, n.label(), fmt.Sprintf("a transaction of %d records", o.n), "size is at least 1")
 	}
 	c.wait(n, o.wait)
 	if n.opts.keepOrder {
-		c.say(n.label(), "KeepOrder on a word that already keeps order", "leave it out")
+		c.say(faultOption, n.label(), "KeepOrder on a word that already keeps order", "leave it out")
 	}
 	if workBelow(c.below) {
-		c.say(n.label(), "there is work below it that no transaction would hold", "end the chain with "+n.word)
+		c.say(faultUncovered, n.label(), "there is work below it that no transaction would hold", "end the chain with "+n.word)
 	}
 	for _, p := range governing(c.below) {
 		if p.kind == skipPolicy || p.kind == deadLetterPolicy {
-			c.say(p.word, "it would give up finished results and continue without them",
+			c.say(faultGivesUp, p.word, "it would give up finished results and continue without them",
 				"RetryOnError, HaltOnError and FailOnError govern "+n.word+"; put "+p.word+" above it")
 		}
 	}

@@ -59,18 +59,18 @@ func (degreeOp) detail() []string { return nil }
 
 func (o degreeOp) check(c *checker, n *node) {
 	if o.n < 1 {
-		c.say(n.label(), fmt.Sprintf("%d at a time", o.n), "n is at least 1")
+		c.say(faultRange, n.label(), fmt.Sprintf("%d at a time", o.n), "n is at least 1")
 	}
 	if o.serial && (c.group == byKey || c.group == byFunc) {
 		instead := strings.Replace(n.word, "Serial", "Concurrent", 1)
-		c.say(n.label(), fmt.Sprintf("one at a time %v means one goroutine per group, without bound", c.group),
+		c.say(faultUnbound, n.label(), fmt.Sprintf("one at a time %v means one goroutine per group, without bound", c.group),
 			fmt.Sprintf("use %s(n, f): one at a time in each group, n in all", instead))
 	}
 	switch {
 	case o.keepOrder && o.serial:
-		c.say(n.label(), "KeepOrder on a step that already keeps order", "it is for an ungrouped Concurrent or MapConcurrent")
+		c.say(faultOption, n.label(), "KeepOrder on a step that already keeps order", "it is for an ungrouped Concurrent or MapConcurrent")
 	case o.keepOrder && c.group != ungrouped:
-		c.say(n.label(), "KeepOrder on a grouped step", "the group already keeps order; leave it out")
+		c.say(faultOption, n.label(), "KeepOrder on a grouped step", "the group already keeps order; leave it out")
 	case c.group == ungrouped && !o.serial && !o.keepOrder:
 		c.lostBy = n
 	}

@@ -55,7 +55,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	for _, p := range ps {
 		committed := p.committedOffset()
 		_, n := p.unfinished(0)
-		if !p.letGo(fmt.Errorf("%v was revoked", p.tp)) {
+		if !p.letGo(fmt.Errorf("%v was revoked [LW230]", p.tp)) {
 			continue // it was lost during the drain
 		}
 		r.drop(p)

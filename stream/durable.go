@@ -27,20 +27,32 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halt to store in the resume state.
+// haltsToStore returns the halts to store in the resume state.
 func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h := p.halt
-	if h == nil || p.byTx || len(h.builds) == 0 {
-		return nil, p.ahead.halts
+	if p.halt != nil && !p.byTx {
+		hs = p.halt.store(hs)
 	}
-	r := resume.Halt{Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(), Builds: h.builds,
-		Step: h.Step, Key: string(h.Meta.Key), Error: h.Err.Error()}
+	for _, k := range p.parks.all {
+		hs = k.store(hs)
+	}
+	return hs, p.ahead.halts
+}
+
+var storedScopes = map[Scope]resume.Scope{ScopePartition: resume.Partition, ScopeLane: resume.Lane, ScopeRecord: resume.Record}
+
+// store appends the halt as it is stored, unless nobody knows which build has tried the record.
+func (h *Halt) store(hs []resume.Halt) []resume.Halt {
+	if len(h.builds) == 0 {
+		return hs
+	}
+	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(),
+		Builds: h.builds, Step: h.Step, Key: string(h.Meta.Key), Error: h.Err.Error()}
 	if !h.ResumeAt.IsZero() {
 		r.ResumeAt = h.ResumeAt.Unix()
 	}
-	return []resume.Halt{r}, p.ahead.halts
+	return append(hs, r)
 }
 
 // haltChanged has the start or end of a halt stored soon. The caller holds mu.
@@ -63,7 +75,8 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.ahead.tried = map[int64][]resume.Build{}
 		}
 		p.ahead.tried[r.Offset] = r.Builds
-		if p.halt != nil || !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) {
+		if !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) || r.KeyCut && r.Scope == resume.Lane ||
+			r.Scope == resume.Record && r.Last > r.Offset { // the state does not say which of them
 			continue
 		}
 		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: r.Offset}, Step: r.Step, Attempts: r.Attempts,
@@ -71,26 +84,42 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 		if r.Key != "" {
 			f.Meta.Key = []byte(r.Key)
 		}
-		h := &Halt{Failure: f, Since: time.Unix(r.Since, 0), Epoch: p.epoch, Last: r.Last, Joined: r.Joined, Restored: true, over: make(chan struct{}), builds: r.Builds}
+		h := &Halt{Failure: f, Scope: ScopePartition, Since: time.Unix(r.Since, 0), Epoch: p.epoch, Last: r.Last, Joined: r.Joined, Restored: true, over: make(chan struct{}), builds: r.Builds}
 		if r.ResumeAt != 0 {
 			h.ResumeAt = time.Unix(r.ResumeAt, 0)
 		}
 		for at := r.Offset; at <= r.Last; at++ {
 			h.among = append(h.among, at)
 		}
-		p.halt = h
-		p.stand(p.status().withHalted(byRecord))
+		switch {
+		case r.Scope == resume.Lane:
+			h.Scope = ScopeLane
+			p.parks.add(h)
+			p.stand(p.status() | someParked)
+		case r.Scope == resume.Record:
+			h.Scope = ScopeRecord
+			p.parks.add(h)
+			p.stand(p.status() | someParked)
+		case p.halt == nil:
+			p.halt = h
+			p.stand(p.status().withHalted(byRecord))
+		}
 	}
 }
 
-// tellRestored emits Halted for a restored halt and starts its timer.
+// tellRestored emits Halted for each restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
-	h := p.halt
+	hs := []*Halt{p.halt}
+	for _, k := range p.parks.all {
+		hs = append(hs, k.Halt)
+	}
 	p.mu.Unlock()
-	if h != nil && h.Restored {
-		p.host.emit(Halted{*h})
-		p.mendLater(h)
+	for _, h := range hs {
+		if h != nil && h.Restored {
+			p.host.emit(Halted{*h})
+			p.mendLater(h)
+		}
 	}
 }
 

@@ -175,10 +175,20 @@ type Totals struct {
 	Uncommitted int64
 }
 
-// Halt is a halted partition, with the failure that caused it. Pass it unchanged to Resume or Skip,
-// which check that it is still the partition's halt.
+// Scope is what a halt has stopped.
+type Scope string
+
+const (
+	ScopePartition Scope = "partition" // see HaltOnError
+	ScopeLane      Scope = "lane"      // the records with the key of the failed one, see ParkOnError
+	ScopeRecord    Scope = "record"    // the failed records alone, see ParkOnError
+)
+
+// Halt is a halted partition, or a parked lane or record, with the failure that caused it. Pass it
+// unchanged to Resume or Skip, which check that it has not ended yet.
 type Halt struct {
 	Failure
+	Scope Scope
 	Since time.Time
 	Epoch int32
 	// when the record is retried automatically; zero: never. See ResumeAfter
@@ -217,7 +227,18 @@ func (h Halt) String() string {
 	if !h.ResumeAt.IsZero() {
 		verbs = fmt.Sprintf("%s %s retried at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
 	}
-	return fmt.Sprintf("%v has been halted since %s: %s; %s", h.Meta.TopicPartition(), h.Since.Format(time.RFC3339), h.text(which), verbs)
+	return fmt.Sprintf("%s since %s: %s; %s", h.subject(), h.Since.Format(time.RFC3339), h.text(which), verbs)
+}
+
+// subject says what has been stopped.
+func (h Halt) subject() string {
+	switch h.Scope {
+	case ScopeLane:
+		return fmt.Sprintf("key %.40q of %v has been parked", h.Meta.Key, h.Meta.TopicPartition())
+	case ScopeRecord:
+		return fmt.Sprintf("%v has been parked", h.Meta)
+	}
+	return fmt.Sprintf("%v has been halted", h.Meta.TopicPartition())
 }
 
 // paused says what a pause is, to a person.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -183,6 +184,8 @@ func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotte
 		e.halts(s.Halt)
 	case commit != nil && commit.cause == CauseRestore:
 		e.waits(commit)
+	case first.rec != nil && first.rec.parked():
+		e.parked(p, first.rec)
 	case first.rec != nil:
 		e.record(r, c, p, f, first, commit)
 	case commit != nil:
@@ -232,6 +235,23 @@ func (e *Explanation) halts(h *Halt) {
 	}
 	if e.Record == nil || e.Record.Offset != h.Meta.Offset {
 		e.Detail = "it is halted at " + h.Meta.String()
+	}
+}
+
+// parked explains a partition whose first unfinished record is parked.
+func (e *Explanation) parked(p *part, rec *record) {
+	m := rec.meta()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, k := range p.parks.all {
+		if k.covers(m.Offset, m.Key) {
+			e.halts(k.Halt)
+			e.Cause = CausePark
+			if n := len(p.parks.all); n > 1 {
+				e.Detail = fmt.Sprintf("%d lanes and records of it are parked", n)
+			}
+			return
+		}
 	}
 }
 

@@ -76,6 +76,7 @@ func (e Explanation) why() string {
 		CauseBackpressure: "waits for room below " + e.Step,
 		CauseWorkers:      "waits for a worker",
 		CauseHalt:         "is halted by " + e.Step + ": mend the cause and Resume, or Skip the record",
+		CausePark:         "goes on behind a record that " + e.Step + " has parked: mend the cause and Resume, or Skip the record",
 		CauseCommit:       "waits for a commit",
 		CauseTransaction:  "waits for the transaction of " + e.Step,
 		CauseRestore:      "waits for " + e.Step + " to say where it begins",

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // verdict is the decision of the policies about a failed element.
@@ -47,6 +49,7 @@ const inHalves = -1
 // waitAgain waits before the next attempt. It returns false if the element was given up, after
 // giving its hold back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
+	st.noteAttempts(r, d.f.Attempts)
 	st.run.emit(Retrying{d.f, d.wait})
 	if d.wait <= 0 {
 		return st.goesOn(w, r)
@@ -65,6 +68,22 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	}
 	w.holds(lasts(st.calls(), st.name, d.f, 0)) // a look at the running call shows the last failure
 	return true
+}
+
+// noteAttempts notes that an element waits for a retry.
+func (st *step) noteAttempts(r *record, failed int) {
+	p := r.part
+	if r.joint != nil || !st.single || !p.ahead.kept {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := &p.ahead.attempts
+	if a.failed == nil {
+		a.failed = map[int64]resume.Attempts{}
+	}
+	a.failed[r.offset()] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
+	a.noted++
 }
 
 // calls is the cause that a call of the step stands for while it does not return.
@@ -184,7 +203,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			}
 			st.finish(w, r)
 			return verdict{}
-		case haltPolicy:
+		case haltPolicy, parkPolicy:
 			st.halt(r, p, fs)
 			st.leave(w, r)
 			return verdict{}
@@ -204,7 +223,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	return verdict{}
 }
 
-// halt halts each partition of an element at its records.
+// halt halts each partition of an element at its records, or parks their lane.
 func (st *step) halt(r *record, p *policy, fs []Failure) {
 	var parts []*part
 	of, first := map[*part]*suspects{}, map[*part]Failure{}
@@ -221,8 +240,25 @@ func (st *step) halt(r *record, p *policy, fs []Failure) {
 		return true
 	})
 	for _, l := range parts {
-		l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+		if scope := st.scope(p); scope == ScopePartition {
+			l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+		} else {
+			l.park(first[l], *of[l], scope, p.resumeAfter)
+		}
 	}
+}
+
+// scope returns what a failure of the step stops.
+func (st *step) scope(p *policy) Scope {
+	switch {
+	case p.kind != parkPolicy || st.group == byPartition || st.group == byFunc:
+		return ScopePartition
+	case st.group == byKey:
+		return ScopeLane
+	case st.stage.lanes == perPart && st.stage.plan.head != st.node: // one after another
+		return ScopePartition
+	}
+	return ScopeRecord
 }
 
 // fatal ends the run for a failure that matched FailOnError or no policy.

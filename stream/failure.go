@@ -55,7 +55,7 @@ func (e *StepError) Error() string {
 	if e.Committed {
 		fate, policies = "the record was already committed and is lost", "RetryOnError, SkipOnError or DeadLetterOnError"
 	}
-	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: fix the cause, or put %s below the step",
+	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: fix the cause, or put %s below the step [LW201]",
 		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err, fate, policies)
 }
 
@@ -68,7 +68,7 @@ type PanicError struct {
 	Stack []byte
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v [LW202]", e.Value) }
 
 // Unwrap returns the value of the panic if it is an error.
 func (e *PanicError) Unwrap() error {
@@ -89,7 +89,7 @@ type PartialError struct{ Errs map[int]error }
 
 func (e *PartialError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s of the batch failed", counted(len(e.Errs), "element"))
+	fmt.Fprintf(&b, "%s of the batch failed [LW208]", counted(len(e.Errs), "element"))
 	for n, i := range slices.Sorted(maps.Keys(e.Errs)) {
 		if n == 3 {
 			b.WriteString("; …")
@@ -154,23 +154,23 @@ func (e *PermanentError) Unwrap() error { return e.Err }
 // Errors to match with errors.Is.
 var (
 	// ErrStale: the halt passed to Resume, Skip or WaitResumed is no longer the partition's halt.
-	ErrStale = errors.New("stale halt: the partition is no longer halted at that offset and epoch; call Halts again")
+	ErrStale = errors.New("stale halt: the partition is no longer halted at that offset and epoch; call Halts again [LW203]")
 	// ErrSeveral: the halt passed to Skip covers several records, and any of them may be the cause.
 	// Say with SkipRange which of them to give up.
-	ErrSeveral = errors.New("the halt covers several records")
+	ErrSeveral = errors.New("the halt covers several records [LW204]")
 	// ErrDrain: a drain ended before all started records were finished and committed. The error
 	// that wraps it names what is left.
-	ErrDrain = errors.New("drain incomplete")
+	ErrDrain = errors.New("drain incomplete [LW205]")
 	// ErrNotCalled: a middleware returned nil without calling next, or called it with a context
 	// that is not derived from its own, so the step has no result.
-	ErrNotCalled = errors.New("middleware returned nil without calling next with its context, so the step has no result")
+	ErrNotCalled = errors.New("middleware returned nil without calling next with its context, so the step has no result [LW206]")
 	// ErrNotRunning: the pipeline is not running.
-	ErrNotRunning = errors.New("the pipeline is not running")
+	ErrNotRunning = errors.New("the pipeline is not running [LW207]")
 )
 
 func (e *CommitError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s not committed", counted(len(e.Errs), "partition"))
+	fmt.Fprintf(&b, "%s not committed [LW209]", counted(len(e.Errs), "partition"))
 	for _, tp := range slices.SortedFunc(maps.Keys(e.Errs), func(a, b TopicPartition) int { return strings.Compare(a.String(), b.String()) }) {
 		fmt.Fprintf(&b, "; %v: %v", tp, e.Errs[tp])
 	}

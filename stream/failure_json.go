@@ -34,6 +34,7 @@ func (f Failure) MarshalJSON() ([]byte, error) { return json.Marshal(f.json()) }
 
 type haltJSON struct {
 	failureJSON
+	Scope    Scope
 	Since    time.Time
 	Epoch    int32
 	ResumeAt time.Time `json:",omitzero"`
@@ -44,7 +45,7 @@ type haltJSON struct {
 }
 
 func (h Halt) json() haltJSON {
-	return haltJSON{h.Failure.json(), h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By}
+	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By}
 }
 
 // MarshalJSON writes the fields under their names, and Err as text.

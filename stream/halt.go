@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ func (h *Halt) asks(e ending) error {
 		return nil
 	}
 	if !slices.ContainsFunc(h.among, func(o int64) bool { return e.from <= o && o <= e.to }) {
-		return fmt.Errorf("no offset from %d to %d is halted: the halt covers %v … @%d", e.from, e.to, h.Meta, h.Last)
+		return fmt.Errorf("no offset from %d to %d is halted: the halt covers %v … @%d [LW227]", e.from, e.to, h.Meta, h.Last)
 	}
 	h.from, h.to = e.from, e.to
 	return nil
@@ -60,14 +61,19 @@ func (s *suspects) add(r *record) {
 	r.leaves(func(l *record) bool { s.offsets = append(s.offsets, l.offset()); return true })
 }
 
+// haltOf returns a halt that begins now.
+func (p *part) haltOf(f Failure, of suspects, scope Scope) *Halt {
+	slices.Sort(of.offsets)
+	among := slices.Compact(of.offsets)
+	return &Halt{Failure: f, Scope: scope, Since: time.Now(), Epoch: p.epoch, Last: among[len(among)-1], Joined: of.joined && len(among) > 1,
+		over: make(chan struct{}), among: among}
+}
+
 // freeze halts the partition at a failed record. Running handlers finish, waits end, and queued
 // records are dropped. If again is set, the halt ends by itself after that time: see ResumeAfter.
 // f is the failure of the first suspect.
 func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
-	slices.Sort(of.offsets)
-	among := slices.Compact(of.offsets)
-	last := among[len(among)-1]
-	h := &Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: last, Joined: of.joined && len(among) > 1, over: make(chan struct{}), among: among}
+	h := p.haltOf(f, of, ScopePartition)
 	before := p.setStatus(func(s status) status { return s.withHalted(max(by, s.haltedBy())) })
 	if before.haltedBy() != notHalted {
 		return // the end of that halt retries this record too
@@ -81,6 +87,7 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
 		}
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
+		p.ahead.attempts.forget(h.among)
 		h.builds = p.triedBy(f.Meta.Offset)
 		p.haltChanged()
 	}
@@ -107,7 +114,14 @@ func (p *part) release(h Halt, as ending) error {
 func (p *part) asked(h Halt, as ending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
+	if k := p.parks.find(h); k != nil && !k.ended {
+		if err := k.asks(as); err != nil {
+			return err
+		}
+		k.release(as.how)
+		return nil
+	}
+	if cmp.Or(h.Scope, ScopePartition) != ScopePartition || p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
 	if err := p.halt.asks(as); err != nil {
@@ -170,7 +184,7 @@ func (p *part) over(h Halt) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, is := range p.halts() { // h was decoded, so it has no channel
-		if is.Meta.Offset == h.Meta.Offset {
+		if is.Meta.Offset == h.Meta.Offset && is.Scope == cmp.Or(h.Scope, ScopePartition) {
 			return is.over
 		}
 	}
@@ -189,7 +203,7 @@ func (p *part) refill(end haltEnd) {
 		switch {
 		case end.skips(s.Offset(i)):
 			s.Finish(int32(i))
-		case resumes:
+		case resumes && !s.Payload.(values).record(i).parked():
 			s.Reopen(int32(i))
 			back = append(back, s.Payload.(values).record(i))
 		}

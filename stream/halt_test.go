@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -205,6 +206,43 @@ func TestResumeAfter(t *testing.T) {
 	}
 	const half = 30 * time.Second
 
+	t.Run("is waited for once the source is exhausted", func(t *testing.T) {
+		hold := func(_ context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
+			var all []stream.Elem[string]
+			for e := range in {
+				all = append(all, e)
+			}
+			for _, e := range all {
+				out <- e
+			}
+			return nil
+		}
+		for name, chain := range map[string]func(*work) stream.Stream[string]{
+			"HaltOnError": func(w *work) stream.Stream[string] {
+				return input.GroupByKey().Concurrent(2, w.do).HaltOnError(stream.ResumeAfter(half))
+			},
+			"ParkOnError": func(w *work) stream.Stream[string] {
+				return input.GroupByKey().Concurrent(2, w.do).ParkOnError(stream.ResumeAfter(half))
+			},
+			"above a Transform that keeps all": func(w *work) stream.Stream[string] {
+				return input.Serial(w.do).HaltOnError(stream.ResumeAfter(half)).Transform("hold", hold)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork().fail("a1", errBoom, errBoom)
+					put(l, 0, "a1", "b2")
+					l.Finish()
+					j := start(t, l, commitNow(chain(w)))
+					if err := j.wait(); err != nil {
+						t.Errorf("Run: %v", err)
+					}
+					sameSet(t, "done", w.done(), []string{"a1", "b2"})
+					j.committed(2)
+				})
+			})
+		}
+	})
 	t.Run("retries the record, later each time, and continues once it is done", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork().fail("a1", errBoom, errBoom, errBoom)

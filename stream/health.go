@@ -78,6 +78,7 @@ type (
 		Lag       int64     `json:"lag"`
 		InFlight  int       `json:"inFlight"`
 		Halt      *haltBody `json:"halt,omitempty"`
+		Parked    int       `json:"parked,omitempty"` // lanes and records
 	}
 	haltBody struct {
 		Offset   int64     `json:"offset"`
@@ -127,7 +128,7 @@ func (p *Pipeline) body(ended bool) pipelineBody {
 	}
 	for _, s := range snap.Partitions {
 		part := partitionBody{Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
-			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight}
+			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight, Parked: s.Parked}
 		if h := s.Halt; h != nil {
 			part.Halt = &haltBody{h.Meta.Offset, h.Since, h.Step, h.Attempts, h.Err.Error()}
 		}

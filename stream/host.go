@@ -19,7 +19,7 @@ type host interface {
 	build() (resume.Build, bool) // the build of this program; false if unknown
 	hasStep(name string) bool
 	greets() bool   // an observer has a start hook
-	working() bool  // the source may feed more and no drain has started
+	mends() bool    // halts may end by themselves
 	spawn(f func()) // starts a goroutine that the run waits for
 	emit(e Event)   // tells the observers; never called under a lock
 	fail(err error) // ends the run
@@ -34,8 +34,8 @@ type host interface {
 	again(p *part, recs []*record) // puts records back into those lanes
 	// pass puts an element that left the gate into the lanes of a stage
 	pass(to int, below *record, id uint64, t *lane.Task)
-	discard(p *part)      // abandons the elements in batches
-	giveUpInside(p *part) // abandons the elements in Transforms
+	discard(p *part)      // abandons the elements in batches that are dropped
+	giveUpInside(p *part) // abandons the elements in Transforms that are dropped
 	settle(p *part)       // flushes batches and Transforms if no more elements can reach them
 	look(p *part)         // commits finished records
 	advanced(p *part)     // notes an advance over offsets without records, or a skip of them

@@ -32,6 +32,7 @@ const (
 	haltBits            = 3 << haltShift
 	sourceHalted status = 1 << 4 // the source halted: nothing is fed, fed records are processed
 	unplaced     status = 1 << 5 // the transactor has not restored the offset yet: nothing is fed
+	someParked   status = 1 << 6 // lanes or records are parked; the others are processed
 )
 
 func (s status) life() life     { return life(s & lifeBits) }
@@ -48,7 +49,7 @@ func (s status) haltedBy() halted {
 func (s status) isReleased() bool { return s.life() == released }
 
 // feeds reports whether the source may feed more records.
-func (s status) feeds() bool { return s == 0 }
+func (s status) feeds() bool { return s&^someParked == 0 }
 
 // accepts reports whether records from the source are accepted. This also holds for records that
 // the source feeds after it was asked to stop.

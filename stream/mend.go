@@ -50,9 +50,13 @@ func (p *part) mendLater(h *Halt) {
 // mend asks for the end of the halt, like release. An operator's later request still overrides it.
 func (p *part) mend(h *Halt) {
 	p.mu.Lock()
-	now := p.halt == h && p.resume == noResume && p.status().life() == open && p.host.working()
-	if now {
-		p.resume = tryItself
+	now := false
+	if p.status().life() == open && p.host.mends() {
+		if k := p.parks.with(h); k != nil {
+			now = k.release(tryItself)
+		} else if now = p.halt == h && p.resume == noResume; now {
+			p.resume = tryItself
+		}
 	}
 	p.mu.Unlock()
 	if now {

@@ -68,7 +68,7 @@ func (o *options) known() []error {
 	faults := slices.Clone(o.faults)
 	for _, ob := range o.observers {
 		if ob.Attach == nil && ob.Begin == nil && ob.StepStart == nil && ob.StepDone == nil && ob.Event == nil {
-			faults = append(faults, &BuildError{"Observe", "an Observer has no func", "set one of Attach, Begin, StepStart, StepDone or Event"})
+			faults = append(faults, &BuildError{"Observe", "an Observer has no func", "set one of Attach, Begin, StepStart, StepDone or Event", faultNil})
 		}
 	}
 	return faults
@@ -94,7 +94,7 @@ func MaxInFlight(n int) Option {
 	return pipelineOption(func(o *options) {
 		o.records = n
 		if n < 1 {
-			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxInFlight(%d)", n), Fix: "n is at least 1; the default is 4,096 records per partition"})
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: fmt.Sprintf("MaxInFlight(%d)", n), Fix: "n is at least 1; the default is 4,096 records per partition"})
 		}
 	})
 }
@@ -107,7 +107,7 @@ func MaxFinishedAhead(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.ahead = n
 		if n < 0 {
-			o.faults = append(o.faults, &BuildError{What: "MaxFinishedAhead is negative", Fix: "with 0 no resume state is stored; the default is 1,000,000"})
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: "MaxFinishedAhead is negative", Fix: "with 0 no resume state is stored; the default is 1,000,000"})
 		}
 	})
 }
@@ -149,7 +149,7 @@ func MaxBytes(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.bytes = n
 		if n < 1 {
-			o.faults = append(o.faults, &BuildError{What: fmt.Sprintf("MaxBytes(%d)", n), Fix: "n is at least 1; the default is 64 MiB in total"})
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: fmt.Sprintf("MaxBytes(%d)", n), Fix: "n is at least 1; the default is 64 MiB in total"})
 		}
 	})
 }
@@ -161,7 +161,7 @@ func DrainTimeout(d time.Duration) Option {
 	return pipelineOption(func(o *options) {
 		o.drain = d
 		if d < 0 {
-			o.faults = append(o.faults, &BuildError{What: "DrainTimeout is negative", Fix: "0 gives nothing time to finish; the default is 25 s"})
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: "DrainTimeout is negative", Fix: "0 gives nothing time to finish; the default is 25 s"})
 		}
 	})
 }
@@ -173,7 +173,7 @@ func MaxWaiting(n int) Option {
 	return pipelineOption(func(o *options) {
 		o.maxWaiting = n
 		if n < 0 {
-			o.faults = append(o.faults, &BuildError{What: "MaxWaiting is negative", Fix: "with 0 every wait keeps its worker; the default is 1,024"})
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: "MaxWaiting is negative", Fix: "with 0 every wait keeps its worker; the default is 1,024"})
 		}
 	})
 }

@@ -60,7 +60,9 @@ func (f degreeOption) degree(o *stepOptions) { f(o) }
 // Invalid makes Build refuse the step. Use it in an operator of your own that got invalid
 // arguments, to say what is wrong and how to fix it.
 func Invalid(what, fix string) StepOption {
-	return stepOption(func(o *stepOptions) { o.refused = append(o.refused, &BuildError{What: what, Fix: fix}) })
+	return stepOption(func(o *stepOptions) {
+		o.refused = append(o.refused, &BuildError{Code: faultOperator, What: what, Fix: fix})
+	})
 }
 
 // MaxPartitions limits a degree word to n partitions at a time, in turn. A partition keeps its turn

@@ -48,15 +48,17 @@ type part struct {
 
 	// guards the fields below; taken before the ledger's lock, never held across a call out
 	mu        sync.Mutex
-	next      int64 // fetch position
-	end       int64 // high watermark; -1 if unknown
-	committed int64 // -1 if none
-	begin     int64 // first offset of the assignment; constant
-	settled   int64 // records finished in this assignment and committed
+	next      int64     // fetch position
+	end       int64     // high watermark; -1 if unknown
+	newest    time.Time // of the last record that was fed
+	committed int64     // -1 if none
+	begin     int64     // first offset of the assignment; constant
+	settled   int64     // records finished in this assignment and committed
 	ahead     ahead
 	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
 	halt      *Halt
 	mends     mends
+	parks     parks
 	byTx      bool // halt is a transaction's
 	sealed    *seal
 	resume    resumption
@@ -111,8 +113,9 @@ func (p *part) room() (records int, bytes int64) {
 // feed adds a slab to the ledger and puts its records into the lanes of the first stage.
 func (p *part) feed(s *ledger.Slab, next int64) {
 	vs := s.Payload.(values)
+	m, _ := vs.meta(int32(len(s.Tickets) - 1))
 	p.mu.Lock()
-	p.next = max(p.next, next)
+	p.next, p.newest = max(p.next, next), m.Time
 	waits := p.status().halted() != notHalted
 	if waits {
 		s.Defer() // refill puts it into its lanes after the halt
@@ -216,7 +219,8 @@ func (p *part) letGo(cause error) bool {
 // records back.
 func (p *part) calm() bool {
 	p.mu.Lock()
-	ending := p.resume != noResume || p.status().halted() == resuming
+	s := p.status()
+	ending := p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
 	p.mu.Unlock()
 	// in this order: refill holds the tickets it puts back before resuming ends
 	return !ending && p.led.AtRest()

@@ -9,7 +9,7 @@ import (
 // pause is a seal that no source has made.
 func (p *part) pause(by string) error {
 	s := &seal{Halt: Halt{Failure: Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition}, Err: errors.New("paused by " + by)},
-		Since: time.Now(), Epoch: p.epoch, By: by, over: make(chan struct{})}}
+		Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, By: by, over: make(chan struct{})}}
 	if err := p.seals(s); err != nil {
 		return err
 	}
@@ -23,10 +23,10 @@ func (p *part) seals(s *seal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.sealed != nil {
-		return fmt.Errorf("%v cannot be paused, nothing is read of it already: %w", p.tp, p.sealed.Err)
+		return fmt.Errorf("%v cannot be paused, nothing is read of it already: %w [LW233]", p.tp, p.sealed.Err)
 	}
 	if !p.status().accepts() {
-		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts", p.tp)
+		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts [LW233]", p.tp)
 	}
 	s.Meta.Offset, s.Last, s.next = p.next, p.next, p.next
 	p.sealed = s

@@ -27,12 +27,12 @@ type Pipeline struct {
 // fix it.
 func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if s.n == nil {
-		return nil, &BuildError{What: "the Stream is a zero value", Fix: "start the chain with a source"}
+		return nil, &BuildError{Code: faultChain, What: "the Stream is a zero value", Fix: "start the chain with a source"}
 	}
 	o := options{limits: limits{build: revision(), records: 4096, ahead: 1_000_000, bytes: 64 << 20, drain: 25 * time.Second, maxWaiting: 1024}}
 	for _, opt := range opts {
 		if opt == nil {
-			o.faults = append(o.faults, &BuildError{What: "an Option is nil", Fix: "leave it out"})
+			o.faults = append(o.faults, &BuildError{Code: faultNil, What: "an Option is nil", Fix: "leave it out"})
 			continue
 		}
 		opt.option(&o)
@@ -40,7 +40,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	first := s.n.chain()[0]
 	from, ok := first.op.(sourced)
 	if !ok {
-		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source"}
+		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
 	}
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
@@ -54,6 +54,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: newPlan(s.n), opts: o, info: info, fresh: src}
+	if err := p.plan.checkParks(info, o.ahead); err != nil {
+		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
+	}
 	p.plan.dress(o.every)
 	if p.plan.name = o.name; p.plan.name == "" {
 		p.plan.name = info.Name
@@ -75,7 +78,7 @@ func (p *Pipeline) attach() (err error) {
 		}
 		var mine Observer
 		if bad := guarded(func() (e error) { mine, e = o.Attach(p); return e }); bad != nil {
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("an observer refuses to attach: %v", bad), Fix: "fix the cause, or leave the observer out"})
+			err = errors.Join(err, &BuildError{Code: faultObserver, What: fmt.Sprintf("an observer refuses to attach: %v", bad), Fix: "fix the cause, or leave the observer out"})
 		}
 		p.opts.observers[i] = mine
 	}
@@ -98,7 +101,7 @@ func (s Stream[T]) Run(ctx context.Context, opts ...Option) error {
 // nilContext refuses a nil context, which would panic far away from the mistake.
 func nilContext(ctx context.Context) error {
 	if ctx == nil {
-		return &BuildError{"Run", "the context is nil", "pass context.Background(), or a context that ends when the worker should stop"}
+		return &BuildError{"Run", "the context is nil", "pass context.Background(), or a context that ends when the worker should stop", faultNil}
 	}
 	return nil
 }
@@ -135,13 +138,13 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return err
 }
 
-var errPanicked = errors.New("Run panicked")
+var errPanicked = errors.New("Run panicked [LW225]")
 
 func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.run != nil {
-		return nil, errors.New("the pipeline is already running: to run the chain twice at a time, Build another pipeline")
+		return nil, errors.New("the pipeline is already running: to run the chain twice at a time, Build another pipeline [LW213]")
 	}
 	src := p.fresh
 	p.fresh = nil
@@ -154,7 +157,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	var r *run
 	// newRun calls user code: middleware
 	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil {
-		return nil, &BuildError{What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler: %v", err), Fix: "do nothing but return a handler that calls next"}
+		return nil, &BuildError{Code: faultMiddleware, What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler: %v", err), Fix: "do nothing but return a handler that calls next"}
 	}
 	p.run = r
 	return r, nil

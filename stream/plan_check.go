@@ -15,6 +15,7 @@ type BuildError struct {
 	Step string // the step's name, or the word; empty: the whole pipeline
 	What string
 	Fix  string
+	Code string // of its section in docs/errors.md, such as "LW110"; empty: none
 }
 
 func (e *BuildError) Error() string {
@@ -25,6 +26,9 @@ func (e *BuildError) Error() string {
 	b.WriteString(e.What)
 	if e.Fix != "" {
 		fmt.Fprintf(&b, ": %s", e.Fix)
+	}
+	if e.Code != "" {
+		fmt.Fprintf(&b, " [%s]", e.Code)
 	}
 	return b.String()
 }
@@ -56,12 +60,12 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	}
 	c.unreachable(nodes)
 	if c.commit == nil && info.MustCommit {
-		c.say("", "nothing commits, so every start would process everything again",
+		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
 	}
 	for _, s := range sinksOf(nodes) {
 		if _, ok := s.(interface{ Close() error }); ok {
-			c.say(fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
+			c.say(faultClose, fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
 		}
 		if s, ok := s.(Checker); ok {
 			if err := guarded(s.Check); err != nil {
@@ -72,8 +76,8 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	return errors.Join(c.faults...)
 }
 
-func (c *checker) say(step, what, do string) {
-	c.faults = append(c.faults, &BuildError{step, what, do})
+func (c *checker) say(code, step, what, do string) {
+	c.faults = append(c.faults, &BuildError{step, what, do, code})
 }
 
 func (n *node) label() string {
@@ -90,24 +94,24 @@ func (n *node) label() string {
 func (c *checker) node(n *node) {
 	l, o := n.label(), n.opts
 	if n.nilFunc {
-		c.say(l, "the func is nil", "pass a function")
+		c.say(faultNil, l, "the func is nil", "pass a function")
 	}
 	if o.hasNil {
-		c.say(l, "an option is nil", "leave it out")
+		c.say(faultNil, l, "an option is nil", "leave it out")
 	}
 	for _, f := range o.refused {
-		c.say(l, f.What, f.Fix)
+		c.say(f.Code, l, f.What, f.Fix)
 	}
 	c.around(l, o)
 	if o.hasMax && o.maxPartitions < 1 {
-		c.say(l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
+		c.say(faultRange, l, fmt.Sprintf("MaxPartitions(%d)", o.maxPartitions), "n is at least 1")
 	}
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
-		c.say(l, "Timeout and Use only apply to words that call a function per element", "leave them out")
+		c.say(faultOption, l, "Timeout and Use only apply to words that call a function per element", "leave them out")
 	}
 	_, divides := n.op.(interface{ divides() })
 	if o.bisect && !(divides && c.slices) {
-		c.say(l, "Bisect on a step that gets no batches", "put the step directly below the Batch, or leave Bisect out")
+		c.say(faultOption, l, "Bisect on a step that gets no batches", "put the step directly below the Batch, or leave Bisect out")
 	}
 	c.name(n)
 }
@@ -115,10 +119,10 @@ func (c *checker) node(n *node) {
 // around checks the timeout and the middleware of a call.
 func (c *checker) around(label string, o stepOptions) {
 	if o.hasTimeout && o.timeout <= 0 {
-		c.say(label, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
+		c.say(faultRange, label, fmt.Sprintf("a Timeout of %v ends every attempt at once", o.timeout), "leave it out for none")
 	}
 	if slices.ContainsFunc(o.use, func(m Middleware) bool { return m == nil }) {
-		c.say(label, "Use was given a nil middleware", "pass a function")
+		c.say(faultNil, label, "Use was given a nil middleware", "pass a function")
 	}
 }
 
@@ -133,12 +137,12 @@ func (c *checker) name(n *node) {
 		return
 	}
 	if n.opts.name == "" {
-		c.say(n.word, "the name is empty", "leave Named out to use the function's name")
+		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
 	for _, o := range c.above {
 		if o.opts.named && o.opts.name == n.opts.name {
-			c.say(n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
+			c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 		}
 	}
 }
@@ -146,7 +150,7 @@ func (c *checker) name(n *node) {
 // wait checks the longest wait of a word.
 func (c *checker) wait(n *node, d time.Duration) {
 	if d < 0 {
-		c.say(n.label(), fmt.Sprintf("a wait of %v", d), "use 0 to wait for the count alone")
+		c.say(faultRange, n.label(), fmt.Sprintf("a wait of %v", d), "use 0 to wait for the count alone")
 	}
 }
 
@@ -174,10 +178,10 @@ func (c *checker) unreachable(nodes []*node) {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:
-			c.say(p.word, "it never acts: the RetryOnError above it takes every failure, for at least as many attempts",
+			c.say(faultNeverActs, p.word, "it never acts: the RetryOnError above it takes every failure, for at least as many attempts",
 				"remove one of the two, or give the upper one a When, or fewer attempts")
 		default:
-			c.say(p.word, "no failure can reach this policy",
+			c.say(faultUnreached, p.word, "no failure can reach this policy",
 				"it governs the steps above it, up to the next unconditional Skip, DeadLetter, Halt or Fail; a Transform cannot be retried")
 		}
 	}
@@ -186,10 +190,10 @@ func (c *checker) unreachable(nodes []*node) {
 // commits notes a commit word, and checks that its guarantee can hold.
 func (c *checker) commits(n *node, stores bool) {
 	if c.commit != nil {
-		c.say(n.word, "a second commit", "remove one of them, since a chain has one guarantee")
+		c.say(faultSecond, n.word, "a second commit", "remove one of them, since a chain has one guarantee")
 	}
 	if c.info.NoCommit != "" && stores {
-		c.say(n.word, "there is nowhere to commit: "+c.info.NoCommit, "remove the word")
+		c.say(faultNowhere, n.word, "there is nowhere to commit: "+c.info.NoCommit, "remove the word")
 	}
 	c.commit = n
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // A policy says what a failure above it leads to. Each step is governed by the policies below it,
-// read downward as escalation, up to the first unconditional Skip, DeadLetter, Halt or Fail.
-// Without one that takes a failure, the pipeline fails.
+// read downward as escalation, up to the first unconditional Skip, DeadLetter, Park, Halt or
+// Fail. Without one that takes a failure, the pipeline fails.
 
 type policyKind uint8
 
@@ -17,6 +17,7 @@ const (
 	skipPolicy
 	deadLetterPolicy
 	haltPolicy
+	parkPolicy
 	failPolicy
 )
 
@@ -34,7 +35,7 @@ type policy struct {
 }
 
 // policyFault is what is wrong with an option of a policy, and the fix.
-type policyFault struct{ what, do string }
+type policyFault struct{ code, what, do string }
 
 // ends reports whether the policy takes every failure. A dead-letter write does not, as it can fail
 // itself.
@@ -50,7 +51,7 @@ func (p *policy) outlastedBy(above *policy) bool {
 
 // text is what Describe prints of a policy.
 func (p *policy) text() string {
-	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", failPolicy: "fail the pipeline"}[p.kind]
+	s := map[policyKind]string{skipPolicy: "skip", deadLetterPolicy: "dead letter", haltPolicy: "halt the partition", parkPolicy: "park its lane", failPolicy: "fail the pipeline"}[p.kind]
 	if p.kind == retryPolicy {
 		s = p.retry.text()
 	}

@@ -21,7 +21,7 @@ func (o policyOption) policy(p *policy) { o(p) }
 func When(match func(error) bool) PolicyOption {
 	return policyOption(func(p *policy) {
 		if match == nil {
-			p.faults = append(p.faults, policyFault{"When was given a nil func", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "When was given a nil func", passFunc})
 		}
 		p.when = match
 	})
@@ -32,25 +32,25 @@ func When(match func(error) bool) PolicyOption {
 func OnMatch(f func(context.Context, Failure)) PolicyOption {
 	return policyOption(func(p *policy) {
 		if f == nil {
-			p.faults = append(p.faults, policyFault{"OnMatch was given a nil func", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "OnMatch was given a nil func", passFunc})
 			return
 		}
 		p.watch = append(p.watch, f)
 	})
 }
 
-// ResumeAfter makes the halts of a HaltOnError end by themselves: the record is retried after d. If
-// it halts its partition again, the wait doubles, up to 15 minutes (or d, if that is longer). Each
-// wait is up to a tenth longer, so that partitions do not all resume at the same moment. The wait
-// is d again after the record has finished, and after the partition is assigned again.
+// ResumeAfter makes the halts of a HaltOnError or ParkOnError end by themselves: the record is
+// retried after d. If it fails again, the wait doubles, up to 15 minutes (or d, if that is longer).
+// Each wait is up to a tenth longer, so that partitions do not all resume at the same moment. The
+// wait is d again after the record has finished, and after the partition is assigned again.
 //
 // Resume and Skip still act at once. Halt.ResumeAt is the time of the next attempt;
-// Resumed.ByItself marks a halt that ended without a call. Once the source is exhausted, Run does
-// not wait for halts.
+// Resumed.ByItself marks a halt that ended without a call. Once the source is exhausted, Run waits
+// for such halts, and for no others.
 func ResumeAfter(d time.Duration) PolicyOption {
 	return policyOption(func(p *policy) {
 		if d <= 0 {
-			p.faults = append(p.faults, policyFault{fmt.Sprintf("ResumeAfter(%v) would not halt", d), "pass the time to wait before the record is retried"})
+			p.faults = append(p.faults, policyFault{faultRange, fmt.Sprintf("ResumeAfter(%v) would not halt", d), "pass the time to wait before the record is retried"})
 		}
 		p.resumes, p.resumeAfter = true, d
 	})
@@ -91,6 +91,26 @@ func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: haltPolicy, word: "HaltOnError"}, opts)
 }
 
+// ParkOnError parks the lane of a failed element: where the stream is grouped by key, the records
+// with its key; where it has no order, the record alone. Later records of the lane wait behind it,
+// in order. All others continue at full speed, and the resume state remembers what they finish. No
+// offset past the parked record is committed.
+//
+// Where one lane has the whole partition (GroupByPartition, Serial), ParkOnError is HaltOnError.
+// Below GroupBy(f), KeepOrder, or where no resume state can be stored, Build refuses it; above
+// CommitWith and below CommitBefore too.
+//
+// Pipeline.Halts lists parked lanes beside halted partitions; Halt.Scope tells them apart. Resume
+// retries the lane from the parked record on, through all steps. Skip gives that record up, and
+// ResumeAfter retries it after a while. A restart or a rebalance retries it too, unless this build
+// has already tried it: see BuildID.
+//
+// Waiting records stay in memory and count for MaxInFlight and MaxBytes. A lane that receives many
+// records while it is parked stops its partition in the end, and Explain says so.
+func (s Stream[T]) ParkOnError(opts ...PolicyOption) Stream[T] {
+	return s.policy(&policy{kind: parkPolicy, word: "ParkOnError"}, opts)
+}
+
 // FailOnError ends the pipeline. It drains, commits what is finished, and Run returns a *StepError.
 func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: failPolicy, word: "FailOnError"}, opts)
@@ -99,7 +119,7 @@ func (s Stream[T]) FailOnError(opts ...PolicyOption) Stream[T] {
 func (s Stream[T]) policy(p *policy, opts []PolicyOption) Stream[T] {
 	for _, o := range opts {
 		if o == nil {
-			p.faults = append(p.faults, policyFault{"an option is nil", passFunc})
+			p.faults = append(p.faults, policyFault{faultNil, "an option is nil", passFunc})
 			continue
 		}
 		o.policy(p)
@@ -119,18 +139,21 @@ func (policyOp) detail() []string      { return nil }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {
-		c.say(o.word, f.what, f.do)
+		c.say(f.code, o.word, f.what, f.do)
 	}
-	if o.resumes && o.kind != haltPolicy {
-		c.say(o.word, "ResumeAfter on a policy that does not halt", "give it to HaltOnError")
+	if o.resumes && o.kind != haltPolicy && o.kind != parkPolicy {
+		c.say(faultOption, o.word, "ResumeAfter on a policy that does not halt", "give it to HaltOnError or ParkOnError")
 	}
 	if o.kind == deadLetterPolicy && o.sink == nil {
-		c.say(o.word, "the sink is nil", "pass a Sink[Failure]")
+		c.say(faultNil, o.word, "the sink is nil", "pass a Sink[Failure]")
 	}
 	for _, f := range o.retry.faults() {
-		c.say(o.word, f.what, f.do)
+		c.say(f.code, o.word, f.what, f.do)
 	}
-	if o.kind == haltPolicy && c.commit != nil && c.commit.commit.above {
-		c.say(o.word, "below a commit there is no record left to halt at", "put it above "+c.commit.word)
+	if (o.kind == haltPolicy || o.kind == parkPolicy) && c.commit != nil && c.commit.commit.above {
+		c.say(faultHalt, o.word, "below a commit there is no record left to halt at", "put it above "+c.commit.word)
+	}
+	if o.kind == parkPolicy {
+		c.parks(o.word)
 	}
 }

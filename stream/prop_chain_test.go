@@ -68,13 +68,14 @@ const (
 	skipWord
 	deadWord
 	haltWord
+	parkWord
 	failWord
 	commitEachWord
 	commitEveryWord
 )
 
 var kindNames = [...]string{"Map", "Filter", "FlatMap", "Batch", "Flatten", "Serial", "Concurrent", "To", "Transform", "Throttle", "GroupByPartition",
-	"GroupByKey", "GroupBy", "Ungroup", "RetryOnError", "SkipOnError", "DeadLetterOnError", "HaltOnError", "FailOnError", "CommitEach", "CommitEvery"}
+	"GroupByKey", "GroupBy", "Ungroup", "RetryOnError", "SkipOnError", "DeadLetterOnError", "HaltOnError", "ParkOnError", "FailOnError", "CommitEach", "CommitEvery"}
 
 // word is one word of a random chain.
 type word struct {
@@ -292,6 +293,8 @@ func addPolicy[T any](s stream.Stream[T], w word, h hands) stream.Stream[T] {
 		}), opts...)
 	case haltWord:
 		return s.HaltOnError(opts...)
+	case parkWord:
+		return s.ParkOnError(opts...)
 	case failWord:
 		return s.FailOnError(opts...)
 	}

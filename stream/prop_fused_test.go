@@ -45,7 +45,7 @@ func TestSameResultFusedOrNot(t *testing.T) {
 func steady(sc *scenario) {
 	sc.ops, sc.drain = nil, longDrain
 	for i, w := range sc.words {
-		if w.kind == haltWord || w.kind == failWord {
+		if w.kind == haltWord || w.kind == parkWord || w.kind == failWord {
 			sc.words[i].kind = skipWord
 		}
 	}

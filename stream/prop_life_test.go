@@ -68,11 +68,19 @@ func (l *life) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
-			skipped: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
+			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
-		if e.Restored {
-			l.cur[e.Meta.Partition].frozen = true
+		switch ep := l.cur[e.Meta.Partition]; {
+		case e.Scope != stream.ScopePartition:
+			l.w.seen.park = true
+			ep.parks[parked(e.Halt)] = false
+		case e.Restored:
+			ep.frozen = true
+		}
+	case stream.Resumed:
+		if e.Scope != stream.ScopePartition {
+			l.cur[e.Meta.Partition].unparked(l.w, e.Halt)
 		}
 	}
 }
@@ -298,6 +306,10 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 				skipped = h.Last
 				release = func(h stream.Halt) error { return l.p.SkipRange(h, skipped, skipped) }
 			}
+		}
+		if h.Scope != stream.ScopePartition {
+			w.unpark(e, h, release, skipped)
+			continue
 		}
 		if restore := e.ask(w, before, rested, skipped); release(h) != nil {
 			restore()

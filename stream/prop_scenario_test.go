@@ -96,7 +96,10 @@ func drawScenario(t *rapid.T) *scenario {
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}
-	sc.words = drawWords(t)
+	parks := rarely(t, 3, "parks")
+	if sc.words = drawWords(t, parks); parks {
+		sc.park()
+	}
 	for range rapid.IntRange(1, 6).Draw(t, "batches") {
 		sc.first = append(sc.first, drawRecords(t, sc.parts))
 	}

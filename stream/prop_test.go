@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -59,11 +60,11 @@ func cases(t *testing.T, n int) int {
 }
 
 // census counts what the cases had.
-type census struct{ all, revoke, lose, crash, halt, waiting, timeout atomic.Int64 }
+type census struct{ all, revoke, lose, crash, halt, park, waiting, timeout atomic.Int64 }
 
 func (c *census) add(s sightings) {
 	c.all.Add(1)
-	for n, had := range map[*atomic.Int64]bool{&c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.waiting: s.waiting, &c.timeout: s.timeout} {
+	for n, had := range map[*atomic.Int64]bool{&c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.waiting: s.waiting, &c.timeout: s.timeout} {
 		if had {
 			n.Add(1)
 		}
@@ -75,14 +76,14 @@ func (c *census) share(n *atomic.Int64) float64 {
 }
 
 func (c *census) String() string {
-	return fmt.Sprintf("of %d cases %.0f %% had a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a waiting retry, %.0f %% a drain out of time",
-		c.all.Load(), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.waiting), c.share(&c.timeout))
+	return fmt.Sprintf("of %d cases %.0f %% had a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% a waiting retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.waiting), c.share(&c.timeout))
 }
 
 // check: a net that never sees a crash proves nothing about crashes.
 func (c *census) check(t *testing.T) {
-	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "waiting retry": &c.waiting} {
-		if c.share(n) < 10 {
+	for name, n := range map[string]*atomic.Int64{"revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "waiting retry": &c.waiting} {
+		if least := map[string]float64{"park": 3}[name]; c.share(n) < cmp.Or(least, 10) {
 			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
 		}
 	}
@@ -171,7 +172,10 @@ func (w *world) note(lives []*life) {
 		hs := l.p.Halts()
 		w.mu.Lock()
 		for _, h := range hs {
-			if e := l.cur[h.Meta.Partition]; !e.asked && !ofSource(h) {
+			switch e := l.cur[h.Meta.Partition]; {
+			case h.Scope != stream.ScopePartition:
+				e.parks[parked(h)] = true
+			case !e.asked && !ofSource(h):
 				e.frozen = true
 			}
 		}
@@ -231,6 +235,9 @@ const lastWait = 10 * time.Minute
 // to fail is used up at some time.
 func (w *world) last() {
 	w.log.Finish()
+	if w.parks() {
+		w.sc.builds = nil // the source may end before anybody has released what was parked earlier
+	}
 	end := time.Now().Add(lastWait)
 	for time.Now().Before(end) {
 		l := w.live()

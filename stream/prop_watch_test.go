@@ -67,6 +67,8 @@ type epoch struct {
 	rested map[int64]bool // records that were finished then
 	// by an operator; the next owner of the partition gets them again unless that was committed
 	skipped map[int64]bool
+	tie     *tie            // once a handler was called
+	parks   map[parkOf]bool // true: seen while nothing ran
 }
 
 // write is where a To is at work, and for which assignment.
@@ -156,6 +158,8 @@ func (c *watched) assigned(e *epoch, it item) {
 		w.violate("started while closing: %v at %d", it, c.at)
 	case e.frozen:
 		w.violate("started while halted: %v at %d", it, c.at)
+	case e.parked(it):
+		w.violate("started while parked: %v at %d", it, c.at)
 	}
 }
 
@@ -212,7 +216,7 @@ func (c *watched) lane() {
 	}
 	for _, it := range c.items {
 		mine[it] = false
-		if order := fmt.Sprint(c.at, ":", orderOf(c.r.order, it)); c.r.order != nil && !has(open, it) {
+		if order := c.order(it); c.r.order != nil && !has(open, it) {
 			if last, ok := c.b.last[order]; ok && !last.before(it) {
 				w.violate("out of order: %v began behind %v at %d", it, last, c.at)
 			}
@@ -221,7 +225,7 @@ func (c *watched) lane() {
 	}
 	for o, failed := range open {
 		// below a commit what ends the pipeline is lost, the rest continues
-		if !has(mine, o) && !(failed && c.r.below && (w.loss || !c.r.ending)) {
+		if !has(mine, o) && !(failed && c.t.e.leaves(o)) && !(failed && c.r.below && (w.loss || !c.r.ending)) {
 			w.violate("lane not held: %v began at %d while %v was unresolved", c.items, c.at, o)
 		}
 	}
@@ -283,6 +287,7 @@ func (l *life) call(ctx context.Context, at int, items []item, split bool) error
 	w.mu.Lock()
 	if t.e == nil {
 		t.e = l.cur[items[0].P]
+		t.e.tie = t
 	}
 	split = split && w.m.rules[at].split
 	c := &watched{l: l, t: t, at: at, items: items, r: &w.m.rules[at]}

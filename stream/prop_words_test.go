@@ -8,11 +8,17 @@ import (
 
 // drawWords makes a chain that Build must take: groupings where the order that they promise reaches
 // them, policies that a failure can reach, a commit in one place.
-func drawWords(t *rapid.T) []word {
-	d := &drawer{t: t}
+//
+// With parks it has one order, as a ParkOnError needs.
+func drawWords(t *rapid.T, parks bool) []word {
+	d := &drawer{t: t, parks: parks}
 	n := rapid.IntRange(1, 5).Draw(t, "segments")
 	commit := n // behind all of it
-	if rarely(t, 4, "atMostOnce") {
+	if parks && !rarely(t, 4, "ungrouped") {
+		d.add(word{kind: byKeyWord})
+		d.group, d.grouped = byKeyWord, true
+	}
+	if !parks && rarely(t, 4, "atMostOnce") {
 		commit, d.gated = rapid.IntRange(0, n-1).Draw(t, "commitAt"), true
 	}
 	for i := range n {
@@ -33,6 +39,7 @@ func drawWords(t *rapid.T) []word {
 
 type drawer struct {
 	t         *rapid.T
+	parks     bool
 	words     []word
 	group     kind // byPartitionWord, byKeyWord, byFuncWord; ungroupWord: none
 	grouped   bool
@@ -67,7 +74,7 @@ func (d *drawer) flatten() {
 
 // segment is a grouping now and then, a step, and its policies now and then.
 func (d *drawer) segment() {
-	if rapid.Bool().Draw(d.t, "group") {
+	if !d.parks && rapid.Bool().Draw(d.t, "group") {
 		d.drawGroup()
 	}
 	w := word{kind: oneOf(d.t, "step", concurrentWord, serialWord, concurrentWord, mapWord, concurrentWord, filterWord, flatMapWord, batchWord, toWord,
@@ -87,7 +94,7 @@ func (d *drawer) segment() {
 	case concurrentWord:
 		w.n = oneOf(d.t, "n", 2, 1, 3, 8)
 		if !d.grouped {
-			if w.keep = rapid.Bool().Draw(d.t, "keep"); !w.keep {
+			if w.keep = !d.parks && rapid.Bool().Draw(d.t, "keep"); !w.keep {
 				d.lost = true
 			}
 		}

@@ -54,7 +54,7 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ revoke, lose, crash, halt, waiting, timeout bool }
+type sightings struct{ revoke, lose, crash, halt, park, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
@@ -224,6 +224,7 @@ func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
 	defer w.mu.Unlock()
 	if t.e == nil {
 		t.e = l.cur[f.Meta.Partition]
+		t.e.tie = t
 	}
 	policy := w.m.words[at]
 	if errors.Is(f.Err, errCancelled) {

@@ -183,19 +183,21 @@ func (r *record) done() {
 func (r *record) abandon() {
 	if r.joint == nil {
 		r.slab.Abandon(r.Index)
+		r.part.unparkSoon()
 		return
 	}
 	r.joint.abandoned.Store(true)
 	r.done()
 }
 
-// dropped reports whether no further work may start for the record, since its partition is halted
-// or released.
+// dropped reports whether no further work may start for the record, since it is parked, or its
+// partition is halted or released.
 func (r *record) dropped() bool {
 	if r.joint != nil && r.joint.mixed {
 		return r.leaves((*record).dropped) // only if all are
 	}
-	return !r.part.status().begins()
+	s := r.part.status()
+	return !s.begins() || s&someParked != 0 && r.leaves((*record).parked)
 }
 
 // counts reports whether results of the record still count, as long as its context has not ended.

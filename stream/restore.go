@@ -199,7 +199,7 @@ func (t *transactions) waiting(p *part) error {
 	if w == nil {
 		return nil
 	}
-	const text = "%v has been waiting since %s for %s to restore its offset"
+	const text = "%v has been waiting since %s for %s to restore its offset [LW221]"
 	since, step := w.since.Format(time.RFC3339), w.step
 	if w.err == nil {
 		return fmt.Errorf(text, p.tp, since, step)

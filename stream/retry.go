@@ -90,7 +90,7 @@ func retryAfter(err error) time.Duration {
 
 // faults returns what is wrong with the policy, each with its fix.
 func (p RetryPolicy) faults() (fs []policyFault) {
-	say := func(what, do string) { fs = append(fs, policyFault{what, do}) }
+	say := func(what, do string) { fs = append(fs, policyFault{faultRetry, what, do}) }
 	if p.MaxAttempts < 0 {
 		say(fmt.Sprintf("MaxAttempts is %d", p.MaxAttempts), fmt.Sprintf("0 means %d; 1 never retries", retryAttempts))
 	}

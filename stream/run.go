@@ -80,6 +80,7 @@ type run struct {
 	workers   map[*lane.Worker]*worker
 
 	stage   atomic.Uint32 // a phase
+	closing atomic.Bool   // a Transform was told that no more elements come
 	mu      sync.Mutex    // guards the fields below
 	parts   map[TopicPartition]*part
 	list    []*part
@@ -118,7 +119,7 @@ func (r *run) enter(ph phase) {
 	}
 }
 
-var errConnecting = errors.New("the source has not connected yet")
+var errConnecting = errors.New("the source has not connected yet [LW218]")
 
 func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func(*run) commits) *run {
 	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
@@ -139,16 +140,19 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 }
 
 func (r *run) makeSteps() {
-	worked := false
+	worked, single := false, true
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{first: !worked, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
-		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v: %w", st.name, st.timeout, context.DeadlineExceeded)
+		st := &step{first: !worked, single: single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		worked = worked || n.op.does() == works
+		_, fans := n.op.(interface{ fans() })
+		_, streams := n.op.(interface{ streams() })
+		single = single && !fans && !streams
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}
@@ -302,4 +306,4 @@ func (r *run) spawn(f func()) {
 	})
 }
 
-var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead")
+var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead [LW217]")

@@ -24,7 +24,7 @@ func subsetOf[B interface{ []T }, T any](batch any, keep []int) (any, bool) {
 
 // batch is the open batches of one Batch step in one partition.
 type batch interface {
-	discard()             // abandons the elements it holds
+	discard()             // abandons those of its elements that are dropped
 	schedule() (any bool) // has a worker flush the elements; false if there are none
 	has(r *record) int    // the number of elements in the open batch that holds a source record; 0: none holds it
 }
@@ -135,8 +135,21 @@ func (bs *bundles[T]) discard() {
 	var drop []*record
 	bs.mu.Lock()
 	for g, b := range bs.open {
-		drop = append(drop, b.recs...)
-		bs.remove(g, b)
+		keep := 0
+		for i, r := range b.recs {
+			if r.dropped() {
+				drop = append(drop, r)
+				continue
+			}
+			b.vals[keep], b.recs[keep] = b.vals[i], r
+			keep++
+		}
+		clear(b.vals[keep:])
+		clear(b.recs[keep:])
+		b.vals, b.recs = b.vals[:keep], b.recs[:keep]
+		if keep == 0 {
+			bs.remove(g, b)
+		}
 	}
 	bs.mu.Unlock()
 	for _, r := range drop {

@@ -69,21 +69,31 @@ func (r *run) work(ctx context.Context) error {
 	return err
 }
 
-// finishAll finishes all records after the source is exhausted. A drain may interrupt it.
+// finishAll finishes all records after the source is exhausted, and waits for halts that end by
+// themselves. A drain may interrupt it.
 func (r *run) finishAll(ctx context.Context) error {
 	r.enter(finishing)
 	ps := r.all()
 	r.settleAll()
-	if !r.await(ctx, ps, (*part).calm) || r.commits.now(ctx, ps) != nil || !r.await(ctx, tailsOf(ps), (*part).finished) {
-		if ctx.Err() != nil {
-			r.drain(context.Cause(ctx))
+	for {
+		_ = r.await(ctx, ps, (*part).calm) && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
+		over := r.mending()
+		if over == nil || ctx.Err() != nil {
+			break
 		}
+		select {
+		case <-over:
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		r.drain(context.Cause(ctx))
 	}
 	halted := r.halts()
 	r.revoke(context.Background(), ps)
 	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
-		return fmt.Errorf("source exhausted with a halted partition: %v", halted[0])
+		return fmt.Errorf("the source is exhausted, and not everything is finished: %v [LW215]", halted[0])
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,10 +87,10 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 	return t
 }
 
-// giveUp abandons the elements in f that belong to p alone.
-func (d *doorway) giveUp(p *part) {
+// giveUp abandons the elements in f that belong to p alone and match.
+func (d *doorway) giveUp(p *part, match func(*record) bool) {
 	d.mu.Lock()
-	ts := d.of(p)
+	ts := slices.DeleteFunc(d.of(p), func(t *doorTicket) bool { return !match(t.r) })
 	for _, t := range ts {
 		t.givenUp = true
 		delete(d.held, t)
@@ -125,7 +126,7 @@ func (t *doorTicket) use() bool {
 	delete(t.door.held, t)
 	t.door.mu.Unlock()
 	if !ok && !givenUp {
-		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail",
+		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
 			t.door.st.name, t.r.meta()))
 	}
 	return ok
@@ -150,7 +151,7 @@ func (d *doorway) returned(err error) {
 	case err != nil:
 		d.st.run.fail(fmt.Errorf("%s: %w", d.st.name, err))
 	case !asked:
-		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then", d.st.name))
+		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then [LW223]", d.st.name))
 	}
 }
 
@@ -195,11 +196,11 @@ func (d *doorway) isThrough() bool {
 // partition. The Transform does not know of the revoke and may wait for elements that never come.
 const doorPatience = time.Second
 
-// giveUpInside abandons the partition's elements in Transforms.
-func (r *run) giveUpInside(p *part) {
+// giveUp abandons the partition's elements in Transforms that match.
+func (r *run) giveUp(p *part, match func(*record) bool) {
 	for _, sg := range r.stages {
 		if sg.doorway != nil {
-			sg.doorway.giveUp(p)
+			sg.doorway.giveUp(p, match)
 		}
 	}
 }
@@ -227,7 +228,7 @@ func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 		for _, p := range ps {
 			n := r.inside(p)
 			if last, seen := before[p]; seen && n == last && n > 0 && p.moving.Load() == 0 {
-				r.giveUpInside(p)
+				r.giveUp(p, func(*record) bool { return true })
 				n = 0
 			}
 			before[p] = n

@@ -18,7 +18,6 @@ func (r *run) maxAhead() int64             { return r.opts.ahead }
 func (r *run) stateBytes() int             { return int(r.stateMax.Load()) }
 func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
 func (r *run) greets() bool                { return len(r.greeters) > 0 }
-func (r *run) working() bool               { return r.phase() == working }
 func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
 func (r *run) look(p *part)                { r.commits.look(p) }
 func (r *run) advanced(p *part)            { r.commits.advanced(p) }
@@ -48,6 +47,8 @@ func (r *run) discard(p *part) {
 		st.batchOf(p).discard()
 	}
 }
+
+func (r *run) giveUpInside(p *part) { r.giveUp(p, (*record).dropped) }
 
 func (r *run) hasStep(name string) bool {
 	for _, st := range r.steps {

@@ -14,7 +14,7 @@ type seal struct {
 
 // seal stops the feed of the partition at a record that its source cannot read.
 func (p *part) seal(f Failure, next int64) {
-	s := &seal{Halt{Failure: f, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
+	s := &seal{Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
 	p.mu.Lock()
 	if p.sealed != nil || !p.status().accepts() {
 		p.mu.Unlock()
@@ -38,7 +38,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	}
 	if s.By != "" && as.how == giveUp {
 		p.mu.Unlock()
-		return true, fmt.Errorf("%v is paused, and no record has failed: Resume reads on", p.tp)
+		return true, fmt.Errorf("%v is paused, and no record has failed: Resume reads on [LW233]", p.tp)
 	}
 	if err := s.asks(as); err != nil {
 		p.mu.Unlock()
@@ -63,13 +63,17 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	return true, nil
 }
 
-// halts returns the partition's halts: a record's, a source's, or both. The caller holds mu.
+// halts returns the partition's halts: a record's, a source's, and those of parked lanes and
+// records. The caller holds mu.
 func (p *part) halts() (hs []Halt) {
 	if p.halt != nil {
 		hs = append(hs, *p.halt)
 	}
 	if p.sealed != nil {
 		hs = append(hs, p.sealed.Halt)
+	}
+	for _, k := range p.parks.all {
+		hs = append(hs, *k.Halt)
 	}
 	return hs
 }

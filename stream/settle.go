@@ -69,7 +69,7 @@ func (r *run) settleAll() {
 // blocked reports whether no more records come for now, since the budget is full or the source is
 // halted.
 func (p *part) blocked() bool {
-	if p.status()&^sourceHalted != 0 {
+	if p.status()&^(sourceHalted|someParked) != 0 {
 		return false
 	}
 	n, _ := p.room()
@@ -84,6 +84,9 @@ func (r *run) dryOut() {
 	}
 	stirs := r.stirs.Load()
 	ps := r.all()
+	if r.mending() != nil {
+		return // its end puts records back, and calls it again
+	}
 	tails := slices.Concat(tailsOf(ps), r.leftTails())
 	if anyMoving(ps) || anyMoving(tails) {
 		return // their last task calls it again
@@ -98,6 +101,7 @@ func (r *run) dryOut() {
 			gates, holding = false, tails
 		}
 		if d := st.stage.doorway; d != nil && d.st == st {
+			r.closing.Store(true)
 			d.shut()
 			if !d.isThrough() || r.stirs.Load() != stirs {
 				return // its end or the last task calls it again
@@ -119,6 +123,33 @@ func (r *run) dryOut() {
 		close(r.dry)
 	}
 	r.mu.Unlock()
+}
+
+// mends reports whether halts may end by themselves: records can still be put back into the first
+// stage.
+func (r *run) mends() bool {
+	ph := r.phase()
+	return ph == working || ph == finishing && !r.closing.Load()
+}
+
+// mending returns a channel that is closed once a halt that ends by itself has ended, or nil if
+// there is none.
+func (r *run) mending() <-chan struct{} {
+	if !r.mends() {
+		return nil
+	}
+	for _, p := range r.all() {
+		p.mu.Lock()
+		hs := p.halts()
+		open := p.status().life() == open
+		p.mu.Unlock()
+		for _, h := range hs {
+			if open && !h.ResumeAt.IsZero() {
+				return h.over
+			}
+		}
+	}
+	return nil
 }
 
 func anyMoving(ps []*part) bool {

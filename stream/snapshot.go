@@ -33,11 +33,18 @@ type PartitionState struct {
 	Next      int64 // fetch position
 	End       int64 // end of the log as last heard; -1: unknown
 	Lag       int64 // from what is committed, or else from the watermark, to End; -1: unknown
+	// how long ago the oldest of these was written, by its timestamp; -1: unknown
+	LagTime time.Duration
+	// records that are neither finished nor parked, from the watermark to End, and how long ago the
+	// oldest of them was written; -1: unknown
+	ActiveLag     int64
+	ActiveLagTime time.Duration
 	// records that were fetched and are not finished, and below a commit; with KeepOrder, and where
 	// no resume state is stored, all from the watermark to the fetch position
 	InFlight int
 	// offsets above Committed of which the stored resume state says that they have finished
 	FinishedAhead int64
+	StateBytes    int   // of the stored resume state
 	Bytes         int64 // payload that they keep alive
 	Oldest        Meta  // the oldest unfinished record, if InFlight is not 0
 	// when that one was delivered: since then the watermark stands before it; zero: nothing is
@@ -45,6 +52,7 @@ type PartitionState struct {
 	Since  time.Time
 	Totals Totals
 	Halt   *Halt
+	Parked int // parked lanes and records: see ParkOnError
 }
 
 // State is what an assigned partition is doing.
@@ -85,7 +93,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 		_, held = p.led.Count()
 	}
 	s := PartitionState{TopicPartition: p.tp, Epoch: p.epoch, State: StateOpen, Watermark: p.led.Watermark(),
-		InFlight: held + p.below(), Bytes: pinned, Lag: -1}
+		InFlight: held + p.below(), Bytes: pinned}
 	switch st := p.status(); {
 	case st.life() != open:
 		s.State = StateDraining
@@ -100,20 +108,20 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 		s.Oldest = metas[0]
 	}
 	s.Totals, s.Since = p.totals(commit)
+	from := s.Watermark
+	if at := p.committedOffset(); commit != nil && at >= 0 {
+		from = at
+	}
+	l := p.lag(from, time.Now())
+	s.Lag, s.LagTime, s.ActiveLag, s.ActiveLagTime = l.records, l.recordsTime, l.active, l.activeTime
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
-	s.FinishedAhead = total(p.ahead.stored)
-	if hs := p.halts(); len(hs) > 0 {
+	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
+	if hs := p.halts(); len(hs) > 0 && hs[0].Scope == ScopePartition {
 		s.Halt = &hs[0]
 	}
-	if p.end >= 0 {
-		from := s.Watermark
-		if commit != nil && p.committed >= 0 {
-			from = p.committed
-		}
-		s.Lag = max(0, p.end-from)
-	}
+	s.Parked = len(p.parks.all)
 	return s
 }
 
@@ -123,7 +131,7 @@ func (p *Pipeline) current() *run {
 	return p.run
 }
 
-// Halts returns the frozen partitions, the oldest halt first.
+// Halts returns the halted partitions and the parked lanes and records, the oldest first.
 func (p *Pipeline) Halts() []Halt {
 	if r := p.current(); r != nil {
 		return r.halts()
@@ -217,7 +225,7 @@ func (p *Pipeline) Ready() error {
 		return ErrNotRunning
 	}
 	if r.phase() >= stopping {
-		return errors.New("the pipeline is draining")
+		return errors.New("the pipeline is draining [LW214]")
 	}
 	r.mu.Lock()
 	err := r.health

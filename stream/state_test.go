@@ -97,7 +97,7 @@ func TestSnapshot(t *testing.T) {
 			}
 			p := s.Partitions[0]
 			want := stream.PartitionState{TopicPartition: stream.TopicPartition{Topic: "t"}, Epoch: 1, State: "open", Watermark: 1, Committed: 1,
-				Next: 3, End: 3, Lag: 2, InFlight: p.InFlight, Bytes: p.Bytes, Oldest: p.Oldest, Since: began,
+				Next: 3, End: 3, Lag: 2, LagTime: time.Minute, ActiveLag: 2, ActiveLagTime: time.Minute, StateBytes: p.StateBytes, InFlight: p.InFlight, Bytes: p.Bytes, Oldest: p.Oldest, Since: began,
 				Totals: stream.Totals{Delivered: 3, Bytes: p.Totals.Bytes, Finished: 1}}
 			if !reflect.DeepEqual(p, want) || p.Oldest.Offset != 1 || p.InFlight < 2 || p.InFlight > 3 {
 				t.Errorf("partition 0: %+v", p)

@@ -17,6 +17,7 @@ type step struct {
 	state    int      // index in part.state, for nodes that keep state per partition
 	bare     bool     // no timeout and no middleware surround a call
 	first    bool     // no step above it has worked on its elements
+	single   bool     // no word above it makes several elements of one
 	shared   any      // state that all workers share; see starter
 	policies []*policy
 	timeout  time.Duration
@@ -39,7 +40,20 @@ type handling[T, U any] struct {
 // perform calls f until it succeeds or a policy has decided. If f succeeded, it sets *u and returns
 // the record to pass on, which may be a part of r. Otherwise it returns nil.
 func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
-	return h.from(w, r, v, 1)
+	return h.from(w, r, v, h.st.firstAttempt(r))
+}
+
+// firstAttempt returns the number of an element's next attempt: 1, or the one after those of an
+// earlier assignment.
+func (st *step) firstAttempt(r *record) int {
+	earlier := r.part.ahead.attempts.earlier.Load()
+	if earlier == nil || r.joint != nil || !st.single {
+		return 1
+	}
+	if a, ok := (*earlier)[r.offset()]; ok && a.Step == st.name {
+		return a.Failed + 1
+	}
+	return 1
 }
 
 // from is perform from an attempt on; 0 means that there is none.

@@ -22,16 +22,16 @@ func (o sourceOp[T]) open(replacement any) (feeder, error) {
 	if replacement != nil {
 		r, ok := replacement.(func() Source[T])
 		if !ok {
-			return nil, &BuildError{What: typeMismatch(replacement, o.make), Fix: "replace the source with one of the same element type"}
+			return nil, &BuildError{Code: faultChain, What: typeMismatch(replacement, o.make), Fix: "replace the source with one of the same element type"}
 		}
 		o.make = r
 	}
 	if o.make == nil {
-		return nil, &BuildError{What: "From was given a nil func", Fix: "pass a function that returns the source"}
+		return nil, &BuildError{Code: faultNil, What: "From was given a nil func", Fix: "pass a function that returns the source"}
 	}
 	src := o.make()
 	if src == nil {
-		return nil, &BuildError{What: "From's func returned no source", Fix: "return a new Source from each call"}
+		return nil, &BuildError{Code: faultChain, What: "From's func returned no source", Fix: "return a new Source from each call"}
 	}
 	return &feederOf[T]{src: src}, nil
 }

@@ -11,11 +11,11 @@ import (
 // one. It is for handlers that may hang for good and ignore their Timeout, where only a restart
 // helps. Default: never.
 //
-// Halted partitions do not count. Nor does the time in which anything waits for a retry, a throttle
-// or an acknowledgement, so that an outage causes no crash loop; a wait for a Transform's input
-// does count. Progress is checked by /livez itself, so d starts with the first probe that saw none.
-// Choose d longer than any record may legitimately take in the chain, including the wait of a batch
-// and turns under MaxPartitions.
+// Halted partitions do not count, nor those with parked lanes or records. Nor does the time in
+// which anything waits for a retry, a throttle or an acknowledgement, so that an outage causes no
+// crash loop; a wait for a Transform's input does count. Progress is checked by /livez itself, so d
+// starts with the first probe that saw none. Choose d longer than any record may legitimately take
+// in the chain, including the wait of a batch and turns under MaxPartitions.
 func (s *Supervisor) StuckAfter(d time.Duration) *Supervisor {
 	s.stuck.after, s.stuck.asked = d, true
 	return s
@@ -44,7 +44,7 @@ type standing struct {
 
 func (s *stuckAfter) fault() error {
 	if s.asked && s.after <= 0 {
-		return &BuildError{What: fmt.Sprintf("StuckAfter(%v) reports every record as stuck", s.after), Fix: "make it longer than any record may take, or leave it out"}
+		return &BuildError{Code: faultRange, What: fmt.Sprintf("StuckAfter(%v) reports every record as stuck", s.after), Fix: "make it longer than any record may take, or leave it out"}
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			continue
 		}
 		for _, q := range snap.Partitions {
-			if q.InFlight == 0 || q.State != StateOpen {
+			if q.InFlight == 0 || q.State != StateOpen || q.Parked > 0 {
 				continue
 			}
 			key, is := stillPart{i, q.TopicPartition, q.Epoch}, standing{watermark: q.Watermark, since: now}
@@ -92,7 +92,7 @@ func (s *stuckAfter) look(ps []*Pipeline, now time.Time) (err error) {
 			}
 			stand[key] = is
 			if still := now.Sub(is.since); still >= s.after {
-				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished no record for %v; its watermark is %d%s",
+				err = errors.Join(err, fmt.Errorf("pipeline %s: %v has finished no record for %v; its watermark is %d%s [LW224]",
 					p.plan.name, q.TopicPartition, still.Round(time.Second), q.Watermark, p.heldInside(q.TopicPartition)))
 			}
 		}

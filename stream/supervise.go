@@ -77,7 +77,7 @@ func (s *Supervisor) Addr(ctx context.Context) (net.Addr, error) {
 	case <-s.bound:
 		return s.at, s.deaf
 	case <-ctx.Done():
-		return nil, fmt.Errorf("the supervisor does not listen yet: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("the supervisor does not listen yet [LW228]: %w", context.Cause(ctx))
 	}
 }
 
@@ -88,7 +88,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	first := false
 	s.once.Do(func() { first = true })
 	if !first {
-		return &BuildError{What: "a Supervisor runs once", Fix: "call Supervise again, the pipelines may be the same"}
+		return &BuildError{Code: faultSupervise, What: "a Supervisor runs once", Fix: "call Supervise again, the pipelines may be the same"}
 	}
 	l, err := s.listen(ctx)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 // listen checks the arguments of Supervise and binds the address.
 func (s *Supervisor) listen(ctx context.Context) (net.Listener, error) {
 	defer close(s.bound)
-	s.deaf = errors.New("Serve was not asked for")
+	s.deaf = errors.New("Serve was not asked for [LW228]")
 	err := errors.Join(nilContext(ctx), s.faults())
 	if !s.serves || err != nil {
 		s.deaf = errors.Join(err, s.deaf)
@@ -151,15 +151,15 @@ func (s *Supervisor) listen(ctx context.Context) (net.Listener, error) {
 
 func (s *Supervisor) faults() (err error) {
 	if len(s.pipelines) == 0 {
-		err = &BuildError{What: "Supervise has no pipeline", Fix: "pass the pipelines that Build returned"}
+		err = &BuildError{Code: faultSupervise, What: "Supervise has no pipeline", Fix: "pass the pipelines that Build returned"}
 	}
 	seen := map[*Pipeline]bool{}
 	for i, p := range s.pipelines {
 		switch {
 		case p == nil:
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Fix: "check the error that Build returned"})
+			err = errors.Join(err, &BuildError{Code: faultSupervise, What: fmt.Sprintf("pipeline %d of Supervise is nil", i+1), Fix: "check the error that Build returned"})
 		case seen[p]:
-			err = errors.Join(err, &BuildError{What: fmt.Sprintf("pipeline %s is given to Supervise twice", p.plan.name), Fix: "Build another one to run the chain twice"})
+			err = errors.Join(err, &BuildError{Code: faultSupervise, What: fmt.Sprintf("pipeline %s is given to Supervise twice", p.plan.name), Fix: "Build another one to run the chain twice"})
 		}
 		seen[p] = true
 	}
@@ -212,7 +212,7 @@ func (w *watch) heed(signals <-chan os.Signal, stop <-chan struct{}) {
 			if second {
 				w.process.exit(interrupted)
 			}
-			w.drain(fmt.Errorf("the process received the signal %v", sig))
+			w.drain(fmt.Errorf("the process received the signal %v [LW229]", sig))
 		case <-stop:
 			return
 		}

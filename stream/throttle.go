@@ -23,7 +23,7 @@ func (throttleOp[T]) place(p *planner, n *node) { p.value(n) }
 
 func (o throttleOp[T]) check(c *checker, n *node) {
 	if o.rate <= 0 || o.burst < 1 {
-		c.say(n.label(), fmt.Sprintf("%g a second in bursts of %d lets nothing pass", o.rate, o.burst), "make both greater than 0")
+		c.say(faultRange, n.label(), fmt.Sprintf("%g a second in bursts of %d lets nothing pass", o.rate, o.burst), "make both greater than 0")
 	}
 }
 

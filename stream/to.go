@@ -29,7 +29,7 @@ func (toOp[T]) detail() []string { return nil }
 
 func (o toOp[T]) check(c *checker, n *node) {
 	if o.sink == nil {
-		c.say(n.label(), "the sink is nil", "pass a Sink")
+		c.say(faultNil, n.label(), "the sink is nil", "pass a Sink")
 	}
 }
 

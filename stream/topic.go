@@ -31,7 +31,7 @@ func (id *TopicID) UnmarshalText(text []byte) error {
 	}
 	b, err := topicIDText.DecodeString(string(text))
 	if err != nil || len(b) != len(id) {
-		return fmt.Errorf("%q is not a topic id: pass 22 characters of base64url, as kafka-topics --describe prints it", text)
+		return fmt.Errorf("%q is not a topic id: pass 22 characters of base64url, as kafka-topics --describe prints it [LW226]", text)
 	}
 	copy(id[:], b)
 	return nil
@@ -65,7 +65,7 @@ func (e *TopicGoneError) Error() string {
 	for i, tp := range e.Partitions {
 		names[i] = tp.String()
 	}
-	text := strings.Join(names, ", ") + ": the topic was deleted, or deleted and recreated: records read from it before are no longer committed"
+	text := strings.Join(names, ", ") + ": the topic was deleted, or deleted and recreated: records read from it before are no longer committed [LW212]"
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}

@@ -53,7 +53,7 @@ type Transactor[T any] interface {
 // ErrStaleGroup: a transaction was refused because the group has moved on to another generation
 // than its GroupMetadata says. No policy applies to it: either the next attempt has the new
 // generation, or the source loses the partitions.
-var ErrStaleGroup = errors.New("the group has moved on to another generation")
+var ErrStaleGroup = errors.New("the group has moved on to another generation [LW211]")
 
 // OffsetRange is the offsets [From, Next) of a partition, all of them finished. From is where the
 // last transaction ended, or the offset that Restore returned, or that of the group. TopicID is the
@@ -100,7 +100,7 @@ func (e *FencedError) Error() string {
 		}
 		fmt.Fprintf(&b, " %v", tp)
 	}
-	return fmt.Sprintf("%s: %v", b.String(), e.Err)
+	return fmt.Sprintf("%s: %v [LW210]", b.String(), e.Err)
 }
 
 func (e *FencedError) Unwrap() error { return e.Err }

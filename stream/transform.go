@@ -65,7 +65,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		if part.tail == nil {
 			word = "CommitWith, whose transactions hold each partition only up to its own watermark"
 		}
-		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery",
+		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery [LW223]",
 			e.t.door.st.name, word))
 	}
 	return Elem[T]{e.Value, e.t.door.admit(jointRecord(part, j), e.t.group)}
@@ -84,7 +84,7 @@ func (e Elem[T]) Fail(err error) {
 		return
 	}
 	if err == nil {
-		err = errors.New("failed without an error")
+		err = errors.New("failed without an error [LW223]")
 	}
 	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, false, func() any { return e.Value })
 }
@@ -208,7 +208,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		pass := typeOf[U]{}.boundary(w, to).(push[U])
 		for e := range out {
 			if e.t == nil {
-				st.run.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join", st.name))
+				st.run.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join [LW223]", st.name))
 				continue
 			}
 			if e.t.use() {
@@ -226,4 +226,4 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 	return d
 }
 
-var errClosedOut = errors.New("it closed its output, which only the pipeline may close: remove close(out) and return")
+var errClosedOut = errors.New("it closed its output, which only the pipeline may close: remove close(out) and return [LW223]")

@@ -10,8 +10,8 @@ import (
 const maxOffset = math.MaxInt64
 
 var (
-	errTxnOver = errors.New("the transaction is over")
-	errSplit   = errors.New("a result held back is of this record and of others, so all of them are reprocessed")
+	errTxnOver = errors.New("the transaction is over [LW230]")
+	errSplit   = errors.New("a result held back is of this record and of others, so all of them are reprocessed [LW231]")
 )
 
 // txn is a transaction in flight.

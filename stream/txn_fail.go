@@ -135,10 +135,10 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	t.run.lose(cause, []*part{p})
 	switch {
 	case p.restart == nil:
-		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart): %w", t.st.name, p.tp, cause))
+		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart) [LW222]: %w", t.st.name, p.tp, cause))
 		return
 	case t.run.phase() == finishing:
-		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again: %w", t.st.name, p.tp, cause))
+		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again [LW222]: %w", t.st.name, p.tp, cause))
 		return
 	}
 	t.run.spawn(func() {

@@ -31,7 +31,8 @@ type repeated struct {
 	left  int // lines left out since the last one
 }
 
-func (l *lastWord) event(e Event) {
+func (w *lastWord) event(e Event) {
+	l := lastLine{w, CodeOf(e)}
 	switch e := e.(type) {
 	case DrainIncomplete:
 		l.log(slog.LevelWarn, "drain incomplete", "error", e.Err)
@@ -52,10 +53,14 @@ func (l *lastWord) event(e Event) {
 	case DeadLetterFailed:
 		l.failure(slog.LevelError, "dead letter failed", e.Failure, "cause", e.Cause)
 	case Halted:
+		what := "partition halted"
+		if e.Scope != ScopePartition {
+			what = string(e.Scope) + " parked"
+		}
 		if e.ResumeAt.IsZero() {
-			l.failure(slog.LevelError, "partition halted", e.Failure)
+			l.failure(slog.LevelError, what, e.Failure)
 		} else {
-			l.failure(slog.LevelWarn, "partition halted", e.Failure, "resume_at", e.ResumeAt)
+			l.failure(slog.LevelWarn, what, e.Failure, "resume_at", e.ResumeAt)
 		}
 	case Failed:
 		l.failure(slog.LevelError, "failed, the pipeline ends", e.Failure)
@@ -80,11 +85,17 @@ func (l *lastWord) event(e Event) {
 	}
 }
 
-func (l *lastWord) failure(level slog.Level, msg string, f Failure, more ...any) {
+// lastLine writes the line of one event, with its code.
+type lastLine struct {
+	*lastWord
+	code string
+}
+
+func (l lastLine) failure(level slog.Level, msg string, f Failure, more ...any) {
 	l.log(level, msg, append([]any{"step", f.Step, "record", f.Meta.String(), "attempt", f.Attempts, "error", f.Err}, more...)...)
 }
 
-func (l *lastWord) log(level slog.Level, msg string, fields ...any) {
+func (l lastLine) log(level slog.Level, msg string, fields ...any) {
 	left, ok := l.pass(msg)
 	if !ok {
 		return
@@ -92,7 +103,7 @@ func (l *lastWord) log(level slog.Level, msg string, fields ...any) {
 	if left > 0 {
 		fields = append(fields, "left_out", left)
 	}
-	slog.Default().Log(context.Background(), level, msg, append([]any{"pipeline", l.pipeline}, fields...)...)
+	slog.Default().Log(context.Background(), level, msg, append([]any{"pipeline", l.pipeline, "code", l.code}, fields...)...)
 }
 
 // pass reports whether a line is written, and how many of its kind were left out before.

@@ -62,7 +62,7 @@ func TestUnobserved(t *testing.T) {
 	t.Run("tells failures to slog's default logger", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			same(t, "log", logged(t, func() { failsAlways(t, 1) }), []string{
-				`level=WARN msg="failed, it is skipped" pipeline=billing step=charge record=t[0]@0 attempt=1 error=boom`})
+				`level=WARN msg="failed, it is skipped" pipeline=billing code=LW512 step=charge record=t[0]@0 attempt=1 error=boom`})
 		})
 	})
 	t.Run("tells what ends the pipeline", func(t *testing.T) {

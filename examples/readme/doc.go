@@ -1,3 +1,3 @@
-// Package readme is the code in README.md. A test compares the two, so that the code shown there
-// compiles.
+// Package readme is the code in README.md and docs. A test compares them, so that the code shown
+// there compiles.
 package readme

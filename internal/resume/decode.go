@@ -33,7 +33,7 @@ func decode(b Binding, state string) (s State, err error) {
 		switch {
 		case !ok:
 			return s, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
-		case section > sectionHalts || section == 0:
+		case section > sectionAttempts || section == 0:
 			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
 			return s, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
@@ -46,6 +46,10 @@ func decode(b Binding, state string) (s State, err error) {
 		case sectionHalts:
 			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
 				return s, fmt.Errorf("%w: its halts are incomplete", ErrUnreadable)
+			}
+		case sectionAttempts:
+			if s.Attempts, ok = decodeAttempts(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its attempts are incomplete", ErrUnreadable)
 			}
 		}
 	}
@@ -209,6 +213,15 @@ func (b *buffer) uvarint() (uint64, bool) {
 	}
 	*b = (*b)[n:]
 	return x, true
+}
+
+func (b *buffer) text() (string, bool) {
+	n, ok := b.uvarint()
+	if !ok {
+		return "", false
+	}
+	text, ok := b.next(n)
+	return string(text), ok
 }
 
 func (b *buffer) section() (kind byte, body buffer, ok bool) {

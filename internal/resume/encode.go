@@ -7,10 +7,10 @@ import (
 )
 
 // Encode encodes a state in at most limit bytes. The runs must ascend, not touch, and lie at or
-// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first the texts of
-// halts, then the halts, then whole runs from the top. The state describes the offsets below end:
-// the end of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none was cut. If
-// not even a state without runs fits, the state is empty and end is b.Offset.
+// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first the attempts and
+// the texts of halts, then the halts, then whole runs from the top. The state describes the offsets
+// below end: the end of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none
+// was cut. If not even a state without runs fits, the state is empty and end is b.Offset.
 //
 // A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
 // Each byte takes 4/3 characters.
@@ -40,7 +40,9 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 			}
 		}
 	}
-	raw = appendHalts(raw, b.Offset, s.Halts, encoding.DecodedLen(limit-len(prefix))-checksumSize)
+	most := encoding.DecodedLen(limit-len(prefix)) - checksumSize
+	raw = appendHalts(raw, b.Offset, s.Halts, most)
+	raw = appendAttempts(raw, b.Offset, s.Attempts, most)
 	raw = binary.BigEndian.AppendUint32(raw, checksum(raw))
 	return string(encoding.AppendEncode([]byte(prefix), raw)), end
 }

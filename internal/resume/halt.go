@@ -6,8 +6,19 @@ import (
 	"math"
 )
 
-// Halt is a record that halted its partition, and the builds that attempted it.
+// Scope is what a halt stops.
+type Scope uint8
+
+const (
+	Partition Scope = iota
+	Lane            // the records with the same key
+	Record
+	scopes
+)
+
+// Halt is a record that halted its partition or lane, and the builds that attempted it.
 type Halt struct {
+	Scope        Scope
 	Offset, Last int64 // range of records that may have caused the failure
 	Joined       bool  // the records form one element
 	Attempts     int
@@ -16,6 +27,7 @@ type Halt struct {
 	Builds       []Build
 	Step         string
 	Key, Error   string // left out first if the state is too long
+	KeyCut       bool   // Key is not complete
 }
 
 // Build identifies a program that attempted a halted record, by a digest of its name.
@@ -29,45 +41,53 @@ func BuildOf(name string) Build {
 
 // largest lengths of a stored text
 const (
-	textMax  = 200
-	shortMax = 60
+	textMax = 200
+	stepMax = 60
+	keyMax  = 100
 )
 
-// appendHalts appends the section of halts if raw then fits into size: with texts, or else without
-// them.
+// appendHalts appends the section of halts as far as it fits into size: those that fit with their
+// texts, then those that fit without.
 func appendHalts(raw []byte, offset int64, halts []Halt, size int) []byte {
-	if len(halts) == 0 {
+	size -= len(raw) + 1 // the section's type
+	var body []byte
+	for _, h := range halts {
+		for _, texts := range []bool{true, false} {
+			if longer := h.append(body, offset, texts); uvarintLen(uint64(len(longer)))+len(longer) <= size {
+				body = longer
+				break
+			}
+		}
+	}
+	if len(body) == 0 {
 		return raw
 	}
-	for _, texts := range []bool{true, false} {
-		var body []byte
-		for _, h := range halts {
-			body = h.append(body, offset, texts)
-		}
-		section := append([]byte{sectionHalts}, binary.AppendUvarint(nil, uint64(len(body)))...)
-		if len(raw)+len(section)+len(body) <= size {
-			return append(append(raw, section...), body...)
-		}
-	}
-	return raw
+	raw = binary.AppendUvarint(append(raw, sectionHalts), uint64(len(body)))
+	return append(raw, body...)
 }
 
 func (h Halt) append(to []byte, offset int64, texts bool) []byte {
-	joined := uint64(0)
-	if h.Joined {
-		joined = 1
+	key, err := short(h.Key, keyMax), short(h.Error, textMax)
+	if !texts {
+		err = ""
+		if h.Scope != Lane { // a lane is nothing without its key
+			key = ""
+		}
 	}
-	for _, x := range []uint64{uint64(h.Offset - offset), uint64(h.Last-h.Offset)<<1 | joined, uint64(h.Attempts), uint64(h.Since), uint64(h.ResumeAt), uint64(len(h.Builds))} {
+	flags := uint64(h.Scope) << 2
+	if h.Joined {
+		flags |= 1
+	}
+	if h.KeyCut || len(key) < len(h.Key) {
+		flags |= 2
+	}
+	for _, x := range []uint64{uint64(h.Offset - offset), uint64(h.Last - h.Offset), flags, uint64(h.Attempts), uint64(h.Since), uint64(h.ResumeAt), uint64(len(h.Builds))} {
 		to = binary.AppendUvarint(to, x)
 	}
 	for _, b := range h.Builds {
 		to = append(to, b[:]...)
 	}
-	key, err := h.Key, h.Error
-	if !texts {
-		key, err = "", ""
-	}
-	for _, text := range []string{short(h.Step, shortMax), short(key, shortMax), short(err, textMax)} {
+	for _, text := range []string{short(h.Step, stepMax), key, err} {
 		to = binary.AppendUvarint(to, uint64(len(text)))
 		to = append(to, text...)
 	}
@@ -88,19 +108,20 @@ func decodeHalts(offset int64, body buffer) (halts []Halt, ok bool) {
 }
 
 func decodeHalt(offset int64, body *buffer) (h Halt, ok bool) {
-	var xs [6]uint64
+	var xs [7]uint64
 	for i := range xs {
 		if xs[i], ok = body.uvarint(); !ok || xs[i] > math.MaxInt64 {
 			return h, false
 		}
 	}
 	left := uint64(math.MaxInt64 - offset)
-	if xs[0] > left || xs[1]>>1 > left-xs[0] || xs[2] > math.MaxInt32 || xs[5] > uint64(len(*body)) {
+	if xs[0] > left || xs[1] > left-xs[0] || xs[2]>>2 >= uint64(scopes) || xs[3] > math.MaxInt32 || xs[6] > uint64(len(*body)) {
 		return h, false
 	}
-	h = Halt{Offset: offset + int64(xs[0]), Joined: xs[1]&1 == 1, Attempts: int(xs[2]), Since: int64(xs[3]), ResumeAt: int64(xs[4])}
-	h.Last = h.Offset + int64(xs[1]>>1)
-	for range xs[5] {
+	h = Halt{Offset: offset + int64(xs[0]), Scope: Scope(xs[2] >> 2), Joined: xs[2]&1 != 0, KeyCut: xs[2]&2 != 0,
+		Attempts: int(xs[3]), Since: int64(xs[4]), ResumeAt: int64(xs[5])}
+	h.Last = h.Offset + int64(xs[1])
+	for range xs[6] {
 		b, ok := body.next(uint64(len(Build{})))
 		if !ok {
 			return h, false
@@ -108,15 +129,9 @@ func decodeHalt(offset int64, body *buffer) (h Halt, ok bool) {
 		h.Builds = append(h.Builds, Build(b))
 	}
 	for _, text := range []*string{&h.Step, &h.Key, &h.Error} {
-		n, ok := body.uvarint()
-		if !ok {
+		if *text, ok = body.text(); !ok {
 			return h, false
 		}
-		b, ok := body.next(n)
-		if !ok {
-			return h, false
-		}
-		*text = string(b)
 	}
 	return h, true
 }

@@ -36,6 +36,7 @@ type Binding struct {
 type State struct {
 	Finished []Run // finished records above the offset
 	Halts    []Halt
+	Attempts []Attempts // in ascending order of their offsets
 }
 
 // Run is a range of finished offsets: From ≤ offset < To.
@@ -64,6 +65,7 @@ const (
 
 	sectionFinished = 1
 	sectionHalts    = 2
+	sectionAttempts = 3
 
 	digestSize   = 8
 	checksumSize = crc32.Size

@@ -1,16 +1,20 @@
 package admin_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/ops/admin"
 	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 func TestRead(t *testing.T) {
@@ -88,6 +92,39 @@ func TestRead(t *testing.T) {
 				h.Skip != "Gives up orders[0]@1: it counts as done, and nobody processes it." {
 				t.Errorf("halt: %+v", h)
 			}
+		})
+	})
+	t.Run("lists parked lanes, whose key only a token shows, and releases them", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l := streamtest.Kafka("orders", 1)
+			opstest.Put(l, 0, bad, "a")
+			p, err := opstest.Orders.GroupByKey().Concurrent(2, opstest.Failing(map[string]int{bad: 1}), stream.Named("charge")).ParkOnError().CommitEach().
+				Build(l.Source(), stream.Observe(), stream.Named("billing"), stream.BuildID(""))
+			must(t, err)
+			h, err := admin.Local([]*stream.Pipeline{p}, nil, tokens...)
+			must(t, err)
+			d := desk{t, h}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- p.Run(ctx) }()
+			opstest.Pass(time.Minute)
+			hs := d.halts("")
+			if len(hs) != 1 || hs[0].Scope != "lane" || strings.Contains(hs[0].Text, "key-bad") || !strings.Contains(hs[0].Text, "has been parked") {
+				t.Fatalf("halts: %+v", hs)
+			}
+			if with := d.halts(reads)[0]; with.Key != "key-bad" || !strings.Contains(with.Text, "key-bad") {
+				t.Errorf("with a token: %+v", with)
+			}
+			if es := d.events(""); es[len(es)-1].Kind != "parked" || strings.Contains(es[len(es)-1].Text, "key-bad") {
+				t.Errorf("events: %+v", es)
+			}
+			d.refuses(200, "", http.MethodPost, resume, operates, by(hs[0]))
+			opstest.Pass(time.Minute)
+			if l.Committed(0) != 2 {
+				t.Errorf("committed %d", l.Committed(0))
+			}
+			stop()
+			must(t, <-ended)
 		})
 	})
 	t.Run("keeps the last events, and gives those after one", func(t *testing.T) {

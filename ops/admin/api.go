@@ -62,7 +62,7 @@ func newAPI(c *config, ps []*stream.Pipeline) (*api, error) {
 	taken := map[string]int{}
 	for i, p := range ps {
 		if p == nil {
-			return nil, &stream.BuildError{Step: "admin", What: fmt.Sprintf("pipeline %d is nil", i+1), Fix: "check the error that Build returned"}
+			return nil, &stream.BuildError{Code: "LW150", Step: "admin", What: fmt.Sprintf("pipeline %d is nil", i+1), Fix: "check the error that Build returned"}
 		}
 		id := legible.Text(p.Describe().Name)
 		if taken[id]++; taken[id] > 1 {

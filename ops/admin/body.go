@@ -137,6 +137,7 @@ type (
 	haltBody struct {
 		ID        string     `json:"id"`
 		Pipeline  string     `json:"pipeline"`
+		Scope     string     `json:"scope"` // what has stopped: partition, lane or record
 		Topic     string     `json:"topic"`
 		Partition int        `json:"partition"`
 		Epoch     int32      `json:"epoch"`

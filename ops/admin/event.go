@@ -46,6 +46,9 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 			b.Level = "warn"
 		}
 		b.Text = said(e.Halt, false)
+		if e.Scope != stream.ScopePartition {
+			b.Kind = "parked"
+		}
 		return b, false, true
 	case stream.Paused:
 		return at(e.Meta.TopicPartition(), "info", "paused", "by %s", e.By), false, true

@@ -75,10 +75,10 @@ func (d desk) refuses(status int, says, method, path, secret, body string, chang
 
 // halt is what a caller knows of a halt.
 type halt struct {
-	ID, Pipeline, Topic, Key, Step, Error, Text, Resume, Skip, Stack, By string
-	Partition, Attempts                                                  int
-	Offset, Last                                                         int64
-	Choose                                                               bool
+	Scope, ID, Pipeline, Topic, Key, Step, Error, Text, Resume, Skip, Stack, By string
+	Partition, Attempts                                                         int
+	Offset, Last                                                                int64
+	Choose                                                                      bool
 }
 
 func (d desk) halts(secret string) []halt {

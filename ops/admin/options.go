@@ -153,7 +153,7 @@ func (c *config) named(name string, s Scope) {
 }
 
 func (c *config) refuse(what, fix string) {
-	c.faults = append(c.faults, &stream.BuildError{Step: "admin", What: what, Fix: fix})
+	c.faults = append(c.faults, &stream.BuildError{Code: "LW150", Step: "admin", What: what, Fix: fix})
 }
 
 func newConfig(opts []Option) *config {

@@ -77,7 +77,7 @@ func (s *Server) listen(ps []*stream.Pipeline, drain func(cause error)) (func(co
 	}
 	s.at = l.Addr()
 	if ip, is := s.at.(*net.TCPAddr); is && local && !ip.IP.IsLoopback() { // by a strange hosts file
-		return nil, errors.Join(l.Close(), &stream.BuildError{Step: "admin", What: fmt.Sprintf("At(%q) is %v, which can be reached from other machines", s.addr, ip),
+		return nil, errors.Join(l.Close(), &stream.BuildError{Code: "LW150", Step: "admin", What: fmt.Sprintf("At(%q) is %v, which can be reached from other machines", s.addr, ip),
 			Fix: "use 127.0.0.1"})
 	}
 	s.announce(c, made)

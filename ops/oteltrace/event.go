@@ -27,7 +27,11 @@ func (t *tracing) event(e stream.Event) {
 		t.note(e.Failure, "dead letter failed", true, attribute.String("laneway.cause", message(e.Cause)))
 	case stream.Halted:
 		if !e.Restored { // the record was not tried here
-			t.note(e.Failure, "halt", true)
+			what := "halt"
+			if e.Scope != stream.ScopePartition {
+				what = "park"
+			}
+			t.note(e.Failure, what, true)
 		}
 	case stream.Failed:
 		t.note(e.Failure, "pipeline failed", true)

@@ -58,7 +58,7 @@ func (s *suspects) blocks(p *stream.Pipeline, into map[block]time.Duration) {
 			switch {
 			case c == stream.CauseCommit && !e.CommitFailedSince.IsZero():
 				since = e.CommitFailedSince
-			case c != stream.CauseHalt && e.Record != nil:
+			case c != stream.CauseHalt && c != stream.CausePark && e.Record != nil:
 				since = e.Delivered // each attempt begins anew, the block does not
 			}
 			at, d := block{s.rows[i], c}, time.Duration(0)

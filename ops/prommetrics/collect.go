@@ -152,7 +152,16 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	if p.Lag >= 0 {
 		s.add(lag, float64(p.Lag))
+		s.add(activeLag, float64(p.ActiveLag))
 	}
+	if p.LagTime >= 0 {
+		s.add(lagTime, p.LagTime.Seconds())
+	}
+	if p.ActiveLagTime >= 0 {
+		s.add(activeLagTime, p.ActiveLagTime.Seconds())
+	}
+	s.add(finishedAhead, float64(p.FinishedAhead))
+	s.add(stateBytes, float64(p.StateBytes))
 	if p.Committed >= 0 {
 		s.add(committed, float64(p.Committed))
 	}
@@ -161,6 +170,7 @@ func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	s.add(inFlightBytes, float64(p.Bytes))
 	s.add(uncommitted, float64(p.Totals.Uncommitted))
 	s.add(frozen, truth(p.Halt != nil))
+	s.add(parked, float64(p.Parked))
 	s.add(unreadable, 0)
 	if p.Since.IsZero() {
 		s.add(age, 0)

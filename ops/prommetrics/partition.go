@@ -28,6 +28,11 @@ const (
 	fetched
 	fetchedBytes
 	lag // read from a Snapshot
+	lagTime
+	activeLag
+	activeLagTime
+	finishedAhead
+	stateBytes
 	inFlight
 	inFlightBytes
 	age
@@ -35,6 +40,7 @@ const (
 	committed
 	uncommitted
 	frozen
+	parked
 	unreadable
 	columns
 
@@ -49,7 +55,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	deadLettered: ofPartition("records_dead_lettered_total", "Elements written to a dead-letter sink, counted at their records."),
 	deadLettersFailed: ofPartition("dead_letters_failed_total",
 		"Elements that could not be written to a dead-letter sink, counted at their records."),
-	halted: ofPartition("halts_total", "Halts of the partition."),
+	halted: ofPartition("halts_total", "Halts of the partition, and parks of its lanes and records."),
 	again: ofPartition("possible_duplicates_total",
 		"Records finished but not committed when the partition was revoked or lost: its next owner may handle them again."),
 	handled:      ofPartition("records_handled_total", "Finished records, with any outcome."),
@@ -57,6 +63,12 @@ var columnDescs = [columns]*prometheus.Desc{
 	fetchedBytes: ofPartition("fetched_bytes_total", "Payload of the records delivered by the source."),
 	lag: ofPartition("lag_records",
 		"Offsets between the committed offset (without a commit: the watermark) and the end of the log."),
+	lagTime: ofPartition("lag_seconds", "Time since the oldest of these records was written, by its timestamp."),
+	activeLag: ofPartition("active_lag_records",
+		"Records up to the end of the log that are neither finished nor parked."),
+	activeLagTime: ofPartition("active_lag_seconds", "Time since the oldest of these records was written, by its timestamp."),
+	finishedAhead: ofPartition("finished_ahead_offsets", "Offsets above the committed one that the stored resume state lists as finished."),
+	stateBytes:    ofPartition("resume_state_bytes", "Size of the stored resume state."),
 	inFlight:      ofPartition("in_flight_records", "Records between the watermark and the fetch position, and below a commit."),
 	inFlightBytes: ofPartition("in_flight_bytes", "Payload kept in memory by the records in flight."),
 	age: ofPartition("watermark_age_seconds",
@@ -66,6 +78,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	uncommitted: ofPartition("uncommitted_records",
 		"Records finished but not committed: they are handled again if the partition moves now."),
 	frozen: ofPartition("halted", "1 while the partition is halted."),
+	parked: ofPartition("parked", "Parked lanes and records of the partition."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
 }

@@ -43,7 +43,7 @@ func TestTo(t *testing.T) {
 			t.Errorf("lines: %q, want %q", lines, want)
 		}
 		failed := logs.FilterMessage("failed, it is skipped").All()[0]
-		fields := map[string]any{"pipeline": "billing", "topic": "orders", "partition": int64(0), "offset": int64(1), "key": "key-bad",
+		fields := map[string]any{"pipeline": "billing", "code": "LW512", "topic": "orders", "partition": int64(0), "offset": int64(1), "key": "key-bad",
 			"step": "charge", "attempt": int64(1), "duration": time.Second, "error": "charging bad: down"}
 		if got := failed.ContextMap(); fmt.Sprint(got) != fmt.Sprint(fields) {
 			t.Errorf("fields: %v, want %v", got, fields)

@@ -17,7 +17,7 @@ type AuthError struct {
 }
 
 func (e *AuthError) Error() string {
-	return fmt.Sprintf("kafka broker %s: not authenticated: %v; check Transport.SASL and Transport.TLS against the listener at that port", e.Addr, e.Err)
+	return fmt.Sprintf("kafka broker %s: not authenticated: %v; check Transport.SASL and Transport.TLS against the listener at that port [LW301]", e.Addr, e.Err)
 }
 
 func (e *AuthError) Unwrap() error { return e.Err }
@@ -34,7 +34,7 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("kafka broker %s: no response to %s: %v%s", e.Addr, e.Request, e.Err, e.hint())
+	return fmt.Sprintf("kafka broker %s: no response to %s: %v%s [LW302]", e.Addr, e.Request, e.Err, e.hint())
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }

@@ -12,9 +12,9 @@ type GroupError struct {
 
 func (e *GroupError) Error() string {
 	if e.Fix == "" {
-		return fmt.Sprintf("group %s: %s: %v", e.Group, e.Op, e.Err)
+		return fmt.Sprintf("group %s: %s: %v [LW305]", e.Group, e.Op, e.Err)
 	}
-	return fmt.Sprintf("group %s: %s: %v; %s", e.Group, e.Op, e.Err, e.Fix)
+	return fmt.Sprintf("group %s: %s: %v; %s [LW305]", e.Group, e.Op, e.Err, e.Fix)
 }
 
 func (e *GroupError) Unwrap() error { return e.Err }

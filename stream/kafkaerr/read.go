@@ -8,7 +8,7 @@ type TopicError struct {
 	Err   error
 }
 
-func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v", e.Topic, e.Err) }
+func (e *TopicError) Error() string { return fmt.Sprintf("kafka topic %q: %v [LW306]", e.Topic, e.Err) }
 
 func (e *TopicError) Unwrap() error { return e.Err }
 
@@ -22,7 +22,7 @@ type OutOfRangeError struct {
 }
 
 func (e *OutOfRangeError) Error() string {
-	return fmt.Sprintf("%s[%d]: offset %d is not in the log, which has %d to %d: %s; choose a Reset of earliest or latest, or store another offset for the group",
+	return fmt.Sprintf("%s[%d]: offset %d is not in the log, which has %d to %d: %s; choose a Reset of earliest or latest, or store another offset for the group [LW303]",
 		e.Topic, e.Partition, e.Offset, e.Earliest, e.Latest, e.Why)
 }
 
@@ -34,7 +34,7 @@ type NoOffsetError struct {
 }
 
 func (e *NoOffsetError) Error() string {
-	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start", e.Group, e.Topic, e.Partition)
+	return fmt.Sprintf("group %q has no offset for %s[%d], and Start is Fail: store one (kafka-consumer-groups --reset-offsets), or choose another Start [LW304]", e.Group, e.Topic, e.Partition)
 }
 
 // BatchError is a batch that cannot be read. Offset is its first missing record, Next is where to
@@ -47,7 +47,7 @@ type BatchError struct {
 }
 
 func (e *BatchError) Error() string {
-	return fmt.Sprintf("%s[%d]@%d cannot be read: %v; without it, reading continues at offset %d", e.Topic, e.Partition, e.Offset, e.Err, e.Next)
+	return fmt.Sprintf("%s[%d]@%d cannot be read: %v; without it, reading continues at offset %d [LW307]", e.Topic, e.Partition, e.Offset, e.Err, e.Next)
 }
 
 func (e *BatchError) Unwrap() error { return e.Err }

@@ -23,7 +23,7 @@ func (e *DeliveryError) Error() string {
 	if e.Sent {
 		outcome = "it may have been written"
 	}
-	return fmt.Sprintf("%s: not acknowledged within %v (DeliveryTimeout); %s: %v", where, e.After, outcome, e.Err)
+	return fmt.Sprintf("%s: not acknowledged within %v (DeliveryTimeout); %s: %v [LW308]", where, e.After, outcome, e.Err)
 }
 
 func (e *DeliveryError) Unwrap() error { return e.Err }
@@ -38,9 +38,9 @@ type TooLargeError struct {
 
 func (e *TooLargeError) Error() string {
 	if e.Limit > 0 {
-		return fmt.Sprintf("%s: a record of %d bytes is larger than the largest batch, %d bytes (KafkaConfig.BatchBytes); raise it and the topic's max.message.bytes", e.Topic, e.Size, e.Limit)
+		return fmt.Sprintf("%s: a record of %d bytes is larger than the largest batch, %d bytes (KafkaConfig.BatchBytes); raise it and the topic's max.message.bytes [LW309]", e.Topic, e.Size, e.Limit)
 	}
-	return fmt.Sprintf("%s: the topic does not accept a record of %d bytes: %v; raise its max.message.bytes, or write less", e.Topic, e.Size, e.Err)
+	return fmt.Sprintf("%s: the topic does not accept a record of %d bytes: %v; raise its max.message.bytes, or write less [LW309]", e.Topic, e.Size, e.Err)
 }
 
 func (e *TooLargeError) Unwrap() error { return e.Err }
@@ -53,7 +53,7 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("%s[%d]: not written: %v", e.Topic, e.Partition, e.Err)
+	return fmt.Sprintf("%s[%d]: not written: %v [LW310]", e.Topic, e.Partition, e.Err)
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
@@ -65,7 +65,7 @@ type FencedError struct {
 }
 
 func (e *FencedError) Error() string {
-	return fmt.Sprintf("transactional id %q belongs to another worker now: each running worker needs its own InstanceID, or none: %v", e.ID, e.Err)
+	return fmt.Sprintf("transactional id %q belongs to another worker now: each running worker needs its own InstanceID, or none: %v [LW311]", e.ID, e.Err)
 }
 
 func (e *FencedError) Unwrap() error { return e.Err }

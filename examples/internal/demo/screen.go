@@ -91,7 +91,11 @@ func (s *screen) hear(e stream.Event) {
 	case stream.DeadLettered:
 		s.say("  letter   %v; it is dead-lettered", e.Failure)
 	case stream.Halted:
-		s.say("  halted   %v; the other partitions go on", e.Failure)
+		if e.Scope == stream.ScopePartition {
+			s.say("  halted   %v; the other partitions go on", e.Failure)
+		} else {
+			s.say("  parked   %v; the others go on", e.Failure)
+		}
 	case stream.Resumed:
 		s.say("  resumed  %v goes on from %d", e.Meta.TopicPartition(), e.Meta.Offset)
 	case stream.CommitFailed:

@@ -21,7 +21,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("group %s: the partition is no longer this member's: %v", e.Group, e.Err)
+	return fmt.Sprintf("group %s: the partition is no longer this member's: %v [LW315]", e.Group, e.Err)
 }
 func (e *LostError) Unwrap() []error { return []error{ErrLost, e.Err} }
 
@@ -41,9 +41,9 @@ type SessionExpiredError struct {
 func (e *SessionExpiredError) Error() string {
 	if e.Last == nil {
 		return fmt.Sprintf("no heartbeat was answered for the session timeout of %v: this process was suspended or got no CPU time "+
-			"(SIGSTOP, a frozen VM, a CPU limit); its partitions may be another member's", e.Timeout)
+			"(SIGSTOP, a frozen VM, a CPU limit); its partitions may be another member's [LW316]", e.Timeout)
 	}
-	return fmt.Sprintf("no heartbeat was answered for the session timeout of %v (last: %v); check the network, or raise SessionTimeout", e.Timeout, e.Last)
+	return fmt.Sprintf("no heartbeat was answered for the session timeout of %v (last: %v); check the network, or raise SessionTimeout [LW316]", e.Timeout, e.Last)
 }
 func (e *SessionExpiredError) Unwrap() error { return e.Last }
 
@@ -54,7 +54,9 @@ type RetriableError struct {
 	Err       error
 }
 
-func (e *RetriableError) Error() string { return fmt.Sprintf("group %s: %s: %v", e.Group, e.Op, e.Err) }
+func (e *RetriableError) Error() string {
+	return fmt.Sprintf("group %s: %s: %v [LW317]", e.Group, e.Op, e.Err)
+}
 func (e *RetriableError) Unwrap() error { return e.Err }
 
 // class is how to react to an error code.

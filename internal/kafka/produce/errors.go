@@ -12,11 +12,11 @@ type BalanceError struct {
 }
 
 func (e *BalanceError) Error() string {
-	return fmt.Sprintf("%s: KafkaConfig.Balancer chose partition %d of %d", e.Topic, e.Partition, e.Partitions)
+	return fmt.Sprintf("%s: KafkaConfig.Balancer chose partition %d of %d [LW318]", e.Topic, e.Partition, e.Partitions)
 }
 
 var (
-	errNoTopic   = errors.New("the message names no Topic, and KafkaConfig.Topic is empty")
+	errNoTopic   = errors.New("the message names no Topic, and KafkaConfig.Topic is empty [LW318]")
 	errNoAnswer  = errors.New("no response")
 	errUnreached = errors.New("no connection to the leader")
 	errNoLeader  = errors.New("the partition has no leader")

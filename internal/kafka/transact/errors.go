@@ -14,9 +14,9 @@ type RecordsError struct{ Errs map[int]error }
 
 func (e *RecordsError) Error() string {
 	for i, err := range e.Errs {
-		return fmt.Sprintf("%d records of the transaction cannot be written, so none was: [%d] %v", len(e.Errs), i, err)
+		return fmt.Sprintf("%d records of the transaction cannot be written, so none was: [%d] %v [LW319]", len(e.Errs), i, err)
 	}
-	return "records could not be written"
+	return "records could not be written [LW319]"
 }
 
 // GoneError names partitions whose topics no longer exist under the ids of their offsets. The
@@ -24,7 +24,7 @@ func (e *RecordsError) Error() string {
 type GoneError struct{ Parts []produce.TP }
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v", len(e.Parts), e.Parts)
+	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v [LW212]", len(e.Parts), e.Parts)
 }
 
 var (
@@ -32,7 +32,7 @@ var (
 	// transaction was aborted.
 	ErrStaleGroup = errors.New("the group has a newer generation")
 	// ErrDoubt says that the transaction may or may not be committed.
-	ErrDoubt = errors.New("the response to the transaction's commit was lost: the group's stored offsets show the outcome")
+	ErrDoubt = errors.New("the response to the transaction's commit was lost: the group's stored offsets show the outcome [LW320]")
 )
 
 // abortedError reports a transaction that was aborted and can be repeated.
@@ -42,7 +42,7 @@ type abortedError struct {
 }
 
 func (e *abortedError) Error() string {
-	return fmt.Sprintf("the transaction of %q was aborted: %v", e.id, e.err)
+	return fmt.Sprintf("the transaction of %q was aborted: %v [LW321]", e.id, e.err)
 }
 
 func (e *abortedError) Unwrap() error { return e.err }

@@ -22,9 +22,9 @@ type UnsupportedError struct {
 
 func (e *UnsupportedError) Error() string {
 	if e.Max < 0 {
-		return fmt.Sprintf("kafka broker %s does not know %s requests: it is older than this client supports", e.Addr, e.Request)
+		return fmt.Sprintf("kafka broker %s does not know %s requests: it is older than this client supports [LW312]", e.Addr, e.Request)
 	}
-	return fmt.Sprintf("kafka broker %s supports %s versions %d to %d, but this client up to %d: no version in common", e.Addr, e.Request, e.Min, e.Max, e.Ours)
+	return fmt.Sprintf("kafka broker %s supports %s versions %d to %d, but this client up to %d: no version in common [LW312]", e.Addr, e.Request, e.Min, e.Max, e.Ours)
 }
 
 // GroupError is an error of a group.
@@ -33,7 +33,7 @@ type GroupError struct {
 	Err   error
 }
 
-func (e *GroupError) Error() string { return fmt.Sprintf("kafka group %q: %v", e.Group, e.Err) }
+func (e *GroupError) Error() string { return fmt.Sprintf("kafka group %q: %v [LW313]", e.Group, e.Err) }
 func (e *GroupError) Unwrap() error { return e.Err }
 
 // TransactionError is an error of a transactional id.
@@ -43,7 +43,7 @@ type TransactionError struct {
 }
 
 func (e *TransactionError) Error() string {
-	return fmt.Sprintf("kafka transactional id %q: %v", e.ID, e.Err)
+	return fmt.Sprintf("kafka transactional id %q: %v [LW314]", e.ID, e.Err)
 }
 func (e *TransactionError) Unwrap() error { return e.Err }
 

@@ -9,7 +9,7 @@ const longer = 60000;
 const working = new Set(["handler", "sink", "batch", "transform", "workers", "transaction", "throttle"]);
 const harmless = new Set(["", "idle", "halt", "park", "pause"]); // halts have cards of their own
 
-const worst = { failed: 0, stopped: 1, halted: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7 };
+const worst = { failed: 0, stopped: 1, halted: 2, parked: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7 };
 
 // find lists the problems of a look.
 export function find(look, lags) {
@@ -33,7 +33,7 @@ export function find(look, lags) {
     }
   }
   for (const h of look.halts) {
-    all.push({ id: "halt " + h.id, kind: h.by ? "paused" : "halted", title: `${h.topic}[${h.partition}]`, text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
+    all.push({ id: "halt " + h.id, kind: h.by ? "paused" : h.scope === "partition" ? "halted" : "parked", title: `${h.topic}[${h.partition}]` + (h.scope === "partition" ? "" : `@${h.offset}`), text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
   }
   return all.sort((a, b) => worst[a.kind] - worst[b.kind] || (a.since ?? "").localeCompare(b.since ?? "") || a.id.localeCompare(b.id));
 }

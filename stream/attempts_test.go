@@ -1,0 +1,76 @@
+package stream_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+func TestAttemptsOutliveAssignments(t *testing.T) {
+	tries := func(w *work) (n int) {
+		for _, v := range w.tried() {
+			if v == "b1" {
+				n++
+			}
+		}
+		return n
+	}
+	chain := func(w *work) stream.Stream[string] {
+		return commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 5)).HaltOnError())
+	}
+	t.Run("in restarts and rebalances", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b1", errBoom)
+			put(l, 0, "a0", "b1", "c2")
+			j := start(t, l, chain(w), stream.BuildID(""))
+			elapse(time.Hour)
+			must(t, j.stop()) // after 2 attempts
+			j = join(t, l, chain(w), stream.BuildID(""))
+			for range 2 {
+				must(t, j.member.Assign(0))
+				synctest.Wait()
+				must(t, j.member.Revoke(0, 0))
+			}
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			if h := j.halt(); h.Attempts != 5 || tries(w) != 5 {
+				t.Errorf("tried %d times, halted after %d attempts; want 5", tries(w), h.Attempts)
+			}
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			if got := heard[stream.Retrying](j); got[len(got)-1].Attempts != 1 {
+				t.Errorf("the first attempt after Resume counts as %d", got[len(got)-1].Attempts)
+			}
+		})
+	})
+	t.Run("but those of its step alone", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b1", errBoom)
+			put(l, 0, "b1")
+			must(t, start(t, l, chain(w)).stop())
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named("other")).RetryOnError(every(time.Hour, 5)).HaltOnError()))
+			if got := heard[stream.Retrying](j); got[0].Attempts != 1 {
+				t.Errorf("the first attempt counts as %d", got[0].Attempts)
+			}
+		})
+	})
+	t.Run("until the record is done", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b1", errBoom, errBoom)
+			put(l, 0, "b1", "b2")
+			must(t, start(t, l, chain(w)).stop())
+			j := start(t, l, chain(w))
+			elapse(time.Hour)
+			j.committed(2)
+			if got := heard[stream.Retrying](j); len(got) != 1 || got[0].Attempts != 2 {
+				t.Errorf("retries: %v", got)
+			}
+			if i := slices.Index(w.done(), "b2"); i != 1 {
+				t.Errorf("done: %v", w.done())
+			}
+		})
+	})
+}

@@ -1,0 +1,51 @@
+package stream
+
+import (
+	"errors"
+	"slices"
+)
+
+// What ParkOnError needs of the chain around it.
+
+// parks checks the chain around a ParkOnError.
+func (c *checker) parks(word string) {
+	for _, n := range slices.Concat(c.above, c.below) {
+		if n.opts.keepOrder {
+			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
+		}
+		if n.commit != nil && n.commit.transact != nil {
+			c.say(faultPark, word, "no transaction could pass a parked record, so all results behind it would wait", "say HaltOnError")
+		}
+	}
+}
+
+// parks reports whether a failure can park a lane.
+func (p *plan) parks() bool {
+	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.kind == parkPolicy })
+}
+
+// checkParks refuses a ParkOnError where records could not finish beside parked ones, or where
+// nobody knows the lane of a record before a step has made it.
+func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
+	if !p.parks() {
+		return nil
+	}
+	if p.commit != nil && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
+		why := "the source stores no resume state"
+		switch {
+		case !p.finishesInOrder():
+			why = "a step below a working step changes the order, so no resume state is stored"
+		case ahead == 0:
+			why = "MaxFinishedAhead(0) stores no resume state"
+		}
+		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "say HaltOnError", faultPark}
+	}
+	for n, sp := range p.steps {
+		parks := slices.ContainsFunc(sp.policies, func(p *policy) bool { return p.kind == parkPolicy })
+		if parks && n.isStep() && sp.group == byFunc {
+			err = errors.Join(err, &BuildError{sp.name, "its lanes are made by GroupBy(f), so ParkOnError could not tell which records to hold back",
+				"group by key, or say HaltOnError", faultPark})
+		}
+	}
+	return err
+}
