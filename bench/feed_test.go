@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,10 @@ type feed struct {
 	keys       keyset // split between the partitions; each draws from its own keys at random
 	value      []byte
 	headers    []kafka.Header
+	backlog    int // messages that are there from the start, with a rate
+	rate       int // others arrive per second, at their Time; 0: as fast as there is room
 
+	flows  time.Time     // since when others arrive
 	ready  chan int      // partitions that may have room
 	queued []atomic.Bool // which are in ready
 
@@ -91,6 +95,9 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			continue
 		}
 		n, first := min(room, 256, left), i%f.keys.len()
+		if f.rate > 0 {
+			n = min(n, f.arrived(f.n-left))
+		}
 		c := p.Buffer(n)[:n]
 		for k := range c {
 			x ^= x << 13
@@ -99,12 +106,35 @@ func (f *feed) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error 
 			key := f.keys.at(first + int(x>>32*uint64(share)>>32)*f.partitions)
 			c[k] = kafka.Message{Topic: "orders", Partition: i, Offset: offsets[i] + int64(k), Key: key, Value: f.value, Time: now, Headers: f.headers}
 		}
+		if f.rate > 0 {
+			for k := range c {
+				c[k].Time = f.due(f.n - left + k)
+			}
+		}
 		offsets[i] += int64(n)
 		left -= n
 		p.Feed(c, source.Lineage(c), offsets[i], int64(n*len(f.value)))
 		f.wake(i)
 	}
 	return nil
+}
+
+// arrived waits for message i and returns how many have arrived, from that one on.
+func (f *feed) arrived(i int) int {
+	if i < f.backlog {
+		return f.backlog - i
+	}
+	if i == f.backlog {
+		runtime.GC() // the garbage of the backlog is not measured
+		f.flows = time.Now()
+	}
+	time.Sleep(time.Until(f.due(i)))
+	return int(time.Since(f.flows).Seconds()*float64(f.rate)) - (i - f.backlog) + 1
+}
+
+// due is when message i arrives.
+func (f *feed) due(i int) time.Time {
+	return f.flows.Add(time.Duration(i-f.backlog) * time.Second / time.Duration(f.rate))
 }
 
 // payload holds the value of every message as a prefix.

@@ -227,8 +227,7 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 	if f.Err != nil {
 		l.Error, l.Types = f.Err.Error(), strings.Join(typesOf(f.Err), ", ")
 	}
-	var panicked *stream.PanicError
-	if errors.As(f.Err, &panicked) {
+	if panicked, ok := errors.AsType[*stream.PanicError](f.Err); ok {
 		l.Stack = string(panicked.Stack)
 	}
 	m = l.Record(m, d.rung, d.now)
@@ -248,10 +247,10 @@ func typesOf(err error) (types []string) {
 		if queue[0] == nil {
 			continue
 		}
-		if _, mark := queue[0].(*stream.PermanentError); !mark {
+		if _, mark := queue[0].(*stream.PermanentError); !mark { //nolint:errorlint // walks the chain itself
 			types = append(types, fmt.Sprintf("%T", queue[0]))
 		}
-		switch e := queue[0].(type) {
+		switch e := queue[0].(type) { //nolint:errorlint // walks the chain itself
 		case interface{ Unwrap() error }:
 			queue = append(queue, e.Unwrap())
 		case interface{ Unwrap() []error }:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
@@ -37,6 +38,11 @@ func messages(values ...string) []kafka.Message {
 		ms = append(ms, kafka.Message{Key: []byte(v), Value: []byte(v)})
 	}
 	return ms
+}
+
+// inVirtualTime runs a subtest in which no time passes but that for which all goroutines wait.
+func inVirtualTime(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
 func TestKafka(t *testing.T) {
@@ -133,9 +139,8 @@ func TestKafka(t *testing.T) {
 			})
 		}
 	})
-	t.Run("keeps the order under a Retry", func(t *testing.T) {
-		c := kafkatest.Fake(t)
-		k := kafkatest.At(t, c.ListenAddrs())
+	inVirtualTime(t, "keeps the order under a Retry", func(t *testing.T) {
+		c, k, transport := kafkatest.Virtual(t)
 		topic := k.Topic(1)
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: 8})
 		ms := make([]kafka.Message, 2000)
@@ -143,7 +148,7 @@ func TestKafka(t *testing.T) {
 			ms[i] = kafka.Message{Key: []byte("k"), Value: fmt.Appendf(nil, "%04d", i)}
 		}
 		err := source.Slice(ms...).
-			To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Topic: topic, DeliveryTimeout: 250 * time.Millisecond, BatchBytes: 2000})).
+			To(sink.Kafka(sink.KafkaConfig{Brokers: k.Brokers, Transport: transport, Topic: topic, DeliveryTimeout: 250 * time.Millisecond, BatchBytes: 2000})).
 			RetryOnError(stream.RetryPolicy{MaxAttempts: 50, FirstWait: time.Millisecond, MaxWait: 10 * time.Millisecond}).
 			Run(t.Context())
 		if err != nil {

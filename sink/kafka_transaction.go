@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/transact"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
@@ -137,9 +136,9 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	if group == "" {
 		return nil, nil
 	}
-	tps := make([]produce.TP, 0, len(parts))
+	tps := make([]wire.TopicPartition, 0, len(parts))
 	for tp := range parts {
-		tps = append(tps, produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)})
+		tps = append(tps, wire.TopicPartition(tp))
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
@@ -148,7 +147,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
+			at[stream.TopicPartition(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
 		}
 	}
 	return at, nil
@@ -164,9 +163,9 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	s.mu.Lock()
 	s.group = txn.Group.Group
 	s.mu.Unlock()
-	offsets := make(map[produce.TP]transact.Position, len(txn.Offsets))
+	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
 	for tp, r := range txn.Offsets {
-		offsets[produce.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
+		offsets[wire.TopicPartition(tp)] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
@@ -192,7 +191,7 @@ func asTransactor(err error) error {
 	case errors.As(err, &gone):
 		parts := make([]stream.TopicPartition, len(gone.Parts))
 		for i, tp := range gone.Parts {
-			parts[i] = stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}
+			parts[i] = stream.TopicPartition(tp)
 		}
 		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
@@ -34,7 +33,8 @@ import (
 //
 // With a group, each commit stores which records above the committed offset have finished. They go
 // into the offset's metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 by
-// default).
+// default) and 64 KiB. A user with DESCRIBE_CONFIGS on the cluster is told the limit at the start;
+// otherwise a broker that refuses a state shows it.
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return newKafkaSource(c) })
 }
@@ -60,12 +60,12 @@ type kafkaSource struct {
 	// guards the fields below and makes a change of assignment one step; not held while a partition
 	// drains
 	mu       sync.Mutex
-	live     map[fetch.TP]*stream.Partition[kafka.Message] // fed
-	draining map[fetch.TP]*stream.Partition[kafka.Message] // being revoked
-	epochs   map[fetch.TP]*leaderEpoch                     // of both
-	wanted   map[fetch.TP]*wanted                          // the start offset is still being looked up
+	live     map[wire.TopicPartition]*stream.Partition[kafka.Message] // fed
+	draining map[wire.TopicPartition]*stream.Partition[kafka.Message] // being revoked
+	epochs   map[wire.TopicPartition]*leaderEpoch                     // of both
+	wanted   map[wire.TopicPartition]*wanted                          // the start offset is still being looked up
 	// end offsets of the partitions read without a group
-	limits map[fetch.TP]int64
+	limits map[wire.TopicPartition]int64
 }
 
 // intake is the part of stream.Intake that the source uses.
@@ -102,9 +102,9 @@ func (s *kafkaSource) Run(ctx context.Context, in *stream.Intake[kafka.Message])
 
 func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.in = in
-	s.live, s.draining = map[fetch.TP]*stream.Partition[kafka.Message]{}, map[fetch.TP]*stream.Partition[kafka.Message]{}
-	s.epochs = map[fetch.TP]*leaderEpoch{}
-	s.wanted, s.limits = map[fetch.TP]*wanted{}, map[fetch.TP]int64{}
+	s.live, s.draining = map[wire.TopicPartition]*stream.Partition[kafka.Message]{}, map[wire.TopicPartition]*stream.Partition[kafka.Message]{}
+	s.epochs = map[wire.TopicPartition]*leaderEpoch{}
+	s.wanted, s.limits = map[wire.TopicPartition]*wanted{}, map[wire.TopicPartition]int64{}
 	s.health.init(in.SetHealth, s.joining())
 	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
 	defer s.client.Close()
@@ -136,7 +136,7 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 		fetchErr = s.fetcher.Run(fetching)
 	})
 	err = read(reading)
-	if cause := context.Cause(reading); ctx.Err() == nil && cause != context.Canceled {
+	if cause := context.Cause(reading); ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(err, cause)
 	}
 	stopFetching()
@@ -151,16 +151,4 @@ func unlessStopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// pause waits for d and reports whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -29,7 +29,7 @@ func sleeper(broker string) int {
 		_, _ = bufio.NewReader(os.Stdin).ReadString('\n') // the end of the input releases them too
 	}()
 	cfg := source.KafkaConfig{Brokers: []string{broker}, Group: "billing", Topics: []string{"orders"},
-		SessionTimeout: time.Second, HeartbeatInterval: 200 * time.Millisecond}
+		SessionTimeout: 3 * time.Second, HeartbeatInterval: 200 * time.Millisecond}
 	err := source.Kafka(cfg).GroupByPartition().Serial(func(_ context.Context, m kafka.Message) error {
 		fmt.Printf("started %d %d\n", m.Partition, m.Offset)
 		<-release

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 )
@@ -26,7 +27,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 	for i := range as {
 		as[i] = starts[i].Assignment
 		as[i].Scope = s.scope()
-		tp := fetch.TP(as[i].TopicPartition)
+		tp := wire.TopicPartition(as[i].TopicPartition)
 		if s.member != nil {
 			as[i].Expired = s.member.Expired
 		}
@@ -40,7 +41,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 		return err
 	}
 	for i, p := range parts {
-		tp := fetch.TP(p.TopicPartition())
+		tp := wire.TopicPartition(p.TopicPartition())
 		s.live[tp], became[i] = p, p
 		epoch := newLeaderEpoch(starts[i].epoch)
 		s.epochs[tp] = epoch
@@ -56,7 +57,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 }
 
 // revoke drains, commits and releases partitions.
-func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
+func (s *kafkaSource) revoke(ctx context.Context, tps []wire.TopicPartition) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	var parts []*stream.Partition[kafka.Message]
@@ -74,7 +75,7 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		if tp := fetch.TP(p.TopicPartition()); s.draining[tp] == p {
+		if tp := wire.TopicPartition(p.TopicPartition()); s.draining[tp] == p {
 			delete(s.draining, tp)
 			delete(s.epochs, tp)
 		}
@@ -82,7 +83,7 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []fetch.TP) {
 }
 
 // lose gives up partitions that may belong to another member already.
-func (s *kafkaSource) lose(err error, tps []fetch.TP) {
+func (s *kafkaSource) lose(err error, tps []wire.TopicPartition) {
 	s.fetcher.Remove(tps...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +91,7 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 	for _, tp := range tps {
 		delete(s.wanted, tp)
 		delete(s.epochs, tp)
-		for _, of := range []map[fetch.TP]*stream.Partition[kafka.Message]{s.live, s.draining} {
+		for _, of := range []map[wire.TopicPartition]*stream.Partition[kafka.Message]{s.live, s.draining} {
 			if p := of[tp]; p != nil {
 				delete(of, tp)
 				s.in.Lose(err, p)
@@ -101,14 +102,14 @@ func (s *kafkaSource) lose(err error, tps []fetch.TP) {
 
 // reset is called when an offset was not in the log. Moving back redelivers finished records, so
 // the partition is assigned again.
-func (s *kafkaSource) reset(tp fetch.TP, from, to int64, back bool) {
+func (s *kafkaSource) reset(tp wire.TopicPartition, from, to int64, back bool) {
 	s.in.Emit(stream.OffsetReset{TopicPartition: stream.TopicPartition(tp), From: from, To: to, Policy: s.cfg.Reset.String()})
 	if back {
 		s.rewind(tp, from, to)
 	}
 }
 
-func (s *kafkaSource) rewind(tp fetch.TP, from, to int64) {
+func (s *kafkaSource) rewind(tp wire.TopicPartition, from, to int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil {
@@ -127,7 +128,7 @@ var errRestarted = errors.New("the pipeline restarts the partition [LW403]")
 
 // restartByPipeline assigns a partition again after the pipeline released it. It does nothing if
 // that partition is no longer the live one.
-func (s *kafkaSource) restartByPipeline(tp fetch.TP, next int64, same func(*stream.Partition[kafka.Message]) bool) {
+func (s *kafkaSource) restartByPipeline(tp wire.TopicPartition, next int64, same func(*stream.Partition[kafka.Message]) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.live[tp]; p != nil && same(p) {
@@ -138,7 +139,7 @@ func (s *kafkaSource) restartByPipeline(tp fetch.TP, next int64, same func(*stre
 // reassign loses a live partition and assigns it again at next. The caller holds mu.
 func (s *kafkaSource) reassign(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
 	feed func(feeding) fetch.Partition) {
-	tp := fetch.TP(was.TopicPartition())
+	tp := wire.TopicPartition(was.TopicPartition())
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, was)
 	delete(s.live, tp)
@@ -156,5 +157,5 @@ func (s *kafkaSource) fetchEvent(e fetch.Event) {
 	case "recovered":
 		s.health.set(&s.health.cluster, nil)
 	}
-	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TP), Name: e.Name, Text: e.Text, Err: e.Err})
+	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TopicPartition), Name: e.Name, Text: e.Text, Err: e.Err})
 }

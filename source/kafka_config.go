@@ -116,7 +116,8 @@ type KafkaConfig struct {
 type Balancer = group.Balancer
 
 const (
-	// keeps partitions with their members; a rebalance stops only the partitions that move (KIP-429)
+	// CooperativeSticky keeps partitions with their members; a rebalance stops only the partitions that
+	// move (KIP-429).
 	CooperativeSticky = group.CooperativeSticky
 	Sticky            = group.Sticky     // the same assignment, but eager: a rebalance stops all
 	Range             = group.Range      // consecutive partitions of each topic; eager

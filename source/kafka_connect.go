@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
@@ -31,6 +31,7 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 			found, denied = splitDenied(found)
 			if err = missing(found); err == nil {
 				s.health.set(&s.health.cluster, nil)
+				s.askStateBytes(ctx)
 				return denied, nil
 			}
 			if reached.IsZero() {
@@ -46,7 +47,7 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 		}
 		s.health.set(&s.health.cluster, err)
 		s.in.Emit(stream.SourceEvent{Name: "connecting", Err: err, Text: "it retries"})
-		if !pause(ctx, connectPause) {
+		if !backoff.Pause(ctx, connectPause) {
 			return nil, ctx.Err()
 		}
 	}
@@ -70,7 +71,7 @@ func splitDenied(topics []wire.Topic) (found, denied []wire.Topic) {
 // deny reports topics that the user may not read.
 func (s *kafkaSource) deny(topics []wire.Topic) {
 	for _, t := range topics {
-		s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
+		s.trouble(wire.TopicPartition{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 	}
 }
 
@@ -111,7 +112,7 @@ func (s *kafkaSource) counts(ctx context.Context, topics []string) (map[string]i
 		switch {
 		case t.Err == nil:
 			n[t.Name] = int32(len(t.Partitions))
-			s.trouble(fetch.TP{Topic: t.Name, Partition: whole}, nil)
+			s.trouble(wire.TopicPartition{Topic: t.Name, Partition: whole}, nil)
 		case ours[t.Name] && errors.Is(t.Err, wire.TopicAuthorization):
 			s.deny([]wire.Topic{t})
 		}

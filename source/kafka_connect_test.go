@@ -4,8 +4,10 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -60,17 +62,17 @@ func TestKafkaConnect(t *testing.T) {
 		}
 	})
 	t.Run("stops at once", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, never answers
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		r := run(t, source.Kafka(source.KafkaConfig{Brokers: []string{l.Addr().String()}, Group: "g", Topics: []string{"orders"}}).Serial(newRecorder().record).CommitEach())
-		start := time.Now()
-		r.stop()
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("stopping took %v", took)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			cfg := source.KafkaConfig{Brokers: []string{"127.0.0.1:1"}, Transport: new(kafka.Transport), Group: "g", Topics: []string{"orders"}}
+			kafkatest.Freeze(cfg.Transport, cfg.Brokers...)
+			r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
+			synctest.Wait() // it waits for the broker
+			start := time.Now()
+			r.stop()
+			if took := time.Since(start); took != 0 {
+				t.Errorf("stopping took %v", took)
+			}
+		})
 	})
 	t.Run("fails at once without authorisation", func(t *testing.T) {
 		for name, f := range map[string]kfake.Fault{

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
@@ -21,16 +21,17 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		Group: c.Group, InstanceID: c.InstanceID, Topics: c.Topics, Balancers: c.Balancers,
 		SessionTimeout: c.SessionTimeout, HeartbeatInterval: c.HeartbeatInterval, RebalanceTimeout: c.RebalanceTimeout,
 		Rack: c.Rack, ClientID: c.ClientID,
-		Requester: s.client, Partitions: s.counts, TopicIDs: s.ids,
+		StateBytes: int(s.stateBytes.Load()),
+		Requester:  s.client, Partitions: s.counts, TopicIDs: s.ids,
 		OnAssigned: s.assigned,
-		OnRevoked:  func(ctx context.Context, tps []group.TP) { s.revoke(ctx, plain(tps)) },
-		OnLost:     func(err error, tps []group.TP) { s.lose(err, plain(tps)) },
-		Superseded: func(ctx context.Context, tp group.TP) bool {
-			return stream.Superseded(ctx, stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)})
+		OnRevoked:  s.revoke,
+		OnLost:     s.lose,
+		Superseded: func(ctx context.Context, tp wire.TopicPartition) bool {
+			return stream.Superseded(ctx, stream.TopicPartition(tp))
 		},
 		OnHealth: func(err error) { s.health.set(&s.health.group, err) },
-		OnWaiting: func(tps []group.TP, err error) {
-			for _, tp := range plain(tps) {
+		OnWaiting: func(tps []wire.TopicPartition, err error) {
+			for _, tp := range tps {
 				if err == nil {
 					s.disown(tp)
 					continue
@@ -66,11 +67,10 @@ func (s *kafkaSource) joining() error {
 }
 
 // assigned starts partitions at their committed offsets, or at Start if there is none.
-func (s *kafkaSource) assigned(ctx context.Context, parts map[group.TP]group.Position) error {
+func (s *kafkaSource) assigned(ctx context.Context, parts map[wire.TopicPartition]group.Position) error {
 	as := make([]assignment, 0, len(parts))
 	var ws []*wanted
-	for gtp, at := range parts {
-		tp := fetch.TP{Topic: gtp.Topic, Partition: int(gtp.Partition)}
+	for tp, at := range parts {
 		s.own(tp)
 		switch known := at.Offset >= 0 && !s.void(stream.TopicPartition(tp), at); {
 		case known:
@@ -102,14 +102,13 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	if s.member == nil {
 		return nil
 	}
-	asked := make(map[group.TP]group.Position, len(positions))
+	asked := make(map[wire.TopicPartition]group.Position, len(positions))
 	for tp, at := range positions {
-		asked[group.TP{Topic: tp.Topic, Partition: int32(tp.Partition)}] = group.Position{Offset: at.Offset, TopicID: at.TopicID,
-			State: at.State, LeaderEpoch: s.epochOf(fetch.TP(tp))}
+		asked[wire.TopicPartition(tp)] = group.Position{Offset: at.Offset, TopicID: at.TopicID,
+			State: at.State, LeaderEpoch: s.epochOf(wire.TopicPartition(tp))}
 	}
 	failed := map[stream.TopicPartition]error{}
-	for gtp, err := range s.member.Commit(ctx, asked) {
-		tp := stream.TopicPartition{Topic: gtp.Topic, Partition: int(gtp.Partition)}
+	for tp, err := range s.member.Commit(ctx, asked) {
 		var refused *kafkaerr.GroupError
 		switch {
 		case errors.Is(err, group.ErrLost):
@@ -117,7 +116,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 		case errors.As(err, &refused):
 			err = stream.Permanent(err)
 		}
-		failed[tp] = err
+		failed[stream.TopicPartition(tp)] = err
 	}
 	if s.loseGone(ctx, failed); len(failed) == 0 {
 		return nil
@@ -132,12 +131,4 @@ func (s *kafkaSource) GroupMetadata() stream.GroupMetadata {
 	}
 	id := s.member.Identity()
 	return stream.GroupMetadata{Group: s.cfg.Group, Member: id.Member, Instance: s.cfg.InstanceID, Generation: id.Generation}
-}
-
-func plain(tps []group.TP) []fetch.TP {
-	out := make([]fetch.TP, len(tps))
-	for i, tp := range tps {
-		out[i] = fetch.TP{Topic: tp.Topic, Partition: int(tp.Partition)}
-	}
-	return out
 }

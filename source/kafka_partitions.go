@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
@@ -15,10 +15,10 @@ import (
 func (s *kafkaSource) readPartitions(ctx context.Context) error {
 	end := newCountdown()
 	s.end = end
-	var tps []fetch.TP
+	var tps []wire.TopicPartition
 	var ws []*wanted
 	for tp, span := range s.cfg.Partitions {
-		f := fetch.TP(tp)
+		f := wire.TopicPartition(tp)
 		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
 			if _, there := t.Partitions[int32(tp.Partition)]; !there {
 				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, but no partition %d", len(t.Partitions), tp.Partition)}
@@ -47,17 +47,17 @@ func (s *kafkaSource) idOf(topic string) stream.TopicID {
 // countdown closes over once every added partition is done.
 type countdown struct {
 	mu   sync.Mutex // guards left
-	left map[fetch.TP]bool
+	left map[wire.TopicPartition]bool
 	over chan struct{} // closed by the last call of done
 }
 
 func newCountdown() *countdown {
-	return &countdown{left: map[fetch.TP]bool{}, over: make(chan struct{})}
+	return &countdown{left: map[wire.TopicPartition]bool{}, over: make(chan struct{})}
 }
 
-func (c *countdown) add(tp fetch.TP) { c.left[tp] = true }
+func (c *countdown) add(tp wire.TopicPartition) { c.left[tp] = true }
 
-func (c *countdown) done(tp fetch.TP) {
+func (c *countdown) done(tp wire.TopicPartition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.left[tp] {

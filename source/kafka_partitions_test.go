@@ -10,7 +10,9 @@ import (
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 func TestKafkaSpan(t *testing.T) {
@@ -47,6 +49,18 @@ func TestKafkaSpan(t *testing.T) {
 		write(t, prod, "orders", 1, 3)
 		got.wait(t, 5)
 		r.stop()
+	})
+	t.Run("waits for its end to be found", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		write(t, producer(t, k), "orders", 1, 10)
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition})
+		got := newRecorder()
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(),
+			Partitions: map[stream.TopicPartition]source.Span{{Topic: "orders"}: {From: source.AtOffset(8), To: source.Latest}}}).Serial(got.record))
+		if err := r.result(); err != nil {
+			t.Fatal(err)
+		}
+		got.wait(t, 2)
 	})
 	t.Run("of a missing partition is refused", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))

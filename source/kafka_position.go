@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
 
@@ -72,7 +73,7 @@ func (s Span) ends() bool { return s.To != Position{} }
 
 // locate asks the leader of partitions once for the offset of a position in each. failed says why
 // an offset is not known yet.
-func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps ...fetch.TP) (found map[fetch.TP]int64, failed map[fetch.TP]error) {
+func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps ...wire.TopicPartition) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
 	at := fetch.AtStart
 	switch p.kind {
 	case latest:
@@ -80,14 +81,14 @@ func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps 
 	case atTime:
 		at = p.offset
 	case atOffset:
-		found = make(map[fetch.TP]int64, len(tps))
+		found = make(map[wire.TopicPartition]int64, len(tps))
 		for _, tp := range tps {
 			found[tp] = p.offset
 		}
-		return found, nil
+		return found, map[wire.TopicPartition]error{}
 	}
 	found, failed = fetch.List(ctx, s.client, leader, at, s.cfg.ReadUncommitted, tps...)
-	var later []fetch.TP // have no record with that time or a later one
+	var later []wire.TopicPartition // have no record with that time or a later one
 	for tp, offset := range found {
 		if offset < 0 {
 			later = append(later, tp)
@@ -105,6 +106,6 @@ func (s *kafkaSource) locate(ctx context.Context, leader int32, p Position, tps 
 	return found, failed
 }
 
-func (s *kafkaSource) noOffset(tp fetch.TP) error {
+func (s *kafkaSource) noOffset(tp wire.TopicPartition) error {
 	return &kafkaerr.NoOffsetError{Group: s.cfg.Group, Topic: tp.Topic, Partition: tp.Partition}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
-	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
@@ -46,7 +45,7 @@ func (e *leaderEpoch) raise(to int32) {
 }
 
 // epochOf returns the epoch to store with a partition's offset.
-func (s *kafkaSource) epochOf(tp fetch.TP) int32 {
+func (s *kafkaSource) epochOf(tp wire.TopicPartition) int32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.epochs[tp]; e != nil {
@@ -70,8 +69,8 @@ const boundWithin = 10 * time.Second
 // partition. If a leader answers with another error for too long, the partition starts without its
 // state, and its finished records are reprocessed. While a leader is unreachable, there is nothing
 // to read and no hurry.
-func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[fetch.TP]error) {
-	epochs := make(map[fetch.TP]int32, len(ws))
+func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[wire.TopicPartition]error) {
+	epochs := make(map[wire.TopicPartition]int32, len(ws))
 	for _, w := range ws {
 		epochs[w.tp] = w.stored.epoch
 	}
@@ -108,10 +107,37 @@ func (s *kafkaSource) resume(ctx context.Context, w *wanted, end int64) error {
 	return s.begin(ctx, unchanged, a)
 }
 
+const (
+	askWithin = 2 * time.Second // a limit that is not known by then is learned from refusals
+	// largestState keeps a commit far below the 1 MB that the offsets topic takes, and what a
+	// coordinator holds in memory small.
+	largestState = 64 << 10
+)
+
+// askStateBytes asks the brokers how large a resume state may be. Without an answer, it is taken to
+// be what their default allows.
+func (s *kafkaSource) askStateBytes(ctx context.Context) {
+	if s.cfg.Group == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	most, err := s.client.OffsetMetadataBytes(ctx)
+	if err != nil {
+		return
+	}
+	n := min(max(most-wire.NoteBytes, 0), largestState)
+	s.stateBytes.Store(int64(n))
+	if n < wire.StateBytes {
+		s.in.Emit(stream.SourceEvent{Name: "state limit", Text: fmt.Sprintf("the brokers store at most %d bytes with an offset (offset.metadata.max.bytes): "+
+			"resume states may have up to %d bytes, which is less than by default", most, n)})
+	}
+}
+
 // stateRefused records that brokers refuse states above a size.
-func (s *kafkaSource) stateRefused(tp group.TP, limit int, err error) {
+func (s *kafkaSource) stateRefused(tp wire.TopicPartition, limit int, err error) {
 	s.stateBytes.Store(int64(limit))
-	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition{Topic: tp.Topic, Partition: int(tp.Partition)}, Name: "state refused", Err: err,
+	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "state refused", Err: err,
 		Text: fmt.Sprintf("the offset is stored without its resume state: if the partition moves now, records that have finished above it are reprocessed. "+
 			"From now on, states of up to %d bytes are tried; the brokers' offset.metadata.max.bytes is the limit", limit)})
 }

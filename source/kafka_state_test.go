@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -117,9 +118,43 @@ func TestKafkaThousandStatesRealKafka(t *testing.T) {
 	stop()
 }
 
+// Brokers that tell their limit need not refuse a state first.
+func TestKafkaStateLimit(t *testing.T) {
+	for name, tc := range map[string]struct {
+		limit  int
+		bytes  int // as Info tells
+		denied bool
+	}{
+		"lower than the default":  {limit: 1000, bytes: 1000 - wire.NoteBytes},
+		"higher than the default": {limit: 10_000, bytes: 10_000 - wire.NoteBytes},
+		"huge":                    {limit: 100 << 20, bytes: largestState},
+		"nothing":                 {limit: 0, bytes: 0},
+		"not to be asked for":     {limit: 1000, bytes: 4000 / 2, denied: true}, // learned from one refusal
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := kafkatest.Fake(t, kfake.BrokerConfigs(map[string]string{"offset.metadata.max.bytes": strconv.Itoa(tc.limit)}))
+			if tc.denied {
+				c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.ClusterAuthorizationFailed, Count: -1})
+			}
+			refused := limitStates(c, tc.limit)
+			l := newStateLog(t, c.ListenAddrs())
+			l.Append(10)
+			src, _, stop := l.member(t, 4000)
+			l.WaitCommitted(l.group, l.topic, map[int32]int64{0: 10})
+			stop()
+			if got := src.Info().StateBytes; got != tc.bytes {
+				t.Errorf("StateBytes is %d, want %d", got, tc.bytes)
+			}
+			if (refused.Hits() > 0) != tc.denied {
+				t.Errorf("%d commits were refused", refused.Hits())
+			}
+		})
+	}
+}
+
 // limitStates makes a fake refuse metadata of more than limit bytes, as brokers do.
-func limitStates(c *kfake.Cluster, limit int) {
-	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge, Count: -1, When: func(r kmsg.Request) bool {
+func limitStates(c *kfake.Cluster, limit int) *kfake.FaultHandle {
+	return c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.OffsetMetadataTooLarge, Count: -1, When: func(r kmsg.Request) bool {
 		for _, t := range r.(*kmsg.OffsetCommitRequest).Topics {
 			for _, p := range t.Partitions {
 				if p.Metadata != nil && len(*p.Metadata) > limit {
@@ -312,7 +347,7 @@ func TestKafkaStateUnbounded(t *testing.T) {
 	}
 	var events []stream.Event
 	s := &kafkaSource{client: client, in: emitter(func(e stream.Event) { events = append(events, e) })}
-	tp := fetch.TP{Topic: l.topic}
+	tp := wire.TopicPartition{Topic: l.topic}
 	w := &wanted{tp: tp, stored: &assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), Committed: 5, State: "s"}, 0}}
 	for err, want := range map[*kerr.Error]bool{kerr.UnknownServerError: true, kerr.NotLeaderForPartition: true, kerr.LeaderNotAvailable: false, kerr.TopicAuthorizationFailed: false} {
 		for _, late := range []bool{false, true} {

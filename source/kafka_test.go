@@ -9,8 +9,10 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
@@ -247,29 +249,32 @@ func TestKafkaMovedLeadersAndCoordinators(t *testing.T) {
 }
 
 func TestKafkaLostPartition(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"), kfake.GroupMinSessionTimeout(100*time.Millisecond))
-	write(t, producer(t, k), "orders", 1, 1)
-	cfg := config(k)
-	// applies to the old membership, which only the broker believes to be alive
-	cfg.SessionTimeout = time.Second
-	started := make(chan struct{}, 2)
-	cancelled := make(chan struct{}, 1)
-	var times atomic.Int32
-	r := run(t, source.Kafka(cfg).Serial(func(ctx context.Context, m kafka.Message) error {
-		started <- struct{}{}
-		if times.Add(1) == 1 {
-			<-ctx.Done()
-			cancelled <- struct{}{}
-			return ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		k, at, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+		write(t, at.Client, "orders", 1, 1)
+		cfg := config(k)
+		cfg.Transport = transport
+		// applies to the old membership, which only the broker believes to be alive
+		cfg.SessionTimeout = time.Second
+		started := make(chan struct{}, 2)
+		cancelled := make(chan struct{}, 1)
+		var times atomic.Int32
+		r := run(t, source.Kafka(cfg).Serial(func(ctx context.Context, m kafka.Message) error {
+			started <- struct{}{}
+			if times.Add(1) == 1 {
+				<-ctx.Done()
+				cancelled <- struct{}{}
+				return ctx.Err()
+			}
+			return nil
+		}).CommitEach())
+		<-started
+		k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, TopLevel: true})
+		<-cancelled
+		<-started // again, under the new membership
+		r.stop()
+		if c := at.Committed("billing", "orders"); c[0] != 1 {
+			t.Errorf("committed: %v", c)
 		}
-		return nil
-	}).CommitEach())
-	<-started
-	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID, TopLevel: true})
-	<-cancelled
-	<-started // again, under the new membership
-	r.stop()
-	if c := committed(t, k, "billing", "orders"); c[0] != 1 {
-		t.Errorf("committed: %v", c)
-	}
+	})
 }

@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"errors"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
@@ -16,7 +15,7 @@ import (
 // topic's id.
 
 // recreated restarts a partition after its topic was recreated.
-func (s *kafkaSource) recreated(ctx context.Context, tp fetch.TP, id [16]byte) error {
+func (s *kafkaSource) recreated(ctx context.Context, tp wire.TopicPartition, id [16]byte) error {
 	from := s.cfg.Start
 	if s.cfg.Group == "" {
 		from = s.cfg.Partitions[stream.TopicPartition(tp)].From
@@ -52,44 +51,40 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// unknownTopic reports whether a coordinator refused an offset because it does not know the topic,
-// or not by that id.
-func unknownTopic(err error) bool {
-	return errors.Is(err, kafka.UnknownTopicOrPartition) || errors.Is(err, kafka.Error(wire.UnknownTopicID))
-}
-
 // loseGone loses draining partitions whose commit was refused because their topic is gone, since
 // that commit can never succeed. A live partition keeps retrying, until the fetcher finds the topic
 // recreated or the group takes the partition away. A coordinator's metadata may be stale, so the
 // cluster is asked too.
 func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
-	type topic struct {
-		name string
-		id   stream.TopicID
-	}
-	gone := map[topic]bool{}
+	draining := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
+	var topics []wire.NamedTopic
+	s.mu.Lock()
 	for tp, err := range refused {
-		if !unknownTopic(err) {
+		if !wire.CodeOf(err).In(wire.NoTopic) {
 			continue
 		}
 		s.fetcher.Refresh()
-		s.mu.Lock()
-		p := s.draining[fetch.TP(tp)]
-		s.mu.Unlock()
-		if p == nil {
-			continue
+		if p := s.draining[wire.TopicPartition(tp)]; p != nil {
+			draining[tp] = p
+			topics = append(topics, named(p))
 		}
-		of := topic{tp.Topic, p.TopicID()}
-		is, asked := gone[of]
-		if !asked {
-			is, _ = s.client.Gone(ctx, of.name, of.id) // if this fails, the commit is retried
-			gone[of] = is
-		}
-		if is {
-			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: err}, p)
+	}
+	s.mu.Unlock()
+	if len(topics) == 0 {
+		return
+	}
+	gone, _ := s.client.Gone(ctx, topics...) // if this fails, the commit is retried
+	for tp, p := range draining {
+		if gone[named(p)] {
+			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: refused[tp]}, p)
 			delete(refused, tp)
 		}
 	}
+}
+
+// named returns the topic that a partition is read from.
+func named(p *stream.Partition[kafka.Message]) wire.NamedTopic {
+	return wire.NamedTopic{Name: p.TopicPartition().Topic, ID: p.TopicID()}
 }
 
 // ids returns the ids of a group's topics.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/laneway-go/laneway/internal/kafka/fetch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -14,10 +14,10 @@ import (
 type health struct {
 	mu       sync.Mutex // guards the fields below; held during online and Trouble, which return at once
 	online   func(error)
-	cluster  error              // no broker answers
-	group    error              // it is not a member of its group, or gets no answer from it
-	mine     map[fetch.TP]bool  // assigned to this worker
-	troubles map[fetch.TP]error // of those, and of whole topics
+	cluster  error                         // no broker answers
+	group    error                         // it is not a member of its group, or gets no answer from it
+	mine     map[wire.TopicPartition]bool  // assigned to this worker
+	troubles map[wire.TopicPartition]error // of those, and of whole topics
 }
 
 // whole is the partition number of a trouble with a whole topic.
@@ -25,7 +25,7 @@ const whole = -1
 
 func (h *health) init(online func(error), group error) {
 	h.online, h.group = online, group
-	h.mine, h.troubles = map[fetch.TP]bool{}, map[fetch.TP]error{}
+	h.mine, h.troubles = map[wire.TopicPartition]bool{}, map[wire.TopicPartition]error{}
 }
 
 // set records an error of the cluster or the group, or nil.
@@ -51,7 +51,7 @@ func (h *health) brokers() (err error) {
 }
 
 // trouble reports why a partition cannot be read; nil means that it can be read again.
-func (s *kafkaSource) trouble(tp fetch.TP, err error) {
+func (s *kafkaSource) trouble(tp wire.TopicPartition, err error) {
 	h := &s.health
 	h.mu.Lock()
 	old := h.troubles[tp]
@@ -88,7 +88,7 @@ func (h *health) denied() map[string]bool {
 }
 
 // own records that partitions belong to this worker.
-func (s *kafkaSource) own(tps ...fetch.TP) {
+func (s *kafkaSource) own(tps ...wire.TopicPartition) {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	for _, tp := range tps {
@@ -98,7 +98,7 @@ func (s *kafkaSource) own(tps ...fetch.TP) {
 }
 
 // disown records that partitions no longer belong to this worker.
-func (s *kafkaSource) disown(tps ...fetch.TP) {
+func (s *kafkaSource) disown(tps ...wire.TopicPartition) {
 	s.health.mu.Lock()
 	defer s.health.mu.Unlock()
 	for _, tp := range tps {

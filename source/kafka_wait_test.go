@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
@@ -252,18 +254,17 @@ func TestKafkaReady(t *testing.T) {
 
 // Each address has its own timeout: the first one must not use up the time of the others.
 func TestKafkaFrozenAddress(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, never answers
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-	write(t, producer(t, k), "orders", 1, 5)
-	cfg := config(k)
-	cfg.Brokers = append([]string{l.Addr().String()}, cfg.Brokers...)
-	cfg.ConnectTimeout = 4 * time.Second // less than one address alone takes
-	got := newRecorder()
-	r := run(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
-	got.wait(t, 5)
-	r.stop()
+	synctest.Test(t, func(t *testing.T) {
+		c, k, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+		write(t, k.Client, "orders", 1, 5)
+		cfg := config(c)
+		const frozen = "127.0.0.1:1"
+		kafkatest.Freeze(transport, frozen)
+		cfg.Brokers, cfg.Transport = append([]string{frozen}, cfg.Brokers...), transport
+		cfg.ConnectTimeout = 4 * time.Second // less than one address alone takes
+		got := newRecorder()
+		r := run(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+		got.wait(t, 5)
+		r.stop()
+	})
 }

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/backoff"
@@ -13,7 +14,7 @@ import (
 // wanted is a partition of this worker whose start offset is still being looked up. It waits alone:
 // the others are read, and it can be revoked or lost.
 type wanted struct {
-	tp       fetch.TP
+	tp       wire.TopicPartition
 	topic    stream.TopicID
 	from, to Position // a zero to means no end
 	since    time.Time
@@ -65,7 +66,7 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 	for _, w := range ws {
 		err := failed[w.tp]
 		if err == nil {
-			s.trouble(fetch.TP{Topic: w.tp.Topic, Partition: whole}, nil)
+			s.trouble(wire.TopicPartition{Topic: w.tp.Topic, Partition: whole}, nil)
 			if err = start(w); err != nil {
 				s.stopReading(err)
 				return
@@ -76,7 +77,7 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 			s.trouble(w.tp, err)
 		}
 	}
-	if len(left) == 0 || !pause(ctx, findBackoff(try)) {
+	if len(left) == 0 || !finds.Pause(ctx, try) {
 		return
 	}
 	if left = s.stillWanted(left); len(left) == 0 {
@@ -88,27 +89,22 @@ func (s *kafkaSource) ask(q query, ws []*wanted, try int) {
 }
 
 // places asks where partitions start and end, and returns a func that starts one of them.
-func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[fetch.TP]error) {
-	tps := make([]fetch.TP, len(ws))
+func (s *kafkaSource) places(ctx context.Context, q query, ws []*wanted) (start func(*wanted) error, failed map[wire.TopicPartition]error) {
+	tps := make([]wire.TopicPartition, len(ws))
 	for i, w := range ws {
 		tps[i] = w.tp
 	}
 	from, failed := s.locate(ctx, q.leader, q.from, tps...)
-	to := map[fetch.TP]int64{}
+	to := map[wire.TopicPartition]int64{}
 	if (Span{To: q.to}).ends() {
-		var endless map[fetch.TP]error
+		var endless map[wire.TopicPartition]error
 		to, endless = s.locate(ctx, q.leader, q.to, tps...)
-		for tp, err := range endless {
-			failed[tp] = err
-		}
+		maps.Copy(failed, endless)
 	}
 	return func(w *wanted) error { return s.found(ctx, w, from[w.tp], to) }, failed
 }
 
-// findBackoff is the wait after an attempt.
-func findBackoff(try int) time.Duration {
-	return backoff.Wait(try, 100*time.Millisecond, 2*time.Second)
-}
+var finds = backoff.Policy{First: 100 * time.Millisecond, Most: 2 * time.Second}
 
 func topicsOf(ws []*wanted) []string {
 	var names []string
@@ -135,7 +131,7 @@ func (s *kafkaSource) stillWanted(ws []*wanted) (left []*wanted) {
 }
 
 // found starts a partition, unless it was revoked or lost in the meantime, or ends where it starts.
-func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[fetch.TP]int64) error {
+func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[wire.TopicPartition]int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.wanted[w.tp] != w {

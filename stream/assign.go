@@ -22,15 +22,6 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
 	r.commits.begin(p, &p.led)
-	if r.plan.parks() {
-		count := p.led.Finished
-		p.led.Finished = func() {
-			if count != nil {
-				count()
-			}
-			p.unparkSoon()
-		}
-	}
 	r.furnish(p)
 	if r.plan.hasTail() {
 		p.tail = r.newTail(p)
@@ -81,7 +72,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	if r.health == errConnecting {
+	if errors.Is(r.health, errConnecting) {
 		r.health = nil
 	}
 	clear(r.lost)

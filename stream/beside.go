@@ -44,7 +44,7 @@ func (w *watch) host(ctx context.Context, serve func(context.Context) error) {
 	err := errPanicked
 	defer func() {
 		if err == nil && ctx.Err() == nil {
-			err = errors.New("the admin ended before the pipelines [LW234]")
+			err = errors.New("the admin ended before the pipelines [LW235]")
 		}
 		if err != nil {
 			w.fail(err)
@@ -68,7 +68,7 @@ func (p *Pipeline) Observe(o Observer) error {
 }
 
 // ErrEpoch: the partition passed to Pause is not assigned here in that epoch.
-var ErrEpoch = errors.New("the partition is not assigned here in that epoch: take a Snapshot again [LW232]")
+var ErrEpoch = errors.New("the partition is not assigned here in that epoch: take a Snapshot again [LW233]")
 
 // Pause stops reading a partition. What was read before is processed and committed. Halts lists the
 // pause under the name of who asked, and Resume ends it; Skip does not, as no record has failed.
@@ -78,7 +78,7 @@ var ErrEpoch = errors.New("the partition is not assigned here in that epoch: tak
 // pause ends with the assignment: the next owner reads.
 func (p *Pipeline) Pause(tp TopicPartition, epoch int32, by string) error {
 	if by == "" {
-		return fmt.Errorf("Pause of %v: by is empty: pass the name of who asks [LW233]", tp)
+		return fmt.Errorf("Pause of %v: by is empty: pass the name of who asks [LW234]", tp)
 	}
 	r := p.current()
 	if r == nil {

@@ -27,14 +27,16 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halts to store in the resume state.
+// haltsToStore returns the halts to store in the resume state, the oldest first, and no more than
+// may fit.
 func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.halt != nil && !p.byTx {
 		hs = p.halt.store(hs)
 	}
-	for _, k := range p.parks.all {
+	most := p.host.stateBytes() / resume.LeastHalt
+	for _, k := range p.parks.all[:min(most, len(p.parks.all))] {
 		hs = k.store(hs)
 	}
 	return hs, p.ahead.halts
@@ -114,12 +116,15 @@ func (p *part) tellRestored() {
 	for _, k := range p.parks.all {
 		hs = append(hs, k.Halt)
 	}
+	hs = slices.DeleteFunc(hs, func(h *Halt) bool { return h == nil || !h.Restored })
+	told := make([]Halted, len(hs))
+	for i, h := range hs {
+		told[i] = Halted{*h}
+	}
 	p.mu.Unlock()
-	for _, h := range hs {
-		if h != nil && h.Restored {
-			p.host.emit(Halted{*h})
-			p.mendLater(h)
-		}
+	for i, h := range hs {
+		p.host.emit(told[i])
+		p.mendLater(h)
 	}
 }
 

@@ -177,6 +177,10 @@ func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotte
 		e.FinishedAhead = max(0, end-s.Watermark-int64(len(holes)))
 	}
 	full := p.filled(e.Room)
+	var parked *park
+	if e.Record != nil {
+		parked = p.parks.index.at(e.Record.Offset, e.Record.Key)
+	}
 	switch {
 	case p.status().life() != open:
 		e.drains(r, c, p, f, first)
@@ -184,8 +188,8 @@ func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotte
 		e.halts(s.Halt)
 	case commit != nil && commit.cause == CauseRestore:
 		e.waits(commit)
-	case first.rec != nil && first.rec.parked():
-		e.parked(p, first.rec)
+	case parked != nil:
+		e.parked(p, parked)
 	case first.rec != nil:
 		e.record(r, c, p, f, first, commit)
 	case commit != nil:
@@ -239,19 +243,13 @@ func (e *Explanation) halts(h *Halt) {
 }
 
 // parked explains a partition whose first unfinished record is parked.
-func (e *Explanation) parked(p *part, rec *record) {
-	m := rec.meta()
+func (e *Explanation) parked(p *part, k *park) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, k := range p.parks.all {
-		if k.covers(m.Offset, m.Key) {
-			e.halts(k.Halt)
-			e.Cause = CausePark
-			if n := len(p.parks.all); n > 1 {
-				e.Detail = fmt.Sprintf("%d lanes and records of it are parked", n)
-			}
-			return
-		}
+	e.halts(k.Halt)
+	e.Cause = CausePark
+	if n := len(p.parks.all); n > 1 {
+		e.Detail = fmt.Sprintf("%d lanes and records of it are parked", n)
 	}
 }
 

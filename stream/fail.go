@@ -223,27 +223,36 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	return verdict{}
 }
 
-// halt halts each partition of an element at its records, or parks their lane.
+// halt halts each partition of an element at its records, or parks each of their lanes.
 func (st *step) halt(r *record, p *policy, fs []Failure) {
-	var parts []*part
-	of, first := map[*part]*suspects{}, map[*part]Failure{}
+	type stop struct {
+		p    *part
+		lane uint64 // of a park: a Transform may have joined several
+	}
+	scope := st.scope(p)
+	var stops []stop
+	of, first := map[stop]*suspects{}, map[stop]Failure{}
 	i := 0
 	r.leaves(func(l *record) bool {
-		if of[l.part] == nil {
-			parts, of[l.part] = append(parts, l.part), &suspects{}
+		s := stop{p: l.part}
+		if scope == ScopeLane {
+			s.lane = keyHash(l.key())
 		}
-		of[l.part].add(l)
-		if f, any := first[l.part]; !any || fs[i].Meta.Offset < f.Meta.Offset {
-			first[l.part] = fs[i]
+		if of[s] == nil {
+			stops, of[s] = append(stops, s), &suspects{}
+		}
+		of[s].add(l)
+		if f, any := first[s]; !any || fs[i].Meta.Offset < f.Meta.Offset {
+			first[s] = fs[i]
 		}
 		i++
 		return true
 	})
-	for _, l := range parts {
-		if scope := st.scope(p); scope == ScopePartition {
-			l.freeze(first[l], *of[l], byRecord, p.resumeAfter)
+	for _, s := range stops {
+		if scope == ScopePartition {
+			s.p.freeze(first[s], *of[s], byRecord, p.resumeAfter)
 		} else {
-			l.park(first[l], *of[l], scope, p.resumeAfter)
+			s.p.park(first[s], *of[s], scope, p.resumeAfter)
 		}
 	}
 }

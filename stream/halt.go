@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -47,6 +48,12 @@ func (e haltEnd) skips(offset int64) bool {
 	return e.how == giveUp && e.from <= offset && offset <= e.to && among
 }
 
+// isOf reports whether a record between from and to is one of the halt. The resume state does not
+// say which records of other keys lie between those of a lane.
+func (e haltEnd) isOf(r *record) bool {
+	return e.Scope != ScopeLane || bytes.Equal(r.meta().Key, e.Meta.Key)
+}
+
 // suspects is the records that may have caused a failure.
 type suspects struct {
 	offsets []int64
@@ -91,8 +98,9 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 		h.builds = p.triedBy(f.Meta.Offset)
 		p.haltChanged()
 	}
+	told := Halted{*h}
 	p.mu.Unlock()
-	p.host.emit(Halted{*h})
+	p.host.emit(told)
 	if stays {
 		p.mendLater(h)
 	}
@@ -115,10 +123,13 @@ func (p *part) asked(h Halt, as ending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if k := p.parks.find(h); k != nil && !k.ended {
+		if err := p.asksUnread(k, as); err != nil {
+			return err
+		}
 		if err := k.asks(as); err != nil {
 			return err
 		}
-		k.release(as.how)
+		p.parks.release(k, as.how)
 		return nil
 	}
 	if cmp.Or(h.Scope, ScopePartition) != ScopePartition || p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
@@ -129,6 +140,15 @@ func (p *part) asked(h Halt, as ending) error {
 	}
 	p.resume = as.how
 	return nil
+}
+
+// asksUnread refuses a Skip of a restored park before all of its records have been read: the resume
+// state does not say which records of other keys lie between them. The caller holds mu.
+func (p *part) asksUnread(k *park, as ending) error {
+	if as.how != giveUp || !k.Restored || k.Last == k.Meta.Offset || p.led.End() > k.Last {
+		return nil
+	}
+	return fmt.Errorf("the records of %v … @%d, parked by an earlier worker, have not all been read yet: skip them later, or Resume [LW232]", k.Meta, k.Last)
 }
 
 // tryResume ends the halt if that was asked for and no ticket is held. Unfinished records go back
@@ -235,12 +255,16 @@ func (p *part) goOn() {
 
 // tellGivenUp emits Skipped for each record that the end of the halt skips.
 func (p *part) tellGivenUp(end haltEnd) {
+	if end.how != giveUp {
+		return
+	}
 	if end.skips(end.Meta.Offset) && !end.told[end.Meta.Offset] {
 		end.told[end.Meta.Offset] = true
 		p.host.emit(Skipped{end.Failure})
 	}
+	from := p.led.End()
 	for _, at := range end.among {
-		if end.Restored && end.skips(at) && !end.told[at] {
+		if at >= from && end.Restored && end.skips(at) && !end.told[at] { // not read yet
 			f := end.Failure
 			f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: at}
 			end.told[at] = true
@@ -248,8 +272,8 @@ func (p *part) tellGivenUp(end haltEnd) {
 		}
 	}
 	for s, i := range p.led.Unfinished {
-		if end.skips(s.Offset(i)) {
-			p.tellSkipped([]*record{s.Payload.(values).record(i)}, end)
+		if r := s.Payload.(values).record(i); end.skips(s.Offset(i)) && end.isOf(r) {
+			p.tellSkipped([]*record{r}, end)
 		}
 	}
 }

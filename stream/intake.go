@@ -148,6 +148,8 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.Advance(next, -1)
 		return
 	}
+	p.p.intake.Lock() // before the look at what is finished: the end of a halt may add to that
+	defer p.p.intake.Unlock()
 	if p.p.ahead.begun.Load() {
 		p.feedUnfinished(vals, lineage, next, bytes)
 		return
@@ -182,6 +184,7 @@ func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, byt
 	p.Advance(p.p.passEarlier(next), -1)
 }
 
+// feed feeds records as one slab. The caller holds intake.
 func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) {
 	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
 		p.feedApart(vals, lineage, next, bytes)
@@ -195,8 +198,6 @@ func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		r := &vs.recs[i]
 		r.origin, r.Index = &vs.orig, int32(i)
 	}
-	p.p.intake.Lock()
-	defer p.p.intake.Unlock()
 	if !p.p.status().accepts() {
 		return // Next does not move, so the records are read again
 	}

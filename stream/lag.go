@@ -46,7 +46,7 @@ func since(now, oldest time.Time, n int64) time.Duration {
 // unfinishedTimes returns the time of the oldest unfinished record, that of the oldest one that is
 // not parked, and the number of those.
 func (p *part) unfinishedTimes() (oldest, active time.Time, n int64) {
-	parks := p.parks.index.Load() != nil
+	parks := p.status()&someParked != 0
 	if !parks {
 		_, left := p.led.Count()
 		n = int64(left)

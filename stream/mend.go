@@ -53,7 +53,7 @@ func (p *part) mend(h *Halt) {
 	now := false
 	if p.status().life() == open && p.host.mends() {
 		if k := p.parks.with(h); k != nil {
-			now = k.release(tryItself)
+			now = p.parks.release(k, tryItself)
 		} else if now = p.halt == h && p.resume == noResume; now {
 			p.resume = tryItself
 		}

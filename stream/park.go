@@ -1,9 +1,12 @@
 package stream
 
 import (
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // A park is a halt of one lane, or of single records where elements have no order: see ParkOnError.
@@ -12,63 +15,41 @@ import (
 
 // parks is the parked lanes and records of a partition.
 type parks struct {
-	all     []*park                // oldest first; guarded by part.mu
-	index   atomic.Pointer[parked] // of all; nil: none. Written under part.mu
-	leaving atomic.Int32           // parks whose end was asked for
-	mends   map[int64]*mends       // by the offset of a parked record; guarded by part.mu
+	all     []*park                          // oldest first; guarded by part.mu
+	index   parkIndex                        // of all; written under part.mu
+	leaving atomic.Int32                     // parks whose end was asked for
+	skips   atomic.Int32                     // of these, those that give records up
+	waits   atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
+	mends   map[int64]*mends                 // by the offset of a parked record; guarded by part.mu
+	prune   int                              // size of mends at which old ones are removed
 }
 
 // park is guarded by part.mu.
 type park struct {
 	*Halt
-	of     *parks
 	lane   uint64 // if the scope is a lane
 	resume resumption
 	ended  bool // observers have heard of the end: it can no longer change
 }
 
-// parked tells workers which records are parked. It never changes.
-type parked struct {
-	lanes   map[uint64]int64 // by lane: the first parked offset
-	records map[int64]bool
-}
-
 // add adds a park. The caller holds part.mu.
-func (ps *parks) add(h *Halt) *park {
-	k := &park{Halt: h, of: ps}
+func (ps *parks) add(h *Halt) {
+	k := &park{Halt: h}
 	if h.Scope == ScopeLane {
 		k.lane = keyHash(h.Meta.Key)
 	}
 	ps.all = append(ps.all, k)
-	ps.reindex()
-	return k
+	ps.index.add(k)
 }
 
-// remove removes a park. The caller holds part.mu.
-func (ps *parks) remove(k *park) {
-	ps.all = slices.DeleteFunc(ps.all, func(o *park) bool { return o == k })
-	ps.leaving.Add(-1)
-	ps.reindex()
-}
-
-func (ps *parks) reindex() {
-	if len(ps.all) == 0 {
-		ps.index.Store(nil)
-		return
+// remove removes parks. The caller holds part.mu.
+func (ps *parks) remove(ks []*park) {
+	gone := make(map[*park]bool, len(ks))
+	for _, k := range ks {
+		gone[k] = true
+		ps.index.remove(k)
 	}
-	x := &parked{lanes: map[uint64]int64{}, records: map[int64]bool{}}
-	for _, k := range ps.all {
-		if k.Scope == ScopeLane {
-			if from, is := x.lanes[k.lane]; !is || k.Meta.Offset < from {
-				x.lanes[k.lane] = k.Meta.Offset
-			}
-			continue
-		}
-		for _, at := range k.among {
-			x.records[at] = true
-		}
-	}
-	ps.index.Store(x)
+	ps.all = slices.DeleteFunc(ps.all, func(k *park) bool { return gone[k] })
 }
 
 // find returns the park that h is a copy of, or nil. The caller holds part.mu.
@@ -93,10 +74,9 @@ func (ps *parks) with(h *Halt) *park {
 
 // mendsAt returns the count of consecutive parks of the record at offset. The caller holds part.mu.
 func (ps *parks) mendsAt(offset, watermark int64) *mends {
-	for at := range ps.mends {
-		if at < watermark {
-			delete(ps.mends, at)
-		}
+	if len(ps.mends) >= ps.prune {
+		maps.DeleteFunc(ps.mends, func(at int64, _ *mends) bool { return at < watermark })
+		ps.prune = 2*len(ps.mends) + 64
 	}
 	if ps.mends == nil {
 		ps.mends = map[int64]*mends{}
@@ -124,31 +104,26 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 		p.stand(p.status() | someParked)
 		p.haltChanged()
 	}
+	told := Halted{*h}
 	p.mu.Unlock()
 	p.host.discard(p)
 	p.host.giveUpInside(p)
-	p.host.emit(Halted{*h})
+	p.host.emit(told)
 	if stays {
 		p.mendLater(h)
 	}
 	p.changed()
 }
 
-// covers reports whether the record with that offset and key is parked by k.
-func (k *park) covers(offset int64, key []byte) bool {
-	if k.Scope == ScopeLane {
-		return offset >= k.Meta.Offset && keyHash(key) == k.lane
-	}
-	_, is := slices.BinarySearch(k.among, offset)
-	return is
-}
-
-// release asks for the end of the park. It returns false if that was asked for before. The caller
+// release asks for the end of a park. It returns false if that was asked for before. The caller
 // holds part.mu.
-func (k *park) release(how resumption) bool {
+func (ps *parks) release(k *park, how resumption) bool {
 	before := k.resume
 	if before == noResume {
-		k.of.leaving.Add(1)
+		ps.leaving.Add(1)
+	}
+	if how == giveUp && before != giveUp {
+		ps.skips.Add(1)
 	}
 	k.resume = max(before, how)
 	return before == noResume
@@ -156,24 +131,7 @@ func (k *park) release(how resumption) bool {
 
 // parked reports whether a source record is parked. The caller holds its ticket, or the ticket has
 // settled unfinished.
-func (r *record) parked() bool {
-	x := r.part.parks.index.Load()
-	return x != nil && x.has(r.offset(), r.key())
-}
+func (r *record) parked() bool { return r.part.parks.index.at(r.offset(), r.key()) != nil }
 
 // covers reports whether a record is parked.
-func (ps *parks) covers(m Meta) bool {
-	x := ps.index.Load()
-	return x != nil && x.has(m.Offset, m.Key)
-}
-
-func (x *parked) has(offset int64, key []byte) bool {
-	if x.records[offset] {
-		return true
-	}
-	if len(x.lanes) == 0 {
-		return false
-	}
-	from, is := x.lanes[keyHash(key)]
-	return is && offset >= from
-}
+func (ps *parks) covers(m Meta) bool { return ps.index.at(m.Offset, m.Key) != nil }

@@ -77,9 +77,9 @@ const (
 )
 
 // room returns how many records and bytes the source may feed, up to the limit and the partition's
-// share. Once the source found no room, a quarter of both must become free first, so that a full
-// partition is not fetched record by record. A partition with nothing in flight always has room
-// for one record.
+// share. Once the source found no room, a quarter of what is not parked must become free first, so
+// that a full partition is not fetched record by record. A partition with nothing in flight always
+// has room for one record.
 func (p *part) room() (records int, bytes int64) {
 	if !p.status().feeds() {
 		return 0, 0
@@ -101,13 +101,22 @@ func (p *part) room() (records int, bytes int64) {
 	records, bytes = limit-held, share-pinned
 	least, leastBytes := 1, int64(1)
 	if p.full.Load() {
-		least, leastBytes = (limit+3)/4, (share+3)/4
+		idle, idleBytes := p.idle()
+		least, leastBytes = max(1, (limit-idle+3)/4), max(1, (share-idleBytes+3)/4)
 		p.step.Store(int32(least/4 + 1))
 	}
 	if records < least || bytes < leastBytes {
 		return 0, 0
 	}
 	return records, bytes
+}
+
+// idle returns what parked records take of the limits, which no record that finishes makes free.
+func (p *part) idle() (records int, bytes int64) {
+	if p.status()&someParked == 0 {
+		return 0, 0
+	}
+	return p.led.Idle()
 }
 
 // feed adds a slab to the ledger and puts its records into the lanes of the first stage.
@@ -218,12 +227,17 @@ func (p *part) letGo(cause error) bool {
 // calm reports whether no ticket of the partition is held and no ending halt is about to put
 // records back.
 func (p *part) calm() bool {
-	p.mu.Lock()
-	s := p.status()
-	ending := p.resume != noResume || s.halted() == resuming || s.life() == open && p.parks.leaving.Load() > 0
-	p.mu.Unlock()
 	// in this order: refill holds the tickets it puts back before resuming ends
-	return !ending && p.led.AtRest()
+	return !p.ending() && p.led.AtRest()
+}
+
+// ending reports whether a halt or a park is about to put records back.
+func (p *part) ending() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.status()
+	parks := s.life() == open && p.parks.leaving.Load() > 0 || s.life() == draining && p.parks.skips.Load() > 0
+	return p.resume != noResume || s.halted() == resuming || parks
 }
 
 // unfinished returns the lineage of up to limit unfinished records, and how many there are.

@@ -23,10 +23,10 @@ func (p *part) seals(s *seal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.sealed != nil {
-		return fmt.Errorf("%v cannot be paused, nothing is read of it already: %w [LW233]", p.tp, p.sealed.Err)
+		return fmt.Errorf("%v cannot be paused, nothing is read of it already: %w [LW234]", p.tp, p.sealed.Err)
 	}
 	if !p.status().accepts() {
-		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts [LW233]", p.tp)
+		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts [LW234]", p.tp)
 	}
 	s.Meta.Offset, s.Last, s.next = p.next, p.next, p.next
 	p.sealed = s

@@ -165,6 +165,7 @@ func (r *record) retain() {
 func (r *record) done() {
 	if r.joint == nil {
 		r.slab.Done(r.Index)
+		r.part.unparkSoon()
 		return
 	}
 	if r.joint.holds.Add(-1) != 0 {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -107,10 +108,7 @@ func (bs *bundles[T]) ask(group uint64, b *bundle[T]) {
 
 func (bs *bundles[T]) schedule() bool {
 	bs.mu.Lock()
-	asks := make(map[uint64]*bundle[T], len(bs.open))
-	for g, b := range bs.open {
-		asks[g] = b
-	}
+	asks := maps.Clone(bs.open)
 	bs.mu.Unlock()
 	for g, b := range asks {
 		bs.ask(g, b)

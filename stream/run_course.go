@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // do runs the pipeline from start to end.
@@ -78,8 +79,11 @@ func (r *run) finishAll(ctx context.Context) error {
 	for {
 		_ = r.await(ctx, ps, (*part).calm) && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
 		over := r.mending()
-		if over == nil || ctx.Err() != nil {
+		if over == nil && !slices.ContainsFunc(ps, (*part).ending) || ctx.Err() != nil {
 			break
+		}
+		if over == nil {
+			continue // await waits for the end that is under way
 		}
 		select {
 		case <-over:

@@ -84,7 +84,7 @@ func (r *run) dryOut() {
 	}
 	stirs := r.stirs.Load()
 	ps := r.all()
-	if r.mending() != nil {
+	if r.mending() != nil || slices.ContainsFunc(ps, (*part).ending) {
 		return // its end puts records back, and calls it again
 	}
 	tails := slices.Concat(tailsOf(ps), r.leftTails())

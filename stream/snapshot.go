@@ -60,10 +60,10 @@ type State string
 
 const (
 	StateOpen State = "open" // records are read and processed
-	// nothing is read until its Transactor has said where it starts
+	// StateWaiting: nothing is read until its Transactor has said where it starts
 	StateWaiting State = "waiting"
 	StateHalted  State = "halted" // nothing new is started until it is resumed or skipped
-	// the halt is over once what was started before it has finished
+	// StateResuming: the halt is over once what was started before it has finished
 	StateResuming State = "resuming"
 	StateDraining State = "draining" // started records finish, new ones are not started
 )
@@ -118,8 +118,13 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
 	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
-	if hs := p.halts(); len(hs) > 0 && hs[0].Scope == ScopePartition {
-		s.Halt = &hs[0]
+	switch {
+	case p.halt != nil:
+		h := *p.halt
+		s.Halt = &h
+	case p.sealed != nil:
+		h := p.sealed.Halt
+		s.Halt = &h
 	}
 	s.Parked = len(p.parks.all)
 	return s

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/laneway-go/laneway/internal/lane"
@@ -27,8 +28,7 @@ type stage struct {
 func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
 	next := sg.exit(w)
-	for i := len(sg.steps) - 1; i >= 0; i-- {
-		st := sg.steps[i]
+	for _, st := range slices.Backward(sg.steps) {
 		if st.node == sg.plan.paced && sg.plan.keepOrder {
 			next = st.node.out.(typed).ordered(w, next)
 		}

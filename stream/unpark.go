@@ -1,9 +1,18 @@
 package stream
 
-// unparkSoon is called when a record is given up or finished. The park that is to end may have
-// waited for it.
+import (
+	"slices"
+
+	"github.com/laneway-go/laneway/internal/ledger"
+)
+
+// unparkSoon is called when a hold of a record is given back. A park that is to end may have waited
+// for it: each such park has one ticket in waits, so that other records cost only a look at these.
 func (p *part) unparkSoon() {
-	if p.parks.leaving.Load() > 0 {
+	if p.status()&someParked == 0 || p.parks.leaving.Load() == 0 {
+		return
+	}
+	if waits := p.parks.waits.Load(); waits == nil || slices.ContainsFunc(*waits, (*ledger.Ticket).AtRest) {
 		p.changed()
 	}
 }
@@ -13,55 +22,73 @@ func (p *part) unpark() {
 	if p.parks.leaving.Load() == 0 {
 		return
 	}
-	for _, k := range p.parksLeaving() {
-		if !p.rests(k) {
-			continue
-		}
-		end := p.endPark(k)
-		p.intake.Lock()
-		rests := p.rests(k) // records fed since the last look have to be dropped first
-		if rests {
-			p.readmit(k, end)
-		}
-		p.intake.Unlock()
-		if !rests {
-			continue
-		}
-		if end.Restored {
-			p.giveUpUnread(end)
-		}
+	ks := p.atRest(p.parksLeaving())
+	if len(ks) == 0 {
+		return
+	}
+	ends := map[*park]haltEnd{}
+	for _, k := range ks {
+		ends[k] = p.endPark(k)
+	}
+	p.intake.Lock()
+	ks = p.atRest(ks) // records fed since the last look have to be dropped first
+	p.readmit(ks, ends)
+	p.intake.Unlock()
+	for _, k := range ks {
 		close(k.over)
 		p.full.Store(true)
 	}
 }
 
-// parksLeaving returns the parks whose end was asked for. A drain ends none: the next assignment
-// retries their records.
+// parksLeaving returns the parks whose end was asked for. A drain only ends those that give records
+// up: the next assignment retries the records of others.
 func (p *part) parksLeaving() (ks []*park) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status().life() != open {
+	least := tryItself
+	switch p.status().life() {
+	case open:
+	case draining:
+		least = giveUp
+	default:
 		return nil
 	}
 	for _, k := range p.parks.all {
-		if k.resume != noResume {
+		if k.resume >= least {
 			ks = append(ks, k)
 		}
 	}
 	return ks
 }
 
-// rests reports whether no record of the park is held.
-func (p *part) rests(k *park) bool {
+// atRest returns those of the parks that none of their records is held of, and notes a ticket that
+// each of the others waits for.
+func (p *part) atRest(ks []*park) (rest []*park) {
+	held := map[*park]*ledger.Ticket{}
 	for s, i := range p.led.Unfinished {
-		if s.Tickets[i].AtRest() {
+		t := &s.Tickets[i]
+		if t.AtRest() {
 			continue
 		}
-		if m, ok := s.Payload.(values).meta(int32(i)); ok && k.covers(s.Offset(i), m.Key) {
-			return false
+		if m, ok := s.Payload.(values).meta(int32(i)); ok {
+			for k := range p.parks.index.covering(s.Offset(i), m.Key) {
+				held[k] = t
+			}
 		}
 	}
-	return true
+	waits := []*ledger.Ticket{}
+	for _, k := range ks {
+		if t := held[k]; t != nil {
+			waits = append(waits, t)
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	p.parks.waits.Store(&waits)
+	if slices.ContainsFunc(waits, (*ledger.Ticket).AtRest) { // before it was noted
+		p.changed()
+	}
+	return rest
 }
 
 // endPark tells of the end of a park, once: before events of the records that it puts back.
@@ -78,12 +105,16 @@ func (p *part) endPark(k *park) haltEnd {
 	return end
 }
 
-// readmit removes a park and puts its records back into the first stage, in order. Those that are
+// readmit removes parks and puts their records back into the first stage, in order. Those that are
 // parked otherwise stay, and those of a halted partition wait for the end of the halt. The caller
 // holds intake, so that records fed from now on go behind them.
-func (p *part) readmit(k *park, end haltEnd) {
+func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
+	var gone parkIndex
+	for _, k := range ks {
+		gone.add(k)
+	}
 	p.mu.Lock()
-	p.parks.remove(k)
+	p.parks.remove(ks)
 	if len(p.parks.all) == 0 {
 		p.stand(p.status() &^ someParked)
 	}
@@ -92,18 +123,30 @@ func (p *part) readmit(k *park, end haltEnd) {
 	waits := p.status().waits()
 	var back []*record
 	for s, i := range p.led.Unfinished {
-		vs := s.Payload.(values)
-		m, ok := vs.meta(int32(i))
-		if !ok || !k.covers(s.Offset(i), m.Key) {
+		if !s.Tickets[i].Idle() { // of no park that ends here
 			continue
 		}
-		switch r := vs.record(i); {
-		case end.skips(s.Offset(i)):
+		at, r := s.Offset(i), s.Payload.(values).record(i)
+		covered, skips := false, false
+		for k := range gone.covering(at, r.key()) {
+			covered, skips = true, skips || ends[k].skips(at)
+		}
+		switch {
+		case skips:
 			s.Finish(int32(i))
-		case waits && !r.parked():
+		case covered && waits && !r.parked():
 			s.Reopen(int32(i))
 			back = append(back, r)
 		}
 	}
+	for _, k := range ks {
+		if ends[k].how == giveUp {
+			p.parks.skips.Add(-1)
+		}
+		if k.Restored {
+			p.giveUpUnread(ends[k])
+		}
+	}
 	p.host.again(p, back)
+	p.parks.leaving.Add(-int32(len(ks))) // not before their tickets are held: see ending
 }

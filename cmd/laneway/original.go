@@ -49,8 +49,7 @@ func (o *order) at(ctx context.Context, tp stream.TopicPartition, offset int64) 
 		Partitions: map[stream.TopicPartition]source.Span{tp: {From: source.AtOffset(offset), To: source.AtOffset(offset + 1)}}}).
 		To(found).
 		Run(ctx)
-	var expired *kafkaerr.OutOfRangeError
-	if errors.As(err, &expired) {
+	if _, expired := errors.AsType[*kafkaerr.OutOfRangeError](err); expired {
 		return nil, nil
 	}
 	return found.Values(), errors.Join(err, ctx.Err())

@@ -1,7 +1,8 @@
-// Package backoff says how long to wait before a retry.
+// Package backoff waits before a retry.
 package backoff
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -37,4 +38,29 @@ func NotBefore(d time.Duration) time.Duration {
 		return 0
 	}
 	return d + rand.N(d/10+1)
+}
+
+// Policy bounds the waits between the tries of one kind.
+type Policy struct{ First, Most time.Duration }
+
+// Wait returns the wait after that many failures in a row: see the func of the same name.
+func (p Policy) Wait(failures int) time.Duration { return Wait(failures, p.First, p.Most) }
+
+// Pause waits after that many failures in a row, or until ctx ends. It reports whether ctx is still
+// alive.
+func (p Policy) Pause(ctx context.Context, failures int) bool { return Pause(ctx, p.Wait(failures)) }
+
+// Pause waits for d, or until ctx ends. It reports whether ctx is still alive.
+func Pause(ctx context.Context, d time.Duration) bool { return Await(ctx, d, nil) }
+
+// Await is Pause until wake is signalled or closed.
+func Await(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }

@@ -1,8 +1,10 @@
 package backoff_test
 
 import (
+	"context"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/backoff"
@@ -55,5 +57,35 @@ func TestNotBefore(t *testing.T) {
 	}
 	if d := backoff.NotBefore(-1); d != 0 {
 		t.Errorf("%v", d)
+	}
+}
+
+func TestAwait(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ends, wakes bool
+		waits       time.Duration
+	}{
+		"waits for its time":        {waits: time.Minute},
+		"ends with its context":     {ends: true},
+		"ends when it is signalled": {wakes: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				wake := make(chan struct{})
+				if tc.ends {
+					end()
+				}
+				if tc.wakes {
+					close(wake)
+				}
+				start := time.Now()
+				alive := backoff.Await(ctx, time.Minute, wake)
+				if waited := time.Since(start); alive == tc.ends || waited != tc.waits {
+					t.Errorf("alive: %v after %v", alive, waited)
+				}
+			})
+		})
 	}
 }

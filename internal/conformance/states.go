@@ -47,7 +47,9 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 			was := first.assignment()
 			first.awaitCommitted(0, 10)
 			if c.size == refused {
-				awaitEvent(first.worker, "the refusal is reported", func(e stream.SourceEvent) bool { return e.Name == "state refused" && e.Err != nil })
+				awaitEvent(first.worker, "the limit is reported", func(e stream.SourceEvent) bool {
+					return e.Name == "state refused" && e.Err != nil || e.Name == "state limit" // learned, or asked for
+				})
 				if left := first.probe.Info().StateBytes; left >= refused || left < refused/2 {
 					t.Errorf("after a refused state of %d bytes, StateBytes is %d", refused, left)
 				}

@@ -11,7 +11,7 @@ import (
 // partitions have another owner, but it still has records in flight.
 func TestSuspendedWorkerRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t))
-	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
+	f, tr, topic := start(t, k, session, func(int, int) string { return "plain" })
 	for range 3 {
 		p := f.atWork()
 		mine := f.owner(p)

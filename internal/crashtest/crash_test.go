@@ -13,7 +13,7 @@ const ends = 20 // workers that end in a test
 // others wait until the session times out.
 var instances = []string{"static-1", "", "static-2", ""}
 
-func start(t *testing.T, k *kafkatest.Kafka, value func(partition, n int) string) (*fleet, *traffic, string) {
+func start(t *testing.T, k *kafkatest.Kafka, session time.Duration, value func(partition, n int) string) (*fleet, *traffic, string) {
 	t.Helper()
 	topic := k.Topic(partitions)
 	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("crash"), Topic: topic, Session: session})
@@ -43,7 +43,7 @@ func (f *fleet) replace(n int, p *process) {
 func TestKilledWorkersRealKafka(t *testing.T) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
-	f, tr, topic := start(t, k, func(partition, n int) string {
+	f, tr, topic := start(t, k, session, func(partition, n int) string {
 		switch {
 		case partition == 0 && n == 100:
 			return poison
@@ -72,7 +72,8 @@ func TestKilledWorkersRealKafka(t *testing.T) {
 func TestTerminatedWorkersRealKafka(t *testing.T) {
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
-	f, tr, topic := start(t, k, func(int, int) string { return "plain" })
+	// a session that no busy machine lets expire, since that would be a takeover
+	f, tr, topic := start(t, k, 20*time.Second, func(int, int) string { return "plain" })
 	for n := range ends {
 		p := f.victim()
 		if n%5 == 4 {

@@ -5,19 +5,40 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
 )
 
-// Flaky is a Transport that loses responses: one in oneIn reads closes its connection, after the
-// broker has responded. The counter counts the losses.
+// Flaky is a Transport that loses responses: on average, one in oneIn reads closes its connection,
+// after the broker has responded. Of any 2*oneIn-1 reads at least one does. The counter counts the
+// losses.
 func Flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
-	lost := new(atomic.Int64)
+	f := &flaky{oneIn: oneIn}
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return &flakyConn{Conn: c, oneIn: oneIn, lost: lost}, err
-	}}, lost
+		return &flakyConn{Conn: c, of: f}, err
+	}}, &f.lost
+}
+
+// flaky decides which reads of its connections are lost.
+type flaky struct {
+	oneIn int
+	lost  atomic.Int64
+
+	mu   sync.Mutex // guards left
+	left int        // reads until the next loss; 0: not drawn yet
+}
+
+func (f *flaky) loses() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.left == 0 {
+		f.left = 1 + rand.IntN(2*f.oneIn-1)
+	}
+	f.left--
+	return f.left == 0
 }
 
 // Deaf is a Transport that loses all responses while the flag is set: requests go out, and each
@@ -46,14 +67,13 @@ func (c *deafConn) Read(b []byte) (int, error) {
 
 type flakyConn struct {
 	net.Conn
-	oneIn int
-	lost  *atomic.Int64
+	of *flaky
 }
 
 func (c *flakyConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if err == nil && rand.IntN(c.oneIn) == 0 {
-		c.lost.Add(1)
+	if err == nil && c.of.loses() {
+		c.of.lost.Add(1)
 		_ = c.Conn.Close()
 		return 0, io.EOF
 	}

@@ -279,6 +279,21 @@ func (l *Ledger) Count() (finished int64, left int) {
 	return l.total - int64(left), left
 }
 
+// Idle returns the number of records that settled unfinished, and the bytes of the slabs in which
+// no other record is unfinished. It visits every slab.
+func (l *Ledger) Idle() (records int, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.slabs[l.first:] {
+		bad := int(s.bad.Load())
+		records += bad
+		if bad > 0 && s.left.Load() == 0 {
+			bytes += s.bytes
+		}
+	}
+	return records, bytes
+}
+
 // AtRest reports whether every ticket has settled.
 func (l *Ledger) AtRest() bool {
 	l.mu.Lock()

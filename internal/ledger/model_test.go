@@ -235,10 +235,20 @@ func (m *modelLedger) held(mark int64) (n int) {
 func (m *modelLedger) compareHoles(mark int64) error {
 	got, finished, holes, end := m.l.Holes(nil)
 	var want []int64
+	idle := 0
 	for _, r := range m.records {
+		if r.t.Idle() != (r.holds == 0 && r.abandoned) {
+			return fmt.Errorf("a record with %d holds is idle: %t", r.holds, r.t.Idle())
+		}
+		if r.t.Idle() {
+			idle++
+		}
 		if !r.finished() {
 			want = append(want, r.s.Offset(int(r.i)))
 		}
+	}
+	if n, _ := m.l.Idle(); n != idle {
+		return fmt.Errorf("%d are idle, in the model %d", n, idle)
 	}
 	if got != mark || end != m.next || !slices.Equal(holes, want) || int(finished) != len(m.records)-len(want) {
 		return fmt.Errorf("holes %v from %d to %d, %d finished; but %v from %d to %d in the model", holes, got, end, finished, want, mark, m.next)

@@ -69,6 +69,9 @@ func (t *Ticket) Held() bool { return t.state.Load()&holdsMask != 0 }
 // since only a holder can watch.
 func (t *Ticket) AtRest() bool { return t.state.Load()&(holdsMask|watched) == 0 }
 
+// Idle reports whether the ticket settled unfinished. It stays so until Reopen or Finish.
+func (t *Ticket) Idle() bool { return t.state.Load()&(holdsMask|watched|abandoned) == abandoned }
+
 // Reopen gives a ticket that settled unfinished one hold again, so that its record is reprocessed.
 func (s *Slab) Reopen(i int32) {
 	s.ledger.mu.Lock() // a reader of left and then bad must not find both 0 in between

@@ -46,6 +46,9 @@ const (
 	keyMax  = 100
 )
 
+// LeastHalt is the least number of characters that a halt takes in a state.
+const LeastHalt = (11 + len(Build{}) + 3) * 4 / 3 // seven numbers, a build and three empty texts
+
 // appendHalts appends the section of halts as far as it fits into size: those that fit with their
 // texts, then those that fit without.
 func appendHalts(raw []byte, offset int64, halts []Halt, size int) []byte {

@@ -83,9 +83,9 @@ func extract(ctx context.Context, hs []stream.Header) context.Context {
 type incoming []stream.Header
 
 func (in incoming) Get(key string) string {
-	for i := len(in) - 1; i >= 0; i-- {
-		if in[i].Key == key {
-			return string(in[i].Value)
+	for _, h := range slices.Backward(in) {
+		if h.Key == key {
+			return string(h.Value)
 		}
 	}
 	return ""

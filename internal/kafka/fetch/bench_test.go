@@ -82,7 +82,7 @@ func BenchmarkFetchRealKafka(b *testing.B) {
 			var all, run sync.WaitGroup
 			for p := range partitions {
 				all.Add(1)
-				f.Add(TP{topic, p}, &counter{end: each, done: &all})
+				f.Add(wire.PartitionOf(topic, p), &counter{end: each, done: &all})
 			}
 			run.Go(func() { _ = f.Run(ctx) })
 			all.Wait()

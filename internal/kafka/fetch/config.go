@@ -4,17 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
-
-// TP names a partition.
-type TP struct {
-	Topic     string
-	Partition int
-}
 
 // Partition receives the records of one partition. stream.Partition[kafka.Message] implements it.
 type Partition interface {
@@ -63,23 +58,23 @@ type Config struct {
 	// since it redelivers finished records: the Fetcher stops reading the partition, and the owner must
 	// Remove it and Add it again at to. The callback itself may do that. May be nil only if Reset is
 	// Fail.
-	OnReset func(tp TP, from, to int64, back bool)
+	OnReset func(tp wire.TopicPartition, from, to int64, back bool)
 	// OnRecreated reports that a partition's topic was recreated, with another id. The Fetcher stops
 	// reading it. The owner must Remove the partition and Add it again, to be read by that id; or it
 	// returns an error, and OnRecreated is called again. May be nil only without ids.
-	OnRecreated func(ctx context.Context, tp TP, id [16]byte) error
+	OnRecreated func(ctx context.Context, tp wire.TopicPartition, id [16]byte) error
 	// OnTrouble reports that a partition could not be read for some seconds, or may not be read, and
 	// waits; nil: it is read again. May be nil; must not block.
-	OnTrouble func(tp TP, err error)
+	OnTrouble func(tp wire.TopicPartition, err error)
 	OnEvent   func(Event) // may be nil; must not block
 }
 
 // Event is an event worth a log line.
 type Event struct {
-	Name string // "fetch failed", "metadata failed", "recovered", "reset failed", "throttled"
-	TP   TP     // zero for a whole broker
-	Err  error
-	Text string
+	Name           string              // "fetch failed", "metadata failed", "recovered", "reset failed", "throttled"
+	TopicPartition wire.TopicPartition // zero for a whole broker
+	Err            error
+	Text           string
 }
 
 const (
@@ -95,6 +90,8 @@ const (
 	deniedPause  = 5 * time.Second // between attempts without permission
 )
 
+var retries = backoff.Policy{First: 50 * time.Millisecond, Most: 2 * time.Second}
+
 func (c Config) withDefaults() Config {
 	if c.MaxWait <= 0 {
 		c.MaxWait = 500 * time.Millisecond
@@ -103,7 +100,7 @@ func (c Config) withDefaults() Config {
 		c.UnknownTopicTimeout = time.Minute
 	}
 	if c.OnTrouble == nil {
-		c.OnTrouble = func(TP, error) {}
+		c.OnTrouble = func(wire.TopicPartition, error) {}
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

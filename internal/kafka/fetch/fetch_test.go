@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -22,12 +23,12 @@ func TestFetch(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(3), kfake.SeedTopics(6, "orders", "payments"))
 		codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression(), kgo.NoCompression()}
 		w := start(t, k, nil, "orders", "payments")
-		parts := map[TP]*sinkPart{}
+		parts := map[wire.TopicPartition]*sinkPart{}
 		for _, topic := range []string{"orders", "payments"} {
 			for i, codec := range codecs {
 				write(t, producer(t, k, kgo.ProducerBatchCompression(codec)), topic, int32(i), 1000)
-				parts[TP{topic, i}] = part0(0, plenty)
-				w.f.Add(TP{topic, i}, parts[TP{topic, i}])
+				parts[wire.PartitionOf(topic, i)] = part0(0, plenty)
+				w.f.Add(wire.PartitionOf(topic, i), parts[wire.PartitionOf(topic, i)])
 			}
 		}
 		for tp, p := range parts {
@@ -45,7 +46,7 @@ func TestFetch(t *testing.T) {
 		write(t, producer(t, k), "orders", 0, 3000)
 		w := start(t, k, nil, "orders")
 		p := part0(0, 10)
-		tp := TP{"orders", 0}
+		tp := wire.PartitionOf("orders", 0)
 		w.f.Add(tp, p)
 		for n := 10; n < 3000; n += 330 {
 			p.untilRecords(t, n)
@@ -68,7 +69,7 @@ func TestFetch(t *testing.T) {
 			}}
 		}, "orders")
 		p := part0(0, 1000)
-		w.f.Add(TP{"orders", 0}, p)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
 		p.untilRecords(t, 1000) // it has no room now, so nothing is fetched until Wake
 		for len(asked) > 0 {
 			<-asked
@@ -77,7 +78,7 @@ func TestFetch(t *testing.T) {
 		p.mu.Lock()
 		p.room = 1
 		p.mu.Unlock()
-		w.f.Wake(TP{"orders", 0})
+		w.f.Wake(wire.PartitionOf("orders", 0))
 		if n := <-asked; n < 100_000 {
 			t.Errorf("with room for one record it asked for %d bytes, want a batch of 100,000", n)
 		}
@@ -88,18 +89,18 @@ func TestFetch(t *testing.T) {
 		write(t, producer(t, k), "orders", 1, 100)
 		w := start(t, k, func(c *Config) { c.MaxWait = 15 * time.Second }, "orders")
 		polls := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Observe: true, Count: -1})
-		w.f.Add(TP{"orders", 0}, part0(0, plenty))
+		w.f.Add(wire.PartitionOf("orders", 0), part0(0, plenty))
 		if err := polls.Wait(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
 		p := part0(0, 0)
-		w.f.Add(TP{"orders", 1}, p)
+		w.f.Add(wire.PartitionOf("orders", 1), p)
 		start := time.Now()
 		for _, n := range []int{30, 60, 100} {
 			p.mu.Lock()
 			p.room = n - len(p.msgs)
 			p.mu.Unlock()
-			w.f.Wake(TP{"orders", 1})
+			w.f.Wake(wire.PartitionOf("orders", 1))
 			p.untilRecords(t, n)
 		}
 		if took := time.Since(start); took > 10*time.Second {
@@ -112,14 +113,14 @@ func TestFetch(t *testing.T) {
 		write(t, prod, "orders", 0, 50)
 		w := start(t, k, nil, "orders")
 		p := part0(0, plenty)
-		w.f.Add(TP{"orders", 0}, p)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
 		p.untilRecords(t, 50)
-		w.f.Remove(TP{"orders", 0})
+		w.f.Remove(wire.PartitionOf("orders", 0))
 		p.mu.Lock()
 		feeds := p.feeds
 		p.mu.Unlock()
 		next := part0(50, plenty)
-		w.f.Add(TP{"orders", 0}, next)
+		w.f.Add(wire.PartitionOf("orders", 0), next)
 		write(t, prod, "orders", 0, 50)
 		next.untilRecords(t, 50)
 		p.mu.Lock()
@@ -139,8 +140,8 @@ func TestFetch(t *testing.T) {
 				k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Partitions: []int32{0}, Err: e, Count: 2})
 				w := start(t, k, nil, "orders")
 				p, other := part0(0, plenty), part0(0, plenty)
-				w.f.Add(TP{"orders", 0}, p)
-				w.f.Add(TP{"orders", 1}, other)
+				w.f.Add(wire.PartitionOf("orders", 0), p)
+				w.f.Add(wire.PartitionOf("orders", 1), other)
 				other.untilRecords(t, 100)
 				p.untilRecords(t, 100)
 			})
@@ -153,7 +154,7 @@ func TestFetch(t *testing.T) {
 		parts := make([]*sinkPart, 3)
 		for i := range parts {
 			parts[i] = part0(0, plenty)
-			w.f.Add(TP{"orders", i}, parts[i])
+			w.f.Add(wire.PartitionOf("orders", i), parts[i])
 		}
 		for round := 1; round <= 5; round++ {
 			for i := range parts {
@@ -175,7 +176,7 @@ func TestFetch(t *testing.T) {
 		for i := range parts {
 			write(t, prod, "orders", int32(i), 20)
 			parts[i] = part0(0, plenty)
-			w.f.Add(TP{"orders", i}, parts[i])
+			w.f.Add(wire.PartitionOf("orders", i), parts[i])
 		}
 		for _, p := range parts {
 			p.untilRecords(t, 20)
@@ -202,7 +203,7 @@ func TestFetch(t *testing.T) {
 		}, "orders")
 		start := time.Now()
 		p := part0(0, plenty)
-		w.f.Add(TP{"orders", 0}, p)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
 		p.untilRecords(t, 10)
 		if took := time.Since(start); took < 300*time.Millisecond {
 			t.Errorf("fetched again after %v", took)
@@ -234,8 +235,8 @@ func TestDamagedBatch(t *testing.T) {
 			}}
 		}, "orders")
 		p, other := part0(0, plenty), part0(0, plenty)
-		w.f.Add(TP{"orders", 0}, p)
-		w.f.Add(TP{"orders", 1}, other)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
+		w.f.Add(wire.PartitionOf("orders", 1), other)
 		other.untilRecords(t, 30)
 		p.until(t, "the halt", func() bool { return p.halt != nil })
 		p.untilRecords(t, 10)
@@ -248,7 +249,7 @@ func TestDamagedBatch(t *testing.T) {
 		p.mu.Lock()
 		p.halt = nil
 		p.mu.Unlock()
-		w.f.Wake(TP{"orders", 0})
+		w.f.Wake(wire.PartitionOf("orders", 0))
 		p.untilRecords(t, 30)
 	})
 	t.Run("is not read again after Skip", func(t *testing.T) {
@@ -267,12 +268,12 @@ func TestDamagedBatch(t *testing.T) {
 			}}
 		}, "orders")
 		p := part0(0, plenty)
-		w.f.Add(TP{"orders", 0}, p)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
 		p.until(t, "the halt", func() bool { return p.halt != nil })
 		p.mu.Lock()
 		p.halt, p.next = nil, p.resume
 		p.mu.Unlock()
-		w.f.Wake(TP{"orders", 0})
+		w.f.Wake(wire.PartitionOf("orders", 0))
 		p.untilRecords(t, 20)
 		if p.msgs[10].Offset != 20 {
 			t.Errorf("continued at %d", p.msgs[10].Offset)

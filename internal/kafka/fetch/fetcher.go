@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/sourcegraph/conc"
 )
 
@@ -18,7 +19,7 @@ type Fetcher struct {
 	// guards the fields below, and the fields of parts that say so; never held across a call of a
 	// Partition
 	mu     sync.Mutex
-	parts  map[TP]*part
+	parts  map[wire.TopicPartition]*part
 	loops  map[int32]*loop
 	served uint64
 	err    error
@@ -27,11 +28,11 @@ type Fetcher struct {
 
 // New returns a Fetcher.
 func New(cfg Config) *Fetcher {
-	return &Fetcher{cfg: cfg.withDefaults(), refresh: make(chan struct{}, 1), placed: make(chan struct{}, 1), parts: map[TP]*part{}, loops: map[int32]*loop{}}
+	return &Fetcher{cfg: cfg.withDefaults(), refresh: make(chan struct{}, 1), placed: make(chan struct{}, 1), parts: map[wire.TopicPartition]*part{}, loops: map[int32]*loop{}}
 }
 
 // Add starts reading a partition at p.Next().
-func (f *Fetcher) Add(tp TP, p Partition) {
+func (f *Fetcher) Add(tp wire.TopicPartition, p Partition) {
 	n := &part{tp: tp, p: p, topic: p.TopicID(), replica: -1, epoch: -1, avg: 512}
 	f.mu.Lock()
 	f.parts[tp] = n
@@ -40,7 +41,7 @@ func (f *Fetcher) Add(tp TP, p Partition) {
 }
 
 // Remove stops reading partitions. After it returns, none of their Partitions is called.
-func (f *Fetcher) Remove(tps ...TP) {
+func (f *Fetcher) Remove(tps ...wire.TopicPartition) {
 	for _, tp := range tps {
 		f.mu.Lock()
 		p := f.parts[tp]
@@ -56,7 +57,7 @@ func (f *Fetcher) Remove(tps ...TP) {
 
 // Wake reports that a partition has room again. It may be called from anywhere, since no lock that
 // it takes is held across a call of a Partition.
-func (f *Fetcher) Wake(tp TP) {
+func (f *Fetcher) Wake(tp wire.TopicPartition) {
 	f.mu.Lock()
 	p := f.parts[tp]
 	defer f.mu.Unlock()
@@ -91,36 +92,29 @@ func (f *Fetcher) Run(ctx context.Context) error {
 		wait := metaMaxAge
 		if missing || f.away {
 			attempts++
-			wait = retryWait(attempts)
+			wait = retries.Wait(attempts)
 		} else {
 			attempts = 0
 		}
 		if asked {
 			// many partitions notice the same move, and one metadata request is enough
-			pause(ctx, retryWait(max(attempts, 1)), nil, nil)
+			retries.Pause(ctx, max(attempts, 1))
 		}
-		if asked = pause(ctx, wait, f.refresh, f.placed); asked {
+		asked = true
+		select {
+		case <-f.placed:
+			asked = false
+		case <-f.refresh:
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		if asked {
 			f.ask(ctx)
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.err
-}
-
-// pause waits for d, for ctx, or until refresh or place is signalled. It returns false for place,
-// and true otherwise.
-func pause(ctx context.Context, d time.Duration, refresh, place <-chan struct{}) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-refresh:
-	case <-place:
-		return false
-	}
-	return true
 }
 
 // fail ends Run with err.

@@ -54,7 +54,7 @@ func TestFollowReplica(t *testing.T) {
 		cfg.Client, cfg.Rack = c, "here"
 	}, "orders")
 	p := part0(0, plenty)
-	w.f.Add(TP{"orders", 0}, p)
+	w.f.Add(wire.PartitionOf("orders", 0), p)
 	p.untilRecords(t, 50)
 	if c.followed.Load() == 0 {
 		t.Error("nothing was read from the replica")
@@ -81,7 +81,7 @@ func TestBatchesLargerThanAFetch(t *testing.T) {
 	}
 	for i := range 3 {
 		p := part0(0, plenty)
-		w.f.Add(TP{"large", i}, p)
+		w.f.Add(wire.PartitionOf("large", i), p)
 		defer p.untilRecords(t, 3)
 	}
 }
@@ -101,7 +101,7 @@ func TestHundredsOfPartitions(t *testing.T) {
 	w := start(t, k, nil, "many")
 	for i := range 300 {
 		p := part0(0, plenty)
-		w.f.Add(TP{"many", i}, p)
+		w.f.Add(wire.PartitionOf("many", i), p)
 		defer p.untilRecords(t, 20)
 	}
 }

@@ -151,7 +151,7 @@ func start(t *testing.T, k *kfake.Cluster, change func(*Config), topics ...strin
 	if _, err := w.c.Metadata(t.Context(), topics...); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Client: w.c, Decoder: batch.NewDecoder(0), OnReset: func(TP, int64, int64, bool) {}, OnEvent: func(e Event) {
+	cfg := Config{Client: w.c, Decoder: batch.NewDecoder(0), OnReset: func(wire.TopicPartition, int64, int64, bool) {}, OnEvent: func(e Event) {
 		select {
 		case w.events <- e:
 		default:

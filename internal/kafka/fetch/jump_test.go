@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -44,12 +45,12 @@ func TestJump(t *testing.T) {
 			}, "orders")
 			p := part0(0, c.room)
 			p.jump = map[int64]int64{chunk: c.to}
-			w.f.Add(TP{"orders", 0}, p)
+			w.f.Add(wire.PartitionOf("orders", 0), p)
 			p.until(t, "the jump", func() bool { return p.next >= c.to })
 			p.mu.Lock()
 			p.room = plenty
 			p.mu.Unlock()
-			w.f.Wake(TP{"orders", 0})
+			w.f.Wake(wire.PartitionOf("orders", 0))
 			write(t, prod, "orders", 0, 1)
 			p.untilRecords(t, chunk+int(10_001-c.to))
 			if p.msgs[chunk].Offset != c.to {
@@ -76,7 +77,7 @@ func TestFeedLeaderEpoch(t *testing.T) {
 	write(t, prod, "orders", 0, 10)
 	w := start(t, k, nil, "orders")
 	p := part0(0, plenty)
-	w.f.Add(TP{"orders", 0}, p)
+	w.f.Add(wire.PartitionOf("orders", 0), p)
 	p.untilRecords(t, 10)
 	before := p.epoch
 	if err := k.MoveTopicPartition("orders", 0, 1-k.LeaderFor("orders", 0)); err != nil {

@@ -28,7 +28,7 @@ func damage(b []byte, base uint64) {
 }
 
 type move struct {
-	tp       TP
+	tp       wire.TopicPartition
 	from, to int64
 	back     bool
 }
@@ -37,7 +37,7 @@ type move struct {
 func resets(policy Reset, moves chan move) func(*Config) {
 	return func(c *Config) {
 		c.Reset = policy
-		c.OnReset = func(tp TP, from, to int64, back bool) { moves <- move{tp, from, to, back} }
+		c.OnReset = func(tp wire.TopicPartition, from, to int64, back bool) { moves <- move{tp, from, to, back} }
 	}
 }
 
@@ -54,8 +54,8 @@ func TestReset(t *testing.T) {
 				moves := make(chan move, 1)
 				w := start(t, k, resets(policy, moves), "orders")
 				p := part0(10, plenty)
-				w.f.Add(TP{"orders", 0}, p)
-				if m := <-moves; m != (move{TP{"orders", 0}, 10, to, false}) {
+				w.f.Add(wire.PartitionOf("orders", 0), p)
+				if m := <-moves; m != (move{wire.PartitionOf("orders", 0), 10, to, false}) {
 					t.Fatalf("move: %+v", m)
 				}
 				write(t, prod, "orders", 0, 10)
@@ -72,9 +72,9 @@ func TestReset(t *testing.T) {
 		moves := make(chan move, 1)
 		w := start(t, k, resets(Earliest, moves), "orders")
 		p := part0(500, plenty)
-		w.f.Add(TP{"orders", 0}, p)
+		w.f.Add(wire.PartitionOf("orders", 0), p)
 		m := <-moves
-		if m != (move{TP{"orders", 0}, 500, 0, true}) {
+		if m != (move{wire.PartitionOf("orders", 0), 500, 0, true}) {
 			t.Fatalf("move: %+v", m)
 		}
 		w.f.Remove(m.tp)
@@ -89,7 +89,7 @@ func TestReset(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		write(t, producer(t, k), "orders", 0, 100)
 		w := start(t, k, func(c *Config) { c.Reset = Fail }, "orders")
-		w.f.Add(TP{"orders", 0}, part0(500, plenty))
+		w.f.Add(wire.PartitionOf("orders", 0), part0(500, plenty))
 		var e *kafkaerr.OutOfRangeError
 		if err := w.result(); !errors.As(err, &e) || e.Offset != 500 || e.Earliest != 0 || e.Latest != 100 || e.Topic != "orders" {
 			t.Fatalf("error: %v", err)
@@ -132,7 +132,7 @@ func TestAbortedTransactions(t *testing.T) {
 			}
 			w := start(t, k, func(c *Config) { c.Uncommitted = uncommitted }, "orders")
 			p := part0(0, plenty)
-			w.f.Add(TP{"orders", 0}, p)
+			w.f.Add(wire.PartitionOf("orders", 0), p)
 			p.until(t, "the end", func() bool { return p.next == end && p.end == end })
 			var got []string
 			for _, m := range p.msgs {
@@ -160,7 +160,7 @@ func TestCompactedLog(t *testing.T) {
 	k.Compact()
 	w := start(t, k, nil, "state")
 	p := part0(0, plenty)
-	w.f.Add(TP{"state", 0}, p)
+	w.f.Add(wire.PartitionOf("state", 0), p)
 	p.until(t, "the end", func() bool { return p.next == 100 && p.end == 100 })
 	if len(p.msgs) >= 100 || len(p.msgs) < 5 {
 		t.Errorf("%d records of a compacted log", len(p.msgs))
@@ -185,7 +185,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	w := start(t, k, nil, "orders")
-	tps := []TP{{"orders", 0}, {"orders", 1}}
+	tps := []wire.TopicPartition{wire.PartitionOf("orders", 0), wire.PartitionOf("orders", 1)}
 	k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.NotLeaderForPartition, Count: 1})
 	if _, failed := List(t.Context(), w.c, Leader(w.c, tps[0]), AtStart, false, tps[0]); !errors.Is(failed[tps[0]], wire.NotLeader) {
 		t.Errorf("failed: %v", failed)

@@ -3,6 +3,7 @@ package fetch
 import (
 	"cmp"
 	"context"
+	"github.com/laneway-go/laneway/internal/backoff"
 	"slices"
 	"time"
 )
@@ -154,13 +155,7 @@ func (l *loop) release(done []asked) {
 func (l *loop) sleep(ctx context.Context, d time.Duration) {
 	l.addIdle(1)
 	defer l.addIdle(-1)
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-l.wake:
-	}
+	backoff.Await(ctx, d, l.wake)
 }
 
 func (l *loop) addIdle(n int) {

@@ -3,6 +3,8 @@ package fetch
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -17,7 +19,7 @@ const (
 )
 
 // Leader returns the leader of a partition by the known metadata; -1: none.
-func Leader(c Client, tp TP) int32 {
+func Leader(c Client, tp wire.TopicPartition) int32 {
 	t, _ := c.Topic(tp.Topic)
 	if p, ok := t.Partitions[int32(tp.Partition)]; ok {
 		return p.Leader
@@ -29,68 +31,98 @@ func Leader(c Client, tp TP) int32 {
 // read_committed: after the last finished transaction), or a time in milliseconds, for the first
 // record of that time or later; the result is -1 if there is none. failed says why one was not
 // found.
-func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...TP) (found map[TP]int64, failed map[TP]error) {
-	found, failed = make(map[TP]int64, len(tps)), map[TP]error{}
-	resp, err := ask(ctx, c, leader, at, uncommitted, tps)
-	if err != nil {
-		for _, tp := range tps {
-			failed[tp] = err
+func List(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps ...wire.TopicPartition) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel = -1, isolation(uncommitted)
+	for _, t := range wire.ByTopic(tps) {
+		rt := kmsg.NewListOffsetsRequestTopic()
+		rt.Topic = t.Topic
+		for _, n := range t.Partitions {
+			p := kmsg.NewListOffsetsRequestTopicPartition()
+			p.Partition, p.Timestamp = n, at
+			rt.Partitions = append(rt.Partitions, p)
 		}
-		return found, failed
+		req.Topics = append(req.Topics, rt)
+	}
+	return askLeader(ctx, c, leader, tps, req, func(resp kmsg.Response, each perPartition) {
+		for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+			for _, p := range t.Partitions {
+				each(t.Topic, p.Partition, p.ErrorCode, p.Offset)
+			}
+		}
+	})
+}
+
+// EpochEnds asks the leader of partitions once where a leader epoch ends in their logs: at the
+// start of the next epoch, or at the end of the log. Records read from there on were truncated. The
+// result is -1 if the leader does not know the epoch. failed says why one was not found.
+func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[wire.TopicPartition]int32) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	tps := slices.Collect(maps.Keys(epochs))
+	req := kmsg.NewPtrOffsetForLeaderEpochRequest()
+	req.ReplicaID = -1
+	for _, t := range wire.ByTopic(tps) {
+		rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		rt.Topic = t.Topic
+		known, there := c.Topic(t.Topic)
+		for _, n := range t.Partitions {
+			p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+			p.Partition, p.LeaderEpoch = n, epochs[wire.PartitionOf(t.Topic, n)]
+			if there { // a former leader is not trusted
+				p.CurrentLeaderEpoch = known.Partitions[n].LeaderEpoch
+			}
+			rt.Partitions = append(rt.Partitions, p)
+		}
+		req.Topics = append(req.Topics, rt)
+	}
+	return askLeader(ctx, c, leader, tps, req, func(resp kmsg.Response, each perPartition) {
+		for _, t := range resp.(*kmsg.OffsetForLeaderEpochResponse).Topics {
+			for _, p := range t.Partitions {
+				each(t.Topic, p.Partition, p.ErrorCode, p.EndOffset)
+			}
+		}
+	})
+}
+
+// perPartition receives what a response says about one partition.
+type perPartition func(topic string, partition int32, code int16, offset int64)
+
+// askLeader sends req, which asks for an offset of each of tps, to their leader. read passes on
+// what the response says about each.
+func askLeader(ctx context.Context, c Client, leader int32, tps []wire.TopicPartition, req kmsg.Request, read func(kmsg.Response, perPartition)) (found map[wire.TopicPartition]int64, failed map[wire.TopicPartition]error) {
+	found, failed = make(map[wire.TopicPartition]int64, len(tps)), map[wire.TopicPartition]error{}
+	var resp kmsg.Response
+	var err error
+	if leader >= 0 {
+		resp, err = c.Broker(ctx, leader, req)
 	}
 	for _, tp := range tps {
-		failed[tp] = lacking(leader, tp)
-	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			tp := TP{t.Topic, int(p.Partition)}
-			if err := wire.Code(p.ErrorCode).Err(); err != nil {
-				failed[tp] = troubleOf(tp, err)
-				continue
-			}
-			delete(failed, tp)
-			found[tp] = p.Offset
+		switch {
+		case leader < 0:
+			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
+		case err != nil:
+			failed[tp] = err
+		default:
+			failed[tp] = troubleOf(tp, fmt.Errorf("the response of broker %d lacks it: %w", leader, wire.UnknownTopicOrPartition))
 		}
 	}
+	if resp == nil {
+		return found, failed
+	}
+	read(resp, func(topic string, partition int32, code int16, offset int64) {
+		tp := wire.PartitionOf(topic, partition)
+		if err := wire.Code(code).Err(); err != nil {
+			failed[tp] = troubleOf(tp, err)
+			return
+		}
+		delete(failed, tp)
+		found[tp] = offset
+	})
 	return found, failed
 }
 
 // troubleOf wraps an error of a partition.
-func troubleOf(tp TP, err error) error {
+func troubleOf(tp wire.TopicPartition, err error) error {
 	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("partition %d: %w", tp.Partition, err)}
-}
-
-// lacking is the error of a partition until the leader's response names it.
-func lacking(leader int32, tp TP) error {
-	return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("the response of broker %d lacks partition %d: %w", leader, tp.Partition, wire.UnknownTopicOrPartition)}
-}
-
-func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool, tps []TP) (*kmsg.ListOffsetsResponse, error) {
-	if leader < 0 {
-		return nil, troubleOf(tps[0], wire.LeaderNotAvailable)
-	}
-	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = -1
-	req.IsolationLevel = isolation(uncommitted)
-	index := map[string]int{}
-	for _, tp := range tps {
-		i, ok := index[tp.Topic]
-		if !ok {
-			i = len(req.Topics)
-			index[tp.Topic] = i
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = tp.Topic
-			req.Topics = append(req.Topics, t)
-		}
-		p := kmsg.NewListOffsetsRequestTopicPartition()
-		p.Partition, p.Timestamp = int32(tp.Partition), at
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, p)
-	}
-	r, err := c.Broker(ctx, leader, req)
-	if err != nil {
-		return nil, err
-	}
-	return r.(*kmsg.ListOffsetsResponse), nil
 }
 
 // reposition applies the reset policy to a partition that this goroutine has. It tries once. The
@@ -99,12 +131,12 @@ func ask(ctx context.Context, c Client, leader int32, at int64, uncommitted bool
 func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why string) {
 	leader := Leader(f.cfg.Client, p.tp)
 	first, failed := List(ctx, f.cfg.Client, leader, AtStart, f.cfg.Uncommitted, p.tp)
-	var last map[TP]int64
+	var last map[wire.TopicPartition]int64
 	if len(failed) == 0 {
 		last, failed = List(ctx, f.cfg.Client, leader, AtEnd, f.cfg.Uncommitted, p.tp)
 	}
 	if err := failed[p.tp]; err != nil {
-		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "it retries"})
+		f.cfg.OnEvent(Event{Name: "reset failed", TopicPartition: p.tp, Err: err, Text: "it retries"})
 		f.retry(p, err, time.Now())
 		raise(f.refresh)
 		return

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/batch"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
 // part is an added partition.
 type part struct {
-	tp TP
+	tp wire.TopicPartition
 	p  Partition
 
 	// guards removed; held during Feed, Advance and Halt, which return at once, so that Remove excludes
@@ -126,8 +127,7 @@ func (p *part) alloc(n int) []kafka.Message {
 }
 
 func (p *part) halt(err error) {
-	var e *kafkaerr.BatchError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*kafkaerr.BatchError](err); ok {
 		p.do(func() { p.p.Halt(e.Offset, e.Next, err) })
 	}
 }

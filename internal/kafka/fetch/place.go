@@ -18,7 +18,7 @@ const followFor = 5 * time.Minute
 // whether some have no leader.
 func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	var fresh []*loop
-	var leaderless []TP
+	var leaderless []wire.TopicPartition
 	f.mu.Lock()
 	for _, p := range f.parts {
 		if p.stopped {
@@ -100,7 +100,7 @@ func (f *Fetcher) topics() []string {
 
 // denied reports the partitions of a topic that may not be read.
 func (f *Fetcher) denied(t wire.Topic) {
-	var report []TP
+	var report []wire.TopicPartition
 	f.mu.Lock()
 	for tp, p := range f.parts {
 		if tp.Topic == t.Name && p.troubled(time.Now(), true) {
@@ -154,7 +154,7 @@ func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
 			f.fail(err)
 			return
 		}
-		f.cfg.OnEvent(Event{Name: "reset failed", TP: p.tp, Err: err, Text: "the topic was recreated, and its start offset is not available yet; it retries"})
+		f.cfg.OnEvent(Event{Name: "reset failed", TopicPartition: p.tp, Err: err, Text: "the topic was recreated, and its start offset is not available yet; it retries"})
 		f.mu.Lock()
 		p.stopped = false
 		f.mu.Unlock()

@@ -20,7 +20,7 @@ func TestRecreatedTopic(t *testing.T) {
 	recreated := make(chan [16]byte, 1)
 	refused := errors.New("not yet")
 	w := start(t, k, func(c *Config) {
-		c.OnRecreated = func(_ context.Context, tp TP, id [16]byte) (err error) {
+		c.OnRecreated = func(_ context.Context, tp wire.TopicPartition, id [16]byte) (err error) {
 			err, refused = refused, nil
 			if err == nil {
 				recreated <- id
@@ -29,7 +29,7 @@ func TestRecreatedTopic(t *testing.T) {
 		}
 	}, "orders")
 	p := part0(0, plenty)
-	w.f.Add(TP{"orders", 0}, p)
+	w.f.Add(wire.PartitionOf("orders", 0), p)
 	p.untilRecords(t, 50)
 	if err := k.DeleteTopic("orders"); err != nil {
 		t.Fatal(err)
@@ -39,10 +39,10 @@ func TestRecreatedTopic(t *testing.T) {
 	}
 	write(t, producer(t, k), "orders", 0, 70)
 	id := <-recreated
-	w.f.Remove(TP{"orders", 0})
+	w.f.Remove(wire.PartitionOf("orders", 0))
 	n := part0(0, plenty)
 	n.topic = id
-	w.f.Add(TP{"orders", 0}, n)
+	w.f.Add(wire.PartitionOf("orders", 0), n)
 	n.untilRecords(t, 70)
 	if len(p.msgs) != 50 {
 		t.Errorf("%d records of the old topic were fed, want 50", len(p.msgs))
@@ -52,7 +52,7 @@ func TestRecreatedTopic(t *testing.T) {
 func TestUnknownTopicTimeout(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 	w := start(t, k, func(c *Config) { c.UnknownTopicTimeout = 300 * time.Millisecond }, "orders")
-	w.f.Add(TP{"orders", 0}, part0(0, plenty))
+	w.f.Add(wire.PartitionOf("orders", 0), part0(0, plenty))
 	if err := k.DeleteTopic("orders"); err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestOldFormatHaltsThePartition(t *testing.T) {
 		}}
 	}, "orders")
 	p := part0(0, plenty)
-	w.f.Add(TP{"orders", 0}, p)
+	w.f.Add(wire.PartitionOf("orders", 0), p)
 	p.until(t, "the halt", func() bool { return p.halt != nil })
 	var f *batch.FormatError
 	if !errors.As(p.halt, &f) || f.Magic != 1 {

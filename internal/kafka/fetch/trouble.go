@@ -11,7 +11,7 @@ func (f *Fetcher) retry(p *part, err error, since time.Time) {
 	denied := wire.Fatal(err)
 	f.mu.Lock()
 	p.failures++
-	wait := retryWait(p.failures)
+	wait := retries.Wait(p.failures)
 	if denied {
 		wait = deniedPause
 	}

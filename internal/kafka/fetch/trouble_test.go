@@ -11,7 +11,7 @@ import (
 )
 
 type trouble struct {
-	tp  TP
+	tp  wire.TopicPartition
 	err error
 }
 
@@ -22,18 +22,20 @@ func TestTrouble(t *testing.T) {
 			prod := producer(t, k)
 			f := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "orders", Partitions: []int32{0}, Err: code, Count: -1})
 			reported := make(chan trouble, 10)
-			w := start(t, k, func(c *Config) { c.OnTrouble = func(tp TP, err error) { reported <- trouble{tp, err} } }, "orders")
+			w := start(t, k, func(c *Config) {
+				c.OnTrouble = func(tp wire.TopicPartition, err error) { reported <- trouble{tp, err} }
+			}, "orders")
 			bad, good := part0(0, plenty), part0(0, plenty)
-			w.f.Add(TP{"orders", 0}, bad)
-			w.f.Add(TP{"orders", 1}, good)
-			if at := <-reported; at.tp != (TP{"orders", 0}) || !errors.Is(at.err, wire.Code(code.Code)) {
+			w.f.Add(wire.PartitionOf("orders", 0), bad)
+			w.f.Add(wire.PartitionOf("orders", 1), good)
+			if at := <-reported; at.tp != (wire.PartitionOf("orders", 0)) || !errors.Is(at.err, wire.Code(code.Code)) {
 				t.Fatalf("reported: %+v", at)
 			}
 			write(t, prod, "orders", 0, 10)
 			write(t, prod, "orders", 1, 10)
 			good.untilRecords(t, 10)
 			f.Remove()
-			if at := <-reported; at != (trouble{TP{"orders", 0}, nil}) {
+			if at := <-reported; at != (trouble{wire.PartitionOf("orders", 0), nil}) {
 				t.Fatalf("reported: %+v", at)
 			}
 			bad.untilRecords(t, 10)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/sourcegraph/conc"
 )
 
@@ -13,7 +14,7 @@ import (
 // concurrently, and leaves the rest alone. again asks for an immediate rejoin: after a release, so
 // that the group can reassign the released partitions (KIP-429), or because the assignment is for
 // an older subscription.
-func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool, err error) {
+func (m *Member) adopt(ctx context.Context, t *term, assigned []wire.TopicPartition) (again bool, err error) {
 	stale := t.replaced && m.outdated(ctx, assigned)
 	added, gone, foreign := m.compare(t, assigned)
 	m.during(ctx, func(context.Context) {
@@ -37,13 +38,13 @@ func (m *Member) adopt(ctx context.Context, t *term, assigned []TP) (again bool,
 
 // compare marks the added partitions and finds the removed ones. It ignores foreign partitions, of
 // topics that this member does not subscribe to.
-func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool) {
+func (m *Member) compare(t *term, assigned []wire.TopicPartition) (added, gone []wire.TopicPartition, foreign bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.err != nil {
 		return nil, nil, false
 	}
-	want := make(map[TP]bool, len(assigned))
+	want := make(map[wire.TopicPartition]bool, len(assigned))
 	for _, tp := range assigned {
 		if !slices.Contains(m.cfg.Topics, tp.Topic) {
 			foreign = true
@@ -66,7 +67,7 @@ func (m *Member) compare(t *term, assigned []TP) (added, gone []TP, foreign bool
 // begin starts partitions at their committed offsets, each as soon as its offset is known. It does
 // not keep partitions that it cannot start because the term is over or other members wait for the
 // next join.
-func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan struct{}) error {
+func (m *Member) begin(ctx context.Context, t *term, added []wire.TopicPartition, released <-chan struct{}) error {
 	if len(added) == 0 {
 		return nil
 	}
@@ -76,7 +77,7 @@ func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
-	err := m.committed(ctx, t, added, released, func(offsets map[TP]Position) error {
+	err := m.committed(ctx, t, added, released, func(offsets map[wire.TopicPartition]Position) error {
 		if err := m.cfg.OnAssigned(ctx, offsets); err != nil {
 			return fmt.Errorf("group %s: partitions could not be started: %w", m.cfg.Group, err)
 		}
@@ -97,7 +98,7 @@ func (m *Member) begin(ctx context.Context, t *term, added []TP, released <-chan
 }
 
 // started marks partitions as held, or gives them up if the term was lost in the meantime.
-func (m *Member) started(t *term, tps []TP) {
+func (m *Member) started(t *term, tps []wire.TopicPartition) {
 	m.mu.Lock()
 	lost := t.err
 	for _, tp := range tps {
@@ -115,9 +116,9 @@ func (m *Member) started(t *term, tps []TP) {
 
 // release revokes the partitions in tps that are still held. OnRevoked drains and commits them
 // within the time that the group waits.
-func (m *Member) release(tps []TP) {
+func (m *Member) release(tps []wire.TopicPartition) {
 	m.mu.Lock()
-	var leaving []TP
+	var leaving []wire.TopicPartition
 	for _, tp := range tps {
 		if at, have := m.parts[tp]; have && at == held {
 			m.parts[tp] = revoking
@@ -129,7 +130,7 @@ func (m *Member) release(tps []TP) {
 	if len(leaving) == 0 {
 		return
 	}
-	slices.SortFunc(leaving, compareTP)
+	slices.SortFunc(leaving, wire.TopicPartition.Compare)
 	m.event("revoking", fmt.Sprintf("%d partitions, within %v", len(leaving), m.cfg.drainTime()), nil)
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.drainTime())
 	defer cancel()

@@ -1,9 +1,10 @@
 package group
 
 import (
-	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // Balancer names a strategy that assigns a group's partitions to its members. All members of a
@@ -23,30 +24,17 @@ const (
 	RoundRobin Balancer = "roundrobin"
 )
 
-// TP names a partition.
-type TP struct {
-	Topic     string
-	Partition int32
-}
-
-func compareTP(a, b TP) int {
-	if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-		return c
-	}
-	return cmp.Compare(a.Partition, b.Partition)
-}
-
 // peer is a member of the group as its leader sees it.
 type peer struct {
 	id         string
-	instance   string   // group.instance.id, empty without
-	topics     []string // sorted, no duplicates
-	owned      []TP     // partitions that it claims to hold
-	generation int32    // generation of that claim; -1: none given
+	instance   string                // group.instance.id, empty without
+	topics     []string              // sorted, no duplicates
+	owned      []wire.TopicPartition // partitions that it claims to hold
+	generation int32                 // generation of that claim; -1: none given
 }
 
 // plan holds the partitions of each member, by id. Every member has an entry.
-type plan map[string][]TP
+type plan map[string][]wire.TopicPartition
 
 // assign distributes the partitions of counts over peers. It is a pure function, so every leader
 // arrives at the same plan.
@@ -65,7 +53,7 @@ func assign(b Balancer, peers []peer, counts map[string]int32) plan {
 		p = withhold(assignSticky(peers, counts), peers)
 	}
 	for _, tps := range p {
-		slices.SortFunc(tps, compareTP)
+		slices.SortFunc(tps, wire.TopicPartition.Compare)
 	}
 	return p
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // world is a group to assign: topics, and members with their claims.
@@ -41,7 +43,7 @@ func drawWorld(t *rapid.T, alike bool) world {
 func (w *world) claim(t *rapid.T) {
 	for i := range w.peers {
 		for range rapid.IntRange(0, 8).Draw(t, "claims") {
-			tp := TP{fmt.Sprintf("t%d", rapid.IntRange(0, 4).Draw(t, "topic")), int32(rapid.IntRange(0, 13).Draw(t, "partition"))}
+			tp := wire.PartitionOf(fmt.Sprintf("t%d", rapid.IntRange(0, 4).Draw(t, "topic")), rapid.IntRange(0, 13).Draw(t, "partition"))
 			w.peers[i].owned = append(w.peers[i].owned, tp)
 		}
 	}
@@ -61,14 +63,14 @@ func (w *world) reads(id, topic string) bool {
 // checkValid checks that every partition with a reader is given at most once (exactly once if
 // complete), to a subscriber.
 func (w *world) checkValid(t *rapid.T, p plan, complete bool) {
-	given := map[TP]string{}
+	given := map[wire.TopicPartition]string{}
 	for id, tps := range p {
 		for _, tp := range tps {
 			if other, twice := given[tp]; twice {
 				t.Fatalf("%v was given to %s and %s", tp, other, id)
 			}
 			given[tp] = id
-			if !w.reads(id, tp.Topic) || tp.Partition >= w.counts[tp.Topic] {
+			if !w.reads(id, tp.Topic) || tp.Partition >= int(w.counts[tp.Topic]) {
 				t.Fatalf("%v was given to %s, but %[2]s does not read it, or it does not exist", tp, id)
 			}
 		}
@@ -126,6 +128,7 @@ func TestAssign(t *testing.T) {
 		counts := map[string]int32{"t0": 3, "t1": 3}
 		both := []string{"t0", "t1"}
 		two := []peer{{id: "c1", topics: both}, {id: "c0", topics: both}}
+		at := wire.PartitionOf[int]
 		for _, tc := range []struct {
 			name   string
 			b      Balancer
@@ -133,13 +136,13 @@ func TestAssign(t *testing.T) {
 			counts map[string]int32
 			want   plan
 		}{
-			{"range", Range, two, counts, plan{"c0": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "c1": {{"t0", 2}, {"t1", 2}}}},
+			{"range", Range, two, counts, plan{"c0": {at("t0", 0), at("t0", 1), at("t1", 0), at("t1", 1)}, "c1": {at("t0", 2), at("t1", 2)}}},
 			{"range with a static member", Range, []peer{{id: "a", topics: both}, {id: "z", instance: "i", topics: both}}, counts,
-				plan{"z": {{"t0", 0}, {"t0", 1}, {"t1", 0}, {"t1", 1}}, "a": {{"t0", 2}, {"t1", 2}}}},
-			{"round robin", RoundRobin, two, counts, plan{"c0": {{"t0", 0}, {"t0", 2}, {"t1", 1}}, "c1": {{"t0", 1}, {"t1", 0}, {"t1", 2}}}},
+				plan{"z": {at("t0", 0), at("t0", 1), at("t1", 0), at("t1", 1)}, "a": {at("t0", 2), at("t1", 2)}}},
+			{"round robin", RoundRobin, two, counts, plan{"c0": {at("t0", 0), at("t0", 2), at("t1", 1)}, "c1": {at("t0", 1), at("t1", 0), at("t1", 2)}}},
 			{"round robin with different subscriptions", RoundRobin, []peer{{id: "c0", topics: []string{"t0"}}, {id: "c1", topics: both}, {id: "c2", topics: []string{"t0", "t1", "t2"}}},
 				map[string]int32{"t0": 1, "t1": 2, "t2": 3},
-				plan{"c0": {{"t0", 0}}, "c1": {{"t1", 0}}, "c2": {{"t1", 1}, {"t2", 0}, {"t2", 1}, {"t2", 2}}}},
+				plan{"c0": {at("t0", 0)}, "c1": {at("t1", 0)}, "c2": {at("t1", 1), at("t2", 0), at("t2", 1), at("t2", 2)}}},
 		} {
 			if got := assign(tc.b, tc.peers, tc.counts); !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)

@@ -1,5 +1,7 @@
 package group
 
+import "github.com/laneway-go/laneway/internal/kafka/wire"
+
 // claim is a peer's claim to hold a partition, in the latest generation with such a claim.
 type claim struct {
 	peer       int // index; the first one if several claim it in the same generation
@@ -10,8 +12,8 @@ type claim struct {
 // claims finds the holder of each partition. A member that missed rebalances may still claim a
 // partition that has long moved to another. So only the claim of the highest generation counts
 // (KIP-792).
-func claims(peers []peer) map[TP]claim {
-	held := make(map[TP]claim)
+func claims(peers []peer) map[wire.TopicPartition]claim {
+	held := make(map[wire.TopicPartition]claim)
 	for i := range peers {
 		for _, tp := range peers[i].owned {
 			c, ok := held[tp]

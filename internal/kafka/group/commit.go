@@ -27,14 +27,14 @@ import (
 // The coordinator does not check who owns a partition, so a stale commit would rewind the group.
 // Commit therefore sends only the partitions owned now. It may not be called concurrently with
 // itself. It may run concurrently with everything else, and is expected to during OnRevoked.
-func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]error {
-	c := &committing{m: m, failed: make(map[TP]error)}
-	for try := 0; len(positions) > 0; try++ {
-		c.again = make(map[TP]Position)
+func (m *Member) Commit(ctx context.Context, positions map[wire.TopicPartition]Position) map[wire.TopicPartition]error {
+	c := &committing{m: m, failed: make(map[wire.TopicPartition]error), bare: make(map[wire.TopicPartition]refusedState)}
+	for try := 1; len(positions) > 0; try++ {
+		c.again = make(map[wire.TopicPartition]Position)
 		for open := range m.states.requests(positions) {
 			c.store(ctx, open)
 		}
-		if positions = c.again; len(positions) > 0 && !pause(ctx, retryWait(try)) {
+		if positions = c.again; len(positions) > 0 && !retries.Pause(ctx, try) {
 			c.fail(positions, &RetriableError{Group: m.cfg.Group, Op: "commit", Err: ctx.Err()})
 			break
 		}
@@ -45,19 +45,26 @@ func (m *Member) Commit(ctx context.Context, positions map[TP]Position) map[TP]e
 // committing is one call of Commit.
 type committing struct {
 	m      *Member
-	failed map[TP]error
-	again  map[TP]Position // refused in a changing generation: commit under the next one
-	silent error           // a request got no response, so no further one is sent
+	failed map[wire.TopicPartition]error
+	again  map[wire.TopicPartition]Position // refused in a changing generation: commit under the next one
+	// offsets sent without their states, to see whether those are refused
+	bare   map[wire.TopicPartition]refusedState
+	broken int   // offsets that the broker failed for
+	silent error // a request got no response, or the broker fails: no further one is sent
 }
 
-func (c *committing) fail(positions map[TP]Position, err error) {
+// brokenMost is how many offsets a broker may fail for (UNKNOWN_SERVER_ERROR) before it is taken
+// for the cause. Otherwise a broker that fails for all would get two requests for each of them.
+const brokenMost = 3
+
+func (c *committing) fail(positions map[wire.TopicPartition]Position, err error) {
 	for tp := range positions {
 		c.failed[tp] = err
 	}
 }
 
 // store sends one request, and further ones if a broker finds it too large. It may change open.
-func (c *committing) store(ctx context.Context, open map[TP]Position) {
+func (c *committing) store(ctx context.Context, open map[wire.TopicPartition]Position) {
 	m := c.m
 	if m.Expired() {
 		m.expire(m.current())
@@ -72,14 +79,19 @@ func (c *committing) store(ctx context.Context, open map[TP]Position) {
 		return
 	}
 	large := c.request(ctx, t, joining, open)
-	for _, smaller := range m.states.smaller(len(open), large) {
+	for tp, r := range large {
+		if r.own {
+			c.bare[tp] = r
+		}
+	}
+	for _, smaller := range smaller(large) {
 		c.store(ctx, smaller)
 	}
 }
 
 // owned removes the partitions from open that this member does not own, and returns the term to
 // commit the others under.
-func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, joining bool) {
+func (m *Member) owned(open map[wire.TopicPartition]Position, failed map[wire.TopicPartition]error) (t *term, joining bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for tp := range open {
@@ -93,7 +105,7 @@ func (m *Member) owned(open map[TP]Position, failed map[TP]error) (t *term, join
 
 // dropSuperseded removes partitions of an earlier assignment that was lost and is now this member's
 // again. It must run after owned, since OnLost returns before a partition can be assigned again.
-func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, failed map[TP]error) {
+func (m *Member) dropSuperseded(ctx context.Context, open map[wire.TopicPartition]Position, failed map[wire.TopicPartition]error) {
 	for tp := range open {
 		if m.cfg.Superseded(ctx, tp) {
 			failed[tp] = &LostError{Group: m.cfg.Group, Err: errSuperseded}
@@ -103,20 +115,20 @@ func (m *Member) dropSuperseded(ctx context.Context, open map[TP]Position, faile
 }
 
 // request sends one OffsetCommit. It returns the positions refused for their size.
-func (c *committing) request(ctx context.Context, t *term, joining bool, open map[TP]Position) (large map[TP]refusedState) {
+func (c *committing) request(ctx context.Context, t *term, joining bool, open map[wire.TopicPartition]Position) (large map[wire.TopicPartition]refusedState) {
 	m := c.m
 	req, names := m.commitRequest(t, open)
-	resp, err := ask[*kmsg.OffsetCommitResponse](ctx, rpcTimeout, m.cfg.Requester.Commit, m.cfg.Group, req)
+	resp, _, err := m.ask[*kmsg.OffsetCommitResponse](ctx, "commit", rpcTimeout, m.cfg.Requester.Commit, req)
 	if err != nil {
-		_, c.silent = m.refusal("commit", 0, err)
-		c.fail(open, c.silent)
+		c.silent = err
+		c.fail(open, err)
 		return nil
 	}
-	large = make(map[TP]refusedState)
+	large = make(map[wire.TopicPartition]refusedState)
 	left := maps.Clone(open)
 	for _, rt := range resp.Topics {
 		for _, rp := range rt.Partitions {
-			tp := TP{rt.Topic, rp.Partition}
+			tp := wire.PartitionOf(rt.Topic, rp.Partition)
 			if resp.Version > wire.CommitsByName {
 				tp.Topic = names[rt.TopicID]
 			}
@@ -125,15 +137,20 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 				continue
 			}
 			delete(left, tp)
-			if code := wire.Code(rp.ErrorCode); m.states.tooLarge(at, len(open), code) {
-				large[tp] = refusedState{at, code}
+			code := wire.Code(rp.ErrorCode)
+			if m.states.tooLarge(at, len(open), code) {
+				large[tp] = refusedState{at, code, len(open) == 1 || code == wire.OffsetMetadataTooLarge}
 				continue
 			}
-			cl, err := m.refusal("commit of "+tp.Topic, rp.ErrorCode, nil)
+			cl, err := m.refusal("commit of "+tp.Topic, code)
 			var refused *kafkaerr.GroupError
 			switch {
 			case cl == classOK:
 				m.states.keep(len(at.State))
+				if r, refused := c.bare[tp]; refused {
+					m.states.refuse(tp, r)
+					delete(c.bare, tp)
+				}
 			case cl == classRebalance, cl == classLost && !errors.As(err, &refused) && m.superseded(t, joining):
 				c.again[tp] = at
 			case cl == classLost:
@@ -145,6 +162,11 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 				c.failed[tp] = &LostError{Group: m.cfg.Group, Err: err}
 			default:
 				c.failed[tp] = err
+				if code == wire.UnknownServerError {
+					if c.broken++; c.broken == brokenMost {
+						c.silent = err
+					}
+				}
 			}
 		}
 	}
@@ -170,29 +192,25 @@ func (m *Member) superseded(t *term, joining bool) bool {
 }
 
 // commitRequest names topics by name and by id, or by name alone if one has no id.
-func (m *Member) commitRequest(t *term, positions map[TP]Position) (r kmsg.Request, names map[[16]byte]string) {
+func (m *Member) commitRequest(t *term, positions map[wire.TopicPartition]Position) (r kmsg.Request, names map[[16]byte]string) {
 	req := kmsg.NewPtrOffsetCommitRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	type topic struct { // while a topic is recreated, partitions may belong to either
-		name string
-		id   [16]byte
-	}
-	byID := map[topic][]kmsg.OffsetCommitRequestTopicPartition{}
+	byID := map[wire.NamedTopic][]kmsg.OffsetCommitRequestTopicPartition{}
 	for tp, at := range positions {
 		rp := kmsg.NewOffsetCommitRequestTopicPartition()
-		rp.Partition, rp.Offset, rp.LeaderEpoch = tp.Partition, at.Offset, at.LeaderEpoch
+		rp.Partition, rp.Offset, rp.LeaderEpoch = int32(tp.Partition), at.Offset, at.LeaderEpoch
 		if at.State != "" {
 			rp.Metadata = &at.State
 		}
-		of := topic{tp.Topic, at.TopicID}
+		of := wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}
 		byID[of] = append(byID[of], rp)
 	}
 	names = map[[16]byte]string{}
 	for of, partitions := range byID {
 		rt := kmsg.NewOffsetCommitRequestTopic()
-		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
+		rt.Topic, rt.TopicID, rt.Partitions = of.Name, of.ID, partitions
 		req.Topics = append(req.Topics, rt)
-		names[of.id] = of.name
+		names[of.ID] = of.Name
 	}
 	if names[[16]byte{}] != "" {
 		return wire.Capped{Request: req, Max: wire.CommitsByName}, nil

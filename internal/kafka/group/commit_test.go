@@ -29,7 +29,7 @@ func TestCommit(t *testing.T) {
 				a := newWorker(t, c, f, "a").start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: tc.err})
-				failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
+				failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}})
 				var again *RetriableError
 				switch err := failed[orders(0)]; tc.class {
 				case "stored":
@@ -53,8 +53,8 @@ func TestCommit(t *testing.T) {
 		c, f := newCluster(t, kfake.SeedTopics(1, "group-payments")), newFloor()
 		a := newWorker(t, c, f, "a").start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
-		foreign := TP{"group-payments", 0}
-		failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7, LeaderEpoch: -1}, foreign: {Offset: 9}})
+		foreign := wire.PartitionOf("group-payments", 0)
+		failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7, LeaderEpoch: -1}, foreign: {Offset: 9}})
 		if len(failed) != 1 || !errors.Is(failed[foreign], ErrLost) {
 			t.Errorf("got %v", failed)
 		}
@@ -66,10 +66,10 @@ func TestCommit(t *testing.T) {
 	t.Run("does not send offsets of a superseded assignment", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			w.cfg.Superseded = func(_ context.Context, tp TP) bool { return tp == orders(1) }
+			w.cfg.Superseded = func(_ context.Context, tp wire.TopicPartition) bool { return tp == orders(1) }
 		}).start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
-		failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 9}})
+		failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}, orders(1): {Offset: 9}})
 		if len(failed) != 1 || !errors.Is(failed[orders(1)], ErrLost) {
 			t.Errorf("got %v", failed)
 		}
@@ -99,9 +99,9 @@ func TestCommit(t *testing.T) {
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress})
 		<-joining
 		refused := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.IllegalGeneration})
-		var failed map[TP]error
+		var failed map[wire.TopicPartition]error
 		var wg conc.WaitGroup
-		wg.Go(func() { failed = a.Commit(t.Context(), map[TP]Position{orders(4): {Offset: 12}}) })
+		wg.Go(func() { failed = a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(4): {Offset: 12}}) })
 		waitHits(t, refused, 1)
 		close(release)
 		wg.Wait()
@@ -126,7 +126,7 @@ func TestCommit(t *testing.T) {
 			t.Fatalf("assigned at %+v", at)
 		}
 		at.Offset = 7
-		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): at}); len(failed) > 0 {
+		if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): at}); len(failed) > 0 {
 			t.Fatal(failed)
 		}
 		if err := c.DeleteTopic("group-orders"); err != nil {
@@ -136,7 +136,7 @@ func TestCommit(t *testing.T) {
 			t.Fatal(err)
 		}
 		at.Offset = 9
-		failed := a.Commit(t.Context(), map[TP]Position{orders(0): at})
+		failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): at})
 		var again *RetriableError
 		if err := failed[orders(0)]; !errors.As(err, &again) || !errors.Is(err, kafka.Error(wire.UnknownTopicID)) {
 			t.Errorf("got %v", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -16,15 +17,12 @@ import (
 // Group and Commit send to the group's coordinator, over separate connections, so that a heartbeat
 // does not wait behind a slow commit. JoinGroup and SyncGroup are answered only once the whole
 // group is present, so they must not delay a heartbeat either. The Requester chooses a version
-// between the request's MaxVersion and the broker's. If it has a method Moved(group string), the
-// Member calls it when the remembered coordinator is wrong.
+// between the request's MaxVersion and the broker's, and looks for another coordinator where one
+// does not answer or has moved.
 type Requester interface {
 	Group(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 	Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error)
 }
-
-// refresher is a Requester that caches coordinators and can be told that one has moved.
-type refresher interface{ Moved(group string) }
 
 // Config configures the group to join and the callbacks for its partitions.
 type Config struct {
@@ -47,8 +45,10 @@ type Config struct {
 	TopicsInterval time.Duration
 
 	// sent to the leader; a leader of another client may prefer partitions in that rack
-	Rack     string
-	ClientID string // sent to the broker as the reason for leaving
+	Rack string
+	// largest Position.State to send; states that brokers refuse lower it
+	StateBytes int
+	ClientID   string // sent to the broker as the reason for leaving
 
 	Requester Requester
 	// Partitions returns the number of partitions of each existing topic. A leader asks for all topics
@@ -62,28 +62,28 @@ type Config struct {
 	// It may be called more than once per assignment. Its ctx ends with Run's and when the membership
 	// is lost. An error means that it started none of them, and ends Run unless ctx has ended. It is
 	// not called for an assignment without partitions (see the "joined" event).
-	OnAssigned func(ctx context.Context, parts map[TP]Position) error
+	OnAssigned func(ctx context.Context, parts map[wire.TopicPartition]Position) error
 	// OnRevoked drains and commits partitions; when it returns, they are released. Heartbeats continue
 	// and commits are legal during it. Its ctx ends when the group no longer waits, or when the
 	// membership is lost. It may run concurrently with OnAssigned, for other partitions.
-	OnRevoked func(ctx context.Context, parts []TP)
+	OnRevoked func(ctx context.Context, parts []wire.TopicPartition)
 	// OnLost reports that partitions may belong to another member already, perhaps while OnRevoked
 	// still drains them. It must not block or wait for a Commit.
-	OnLost func(err error, parts []TP)
+	OnLost func(err error, parts []wire.TopicPartition)
 	// Superseded reports whether ctx is that of a Commit by an assignment of the partition that was
 	// lost since, although the partition may be assigned again. It must not block. nil: never.
-	Superseded func(ctx context.Context, tp TP) bool
+	Superseded func(ctx context.Context, tp wire.TopicPartition) bool
 	// OnHealth reports why this member is not in its group, or that the coordinator has not answered
 	// for seconds; nil: healthy. It must not block. May be nil.
 	OnHealth func(err error)
 	// OnWaiting reports assigned partitions that have waited for seconds for OnAssigned, and why. A nil
 	// error means that they no longer wait, although they were not started. It must not block. May be
 	// nil.
-	OnWaiting func(parts []TP, err error)
+	OnWaiting func(parts []wire.TopicPartition, err error)
 	// OnStateRefused reports that a coordinator refused a Position's State for its size. The offset is
 	// stored without it, and so are later offsets whose State is larger than limit. Commit has not
 	// returned yet. It must not block. May be nil.
-	OnStateRefused func(tp TP, limit int, err error)
+	OnStateRefused func(tp wire.TopicPartition, limit int, err error)
 	// OnEvent receives events for logs. It must not block. May be nil.
 	OnEvent func(Event)
 }
@@ -122,16 +122,16 @@ func (c Config) withDefaults() (Config, error) {
 	fault(c.HeartbeatInterval >= c.SessionTimeout, "a heartbeat every %v cannot keep a session of %v alive: make HeartbeatInterval a third of SessionTimeout",
 		c.HeartbeatInterval, c.SessionTimeout)
 	if c.Superseded == nil {
-		c.Superseded = func(context.Context, TP) bool { return false }
+		c.Superseded = func(context.Context, wire.TopicPartition) bool { return false }
 	}
 	if c.OnHealth == nil {
 		c.OnHealth = func(error) {}
 	}
 	if c.OnWaiting == nil {
-		c.OnWaiting = func([]TP, error) {}
+		c.OnWaiting = func([]wire.TopicPartition, error) {}
 	}
 	if c.OnStateRefused == nil {
-		c.OnStateRefused = func(TP, int, error) {}
+		c.OnStateRefused = func(wire.TopicPartition, int, error) {}
 	}
 	if c.OnEvent == nil {
 		c.OnEvent = func(Event) {}

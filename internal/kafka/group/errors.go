@@ -17,7 +17,7 @@ var ErrLost = errors.New("the partition is no longer this member's")
 // LostError is the reason why the membership or a partition was lost. It matches ErrLost.
 type LostError struct {
 	Group string
-	Err   error // a kafka.Error, errNotOwned, errSuperseded or a *SessionExpiredError
+	Err   error // a wire.Code, errNotOwned, errSuperseded or a *SessionExpiredError
 }
 
 func (e *LostError) Error() string {
@@ -59,61 +59,31 @@ func (e *RetriableError) Error() string {
 }
 func (e *RetriableError) Unwrap() error { return e.Err }
 
-// class is how to react to an error code.
+// class is how to react to an error code; the worst comes last.
 type class int
 
 const (
 	classOK        class = iota
 	classRetry           // wait and retry
-	classMoved           // find the coordinator, wait and retry
 	classRebalance       // the group is rebalancing: rejoin
 	classLost            // this membership is over
 	classFatal           // give up
 )
 
-func classify(code int16) class {
-	switch kafka.Error(code) {
-	case 0:
+func classify(code wire.Code) class {
+	switch {
+	case code == wire.None:
 		return classOK
-	case kafka.GroupCoordinatorNotAvailable, kafka.NotCoordinatorForGroup:
-		return classMoved
-	case kafka.GroupLoadInProgress, kafka.RequestTimedOut, kafka.UnstableOffsetCommit, kafka.UnknownTopicOrPartition, kafka.Error(wire.UnknownTopicID), kafka.Unknown,
-		kafka.NetworkException, kafka.NotEnoughReplicas, kafka.NotEnoughReplicasAfterAppend, kafka.NotLeaderForPartition, kafka.KafkaStorageError,
-		kafka.ThrottlingQuotaExceeded:
-		return classRetry
-	case kafka.RebalanceInProgress:
+	case code.In(wire.Rejoin):
 		return classRebalance
-	case kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.FencedInstanceID:
+	case code.In(wire.Retry):
+		return classRetry
+	case code.In(wire.Lost):
 		return classLost
 	}
 	return classFatal
 }
 
-// fix returns what a user can do about a refusal.
-func fix(code int16) string {
-	switch kafka.Error(code) {
-	case kafka.GroupAuthorizationFailed:
-		return "grant this user READ on the group"
-	case kafka.TopicAuthorizationFailed:
-		return "grant this user READ on the topic"
-	case kafka.ClusterAuthorizationFailed:
-		return "the broker refuses this user; check its ACLs"
-	case kafka.InconsistentGroupProtocol:
-		return "the group's members have no balancer in common with this one, or it is not a consumer group: set Balancers to theirs"
-	case kafka.InvalidSessionTimeout:
-		return "set SessionTimeout between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min unless changed)"
-	case kafka.InvalidGroupId:
-		return "choose another group name"
-	case kafka.GroupMaxSizeReached:
-		return "the group has as many members as the broker's group.max.size allows"
-	case kafka.FencedInstanceID:
-		return "another process joined with the same InstanceID: give each its own"
-	case kafka.UnsupportedVersion:
-		return "the broker does not support this version of the group protocol"
-	}
-	return ""
-}
-
-func fatal(group, op string, code int16) *kafkaerr.GroupError {
-	return &kafkaerr.GroupError{Group: group, Op: op, Err: kafka.Error(code), Fix: fix(code)}
+func fatal(group, op string, code wire.Code) *kafkaerr.GroupError {
+	return &kafkaerr.GroupError{Group: group, Op: op, Err: kafka.Error(code), Fix: code.Fix()}
 }

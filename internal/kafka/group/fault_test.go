@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -26,9 +27,8 @@ func TestFaults(t *testing.T) {
 			{kmsg.SyncGroup, kerr.RebalanceInProgress}, {kmsg.SyncGroup, kerr.UnknownMemberID}, {kmsg.SyncGroup, kerr.IllegalGeneration},
 			{kmsg.FindCoordinator, kerr.CoordinatorNotAvailable}, {kmsg.OffsetFetch, kerr.NotCoordinator}, {kmsg.OffsetFetch, kerr.UnstableOffsetCommit},
 		} {
-			t.Run(tc.key.Name()+"/"+tc.err.Message, func(t *testing.T) {
-				t.Parallel()
-				c, f := newCluster(t), newFloor()
+			inVirtualTime(t, tc.key.Name()+"/"+tc.err.Message, func(t *testing.T, c virtual) {
+				f := newFloor()
 				fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{tc.key}, Err: tc.err, Count: 2})
 				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
@@ -114,7 +114,7 @@ func TestFaults(t *testing.T) {
 		for range 4 {
 			c.RehashCoordinators()
 			waitHits(t, c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Observe: true, Count: -1}), 5)
-			if failed := a.Commit(t.Context(), map[TP]Position{orders(1): {Offset: 3}}); len(failed) > 0 {
+			if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(1): {Offset: 3}}); len(failed) > 0 {
 				t.Error(failed)
 			}
 		}
@@ -149,9 +149,9 @@ func TestUnavailableOffset(t *testing.T) {
 		t.Run("does not delay other partitions/"+code.Message, func(t *testing.T) {
 			c, f := newCluster(t), newFloor()
 			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "group-orders", Partitions: []int32{3}, Err: code, Count: -1})
-			waits := map[TP]error{}
+			waits := map[wire.TopicPartition]error{}
 			a := newWorker(t, c, f, "a", func(w *worker) {
-				w.cfg.OnWaiting = func(tps []TP, err error) {
+				w.cfg.OnWaiting = func(tps []wire.TopicPartition, err error) {
 					f.update(func() {
 						for _, tp := range tps {
 							waits[tp] = err

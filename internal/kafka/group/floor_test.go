@@ -7,17 +7,21 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // floor is shared by several members: it detects two with the same partition.
 type floor struct {
 	mu      sync.Mutex // guards the fields below
-	owner   map[TP]string
+	owner   map[wire.TopicPartition]string
 	clashes []string
 	changed chan struct{} // closed and replaced by every change
 }
 
-func newFloor() *floor { return &floor{owner: map[TP]string{}, changed: make(chan struct{})} }
+func newFloor() *floor {
+	return &floor{owner: map[wire.TopicPartition]string{}, changed: make(chan struct{})}
+}
 
 func (f *floor) update(change func()) {
 	f.mu.Lock()
@@ -27,7 +31,7 @@ func (f *floor) update(change func()) {
 	f.changed = make(chan struct{})
 }
 
-func (f *floor) take(who string, tps ...TP) {
+func (f *floor) take(who string, tps ...wire.TopicPartition) {
 	f.update(func() {
 		for _, tp := range tps {
 			if other, taken := f.owner[tp]; taken {
@@ -38,7 +42,7 @@ func (f *floor) take(who string, tps ...TP) {
 	})
 }
 
-func (f *floor) remove(who string, tps ...TP) {
+func (f *floor) remove(who string, tps ...wire.TopicPartition) {
 	f.update(func() {
 		for _, tp := range tps {
 			if f.owner[tp] == who {
@@ -48,14 +52,14 @@ func (f *floor) remove(who string, tps ...TP) {
 	})
 }
 
-func (f *floor) of(who string) []TP {
-	var tps []TP
+func (f *floor) of(who string) []wire.TopicPartition {
+	var tps []wire.TopicPartition
 	for tp, o := range f.owner {
 		if o == who {
 			tps = append(tps, tp)
 		}
 	}
-	slices.SortFunc(tps, compareTP)
+	slices.SortFunc(tps, wire.TopicPartition.Compare)
 	return tps
 }
 

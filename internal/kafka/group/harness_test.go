@@ -2,8 +2,8 @@ package group
 
 import (
 	"context"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// patience bounds every wait. It is much longer than anything takes on a busy machine, and shorter
+// than the sessions and rebalances of quick, so that no test passes because one of them ended.
 const patience = 20 * time.Second
 
 func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
@@ -21,6 +23,23 @@ func newCluster(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	}
 	t.Cleanup(c.Close)
 	return c
+}
+
+// virtual is a cluster in virtual time, which its clients reach without a network.
+type virtual struct {
+	*kfake.Cluster
+	network *kfake.VirtualNetwork
+}
+
+// inVirtualTime runs a subtest in which no time passes but that for which all goroutines wait.
+func inVirtualTime(t *testing.T, name string, test func(t *testing.T, c virtual)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			network := new(kfake.VirtualNetwork)
+			test(t, virtual{newCluster(t, kfake.ListenFn(network.Listen)), network})
+		})
+	})
 }
 
 // site is where a test's group lives: a kfake cluster, or a real one (real_test.go) that it shares
@@ -38,19 +57,20 @@ func groupAt(s site) string {
 type client struct {
 	kgo  *kgo.Client
 	hook func(kmsg.Request) (kmsg.Response, error, bool)
-
-	mu    sync.Mutex // guards coord
-	coord int32
 }
 
 func newClient(t *testing.T, c site) *client {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	opts := []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}
+	if v, ok := c.(virtual); ok {
+		opts = append(opts, kgo.Dialer(v.network.DialContext))
+	}
+	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	return &client{kgo: cl, coord: -1}
+	return &client{kgo: cl}
 }
 
 func (c *client) Commit(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
@@ -63,31 +83,17 @@ func (c *client) Group(ctx context.Context, group string, req kmsg.Request) (kms
 			return resp, err
 		}
 	}
-	c.mu.Lock()
-	id := c.coord
-	c.mu.Unlock()
-	if id < 0 {
-		find := kmsg.NewPtrFindCoordinatorRequest()
-		find.CoordinatorKey = group
-		resp, err := find.RequestWith(ctx, c.kgo)
-		if err != nil {
-			return nil, err
-		}
-		id = resp.NodeID
-		if len(resp.Coordinators) > 0 {
-			id = resp.Coordinators[0].NodeID
-		}
-		c.mu.Lock()
-		c.coord = id
-		c.mu.Unlock()
+	find := kmsg.NewPtrFindCoordinatorRequest()
+	find.CoordinatorKey = group
+	resp, err := find.RequestWith(ctx, c.kgo)
+	if err != nil {
+		return nil, err
+	}
+	id := resp.NodeID
+	if len(resp.Coordinators) > 0 {
+		id = resp.Coordinators[0].NodeID
 	}
 	return c.kgo.Broker(int(id)).Request(ctx, req)
-}
-
-func (c *client) Moved(string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.coord = -1
 }
 
 func (c *client) partitions(ctx context.Context, topics []string) (map[string]int32, error) {

@@ -20,25 +20,22 @@ const silentFor = 2 * time.Second
 func (m *Member) heartbeat(ctx context.Context, t *term) {
 	synced, reported := t.synced, false // reported: that the coordinator is silent
 	for wait, failed := m.cfg.HeartbeatInterval, 0; ; {
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-synced:
 			synced = nil
 		case <-ctx.Done():
 		}
-		timer.Stop()
 		if ctx.Err() != nil {
 			return
 		}
 		sent := m.session.clock()
 		req := kmsg.NewPtrHeartbeatRequest()
 		req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-		resp, err := ask[*kmsg.HeartbeatResponse](ctx, min(m.sessionLeft(), rpcTimeout), m.cfg.Requester.Group, m.cfg.Group, req)
+		_, c, err := m.ask[*kmsg.HeartbeatResponse](ctx, "heartbeat", min(m.sessionLeft(), rpcTimeout), m.cfg.Requester.Group, req)
 		if ctx.Err() != nil {
 			return
 		}
-		c, err := m.refusal("heartbeat", codeOf(resp, err), err)
 		switch c {
 		case classOK, classRebalance:
 			if !m.answered(sent) {
@@ -67,7 +64,7 @@ func (m *Member) heartbeat(ctx context.Context, t *term) {
 			m.expire(t)
 			return
 		}
-		wait = min(retryWait(failed), m.cfg.HeartbeatInterval, left)
 		failed++
+		wait = min(retries.Wait(failed), m.cfg.HeartbeatInterval, left)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -78,7 +79,7 @@ func awaitMember(t *testing.T, c *realKafka, cl *client) {
 		if err == nil && len(resp.Groups) == 1 && resp.Groups[0].State == "Stable" && len(resp.Groups[0].Members) == 1 {
 			return
 		}
-		if !pause(ctx, 50*time.Millisecond) {
+		if !backoff.Pause(ctx, 50*time.Millisecond) {
 			t.Fatalf("the Java consumer has not joined: %v, %v", resp, err)
 		}
 	}

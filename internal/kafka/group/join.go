@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // enter joins and syncs until this member has an assignment under a new term. Under a cooperative
 // balancer, its partitions keep running. If ctx ends, they are drained before the join is
 // abandoned; without partitions it is abandoned at once.
-func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
+func (m *Member) enter(ctx context.Context) (assigned []wire.TopicPartition, err error) {
 	m.setJoining(true)
 	defer m.setJoining(false)
 	if t := m.current(); t != nil {
@@ -24,8 +24,8 @@ func (m *Member) enter(ctx context.Context) (assigned []TP, err error) {
 	return assigned, err
 }
 
-func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
-	for try := 0; ctx.Err() == nil; try++ {
+func (m *Member) enterUntil(ctx context.Context) ([]wire.TopicPartition, error) {
+	for try := 1; ctx.Err() == nil; try++ {
 		assigned, c, err := m.attempt(ctx)
 		switch c {
 		case classOK:
@@ -36,15 +36,14 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 		case classLost:
 			m.lose(m.current(), err)
 			m.dropID(err)
-			var refused *kafkaerr.GroupError
-			if errors.As(err, &refused) {
+			if _, refused := errors.AsType[*kafkaerr.GroupError](err); refused {
 				return nil, err
 			}
-			if try == 0 { // at once, as a new member
+			if try == 1 { // at once, as a new member
 				continue
 			}
 		case classRebalance: // at once: the coordinator waits for this join
-			if try < 3 {
+			if try <= 3 {
 				continue
 			}
 		default:
@@ -55,14 +54,14 @@ func (m *Member) enterUntil(ctx context.Context) ([]TP, error) {
 		if ctx.Err() == nil {
 			m.cfg.OnHealth(err)
 			m.event("retry", "the join failed; retrying", err)
-			pause(ctx, retryWait(try))
+			retries.Pause(ctx, try)
 		}
 	}
 	return nil, ctx.Err()
 }
 
 // attempt sends one JoinGroup (or two, if the first returns only the member id) and one SyncGroup.
-func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
+func (m *Member) attempt(ctx context.Context) ([]wire.TopicPartition, class, error) {
 	resp, c, err := m.join(ctx)
 	if c != classOK {
 		return nil, c, err
@@ -73,7 +72,7 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 	}
 	req := kmsg.NewPtrSyncGroupRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = m.cfg.Group, t.generation, t.id, m.instance()
-	req.ProtocolType, req.Protocol = kmsg.StringPtr(protocolType), kmsg.StringPtr(string(t.balancer))
+	req.ProtocolType, req.Protocol = new(protocolType), new(string(t.balancer))
 	var leads *watch
 	if resp.LeaderID == t.id {
 		if leads, req.GroupAssignment, err = m.lead(ctx, t, resp); err != nil {
@@ -81,8 +80,8 @@ func (m *Member) attempt(ctx context.Context) ([]TP, class, error) {
 			return nil, classRebalance, err
 		}
 	}
-	sync, err := ask[*kmsg.SyncGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
-	if c, err := m.refusal("sync", codeOf(sync, err), err); c != classOK {
+	sync, c, err := m.ask[*kmsg.SyncGroupResponse](ctx, "sync", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
+	if c != classOK {
 		t.end()
 		return nil, c, err
 	}
@@ -105,17 +104,16 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 	for {
 		req := m.joinRequest()
 		answered := m.await()
-		resp, err := ask[*kmsg.JoinGroupResponse](ctx, m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, m.cfg.Group, req)
-		if !answered(err) {
+		resp, c, err := m.ask[*kmsg.JoinGroupResponse](ctx, "join", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
+		if fresh := answered(err); resp != nil && !fresh {
 			return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "join", Err: errLate}
 		}
-		if err == nil && kafka.Error(resp.ErrorCode) == kafka.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
+		if resp != nil && wire.Code(resp.ErrorCode) == wire.MemberIDRequired && resp.MemberID != "" && req.MemberID == "" {
 			m.mu.Lock()
 			m.id = resp.MemberID
 			m.mu.Unlock()
 			continue
 		}
-		c, err := m.refusal("join", codeOf(resp, err), err)
 		return resp, c, err
 	}
 }
@@ -125,7 +123,7 @@ var errLate = errors.New("this process was suspended, so the response may be old
 // await keeps the session alive while this member waits for the response to a JoinGroup. answered
 // ends that, and reports whether the response is fresh. A request without a response in time may
 // never have arrived, so it extends nothing.
-func (m *Member) await() (answered func(err error) bool) {
+func (m *Member) await() (answered func(err error) (fresh bool)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.term == nil || m.term.err != nil {
@@ -133,15 +131,14 @@ func (m *Member) await() (answered func(err error) bool) {
 	}
 	before := m.session.until.Load()
 	m.waiting = true
-	return func(err error) bool {
+	return func(err error) (fresh bool) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.waiting = false
 		if errors.Is(err, context.DeadlineExceeded) {
 			m.session.until.Store(before)
-			return true
 		}
-		return err != nil || m.session.left() > 0
+		return m.session.left() > 0
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -44,14 +45,14 @@ func (m *Member) lead(ctx context.Context, t *term, resp *kmsg.JoinGroupResponse
 	// half of it or start over.
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.RebalanceTimeout/2)
 	defer cancel()
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		counts, err := m.counts(ctx, w.topics)
 		if err == nil {
 			w.counts = counts
 			return w, encodePlan(assign(t.balancer, peers, counts)), nil
 		}
 		m.event("retry", "the leader cannot count the topics' partitions; retrying", err)
-		if !pause(ctx, retryWait(try)) {
+		if !retries.Pause(ctx, try) {
 			return nil, nil, &RetriableError{Group: m.cfg.Group, Op: "assign as leader", Err: err}
 		}
 	}
@@ -77,7 +78,7 @@ func (m *Member) startWatch(t *term, w *watch) {
 	stop := t.stop
 	t.stop = func() { cancel(); stop() }
 	t.wg.Go(func() {
-		for pause(ctx, m.cfg.TopicsInterval) {
+		for backoff.Pause(ctx, m.cfg.TopicsInterval) {
 			counts, err := m.counts(ctx, w.topics)
 			switch {
 			case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -29,11 +30,9 @@ func (m *Member) leave(ctx context.Context) {
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID, member.Reason = id, &reason
 	req.Members = append(req.Members, member)
-	resp, err := ask[*kmsg.LeaveGroupResponse](context.WithoutCancel(ctx), leaveTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
-	code := codeOf(resp, err)
-	if err == nil && code == 0 && len(resp.Members) > 0 {
-		code = resp.Members[0].ErrorCode
+	resp, _, err := m.ask[*kmsg.LeaveGroupResponse](context.WithoutCancel(ctx), "leave", leaveTimeout, m.cfg.Requester.Group, req)
+	if err == nil && len(resp.Members) > 0 {
+		_, err = m.refusal("leave", wire.Code(resp.Members[0].ErrorCode))
 	}
-	_, err = m.refusal("leave", code, err)
 	m.event("left", "member "+id, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
@@ -19,7 +20,7 @@ func (m *Member) lose(t *term, err error) {
 		return
 	}
 	t.err = &LostError{Group: m.cfg.Group, Err: err}
-	var gone []TP
+	var gone []wire.TopicPartition
 	for tp, at := range m.parts {
 		if at != assigning {
 			gone = append(gone, tp)
@@ -53,8 +54,7 @@ func (m *Member) dropID(err error) {
 func (m *Member) fatalLoss(t *term) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var refused *kafkaerr.GroupError
-	if errors.As(t.err, &refused) {
+	if refused, ok := errors.AsType[*kafkaerr.GroupError](t.err); ok {
 		return refused
 	}
 	return nil

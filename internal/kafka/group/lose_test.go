@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -17,9 +18,8 @@ func TestLostMembership(t *testing.T) {
 	t.Run("is reported once, never revoked, and rejoined", func(t *testing.T) {
 		for _, key := range []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit} {
 			for _, code := range []*kerr.Error{kerr.UnknownMemberID, kerr.IllegalGeneration} {
-				t.Run(key.Name()+"/"+code.Message, func(t *testing.T) {
-					t.Parallel()
-					c, f := newCluster(t), newFloor()
+				inVirtualTime(t, key.Name()+"/"+code.Message, func(t *testing.T, c virtual) {
+					f := newFloor()
 					var joined []string // the member ids in its joins
 					a := newWorker(t, c, f, "a", func(w *worker) {
 						w.cfg.SessionTimeout = 400 * time.Millisecond
@@ -34,7 +34,7 @@ func TestLostMembership(t *testing.T) {
 					id := a.memberID()
 					c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 					if key == kmsg.OffsetCommit {
-						failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}, orders(1): {Offset: 7}})
+						failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}, orders(1): {Offset: 7}})
 						f.mu.Lock()
 						if len(a.lost) != 1 {
 							t.Errorf("Commit returned before the loss was reported: %v", a.lost)
@@ -56,15 +56,15 @@ func TestLostMembership(t *testing.T) {
 						t.Errorf("it rejoined as %q, want %q", joined[2], id)
 					}
 					f.mu.Unlock()
-					if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); len(failed) > 0 {
+					if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}}); len(failed) > 0 {
 						t.Errorf("commit after the rejoin: %v", failed)
 					}
 				})
 			}
 		}
 	})
-	t.Run("follows a coordinator that is silent for the session timeout", func(t *testing.T) {
-		c, f := newCluster(t), newFloor()
+	inVirtualTime(t, "follows a coordinator that is silent for the session timeout", func(t *testing.T, c virtual) {
+		f := newFloor()
 		silent := make(chan struct{})
 		a := newWorker(t, c, f, "a", func(w *worker) {
 			w.cfg.SessionTimeout = 300 * time.Millisecond
@@ -93,7 +93,7 @@ func TestLostMembership(t *testing.T) {
 		a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.InstanceID = "i-1" }).start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.FencedInstanceID})
-		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
+		if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
 			t.Errorf("commit gave %v", failed)
 		}
 		wantFatal(t, a.wait(t), kafka.FencedInstanceID)
@@ -106,7 +106,7 @@ func TestLostMembership(t *testing.T) {
 		draining := make(chan struct{})
 		var cut error
 		a := newWorker(t, c, f, "a", func(w *worker) {
-			w.drain = func(ctx context.Context, w *worker, _ []TP) {
+			w.drain = func(ctx context.Context, w *worker, _ []wire.TopicPartition) {
 				close(draining)
 				<-ctx.Done()
 				f.update(func() { cut = ctx.Err() })
@@ -132,7 +132,7 @@ func TestLostMembership(t *testing.T) {
 				c, f := newCluster(t), newFloor()
 				tries := 0
 				a := newWorker(t, c, f, "a", func(w *worker) {
-					w.starting = func(ctx context.Context, _ map[TP]Position) error {
+					w.starting = func(ctx context.Context, _ map[wire.TopicPartition]Position) error {
 						again := false
 						f.update(func() { again = tries > 0; tries++ })
 						if again {
@@ -157,9 +157,8 @@ func TestLostMembership(t *testing.T) {
 	})
 	t.Run("by a refused rejoin loses all partitions", func(t *testing.T) {
 		for _, key := range []kmsg.Key{kmsg.JoinGroup, kmsg.SyncGroup} {
-			t.Run(key.Name(), func(t *testing.T) {
-				t.Parallel()
-				c, f := newCluster(t), newFloor()
+			inVirtualTime(t, key.Name(), func(t *testing.T, c virtual) {
+				f := newFloor()
 				a := newWorker(t, c, f, "a", func(w *worker) { w.cfg.SessionTimeout = 400 * time.Millisecond }).start(t)
 				f.awaitShares(t, map[string]int{"a": 6})
 				c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: kerr.UnknownMemberID},

@@ -17,7 +17,7 @@ type Membership interface {
 	// returns the *kafkaerr.GroupError that ended the membership.
 	Run(ctx context.Context) error
 	// Commit stores offsets and returns an error for each partition whose offset is not stored.
-	Commit(ctx context.Context, positions map[TP]Position) map[TP]error
+	Commit(ctx context.Context, positions map[wire.TopicPartition]Position) map[wire.TopicPartition]error
 	// Identity identifies the member to a transaction coordinator, so that it can refuse a transaction
 	// of an old generation (KIP-447).
 	Identity() Identity
@@ -47,7 +47,7 @@ type Member struct {
 	force   bool // the next subscription must differ, so that the coordinator rebalances
 	joining bool // between sending a join and receiving its assignment
 	waiting bool // for the answer to a JoinGroup
-	parts   map[TP]stage
+	parts   map[wire.TopicPartition]stage
 	before  holding            // the last assignment, which Sticky sends to the leader
 	alive   context.Context    // ends when the membership is lost, and is then replaced
 	kill    context.CancelFunc // ends alive
@@ -93,7 +93,7 @@ func New(cfg Config) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: wire.StateBytes, refused: cfg.OnStateRefused}, parts: make(map[TP]stage), before: holding{generation: -1}}
+	m := &Member{cfg: cfg, session: newSession(), states: &states{limit: cfg.StateBytes, refused: cfg.OnStateRefused}, parts: make(map[wire.TopicPartition]stage), before: holding{generation: -1}}
 	m.alive, m.kill = context.WithCancel(context.Background())
 	return m, nil
 }
@@ -191,10 +191,10 @@ func (m *Member) current() *term {
 }
 
 // heldParts returns the partitions that were started and are not being released.
-func (m *Member) heldParts() []TP {
+func (m *Member) heldParts() []wire.TopicPartition {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var tps []TP
+	var tps []wire.TopicPartition
 	for tp, at := range m.parts {
 		if at == held {
 			tps = append(tps, tp)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -57,7 +58,7 @@ func TestMember(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		a := newWorker(t, c, f, "a").start(t)
 		f.awaitShares(t, map[string]int{"a": 6})
-		if failed := a.Commit(t.Context(), map[TP]Position{orders(2): {Offset: 41}}); len(failed) > 0 {
+		if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(2): {Offset: 41}}); len(failed) > 0 {
 			t.Fatal(failed)
 		}
 		if err := a.end(t); err != nil {
@@ -78,7 +79,9 @@ func TestMember(t *testing.T) {
 	t.Run("that cannot start partitions leaves the group", func(t *testing.T) {
 		c, f := newCluster(t), newFloor()
 		broken := errors.New("no such table")
-		a := newWorker(t, c, f, "a", func(w *worker) { w.starting = func(context.Context, map[TP]Position) error { return broken } }).start(t)
+		a := newWorker(t, c, f, "a", func(w *worker) {
+			w.starting = func(context.Context, map[wire.TopicPartition]Position) error { return broken }
+		}).start(t)
 		if err := a.wait(t); !errors.Is(err, broken) {
 			t.Errorf("Run returned %v", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,16 +15,16 @@ import (
 // startFranz joins a franz-go member that updates the floor; stop makes it leave.
 func startFranz(t *testing.T, c site, f *floor, b kgo.GroupBalancer) (stop func()) {
 	t.Helper()
-	tps := func(m map[string][]int32) (out []TP) {
+	tps := func(m map[string][]int32) (out []wire.TopicPartition) {
 		for topic, ps := range m {
 			for _, p := range ps {
-				out = append(out, TP{topic, p})
+				out = append(out, wire.PartitionOf(topic, p))
 			}
 		}
 		return out
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup(groupAt(c)), kgo.ConsumeTopics("group-orders"), kgo.Balancers(b),
-		kgo.SessionTimeout(2*time.Second), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(10*time.Second),
+		kgo.SessionTimeout(time.Minute), kgo.HeartbeatInterval(20*time.Millisecond), kgo.RebalanceTimeout(time.Minute),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.take("franz", tps(m)...) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { f.remove("franz", tps(m)...) }))
@@ -39,7 +40,7 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 	t.Helper()
 	cg, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: groupAt(c), Brokers: c.ListenAddrs(), Topics: []string{"group-orders"}, GroupBalancers: []kafka.GroupBalancer{b},
-		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: 2 * time.Second, RebalanceTimeout: 10 * time.Second, JoinGroupBackoff: 100 * time.Millisecond,
+		HeartbeatInterval: 20 * time.Millisecond, SessionTimeout: time.Minute, RebalanceTimeout: time.Minute, JoinGroupBackoff: 100 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,10 +57,10 @@ func startKafkaGo(t *testing.T, c site, f *floor, b kafka.GroupBalancer) (stop f
 				f.update(func() { f.clashes = append(f.clashes, fmt.Sprintf("kafka-go: %v", err)) })
 				continue
 			}
-			var tps []TP
+			var tps []wire.TopicPartition
 			for topic, parts := range gen.Assignments {
 				for _, p := range parts {
-					tps = append(tps, TP{topic, int32(p.ID)})
+					tps = append(tps, wire.PartitionOf(topic, int32(p.ID)))
 				}
 			}
 			f.take("kafka-go", tps...)

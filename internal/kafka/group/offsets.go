@@ -7,7 +7,6 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
-	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -18,7 +17,7 @@ const waitingAfter = 2 * time.Second
 // It passes them to each as they are found. It waits for the offsets of a transaction in flight
 // (require_stable, KIP-447), since an older offset would read records twice. It gives up when the
 // term ends or released is closed.
-func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-chan struct{}, each func(map[TP]Position) error) error {
+func (m *Member) committed(ctx context.Context, t *term, tps []wire.TopicPartition, released <-chan struct{}, each func(map[wire.TopicPartition]Position) error) error {
 	open, reported := slices.Clone(tps), false
 	defer func() {
 		if reported {
@@ -26,8 +25,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 		}
 	}()
 	start := time.Now()
-	for try := 0; ; try++ {
-		found := make(map[TP]Position, len(open))
+	for try := 1; ; try++ {
+		found := make(map[wire.TopicPartition]Position, len(open))
 		ids, err := m.ids(ctx, open)
 		c := classRetry
 		if err == nil {
@@ -41,7 +40,7 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 				return err
 			}
 		}
-		open = slices.DeleteFunc(open, func(tp TP) bool { _, ok := found[tp]; return ok })
+		open = slices.DeleteFunc(open, func(tp wire.TopicPartition) bool { _, ok := found[tp]; return ok })
 		if len(open) == 0 {
 			return nil
 		}
@@ -49,16 +48,8 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 		if reported = time.Since(start) >= waitingAfter || wire.Fatal(err); reported {
 			m.cfg.OnWaiting(open, err)
 		}
-		timer := time.NewTimer(retryWait(try))
 		select {
-		case <-timer.C:
-		case <-t.rejoin:
-		case <-t.lost:
-		case <-released:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		select {
+		case <-time.After(retries.Wait(try)):
 		case <-t.rejoin:
 			return nil
 		case <-t.lost:
@@ -67,29 +58,28 @@ func (m *Member) committed(ctx context.Context, t *term, tps []TP, released <-ch
 			return nil
 		case <-ctx.Done():
 			return nil
-		default:
 		}
 	}
 }
 
 // fetchOffsets sends one OffsetFetch and adds the results to found. It leaves out topics that are
 // not in ids; a retry fetches them.
-func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []TP, found map[TP]Position) (worst class, reason error) {
+func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps []wire.TopicPartition, found map[wire.TopicPartition]Position) (worst class, reason error) {
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = m.cfg.Group, true
 	group := kmsg.NewOffsetFetchRequestGroup() // v8 and later; before, the fields beside it
 	group.Group = m.cfg.Group
-	for _, t := range byTopic(tps) {
-		id, there := ids[t.topic]
+	for _, t := range wire.ByTopic(tps) {
+		id, there := ids[t.Topic]
 		if !there {
-			worst, reason = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.topic, Err: wire.UnknownTopicOrPartition}
+			worst, reason = classRetry, &RetriableError{Group: m.cfg.Group, Op: "fetch committed offsets of " + t.Topic, Err: wire.UnknownTopicOrPartition}
 			continue
 		}
 		old := kmsg.NewOffsetFetchRequestTopic()
-		old.Topic, old.Partitions = t.topic, t.partitions
+		old.Topic, old.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, old)
 		now := kmsg.NewOffsetFetchRequestGroupTopic()
-		now.Topic, now.TopicID, now.Partitions = t.topic, id, t.partitions
+		now.Topic, now.TopicID, now.Partitions = t.Topic, id, t.Partitions
 		group.Topics = append(group.Topics, now)
 	}
 	if len(req.Topics) == 0 {
@@ -101,33 +91,33 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 	if names == nil {
 		sent = wire.Capped{Request: req, Max: wire.FetchesOffsetsByName}
 	}
-	resp, err := ask[*kmsg.OffsetFetchResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, sent)
-	if c, err := m.refusal("fetch committed offsets", codeOf(resp, err), err); c != classOK {
+	resp, c, err := m.ask[*kmsg.OffsetFetchResponse](ctx, "fetch committed offsets", rpcTimeout, m.cfg.Requester.Group, sent)
+	if c != classOK {
 		return c, err
 	}
-	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code int16) {
-		if kafka.Error(code) == kafka.UnknownTopicOrPartition {
-			code, offset = 0, -1 // a missing partition has no committed offset
+	note := func(topic string, partition int32, offset int64, epoch int32, metadata *string, code wire.Code) {
+		if code == wire.UnknownTopicOrPartition {
+			code, offset = wire.None, -1 // a missing partition has no committed offset
 		}
-		c, err := m.refusal("fetch committed offsets of "+topic, code, nil)
+		c, err := m.refusal("fetch committed offsets of "+topic, code)
 		// only this topic's partitions wait
-		if kafka.Error(code) == kafka.TopicAuthorizationFailed {
-			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: wire.TopicAuthorization}
+		if code == wire.TopicAuthorization {
+			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: code}
 		}
 		if c == classOK {
 			id, state := wire.ReadNote(metadata)
-			found[TP{topic, partition}] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
+			found[wire.PartitionOf(topic, partition)] = Position{Offset: offset, TopicID: ids[topic], StoredFor: id, State: state, LeaderEpoch: epoch}
 		} else if c > worst {
 			worst, reason = c, err
 		}
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			note(t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
+			note(t.Topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, wire.Code(p.ErrorCode))
 		}
 	}
 	for _, g := range resp.Groups {
-		if c, err := m.refusal("fetch committed offsets", g.ErrorCode, nil); c > worst {
+		if c, err := m.refusal("fetch committed offsets", wire.Code(g.ErrorCode)); c > worst {
 			worst, reason = c, err
 		}
 		for _, t := range g.Topics {
@@ -136,7 +126,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 				topic = names[t.TopicID]
 			}
 			for _, p := range t.Partitions {
-				note(topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, p.ErrorCode)
+				note(topic, p.Partition, p.Offset, p.LeaderEpoch, p.Metadata, wire.Code(p.ErrorCode))
 			}
 		}
 	}

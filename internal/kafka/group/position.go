@@ -1,6 +1,10 @@
 package group
 
-import "context"
+import (
+	"context"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+)
 
 // Position is a group's offset and the data stored with it.
 type Position struct {
@@ -16,12 +20,12 @@ type Position struct {
 
 // ids returns the ids of the existing topics of tps. Without a Config.TopicIDs, all topics count as
 // existing, without an id.
-func (m *Member) ids(ctx context.Context, tps []TP) (map[string][16]byte, error) {
+func (m *Member) ids(ctx context.Context, tps []wire.TopicPartition) (map[string][16]byte, error) {
 	ids := map[string][16]byte{}
 	var topics []string
-	for _, t := range byTopic(tps) {
-		topics = append(topics, t.topic)
-		ids[t.topic] = [16]byte{}
+	for _, t := range wire.ByTopic(tps) {
+		topics = append(topics, t.Topic)
+		ids[t.Topic] = [16]byte{}
 	}
 	if m.cfg.TopicIDs == nil {
 		return ids, nil

@@ -1,5 +1,7 @@
 package group
 
+import "github.com/laneway-go/laneway/internal/kafka/wire"
+
 // assignRange is Java's RangeAssignor: per topic, each member in order takes a consecutive range,
 // and the first n%members of them take one more.
 func assignRange(peers []peer, counts map[string]int32) plan {
@@ -13,7 +15,7 @@ func assignRange(peers []peer, counts map[string]int32) plan {
 				n++
 			}
 			for range n {
-				p[peers[s].id] = append(p[peers[s].id], TP{topic, next})
+				p[peers[s].id] = append(p[peers[s].id], wire.PartitionOf(topic, next))
 				next++
 			}
 		}

@@ -84,7 +84,7 @@ func TestOtherClientsRealKafka(t *testing.T) {
 
 func TestDrainOutlastsSessionRealKafka(t *testing.T) {
 	c, f := atRealKafka(t), newFloor()
-	var failed map[TP]error
+	var failed map[wire.TopicPartition]error
 	tune := func(w *worker) {
 		w.cfg.Balancers, w.cfg.SessionTimeout = []Balancer{Range}, 1500*time.Millisecond
 	}
@@ -103,10 +103,10 @@ func TestDrainOutlastsSessionRealKafka(t *testing.T) {
 			}
 			return nil, nil, false
 		}
-		w.drain = func(ctx context.Context, w *worker, _ []TP) {
+		w.drain = func(ctx context.Context, w *worker, _ []wire.TopicPartition) {
 			close(draining)
 			<-enough
-			failed = w.Commit(ctx, map[TP]Position{orders(0): {Offset: 3}})
+			failed = w.Commit(ctx, map[wire.TopicPartition]Position{orders(0): {Offset: 3}})
 			w.drain = nil
 		}
 	}).start(t)
@@ -151,7 +151,7 @@ func TestStaticMemberNewTopicRealKafka(t *testing.T) {
 				}
 				newWorker(t, c, f, "after", static("i-1", "group-orders", "group-payments")).start(t)
 				f.await(t, "both partitions of payments", func() bool {
-					return f.owner[TP{"group-payments", 0}] == "after" && f.owner[TP{"group-payments", 1}] == "after" && len(f.of("after"))+len(f.of("other")) == 8
+					return f.owner[wire.PartitionOf("group-payments", 0)] == "after" && f.owner[wire.PartitionOf("group-payments", 1)] == "after" && len(f.of("after"))+len(f.of("other")) == 8
 				})
 				f.check(t)
 			})
@@ -205,7 +205,7 @@ func TestKilledBrokerRealKafka(t *testing.T) {
 	f.awaitShares(t, map[string]int{"a": 6})
 	run("kill", dir)
 	f.await(t, "a heartbeat to fail", func() bool { return a.count("retry") > 0 })
-	failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}})
+	failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}})
 	var again *RetriableError
 	if !errors.As(failed[orders(0)], &again) {
 		t.Errorf("commit while the broker is down: %v", failed)
@@ -213,8 +213,8 @@ func TestKilledBrokerRealKafka(t *testing.T) {
 	run("up", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	for try := 0; len(failed) > 0 && pause(ctx, retryWait(try)); try++ { // as a committer does
-		failed = a.Commit(ctx, map[TP]Position{orders(0): {Offset: 7}})
+	for try := 1; len(failed) > 0 && retries.Pause(ctx, try); try++ { // as a committer does
+		failed = a.Commit(ctx, map[wire.TopicPartition]Position{orders(0): {Offset: 7}})
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

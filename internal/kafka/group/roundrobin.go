@@ -3,6 +3,8 @@ package group
 import (
 	"maps"
 	"slices"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // assignRoundRobin is Java's RoundRobinAssignor: it assigns all partitions, in the order of their
@@ -16,7 +18,7 @@ func assignRoundRobin(peers []peer, counts map[string]int32) plan {
 			for !slices.Contains(peers[next].topics, topic) {
 				next = (next + 1) % len(peers)
 			}
-			p[peers[next].id] = append(p[peers[next].id], TP{topic, partition})
+			p[peers[next].id] = append(p[peers[next].id], wire.PartitionOf(topic, partition))
 			next = (next + 1) % len(peers)
 		}
 	}

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"fmt"
+	"github.com/laneway-go/laneway/internal/backoff"
 	"math"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,7 @@ func (m *Member) Expired() bool {
 // while this goroutine runs. If it did not run for a session's time, the response may be that old.
 func (m *Member) keepSession(ctx context.Context) {
 	var waiting int // number of checks during the first join
-	for wait := time.Duration(0); pause(ctx, wait); {
+	for wait := time.Duration(0); backoff.Pause(ctx, wait); {
 		m.mu.Lock()
 		t, s := m.term, m.session
 		if m.waiting {

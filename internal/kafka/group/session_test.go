@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -26,8 +27,8 @@ func TestSession(t *testing.T) {
 	})
 	// A process might be suspended for three sessions, between a heartbeat's response and the goroutine
 	// that reads it. That response must not count.
-	t.Run("expires even if a heartbeat's response is unread", func(t *testing.T) {
-		c, f := newCluster(t), newFloor()
+	inVirtualTime(t, "expires even if a heartbeat's response is unread", func(t *testing.T, c virtual) {
+		f := newFloor()
 		lost, beats := make(chan struct{}), 0
 		a := newWorker(t, c, f, "a", func(w *worker) {
 			w.cfg.SessionTimeout, w.cfg.HeartbeatInterval = 600*time.Millisecond, 200*time.Millisecond
@@ -94,7 +95,7 @@ func TestSession(t *testing.T) {
 		if !a.Expired() {
 			t.Error("the session has not expired")
 		}
-		if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
+		if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7}}); !errors.Is(failed[orders(0)], ErrLost) {
 			t.Errorf("commit: %v", failed)
 		}
 	})

@@ -22,7 +22,7 @@ type stateLog struct {
 // states. Code 0 means stored.
 func judged(l *stateLog, judge func(all []int, state string) wire.Code) func(*worker) {
 	return func(w *worker) {
-		w.cfg.OnStateRefused = func(tp TP, limit int, err error) {
+		w.cfg.OnStateRefused = func(tp wire.TopicPartition, limit int, err error) {
 			l.refused = append(l.refused, fmt.Sprintf("%d: %d, %v", tp.Partition, limit, err.(wire.Code).Name()))
 		}
 		w.cl.hook = func(r kmsg.Request) (kmsg.Response, error, bool) {
@@ -62,8 +62,8 @@ func stateIn(metadata *string) string {
 }
 
 // sized returns positions with states of these sizes, by partition.
-func sized(sizes ...int) map[TP]Position {
-	at := map[TP]Position{}
+func sized(sizes ...int) map[wire.TopicPartition]Position {
+	at := map[wire.TopicPartition]Position{}
 	for i, n := range sizes {
 		at[orders(int32(i))] = Position{Offset: 7, LeaderEpoch: -1, State: strings.Repeat("s", n)}
 	}
@@ -79,7 +79,7 @@ func upTo1000(_ []int, state string) wire.Code {
 }
 
 func TestCommitState(t *testing.T) {
-	commits := func(t *testing.T, judge func([]int, string) wire.Code, rounds ...map[TP]Position) *stateLog {
+	commits := func(t *testing.T, judge func([]int, string) wire.Code, rounds ...map[wire.TopicPartition]Position) *stateLog {
 		t.Helper()
 		c, f, l := newCluster(t), newFloor(), &stateLog{}
 		a := newWorker(t, c, f, "a", judged(l, judge)).start(t)
@@ -129,7 +129,7 @@ func TestCommitState(t *testing.T) {
 	})
 	t.Run("is in no request of more than 512 KiB", func(t *testing.T) {
 		s := &states{stored: 4000, limit: 4000}
-		many := map[TP]Position{}
+		many := map[wire.TopicPartition]Position{}
 		for i := range 1000 {
 			many[orders(int32(i))] = Position{State: strings.Repeat("s", 4000)}
 		}
@@ -168,23 +168,59 @@ func TestCommitState(t *testing.T) {
 			want(t, l, "[[200] [0]]", "0: 100, "+code.Name())
 		})
 	}
-	t.Run("of a stored size is kept when the broker fails", func(t *testing.T) {
-		c, f, l, fails := newCluster(t), newFloor(), &stateLog{}, false
-		a := newWorker(t, c, f, "a", judged(l, func([]int, string) wire.Code {
-			if fails {
-				return wire.UnknownServerError
-			}
-			return wire.None
-		})).start(t)
-		f.awaitShares(t, map[string]int{"a": 6})
+	t.Run("is not blamed when the broker fails", func(t *testing.T) {
+		a, l, fails := failing(t)
 		a.Commit(t.Context(), sized(100))
-		fails = true
-		var again *RetriableError
-		if err := a.Commit(t.Context(), sized(100))[orders(0)]; !errors.As(err, &again) {
-			t.Errorf("got %v", err)
+		*fails = func([]int) bool { return true }
+		for _, size := range []int{100, 3000} { // as large as one that was stored, and larger
+			var again *RetriableError
+			if err := a.Commit(t.Context(), sized(size))[orders(0)]; !errors.As(err, &again) || !errors.Is(err, wire.UnknownServerError) {
+				t.Errorf("got %v", err)
+			}
 		}
-		want(t, l, "[[100] [100]]")
+		*fails = func([]int) bool { return false }
+		a.Commit(t.Context(), sized(3000))
+		want(t, l, "[[100] [100] [3000] [0] [3000]]")
 	})
+}
+
+// A broker that fails for every offset gets a few requests for a commit, not two for each offset.
+func TestCommitToFailingBroker(t *testing.T) {
+	a, l, fails := failing(t)
+	*fails = func([]int) bool { return true }
+	failed := a.Commit(t.Context(), sized(0, 0, 0, 0, 0, 0))
+	for i := range int32(6) {
+		var again *RetriableError
+		if err := failed[orders(i)]; !errors.As(err, &again) || !errors.Is(err, wire.UnknownServerError) {
+			t.Errorf("partition %d: %v", i, err)
+		}
+	}
+	if got := fmt.Sprint(l.requests); got != "[[0 0 0 0 0 0] [0 0 0] [0 0] [0] [0] [0]]" {
+		t.Errorf("sent %s", got)
+	}
+	t.Run("for one offset stores the others", func(t *testing.T) {
+		*fails = func([]int) bool { return false }
+		a.Commit(t.Context(), sized(50)) // a state of that size fits, and marks the partition
+		*fails = func(all []int) bool { return slices.Contains(all, 50) }
+		if failed := a.Commit(t.Context(), sized(0, 0, 0, 50, 0, 0)); len(failed) != 1 || failed[orders(3)] == nil {
+			t.Errorf("failed: %v", failed)
+		}
+	})
+}
+
+// failing returns a member whose coordinator answers commits of some state sizes with
+// UNKNOWN_SERVER_ERROR.
+func failing(t *testing.T) (*worker, *stateLog, *func(all []int) bool) {
+	c, f, l := newCluster(t), newFloor(), &stateLog{}
+	fails := func([]int) bool { return false }
+	a := newWorker(t, c, f, "a", judged(l, func(all []int, _ string) wire.Code {
+		if fails(all) {
+			return wire.UnknownServerError
+		}
+		return wire.None
+	})).start(t)
+	f.awaitShares(t, map[string]int{"a": 6})
+	return a, l, &fails
 }
 
 // A commit must not wait for a silent coordinator once per request.
@@ -219,7 +255,7 @@ func TestStateIsFetchedWithItsOffset(t *testing.T) {
 	c, f := newCluster(t), newFloor()
 	a := newWorker(t, c, f, "a").start(t)
 	f.awaitShares(t, map[string]int{"a": 6})
-	if failed := a.Commit(t.Context(), map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}}); len(failed) > 0 {
+	if failed := a.Commit(t.Context(), map[wire.TopicPartition]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}}); len(failed) > 0 {
 		t.Fatal(failed)
 	}
 	if err := a.end(t); err != nil {
@@ -227,7 +263,7 @@ func TestStateIsFetchedWithItsOffset(t *testing.T) {
 	}
 	b := newWorker(t, c, f, "b").start(t)
 	f.awaitShares(t, map[string]int{"b": 6})
-	for tp, want := range map[TP]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
+	for tp, want := range map[wire.TopicPartition]Position{orders(0): {Offset: 7, State: "done 9", LeaderEpoch: 3}, orders(1): {Offset: 8, LeaderEpoch: -1}, orders(2): {Offset: -1, LeaderEpoch: -1}} {
 		if got := b.assigned[0][tp]; got != want {
 			t.Errorf("%v was assigned at %+v, want %+v", tp, got, want)
 		}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"maps"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // outdated reports whether a returning static member got an assignment for its earlier
 // subscription. The coordinator keeps the old assignment whatever the new subscription, so a topic
 // new to it would have no reader until the next rebalance.
-func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
+func (m *Member) outdated(ctx context.Context, assigned []wire.TopicPartition) bool {
 	counts, err := m.counts(ctx, m.cfg.Topics)
 	if err != nil {
 		m.event("retry", "cannot check whether the old assignment fits the subscription", err)
@@ -26,7 +27,7 @@ func (m *Member) outdated(ctx context.Context, assigned []TP) bool {
 	}
 	req := kmsg.NewPtrDescribeGroupsRequest()
 	req.Groups = []string{m.cfg.Group}
-	resp, err := ask[*kmsg.DescribeGroupsResponse](ctx, rpcTimeout, m.cfg.Requester.Group, m.cfg.Group, req)
+	resp, _, err := m.ask[*kmsg.DescribeGroupsResponse](ctx, "describe", rpcTimeout, m.cfg.Requester.Group, req)
 	if err != nil || len(resp.Groups) != 1 || resp.Groups[0].State != "Stable" {
 		return false // a rebalance is coming anyway, or the leader finds out
 	}

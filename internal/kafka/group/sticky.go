@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 // assignSticky keeps partitions with their members as far as balance allows.
@@ -33,10 +35,10 @@ func assignSticky(peers []peer, counts map[string]int32) plan {
 type board struct {
 	counts map[string]int32
 	kinds  []kind
-	claims map[TP]claim // earlier holders
-	holds  [][][]TP     // per peer and kind: partitions, claimed ones first
-	load   []int        // per peer: number of partitions
-	route  []step       // scratch space of reach
+	claims map[wire.TopicPartition]claim // earlier holders
+	holds  [][][]wire.TopicPartition     // per peer and kind: partitions, claimed ones first
+	load   []int                         // per peer: number of partitions
+	route  []step                        // scratch space of reach
 }
 
 // kind is a set of topics with the same subscribers.
@@ -68,24 +70,24 @@ func newBoard(peers []peer, counts map[string]int32) *board {
 		}
 		b.kinds[k].topics = append(b.kinds[k].topics, topic)
 	}
-	b.holds = make([][][]TP, len(peers))
+	b.holds = make([][][]wire.TopicPartition, len(peers))
 	for i := range b.holds {
-		b.holds[i] = make([][]TP, len(b.kinds))
+		b.holds[i] = make([][]wire.TopicPartition, len(b.kinds))
 	}
 	return b
 }
 
-func (b *board) give(i, kind int, tp TP) {
+func (b *board) give(i, kind int, tp wire.TopicPartition) {
 	b.holds[i][kind] = append(b.holds[i][kind], tp)
 	b.load[i]++
 }
 
 // partitions yields the partitions of a kind, and the subscriber that claims each; -1: none.
-func (b *board) partitions(k *kind) func(yield func(TP, int) bool) {
-	return func(yield func(TP, int) bool) {
+func (b *board) partitions(k *kind) func(yield func(wire.TopicPartition, int) bool) {
+	return func(yield func(wire.TopicPartition, int) bool) {
 		for _, topic := range k.topics {
 			for partition := range b.counts[topic] {
-				tp, claimant := TP{topic, partition}, -1
+				tp, claimant := wire.PartitionOf(topic, partition), -1
 				if c, ok := b.claims[tp]; ok && slices.Contains(k.subs, c.peer) {
 					claimant = c.peer
 				}

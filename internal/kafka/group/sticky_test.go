@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
 func TestSticky(t *testing.T) {
@@ -66,9 +68,9 @@ func TestSticky(t *testing.T) {
 	})
 	// Of two partitions that could move to b, the unclaimed one moves.
 	t.Run("moves unclaimed partitions before claimed ones", func(t *testing.T) {
-		tps := func(topic string, from, to int32) (out []TP) {
+		tps := func(topic string, from, to int32) (out []wire.TopicPartition) {
 			for p := from; p < to; p++ {
-				out = append(out, TP{topic, p})
+				out = append(out, wire.PartitionOf(topic, p))
 			}
 			return out
 		}
@@ -82,7 +84,7 @@ func TestSticky(t *testing.T) {
 		}
 	})
 	t.Run("ignores claims of older generations", func(t *testing.T) {
-		both := []TP{{"t", 0}, {"t", 1}}
+		both := []wire.TopicPartition{wire.PartitionOf("t", 0), wire.PartitionOf("t", 1)}
 		p := assign(Sticky, []peer{
 			{id: "a", topics: []string{"t"}, owned: both, generation: 4},
 			{id: "b", topics: []string{"t"}, owned: both[:1], generation: 5},
@@ -114,7 +116,9 @@ func TestCooperativeWaitsForRelease(t *testing.T) {
 		w := drawWorld(t, rapid.Bool().Draw(t, "alike"))
 		w.claim(t)
 		for i := range w.peers { // a partition that does not exist or is not read cannot be held
-			w.peers[i].owned = slices.DeleteFunc(w.peers[i].owned, func(tp TP) bool { return !w.reads(w.peers[i].id, tp.Topic) || tp.Partition >= w.counts[tp.Topic] })
+			w.peers[i].owned = slices.DeleteFunc(w.peers[i].owned, func(tp wire.TopicPartition) bool {
+				return !w.reads(w.peers[i].id, tp.Topic) || tp.Partition >= int(w.counts[tp.Topic])
+			})
 		}
 		for generation := int32(10); ; generation++ {
 			if generation > 15 {

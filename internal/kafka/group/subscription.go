@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -15,7 +16,7 @@ const protocolType = "consumer"
 
 // holding is the set of partitions that a member claims when it joins.
 type holding struct {
-	tps        []TP
+	tps        []wire.TopicPartition
 	generation int32 // -1: none
 }
 
@@ -36,17 +37,17 @@ func subscription(b Balancer, topics []string, held holding, rack string, force 
 	switch b {
 	case CooperativeSticky:
 		meta.Version, meta.Generation = 3, held.generation
-		for _, t := range byTopic(held.tps) {
+		for _, t := range wire.ByTopic(held.tps) {
 			o := kmsg.NewConsumerMemberMetadataOwnedPartition()
-			o.Topic, o.Partitions = t.topic, t.partitions
+			o.Topic, o.Partitions = t.Topic, t.Partitions
 			meta.OwnedPartitions = append(meta.OwnedPartitions, o)
 		}
 	case Sticky:
 		user := kmsg.NewStickyMemberMetadata()
 		user.Generation = held.generation
-		for _, t := range byTopic(held.tps) {
+		for _, t := range wire.ByTopic(held.tps) {
 			a := kmsg.NewStickyMemberMetadataCurrentAssignment()
-			a.Topic, a.Partitions = t.topic, t.partitions
+			a.Topic, a.Partitions = t.Topic, t.Partitions
 			user.CurrentAssignment = append(user.CurrentAssignment, a)
 		}
 		meta.UserData = user.AppendTo(nil)
@@ -96,7 +97,7 @@ func readSubscription(b Balancer, m *kmsg.JoinGroupResponseMember) (peer, error)
 
 func (p *peer) own(topic string, partitions []int32) {
 	for _, n := range partitions {
-		p.owned = append(p.owned, TP{topic, n})
+		p.owned = append(p.owned, wire.PartitionOf(topic, n))
 	}
 }
 
@@ -117,9 +118,9 @@ func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
 	out := make([]kmsg.SyncGroupRequestGroupAssignment, 0, len(p))
 	for id, tps := range p {
 		var a kmsg.ConsumerMemberAssignment
-		for _, t := range byTopic(tps) {
+		for _, t := range wire.ByTopic(tps) {
 			at := kmsg.NewConsumerMemberAssignmentTopic()
-			at.Topic, at.Partitions = t.topic, t.partitions
+			at.Topic, at.Partitions = t.Topic, t.Partitions
 			a.Topics = append(a.Topics, at)
 		}
 		s := kmsg.NewSyncGroupRequestGroupAssignment()
@@ -134,7 +135,7 @@ func encodePlan(p plan) []kmsg.SyncGroupRequestGroupAssignment {
 
 // readAssignment decodes this member's assignment. A coordinator sends no bytes to a member that
 // the leader left out.
-func readAssignment(raw []byte) ([]TP, error) {
+func readAssignment(raw []byte) ([]wire.TopicPartition, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
@@ -142,32 +143,12 @@ func readAssignment(raw []byte) ([]TP, error) {
 	if err := a.ReadFrom(raw); err != nil {
 		return nil, fmt.Errorf("cannot read the leader's assignment: %w", err)
 	}
-	var tps []TP
+	var tps []wire.TopicPartition
 	for _, t := range a.Topics {
 		for _, p := range t.Partitions {
-			tps = append(tps, TP{t.Topic, p})
+			tps = append(tps, wire.PartitionOf(t.Topic, p))
 		}
 	}
-	slices.SortFunc(tps, compareTP)
+	slices.SortFunc(tps, wire.TopicPartition.Compare)
 	return slices.Compact(tps), nil
-}
-
-type topicPartitions struct {
-	topic      string
-	partitions []int32
-}
-
-// byTopic groups partitions in a stable order. The coordinator compares bytes, so equal
-// subscriptions must encode equally.
-func byTopic(tps []TP) []topicPartitions {
-	tps = slices.SortedFunc(slices.Values(tps), compareTP)
-	var out []topicPartitions
-	for _, tp := range tps {
-		if len(out) == 0 || out[len(out)-1].topic != tp.Topic {
-			out = append(out, topicPartitions{topic: tp.Topic})
-		}
-		last := &out[len(out)-1]
-		last.partitions = append(last.partitions, tp.Partition)
-	}
-	return out
 }

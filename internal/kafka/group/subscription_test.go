@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"pgregory.net/rapid"
 )
@@ -30,10 +31,10 @@ func TestSubscriptionsOfOlderClients(t *testing.T) {
 		raw  []byte
 		want peer
 	}{
-		{"Java before 3.2, with its generation in the user data", CooperativeSticky, java.AppendTo(nil), peer{id: "m", topics: []string{"t"}, owned: []TP{{"t", 1}}, generation: 7}},
+		{"Java before 3.2, with its generation in the user data", CooperativeSticky, java.AppendTo(nil), peer{id: "m", topics: []string{"t"}, owned: []wire.TopicPartition{wire.PartitionOf("t", 1)}, generation: 7}},
 		{"a client that claims v1 and sends v0", Range, short, peer{id: "m", topics: []string{"t"}, generation: -1}},
 		{"sticky user data v0, without a generation", Sticky, (&kmsg.ConsumerMemberMetadata{Topics: []string{"t"}, UserData: v0[:len(v0)-4]}).AppendTo(nil),
-			peer{id: "m", topics: []string{"t"}, owned: []TP{{"t", 1}}, generation: -1}},
+			peer{id: "m", topics: []string{"t"}, owned: []wire.TopicPartition{wire.PartitionOf("t", 1)}, generation: -1}},
 	} {
 		got, err := readSubscription(tc.b, memberOf(peer{id: "m"}, tc.raw))
 		if err != nil || !reflect.DeepEqual(got, tc.want) {
@@ -51,7 +52,7 @@ func TestSubscriptionRoundTrip(t *testing.T) {
 		w.claim(t)
 		for _, b := range []Balancer{CooperativeSticky, Sticky} {
 			for _, p := range w.peers {
-				slices.SortFunc(p.owned, compareTP)
+				slices.SortFunc(p.owned, wire.TopicPartition.Compare)
 				p.owned = slices.Compact(p.owned)
 				m := memberOf(p, subscription(b, p.topics, holding{p.owned, p.generation}, "rack-1", rapid.Bool().Draw(t, "force")))
 				got, err := readSubscription(b, m)

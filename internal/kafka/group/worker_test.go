@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/sourcegraph/conc"
 )
@@ -19,25 +20,26 @@ type worker struct {
 	f        *floor
 	cfg      Config
 	cl       *client
-	drain    func(ctx context.Context, w *worker, tps []TP) // inside OnRevoked
-	starting func(ctx context.Context, parts map[TP]Position) error
+	drain    func(ctx context.Context, w *worker, tps []wire.TopicPartition) // inside OnRevoked
+	starting func(ctx context.Context, parts map[wire.TopicPartition]Position) error
 
 	stop context.CancelFunc
 	wg   conc.WaitGroup
 	err  error
 	done chan struct{} // closed when Run returns
 
-	assigned []map[TP]Position // guarded by f.mu, like the rest
-	revoked  [][]TP
-	lost     [][]TP
+	assigned []map[wire.TopicPartition]Position // guarded by f.mu, like the rest
+	revoked  [][]wire.TopicPartition
+	lost     [][]wire.TopicPartition
 	lostErr  []error
 	events   []Event
 }
 
 func quick(cl *client, name string) Config {
 	return Config{
-		Group: "billing", ClientID: name, Topics: []string{"group-orders"}, Requester: cl, Partitions: cl.partitions,
-		SessionTimeout: 2 * time.Second, HeartbeatInterval: 20 * time.Millisecond, RebalanceTimeout: 10 * time.Second, TopicsInterval: time.Minute,
+		StateBytes: wire.StateBytes,
+		Group:      "billing", ClientID: name, Topics: []string{"group-orders"}, Requester: cl, Partitions: cl.partitions,
+		SessionTimeout: time.Minute, HeartbeatInterval: 20 * time.Millisecond, RebalanceTimeout: time.Minute, TopicsInterval: time.Minute,
 	}
 }
 
@@ -52,7 +54,7 @@ func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker
 	for _, fn := range tune {
 		fn(w)
 	}
-	w.cfg.OnAssigned = func(ctx context.Context, parts map[TP]Position) error {
+	w.cfg.OnAssigned = func(ctx context.Context, parts map[wire.TopicPartition]Position) error {
 		if w.starting != nil {
 			if err := w.starting(ctx, parts); err != nil {
 				return err
@@ -62,14 +64,14 @@ func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker
 		f.update(func() { w.assigned = append(w.assigned, parts) })
 		return nil
 	}
-	w.cfg.OnRevoked = func(ctx context.Context, tps []TP) {
+	w.cfg.OnRevoked = func(ctx context.Context, tps []wire.TopicPartition) {
 		f.update(func() { w.revoked = append(w.revoked, tps) })
 		if w.drain != nil {
 			w.drain(ctx, w, tps)
 		}
 		f.remove(name, tps...)
 	}
-	w.cfg.OnLost = func(err error, tps []TP) {
+	w.cfg.OnLost = func(err error, tps []wire.TopicPartition) {
 		f.remove(name, tps...)
 		f.update(func() { w.lost, w.lostErr = append(w.lost, tps), append(w.lostErr, err) })
 	}
@@ -130,7 +132,7 @@ func (w *worker) count(event string) int {
 	return n
 }
 
-func orders(n int32) TP { return TP{"group-orders", n} }
+func orders(n int32) wire.TopicPartition { return wire.PartitionOf("group-orders", n) }
 
 func wantFatal(t *testing.T, err, cause error) {
 	t.Helper()

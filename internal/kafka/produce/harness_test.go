@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -106,4 +107,15 @@ func fake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kaf
 	c := kafkatest.Fake(t, opts...)
 	k := kafkatest.At(t, c.ListenAddrs())
 	return c, k, k.Topic(partitions)
+}
+
+// inVirtualTime runs a subtest in which no time passes but that for which all goroutines wait.
+func inVirtualTime(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// virtualFake is fake in virtual time. Its clients need the Transport.
+func virtualFake(t *testing.T, partitions int, opts ...kfake.Opt) (*kfake.Cluster, *kafkatest.Kafka, string, *kafka.Transport) {
+	c, k, transport := kafkatest.Virtual(t, opts...)
+	return c, k, k.Topic(partitions), transport
 }

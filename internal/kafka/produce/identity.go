@@ -39,10 +39,7 @@ func (p *Producer) acquire(ctx context.Context) (identity, error) {
 		if err == nil {
 			return id, nil
 		}
-		if ctx.Err() == nil && wire.Retriable(err) {
-			pause(ctx, retryWait(try), nil)
-		}
-		if ctx.Err() != nil || !wire.Retriable(err) {
+		if !wire.Retriable(err) || !retries.Pause(ctx, try) {
 			return id, fmt.Errorf("requesting a producer id: %w", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
@@ -76,7 +77,7 @@ func (l *loop) run() {
 	for l.p.ctx.Err() == nil {
 		picked, wait := l.pick()
 		if len(picked) == 0 {
-			pause(l.p.ctx, wait, l.wake)
+			backoff.Await(l.p.ctx, wait, l.wake)
 			continue
 		}
 		l.send(picked)

@@ -30,13 +30,7 @@ type Config struct {
 
 	TransactionalID string // empty: idempotent, without transactions
 	// Join adds the partitions of a Write to the transaction before any record is sent. Optional.
-	Join func(ctx context.Context, parts []TP) error
-}
-
-// TP names a partition.
-type TP struct {
-	Topic     string
-	Partition int32
+	Join func(ctx context.Context, parts []wire.TopicPartition) error
 }
 
 // Producer writes records. It is safe for concurrent use between Open and Close.
@@ -108,6 +102,8 @@ const (
 	metaGap    = 50 * time.Millisecond // between two metadata requests
 )
 
+var retries = backoff.Policy{First: 50 * time.Millisecond, Most: time.Second}
+
 // metadataLoop refreshes the metadata: on request, while records are queued without a leader, and
 // from time to time.
 func (p *Producer) metadataLoop() {
@@ -115,13 +111,13 @@ func (p *Producer) metadataLoop() {
 		wait := metaMaxAge
 		if p.lacking() {
 			tries++
-			wait = retryWait(tries)
+			wait = retries.Wait(tries)
 		} else {
 			tries = 0
 		}
-		pause(p.ctx, wait, p.refresh)
+		backoff.Await(p.ctx, wait, p.refresh)
 		p.ask()
-		pause(p.ctx, metaGap, nil)
+		backoff.Pause(p.ctx, metaGap)
 	}
 }
 
@@ -158,18 +154,7 @@ func (p *Producer) watch() {
 			}
 		}
 		p.mu.Unlock()
-		pause(p.ctx, next.Sub(now), nil)
-	}
-}
-
-// pause waits for d, ctx or wake.
-func pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-wake:
+		backoff.Pause(p.ctx, next.Sub(now))
 	}
 }
 
@@ -179,9 +164,4 @@ func raise(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// retryWait returns the wait after that many attempts.
-func retryWait(try int) time.Duration {
-	return backoff.Wait(try, 50*time.Millisecond, time.Second)
 }

@@ -50,7 +50,7 @@ func (l *loop) send(picked []sent) {
 	defer p.mu.Unlock()
 	for i := range picked {
 		s := &picked[i]
-		answer, ok := answers[TP{s.part.topic.name, s.part.number}]
+		answer, ok := answers[wire.PartitionOf(s.part.topic.name, s.part.number)]
 		doubt := false
 		switch {
 		case s.err != nil:
@@ -60,7 +60,8 @@ func (l *loop) send(picked []sent) {
 		case !ok:
 			answer, doubt = errNoAnswer, true
 		case answer != nil:
-			doubt = !refusal(answer)
+			// a leader that is replaced, or whose replicas are too slow, has appended first
+			doubt = !wire.CodeOf(answer).In(wire.Unwritten)
 		}
 		s.b.doubtful = s.b.doubtful || doubt
 		s.settle(answer)
@@ -132,15 +133,15 @@ func add(req *kmsg.ProduceRequest, s *sent) {
 	req.Topics = append(req.Topics, rt)
 }
 
-func answersOf(resp *kmsg.ProduceResponse) map[TP]error {
+func answersOf(resp *kmsg.ProduceResponse) map[wire.TopicPartition]error {
 	if resp == nil {
 		return nil
 	}
-	answers := map[TP]error{}
+	answers := map[wire.TopicPartition]error{}
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
 		for j := range t.Partitions {
-			answers[TP{t.Topic, t.Partitions[j].Partition}] = wire.Code(t.Partitions[j].ErrorCode).Err()
+			answers[wire.PartitionOf(t.Topic, t.Partitions[j].Partition)] = wire.Code(t.Partitions[j].ErrorCode).Err()
 		}
 	}
 	return answers

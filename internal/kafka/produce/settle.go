@@ -13,8 +13,7 @@ import (
 func (s *sent) settle(answer error) {
 	pt, b, p := s.part, s.b, s.part.topic.p
 	pt.busy = false
-	var code wire.Code
-	_ = errors.As(answer, &code)
+	code := wire.CodeOf(answer)
 	switch {
 	case answer == nil, code == wire.DuplicateSequence:
 		if s.id == pt.id { // not the previous transaction's
@@ -26,13 +25,13 @@ func (s *sent) settle(answer error) {
 	case b.late:
 		pt.pop()
 		pt.bump()
-	case aboutOne(code) && len(b.records) > 1:
+	case code.In(wire.Record) && len(b.records) > 1:
 		b.last = answer
 		if b.tries > 1 {
 			pt.bump() // an earlier attempt may have been written
 		}
 		pt.split()
-	case aboutOne(code):
+	case code.In(wire.Record):
 		pt.pop()
 		pt.bump()
 		b.done(pt.wrong(b, code))
@@ -63,35 +62,12 @@ const maxSequence = 1<<31 - 1
 // again keeps the batch at the head of the queue, to be sent again after a wait.
 func (pt *part) again(b *batched, why error) {
 	b.last = why
-	pt.retryAt = time.Now().Add(retryWait(b.tries))
-}
-
-// aboutOne reports whether code can be the fault of a single record in the batch.
-func aboutOne(code wire.Code) bool {
-	switch code {
-	case wire.MessageTooLarge, wire.RecordListTooLarge, wire.InvalidRecord, wire.InvalidTimestamp:
-		return true
-	}
-	return false
-}
-
-// refusal reports whether a broker with that response has appended nothing. Other errors leave it
-// open: a leader that is replaced, or whose replicas are too slow, has appended first.
-func refusal(answer error) bool {
-	var code wire.Code
-	_ = errors.As(answer, &code)
-	switch code {
-	case wire.NotEnoughReplicas, wire.CorruptMessage, wire.ThrottlingQuotaExceeded, wire.OutOfOrderSequence, wire.UnknownProducerID, wire.InvalidProducerEpoch,
-		wire.ConcurrentTransactions, wire.CoordinatorLoading, wire.CoordinatorNotAvailable, wire.NotCoordinator:
-		return true
-	}
-	return aboutOne(code) || wire.Fatal(answer)
+	pt.retryAt = time.Now().Add(retries.Wait(b.tries))
 }
 
 // wrong returns the error of the only record in b.
 func (pt *part) wrong(b *batched, code wire.Code) error {
-	switch code {
-	case wire.MessageTooLarge, wire.RecordListTooLarge:
+	if code.In(wire.Oversize) {
 		return &kafkaerr.TooLargeError{Topic: pt.topic.name, Size: b.records[0].MaxSize(), Err: code}
 	}
 	return &kafkaerr.RefusedError{Topic: pt.topic.name, Partition: int(pt.number), Err: code}
@@ -102,8 +78,7 @@ func (pt *part) refused(err error) error {
 	case errors.Is(err, wire.ErrClosed), errors.Is(err, context.Canceled):
 		return wire.ErrClosed
 	case wire.Fatal(err):
-		var code wire.Code
-		if errors.As(err, &code) {
+		if wire.CodeOf(err) != wire.None {
 			return &kafkaerr.TopicError{Topic: pt.topic.name, Err: err}
 		}
 		return err

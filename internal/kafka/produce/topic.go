@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -67,7 +68,7 @@ func (p *Producer) find(ctx context.Context, name string) *view {
 		case time.Since(began) >= p.cfg.DeliveryTimeout:
 			return &view{err: &kafkaerr.DeliveryError{Topic: name, Partition: -1, After: p.cfg.DeliveryTimeout, Err: err}}
 		}
-		pause(ctx, retryWait(try), p.ctx.Done())
+		backoff.Await(ctx, retries.Wait(try), p.ctx.Done())
 	}
 }
 

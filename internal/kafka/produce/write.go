@@ -137,13 +137,13 @@ func (p *Producer) enqueue(w *write, records []placed) {
 	}
 }
 
-func partsOf(records []placed) []TP {
+func partsOf(records []placed) []wire.TopicPartition {
 	seen := map[*part]bool{}
-	var tps []TP
+	var tps []wire.TopicPartition
 	for i := range records {
 		if pt := records[i].part; pt != nil && !seen[pt] {
 			seen[pt] = true
-			tps = append(tps, TP{pt.topic.name, pt.number})
+			tps = append(tps, wire.PartitionOf(pt.topic.name, pt.number))
 		}
 	}
 	return tps

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -40,13 +40,13 @@ func TestDoubt(t *testing.T) {
 			tx := w.open(t, "a", hearing, nil)
 			w.commit(t, tx, 0, 10)
 			two := w.txn(10, 20)
-			other := produce.TP{Topic: w.in, Partition: 0}
+			other := wire.TopicPartition{Topic: w.in, Partition: 0}
 			two.Offsets[other] = Position{Offset: 5}
 			w.unheard(t, tx, deaf, two)
 			third := w.txn(0, 0)
-			third.Offsets = map[produce.TP]Position{{Topic: w.out, Partition: 0}: {Offset: 1}}
+			third.Offsets = map[wire.TopicPartition]Position{{Topic: w.out, Partition: 0}: {Offset: 1}}
 			one := w.txn(0, 0)
-			one.Offsets = map[produce.TP]Position{other: {Offset: 5}}
+			one.Offsets = map[wire.TopicPartition]Position{other: {Offset: 5}}
 			if err := tx.Commit(within(t, 20*time.Second), third); err != nil {
 				t.Errorf("a partition outside the transaction: %v", err)
 			}

@@ -2,12 +2,11 @@ package transact
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -61,17 +60,17 @@ func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err er
 	}
 	req := kmsg.NewPtrEndTxnRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Commit = t.cfg.ID, t.id, t.epoch, commit
-	err = t.retry(ctx, func() (wire.Code, error) {
+	err = t.retry(ctx, func() error {
 		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, limit)
 		if err != nil {
 			lost = true
-			return 0, err
+			return err
 		}
 		resp := r.(*kmsg.EndTxnResponse)
 		if resp.ErrorCode == 0 && t.implicit && resp.ProducerID >= 0 {
 			t.id, t.epoch = resp.ProducerID, resp.ProducerEpoch
 		}
-		return wire.Code(resp.ErrorCode), nil
+		return wire.Code(resp.ErrorCode).Err()
 	})
 	return lost, err
 }
@@ -79,18 +78,16 @@ func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err er
 // outlasting returns a context that ends some time after ctx.
 func outlasting(ctx context.Context, by time.Duration) (context.Context, func()) {
 	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	forget := context.AfterFunc(ctx, func() { pause(lasting, by); cancel() })
+	forget := context.AfterFunc(ctx, func() { backoff.Pause(lasting, by); cancel() })
 	return lasting, func() { forget(); cancel() }
 }
 
 // refused translates an error of the coordinator; nil for nil.
 func (t *Transactor) refused(doing string, err error) error {
-	var code wire.Code
-	errors.As(err, &code)
 	switch {
 	case err == nil:
 		return nil
-	case strange(code):
+	case strange(err):
 		return fmt.Errorf("%s: %w: %w", doing, ErrStaleGroup, err)
 	case aborts(err):
 		return &abortedError{t.cfg.ID, fmt.Errorf("%s: %w", doing, err)}
@@ -100,18 +97,12 @@ func (t *Transactor) refused(doing string, err error) error {
 
 // strange reports whether the group's coordinator does not know a member, or not in this
 // generation.
-func strange(code wire.Code) bool {
-	switch code {
-	case wire.IllegalGeneration, wire.UnknownMemberID, wire.FencedInstanceID, wire.FencedMemberEpoch, wire.StaleMemberEpoch, wire.RebalanceInProgress:
-		return true
-	}
-	return false
-}
+func strange(err error) bool { return wire.CodeOf(err).In(wire.Lost | wire.Rejoin) }
 
 // Offsets returns the group's stored offsets of the partitions, once no transaction on them is
 // open: -1 for none, and the id of the offset's topic if known. It first ends a transaction of this
 // transactor that is in doubt.
-func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.TP) (map[produce.TP]Position, error) {
+func (t *Transactor) Offsets(ctx context.Context, group string, parts []wire.TopicPartition) (map[wire.TopicPartition]Position, error) {
 	if t.mu.TryLock() { // otherwise a Commit is running
 		if t.open {
 			_ = t.abort(ctx) // if this fails, the transaction's timeout ends it
@@ -121,27 +112,23 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 	const ofOneGroup = 7 // OffsetFetch: later versions are of several groups
 	req := kmsg.NewPtrOffsetFetchRequest()
 	req.Group, req.RequireStable = group, true
-	byTopic := map[string][]int32{}
-	for _, tp := range parts {
-		byTopic[tp.Topic] = append(byTopic[tp.Topic], tp.Partition)
-	}
-	for topic, partitions := range byTopic {
+	for _, t := range wire.ByTopic(parts) {
 		rt := kmsg.NewOffsetFetchRequestTopic()
-		rt.Topic, rt.Partitions = topic, partitions
+		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
-	var at map[produce.TP]Position
-	err := t.retry(ctx, func() (wire.Code, error) {
+	var at map[wire.TopicPartition]Position
+	err := t.retry(ctx, func() error {
 		r, err := t.cfg.Client.Group(ctx, group, wire.Capped{Request: req, Max: ofOneGroup})
 		if err != nil {
-			return 0, err
+			return err
 		}
 		resp := r.(*kmsg.OffsetFetchResponse)
 		// the group has not stored anything yet
-		if code := wire.Code(resp.ErrorCode); code != 0 && code != wire.GroupIDNotFound {
-			return code, nil
+		if code := wire.Code(resp.ErrorCode); code != wire.None && code != wire.GroupIDNotFound {
+			return code
 		}
-		at = map[produce.TP]Position{}
+		at = map[wire.TopicPartition]Position{}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
 				switch code := wire.Code(rp.ErrorCode); code {
@@ -149,13 +136,13 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []produce.
 				case wire.UnknownTopicOrPartition: // nothing is stored for a missing topic
 					rp.Offset = -1
 				default:
-					return code, nil
+					return code
 				}
 				id, _ := wire.ReadNote(rp.Metadata)
-				at[produce.TP{Topic: rt.Topic, Partition: rp.Partition}] = Position{Offset: rp.Offset, TopicID: id}
+				at[wire.PartitionOf(rt.Topic, rp.Partition)] = Position{Offset: rp.Offset, TopicID: id}
 			}
 		}
-		return wire.None, nil
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, err)

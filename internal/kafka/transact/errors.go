@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 )
@@ -21,7 +20,7 @@ func (e *RecordsError) Error() string {
 
 // GoneError names partitions whose topics no longer exist under the ids of their offsets. The
 // transaction was aborted.
-type GoneError struct{ Parts []produce.TP }
+type GoneError struct{ Parts []wire.TopicPartition }
 
 func (e *GoneError) Error() string {
 	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v [LW212]", len(e.Parts), e.Parts)
@@ -49,15 +48,6 @@ func (e *abortedError) Unwrap() error { return e.err }
 
 // aborts reports whether err ends the transaction without blaming its records.
 func aborts(err error) bool {
-	var code wire.Code
 	var late *kafkaerr.DeliveryError
-	if errors.As(err, &late) || !errors.As(err, &code) {
-		return false
-	}
-	switch code {
-	case wire.InvalidProducerEpoch, wire.ProducerFenced, wire.InvalidTxnState, wire.InvalidProducerIDMapping, wire.UnknownProducerID, wire.OutOfOrderSequence,
-		wire.TransactionAbortable, wire.ConcurrentTransactions:
-		return true
-	}
-	return false
+	return !errors.As(err, &late) && wire.CodeOf(err).In(wire.Abort)
 }

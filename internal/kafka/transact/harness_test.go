@@ -74,7 +74,7 @@ func (w *world) txn(from, next int) Txn {
 		msgs[i] = kafka.Message{Key: fmt.Append(nil, "key ", (from+i)%3), Value: fmt.Append(nil, from+i)}
 	}
 	return Txn{N: len(msgs), At: func(i int) *kafka.Message { return &msgs[i] }, Topic: w.out,
-		Offsets: map[produce.TP]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
+		Offsets: map[wire.TopicPartition]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
 }
 
 // commit acts like a pipeline: it retries until the transaction is committed, and asks the group
@@ -98,8 +98,8 @@ func (w *world) commit(t *testing.T, tx *Transactor, from, next int) {
 
 func (w *world) stored(t *testing.T, tx *Transactor) int64 {
 	t.Helper()
-	tp := produce.TP{Topic: w.in, Partition: 1}
-	at, err := tx.Offsets(within(t, time.Minute), w.group, []produce.TP{tp})
+	tp := wire.TopicPartition{Topic: w.in, Partition: 1}
+	at, err := tx.Offsets(within(t, time.Minute), w.group, []wire.TopicPartition{tp})
 	if err != nil {
 		t.Fatal(err)
 	}

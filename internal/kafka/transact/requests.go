@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/kafka/produce"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,27 +24,26 @@ func (t *Transactor) identify(ctx context.Context) error {
 	req.TransactionalID = &t.cfg.ID
 	req.TransactionTimeoutMillis = int32(t.cfg.Timeout.Milliseconds())
 	var resp *kmsg.InitProducerIDResponse
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		req.ProducerID, req.ProducerEpoch = t.id, t.epoch
 		version, err := t.cfg.Client.TransactionVersion(ctx, t.cfg.ID)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, math.MaxInt16)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		t.implicit = version >= 2
 		resp = r.(*kmsg.InitProducerIDResponse)
 		code := wire.Code(resp.ErrorCode)
-		if (barred(code) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
+		if (code.In(wire.Fenced) || code == wire.InvalidProducerIDMapping) && t.id >= 0 && t.mine() {
 			t.id, t.epoch = -1, -1 // like the first time
-			return wire.ConcurrentTransactions, nil
+			return wire.ConcurrentTransactions
 		}
-		return code, nil
+		return code.Err()
 	})
-	var code wire.Code
-	if errors.As(err, &code) && barred(code) {
+	if wire.CodeOf(err).In(wire.Fenced) {
 		return &kafkaerr.FencedError{ID: t.cfg.ID, Err: err}
 	}
 	if err != nil {
@@ -60,11 +58,6 @@ func (t *Transactor) identify(ctx context.Context) error {
 // same InstanceID, since the group admits only one of us.
 func (t *Transactor) mine() bool { return t.cfg.Unique || time.Since(t.began) >= t.cfg.Timeout }
 
-// barred reports whether the coordinator considers another producer the owner of the id.
-func barred(code wire.Code) bool {
-	return code == wire.ProducerFenced || code == wire.InvalidProducerEpoch
-}
-
 // begin notes that the next request may start a transaction.
 func (t *Transactor) begin() {
 	if !t.open {
@@ -73,26 +66,22 @@ func (t *Transactor) begin() {
 }
 
 // join adds partitions to the transaction.
-func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
+func (t *Transactor) join(ctx context.Context, parts []wire.TopicPartition) error {
 	t.begin()
 	if t.implicit {
 		return nil
 	}
 	req := kmsg.NewPtrAddPartitionsToTxnRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.cfg.ID, t.id, t.epoch
-	byTopic := map[string][]int32{}
-	for _, tp := range parts {
-		byTopic[tp.Topic] = append(byTopic[tp.Topic], tp.Partition)
-	}
-	for topic, partitions := range byTopic {
+	for _, t := range wire.ByTopic(parts) {
 		rt := kmsg.NewAddPartitionsToTxnRequestTopic()
-		rt.Topic, rt.Partitions = topic, partitions
+		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, req, math.MaxInt16)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		const notAttempted = 55 // because another partition failed
 		worst := wire.None
@@ -103,7 +92,7 @@ func (t *Transactor) join(ctx context.Context, parts []produce.TP) error {
 				}
 			}
 		}
-		return worst, nil
+		return worst.Err()
 	})
 	return t.refused("adding partitions to the transaction", err)
 }
@@ -116,41 +105,39 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 		limit = joinExplicit
 		add := kmsg.NewPtrAddOffsetsToTxnRequest()
 		add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.cfg.ID, t.id, t.epoch, tx.Group.Name
-		err := t.retry(ctx, func() (wire.Code, error) {
+		err := t.retry(ctx, func() error {
 			r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, add, math.MaxInt16)
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode), nil
+			return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode).Err()
 		})
 		if err != nil {
 			return t.refused("adding the group to the transaction", err)
 		}
 	}
 	req := t.offsetCommit(tx)
-	err := t.retry(ctx, func() (wire.Code, error) {
+	err := t.retry(ctx, func() error {
 		resp, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
-				switch code := wire.Code(rp.ErrorCode); code {
-				case wire.None:
-				case wire.UnknownTopicOrPartition, wire.UnknownTopicID:
+				code := wire.Code(rp.ErrorCode)
+				if code.In(wire.NoTopic) {
 					if gone, err := t.gone(ctx, tx); err != nil || gone != nil {
-						return 0, errors.Join(err, gone)
+						return errors.Join(err, gone)
 					}
-					return code, nil
-				default:
-					return code, nil
+				}
+				if code != wire.None {
+					return code
 				}
 			}
 		}
-		return wire.None, nil
+		return nil
 	})
-	var gone *GoneError
-	if errors.As(err, &gone) {
+	if gone, ok := errors.AsType[*GoneError](err); ok {
 		return gone
 	}
 	return t.refused("storing offsets of group "+tx.Group.Name, err)
@@ -159,18 +146,17 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 // gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
 // names their partitions.
 func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
-	var parts []produce.TP
-	known := map[topic]bool{}
+	var topics []wire.NamedTopic
 	for tp, at := range tx.Offsets {
-		of := topic{tp.Topic, at.TopicID}
-		is, asked := known[of]
-		if !asked {
-			if is, err = t.cfg.Client.Gone(ctx, of.name, of.id); err != nil {
-				return nil, err
-			}
-			known[of] = is
-		}
-		if is {
+		topics = append(topics, wire.NamedTopic{Name: tp.Topic, ID: at.TopicID})
+	}
+	is, err := t.cfg.Client.Gone(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	var parts []wire.TopicPartition
+	for tp, at := range tx.Offsets {
+		if is[wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}] {
 			parts = append(parts, tp)
 		}
 	}
@@ -180,13 +166,6 @@ func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	return &GoneError{Parts: parts}, nil
 }
 
-// topic names one topic among those of the same name: while a topic is recreated, partitions may
-// belong to either.
-type topic struct {
-	name string
-	id   [16]byte
-}
-
 func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.cfg.ID, t.id, t.epoch
@@ -194,16 +173,16 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	if tx.Group.Instance != "" {
 		req.InstanceID = &tx.Group.Instance
 	}
-	byTopic := map[topic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
+	byTopic := map[wire.NamedTopic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
 	for tp, at := range tx.Offsets {
 		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch stays -1: unknown
-		rp.Partition, rp.Offset = tp.Partition, at.Offset
-		of := topic{tp.Topic, at.TopicID}
+		rp.Partition, rp.Offset = int32(tp.Partition), at.Offset
+		of := wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}
 		byTopic[of] = append(byTopic[of], rp)
 	}
 	for of, partitions := range byTopic {
 		rt := kmsg.NewTxnOffsetCommitRequestTopic()
-		rt.Topic, rt.TopicID, rt.Partitions = of.name, of.id, partitions
+		rt.Topic, rt.TopicID, rt.Partitions = of.Name, of.ID, partitions
 		req.Topics = append(req.Topics, rt)
 	}
 	return req
@@ -214,18 +193,14 @@ const patience = 30 * time.Second
 
 // retry repeats a request until it has a final response, ctx ends, or a transaction would have
 // timed out.
-func (t *Transactor) retry(ctx context.Context, ask func() (wire.Code, error)) error {
+func (t *Transactor) retry(ctx context.Context, ask func() error) error {
 	until := time.Now().Add(max(t.cfg.Timeout, patience))
 	for try := 1; ; try++ {
-		code, err := ask()
-		if err == nil {
-			err = code.Err()
-		}
-		if err == nil || strange(code) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
+		err := ask()
+		if err == nil || strange(err) || ctx.Err() == nil && !wire.Retriable(err) || time.Now().After(until) {
 			return err
 		}
-		pause(ctx, retryWait(try))
-		if ctx.Err() != nil {
+		if !retries.Pause(ctx, try) {
 			return fmt.Errorf("%w; last: %w", ctx.Err(), err)
 		}
 	}

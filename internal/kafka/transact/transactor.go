@@ -45,7 +45,7 @@ type Txn struct {
 	N       int // messages
 	At      func(i int) *kafka.Message
 	Topic   string // the topic of all messages; empty: each names its own
-	Offsets map[produce.TP]Position
+	Offsets map[wire.TopicPartition]Position
 	Group   Group
 }
 
@@ -85,6 +85,9 @@ func (t *Transactor) Open(ctx context.Context) error {
 // Close stops the transactor.
 func (t *Transactor) Close() { t.out.Close() }
 
+// retries start with milliseconds, since the previous transaction has usually ended by then.
+var retries = backoff.Policy{First: 5 * time.Millisecond, Most: 500 * time.Millisecond}
+
 // triesAtOnce is how often Commit repeats an aborted transaction.
 const triesAtOnce = 5
 
@@ -109,7 +112,7 @@ func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 		case ctx.Err() != nil, !errors.As(err, &again), try == triesAtOnce:
 			return err
 		}
-		pause(ctx, retryWait(try))
+		retries.Pause(ctx, try)
 	}
 }
 
@@ -164,23 +167,8 @@ func (t *Transactor) turnedAway(ctx context.Context, err error) error {
 	const most = 100 // about ten seconds: a live member has heard by then
 	if t.strange++; t.strange > most {
 		t.strange = 0
-		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %s", t.cfg.ID, err)
+		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %v", t.cfg.ID, err) //nolint:errorlint // no longer an ErrStaleGroup
 	}
-	pause(ctx, 100*time.Millisecond)
+	backoff.Pause(ctx, 100*time.Millisecond)
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
-}
-
-// retryWait returns the wait after that many attempts. It starts with milliseconds, since the
-// previous transaction has usually ended by then.
-func retryWait(try int) time.Duration {
-	return backoff.Wait(try, 5*time.Millisecond, 500*time.Millisecond)
 }

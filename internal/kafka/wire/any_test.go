@@ -6,8 +6,10 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -26,12 +28,16 @@ func frozen(t *testing.T) string {
 
 func TestAny(t *testing.T) {
 	t.Run("asks the next address if one is frozen", func(t *testing.T) {
-		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
-		c := client(t, Config{Brokers: append([]string{frozen(t), frozen(t), frozen(t)}, k.ListenAddrs()...)})
-		// waiting for one of them would exceed this
-		if _, err := c.Metadata(within(t, greeting), "orders"); err != nil {
-			t.Fatal(err)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			k, _, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+			frozen := []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
+			kafkatest.Freeze(transport, frozen...)
+			c := client(t, Config{Brokers: append(frozen, k.ListenAddrs()...), Transport: transport})
+			// waiting for one of them would exceed this
+			if _, err := c.Metadata(within(t, greeting), "orders"); err != nil {
+				t.Fatal(err)
+			}
+		})
 	})
 	t.Run("names the addresses that did not answer in time", func(t *testing.T) {
 		addr := frozen(t)

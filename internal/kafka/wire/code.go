@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Code is an error code of the Kafka protocol as an error. It also matches kafka-go's constants:
@@ -79,80 +82,97 @@ const (
 	TransactionAbortable         Code = 120
 )
 
+// Class is what a code means for its receiver. A code may have several.
+type Class uint16
+
+const (
+	Retry     Class = 1 << iota // the same request may succeed later
+	Denied                      // the user may not do this
+	Login                       // the broker does not accept the credentials
+	Elsewhere                   // the broker is not, or not yet, the coordinator
+	NoTopic                     // the broker does not know the topic, the partition or the id
+	Lost                        // the membership in the group is over
+	Rejoin                      // the member must join the group's next generation
+	Oversize                    // the batch is too large
+	Record                      // a single record of the batch may be the cause
+	Unwritten                   // nothing of the batch was appended
+	Fenced                      // another producer owns the transactional id
+	Abort                       // the transaction is over; its records are not the cause
+)
+
 type meaning struct {
 	name      string
-	retriable bool
-	text      string
+	class     Class
+	text, fix string // what happened, and what a user can do about it
 }
 
-// meanings exists because kafka-go's table ends at 106, and says neither which codes to retry nor
-// what to do about one.
+// meanings has what kafka-go's table lacks: codes above 106, their classes, and advice.
 var meanings = map[Code]meaning{
-	UnknownServerError:           {"UNKNOWN_SERVER_ERROR", true, "the broker failed unexpectedly; see its log"},
-	OffsetOutOfRange:             {"OFFSET_OUT_OF_RANGE", false, "the offset is no longer, or not yet, in the partition"},
-	CorruptMessage:               {"CORRUPT_MESSAGE", true, "the broker found a record whose checksum is wrong"},
-	UnknownTopicOrPartition:      {"UNKNOWN_TOPIC_OR_PARTITION", true, "the broker has no such topic or partition, or it was just created"},
-	LeaderNotAvailable:           {"LEADER_NOT_AVAILABLE", true, "the partition has no leader at the moment"},
-	NotLeader:                    {"NOT_LEADER_OR_FOLLOWER", true, "the partition has moved to another broker"},
-	RequestTimedOut:              {"REQUEST_TIMED_OUT", true, "the broker gave up waiting for its replicas"},
-	BrokerNotAvailable:           {"BROKER_NOT_AVAILABLE", true, "the broker is not available"},
-	ReplicaNotAvailable:          {"REPLICA_NOT_AVAILABLE", true, "the replica is not available"},
-	MessageTooLarge:              {"MESSAGE_TOO_LARGE", false, "the batch is larger than the topic's max.message.bytes"},
-	OffsetMetadataTooLarge:       {"OFFSET_METADATA_TOO_LARGE", false, "the text stored with an offset is longer than offset.metadata.max.bytes"},
-	NetworkException:             {"NETWORK_EXCEPTION", true, "the broker lost a connection"},
-	CoordinatorLoading:           {"COORDINATOR_LOAD_IN_PROGRESS", true, "the coordinator is still loading its groups"},
-	CoordinatorNotAvailable:      {"COORDINATOR_NOT_AVAILABLE", true, "the group has no coordinator at the moment"},
-	NotCoordinator:               {"NOT_COORDINATOR", true, "the group's coordinator has moved to another broker"},
-	InvalidTopic:                 {"INVALID_TOPIC_EXCEPTION", false, "the topic's name is not valid"},
-	RecordListTooLarge:           {"RECORD_LIST_TOO_LARGE", false, "the batch is larger than the topic's segment.bytes"},
-	NotEnoughReplicas:            {"NOT_ENOUGH_REPLICAS", true, "fewer replicas are in sync than the topic's min.insync.replicas"},
-	NotEnoughReplicasAfterAppend: {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", true, "fewer replicas are in sync than the topic's min.insync.replicas"},
-	IllegalGeneration:            {"ILLEGAL_GENERATION", false, "the group has a newer generation, without this member"},
-	InconsistentProtocol:         {"INCONSISTENT_GROUP_PROTOCOL", false, "the group's members have no balancer in common: configure one for all"},
-	InvalidGroupID:               {"INVALID_GROUP_ID", false, "the group's name is not valid"},
-	UnknownMemberID:              {"UNKNOWN_MEMBER_ID", false, "the group no longer knows this member"},
-	InvalidSessionTimeout:        {"INVALID_SESSION_TIMEOUT", false, "the session timeout is outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms"},
-	RebalanceInProgress:          {"REBALANCE_IN_PROGRESS", true, "the group is rebalancing"},
-	InvalidCommitOffsetSize:      {"INVALID_COMMIT_OFFSET_SIZE", false, "the offsets of one request are larger than the offsets topic accepts (max.message.bytes)"},
-	TopicAuthorization:           {"TOPIC_AUTHORIZATION_FAILED", false, "the user may not use this topic: give it DESCRIBE on it, and READ to read it or WRITE to write to it"},
-	GroupAuthorization:           {"GROUP_AUTHORIZATION_FAILED", false, "the user may not use this group: give it READ on the group"},
-	ClusterAuthorization:         {"CLUSTER_AUTHORIZATION_FAILED", false, "the user may not do this on the cluster"},
-	InvalidTimestamp:             {"INVALID_TIMESTAMP", false, "the record's time is further from the broker's than the topic allows (message.timestamp.before.max.ms, message.timestamp.after.max.ms)"},
-	UnsupportedSASLMechanism:     {"UNSUPPORTED_SASL_MECHANISM", false, "the broker does not offer this SASL mechanism (sasl.enabled.mechanisms)"},
-	IllegalSASLState:             {"ILLEGAL_SASL_STATE", false, "the broker expects SASL and got none, or vice versa: check the listener's port and Transport.SASL"},
-	UnsupportedVersion:           {"UNSUPPORTED_VERSION", false, "the broker does not know this version of the request"},
-	InvalidRequest:               {"INVALID_REQUEST", false, "the broker found the request malformed"},
-	OutOfOrderSequence:           {"OUT_OF_ORDER_SEQUENCE_NUMBER", true, "the broker lacks earlier records of this producer: the partition, or a replica, has lost records"},
-	DuplicateSequence:            {"DUPLICATE_SEQUENCE_NUMBER", false, "the broker has the batch already"},
-	InvalidProducerEpoch:         {"INVALID_PRODUCER_EPOCH", false, "a newer producer has the same id, or the transaction took longer than its timeout"},
-	InvalidTxnState:              {"INVALID_TXN_STATE", false, "the transaction's state does not allow this; its timeout may have ended it"},
-	InvalidProducerIDMapping:     {"INVALID_PRODUCER_ID_MAPPING", false, "the coordinator no longer knows this producer (transactional.id.expiration.ms)"},
-	InvalidTransactionTimeout:    {"INVALID_TRANSACTION_TIMEOUT", false, "the transaction timeout exceeds the broker's transaction.max.timeout.ms"},
-	ConcurrentTransactions:       {"CONCURRENT_TRANSACTIONS", true, "the previous transaction has not ended yet"},
-	TransactionalIDAuth:          {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", false, "the user may not use this transactional id: give it WRITE and DESCRIBE on it"},
-	StorageError:                 {"KAFKA_STORAGE_ERROR", true, "the broker's disk failed"},
-	SASLAuthentication:           {"SASL_AUTHENTICATION_FAILED", false, "the broker refused the credentials"},
-	UnknownProducerID:            {"UNKNOWN_PRODUCER_ID", true, "the broker no longer knows this producer: its records were deleted, or it was idle for long"},
-	GroupIDNotFound:              {"GROUP_ID_NOT_FOUND", false, "the group does not exist"},
-	ListenerNotFound:             {"LISTENER_NOT_FOUND", true, "the partition's leader does not have this listener, or not yet"},
-	FencedLeaderEpoch:            {"FENCED_LEADER_EPOCH", true, "the partition has a newer leader than this client knows"},
-	UnknownLeaderEpoch:           {"UNKNOWN_LEADER_EPOCH", true, "the broker does not know the new leader epoch yet"},
-	UnsupportedCompression:       {"UNSUPPORTED_COMPRESSION_TYPE", false, "the broker cannot return this compression in this version"},
-	OffsetNotAvailable:           {"OFFSET_NOT_AVAILABLE", true, "the new leader does not know the high watermark yet"},
-	MemberIDRequired:             {"MEMBER_ID_REQUIRED", true, "the group requires a second join, with the member id it returned"},
-	GroupMaxSizeReached:          {"GROUP_MAX_SIZE_REACHED", false, "the group is full (group.max.size)"},
-	FencedInstanceID:             {"FENCED_INSTANCE_ID", false, "another member joined with the same InstanceID: each running worker needs its own"},
-	InvalidRecord:                {"INVALID_RECORD", false, "the topic does not accept such a record: it has no key although cleanup.policy is compact, or its time is out of bounds"},
-	UnstableOffsetCommit:         {"UNSTABLE_OFFSET_COMMIT", true, "a transaction that stores offsets of the group is still open"},
-	ThrottlingQuotaExceeded:      {"THROTTLING_QUOTA_EXCEEDED", true, "a quota is used up"},
-	ProducerFenced:               {"PRODUCER_FENCED", false, "another producer with the same transactional id has taken over: each running worker needs an InstanceID of its own"},
-	UnknownTopicID:               {"UNKNOWN_TOPIC_ID", true, "the topic was deleted, or recreated"},
-	InconsistentTopicID:          {"INCONSISTENT_TOPIC_ID", true, "the topic was recreated"},
-	FencedMemberEpoch:            {"FENCED_MEMBER_EPOCH", false, "the group has a newer epoch, without this member"},
-	UnreleasedInstanceID:         {"UNRELEASED_INSTANCE_ID", true, "another member still holds this InstanceID"},
-	UnsupportedAssignor:          {"UNSUPPORTED_ASSIGNOR", false, "the broker does not offer this assignor"},
-	StaleMemberEpoch:             {"STALE_MEMBER_EPOCH", true, "the member's epoch is behind the group's"},
-	TransactionAbortable:         {"TRANSACTION_ABORTABLE", false, "the transaction must be aborted; it can be retried"},
+	UnknownServerError:           {"UNKNOWN_SERVER_ERROR", Retry, "the broker failed unexpectedly; see its log", ""},
+	OffsetOutOfRange:             {"OFFSET_OUT_OF_RANGE", 0, "the offset is no longer, or not yet, in the partition", ""},
+	CorruptMessage:               {"CORRUPT_MESSAGE", Retry | Unwritten, "the broker found a record whose checksum is wrong", ""},
+	UnknownTopicOrPartition:      {"UNKNOWN_TOPIC_OR_PARTITION", Retry | NoTopic, "the broker has no such topic or partition, or it was just created", ""},
+	LeaderNotAvailable:           {"LEADER_NOT_AVAILABLE", Retry, "the partition has no leader at the moment", ""},
+	NotLeader:                    {"NOT_LEADER_OR_FOLLOWER", Retry, "the partition has moved to another broker", ""},
+	RequestTimedOut:              {"REQUEST_TIMED_OUT", Retry, "the broker gave up waiting for its replicas", ""},
+	BrokerNotAvailable:           {"BROKER_NOT_AVAILABLE", Retry, "the broker is not available", ""},
+	ReplicaNotAvailable:          {"REPLICA_NOT_AVAILABLE", Retry, "the replica is not available", ""},
+	MessageTooLarge:              {"MESSAGE_TOO_LARGE", Record | Oversize | Unwritten, "the batch is larger than the topic's max.message.bytes", ""},
+	OffsetMetadataTooLarge:       {"OFFSET_METADATA_TOO_LARGE", 0, "the text stored with an offset is longer than offset.metadata.max.bytes", ""},
+	NetworkException:             {"NETWORK_EXCEPTION", Retry, "the broker lost a connection", ""},
+	CoordinatorLoading:           {"COORDINATOR_LOAD_IN_PROGRESS", Retry | Elsewhere | Unwritten, "the coordinator is still loading its groups", ""},
+	CoordinatorNotAvailable:      {"COORDINATOR_NOT_AVAILABLE", Retry | Elsewhere | Unwritten, "the group has no coordinator at the moment", ""},
+	NotCoordinator:               {"NOT_COORDINATOR", Retry | Elsewhere | Unwritten, "the group's coordinator has moved to another broker", ""},
+	InvalidTopic:                 {"INVALID_TOPIC_EXCEPTION", 0, "the topic's name is not valid", ""},
+	RecordListTooLarge:           {"RECORD_LIST_TOO_LARGE", Record | Oversize | Unwritten, "the batch is larger than the topic's segment.bytes", ""},
+	NotEnoughReplicas:            {"NOT_ENOUGH_REPLICAS", Retry | Unwritten, "fewer replicas are in sync than the topic's min.insync.replicas", ""},
+	NotEnoughReplicasAfterAppend: {"NOT_ENOUGH_REPLICAS_AFTER_APPEND", Retry, "fewer replicas are in sync than the topic's min.insync.replicas", ""},
+	IllegalGeneration:            {"ILLEGAL_GENERATION", Lost, "the group has a newer generation, without this member", ""},
+	InconsistentProtocol:         {"INCONSISTENT_GROUP_PROTOCOL", 0, "the group's members have no balancer in common, or it is not a consumer group", "set Balancers to theirs"},
+	InvalidGroupID:               {"INVALID_GROUP_ID", 0, "the group's name is not valid", "choose another one"},
+	UnknownMemberID:              {"UNKNOWN_MEMBER_ID", Lost, "the group no longer knows this member", ""},
+	InvalidSessionTimeout:        {"INVALID_SESSION_TIMEOUT", 0, "the broker does not allow this session timeout", "set SessionTimeout between the broker's group.min.session.timeout.ms and group.max.session.timeout.ms (6 s and 30 min unless changed)"},
+	RebalanceInProgress:          {"REBALANCE_IN_PROGRESS", Retry | Rejoin, "the group is rebalancing", ""},
+	InvalidCommitOffsetSize:      {"INVALID_COMMIT_OFFSET_SIZE", Oversize, "the offsets of one request are larger than the offsets topic accepts (max.message.bytes)", ""},
+	TopicAuthorization:           {"TOPIC_AUTHORIZATION_FAILED", Denied | Unwritten, "the user may not use this topic", "grant the user DESCRIBE on the topic, and READ to read it or WRITE to write to it"},
+	GroupAuthorization:           {"GROUP_AUTHORIZATION_FAILED", Denied | Unwritten, "the user may not use this group", "grant the user READ on the group"},
+	ClusterAuthorization:         {"CLUSTER_AUTHORIZATION_FAILED", Denied | Unwritten, "the user may not do this on the cluster", "check the ACLs of the cluster"},
+	InvalidTimestamp:             {"INVALID_TIMESTAMP", Record | Unwritten, "the record's time is further from the broker's than the topic allows (message.timestamp.before.max.ms, message.timestamp.after.max.ms)", ""},
+	UnsupportedSASLMechanism:     {"UNSUPPORTED_SASL_MECHANISM", Login, "the broker does not offer this SASL mechanism (sasl.enabled.mechanisms)", ""},
+	IllegalSASLState:             {"ILLEGAL_SASL_STATE", Login, "the broker expects SASL and got none, or vice versa", "check the listener's port and Transport.SASL"},
+	UnsupportedVersion:           {"UNSUPPORTED_VERSION", 0, "the broker does not know this version of the request", "update the broker"},
+	InvalidRequest:               {"INVALID_REQUEST", 0, "the broker found the request malformed", ""},
+	OutOfOrderSequence:           {"OUT_OF_ORDER_SEQUENCE_NUMBER", Retry | Unwritten | Abort, "the broker lacks earlier records of this producer: the partition, or a replica, has lost records", ""},
+	DuplicateSequence:            {"DUPLICATE_SEQUENCE_NUMBER", 0, "the broker has the batch already", ""},
+	InvalidProducerEpoch:         {"INVALID_PRODUCER_EPOCH", Unwritten | Fenced | Abort, "a newer producer has the same id, or the transaction took longer than its timeout", ""},
+	InvalidTxnState:              {"INVALID_TXN_STATE", Abort, "the transaction's state does not allow this; its timeout may have ended it", ""},
+	InvalidProducerIDMapping:     {"INVALID_PRODUCER_ID_MAPPING", Abort, "the coordinator no longer knows this producer (transactional.id.expiration.ms)", ""},
+	InvalidTransactionTimeout:    {"INVALID_TRANSACTION_TIMEOUT", 0, "the transaction timeout exceeds the broker's transaction.max.timeout.ms", ""},
+	ConcurrentTransactions:       {"CONCURRENT_TRANSACTIONS", Retry | Unwritten | Abort, "the previous transaction has not ended yet", ""},
+	TransactionalIDAuth:          {"TRANSACTIONAL_ID_AUTHORIZATION_FAILED", Denied | Unwritten, "the user may not use this transactional id", "grant the user WRITE and DESCRIBE on the transactional id"},
+	StorageError:                 {"KAFKA_STORAGE_ERROR", Retry, "the broker's disk failed", ""},
+	SASLAuthentication:           {"SASL_AUTHENTICATION_FAILED", Login, "the broker refused the credentials", ""},
+	UnknownProducerID:            {"UNKNOWN_PRODUCER_ID", Retry | Unwritten | Abort, "the broker no longer knows this producer: its records were deleted, or it was idle for long", ""},
+	GroupIDNotFound:              {"GROUP_ID_NOT_FOUND", 0, "the group does not exist", ""},
+	ListenerNotFound:             {"LISTENER_NOT_FOUND", Retry, "the partition's leader does not have this listener, or not yet", ""},
+	FencedLeaderEpoch:            {"FENCED_LEADER_EPOCH", Retry, "the partition has a newer leader than this client knows", ""},
+	UnknownLeaderEpoch:           {"UNKNOWN_LEADER_EPOCH", Retry, "the broker does not know the new leader epoch yet", ""},
+	UnsupportedCompression:       {"UNSUPPORTED_COMPRESSION_TYPE", 0, "the broker cannot return this compression in this version", ""},
+	OffsetNotAvailable:           {"OFFSET_NOT_AVAILABLE", Retry, "the new leader does not know the high watermark yet", ""},
+	MemberIDRequired:             {"MEMBER_ID_REQUIRED", Retry, "the group requires a second join, with the member id it returned", ""},
+	GroupMaxSizeReached:          {"GROUP_MAX_SIZE_REACHED", 0, "the group is full", "raise the broker's group.max.size, or run fewer workers"},
+	FencedInstanceID:             {"FENCED_INSTANCE_ID", Lost, "another member joined with the same InstanceID", "give each running worker its own"},
+	InvalidRecord:                {"INVALID_RECORD", Record | Unwritten, "the topic does not accept such a record: it has no key although cleanup.policy is compact, or its time is out of bounds", ""},
+	UnstableOffsetCommit:         {"UNSTABLE_OFFSET_COMMIT", Retry, "a transaction that stores offsets of the group is still open", ""},
+	ThrottlingQuotaExceeded:      {"THROTTLING_QUOTA_EXCEEDED", Retry | Unwritten, "a quota is used up", ""},
+	ProducerFenced:               {"PRODUCER_FENCED", Fenced | Abort, "another producer with the same transactional id has taken over", "give each running worker an InstanceID of its own"},
+	UnknownTopicID:               {"UNKNOWN_TOPIC_ID", Retry | NoTopic, "the topic was deleted, or recreated", ""},
+	InconsistentTopicID:          {"INCONSISTENT_TOPIC_ID", Retry, "the topic was recreated", ""},
+	FencedMemberEpoch:            {"FENCED_MEMBER_EPOCH", Lost, "the group has a newer epoch, without this member", ""},
+	UnreleasedInstanceID:         {"UNRELEASED_INSTANCE_ID", Retry, "another member still holds this InstanceID", ""},
+	UnsupportedAssignor:          {"UNSUPPORTED_ASSIGNOR", 0, "the broker does not offer this assignor", ""},
+	StaleMemberEpoch:             {"STALE_MEMBER_EPOCH", Retry | Rejoin, "the member's epoch is behind the group's", ""},
+	TransactionAbortable:         {"TRANSACTION_ABORTABLE", Abort, "the transaction must be aborted; it can be retried", ""},
 }
 
 // Err returns c as an error, nil for success.
@@ -174,13 +194,35 @@ func (c Code) Name() string {
 	return fmt.Sprintf("error code %d", int16(c))
 }
 
-// Retriable reports whether the same request may succeed later.
-func (c Code) Retriable() bool { return meanings[c].retriable }
+// In reports whether the code has any of those classes.
+func (c Code) In(any Class) bool { return meanings[c].class&any != 0 }
+
+// Fix returns what a user can do about it; empty: nothing in general.
+func (c Code) Fix() string { return meanings[c].fix }
+
+// CodeOf returns the code that err wraps; None if there is none.
+func CodeOf(err error) (c Code) {
+	errors.As(err, &c)
+	return c
+}
+
+// Outcome returns the code of a response as a whole; None if only its parts have codes.
+func Outcome(resp kmsg.Response) Code { return outcome(reflect.ValueOf(resp).Elem()) }
+
+func outcome(response reflect.Value) Code {
+	if code := response.FieldByName("ErrorCode"); code.IsValid() {
+		return Code(code.Int())
+	}
+	return None
+}
 
 func (c Code) Error() string {
 	text := meanings[c].text
 	if text == "" {
 		text = kafka.Error(c).Description()
+	}
+	if fix := c.Fix(); fix != "" {
+		text += ": " + fix
 	}
 	return fmt.Sprintf("%s (%d): %s", c.Name(), int16(c), text)
 }
@@ -198,13 +240,4 @@ func (c Code) As(target any) bool {
 		*k = kafka.Error(c)
 	}
 	return ok
-}
-
-// refused reports whether the broker knows the user and denies access.
-func (c Code) refused() bool {
-	switch c {
-	case TopicAuthorization, GroupAuthorization, ClusterAuthorization, TransactionalIDAuth:
-		return true
-	}
-	return false
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 
-	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -49,12 +49,28 @@ func (c *Client) coordinated(ctx context.Context, r role, k coordinatorKey, req 
 		return nil, err
 	}
 	resp, err := c.node(ctx, r, id, req, limit)
-	var unreachable *kafkaerr.UnreachableError
 	switch {
-	case errors.As(err, &unreachable), err == nil && moved(resp):
+	case err == nil && moved(reflect.ValueOf(resp)), err != nil && !errors.Is(err, context.Canceled):
 		c.forget(k, id)
 	}
 	return resp, err
+}
+
+// negotiateWith returns the link to a coordinator, and the versions that its broker supports.
+func (c *Client) negotiateWith(ctx context.Context, r role, k coordinatorKey) (*link, map[int16]span, error) {
+	id, err := c.coordinator(ctx, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	addr, err := c.address(id, kmsg.NewPtrApiVersionsRequest())
+	if err != nil {
+		return nil, nil, err
+	}
+	l, theirs, err := c.negotiate(ctx, r, addr)
+	if err != nil {
+		c.forget(k, id)
+	}
+	return l, theirs, err
 }
 
 func (c *Client) forget(k coordinatorKey, id int32) {
@@ -63,13 +79,6 @@ func (c *Client) forget(k coordinatorKey, id int32) {
 	if c.coordinators[k] == id {
 		delete(c.coordinators, k)
 	}
-}
-
-// Moved makes the next call look up the group's coordinator again.
-func (c *Client) Moved(group string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.coordinators, coordinatorKey{ofGroup, group})
 }
 
 // coordinator returns the node id of the coordinator, and looks it up if it is unknown.
@@ -97,66 +106,26 @@ func (c *Client) coordinator(ctx context.Context, k coordinatorKey) (int32, erro
 	return resp.NodeID, nil
 }
 
-// moved reports whether a response says that its sender is not, or not yet, the coordinator.
-func moved(resp kmsg.Response) bool {
-	switch r := resp.(type) {
-	case *kmsg.JoinGroupResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.SyncGroupResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.HeartbeatResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.LeaveGroupResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.ConsumerGroupHeartbeatResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.InitProducerIDResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.AddOffsetsToTxnResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.EndTxnResponse:
-		return elsewhere(r.ErrorCode)
-	case *kmsg.AddPartitionsToTxnResponse:
-		for _, t := range r.Topics {
-			for _, p := range t.Partitions {
-				if elsewhere(p.ErrorCode) {
-					return true
-				}
-			}
-		}
-	case *kmsg.TxnOffsetCommitResponse:
-		for _, t := range r.Topics {
-			for _, p := range t.Partitions {
-				if elsewhere(p.ErrorCode) {
-					return true
-				}
-			}
-		}
-	case *kmsg.OffsetFetchResponse:
-		if elsewhere(r.ErrorCode) {
+// moved reports whether any part of a response says that its sender is not the coordinator.
+func moved(resp reflect.Value) bool {
+	switch resp.Kind() {
+	case reflect.Pointer:
+		return moved(resp.Elem())
+	case reflect.Struct:
+		if outcome(resp).In(Elsewhere) {
 			return true
 		}
-		for _, g := range r.Groups {
-			if elsewhere(g.ErrorCode) {
+		for _, part := range resp.Fields() {
+			if part.Kind() == reflect.Slice && part.Type().Elem().Kind() == reflect.Struct && moved(part) {
 				return true
 			}
 		}
-	case *kmsg.OffsetCommitResponse:
-		for _, t := range r.Topics {
-			for _, p := range t.Partitions {
-				if elsewhere(p.ErrorCode) {
-					return true
-				}
+	case reflect.Slice:
+		for i := range resp.Len() {
+			if moved(resp.Index(i)) {
+				return true
 			}
 		}
-	}
-	return false
-}
-
-func elsewhere(code int16) bool {
-	switch Code(code) {
-	case CoordinatorLoading, CoordinatorNotAvailable, NotCoordinator:
-		return true
 	}
 	return false
 }

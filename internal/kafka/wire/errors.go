@@ -55,29 +55,16 @@ var ErrClosed = errors.New("kafka client is closed")
 func Fatal(err error) bool {
 	var auth *kafkaerr.AuthError
 	var unsupported *UnsupportedError
-	var code Code
-	switch {
-	case errors.As(err, &auth), errors.As(err, &unsupported):
-		return true
-	case errors.As(err, &code):
-		return code.refused()
-	}
-	return errors.Is(err, ErrClosed)
+	return errors.As(err, &auth) || errors.As(err, &unsupported) || CodeOf(err).In(Denied) || errors.Is(err, ErrClosed)
 }
 
 // Retriable reports whether a retry of the call that returned err may succeed.
 func Retriable(err error) bool {
 	var unreachable *kafkaerr.UnreachableError
-	var code Code
-	switch {
-	case err == nil, Fatal(err), errors.Is(err, context.Canceled):
+	if err == nil || Fatal(err) || errors.Is(err, context.Canceled) {
 		return false
-	case errors.As(err, &unreachable):
-		return true
-	case errors.As(err, &code):
-		return code.Retriable()
 	}
-	return false
+	return errors.As(err, &unreachable) || CodeOf(err).In(Retry)
 }
 
 func named(req kmsg.Request) string { return kmsg.NameForKey(req.Key()) }
@@ -88,12 +75,7 @@ func classify(addr, request string, err error) error {
 	var cert *tls.CertificateVerificationError
 	var op *net.OpError
 	switch {
-	case errors.As(err, &code):
-		switch Code(code) {
-		case UnsupportedSASLMechanism, IllegalSASLState, SASLAuthentication:
-			return &kafkaerr.AuthError{Addr: addr, Err: err}
-		}
-	case errors.As(err, &cert):
+	case errors.As(err, &code) && Code(code).In(Login), errors.As(err, &cert):
 		return &kafkaerr.AuthError{Addr: addr, Err: err}
 	// a TLS alert: the broker refused our certificate or our handshake
 	case errors.As(err, &op) && op.Op == "remote error":

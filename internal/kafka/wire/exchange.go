@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -95,7 +96,7 @@ func readN(r io.Reader, n int, alloc func(int) []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(trusted)
 	m, err := io.CopyN(&b, r, int64(n))
-	if err == io.EOF && m < int64(n) {
+	if errors.Is(err, io.EOF) && m < int64(n) {
 		err = io.ErrUnexpectedEOF
 	}
 	return b.Bytes(), err

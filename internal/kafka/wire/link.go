@@ -205,7 +205,7 @@ func (c *Client) hasAnswered(l *link) {
 
 // known adds what this client knows about the address to an unreachable error.
 func (c *Client) known(err error) error {
-	if e, ok := err.(*kafkaerr.UnreachableError); ok {
+	if e, ok := errors.AsType[*kafkaerr.UnreachableError](err); ok {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		e.Answered = c.reached[e.Addr]

@@ -29,7 +29,7 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error
 	req.Topics = []kmsg.MetadataRequestTopic{}
 	for _, t := range topics {
 		rt := kmsg.NewMetadataRequestTopic()
-		rt.Topic = kmsg.StringPtr(t)
+		rt.Topic = new(t)
 		req.Topics = append(req.Topics, rt)
 	}
 	r, err := c.Any(ctx, req)

@@ -2,7 +2,7 @@ package wire
 
 import (
 	"context"
-	"errors"
+	"maps"
 	"math"
 	"slices"
 
@@ -22,27 +22,23 @@ import (
 // partition's Metadata is its state.
 func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.OffsetCommitRequest) (kmsg.Response, error) {
 	k := coordinatorKey{ofGroup, group}
-	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
+	topics := make([]NamedTopic, len(req.Topics))
 	for i := range req.Topics {
-		names[i], ids[i] = req.Topics[i].Topic, req.Topics[i].TopicID
+		topics[i] = NamedTopic{req.Topics[i].Topic, req.Topics[i].TopicID}
 	}
-	byName, err := c.byName(ctx, k, kmsg.OffsetCommit, CommitsByName, ids)
+	byName, gone, err := c.byName(ctx, k, kmsg.OffsetCommit, CommitsByName, math.MaxInt16, topics)
 	switch {
 	case err != nil:
 		return nil, err
 	case !byName:
 		return c.coordinated(ctx, committing, k, req, math.MaxInt16)
 	}
-	topics, err := c.current(ctx, names...)
-	if err != nil {
-		return nil, err
-	}
 	resp := kmsg.NewPtrOffsetCommitResponse()
 	resp.Version = CommitsByName
 	sent := *req
 	sent.Topics = nil
-	for _, t := range req.Topics {
-		if !topics[t.Topic].isNot(t.TopicID) {
+	for i, t := range req.Topics {
+		if !gone[topics[i]] {
 			sent.Topics = append(sent.Topics, t)
 			continue
 		}
@@ -57,14 +53,14 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		return resp, nil
 	}
 	stored, err := c.withNotes(func(note func([16]byte) *string) (kmsg.Response, bool, error) {
-		with, stateless := sent, map[placed]bool{}
+		with, stateless := sent, map[TopicPartition]bool{}
 		with.Topics = slices.Clone(sent.Topics)
 		for i := range with.Topics {
 			t := &with.Topics[i]
 			t.Partitions = slices.Clone(t.Partitions)
 			for j := range t.Partitions {
 				p := &t.Partitions[j]
-				stateless[placed{t.Topic, p.Partition}] = p.Metadata == nil
+				stateless[PartitionOf(t.Topic, p.Partition)] = p.Metadata == nil
 				p.Metadata = beside(note(t.TopicID), p.Metadata)
 			}
 		}
@@ -76,7 +72,7 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 		for _, rt := range r.(*kmsg.OffsetCommitResponse).Topics {
 			for _, rp := range rt.Partitions {
 				// with a state, the state may be too long
-				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[placed{rt.Topic, rp.Partition}]
+				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[PartitionOf(rt.Topic, rp.Partition)]
 			}
 		}
 		return r, tooLong, nil
@@ -86,12 +82,6 @@ func (c *Client) commitOffsets(ctx context.Context, group string, req *kmsg.Offs
 	}
 	resp.Topics = append(resp.Topics, stored.(*kmsg.OffsetCommitResponse).Topics...)
 	return resp, nil
-}
-
-// placed is a partition in a request with topic names.
-type placed struct {
-	topic     string
-	partition int32
 }
 
 // withNotes sends offsets with notes of their topics, or without if a broker has refused notes for
@@ -112,28 +102,21 @@ func (c *Client) withNotes(send func(note func([16]byte) *string) (resp kmsg.Res
 // is all or nothing: an offset of another topic keeps all of it from being sent.
 func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req *kmsg.TxnOffsetCommitRequest, limit int16) (*kmsg.TxnOffsetCommitResponse, error) {
 	k := coordinatorKey{ofGroup, group}
-	names, ids := make([]string, len(req.Topics)), make([][16]byte, len(req.Topics))
+	topics := make([]NamedTopic, len(req.Topics))
 	for i := range req.Topics {
-		names[i], ids[i] = req.Topics[i].Topic, req.Topics[i].TopicID
+		topics[i] = NamedTopic{req.Topics[i].Topic, req.Topics[i].TopicID}
 	}
-	byName, err := true, error(nil)
-	if limit > transactionCommitsByName {
-		byName, err = c.byName(ctx, k, kmsg.TxnOffsetCommit, transactionCommitsByName, ids)
-	}
+	byName, gone, err := c.byName(ctx, k, kmsg.TxnOffsetCommit, transactionCommitsByName, limit, topics)
 	switch {
 	case err != nil:
 		return nil, err
 	case !byName:
 		return answered[*kmsg.TxnOffsetCommitResponse](c.coordinated(ctx, committing, k, req, limit))
 	}
-	topics, err := c.current(ctx, names...)
-	if err != nil {
-		return nil, err
-	}
 	refused := kmsg.NewPtrTxnOffsetCommitResponse()
 	refused.Version = transactionCommitsByName
-	for _, t := range req.Topics {
-		if !topics[t.Topic].isNot(t.TopicID) {
+	for i, t := range req.Topics {
+		if !gone[topics[i]] {
 			continue
 		}
 		rt := kmsg.NewTxnOffsetCommitResponseTopic()
@@ -175,57 +158,47 @@ func answered[R kmsg.Response](resp kmsg.Response, err error) (R, error) {
 	return resp.(R), nil
 }
 
-// byName reports whether offsets must be stored by name: some topic has no id, or the coordinator's
-// broker supports no version after last.
-func (c *Client) byName(ctx context.Context, k coordinatorKey, key kmsg.Key, last int16, ids [][16]byte) (bool, error) {
-	if slices.Contains(ids, [16]byte{}) {
-		return true, nil
+// byName reports whether offsets must be stored by name, because a topic has no id or the
+// coordinator's broker supports no version after last, and which of the topics are gone then.
+func (c *Client) byName(ctx context.Context, k coordinatorKey, key kmsg.Key, last, limit int16, topics []NamedTopic) (bool, map[NamedTopic]bool, error) {
+	if limit > last && !slices.ContainsFunc(topics, func(t NamedTopic) bool { return t.ID == [16]byte{} }) {
+		_, theirs, err := c.negotiateWith(ctx, committing, k)
+		if err != nil || theirs[int16(key)].max > last {
+			return false, nil, err
+		}
 	}
-	node, err := c.coordinator(ctx, k)
-	if err != nil {
-		return false, err
-	}
-	addr, err := c.address(node, kmsg.NewPtrApiVersionsRequest())
-	if err != nil {
-		return false, err
-	}
-	_, theirs, err := c.negotiate(ctx, committing, addr)
-	if err != nil {
-		c.forget(k, node)
-		return false, err
-	}
-	return theirs[int16(key)].max <= last, nil
+	gone, err := c.Gone(ctx, topics...)
+	return true, gone, err
 }
 
-// current returns the current metadata of topics, by name.
-func (c *Client) current(ctx context.Context, names ...string) (map[string]Topic, error) {
-	slices.Sort(names)
-	found, err := c.Metadata(ctx, slices.Compact(names)...)
-	if err != nil {
-		return nil, err
+// NamedTopic is one of the topics that had the same name: while a topic is recreated, partitions
+// may belong to either.
+type NamedTopic struct {
+	Name string
+	ID   [16]byte
+}
+
+// Gone returns the topics that the cluster no longer has under their ids, by its current metadata.
+// A topic without an id may be any.
+func (c *Client) Gone(ctx context.Context, topics ...NamedTopic) (map[NamedTopic]bool, error) {
+	names := map[string]bool{}
+	for _, t := range topics {
+		names[t.Name] = true
 	}
-	topics := make(map[string]Topic, len(found))
+	found, err := c.Metadata(ctx, slices.Sorted(maps.Keys(names))...)
+	current := make(map[string]Topic, len(found))
 	for _, t := range found {
-		topics[t.Name] = t
+		current[t.Name] = t
 	}
-	return topics, nil
-}
-
-// Gone reports whether the cluster has no topic with that id, by its current metadata. It is false
-// if ids are unknown.
-func (c *Client) Gone(ctx context.Context, topic string, id [16]byte) (bool, error) {
-	topics, err := c.current(ctx, topic)
-	return topics[topic].isNot(id), err
-}
-
-// isNot reports whether the metadata says that no topic has that id: the topic is unknown, or is
-// another one. A topic without an id may be any.
-func (t Topic) isNot(id [16]byte) bool {
-	switch {
-	case id == [16]byte{}:
-		return false
-	case t.Err != nil:
-		return errors.Is(t.Err, UnknownTopicOrPartition) || errors.Is(t.Err, UnknownTopicID)
+	gone := map[NamedTopic]bool{}
+	for _, t := range topics {
+		switch now := current[t.Name]; {
+		case t.ID == [16]byte{}:
+		case now.Err != nil:
+			gone[t] = CodeOf(now.Err).In(NoTopic)
+		default:
+			gone[t] = now.ID != t.ID && now.ID != [16]byte{}
+		}
 	}
-	return t.ID != id && t.ID != [16]byte{}
+	return gone, err
 }

@@ -15,18 +15,8 @@ func (c *Client) Transaction(ctx context.Context, id string, req kmsg.Request, l
 // TransactionVersion returns the cluster's transaction protocol (transaction.version, KIP-890), as
 // reported by the coordinator of the transactional id. Older clusters report 0.
 func (c *Client) TransactionVersion(ctx context.Context, id string) (int16, error) {
-	k := coordinatorKey{ofTransaction, id}
-	node, err := c.coordinator(ctx, k)
+	l, _, err := c.negotiateWith(ctx, transacting, coordinatorKey{ofTransaction, id})
 	if err != nil {
-		return 0, err
-	}
-	addr, err := c.address(node, kmsg.NewPtrApiVersionsRequest())
-	if err != nil {
-		return 0, err
-	}
-	l, _, err := c.negotiate(ctx, transacting, addr)
-	if err != nil {
-		c.forget(k, node)
 		return 0, err
 	}
 	l.mu.Lock()

@@ -26,6 +26,7 @@ var tested = map[kmsg.Key]int16{
 	kmsg.TxnOffsetCommit:        6,
 	kmsg.OffsetForLeaderEpoch:   4,
 	kmsg.ConsumerGroupHeartbeat: 1,
+	kmsg.DescribeConfigs:        4,
 }
 
 // oldest is the first version of each request with the meaning needed here: record batches (fetch,

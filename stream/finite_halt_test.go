@@ -1,0 +1,40 @@
+package stream_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// A halt that ends by itself holds up the end of a finite source until its records are back.
+func TestResumedIsTold(t *testing.T) {
+	for word, policy := range map[string]func(stream.Stream[string], ...stream.PolicyOption) stream.Stream[string]{
+		"HaltOnError": stream.Stream[string].HaltOnError,
+		"ParkOnError": stream.Stream[string].ParkOnError,
+	} {
+		t.Run("before the end of a finite source: "+word, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(2), newWork().fail("b0", errBoom)
+				put(l, 0, "b0")
+				put(l, 1, "a0")
+				l.Finish()
+				end, told := w.hold("a0"), make(chan struct{})
+				resumed := stream.Observer{Event: func(e stream.Event) {
+					if _, ok := e.(stream.Resumed); ok {
+						<-told
+					}
+				}}
+				s := policy(input.GroupByKey().Concurrent(4, w.do), stream.ResumeAfter(time.Minute)).Batch(10, 0)
+				j := start(t, l, commitNow(s), stream.Observe(resumed))
+				elapse(2 * time.Minute)
+				end()
+				synctest.Wait()
+				close(told)
+				must(t, j.wait())
+				j.committed(1, 1)
+			})
+		})
+	}
+}
