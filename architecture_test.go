@@ -88,6 +88,8 @@ var inward = map[string][]string{
 	"ops/zaplog":              {"stream", "ops"},
 	"ops/oteltrace":           {"stream", "ops/internal/legible"},
 	"ops/prommetrics":         {"stream", "ops/internal/legible"},
+	"ops/admin":               {"stream", "ops/internal/legible"},
+	"ops/console":             {"ops/admin"},
 	"ops/internal/legible":    {},
 	"ops/internal/opstest":    {"stream", "stream/streamtest"},
 	"sink":                    {"stream/kafkaerr", "stream", "internal/deadletter", "internal/kafka/produce", "internal/kafka/transact", "internal/kafka/wire"},
@@ -109,6 +111,7 @@ var inward = map[string][]string{
 	"internal/kafka/wire":     {"stream/kafkaerr"},
 	"internal/kafkatest":      {},
 	"internal/conformance":    {"stream", "stream/streamtest"},
+	"internal/consoletest":    {},
 	"internal/crashtest":      {},
 	"internal/sqltest":        {},
 	"cmd/laneway":             {"stream/kafkaerr", "ops", "sink", "source", "stream"},
@@ -120,7 +123,7 @@ var inward = map[string][]string{
 }
 
 // byExamples is what the programs under examples may import: what a user may, and what they share.
-var byExamples = []string{"stream/kafkaerr", "ops", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
+var byExamples = []string{"stream/kafkaerr", "ops", "ops/admin", "ops/console", "ops/oteltrace", "ops/prommetrics", "ops/zaplog", "sink", "source", "stream", "stream/streamtest",
 	"examples/internal/demo", "examples/internal/demotest"}
 
 func mayImport(dir string) []string {

@@ -19,6 +19,7 @@ var uncoded = map[string]string{
 	"ready.go":                    "its texts are those of halts and troubles, whose errors have codes",
 	"durable.go":                  "its text is that of a handler's error, as it was stored",
 	"ops.Log was given no logger": "a BuildError has its text",
+	"paused by ":                  "it says who has asked, in a halt that no error has made",
 	"the call says nothing of the dependency":   "it stays inside of the breaker",
 	"it has %d partitions, but no partition %d": "a TopicError has its text",
 }

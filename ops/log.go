@@ -108,6 +108,8 @@ func (l *logging) event(e stream.Event) {
 			level, more = slog.LevelWarn, append(more, slog.Time("resume_at", e.ResumeAt))
 		}
 		g.failure(level, string(e.Scope)+" "+verb(e.Scope), e.Failure, more...)
+	case stream.Paused:
+		g.info("partition paused", append(partition(e.Meta.TopicPartition()), slog.Int64("next", e.Meta.Offset), slog.String("by", e.By))...)
 	case stream.Resumed:
 		g.info(string(e.Scope)+" resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:

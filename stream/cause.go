@@ -52,6 +52,8 @@ const (
 	CauseUnassigned Cause = "unassigned"
 	// CauseIdle: everything that was written is finished; there is nothing to read.
 	CauseIdle Cause = "idle"
+	// CausePause: an operator has paused the partition.
+	CausePause Cause = "pause"
 	// CauseStopped: the pipeline is not running.
 	CauseStopped Cause = "stopped"
 )

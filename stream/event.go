@@ -87,6 +87,8 @@ type (
 	// Halted: a partition was halted. ResumeAt says when the halt ends by itself; zero: it does
 	// not.
 	Halted struct{ Halt }
+	// Paused: an operator stopped the reading of a partition: see Pipeline.Pause. Resumed follows.
+	Paused struct{ Halt }
 	// Resumed: the halt of a partition has ended.
 	Resumed struct {
 		Halt
@@ -152,6 +154,7 @@ func (Skipped) event()          {}
 func (DeadLettered) event()     {}
 func (DeadLetterFailed) event() {}
 func (Halted) event()           {}
+func (Paused) event()           {}
 func (Resumed) event()          {}
 func (Failed) event()           {}
 func (Draining) event()         {}
@@ -199,6 +202,8 @@ type Halt struct {
 	// the same build halted the partition in an earlier assignment. This assignment has not tried
 	// the record, and Failure has no Record. See BuildID
 	Restored bool
+	// who has paused the partition; empty: a failure has halted it. See Pipeline.Pause
+	By string
 
 	over     chan struct{}  // closed once the halt has ended
 	among    []int64        // offsets of the records that may be the cause, in order
@@ -207,6 +212,9 @@ type Halt struct {
 }
 
 func (h Halt) String() string {
+	if h.By != "" {
+		return h.paused()
+	}
 	which, what, is, skip := h.Meta.String(), "the record", "is", "Skip gives it up"
 	span := fmt.Sprintf("%v … @%d", h.Meta, h.Last)
 	switch {
@@ -231,6 +239,12 @@ func (h Halt) subject() string {
 		return fmt.Sprintf("%v has been parked", h.Meta)
 	}
 	return fmt.Sprintf("%v has been halted", h.Meta.TopicPartition())
+}
+
+// paused says what a pause is, to a person.
+func (h Halt) paused() string {
+	return fmt.Sprintf("%v has been paused by %s since %s: it is read up to %d; Resume reads on",
+		h.Meta.TopicPartition(), h.By, h.Since.Format(time.RFC3339), h.Meta.Offset)
 }
 
 // several reports whether the failure may be of any of several records.

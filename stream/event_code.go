@@ -52,6 +52,8 @@ func CodeOf(e Event) string {
 		return "LW523"
 	case SourceEvent:
 		return "LW524"
+	case Paused:
+		return "LW525"
 	}
 	return ""
 }

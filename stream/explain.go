@@ -233,6 +233,10 @@ func (e *Explanation) waits(h *hold) {
 func (e *Explanation) halts(h *Halt) {
 	e.Cause, e.Since, e.Until = CauseHalt, h.Since, h.ResumeAt
 	e.Step, e.Attempt, e.Err = h.Step, h.Attempts, h.Err
+	if h.By != "" {
+		e.Cause = CausePause
+		return
+	}
 	if e.Record == nil || e.Record.Offset != h.Meta.Offset {
 		e.Detail = "it is halted at " + h.Meta.String()
 	}

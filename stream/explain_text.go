@@ -87,6 +87,7 @@ func (e Explanation) why() string {
 		CauseDisconnected: "cannot be read: the source is not connected",
 		CauseUnassigned:   "is not assigned to this pipeline: another member of the group has it, or none",
 		CauseIdle:         "has nothing to read: everything is finished",
+		CausePause:        "is paused: Resume reads on",
 		CauseStopped:      "is not read: the pipeline is not running",
 	}[e.Cause]
 	switch {

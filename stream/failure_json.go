@@ -39,12 +39,13 @@ type haltJSON struct {
 	Epoch    int32
 	ResumeAt time.Time `json:",omitzero"`
 	Last     int64
-	Joined   bool `json:",omitempty"`
-	Restored bool `json:",omitempty"`
+	Joined   bool   `json:",omitempty"`
+	Restored bool   `json:",omitempty"`
+	By       string `json:",omitempty"`
 }
 
 func (h Halt) json() haltJSON {
-	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored}
+	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By}
 }
 
 // MarshalJSON writes the fields under their names, and Err as text.

@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
 // nothing more, so no offset past it is committed. Records fed before are processed as usual.
@@ -29,9 +32,13 @@ func (p *part) seal(f Failure, next int64) {
 func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	p.mu.Lock()
 	s := p.sealed
-	if s == nil || s.Epoch != h.Epoch || s.Meta.Offset != h.Meta.Offset {
+	if s == nil || s.Epoch != h.Epoch || s.Meta.Offset != h.Meta.Offset || s.By != h.By {
 		p.mu.Unlock()
 		return false, nil
+	}
+	if s.By != "" && as.how == giveUp {
+		p.mu.Unlock()
+		return true, fmt.Errorf("%v is paused, and no record has failed: Resume reads on [LW234]", p.tp)
 	}
 	if err := s.asks(as); err != nil {
 		p.mu.Unlock()

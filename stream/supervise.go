@@ -21,6 +21,7 @@ type Supervisor struct {
 	addr      string
 	metrics   http.Handler
 	stuck     stuckAfter
+	admin     Admin // nil: none
 	process   process
 
 	once  sync.Once
@@ -97,10 +98,19 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer drain(nil)
 	w := &watch{Supervisor: s, draining: ctx, drain: drain, ended: make([]bool, len(s.pipelines))}
 
+	serve, err := w.invite(l)
+	if err != nil {
+		return err
+	}
 	stop := make(chan struct{})
 	var around conc.WaitGroup // goroutines that outlast the pipelines
 	defer around.Wait()
 	defer close(stop)
+	if serve != nil {
+		hosted, leave := context.WithCancel(context.WithoutCancel(ctx))
+		defer leave()
+		around.Go(func() { w.host(hosted, serve) })
+	}
 	signals := make(chan os.Signal, 2)
 	defer s.process.notify(signals)()
 	around.Go(func() { w.heed(signals, stop) })

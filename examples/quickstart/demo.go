@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/sourcegraph/conc"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops/admin"
+	"github.com/laneway-go/laneway/ops/console"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -56,7 +59,13 @@ func run(ctx context.Context, d *demo.Demo, orders int) error {
 		defer close(through)
 		unfinished = r.operate(watching, p, d, halted)
 	})
-	err = d.RunUntil(ctx, through, p.Run)
+	run := p.Run
+	if *onConsole {
+		secret := rand.Text()
+		d.Say("  console  http://127.0.0.1:7070, token %s", secret)
+		run = stream.Supervise(p).Admin(admin.At("", admin.Token("you", secret, admin.Operate), admin.Previews(nil), console.Page())).Run
+	}
+	err = d.RunUntil(ctx, through, run)
 	rest()
 	wg.Wait()
 	if err = errors.Join(unfinished, err); err != nil {
@@ -92,6 +101,10 @@ func (r *report) operate(ctx context.Context, p *stream.Pipeline, d *demo.Demo, 
 	}
 	r.bank.mend()
 	d.Say("  mended   the bank's new version knows the currency")
+	if *onConsole {
+		d.Say("  console  press Resume there")
+		return nil
+	}
 	for _, h := range r.halts {
 		if err := p.Resume(h); err != nil {
 			return err

@@ -5,12 +5,16 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/quickstart
 //
+// With -console it serves a page at http://127.0.0.1:7070 that shows the worker, leaves the halt to
+// you, and runs until Ctrl-C.
+//
 // The broker runs in this process, unless KAFKA_BROKERS names others (host:port, separated by
 // commas). Topic and group belong to this run.
 package main
 
 import (
 	"context"
+	"flag"
 	"time"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
@@ -31,8 +35,10 @@ func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receip
 		CommitEvery(1000, time.Second)      // below the work: at least once
 }
 
+var onConsole = flag.Bool("console", false, "serve the console at http://127.0.0.1:7070 and leave the halt to you, until Ctrl-C")
+
 func main() { quickstart(5000).Main() }
 
 func quickstart(orders int) demo.Program {
-	return demo.Program{Name: "orders", Partitions: partitions, Run: func(ctx context.Context, d *demo.Demo) error { return run(ctx, d, orders) }}
+	return demo.Program{Name: "orders", Partitions: partitions, Stay: func() bool { return *onConsole }, Run: func(ctx context.Context, d *demo.Demo) error { return run(ctx, d, orders) }}
 }

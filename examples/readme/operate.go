@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
+	"github.com/laneway-go/laneway/ops/admin"
+	"github.com/laneway-go/laneway/ops/console"
 	"github.com/laneway-go/laneway/ops/oteltrace"
 	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/ops/zaplog"
@@ -29,6 +31,15 @@ func Serve(ctx context.Context, worker stream.Stream[Receipt], logger *zap.Logge
 	return stream.Supervise(p).
 		Serve(":8080", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})). // /livez, /readyz, /metrics
 		Run(ctx)                                                              // until SIGTERM, or a failure
+}
+
+// Console runs a worker with a page for operators.
+func Console(ctx context.Context, p *stream.Pipeline, secret string) error {
+	return stream.Supervise(p).
+		Admin(admin.At("127.0.0.1:7070", // kubectl port-forward reaches it
+			admin.Token("olaf", secret, admin.Operate),
+			console.Page())).
+		Run(ctx)
 }
 
 // Release is what an operator does about a halt.

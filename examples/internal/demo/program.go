@@ -26,6 +26,10 @@ type Program struct {
 	// machine; ctx ends after 14.
 	Run func(ctx context.Context, d *Demo) error
 
+	// Stay says that the example runs until Ctrl-C even without -forever, for a flag of its own.
+	// Optional; it is called after the flags are parsed.
+	Stay func() bool
+
 	// Work runs in the processes that Demo.Start starts. Optional.
 	Work func(ctx context.Context, d *Demo) error
 }
@@ -43,6 +47,9 @@ func (p Program) Main() {
 	forever := flag.Bool("forever", false, "keep running, with records that keep coming, until Ctrl-C")
 	metrics := flag.String("metrics", "", "serve /metrics at this address, such as :9464")
 	flag.Parse()
+	if p.Stay != nil && p.Stay() {
+		*forever = true
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if !*forever {

@@ -1,0 +1,178 @@
+package consoletest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+func TestConsole(t *testing.T) {
+	t.Run("leads from what is wrong to a released partition in three clicks", func(t *testing.T) {
+		w := start(t, "orders", 2, 1, "a", "b", "bad")
+		b := open(t, w.url)
+		b.shows("#problems", "the bank does not know bad")
+		b.shows("#problems", "Retries orders[0]@1")
+		b.shows("#summary", "1 thing is wrong")
+		b.picture("halted")
+		w.mended.Store(true)
+		b.click(`button[aria-label="Resume orders[0]"]`)
+		b.signIn(operates) // and Enter is the second
+		b.shows("#result", "orders[0] goes on")
+		b.shows("#well", "Nothing is")
+		b.shows("#events", "by olaf")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		must(t, w.log.WaitCommitted(ctx, 0, 2))
+		b.picture("well")
+	})
+	t.Run("asks before it skips", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "bad", "a")
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf (operate)")
+		b.click(`button[aria-label="Skip orders[0]"]`)
+		b.shows("#asking", "Gives up orders[0]@0: it counts as done, and nobody processes it.")
+		b.picture("skip")
+		b.do(chromedp.KeyEvent("\x1b")) // Escape
+		b.until("the dialog to close", "!document.querySelector('#asking').open")
+		if len(w.p.Halts()) != 1 {
+			t.Fatal("it skipped without a yes")
+		}
+		b.click(`button[aria-label="Skip orders[0]"]`)
+		b.click("#asking-ok")
+		b.shows("#result", "orders[0] goes on")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		must(t, w.log.WaitCommitted(ctx, 0, 2))
+	})
+	t.Run("says that somebody else was faster", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "bad")
+		b := open(t, w.url)
+		b.expect("409")
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Skip orders[0]"]`)
+		b.shows("#asking", "Gives up")
+		h := w.p.Halts()[0]
+		w.mended.Store(true)
+		must(t, w.p.Resume(h))
+		must(t, w.p.WaitResumed(t.Context(), h))
+		b.click("#asking-ok")
+		b.shows("#result", "Refused: pipeline billing has no halt")
+	})
+	t.Run("refuses a wrong token, and one that may only read", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "bad")
+		b := open(t, w.url)
+		b.expect("401")
+		b.expect("403")
+		b.click(`button[aria-label="Resume orders[0]"]`)
+		b.signIn("not-the-one-that-it-has")
+		b.shows("#signing-error", "the token is wrong")
+		b.signIn(reads)
+		b.shows("#result", "rita has the scope read")
+		b.shows("#you", "rita (read)")
+	})
+	t.Run("says that the worker does not answer", func(t *testing.T) {
+		w := start(t, "orders", 1, 0, "a")
+		b := open(t, w.url)
+		b.shows("#well", "Nothing is")
+		b.expect("ERR_CONNECTION_REFUSED")
+		w.stop()
+		b.shows("#away", "The worker does not answer")
+	})
+	t.Run("pauses a partition, and reads on", func(t *testing.T) {
+		w := start(t, "orders", 2, 0, "a", "b")
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Pause orders[1]"]`)
+		b.click("#asking-ok")
+		b.shows("#problems", "orders[1] has been paused by olaf")
+		b.shows("#partitions", "paused")
+		b.picture("paused")
+		b.click(`button[aria-label="Resume orders[1]"]`)
+		b.shows("#well", "Nothing is")
+	})
+	t.Run("explains, shows records, and runs no script of theirs", func(t *testing.T) {
+		evil := `bad<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
+		w := start(t, "orders<b>", 1, 1, evil)
+		b := open(t, w.url)
+		b.shows("#problems", `the bank does not know bad<img src=x onerror="window.owned=1">`)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.shows("#events", "key key bad<img")
+		b.click(`button[aria-label="Record orders<b>[0]"]`)
+		b.shows("#telling-text", evil)
+		b.click("#telling button")
+		b.click(`button[aria-label="Explain orders<b>[0]"]`)
+		b.shows("#telling-text", "is halted by charge")
+		b.picture("explained")
+		b.click("#telling button")
+		if eval[bool](b, "window.owned === 1 || document.querySelector('img, b') !== null") {
+			t.Error("text of a record became HTML")
+		}
+	})
+	t.Run("shows 500 partitions, and finds one", func(t *testing.T) {
+		w := start(t, "orders", 500, 0)
+		b := open(t, w.url)
+		b.shows("#count", "500 of 500")
+		if n := eval[int](b, "document.querySelectorAll('#partitions tr').length"); n != 500 {
+			t.Errorf("%d rows", n)
+		}
+		b.do(chromedp.SendKeys(chromedp.CSS("#filter"), "orders[499]"))
+		b.shows("#count", "1 of 500")
+		_ = w
+	})
+	t.Run("fits a phone, and a dark room", func(t *testing.T) {
+		w := start(t, "orders", 3, 2, "bad 1", "bad 2", "c")
+		b := open(t, w.url)
+		b.scheme("dark")
+		b.shows("#problems", "bad 2")
+		b.picture("dark")
+		b.do(chromedp.EmulateViewport(375, 800, chromedp.EmulateMobile))
+		b.until("rows to be cards", "getComputedStyle(document.querySelector('#partitions .lag'), '::before').content.includes('Lag')")
+		b.picture("phone")
+		if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 375 {
+			t.Errorf("the page is %d wide", wide)
+		}
+		if low := eval[[]string](b, contrast); len(low) > 0 {
+			t.Errorf("hard to read in the dark: %s", strings.Join(low, "; "))
+		}
+		b.scheme("light")
+		if low := eval[[]string](b, contrast); len(low) > 0 {
+			t.Errorf("hard to read in the light: %s", strings.Join(low, "; "))
+		}
+	})
+	t.Run("can be used with the keyboard alone", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "bad")
+		b := open(t, w.url)
+		b.shows("#problems", "bad")
+		w.mended.Store(true)
+		for range 20 { // Tab to Resume; more would be too far for a person too
+			b.do(chromedp.KeyEvent("\t"))
+			if strings.HasPrefix(eval[string](b, "document.activeElement.ariaLabel ?? ''"), "Resume") {
+				break
+			}
+		}
+		b.do(chromedp.KeyEvent("\r"))
+		b.signIn(operates)
+		b.shows("#well", "Nothing is")
+	})
+}
+
+// contrast finds texts whose contrast is below 4.5, as WCAG 2.2 asks for.
+const contrast = `(() => {
+  const rgb = (c) => c.match(/[\d.]+/g).map(Number);
+  const light = (c) => { const [r, g, b] = rgb(c).map((v) => ((v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const behind = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if ((rgb(c)[3] ?? 1) === 1) return c; } return "rgb(255,255,255)"; };
+  return [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.disabled && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+    .map((e) => { const a = light(getComputedStyle(e).color), b = light(behind(e)); return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.textContent.trim().slice(0, 30)]; })
+    .filter(([ratio]) => ratio < 4.5).map(([ratio, text]) => ratio.toFixed(1) + " " + text);
+})()`

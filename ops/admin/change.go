@@ -1,0 +1,195 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// The bodies of changes.
+type (
+	resumeBody struct {
+		Halt string `json:"halt"`
+	}
+	skipBody struct {
+		Halt string `json:"halt"`
+		From *int64 `json:"from"` // both, for a halt that covers several records
+		To   *int64 `json:"to"`
+	}
+	pauseBody struct {
+		Topic     string `json:"topic"`
+		Partition int    `json:"partition"`
+		Epoch     *int32 `json:"epoch"`
+	}
+	drainBody struct {
+		Instance string `json:"instance"`
+	}
+)
+
+// patience is how long an answer waits for what it has asked for.
+const patience = time.Second
+
+// change is what a caller has asked for, for the log and the last events.
+type change struct {
+	who      caller
+	from     string
+	verb     string
+	pipeline string
+	tp       stream.TopicPartition // no topic: the whole process
+	offset   *int64                // of a halt
+}
+
+func (a *api) resume(r *http.Request, who caller) (any, *problem) {
+	var body resumeBody
+	return a.release(r, who, "resume", &body, func() string { return body.Halt },
+		func(p piped, h stream.Halt) error { return p.Resume(h) })
+}
+
+func (a *api) skip(r *http.Request, who caller) (any, *problem) {
+	var body skipBody
+	return a.release(r, who, "skip", &body, func() string { return body.Halt },
+		func(p piped, h stream.Halt) error {
+			switch {
+			case body.From == nil && body.To == nil:
+				return p.Skip(h)
+			case body.From == nil || body.To == nil:
+				return errors.New("from and to go together: they are the first and the last offset to skip")
+			}
+			return p.SkipRange(h, *body.From, *body.To)
+		})
+}
+
+// pause stops the reading of a partition, in the epoch that the caller has seen.
+func (a *api) pause(r *http.Request, who caller) (any, *problem) {
+	if bad := who.needs(Operate); bad != nil {
+		return nil, bad
+	}
+	p, bad := a.pipeline(r)
+	if bad != nil {
+		return nil, bad
+	}
+	var body pauseBody
+	if bad := read(r, &body); bad != nil {
+		return nil, bad
+	}
+	if body.Epoch == nil {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
+	}
+	tp := stream.TopicPartition{Topic: body.Topic, Partition: body.Partition}
+	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
+	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
+		bad := because(err)
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	a.tell(c, "of "+tp.String(), true)
+	return doneBody{true, tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
+}
+
+// release ends the halt that the caller has seen.
+func (a *api) release(r *http.Request, who caller, verb string, body any, id func() string, end func(piped, stream.Halt) error) (any, *problem) {
+	if bad := who.needs(Operate); bad != nil {
+		return nil, bad
+	}
+	p, bad := a.pipeline(r)
+	if bad != nil {
+		return nil, bad
+	}
+	if bad := read(r, body); bad != nil {
+		return nil, bad
+	}
+	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id}
+	h, bad := p.halt(id())
+	if bad != nil {
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
+	if err := end(p, h); err != nil {
+		bad := because(err)
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	a.tell(c, "of "+h.Meta.String(), true)
+	return p.waited(r.Context(), h)
+}
+
+// waited is the answer once the halt is over, or after a second.
+func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := p.WaitResumed(ctx, h)
+	switch {
+	case err == nil:
+		return doneBody{true, h.Meta.TopicPartition().String() + " goes on"}, nil
+	case ctx.Err() != nil:
+		return doneBody{false, "it goes on once the records that were started before the halt have finished"}, nil
+	}
+	return doneBody{false, err.Error()}, nil
+}
+
+// drainAll ends the process as a signal does.
+func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
+	if bad := who.needs(Operate); bad != nil {
+		return nil, bad
+	}
+	if a.drain == nil {
+		return nil, errMissing("this server cannot drain: it has no stream.Supervisor; stop the process instead")
+	}
+	var body drainBody
+	if bad := read(r, &body); bad != nil {
+		return nil, bad
+	}
+	c := change{who: who, from: r.RemoteAddr, verb: "drain"}
+	if body.Instance != a.instance {
+		bad := errStale("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	a.tell(c, "of all pipelines", true)
+	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, r.RemoteAddr))
+	return doneBody{false, "all pipelines drain, and the process ends"}, nil
+}
+
+// read reads the body of a change.
+func read(r *http.Request, body any) *problem {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	err := d.Decode(body)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		err = errors.Join(errors.New("it goes on after its JSON value"), err)
+	}
+	if _, is := errors.AsType[*http.MaxBytesError](err); is {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", bodyMost)}
+	}
+	return &problem{Status: http.StatusBadRequest, Detail: "the body cannot be read: " + err.Error()}
+}
+
+// tell logs a change, and keeps it in the last events.
+func (a *api) tell(c change, what string, made bool) {
+	fields := []any{"by", c.who.name, "from", c.from, "change", c.verb}
+	if c.pipeline != "" {
+		fields = append(fields, "pipeline", c.pipeline)
+	}
+	if c.tp.Topic != "" {
+		fields = append(fields, "topic", c.tp.Topic, "partition", c.tp.Partition)
+	}
+	if c.offset != nil {
+		fields = append(fields, "offset", *c.offset)
+	}
+	if made {
+		a.log.Info("admin change", fields...)
+	} else {
+		a.log.Warn("admin change refused", append(fields, "reason", what)...)
+	}
+	a.events.change(c, what, made)
+}

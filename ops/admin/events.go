@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// events is the last events of all pipelines. What repeats, such as retries, has a ring of its own,
+// or a storm of it would push a halt out.
+type events struct {
+	mu          sync.Mutex // guards the fields below; nothing is called under it
+	seq         int64
+	rare, often ring
+}
+
+// ring keeps the last events; at is where the next one goes.
+type ring struct {
+	of   []eventBody
+	most int
+	at   int
+}
+
+func (g *ring) add(e eventBody) {
+	if len(g.of) < g.most {
+		g.of = append(g.of, e)
+		return
+	}
+	g.of[g.at] = e
+	g.at = (g.at + 1) % g.most
+}
+
+func newEvents(most int) *events { return &events{rare: ring{most: most}, often: ring{most: most}} }
+
+// keep numbers an event and keeps it.
+func (g *events) keep(e eventBody, repeats bool) {
+	e.At = time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.seq++
+	e.Seq = g.seq
+	if repeats {
+		g.often.add(e)
+	} else {
+		g.rare.add(e)
+	}
+}
+
+// since returns the events after one, the oldest first.
+func (g *events) since(after int64) (es []eventBody, last int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	es = []eventBody{}
+	for _, from := range [][]eventBody{g.rare.of, g.often.of} {
+		for _, e := range from {
+			if e.Seq > after {
+				es = append(es, e)
+			}
+		}
+	}
+	slices.SortFunc(es, func(a, b eventBody) int { return int(a.Seq - b.Seq) })
+	return es, g.seq
+}
+
+// hear keeps an event of a pipeline.
+func (g *events) hear(pipeline string, e stream.Event) {
+	told, repeats, ok := eventOf(e)
+	if !ok {
+		return
+	}
+	told.Pipeline = pipeline
+	g.keep(told, repeats)
+}
+
+// change keeps a change that somebody has asked for.
+func (g *events) change(c change, what string, made bool) {
+	e := at(c.tp, "info", c.verb, "%s", what)
+	e.Pipeline, e.Offset, e.By, e.From = c.pipeline, c.offset, c.who.name, c.from
+	if !made {
+		e.Level, e.Text = "warn", "refused: "+e.Text
+	}
+	g.keep(e, false)
+}
+
+func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
+	after := int64(0)
+	if text := r.URL.Query().Get("after"); text != "" {
+		var err error
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			return nil, &problem{Status: http.StatusBadRequest, Detail: "after is the number of an event, as next gave it"}
+		}
+	}
+	es, next := a.events.since(after)
+	if who.scope < Read {
+		for i := range es {
+			es[i].Key, es[i].Stack, es[i].From = "", "", ""
+		}
+	}
+	return eventsBody{es, next}, nil
+}

@@ -1,0 +1,33 @@
+package admin
+
+import (
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Local is the handler of a Server on loopback.
+func Local(ps []*stream.Pipeline, drain func(error), opts ...Option) (http.Handler, error) {
+	a, err := newAPI(newConfig(opts), ps)
+	if err != nil {
+		return nil, err
+	}
+	a.local, a.drain = true, drain
+	return a, nil
+}
+
+// Routes are the patterns that the handler has.
+func Routes() []string { return slices.Sorted(maps.Keys(new(api).routes())) }
+
+// On has a server write and listen elsewhere.
+func (s *Server) On(stderr io.Writer, l net.Listener) *Server {
+	s.stderr = stderr
+	if l != nil {
+		s.bind = func(string, string) (net.Listener, error) { return l, nil }
+	}
+	return s
+}

@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/stream"
+)
+
+func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
+	body := haltsBody{Halts: []haltBody{}}
+	for _, p := range a.pipelines {
+		for _, h := range p.Halts() {
+			body.Halts = append(body.Halts, haltOf(p.id, h, who))
+		}
+	}
+	return body, nil
+}
+
+// idOf names a halt. One that comes again at the same record has another id, so that nobody skips
+// what somebody else has just had tried again.
+func idOf(h stream.Halt) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d %d %d %q %d", h.Scope, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
+	return hex.EncodeToString(sum[:12])
+}
+
+// halt finds the halt that a caller has seen.
+func (p piped) halt(id string) (stream.Halt, *problem) {
+	for _, h := range p.Halts() {
+		if idOf(h) == id {
+			return h, nil
+		}
+	}
+	return stream.Halt{}, errStale("pipeline " + p.id + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
+}
+
+func haltOf(pipeline string, h stream.Halt, who caller) haltBody {
+	b := haltBody{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
+		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Step: legible.Text(h.Step), Attempts: h.Attempts,
+		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
+	if who.scope >= Read {
+		b.Key, b.Stack = legible.Key(h.Meta.Key), stackOf(h.Err)
+	}
+	b.Resume, b.Skip, b.Choose = verbs(h)
+	return b
+}
+
+// said is the halt in words, which may have its key in them.
+func said(h stream.Halt, keys bool) string {
+	if !keys && len(h.Meta.Key) > 0 {
+		h.Meta.Key = []byte(hidden)
+	}
+	return legible.Cut(h.String(), textMost)
+}
+
+// verbs says what Resume and Skip will do.
+func verbs(h stream.Halt) (resume, skip string, choose bool) {
+	which := legible.Text(h.Meta.String())
+	span := fmt.Sprintf("%s … @%d", which, h.Last)
+	switch {
+	case h.By != "":
+		return "Reads " + legible.Text(h.Meta.TopicPartition().String()) + " on from " + fmt.Sprint(h.Meta.Offset) + ".", "", false
+	case h.Last > h.Meta.Offset && !h.Joined:
+		return "Retries " + span + ", any of which may have failed. What has finished is not run again.",
+			"Gives up those of " + span + " that you name: they count as done, and nobody processes them. The others are retried.", true
+	case h.Joined:
+		return "Retries " + span + ", which are one element. What has finished is not run again.",
+			"Gives up all of " + span + ": they count as done, and nobody processes them.", false
+	}
+	return "Retries " + which + ". What has finished is not run again.",
+		"Gives up " + which + ": it counts as done, and nobody processes it.", false
+}
+
+func stackOf(err error) string {
+	if p, is := errors.AsType[*stream.PanicError](err); is {
+		return legible.Cut(string(p.Stack), textMost)
+	}
+	return ""
+}

@@ -1,0 +1,171 @@
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// Option tunes At and Handler.
+type Option func(*config)
+
+type config struct {
+	tokens    []token
+	subjects  map[string]caller // by a certificate's subject
+	hosts     map[string]bool
+	tls       *tls.Config
+	plaintext bool
+	tokenFile string
+	previews  func(record any) string
+	pages     http.Handler
+	log       *slog.Logger
+	events    int
+	faults    []error
+}
+
+// Scope is what a caller may do.
+type Scope int
+
+const (
+	// Read sees everything, keys, stacks and previews included.
+	Read Scope = iota + 1
+	// Operate may change things too.
+	Operate
+)
+
+func (s Scope) String() string {
+	switch s {
+	case Read:
+		return "read"
+	case Operate:
+		return "operate"
+	}
+	return "none"
+}
+
+// token is a secret of somebody.
+type token struct {
+	hash [sha256.Size]byte // so that a compare takes the same time whatever its length
+	caller
+}
+
+// tokenLeast is the length of a secret that nobody guesses at five tries a second.
+const tokenLeast = 16
+
+// Token lets in whoever has the secret, under the name that logs and events show. The secret has at
+// least 16 characters; take it from a file or the environment. Without any Token or Certificate, At
+// makes a token for Operate at the start, and writes it to standard error or to TokenFile.
+func Token(name, secret string, s Scope) Option {
+	return func(c *config) {
+		if len(secret) < tokenLeast {
+			c.refuse(fmt.Sprintf("the token of %q has %d characters", name, len(secret)), fmt.Sprintf("use at least %d random ones", tokenLeast))
+		}
+		c.named(name, s)
+		c.tokens = append(c.tokens, token{sha256.Sum256([]byte(secret)), caller{name, s}})
+	}
+}
+
+// Certificate lets in clients whose verified certificate has this subject, as in
+// "CN=alice,O=operators". It needs a TLS config with ClientCAs and ClientAuth. The subject is the
+// name that logs and events show.
+func Certificate(subject string, s Scope) Option {
+	return func(c *config) {
+		c.named(subject, s)
+		c.subjects[subject] = caller{subject, s}
+	}
+}
+
+// TLS serves HTTPS. It needs Certificates or GetCertificate. At only.
+func TLS(t *tls.Config) Option {
+	return func(c *config) {
+		if c.tls = t; t == nil {
+			c.refuse("TLS was given no config", "give it one with a certificate, or leave TLS out")
+		}
+	}
+}
+
+// InsecurePlaintext allows an address beyond loopback without TLS: tokens then cross the network
+// readable. Use it where something else encrypts, such as a service mesh.
+func InsecurePlaintext() Option { return func(c *config) { c.plaintext = true } }
+
+// Hosts are the names in URLs of this API, without ports. A request with another Host is refused:
+// else a page of any site could reach the API through a DNS name of its own. Default: localhost and
+// loopback addresses, and beyond loopback every IP address.
+func Hosts(names ...string) Option {
+	return func(c *config) {
+		for _, n := range names {
+			c.hosts[strings.ToLower(n)] = true
+		}
+	}
+}
+
+// TokenFile is where At writes the token that it makes, with mode 0600. A file that is there is
+// replaced. Default: standard error.
+func TokenFile(path string) Option { return func(c *config) { c.tokenFile = path } }
+
+// Previews shows the record of a halt to callers with a token, cut to 4 KiB. text returns what may
+// be seen of a record as it left the source, so this is where to redact. nil shows all: a Kafka
+// message as headers and value, anything else as JSON. Default: no previews.
+func Previews(text func(record any) string) Option {
+	return func(c *config) {
+		if c.previews = text; text == nil {
+			c.previews = plainText
+		}
+	}
+}
+
+// Logger gets a line for each change, made or refused. Default: slog.Default().
+func Logger(l *slog.Logger) Option {
+	return func(c *config) {
+		if c.log = l; l == nil {
+			c.refuse("Logger was given nil", "leave it out for slog.Default()")
+		}
+	}
+}
+
+// Events is how many of the last events are kept: n that change something, and n of what repeats,
+// such as retries. Default 500.
+func Events(n int) Option {
+	return func(c *config) {
+		if c.events = n; n < 1 {
+			c.refuse(fmt.Sprintf("Events(%d)", n), "n is at least 1; the default is 500")
+		}
+	}
+}
+
+// Pages serves everything outside /v1/, under the same Host allowlist and headers. Package console
+// uses it.
+func Pages(h http.Handler) Option { return func(c *config) { c.pages = h } }
+
+func (c *config) named(name string, s Scope) {
+	if name == "" {
+		c.refuse("a caller has no name", "give it one, which logs and events show")
+	}
+	if s != Read && s != Operate {
+		c.refuse(fmt.Sprintf("%q has scope %d", name, s), "use Read or Operate")
+	}
+}
+
+func (c *config) refuse(what, fix string) {
+	c.faults = append(c.faults, &stream.BuildError{Code: "LW150", Step: "admin", What: what, Fix: fix})
+}
+
+func newConfig(opts []Option) *config {
+	c := &config{subjects: map[string]caller{}, hosts: map[string]bool{}, events: 500, log: slog.Default()}
+	for _, o := range opts {
+		if o == nil {
+			c.refuse("an Option is nil", "leave it out")
+			continue
+		}
+		o(c)
+	}
+	return c
+}
+
+func (c *config) fault() error { return errors.Join(c.faults...) }

@@ -1,0 +1,43 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// problem answers what cannot be done: RFC 9457.
+type problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+func errUnknown(detail string) *problem {
+	return &problem{Status: http.StatusUnauthorized, Detail: detail}
+}
+
+func errMissing(detail string) *problem {
+	return &problem{Status: http.StatusNotFound, Detail: detail}
+}
+
+func errStale(detail string) *problem {
+	return &problem{Status: http.StatusConflict, Detail: detail}
+}
+
+func (p *problem) write(w http.ResponseWriter) {
+	switch p.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "1")
+	}
+	p.Title = http.StatusText(p.Status)
+	write(w, p.Status, "application/problem+json", p)
+}
+
+// write writes a body as JSON.
+func write(w http.ResponseWriter, status int, kind string, body any) {
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // fails only if the client has gone
+}

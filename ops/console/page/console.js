@@ -1,0 +1,155 @@
+// The page: it looks every two seconds while somebody sees it, and carries out what buttons ask.
+
+import { $, say } from "./dom.js";
+import { get, pipeline, post, Refused, token } from "./api.js";
+import { signIn, sure, tell } from "./dialogs.js";
+import { History } from "./chart.js";
+import * as events from "./events.js";
+import * as flow from "./flow.js";
+import * as partitions from "./partitions.js";
+import * as problems from "./problems.js";
+
+const pause = 2000;
+let process, last, timer, looking, again;
+let history = new History();
+
+async function look() {
+  const [p, list, halts] = await Promise.all([get("/process"), get("/pipelines"), get("/halts")]);
+  if (process && p.instance !== process.instance) { // the worker was started anew
+    history = new History();
+    events.forget();
+  }
+  process = p;
+  const parts = await Promise.all(list.pipelines.map((one) => get(pipeline(one.id, "/partitions"))));
+  list.pipelines.forEach((one, i) => (one.partitions = parts[i].partitions));
+  const told = await get("/events?after=" + events.after());
+  return { pipelines: list.pipelines, halts: halts.halts, told };
+}
+
+// refresh looks once at a time, and once more if it was asked to meanwhile.
+async function refresh() {
+  again = Boolean(looking);
+  if (looking) return;
+  looking = true;
+  clearTimeout(timer);
+  try {
+    last = await look();
+    history.add(last);
+    events.add(last.told);
+    show();
+    $("away").hidden = true;
+  } catch (err) {
+    if (err instanceof Refused) {
+      if (err.status === 401) token.set("");
+      say($("away"), err.message);
+    } else {
+      say($("away"), `The worker does not answer: ${err.message}. What you see is how things were before.`);
+    }
+    $("away").hidden = false;
+  }
+  looking = false;
+  timer = setTimeout(refresh, again ? 0 : pause);
+}
+
+function show() {
+  const found = problems.find(last, history);
+  problems.show(found, last, acts);
+  flow.show(last, history);
+  partitions.show(last, acts);
+  const wrong = found.length === 1 ? "1 thing is wrong" : `${found.length} things are wrong`;
+  say($("summary"), found.length ? wrong : "All is well");
+  document.title = (found.length ? `(${found.length}) ` : "") + "Laneway";
+  const you = process.you;
+  say($("you"), you.name ? `${you.name} (${you.scope})` : "not signed in");
+  say($("sign"), you.name ? "Sign out" : "Sign in");
+  $("drain").hidden = !process.drains;
+}
+
+// signed makes sure that there is a token; false: the caller would not give one.
+async function signed(error) {
+  const given = await signIn(error);
+  if (!given) return false;
+  token.set(given);
+  try {
+    process = await get("/process");
+    if (process.you.name) {
+      events.forget(); // they come again, with keys and stacks
+      refresh();
+      return true;
+    }
+    error = "This API does not know the token.";
+  } catch (err) {
+    error = err.message;
+  }
+  token.set("");
+  return signed(error);
+}
+
+const needed = async () => process?.you.scope !== "none" || (await signed());
+
+function report(text, refused) {
+  if (text == null) return;
+  $("result").hidden = !text;
+  $("result").classList.toggle("error", refused);
+  say($("result"), refused ? "Refused: " + text : text);
+}
+
+const acts = {
+  // run carries out what a button asks, once at a time, and says what came of it.
+  async run(button, act) {
+    button.disabled = true;
+    try {
+      report(await act(), false);
+    } catch (err) {
+      report(err.message, true);
+    } finally {
+      button.disabled = false;
+      refresh();
+    }
+  },
+  previews: () => process.previews,
+  async resume(h) {
+    if (!(await needed())) return "";
+    return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id })).text;
+  },
+  async skip(h) {
+    if (!(await needed())) return "";
+    const range = await sure(`Skip ${h.topic}[${h.partition}]@${h.offset}?`, h.skip, "Skip", h.choose && h);
+    if (!range) return "";
+    return (await post(pipeline(h.pipeline, "/skip"), { halt: h.id, ...range })).text;
+  },
+  async record(h) {
+    if (!(await needed())) return;
+    const r = await get(pipeline(h.pipeline, "/record?halt=" + encodeURIComponent(h.id)));
+    await tell(`${h.topic}[${h.partition}]@${h.offset}`, r.text + (r.truncated ? "\n(cut)" : ""));
+  },
+  async explain(id, q) {
+    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}`));
+    await tell(`${q.topic}[${q.partition}]`, e.text);
+  },
+  async pause(id, q) {
+    if (!(await needed())) return "";
+    const where = `${q.topic}[${q.partition}]`;
+    if (!(await sure(`Pause ${where}?`, `Nothing more is read of ${where} until Resume, or until another worker has it. What was read is finished.`, "Pause"))) return "";
+    return (await post(pipeline(id, "/pause"), { topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+  },
+  async drain() {
+    if (!(await needed())) return;
+    if (!(await sure("Drain and end the process?", "All pipelines finish what has started, commit, and the process ends, as after SIGTERM.", "Drain"))) return;
+    return (await post("/drain", { instance: process.instance })).text;
+  },
+};
+
+$("sign").addEventListener("click", async () => {
+  if (token.get()) {
+    token.set("");
+    events.forget();
+  } else {
+    await signed();
+  }
+  refresh();
+});
+$("drain").addEventListener("click", (ev) => acts.run(ev.currentTarget, acts.drain));
+$("filter").addEventListener("input", () => last && partitions.show(last, acts));
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+refresh();

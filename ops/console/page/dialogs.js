@@ -1,0 +1,45 @@
+// What asks and tells: sign in, are you sure, and longer texts.
+
+import { $, say } from "./dom.js";
+
+// shown opens a dialog and resolves to how it was closed; "" is Cancel or Escape.
+function shown(dialog) {
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+    dialog.showModal();
+  });
+}
+
+// signIn resolves to a token, or "".
+export async function signIn(error = "") {
+  $("token").value = "";
+  say($("signing-error"), error);
+  const how = await shown($("signing"));
+  const given = $("token").value.trim();
+  $("token").value = "";
+  return how === "ok" ? given : "";
+}
+
+// sure asks before what cannot be undone. It resolves to null, or to the offsets chosen.
+export async function sure(title, text, verb, range) {
+  say($("asking-title"), title);
+  say($("asking-text"), text);
+  say($("asking-ok"), verb);
+  $("asking-range").hidden = !range;
+  for (const [id, is] of [["from", range?.offset], ["to", range?.last]]) {
+    const input = $(id);
+    input.required = Boolean(range);
+    input.min = range?.offset ?? "";
+    input.max = range?.last ?? "";
+    input.value = is ?? "";
+  }
+  if ((await shown($("asking"))) !== "ok") return null;
+  return range ? { from: $("from").valueAsNumber, to: $("to").valueAsNumber } : {};
+}
+
+export function tell(title, text) {
+  say($("telling-title"), title);
+  say($("telling-text"), text);
+  return shown($("telling"));
+}

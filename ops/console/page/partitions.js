@@ -1,0 +1,38 @@
+// The assigned partitions.
+
+import { $, el, keep, number, say, tag } from "./dom.js";
+
+const most = 1000; // rows that a page is still quick with
+
+export function show(look, acts) {
+  const wanted = $("filter").value.trim().toLowerCase();
+  const all = look.pipelines.flatMap((p) => p.partitions.map((q) => ({ p, q, alone: look.pipelines.length === 1, halts: look.halts.filter((h) => h.pipeline === p.id && h.topic === q.topic && h.partition === q.partition) })));
+  const fits = all.filter(({ p, q }) => !wanted || `${p.id} ${q.topic}[${q.partition}] ${q.state} ${q.cause} ${q.why}`.toLowerCase().includes(wanted));
+  say($("count"), `${fits.length} of ${all.length}` + (fits.length > most ? `, of which ${most} are shown` : ""));
+  keep($("partitions"), fits.slice(0, most), ({ p, q }) => `${p.id} ${q.topic} ${q.partition} ${q.epoch}`, (row) => make(row, acts), update);
+}
+
+function make({ p, q }, acts) {
+  const where = `${q.topic}[${q.partition}]`;
+  const cell = (name, label, kind) => el("td", { class: name + (kind ? " " + kind : ""), "data-label": label });
+  return el("tr", {},
+    el("th", { scope: "row" }, where, el("div", { class: "pipeline soft" }, p.id)),
+    el("td", { class: "state", "data-label": "State" }, el("span", { class: "tag" })),
+    cell("why", "Why"), cell("lag", "Lag", "number"), cell("flight", "In flight", "number"), cell("committed", "Committed", "number"), cell("ahead", "Finished ahead", "number"),
+    el("td", { class: "actions" },
+      el("button", { type: "button", class: "quiet", "aria-label": "Explain " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.explain(p.id, q)) }, "Explain"), " ",
+      el("button", { type: "button", class: "quiet pause", "aria-label": "Pause " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.pause(p.id, q)) }, "Pause")));
+}
+
+function update(row, { q, halts, alone }) {
+  row.querySelector(".pipeline").hidden = alone;
+  const paused = halts.some((h) => h.by);
+  tag(row.querySelector(".tag"), q.state === "halted" && paused ? "paused" : q.state);
+  row.querySelector(".pause").disabled = paused || q.state === "draining";
+  const set = (name, text) => say(row.querySelector("." + name), text);
+  set("why", q.why.slice(`${q.topic}[${q.partition}] `.length));
+  set("lag", number(q.lag));
+  set("flight", number(q.inFlight));
+  set("committed", number(q.committed));
+  set("ahead", number(q.finishedAhead));
+}
