@@ -109,11 +109,14 @@ func (p *Partition[T]) TopicID() TopicID { return p.p.topic }
 // record or one batch may exceed. Both are 0 while the partition is full or halted, and after its
 // drain has started. Assignment.Wake is called once there is room again.
 func (p *Partition[T]) Room() (records int, bytes int64) {
-	if records, bytes = p.p.room(); records > 0 {
+	waits := p.p.full.Load()
+	if records, bytes = p.p.roomIf(waits); records > 0 || waits {
 		return records, bytes
 	}
 	p.p.full.Store(true)
-	if records, bytes = p.p.room(); records > 0 { // room became free before full was set
+	// Room for a single record counts: whatever became free before full was set has woken nobody, and
+	// has flushed nothing, since the partition was not full.
+	if records, bytes = p.p.roomIf(false); records > 0 {
 		p.p.full.Store(false)
 	}
 	return records, bytes

@@ -77,10 +77,13 @@ const (
 )
 
 // room returns how many records and bytes the source may feed, up to the limit and the partition's
-// share. Once the source found no room, a quarter of what is not parked must become free first, so
-// that a full partition is not fetched record by record. A partition with nothing in flight always
-// has room for one record.
-func (p *part) room() (records int, bytes int64) {
+// share.
+func (p *part) room() (records int, bytes int64) { return p.roomIf(p.full.Load()) }
+
+// roomIf is room for a source that waits, or does not. Once it waits, a quarter of what is not
+// parked must become free first, so that a full partition is not fetched record by record. A
+// partition with nothing in flight always has room for one record.
+func (p *part) roomIf(waits bool) (records int, bytes int64) {
 	if !p.status().feeds() {
 		return 0, 0
 	}
@@ -100,7 +103,7 @@ func (p *part) room() (records int, bytes int64) {
 	}
 	records, bytes = limit-held, share-pinned
 	least, leastBytes := 1, int64(1)
-	if p.full.Load() {
+	if waits {
 		idle, idleBytes := p.idle()
 		least, leastBytes = max(1, (limit-idle+3)/4), max(1, (share-idleBytes+3)/4)
 		p.step.Store(int32(least/4 + 1))

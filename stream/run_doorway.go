@@ -23,6 +23,7 @@ type doorway struct {
 	flush chan struct{} // capacity 1: asks f to send the elements it holds
 	asks  atomic.Bool   // f reads flush
 	ahead atomic.Int64  // elements that f has not received yet
+	later atomic.Bool   // askFor may have found some of them, and is to be called again
 	id    atomic.Int64  // of the goroutine of f
 	gone  chan struct{} // closed when f has returned
 	dry   chan struct{} // closed by shut
@@ -35,8 +36,12 @@ type doorway struct {
 
 // askFor asks f to send the elements it holds, if it holds one of p and f reads flush.
 func (d *doorway) askFor(p *part) {
-	if !d.asks.Load() || d.ahead.Load() > 0 || !d.holds(p) {
-		return // received asks again through changed
+	if !d.holds(p) {
+		return
+	}
+	d.later.Store(true) // before ahead is read: either this sees 0, or received sees it
+	if !d.asks.Load() || d.ahead.Load() > 0 {
+		return
 	}
 	select {
 	case d.flush <- struct{}{}:
@@ -45,10 +50,10 @@ func (d *doorway) askFor(p *part) {
 }
 
 // received counts an element that f received or never will. After the last one, f can be asked to
-// flush.
-func (d *doorway) received(p *part) {
-	if d.ahead.Add(-1) == 0 && d.asks.Load() {
-		p.changed()
+// flush, for whichever partitions that was put off.
+func (d *doorway) received() {
+	if d.ahead.Add(-1) == 0 && d.later.CompareAndSwap(true, false) {
+		d.st.run.settleAll()
 	}
 }
 
@@ -70,7 +75,9 @@ type doorTicket struct {
 	r     *record
 	group uint64
 
-	givenUp bool // by a halt or a revoke: f's use of it is ignored; guarded by doorway.mu
+	// guarded by doorway.mu
+	givenUp bool // by a halt or a revoke: f's use of it is ignored
+	taken   bool // f makes other elements of it, which take its place: see take
 }
 
 func (d *doorway) admit(r *record, group uint64) *doorTicket {
@@ -90,7 +97,7 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 // giveUp abandons the elements in f that belong to p alone and match.
 func (d *doorway) giveUp(p *part, match func(*record) bool) {
 	d.mu.Lock()
-	ts := slices.DeleteFunc(d.of(p), func(t *doorTicket) bool { return !match(t.r) })
+	ts := slices.DeleteFunc(d.of(p), func(t *doorTicket) bool { return t.taken || !match(t.r) })
 	for _, t := range ts {
 		t.givenUp = true
 		delete(d.held, t)
@@ -120,16 +127,33 @@ func (t *doorTicket) isGivenUp() bool {
 // use removes the element from those that f holds. It returns false if the caller must not use the
 // element: f used it before, which ends the pipeline, or it was given up.
 func (t *doorTicket) use() bool {
+	ok := t.take()
+	if ok {
+		t.replaced()
+	}
+	return ok
+}
+
+// take is use, but the element stays among those that f holds until replaced is called. The
+// elements made of it are admitted before that, so that no look finds neither.
+func (t *doorTicket) take() bool {
 	t.door.mu.Lock()
 	_, ok := t.door.held[t]
+	ok = ok && !t.taken
 	givenUp := t.givenUp
-	delete(t.door.held, t)
+	t.taken = t.taken || ok
 	t.door.mu.Unlock()
 	if !ok && !givenUp {
 		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
 			t.door.st.name, t.r.meta()))
 	}
 	return ok
+}
+
+func (t *doorTicket) replaced() {
+	t.door.mu.Lock()
+	delete(t.door.held, t)
+	t.door.mu.Unlock()
 }
 
 func (t *doorTicket) leave() {

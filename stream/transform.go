@@ -23,7 +23,7 @@ func (e Elem[T]) With[U any](v U) Elem[U] { return Elem[U]{v, e.t} }
 // Fork makes n elements of one. 1→n: the record is finished once all n are, and at once if n is 0.
 func (e Elem[T]) Fork(n int) []Elem[T] {
 	es := make([]Elem[T], n)
-	if !e.t.use() {
+	if !e.t.take() {
 		for i := range es {
 			es[i] = e
 		}
@@ -33,6 +33,7 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 		e.t.r.retain()
 		es[i] = Elem[T]{e.Value, e.t.door.admit(e.t.r, e.t.group)}
 	}
+	e.t.replaced()
 	e.t.r.done()
 	return es
 }
@@ -45,9 +46,10 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	var part *part // of the first element: the joined element belongs to it
 	mixed := false
 	for _, m := range append([]Elem[T]{e}, more...) {
-		if !m.t.use() {
+		if !m.t.take() {
 			continue
 		}
+		defer m.t.replaced()
 		j.members = append(j.members, m.t.r)
 		if part == nil {
 			part = m.t.r.part
@@ -168,7 +170,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			case <-r.Done():
 			}
 			e.t.leave()
-			d.received(r.part)
+			d.received()
 		})
 	})
 	d.relay = func() { // the only sender on in, so it closes in
@@ -183,7 +185,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 						e.t.leave()
 					}
 				}
-				d.received(e.t.r.part)
+				d.received()
 			case <-d.dry:
 				if len(raw) == 0 {
 					return

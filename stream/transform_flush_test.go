@@ -103,6 +103,38 @@ func TestTransformFlush(t *testing.T) {
 			})
 		})
 	}
+	// The last element that it receives is of a partition that stays.
+	t.Run("by a revoke, while it receives the elements of another partition", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			gate := make(chan struct{})
+			late := func(c ctx, in in, out out) error {
+				<-gate
+				return dozens(c, in, out)
+			}
+			l, w, between := newLog(2), newWork(), newWork()
+			release := between.hold("b0")
+			j := join(t, l, commitNow(input.Transform("dozens", dozens).Map(between.echo).Transform("more", late).Serial(w.do)))
+			must(t, j.member.Assign(0, 1))
+			put(l, 0, "a0", "a1")
+			synctest.Wait()
+			put(l, 1, "b0")
+			synctest.Wait()
+			revoked := make(chan error, 1)
+			began := time.Now()
+			go func() { revoked <- j.member.Revoke(0, 0) }()
+			synctest.Wait()
+			release()
+			synctest.Wait()
+			close(gate)
+			must(t, <-revoked)
+			if took := time.Since(began); took != 0 {
+				t.Errorf("it took %v", took)
+			}
+			same(t, "done of a", w.doneOf("a"), []string{"a0", "a1"})
+			j.committed(2)
+			must(t, j.stop())
+		})
+	})
 	t.Run("for what it has joined over partitions", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork()
