@@ -72,7 +72,7 @@ func (r *run) cause() error {
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		if s, ok := s.(TopicReader); ok {
-			s.Reads(r.src.info().Topics)
+			s.Reads(r.topics())
 		}
 		o, ok := s.(Opener)
 		if !ok {

@@ -9,19 +9,22 @@ import (
 // stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it.
 // Everything between two boundaries runs in one worker.
 type plan struct {
-	nodes  []*node
-	stages []*stagePlan
-	steps  map[*node]*stepPlan
-	commit *commitPlan // nil: none
-	name   string
+	nodes   []*node // each below those above it
+	sources []*sourcePlan
+	stages  []*stagePlan // each below those above it
+	steps   map[*node]*stepPlan
+	commit  *commitPlan // nil: none
+	name    string
 }
 
 // stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
 	nodes  []*node
-	first  any      // type of the elements that come in
-	out    any      // type of those that go out
-	group  grouping // in effect at its start
+	first  any        // type of the elements that come in, behind the words of ins
+	ins    []inPlan   // where a source starts, or a Merge ends; empty: elements come as first
+	out    any        // type of those that go out
+	next   *stagePlan // takes what goes out; nil: that is finished
+	group  grouping   // in effect at its start
 	lanes  laning
 	slots  int     // 0: one per lane that has work
 	degree *degree // nil: one runner per partition
@@ -31,6 +34,41 @@ type stagePlan struct {
 	exit      *node
 	keepOrder bool
 	fanned    bool // the stage above can make many elements of one
+}
+
+// inPlan is how elements of some sources come into a stage.
+type inPlan struct {
+	sources []int
+	first   any     // their type
+	nodes   []*node // words of their chain that run in the stage's worker, above its own
+	starts  bool    // they are the source's records
+}
+
+// in returns how the elements of a source come into the stage.
+func (sg *stagePlan) in(source int) inPlan {
+	for _, in := range sg.ins {
+		if slices.Contains(in.sources, source) {
+			return in
+		}
+	}
+	return inPlan{first: sg.first}
+}
+
+// insWork reports whether words of chains above a Merge run in the stage.
+func (sg *stagePlan) insWork() bool {
+	return slices.ContainsFunc(sg.ins, func(in inPlan) bool { return len(in.nodes) > 0 })
+}
+
+// starts reports whether records of a source start in the stage.
+func (sg *stagePlan) starts(source int) bool { return sg.in(source).starts }
+
+// path returns the stages that the records of a source pass.
+func (p *plan) path(source int) (path []*stagePlan) {
+	i := slices.IndexFunc(p.stages, func(sg *stagePlan) bool { return sg.starts(source) })
+	for sg := p.stages[i]; sg != nil; sg = sg.next {
+		path = append(path, sg)
+	}
+	return path
 }
 
 // degree is what a degree word asks for.
@@ -66,6 +104,7 @@ func (p *plan) dress(every stepOptions) {
 	}
 }
 
+// chain returns the words down to n, from its source or its Merge.
 func (n *node) chain() []*node {
 	var ns []*node
 	for ; n != nil; n = n.up {
@@ -73,6 +112,21 @@ func (n *node) chain() []*node {
 	}
 	slices.Reverse(ns)
 	return ns
+}
+
+// below reports whether a word above n, on any way to it, is one.
+func (n *node) below(is func(*node) bool) bool {
+	for {
+		if merge, ok := n.op.(mergeOp); ok {
+			return slices.ContainsFunc(merge.ends, func(end *node) bool { return is(end) || end.below(is) })
+		}
+		if n = n.up; n == nil {
+			return false
+		}
+		if is(n) {
+			return true
+		}
+	}
 }
 
 // hasTail reports whether there is work below the commit.
@@ -94,13 +148,22 @@ func (p *plan) storesState() bool {
 // that order. Otherwise a record could finish before an earlier one of its lane. With a state only
 // the earlier one would be reprocessed, and its effect would replace that of the later one.
 func (p *plan) finishesInOrder() bool {
+	for source := range p.sources {
+		if !p.finishesInOrderOf(source) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *plan) finishesInOrderOf(source int) bool {
 	worked := ungrouped // the order of the first step that has worked in one
-	for _, sg := range p.stages {
+	for _, sg := range p.path(source) {
 		order := sg.order()
 		if worked != ungrouped && order != worked && !sg.keepOrder {
 			return false
 		}
-		if worked == ungrouped && slices.ContainsFunc(sg.nodes, func(n *node) bool { return n.op.does() == works }) {
+		if worked == ungrouped && slices.ContainsFunc(slices.Concat(sg.in(source).nodes, sg.nodes), func(n *node) bool { return n.op.does() == works }) {
 			worked = order
 		}
 		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
@@ -132,10 +195,24 @@ func workBelow(nodes []*node) bool {
 }
 
 // govern assigns each step the policies below it.
-func (p *plan) govern() {
-	for i, n := range p.nodes {
+func (p *plan) govern(end *node) {
+	end.governed(nil, func(n *node, ps []*policy) { p.steps[n].policies = ps })
+}
+
+// governed tells the policies of each step down to n, which the words below follow.
+func (n *node) governed(below []*node, tell func(*node, []*policy)) {
+	chain := n.chain()
+	way := slices.Concat(chain, below)
+	if merge, ok := chain[0].op.(mergeOp); ok {
+		for _, end := range merge.ends {
+			if end != nil {
+				end.governed(way, tell)
+			}
+		}
+	}
+	for i, n := range chain {
 		if n.isStep() {
-			p.steps[n].policies = governing(p.nodes[i+1:])
+			tell(n, governing(way[i+1:]))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -37,8 +38,9 @@ func (e *BuildError) Error() string {
 // down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	above  []*node // checked already
-	below  []*node // still to check
+	all    []*node // checked already
+	above  []*node // those of them that lead here
+	below  []*node // still to check on the way down
 	faults []error
 
 	group   grouping // the order that still holds
@@ -52,13 +54,9 @@ type checker struct {
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	c := &checker{info: info, faults: append(known, info.Faults...)}
 	c.around("", every)
-	nodes := end.chain()
-	for i, n := range nodes {
-		c.above, c.below = nodes[:i], nodes[i+1:]
-		c.node(n)
-		n.op.check(c, n)
-	}
-	c.unreachable(nodes)
+	c.chain(end, nil)
+	nodes := end.all()
+	c.unreachable(end)
 	if c.commit == nil && info.MustCommit {
 		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
@@ -74,6 +72,42 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 		}
 	}
 	return errors.Join(c.faults...)
+}
+
+// chain checks the words down to end.
+func (c *checker) chain(end *node, below []*node) {
+	nodes := end.chain()
+	if merge, ok := nodes[0].op.(mergeOp); ok {
+		c.merge(merge, nodes[0], slices.Concat(nodes, below))
+	}
+	for i, n := range nodes {
+		c.below = slices.Concat(nodes[i+1:], below)
+		c.node(n)
+		n.op.check(c, n)
+		c.all, c.above = append(c.all, n), append(c.above, n)
+	}
+}
+
+// merge checks the chains above a Merge. Below it holds what they have in common.
+func (c *checker) merge(op mergeOp, n *node, below []*node) {
+	var above []*node
+	for i, end := range op.ends {
+		if end == nil {
+			continue
+		}
+		one := &checker{info: c.info, all: c.all, faults: c.faults}
+		one.chain(end, below)
+		c.all, c.faults, above = one.all, one.faults, append(above, one.above...)
+		if one.commit != nil {
+			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it is of all sources")
+		}
+		if i > 0 && one.group != c.group {
+			c.say(faultMerge, n.word, fmt.Sprintf("it would merge chains that keep order %v and %v", c.group, one.group), "group below the Merge")
+		}
+		c.group, c.slices = one.group, one.slices
+		c.lostBy, c.batched = cmp.Or(c.lostBy, one.lostBy), cmp.Or(c.batched, one.batched)
+	}
+	c.above = above
 }
 
 func (c *checker) say(code, step, what, do string) {
@@ -140,7 +174,7 @@ func (c *checker) name(n *node) {
 		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
-	for _, o := range c.above {
+	for _, o := range c.all {
 		if o.opts.named && o.opts.name == n.opts.name {
 			c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 		}
@@ -155,13 +189,9 @@ func (c *checker) wait(n *node, d time.Duration) {
 }
 
 // unreachable reports policies that no failure can reach.
-func (c *checker) unreachable(nodes []*node) {
+func (c *checker) unreachable(end *node) {
 	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
-	for i, n := range nodes {
-		if !n.isStep() {
-			continue
-		}
-		ps := governing(nodes[i+1:])
+	end.governed(nil, func(n *node, ps []*policy) {
 		for k, p := range ps {
 			switch {
 			case p.kind != retryPolicy:
@@ -173,8 +203,8 @@ func (c *checker) unreachable(nodes []*node) {
 				reached[p] = true
 			}
 		}
-	}
-	for _, n := range nodes {
+	})
+	for _, n := range end.all() {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:

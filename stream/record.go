@@ -262,7 +262,7 @@ func (r *record) meta() Meta {
 	l := r.first()
 	m, ok := l.slab.Payload.(values).meta(l.Index)
 	if !ok {
-		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
+		m = l.part.tp.at(l.offset())
 	}
 	return m
 }

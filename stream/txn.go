@@ -55,7 +55,8 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
 	var group GroupMetadata
-	if g, ok := t.run.src.source().(GroupSource); ok {
+	// of one source: Build refuses others with a transactor that needs it
+	if g, ok := t.run.inlets[x.pres[0].part.source].source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
 	// mixed, so its context is the run's, which x.ctx cancels below
@@ -83,7 +84,7 @@ func (t *transactions) attempt(x *txn) error {
 func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	pre := x.pres[0]
 	tp := pre.part.tp
-	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Err: err}
+	f := Failure{Meta: tp.at(pre.from), Step: t.st.name, Attempts: pre.attempt, Err: err}
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		turnOf(pre.part).fails(f)
@@ -129,7 +130,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
 			turnOf(p).done.forget(offset)
-			t.grouped.add(p, offset)
+			t.grouped[p.source].add(p, offset)
 			p.acked(offset)
 		}
 	}
