@@ -86,7 +86,9 @@ func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	if vs.gone.Load() {
 		return m, false
 	}
-	return vs.lineage.Meta(int(i)), true
+	m = vs.lineage.Meta(int(i))
+	m.Source = vs.orig.part.tp.Source
+	return m, true
 }
 
 func (vs *valuesOf[T]) value(i int32) any {
