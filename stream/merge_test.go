@@ -36,17 +36,31 @@ func (p pair) committed(t *testing.T, eu, us int64) {
 func TestMerge(t *testing.T) {
 	t.Run("feeds one chain with both sources, and each commits its own", func(t *testing.T) {
 		for name, chain := range map[string]func(s stream.Stream[string], w *work) stream.Stream[string]{
-			"serial":       func(s stream.Stream[string], w *work) stream.Stream[string] { return s.GroupByPartition().Serial(w.do) },
-			"by key":       func(s stream.Stream[string], w *work) stream.Stream[string] { return s.GroupByKey().Concurrent(8, w.do) },
-			"no order":     func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Concurrent(8, w.do) },
-			"keep order":   func(s stream.Stream[string], w *work) stream.Stream[string] { return s.MapConcurrent(8, w.echo, stream.KeepOrder()) },
-			"fused":        func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Tap(w.do) },
-			"two stages":   func(s stream.Stream[string], w *work) stream.Stream[string] { return s.MapConcurrent(2, echo).Concurrent(8, w.do) },
-			"to a sink":    func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
-			"a batch":      func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Batch(3, time.Second).FlatMap(flat).Tap(w.do) },
-			"by a func":    func(s stream.Stream[string], w *work) stream.Stream[string] { return s.GroupBy(func(v string) string { return v[:1] }).Concurrent(8, w.do) },
-			"a transform":  func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Transform("relay", relay).Tap(w.do) },
-			"a child each": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.FlatMap(once).Concurrent(8, w.do) },
+			"serial": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.GroupByPartition().Serial(w.do) },
+			"by key": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.GroupByKey().Concurrent(8, w.do)
+			},
+			"no order": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Concurrent(8, w.do) },
+			"keep order": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.MapConcurrent(8, w.echo, stream.KeepOrder())
+			},
+			"fused": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Tap(w.do) },
+			"two stages": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.MapConcurrent(2, echo).Concurrent(8, w.do)
+			},
+			"to a sink": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
+			"a batch": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.Batch(3, time.Second).FlatMap(flat).Tap(w.do)
+			},
+			"by a func": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.GroupBy(func(v string) string { return v[:1] }).Concurrent(8, w.do)
+			},
+			"a transform": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.Transform("relay", relay).Tap(w.do)
+			},
+			"a child each": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.FlatMap(once).Concurrent(8, w.do)
+			},
 		} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
@@ -382,7 +396,6 @@ func writes(w *work) stream.Sink[string] {
 type workSink func(context.Context, []stream.Out[string]) error
 
 func (f workSink) Write(ctx context.Context, os []stream.Out[string]) error { return f(ctx, os) }
-
 
 // from begins a chain with a source of its own.
 func from() stream.Stream[string] { return stream.From[string](nil) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -55,8 +56,7 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
 	var group GroupMetadata
-	// of one source: Build refuses others with a transactor that needs it
-	if g, ok := t.run.inlets[x.pres[0].part.source].source().(GroupSource); ok {
+	if g, ok := x.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
 	// mixed, so its context is the run's, which x.ctx cancels below
@@ -78,6 +78,15 @@ func (t *transactions) attempt(x *txn) error {
 		return t.tx.commit(ctx, x.pres, group)
 	})
 	return err
+}
+
+// source returns the source of the transaction's partitions, or nil if they are of several.
+func (x *txn) source() any {
+	first := x.pres[0].part
+	if slices.ContainsFunc(x.pres, func(pre *prefix) bool { return pre.part.source != first.source }) {
+		return nil
+	}
+	return first.host.(*inlet).source()
 }
 
 // postpone waits after a postponed attempt.
