@@ -37,7 +37,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	first := s.n.chain()[0]
+	first := s.n.line()[0]
 	from, ok := first.op.(sourced)
 	if !ok {
 		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}

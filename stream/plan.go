@@ -9,7 +9,7 @@ import (
 // stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it.
 // Everything between two boundaries runs in one worker.
 type plan struct {
-	nodes  []*node
+	nodes  []*node // all, as the chain's walk has them
 	stages []*stagePlan
 	steps  map[*node]*stepPlan
 	commit *commitPlan // nil: none
@@ -18,6 +18,8 @@ type plan struct {
 
 // stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
+	index  int        // in plan.stages
+	next   *stagePlan // nil: its elements are done
 	nodes  []*node
 	first  any      // type of the elements that come in
 	out    any      // type of those that go out
@@ -45,8 +47,9 @@ type degree struct {
 type stepPlan struct {
 	name     string
 	group    grouping
-	stage    int
 	policies []*policy
+	first    bool          // no step above it has worked on its elements
+	single   bool          // no word above it makes several elements of one
 	below    bool          // of CommitBefore
 	timeout  time.Duration // of each attempt; 0: none
 	use      []Middleware  // around each attempt, the outermost first
@@ -64,15 +67,6 @@ func (p *plan) dress(every stepOptions) {
 			sp.timeout = every.timeout
 		}
 	}
-}
-
-func (n *node) chain() []*node {
-	var ns []*node
-	for ; n != nil; n = n.up {
-		ns = append(ns, n)
-	}
-	slices.Reverse(ns)
-	return ns
 }
 
 // hasTail reports whether there is work below the commit.
@@ -131,13 +125,28 @@ func workBelow(nodes []*node) bool {
 	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
-// govern assigns each step the policies below it.
-func (p *plan) govern() {
-	for i, n := range p.nodes {
-		if n.isStep() {
-			p.steps[n].policies = governing(p.nodes[i+1:])
+// govern assigns each step the policies below it, and says what is above it.
+func (p *plan) govern(line []*node) {
+	worked, single := false, true
+	for i, n := range line {
+		sp := p.steps[n]
+		if sp == nil {
+			continue
 		}
+		if n.isStep() {
+			sp.policies = governing(line[i+1:])
+		}
+		sp.first, sp.single = !worked, single
+		worked = worked || n.op.does() == works
+		single = single && !multiplies(n.op)
 	}
+}
+
+// multiplies reports whether a word can make several elements of one.
+func multiplies(o op) bool {
+	_, fans := o.(interface{ fans() })
+	_, streams := o.(interface{ streams() })
+	return fans || streams
 }
 
 // governing returns the policies of a step above the given nodes, down to the first one that takes

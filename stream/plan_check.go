@@ -37,8 +37,9 @@ func (e *BuildError) Error() string {
 // down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	above  []*node // checked already
-	below  []*node // still to check
+	all    []*node         // of the chain
+	below  []*node         // still to check
+	names  map[string]bool // that users gave
 	faults []error
 
 	group   grouping // the order that still holds
@@ -50,20 +51,14 @@ type checker struct {
 
 // check returns every fault of a chain and of its options.
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
-	c := &checker{info: info, faults: append(known, info.Faults...)}
+	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]bool{}}
 	c.around("", every)
-	nodes := end.chain()
-	for i, n := range nodes {
-		c.above, c.below = nodes[:i], nodes[i+1:]
-		c.node(n)
-		n.op.check(c, n)
-	}
-	c.unreachable(nodes)
+	c.line(end.line())
 	if c.commit == nil && info.MustCommit {
 		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
 	}
-	for _, s := range sinksOf(nodes) {
+	for _, s := range sinksOf(c.all) {
 		if _, ok := s.(interface{ Close() error }); ok {
 			c.say(faultClose, fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
 		}
@@ -74,6 +69,16 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 		}
 	}
 	return errors.Join(c.faults...)
+}
+
+// line checks the words of a line, from the first one down.
+func (c *checker) line(nodes []*node) {
+	for i, n := range nodes {
+		c.below = nodes[i+1:]
+		c.node(n)
+		n.op.check(c, n)
+	}
+	c.unreachable(nodes)
 }
 
 func (c *checker) say(code, step, what, do string) {
@@ -140,11 +145,10 @@ func (c *checker) name(n *node) {
 		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
-	for _, o := range c.above {
-		if o.opts.named && o.opts.name == n.opts.name {
-			c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
-		}
+	if c.names[n.opts.name] {
+		c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 	}
+	c.names[n.opts.name] = true
 }
 
 // wait checks the longest wait of a word.

@@ -4,15 +4,21 @@ import "slices"
 
 // newPlan cuts a chain that check has accepted into stages.
 func newPlan(end *node) *plan {
-	p := &planner{plan: &plan{nodes: end.chain(), steps: map[*node]*stepPlan{}}}
+	line := end.line()
+	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), steps: map[*node]*stepPlan{}}}
 	p.plan.nameSteps()
-	p.startStage(p.plan.nodes[0].out)
-	for _, n := range p.plan.nodes[1:] {
+	p.cut(line)
+	p.plan.govern(line)
+	return p.plan
+}
+
+// cut cuts the words below the first one into stages.
+func (p *planner) cut(line []*node) {
+	p.startStage(line[0].out)
+	for _, n := range line[1:] {
 		n.op.place(p, n)
 	}
 	p.endStage(nil)
-	p.plan.govern()
-	return p.plan
 }
 
 // planner cuts a chain into stages, word by word.
@@ -63,9 +69,13 @@ func (p *planner) note(n *node) {
 	}
 }
 
+// startStage opens a stage behind the one that has ended.
 func (p *planner) startStage(in any) {
-	p.stage = &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
-	p.fans = false
+	sg := &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
+	if p.stage != nil {
+		p.stage.next = sg
+	}
+	p.stage, p.fans = sg, false
 }
 
 // flush moves the pending words into the open stage.
@@ -84,14 +94,7 @@ func (p *planner) endStage(exit *node) {
 	sg := p.stage
 	sg.exit = exit
 	sg.lane()
-	for _, n := range sg.nodes {
-		p.plan.steps[n].stage = len(p.plan.stages)
-	}
-	if exit != nil {
-		if sp := p.plan.steps[exit]; sp != nil {
-			sp.stage = len(p.plan.stages)
-		}
-	}
+	sg.index = len(p.plan.stages)
 	p.plan.stages = append(p.plan.stages, sg)
 }
 

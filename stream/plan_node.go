@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // node is one word of a chain. Nodes never change: plans that start with the same words share them.
 type node struct {
@@ -40,6 +43,25 @@ const (
 	calls                // calls something that can fail: a step
 	works                // and has an effect that must not come out of order
 )
+
+// line returns the words from the first one down to n.
+func (n *node) line() []*node {
+	var ns []*node
+	for ; n != nil; n = n.up {
+		ns = append(ns, n)
+	}
+	slices.Reverse(ns)
+	return ns
+}
+
+// walk yields every word of a chain that ends with n, each below those that it follows.
+func (n *node) walk(yield func(*node) bool) {
+	for _, n := range n.line() {
+		if !yield(n) {
+			return
+		}
+	}
+}
 
 func (n *node) isStep() bool { return n.op.does() >= calls }
 

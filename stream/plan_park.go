@@ -9,7 +9,7 @@ import (
 
 // parks checks the chain around a ParkOnError.
 func (c *checker) parks(word string) {
-	for _, n := range slices.Concat(c.above, c.below) {
+	for _, n := range c.all {
 		if n.opts.keepOrder {
 			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
 		}

@@ -140,19 +140,14 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 }
 
 func (r *run) makeSteps() {
-	worked, single := false, true
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{first: !worked, single: single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: sp.first, single: sp.single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
-		worked = worked || n.op.does() == works
-		_, fans := n.op.(interface{ fans() })
-		_, streams := n.op.(interface{ streams() })
-		single = single && !fans && !streams
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}
@@ -186,19 +181,17 @@ func (r *run) makeStages() {
 		}
 		sg.pool = lane.NewPool(cfg)
 		for _, n := range sp.nodes {
-			st := r.steps[n]
-			st.stage = sg
-			sg.steps = append(sg.steps, st)
+			r.steps[n].stage = sg
 		}
 		if e := sp.exit; e != nil && r.steps[e] != nil {
 			r.steps[e].stage = sg
 		}
 		r.stages = append(r.stages, sg)
 	}
-	for i, sg := range r.stages {
+	for _, sg := range r.stages {
 		if e := sg.plan.exit; e != nil {
 			if o, ok := e.op.(transformer); ok {
-				sg.doorway = o.door(r.steps[e], r.stages[i+1])
+				sg.doorway = o.door(r.steps[e], sg.next())
 			}
 		}
 	}

@@ -19,7 +19,6 @@ type stage struct {
 	marks   bool // records may start out of order, so tickets note that they have started
 	pool    *lane.Pool
 	elems   sync.Pool // of *elem[T]
-	steps   []*step   // of its nodes, in order
 	open    any       // opened[T] of its first boundary
 	doorway *doorway  // the Transform that ends it, or nil
 }
@@ -28,25 +27,39 @@ type stage struct {
 func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
 	next := sg.exit(w)
-	for _, st := range slices.Backward(sg.steps) {
-		if st.node == sg.plan.paced && sg.plan.keepOrder {
-			next = st.node.out.(typed).ordered(w, next)
-		}
-		if l, ok := st.node.op.(linker); ok {
-			next = l.link(w, st, next)
-		}
-	}
+	next = sg.link(w, sg.plan.nodes, next)
 	sg.run.enroll(w)
 	return w, next
+}
+
+// link returns the push of the first of nodes, the last of which passes on to next.
+func (sg *stage) link(w *worker, nodes []*node, next any) any {
+	for _, n := range slices.Backward(nodes) {
+		if n == sg.plan.paced && sg.plan.keepOrder {
+			next = n.out.(typed).ordered(w, next)
+		}
+		if l, ok := n.op.(linker); ok {
+			next = l.link(w, sg.run.stepOf(n), next)
+		}
+	}
+	return next
+}
+
+// next returns the stage that follows, or nil.
+func (sg *stage) next() *stage {
+	if sg.plan.next == nil {
+		return nil
+	}
+	return sg.run.stages[sg.plan.next.index]
 }
 
 // exit returns the push after the last node of the stage.
 func (sg *stage) exit(w *worker) any {
 	last := sg.plan.out.(typed)
-	if sg.index+1 == len(sg.run.stages) {
+	to := sg.next()
+	if to == nil {
 		return last.finish(w, sg.run.finish)
 	}
-	to := sg.run.stages[sg.index+1]
 	e := sg.plan.exit
 	if e == nil {
 		return last.boundary(w, to)
