@@ -12,6 +12,8 @@ type plan struct {
 	nodes  []*node // all, as the chain's walk has them
 	stages []*stagePlan
 	steps  map[*node]*stepPlan
+	forks  map[*node]*forkPlan
+	lines  int         // the main line and branches
 	commit *commitPlan // nil: none
 	name   string
 }
@@ -48,6 +50,7 @@ type stepPlan struct {
 	name     string
 	group    grouping
 	policies []*policy
+	line     int           // the main line, 0, or a branch
 	first    bool          // no step above it has worked on its elements
 	single   bool          // no word above it makes several elements of one
 	below    bool          // of CommitBefore
@@ -84,26 +87,6 @@ func (p *plan) storesState() bool {
 	return p.commit.storesOffsets() && p.finishesInOrder()
 }
 
-// finishesInOrder reports whether records that a step has worked on in some order also finish in
-// that order. Otherwise a record could finish before an earlier one of its lane. With a state only
-// the earlier one would be reprocessed, and its effect would replace that of the later one.
-func (p *plan) finishesInOrder() bool {
-	worked := ungrouped // the order of the first step that has worked in one
-	for _, sg := range p.stages {
-		order := sg.order()
-		if worked != ungrouped && order != worked && !sg.keepOrder {
-			return false
-		}
-		if worked == ungrouped && slices.ContainsFunc(sg.nodes, func(n *node) bool { return n.op.does() == works }) {
-			worked = order
-		}
-		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
-			return false
-		}
-	}
-	return true
-}
-
 // order is the order in which elements leave the stage.
 func (sg *stagePlan) order() grouping {
 	switch {
@@ -125,9 +108,11 @@ func workBelow(nodes []*node) bool {
 	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
-// govern assigns each step the policies below it, and says what is above it.
-func (p *plan) govern(line []*node) {
-	worked, single := false, true
+// govern assigns each step of a line the policies below it, and says what is above it: whether a
+// step has worked on its elements, and whether there is one of each record.
+func (p *plan) govern(line []*node, worked, single bool) {
+	number := p.lines
+	p.lines++
 	for i, n := range line {
 		sp := p.steps[n]
 		if sp == nil {
@@ -136,9 +121,14 @@ func (p *plan) govern(line []*node) {
 		if n.isStep() {
 			sp.policies = governing(line[i+1:])
 		}
-		sp.first, sp.single = !worked, single
+		sp.line, sp.first, sp.single = number, !worked, single
 		worked = worked || n.op.does() == works
 		single = single && !multiplies(n.op)
+		if n.branch != nil {
+			side := n.branch.line()
+			p.govern(side, worked || goesOn(n) && hasWork(line[i+1:]), single)
+			worked = worked || goesOn(n) && hasWork(side)
+		}
 	}
 }
 

@@ -47,6 +47,7 @@ type checker struct {
 	batched *node    // the last Batch
 	slices  bool     // elements are still the slices of a Batch
 	commit  *node
+	fork    *node // nil: on the main line
 }
 
 // check returns every fault of a chain and of its options.
@@ -76,6 +77,10 @@ func (c *checker) line(nodes []*node) {
 	for i, n := range nodes {
 		c.below = nodes[i+1:]
 		c.node(n)
+		if c.fork != nil && n.commit != nil {
+			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit on the main line, once: that waits for every branch")
+			continue
+		}
 		n.op.check(c, n)
 	}
 	c.unreachable(nodes)
@@ -113,6 +118,9 @@ func (c *checker) node(n *node) {
 	}
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
 		c.say(faultOption, l, "Timeout and Use only apply to words that call a function per element", "leave them out")
+	}
+	if _, also := n.op.(interface{ also() }); o.clone != nil && !also {
+		c.say(faultOption, l, "Clone on a word that shares no elements", "it is for AlsoTo")
 	}
 	_, divides := n.op.(interface{ divides() })
 	if o.bisect && !(divides && c.slices) {

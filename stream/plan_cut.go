@@ -5,10 +5,10 @@ import "slices"
 // newPlan cuts a chain that check has accepted into stages.
 func newPlan(end *node) *plan {
 	line := end.line()
-	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), steps: map[*node]*stepPlan{}}}
+	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), steps: map[*node]*stepPlan{}, forks: map[*node]*forkPlan{}}}
 	p.plan.nameSteps()
 	p.cut(line)
-	p.plan.govern(line)
+	p.plan.govern(line, false, true)
 	return p.plan
 }
 
@@ -94,8 +94,7 @@ func (p *planner) endStage(exit *node) {
 	sg := p.stage
 	sg.exit = exit
 	sg.lane()
-	sg.index = len(p.plan.stages)
-	p.plan.stages = append(p.plan.stages, sg)
+	p.add(sg)
 }
 
 // lane decides how the stage orders its tasks, and how many workers it has.
@@ -117,16 +116,22 @@ func (sg *stagePlan) lane() {
 	}
 }
 
-// collectsOtherwise reports whether a pending word collects elements in an order that the workers
-// of the degree word below it do not keep, and returns that order.
-func (p *planner) collectsOtherwise(keepOrder bool) (grouping, bool) {
-	i := slices.IndexFunc(p.pending, func(n *node) bool {
+// needsOtherwise reports whether a pending word collects elements, or its branch gets them, in an
+// order that the workers of the degree word below it do not keep, and returns that order.
+func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
+	workers := &stagePlan{group: p.group, degree: d}
+	workers.lane()
+	words := p.plan.words(p.pending)
+	i := slices.IndexFunc(words, func(n *node) bool {
+		if f := p.plan.forks[n]; f != nil && f.stages != nil {
+			return !workers.gives(f.stages[0].needs())
+		}
 		group := p.plan.steps[n].group
 		_, collects := n.op.(interface{ collects() })
-		return collects && (keepOrder || group != ungrouped && group != p.group)
+		return collects && (d.keepOrder || group != ungrouped && group != p.group)
 	})
 	if i < 0 {
 		return 0, false
 	}
-	return p.plan.steps[p.pending[i]].group, true
+	return p.plan.steps[words[i]].group, true
 }

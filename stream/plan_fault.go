@@ -31,4 +31,5 @@ const (
 	faultSupervise  = "LW136" // what Supervise was given
 	faultOperator   = "LW137" // an operator refuses its arguments: see Invalid
 	faultPark       = "LW138" // a park that nothing could pass
+	faultBranch     = "LW140" // a branch that commits, or does nothing
 )

@@ -145,7 +145,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{first: sp.first, single: sp.single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: sp.first, single: sp.single, line: sp.line, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		if o, ok := n.op.(starter); ok {
@@ -180,7 +180,7 @@ func (r *run) makeStages() {
 			cfg.Free = sp.first.(typed).free(sg)
 		}
 		sg.pool = lane.NewPool(cfg)
-		for _, n := range sp.nodes {
+		for _, n := range r.plan.words(sp.nodes) {
 			r.steps[n].stage = sg
 		}
 		if e := sp.exit; e != nil && r.steps[e] != nil {

@@ -38,11 +38,28 @@ func (sg *stage) link(w *worker, nodes []*node, next any) any {
 		if n == sg.plan.paced && sg.plan.keepOrder {
 			next = n.out.(typed).ordered(w, next)
 		}
-		if l, ok := n.op.(linker); ok {
-			next = l.link(w, sg.run.stepOf(n), next)
+		switch o := n.op.(type) {
+		case forker:
+			next = o.fork(w, sg.run.stepOf(n), sg.branch(w, n), next)
+		case linker:
+			next = o.link(w, sg.run.stepOf(n), next)
 		}
 	}
 	return next
+}
+
+// branch returns the push of the first word of a fork's branch.
+func (sg *stage) branch(w *worker, fork *node) any {
+	first := fork.out.(typed) // of the same type on both sides
+	f := sg.run.plan.forks[fork]
+	if f.stages != nil {
+		return first.boundary(w, sg.run.stages[f.stages[0].index])
+	}
+	last := first
+	if n := len(f.inline); n > 0 {
+		last = f.inline[n-1].out.(typed)
+	}
+	return sg.link(w, f.inline, last.finish(w, sg.run.finish))
 }
 
 // next returns the stage that follows, or nil.

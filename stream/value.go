@@ -42,6 +42,7 @@ func (valueOp) does() effect              { return calls }
 func (valueOp) check(*checker, *node)     {}
 func (valueOp) place(p *planner, n *node) { p.value(n) }
 func (valueOp) detail() []string          { return nil }
+func (valueOp) inline() bool              { return true }
 
 type mapOp[T, U any] struct {
 	valueOp
