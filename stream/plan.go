@@ -34,6 +34,7 @@ type stagePlan struct {
 	// the node at its end, unless that is a plain boundary: a commit, a Transform, a GroupBy(f)
 	exit      *node
 	keepOrder bool
+	regrouped bool // a word in it is in another group
 	fanned    bool // the stage above can make many elements of one
 }
 
@@ -92,6 +93,8 @@ func (sg *stagePlan) order() grouping {
 	switch {
 	case sg.head != nil: // To passes on an element of one group while one of another waits
 		return sg.group
+	case sg.lanes == perPart && sg.degree == nil && sg.group != ungrouped && !sg.regrouped:
+		return sg.group // more than that is not promised
 	case sg.lanes == perPart:
 		return byPartition
 	case sg.lanes == perGroup:

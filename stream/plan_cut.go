@@ -66,6 +66,7 @@ func (p *planner) boundary() {
 func (p *planner) note(n *node) {
 	if sp := p.plan.steps[n]; sp != nil {
 		sp.group, sp.below = p.group, p.below
+		p.stage.regrouped = p.stage.regrouped || p.group != p.stage.group
 	}
 }
 

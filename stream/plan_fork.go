@@ -23,6 +23,9 @@ func (p *planner) fork(n *node) {
 	}
 	sub.cut(line)
 	f.stages = sub.plan.stages
+	if p.stage.degree != nil || p.stage.head != nil {
+		p.flush() // so that the next stage of the main line does not hold the branch
+	}
 }
 
 // runsInline reports whether a word of a branch can run in the worker of its fork. A word that
