@@ -152,7 +152,7 @@ func (r *run) noteRunning() {
 // names returns the names of the steps of the stage.
 func (sg *stage) names() string {
 	var names []string
-	for _, n := range append(sg.plan.nodes[:len(sg.plan.nodes):len(sg.plan.nodes)], sg.plan.exit) {
+	for _, n := range append(sg.run.plan.words(sg.plan.all()), sg.plan.exit) {
 		if n != nil && n.isStep() {
 			names = append(names, sg.run.plan.steps[n].name)
 		}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -43,19 +42,20 @@ func (asOp) place(*planner, *node) {}
 func (asOp) detail() []string      { return nil }
 
 func (o asOp) check(c *checker, n *node) {
-	switch {
+	first := n.line()[0]
+	switch _, merged := first.op.(mergeOp); {
 	case o.name == "" || strings.ContainsFunc(o.name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }):
 		c.say(faultName, n.word, fmt.Sprintf("the name %q is empty, or has a space or a slash", o.name), "use letters, digits, dots and dashes")
-	case slices.ContainsFunc(c.above, func(a *node) bool { _, named := a.op.(asOp); return named }):
-		c.say(faultName, n.word, "the source has a name already", "name it once")
-	case c.merges():
+	case merged:
 		c.say(faultName, n.word, "above it are several sources", "name each of them above the Merge")
+	case c.fork != nil:
+		c.say(faultName, n.word, "it is in the branch of "+c.fork.label(), "name the source on the main line")
 	}
-}
-
-// merges reports whether there is a Merge above.
-func (c *checker) merges() bool {
-	return slices.ContainsFunc(c.above, func(a *node) bool { _, is := a.op.(mergeOp); return is })
+	for up := n.up; up != nil; up = up.up {
+		if _, named := up.op.(asOp); named {
+			c.say(faultName, n.word, "the source has a name already", "name it once")
+		}
+	}
 }
 
 // mergeOp begins a chain with the ends of others.
@@ -74,4 +74,10 @@ func (o mergeOp) check(c *checker, n *node) {
 			c.say(faultMerge, n.word, "a chain is a zero value", "start each with a source")
 		}
 	}
+}
+
+// merges reports whether elements of several sources reach n.
+func merges(n *node) bool {
+	_, is := n.line()[0].op.(mergeOp)
+	return is
 }

@@ -38,9 +38,9 @@ func (e *BuildError) Error() string {
 // down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	all    []*node // checked already
-	above  []*node // those of them that lead here
-	below  []*node // still to check on the way down
+	all    []*node         // of the chain
+	below  []*node         // still to check
+	names  map[string]bool // that users gave
 	faults []error
 
 	group   grouping // the order that still holds
@@ -48,20 +48,20 @@ type checker struct {
 	batched *node    // the last Batch
 	slices  bool     // elements are still the slices of a Batch
 	commit  *node
+	fork    *node // nil: on the main line
 }
 
 // check returns every fault of a chain and of its options.
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
-	c := &checker{info: info, faults: append(known, info.Faults...)}
+	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]bool{}}
 	c.around("", every)
-	c.chain(end, nil)
-	nodes := end.all()
+	c.line(end.line(), nil)
 	c.unreachable(end)
 	if c.commit == nil && info.MustCommit {
 		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
 	}
-	for _, s := range sinksOf(nodes) {
+	for _, s := range sinksOf(c.all) {
 		if _, ok := s.(interface{ Close() error }); ok {
 			c.say(faultClose, fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
 		}
@@ -74,30 +74,34 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	return errors.Join(c.faults...)
 }
 
-// chain checks the words down to end.
-func (c *checker) chain(end *node, below []*node) {
-	nodes := end.chain()
+// line checks the words of a line, from the first one down. below are those that follow it, below a
+// Merge.
+func (c *checker) line(nodes, below []*node) {
+	way := slices.Concat(nodes, below)
 	if merge, ok := nodes[0].op.(mergeOp); ok {
-		c.merge(merge, nodes[0], slices.Concat(nodes, below))
+		c.merge(merge, nodes[0], way)
 	}
 	for i, n := range nodes {
-		c.below = slices.Concat(nodes[i+1:], below)
+		c.below = way[i+1:]
 		c.node(n)
+		if c.fork != nil && n.commit != nil {
+			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit on the main line, once: that waits for every branch")
+			continue
+		}
 		n.op.check(c, n)
-		c.all, c.above = append(c.all, n), append(c.above, n)
 	}
 }
 
-// merge checks the chains above a Merge. Below it holds what they have in common.
+// merge checks the chains above a Merge. What they have in common holds below it.
 func (c *checker) merge(op mergeOp, n *node, below []*node) {
-	var above []*node
 	for i, end := range op.ends {
 		if end == nil {
 			continue
 		}
-		one := &checker{info: c.info, all: c.all, faults: c.faults}
-		one.chain(end, below)
-		c.all, c.faults, above = one.all, one.faults, append(above, one.above...)
+		one := *c
+		one.group, one.lostBy, one.batched, one.slices, one.commit = ungrouped, nil, nil, false, nil
+		one.line(end.line(), below)
+		c.faults = one.faults
 		if one.commit != nil {
 			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it is of all sources")
 		}
@@ -107,7 +111,6 @@ func (c *checker) merge(op mergeOp, n *node, below []*node) {
 		c.group, c.slices = one.group, one.slices
 		c.lostBy, c.batched = cmp.Or(c.lostBy, one.lostBy), cmp.Or(c.batched, one.batched)
 	}
-	c.above = above
 }
 
 func (c *checker) say(code, step, what, do string) {
@@ -143,6 +146,9 @@ func (c *checker) node(n *node) {
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
 		c.say(faultOption, l, "Timeout and Use only apply to words that call a function per element", "leave them out")
 	}
+	if _, also := n.op.(interface{ also() }); o.clone != nil && !also {
+		c.say(faultOption, l, "Clone on a word that shares no elements", "it is for AlsoTo")
+	}
 	_, divides := n.op.(interface{ divides() })
 	if o.bisect && !(divides && c.slices) {
 		c.say(faultOption, l, "Bisect on a step that gets no batches", "put the step directly below the Batch, or leave Bisect out")
@@ -174,11 +180,10 @@ func (c *checker) name(n *node) {
 		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
-	for _, o := range c.all {
-		if o.opts.named && o.opts.name == n.opts.name {
-			c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
-		}
+	if c.names[n.opts.name] {
+		c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 	}
+	c.names[n.opts.name] = true
 }
 
 // wait checks the longest wait of a word.
@@ -204,7 +209,7 @@ func (c *checker) unreachable(end *node) {
 			}
 		}
 	})
-	for _, n := range end.all() {
+	for n := range end.walk {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:

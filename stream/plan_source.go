@@ -60,7 +60,7 @@ func sources(end *node, with []replacement) (all []*sourcePlan, err error) {
 
 // sourcesAbove finds the sources that a chain begins with.
 func sourcesAbove(end *node) (all []*sourcePlan, err error) {
-	chain := end.chain()
+	chain := end.line()
 	name := ""
 	for _, n := range chain {
 		if as, ok := n.op.(asOp); ok && name == "" {

@@ -163,6 +163,21 @@ func (r *record) retain() {
 	r.slab.Tickets[r.Index].Retain()
 }
 
+// fork takes a hold for another element of the same records. A batch is joined anew, so that either
+// one can be split, and finishes by itself.
+func (r *record) fork() *record {
+	if r.joint == nil {
+		r.retain()
+		return r
+	}
+	for _, m := range r.joint.members {
+		m.retain()
+	}
+	j := &joint{members: r.joint.members, subset: r.joint.subset, mixed: r.joint.mixed}
+	j.holds.Store(1)
+	return jointRecord(r.part, j)
+}
+
 // done gives one hold back: the work that held it has finished.
 func (r *record) done() {
 	if r.joint == nil {

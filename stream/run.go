@@ -141,9 +141,7 @@ func (r *run) makeSteps() {
 		if sp == nil {
 			continue
 		}
-		st := &step{run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
-		st.first = !n.below(func(n *node) bool { return n.op.does() == works })
-		st.single = !n.below(func(n *node) bool { _, streams := n.op.(interface{ streams() }); return streams || n.fans() })
+		st := &step{first: sp.first, single: sp.single, line: sp.line, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
 		if o, ok := n.op.(starter); ok {
@@ -162,17 +160,14 @@ func (r *run) makeSteps() {
 }
 
 func (r *run) makeStages() {
-	of := map[*stagePlan]*stage{}
 	for _, sp := range r.plan.stages {
 		sg := r.makeStage(sp)
 		r.stages = append(r.stages, sg)
-		of[sp] = sg
 	}
 	for _, sg := range r.stages {
-		sg.next = of[sg.plan.next]
 		if e := sg.plan.exit; e != nil {
 			if o, ok := e.op.(transformer); ok {
-				sg.doorway = o.door(r.steps[e], sg.next)
+				sg.doorway = o.door(r.steps[e], sg.next())
 			}
 		}
 	}

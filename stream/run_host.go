@@ -39,13 +39,23 @@ func (r *run) discard(p *part) {
 
 func (r *run) giveUpInside(p *part) { r.giveUp(p, (*record).dropped) }
 
-func (r *run) hasStep(name string) bool {
+func (r *run) hasStep(name string) bool { return r.stepNamed(name) != nil }
+
+func (r *run) lineOf(step string) int {
+	if st := r.stepNamed(step); st != nil {
+		return st.line
+	}
+	return 0
+}
+
+// stepNamed returns the step of that name, or nil.
+func (r *run) stepNamed(name string) *step {
 	for _, st := range r.steps {
 		if st.name == name {
-			return true
+			return st
 		}
 	}
-	return false
+	return nil
 }
 
 // halts returns the halts of all partitions, the oldest first.

@@ -13,6 +13,11 @@ type (
 	linker interface {
 		link(w *worker, st *step, next any) any
 	}
+	// forker passes elements to a branch, to the next step, or to both: it makes a push[T] of the
+	// pushes of both.
+	forker interface {
+		fork(w *worker, st *step, branch, next any) any
+	}
 	// sender ends a stage: it makes a push[T] into the lanes of the next one.
 	sender interface {
 		send(w *worker, st *step, to *stage) any

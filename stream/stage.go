@@ -19,37 +19,61 @@ type stage struct {
 	marks   bool // records may start out of order, so tickets note that they have started
 	pool    *lane.Pool
 	elems   sync.Pool // of *elem[T]
-	steps   []*step   // of its nodes, in order
 	ins     []way     // by source; one of them: for all sources
 	doorway *doorway  // the Transform that ends it, or nil
-	next    *stage    // nil: what goes out is finished
 }
 
 // compile links the stage's nodes for one worker and returns the push of the first one.
 func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
-	next := sg.link(w, sg.steps, sg.exit(w))
+	next := sg.exit(w)
+	next = sg.link(w, sg.plan.nodes, next)
 	sg.run.enroll(w)
 	return w, next
 }
 
-// link links steps in front of next, and returns the push of the first one.
-func (sg *stage) link(w *worker, steps []*step, next any) any {
-	for _, st := range slices.Backward(steps) {
-		if st.node == sg.plan.paced && sg.plan.keepOrder {
-			next = st.node.out.(typed).ordered(w, next)
+// link returns the push of the first of nodes, the last of which passes on to next.
+func (sg *stage) link(w *worker, nodes []*node, next any) any {
+	for _, n := range slices.Backward(nodes) {
+		if n == sg.plan.paced && sg.plan.keepOrder {
+			next = n.out.(typed).ordered(w, next)
 		}
-		if l, ok := st.node.op.(linker); ok {
-			next = l.link(w, st, next)
+		switch o := n.op.(type) {
+		case forker:
+			next = o.fork(w, sg.run.stepOf(n), sg.branch(w, n), next)
+		case linker:
+			next = o.link(w, sg.run.stepOf(n), next)
 		}
 	}
 	return next
 }
 
+// branch returns the push of the first word of a fork's branch.
+func (sg *stage) branch(w *worker, fork *node) any {
+	first := fork.out.(typed) // of the same type on both sides
+	f := sg.run.plan.forks[fork]
+	if f.stages != nil {
+		return first.boundary(w, sg.run.stages[f.stages[0].index])
+	}
+	last := first
+	if n := len(f.inline); n > 0 {
+		last = f.inline[n-1].out.(typed)
+	}
+	return sg.link(w, f.inline, last.finish(w, sg.run.finish))
+}
+
+// next returns the stage that follows, or nil.
+func (sg *stage) next() *stage {
+	if sg.plan.next == nil {
+		return nil
+	}
+	return sg.run.stages[sg.plan.next.index]
+}
+
 // exit returns the push after the last node of the stage.
 func (sg *stage) exit(w *worker) any {
 	last := sg.plan.out.(typed)
-	to := sg.next
+	to := sg.next()
 	if to == nil {
 		return last.finish(w, sg.run.finish)
 	}

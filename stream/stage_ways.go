@@ -8,13 +8,12 @@ import "github.com/laneway-go/laneway/internal/lane"
 // way is how the elements of one source come into a stage.
 type way struct {
 	first typed
-	steps []*step // of its own, in order
+	nodes []*node // of its own, in order
 }
 
 // makeStage makes a stage without what follows it.
 func (r *run) makeStage(sp *stagePlan) *stage {
-	i := len(r.stages)
-	sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes}
+	sg := &stage{run: r, index: sp.index, plan: sp, group: sp.group, lanes: sp.lanes}
 	if len(sp.ins) == 0 {
 		sg.ins = []way{{first: sp.first.(typed)}}
 	} else {
@@ -22,14 +21,16 @@ func (r *run) makeStage(sp *stagePlan) *stage {
 	}
 	for _, in := range sp.ins {
 		for _, source := range in.sources {
-			sg.ins[source] = way{in.first.(typed), r.stepsIn(sg, in.nodes)}
+			sg.ins[source] = way{in.first.(typed), in.nodes}
 			if in.starts {
 				r.inlets[source].first = sg
 				sg.greets, sg.marks = len(r.greeters) > 0, sp.lanes != perPart
 			}
 		}
 	}
-	sg.steps = r.stepsIn(sg, sp.nodes)
+	for _, n := range r.plan.words(sp.all()) {
+		r.steps[n].stage = sg
+	}
 	if e := sp.exit; e != nil && r.steps[e] != nil {
 		r.steps[e].stage = sg
 	}
@@ -44,23 +45,13 @@ func (r *run) makeStage(sp *stagePlan) *stage {
 	return sg
 }
 
-// stepsIn returns the steps of nodes that run in a stage.
-func (r *run) stepsIn(sg *stage, nodes []*node) (steps []*step) {
-	for _, n := range nodes {
-		st := r.steps[n]
-		st.stage = sg
-		steps = append(steps, st)
-	}
-	return steps
-}
-
 // entries returns the funcs that take a task of each source to next, the push of the stage's first
 // node.
 func (sg *stage) entries(w *worker, next any) []func(*worker, *lane.Task) {
 	runs := make([]func(*worker, *lane.Task), len(sg.ins))
 	for i, in := range sg.ins {
 		if in.first != nil { // else the source does not come here
-			runs[i] = in.first.entry(in.first.opener(), sg.link(w, in.steps, next))
+			runs[i] = in.first.entry(in.first.opener(), sg.link(w, in.nodes, next))
 		}
 	}
 	return runs
