@@ -88,26 +88,6 @@ func (r *run) topics() (all []string) {
 	return all
 }
 
-// store commits positions through the source.
-func (in *inlet) store(ctx context.Context, positions map[*part]Position) error {
-	owners, outside := make(map[TopicPartition]*part, len(positions)), make(map[TopicPartition]Position, len(positions))
-	for p, at := range positions {
-		tp := p.tp.outside()
-		owners[tp], outside[tp] = p, at
-	}
-	err := in.commit(withOwners(ctx, owners), outside)
-	in.stateMax.Store(int64(in.info().StateBytes)) // the source may have learned a lower limit of the brokers
-	var some *CommitError
-	if in.id == "" || !errors.As(err, &some) {
-		return err
-	}
-	inside := &CommitError{Errs: make(map[TopicPartition]error, len(some.Errs))}
-	for tp, e := range some.Errs {
-		inside.Errs[in.inside(tp)] = e
-	}
-	return inside
-}
-
 func (in *inlet) setHealth(err error) {
 	in.mu.Lock()
 	in.health = err
@@ -153,4 +133,27 @@ func (in *inlet) stamped(e Event) Event {
 		return e
 	}
 	return e
+}
+
+// feeder is a Source without its element type.
+type feeder interface {
+	info() SourceInfo
+	start(ctx context.Context, in *inlet) error
+	commit(ctx context.Context, positions map[TopicPartition]Position) error
+	source() any
+}
+
+// sourced is the op of a source.
+type sourced interface {
+	// open returns the source of one run: that of the chain, or its replacement.
+	open(replacement any) (feeder, error)
+}
+
+// openSources returns the sources of one run.
+func openSources(plans []*sourcePlan) (srcs []feeder, err error) {
+	for _, s := range plans {
+		src, e := s.node.op.(sourced).open(s.replaced)
+		srcs, err = append(srcs, src), errors.Join(err, e)
+	}
+	return srcs, err
 }

@@ -241,14 +241,6 @@ func (p *Partition[T]) Halt(offset, next int64, err error) {
 	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: err}, next)
 }
 
-// feeder is a Source without its element type.
-type feeder interface {
-	info() SourceInfo
-	start(ctx context.Context, in *inlet) error
-	commit(ctx context.Context, positions map[TopicPartition]Position) error
-	source() any
-}
-
 type feederOf[T any] struct{ src Source[T] }
 
 func (f *feederOf[T]) info() SourceInfo { return f.src.Info() }

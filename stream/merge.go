@@ -21,9 +21,11 @@ import (
 // which AlsoTo and DivertTo are for, and a commit above the Merge. It costs nothing per element
 // unless a chain above has a degree of its own.
 func Merge[T any](chains ...Stream[T]) Stream[T] {
-	op := mergeOp{}
+	op := mergeOp{given: len(chains)}
 	for _, s := range chains {
-		op.ends = append(op.ends, s.n)
+		if s.n != nil {
+			op.chains = append(op.chains, s.n)
+		}
 	}
 	return Stream[T]{&node{word: "Merge", out: typeOf[T]{}, op: op}}
 }
@@ -37,16 +39,17 @@ func (s Stream[T]) As(name string) Stream[T] {
 
 type asOp struct{ name string }
 
+func (o asOp) sourceName() string  { return o.name }
 func (asOp) does() effect          { return plans }
 func (asOp) place(*planner, *node) {}
 func (asOp) detail() []string      { return nil }
 
 func (o asOp) check(c *checker, n *node) {
 	first := n.line()[0]
-	switch _, merged := first.op.(mergeOp); {
+	switch {
 	case o.name == "" || strings.ContainsFunc(o.name, func(r rune) bool { return r <= ' ' || r == '/' || r == 0x7f }):
 		c.say(faultName, n.word, fmt.Sprintf("the name %q is empty, or has a space or a slash", o.name), "use letters, digits, dots and dashes")
-	case merged:
+	case first.merged() != nil:
 		c.say(faultName, n.word, "above it are several sources", "name each of them above the Merge")
 	case c.fork != nil:
 		c.say(faultName, n.word, "it is in the branch of "+c.fork.label(), "name the source on the main line")
@@ -59,25 +62,26 @@ func (o asOp) check(c *checker, n *node) {
 }
 
 // mergeOp begins a chain with the ends of others.
-type mergeOp struct{ ends []*node }
+type mergeOp struct {
+	chains []*node
+	given  int // zero values, too
+}
 
+func (o mergeOp) ends() []*node       { return o.chains }
 func (mergeOp) does() effect          { return plans }
 func (mergeOp) place(*planner, *node) {}
 func (mergeOp) detail() []string      { return nil }
 
 func (o mergeOp) check(c *checker, n *node) {
-	if len(o.ends) < 2 {
-		c.say(faultMerge, n.word, fmt.Sprintf("it is given %s", counted(len(o.ends), "chain")), "pass two or more")
-	}
-	for _, end := range o.ends {
-		if end == nil {
-			c.say(faultMerge, n.word, "a chain is a zero value", "start each with a source")
-		}
+	switch {
+	case o.given > len(o.chains):
+		c.say(faultMerge, n.word, "a chain is a zero value", "start each with a source")
+	case o.given < 2:
+		c.say(faultMerge, n.word, fmt.Sprintf("it is given %s", counted(o.given, "chain")), "pass two or more")
 	}
 }
 
 // merges reports whether elements of several sources reach n.
 func merges(n *node) bool {
-	_, is := n.line()[0].op.(mergeOp)
-	return is
+	return n.line()[0].merged() != nil
 }

@@ -44,7 +44,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
 	}
-	srcs, err := openAll(from)
+	srcs, err := openSources(from)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.fresh = nil
 	if srcs == nil {
 		var err error
-		if srcs, err = openAll(p.plan.sources); err != nil {
+		if srcs, err = openSources(p.plan.sources); err != nil {
 			return nil, err
 		}
 	}

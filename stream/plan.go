@@ -121,9 +121,9 @@ type history struct{ worked, single bool }
 // words that follow the line, below a Merge. It returns what is above those.
 func (p *plan) number(line, below []*node, number int, above history) history {
 	way := slices.Concat(line, below)
-	if merge, ok := line[0].op.(mergeOp); ok {
+	if merged := line[0].merged(); merged != nil {
 		above = history{single: true}
-		for _, end := range merge.ends {
+		for _, end := range merged {
 			one := p.number(end.line(), way, number, history{single: true})
 			above = history{above.worked || one.worked, above.single && one.single}
 		}
@@ -150,12 +150,8 @@ func (p *plan) number(line, below []*node, number int, above history) history {
 func (n *node) governed(below []*node, tell func(*node, []*policy)) {
 	line := n.line()
 	way := slices.Concat(line, below)
-	if merge, ok := line[0].op.(mergeOp); ok {
-		for _, end := range merge.ends {
-			if end != nil {
-				end.governed(way, tell)
-			}
-		}
+	for _, end := range line[0].merged() {
+		end.governed(way, tell)
 	}
 	for i, n := range line {
 		if n.isStep() {

@@ -78,8 +78,8 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 // Merge.
 func (c *checker) line(nodes, below []*node) {
 	way := slices.Concat(nodes, below)
-	if merge, ok := nodes[0].op.(mergeOp); ok {
-		c.merge(merge, nodes[0], way)
+	if nodes[0].merged() != nil {
+		c.merge(nodes[0], way)
 	}
 	for i, n := range nodes {
 		c.below = way[i+1:]
@@ -93,11 +93,8 @@ func (c *checker) line(nodes, below []*node) {
 }
 
 // merge checks the chains above a Merge. What they have in common holds below it.
-func (c *checker) merge(op mergeOp, n *node, below []*node) {
-	for i, end := range op.ends {
-		if end == nil {
-			continue
-		}
+func (c *checker) merge(n *node, below []*node) {
+	for i, end := range n.merged() {
 		one := *c
 		one.group, one.lostBy, one.batched, one.slices, one.commit = ungrouped, nil, nil, false, nil
 		one.line(end.line(), below)

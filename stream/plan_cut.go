@@ -21,13 +21,13 @@ func (p *planner) cut(line []*node) {
 
 // words cuts a line, and leaves its last stage open.
 func (p *planner) words(line []*node) {
-	switch op := line[0].op.(type) {
-	case mergeOp:
-		p.merge(op, line[0].out)
-	case sourced:
-		p.source(line[0])
-	default: // the head of a branch
-		p.startStage(line[0].out)
+	switch first := line[0]; {
+	case first.isHead():
+		p.startStage(first.out)
+	case first.merged() != nil:
+		p.merge(first)
+	default:
+		p.source(first)
 	}
 	for _, n := range line[1:] {
 		n.op.place(p, n)

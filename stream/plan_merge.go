@@ -21,10 +21,10 @@ func (p *planner) source(n *node) {
 }
 
 // merge cuts the chains above a Merge, and opens the stage below.
-func (p *planner) merge(op mergeOp, out any) {
+func (p *planner) merge(n *node) {
 	var ins []inPlan
 	var regrouped, fans bool
-	for _, end := range op.ends {
+	for _, end := range n.merged() {
 		above := &planner{plan: p.plan}
 		above.words(end.line())
 		in := above.leave()
@@ -35,7 +35,7 @@ func (p *planner) merge(op mergeOp, out any) {
 		p.fans = p.fans || above.fans
 		regrouped = regrouped || above.stage.regrouped
 	}
-	p.startStage(out)
+	p.startStage(n.out)
 	p.stage.ins, p.stage.regrouped = ins, regrouped
 	for _, n := range p.stage.above() {
 		fans = fans || multiplies(n.op)

@@ -63,11 +63,9 @@ func (n *node) walk(yield func(*node) bool) { n.visit(yield) }
 
 func (n *node) visit(yield func(*node) bool) bool {
 	line := n.line()
-	if merge, ok := line[0].op.(mergeOp); ok {
-		for _, end := range merge.ends {
-			if end != nil && !end.visit(yield) {
-				return false
-			}
+	for _, end := range line[0].merged() {
+		if !end.visit(yield) {
+			return false
 		}
 	}
 	for _, n := range line {
@@ -76,6 +74,14 @@ func (n *node) visit(yield func(*node) bool) bool {
 		}
 	}
 	return true
+}
+
+// merged returns the ends of the chains that the word merges, or nil.
+func (n *node) merged() []*node {
+	if m, is := n.op.(interface{ ends() []*node }); is {
+		return m.ends()
+	}
+	return nil
 }
 
 // isHead reports whether n is the beginning of a branch.

@@ -14,10 +14,8 @@ type sourcePlan struct {
 	replaced any    // func() Source[T] of ReplaceSource; nil: none
 }
 
-// sourced is the op of a source.
-type sourced interface {
-	// open returns the source of one run: that of the chain, or its replacement.
-	open(replacement any) (feeder, error)
+// sourceID is the op of a source.
+type sourceID interface {
 	// id is the name of the source in a Merge, unless As gives it one.
 	id() string
 }
@@ -36,7 +34,7 @@ func sources(end *node, with []replacement) (all []*sourcePlan, err error) {
 	var errs []error
 	for i, s := range all {
 		if s.id == "" && len(all) > 1 {
-			s.id = s.node.op.(sourced).id()
+			s.id = s.node.op.(sourceID).id()
 		}
 		for _, other := range all[:i] {
 			switch {
@@ -60,27 +58,24 @@ func sources(end *node, with []replacement) (all []*sourcePlan, err error) {
 
 // sourcesAbove finds the sources that a chain begins with.
 func sourcesAbove(end *node) (all []*sourcePlan, err error) {
-	chain := end.line()
-	name := ""
-	for _, n := range chain {
-		if as, ok := n.op.(asOp); ok && name == "" {
-			name = as.name
-		}
-	}
-	switch op := chain[0].op.(type) {
-	case sourced:
-		return []*sourcePlan{{node: chain[0], id: name}}, nil
-	case mergeOp:
-		for _, end := range op.ends {
-			if end == nil {
-				continue // check says so
-			}
+	line := end.line()
+	if merged := line[0].merged(); merged != nil {
+		for _, end := range merged {
 			above, e := sourcesAbove(end)
 			all, err = append(all, above...), errors.Join(err, e)
 		}
 		return all, err
 	}
-	return nil, &BuildError{chain[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
+	if _, ok := line[0].op.(sourceID); !ok {
+		return nil, &BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
+	}
+	s := &sourcePlan{node: line[0]}
+	for _, n := range line {
+		if as, ok := n.op.(interface{ sourceName() string }); ok && s.id == "" {
+			s.id = as.sourceName()
+		}
+	}
+	return []*sourcePlan{s}, nil
 }
 
 func (s *sourcePlan) label() string {
@@ -88,17 +83,6 @@ func (s *sourcePlan) label() string {
 		return s.id
 	}
 	return s.node.label()
-}
-
-func (s *sourcePlan) open() (feeder, error) { return s.node.op.(sourced).open(s.replaced) }
-
-// openAll opens every source.
-func openAll(all []*sourcePlan) (srcs []feeder, err error) {
-	for _, s := range all {
-		src, e := s.open()
-		srcs, err = append(srcs, src), errors.Join(err, e)
-	}
-	return srcs, err
 }
 
 func idsOf(all []*sourcePlan) string {

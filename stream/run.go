@@ -35,29 +35,22 @@ type limits struct {
 // together, except gate.mu before a lane.Set's; below them lane.Set.mu before lane.Pool.mu, and the
 // ledger's, a leaf.
 type run struct {
-	plan    *plan
-	opts    *limits
-	inlets  []*inlet
-	stages  []*stage
-	steps   map[*node]*step
-	batches []*step // in chain order
-	holders []*step // batches and Transforms, in chain order: the steps that hold elements back
-	counts  bool    // part.moving and stirs are counted; set if there are holders
-	// a record's payload may go once its ticket is resolved; a tail, or results held back for a
-	// transaction, need it longer
-	forgets   bool
+	observers
+
+	plan      *plan
+	opts      *limits
+	inlets    []*inlet
+	stages    []*stage
+	steps     map[*node]*step
+	batches   []*step // in chain order
+	holders   []*step // batches and Transforms, in chain order: the steps that hold elements back
+	counts    bool    // part.moving and stirs are counted; set if there are holders
 	finish    finish
 	commits   commits
 	waiting   lane.Limit
 	opened    []any // sinks to close; only the goroutine of Run uses it
 	writers   *writers
 	wg        conc.WaitGroup
-	events    []func(Event)
-	listeners []listener
-	greeters  []listener   // the listeners with a start hook
-	attempts  uint16       // bits of the listeners that hear of attempts
-	always    uint16       // those of the attempts bits whose listener has no start hook
-	timed     bool         // failures have the duration of their attempt
 	retrying  atomic.Int64 // waiting retries
 	postponed atomic.Int64 // postponed elements
 	handing   atomic.Int64 // workers that wait for a Transform to receive an element
@@ -122,6 +115,7 @@ func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits f
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
+	r.observers.end = r.fail
 	r.listen(opts.ears)
 	r.overruns = newOverruns(r)
 	for i, src := range srcs {
