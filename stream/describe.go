@@ -39,9 +39,9 @@ type StepInfo struct {
 }
 
 // topology returns what Describe does.
-func (p *plan) topology(source SourceInfo, limits *limits) Topology {
-	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee(), Branches: p.branchesText(limits.records)}
-	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || limits.ahead == 0) {
+func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
+	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee(), Branches: p.branchesText(records)}
+	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	t.Stages = make([]StageInfo, len(p.stages))

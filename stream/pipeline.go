@@ -68,7 +68,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 }
 
 // Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, &p.opts.limits) }
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.records, p.opts.ahead) }
 
 // attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {
