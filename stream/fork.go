@@ -120,6 +120,13 @@ func (o alsoOp[T]) does() effect {
 
 func (alsoOp[T]) also() {}
 
+func (o alsoOp[T]) detail() []string {
+	if o.clone == nil {
+		return nil
+	}
+	return []string{"of a clone"}
+}
+
 func (o alsoOp[T]) check(c *checker, n *node) {
 	switch {
 	case o.wrong:

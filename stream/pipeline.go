@@ -51,6 +51,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	infos := make([]SourceInfo, len(srcs))
 	for i, src := range srcs {
 		infos[i] = src.info()
+		from[i].title = infos[i].Name
 	}
 	info := together(infos)
 	if err := check(s.n, info, o.every, o.known()); err != nil {
@@ -71,7 +72,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 }
 
 // Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.ahead) }
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.records, p.opts.ahead) }
 
 // attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {

@@ -21,18 +21,19 @@ type plan struct {
 
 // stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
-	index  int        // in plan.stages
-	next   *stagePlan // nil: its elements are done
-	nodes  []*node
-	first  any      // type of the elements that come in, below the words of ins
-	ins    []inPlan // where a source starts, or a Merge ends; empty: elements come as first
-	out    any      // type of those that go out
-	group  grouping // in effect at its start
-	lanes  laning
-	slots  int     // 0: one per lane that has work
-	degree *degree // nil: one runner per partition
-	paced  *node   // the word that set the degree
-	head   *node   // the To at its start
+	index   int        // in plan.stages
+	next    *stagePlan // nil: its elements are done
+	nodes   []*node
+	sources []int    // whose elements come here
+	first   any      // type of the elements that come in, below the words of ins
+	ins     []inPlan // where a source starts, or a Merge ends; empty: elements come as first
+	out     any      // type of those that go out
+	group   grouping // in effect at its start
+	lanes   laning
+	slots   int     // 0: one per lane that has work
+	degree  *degree // nil: one runner per partition
+	paced   *node   // the word that set the degree
+	head    *node   // the To at its start
 	// the node at its end, unless that is a plain boundary: a commit, a Transform, a GroupBy(f)
 	exit      *node
 	keepOrder bool

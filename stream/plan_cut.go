@@ -87,7 +87,7 @@ func (p *planner) note(n *node) {
 
 // startStage opens a stage behind those that have ended.
 func (p *planner) startStage(in any) {
-	p.stage = &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
+	p.stage = &stagePlan{sources: p.sources, first: in, out: in, group: p.group, fanned: p.fans}
 	for _, sg := range p.ended {
 		sg.next = p.stage
 	}

@@ -12,7 +12,7 @@ type forkPlan struct {
 func (p *planner) fork(n *node) {
 	line, f := n.branch.line(), new(forkPlan)
 	p.plan.forks[n] = f
-	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, group: p.group, below: p.below}
+	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, sources: p.sources, group: p.group, below: p.below}
 	if !slices.ContainsFunc(line, func(n *node) bool { return !runsInline(n.op) }) {
 		sub.startStage(line[0].out)
 		for _, n := range line[1:] {

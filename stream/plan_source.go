@@ -11,6 +11,7 @@ import (
 type sourcePlan struct {
 	node     *node
 	id       string // TopicPartition.Source of its partitions; empty: it is the only one, without a name
+	title    string // its SourceInfo.Name
 	replaced any    // func() Source[T] of ReplaceSource; nil: none
 }
 
