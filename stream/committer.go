@@ -24,9 +24,9 @@ func newCommits(r *run) commits {
 	}
 }
 
-// committer stores offsets and resume states through one source. One goroutine does so, with one request at a time,
-// and only for partitions whose progress has changed. A partition whose commit is refused has its
-// own wait before the next try, so that it does not delay the others.
+// committer stores offsets and resume states through one source. One goroutine does so, with one
+// request at a time, and only for partitions whose progress has changed. A partition whose commit
+// is refused has its own wait before the next try, so that it does not delay the others.
 type committer struct {
 	in       *inlet
 	each     bool

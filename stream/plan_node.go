@@ -57,8 +57,8 @@ func (n *node) line() []*node {
 	return ns
 }
 
-// walk yields every word of a line that ends with n: those of a branch behind its fork, and those of
-// the chains above a Merge before it.
+// walk yields every word of a line that ends with n: those of a branch behind its fork, and those
+// of the chains above a Merge before it.
 func (n *node) walk(yield func(*node) bool) { n.visit(yield) }
 
 func (n *node) visit(yield func(*node) bool) bool {
