@@ -143,9 +143,8 @@ type hands interface {
 	write(ctx context.Context, at int, fs []stream.Out[stream.Failure]) error
 }
 
-// propChain builds a random chain on a source that is always replaced.
-func propChain(words []word, h hands) stream.Stream[item] {
-	one := stream.From(func() stream.Source[item] { return nil })
+// propChain builds a random chain below its sources.
+func propChain(one stream.Stream[item], words []word, h hands) stream.Stream[item] {
 	var many stream.Stream[[]item]
 	batched := false
 	grouped := false // by key or by value
