@@ -54,10 +54,11 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ revoke, lose, crash, halt, park, waiting, timeout bool }
+type sightings struct{ branch, revoke, lose, crash, halt, park, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
+	w.seen.branch = slices.ContainsFunc(sc.words, word.forks)
 	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
 	return w
 }
@@ -252,8 +253,13 @@ func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
 
 // giveUp: the element of a failure is done, by a word of the chain. w.mu is held.
 func (w *world) giveUp(t *tie, f stream.Failure) {
+	at := 0 // where it failed
+	if c := (*fault)(nil); errors.As(f.Err, &c) {
+		at = c.at
+	}
 	for _, it := range itemsOf(f.Value) {
-		t.e.gone[it], w.ever.gone[it] = true, true
+		d := deed{at, it}
+		t.e.gone[d], w.ever.gone[d] = true, true
 		for _, b := range []*book{t.above, t.below} {
 			for _, open := range b.open {
 				delete(open, it)
