@@ -139,10 +139,8 @@ func (o alsoOp[T]) check(c *checker, n *node) {
 
 func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	side, main, u := branch.(push[T]), next.(push[T]), new(T)
-	both := func(w *worker, r *record, v *T) {
-		group := w.group
-		side(w, r.fork(), u)
-		w.group = group
+	both := func(w *worker, r *record, v, also *T) {
+		side(w, r.fork(), also)
 		if w.stops(r) { // the branch gave it up
 			r.abandon()
 			return
@@ -151,15 +149,19 @@ func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	}
 	if o.clone == nil {
 		return push[T](func(w *worker, r *record, v *T) {
-			*u = *v // the branch may split a batch
-			both(w, r, v)
+			also := v
+			if r.joint != nil { // the branch may split it
+				*u = *v
+				also = u
+			}
+			both(w, r, v, also)
 		})
 	}
 	f := func(_ context.Context, v *T, u *T) error { *u = o.clone(*v); return nil }
 	h := &handling[T, T]{st: st, f: f, u: u}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r = h.perform(w, r, v); r != nil {
-			both(w, r, v)
+			both(w, r, v, u)
 		}
 	})
 }
