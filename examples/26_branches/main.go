@@ -4,7 +4,7 @@
 //
 //	GOTOOLCHAIN=auto go run ./examples/26_branches
 //
-// Order: each key's, in each branch. Speed: 16 keys at a time billed, 4 reviewed; the audit log gets
+// Order: each key's, in each branch. Speed: 16 keys billed at a time, 4 reviewed; an audit log gets
 // up to 1,000 orders in one write. Guarantee: at least once in each branch; an order is done, and
 // committed, once it is in the audit log and billed or reviewed. A failure: the audit log is tried
 // until it is back, while up to MaxInFlight orders of a partition wait for it. Use it where one
