@@ -9,23 +9,23 @@ import "context"
 // and on the main line. After a crash each of the two is repeated by itself: at least once.
 //
 // The branch begins in the order that holds here. Its steps have their own order, degrees and
-// policies: those below AlsoTo do not govern it, and a step of the branch without a policy fails the
-// pipeline. A halt or a park in the branch stops the record's partition or lane as a whole. Commits
-// stand on the main line, and wait for the branch.
+// policies: those below AlsoTo do not govern it, and a step of the branch without a policy fails
+// the pipeline. A halt or a park in the branch stops the record's partition or lane as a whole.
+// Commits stand on the main line, and wait for the branch.
 //
 // A branch has lanes and workers of its own, and the main line does not wait for them. If all its
-// words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in the
-// worker of AlsoTo instead, before the main line continues. That costs no queue, and suits what is
-// quick. AlsoTo itself runs in the worker of the next degree word below, or in that of a degree word
-// above it if the branch has lanes: an element that waits there for a retry has reached the branch,
-// later ones of its lane have not.
+// words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in
+// the worker of AlsoTo instead, before the main line continues. That costs no queue, and suits
+// what is quick. AlsoTo itself runs in the worker of the next degree word below, or in that of a
+// degree word above it if the branch has lanes: an element that waits there for a retry has
+// reached the branch, later ones of its lane have not.
 //
 // An outage in the branch stops the main line once MaxInFlight records of a partition wait for it.
 // Until then it is ridden out, for MaxInFlight ÷ rate: 4,096 records are 41 s at 100 records a
 // second. Where branches must be independent, use two pipelines in two groups.
 //
-// Both sides get the same value: do not change what it points to, or let Clone copy it. Costs about
-// as much as a step, and a hop for a branch with lanes.
+// Both sides get the same value: do not change what it points to, or let Clone copy it. Costs
+// about as much as a step, and a hop for a branch with lanes.
 func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T] {
 	n := &node{word: "AlsoTo", name: funcName(branch), opts: stepOpts(opts)}
 	o := alsoOp[T]{forkOp: forkInto(s, n, branch)}
@@ -35,8 +35,8 @@ func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T
 }
 
 // DivertTo sends the elements for which match returns true into a branch, and the others down the
-// main line. 1→0..1 on the main line, keeps order. A panic of match fails the element at this step,
-// and the policies below decide. For the branch see AlsoTo.
+// main line. 1→0..1 on the main line, keeps order. A panic of match fails the element at this
+// step, and the policies below decide. For the branch see AlsoTo.
 //
 // Put DivertTo above the work where you can. Below work that keeps an order, records of both ways
 // finish out of that order, so no resume state is stored (see Describe).

@@ -38,6 +38,9 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		opt.option(&o)
 	}
 	first := s.n.line()[0]
+	if first.isHead() {
+		return nil, &BuildError{first.word, "the Stream is that of a branch, which has no source of its own", "return it from the branch, and build the main line", faultChain}
+	}
 	from, ok := first.op.(sourced)
 	if !ok {
 		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
