@@ -68,7 +68,7 @@ func (l *life) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
-			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, earlier: l.w.finishedAhead[e.Partition]}
+			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
 		switch ep := l.cur[e.Meta.Partition]; {

@@ -84,6 +84,9 @@ func (e *epoch) unparked(w *world, h stream.Halt) {
 			w.violate("released too early: %v was worked on", it)
 		}
 	}
+	for off := p.from; !p.lane && off <= p.to; off++ {
+		e.alone[off] = true
+	}
 	if e.tie == nil {
 		return
 	}

@@ -99,7 +99,7 @@ func drawScenario(t *rapid.T) *scenario {
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}
-	parks := rarely(t, 3, "parks")
+	parks := rarely(t, 2, "parks")
 	sc.apart = sc.sources > 1 && !parks && rarely(t, 3, "apart") // works in an order of its own
 	if sc.words = drawWords(t, parks); parks {
 		sc.park()
@@ -130,7 +130,7 @@ func drawRecords(t *rapid.T, parts int) batchOfRecords {
 func (sc *scenario) drawTrouble(t *rapid.T) {
 	var able []int
 	for i, w := range sc.words {
-		if w.calls() || w.kind == filterWord || w.kind == byFuncWord || w.kind == transformWord || w.kind == deadWord {
+		if w.calls() || w.kind == filterWord || w.forks() || w.kind == byFuncWord || w.kind == transformWord || w.kind == deadWord {
 			able = append(able, i)
 		}
 	}
@@ -140,7 +140,7 @@ func (sc *scenario) drawTrouble(t *rapid.T) {
 	at := oneOf(t, "at", able...)
 	tr := &trouble{times: oneOf(t, "times", 1, 0, 2, 3, 5), permanent: rarely(t, 5, "permanent"), panics: rarely(t, 5, "panics"),
 		takes: oneOf(t, "takes", propTimes...), deaf: rarely(t, 4, "deaf")}
-	if k := sc.words[at].kind; k == filterWord || k == byFuncWord {
+	if w := sc.words[at]; w.forks() || w.kind == filterWord || w.kind == byFuncWord {
 		tr.panics = true
 	}
 	b := oneOf(t, "near", sc.first...)
