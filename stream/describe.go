@@ -12,9 +12,16 @@ import (
 type Topology struct {
 	Name      string
 	Source    string
+	Sources   []SourceName // of a Merge; empty: there is one source
 	Guarantee string
 	Branches  string      // what holds for branches; empty: there are none
 	Stages    []StageInfo // those of a branch behind that of its fork
+}
+
+// SourceName is a source of a Merge.
+type SourceName struct {
+	ID   string // TopicPartition.Source
+	Name string // "kafka orders, payments"
 }
 
 // StageInfo is the steps that run in one worker.
@@ -24,6 +31,8 @@ type StageInfo struct {
 	Steps  []StepInfo
 	Commit string   // the commit behind this stage; empty: none
 	Branch []string // the forks that lead to it, by name; empty: it is on the main line
+	// the sources of a Merge whose elements come here, by ID; empty: all
+	Sources []string
 }
 
 // StepInfo is one step.
@@ -33,6 +42,7 @@ type StepInfo struct {
 	Detail   string   // "of one key, up to 100, or 1s after the first"; may be empty
 	Policies []string // in the order of escalation
 	Branch   []string // as in StageInfo; longer than that where the branch runs in its fork's worker
+	Sources  []string // as in StageInfo; fewer than there for a word above a Merge that runs below it
 
 	shapes bool // calls nothing that could fail
 	forks  bool // has a branch
@@ -45,9 +55,14 @@ func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	t.Stages = make([]StageInfo, len(p.stages))
-	p.describe(t.Stages, p.stages[0], nil)
+	for i, s := range p.sources {
+		if len(p.sources) > 1 {
+			t.Sources = append(t.Sources, SourceName{s.id, s.title})
+		}
+		p.describe(t.Stages, p.start(i), nil)
+	}
 	if c := p.commit; c.storesOffsets() {
-		last := p.stages[0]
+		last := p.start(0)
 		for last.next != nil {
 			last = last.next
 		}
@@ -59,10 +74,16 @@ func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
 // describe describes the stages of a line from sg on, and those of its branches.
 func (p *plan) describe(infos []StageInfo, sg *stagePlan, branch []string) {
 	for ; sg != nil; sg = sg.next {
-		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText(), Branch: branch}
-		info.Steps = p.describeSteps(infos, sg.nodes, branch)
+		if infos[sg.index].Degree != "" {
+			return // of another source, too
+		}
+		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText(), Branch: branch, Sources: p.idsOf(sg.sources)}
+		for _, in := range sg.ins {
+			info.Steps = append(info.Steps, p.describeSteps(infos, in.nodes, branch, p.idsOf(in.sources))...)
+		}
+		info.Steps = append(info.Steps, p.describeSteps(infos, sg.nodes, branch, info.Sources)...)
 		if sg.exit != nil && p.steps[sg.exit] != nil {
-			info.Steps = append(info.Steps, p.stepInfo(sg.exit, branch))
+			info.Steps = append(info.Steps, p.stepInfo(sg.exit, branch, info.Sources))
 		}
 		if sg.exit != nil && sg.exit.commit != nil {
 			info.Commit = sg.exit.commit.text()
@@ -71,18 +92,29 @@ func (p *plan) describe(infos []StageInfo, sg *stagePlan, branch []string) {
 	}
 }
 
-func (p *plan) describeSteps(infos []StageInfo, nodes []*node, branch []string) (steps []StepInfo) {
+func (p *plan) describeSteps(infos []StageInfo, nodes []*node, branch, sources []string) (steps []StepInfo) {
 	for _, n := range nodes {
-		steps = append(steps, p.stepInfo(n, branch))
+		steps = append(steps, p.stepInfo(n, branch, sources))
 		if f := p.forks[n]; f != nil {
 			below := append(slices.Clone(branch), p.steps[n].name)
-			steps = append(steps, p.describeSteps(infos, f.inline, below)...)
+			steps = append(steps, p.describeSteps(infos, f.inline, below, sources)...)
 			if f.stages != nil {
 				p.describe(infos, f.stages[0], below)
 			}
 		}
 	}
 	return steps
+}
+
+// idsOf returns the names of sources, or nil if they are all.
+func (p *plan) idsOf(sources []int) (ids []string) {
+	if len(sources) == len(p.sources) {
+		return nil
+	}
+	for _, i := range sources {
+		ids = append(ids, p.sources[i].id)
+	}
+	return ids
 }
 
 // branchesText says what holds for all branches.
@@ -163,9 +195,9 @@ func (sg *stagePlan) orderText() string {
 	return "none"
 }
 
-func (p *plan) stepInfo(n *node, branch []string) StepInfo {
+func (p *plan) stepInfo(n *node, branch, sources []string) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp), Branch: branch, shapes: !n.isStep(), forks: n.branch != nil}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp), Branch: branch, Sources: sources, shapes: !n.isStep(), forks: n.branch != nil}
 	if f := p.forks[n]; f != nil {
 		info.Detail = f.text(info.Detail)
 	}

@@ -268,7 +268,7 @@ func (st *step) scope(p *policy) Scope {
 // fatal ends the run for a failure that matched FailOnError or no policy.
 func (st *step) fatal(f Failure) {
 	st.run.emit(Failed{f})
-	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Err})
+	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Meta.Source, f.Err})
 }
 
 // takers yields the policies that match a failure, first to last. A retry policy comes with the

@@ -9,28 +9,31 @@ import (
 // stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it.
 // Everything between two boundaries runs in one worker.
 type plan struct {
-	nodes  []*node // all, as the chain's walk has them
-	stages []*stagePlan
-	steps  map[*node]*stepPlan
-	forks  map[*node]*forkPlan
-	lines  int         // the main line and branches
-	commit *commitPlan // nil: none
-	name   string
+	nodes   []*node // all, as the chain's walk has them
+	sources []*sourcePlan
+	stages  []*stagePlan
+	steps   map[*node]*stepPlan
+	forks   map[*node]*forkPlan
+	lines   int         // branches so far; the main line is 0
+	commit  *commitPlan // nil: none
+	name    string
 }
 
 // stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
-	index  int        // in plan.stages
-	next   *stagePlan // nil: its elements are done
-	nodes  []*node
-	first  any      // type of the elements that come in
-	out    any      // type of those that go out
-	group  grouping // in effect at its start
-	lanes  laning
-	slots  int     // 0: one per lane that has work
-	degree *degree // nil: one runner per partition
-	paced  *node   // the word that set the degree
-	head   *node   // the To at its start
+	index   int        // in plan.stages
+	next    *stagePlan // nil: its elements are done
+	nodes   []*node
+	sources []int    // whose elements come here
+	first   any      // type of the elements that come in, below the words of ins
+	ins     []inPlan // where a source starts, or a Merge ends; empty: elements come as first
+	out     any      // type of those that go out
+	group   grouping // in effect at its start
+	lanes   laning
+	slots   int     // 0: one per lane that has work
+	degree  *degree // nil: one runner per partition
+	paced   *node   // the word that set the degree
+	head    *node   // the To at its start
 	// the node at its end, unless that is a plain boundary: a commit, a Transform, a GroupBy(f)
 	exit      *node
 	keepOrder bool
@@ -111,26 +114,52 @@ func workBelow(nodes []*node) bool {
 	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
-// govern assigns each step of a line the policies below it, and says what is above it: whether a
-// step has worked on its elements, and whether there is one of each record.
-func (p *plan) govern(line []*node, worked, single bool) {
-	number := p.lines
-	p.lines++
+// history is what is above a step: whether a step has worked on its elements, and whether there is
+// one of each record.
+type history struct{ worked, single bool }
+
+// number assigns each step of a line the line's number and what is above the step. below are the
+// words that follow the line, below a Merge. It returns what is above those.
+func (p *plan) number(line, below []*node, number int, above history) history {
+	way := slices.Concat(line, below)
+	if merged := line[0].merged(); merged != nil {
+		above = history{single: true}
+		for _, end := range merged {
+			one := p.number(end.line(), way, number, history{single: true})
+			above = history{above.worked || one.worked, above.single && one.single}
+		}
+	}
 	for i, n := range line {
 		sp := p.steps[n]
 		if sp == nil {
 			continue
 		}
-		if n.isStep() {
-			sp.policies = governing(line[i+1:])
-		}
-		sp.line, sp.first, sp.single = number, !worked, single
-		worked = worked || n.op.does() == works
-		single = single && !multiplies(n.op)
+		sp.line, sp.first, sp.single = number, !above.worked, above.single
+		above.worked = above.worked || n.op.does() == works
+		above.single = above.single && !multiplies(n.op)
 		if n.branch != nil {
 			side := n.branch.line()
-			p.govern(side, worked || goesOn(n) && hasWork(line[i+1:]), single)
-			worked = worked || goesOn(n) && hasWork(side)
+			p.lines++
+			p.number(side, nil, p.lines, history{above.worked || goesOn(n) && hasWork(way[i+1:]), above.single})
+			above.worked = above.worked || goesOn(n) && hasWork(side)
+		}
+	}
+	return above
+}
+
+// governed tells the policies of each step down to n, which the words below follow.
+func (n *node) governed(below []*node, tell func(*node, []*policy)) {
+	line := n.line()
+	way := slices.Concat(line, below)
+	for _, end := range line[0].merged() {
+		end.governed(way, tell)
+	}
+	for i, n := range line {
+		if n.isStep() {
+			tell(n, governing(way[i+1:]))
+		}
+		if n.branch != nil {
+			n.branch.governed(nil, tell)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -54,7 +55,8 @@ type checker struct {
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]bool{}}
 	c.around("", every)
-	c.line(end.line())
+	c.line(end.line(), nil)
+	c.unreachable(end)
 	if c.commit == nil && info.MustCommit {
 		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
@@ -72,10 +74,15 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 	return errors.Join(c.faults...)
 }
 
-// line checks the words of a line, from the first one down.
-func (c *checker) line(nodes []*node) {
+// line checks the words of a line, from the first one down. below are those that follow it, below a
+// Merge.
+func (c *checker) line(nodes, below []*node) {
+	way := slices.Concat(nodes, below)
+	if nodes[0].merged() != nil {
+		c.merge(nodes[0], way)
+	}
 	for i, n := range nodes {
-		c.below = nodes[i+1:]
+		c.below = way[i+1:]
 		c.node(n)
 		if c.fork != nil && n.commit != nil {
 			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit on the main line, once: that waits for every branch")
@@ -83,7 +90,24 @@ func (c *checker) line(nodes []*node) {
 		}
 		n.op.check(c, n)
 	}
-	c.unreachable(nodes)
+}
+
+// merge checks the chains above a Merge. What they have in common holds below it.
+func (c *checker) merge(n *node, below []*node) {
+	for i, end := range n.merged() {
+		one := *c
+		one.group, one.lostBy, one.batched, one.slices, one.commit = ungrouped, nil, nil, false, nil
+		one.line(end.line(), below)
+		c.faults = one.faults
+		if one.commit != nil {
+			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it is of all sources")
+		}
+		if i > 0 && one.group != c.group {
+			c.say(faultMerge, n.word, fmt.Sprintf("it would merge chains that keep order %v and %v", c.group, one.group), "group below the Merge")
+		}
+		c.group, c.slices = one.group, one.slices
+		c.lostBy, c.batched = cmp.Or(c.lostBy, one.lostBy), cmp.Or(c.batched, one.batched)
+	}
 }
 
 func (c *checker) say(code, step, what, do string) {
@@ -167,13 +191,9 @@ func (c *checker) wait(n *node, d time.Duration) {
 }
 
 // unreachable reports policies that no failure can reach.
-func (c *checker) unreachable(nodes []*node) {
+func (c *checker) unreachable(end *node) {
 	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
-	for i, n := range nodes {
-		if !n.isStep() {
-			continue
-		}
-		ps := governing(nodes[i+1:])
+	end.governed(nil, func(n *node, ps []*policy) {
 		for k, p := range ps {
 			switch {
 			case p.kind != retryPolicy:
@@ -185,8 +205,8 @@ func (c *checker) unreachable(nodes []*node) {
 				reached[p] = true
 			}
 		}
-	}
-	for _, n := range nodes {
+	})
+	for n := range end.walk {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:

@@ -3,29 +3,44 @@ package stream
 import "slices"
 
 // newPlan cuts a chain that check has accepted into stages.
-func newPlan(end *node) *plan {
+func newPlan(end *node, from []*sourcePlan) *plan {
 	line := end.line()
-	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), steps: map[*node]*stepPlan{}, forks: map[*node]*forkPlan{}}}
+	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), sources: from, steps: map[*node]*stepPlan{}, forks: map[*node]*forkPlan{}}}
 	p.plan.nameSteps()
 	p.cut(line)
-	p.plan.govern(line, false, true)
+	end.governed(nil, func(n *node, ps []*policy) { p.plan.steps[n].policies = ps })
+	p.plan.number(line, nil, 0, history{single: true})
 	return p.plan
 }
 
-// cut cuts the words below the first one into stages.
+// cut cuts a line into stages.
 func (p *planner) cut(line []*node) {
-	p.startStage(line[0].out)
+	p.words(line)
+	p.endStage(nil)
+}
+
+// words cuts a line, and leaves its last stage open.
+func (p *planner) words(line []*node) {
+	switch first := line[0]; {
+	case first.isHead():
+		p.startStage(first.out)
+	case first.merged() != nil:
+		p.merge(first)
+	default:
+		p.source(first)
+	}
 	for _, n := range line[1:] {
 		n.op.place(p, n)
 	}
-	p.endStage(nil)
 }
 
 // planner cuts a chain into stages, word by word.
 type planner struct {
 	plan    *plan
-	stage   *stagePlan // the open one
-	pending []*node    // words that run in the worker of the next degree word
+	sources []int        // whose elements come here; nil in a branch
+	stage   *stagePlan   // the open one
+	ended   []*stagePlan // the stages above it, whose elements go there
+	pending []*node      // words that run in the worker of the next degree word
 	group   grouping
 	below   bool // of CommitBefore
 	fans    bool // the open stage can make many elements of one
@@ -70,13 +85,13 @@ func (p *planner) note(n *node) {
 	}
 }
 
-// startStage opens a stage behind the one that has ended.
+// startStage opens a stage behind those that have ended.
 func (p *planner) startStage(in any) {
-	sg := &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
-	if p.stage != nil {
-		p.stage.next = sg
+	p.stage = &stagePlan{sources: p.sources, first: in, out: in, group: p.group, fanned: p.fans}
+	for _, sg := range p.ended {
+		sg.next = p.stage
 	}
-	p.stage, p.fans = sg, false
+	p.ended, p.fans = nil, false
 }
 
 // flush moves the pending words into the open stage.
@@ -96,6 +111,7 @@ func (p *planner) endStage(exit *node) {
 	sg.exit = exit
 	sg.lane()
 	p.add(sg)
+	p.ended = append(p.ended, sg)
 }
 
 // lane decides how the stage orders its tasks, and how many workers it has.
@@ -122,7 +138,7 @@ func (sg *stagePlan) lane() {
 func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
 	workers := &stagePlan{group: p.group, degree: d}
 	workers.lane()
-	words := p.plan.words(p.pending)
+	words := p.plan.words(slices.Concat(p.stage.above(), p.pending))
 	i := slices.IndexFunc(words, func(n *node) bool {
 		if f := p.plan.forks[n]; f != nil && f.stages != nil {
 			return !workers.gives(f.stages[0].needs())

@@ -12,7 +12,7 @@ type forkPlan struct {
 func (p *planner) fork(n *node) {
 	line, f := n.branch.line(), new(forkPlan)
 	p.plan.forks[n] = f
-	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, group: p.group, below: p.below}
+	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, sources: p.sources, group: p.group, below: p.below}
 	if !slices.ContainsFunc(line, func(n *node) bool { return !runsInline(n.op) }) {
 		sub.startStage(line[0].out)
 		for _, n := range line[1:] {
@@ -50,7 +50,7 @@ func (p *plan) words(nodes []*node) (all []*node) {
 func (p *planner) add(sg *stagePlan) {
 	sg.index = len(p.plan.stages)
 	p.plan.stages = append(p.plan.stages, sg)
-	words := p.plan.words(sg.nodes)
+	words := p.plan.words(sg.all())
 	fans := slices.ContainsFunc(words, func(n *node) bool { return multiplies(n.op) })
 	for _, n := range words {
 		f := p.plan.forks[n]
@@ -89,7 +89,7 @@ func (c *checker) branch(fork *node) {
 	}
 	was := *c
 	c.fork = fork
-	c.line(line)
+	c.line(line, nil)
 	was.faults, was.commit = c.faults, c.commit
 	*c = was
 }

@@ -57,16 +57,31 @@ func (n *node) line() []*node {
 	return ns
 }
 
-// walk yields every word of a line that ends with n, and those of a branch behind its fork.
+// walk yields every word of a line that ends with n: those of a branch behind its fork, and those
+// of the chains above a Merge before it.
 func (n *node) walk(yield func(*node) bool) { n.visit(yield) }
 
 func (n *node) visit(yield func(*node) bool) bool {
-	for _, n := range n.line() {
+	line := n.line()
+	for _, end := range line[0].merged() {
+		if !end.visit(yield) {
+			return false
+		}
+	}
+	for _, n := range line {
 		if !yield(n) || n.branch != nil && !n.branch.visit(yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// merged returns the ends of the chains that the word merges, or nil.
+func (n *node) merged() []*node {
+	if m, is := n.op.(interface{ ends() []*node }); is {
+		return m.ends()
+	}
+	return nil
 }
 
 // isHead reports whether n is the beginning of a branch.

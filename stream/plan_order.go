@@ -7,17 +7,24 @@ import "slices"
 // finishesInOrder reports whether records that a step has worked on in some order also finish in
 // that order. Otherwise a record could finish before an earlier one of its lane. With a state only
 // the earlier one would be reprocessed, and its effect would replace that of the later one.
-func (p *plan) finishesInOrder() bool { return p.inOrder(p.stages[0], ungrouped) }
+func (p *plan) finishesInOrder() bool {
+	for source := range p.sources {
+		if !p.inOrder(source, p.start(source), ungrouped) {
+			return false
+		}
+	}
+	return true
+}
 
-// inOrder is finishesInOrder from a stage on. worked is the order of the first step above that has
-// worked in one.
-func (p *plan) inOrder(sg *stagePlan, worked grouping) bool {
+// inOrder is finishesInOrder for a source, from a stage on. worked is the order of the first step
+// above that has worked in one.
+func (p *plan) inOrder(source int, sg *stagePlan, worked grouping) bool {
 	for ; sg != nil; sg = sg.next {
 		if order := sg.order(); worked != ungrouped && order != worked && !sg.keepOrder {
 			return false
 		}
 		var ok bool
-		if worked, ok = p.wordsInOrder(sg, sg.nodes, worked); !ok {
+		if worked, ok = p.wordsInOrder(source, sg, sg.of(source), worked); !ok {
 			return false
 		}
 		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
@@ -28,7 +35,7 @@ func (p *plan) inOrder(sg *stagePlan, worked grouping) bool {
 }
 
 // wordsInOrder is inOrder for words of a stage. It returns the order below them.
-func (p *plan) wordsInOrder(sg *stagePlan, nodes []*node, worked grouping) (grouping, bool) {
+func (p *plan) wordsInOrder(source int, sg *stagePlan, nodes []*node, worked grouping) (grouping, bool) {
 	for i, n := range nodes {
 		f := p.forks[n]
 		switch {
@@ -40,16 +47,16 @@ func (p *plan) wordsInOrder(sg *stagePlan, nodes []*node, worked grouping) (grou
 		case !goesOn(n) && worked != ungrouped && (f.stages != nil || !p.ends(sg, nodes[i+1:])):
 			return worked, false
 		case f.stages != nil:
-			if !p.inOrder(f.stages[0], worked) {
+			if !p.inOrder(source, f.stages[0], worked) {
 				return worked, false
 			}
 			if goesOn(n) && !p.sideOf(f.stages[0]).agrees(p.mainOf(sg, nodes[i+1:])) {
 				return worked, false
 			}
 		case goesOn(n): // the branch comes first
-			return p.wordsInOrder(sg, slices.Concat(f.inline, nodes[i+1:]), worked)
+			return p.wordsInOrder(source, sg, slices.Concat(f.inline, nodes[i+1:]), worked)
 		default:
-			if _, ok := p.wordsInOrder(sg, f.inline, worked); !ok {
+			if _, ok := p.wordsInOrder(source, sg, f.inline, worked); !ok {
 				return worked, false
 			}
 		}
@@ -96,7 +103,7 @@ func (p *plan) mainOf(sg *stagePlan, nodes []*node) *side {
 func (s *side) below(p *plan, sg *stagePlan) {
 	for ; sg != nil; sg = sg.next {
 		s.stages = append(s.stages, sg)
-		s.through(p, sg, sg.nodes)
+		s.through(p, sg, sg.all())
 		if sg.exit != nil {
 			s.through(p, sg, []*node{sg.exit})
 		}

@@ -57,7 +57,7 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 // them.
 func (p *plan) parksApart() (err error) {
 	for _, sg := range p.stages {
-		words := p.words(sg.nodes)
+		words := p.words(sg.all())
 		for i, n := range words {
 			f := p.forks[n]
 			if f == nil || f.stages == nil || !goesOn(n) {

@@ -86,7 +86,9 @@ func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	if vs.gone.Load() {
 		return m, false
 	}
-	return vs.lineage.Meta(int(i)), true
+	m = vs.lineage.Meta(int(i))
+	m.Source = vs.orig.part.tp.Source
+	return m, true
 }
 
 func (vs *valuesOf[T]) value(i int32) any {
@@ -277,7 +279,7 @@ func (r *record) meta() Meta {
 	l := r.first()
 	m, ok := l.slab.Payload.(values).meta(l.Index)
 	if !ok {
-		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
+		m = l.part.tp.at(l.offset())
 	}
 	return m
 }

@@ -19,7 +19,7 @@ type stage struct {
 	marks   bool // records may start out of order, so tickets note that they have started
 	pool    *lane.Pool
 	elems   sync.Pool // of *elem[T]
-	open    any       // opened[T] of its first boundary
+	ins     []way     // by source; one of them: for all sources
 	doorway *doorway  // the Transform that ends it, or nil
 }
 
@@ -93,8 +93,12 @@ func (sg *stage) exit(w *worker) any {
 // one returns the func of a worker that processes tasks one by one.
 func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	w, next := sg.compile(lw)
-	run := sg.plan.first.(typed).entry(sg.open, next)
-	return func(t *lane.Task) { sg.work(w, t, run) }
+	runs := sg.entries(w, next)
+	if len(runs) == 1 {
+		run := runs[0]
+		return func(t *lane.Task) { sg.work(w, t, run) }
+	}
+	return func(t *lane.Task) { sg.work(w, t, runs[carrierOf(t).owner().source]) }
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
@@ -124,7 +128,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 		return
 	}
 	group := c.groupID()
-	if sg.index == 0 {
+	if c.owner().entry == sg.index {
 		group = w.Lane()
 	}
 	sg.beginRecord(w, t, c.record(), group, run)
@@ -146,7 +150,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	w.group = group
 	var noted *context.Context
-	if sg.greets {
+	if sg.greets && r.part.entry == sg.index {
 		noted = sg.run.begin(r)
 	}
 	run(w, t)
@@ -164,14 +168,14 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 // drops reports whether a task must not be started. A drain drops records that were not started yet
 // (see lastStarted); for the other cases see worker.stops.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
-	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.lastStarted()
+	return w.stops(r) || stands.life() >= draining && r.part.entry == sg.index && r.offset() > r.part.lastStarted()
 }
 
 // bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
 	st := sg.run.stepOf(sg.plan.head)
-	write := sg.plan.head.op.(bulker).write(w, st, sg.open, next)
+	write := sg.plan.head.op.(bulker).write(w, st, sg.plan.first.(typed).opener(), next)
 	var live []*lane.Task
 	return func(ts []*lane.Task) {
 		w.left = false
@@ -193,7 +197,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 				r.abandon()
 				continue
 			}
-			if sg.greets {
+			if sg.greets && r.part.entry == sg.index {
 				sg.run.begin(r)
 			}
 			live = append(live, t)
