@@ -440,6 +440,45 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
+	t.Run("stands above and below a Merge", func(t *testing.T) {
+		in := func(v string) bool { return v == "b7" }
+		for name, branch := range map[string]func(*work) stream.Pipe[string, string]{
+			"in the worker of the fork": into,
+			"with lanes": func(w *work) stream.Pipe[string, string] {
+				return func(s strs) strs { return s.Serial(w.do) }
+			},
+		} {
+			for kind, below := range map[string]func(strs, *work) strs{
+				"no order": func(s strs, w *work) strs { return s.Concurrent(8, w.do) },
+				"by key":   func(s strs, w *work) strs { return s.GroupByKey().Concurrent(8, w.do) },
+				"a stage":  func(s strs, w *work) strs { return s.GroupByKey().Concurrent(8, pass).Concurrent(8, w.do) },
+			} {
+				t.Run(name+", "+kind, func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						p, main, above, side, out := newPair(), newWork(), newWork(), newWork(), newWork()
+						put(p.eu, 0, count("a", 50)...)
+						put(p.us, 0, count("b", 50)...)
+						p.finish()
+						s := stream.Merge(
+							from().As("eu").AlsoTo(branch(above)),
+							from().As("us").DivertTo(in, branch(out))).
+							AlsoTo(branch(side))
+						must(t, p.start(t, commitNow(below(s, main))).wait())
+						if name == "with lanes" || kind != "no order" {
+							same(t, "above, of one source", above.done(), count("a", 50))
+							same(t, "below, of one source", side.doneOf("a"), count("a", 50))
+						}
+						sameSet(t, "above, of one source", above.done(), count("a", 50))
+						same(t, "diverted", out.done(), []string{"b7"})
+						if n, m := len(side.done()), len(main.done()); n != 99 || m != 99 {
+							t.Errorf("%d of 99 in the branch, %d on the main line", n, m)
+						}
+						p.committed(t, 50, 50)
+					})
+				})
+			}
+		}
+	})
 	t.Run("holds results of the main line back for CommitWith", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, side, b := newLog(1), newWork(), newVault()
