@@ -1,7 +1,10 @@
 package readme
 
 import (
+	"context"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/ops"
 	"github.com/laneway-go/laneway/source"
@@ -17,6 +20,21 @@ func Dials(brokers []string) stream.Stream[Receipt] {
 		RetryOnError(stream.RetryPolicy{}). // failure
 		HaltOnError().
 		CommitEvery(1000, time.Second) // guarantee
+}
+
+// Clusters bills the orders of two clusters.
+func Clusters(eu, us source.KafkaConfig) stream.Stream[Receipt] {
+	orders := source.Kafka(eu).As("eu").Map(ops.JSON[Order])
+	legacy := source.Kafka(us).As("us").Map(fromLegacy)
+	return stream.Merge(orders, legacy).
+		GroupByKey().
+		MapConcurrent(64, charge). // 64 at a time over both
+		CommitEvery(1000, time.Second)
+}
+
+// fromLegacy decodes an older format.
+func fromLegacy(_ context.Context, m kafka.Message) (Order, error) {
+	return Order{ID: string(m.Value)}, nil
 }
 
 // Branches sends orders two ways.

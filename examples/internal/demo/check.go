@@ -25,13 +25,9 @@ func (d *Demo) Check(name string, ok bool, format string, args ...any) {
 
 // CheckCommitted checks that every seeded record is committed at the broker.
 func (d *Demo) CheckCommitted(ctx context.Context) error {
-	committed, ends, err := d.Offsets(ctx)
+	lag, err := d.Lag(ctx)
 	if err != nil {
 		return err
-	}
-	var lag int64
-	for n, end := range ends {
-		lag += end - committed[n]
 	}
 	d.Check("committed", lag == 0, "read back from the broker: lag %d", lag)
 	return nil
@@ -99,3 +95,12 @@ func (d *Demo) Report() error {
 
 // Table returns a writer for columns, separated by tabs. It prints them when flushed.
 func (d *Demo) Table() *tabwriter.Writer { return tabwriter.NewWriter(d.screen, 0, 0, 2, ' ', 0) }
+
+// Lag returns how many records of the topic are not committed, as read from the broker.
+func (d *Demo) Lag(ctx context.Context) (lag int64, err error) {
+	committed, ends, err := d.Offsets(ctx)
+	for n, end := range ends {
+		lag += end - committed[n]
+	}
+	return lag, err
+}

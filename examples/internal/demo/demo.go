@@ -31,6 +31,7 @@ type Demo struct {
 	Metrics *prometheus.Registry // served if -metrics is given
 
 	broker *broker
+	others []*Demo // other clusters
 	screen *screen
 	seeded []kafka.Message
 	checks []check
@@ -49,6 +50,33 @@ func (d *Demo) Say(format string, args ...any) { d.screen.say(format, args...) }
 // NewTopic creates another topic, with the run's suffix in its name.
 func (d *Demo) NewTopic(ctx context.Context, name string, partitions int) (string, error) {
 	return d.broker.newTopic(ctx, name, partitions)
+}
+
+// Elsewhere starts another cluster, in this process, with a topic. The Demo that it returns reads
+// and seeds that topic in a group of the same name; checks belong to d.
+func (d *Demo) Elsewhere(ctx context.Context, name string, partitions int) (*Demo, error) {
+	b, err := connect(nil)
+	if err != nil {
+		return nil, err
+	}
+	other := &Demo{Forever: d.Forever, screen: d.screen, broker: b, Client: b.client}
+	d.others = append(d.others, other)
+	other.Kafka.Brokers, other.Kafka.Group = b.addrs, d.Kafka.Group
+	topic, err := other.NewTopic(ctx, name, partitions)
+	if err != nil {
+		return nil, err
+	}
+	other.Kafka.Topics = []string{topic}
+	d.Say("another broker in this process; topic %s with %d partitions", topic, partitions)
+	return other, nil
+}
+
+// close closes the clusters.
+func (d *Demo) close() {
+	for _, o := range d.others {
+		o.close()
+	}
+	d.broker.close()
 }
 
 // NewGroup returns the name of another group, with the run's suffix.

@@ -75,7 +75,7 @@ func (p Program) Demonstrate(ctx context.Context, out io.Writer, brokers []strin
 	if err != nil {
 		return err
 	}
-	defer d.broker.close()
+	defer d.close()
 	defer d.endProcesses()
 	d.Client = d.broker.client
 	d.Kafka.Brokers = d.broker.addrs

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -16,11 +17,11 @@ import (
 // Run prints a chain and runs it until every seeded record is committed, then drains it like Ctrl-C
 // does. With -forever it runs until Ctrl-C, and keeps seeding.
 func (d *Demo) Run[T any](ctx context.Context, chain stream.Stream[T], opts ...stream.Option) error {
-	observer, committed := d.AllCommitted()
+	observers, committed := d.allCommitted()
 	if !d.observed {
 		opts = append(opts, d.Telemetry())
 	}
-	p, err := chain.Build(append([]stream.Option{stream.DrainTimeout(time.Second), stream.Observe(observer, stream.Observer{Event: d.Hear})}, opts...)...)
+	p, err := chain.Build(append([]stream.Option{stream.DrainTimeout(time.Second), stream.Observe(append(observers, stream.Observer{Event: d.Hear})...)}, opts...)...)
 	if err != nil {
 		return err
 	}
@@ -69,11 +70,31 @@ func (d *Demo) keepSeeding(ctx context.Context) {
 	}
 }
 
+// allCommitted is AllCommitted for all clusters.
+func (d *Demo) allCommitted() (observers []stream.Observer, all <-chan struct{}) {
+	left := new(atomic.Int64)
+	done := make(chan struct{})
+	for _, c := range append([]*Demo{d}, d.others...) {
+		left.Add(1)
+		observers = append(observers, c.whenCommitted(func() {
+			if left.Add(-1) == 0 {
+				close(done)
+			}
+		}))
+	}
+	return observers, done
+}
+
 // AllCommitted returns an observer, and a channel that closes once every seeded record is
 // committed.
 func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 	done := make(chan struct{})
-	through := sync.OnceFunc(func() { close(done) })
+	return d.whenCommitted(func() { close(done) }), done
+}
+
+// whenCommitted returns an observer that calls f, once, when every seeded record is committed.
+func (d *Demo) whenCommitted(f func()) stream.Observer {
+	through := sync.OnceFunc(f)
 	ends := d.ends()
 	var mu sync.Mutex // guards committed
 	committed := make([]int64, len(ends))
@@ -96,7 +117,7 @@ func (d *Demo) AllCommitted() (stream.Observer, <-chan struct{}) {
 			}
 		}
 		through()
-	}}, done
+	}}
 }
 
 // Hear prints the events of a pipeline; use it as an observer's Event.
