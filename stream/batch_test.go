@@ -269,3 +269,36 @@ func TestBatch(t *testing.T) {
 		})
 	})
 }
+
+func TestBatchOfAGroup(t *testing.T) {
+	lot := func(v string) byte { return v[1] }
+	t.Run("stays one below an Ungroup", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			log := newLog(1)
+			put(log, 0, "a1", "b2", "c1", "d2")
+			log.Finish()
+			var got []string
+			s := input.GroupBy(lot).Batch(2, 0).Ungroup().Tap(func(_ ctx, b []string) error { got = append(got, strings.Join(b, "+")); return nil })
+			must(t, start(t, log, s).wait())
+			sameSet(t, "batches", got, []string{"a1+c1", "b2+d2"})
+		})
+	})
+}
+
+func TestBranchOfAGroup(t *testing.T) {
+	t.Run("keeps the group's order above another grouping", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			log, w := newLog(1), newWork()
+			w.takes = time.Second
+			put(log, 0, "a1", "b1", "c1")
+			log.Finish()
+			s := input.GroupBy(func(string) int { return 0 }).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.Concurrent(8, w.do) }).
+				Ungroup().GroupByKey().Tap(pass)
+			must(t, start(t, log, s).wait())
+			same(t, "done", w.done(), []string{"a1", "b1", "c1"})
+			if w.peak() != 1 {
+				t.Errorf("%d at a time of one group", w.peak())
+			}
+		})
+	})
+}

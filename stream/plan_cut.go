@@ -52,10 +52,13 @@ func (p *planner) value(n *node) {
 	p.note(n)
 }
 
-// regroup sets the order that holds from here on.
+// regroup sets the order that holds from here on. Words above that run in the open stage may need
+// the group of a GroupBy(f), which only the stage's elements tell.
 func (p *planner) regroup(g grouping) {
 	p.group = g
-	if sg := p.stage; sg.degree == nil && sg.head == nil && len(sg.nodes) == 0 {
+	sg := p.stage
+	needed := sg.group == byFunc && len(p.pending)+len(sg.above()) > 0
+	if sg.degree == nil && sg.head == nil && len(sg.nodes) == 0 && !needed {
 		sg.group = g
 	}
 }
