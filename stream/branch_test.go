@@ -440,6 +440,37 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
+	t.Run("runs its fork in workers that give it its order, or else in one per partition", func(t *testing.T) {
+		keyed := func(s strs) strs { return s.GroupByKey().Concurrent(2, pass) }
+		loose := func(s strs) strs { return s.Concurrent(2, pass) }
+		serial := func(s strs) strs { return s.Serial(pass) }
+		store := func(s strs) strs { return s.To(new(sink[string])) }
+		tap := func(s strs) strs { return s.Tap(pass) }
+		inner := func(s strs) strs { return s.AlsoTo(serial).Tap(pass) }
+		for name, c := range map[string]struct {
+			chain strs
+			order string // of the stage of the fork
+		}{
+			"none for what needs none":             {input.AlsoTo(loose).Concurrent(8, pass), "none"},
+			"none for what runs in its worker":     {input.AlsoTo(tap).Concurrent(8, pass), "none"},
+			"the partition's for Serial":           {input.AlsoTo(serial).Concurrent(8, pass), "per partition"},
+			"the partition's above workers by key": {input.AlsoTo(serial).GroupByKey().Concurrent(8, pass), "per partition"},
+			"the partition's within a branch":      {input.AlsoTo(inner).Concurrent(8, pass), "per partition"},
+			"the partition's for a sink":           {input.AlsoTo(store).GroupByKey().Concurrent(8, pass), "per partition"},
+			"the partition's for keys":             {input.AlsoTo(keyed).Concurrent(8, pass), "per partition"},
+			"the key's for keys":                   {input.AlsoTo(keyed).GroupByKey().Concurrent(8, pass), "per key"},
+			"the key's for a sink":                 {input.GroupByKey().AlsoTo(store).Concurrent(8, pass), "per key"},
+			"the key's below work":                 {input.GroupByKey().Concurrent(8, pass).AlsoTo(store).Concurrent(4, pass), "per key"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				p, err := c.chain.Build(newLog(1).Source())
+				must(t, err)
+				if sg := p.Describe().Stages[0]; sg.Order != c.order {
+					t.Errorf("order %q, want %q:\n%v", sg.Order, c.order, p.Describe())
+				}
+			})
+		}
+	})
 	t.Run("stands above and below a Merge", func(t *testing.T) {
 		in := func(v string) bool { return v == "b7" }
 		for name, branch := range map[string]func(*work) stream.Pipe[string, string]{

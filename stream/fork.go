@@ -16,9 +16,12 @@ import "context"
 // A branch has lanes and workers of its own, and the main line does not wait for them. If all its
 // words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in
 // the worker of AlsoTo instead, before the main line continues. That costs no queue, and suits
-// what is quick. AlsoTo itself runs in the worker of the next degree word below, or in that of a
-// degree word above it if the branch has lanes: an element that waits there for a retry has
-// reached the branch, later ones of its lane have not.
+// what is quick.
+//
+// AlsoTo itself runs in the worker of the next degree word below, or in that of a degree word
+// above it if the branch has lanes. An element that waits there for a retry has reached the
+// branch; later ones of its lane have not. If those workers do not give the branch its order, the
+// fork and the words above it run in one runner per partition: group above AlsoTo to avoid that.
 //
 // An outage in the branch stops the main line once MaxInFlight records of a partition wait for it.
 // Until then it is ridden out, for MaxInFlight ÷ rate: 4,096 records are 41 s at 100 records a
