@@ -9,27 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
-)
-
-// The bodies of changes.
-type (
-	resumeBody struct {
-		Halt string `json:"halt"`
-	}
-	skipBody struct {
-		Halt string `json:"halt"`
-		From *int64 `json:"from"` // both, for a halt that covers several records
-		To   *int64 `json:"to"`
-	}
-	pauseBody struct {
-		Topic     string `json:"topic"`
-		Partition int    `json:"partition"`
-		Epoch     *int32 `json:"epoch"`
-	}
-	drainBody struct {
-		Instance string `json:"instance"`
-	}
 )
 
 // patience is how long an answer waits for what it has asked for.
@@ -46,13 +27,13 @@ type change struct {
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
-	var body resumeBody
+	var body adminapi.Resume
 	return a.release(r, who, "resume", &body, func() string { return body.Halt },
 		func(p piped, h stream.Halt) error { return p.Resume(h) })
 }
 
 func (a *api) skip(r *http.Request, who caller) (any, *problem) {
-	var body skipBody
+	var body adminapi.Skip
 	return a.release(r, who, "skip", &body, func() string { return body.Halt },
 		func(p piped, h stream.Halt) error {
 			switch {
@@ -74,7 +55,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 	if bad != nil {
 		return nil, bad
 	}
-	var body pauseBody
+	var body adminapi.Pause
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
@@ -89,7 +70,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 		return nil, bad
 	}
 	a.tell(c, "of "+tp.String(), true)
-	return doneBody{true, tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
+	return adminapi.Done{Done: true, Text: tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
 }
 
 // release ends the halt that the caller has seen.
@@ -127,11 +108,11 @@ func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
 	err := p.WaitResumed(ctx, h)
 	switch {
 	case err == nil:
-		return doneBody{true, h.Meta.TopicPartition().String() + " goes on"}, nil
+		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}, nil
 	case ctx.Err() != nil:
-		return doneBody{false, "it goes on once the records that were started before the halt have finished"}, nil
+		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}, nil
 	}
-	return doneBody{false, err.Error()}, nil
+	return adminapi.Done{Text: err.Error()}, nil
 }
 
 // drainAll ends the process as a signal does.
@@ -142,7 +123,7 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	if a.drain == nil {
 		return nil, errMissing("this server cannot drain: it has no stream.Supervisor; stop the process instead")
 	}
-	var body drainBody
+	var body adminapi.Drain
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
@@ -154,7 +135,7 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	}
 	a.tell(c, "of all pipelines", true)
 	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, r.RemoteAddr))
-	return doneBody{false, "all pipelines drain, and the process ends"}, nil
+	return adminapi.Done{Text: "all pipelines drain, and the process ends"}, nil
 }
 
 // read reads the body of a change.

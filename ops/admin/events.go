@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -20,12 +21,12 @@ type events struct {
 
 // ring keeps the last events; at is where the next one goes.
 type ring struct {
-	of   []eventBody
+	of   []adminapi.Event
 	most int
 	at   int
 }
 
-func (g *ring) add(e eventBody) {
+func (g *ring) add(e adminapi.Event) {
 	if len(g.of) < g.most {
 		g.of = append(g.of, e)
 		return
@@ -37,7 +38,7 @@ func (g *ring) add(e eventBody) {
 func newEvents(most int) *events { return &events{rare: ring{most: most}, often: ring{most: most}} }
 
 // keep numbers an event and keeps it.
-func (g *events) keep(e eventBody, repeats bool) {
+func (g *events) keep(e adminapi.Event, repeats bool) {
 	e.At = time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,18 +52,18 @@ func (g *events) keep(e eventBody, repeats bool) {
 }
 
 // since returns the events after one, the oldest first.
-func (g *events) since(after int64) (es []eventBody, last int64) {
+func (g *events) since(after int64) (es []adminapi.Event, last int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	es = []eventBody{}
-	for _, from := range [][]eventBody{g.rare.of, g.often.of} {
+	es = []adminapi.Event{}
+	for _, from := range [][]adminapi.Event{g.rare.of, g.often.of} {
 		for _, e := range from {
 			if e.Seq > after {
 				es = append(es, e)
 			}
 		}
 	}
-	slices.SortFunc(es, func(a, b eventBody) int { return int(a.Seq - b.Seq) })
+	slices.SortFunc(es, func(a, b adminapi.Event) int { return int(a.Seq - b.Seq) })
 	return es, g.seq
 }
 
@@ -100,5 +101,5 @@ func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
 			es[i].Key, es[i].Stack, es[i].From = "", "", ""
 		}
 	}
-	return eventsBody{es, next}, nil
+	return adminapi.Events{Events: es, Next: next}, nil
 }
