@@ -23,6 +23,7 @@ type change struct {
 	verb     string
 	pipeline string
 	tp       stream.TopicPartition // no topic: the whole process
+	halt     string                // its id
 	offset   *int64                // of a halt
 }
 
@@ -85,15 +86,19 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	if bad := read(r, body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id}
-	h, bad := p.halt(id())
+	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id, halt: id()}
+	h, bad := p.halt(c.halt)
 	if bad != nil {
+		bad.Detail += a.events.faster(c.halt)
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
 	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
 	if err := end(p, h); err != nil {
 		bad := because(err)
+		if bad.Status == http.StatusConflict {
+			bad.Detail += a.events.faster(c.halt)
+		}
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -80,11 +82,26 @@ func (g *events) hear(pipeline string, e stream.Event) {
 // change keeps a change that somebody has asked for.
 func (g *events) change(c change, what string, made bool) {
 	e := at(c.tp, "info", c.verb, "%s", what)
-	e.Pipeline, e.Offset, e.By, e.From = c.pipeline, c.offset, c.who.name, c.from
+	e.Pipeline, e.Halt, e.Offset, e.By, e.From = c.pipeline, c.halt, c.offset, c.who.name, c.from
 	if !made {
-		e.Level, e.Text = "warn", "refused: "+e.Text
+		e.Level, e.Text = "warn", refused+e.Text
 	}
 	g.keep(e, false)
+}
+
+// refused begins the text of a change that was not made.
+const refused = "refused: "
+
+// faster says who has ended a halt, if that is among the last events.
+func (g *events) faster(halt string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range g.rare.of {
+		if e.Halt == halt && !strings.HasPrefix(e.Text, refused) {
+			return fmt.Sprintf("; %s was faster: %s, %s ago", e.By, e.Kind, time.Since(e.At).Round(time.Second))
+		}
+	}
+	return ""
 }
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {

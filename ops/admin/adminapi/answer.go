@@ -212,6 +212,7 @@ type Event struct {
 	Step      string    `json:"step,omitempty"`
 	Text      string    `json:"text"`
 	Stack     string    `json:"stack,omitempty"` // of a panic; with a token
+	Halt      string    `json:"halt,omitempty"`  // the id of the halt that a change was asked for
 	By        string    `json:"by,omitempty"`    // who has asked for the change
 	From      string    `json:"from,omitempty"`  // and from where; with a token
 }
