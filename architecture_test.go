@@ -115,7 +115,7 @@ var inward = map[string][]string{
 	"internal/consoletest":    {},
 	"internal/crashtest":      {},
 	"internal/sqltest":        {},
-	"cmd/laneway":             {"stream/kafkaerr", "ops", "sink", "source", "stream"},
+	"cmd/laneway":             {"stream/kafkaerr", "ops", "ops/admin/adminapi", "sink", "source", "stream"},
 	"bench":                   {},
 	"bench/internal/testbed":  {},
 	"bench/peers":             {"bench/internal/testbed", "source", "stream"},

@@ -128,7 +128,7 @@ func (p *progress) end() error {
 	fmt.Fprintln(p.out, p.says())
 	if p.gaveUp > 0 {
 		return fmt.Errorf("%d letters cannot be sent back and were passed over; they stay in %s: "+
-			"fix the cause, then run with another -group", p.gaveUp, p.topic)
+			"fix the cause, then run with another --group", p.gaveUp, p.topic)
 	}
 	return nil
 }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// root returns the command with all others below it. They write to out and, what is not their
+// result, to errs.
+func root(out, errs io.Writer) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "laneway",
+		Short: "See and operate Laneway workers",
+		Long: `See and operate Laneway workers.
+
+Start with "laneway status" for what is wrong, and "laneway explain" for why.`,
+		Args:                       subcommand,
+		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+	}
+	c.SetOut(out)
+	c.SetErr(errs)
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%v%s; %s -h lists the flags", err, dashes(c, err), c.CommandPath())
+	})
+	c.SetUsageTemplate(c.UsageTemplate() + exitHelp)
+	c.SetHelpTemplate(c.HelpTemplate())
+	c.CompletionOptions.HiddenDefaultCmd = false
+	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"})
+	for _, sub := range []*cobra.Command{redriveCommand()} {
+		sub.GroupID = kafkaGroup
+		c.AddCommand(sub)
+	}
+	return c
+}
+
+const (
+	fleetGroup = "fleet"
+	kafkaGroup = "kafka"
+)
+
+func subcommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += ", perhaps " + strings.Join(near, " or ")
+	}
+	return usage("%s; %s -h lists the commands", text, c.CommandPath())
+}
+
+// dashes helps who writes long flags with one dash.
+func dashes(c *cobra.Command, err error) string {
+	_, given, _ := strings.Cut(err.Error(), " in -")
+	if name, _, _ := strings.Cut(given, "="); c.Flags().Lookup(name) != nil {
+		return ": write --" + name
+	}
+	return ""
+}
+
+// arguments checks how many there are.
+func arguments(least, most int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			return usage("%s takes %s, and was given %d arguments", c.CommandPath(), what, len(args))
+		}
+		return nil
+	}
+}
