@@ -42,6 +42,15 @@ type coded struct {
 func (e coded) Is(target error) bool { return target == e.is }
 func (e coded) Unwrap() error        { return e.error }
 
+// said is an error in words of ours.
+type said struct {
+	text string
+	error
+}
+
+func (s said) Error() string { return s.text }
+func (s said) Unwrap() error { return s.error }
+
 func usage(format string, args ...any) error { return coded{fmt.Errorf(format, args...), errUsage} }
 
 func conflict(format string, args ...any) error {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -21,14 +22,19 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		stop()
-		fmt.Fprintln(os.Stderr, "laneway:", printable(err.Error()))
+		fmt.Fprintln(os.Stderr, told(err))
 		os.Exit(exitCode(err))
 	}
 }
 
+// told is an error for a terminal.
+func told(err error) string {
+	return "laneway: " + strings.ReplaceAll(printable(err.Error()), "\n", "\nlaneway: ")
+}
+
 // run runs one command.
 func run(ctx context.Context, args []string, out, errs io.Writer) error {
-	c := root(out, errs)
+	c := root(args, out, errs)
 	c.SetArgs(args)
 	if args == nil {
 		c.SetArgs([]string{}) // nil would be those of the process

@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// root returns the command with all others below it. They write to out and, what is not their
-// result, to errs.
-func root(out, errs io.Writer) *cobra.Command {
+// root returns the command with all others below it, to be run with args. They write to out and,
+// what is not their result, to errs.
+func root(args []string, out, errs io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "laneway",
 		Short: "See and operate Laneway workers",
@@ -26,15 +26,23 @@ Start with "laneway status" for what is wrong, and "laneway explain" for why.`,
 	c.SetOut(out)
 	c.SetErr(errs)
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.Parent() == nil && !strings.HasPrefix(args[0], "-") {
+			return subcommand(c, args) // flags of a command that is misspelt
+		}
 		return usage("%v%s; %s -h lists the flags", err, dashes(c, err), c.CommandPath())
 	})
 	c.SetUsageTemplate(c.UsageTemplate() + exitHelp)
 	c.SetHelpTemplate(c.HelpTemplate())
 	c.CompletionOptions.HiddenDefaultCmd = false
 	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"})
-	for _, sub := range []*cobra.Command{redriveCommand()} {
-		sub.GroupID = kafkaGroup
-		c.AddCommand(sub)
+	for group, subs := range map[string][]*cobra.Command{
+		fleetGroup: {statusCommand(), explainCommand(), haltsCommand(), resumeCommand(), skipCommand(), pauseCommand(), unpauseCommand(), drainCommand()},
+		kafkaGroup: {redriveCommand()},
+	} {
+		for _, sub := range subs {
+			sub.GroupID = group
+			c.AddCommand(sub)
+		}
 	}
 	return c
 }
