@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPage holds docs/command-line.md to the commands: it shows the help of each. -update writes it.
+// TestPage holds docs/command-line.md to the commands: each help is there; -update writes it.
 func TestPage(t *testing.T) {
 	const path = "../../docs/command-line.md"
 	t.Setenv(atVariable, "")
