@@ -14,16 +14,25 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// change is a change to make at a replica.
+// change is a change to make, at a replica or in what a group has stored.
 type change struct {
 	Verb     string `json:"verb"`
 	What     string `json:"what"` // the partition, record or process
-	At       string `json:"replica"`
+	At       string `json:"replica,omitempty"`
+	Group    string `json:"group,omitempty"`
 	Pipeline string `json:"pipeline,omitempty"`
 	Halt     string `json:"halt,omitempty"`
 	Effect   string `json:"effect,omitempty"` // what it will do
 
 	make func(context.Context) (adminapi.Done, error)
+}
+
+// where the change is made.
+func (c change) where() string {
+	if c.Group != "" {
+		return "in group " + c.Group
+	}
+	return "at " + c.At
 }
 
 // changed is what has become of a change.
@@ -69,7 +78,7 @@ func makeAll(ctx context.Context, changes []change, dry bool, errs io.Writer) (a
 			if p, is := errors.AsType[*adminapi.Problem](c.err); is {
 				text = refusal(p)
 			}
-			err = errors.Join(err, said{fmt.Sprintf("%s %s at %s: %s", c.Verb, c.What, c.At, text), c.err})
+			err = errors.Join(err, said{fmt.Sprintf("%s %s %s: %s", c.Verb, c.What, c.where(), text), c.err})
 		}
 	}
 	return all, err
@@ -90,9 +99,9 @@ func (o output) write(w io.Writer, all []changed, errs ...error) error {
 		switch c.Outcome {
 		case isFailed:
 		case isDry:
-			fmt.Fprintf(w, "would %s %s at %s. %s\n", c.Verb, cell(c.What), c.At, cell(c.Effect))
+			fmt.Fprintf(w, "would %s %s %s. %s\n", c.Verb, cell(c.What), c.where(), cell(c.Effect))
 		default:
-			fmt.Fprintf(w, "%s: %s %s at %s: %s\n", c.Outcome, c.Verb, cell(c.What), c.At, cell(c.Text))
+			fmt.Fprintf(w, "%s: %s %s %s: %s\n", c.Outcome, c.Verb, cell(c.What), c.where(), cell(c.Text))
 		}
 	}
 	return err

@@ -21,7 +21,7 @@ import (
 type cluster struct {
 	brokers, user, mechanism string
 	tls                      bool
-	authority
+	*authority
 }
 
 // passwordVariable holds the password, since every user of the machine can read a flag.
@@ -32,7 +32,9 @@ var errNoBrokers = usage("no brokers are given: use --brokers, or KAFKA_BROKERS"
 func (c *cluster) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "brokers to start from, `host:port`, separated by commas (KAFKA_BROKERS)")
 	f.BoolVar(&c.tls, "tls", false, "use TLS")
-	c.authority.flags(f)
+	if c.authority == nil {
+		c.authority = authorityOf(f)
+	}
 	f.StringVar(&c.user, "user", "", "log in with SASL as this `user`, with the password in "+passwordVariable)
 	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "SASL `mechanism`: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
 }

@@ -204,17 +204,26 @@ func (h halted) place() place   { return place{h.Topic, h.Partition} }
 func (h halted) paused() bool   { return h.By != "" }
 func (h halted) record() string { return fmt.Sprintf("%v@%d", h.place(), h.Offset) }
 
-// shortest returns how many characters of their ids tell halts apart, at least 8.
+// shortest returns how many characters of their ids tell halts apart.
 func shortest(hs []halted) int {
+	var ids []string
+	for _, h := range hs {
+		ids = append(ids, h.ID)
+	}
+	return shortestID(ids)
+}
+
+// shortestID returns how many characters tell ids apart, at least 8.
+func shortestID(ids []string) int {
 	for n := 8; ; n++ {
 		seen := map[string]bool{}
-		for _, h := range hs {
-			if len(h.ID) <= n {
-				return len(h.ID)
+		for _, id := range ids {
+			if len(id) <= n {
+				return len(id)
 			}
-			seen[h.ID[:n]] = true
+			seen[id[:n]] = true
 		}
-		if len(seen) == len(hs) {
+		if len(seen) == len(ids) {
 			return n
 		}
 	}

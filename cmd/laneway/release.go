@@ -9,13 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
 // release is the command resume or skip.
 type release struct {
 	remote
+	cluster
 	output
+	group    string
 	verb     string
 	dry      bool
 	all      bool
@@ -25,7 +28,7 @@ type release struct {
 }
 
 func resumeCommand() *cobra.Command {
-	r := &release{verb: "resume"}
+	r := &release{verb: "resume", from: -1, to: -1}
 	c := &cobra.Command{
 		Use:   "resume ID... | --all",
 		Short: "Try the records of halts again",
@@ -33,9 +36,13 @@ func resumeCommand() *cobra.Command {
 not repeated. The ids are those of laneway halts, or their beginnings: if somebody was faster, or the
 record has failed again since, the id is gone and nothing is changed.
 
-With --all it resumes what is halted or parked now, but for what operators have paused.`,
+With --all it resumes what is halted or parked now, but for what operators have paused.
+
+With --group it edits what a group without members has stored in Kafka: the next worker tries the
+records again. What is stored is read again before, and nothing is changed if it has changed.`,
 		Example: `  laneway resume 70d2e38d
-  laneway resume --all --step charge -n    # shows what it would do`,
+  laneway resume --all --step charge -n    # shows what it would do
+  laneway resume 17bc166b --group billing --brokers kafka:9092`,
 		RunE: r.run,
 	}
 	c.Flags().BoolVar(&r.all, "all", false, "resume all that is halted or parked now")
@@ -53,7 +60,10 @@ func skipCommand() *cobra.Command {
 before if you need it. The ids are those of laneway halts, or their beginnings: if somebody was
 faster, or the record has failed again since, the id is gone and nothing is changed.
 
-A halt that covers several records needs --from and --to, which name those to skip.`,
+A halt that covers several records needs --from and --to, which name those to skip.
+
+With --group it edits what a group without members has stored in Kafka. What is stored is read again
+before, and nothing is changed if it has changed.`,
 		Example: `  laneway skip 70d2e38d -n    # shows what it would do
   laneway skip 70d2e38d`,
 		RunE: r.run,
@@ -66,7 +76,10 @@ A halt that covers several records needs --from and --to, which name those to sk
 
 func (r *release) common(c *cobra.Command) {
 	r.remote.flags(c.Flags())
+	r.cluster.authority = r.remote.authority
+	r.cluster.flags(c.Flags())
 	r.output.flag(c)
+	c.Flags().StringVar(&r.group, "group", "", "instead of --at: the halts that this consumer `group` without members has stored in Kafka, as laneway inspect lists them")
 	c.Flags().BoolVarP(&r.dry, "dry-run", "n", false, "show what would be done, and change nothing")
 	c.Flags().StringVar(&r.pipeline, "pipeline", "", "only halts of this `pipeline`")
 }
@@ -81,6 +94,10 @@ func (r *release) check(ids []string) error {
 		return usage("--step goes with --all")
 	case (r.from < 0) != (r.to < 0):
 		return usage("--from and --to go together: they are the first and the last offset to skip")
+	case r.from >= 0 && r.group != "":
+		return usage("--from and --to do not go with --group: start a worker, and skip the records there")
+	case r.group != "" && r.pipeline != "":
+		return usage("--pipeline and --group do not go together")
 	case r.from >= 0 && len(ids) > 1:
 		return usage("--from and --to are for one halt")
 	}
@@ -90,6 +107,9 @@ func (r *release) check(ids []string) error {
 func (r *release) run(c *cobra.Command, ids []string) error {
 	if err := r.check(ids); err != nil {
 		return err
+	}
+	if r.group != "" {
+		return r.runStored(c, ids)
 	}
 	f, err := r.find(c.Context())
 	if err != nil {
@@ -109,6 +129,16 @@ func (r *release) run(c *cobra.Command, ids []string) error {
 	}
 	made, refused := makeAll(c.Context(), changes, r.dry, c.ErrOrStderr())
 	return r.output.write(c.OutOrStdout(), made, err, refused, incomplete)
+}
+
+// runStored releases halts of a group that has no members.
+func (r *release) runStored(c *cobra.Command, ids []string) error {
+	_, err := r.cluster.group(c.Context(), r.group, func(ctx context.Context, client *wire.Client, g *storedGroup) error {
+		changes, err := r.edits(g, client, ids)
+		made, refused := makeAll(ctx, changes, r.dry, c.ErrOrStderr())
+		return r.output.write(c.OutOrStdout(), made, err, refused)
+	})
+	return err
 }
 
 // chosen is what --all means.

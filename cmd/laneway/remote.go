@@ -21,7 +21,7 @@ type remote struct {
 	tokenFile string
 	cert, key string
 	timeout   time.Duration
-	authority
+	*authority
 }
 
 // The variables that stand in for flags. A token is no flag, since every user of the machine can
@@ -42,7 +42,9 @@ func (r *remote) flags(f *pflag.FlagSet) {
 	f.StringVar(&r.cert, "cert", "", "PEM `file` with a client certificate, instead of a token")
 	f.StringVar(&r.key, "key", "", "PEM `file` with its key")
 	f.DurationVar(&r.timeout, "timeout", 5*time.Second, "how long a replica may take to answer a request")
-	r.authority.flags(f)
+	if r.authority == nil {
+		r.authority = authorityOf(f)
+	}
 }
 
 // find asks the replicas who they are.
@@ -99,8 +101,11 @@ func (r *remote) trust() (*tls.Config, error) {
 // authority is whom to trust about who a server is.
 type authority struct{ ca string }
 
-func (a *authority) flags(f *pflag.FlagSet) {
+// authorityOf adds the flag. A command that asks replicas and brokers has it once.
+func authorityOf(f *pflag.FlagSet) *authority {
+	a := &authority{}
 	f.StringVar(&a.ca, "ca", "", "PEM `file` with the certificate authority to trust; default: the system's")
+	return a
 }
 
 // pool is nil for the system's authorities.

@@ -37,7 +37,7 @@ Start with "laneway status" for what is wrong, and "laneway explain" for why.`,
 	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"})
 	for group, subs := range map[string][]*cobra.Command{
 		fleetGroup: {statusCommand(), explainCommand(), haltsCommand(), resumeCommand(), skipCommand(), pauseCommand(), unpauseCommand(), drainCommand()},
-		kafkaGroup: {redriveCommand()},
+		kafkaGroup: {inspectCommand(), redriveCommand()},
 	} {
 		for _, sub := range subs {
 			sub.GroupID = group

@@ -53,8 +53,10 @@ var (
 
 // plain replaces what differs from run to run.
 func (s *transcript) plain(c *crew, text string) string {
-	for i, addr := range c.addrs {
-		text = strings.ReplaceAll(text, addr, fmt.Sprintf("10.0.0.%d:7070", i+1))
+	if c != nil {
+		for i, addr := range c.addrs {
+			text = strings.ReplaceAll(text, addr, fmt.Sprintf("10.0.0.%d:7070", i+1))
+		}
 	}
 	text = haltID.ReplaceAllStringFunc(text, func(id string) string { return cmp.Or(s.names["HALT"+id[:8]], id) })
 	text = instance.ReplaceAllStringFunc(text, func(id string) string { return s.name("PROCESS", id) })
