@@ -38,7 +38,11 @@ func newLedger(t *testing.T, partitions int) *ledger {
 	t.Helper()
 	t.Setenv("KAFKA_BROKERS", "")
 	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
-	w := &ledger{t: t, k: k, topic: k.TopicNamed("orders", partitions), group: "billing", handled: map[string]int{}}
+	return ledgerOn(t, k, k.TopicNamed("orders", partitions), "billing")
+}
+
+func ledgerOn(t *testing.T, k *kafkatest.Kafka, topic, group string) *ledger {
+	w := &ledger{t: t, k: k, topic: topic, group: group, handled: map[string]int{}}
 	w.told = sync.NewCond(&w.mu)
 	return w
 }
@@ -107,7 +111,11 @@ func (w *ledger) says(args ...string) result {
 // stopped returns a group whose worker has halted a partition and parked two keys, and has ended.
 func stopped(t *testing.T) *ledger {
 	t.Helper()
-	w := newLedger(t, 3)
+	return newLedger(t, 3).stopped()
+}
+
+func (w *ledger) stopped() *ledger {
+	w.t.Helper()
 	w.put(0, "a", "fine 1")
 	w.put(0, "b", "bad 1")
 	w.put(1, "c", "out 1")
@@ -251,4 +259,26 @@ func TestStoredHalts(t *testing.T) {
 		w.runs(func() bool { return w.halts == 1 }, "billing-0")() // a static member does not leave
 		w.ends(exitConflict, "stays in the group until its session has timed out", "resume", "--all")
 	})
+}
+
+func TestStoredHaltsRealKafka(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Real(t))
+	w := ledgerOn(t, k, k.Topic(3), kafkatest.Name("billing")).stopped()
+	ids := w.ids()
+	if len(ids) != 3 {
+		t.Fatal(w.says("inspect").full())
+	}
+	w.ends(0, "has no members (Empty)", "inspect")
+	w.ends(0, "done: skip", "skip", ids[0], ids[1])
+	w.ends(0, "done: resume", "resume", ids[2])
+	w.ends(exitConflict, "no halt", "resume", ids[2])
+	w.put(0, "a", "fine 3")
+	stop := w.runs(func() bool { return w.halts == 4 && w.handled["fine 3"] == 1 }, "")
+	w.ends(exitConflict, "has members", "resume", "--all")
+	stop()
+	for value, times := range map[string]int{"fine 1": 1, "bad 1": 1, "out 1": 1, "out 2": 2, "fine 2": 1, "fine 3": 1} {
+		if w.handled[value] != times {
+			t.Errorf("%s was handled %d times, want %d", value, w.handled[value], times)
+		}
+	}
 }

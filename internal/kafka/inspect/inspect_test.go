@@ -51,6 +51,20 @@ func joins(t *testing.T, k *kafkatest.Kafka, group, topic string) (leaves func()
 	}
 }
 
+// evict takes the static member out of a group, as an administrator does.
+func evict(t *testing.T, k *kafkatest.Kafka, group string) {
+	t.Helper()
+	one := "one"
+	m := kmsg.NewLeaveGroupRequestMember()
+	m.InstanceID = &one
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group, req.Members = group, append(req.Members, m)
+	resp, err := req.RequestWith(t.Context(), k.Client)
+	must(t, err)
+	must(t, wire.Code(resp.ErrorCode).Err())
+	k.WaitMembers(group, 0)
+}
+
 func TestDescribe(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 	topic, c := k.Topic(1), client(t, k)
@@ -153,4 +167,39 @@ func TestStore(t *testing.T) {
 		}
 		is(t, c, group, 7, "seen")
 	})
+}
+
+func TestInspectRealKafka(t *testing.T) {
+	k := kafkatest.At(t, kafkatest.Real(t))
+	topic, c, group := k.Topic(1), client(t, k), kafkatest.Name("group")
+	if g, err := inspect.Describe(t.Context(), c, group); err != nil || g.State != "Dead" || len(g.Members) > 0 {
+		t.Errorf("a group that is not there: %+v, %v", g, err)
+	}
+	if os, err := inspect.Offsets(t.Context(), c, group); err != nil || len(os) > 0 {
+		t.Errorf("its offsets: %+v, %v", os, err)
+	}
+	k.Produce(topic, &kgo.Record{}, &kgo.Record{}, &kgo.Record{})
+	k.Commit(group, topic, 0, 2, "a state")
+	os, err := inspect.Offsets(t.Context(), c, group)
+	must(t, err)
+	if o := os[0]; len(os) != 1 || o.Committed != 2 || o.State != "a state" || o.Start != 0 || o.End != 3 || o.Err != nil || o.TopicID == [16]byte{} {
+		t.Fatalf("%+v", os)
+	}
+	leaves := joins(t, k, group, topic)
+	g, err := inspect.Describe(t.Context(), c, group)
+	if err != nil || len(g.Members) != 1 || g.Members[0].Instance != "one" || g.Members[0].Client != "someone" {
+		t.Errorf("with a member: %+v, %v", g, err)
+	}
+	if err := inspect.Store(t.Context(), c, group, os[0], 3, "new"); !errors.Is(err, inspect.ErrMembers) {
+		t.Errorf("stored beside a member: %v", err)
+	}
+	leaves()
+	evict(t, k, group)
+	must(t, inspect.Store(t.Context(), c, group, os[0], 3, "new"))
+	if err := inspect.Store(t.Context(), c, group, os[0], 3, "newer"); !errors.Is(err, inspect.ErrChanged) {
+		t.Errorf("stored over another: %v", err)
+	}
+	if os, err = inspect.Offsets(t.Context(), c, group); err != nil || os[0].Committed != 3 || os[0].State != "new" {
+		t.Errorf("stored: %+v, %v", os, err)
+	}
 }
