@@ -42,6 +42,7 @@ REPLICA is an address as laneway status shows it, or its host alone.`,
 		},
 	}
 	r.flags(c.Flags())
+	r.completeWith(c, addresses)
 	o.flag(c)
 	c.Flags().BoolVar(&all, "all", false, "drain all replicas")
 	c.Flags().BoolVarP(&dry, "dry-run", "n", false, "show what would be done, and change nothing")

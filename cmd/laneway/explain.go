@@ -54,6 +54,7 @@ A partition is written as in logs, 'orders[3]', or as orders/3, which no shell e
 		},
 	}
 	r.flags(c.Flags())
+	r.completeWith(c, places)
 	o.flag(c)
 	c.Flags().StringVar(&pipeline, "pipeline", "", "only this `pipeline`")
 	return c

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"slices"
@@ -180,4 +181,44 @@ func TestFleetCommands(t *testing.T) {
 			c.ends(exitUsage, says, "", strings.Fields(args)...)
 		}
 	})
+}
+
+func TestCompletion(t *testing.T) {
+	c := haltedCrew(t)
+	ids := c.ids()
+	for args, want := range map[string]string{
+		"resume":               ids[0][:8] + "\thalted orders[0]@1\n" + ids[1][:8],
+		"skip " + ids[0][:8]:   ids[1][:8] + "\tparked key orders[3]@0\n" + ids[2][:8],
+		"halts":                ids[0][:8],
+		"explain":              "orders/0\tis halted by charge",
+		"pause orders/0":       "orders/1\t",
+		"drain":                c.addrs[0] + "\n" + c.addrs[1],
+		"status":               ":4\n", // nothing, and no files
+		"status --output json": ":4\n",
+	} {
+		args := append([]string{"__complete"}, strings.Fields(args)...)
+		var out, errs bytes.Buffer
+		must(t, run(t.Context(), append(args, "--at", strings.Join(c.addrs, ","), ""), &out, &errs))
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%v: %q, want %q", args, out.String(), want)
+		}
+	}
+	t.Setenv(atVariable, "127.0.0.1:1")
+	var out, errs bytes.Buffer
+	must(t, run(t.Context(), []string{"__complete", "resume", ""}, &out, &errs))
+	if out.String() != ":4\n" {
+		t.Errorf("without an answer: %q", out.String())
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	if got := printable("key\x1b[2J\u202e\a\nnext\tcell é"); got != "key\uFFFD[2J\uFFFD\uFFFD\nnext\tcell é" {
+		t.Errorf("%q", got)
+	}
+	if got := cell("one\ntwo"); got != "one…" {
+		t.Errorf("%q", got)
+	}
+	if got := cell(strings.Repeat("é", 200)); got != strings.Repeat("é", 160)+"…" {
+		t.Errorf("%q", got)
+	}
 }

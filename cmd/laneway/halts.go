@@ -49,6 +49,7 @@ the record. Keys, stacks and records need a token.`,
 		},
 	}
 	r.flags(c.Flags())
+	r.completeWith(c, haltIDs)
 	o.flag(c)
 	c.Flags().StringVar(&pipeline, "pipeline", "", "only this `pipeline`")
 	return c

@@ -29,8 +29,9 @@ believe it either.
 While the group has no members, laneway resume and laneway skip take the ids with --group. Where
 results and offsets are stored in a database (sink.SQL), the truth is there, and Kafka has a copy of
 the offsets alone.`,
-		Example: `  laneway inspect --brokers kafka:9092 --group billing`,
-		Args:    arguments(0, 0, "no arguments"),
+		Example:           `  laneway inspect --brokers kafka:9092 --group billing`,
+		Args:              arguments(0, 0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			g, err := k.group(c.Context(), group, func(ctx context.Context, _ *wire.Client, g *storedGroup) error {
 				return k.date(ctx, g)

@@ -51,6 +51,7 @@ func unpauseCommand() *cobra.Command {
 
 func (p *pause) flags(c *cobra.Command, all string) {
 	p.remote.flags(c.Flags())
+	p.remote.completeWith(c, places)
 	p.output.flag(c)
 	c.Flags().BoolVar(&p.all, "all", false, all)
 	c.Flags().BoolVarP(&p.dry, "dry-run", "n", false, "show what would be done, and change nothing")

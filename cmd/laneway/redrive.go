@@ -49,7 +49,8 @@ cannot be sent back, since its record is gone or refused by the topic, is report
 The command then ends with status 1.`,
 		Example: `  laneway redrive --brokers kafka:9092 -n orders.dlq            # shows what would go
   laneway redrive --brokers kafka:9092 --step charge orders.dlq`,
-		Args: arguments(1, 1, "one TOPIC"),
+		Args:              arguments(1, 1, "one TOPIC"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.topic, o.started = args[0], time.Now()
 			return o.redrive(c.Context(), because, c.OutOrStdout())

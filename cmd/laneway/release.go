@@ -76,6 +76,7 @@ before, and nothing is changed if it has changed.`,
 
 func (r *release) common(c *cobra.Command) {
 	r.remote.flags(c.Flags())
+	r.remote.completeWith(c, haltIDs)
 	r.cluster.authority = r.remote.authority
 	r.cluster.flags(c.Flags())
 	r.output.flag(c)

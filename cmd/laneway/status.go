@@ -24,7 +24,8 @@ partition.
 The exit code does not depend on what is wrong, only on whether all replicas have answered.`,
 		Example: `  laneway status --at billing-headless:7070
   laneway status --at localhost:7070 --all -o json`,
-		Args: arguments(0, 0, "no arguments"),
+		Args:              arguments(0, 0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f, err := r.find(c.Context())
 			if err != nil {

@@ -23,7 +23,8 @@ Where the output is no terminal, it writes a line for each look, and one for eac
 gets stuck or moves again.`,
 		Example: `  laneway top --at billing-headless:7070
   laneway top >> top.log`,
-		Args: arguments(0, 0, "no arguments"),
+		Args:              arguments(0, 0, "no arguments"),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if every < 100*time.Millisecond {
 				return usage("--every %v: it is at least 100ms", every)
