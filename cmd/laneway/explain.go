@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sourcegraph/conc/iter"
 	"github.com/spf13/cobra"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
@@ -65,24 +66,31 @@ type explained struct {
 	At       string `json:"replica"`
 	Pipeline string `json:"pipeline"`
 	adminapi.Explanation
+
+	err error // the replica has not answered
 }
 
 func (e explained) place() place { return place{e.Topic, e.Partition} }
 
 // explain asks the owners of partitions, or of all that are stuck.
 func explain(ctx context.Context, views []view, places []place) (es []explained, err error) {
-	found := map[place]bool{}
+	found, all := map[place]bool{}, []owned{}
 	for _, p := range partitions(views) {
-		if len(places) > 0 && !slices.Contains(places, p.place()) || len(places) == 0 && !p.stuck() {
+		if slices.Contains(places, p.place()) || len(places) == 0 && p.stuck() {
+			found[p.place()] = true
+			all = append(all, p)
+		}
+	}
+	answers := iter.Mapper[owned, explained]{MaxGoroutines: atOnce}.Map(all, func(p *owned) explained {
+		e, err := p.view.replica.Explain(ctx, p.pipeline, p.Topic, p.Partition.Partition)
+		return explained{p.view.At, p.pipeline, e, err}
+	})
+	for i, e := range answers {
+		if e.err != nil {
+			err = errors.Join(err, unheard(all[i].view.replica, e.err))
 			continue
 		}
-		found[p.place()] = true
-		e, bad := p.view.replica.Explain(ctx, p.pipeline, p.Topic, p.Partition.Partition)
-		if bad != nil {
-			err = errors.Join(err, unheard(p.view.replica, bad))
-			continue
-		}
-		es = append(es, explained{p.view.At, p.pipeline, e})
+		es = append(es, e)
 	}
 	for _, p := range places {
 		if !found[p] {
@@ -97,6 +105,10 @@ func writeExplained(w io.Writer, es []explained, hs []halted) {
 	for i, e := range es {
 		if i > 0 {
 			fmt.Fprintln(w)
+		}
+		if i == explainedMost {
+			fmt.Fprintf(w, "%d more are stuck: laneway status lists them, laneway explain PARTITION explains one.\n", len(es)-i)
+			return
 		}
 		first, rest, more := strings.Cut(printable(e.Text), "\n")
 		fmt.Fprintln(w, first)
@@ -118,6 +130,9 @@ func writeExplained(w io.Writer, es []explained, hs []halted) {
 
 // nextMost is how many halts of a partition are explained.
 const nextMost = 3
+
+// explainedMost is how many partitions are explained to a person at once.
+const explainedMost = 20
 
 // next is the commands that end a halt.
 func (h halted) next(size int) string {

@@ -188,6 +188,8 @@ func TestInspect(t *testing.T) {
 			w.ends(0, why, "inspect")
 			w.k.Commit(w.group, w.topic, 0, 1, state)
 		}
+		w.k.CommitEpoch(w.group, w.topic, 0, 1, 7, state) // an epoch that the log has not
+		w.ends(0, "the log was cut off at 1 since", "inspect")
 		w.k.Recreate(w.topic, 3)
 		w.k.Commit(w.group, w.topic, 0, 1, state) // by a worker that has not noticed
 		w.ends(0, "the topic was recreated since: the offset counts for nothing either", "inspect")

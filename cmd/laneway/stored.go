@@ -27,6 +27,7 @@ type storedGroup struct {
 type storedPart struct {
 	inspect.Offset
 	state  resume.State
+	cut    bool      // the log has lost records of which the state speaks
 	void   error     // why the state, or the offset, counts for nothing
 	oldest time.Time // when the record at the offset was written; zero: not known, or there is none
 }
@@ -70,7 +71,23 @@ func (p *storedPart) decode(scope string) (resume.State, error) {
 	if errors.Is(err, resume.ErrTopicID) {
 		return s, fmt.Errorf("%w (%w)", errRecreated, err)
 	}
-	return s, err
+	return p.believed(s), err
+}
+
+// believed is a state without what it says of records that a log has lost since.
+func (p *storedPart) believed(s resume.State) (left resume.State) {
+	if p.EpochEnd < 0 {
+		return s
+	}
+	for _, r := range s.Finished {
+		if r.To = min(r.To, p.EpochEnd); r.From < r.To {
+			left.Finished = append(left.Finished, r)
+		}
+	}
+	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.Last >= p.EpochEnd })
+	left.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a resume.Attempts) bool { return a.Offset >= p.EpochEnd })
+	p.cut = !same(left, s)
+	return left
 }
 
 // lag is how many offsets the group is behind; -1: not known.
@@ -100,6 +117,8 @@ func (p *storedPart) says() string {
 		return fmt.Sprintf("the offset is beyond the end of the log, %d", p.End)
 	case p.Start > p.Committed:
 		return fmt.Sprintf("the log begins at %d: retention has deleted what lies before", p.Start)
+	case p.cut:
+		return fmt.Sprintf("the log was cut off at %d since: what the state said from there on counts for nothing", p.EpochEnd)
 	case p.State == "":
 		return "no state: another client, CommitWith or CommitBefore has stored the offset"
 	}

@@ -20,6 +20,9 @@ type Offset struct {
 	State       string   // the resume state, or what another client has stored; empty: nothing
 	TopicID     [16]byte // that the topic has now; zero: it is gone, or has none
 	Start, End  int64    // of the log, under read_committed; -1: not known
+	// EpochEnd is where the log of LeaderEpoch ends now, at least Committed: a State says nothing of
+	// the records that are there from then on. -1: not known.
+	EpochEnd int64
 	Err         error    // why the offset or the log is not known
 }
 
@@ -61,6 +64,7 @@ func Offsets(ctx context.Context, c *wire.Client, group string) ([]Offset, error
 // measure asks the leaders where their logs start and end.
 func measure(ctx context.Context, c *wire.Client, led map[int32][]wire.TopicPartition, offsets []Offset) {
 	start, end, failed := map[wire.TopicPartition]int64{}, map[wire.TopicPartition]int64{}, map[wire.TopicPartition]error{}
+	ends := epochEnds(ctx, c, led, offsets)
 	for leader, tps := range led {
 		for at, into := range map[int64]map[wire.TopicPartition]int64{fetch.AtStart: start, fetch.AtEnd: end} {
 			found, bad := fetch.List(ctx, c, leader, at, false, tps...)
@@ -76,7 +80,34 @@ func measure(ctx context.Context, c *wire.Client, led map[int32][]wire.TopicPart
 		if o.Err == nil {
 			o.Start, o.End = start[o.TopicPartition], end[o.TopicPartition]
 		}
+		if at, known := ends[o.TopicPartition]; known {
+			o.EpochEnd = max(at, o.Committed) // a leader does not know each epoch
+		}
 	}
+}
+
+// epochEnds asks where the leader epochs end that are stored beside states. What fails is left
+// unknown.
+func epochEnds(ctx context.Context, c *wire.Client, led map[int32][]wire.TopicPartition, offsets []Offset) map[wire.TopicPartition]int64 {
+	epochs, ends := map[wire.TopicPartition]int32{}, map[wire.TopicPartition]int64{}
+	for _, o := range offsets {
+		if o.State != "" && o.LeaderEpoch >= 0 {
+			epochs[o.TopicPartition] = o.LeaderEpoch
+		}
+	}
+	for leader, tps := range led {
+		its := map[wire.TopicPartition]int32{}
+		for _, tp := range tps {
+			if epoch, stored := epochs[tp]; stored {
+				its[tp] = epoch
+			}
+		}
+		if len(its) > 0 {
+			found, _ := fetch.EpochEnds(ctx, c, leader, its)
+			maps.Copy(ends, found)
+		}
+	}
+	return ends
 }
 
 // stored asks the coordinator for all offsets of the group.
@@ -100,7 +131,7 @@ func stored(ctx context.Context, c *wire.Client, group string) (offsets []Offset
 		return nil, err
 	}
 	add := func(topic string, n int32, committed int64, epoch int32, metadata *string, code int16) {
-		o := Offset{TopicPartition: wire.PartitionOf(topic, n), Committed: committed, LeaderEpoch: epoch, Start: -1, End: -1, Err: wire.Code(code).Err()}
+		o := Offset{TopicPartition: wire.PartitionOf(topic, n), Committed: committed, LeaderEpoch: epoch, Start: -1, End: -1, EpochEnd: -1, Err: wire.Code(code).Err()}
 		o.StoredFor, o.State = wire.ReadNote(metadata)
 		if committed >= 0 || o.Err != nil {
 			offsets = append(offsets, o)
