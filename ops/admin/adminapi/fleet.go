@@ -119,7 +119,7 @@ func (c Config) clients(ctx context.Context, at string) ([]*Client, error) {
 	for _, ip := range addrs {
 		all = append(all, &Client{addr: net.JoinHostPort(ip.String(), port), scheme: scheme, token: c.Token, timeout: cmp.Or(c.Timeout, 5*time.Second),
 			http: &http.Client{
-				Transport:     &http.Transport{TLSClientConfig: secure, MaxIdleConns: 16, IdleConnTimeout: time.Minute},
+				Transport:     &http.Transport{TLSClientConfig: secure, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute},
 				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would get the token
 			}})
 	}
