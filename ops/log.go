@@ -221,7 +221,11 @@ func partition(tp stream.TopicPartition) []slog.Attr {
 	if tp == (stream.TopicPartition{}) {
 		return nil
 	}
-	return []slog.Attr{slog.String("topic", tp.Topic), slog.Int("partition", tp.Partition)}
+	fields := []slog.Attr{slog.String("topic", tp.Topic), slog.Int("partition", tp.Partition)}
+	if tp.Source != "" {
+		fields = append(fields, slog.String("source", tp.Source))
+	}
+	return fields
 }
 
 func place(m stream.Meta) []slog.Attr {

@@ -138,7 +138,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	}
 	tps := make([]wire.TopicPartition, 0, len(parts))
 	for tp := range parts {
-		tps = append(tps, wire.TopicPartition(tp))
+		tps = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition})
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[stream.TopicPartition(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
+			at[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
 		}
 	}
 	return at, nil
@@ -165,7 +165,7 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	s.mu.Unlock()
 	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
 	for tp, r := range txn.Offsets {
-		offsets[wire.TopicPartition(tp)] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
+		offsets[wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
@@ -191,7 +191,7 @@ func asTransactor(err error) error {
 	case errors.As(err, &gone):
 		parts := make([]stream.TopicPartition, len(gone.Parts))
 		for i, tp := range gone.Parts {
-			parts[i] = stream.TopicPartition(tp)
+			parts[i] = stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}
 		}
 		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):

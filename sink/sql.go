@@ -62,7 +62,8 @@ func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name
 
 // ForPipeline tells pipelines apart that share a table, such as two that read the same topics.
 // Without it a pipeline's name is "". One that finds offsets of another group under its name is
-// refused by its first Commit, before it writes anything.
+// refused by its first Commit, before it writes anything. Sources of a Merge have rows of their
+// own, of the name with a slash and that of the source (see stream.Stream.As).
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
 // CreateTable has the table made before the source starts, if it is not there, and one of an
@@ -156,6 +157,9 @@ func (s *sqlTransactor[T]) Restore(ctx context.Context, parts map[stream.TopicPa
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the offsets in %s: %w", s.table, err)
+	}
+	if err := s.moved(stored, parts); err != nil {
+		return nil, err
 	}
 	return s.restored(stored, parts), nil
 }

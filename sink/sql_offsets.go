@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -43,7 +45,7 @@ func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 		// of an earlier version, too
 		count:   `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`,
 		migrate: `ALTER TABLE ` + t + ` ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`,
-		all:     `SELECT topic, partition_id, next_offset, topic_id FROM ` + t + ` WHERE pipeline = $1`,
+		all:     `SELECT pipeline, topic, partition_id, next_offset, topic_id FROM ` + t + ` WHERE pipeline = $1 OR substr(pipeline, 1, $2) = $3`,
 		one:     `SELECT next_offset, consumer_group, owner, topic_id FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
 		update: `UPDATE ` + t + ` SET next_offset = $1, owner = $2, topic_id = $3
 			WHERE pipeline = $4 AND topic = $5 AND partition_id = $6 AND next_offset = $7 AND consumer_group = $8 AND topic_id = $9`,
@@ -54,7 +56,8 @@ func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 
 // load returns all that is stored for the pipeline.
 func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPartition]stream.Position, error) {
-	rows, err := db.QueryContext(ctx, o.all, o.pipeline)
+	ofSources := o.name(stream.TopicPartition{}) + "/"
+	rows, err := db.QueryContext(ctx, o.all, o.pipeline, utf8.RuneCountInString(ofSources), ofSources)
 	if err != nil {
 		return nil, err
 	}
@@ -63,16 +66,46 @@ func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPart
 	for rows.Next() {
 		var tp stream.TopicPartition
 		var at stream.Position
-		var id string
-		if err := rows.Scan(&tp.Topic, &tp.Partition, &at.Offset, &id); err != nil {
+		var name, id string
+		if err := rows.Scan(&name, &tp.Topic, &tp.Partition, &at.Offset, &id); err != nil {
 			return nil, err
 		}
 		if err := at.TopicID.UnmarshalText([]byte(id)); err != nil {
 			return nil, stream.Permanent(fmt.Errorf("column topic_id of %v [LW412]: %w", tp, err))
 		}
+		_, tp.Source, _ = strings.Cut(name[len(o.pipeline):], "/")
 		stored[tp] = at
 	}
 	return stored, rows.Err()
+}
+
+// name is what a partition's row has in the column pipeline. A source of a Merge has rows of its
+// own.
+func (o *sqlOffsets) name(tp stream.TopicPartition) string {
+	if tp.Source == "" {
+		return o.pipeline
+	}
+	return o.pipeline + "/" + tp.Source
+}
+
+// moved returns an error if a partition has no row, but the same partition of a source with another
+// name has: the name was given, or changed, since the row was written. To start without it would
+// write its results a second time.
+func (o *sqlOffsets) moved(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) error {
+	for tp, id := range parts {
+		if _, ok := stored[tp]; ok {
+			continue
+		}
+		for other, at := range stored {
+			_, both := parts[other]
+			if other.Topic != tp.Topic || other.Partition != tp.Partition || both || at.TopicID != id || unknown(id) {
+				continue
+			}
+			return stream.Permanent(fmt.Errorf("%s has no offset of %v, and one of %v, which is the same topic under another name of its source: name the source with As as it was, or rename its rows:\n"+
+				"UPDATE %s SET pipeline = '%s' WHERE pipeline = '%s' [LW412]", o.table, tp, other, o.table, o.name(tp), o.name(other)))
+		}
+	}
+	return nil
 }
 
 // restored is what is stored of the parts. A row of another topic id than theirs is kept in mind:
@@ -122,17 +155,17 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 	id := r.TopicID.String()
 	for was := (row{from, id}); ; {
 		// A transaction that holds the row, one of our own with its answer lost too, is waited for.
-		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), o.pipeline, tp.Topic, tp.Partition, was.next, group, was.id))
+		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), o.name(tp), tp.Topic, tp.Partition, was.next, group, was.id))
 		if err != nil || moved {
 			return from, o.failed(tp, err)
 		}
 		var is row
 		var heldBy, owner string
-		err = tx.QueryRowContext(ctx, o.one, o.pipeline, tp.Topic, tp.Partition).Scan(&is.next, &heldBy, &owner, &is.id)
+		err = tx.QueryRowContext(ctx, o.one, o.name(tp), tp.Topic, tp.Partition).Scan(&is.next, &heldBy, &owner, &is.id)
 		same := is.id == id || is.id == "" || id == ""
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			moved, err := changes(tx.ExecContext(ctx, o.insert, o.pipeline, tp.Topic, tp.Partition, r.Next, group, o.owner, id))
+			moved, err := changes(tx.ExecContext(ctx, o.insert, o.name(tp), tp.Topic, tp.Partition, r.Next, group, o.owner, id))
 			if err != nil || moved {
 				return from, o.failed(tp, err)
 			} // else somebody was faster, and is there now
@@ -140,7 +173,7 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 			return 0, o.failed(tp, err)
 		case heldBy != group:
 			return 0, stream.Permanent(fmt.Errorf("%s holds offsets of group %q for %v under the name %q, and this pipeline is in group %q: "+
-				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group [LW412]", o.table, heldBy, tp, o.pipeline, group))
+				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group [LW412]", o.table, heldBy, tp, o.name(tp), group))
 		case same && owner == o.owner && from < is.next && is.next <= r.Next:
 			from, was = is.next, is
 		case same && is.next == from && is.id != was.id, !same && is != was && o.isVoid(tp, is.id):

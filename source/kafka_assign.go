@@ -27,7 +27,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 	for i := range as {
 		as[i] = starts[i].Assignment
 		as[i].Scope = s.scope()
-		tp := wire.TopicPartition(as[i].TopicPartition)
+		tp := wired(as[i].TopicPartition)
 		if s.member != nil {
 			as[i].Expired = s.member.Expired
 		}
@@ -41,7 +41,7 @@ func (s *kafkaSource) begin(ctx context.Context, feed func(feeding) fetch.Partit
 		return err
 	}
 	for i, p := range parts {
-		tp := wire.TopicPartition(p.TopicPartition())
+		tp := wired(p.TopicPartition())
 		s.live[tp], became[i] = p, p
 		epoch := newLeaderEpoch(starts[i].epoch)
 		s.epochs[tp] = epoch
@@ -75,7 +75,7 @@ func (s *kafkaSource) revoke(ctx context.Context, tps []wire.TopicPartition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range parts {
-		if tp := wire.TopicPartition(p.TopicPartition()); s.draining[tp] == p {
+		if tp := wired(p.TopicPartition()); s.draining[tp] == p {
 			delete(s.draining, tp)
 			delete(s.epochs, tp)
 		}
@@ -103,7 +103,7 @@ func (s *kafkaSource) lose(err error, tps []wire.TopicPartition) {
 // reset is called when an offset was not in the log. Moving back redelivers finished records, so
 // the partition is assigned again.
 func (s *kafkaSource) reset(tp wire.TopicPartition, from, to int64, back bool) {
-	s.in.Emit(stream.OffsetReset{TopicPartition: stream.TopicPartition(tp), From: from, To: to, Policy: s.cfg.Reset.String()})
+	s.in.Emit(stream.OffsetReset{TopicPartition: streamed(tp), From: from, To: to, Policy: s.cfg.Reset.String()})
 	if back {
 		s.rewind(tp, from, to)
 	}
@@ -139,7 +139,7 @@ func (s *kafkaSource) restartByPipeline(tp wire.TopicPartition, next int64, same
 // reassign loses a live partition and assigns it again at next. The caller holds mu.
 func (s *kafkaSource) reassign(was *stream.Partition[kafka.Message], id stream.TopicID, next int64, cause error,
 	feed func(feeding) fetch.Partition) {
-	tp := wire.TopicPartition(was.TopicPartition())
+	tp := wired(was.TopicPartition())
 	s.fetcher.Remove(tp)
 	s.in.Lose(cause, was)
 	delete(s.live, tp)
@@ -157,5 +157,5 @@ func (s *kafkaSource) fetchEvent(e fetch.Event) {
 	case "recovered":
 		s.health.set(&s.health.cluster, nil)
 	}
-	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(e.TopicPartition), Name: e.Name, Text: e.Text, Err: e.Err})
+	s.in.Emit(stream.SourceEvent{TopicPartition: streamed(e.TopicPartition), Name: e.Name, Text: e.Text, Err: e.Err})
 }

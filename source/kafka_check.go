@@ -22,6 +22,21 @@ func (c *KafkaConfig) name() string {
 	return "kafka " + strings.Join(topics, ", ")
 }
 
+// claims are the membership, at each broker: one process cannot be the same member twice.
+func (c *KafkaConfig) claims() (cs []string) {
+	if c.Group == "" {
+		return nil
+	}
+	for _, b := range c.Brokers {
+		member := fmt.Sprintf("group %s at %s", c.Group, b)
+		if c.InstanceID != "" {
+			member += ", instance " + c.InstanceID
+		}
+		cs = append(cs, member)
+	}
+	return cs
+}
+
 func (c *KafkaConfig) topics() map[string]bool {
 	set := map[string]bool{}
 	for _, t := range c.Topics {

@@ -27,7 +27,7 @@ func (s *kafkaSource) readAsMember(ctx context.Context) error {
 		OnRevoked:  s.revoke,
 		OnLost:     s.lose,
 		Superseded: func(ctx context.Context, tp wire.TopicPartition) bool {
-			return stream.Superseded(ctx, stream.TopicPartition(tp))
+			return stream.Superseded(ctx, streamed(tp))
 		},
 		OnHealth: func(err error) { s.health.set(&s.health.group, err) },
 		OnWaiting: func(tps []wire.TopicPartition, err error) {
@@ -72,9 +72,9 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[wire.TopicPartitio
 	var ws []*wanted
 	for tp, at := range parts {
 		s.own(tp)
-		switch known := at.Offset >= 0 && !s.void(stream.TopicPartition(tp), at); {
+		switch known := at.Offset >= 0 && !s.void(streamed(tp), at); {
 		case known:
-			a := assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset,
+			a := assignment{stream.Assignment{TopicPartition: streamed(tp), TopicID: at.TopicID, Next: at.Offset, Committed: at.Offset,
 				State: at.State, LogEnd: at.Offset}, at.LeaderEpoch}
 			if a.State == "" || a.epoch < 0 {
 				as = append(as, a)
@@ -104,8 +104,8 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	}
 	asked := make(map[wire.TopicPartition]group.Position, len(positions))
 	for tp, at := range positions {
-		asked[wire.TopicPartition(tp)] = group.Position{Offset: at.Offset, TopicID: at.TopicID,
-			State: at.State, LeaderEpoch: s.epochOf(wire.TopicPartition(tp))}
+		asked[wired(tp)] = group.Position{Offset: at.Offset, TopicID: at.TopicID,
+			State: at.State, LeaderEpoch: s.epochOf(wired(tp))}
 	}
 	failed := map[stream.TopicPartition]error{}
 	for tp, err := range s.member.Commit(ctx, asked) {
@@ -116,7 +116,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 		case errors.As(err, &refused):
 			err = stream.Permanent(err)
 		}
-		failed[stream.TopicPartition(tp)] = err
+		failed[streamed(tp)] = err
 	}
 	if s.loseGone(ctx, failed); len(failed) == 0 {
 		return nil

@@ -18,7 +18,7 @@ func (s *kafkaSource) readPartitions(ctx context.Context) error {
 	var tps []wire.TopicPartition
 	var ws []*wanted
 	for tp, span := range s.cfg.Partitions {
-		f := wire.TopicPartition(tp)
+		f := wired(tp)
 		if t, _ := s.client.Topic(tp.Topic); t.Partitions != nil {
 			if _, there := t.Partitions[int32(tp.Partition)]; !there {
 				return &kafkaerr.TopicError{Topic: tp.Topic, Err: fmt.Errorf("it has %d partitions, but no partition %d", len(t.Partitions), tp.Partition)}

@@ -81,7 +81,7 @@ func (s *kafkaSource) ends(ctx context.Context, q query, ws []*wanted) (start fu
 			continue
 		}
 		delete(failed, w.tp)
-		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(w.tp), Name: "state unbounded", Err: err,
+		s.in.Emit(stream.SourceEvent{TopicPartition: streamed(w.tp), Name: "state unbounded", Err: err,
 			Text: fmt.Sprintf("the resume state is not used, and records that had finished above offset %d are reprocessed: the leader does not report "+
 				"whether the log was truncated since", w.stored.Committed)})
 	}
@@ -137,7 +137,7 @@ func (s *kafkaSource) askStateBytes(ctx context.Context) {
 // stateRefused records that brokers refuse states above a size.
 func (s *kafkaSource) stateRefused(tp wire.TopicPartition, limit int, err error) {
 	s.stateBytes.Store(int64(limit))
-	s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "state refused", Err: err,
+	s.in.Emit(stream.SourceEvent{TopicPartition: streamed(tp), Name: "state refused", Err: err,
 		Text: fmt.Sprintf("the offset is stored without its resume state: if the partition moves now, records that have finished above it are reprocessed. "+
 			"From now on, states of up to %d bytes are tried; the brokers' offset.metadata.max.bytes is the limit", limit)})
 }

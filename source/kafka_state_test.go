@@ -348,7 +348,7 @@ func TestKafkaStateUnbounded(t *testing.T) {
 	var events []stream.Event
 	s := &kafkaSource{client: client, in: emitter(func(e stream.Event) { events = append(events, e) })}
 	tp := wire.TopicPartition{Topic: l.topic}
-	w := &wanted{tp: tp, stored: &assignment{stream.Assignment{TopicPartition: stream.TopicPartition(tp), Committed: 5, State: "s"}, 0}}
+	w := &wanted{tp: tp, stored: &assignment{stream.Assignment{TopicPartition: streamed(tp), Committed: 5, State: "s"}, 0}}
 	for err, want := range map[*kerr.Error]bool{kerr.UnknownServerError: true, kerr.NotLeaderForPartition: true, kerr.LeaderNotAvailable: false, kerr.TopicAuthorizationFailed: false} {
 		for _, late := range []bool{false, true} {
 			events, w.since = nil, time.Now()

@@ -18,7 +18,7 @@ import (
 func (s *kafkaSource) recreated(ctx context.Context, tp wire.TopicPartition, id [16]byte) error {
 	from := s.cfg.Start
 	if s.cfg.Group == "" {
-		from = s.cfg.Partitions[stream.TopicPartition(tp)].From
+		from = s.cfg.Partitions[streamed(tp)].From
 	}
 	if from.kind == fail {
 		s.stopReading(s.noOffset(tp))
@@ -64,7 +64,7 @@ func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPart
 			continue
 		}
 		s.fetcher.Refresh()
-		if p := s.draining[wire.TopicPartition(tp)]; p != nil {
+		if p := s.draining[wired(tp)]; p != nil {
 			draining[tp] = p
 			topics = append(topics, named(p))
 		}

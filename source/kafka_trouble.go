@@ -57,7 +57,7 @@ func (s *kafkaSource) trouble(tp wire.TopicPartition, err error) {
 	old := h.troubles[tp]
 	news := (h.mine[tp] || tp.Partition == whole) && (err == nil) != (old == nil)
 	if news {
-		s.in.Trouble(stream.TopicPartition(tp), err)
+		s.in.Trouble(streamed(tp), err)
 		if h.troubles[tp] = err; err == nil {
 			delete(h.troubles, tp)
 		}
@@ -68,11 +68,11 @@ func (s *kafkaSource) trouble(tp wire.TopicPartition, err error) {
 	switch {
 	case !news:
 	case err == nil:
-		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition continues", Text: "it is read again"})
+		s.in.Emit(stream.SourceEvent{TopicPartition: streamed(tp), Name: "partition continues", Text: "it is read again"})
 	case len(denied) == len(s.cfg.topics()):
 		s.stopReading(err)
 	default:
-		s.in.Emit(stream.SourceEvent{TopicPartition: stream.TopicPartition(tp), Name: "partition waits", Text: "the other partitions are read", Err: err})
+		s.in.Emit(stream.SourceEvent{TopicPartition: streamed(tp), Name: "partition waits", Text: "the other partitions are read", Err: err})
 	}
 }
 
@@ -105,7 +105,7 @@ func (s *kafkaSource) disown(tps ...wire.TopicPartition) {
 		delete(s.health.mine, tp)
 		if s.health.troubles[tp] != nil {
 			delete(s.health.troubles, tp)
-			s.in.Trouble(stream.TopicPartition(tp), nil)
+			s.in.Trouble(streamed(tp), nil)
 		}
 	}
 	s.health.report()

@@ -149,7 +149,7 @@ func (s *kafkaSource) found(ctx context.Context, w *wanted, from int64, to map[w
 	if w.topic == (stream.TopicID{}) {
 		w.topic = s.idOf(w.tp.Topic)
 	}
-	a := stream.Assignment{TopicPartition: stream.TopicPartition(w.tp), TopicID: w.topic, Next: from, Committed: -1}
+	a := stream.Assignment{TopicPartition: streamed(w.tp), TopicID: w.topic, Next: from, Committed: -1}
 	if s.cfg.Group != "" {
 		s.in.Emit(stream.OffsetReset{TopicPartition: a.TopicPartition, From: -1, To: from, Policy: w.from.String()})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -33,3 +34,12 @@ func headers(hs []kafka.Header) []stream.Header {
 }
 
 var _ = stream.Header(kafka.Header{})
+
+// streamed and wired convert the name of a partition between the pipeline and the protocol.
+func streamed(tp wire.TopicPartition) stream.TopicPartition {
+	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}
+}
+
+func wired(tp stream.TopicPartition) wire.TopicPartition {
+	return wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}
+}

@@ -67,7 +67,7 @@ func (p *part) adopt(a Assignment) error {
 	}
 	p.ahead.stored = p.ahead.earlier
 	p.inherit(state.Halts, a)
-	p.ahead.attempts.inherit(state.Attempts)
+	p.ahead.attempts.inherit(state.Attempts, p.host.lineOf)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
 }

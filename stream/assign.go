@@ -11,13 +11,14 @@ import (
 
 // How partitions are assigned and lost. For revoke see drain.go.
 
-func (r *run) newPart(a Assignment, epoch int32) *part {
-	p := &part{host: r, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, lapsed: a.Expired,
+func (in *inlet) newPart(a Assignment, epoch int32) *part {
+	r := in.run
+	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, lapsed: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
-		p.ahead.kept = r.opts.ahead > 0 && r.stateMax.Load() > 0
+		p.ahead.kept = r.opts.ahead > 0 && in.stateBytes() > 0
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
@@ -47,13 +48,15 @@ func (r *run) furnish(p *part) {
 	}
 }
 
-func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
+func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
+	r := in.run
 	r.mu.Lock()
 	var ps []*part
 	var dropped []SourceEvent
 	list := slices.Clone(r.list)
 	once := map[TopicPartition]bool{}
 	for _, a := range as {
+		a.TopicPartition = in.inside(a.TopicPartition)
 		if r.parts[a.TopicPartition] != nil || once[a.TopicPartition] {
 			r.mu.Unlock()
 			return nil, fmt.Errorf("%v was assigned twice: revoke it first [LW219]", a.TopicPartition)
@@ -61,8 +64,9 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		once[a.TopicPartition] = true
 	}
 	for _, a := range as {
+		a.TopicPartition = in.inside(a.TopicPartition)
 		r.epochs[a.TopicPartition]++
-		p := r.newPart(a, r.epochs[a.TopicPartition])
+		p := in.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
 		if err := p.adopt(a); err != nil {
 			dropped = append(dropped, SourceEvent{p.tp, "resume state dropped",
@@ -72,10 +76,10 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		ps, list = append(ps, p), append(list, p)
 	}
 	r.list = list
-	if errors.Is(r.health, errConnecting) {
-		r.health = nil
+	if errors.Is(in.health, errConnecting) {
+		in.health = nil
 	}
-	clear(r.lost)
+	clear(in.lost)
 	stopped := r.phase() >= stopping
 	r.mu.Unlock()
 	if !stopped && len(ps) > 0 {

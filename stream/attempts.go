@@ -14,23 +14,32 @@ import (
 
 // attemptCounts is the failed attempts at unfinished records.
 type attemptCounts struct {
-	// made in earlier assignments, by offset; nil: none. Maps are replaced under part.mu, not changed
-	earlier atomic.Pointer[map[int64]resume.Attempts]
+	// made in earlier assignments; nil: none. Maps are replaced under part.mu, not changed
+	earlier atomic.Pointer[attemptsBy]
 
 	// guarded by part.mu
-	failed map[int64]resume.Attempts // in this assignment, by offset
-	noted  int                       // changes of failed so far
-	stored int                       // changes of failed in the stored state
+	failed attemptsBy // in this assignment
+	noted  int        // changes of failed so far
+	stored int        // changes of failed in the stored state
 }
 
-// inherit restores the attempts of earlier assignments.
-func (a *attemptCounts) inherit(all []resume.Attempts) {
+// attemptsBy is attempts by the record and the line of words that has the step: a record waits for
+// one step of a line at a time, but for several lines.
+type attemptsBy map[attemptsAt]resume.Attempts
+
+type attemptsAt struct {
+	offset int64
+	line   int
+}
+
+// inherit restores the attempts of earlier assignments. line returns the line of a step.
+func (a *attemptCounts) inherit(all []resume.Attempts, line func(step string) int) {
 	if len(all) == 0 {
 		return
 	}
-	earlier := map[int64]resume.Attempts{}
+	earlier := attemptsBy{}
 	for _, is := range all {
-		earlier[is.Offset] = is
+		earlier[attemptsAt{is.Offset, line(is.Step)}] = is
 	}
 	a.earlier.Store(&earlier)
 }
@@ -38,26 +47,23 @@ func (a *attemptCounts) inherit(all []resume.Attempts) {
 // forget has records start with new attempts, since they are halted: they have used up theirs. The
 // caller holds part.mu.
 func (a *attemptCounts) forget(offsets []int64) {
-	for _, at := range offsets {
-		delete(a.failed, at)
-	}
+	halted := func(at attemptsAt, _ resume.Attempts) bool { return slices.Contains(offsets, at.offset) }
+	maps.DeleteFunc(a.failed, halted)
 	earlier := a.earlier.Load()
 	if earlier == nil {
 		return
 	}
 	left := maps.Clone(*earlier)
-	for _, at := range offsets {
-		delete(left, at)
-	}
+	maps.DeleteFunc(left, halted)
 	a.earlier.Store(&left)
 }
 
 // toStore returns the attempts to store: of records in holes and of those that were not fed yet,
 // which lie from end on. The caller holds part.mu.
 func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts, version int) {
-	unfinished := func(at int64) bool {
-		_, is := slices.BinarySearch(holes, at)
-		return is || at >= end
+	unfinished := func(at attemptsAt) bool {
+		_, is := slices.BinarySearch(holes, at.offset)
+		return is || at.offset >= end
 	}
 	for at, is := range a.failed {
 		if !unfinished(at) {
@@ -73,6 +79,8 @@ func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b resume.Attempts) int { return cmp.Compare(a.Offset, b.Offset) })
+	slices.SortFunc(all, func(a, b resume.Attempts) int {
+		return cmp.Or(cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Step, b.Step))
+	})
 	return all, a.noted
 }

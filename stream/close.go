@@ -72,7 +72,7 @@ func (r *run) cause() error {
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		if s, ok := s.(TopicReader); ok {
-			s.Reads(r.src.info().Topics)
+			s.Reads(r.topics())
 		}
 		o, ok := s.(Opener)
 		if !ok {
@@ -152,7 +152,7 @@ func (r *run) noteRunning() {
 // names returns the names of the steps of the stage.
 func (sg *stage) names() string {
 	var names []string
-	for _, n := range append(sg.plan.nodes[:len(sg.plan.nodes):len(sg.plan.nodes)], sg.plan.exit) {
+	for _, n := range append(sg.run.plan.words(sg.plan.all()), sg.plan.exit) {
 		if n != nil && n.isStep() {
 			names = append(names, sg.run.plan.steps[n].name)
 		}

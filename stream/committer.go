@@ -20,15 +20,15 @@ func newCommits(r *run) commits {
 	case c.transact != nil:
 		return newTransactions(r, c)
 	default:
-		return newCommitter(r, c)
+		return newCommitters(r, c)
 	}
 }
 
-// committer stores offsets and resume states. One goroutine does so, with one request at a time,
-// and only for partitions whose progress has changed. A partition whose commit is refused has its
-// own wait before the next try, so that it does not delay the others.
+// committer stores offsets and resume states through one source. One goroutine does so, with one
+// request at a time, and only for partitions whose progress has changed. A partition whose commit
+// is refused has its own wait before the next try, so that it does not delay the others.
 type committer struct {
-	run      *run
+	in       *inlet
 	each     bool
 	n        int64
 	wait     time.Duration
@@ -68,8 +68,8 @@ const (
 	commitRetryMax = 5 * time.Second
 )
 
-func newCommitter(r *run, p *commitPlan) *committer {
-	return &committer{run: r, each: p.each, n: int64(p.n), wait: p.wait,
+func newCommitter(in *inlet, p *commitPlan) *committer {
+	return &committer{in: in, each: p.each, n: int64(p.n), wait: p.wait,
 		poke: make(chan struct{}, 1), flushes: make(chan *flush), stopped: make(chan struct{}), ended: make(chan struct{}),
 		began: time.Now(), refused: map[*part]retry{}}
 }
@@ -82,21 +82,13 @@ func (c *committer) begin(p *part, l *ledger.Ledger) {
 			p.freed()
 		}
 	}
-	if !c.run.plan.hasTail() { // records of a tail read the values of those above the gate
+	if !c.in.plan.hasTail() { // records of a tail read the values of those above the gate
 		l.Forget = forgetValues
 	}
 }
 
-func (c *committer) start() { c.run.spawn(c.loop) }
+func (c *committer) start() { c.in.spawn(c.loop) }
 func (c *committer) stop()  { close(c.stopped) }
-
-func (c *committer) assigned(context.Context, []*part, <-chan struct{}) {}
-func (c *committer) waiting(*part) error                                { return nil }
-func (c *committer) advanced(*part)                                     { c.count() }
-func (c *committer) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
-func (c *committer) last(_, ctx context.Context, ps []*part) error      { return c.now(ctx, ps) }
-func (c *committer) release(*part, error)                               {}
-func (c *committer) holds(p *part) *hold                                { return p.refusal.Load() }
 
 // look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
 // many records wait at the gate that CommitEvery's count may never be reached.
@@ -107,7 +99,7 @@ func (c *committer) look(p *part) {
 	if p.ahead.urgent.CompareAndSwap(true, false) {
 		c.urge()
 	}
-	if held := p.gate.held.Load(); held > 0 && held >= int64(c.run.opts.records+1)/2 {
+	if held := p.gate.held.Load(); held > 0 && held >= int64(c.in.opts.records+1)/2 {
 		c.urge()
 	}
 }
@@ -210,7 +202,7 @@ func (c *committer) commitCounted() {
 	}
 	counted := c.finished.Swap(0)
 	c.due = 0
-	if moved, _ := c.commit(c.run.commitCtx, c.run.all()); moved || counted == 0 {
+	if moved, _ := c.commit(c.in.commitCtx, c.in.parts()); moved || counted == 0 {
 		return
 	}
 	// All are above an unfinished record, so no offset can be committed. Count them again: they are
@@ -224,7 +216,7 @@ func (c *committer) commitCounted() {
 // retryRefused retries the refused commits that are due.
 func (c *committer) retryRefused() {
 	if len(c.refused) > 0 {
-		_, _ = c.commit(c.run.commitCtx, slices.Collect(maps.Keys(c.refused)))
+		_, _ = c.commit(c.in.commitCtx, slices.Collect(maps.Keys(c.refused)))
 	}
 }
 
@@ -287,28 +279,26 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		return moved, nil
 	}
 	start := time.Now()
-	owners, positions := map[TopicPartition]*part{}, map[TopicPartition]Position{}
+	positions := make(map[*part]Position, len(stored))
 	for p, g := range stored {
-		owners[p.tp], positions[p.tp] = p, g.Position
+		positions[p] = g.Position
 	}
-	err = c.run.src.commit(withOwners(ctx, owners), positions)
-	limit := c.run.src.info().StateBytes // the source may have learned a lower limit of the brokers
-	c.run.stateMax.Store(int64(limit))
+	err = c.in.store(ctx, positions)
 	c.sort(stored, err)
 	if len(stored) > 0 {
-		c.run.emit(Committed{offsetsOf(stored), time.Since(start)}) // before events that follow from it
+		c.in.emit(Committed{offsetsOf(stored), time.Since(start)}) // before events that follow from it
 	}
 	for p, g := range stored {
 		delete(c.refused, p)
 		p.refusal.Store(nil)
-		if len(g.State) > limit {
+		if len(g.State) > c.in.stateBytes() {
 			g.withoutState()
 			c.wakeUp() // to store a smaller one
 		}
 		p.stored(g)
 	}
 	if IsPermanent(err) {
-		c.run.fail(err)
+		c.in.fail(err)
 	}
 	return moved, err
 }
@@ -334,7 +324,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 			n := c.refuse(p, refusal)
 			attempt = max(attempt, n)
 			if partial {
-				c.run.emit(CommitFailed{p.tp, refusal, n})
+				c.in.emit(CommitFailed{p.tp, refusal, n})
 			}
 		}
 		// lost during the request: another member may have stored its own offset since
@@ -343,30 +333,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 		}
 	}
 	if err != nil && !partial {
-		c.run.emit(CommitFailed{Err: err, Attempt: attempt})
-	}
-}
-
-// finish ends an element. With CommitEach the element holds its lane until it is committed. It does
-// not if an earlier record is unfinished and no resume state can list this one.
-func (c *committer) finish(w *worker, rec *record) {
-	if !c.each || c.run.plan.hasTail() {
-		rec.done()
-		return
-	}
-	if rec.joint == nil {
-		rec.done()
-		c.await(w, rec)
-		return
-	}
-	var leaves []*record
-	rec.leaves(func(l *record) bool {
-		leaves = append(leaves, l)
-		return true
-	})
-	rec.done()
-	for _, l := range leaves {
-		c.await(w, l)
+		c.in.emit(CommitFailed{Err: err, Attempt: attempt})
 	}
 }
 

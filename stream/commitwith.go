@@ -52,6 +52,10 @@ func (*commitWithOp[T]) does() effect { return works }
 func (o *commitWithOp[T]) check(c *checker, n *node) {
 	g, ok := any(o.tx).(interface{ CommitsGroup() bool })
 	c.commits(n, ok && g.CommitsGroup())
+	if ok && g.CommitsGroup() && merges(n) {
+		c.say(faultMerge, n.label(), "its transactions store the offsets of one consumer group, and the chain has several sources",
+			"give each source a pipeline of its own, or use a Transactor that stores the offsets itself, such as sink.SQL")
+	}
 	if o.tx == nil {
 		c.say(faultNil, n.label(), "the transactor is nil", "pass a Transactor")
 	}

@@ -80,7 +80,7 @@ func (o degreeOp) place(p *planner, n *node) {
 	if p.stage.degree != nil || p.stage.head != nil {
 		p.boundary()
 	}
-	if group, ok := p.collectsOtherwise(o.keepOrder); ok {
+	if group, ok := p.needsOtherwise(&o.degree); ok {
 		p.stage.group = group
 		p.flush() // one runner per partition keeps the order in which elements are collected
 		p.endStage(nil)

@@ -2,7 +2,9 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
 
 // Topology describes a built chain: what runs where, in which order and how many at a time, where
@@ -10,8 +12,16 @@ import (
 type Topology struct {
 	Name      string
 	Source    string
+	Sources   []SourceName // of a Merge; empty: there is one source
 	Guarantee string
-	Stages    []StageInfo
+	Branches  string      // what holds for branches; empty: there are none
+	Stages    []StageInfo // those of a branch behind that of its fork
+}
+
+// SourceName is a source of a Merge.
+type SourceName struct {
+	ID   string // TopicPartition.Source
+	Name string // "kafka orders, payments"
 }
 
 // StageInfo is the steps that run in one worker.
@@ -19,7 +29,10 @@ type StageInfo struct {
 	Degree string // "64 at a time", "one per partition", …
 	Order  string // "per key", "none", …
 	Steps  []StepInfo
-	Commit string // the commit behind this stage; empty: none
+	Commit string   // the commit behind this stage; empty: none
+	Branch []string // the forks that lead to it, by name; empty: it is on the main line
+	// the sources of a Merge whose elements come here, by ID; empty: all
+	Sources []string
 }
 
 // StepInfo is one step.
@@ -28,34 +41,93 @@ type StepInfo struct {
 	Word     string
 	Detail   string   // "of one key, up to 100, or 1s after the first"; may be empty
 	Policies []string // in the order of escalation
+	Branch   []string // as in StageInfo; longer than that where the branch runs in its fork's worker
+	Sources  []string // as in StageInfo; fewer than there for a word above a Merge that runs below it
 
 	shapes bool // calls nothing that could fail
+	forks  bool // has a branch
 }
 
 // topology returns what Describe does.
-func (p *plan) topology(source SourceInfo, ahead int64) Topology {
-	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
+func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
+	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee(), Branches: p.branchesText(records)}
 	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
-	for _, sg := range p.stages {
-		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
-		nodes := sg.nodes
-		if sg.exit != nil && p.steps[sg.exit] != nil {
-			nodes = append(nodes[:len(nodes):len(nodes)], sg.exit)
+	t.Stages = make([]StageInfo, len(p.stages))
+	for i, s := range p.sources {
+		if len(p.sources) > 1 {
+			t.Sources = append(t.Sources, SourceName{s.id, s.title})
 		}
-		for _, n := range nodes {
-			info.Steps = append(info.Steps, p.stepInfo(n))
+		p.describe(t.Stages, p.start(i), nil)
+	}
+	if c := p.commit; c.storesOffsets() {
+		last := p.start(0)
+		for last.next != nil {
+			last = last.next
+		}
+		t.Stages[last.index].Commit = c.text()
+	}
+	return t
+}
+
+// describe describes the stages of a line from sg on, and those of its branches.
+func (p *plan) describe(infos []StageInfo, sg *stagePlan, branch []string) {
+	for ; sg != nil; sg = sg.next {
+		if infos[sg.index].Degree != "" {
+			return // of another source, too
+		}
+		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText(), Branch: branch, Sources: p.idsOf(sg.sources)}
+		for _, in := range sg.ins {
+			info.Steps = append(info.Steps, p.describeSteps(infos, in.nodes, branch, p.idsOf(in.sources))...)
+		}
+		info.Steps = append(info.Steps, p.describeSteps(infos, sg.nodes, branch, info.Sources)...)
+		if sg.exit != nil && p.steps[sg.exit] != nil {
+			info.Steps = append(info.Steps, p.stepInfo(sg.exit, branch, info.Sources))
 		}
 		if sg.exit != nil && sg.exit.commit != nil {
 			info.Commit = sg.exit.commit.text()
 		}
-		t.Stages = append(t.Stages, info)
+		infos[sg.index] = info
 	}
-	if c := p.commit; c.storesOffsets() {
-		t.Stages[len(t.Stages)-1].Commit = c.text()
+}
+
+func (p *plan) describeSteps(infos []StageInfo, nodes []*node, branch, sources []string) (steps []StepInfo) {
+	for _, n := range nodes {
+		steps = append(steps, p.stepInfo(n, branch, sources))
+		if f := p.forks[n]; f != nil {
+			below := append(slices.Clone(branch), p.steps[n].name)
+			steps = append(steps, p.describeSteps(infos, f.inline, below, sources)...)
+			if f.stages != nil {
+				p.describe(infos, f.stages[0], below)
+			}
+		}
 	}
-	return t
+	return steps
+}
+
+// idsOf returns the names of sources, or nil if they are all.
+func (p *plan) idsOf(sources []int) (ids []string) {
+	if len(sources) == len(p.sources) {
+		return nil
+	}
+	for _, i := range sources {
+		ids = append(ids, p.sources[i].id)
+	}
+	return ids
+}
+
+// branchesText says what holds for all branches.
+func (p *plan) branchesText(records int) string {
+	if len(p.forks) == 0 {
+		return ""
+	}
+	again := "a crash repeats each by itself, at least once"
+	if p.hasTail() {
+		again = "a crash repeats each above the commit by itself, and loses what is under way below it"
+	}
+	return fmt.Sprintf("%s; an outage of one holds all once %s of a partition wait (MaxInFlight), which takes %s at 100 records a second",
+		again, counted(records, "record"), about(time.Duration(records)*time.Second/100))
 }
 
 func (p *plan) guarantee() string {
@@ -123,9 +195,12 @@ func (sg *stagePlan) orderText() string {
 	return "none"
 }
 
-func (p *plan) stepInfo(n *node) StepInfo {
+func (p *plan) stepInfo(n *node, branch, sources []string) StepInfo {
 	sp := p.steps[n]
-	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp), shapes: !n.isStep()}
+	info := StepInfo{Name: sp.name, Word: n.word, Detail: n.detail(sp), Branch: branch, Sources: sources, shapes: !n.isStep(), forks: n.branch != nil}
+	if f := p.forks[n]; f != nil {
+		info.Detail = f.text(info.Detail)
+	}
 	for _, b := range sp.policies {
 		info.Policies = append(info.Policies, b.text())
 	}
@@ -173,71 +248,14 @@ func (s StepInfo) fate() string {
 	return strings.Join(s.Policies, ", then ")
 }
 
-// String describes the pipeline, one line per step.
-func (t Topology) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "pipeline %s\n  guarantee: %s\n  source: %s\n", t.Name, t.Guarantee, t.Source)
-	for i, sg := range t.Stages {
-		fmt.Fprintf(&b, "  stage %d: %s; order kept: %s\n", i+1, sg.Degree, sg.Order)
-		for _, st := range sg.Steps {
-			fmt.Fprintf(&b, "    %s", st.title())
-			if f := st.fate(); f != "" {
-				fmt.Fprintf(&b, " — on error: %s", f)
-			}
-			b.WriteByte('\n')
-		}
-		if sg.Commit != "" {
-			fmt.Fprintf(&b, "    %s\n", sg.Commit)
-		}
+// text is where the branch of a fork runs, behind its other details.
+func (f *forkPlan) text(detail string) string {
+	where := "in its worker"
+	if f.stages != nil {
+		where = fmt.Sprintf("to stage %d", f.stages[0].index+1)
 	}
-	return b.String()
-}
-
-// Mermaid draws the pipeline as a Mermaid flowchart.
-func (t Topology) Mermaid() string {
-	var b strings.Builder
-	b.WriteString("flowchart TB\n")
-	fmt.Fprintf(&b, "  source([%q])\n", t.Source)
-	prev := "source"
-	t.draw(func(stage int, title string) { fmt.Fprintf(&b, "  subgraph s%d [%q]\n", stage, title) },
-		func(id, label string) {
-			fmt.Fprintf(&b, "    %s[%q]\n    %s --> %s\n", id, label, prev, id)
-			prev = id
-		},
-		func() { b.WriteString("  end\n") })
-	return b.String()
-}
-
-// DOT draws the pipeline in the language of Graphviz.
-func (t Topology) DOT() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "digraph %q {\n  node [shape=box]\n  source [label=%q shape=oval]\n", t.Name, t.Source)
-	prev := "source"
-	t.draw(func(stage int, title string) {
-		fmt.Fprintf(&b, "  subgraph cluster_%d {\n    label=%q\n", stage, title)
-	},
-		func(id, label string) {
-			fmt.Fprintf(&b, "    %s [label=%q]\n    %s -> %s\n", id, label, prev, id)
-			prev = id
-		},
-		func() { b.WriteString("  }\n") })
-	b.WriteString("}\n")
-	return b.String()
-}
-
-func (t Topology) draw(open func(int, string), node func(id, label string), shut func()) {
-	for i, sg := range t.Stages {
-		open(i+1, sg.Degree+"; order kept: "+sg.Order)
-		for k, st := range sg.Steps {
-			label := st.title()
-			if f := st.fate(); f != "" {
-				label += "; on error: " + f
-			}
-			node(fmt.Sprintf("n%d_%d", i+1, k+1), label)
-		}
-		if sg.Commit != "" {
-			node(fmt.Sprintf("c%d", i+1), sg.Commit)
-		}
-		shut()
+	if detail == "" {
+		return where
 	}
+	return detail + ", " + where
 }

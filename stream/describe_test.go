@@ -38,6 +38,15 @@ func functional(_ context.Context, n int) (int, error) { return n, nil }
 func forward(_ context.Context, in in, out out) error  { return nil }
 func generic[T any](_ context.Context, v T) (T, error) { return v, nil }
 
+func itsA(v string) bool { return v[:1] == "a" }
+func audited(s strs) strs {
+	return s.AlsoTo(func(s strs) strs { return s.Tap(pass, stream.Named("seen")) }, stream.Named("glance")).To(new(sink[string])).RetryOnError(stream.RetryPolicy{})
+}
+func review(s strs) strs {
+	return s.GroupByKey().Concurrent(2, pass, stream.Named("ask")).ParkOnError()
+}
+func counted(s strs) strs { return s.Tap(pass, stream.Named("count")).SkipOnError() }
+
 type gateway struct{}
 
 func (gateway) Charge(_ context.Context, n int) (int, error)  { return n, nil }
@@ -61,6 +70,8 @@ func TestDescribe(t *testing.T) {
 			"no-state": of(stream.SourceInfo{Name: "a file"}).Serial(pass).CommitEvery(10, time.Second),
 			"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 				CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
+			"branches": s.GroupByKey().AlsoTo(audited).DivertTo(itsA, review).MapConcurrent(64, echo).RetryOnError(stream.RetryPolicy{}).HaltOnError().
+				AlsoTo(counted, stream.Clone(itself)).To(stuckSink{}).CommitEvery(1000, time.Second),
 		} {
 			t.Run(name, func(t *testing.T) {
 				p, err := chain.Build(stream.Named("billing"))

@@ -81,7 +81,7 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			r.Scope == resume.Record && r.Last > r.Offset { // the state does not say which of them
 			continue
 		}
-		f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: r.Offset}, Step: r.Step, Attempts: r.Attempts,
+		f := Failure{Meta: p.tp.at(r.Offset), Step: r.Step, Attempts: r.Attempts,
 			Err: errors.New(strings.ToValidUTF8(r.Error, "\uFFFD"))}
 		if r.Key != "" {
 			f.Meta.Key = []byte(r.Key)

@@ -146,17 +146,19 @@ func (e *Explanation) troubled(r *run) bool {
 	defer r.mu.Unlock()
 	t, ok := r.troubles[e.TopicPartition]
 	if !ok {
-		t, ok = r.troubles[TopicPartition{e.Topic, -1}]
+		t, ok = r.troubles[TopicPartition{e.Topic, -1, e.Source}]
 	}
-	switch {
-	case ok:
+	if ok {
 		e.Cause, e.Since, e.Err = CauseUnreadable, t.Since, t.Err
-	case r.health != nil:
-		e.Cause, e.Err = CauseDisconnected, r.health
-	default:
-		return false
+		return true
 	}
-	return true
+	for _, in := range r.inlets {
+		if in.id == e.Source && in.health != nil {
+			e.Cause, e.Err = CauseDisconnected, in.health
+			return true
+		}
+	}
+	return false
 }
 
 // assigned explains a partition that is assigned: first what stops all of it, then the record at

@@ -80,9 +80,9 @@ func (st *step) noteAttempts(r *record, failed int) {
 	defer p.mu.Unlock()
 	a := &p.ahead.attempts
 	if a.failed == nil {
-		a.failed = map[int64]resume.Attempts{}
+		a.failed = attemptsBy{}
 	}
-	a.failed[r.offset()] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
+	a.failed[attemptsAt{r.offset(), st.line}] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
 	a.noted++
 }
 
@@ -259,21 +259,16 @@ func (st *step) halt(r *record, p *policy, fs []Failure) {
 
 // scope returns what a failure of the step stops.
 func (st *step) scope(p *policy) Scope {
-	switch {
-	case p.kind != parkPolicy || st.group == byPartition || st.group == byFunc:
-		return ScopePartition
-	case st.group == byKey:
-		return ScopeLane
-	case st.stage.lanes == perPart && st.stage.plan.head != st.node: // one after another
+	if !p.parks() {
 		return ScopePartition
 	}
-	return ScopeRecord
+	return st.stage.plan.parkScope(st.node, st.group)
 }
 
 // fatal ends the run for a failure that matched FailOnError or no policy.
 func (st *step) fatal(f Failure) {
 	st.run.emit(Failed{f})
-	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Err})
+	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Meta.Source, f.Err})
 }
 
 // takers yields the policies that match a failure, first to last. A retry policy comes with the

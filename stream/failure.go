@@ -46,7 +46,8 @@ type StepError struct {
 	Partition int
 	Offset    int64
 	Attempts  int
-	Committed bool // the step is below CommitBefore: the record is lost
+	Committed bool   // the step is below CommitBefore: the record is lost
+	Source    string // in a Merge
 	Err       error
 }
 
@@ -56,7 +57,7 @@ func (e *StepError) Error() string {
 		fate, policies = "the record was already committed and is lost", "RetryOnError, SkipOnError or DeadLetterOnError"
 	}
 	return fmt.Sprintf("%s: %v@%d failed after %s: %v; the pipeline has ended, %s: fix the cause, or put %s below the step [LW201]",
-		e.Step, TopicPartition{e.Topic, e.Partition}, e.Offset, attempts(e.Attempts), e.Err, fate, policies)
+		e.Step, TopicPartition{e.Topic, e.Partition, e.Source}, e.Offset, attempts(e.Attempts), e.Err, fate, policies)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }

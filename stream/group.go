@@ -42,6 +42,7 @@ type groupOp struct{ group grouping }
 func (groupOp) does() effect                { return plans }
 func (o groupOp) place(p *planner, _ *node) { p.regroup(o.group) }
 func (groupOp) detail() []string            { return nil }
+func (groupOp) inline() bool                { return true }
 
 func (o groupOp) check(c *checker, n *node) {
 	if o.group != ungrouped {
@@ -72,6 +73,7 @@ type groupByOp[T any, K comparable] struct {
 }
 
 func (groupByOp[T, K]) does() effect { return calls }
+func (groupByOp[T, K]) inline() bool { return false }
 
 func (o groupByOp[T, K]) place(p *planner, n *node) {
 	p.note(n)

@@ -3,8 +3,11 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/sourcegraph/conc"
 )
 
 // groupOffsets commits the offsets of transactions to the group when the transactor stores them
@@ -12,7 +15,7 @@ import (
 // without the transactor's offsets. So it commits with a delay, and a failed commit is reported and
 // retried with the next one.
 type groupOffsets struct {
-	run  *run
+	in   *inlet
 	turn chan struct{} // capacity 1: held during a commit, since Source.Commit is not concurrent
 
 	mu   sync.Mutex // guards next; a leaf
@@ -22,8 +25,8 @@ type groupOffsets struct {
 // groupEvery is the interval of these commits.
 const groupEvery = time.Second
 
-func newGroupOffsets(r *run) *groupOffsets {
-	return &groupOffsets{run: r, turn: make(chan struct{}, 1), next: map[*part]int64{}}
+func newGroupOffsets(in *inlet) *groupOffsets {
+	return &groupOffsets{in: in, turn: make(chan struct{}, 1), next: map[*part]int64{}}
 }
 
 // add notes the committed offset of a partition. A nil groupOffsets ignores it.
@@ -43,7 +46,7 @@ func (g *groupOffsets) loop(stop <-chan struct{}) {
 	for {
 		select {
 		case <-tick.C:
-			g.now(g.run.commitCtx, g.run.all())
+			g.now(g.in.commitCtx, g.in.parts())
 		case <-stop:
 			return
 		}
@@ -54,14 +57,22 @@ func (g *groupOffsets) loop(stop <-chan struct{}) {
 // does then. It retries for at most commitTime within the drain, and for handlerGrace if the drain
 // is out of time.
 func (t *transactions) tellGroup(ctx context.Context, ps []*part) {
-	if t.grouped == nil {
-		return
+	var wg conc.WaitGroup
+	for i, g := range t.grouped {
+		mine := slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.source != i })
+		if g != nil && len(mine) > 0 {
+			wg.Go(func() { g.tell(ctx, mine) })
+		}
 	}
+	wg.Wait()
+}
+
+func (g *groupOffsets) tell(ctx context.Context, ps []*part) {
 	short, cancel := context.WithTimeout(ctx, commitTime)
 	defer cancel()
 	ctx, stop := context.WithDeadline(context.WithoutCancel(ctx), later(short, time.Now().Add(handlerGrace)))
 	defer stop()
-	for t.grouped.now(ctx, ps) {
+	for g.now(ctx, ps) {
 		select {
 		case <-time.After(commitRetry):
 		case <-ctx.Done():
@@ -78,27 +89,26 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 		return false
 	}
 	defer func() { <-g.turn }()
-	offsets, positions, owners := map[TopicPartition]int64{}, map[TopicPartition]Position{}, map[TopicPartition]*part{}
+	offsets, positions := map[TopicPartition]int64{}, map[*part]Position{}
 	g.mu.Lock()
 	for _, p := range ps {
 		if next, ok := g.next[p]; ok && !p.status().isReleased() {
-			offsets[p.tp], owners[p.tp] = next, p
-			positions[p.tp] = Position{Offset: next, TopicID: p.topic}
+			offsets[p.tp], positions[p] = next, Position{Offset: next, TopicID: p.topic}
 		}
 	}
 	g.mu.Unlock()
 	if len(offsets) > 0 {
-		err := g.run.src.commit(withOwners(ctx, owners), positions)
+		err := g.in.store(ctx, positions)
 		var partial *CommitError
 		switch {
 		case errors.As(err, &partial):
 			for tp, e := range partial.Errs {
-				g.run.emit(CommitFailed{tp, e, 1})
+				g.in.emit(CommitFailed{tp, e, 1})
 				delete(offsets, tp)
 				again = again || !IsPermanent(e)
 			}
 		case err != nil:
-			g.run.emit(CommitFailed{Err: err, Attempt: 1})
+			g.in.emit(CommitFailed{Err: err, Attempt: 1})
 			clear(offsets)
 			again = !IsPermanent(err)
 		}

@@ -266,7 +266,7 @@ func (p *part) tellGivenUp(end haltEnd) {
 	for _, at := range end.among {
 		if at >= from && end.Restored && end.skips(at) && !end.told[at] { // not read yet
 			f := end.Failure
-			f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: at}
+			f.Meta = p.tp.at(at)
 			end.told[at] = true
 			p.host.emit(Skipped{f})
 		}

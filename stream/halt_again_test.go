@@ -35,7 +35,7 @@ func fed[T any](t *testing.T, s Stream[T]) (*run, *Partition[int]) {
 	}
 	ctx, stop := context.WithCancelCause(t.Context())
 	r.setStop(ctx, stop)
-	ps, err := (&Intake[int]{run: r}).Assign(ctx, Assignment{TopicPartition: TopicPartition{Topic: "t"}, Wake: func() {}})
+	ps, err := (&Intake[int]{inlet: r.inlets[0]}).Assign(ctx, Assignment{TopicPartition: TopicPartition{Topic: "t"}, Wake: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,12 +63,14 @@ type (
 		Troubles   []troubleBody   `json:"troubles,omitempty"`
 	}
 	troubleBody struct { // a partition that cannot be read
+		Source    string    `json:"source,omitempty"` // in a Merge
 		Topic     string    `json:"topic"`
 		Partition int       `json:"partition"` // -1: the whole topic
 		Since     time.Time `json:"since"`
 		Error     string    `json:"error"`
 	}
 	partitionBody struct {
+		Source    string    `json:"source,omitempty"`
 		Topic     string    `json:"topic"`
 		Partition int       `json:"partition"`
 		State     string    `json:"state"`
@@ -124,10 +126,10 @@ func (p *Pipeline) body(ended bool) pipelineBody {
 	b.Ready = b.Reason == ""
 	snap := p.Snapshot()
 	for _, t := range snap.Troubles {
-		b.Troubles = append(b.Troubles, troubleBody{t.Topic, t.Partition, t.Since, t.Err.Error()})
+		b.Troubles = append(b.Troubles, troubleBody{t.Source, t.Topic, t.Partition, t.Since, t.Err.Error()})
 	}
 	for _, s := range snap.Partitions {
-		part := partitionBody{Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
+		part := partitionBody{Source: s.Source, Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
 			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight, Parked: s.Parked}
 		if h := s.Halt; h != nil {
 			part.Halt = &haltBody{h.Meta.Offset, h.Since, h.Step, h.Attempts, h.Err.Error()}

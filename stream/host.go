@@ -18,11 +18,12 @@ type host interface {
 	stateBytes() int             // the maximum size of a resume state
 	build() (resume.Build, bool) // the build of this program; false if unknown
 	hasStep(name string) bool
-	greets() bool   // an observer has a start hook
-	mends() bool    // halts may end by themselves
-	spawn(f func()) // starts a goroutine that the run waits for
-	emit(e Event)   // tells the observers; never called under a lock
-	fail(err error) // ends the run
+	lineOf(step string) int // the line of words that has it: see stepPlan
+	greets() bool           // an observer has a start hook
+	mends() bool            // halts may end by themselves
+	spawn(f func())         // starts a goroutine that the run waits for
+	emit(e Event)           // tells the observers; never called under a lock
+	fail(err error)         // ends the run
 	// started returns the highest offset in work in the first stage, or -1
 	started(p *part) int64
 	// rerunsForget: reprocessing a record discards the results that are held back of it

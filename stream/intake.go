@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
@@ -35,8 +34,8 @@ type Source[T any] interface {
 
 // Intake is the pipeline as its source sees it. All methods may be called concurrently.
 type Intake[T any] struct {
-	run  *run
-	pool sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
+	inlet *inlet
+	pool  sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
 }
 
 // Assign starts an assignment of each partition, each in a new epoch. It does not block. It fails
@@ -46,7 +45,7 @@ type Intake[T any] struct {
 // CommitWith a partition has no room until its Transactor has returned the offset to start from.
 // Wake is called then. The Transactor's context has the values of ctx.
 func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partition[T], error) {
-	ps, err := in.run.assign(ctx, parts)
+	ps, err := in.inlet.assign(ctx, parts)
 	if err != nil {
 		return nil, err
 	}
@@ -62,28 +61,28 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 // source and the partitions are released. Revoke blocks until then. A group member must continue
 // its heartbeats in the meantime, and must still be able to commit.
 func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
-	in.run.revoke(ctx, cores(parts))
+	in.inlet.revoke(ctx, cores(parts))
 }
 
 // Lose ends assignments that another member may own already. It cancels their handlers' contexts,
 // commits nothing and does not wait.
 func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
-	in.run.lose(err, cores(parts))
+	in.inlet.lose(err, cores(parts))
 }
 
 // Emit sends an event to the observers. Rebalanced also tells the pipeline that the source reaches
 // its group.
 func (in *Intake[T]) Emit(e Event) {
 	if _, ok := e.(Rebalanced); ok {
-		in.run.inTouch()
+		in.inlet.inTouch()
 	}
-	in.run.emit(e)
+	in.inlet.emit(in.inlet.stamped(e))
 }
 
 // SetHealth tells the pipeline whether the source can reach the system it reads from: nil, or why
 // it cannot. Pipeline.Ready returns the error. The first Assign sets it to nil. For a problem of
 // one partition use Trouble.
-func (in *Intake[T]) SetHealth(err error) { in.run.setHealth(err) }
+func (in *Intake[T]) SetHealth(err error) { in.inlet.setHealth(err) }
 
 func cores[T any](ps []*Partition[T]) []*part {
 	out := make([]*part, len(ps))
@@ -100,7 +99,7 @@ type Partition[T any] struct {
 }
 
 // TopicPartition returns the topic and the number of the partition.
-func (p *Partition[T]) TopicPartition() TopicPartition { return p.p.tp }
+func (p *Partition[T]) TopicPartition() TopicPartition { return p.p.tp.outside() }
 
 // TopicID returns the topic id of the Assignment.
 func (p *Partition[T]) TopicID() TopicID { return p.p.topic }
@@ -239,16 +238,7 @@ func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 // Skip moves Next to next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.seal(Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: offset}, Step: p.p.host.name(), Attempts: 1, Err: err}, next)
-}
-
-// feeder is a Source without its element type.
-type feeder interface {
-	info() SourceInfo
-	start(ctx context.Context, r *run) error
-	commit(ctx context.Context, positions map[TopicPartition]Position) error
-	opener() any
-	source() any
+	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: err}, next)
 }
 
 type feederOf[T any] struct{ src Source[T] }
@@ -257,19 +247,12 @@ func (f *feederOf[T]) info() SourceInfo { return f.src.Info() }
 
 func (f *feederOf[T]) source() any { return f.src }
 
-func (f *feederOf[T]) start(ctx context.Context, r *run) error {
-	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{run: r}) })
+func (f *feederOf[T]) start(ctx context.Context, in *inlet) error {
+	return guarded(func() error { return f.src.Run(ctx, &Intake[T]{inlet: in}) })
 }
 
 func (f *feederOf[T]) commit(ctx context.Context, positions map[TopicPartition]Position) error {
 	return guarded(func() error { return f.src.Commit(ctx, positions) })
-}
-
-func (f *feederOf[T]) opener() any {
-	return opened[T](func(t *lane.Task) (*record, *T) {
-		r := recordOf(t)
-		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.Index]
-	})
 }
 
 func typeMismatch(got, want any) string {

@@ -129,23 +129,18 @@ func (r *run) noteLost(p *part, n int64, err error) {
 	if r.phase() >= finishing {
 		r.left.uncommitted = append(r.left.uncommitted, text)
 	} else {
-		r.lost[p.tp] = text
+		r.inlets[p.source].lost[p.tp] = text
 	}
-}
-
-// inTouch is called when the source reaches its group again.
-func (r *run) inTouch() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.lost)
 }
 
 // leftBehind returns an error that names the leftovers of the last drain, or nil if there are none.
 func (r *run) leftBehind() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.health != nil {
-		r.left.uncommitted = slices.AppendSeq(r.left.uncommitted, maps.Values(r.lost))
+	for _, in := range r.inlets {
+		if in.health != nil {
+			r.left.uncommitted = slices.AppendSeq(r.left.uncommitted, maps.Values(in.lost))
+		}
 	}
 	slices.Sort(r.left.uncommitted)
 	return r.left.err()

@@ -20,26 +20,40 @@ type listener struct {
 	bit uint16 // in record.Marks
 }
 
+// observers is who hears of what in a run.
+type observers struct {
+	end       func(error) // ends the run
+	events    []func(Event)
+	listeners []listener
+	greeters  []listener // the listeners with a start hook
+	attempts  uint16     // bits of the listeners that hear of attempts
+	always    uint16     // those of the attempts bits whose listener has no start hook
+	timed     bool       // failures have the duration of their attempt
+	// a record's payload may go once its ticket is resolved; a tail, or results held back for a
+	// transaction, need it longer
+	forgets bool
+}
+
 // listen registers the observers by the funcs they have.
-func (r *run) listen(ears []ear) {
-	for _, o := range ears {
-		if o.event != nil {
-			r.events = append(r.events, o.event)
+func (o *observers) listen(ears []ear) {
+	for _, e := range ears {
+		if e.event != nil {
+			o.events = append(o.events, e.event)
 		}
-		r.timed = r.timed || o.timed
-		if o.begin == nil && o.stepStart == nil && o.stepDone == nil {
+		o.timed = o.timed || e.timed
+		if e.begin == nil && e.stepStart == nil && e.stepDone == nil {
 			continue
 		}
 		// observers from the 16th on share a bit and may hear more than they asked for
-		l := listener{o, 1 << min(len(r.listeners), 15)}
-		r.listeners = append(r.listeners, l)
-		if o.begin != nil {
-			r.greeters = append(r.greeters, l)
+		l := listener{e, 1 << min(len(o.listeners), 15)}
+		o.listeners = append(o.listeners, l)
+		if e.begin != nil {
+			o.greeters = append(o.greeters, l)
 		}
-		if o.stepStart != nil || o.stepDone != nil {
-			r.attempts |= l.bit
-			if o.begin == nil {
-				r.always |= l.bit
+		if e.stepStart != nil || e.stepDone != nil {
+			o.attempts |= l.bit
+			if e.begin == nil {
+				o.always |= l.bit
 			}
 		}
 	}
@@ -47,13 +61,13 @@ func (r *run) listen(ears []ear) {
 
 // begin calls the start hooks for a record. They decide which observers hear of its attempts. If
 // they made a context for it, begin stores and returns that; otherwise it returns nil.
-func (r *run) begin(rec *record) (noted *context.Context) {
+func (o *observers) begin(rec *record) (noted *context.Context) {
 	returned := false
 	ctx := context.Context(plain{rec})
-	made, heard := ctx, r.always
+	made, heard := ctx, o.always
 	defer func() { // like hear, but once for all hooks, since this runs for every record
 		if !returned {
-			r.observerPanicked(recover())
+			o.observerPanicked(recover())
 		}
 		rec.Marks = heard
 		if made != ctx {
@@ -61,10 +75,10 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 			rec.slab.Payload.(values).setContext(rec.Index, noted)
 		}
 	}()
-	for i := range r.greeters {
-		c, hear := r.greeters[i].begin(made)
+	for i := range o.greeters {
+		c, hear := o.greeters[i].begin(made)
 		if made = c; hear {
-			heard |= r.greeters[i].bit
+			heard |= o.greeters[i].bit
 		}
 	}
 	returned = true
@@ -73,15 +87,15 @@ func (r *run) begin(rec *record) (noted *context.Context) {
 
 // through drops the context that the start hooks made if the record has finished with its worker.
 // Otherwise that context would live as long as the slab.
-func (r *run) through(rec *record, noted *context.Context) {
-	if r.forgets && rec.slab.Tickets[rec.Index].AtRest() {
+func (o *observers) through(rec *record, noted *context.Context) {
+	if o.forgets && rec.slab.Tickets[rec.Index].AtRest() {
 		rec.slab.Payload.(values).dropContext(rec.Index, noted)
 	}
 }
 
 // unheard reports whether no observer hears of an element's attempts.
-func (r *run) unheard(rec *record) bool {
-	return r.attempts == 0 || len(r.greeters) > 0 && rec.joint == nil && rec.Marks&r.attempts == 0
+func (o *observers) unheard(rec *record) bool {
+	return o.attempts == 0 || len(o.greeters) > 0 && rec.joint == nil && rec.Marks&o.attempts == 0
 }
 
 // wants reports whether l hears of an element's attempts.
@@ -89,18 +103,18 @@ func (l *listener) wants(rec *record) bool {
 	return l.begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
 }
 
-func (r *run) emit(e Event) {
-	for _, f := range r.events {
-		r.hear(func() { f(e) })
+func (o *observers) emit(e Event) {
+	for _, f := range o.events {
+		o.hear(func() { f(e) })
 	}
 }
 
 // hear calls an observer.
-func (r *run) hear(f func()) {
+func (o *observers) hear(f func()) {
 	returned := false
 	defer func() {
 		if !returned {
-			r.observerPanicked(recover())
+			o.observerPanicked(recover())
 		}
 	}()
 	f()
@@ -109,4 +123,6 @@ func (r *run) hear(f func()) {
 
 // observerPanicked ends the pipeline. A panic of an observer is no failure of the element, so the
 // policies are not asked.
-func (r *run) observerPanicked(value any) { r.fail(fmt.Errorf("an observer: %w", panicked(value))) }
+func (o *observers) observerPanicked(value any) {
+	o.end(fmt.Errorf("an observer: %w", panicked(value)))
+}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"strconv"
@@ -11,9 +12,28 @@ import (
 type TopicPartition struct {
 	Topic     string
 	Partition int
+	// Source is the name of the source in a Merge; empty in a chain with one source.
+	Source string
 }
 
-func (tp TopicPartition) String() string { return tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]" }
+// String is the partition as logs and errors write it: orders[3], or eu/orders[3] in a Merge.
+func (tp TopicPartition) String() string {
+	place := tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]"
+	if tp.Source != "" {
+		return tp.Source + "/" + place
+	}
+	return place
+}
+
+// at returns the lineage of a record of which only the place is known.
+func (tp TopicPartition) at(offset int64) Meta {
+	return Meta{Topic: tp.Topic, Partition: tp.Partition, Source: tp.Source, Offset: offset}
+}
+
+// order sorts partitions by source, topic and number.
+func (tp TopicPartition) order(other TopicPartition) int {
+	return cmp.Or(cmp.Compare(tp.Source, other.Source), cmp.Compare(tp.Topic, other.Topic), cmp.Compare(tp.Partition, other.Partition))
+}
 
 // Meta is the lineage of an element: the source record it came from. Do not modify Key and Headers:
 // they may belong to the record itself.
@@ -24,10 +44,12 @@ type Meta struct {
 	Key       []byte
 	Headers   []Header
 	Time      time.Time
+	// Source is the name of the source in a Merge; empty in a chain with one source.
+	Source string
 }
 
 // TopicPartition names the record's partition.
-func (m Meta) TopicPartition() TopicPartition { return TopicPartition{m.Topic, m.Partition} }
+func (m Meta) TopicPartition() TopicPartition { return TopicPartition{m.Topic, m.Partition, m.Source} }
 
 // String is the record's place, as logs and errors write it: orders[3]@41207.
 func (m Meta) String() string {

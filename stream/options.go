@@ -58,9 +58,9 @@ type options struct {
 	observers []Observer
 	observed  bool // Observe was called, maybe with no observer
 	limits
-	replacement any
-	ready       []func(Snapshot) error
-	faults      []error
+	replaced []replacement
+	ready    []func(Snapshot) error
+	faults   []error
 }
 
 // known returns the faults of the options.
@@ -180,6 +180,9 @@ func MaxWaiting(n int) Option {
 
 // ReplaceSource runs a chain with another source of the same element type, for tests: see
 // streamtest.
-func ReplaceSource[T any](open func() Source[T]) Option {
-	return pipelineOption(func(o *options) { o.replacement = open })
+func ReplaceSource[T any](open func() Source[T]) Option { return ReplaceSourceOf("", open) }
+
+// ReplaceSourceOf is ReplaceSource for the source of a Merge that has the name: see As.
+func ReplaceSourceOf[T any](name string, open func() Source[T]) Option {
+	return pipelineOption(func(o *options) { o.replaced = append(o.replaced, replacement{name, open}) })
 }

@@ -22,6 +22,7 @@ type stepOptions struct {
 	hasMax        bool
 	keepOrder     bool
 	bisect        bool
+	clone         any // see Clone; nil: none
 	hasNil        bool
 	refused       []*BuildError
 }

@@ -13,6 +13,8 @@ import (
 // part is one assignment of one partition, with its ledger, lanes and budget.
 type part struct {
 	host        host
+	source      int   // index of its inlet
+	entry       int   // index of the stage where its records start; -1 in a tail
 	above       *part // in a tail: the partition that it belongs to
 	tail        *part // nil in a pipeline without CommitBefore
 	tp          TopicPartition
@@ -208,7 +210,7 @@ func (p *part) shut() {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	if p.led.OutOfOrder { // what is queued is dropped, which takes no time but needs a worker
-		p.sets[0].Hasten()
+		p.sets[p.entry].Hasten()
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // pause is a seal that no source has made.
 func (p *part) pause(by string) error {
-	s := &seal{Halt: Halt{Failure: Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition}, Err: errors.New("paused by " + by)},
+	s := &seal{Halt: Halt{Failure: Failure{Meta: p.tp.at(0), Err: errors.New("paused by " + by)},
 		Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, By: by, over: make(chan struct{})}}
 	if err := p.seals(s); err != nil {
 		return err

@@ -16,7 +16,7 @@ type Pipeline struct {
 	info SourceInfo
 
 	mu    sync.Mutex // guards the fields below
-	fresh feeder     // made by Build, for the first Run
+	fresh []feeder   // the sources, made by Build for the first Run
 	run   *run       // nil: not running
 	ended error      // what the last Run returned
 	ran   bool
@@ -37,23 +37,27 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	first := s.n.chain()[0]
-	from, ok := first.op.(sourced)
-	if !ok {
-		return nil, &BuildError{first.label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
+	from, err := sources(s.n, o.replaced)
+	if err != nil {
+		return nil, err
 	}
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
 	}
-	src, err := from.open(o.replacement)
+	srcs, err := openSources(from)
 	if err != nil {
 		return nil, err
 	}
-	info := src.info()
+	infos := make([]SourceInfo, len(srcs))
+	for i, src := range srcs {
+		infos[i] = src.info()
+		from[i].title = infos[i].Name
+	}
+	info := together(infos)
 	if err := check(s.n, info, o.every, o.known()); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
-	p := &Pipeline{plan: newPlan(s.n), opts: o, info: info, fresh: src}
+	p := &Pipeline{plan: newPlan(s.n, from), opts: o, info: info, fresh: srcs}
 	if err := p.plan.checkParks(info, o.ahead); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
@@ -68,7 +72,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 }
 
 // Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.ahead) }
+func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.records, p.opts.ahead) }
 
 // attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {
@@ -146,17 +150,17 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	if p.run != nil {
 		return nil, errors.New("the pipeline is already running: to run the chain twice at a time, Build another pipeline [LW213]")
 	}
-	src := p.fresh
+	srcs := p.fresh
 	p.fresh = nil
-	if src == nil {
+	if srcs == nil {
 		var err error
-		if src, err = p.plan.nodes[0].op.(sourced).open(p.opts.replacement); err != nil {
+		if srcs, err = openSources(p.plan.sources); err != nil {
 			return nil, err
 		}
 	}
 	var r *run
 	// newRun calls user code: middleware
-	if err := guarded(func() error { r = newRun(ctx, p.plan, src, &p.opts.limits, newCommits); return nil }); err != nil {
+	if err := guarded(func() error { r = newRun(ctx, p.plan, srcs, &p.opts.limits, newCommits); return nil }); err != nil {
 		return nil, &BuildError{Code: faultMiddleware, What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler: %v", err), Fix: "do nothing but return a handler that calls next"}
 	}
 	p.run = r

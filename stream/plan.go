@@ -9,27 +9,35 @@ import (
 // stretch, around To and Transform, behind GroupBy(f), and at a commit with work below it.
 // Everything between two boundaries runs in one worker.
 type plan struct {
-	nodes  []*node
-	stages []*stagePlan
-	steps  map[*node]*stepPlan
-	commit *commitPlan // nil: none
-	name   string
+	nodes   []*node // all, as the chain's walk has them
+	sources []*sourcePlan
+	stages  []*stagePlan
+	steps   map[*node]*stepPlan
+	forks   map[*node]*forkPlan
+	lines   int         // branches so far; the main line is 0
+	commit  *commitPlan // nil: none
+	name    string
 }
 
 // stagePlan is the part of a chain that runs between two boundaries.
 type stagePlan struct {
-	nodes  []*node
-	first  any      // type of the elements that come in
-	out    any      // type of those that go out
-	group  grouping // in effect at its start
-	lanes  laning
-	slots  int     // 0: one per lane that has work
-	degree *degree // nil: one runner per partition
-	paced  *node   // the word that set the degree
-	head   *node   // the To at its start
+	index   int        // in plan.stages
+	next    *stagePlan // nil: its elements are done
+	nodes   []*node
+	sources []int    // whose elements come here
+	first   any      // type of the elements that come in, below the words of ins
+	ins     []inPlan // where a source starts, or a Merge ends; empty: elements come as first
+	out     any      // type of those that go out
+	group   grouping // in effect at its start
+	lanes   laning
+	slots   int     // 0: one per lane that has work
+	degree  *degree // nil: one runner per partition
+	paced   *node   // the word that set the degree
+	head    *node   // the To at its start
 	// the node at its end, unless that is a plain boundary: a commit, a Transform, a GroupBy(f)
 	exit      *node
 	keepOrder bool
+	regrouped bool // a word in it is in another group
 	fanned    bool // the stage above can make many elements of one
 }
 
@@ -45,8 +53,10 @@ type degree struct {
 type stepPlan struct {
 	name     string
 	group    grouping
-	stage    int
 	policies []*policy
+	line     int           // the main line, 0, or a branch
+	first    bool          // no step above it has worked on its elements
+	single   bool          // no word above it makes several elements of one
 	below    bool          // of CommitBefore
 	timeout  time.Duration // of each attempt; 0: none
 	use      []Middleware  // around each attempt, the outermost first
@@ -66,15 +76,6 @@ func (p *plan) dress(every stepOptions) {
 	}
 }
 
-func (n *node) chain() []*node {
-	var ns []*node
-	for ; n != nil; n = n.up {
-		ns = append(ns, n)
-	}
-	slices.Reverse(ns)
-	return ns
-}
-
 // hasTail reports whether there is work below the commit.
 func (p *plan) hasTail() bool { return p.commit != nil && p.commit.above }
 
@@ -90,31 +91,13 @@ func (p *plan) storesState() bool {
 	return p.commit.storesOffsets() && p.finishesInOrder()
 }
 
-// finishesInOrder reports whether records that a step has worked on in some order also finish in
-// that order. Otherwise a record could finish before an earlier one of its lane. With a state only
-// the earlier one would be reprocessed, and its effect would replace that of the later one.
-func (p *plan) finishesInOrder() bool {
-	worked := ungrouped // the order of the first step that has worked in one
-	for _, sg := range p.stages {
-		order := sg.order()
-		if worked != ungrouped && order != worked && !sg.keepOrder {
-			return false
-		}
-		if worked == ungrouped && slices.ContainsFunc(sg.nodes, func(n *node) bool { return n.op.does() == works }) {
-			worked = order
-		}
-		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
-			return false
-		}
-	}
-	return true
-}
-
 // order is the order in which elements leave the stage.
 func (sg *stagePlan) order() grouping {
 	switch {
 	case sg.head != nil: // To passes on an element of one group while one of another waits
 		return sg.group
+	case sg.lanes == perPart && sg.degree == nil && sg.group != ungrouped && !sg.regrouped:
+		return sg.group // more than that is not promised
 	case sg.lanes == perPart:
 		return byPartition
 	case sg.lanes == perGroup:
@@ -131,13 +114,61 @@ func workBelow(nodes []*node) bool {
 	return slices.ContainsFunc(nodes, func(n *node) bool { return n.op.does() != plans })
 }
 
-// govern assigns each step the policies below it.
-func (p *plan) govern() {
-	for i, n := range p.nodes {
-		if n.isStep() {
-			p.steps[n].policies = governing(p.nodes[i+1:])
+// history is what is above a step: whether a step has worked on its elements, and whether there is
+// one of each record.
+type history struct{ worked, single bool }
+
+// number assigns each step of a line the line's number and what is above the step. below are the
+// words that follow the line, below a Merge. It returns what is above those.
+func (p *plan) number(line, below []*node, number int, above history) history {
+	way := slices.Concat(line, below)
+	if merged := line[0].merged(); merged != nil {
+		above = history{single: true}
+		for _, end := range merged {
+			one := p.number(end.line(), way, number, history{single: true})
+			above = history{above.worked || one.worked, above.single && one.single}
 		}
 	}
+	for i, n := range line {
+		sp := p.steps[n]
+		if sp == nil {
+			continue
+		}
+		sp.line, sp.first, sp.single = number, !above.worked, above.single
+		above.worked = above.worked || n.op.does() == works
+		above.single = above.single && !multiplies(n.op)
+		if n.branch != nil {
+			side := n.branch.line()
+			p.lines++
+			p.number(side, nil, p.lines, history{above.worked || goesOn(n) && hasWork(way[i+1:]), above.single})
+			above.worked = above.worked || goesOn(n) && hasWork(side)
+		}
+	}
+	return above
+}
+
+// governed tells the policies of each step down to n, which the words below follow.
+func (n *node) governed(below []*node, tell func(*node, []*policy)) {
+	line := n.line()
+	way := slices.Concat(line, below)
+	for _, end := range line[0].merged() {
+		end.governed(way, tell)
+	}
+	for i, n := range line {
+		if n.isStep() {
+			tell(n, governing(way[i+1:]))
+		}
+		if n.branch != nil {
+			n.branch.governed(nil, tell)
+		}
+	}
+}
+
+// multiplies reports whether a word can make several elements of one.
+func multiplies(o op) bool {
+	_, fans := o.(interface{ fans() })
+	_, streams := o.(interface{ streams() })
+	return fans || streams
 }
 
 // governing returns the policies of a step above the given nodes, down to the first one that takes

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -37,8 +38,9 @@ func (e *BuildError) Error() string {
 // down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	above  []*node // checked already
-	below  []*node // still to check
+	all    []*node         // of the chain
+	below  []*node         // still to check
+	names  map[string]bool // that users gave
 	faults []error
 
 	group   grouping // the order that still holds
@@ -46,24 +48,20 @@ type checker struct {
 	batched *node    // the last Batch
 	slices  bool     // elements are still the slices of a Batch
 	commit  *node
+	fork    *node // nil: on the main line
 }
 
 // check returns every fault of a chain and of its options.
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
-	c := &checker{info: info, faults: append(known, info.Faults...)}
+	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]bool{}}
 	c.around("", every)
-	nodes := end.chain()
-	for i, n := range nodes {
-		c.above, c.below = nodes[:i], nodes[i+1:]
-		c.node(n)
-		n.op.check(c, n)
-	}
-	c.unreachable(nodes)
+	c.line(end.line(), nil)
+	c.unreachable(end)
 	if c.commit == nil && info.MustCommit {
 		c.say(faultNoCommit, "", "nothing commits, so every start would process everything again",
 			"end the chain with CommitEach or CommitEvery (at least once) or CommitWith (exactly once), or put CommitBefore above the work (at most once)")
 	}
-	for _, s := range sinksOf(nodes) {
+	for _, s := range sinksOf(c.all) {
 		if _, ok := s.(interface{ Close() error }); ok {
 			c.say(faultClose, fmt.Sprintf("%T", s), "its Close takes no context, so it would never be called", "change it to Close(ctx context.Context) error")
 		}
@@ -74,6 +72,42 @@ func check(end *node, info SourceInfo, every stepOptions, known []error) error {
 		}
 	}
 	return errors.Join(c.faults...)
+}
+
+// line checks the words of a line, from the first one down. below are those that follow it, below a
+// Merge.
+func (c *checker) line(nodes, below []*node) {
+	way := slices.Concat(nodes, below)
+	if nodes[0].merged() != nil {
+		c.merge(nodes[0], way)
+	}
+	for i, n := range nodes {
+		c.below = way[i+1:]
+		c.node(n)
+		if c.fork != nil && n.commit != nil {
+			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit on the main line, once: that waits for every branch")
+			continue
+		}
+		n.op.check(c, n)
+	}
+}
+
+// merge checks the chains above a Merge. What they have in common holds below it.
+func (c *checker) merge(n *node, below []*node) {
+	for i, end := range n.merged() {
+		one := *c
+		one.group, one.lostBy, one.batched, one.slices, one.commit = ungrouped, nil, nil, false, nil
+		one.line(end.line(), below)
+		c.faults = one.faults
+		if one.commit != nil {
+			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it is of all sources")
+		}
+		if i > 0 && one.group != c.group {
+			c.say(faultMerge, n.word, fmt.Sprintf("it would merge chains that keep order %v and %v", c.group, one.group), "group below the Merge")
+		}
+		c.group, c.slices = one.group, one.slices
+		c.lostBy, c.batched = cmp.Or(c.lostBy, one.lostBy), cmp.Or(c.batched, one.batched)
+	}
 }
 
 func (c *checker) say(code, step, what, do string) {
@@ -109,6 +143,9 @@ func (c *checker) node(n *node) {
 	if (o.hasTimeout || len(o.use) > 0) && !retriable(n.op) {
 		c.say(faultOption, l, "Timeout and Use only apply to words that call a function per element", "leave them out")
 	}
+	if _, also := n.op.(interface{ also() }); o.clone != nil && !also {
+		c.say(faultOption, l, "Clone on a word that shares no elements", "it is for AlsoTo")
+	}
 	_, divides := n.op.(interface{ divides() })
 	if o.bisect && !(divides && c.slices) {
 		c.say(faultOption, l, "Bisect on a step that gets no batches", "put the step directly below the Batch, or leave Bisect out")
@@ -140,11 +177,10 @@ func (c *checker) name(n *node) {
 		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
-	for _, o := range c.above {
-		if o.opts.named && o.opts.name == n.opts.name {
-			c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
-		}
+	if c.names[n.opts.name] {
+		c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 	}
+	c.names[n.opts.name] = true
 }
 
 // wait checks the longest wait of a word.
@@ -155,13 +191,9 @@ func (c *checker) wait(n *node, d time.Duration) {
 }
 
 // unreachable reports policies that no failure can reach.
-func (c *checker) unreachable(nodes []*node) {
+func (c *checker) unreachable(end *node) {
 	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
-	for i, n := range nodes {
-		if !n.isStep() {
-			continue
-		}
-		ps := governing(nodes[i+1:])
+	end.governed(nil, func(n *node, ps []*policy) {
 		for k, p := range ps {
 			switch {
 			case p.kind != retryPolicy:
@@ -173,8 +205,8 @@ func (c *checker) unreachable(nodes []*node) {
 				reached[p] = true
 			}
 		}
-	}
-	for _, n := range nodes {
+	})
+	for n := range end.walk {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
 		case tooLate[p]:

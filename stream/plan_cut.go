@@ -3,23 +3,44 @@ package stream
 import "slices"
 
 // newPlan cuts a chain that check has accepted into stages.
-func newPlan(end *node) *plan {
-	p := &planner{plan: &plan{nodes: end.chain(), steps: map[*node]*stepPlan{}}}
+func newPlan(end *node, from []*sourcePlan) *plan {
+	line := end.line()
+	p := &planner{plan: &plan{nodes: slices.Collect(end.walk), sources: from, steps: map[*node]*stepPlan{}, forks: map[*node]*forkPlan{}}}
 	p.plan.nameSteps()
-	p.startStage(p.plan.nodes[0].out)
-	for _, n := range p.plan.nodes[1:] {
+	p.cut(line)
+	end.governed(nil, func(n *node, ps []*policy) { p.plan.steps[n].policies = ps })
+	p.plan.number(line, nil, 0, history{single: true})
+	return p.plan
+}
+
+// cut cuts a line into stages.
+func (p *planner) cut(line []*node) {
+	p.words(line)
+	p.endStage(nil)
+}
+
+// words cuts a line, and leaves its last stage open.
+func (p *planner) words(line []*node) {
+	switch first := line[0]; {
+	case first.isHead():
+		p.startStage(first.out)
+	case first.merged() != nil:
+		p.merge(first)
+	default:
+		p.source(first)
+	}
+	for _, n := range line[1:] {
 		n.op.place(p, n)
 	}
-	p.endStage(nil)
-	p.plan.govern()
-	return p.plan
 }
 
 // planner cuts a chain into stages, word by word.
 type planner struct {
 	plan    *plan
-	stage   *stagePlan // the open one
-	pending []*node    // words that run in the worker of the next degree word
+	sources []int        // whose elements come here; nil in a branch
+	stage   *stagePlan   // the open one
+	ended   []*stagePlan // the stages above it, whose elements go there
+	pending []*node      // words that run in the worker of the next degree word
 	group   grouping
 	below   bool // of CommitBefore
 	fans    bool // the open stage can make many elements of one
@@ -60,12 +81,17 @@ func (p *planner) boundary() {
 func (p *planner) note(n *node) {
 	if sp := p.plan.steps[n]; sp != nil {
 		sp.group, sp.below = p.group, p.below
+		p.stage.regrouped = p.stage.regrouped || p.group != p.stage.group
 	}
 }
 
+// startStage opens a stage behind those that have ended.
 func (p *planner) startStage(in any) {
-	p.stage = &stagePlan{first: in, out: in, group: p.group, fanned: p.fans}
-	p.fans = false
+	p.stage = &stagePlan{sources: p.sources, first: in, out: in, group: p.group, fanned: p.fans}
+	for _, sg := range p.ended {
+		sg.next = p.stage
+	}
+	p.ended, p.fans = nil, false
 }
 
 // flush moves the pending words into the open stage.
@@ -84,15 +110,8 @@ func (p *planner) endStage(exit *node) {
 	sg := p.stage
 	sg.exit = exit
 	sg.lane()
-	for _, n := range sg.nodes {
-		p.plan.steps[n].stage = len(p.plan.stages)
-	}
-	if exit != nil {
-		if sp := p.plan.steps[exit]; sp != nil {
-			sp.stage = len(p.plan.stages)
-		}
-	}
-	p.plan.stages = append(p.plan.stages, sg)
+	p.add(sg)
+	p.ended = append(p.ended, sg)
 }
 
 // lane decides how the stage orders its tasks, and how many workers it has.
@@ -114,16 +133,22 @@ func (sg *stagePlan) lane() {
 	}
 }
 
-// collectsOtherwise reports whether a pending word collects elements in an order that the workers
-// of the degree word below it do not keep, and returns that order.
-func (p *planner) collectsOtherwise(keepOrder bool) (grouping, bool) {
-	i := slices.IndexFunc(p.pending, func(n *node) bool {
+// needsOtherwise reports whether a pending word collects elements, or its branch gets them, in an
+// order that the workers of the degree word below it do not keep, and returns that order.
+func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
+	workers := &stagePlan{group: p.group, degree: d}
+	workers.lane()
+	words := p.plan.words(slices.Concat(p.stage.above(), p.pending))
+	i := slices.IndexFunc(words, func(n *node) bool {
+		if f := p.plan.forks[n]; f != nil && f.stages != nil {
+			return !workers.gives(f.stages[0].needs())
+		}
 		group := p.plan.steps[n].group
 		_, collects := n.op.(interface{ collects() })
-		return collects && (keepOrder || group != ungrouped && group != p.group)
+		return collects && (d.keepOrder || group != ungrouped && group != p.group)
 	})
 	if i < 0 {
 		return 0, false
 	}
-	return p.plan.steps[p.pending[i]].group, true
+	return p.plan.steps[words[i]].group, true
 }

@@ -31,4 +31,6 @@ const (
 	faultSupervise  = "LW136" // what Supervise was given
 	faultOperator   = "LW137" // an operator refuses its arguments: see Invalid
 	faultPark       = "LW138" // a park that nothing could pass
+	faultMerge      = "LW139" // sources that cannot be merged
+	faultBranch     = "LW140" // a branch that commits, or does nothing
 )

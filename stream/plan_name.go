@@ -16,7 +16,7 @@ func (p *plan) nameSteps() {
 			taken[n.opts.name] = true
 		}
 	}
-	for i, n := range p.nodes {
+	for _, n := range p.nodes {
 		if n.op.does() == plans {
 			continue
 		}
@@ -33,7 +33,7 @@ func (p *plan) nameSteps() {
 			}
 			taken[name] = true
 		}
-		p.steps[n] = &stepPlan{name: name, stage: i}
+		p.steps[n] = &stepPlan{name: name}
 	}
 }
 

@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // node is one word of a chain. Nodes never change: plans that start with the same words share them.
 type node struct {
@@ -15,6 +18,7 @@ type node struct {
 	sinks   []any       // may have Open and Close
 	policy  *policy     // nil: the word is no policy
 	commit  *commitPlan // nil: the word commits nothing
+	branch  *node       // the last word of a fork's branch
 }
 
 // op is what a word means. Checks, the cut into stages and Describe ask it and know no word by
@@ -36,10 +40,52 @@ type effect uint8
 
 const (
 	plans  effect = iota // nothing: it sets how the words around it work
-	shapes               // delays elements, or collects them
+	shapes               // delays elements, collects them, or sends them two ways
 	calls                // calls something that can fail: a step
 	works                // and has an effect that must not come out of order
 )
+
+// line returns the words from the first one down to n: of the main line, or of a branch.
+func (n *node) line() []*node {
+	var ns []*node
+	for ; n != nil; n = n.up {
+		if ns = append(ns, n); n.isHead() {
+			break
+		}
+	}
+	slices.Reverse(ns)
+	return ns
+}
+
+// walk yields every word of a line that ends with n: those of a branch behind its fork, and those
+// of the chains above a Merge before it.
+func (n *node) walk(yield func(*node) bool) { n.visit(yield) }
+
+func (n *node) visit(yield func(*node) bool) bool {
+	line := n.line()
+	for _, end := range line[0].merged() {
+		if !end.visit(yield) {
+			return false
+		}
+	}
+	for _, n := range line {
+		if !yield(n) || n.branch != nil && !n.branch.visit(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// merged returns the ends of the chains that the word merges, or nil.
+func (n *node) merged() []*node {
+	if m, is := n.op.(interface{ ends() []*node }); is {
+		return m.ends()
+	}
+	return nil
+}
+
+// isHead reports whether n is the beginning of a branch.
+func (n *node) isHead() bool { _, is := n.op.(interface{ head() }); return is }
 
 func (n *node) isStep() bool { return n.op.does() >= calls }
 

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -9,7 +10,7 @@ import (
 
 // parks checks the chain around a ParkOnError.
 func (c *checker) parks(word string) {
-	for _, n := range slices.Concat(c.above, c.below) {
+	for _, n := range c.all {
 		if n.opts.keepOrder {
 			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
 		}
@@ -21,7 +22,7 @@ func (c *checker) parks(word string) {
 
 // parks reports whether a failure can park a lane.
 func (p *plan) parks() bool {
-	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.kind == parkPolicy })
+	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.parks() })
 }
 
 // checkParks refuses a ParkOnError where records could not finish beside parked ones, or where
@@ -40,12 +41,43 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 		}
 		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "say HaltOnError", faultPark}
 	}
+	err = errors.Join(err, p.parksApart())
 	for n, sp := range p.steps {
-		parks := slices.ContainsFunc(sp.policies, func(p *policy) bool { return p.kind == parkPolicy })
+		parks := slices.ContainsFunc(sp.policies, (*policy).parks)
 		if parks && n.isStep() && sp.group == byFunc {
 			err = errors.Join(err, &BuildError{sp.name, "its lanes are made by GroupBy(f), so ParkOnError could not tell which records to hold back",
 				"group by key, or say HaltOnError", faultPark})
 		}
 	}
 	return err
+}
+
+// parksApart refuses a ParkOnError on one side of an AlsoTo that holds back less than the order in
+// which the other side works. Later records would pass there, and the parked one come again behind
+// them.
+func (p *plan) parksApart() (err error) {
+	for _, sg := range p.stages {
+		words := p.words(sg.all())
+		for i, n := range words {
+			f := p.forks[n]
+			if f == nil || f.stages == nil || !goesOn(n) {
+				continue
+			}
+			branch, main := p.sideOf(f.stages[0]), p.mainOf(sg, words[i+1:])
+			err = errors.Join(err, branch.parksBeside(main, n.label()), main.parksBeside(branch, n.label()))
+		}
+	}
+	return err
+}
+
+func (s *side) parksBeside(o *side, fork string) (err error) {
+	for _, is := range s.parks {
+		for _, g := range o.worked {
+			if !is.scope.covers(g) {
+				return &BuildError{is.step, fmt.Sprintf("it would park the %s alone, while the other side of %s keeps order %v", is.scope, fork, g),
+					"group both alike, or say HaltOnError", faultPark}
+			}
+		}
+	}
+	return nil
 }

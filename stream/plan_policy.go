@@ -37,6 +37,8 @@ type policy struct {
 // policyFault is what is wrong with an option of a policy, and the fix.
 type policyFault struct{ code, what, do string }
 
+func (p *policy) parks() bool { return p.kind == parkPolicy }
+
 // ends reports whether the policy takes every failure. A dead-letter write does not, as it can fail
 // itself.
 func (p *policy) ends() bool {

@@ -136,6 +136,7 @@ type policyOp struct{ *policy }
 func (policyOp) does() effect          { return plans }
 func (policyOp) place(*planner, *node) {}
 func (policyOp) detail() []string      { return nil }
+func (o policyOp) inline() bool        { return o.kind != retryPolicy && o.kind != deadLetterPolicy }
 
 func (o policyOp) check(c *checker, n *node) {
 	for _, f := range o.faults {

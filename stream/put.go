@@ -31,7 +31,7 @@ func (sg *stage) putAll(p *part, vs values) {
 	if sg.run.counts {
 		sg.run.starts(p, len(recs)) // before any Put: a task must not end before it is counted
 	}
-	b := p.sets[0].Begin()
+	b := p.sets[sg.index].Begin()
 	defer b.End()
 	if sg.lanes == perPart && !sg.plan.keepOrder {
 		for i := range recs[1:] {

@@ -86,7 +86,9 @@ func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	if vs.gone.Load() {
 		return m, false
 	}
-	return vs.lineage.Meta(int(i)), true
+	m = vs.lineage.Meta(int(i))
+	m.Source = vs.orig.part.tp.Source
+	return m, true
 }
 
 func (vs *valuesOf[T]) value(i int32) any {
@@ -159,6 +161,21 @@ func (r *record) retain() {
 		return
 	}
 	r.slab.Tickets[r.Index].Retain()
+}
+
+// fork takes a hold for another element of the same records. A batch is joined anew, so that either
+// one can be split, and finishes by itself.
+func (r *record) fork() *record {
+	if r.joint == nil {
+		r.retain()
+		return r
+	}
+	for _, m := range r.joint.members {
+		m.retain()
+	}
+	j := &joint{members: r.joint.members, subset: r.joint.subset, mixed: r.joint.mixed}
+	j.holds.Store(1)
+	return jointRecord(r.part, j)
 }
 
 // done gives one hold back: the work that held it has finished.
@@ -262,7 +279,7 @@ func (r *record) meta() Meta {
 	l := r.first()
 	m, ok := l.slab.Payload.(values).meta(l.Index)
 	if !ok {
-		m = Meta{Topic: l.part.tp.Topic, Partition: l.part.tp.Partition, Offset: l.offset()}
+		m = l.part.tp.at(l.offset())
 	}
 	return m
 }

@@ -125,7 +125,7 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	turnOf(p).restoring = nil
 	p.mu.Unlock()
 	if behind {
-		t.grouped.add(p, offset)
+		t.grouped[p.source].add(p, offset)
 	}
 	if recreated && p.ctx.Err() == nil {
 		t.run.emit(TopicRecreated{p.tp, was.Offset, was.TopicID, p.topic})
@@ -153,7 +153,7 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 		if p.ctx.Err() != nil {
 			continue
 		}
-		f.Meta = Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: next}
+		f.Meta = p.tp.at(next)
 		t.run.emit(AttemptFailed{f})
 		if pol != nil {
 			t.st.watch(p.ctx, pol, f)

@@ -35,36 +35,28 @@ type limits struct {
 // together, except gate.mu before a lane.Set's; below them lane.Set.mu before lane.Pool.mu, and the
 // ledger's, a leaf.
 type run struct {
-	plan    *plan
-	opts    *limits
-	src     feeder
-	stages  []*stage
-	steps   map[*node]*step
-	batches []*step // in chain order
-	holders []*step // batches and Transforms, in chain order: the steps that hold elements back
-	counts  bool    // part.moving and stirs are counted; set if there are holders
-	// a record's payload may go once its ticket is resolved; a tail, or results held back for a
-	// transaction, need it longer
-	forgets   bool
+	observers
+
+	plan      *plan
+	opts      *limits
+	inlets    []*inlet
+	stages    []*stage
+	steps     map[*node]*step
+	batches   []*step // in chain order
+	holders   []*step // batches and Transforms, in chain order: the steps that hold elements back
+	counts    bool    // part.moving and stirs are counted; set if there are holders
 	finish    finish
 	commits   commits
 	waiting   lane.Limit
 	opened    []any // sinks to close; only the goroutine of Run uses it
 	writers   *writers
 	wg        conc.WaitGroup
-	events    []func(Event)
-	listeners []listener
-	greeters  []listener   // the listeners with a start hook
-	attempts  uint16       // bits of the listeners that hear of attempts
-	always    uint16       // those of the attempts bits whose listener has no start hook
-	timed     bool         // failures have the duration of their attempt
 	retrying  atomic.Int64 // waiting retries
 	postponed atomic.Int64 // postponed elements
 	handing   atomic.Int64 // workers that wait for a Transform to receive an element
 	stirs     atomic.Int64 // how often tasks went to the workers; only if counts
 	overruns  *overruns
-	stateMax  atomic.Int64 // maximum bytes of a resume state
-	stuck     atomic.Bool  // a handler has not returned within handlerGrace
+	stuck     atomic.Bool // a handler has not returned within handlerGrace
 
 	workCtx    context.Context // of handlers; cancelled at the drain's deadline
 	cancelWork context.CancelCauseFunc
@@ -79,18 +71,15 @@ type run struct {
 	workersMu sync.Mutex // guards workers; a leaf, taken under a pool's lock
 	workers   map[*lane.Worker]*worker
 
-	stage   atomic.Uint32 // a phase
-	closing atomic.Bool   // a Transform was told that no more elements come
-	mu      sync.Mutex    // guards the fields below
-	parts   map[TopicPartition]*part
-	list    []*part
-	tails   []*part // of released partitions
-	epochs  map[TopicPartition]int32
-	failure error
-	left    leftovers
-	// records finished but not committed, of partitions lost since the group was last reached
-	lost     map[TopicPartition]string
-	health   error
+	stage    atomic.Uint32 // a phase
+	closing  atomic.Bool   // a Transform was told that no more elements come
+	mu       sync.Mutex    // guards the fields below
+	parts    map[TopicPartition]*part
+	list     []*part
+	tails    []*part // of released partitions
+	epochs   map[TopicPartition]int32
+	failure  error
+	left     leftovers
 	troubles map[TopicPartition]Trouble
 	deadline time.Time     // of the drain
 	dry      chan struct{} // closed when all holders are empty for good
@@ -119,40 +108,36 @@ func (r *run) enter(ph phase) {
 	}
 }
 
-var errConnecting = errors.New("the source has not connected yet [LW218]")
-
-func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func(*run) commits) *run {
-	r := &run{plan: p, opts: opts, src: src, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), health: errConnecting, troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{}), lost: map[TopicPartition]string{}}
+func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits func(*run) commits) *run {
+	r := &run{plan: p, opts: opts, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
+		writers: newWriters(p), troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
 	r.waiting.Max = int32(opts.maxWaiting)
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
+	r.observers.end = r.fail
 	r.listen(opts.ears)
 	r.overruns = newOverruns(r)
+	for i, src := range srcs {
+		r.inlets = append(r.inlets, newInlet(r, i, src, p.sources[i].id))
+	}
 	r.makeSteps()
 	r.commits = commits(r)
 	r.finish = r.commits.finish
-	r.stateMax.Store(int64(src.info().StateBytes))
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
 	return r
 }
 
 func (r *run) makeSteps() {
-	worked, single := false, true
 	for _, n := range r.plan.nodes {
 		sp := r.plan.steps[n]
 		if sp == nil {
 			continue
 		}
-		st := &step{first: !worked, single: single, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
+		st := &step{first: sp.first, single: sp.single, line: sp.line, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
 		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
 		st.bare = st.timeout == 0 && st.handler == nil
-		worked = worked || n.op.does() == works
-		_, fans := n.op.(interface{ fans() })
-		_, streams := n.op.(interface{ streams() })
-		single = single && !fans && !streams
 		if o, ok := n.op.(starter); ok {
 			o.start(st)
 		}
@@ -169,36 +154,14 @@ func (r *run) makeSteps() {
 }
 
 func (r *run) makeStages() {
-	for i, sp := range r.plan.stages {
-		sg := &stage{run: r, index: i, plan: sp, group: sp.group, lanes: sp.lanes, open: sp.first.(typed).opener(), greets: i == 0 && len(r.greeters) > 0, marks: i == 0 && sp.lanes != perPart}
-		if i == 0 {
-			sg.open = r.src.opener()
-		}
-		cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Waiting: &r.waiting, One: sg.one}
-		if d := sp.degree; d != nil {
-			cfg.MaxPartitions = d.maxPartitions
-		}
-		if sp.head != nil {
-			cfg.Bulk, cfg.Work = writeAtOnce, sg.bulk
-		}
-		if i > 0 {
-			cfg.Free = sp.first.(typed).free(sg)
-		}
-		sg.pool = lane.NewPool(cfg)
-		for _, n := range sp.nodes {
-			st := r.steps[n]
-			st.stage = sg
-			sg.steps = append(sg.steps, st)
-		}
-		if e := sp.exit; e != nil && r.steps[e] != nil {
-			r.steps[e].stage = sg
-		}
+	for _, sp := range r.plan.stages {
+		sg := r.makeStage(sp)
 		r.stages = append(r.stages, sg)
 	}
-	for i, sg := range r.stages {
+	for _, sg := range r.stages {
 		if e := sg.plan.exit; e != nil {
 			if o, ok := e.op.(transformer); ok {
-				sg.doorway = o.door(r.steps[e], r.stages[i+1])
+				sg.doorway = o.door(r.steps[e], sg.next())
 			}
 		}
 	}
@@ -256,15 +219,16 @@ func (r *run) fail(err error) {
 	if r.failure == nil {
 		r.failure = err
 	}
-	stop := r.stopSource
 	r.mu.Unlock()
-	stop(err)
+	r.stopSources(err)
 }
 
-func (r *run) setHealth(err error) {
+// stopSources cancels the context of the sources.
+func (r *run) stopSources(cause error) {
 	r.mu.Lock()
-	r.health = err
+	stop := r.stopSource
 	r.mu.Unlock()
+	stop(cause)
 }
 
 // all returns the assigned partitions. The slice is never modified.

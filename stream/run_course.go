@@ -1,9 +1,11 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // do runs the pipeline from start to end.
@@ -40,33 +42,62 @@ func (r *run) work(ctx context.Context) error {
 			})
 		}
 	}
-	ended := make(chan error, 1)
-	r.spawn(func() {
-		err := errEnded
-		defer func() { ended <- err }()
-		err = r.src.start(ctx, r)
-	})
-	var err error
-	select {
-	case err = <-ended:
-		if err == nil && ctx.Err() == nil {
-			return r.finishAll(ctx)
-		}
-		if ctx.Err() == nil {
-			r.drain(err)
-		} else {
-			r.drain(context.Cause(ctx))
-		}
-	case <-ctx.Done():
-		r.drain(context.Cause(ctx))
+	ended := make(chan sourceEnd, len(r.inlets))
+	for _, in := range r.inlets {
+		r.spawn(func() {
+			end := sourceEnd{in, errEnded}
+			defer func() { ended <- end }()
+			end.err = in.start(ctx, in)
+		})
+	}
+	err := r.untilEnd(ctx, ended)
+	if err == nil && ctx.Err() == nil {
+		return r.finishAll(ctx)
+	}
+	r.revoke(context.Background(), r.all()) // partitions that a source did not revoke
+	r.finishTails()
+	return err
+}
+
+// sourceEnd is the return of a source's Run.
+type sourceEnd struct {
+	in  *inlet
+	err error
+}
+
+// untilEnd waits for the end of all sources, and drains the pipeline once ctx ends or one fails.
+func (r *run) untilEnd(ctx context.Context, ended <-chan sourceEnd) (err error) {
+	left, running := len(r.inlets), ctx.Done()
+	var late <-chan time.Time
+	drain := func(cause error) {
+		running, late = nil, r.pastDrain()
+		r.drain(cause)
+	}
+	for left > 0 {
 		select {
-		case err = <-ended:
-		case <-r.pastDrain():
-			err = fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain)
+		case end := <-ended:
+			left--
+			switch {
+			case ctx.Err() != nil && running != nil:
+				drain(context.Cause(ctx))
+				fallthrough
+			case running == nil:
+				err = cmp.Or(err, end.in.named(end.err))
+			case end.err != nil:
+				err = end.in.named(end.err)
+				drain(err)
+				if left > 0 {
+					r.stopSources(err)
+				}
+			case left > 0:
+				end.in.exhaust()
+			}
+		case <-running:
+			drain(context.Cause(ctx))
+		case <-late:
+			return cmp.Or(err, fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain))
 		}
 	}
-	r.revoke(context.Background(), r.all()) // partitions that the source did not revoke
-	r.finishTails()
 	return err
 }
 

@@ -8,14 +8,13 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// The run as host of its partitions.
+// The run as host of its partitions, through their inlet.
 
 func (r *run) name() string                { return r.plan.name }
 func (r *run) handlers() context.Context   { return r.workCtx }
 func (r *run) stopped() <-chan struct{}    { return r.sourceCtx.Done() }
 func (r *run) limits() (int, int64)        { return r.opts.records, r.share() }
 func (r *run) maxAhead() int64             { return r.opts.ahead }
-func (r *run) stateBytes() int             { return int(r.stateMax.Load()) }
 func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
 func (r *run) greets() bool                { return len(r.greeters) > 0 }
 func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
@@ -26,16 +25,6 @@ func (r *run) released(p *part, cause error) { r.commits.release(p, cause) }
 
 func (r *run) resumed(p *part, again map[int64]bool, end haltEnd) func() {
 	return r.commits.resumed(p, again, end)
-}
-
-func (r *run) feed(p *part, vs values) { r.stages[0].putAll(p, vs) }
-
-func (r *run) again(_ *part, recs []*record) {
-	first := r.stages[0]
-	for _, rec := range recs {
-		// not the record's own task: its old lane may still hold that one
-		first.put(nil, rec, first.idOf(noWorker, rec), taskAgain(rec))
-	}
 }
 
 func (r *run) pass(to int, below *record, id uint64, t *lane.Task) {
@@ -50,13 +39,23 @@ func (r *run) discard(p *part) {
 
 func (r *run) giveUpInside(p *part) { r.giveUp(p, (*record).dropped) }
 
-func (r *run) hasStep(name string) bool {
+func (r *run) hasStep(name string) bool { return r.stepNamed(name) != nil }
+
+func (r *run) lineOf(step string) int {
+	if st := r.stepNamed(step); st != nil {
+		return st.line
+	}
+	return 0
+}
+
+// stepNamed returns the step of that name, or nil.
+func (r *run) stepNamed(name string) *step {
 	for _, st := range r.steps {
 		if st.name == name {
-			return true
+			return st
 		}
 	}
-	return false
+	return nil
 }
 
 // halts returns the halts of all partitions, the oldest first.

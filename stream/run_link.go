@@ -13,6 +13,11 @@ type (
 	linker interface {
 		link(w *worker, st *step, next any) any
 	}
+	// forker passes elements to a branch, to the next step, or to both: it makes a push[T] of the
+	// pushes of both.
+	forker interface {
+		fork(w *worker, st *step, branch, next any) any
+	}
 	// sender ends a stage: it makes a push[T] into the lanes of the next one.
 	sender interface {
 		send(w *worker, st *step, to *stage) any
@@ -46,7 +51,7 @@ type push[T any] func(w *worker, r *record, v *T)
 
 // typed makes funcs of an element type that the plan does not know.
 type typed interface {
-	opener() any                                    // opened[T] for elements that crossed a boundary
+	opener() any                                    // opened[T] for records, and for elements that crossed a boundary
 	entry(open, next any) func(*worker, *lane.Task) // passes the element of a task to a push[T]
 	boundary(w *worker, to *stage) any              // push[T] into the lanes of the next stage
 	free(to *stage) func(*lane.Task)                // returns an element to the pool that boundary uses
@@ -62,8 +67,12 @@ type opened[T any] func(t *lane.Task) (*record, *T)
 
 func (typeOf[T]) opener() any {
 	return opened[T](func(t *lane.Task) (*record, *T) {
-		e := elemOf[T](t)
-		return e.r, &e.v
+		if t.Kind == kindOfElem {
+			e := elemOf[T](t)
+			return e.r, &e.v
+		}
+		r := recordOf(t)
+		return r, &r.slab.Payload.(*valuesOf[T]).vals[r.Index]
 	})
 }
 

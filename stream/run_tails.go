@@ -10,7 +10,7 @@ import (
 // The tails of a run: see tail.go.
 
 func (r *run) newTail(above *part) *part {
-	t := &part{host: r, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
+	t := &part{host: above.host, source: above.source, entry: -1, tp: above.tp, epoch: above.epoch, above: above, stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	r.furnish(t)
 	t.led.Rest = t.changed
 	return t

@@ -39,7 +39,7 @@ func (r *run) settle(p *part) {
 
 // ends reports whether no more records of the partition come, for now or for good.
 func (r *run) ends(p *part) bool {
-	return r.phase() != working || p.status().life() != open || p.blocked()
+	return r.phase() != working || r.inlets[p.source].ended.Load() || p.status().life() != open || p.blocked()
 }
 
 // flush passes on the open batches of the first Batch step that has some of p, and returns false if

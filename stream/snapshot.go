@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +81,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return a.order(b.TopicPartition)
 	})
 	return s
 }
@@ -232,9 +231,7 @@ func (p *Pipeline) Ready() error {
 	if r.phase() >= stopping {
 		return errors.New("the pipeline is draining [LW214]")
 	}
-	r.mu.Lock()
-	err := r.health
-	r.mu.Unlock()
+	err := r.unreached()
 	if err != nil {
 		return fmt.Errorf("not connected: %w", err)
 	}

@@ -11,8 +11,13 @@ type Lineage interface {
 
 // SourceInfo describes a source to Build and Describe, before anything connects.
 type SourceInfo struct {
-	Name       string // "kafka orders, payments"
-	MustCommit bool   // refuse a chain without a commit (a consumer group)
+	Name string // "kafka orders, payments"
+	// ID names the source in a Merge unless As does: see there. It must not change between runs.
+	// Empty: Name.
+	ID string
+	// Claims are what no two sources of a pipeline may share, such as a membership of a group.
+	Claims     []string
+	MustCommit bool // refuse a chain without a commit (a consumer group)
 	// why commit words are refused ("reads without a group"); empty: they are allowed
 	NoCommit string
 	// names of what it reads, if known: a sink may resolve them early

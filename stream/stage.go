@@ -19,8 +19,7 @@ type stage struct {
 	marks   bool // records may start out of order, so tickets note that they have started
 	pool    *lane.Pool
 	elems   sync.Pool // of *elem[T]
-	steps   []*step   // of its nodes, in order
-	open    any       // opened[T] of its first boundary
+	ins     []way     // by source; one of them: for all sources
 	doorway *doorway  // the Transform that ends it, or nil
 }
 
@@ -28,25 +27,56 @@ type stage struct {
 func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
 	next := sg.exit(w)
-	for _, st := range slices.Backward(sg.steps) {
-		if st.node == sg.plan.paced && sg.plan.keepOrder {
-			next = st.node.out.(typed).ordered(w, next)
-		}
-		if l, ok := st.node.op.(linker); ok {
-			next = l.link(w, st, next)
-		}
-	}
+	next = sg.link(w, sg.plan.nodes, next)
 	sg.run.enroll(w)
 	return w, next
+}
+
+// link returns the push of the first of nodes, the last of which passes on to next.
+func (sg *stage) link(w *worker, nodes []*node, next any) any {
+	for _, n := range slices.Backward(nodes) {
+		if n == sg.plan.paced && sg.plan.keepOrder {
+			next = n.out.(typed).ordered(w, next)
+		}
+		switch o := n.op.(type) {
+		case forker:
+			next = o.fork(w, sg.run.stepOf(n), sg.branch(w, n), next)
+		case linker:
+			next = o.link(w, sg.run.stepOf(n), next)
+		}
+	}
+	return next
+}
+
+// branch returns the push of the first word of a fork's branch.
+func (sg *stage) branch(w *worker, fork *node) any {
+	first := fork.out.(typed) // of the same type on both sides
+	f := sg.run.plan.forks[fork]
+	if f.stages != nil {
+		return first.boundary(w, sg.run.stages[f.stages[0].index])
+	}
+	last := first
+	if n := len(f.inline); n > 0 {
+		last = f.inline[n-1].out.(typed)
+	}
+	return sg.link(w, f.inline, last.finish(w, sg.run.finish))
+}
+
+// next returns the stage that follows, or nil.
+func (sg *stage) next() *stage {
+	if sg.plan.next == nil {
+		return nil
+	}
+	return sg.run.stages[sg.plan.next.index]
 }
 
 // exit returns the push after the last node of the stage.
 func (sg *stage) exit(w *worker) any {
 	last := sg.plan.out.(typed)
-	if sg.index+1 == len(sg.run.stages) {
+	to := sg.next()
+	if to == nil {
 		return last.finish(w, sg.run.finish)
 	}
-	to := sg.run.stages[sg.index+1]
 	e := sg.plan.exit
 	if e == nil {
 		return last.boundary(w, to)
@@ -63,8 +93,12 @@ func (sg *stage) exit(w *worker) any {
 // one returns the func of a worker that processes tasks one by one.
 func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	w, next := sg.compile(lw)
-	run := sg.plan.first.(typed).entry(sg.open, next)
-	return func(t *lane.Task) { sg.work(w, t, run) }
+	runs := sg.entries(w, next)
+	if len(runs) == 1 {
+		run := runs[0]
+		return func(t *lane.Task) { sg.work(w, t, run) }
+	}
+	return func(t *lane.Task) { sg.work(w, t, runs[carrierOf(t).owner().source]) }
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
@@ -94,7 +128,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 		return
 	}
 	group := c.groupID()
-	if sg.index == 0 {
+	if c.owner().entry == sg.index {
 		group = w.Lane()
 	}
 	sg.beginRecord(w, t, c.record(), group, run)
@@ -116,7 +150,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	w.group = group
 	var noted *context.Context
-	if sg.greets {
+	if sg.greets && r.part.entry == sg.index {
 		noted = sg.run.begin(r)
 	}
 	run(w, t)
@@ -134,14 +168,14 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 // drops reports whether a task must not be started. A drain drops records that were not started yet
 // (see lastStarted); for the other cases see worker.stops.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
-	return w.stops(r) || stands.life() >= draining && sg.index == 0 && r.offset() > r.part.lastStarted()
+	return w.stops(r) || stands.life() >= draining && r.part.entry == sg.index && r.offset() > r.part.lastStarted()
 }
 
 // bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
 	st := sg.run.stepOf(sg.plan.head)
-	write := sg.plan.head.op.(bulker).write(w, st, sg.open, next)
+	write := sg.plan.head.op.(bulker).write(w, st, sg.plan.first.(typed).opener(), next)
 	var live []*lane.Task
 	return func(ts []*lane.Task) {
 		w.left = false
@@ -163,7 +197,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 				r.abandon()
 				continue
 			}
-			if sg.greets {
+			if sg.greets && r.part.entry == sg.index {
 				sg.run.begin(r)
 			}
 			live = append(live, t)

@@ -14,6 +14,7 @@ type step struct {
 	node     *node
 	name     string
 	group    grouping // in effect at this node
+	line     int      // of words, see stepPlan
 	state    int      // index in part.state, for nodes that keep state per partition
 	bare     bool     // no timeout and no middleware surround a call
 	first    bool     // no step above it has worked on its elements
@@ -50,7 +51,7 @@ func (st *step) firstAttempt(r *record) int {
 	if earlier == nil || r.joint != nil || !st.single {
 		return 1
 	}
-	if a, ok := (*earlier)[r.offset()]; ok && a.Step == st.name {
+	if a, ok := (*earlier)[attemptsAt{r.offset(), st.line}]; ok && a.Step == st.name {
 		return a.Failed + 1
 	}
 	return 1

@@ -1,5 +1,7 @@
 package stream
 
+import "cmp"
+
 // Stream is a typed plan of a pipeline. It is an immutable value that does nothing until Run. Every
 // operator returns a new Stream and leaves its receiver unchanged.
 type Stream[T any] struct{ n *node }
@@ -17,7 +19,18 @@ func (sourceOp[T]) check(*checker, *node) {}
 func (sourceOp[T]) place(*planner, *node) {}
 func (sourceOp[T]) detail() []string      { return nil }
 
-// open returns the source of one run: that of the chain, or its replacement.
+func (o sourceOp[T]) id() (id string) {
+	if o.make == nil {
+		return ""
+	}
+	_ = guarded(func() error {
+		info := o.make().Info()
+		id = cmp.Or(info.ID, info.Name)
+		return nil
+	})
+	return id
+}
+
 func (o sourceOp[T]) open(replacement any) (feeder, error) {
 	if replacement != nil {
 		r, ok := replacement.(func() Source[T])
@@ -34,11 +47,6 @@ func (o sourceOp[T]) open(replacement any) (feeder, error) {
 		return nil, &BuildError{Code: faultChain, What: "From's func returned no source", Fix: "return a new Source from each call"}
 	}
 	return &feederOf[T]{src: src}, nil
-}
-
-// sourced is the op of a source.
-type sourced interface {
-	open(replacement any) (feeder, error)
 }
 
 // Pipe is a custom operator: any function that continues the stream it is given. Apply it with Via.

@@ -1,6 +1,9 @@
 package stream
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 type ownersKey struct{}
 
@@ -18,4 +21,24 @@ func Superseded(ctx context.Context, tp TopicPartition) bool {
 	owners, _ := ctx.Value(ownersKey{}).(map[TopicPartition]*part)
 	p := owners[tp]
 	return p != nil && p.status().isReleased()
+}
+
+// store commits positions through the source.
+func (in *inlet) store(ctx context.Context, positions map[*part]Position) error {
+	owners, outside := make(map[TopicPartition]*part, len(positions)), make(map[TopicPartition]Position, len(positions))
+	for p, at := range positions {
+		tp := p.tp.outside()
+		owners[tp], outside[tp] = p, at
+	}
+	err := in.commit(withOwners(ctx, owners), outside)
+	in.stateMax.Store(int64(in.info().StateBytes)) // the source may have learned a lower limit of the brokers
+	var some *CommitError
+	if in.id == "" || !errors.As(err, &some) {
+		return err
+	}
+	inside := &CommitError{Errs: make(map[TopicPartition]error, len(some.Errs))}
+	for tp, e := range some.Errs {
+		inside.Errs[in.inside(tp)] = e
+	}
+	return inside
 }

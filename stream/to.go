@@ -35,7 +35,7 @@ func (o toOp[T]) check(c *checker, n *node) {
 
 func (o toOp[T]) place(p *planner, n *node) {
 	p.flush()
-	if sg := p.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 {
+	if sg := p.stage; sg.degree != nil || sg.head != nil || len(sg.nodes) > 0 || len(sg.above()) > 0 {
 		p.boundary()
 	}
 	p.note(n)

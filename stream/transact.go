@@ -70,7 +70,7 @@ type Txn[T any] struct {
 	// records. May be empty.
 	Elems   []Out[T]
 	Offsets map[TopicPartition]OffsetRange
-	Group   GroupMetadata
+	Group   GroupMetadata // of their source; zero if they are of several
 }
 
 // GroupMetadata identifies a source in its consumer group, for transactions that are fenced by

@@ -21,11 +21,11 @@ type transactions struct {
 	apart   bool // each partition has its own transactions
 	size    int64
 	wait    time.Duration
-	most    int           // maximum partitions in transactions; 0: no limit
-	grouped *groupOffsets // nil if the transactor stores the group's offsets or the source cannot
-	poke    chan struct{} // capacity 1: wakes the loop; never closed
-	stopped chan struct{} // closed by stop
-	total   atomic.Int64  // sum of turn.finished over all partitions
+	most    int             // maximum partitions in transactions; 0: no limit
+	grouped []*groupOffsets // by source; nil if the transactor stores the group's offsets or the source cannot
+	poke    chan struct{}   // capacity 1: wakes the loop; never closed
+	stopped chan struct{}   // closed by stop
+	total   atomic.Int64    // sum of turn.finished over all partitions
 
 	// guards the fields below and the turns of all partitions; taken before the locks of a ledger
 	// and of results
@@ -49,8 +49,12 @@ func newTransactions(r *run, p *commitPlan) *transactions {
 		t.apart = a.PerPartition()
 	}
 	g, ok := t.tx.is().(interface{ CommitsGroup() bool })
-	if (!ok || !g.CommitsGroup()) && r.src.info().NoCommit == "" {
-		t.grouped = newGroupOffsets(r)
+	for _, in := range r.inlets {
+		var group *groupOffsets
+		if (!ok || !g.CommitsGroup()) && in.info().NoCommit == "" {
+			group = newGroupOffsets(in)
+		}
+		t.grouped = append(t.grouped, group)
 	}
 	return t
 }
@@ -73,8 +77,10 @@ func (t *transactions) assigned(ctx context.Context, ps []*part, told <-chan str
 
 func (t *transactions) start() {
 	t.run.spawn(t.loop)
-	if g := t.grouped; g != nil {
-		t.run.spawn(func() { g.loop(t.stopped) })
+	for _, g := range t.grouped {
+		if g != nil {
+			t.run.spawn(func() { g.loop(t.stopped) })
+		}
 	}
 }
 

@@ -1,14 +1,15 @@
 package stream
 
 import (
-	"cmp"
 	"slices"
 	"time"
 )
 
 // Trouble reports why a partition cannot be read, whether it is assigned or not. A nil err ends the
 // trouble: the partition is read again or belongs to another worker. The pipeline stays ready.
-func (in *Intake[T]) Trouble(tp TopicPartition, err error) { in.run.trouble(tp, err) }
+func (in *Intake[T]) Trouble(tp TopicPartition, err error) {
+	in.inlet.trouble(in.inlet.inside(tp), err)
+}
 
 func (r *run) trouble(tp TopicPartition, err error) {
 	r.mu.Lock()
@@ -33,7 +34,7 @@ func (r *run) inTrouble() []Trouble {
 		all = append(all, t)
 	}
 	slices.SortFunc(all, func(a, b Trouble) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return a.order(b.TopicPartition)
 	})
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
 	var group GroupMetadata
-	if g, ok := t.run.src.source().(GroupSource); ok {
+	if g, ok := x.source().(GroupSource); ok {
 		group = g.GroupMetadata()
 	}
 	// mixed, so its context is the run's, which x.ctx cancels below
@@ -79,11 +80,20 @@ func (t *transactions) attempt(x *txn) error {
 	return err
 }
 
+// source returns the source of the transaction's partitions, or nil if they are of several.
+func (x *txn) source() any {
+	first := x.pres[0].part
+	if slices.ContainsFunc(x.pres, func(pre *prefix) bool { return pre.part.source != first.source }) {
+		return nil
+	}
+	return first.host.(*inlet).source()
+}
+
 // postpone waits after a postponed attempt.
 func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	pre := x.pres[0]
 	tp := pre.part.tp
-	f := Failure{Meta: Meta{Topic: tp.Topic, Partition: tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Err: err}
+	f := Failure{Meta: tp.at(pre.from), Step: t.st.name, Attempts: pre.attempt, Err: err}
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		turnOf(pre.part).fails(f)
@@ -129,7 +139,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
 			turnOf(p).done.forget(offset)
-			t.grouped.add(p, offset)
+			t.grouped[p.source].add(p, offset)
 			p.acked(offset)
 		}
 	}

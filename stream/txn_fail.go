@@ -70,7 +70,7 @@ func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisi
 	t.mu.Lock()
 	tn.failures = pre.attempt
 	t.mu.Unlock()
-	f := Failure{Meta: Meta{Topic: p.tp.Topic, Partition: p.tp.Partition, Offset: pre.from}, Step: t.st.name, Attempts: pre.attempt, Duration: took, Err: err}
+	f := Failure{Meta: p.tp.at(pre.from), Step: t.st.name, Attempts: pre.attempt, Duration: took, Err: err}
 	var ctx context.Context = p.ctx
 	of := one(pre.from)
 	if len(pre.recs) > 0 {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"iter"
+	"slices"
 )
 
 // Map converts each element with f. 1→1, keeps order, runs in the worker of the next degree word
@@ -34,6 +35,15 @@ func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error
 	return then[T, U](s, &node{word: "FlatMap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: flatMapOp[T, U]{f: f}})
 }
 
+// FlatMapSlice is FlatMap for a function that returns a slice.
+func (s Stream[T]) FlatMapSlice[U any](f func(context.Context, T) ([]U, error), opts ...StepOption) Stream[U] {
+	each := func(ctx context.Context, v T) (iter.Seq[U], error) {
+		us, err := f(ctx, v)
+		return slices.Values(us), err
+	}
+	return then[T, U](s, &node{word: "FlatMapSlice", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: flatMapOp[T, U]{f: each}})
+}
+
 // valueOp is a word that handles one element at a time, in the worker of the next degree word
 // below.
 type valueOp struct{}
@@ -42,6 +52,7 @@ func (valueOp) does() effect              { return calls }
 func (valueOp) check(*checker, *node)     {}
 func (valueOp) place(p *planner, n *node) { p.value(n) }
 func (valueOp) detail() []string          { return nil }
+func (valueOp) inline() bool              { return true }
 
 type mapOp[T, U any] struct {
 	valueOp

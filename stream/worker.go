@@ -85,7 +85,7 @@ func (w *worker) stops(r *record) bool {
 // keyOf returns the lane of the record's key. The worker knows it if its own stage is grouped by
 // key.
 func (w *worker) keyOf(r *record) uint64 {
-	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || sg.index > 0) {
+	if sg := w.stage; sg != nil && sg.group == byKey && (sg.lanes == perGroup || r.part.entry != sg.index) {
 		return w.group
 	}
 	return keyHash(r.key())

@@ -10,7 +10,7 @@ import (
 
 var blockedFor = prometheus.NewDesc("laneway_blocked_seconds",
 	"How long the partition has been blocked, by what it waits for now; absent while it moves. Pipeline.Explain has the details.",
-	[]string{"cause", "partition", "pipeline", "topic"}, nil)
+	[]string{"cause", "partition", "pipeline", "source", "topic"}, nil)
 
 // stand is where a partition stood at a scrape.
 type stand struct {
@@ -72,6 +72,6 @@ func (s *suspects) blocks(p *stream.Pipeline, into map[block]time.Duration) {
 
 func collectBlocks(blocks map[block]time.Duration, ch chan<- prometheus.Metric) {
 	for b, d := range blocks {
-		ch <- prometheus.MustNewConstMetric(blockedFor, prometheus.GaugeValue, d.Seconds(), string(b.cause), b.row.partition, b.row.pipeline, b.row.topic)
+		ch <- prometheus.MustNewConstMetric(blockedFor, prometheus.GaugeValue, d.Seconds(), string(b.cause), b.row.partition, b.row.pipeline, b.row.source, b.row.topic)
 	}
 }

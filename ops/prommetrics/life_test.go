@@ -75,8 +75,8 @@ func TestEndedPipelines(t *testing.T) {
 			ended(t, r)
 			for range 2 { // in memory or not, it counts once
 				exposes(t, r,
-					fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="slice"} %d`, 3*n),
-					fmt.Sprintf(`records_skipped_total{partition="0",pipeline="p",topic="slice"} %d`, n),
+					fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",source="",topic="slice"} %d`, 3*n),
+					fmt.Sprintf(`records_skipped_total{partition="0",pipeline="p",source="",topic="slice"} %d`, n),
 					`running{pipeline="p"} 0`)
 				runtime.GC()
 			}
@@ -195,7 +195,7 @@ func TestLabels(t *testing.T) {
 			opts := []stream.Option{l.Source(), stream.Named("billing \xff"), stream.Observe(prommetrics.To(r))}
 			opstest.Run(t, s, opts, func(*stream.Pipeline) { opstest.Pass(time.Minute) })
 			exposes(t, r,
-				`records_skipped_total{partition="0",pipeline="billing \\xff",topic="orders \\xff"} 1`,
+				`records_skipped_total{partition="0",pipeline="billing \\xff",source="",topic="orders \\xff"} 1`,
 				`step_attempts_failed_total{pipeline="billing \\xff",step="charge \\xff"} 1`)
 		})
 	})

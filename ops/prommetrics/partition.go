@@ -84,11 +84,11 @@ var columnDescs = [columns]*prometheus.Desc{
 }
 
 func ofPartition(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("laneway_"+name, help, []string{"pipeline", "topic", "partition"}, nil)
+	return prometheus.NewDesc("laneway_"+name, help, []string{"pipeline", "source", "topic", "partition"}, nil)
 }
 
 // place holds the labels of a row.
-type place struct{ partition, pipeline, topic string }
+type place struct{ partition, pipeline, source, topic string }
 
 // row holds the metrics of a partition over all pipelines of one name. It is never removed, since a
 // counter must never fall.
@@ -101,11 +101,12 @@ type row struct {
 
 // row finds or creates a row. m.mu is held.
 func (m *metrics) row(pipeline string, tp stream.TopicPartition) *row {
-	at := place{strconv.Itoa(tp.Partition), pipeline, legible.Text(tp.Topic)}
+	at := place{strconv.Itoa(tp.Partition), pipeline, legible.Text(tp.Source), legible.Text(tp.Topic)}
 	r := m.rows[at]
 	if r == nil {
 		r = &row{place: at, labels: []*dto.LabelPair{ // sorted by name, as the registry wants them
-			{Name: new("partition"), Value: &at.partition}, {Name: new("pipeline"), Value: &at.pipeline}, {Name: new("topic"), Value: &at.topic}}}
+			{Name: new("partition"), Value: &at.partition}, {Name: new("pipeline"), Value: &at.pipeline},
+			{Name: new("source"), Value: &at.source}, {Name: new("topic"), Value: &at.topic}}}
 		m.rows[at], m.sorted = r, nil
 	}
 	return r
@@ -119,7 +120,7 @@ func (m *metrics) inOrder() []*row {
 			m.sorted = append(m.sorted, r)
 		}
 		slices.SortFunc(m.sorted, func(a, b *row) int {
-			return cmp.Or(cmp.Compare(a.partition, b.partition), cmp.Compare(a.pipeline, b.pipeline), cmp.Compare(a.topic, b.topic))
+			return cmp.Or(cmp.Compare(a.partition, b.partition), cmp.Compare(a.pipeline, b.pipeline), cmp.Compare(a.source, b.source), cmp.Compare(a.topic, b.topic))
 		})
 	}
 	return m.sorted

@@ -56,32 +56,32 @@ func TestMetrics(t *testing.T) {
 				exposes(t, r, `parked_retries{pipeline="billing"} 1`)
 				opstest.Pass(10 * time.Minute)
 				exposes(t, r,
-					`lag_records{partition="0",pipeline="billing",topic="orders"} 2`,
-					`lag_records{partition="1",pipeline="billing",topic="orders"} 0`,
-					`committed_offset{partition="0",pipeline="billing",topic="orders"} 1`,
-					`watermark_offset{partition="1",pipeline="billing",topic="orders"} 4`,
-					`watermark_age_seconds{partition="0",pipeline="billing",topic="orders"} 630`,
-					`watermark_age_seconds{partition="1",pipeline="billing",topic="orders"} 0`,
-					`in_flight_records{partition="1",pipeline="billing",topic="orders"} 0`,
-					`halted{partition="0",pipeline="billing",topic="orders"} 1`,
-					`halted{partition="1",pipeline="billing",topic="orders"} 0`,
-					`halts_total{partition="0",pipeline="billing",topic="orders"} 1`,
-					`records_handled_total{partition="0",pipeline="billing",topic="orders"} 1`,
-					`records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`,
-					`fetched_records_total{partition="1",pipeline="billing",topic="orders"} 4`,
-					`attempts_failed_total{partition="1",pipeline="billing",topic="orders"} 3`,
+					`lag_records{partition="0",pipeline="billing",source="",topic="orders"} 2`,
+					`lag_records{partition="1",pipeline="billing",source="",topic="orders"} 0`,
+					`committed_offset{partition="0",pipeline="billing",source="",topic="orders"} 1`,
+					`watermark_offset{partition="1",pipeline="billing",source="",topic="orders"} 4`,
+					`watermark_age_seconds{partition="0",pipeline="billing",source="",topic="orders"} 630`,
+					`watermark_age_seconds{partition="1",pipeline="billing",source="",topic="orders"} 0`,
+					`in_flight_records{partition="1",pipeline="billing",source="",topic="orders"} 0`,
+					`halted{partition="0",pipeline="billing",source="",topic="orders"} 1`,
+					`halted{partition="1",pipeline="billing",source="",topic="orders"} 0`,
+					`halts_total{partition="0",pipeline="billing",source="",topic="orders"} 1`,
+					`records_handled_total{partition="0",pipeline="billing",source="",topic="orders"} 1`,
+					`records_handled_total{partition="1",pipeline="billing",source="",topic="orders"} 4`,
+					`fetched_records_total{partition="1",pipeline="billing",source="",topic="orders"} 4`,
+					`attempts_failed_total{partition="1",pipeline="billing",source="",topic="orders"} 3`,
 					`step_attempts_failed_total{pipeline="billing",step="charge"} 4`,
-					`retries_total{partition="1",pipeline="billing",topic="orders"} 2`,
-					`records_skipped_total{partition="1",pipeline="billing",topic="orders"} 1`,
-					`records_skipped_total{partition="0",pipeline="billing",topic="orders"} 0`,
-					`records_dead_lettered_total{partition="0",pipeline="billing",topic="orders"} 0`,
+					`retries_total{partition="1",pipeline="billing",source="",topic="orders"} 2`,
+					`records_skipped_total{partition="1",pipeline="billing",source="",topic="orders"} 1`,
+					`records_skipped_total{partition="0",pipeline="billing",source="",topic="orders"} 0`,
+					`records_dead_lettered_total{partition="0",pipeline="billing",source="",topic="orders"} 0`,
 					`step_duration_seconds_count{pipeline="billing",step="charge"} 8`,
 					`step_duration_seconds_sum{pipeline="billing",step="charge"} 8`,
 					`running{pipeline="billing"} 1`, `ready{pipeline="billing"} 1`,
-					`unreadable{partition="1",pipeline="billing",topic="orders"} 0`, `partitions_assigned_total{pipeline="billing"} 2`,
+					`unreadable{partition="1",pipeline="billing",source="",topic="orders"} 0`, `partitions_assigned_total{pipeline="billing"} 2`,
 				)
 			})
-			exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",topic="orders"} 4`)
+			exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",source="",topic="orders"} 4`)
 		})
 	})
 	t.Run("say what blocks a partition, and nothing of one that moves", func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestMetrics(t *testing.T) {
 				opstest.Pass(30 * time.Second)
 				blocked(0) // it has moved since the scrape before
 				opstest.Pass(50 * time.Second)
-				exposes(t, r, `blocked_seconds{cause="retry",partition="0",pipeline="billing",topic="orders"} 80`)
+				exposes(t, r, `blocked_seconds{cause="retry",partition="0",pipeline="billing",source="",topic="orders"} 80`)
 				blocked(1)
 				opstest.Pass(time.Hour)
 				blocked(0)
@@ -146,11 +146,11 @@ func TestMetrics(t *testing.T) {
 					t.Fatal(err)
 				}
 				opstest.Pass(time.Minute)
-				exposes(t, r, `uncommitted_records{partition="0",pipeline="p",topic="orders"} 1`)
+				exposes(t, r, `uncommitted_records{partition="0",pipeline="p",source="",topic="orders"} 1`)
 				if err := m.Lose(0); err != nil {
 					t.Fatal(err)
 				}
-				exposes(t, r, `possible_duplicates_total{partition="0",pipeline="p",topic="orders"} 1`, `partitions_lost_total{pipeline="p"} 1`)
+				exposes(t, r, `possible_duplicates_total{partition="0",pipeline="p",source="",topic="orders"} 1`, `partitions_lost_total{pipeline="p"} 1`)
 			})
 		})
 	})
@@ -193,7 +193,7 @@ func TestMetrics(t *testing.T) {
 			opstest.Run(t, opstest.Orders.Serial(quick, stream.Named("quick")).CommitEvery(n, 0, stream.ByCountOnly()), []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")},
 				func(*stream.Pipeline) {
 					opstest.Pass(time.Minute)
-					exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
+					exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",source="",topic="orders"} %d`, n))
 					ms, err := r.Gather()
 					if err != nil {
 						t.Fatal(err)
@@ -217,7 +217,7 @@ func TestCounters(t *testing.T) {
 			m := l.Member()
 			handled := func(n int) {
 				t.Helper()
-				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="orders"} %d`, n))
+				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",source="",topic="orders"} %d`, n))
 			}
 			opstest.Run(t, opstest.Orders.Serial(opstest.Failing(nil)).CommitEach(), []stream.Option{m.Source(), stream.Observe(prommetrics.To(r)), stream.Named("p")}, func(*stream.Pipeline) {
 				for n := range 3 {
@@ -244,7 +244,7 @@ func TestCounters(t *testing.T) {
 				t.Fatal(err)
 			}
 			handled := func(n int) {
-				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",topic="slice"} %d`, n))
+				exposes(t, r, fmt.Sprintf(`records_handled_total{partition="0",pipeline="p",source="",topic="slice"} %d`, n))
 			}
 			for n := range 2 {
 				time.AfterFunc(1500*time.Millisecond, func() { handled(2*n + 1) }) // one of two is done
@@ -271,7 +271,7 @@ func TestCounters(t *testing.T) {
 						t.Fatal(err)
 					}
 					opstest.Pass(time.Minute)
-					exposes(t, r, `records_handled_total{partition="0",pipeline="p",topic="orders"} 1`, `records_handled_total{partition="1",pipeline="p",topic="orders"} 2`,
+					exposes(t, r, `records_handled_total{partition="0",pipeline="p",source="",topic="orders"} 1`, `records_handled_total{partition="1",pipeline="p",source="",topic="orders"} 2`,
 						`running{pipeline="p"} 2`)
 				})
 			})

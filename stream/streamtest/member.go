@@ -41,9 +41,14 @@ type Member[T any] struct {
 // Source returns the option that runs a chain on the log as its only member. It is assigned every
 // partition from the start, at the committed offsets.
 func (l *Log[T]) Source() stream.Option {
+	return l.SourceOf("")
+}
+
+// SourceOf is Source for the source of a Merge that has the name: see stream.Stream.As.
+func (l *Log[T]) SourceOf(name string) stream.Option {
 	m := l.Member()
 	m.auto = true
-	return m.Source()
+	return m.SourceOf(name)
 }
 
 // Member returns a member without partitions.
@@ -54,7 +59,12 @@ func (l *Log[T]) Member() *Member[T] {
 
 // Source returns the option that makes the member a chain's source. A member serves one Run.
 func (m *Member[T]) Source() stream.Option {
-	return stream.ReplaceSource(func() stream.Source[T] { return m })
+	return m.SourceOf("")
+}
+
+// SourceOf is Source for the source of a Merge that has the name: see stream.Stream.As.
+func (m *Member[T]) SourceOf(name string) stream.Option {
+	return stream.ReplaceSourceOf(name, func() stream.Source[T] { return m })
 }
 
 // Assign assigns partitions to the member, each at the group's committed offset. It waits until the

@@ -1,0 +1,524 @@
+package stream_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+type strs = stream.Stream[string]
+
+// into is a branch that works on each element with do, in the worker of its fork.
+func into(w *work) stream.Pipe[string, string] {
+	return func(s strs) strs { return s.Tap(w.do) }
+}
+
+// beside is a branch with lanes of its own, in the order that holds at its fork.
+func beside(n int, w *work) stream.Pipe[string, string] {
+	return func(s strs) strs { return s.Concurrent(n, w.do) }
+}
+
+func isB(v string) bool { return v[:1] == "b" }
+
+func TestAlsoTo(t *testing.T) {
+	for name, branch := range map[string]func(*work) stream.Pipe[string, string]{
+		"in the worker of the fork": into,
+		"with lanes of its own":     func(w *work) stream.Pipe[string, string] { return beside(2, w) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Run("sends each element both ways, in the order of its lane", func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(2), newWork(), newWork()
+					put(l, 0, "a0", "b0", "a1", "b1", "a2")
+					put(l, 1, "c0", "c1")
+					l.Finish()
+					j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch(side)).Concurrent(4, main.do)))
+					must(t, j.wait())
+					for _, w := range []*work{main, side} {
+						same(t, "a", w.doneOf("a"), count("a", 3))
+						same(t, "b", w.doneOf("b"), count("b", 2))
+						same(t, "c", w.doneOf("c"), count("c", 2))
+					}
+					j.committed(5, 2)
+				})
+			})
+			t.Run("finishes a record when both ways have", func(t *testing.T) {
+				for _, slow := range []string{"main", "branch"} {
+					bubble(t, func(t *testing.T) {
+						l, main, side := newLog(1), newWork(), newWork()
+						w := map[string]*work{"main": main, "branch": side}[slow]
+						release := w.hold("a0")
+						put(l, 0, "a0")
+						j := start(t, l, commitNow(input.AlsoTo(branch(side)).Concurrent(4, main.do)))
+						j.committed(-1)
+						release()
+						synctest.Wait()
+						j.committed(1)
+					})
+				}
+			})
+			t.Run("halts the partition for a failure of the branch, and tries both again", func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork().poison("a1", errBoom)
+					put(l, 0, "a0", "a1", "a2")
+					halting := func(s strs) strs { return s.Via(branch(side)).HaltOnError() }
+					j := start(t, l, commitNow(input.GroupByKey().AlsoTo(halting).Concurrent(4, main.do)))
+					if h := j.halt(); h.Meta.Offset != 1 {
+						t.Errorf("halted at %v", h)
+					}
+					j.committed(1)
+					side.poison("a1", nil)
+					must(t, j.Resume(j.halt()))
+					synctest.Wait()
+					same(t, "the branch", side.done(), count("a", 3))
+					if got := main.done(); got[len(got)-1] != "a2" {
+						t.Errorf("the main line: %v", got)
+					}
+					j.committed(3)
+				})
+			})
+			t.Run("fails the pipeline for a failure that the branch has no policy for", func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork().poison("a0", errBoom)
+					put(l, 0, "a0")
+					j := start(t, l, commitNow(input.AlsoTo(branch(side)).Concurrent(4, main.do).SkipOnError()))
+					says(t, j.wait(), "boom")
+					j.committed(0)
+				})
+			})
+			t.Run("skips in the branch alone", func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork().poison("a0", errBoom)
+					put(l, 0, "a0", "a1")
+					skipping := func(s strs) strs { return s.Via(branch(side)).SkipOnError() }
+					j := start(t, l, commitNow(input.GroupByKey().AlsoTo(skipping).Concurrent(4, main.do)))
+					same(t, "the main line", main.done(), []string{"a0", "a1"})
+					same(t, "the branch", side.done(), []string{"a1"})
+					j.committed(2)
+				})
+			})
+			t.Run("does each way again after a crash", func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork()
+					release := side.hold("a0")
+					put(l, 0, "a0")
+					chain := func() stream.Stream[string] {
+						return commitNow(input.AlsoTo(branch(side)).Concurrent(4, main.do))
+					}
+					j := join(t, l, chain())
+					must(t, j.member.Assign(0))
+					synctest.Wait()
+					must(t, j.member.Lose(0))
+					synctest.Wait()
+					release()
+					must(t, j.member.Assign(0))
+					synctest.Wait()
+					same(t, "the branch", side.done(), []string{"a0"})
+					if n := len(main.done()); n == 0 {
+						t.Error("the main line has lost it")
+					}
+					j.committed(1)
+				})
+			})
+		})
+	}
+	t.Run("does not hold the main line for a slow branch, up to MaxInFlight", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			release := side.hold("a0")
+			put(l, 0, count("a", 20)...)
+			branch := func(s strs) strs { return s.Concurrent(4, side.do, stream.Named("audit")) }
+			j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch).Concurrent(4, main.do)), stream.MaxInFlight(8))
+			same(t, "the main line", main.done(), count("a", 8))
+			same(t, "the branch", side.tried(), []string{"a0"})
+			j.explains(stream.CauseHandler, []stream.Cause{stream.CauseBudget}, "waits for the handler of audit")
+			release()
+			synctest.Wait()
+			same(t, "the branch", side.done(), count("a", 20))
+			j.committed(20)
+		})
+	})
+	t.Run("waits for a retry on one side only", func(t *testing.T) {
+		for _, failing := range []string{"main", "branch"} {
+			t.Run(failing, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork()
+					bad, good := main, side
+					if failing == "branch" {
+						bad, good = side, main
+					}
+					bad.fail("a0", errBoom)
+					put(l, 0, "a0", "a1")
+					retrying := func(s strs) strs { return s.Tap(side.do).RetryOnError(every(time.Minute, 2)) }
+					j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, pass).AlsoTo(retrying).Concurrent(4, main.do).RetryOnError(every(time.Minute, 2))))
+					same(t, "the side that works", good.done(), []string{"a0", "a1"})
+					same(t, "the side that waits", bad.done(), nil)
+					elapse(time.Minute)
+					same(t, "the side that has waited", bad.done(), []string{"a0", "a1"})
+					j.committed(2)
+					if n := len(good.tried()); n != 2 {
+						t.Errorf("the side that works was called %d times", n)
+					}
+				})
+			})
+		}
+	})
+	t.Run("keeps the attempts of both sides", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork().poison("a0", errBoom), newWork().poison("a0", errBoom)
+			put(l, 0, "a0")
+			retrying := func(s strs) strs {
+				return s.Tap(side.do).RetryOnError(every(time.Hour, 9)).HaltOnError()
+			}
+			chain := func() strs {
+				return commitNow(input.GroupByKey().AlsoTo(retrying).Concurrent(4, main.do).RetryOnError(every(time.Hour, 9)).HaltOnError())
+			}
+			j := start(t, l, chain(), stream.BuildID(""))
+			must(t, j.stop())
+			j = start(t, l, chain(), stream.BuildID(""))
+			got := heard[stream.Retrying](j)
+			if len(got) != 2 || got[0].Attempts < 2 || got[1].Attempts < 2 {
+				t.Errorf("retries after a restart: %v", got)
+			}
+		})
+	})
+	t.Run("writes dead letters of a branch beside the main line", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side, dead := newLog(1), newWork(), newWork().poison("a0", errBoom), &sink[stream.Failure]{takes: time.Minute}
+			put(l, 0, "a0", "a1")
+			branch := func(s strs) strs { return s.Tap(side.do).DeadLetterOnError(dead) }
+			j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch).Concurrent(4, main.do)))
+			same(t, "the main line", main.done(), []string{"a0", "a1"})
+			j.committed(-1)
+			elapse(time.Minute)
+			if len(dead.all()) != 1 {
+				t.Errorf("dead letters: %v", dead.all())
+			}
+			j.committed(2)
+		})
+	})
+	t.Run("parks the lane of a record at the source", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork().poison("a0", errBoom)
+			put(l, 0, "a0")
+			branch := func(s strs) strs { return s.Concurrent(4, side.do).ParkOnError() }
+			j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch).Concurrent(4, main.do)))
+			if h := j.halt(); h.Scope != stream.ScopeLane {
+				t.Errorf("scope %s", h.Scope)
+			}
+			put(l, 0, "a1", "b0")
+			synctest.Wait()
+			same(t, "the main line", main.done(), []string{"a0", "b0"})
+			side.poison("a0", nil)
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			same(t, "the main line", main.doneOf("a"), []string{"a0", "a0", "a1"})
+			same(t, "the branch", side.doneOf("a"), []string{"a0", "a1"})
+			j.committed(3)
+		})
+	})
+	t.Run("clones for the branch", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, seen := newLog(1), make(chan string, 1)
+			put(l, 0, "a0")
+			read := func(s stream.Stream[[]byte]) stream.Stream[[]byte] {
+				return s.Concurrent(1, func(_ ctx, b []byte) error { time.Sleep(time.Second); seen <- string(b); return nil })
+			}
+			bytes := func(_ ctx, v string) ([]byte, error) { return []byte(v), nil }
+			write := func(_ ctx, b []byte) error { b[0] = 'X'; return nil }
+			start(t, l, commitNow(input.Map(bytes).AlsoTo(read, stream.Clone(slices.Clone[[]byte])).Concurrent(1, write)))
+			if v := <-seen; v != "a0" {
+				t.Errorf("the branch has seen %q", v)
+			}
+		})
+	})
+	t.Run("shares a batch, of which each side splits what fails", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), &sink[string]{}, newWork()
+			put(l, 0, "a0", "a1", "a2", "a3")
+			l.Finish()
+			partly := func(_ ctx, vs []string) error {
+				if slices.Contains(vs, "a1") {
+					return &stream.PartialError{Errs: map[int]error{slices.Index(vs, "a1"): errBoom}}
+				}
+				return nil
+			}
+			branch := func(s stream.Stream[[]string]) strs {
+				return s.Tap(partly).SkipOnError().FlatMapSlice(func(_ ctx, vs []string) ([]string, error) { return vs, nil }).Tap(side.do)
+			}
+			j := start(t, l, commitNow(input.Batch[[]string](4, 0).AlsoTo(branch).FlatMap(flat).To(main)))
+			must(t, j.wait())
+			same(t, "the main line", main.values(), count("a", 4))
+			same(t, "the branch", side.done(), []string{"a0", "a2", "a3"})
+			j.committed(4)
+		})
+	})
+	t.Run("drains both sides", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			main.takes, side.takes = time.Second, 2*time.Second
+			put(l, 0, count("a", 4)...)
+			j := start(t, l, commitNow(input.GroupByKey().AlsoTo(beside(4, side)).Concurrent(4, main.do)))
+			elapse(1500 * time.Millisecond)
+			must(t, j.stop())
+			same(t, "the main line", main.done(), []string{"a0", "a1"})
+			same(t, "the branch", side.done(), []string{"a0", "a1"})
+			j.committed(2)
+		})
+	})
+	t.Run("holds a lane with CommitEach until both sides are committed", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			release := side.hold("a0")
+			put(l, 0, "a0", "a1")
+			j := start(t, l, input.GroupByKey().AlsoTo(beside(4, side)).Concurrent(4, main.do).CommitEach())
+			j.committed(-1)
+			release()
+			synctest.Wait()
+			j.committed(2)
+		})
+	})
+}
+
+func TestDivertTo(t *testing.T) {
+	t.Run("sends what matches into the branch alone", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			put(l, 0, "a0", "b0", "a1", "b1")
+			l.Finish()
+			j := start(t, l, commitNow(input.GroupByKey().DivertTo(isB, beside(4, side)).Concurrent(4, main.do)))
+			must(t, j.wait())
+			same(t, "the main line", main.done(), []string{"a0", "a1"})
+			same(t, "the branch", side.done(), []string{"b0", "b1"})
+			j.committed(4)
+		})
+	})
+	t.Run("finishes what it has diverted behind the branch", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			release := side.hold("b0")
+			put(l, 0, "b0", "a0")
+			j := start(t, l, commitNow(input.DivertTo(isB, beside(4, side)).Concurrent(4, main.do)))
+			same(t, "the main line", main.done(), []string{"a0"})
+			j.committed(0)
+			release()
+			synctest.Wait()
+			j.committed(2)
+		})
+	})
+	t.Run("fails at the fork when match panics, for the policies below it", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			put(l, 0, "a0", "b0")
+			match := func(v string) bool {
+				if isB(v) {
+					panic("no match")
+				}
+				return false
+			}
+			j := start(t, l, commitNow(input.DivertTo(match, beside(4, side), stream.Named("divert")).SkipOnError().Concurrent(4, main.do)))
+			same(t, "the main line", main.done(), []string{"a0"})
+			if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Step != "divert" {
+				t.Errorf("skipped: %v", got)
+			}
+			j.committed(2)
+		})
+	})
+	t.Run("holds an element back for a Resume of its branch alone", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork().poison("b0", errBoom)
+			put(l, 0, "b0", "a0", "b1")
+			branch := func(s strs) strs { return s.Concurrent(4, side.do).ParkOnError() }
+			j := start(t, l, commitNow(input.GroupByKey().DivertTo(isB, branch).Concurrent(4, main.do)))
+			same(t, "the main line", main.done(), []string{"a0"})
+			side.poison("b0", nil)
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			same(t, "the branch", side.done(), []string{"b0", "b1"})
+			same(t, "the main line", main.done(), []string{"a0"})
+			j.committed(3)
+		})
+	})
+}
+
+func TestBranch(t *testing.T) {
+	t.Run("takes every word", func(t *testing.T) {
+		side := newWork()
+		tap := func(s strs) strs { return s.Tap(side.do) }
+		for name, branch := range map[string]stream.Pipe[string, string]{
+			"Batch":     func(s strs) strs { return s.Batch[[]string](3, time.Minute).FlatMap(flat).Via(tap) },
+			"To":        func(s strs) strs { return s.To(&sink[string]{}).Via(tap) },
+			"GroupBy":   func(s strs) strs { return s.GroupBy(func(v string) string { return v[:1] }).Concurrent(3, side.do) },
+			"Throttle":  func(s strs) strs { return s.Throttle(1000, 1).Via(tap) },
+			"Transform": func(s strs) strs { return s.Transform("door", pump).Via(tap) },
+			"FlatMap":   func(s strs) strs { return s.Map(echo).Filter(func(string) bool { return true }).Via(tap) },
+			"KeepOrder": func(s strs) strs { return s.MapConcurrent(3, echo, stream.KeepOrder()).Via(tap) },
+			"forks": func(s strs) strs {
+				return s.AlsoTo(func(s strs) strs {
+					return s.DivertTo(isB, func(s strs) strs { return s.Concurrent(2, pass) }).Serial(pass)
+				}).DivertTo(isB, tap).Via(tap)
+			},
+		} {
+			for kind, fork := range map[string]func(stream.Pipe[string, string]) strs{
+				"AlsoTo":   func(b stream.Pipe[string, string]) strs { return input.AlsoTo(b) },
+				"DivertTo": func(b stream.Pipe[string, string]) strs { return input.DivertTo(func(string) bool { return true }, b) },
+				"below CommitBefore": func(b stream.Pipe[string, string]) strs {
+					return input.CommitBefore(1, 0).AlsoTo(b)
+				},
+			} {
+				t.Run(name+"/"+kind, func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						*side = *newWork() //nolint:govet // nothing runs
+						l, main := newLog(2), newWork()
+						put(l, 0, "a0", "b0", "a1", "b1")
+						put(l, 1, "c0")
+						l.Finish()
+						s := fork(branch).Concurrent(4, main.do)
+						if kind != "below CommitBefore" {
+							s = commitNow(s)
+						}
+						j := start(t, l, s)
+						must(t, j.wait())
+						same(t, "a", side.doneOf("a"), count("a", 2))
+						same(t, "b", side.doneOf("b"), count("b", 2))
+						same(t, "c", side.doneOf("c"), count("c", 1))
+						if kind != "DivertTo" {
+							sameSet(t, "the main line", main.done(), []string{"a0", "a1", "b0", "b1", "c0"})
+						}
+						j.committed(4, 1)
+					})
+				})
+			}
+		}
+	})
+	t.Run("gets its elements in the order that holds at the fork", func(t *testing.T) {
+		for name, chain := range map[string]func(main, side *work) strs{
+			"above workers without order": func(main, side *work) strs {
+				return input.AlsoTo(func(s strs) strs { return s.GroupByKey().Concurrent(4, side.do) }).Concurrent(8, main.do)
+			},
+			"above workers by key": func(main, side *work) strs {
+				return input.AlsoTo(func(s strs) strs { return s.GroupByPartition().Serial(side.do) }).GroupByKey().Concurrent(8, main.do)
+			},
+			"in a branch of a branch": func(main, side *work) strs {
+				return input.AlsoTo(func(s strs) strs {
+					return s.AlsoTo(func(s strs) strs { return s.Serial(side.do) }).Map(echo).Tap(pass)
+				}).Concurrent(8, main.do)
+			},
+			"below KeepOrder": func(main, side *work) strs {
+				return input.MapConcurrent(8, main.echo, stream.KeepOrder()).AlsoTo(func(s strs) strs { return s.Serial(side.do) })
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				for range 20 {
+					bubble(t, func(t *testing.T) {
+						l, main, side := newLog(1), newWork(), newWork()
+						put(l, 0, count("a", 200)...)
+						l.Finish()
+						must(t, start(t, l, commitNow(chain(main, side))).wait())
+						same(t, "the branch", side.done(), count("a", 200))
+					})
+				}
+			})
+		}
+	})
+	t.Run("holds results of the main line back for CommitWith", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, side, b := newLog(1), newWork(), newVault()
+			release := side.hold("a0")
+			put(l, 0, "a0", "b0", "c0")
+			chain := input.DivertTo(func(v string) bool { return v == "c0" }, beside(2, side)).AlsoTo(beside(2, side)).GroupByKey().MapConcurrent(8, echo)
+			j := start(t, l, chain.CommitWith(b, 1000, time.Second))
+			elapse(time.Minute)
+			same(t, "stored while the branch is at work", b.stored(), nil)
+			release()
+			elapse(time.Minute)
+			same(t, "transactions", b.written(), []string{"0:[0,3) a0 b0"})
+			must(t, j.stop())
+		})
+	})
+	t.Run("ends a lane of CommitWith of size one when it is last", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, side, b := newLog(1), newWork(), newVault()
+			side.takes = time.Second
+			put(l, 0, "a0", "a1")
+			l.Finish()
+			j := start(t, l, input.GroupByKey().AlsoTo(beside(2, side)).MapConcurrent(8, echo).CommitWith(b, 1, 0))
+			must(t, j.wait())
+			same(t, "stored", b.stored(), []string{"a0", "a1"})
+		})
+	})
+	t.Run("above CommitBefore has to finish before the commit", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork()
+			release := side.hold("a0")
+			put(l, 0, "a0")
+			j := start(t, l, input.AlsoTo(beside(2, side)).CommitBefore(1, 0).Concurrent(2, main.do))
+			same(t, "below the commit", main.tried(), nil)
+			release()
+			synctest.Wait()
+			same(t, "below the commit", main.done(), []string{"a0"})
+			j.committed(1)
+		})
+	})
+	t.Run("gives its elements up with the partition", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork().poison("a1", errBoom), newWork()
+			put(l, 0, "a0", "a1", "a2")
+			branch := func(s strs) strs {
+				return s.Batch[[]string](10, time.Hour).FlatMap(flat).Tap(side.do)
+			}
+			j := start(t, l, commitNow(input.GroupByPartition().AlsoTo(branch).Serial(main.do).HaltOnError()))
+			if h := j.halt(); h.Meta.Offset != 1 {
+				t.Errorf("halted at %v", h)
+			}
+			main.poison("a1", nil)
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			j.log.Finish()
+			must(t, j.wait())
+			same(t, "the branch", side.done(), []string{"a0", "a1", "a2"})
+			j.committed(3)
+		})
+	})
+	t.Run("stores a resume state where each way keeps the order of all", func(t *testing.T) {
+		keyed := func(s strs) strs { return s.GroupByKey().Concurrent(4, pass) }
+		loose := func(s strs) strs { return s.Ungroup().Concurrent(4, pass) }
+		store := func(s strs) strs { return s.To(&sink[string]{}) }
+		for name, c := range map[string]struct {
+			chain strs
+			want  bool
+		}{
+			"no order on either side":             {input.AlsoTo(loose).Concurrent(4, pass), true},
+			"one order on both sides":             {input.AlsoTo(keyed).Via(keyed), true},
+			"a branch without order":              {input.GroupByKey().AlsoTo(loose).Concurrent(4, pass), false},
+			"a main line without order":           {input.AlsoTo(keyed).Via(loose), false},
+			"a branch that writes in turn":        {input.AlsoTo(store).Via(keyed), true},
+			"diverted above work":                 {input.DivertTo(isB, keyed).Via(loose), true},
+			"diverted below work in an order":     {input.Via(keyed).DivertTo(isB, store), false},
+			"diverted below work without order":   {input.Via(loose).DivertTo(isB, store), true},
+			"diverted at the end, in its worker":  {input.Via(keyed).DivertTo(isB, func(s strs) strs { return s.Tap(pass) }), true},
+			"diverted within a branch below work": {input.AlsoTo(func(s strs) strs { return s.Via(keyed).DivertTo(isB, store) }), false},
+		} {
+			t.Run(name, func(t *testing.T) {
+				p, err := commitNow(c.chain).Build(newLog(1).Source())
+				must(t, err)
+				if got := !strings.Contains(p.Describe().Guarantee, "no resume state"); got != c.want {
+					t.Errorf("%v, want %v:\n%v", got, c.want, p.Describe())
+				}
+			})
+		}
+	})
+}
+
+// pump is a Transform that passes everything on.
+func pump(_ context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
+	for e := range in {
+		out <- e
+	}
+	return nil
+}

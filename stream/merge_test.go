@@ -1,0 +1,401 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// pair is two logs of one topic name, which chains under test merge.
+type pair struct{ eu, us *testLog }
+
+func newPair() pair { return pair{newLog(1), newLog(1)} }
+
+func (p pair) chain() stream.Stream[string] { return stream.Merge(from().As("eu"), from().As("us")) }
+
+func (p pair) start(t *testing.T, s stream.Stream[string], opts ...stream.Option) *job {
+	t.Helper()
+	return launch(t, p.eu, nil, s, append(opts, p.eu.SourceOf("eu"), p.us.SourceOf("us"))...)
+}
+
+func (p pair) finish() { p.eu.Finish(); p.us.Finish() }
+
+func (p pair) committed(t *testing.T, eu, us int64) {
+	t.Helper()
+	committed(t, p.eu, eu)
+	committed(t, p.us, us)
+}
+
+func TestMerge(t *testing.T) {
+	t.Run("feeds one chain with both sources, and each commits its own", func(t *testing.T) {
+		for name, chain := range map[string]func(s stream.Stream[string], w *work) stream.Stream[string]{
+			"serial": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.GroupByPartition().Serial(w.do) },
+			"by key": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.GroupByKey().Concurrent(8, w.do)
+			},
+			"no order": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Concurrent(8, w.do) },
+			"keep order": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.MapConcurrent(8, w.echo, stream.KeepOrder())
+			},
+			"fused": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Tap(w.do) },
+			"two stages": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.MapConcurrent(2, echo).Concurrent(8, w.do)
+			},
+			"to a sink": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
+			"a batch": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.Batch(3, time.Second).FlatMap(flat).Tap(w.do)
+			},
+			"by a func": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.GroupBy(func(v string) string { return v[:1] }).Concurrent(8, w.do)
+			},
+			"a transform": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.Transform("relay", relay).Tap(w.do)
+			},
+			"a child each": func(s stream.Stream[string], w *work) stream.Stream[string] {
+				return s.FlatMap(once).Concurrent(8, w.do)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p, w := newPair(), newWork()
+					put(p.eu, 0, count("a", 10)...)
+					put(p.us, 0, count("b", 7)...)
+					p.finish()
+					j := p.start(t, commitNow(chain(p.chain(), w)))
+					must(t, j.wait())
+					sameSet(t, "done", w.done(), append(count("a", 10), count("b", 7)...))
+					p.committed(t, 10, 7)
+				})
+			})
+		}
+	})
+
+	t.Run("runs words above it for their source alone", func(t *testing.T) {
+		upper := func(_ ctx, v string) (string, error) { return strings.ToUpper(v), nil }
+		length := func(_ ctx, v string) (int, error) { return len(v), nil }
+		str := func(_ ctx, n int) (string, error) { return strconv.Itoa(n), nil }
+		for name, c := range map[string]struct {
+			eu, us stream.Stream[string]
+			want   []string
+		}{
+			"in the worker below": {from().As("eu").Map(upper), from().As("us").Map(length).Map(str), []string{"A0", "A1", "2", "2"}},
+			"one of them":         {from().As("eu"), from().As("us").Map(upper), []string{"a0", "a1", "B0", "B1"}},
+			"in their own":        {from().As("eu").MapConcurrent(2, upper), from().As("us").Map(length).MapSerial(str).Map(upper), []string{"A0", "A1", "2", "2"}},
+			"one in its own":      {from().As("eu").MapConcurrent(2, upper), from().As("us").Map(upper), []string{"A0", "A1", "B0", "B1"}},
+			"many of one":         {from().As("eu").FlatMap(thrice), from().As("us").Filter(func(v string) bool { return v == "b1" }), []string{"a01", "a02", "a03", "a11", "a12", "a13", "b1"}},
+			"a batch":             {from().As("eu").Batch(2, time.Second).FlatMap(flat), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
+			"a group":             {from().As("eu").GroupByKey().MapConcurrent(2, upper), from().As("us").GroupByKey(), []string{"A0", "A1", "b0", "b1"}},
+			"a transform":         {from().As("eu").Transform("relay", relay), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
+			"a sink":              {from().As("eu").To(writes(newWork())), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
+		} {
+			for below, chain := range map[string]func(s stream.Stream[string], w *work) stream.Stream[string]{
+				"concurrent": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Concurrent(4, w.do) },
+				"fused":      func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Tap(w.do) },
+				"to":         func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
+			} {
+				t.Run(name+"/"+below, func(t *testing.T) {
+					bubble(t, func(t *testing.T) {
+						p, w := newPair(), newWork()
+						put(p.eu, 0, count("a", 2)...)
+						put(p.us, 0, count("b", 2)...)
+						p.finish()
+						j := p.start(t, commitNow(chain(stream.Merge(c.eu, c.us), w)))
+						must(t, j.wait())
+						sameSet(t, "done", w.done(), c.want)
+						p.committed(t, 2, 2)
+					})
+				})
+			}
+		}
+	})
+
+	t.Run("merges merged chains", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, third, w := newPair(), newLog(2), newWork()
+			put(p.eu, 0, "a0")
+			put(p.us, 0, "b0")
+			put(third, 1, "c0")
+			p.finish()
+			third.Finish()
+			j := p.start(t, commitNow(stream.Merge(p.chain().Map(echo), from().As("asia")).Concurrent(4, w.do)), third.SourceOf("asia"))
+			must(t, j.wait())
+			sameSet(t, "done", w.done(), []string{"a0", "b0", "c0"})
+			p.committed(t, 1, 1)
+			committed(t, third, 0, 1)
+		})
+	})
+
+	t.Run("keeps the order of each source", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, count("a", 50)...)
+			put(p.us, 0, count("b", 50)...)
+			p.finish()
+			must(t, p.start(t, commitNow(p.chain().GroupByKey().Concurrent(8, w.do))).wait())
+			same(t, "a", w.doneOf("a"), count("a", 50))
+			same(t, "b", w.doneOf("b"), count("b", 50))
+		})
+	})
+
+	t.Run("shares a degree", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			w.takes = time.Second
+			put(p.eu, 0, count("a", 5)...)
+			put(p.us, 0, count("b", 5)...)
+			p.finish()
+			must(t, p.start(t, commitNow(p.chain().Concurrent(3, w.do))).wait())
+			if w.peak() != 3 {
+				t.Errorf("%d at a time, want 3", w.peak())
+			}
+		})
+	})
+
+	t.Run("tells partitions of one name apart", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, "a0", "a1")
+			put(p.us, 0, "b0", "b1")
+			w.poison("b0", errBoom)
+			var mu sync.Mutex
+			var seen []string
+			j := p.start(t, commitNow(p.chain().GroupByPartition().Serial(func(c ctx, v string) error {
+				m, _ := stream.MetaOf(c)
+				mu.Lock()
+				seen = append(seen, fmt.Sprint(m, m.TopicPartition().Source))
+				mu.Unlock()
+				return w.do(c, v)
+			}).HaltOnError()))
+			elapse(time.Second)
+			sameSet(t, "lineage", seen, []string{"eu/t[0]@0eu", "eu/t[0]@1eu", "us/t[0]@0us"})
+			h := j.halt()
+			if h.Meta.Source != "us" {
+				t.Errorf("halted at %v, want at us", h.Meta)
+			}
+			if e := j.Explain(tp{Topic: "t", Source: "us"}); e.Cause != stream.CauseHalt {
+				t.Errorf("us is explained by %v", e)
+			}
+			if e := j.Explain(tp{Topic: "t", Source: "eu"}); e.Cause != stream.CauseIdle {
+				t.Errorf("eu is explained by %v", e)
+			}
+			w.poison("b0", nil)
+			must(t, j.Resume(h))
+			elapse(time.Second)
+			p.committed(t, 2, 2)
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("leaves the others when one is exhausted", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, "a0", "a1")
+			p.eu.Finish()
+			j := p.start(t, commitNow(p.chain().Batch(10, 0).FlatMap(flat).Tap(w.do)))
+			elapse(time.Second)
+			sameSet(t, "flushed", w.done(), []string{"a0", "a1"})
+			put(p.us, 0, "b0")
+			elapse(time.Second)
+			if !j.running() {
+				t.Fatal("ended with its first source")
+			}
+			p.us.Finish()
+			must(t, j.wait())
+			p.committed(t, 2, 1)
+		})
+	})
+
+	t.Run("ends when one fails, and drains the others", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.us, 0, "b0")
+			w.takes = time.Second
+			broke := stream.From(func() stream.Source[string] { return breaks{} }).As("eu")
+			j := launch(t, p.us, nil, commitNow(stream.Merge(broke, from().As("us")).Serial(w.do)), p.us.SourceOf("us"))
+			err := j.wait()
+			if !errors.Is(err, errBoom) {
+				t.Fatal(err)
+			}
+			says(t, err, "source eu")
+			same(t, "done", w.done(), []string{"b0"})
+			committed(t, p.us, 1)
+		})
+	})
+
+	t.Run("stops all when its context ends", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			w.takes = time.Second
+			put(p.eu, 0, "a0")
+			put(p.us, 0, "b0")
+			j := p.start(t, commitNow(p.chain().Concurrent(4, w.do)))
+			must(t, j.stop())
+			p.committed(t, 1, 1)
+		})
+	})
+
+	t.Run("commits for a source while another's commits are refused", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			us := p.us.Member()
+			us.FailCommits(func(map[tp]int64) error { return errBoom })
+			j := launch(t, p.eu, nil, p.chain().Concurrent(4, w.do).CommitEach(), p.eu.SourceOf("eu"), us.SourceOf("us"))
+			must(t, us.Assign(0))
+			put(p.us, 0, "b0")
+			put(p.eu, 0, "a0")
+			elapse(time.Millisecond)
+			p.committed(t, 1, -1)
+			if e := j.Explain(tp{Topic: "t", Source: "us"}); e.Cause != stream.CauseCommit {
+				t.Errorf("us is explained by %v", e)
+			}
+			us.FailCommits(nil)
+			elapse(10 * time.Second)
+			p.committed(t, 1, 1)
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("names the source that cannot be reached", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			away := stream.From(func() stream.Source[string] { return unreachable{} }).As("us")
+			j := launch(t, p.eu, nil, commitNow(stream.Merge(from().As("eu"), away).Tap(pass)), p.eu.SourceOf("eu"))
+			says(t, j.Ready(), "not connected: source us: boom")
+			if e := j.Explain(tp{Topic: "t", Source: "us"}); e.Cause != stream.CauseDisconnected {
+				t.Errorf("us is explained by %v", e)
+			}
+			if e := j.Explain(tp{Topic: "t", Source: "eu"}); e.Cause != stream.CauseIdle {
+				t.Errorf("eu is explained by %v", e)
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("remembers what finished above the watermark of each", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			eu, us := p.eu.Member(), p.us.Member()
+			chain := p.chain().Concurrent(8, w.do).CommitEvery(100, time.Second)
+			w.hold("a0")
+			w.hold("b1")
+			put(p.eu, 0, count("a", 3)...)
+			put(p.us, 0, count("b", 3)...)
+			j := launch(t, p.eu, nil, chain, eu.SourceOf("eu"), us.SourceOf("us"))
+			must(t, eu.Assign(0))
+			must(t, us.Assign(0))
+			elapse(2 * time.Second)
+			eu.Crash()
+			<-j.ended
+			p.committed(t, 0, 1)
+			w.release()
+			p.finish()
+			again := newWork()
+			must(t, p.start(t, commitNow(p.chain().Concurrent(8, again.do))).wait())
+			sameSet(t, "done again", again.done(), []string{"a0", "b1"})
+			p.committed(t, 3, 3)
+		})
+	})
+
+	t.Run("writes results of both in one transaction", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, v := newPair(), newVault()
+			put(p.eu, 0, "a0", "a1")
+			put(p.us, 0, "b0")
+			p.finish()
+			must(t, p.start(t, p.chain().Concurrent(4, pass).CommitWith(v, 100, time.Second)).wait())
+			sameSet(t, "stored", v.stored(), []string{"a0", "a1", "b0"})
+			if eu, us := v.at[tp{Topic: "t", Source: "eu"}].Offset, v.at[tp{Topic: "t", Source: "us"}].Offset; eu != 2 || us != 1 {
+				t.Errorf("offsets %d and %d, want 2 and 1", eu, us)
+			}
+			p.committed(t, 2, 1) // so that tools see the lag
+		})
+	})
+
+	t.Run("commits before the work", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, "a0", "a1")
+			put(p.us, 0, "b0")
+			p.finish()
+			must(t, p.start(t, p.chain().CommitBefore(10, time.Second).Concurrent(4, w.do)).wait())
+			sameSet(t, "done", w.done(), []string{"a0", "a1", "b0"})
+			p.committed(t, 2, 1)
+		})
+	})
+
+	t.Run("retries and parks above and below", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, "a0", "a1", "c0")
+			put(p.us, 0, "b0", "b1")
+			w.fail("b0", errBoom).poison("a0", errBoom)
+			j := p.start(t, commitNow(stream.Merge(from().As("eu").GroupByKey().Map(w.echo), from().As("us").GroupByKey()).Concurrent(4, w.do).
+				RetryOnError(every(time.Second, 3)).ParkOnError()))
+			elapse(time.Minute)
+			if h := j.halt(); h.Scope != stream.ScopeLane || h.Meta.Source != "eu" {
+				t.Errorf("%v, want the lane of a0", h)
+			}
+			p.committed(t, 0, 2)
+			w.poison("a0", nil)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			p.committed(t, 3, 2)
+			same(t, "a", w.doneOf("a"), []string{"a0", "a0", "a1", "a1"}) // once above, once below
+			must(t, j.stop())
+		})
+	})
+}
+
+// breaks is a source that fails after a second.
+type breaks struct{}
+
+func (breaks) Info() stream.SourceInfo { return stream.SourceInfo{Name: "breaks"} }
+func (breaks) Run(ctx context.Context, in *stream.Intake[string]) error {
+	time.Sleep(time.Millisecond) // virtual
+	return errBoom
+}
+func (breaks) Commit(context.Context, map[tp]stream.Position) error { return nil }
+
+// unreachable is a source that cannot reach what it reads from.
+type unreachable struct{ breaks }
+
+func (unreachable) Run(ctx context.Context, in *stream.Intake[string]) error {
+	in.SetHealth(errBoom)
+	<-ctx.Done()
+	return nil
+}
+
+func once(_ ctx, v string) (seq[string], error) { return flat(nil, []string{v}) }
+
+func relay(ctx context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
+	for e := range in {
+		out <- e
+	}
+	return nil
+}
+
+// writes is a sink that works.
+func writes(w *work) stream.Sink[string] {
+	return workSink(func(ctx context.Context, os []stream.Out[string]) error {
+		for _, o := range os {
+			if err := w.do(ctx, o.Value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type workSink func(context.Context, []stream.Out[string]) error
+
+func (f workSink) Write(ctx context.Context, os []stream.Out[string]) error { return f(ctx, os) }
+
+// from begins a chain with a source of its own.
+func from() stream.Stream[string] { return stream.From[string](nil) }

@@ -1,0 +1,102 @@
+package stream
+
+import "slices"
+
+// forkPlan is how the branch of a fork runs.
+type forkPlan struct {
+	inline []*node      // in the fork's worker, or
+	stages []*stagePlan // in stages of its own
+}
+
+// fork cuts the branch of a fork.
+func (p *planner) fork(n *node) {
+	line, f := n.branch.line(), new(forkPlan)
+	p.plan.forks[n] = f
+	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, sources: p.sources, group: p.group, below: p.below}
+	if !slices.ContainsFunc(line, func(n *node) bool { return !runsInline(n.op) }) {
+		sub.startStage(line[0].out)
+		for _, n := range line[1:] {
+			n.op.place(sub, n)
+		}
+		f.inline = sub.pending
+		return
+	}
+	sub.cut(line)
+	f.stages = sub.plan.stages
+	if p.stage.degree != nil || p.stage.head != nil {
+		p.flush() // so that the next stage of the main line does not hold the branch
+	}
+}
+
+// runsInline reports whether a word of a branch can run in the worker of its fork. A word that
+// waits, or has a degree, cannot: it would hold the main line.
+func runsInline(o op) bool {
+	i, ok := o.(interface{ inline() bool })
+	return ok && i.inline()
+}
+
+// words returns nodes and the words of branches that run in the same worker, in order.
+func (p *plan) words(nodes []*node) (all []*node) {
+	for _, n := range nodes {
+		all = append(all, n)
+		if f := p.forks[n]; f != nil {
+			all = append(all, p.words(f.inline)...)
+		}
+	}
+	return all
+}
+
+// add adds a stage, and behind it those of its branches.
+func (p *planner) add(sg *stagePlan) {
+	sg.index = len(p.plan.stages)
+	p.plan.stages = append(p.plan.stages, sg)
+	words := p.plan.words(sg.all())
+	fans := slices.ContainsFunc(words, func(n *node) bool { return multiplies(n.op) })
+	for _, n := range words {
+		f := p.plan.forks[n]
+		if f == nil || f.stages == nil {
+			continue
+		}
+		f.stages[0].fanned = fans
+		for _, sg := range f.stages {
+			sg.index = len(p.plan.stages)
+			p.plan.stages = append(p.plan.stages, sg)
+		}
+	}
+}
+
+// needs returns the order in which a stage has to get its elements; ungrouped: in any.
+func (sg *stagePlan) needs() grouping {
+	switch {
+	case sg.group != ungrouped:
+		return sg.group
+	case sg.lanes == loose && !sg.keepOrder:
+		return ungrouped
+	}
+	return byPartition
+}
+
+// gives reports whether the workers of the stage pass elements on in an order that a branch needs.
+func (sg *stagePlan) gives(g grouping) bool {
+	return g == ungrouped || sg.lanes == perPart || sg.lanes == perGroup && g == sg.group
+}
+
+// branch checks the branch of a fork, which begins with what holds at the fork.
+func (c *checker) branch(fork *node) {
+	line := fork.branch.line()
+	if !hasWork(line) {
+		c.say(faultBranch, fork.label(), "its branch does nothing to elements", "end the branch with a step that works, such as To or Tap; to drop elements use Filter")
+	}
+	was := *c
+	c.fork = fork
+	c.line(line, nil)
+	was.faults, was.commit = c.faults, c.commit
+	*c = was
+}
+
+// hasWork reports whether a step of a line works on elements, in whichever branch.
+func hasWork(line []*node) bool {
+	return slices.ContainsFunc(line, func(n *node) bool {
+		return n.op.does() == works || n.branch != nil && hasWork(n.branch.line())
+	})
+}

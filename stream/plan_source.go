@@ -1,0 +1,123 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// sourcePlan is one source of a chain.
+type sourcePlan struct {
+	node     *node
+	id       string // TopicPartition.Source of its partitions; empty: it is the only one, without a name
+	title    string // its SourceInfo.Name
+	replaced any    // func() Source[T] of ReplaceSource; nil: none
+}
+
+// sourceID is the op of a source.
+type sourceID interface {
+	// id is the name of the source in a Merge, unless As gives it one.
+	id() string
+}
+
+// replacement is a source that takes the place of one of the chain.
+type replacement struct {
+	of   string // the name of the other; empty: the only one
+	open any    // func() Source[T]
+}
+
+// sources returns the sources of a chain, from the first chain of a Merge to the last.
+func sources(end *node, with []replacement) (all []*sourcePlan, err error) {
+	if all, err = sourcesAbove(end); err != nil {
+		return nil, err
+	}
+	var errs []error
+	for i, s := range all {
+		if s.id == "" && len(all) > 1 {
+			s.id = s.node.op.(sourceID).id()
+		}
+		for _, other := range all[:i] {
+			switch {
+			case other.node == s.node:
+				errs = append(errs, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "let the chain fork with AlsoTo or DivertTo, or read the source twice, each in a group of its own", faultMerge})
+			case other.id == s.id:
+				errs = append(errs, &BuildError{"Merge", fmt.Sprintf("two sources are named %q", s.id), "name each with As", faultMerge})
+			}
+		}
+	}
+	for _, r := range with {
+		i := slices.IndexFunc(all, func(s *sourcePlan) bool { return s.id == r.of || len(all) == 1 && r.of == "" })
+		if i < 0 {
+			errs = append(errs, &BuildError{Code: faultChain, What: fmt.Sprintf("no source is named %q to be replaced", r.of), Fix: "name one of " + idsOf(all)})
+			continue
+		}
+		all[i].replaced = r.open
+	}
+	return all, errors.Join(errs...)
+}
+
+// sourcesAbove finds the sources that a chain begins with.
+func sourcesAbove(end *node) (all []*sourcePlan, err error) {
+	line := end.line()
+	if merged := line[0].merged(); merged != nil {
+		for _, end := range merged {
+			above, e := sourcesAbove(end)
+			all, err = append(all, above...), errors.Join(err, e)
+		}
+		return all, err
+	}
+	if _, ok := line[0].op.(sourceID); !ok {
+		return nil, &BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
+	}
+	s := &sourcePlan{node: line[0]}
+	for _, n := range line {
+		if as, ok := n.op.(interface{ sourceName() string }); ok && s.id == "" {
+			s.id = as.sourceName()
+		}
+	}
+	return []*sourcePlan{s}, nil
+}
+
+func (s *sourcePlan) label() string {
+	if s.id != "" {
+		return s.id
+	}
+	return s.node.label()
+}
+
+func idsOf(all []*sourcePlan) string {
+	ids := make([]string, len(all))
+	for i, s := range all {
+		ids[i] = fmt.Sprintf("%q", s.id)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// together is what Build and Describe need to know of all sources.
+func together(infos []SourceInfo) SourceInfo {
+	all := infos[0]
+	var names, claims []string
+	for i, info := range infos {
+		if names = append(names, info.Name); i == 0 {
+			claims = info.Claims
+			continue
+		}
+		all.MustCommit = all.MustCommit || info.MustCommit
+		if info.NoCommit == "" {
+			all.NoCommit = ""
+		}
+		all.Topics = slices.Concat(all.Topics, info.Topics)
+		all.Faults = slices.Concat(all.Faults, info.Faults)
+		all.StateBytes = min(all.StateBytes, info.StateBytes)
+		for _, c := range info.Claims {
+			if slices.Contains(claims, c) {
+				all.Faults = append(all.Faults, &BuildError{"Merge", "two sources are one member: " + c, "read all topics with one source, or give each a group of its own", faultMerge})
+				break
+			}
+		}
+		claims = slices.Concat(claims, info.Claims)
+	}
+	all.Name = strings.Join(names, " + ")
+	return all
+}
