@@ -22,7 +22,7 @@ func (c *cluster) date(ctx context.Context, g *storedGroup) error {
 	spans := map[stream.TopicPartition]source.Span{}
 	for _, p := range g.parts {
 		if p.lag() > 0 {
-			tp := stream.TopicPartition(p.TopicPartition)
+			tp := stream.TopicPartition{Topic: p.Topic, Partition: p.Partition}
 			behind[tp] = p
 			spans[tp] = source.Span{From: source.AtOffset(max(p.Committed, p.Start)), To: source.AtOffset(p.End)}
 		}
