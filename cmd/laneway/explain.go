@@ -70,7 +70,7 @@ type explained struct {
 	err error // the replica has not answered
 }
 
-func (e explained) place() place { return place{e.Topic, e.Partition} }
+func (e explained) place() place { return place{e.Source, e.Topic, e.Partition} }
 
 // explain asks the owners of partitions, or of all that are stuck.
 func explain(ctx context.Context, views []view, places []place) (es []explained, err error) {
@@ -82,7 +82,7 @@ func explain(ctx context.Context, views []view, places []place) (es []explained,
 		}
 	}
 	answers := iter.Mapper[owned, explained]{MaxGoroutines: atOnce}.Map(all, func(p *owned) explained {
-		e, err := p.view.replica.Explain(ctx, p.pipeline, p.Topic, p.Partition.Partition)
+		e, err := p.view.replica.Explain(ctx, p.pipeline, p.Partition)
 		return explained{p.view.At, p.pipeline, e, err}
 	})
 	for i, e := range answers {
@@ -141,6 +141,3 @@ func (h halted) next(size int) string {
 	}
 	return fmt.Sprintf("laneway resume %[1]s, or laneway skip %[1]s; laneway halts %[1]s says what they do", h.ID[:size])
 }
-
-// slashed is a partition as no shell expands it.
-func (p place) slashed() string { return fmt.Sprintf("%s/%d", p.topic, p.n) }

@@ -15,27 +15,48 @@ import (
 
 // place is a partition on the command line.
 type place struct {
-	topic string
-	n     int
+	source string // in a Merge
+	topic  string
+	n      int
 }
 
-func (p place) String() string { return fmt.Sprintf("%s[%d]", p.topic, p.n) }
+func (p place) String() string { return p.of() + fmt.Sprintf("%s[%d]", p.topic, p.n) }
+
+// slashed is a partition as no shell expands it.
+func (p place) slashed() string { return p.of() + fmt.Sprintf("%s/%d", p.topic, p.n) }
+
+// of is the source, as it stands before a topic.
+func (p place) of() string {
+	if p.source == "" {
+		return ""
+	}
+	return p.source + "/"
+}
 
 func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.topic, q.topic), cmp.Compare(p.n, q.n))
+	return cmp.Or(cmp.Compare(p.source, q.source), cmp.Compare(p.topic, q.topic), cmp.Compare(p.n, q.n))
 }
 
-// parsePlace reads orders[3], as logs and errors write it, or orders/3, which no shell expands.
+// parsePlace reads orders[3], as logs and errors write it, or orders/3, which no shell expands. A
+// source stands before it: eu/orders[3].
 func parsePlace(text string) (place, error) {
 	topic, number, ok := strings.Cut(strings.TrimSuffix(text, "]"), "[")
 	if !ok || !strings.HasSuffix(text, "]") {
-		topic, number, ok = strings.Cut(text, "/")
+		if at := strings.LastIndexByte(text, '/'); at >= 0 {
+			topic, number = text[:at], text[at+1:]
+		}
+	}
+	source, inside, several := strings.Cut(topic, "/")
+	if several {
+		topic = inside
+	} else {
+		source = ""
 	}
 	n, err := strconv.Atoi(number)
-	if !ok || topic == "" || err != nil || n < 0 {
+	if topic == "" || err != nil || n < 0 || several && source == "" {
 		return place{}, usage("%q is no partition: write it as topic[3], or topic/3", text)
 	}
-	return place{topic, n}, nil
+	return place{source, topic, n}, nil
 }
 
 func parsePlaces(texts []string) (ps []place, err error) {
@@ -143,7 +164,7 @@ type owned struct {
 	adminapi.Partition
 }
 
-func (o owned) place() place { return place{o.Topic, o.Partition.Partition} }
+func (o owned) place() place { return place{o.Source, o.Topic, o.Partition.Partition} }
 
 // partitions returns the partitions of all replicas, in order.
 func partitions(views []view) (all []owned) {
@@ -200,7 +221,7 @@ func halts(views []view) (all []halted) {
 	return all
 }
 
-func (h halted) place() place   { return place{h.Topic, h.Partition} }
+func (h halted) place() place   { return place{h.Source, h.Topic, h.Partition} }
 func (h halted) paused() bool   { return h.By != "" }
 func (h halted) record() string { return fmt.Sprintf("%v@%d", h.place(), h.Offset) }
 

@@ -85,7 +85,7 @@ func (p *pause) begins(views []view, places []place) (todo []change, err error) 
 			continue
 		}
 		found = append(found, q.place())
-		body := adminapi.Pause{Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch}
+		body := adminapi.Pause{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch}
 		todo = append(todo, change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline,
 			Effect: "Stops reading it; what was read is finished.",
 			make: func(ctx context.Context) (adminapi.Done, error) {

@@ -52,7 +52,7 @@ func (p *pulse) look(ctx context.Context, of *place) (b beat) {
 	if of != nil {
 		b.explained, err = explain(ctx, b.views, []place{*of})
 		if err != nil {
-			b.explained = append(b.explained, explained{Explanation: adminapi.Explanation{Topic: of.topic, Partition: of.n, Text: err.Error()}})
+			b.explained = append(b.explained, explained{Explanation: adminapi.Explanation{Source: of.source, Topic: of.topic, Partition: of.n, Text: err.Error()}})
 		}
 	}
 	return b

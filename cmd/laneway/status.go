@@ -115,7 +115,7 @@ func writeTroubles(w io.Writer, views []view) {
 		for _, p := range v.Pipelines {
 			for _, t := range p.Troubles {
 				if t.Partition == nil {
-					fmt.Fprintf(w, "\nTopic %s cannot be read at %s, for %s: %s\n", cell(t.Topic), v.At, ago(v.now().Sub(t.Since)), cell(t.Error))
+					fmt.Fprintf(w, "\nTopic %s cannot be read at %s, for %s: %s\n", cell(place{source: t.Source}.of()+t.Topic), v.At, ago(v.now().Sub(t.Since)), cell(t.Error))
 				}
 			}
 		}

@@ -63,7 +63,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 	if body.Epoch == nil {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
 	}
-	tp := stream.TopicPartition{Topic: body.Topic, Partition: body.Partition}
+	tp := stream.TopicPartition{Source: body.Source, Topic: body.Topic, Partition: body.Partition}
 	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
 	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
 		bad := because(err)
@@ -165,6 +165,9 @@ func (a *api) tell(c change, what string, made bool) {
 	fields := []any{"by", c.who.name, "from", c.from, "change", c.verb}
 	if c.pipeline != "" {
 		fields = append(fields, "pipeline", c.pipeline)
+	}
+	if c.tp.Source != "" {
+		fields = append(fields, "source", c.tp.Source)
 	}
 	if c.tp.Topic != "" {
 		fields = append(fields, "topic", c.tp.Topic, "partition", c.tp.Partition)

@@ -96,7 +96,7 @@ func note(level, kind, format string, args ...any) adminapi.Event {
 func at(tp stream.TopicPartition, level, kind, format string, args ...any) adminapi.Event {
 	b := note(level, kind, format, args...)
 	if tp.Topic != "" {
-		b.Topic, b.Partition = legible.Text(tp.Topic), &tp.Partition
+		b.Source, b.Topic, b.Partition = legible.Text(tp.Source), legible.Text(tp.Topic), &tp.Partition
 	}
 	return b
 }
@@ -110,7 +110,7 @@ func failed(level, kind string, f stream.Failure) adminapi.Event {
 
 func placed(b *adminapi.Event, m stream.Meta) {
 	partition, offset := m.Partition, m.Offset // a pointer into m would keep its record in memory
-	b.Topic, b.Partition, b.Offset, b.Key = legible.Text(m.Topic), &partition, &offset, legible.Key(m.Key)
+	b.Source, b.Topic, b.Partition, b.Offset, b.Key = legible.Text(m.Source), legible.Text(m.Topic), &partition, &offset, legible.Key(m.Key)
 }
 
 func levelOf(err error) string {

@@ -25,7 +25,7 @@ func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
 // idOf names a halt. One that comes again at the same record has another id, so that nobody skips
 // what somebody else has just had tried again.
 func idOf(h stream.Halt) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d %d %d %q %d", h.Scope, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %d %d %q %d", h.Scope, h.Meta.Source, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
 	return hex.EncodeToString(sum[:12])
 }
 
@@ -40,7 +40,7 @@ func (p piped) halt(id string) (stream.Halt, *problem) {
 }
 
 func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
-	b := adminapi.Halt{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
+	b := adminapi.Halt{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Source: legible.Text(h.Meta.Source), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
 		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Step: legible.Text(h.Step), Attempts: h.Attempts,
 		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
 	if who.scope >= Read {

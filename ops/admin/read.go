@@ -24,7 +24,7 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 			Counters: adminapi.Counters{Retrying: s.Retrying, Postponed: s.Postponed, Overruns: s.Overruns, Waiting: s.Waiting}, Troubles: []adminapi.Trouble{}}
 		b.Ready = b.Reason == ""
 		for _, t := range s.Troubles {
-			one := adminapi.Trouble{Topic: legible.Text(t.Topic), Since: t.Since, Error: text(t.Err)}
+			one := adminapi.Trouble{Source: legible.Text(t.Source), Topic: legible.Text(t.Topic), Since: t.Since, Error: text(t.Err)}
 			if t.Partition >= 0 {
 				one.Partition = &t.Partition
 			}
@@ -61,7 +61,7 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 	for i, e := range p.Blocked(tps...) {
 		s := states[i]
 		why, _, _ := strings.Cut(e.String(), "\n")
-		body.Partitions = append(body.Partitions, adminapi.Partition{Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
+		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
 			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag),
 			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, Bytes: s.Bytes,
@@ -80,7 +80,7 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 	if err != nil || n < 0 {
 		return nil, errMissing(r.PathValue("partition") + " is no partition")
 	}
-	tp := stream.TopicPartition{Topic: r.PathValue("topic"), Partition: n}
+	tp := stream.TopicPartition{Source: r.URL.Query().Get("source"), Topic: r.PathValue("topic"), Partition: n}
 	var e stream.Explanation
 	if who.scope >= Read {
 		e = p.Explain(tp)
@@ -94,7 +94,7 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 const hidden = "hidden without a token"
 
 func explanationOf(e stream.Explanation, who caller) adminapi.Explanation {
-	body := adminapi.Explanation{Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
+	body := adminapi.Explanation{Source: legible.Text(e.Source), Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
 		Since: when(e.Since), Until: when(e.Until), Step: legible.Text(e.Step), Attempt: e.Attempt, Error: text(e.Err), Detail: legible.Text(e.Detail),
 		Stack: e.Stack, State: e.State.String(), Watermark: e.Watermark, Committed: known(e.Committed), Next: e.Next, End: known(e.End),
 		Behind: e.Behind, BehindKey: e.BehindKey, FinishedAhead: e.FinishedAhead,

@@ -71,6 +71,7 @@ type Counters struct {
 
 // Trouble is why a topic or a partition cannot be read.
 type Trouble struct {
+	Source    string    `json:"source,omitempty"`
 	Topic     string    `json:"topic"`
 	Partition *int      `json:"partition"` // nil: the whole topic
 	Since     time.Time `json:"since"`
@@ -84,6 +85,7 @@ type Partitions struct {
 
 // Partition is how a partition stands, and what it waits for.
 type Partition struct {
+	Source        string     `json:"source,omitempty"` // its name in a Merge
 	Topic         string     `json:"topic"`
 	Partition     int        `json:"partition"`
 	Epoch         int32      `json:"epoch"` // of this assignment; Pause needs it
@@ -112,6 +114,7 @@ type Totals struct {
 
 // Explanation is why a partition does not move: see stream.Explanation.
 type Explanation struct {
+	Source        string     `json:"source,omitempty"`
 	Topic         string     `json:"topic"`
 	Partition     int        `json:"partition"`
 	At            time.Time  `json:"at"`
@@ -165,6 +168,7 @@ type Halt struct {
 	ID        string     `json:"id"` // Resume and Skip need it
 	Pipeline  string     `json:"pipeline"`
 	Scope     string     `json:"scope"` // what has stopped: partition, lane or record
+	Source    string     `json:"source,omitempty"`
 	Topic     string     `json:"topic"`
 	Partition int        `json:"partition"`
 	Epoch     int32      `json:"epoch"`
@@ -205,6 +209,7 @@ type Event struct {
 	Level     string    `json:"level"` // info, warn or error
 	Kind      string    `json:"kind"`
 	Pipeline  string    `json:"pipeline,omitempty"`
+	Source    string    `json:"source,omitempty"`
 	Topic     string    `json:"topic,omitempty"`
 	Partition *int      `json:"partition,omitempty"`
 	Offset    *int64    `json:"offset,omitempty"`

@@ -15,6 +15,7 @@ type Skip struct {
 
 // Pause stops the reading of a partition, in the epoch that the caller saw.
 type Pause struct {
+	Source    string `json:"source,omitempty"`
 	Topic     string `json:"topic"`
 	Partition int    `json:"partition"`
 	Epoch     *int32 `json:"epoch"`

@@ -45,8 +45,12 @@ func (c *Client) Partitions(ctx context.Context, pipeline string) ([]Partition, 
 
 // Explain returns why a partition does not move. With a token it has the stack of a running
 // handler, for which the process stands still for a moment.
-func (c *Client) Explain(ctx context.Context, pipeline, topic string, partition int) (Explanation, error) {
-	return c.get[Explanation](ctx, nil, "pipelines", pipeline, "partitions", topic, strconv.Itoa(partition))
+func (c *Client) Explain(ctx context.Context, pipeline string, of Partition) (Explanation, error) {
+	query := url.Values{}
+	if of.Source != "" {
+		query.Set("source", of.Source)
+	}
+	return c.get[Explanation](ctx, query, "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
 }
 
 // Halts returns what is halted, parked or paused, in all pipelines.

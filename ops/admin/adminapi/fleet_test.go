@@ -211,13 +211,13 @@ func TestClient(t *testing.T) {
 	t.Run("escapes what is in a path", func(t *testing.T) {
 		const odd = "a/b ?%"
 		at := process(t, "127.0.0.1:0", "one", nil, func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path != "/v1/pipelines/"+odd+"/partitions/"+odd+"/3" {
-				t.Errorf("path: %s", r.URL.Path)
+			if r.URL.Path != "/v1/pipelines/"+odd+"/partitions/"+odd+"/3" || r.URL.Query().Get("source") != odd {
+				t.Errorf("URL: %s", r.URL)
 			}
 			fmt.Fprint(w, "{}")
 		})
 		f := find(t, adminapi.Config{At: []string{at.String()}})
-		_, err := f.Replicas[0].Explain(t.Context(), odd, odd, 3)
+		_, err := f.Replicas[0].Explain(t.Context(), odd, adminapi.Partition{Source: odd, Topic: odd, Partition: 3})
 		must(t, err)
 	})
 }
