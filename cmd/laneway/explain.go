@@ -25,7 +25,8 @@ func explainCommand() *cobra.Command {
 error, what waits behind it and, with a token, the stack of the running handler. Without arguments
 it explains each partition that status shows as stuck.
 
-A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands.`,
+A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
+its source stands before it: eu/orders/3.`,
 		Example: `  laneway explain
   laneway explain orders/3`,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -46,8 +46,7 @@ type haltJSON struct {
 	Offset   int64      `json:"offset"`
 	Last     int64      `json:"last"`
 	Joined   bool       `json:"joined"`
-	Key      string     `json:"key"`
-	KeyCut   bool       `json:"keyCut"`
+	Key      string     `json:"key"` // perhaps cut, or left out of a state without space for it
 	Step     string     `json:"step"`
 	Attempts int        `json:"attempts"`
 	Since    time.Time  `json:"since"`
@@ -91,7 +90,7 @@ func (g *storedGroup) json() groupJSON {
 }
 
 func (h storedHalt) json() haltJSON {
-	one := haltJSON{ID: h.id, What: h.what(), Offset: h.Offset, Last: h.Last, Joined: h.Joined, Key: h.Key, KeyCut: h.KeyCut, Step: h.Step,
+	one := haltJSON{ID: h.id, What: h.what(), Offset: h.Offset, Last: h.Last, Joined: h.Joined, Key: h.Key, Step: h.Step,
 		Attempts: h.Attempts, Since: h.since(), Error: h.Error}
 	if h.ResumeAt != 0 {
 		at := time.Unix(h.ResumeAt, 0)

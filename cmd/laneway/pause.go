@@ -26,7 +26,8 @@ func pauseCommand() *cobra.Command {
 		Long: `Stops reading partitions. What was read before is finished and committed. A pause ends with laneway
 unpause, and when another worker gets the partition: it does not survive a rebalance or a restart.
 
-A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands.`,
+A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
+its source stands before it: eu/orders/3.`,
 		Example: `  laneway pause orders/3
   laneway pause --all --pipeline billing`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.begins) },
