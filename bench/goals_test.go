@@ -90,6 +90,40 @@ func allocated(f func()) (objects, bytes float64) {
 	return float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)
 }
 
+// BenchmarkGoalFork: a branch that does nothing, in the worker of its fork, and one that gets
+// nothing, beside the same chain without. A branch with lanes of its own is told for comparison.
+func BenchmarkGoalFork(b *testing.B) {
+	n := *elements
+	with := func(fork func(chain) chain) func() {
+		return func() { run(b, atLeastOnce(keyed(fork(messages(n)), 64, noop))) }
+	}
+	forks := []func(chain) chain{
+		func(s chain) chain { return s },
+		func(s chain) chain { return s.AlsoTo(aside) },
+		func(s chain) chain { return s.DivertTo(never, aside) },
+		func(s chain) chain { return s.DivertTo(never, inLanes) },
+		func(s chain) chain { return s.AlsoTo(func(s chain) chain { return s.GroupByKey().Via(inLanes) }) },
+	}
+	var fs []func()
+	for _, f := range forks {
+		fs = append(fs, with(f))
+	}
+	ns := eachNs(b, n, fs...)
+	goal(b, "AlsoTo", ns[1]-ns[0], 60, "ns")
+	goal(b, "DivertTo", ns[2]-ns[0], 60, "ns")
+	goal(b, "DivertTo a branch with lanes", ns[3]-ns[0], 60, "ns")
+	b.ReportMetric(ns[1]/ns[0], "x-AlsoTo")
+	b.ReportMetric(ns[2]/ns[0], "x-DivertTo")
+	b.ReportMetric(ns[4]/ns[0], "x-AlsoTo-with-lanes")
+	var objects []float64
+	for _, f := range fs[:3] {
+		made, _ := allocated(f)
+		objects = append(objects, made/float64(n))
+	}
+	goal(b, "AlsoTo allocations", objects[1]-objects[0], 0.01, "an element")
+	goal(b, "DivertTo allocations", objects[2]-objects[0], 0.01, "an element")
+}
+
 // BenchmarkGoalHop: source → end, one boundary and no step.
 func BenchmarkGoalHop(b *testing.B) {
 	n := *elements

@@ -95,6 +95,9 @@ var words = []word{
 	inside("FlatMap", func(s chain, _ int) chain { return s.FlatMap(once) }),
 	inside("Batch", func(s chain, _ int) chain { return s.Batch(10, time.Second).FlatMap(unbatch) }),
 	inside("Throttle", func(s chain, _ int) chain { return s.Throttle(1e12, 1e9) }),
+	inside("AlsoTo", func(s chain, _ int) chain { return s.AlsoTo(aside) }),
+	inside("AlsoTo, with lanes", func(s chain, _ int) chain { return s.AlsoTo(inLanes) }),
+	inside("DivertTo", func(s chain, _ int) chain { return s.DivertTo(never, aside) }),
 	inside("To", func(s chain, _ int) chain { return s.To(nowhere{}) }),
 	inside("Transform", func(s chain, nth int) chain { return s.Transform(fmt.Sprint("transform ", nth), passOn) }),
 
@@ -129,6 +132,12 @@ var words = []word{
 }
 
 func same(_ context.Context, m message) (message, error) { return m, nil }
+
+// aside is a branch that does nothing, in the worker of its fork; inLanes has lanes of its own.
+func aside(s chain) chain   { return s.Tap(noop) }
+func inLanes(s chain) chain { return s.Concurrent(64, noop) }
+
+func never(message) bool { return false }
 
 func once(_ context.Context, m message) (iter.Seq[message], error) {
 	return func(yield func(message) bool) { yield(m) }, nil

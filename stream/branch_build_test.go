@@ -66,6 +66,12 @@ func TestBranchBuild(t *testing.T) {
 			})
 		}
 	})
+	t.Run("refuses to build the branch by itself", func(t *testing.T) {
+		var leaked strs
+		s.AlsoTo(func(s strs) strs { leaked = s.Tap(pass); return leaked })
+		_, err := leaked.Build()
+		says(t, err, "AlsoTo: the Stream is that of a branch, which has no source of its own: return it from the branch, and build the main line [LW133]")
+	})
 	t.Run("accepts", func(t *testing.T) {
 		for name, chain := range map[string]buildable{
 			"a branch that works in its own branch":  s.AlsoTo(func(s strs) strs { return s.AlsoTo(work) }),

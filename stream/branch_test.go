@@ -127,6 +127,20 @@ func TestAlsoTo(t *testing.T) {
 			})
 		})
 	}
+	t.Run("starts nothing on the main line for what a branch in its worker has halted", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, main, side := newLog(1), newWork(), newWork().poison("a1", errBoom)
+			put(l, 0, "a0", "a1", "a2")
+			branch := func(s strs) strs { return s.Tap(side.do).HaltOnError() }
+			j := start(t, l, commitNow(input.AlsoTo(branch).Serial(main.do)))
+			same(t, "the main line", main.tried(), []string{"a0"})
+			side.poison("a1", nil)
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			same(t, "the main line", main.tried(), count("a", 3))
+			j.committed(3)
+		})
+	})
 	t.Run("does not hold the main line for a slow branch, up to MaxInFlight", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork(), newWork()

@@ -6,23 +6,26 @@ import "context"
 
 // AlsoTo sends every element into a branch, too. 1→1 on the main line, keeps order. What comes out
 // of the branch is done. A record is finished once everything that became of it is, in the branch
-// and on the main line. After a crash each of the two is at least once, by itself.
+// and on the main line. After a crash each of the two is repeated by itself: at least once.
 //
-// The branch keeps the order that holds here, until it says otherwise. Its steps have their own
-// degrees and policies: those below AlsoTo do not govern it, and a step of the branch without a
-// policy fails the pipeline. A halt or a park in the branch stops the record's partition or lane as
-// a whole. Commits stand on the main line, and wait for the branch.
+// The branch begins in the order that holds here. Its steps have their own order, degrees and
+// policies: those below AlsoTo do not govern it, and a step of the branch without a policy fails
+// the pipeline. A halt or a park in the branch stops the record's partition or lane as a whole.
+// Commits stand on the main line, and wait for the branch.
 //
-// A branch has lanes of its own, so that the main line does not wait for it. A branch of Map, Tap,
-// Filter, FlatMap and policies that never wait runs in the worker of AlsoTo, before the main line
-// goes on: that costs no queue, and suits what is quick. RetryOnError, DeadLetterOnError and any
-// other word give it lanes.
+// A branch has lanes and workers of its own, and the main line does not wait for them. If all its
+// words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in
+// the worker of AlsoTo instead, before the main line continues. That costs no queue, and suits
+// what is quick. AlsoTo itself runs in the worker of the next degree word below, or in that of a
+// degree word above it if the branch has lanes: an element that waits there for a retry has
+// reached the branch, later ones of its lane have not.
 //
-// An outage in the branch holds the main line once MaxInFlight records of a partition wait for it.
-// It is ridden out for MaxInFlight ÷ rate: 4,096 records are 40 s at 100 records a second. Where
-// branches must be independent of each other, use two pipelines with two groups.
+// An outage in the branch stops the main line once MaxInFlight records of a partition wait for it.
+// Until then it is ridden out, for MaxInFlight ÷ rate: 4,096 records are 41 s at 100 records a
+// second. Where branches must be independent, use two pipelines in two groups.
 //
-// Both get the same value: neither may change what it points to, unless Clone copies it.
+// Both sides get the same value: do not change what it points to, or let Clone copy it. Costs
+// about as much as a step, and a hop for a branch with lanes.
 func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T] {
 	n := &node{word: "AlsoTo", name: funcName(branch), opts: stepOpts(opts)}
 	o := alsoOp[T]{forkOp: forkInto(s, n, branch)}
@@ -31,11 +34,11 @@ func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T
 	return then[T, T](s, n)
 }
 
-// DivertTo sends the elements for which match returns true into a branch instead of down the main
-// line. 1→0..1 on the main line, keeps order. An error cannot occur; a panic of match fails the
-// element at this step, and the policies below decide. The branch is as for AlsoTo.
+// DivertTo sends the elements for which match returns true into a branch, and the others down the
+// main line. 1→0..1 on the main line, keeps order. A panic of match fails the element at this
+// step, and the policies below decide. For the branch see AlsoTo.
 //
-// Put DivertTo above the work where you can: below work that keeps an order, records of both ways
+// Put DivertTo above the work where you can. Below work that keeps an order, records of both ways
 // finish out of that order, so no resume state is stored (see Describe).
 func (s Stream[T]) DivertTo[X any](match func(T) bool, branch Pipe[T, X], opts ...StepOption) Stream[T] {
 	n := &node{word: "DivertTo", name: funcName(match), nilFunc: match == nil, opts: stepOpts(opts)}
@@ -139,10 +142,8 @@ func (o alsoOp[T]) check(c *checker, n *node) {
 
 func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	side, main, u := branch.(push[T]), next.(push[T]), new(T)
-	both := func(w *worker, r *record, v *T) {
-		group := w.group
-		side(w, r.fork(), u)
-		w.group = group
+	both := func(w *worker, r *record, v, also *T) {
+		side(w, r.fork(), also)
 		if w.stops(r) { // the branch gave it up
 			r.abandon()
 			return
@@ -151,15 +152,19 @@ func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	}
 	if o.clone == nil {
 		return push[T](func(w *worker, r *record, v *T) {
-			*u = *v // the branch may split a batch
-			both(w, r, v)
+			also := v
+			if r.joint != nil { // the branch may split it
+				*u = *v
+				also = u
+			}
+			both(w, r, v, also)
 		})
 	}
 	f := func(_ context.Context, v *T, u *T) error { *u = o.clone(*v); return nil }
 	h := &handling[T, T]{st: st, f: f, u: u}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r = h.perform(w, r, v); r != nil {
-			both(w, r, v)
+			both(w, r, v, u)
 		}
 	})
 }

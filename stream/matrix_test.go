@@ -69,6 +69,11 @@ var paces = []pace{
 	{"twice", 4, false, func(s chain, f func(context.Context, string) (string, error)) chain {
 		return s.Concurrent(8, pass).MapConcurrent(4, f)
 	}},
+	{"beside branches", 4, false, func(s chain, f func(context.Context, string) (string, error)) chain {
+		also := func(s chain) chain { return s.Concurrent(3, pass) }
+		none := func(s chain) chain { return s.DivertTo(func(string) bool { return false }, also).Tap(pass) }
+		return s.AlsoTo(also).AlsoTo(none).MapConcurrent(4, f)
+	}},
 }
 
 var fates = []fate{

@@ -68,6 +68,9 @@ func sourcesAbove(end *node) (all []*sourcePlan, err error) {
 		}
 		return all, err
 	}
+	if line[0].isHead() {
+		return nil, &BuildError{line[0].word, "the Stream is that of a branch, which has no source of its own", "return it from the branch, and build the main line", faultChain}
+	}
 	if _, ok := line[0].op.(sourceID); !ok {
 		return nil, &BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
 	}

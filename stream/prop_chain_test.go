@@ -13,7 +13,7 @@ import (
 )
 
 // item is what flows: a source record, or a descendant of it. Path tells descendants apart: one
-// byte for each FlatMap and Transform passed.
+// byte for each FlatMap, Transform and AlsoTo passed.
 type item struct {
 	P    int
 	Off  int64
@@ -25,7 +25,7 @@ func (it item) String() string {
 	return fmt.Sprintf("%d@%d%q%v", it.P, it.Off, it.Key, []byte(it.Path))
 }
 
-func (it item) child(n int) item { it.Path += string(rune('a' + n)); return it }
+func (it item) child(n int) item { it.Path += string([]byte{byte('a' + n)}); return it }
 
 // before is the order of the log, and among descendants of one record that of their making.
 func (it item) before(o item) bool { return it.Off < o.Off || it.Off == o.Off && it.Path < o.Path }
@@ -40,9 +40,13 @@ func (it item) sum() int {
 
 // What words do to an item is a function of the item and of the word's place, so that the model
 // knows it too.
-func kids(at int, it item) int   { return (it.sum() + at) % 3 }
-func keeps(at int, it item) bool { return (it.sum()+at)%4 != 0 }
-func lot(it item) int            { return it.sum() % 3 }
+func kids(at int, it item) int     { return (it.sum() + at) % 3 }
+func keeps(at int, it item) bool   { return (it.sum()+at)%4 != 0 }
+func lot(it item) int              { return it.sum() % 3 }
+func diverts(at int, it item) bool { return (it.sum()+at)%3 == 0 }
+
+// also is what an AlsoTo sends into its branch.
+func also(at int, it item) item { return it.child(10 + at) }
 
 // 0: drop, 1: pass, 2: fork
 func forks(at int, it item) int { return [...]int{0, 2, 1, 1, 1}[(it.sum()+at)%5] }
@@ -59,6 +63,8 @@ const (
 	concurrentWord
 	toWord
 	transformWord
+	alsoWord // its branch follows
+	divertWord
 	throttleWord
 	byPartitionWord
 	byKeyWord
@@ -74,7 +80,7 @@ const (
 	commitEveryWord
 )
 
-var kindNames = [...]string{"Map", "Filter", "FlatMap", "Batch", "Flatten", "Serial", "Concurrent", "To", "Transform", "Throttle", "GroupByPartition",
+var kindNames = [...]string{"Map", "Filter", "FlatMap", "Batch", "Flatten", "Serial", "Concurrent", "To", "Transform", "AlsoTo", "DivertTo", "Throttle", "GroupByPartition",
 	"GroupByKey", "GroupBy", "Ungroup", "RetryOnError", "SkipOnError", "DeadLetterOnError", "HaltOnError", "ParkOnError", "FailOnError", "CommitEach", "CommitEvery"}
 
 // word is one word of a random chain.
@@ -90,6 +96,7 @@ type word struct {
 	bisect  bool // what fails of a batch is found
 	wrapped bool // through middleware
 	when    bool // the policy takes only some of the errors
+	branch  int  // so many words that follow are its branch
 }
 
 func (w word) String() string {
@@ -112,10 +119,15 @@ func (w word) String() string {
 	if w.when {
 		opts = append(opts, "When(odd)")
 	}
+	if w.branch > 0 {
+		opts = append(opts, fmt.Sprintf("up to %d", w.at+w.branch))
+	}
 	return fmt.Sprintf("%d:%s(%s)", w.at, kindNames[w.kind], strings.Join(opts, ", "))
 }
 
 func (w word) isPolicy() bool { return w.kind >= retryWord && w.kind <= failWord }
+func (w word) forks() bool    { return w.kind == alsoWord || w.kind == divertWord }
+func (w word) end() int       { return w.at + 1 + w.branch } // of its branch
 func (w word) isCommit() bool { return w.kind == commitEachWord || w.kind == commitEveryWord }
 func (w word) isDegree() bool { return w.kind == serialWord || w.kind == concurrentWord }
 
@@ -143,13 +155,17 @@ type hands interface {
 	write(ctx context.Context, at int, fs []stream.Out[stream.Failure]) error
 }
 
-// propChain builds a random chain on a source that is always replaced.
-func propChain(words []word, h hands) stream.Stream[item] {
-	one := stream.From(func() stream.Source[item] { return nil })
+// propChain builds a random chain below its sources.
+func propChain(one stream.Stream[item], words []word, h hands) stream.Stream[item] {
+	return propLine(one, words, false, h)
+}
+
+// propLine continues a stream with the words of a line. grouped: by key or by value.
+func propLine(one stream.Stream[item], words []word, grouped bool, h hands) stream.Stream[item] {
 	var many stream.Stream[[]item]
 	batched := false
-	grouped := false // by key or by value
-	for _, w := range words {
+	for i := 0; i < len(words); i++ {
+		w := words[i]
 		switch w.kind {
 		case byKeyWord, byFuncWord:
 			grouped = true
@@ -161,6 +177,9 @@ func propChain(words []word, h hands) stream.Stream[item] {
 			}
 		}
 		switch {
+		case w.forks():
+			one = propFork(one, w, words[i+1:i+1+w.branch], grouped, h)
+			i += w.branch
 		case w.kind == batchWord:
 			many, batched = one.Batch(w.n, w.wait), true
 		case w.kind == flattenWord:
@@ -175,6 +194,15 @@ func propChain(words []word, h hands) stream.Stream[item] {
 		panic("an open batch")
 	}
 	return one
+}
+
+func propFork(s stream.Stream[item], w word, words []word, grouped bool, h hands) stream.Stream[item] {
+	branch := func(s stream.Stream[item]) stream.Stream[item] { return propLine(s, words, grouped, h) }
+	if w.kind == divertWord {
+		return s.DivertTo(func(it item) bool { h.pick(w.at, it); return diverts(w.at, it) }, branch, w.stepOptions()...)
+	}
+	clone := func(it item) item { h.pick(w.at, it); return also(w.at, it) }
+	return s.AlsoTo(branch, append(w.stepOptions(), stream.Clone(clone))...)
 }
 
 // addOne appends the words that change the number of elements.
@@ -228,6 +256,9 @@ func addWord[T any](s stream.Stream[T], w word, h hands, items func(T) []item) s
 	same := func(ctx context.Context, v T) (T, error) { return v, tap(ctx, v) }
 	switch w.kind {
 	case mapWord:
+		if w.taps {
+			return s.Tap(tap, w.stepOptions()...)
+		}
 		return s.Map(same, w.stepOptions()...)
 	case serialWord:
 		if w.n > 0 && w.taps {

@@ -17,7 +17,7 @@ func TestSameResultFusedOrNot(t *testing.T) {
 		sc := drawScenario(rt)
 		steady(sc)
 		// there, what fails with what is a matter of time
-		together := func(w word) bool { return w.kind == batchWord || w.kind == toWord }
+		together := func(w word) bool { return w.kind == batchWord || w.kind == toWord || w.forks() }
 		if slices.ContainsFunc(sc.words, together) || !slices.ContainsFunc(sc.words, func(w word) bool { return w.kind == mapWord }) {
 			return
 		}

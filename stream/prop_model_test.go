@@ -11,7 +11,8 @@ type model struct {
 	words  []word
 	rules  []rule // by word
 	commit int    // place of the commit
-	gated  bool   // there is work below it
+	stages int
+	gated  bool // there is work below it
 
 	showsBegin    bool // the first thing that happens to a record is a call that is watched
 	endsInHandler bool // and so is the last, for every record
@@ -32,6 +33,9 @@ type rule struct {
 	split  bool   // elements may fail alone: order below does not depend on them
 	retry  int    // attempts that a failure has for sure; 0: none
 	ending bool   // some policy ends every failure, and none ends the pipeline
+	apart  bool   // a fork whose branch has lanes of its own
+	needs  laneOf // the order in which that has to get its elements; noLane: in any
+	depth  int    // of the paths in it
 }
 
 // laneOf names what shares a lane. Above 0 it is a GroupBy, of the elements as they were after so
@@ -67,39 +71,55 @@ func orderOf(ls []laneOf, it item) string {
 
 // modelOf follows DESIGN.md: value words run in the worker of the next degree word below, with none
 // below in that above, else in one runner per partition; To, Transform, GroupBy(f) and a commit
-// above work are boundaries.
+// above work are boundaries. See prop_branch_test.go for branches.
 func modelOf(words []word) *model {
 	m := &model{words: words, rules: make([]rule, len(words))}
 	c := &modelCut{m: m, order: []laneOf{}}
-	for i, w := range words {
+	c.line(0, len(words))
+	c.close()
+	m.govern(m.line(0, len(words)))
+	m.edges()
+	m.splits()
+	return m
+}
+
+// line puts the words of a line into stages.
+func (c *modelCut) line(from, to int) {
+	m, words := c.m, c.m.words
+	for _, i := range m.line(from, to) {
+		w := words[i]
 		m.rules[i].below, m.rules[i].group = c.below, c.group
 		switch {
+		case w.forks():
+			c.fork(w)
 		case w.isDegree():
 			if c.degree != nil || c.to {
-				waiting := c.pending
-				c.pending = nil
-				c.close()
-				c.pending = waiting
+				c.closeAbovePending()
 			}
-			if slices.ContainsFunc(c.pending, func(i int) bool {
+			at := slices.IndexFunc(c.pending, func(i int) bool {
+				if m.rules[i].apart {
+					return !gives(w, c.group, m.rules[i].needs)
+				}
 				g := m.rules[i].group // a Batch collects in the order of its own group
 				return words[i].kind == batchWord && (w.keep || g != noLane && g != c.group)
-			}) {
+			})
+			if at >= 0 {
+				c.stageGroup = m.rules[c.pending[at]].group
 				c.close()
 			}
 			c.degree, c.degreeLane = &words[i], c.group
 			c.pending = append(c.pending, i)
 			c.take()
 		case w.kind == byPartitionWord:
-			c.group = partLane
+			c.regroup(partLane)
 		case w.kind == byKeyWord:
-			c.group = keyLane
+			c.regroup(keyLane)
 		case w.kind == ungroupWord:
-			c.group = noLane
+			c.regroup(noLane)
 		case w.kind == byFuncWord:
 			c.pending = append(c.pending, i)
 			c.close()
-			c.group = laneOf(c.depth + 1)
+			c.regroup(laneOf(c.depth + 1))
 		case w.kind == toWord:
 			c.take()
 			if c.degree != nil || c.to || len(c.nodes) > 0 {
@@ -119,10 +139,7 @@ func modelOf(words []word) *model {
 			}
 		case w.kind <= throttleWord:
 			if d := c.degree; w.kind == batchWord && d != nil && (d.keep || c.group != noLane && c.group != c.degreeLane) {
-				waiting := c.pending
-				c.pending = nil
-				c.close()
-				c.pending = waiting
+				c.closeAbovePending()
 			}
 			c.pending = append(c.pending, i)
 			if w.kind == flatMapWord {
@@ -130,25 +147,21 @@ func modelOf(words []word) *model {
 			}
 		}
 	}
-	c.close()
-	m.govern()
-	m.edges()
-	m.splits()
-	return m
 }
 
 type modelCut struct {
 	m          *model
-	stage      int
 	nodes      []int
 	pending    []int
 	degree     *word
 	degreeLane laneOf
+	stageGroup laneOf // at the beginning of the stage
 	to         bool
 	group      laneOf
 	order      []laneOf // nil: none is left
 	below      bool
-	depth      int // of paths
+	depth      int     // of paths
+	first      *laneOf // what the first stage needs
 }
 
 func (c *modelCut) take() {
@@ -156,9 +169,24 @@ func (c *modelCut) take() {
 	c.pending = nil
 }
 
+func (c *modelCut) closeAbovePending() {
+	waiting := c.pending
+	c.pending = nil
+	c.close()
+	c.pending = waiting
+}
+
+func (c *modelCut) regroup(g laneOf) {
+	c.group = g
+	if c.degree == nil && !c.to && len(c.nodes) == 0 {
+		c.stageGroup = g
+	}
+}
+
 // close ends the stage and tells each of its words what it may rely on.
 func (c *modelCut) close() {
 	c.take()
+	c.noteNeeds()
 	lane, slots, parts, kept := partLane, 0, 0, false
 	if d := c.degree; d != nil && !c.to {
 		parts = d.parts
@@ -181,11 +209,13 @@ func (c *modelCut) close() {
 	}
 	// its records are done together
 	batched := slices.ContainsFunc(c.m.words, func(w word) bool { return w.kind == batchWord })
+	forks := slices.ContainsFunc(c.m.words, word.forks)
 	inOrder := lane != noLane
+	var branches []func()
 	for i, n := range c.nodes {
 		r := &c.m.rules[n]
-		r.stage, r.slots, r.parts = c.stage, slots, parts
-		r.last = c.m.words[n].kind != flatMapWord && !batched && n == len(c.m.words)-2 && i == len(c.nodes)-1 && c.m.words[n+1].kind == commitEachWord
+		r.stage, r.slots, r.parts = c.m.stages, slots, parts
+		r.last = c.m.words[n].kind != flatMapWord && !batched && !forks && n == len(c.m.words)-2 && i == len(c.nodes)-1 && c.m.words[n+1].kind == commitEachWord
 		if c.m.words[n].kind == batchWord {
 			c.narrow(r.group) // one group's may overtake another's
 			if lane != partLane && lane != r.group {
@@ -205,9 +235,19 @@ func (c *modelCut) close() {
 		if kept && &c.m.words[n] == c.degree {
 			inOrder = true
 		}
+		if r.apart {
+			order := slices.Clone(c.order)
+			if !inOrder {
+				order = nil
+			}
+			branches = append(branches, func() { c.m.branch(c.m.words[n], order) })
+		}
 	}
-	c.stage++
-	c.nodes, c.degree, c.to = nil, nil, false
+	c.m.stages++
+	for _, cut := range branches {
+		cut()
+	}
+	c.nodes, c.degree, c.to, c.stageGroup = nil, nil, false, c.group
 }
 
 // narrow: from here on, order is kept among elements that share this lane too.
@@ -218,10 +258,14 @@ func (c *modelCut) narrow(lane laneOf) {
 }
 
 // govern finds how often a failure is tried again for sure, and whether one can end the pipeline.
-func (m *model) govern() {
-	for i := range m.words {
+func (m *model) govern(line []int) {
+	for k, i := range line {
+		if w := m.words[i]; w.forks() {
+			m.govern(m.line(i+1, w.end()))
+		}
 		r, fails := &m.rules[i], false
-		for _, w := range m.words[i+1:] {
+		for _, b := range line[k+1:] {
+			w := m.words[b]
 			if !w.isPolicy() {
 				continue
 			}
@@ -246,11 +290,21 @@ func (m *model) splits() {
 	}
 }
 
+// first returns the first word that something runs for.
+func (m *model) first() kind {
+	i := slices.IndexFunc(m.words, func(w word) bool { return !w.runsNothing() })
+	return m.words[i].kind
+}
+
+func (w word) runsNothing() bool {
+	return w.kind == byPartitionWord || w.kind == byKeyWord || w.kind == ungroupWord || w.isPolicy()
+}
+
 // edges looks at the ends of the chain.
 func (m *model) edges() {
 	for i, w := range m.words {
 		switch {
-		case w.kind == byPartitionWord || w.kind == byKeyWord || w.kind == ungroupWord || w.isPolicy():
+		case w.runsNothing():
 			continue
 		case w.isCommit():
 		default:
@@ -262,7 +316,7 @@ func (m *model) edges() {
 	for _, w := range m.words[:m.commit] {
 		if w.kind <= throttleWord || w.kind == byFuncWord {
 			m.endsInHandler = w.isDegree() && !w.keep
-			elsewhere = elsewhere || w.kind == filterWord || w.kind == transformWord || w.kind == batchWord
+			elsewhere = elsewhere || w.forks() || w.kind == filterWord || w.kind == transformWord || w.kind == batchWord
 		}
 	}
 	m.endsInHandler = m.endsInHandler && !elsewhere && m.commit == len(m.words)-1
@@ -272,10 +326,20 @@ func (m *model) edges() {
 // through, as done and gaveUp have it.
 func (m *model) finished(it item, from, to int, e *tally) bool {
 	for i := from; i < to; i++ {
-		if e.gone[it] {
+		if e.gone[deed{i, it}] {
 			return true
 		}
 		w := m.words[i]
+		if w.forks() {
+			switch {
+			case w.kind == divertWord && diverts(i, it):
+				return m.finished(it, i+1, w.end(), e)
+			case w.kind == alsoWord && !m.finished(also(i, it), i+1, w.end(), e):
+				return false
+			}
+			i += w.branch
+			continue
+		}
 		if w.calls() && !e.done[deed{i, it}] {
 			return false
 		}
@@ -303,7 +367,7 @@ func (m *model) finished(it item, from, to int, e *tally) bool {
 // tally is what was done in one assignment of a partition, or ever.
 type tally struct {
 	done map[deed]bool // a handler has finished it
-	gone map[item]bool // a policy has given it up
+	gone map[deed]bool // a policy has given it up
 }
 
 type deed struct {
@@ -311,4 +375,4 @@ type deed struct {
 	it item
 }
 
-func newTally() *tally { return &tally{map[deed]bool{}, map[item]bool{}} }
+func newTally() *tally { return &tally{map[deed]bool{}, map[deed]bool{}} }

@@ -20,7 +20,7 @@ func (sc *scenario) park() {
 		}
 	}
 	from := stream.ReplaceSource(func() stream.Source[item] { return quietItems{} })
-	if _, err := propChain(words, &life{}).Build(from); err == nil {
+	if _, err := propChain(propSources(1, false), words, &life{}).Build(from); err == nil {
 		sc.words = words
 	}
 }
@@ -83,6 +83,9 @@ func (e *epoch) unparked(w *world, h stream.Halt) {
 		if it.P == e.part && p.covers(it) && e.calls[it.Off] > 0 {
 			w.violate("released too early: %v was worked on", it)
 		}
+	}
+	for off := p.from; !p.lane && off <= p.to; off++ {
+		e.alone[off] = true
 	}
 	if e.tie == nil {
 		return

@@ -38,6 +38,7 @@ type transfer struct {
 	slow                bool // transactions take their time, and do not heed their context
 	long                bool // so do handlers
 	above               int  // what else is above: nothing, Throttle, To, Transform, KeepOrder
+	branch              int  // none, in the worker of its fork, by itself, with batches
 	ends                bool // the source has no more in the end
 	ops                 []int
 	seed                uint64
@@ -52,7 +53,7 @@ func drawTransfer(t *rapid.T) transfer {
 		apart: yes.Draw(t, "apart"), most: n("most", 0, 2), inFlight: rapid.SampledFrom([]int{1, 3, 100}).Draw(t, "in flight"),
 		failing: yes.Draw(t, "failing"), skip: yes.Draw(t, "skip"), halt: yes.Draw(t, "halt"),
 		refused: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "refused"), unanswered: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "unanswered"),
-		poison: rapid.SampledFrom([]int{0, 3, 5, 8}).Draw(t, "poison"), slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), ends: yes.Draw(t, "ends"),
+		poison: rapid.SampledFrom([]int{0, 3, 5, 8}).Draw(t, "poison"), slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), branch: n("branch", 0, 3), ends: yes.Draw(t, "ends"),
 		ops: rapid.SliceOfN(rapid.IntRange(0, 8), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
 	}
 }
@@ -100,12 +101,16 @@ func (w *till) jitter() time.Duration {
 	return time.Duration(w.rnd.IntN(30)) * time.Millisecond
 }
 
-// handle takes a while, and fails the first time for some.
 func (w *till) handle(c ctx, v string) (string, error) {
 	takes := w.jitter()
 	if w.long {
 		takes *= 10
 	}
+	return w.within(c, v, takes)
+}
+
+// within takes a while, and fails the first time for some.
+func (w *till) within(c ctx, v string, takes time.Duration) (string, error) {
 	select {
 	case <-time.After(takes):
 	case <-c.Done():
@@ -186,8 +191,12 @@ func (s tillStore) Restore(c ctx, ps map[tp]stream.TopicID) (map[tp]stream.Posit
 
 func (w *till) chain() stream.Stream[string] {
 	s := input
-	if w.filter {
-		s = s.Filter(func(v string) bool { return !strings.HasSuffix(v, "1") })
+	drops := func(v string) bool { return strings.HasSuffix(v, "1") }
+	switch {
+	case w.filter && w.branch > 0:
+		s = s.DivertTo(drops, w.beside)
+	case w.filter:
+		s = s.Filter(func(v string) bool { return !drops(v) })
 	}
 	if w.spread {
 		s = s.FlatMap(func(_ ctx, v string) (seq[string], error) {
@@ -199,6 +208,9 @@ func (w *till) chain() stream.Stream[string] {
 		s = s.GroupByPartition()
 	case 2:
 		s = s.GroupByKey()
+	}
+	if w.branch > 0 {
+		s = s.AlsoTo(w.beside)
 	}
 	if w.above == 4 && w.group == 0 {
 		s = s.MapConcurrent(w.degree, w.handle, stream.KeepOrder())
@@ -234,6 +246,24 @@ func (w *till) chain() stream.Stream[string] {
 		opts = append(opts, stream.MaxPartitions(w.most))
 	}
 	return s.CommitWith(tillStore{w, new(atomic.Int32)}, w.size, w.wait, opts...).RetryOnError(every(20*time.Millisecond, 2)).HaltOnError()
+}
+
+// beside is a branch, whose handlers fail now and then.
+func (w *till) beside(s strs) strs {
+	look := func(c ctx, v string) error {
+		_, err := w.within(c, "beside "+v, w.jitter()/10)
+		if w.skip {
+			err = nil
+		}
+		return err
+	}
+	switch w.branch {
+	case 1:
+		return s.Tap(look).HaltOnError()
+	case 2:
+		return s.Concurrent(2, look).RetryOnError(every(5*time.Millisecond, 1000))
+	}
+	return s.Batch[[]string](2, 20*time.Millisecond).FlatMap(flat).Tap(look).RetryOnError(every(5*time.Millisecond, 1000))
 }
 
 // teller is one worker.

@@ -69,6 +69,7 @@ type epoch struct {
 	skipped map[int64]bool
 	tie     *tie            // once a handler was called
 	parks   map[parkOf]bool // true: seen while nothing ran
+	alone   map[int64]bool  // parked without their lane, and released: in no order with others
 }
 
 // write is where a To is at work, and for which assignment.
@@ -216,7 +217,7 @@ func (c *watched) lane() {
 	}
 	for _, it := range c.items {
 		mine[it] = false
-		if order := c.order(it); c.r.order != nil && !has(open, it) {
+		if order := c.order(it); c.r.order != nil && !has(open, it) && !c.t.e.alone[it.Off] {
 			if last, ok := c.b.last[order]; ok && !last.before(it) {
 				w.violate("out of order: %v began behind %v at %d", it, last, c.at)
 			}

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -51,6 +52,7 @@ type drawer struct {
 	committed bool
 	failing   bool // a step is above that no policy ends
 	again     bool // and that can be tried again
+	nested    int  // in so many branches
 }
 
 func (d *drawer) add(w word) { d.words = append(d.words, w) }
@@ -74,6 +76,10 @@ func (d *drawer) flatten() {
 
 // segment is a grouping now and then, a step, and its policies now and then.
 func (d *drawer) segment() {
+	if !d.open && d.nested < 3 && rarely(d.t, 5, "fork") {
+		d.fork()
+		return
+	}
 	if !d.parks && rapid.Bool().Draw(d.t, "group") {
 		d.drawGroup()
 	}
@@ -158,4 +164,27 @@ func (d *drawer) policies() {
 	}
 	d.add(word{kind: k})
 	d.failing, d.again = false, false
+}
+
+// fork is a branch, and its policies now and then.
+func (d *drawer) fork() {
+	at := len(d.words)
+	d.add(word{kind: oneOf(d.t, "fork", alsoWord, divertWord), wrapped: rarely(d.t, 6, "wrapped")})
+	b := *d
+	b.nested, b.failing, b.again = d.nested+1, false, false
+	for range rapid.IntRange(1, 2).Draw(d.t, "segments") {
+		b.segment()
+	}
+	b.flatten()
+	if !slices.ContainsFunc(b.words[at+1:], func(w word) bool {
+		return w.isDegree() || w.kind == toWord || w.kind == transformWord || w.kind == mapWord && w.taps
+	}) {
+		b.add(word{kind: mapWord, taps: true})
+	}
+	d.words = b.words
+	d.words[at].branch = len(d.words) - at - 1
+	d.failing, d.again = true, true
+	if !rarely(d.t, 3, "noPolicy") {
+		d.policies()
+	}
 }

@@ -19,6 +19,18 @@ func Dials(brokers []string) stream.Stream[Receipt] {
 		CommitEvery(1000, time.Second) // guarantee
 }
 
+// Branches sends orders two ways.
+func Branches(orders stream.Stream[Order], log stream.Sink[Order]) stream.Stream[Receipt] {
+	audit := func(s stream.Stream[Order]) stream.Stream[Order] {
+		return s.To(log).RetryOnError(stream.RetryPolicy{Unlimited: true})
+	}
+	return orders.
+		GroupByKey().
+		AlsoTo(audit).             // every order goes there, too
+		DivertTo(isFraud, review). // these go there instead
+		MapConcurrent(64, charge)
+}
+
 // Together collects what many keys have finished.
 func Together(orders stream.Stream[Order]) stream.Stream[[]Receipt] {
 	return orders.

@@ -24,6 +24,7 @@ type Receipt struct{ Order string }
 
 func charge(context.Context, Order) (Receipt, error) { return Receipt{}, nil }
 func handle(context.Context, kafka.Message) error    { return nil }
+func isFraud(Order) bool                             { return false }
 func isTransient(error) bool                         { return false }
 func isPoison(error) bool                            { return false }
 
@@ -90,4 +91,8 @@ func Pairs(orders stream.Stream[Order]) stream.Stream[Pair] {
 			}
 			return nil
 		})
+}
+
+func review(s stream.Stream[Order]) stream.Stream[Order] {
+	return s.Concurrent(4, func(context.Context, Order) error { return nil }).HaltOnError()
 }
