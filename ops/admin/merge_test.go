@@ -34,7 +34,9 @@ func TestMerge(t *testing.T) {
 		go func() { ended <- p.Run(ctx) }()
 		opstest.Pass(time.Minute)
 
-		var body struct{ Partitions []struct{ Source, Cause, Why string } }
+		var body struct {
+			Partitions []struct{ Source, Cause, Why string }
+		}
 		d.get("/v1/pipelines/billing/partitions", "", &body)
 		if text := fmt.Sprint(body.Partitions); strings.Contains(text, "{eu halt") || !strings.Contains(text, "{us halt us/orders[0] is halted") {
 			t.Errorf("partitions: %s", text)

@@ -23,7 +23,7 @@ type Offset struct {
 	// EpochEnd is where the log of LeaderEpoch ends now, at least Committed: a State says nothing of
 	// the records that are there from then on. -1: not known.
 	EpochEnd int64
-	Err         error    // why the offset or the log is not known
+	Err      error // why the offset or the log is not known
 }
 
 // Offsets returns what a group has stored, by topic and partition.
