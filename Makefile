@@ -8,7 +8,7 @@ run: # a real worker on an embedded broker
 	go run ./examples/quickstart
 
 test: # all that needs nothing but Go
-	go test ./... ./examples/...
+	go test ./... ./cmd/laneway/... ./examples/...
 
 check: # the map, the pages and their codes, in seconds
 	go vet . && go test .

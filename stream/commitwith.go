@@ -52,6 +52,9 @@ func (*commitWithOp[T]) does() effect { return works }
 func (o *commitWithOp[T]) check(c *checker, n *node) {
 	g, ok := any(o.tx).(interface{ CommitsGroup() bool })
 	c.commits(n, ok && g.CommitsGroup())
+	if c.info.NoCommitWith != "" {
+		c.say(faultNowhere, n.label(), c.info.NoCommitWith, "end the chain with CommitEach or CommitEvery for this run")
+	}
 	if ok && g.CommitsGroup() && merges(n) {
 		c.say(faultMerge, n.label(), "its transactions store the offsets of one consumer group, and the chain has several sources",
 			"give each source a pipeline of its own, or use a Transactor that stores the offsets itself, such as sink.SQL")

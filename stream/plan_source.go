@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -110,6 +111,7 @@ func together(infos []SourceInfo) SourceInfo {
 		if info.NoCommit == "" {
 			all.NoCommit = ""
 		}
+		all.NoCommitWith = cmp.Or(all.NoCommitWith, info.NoCommitWith)
 		all.Topics = slices.Concat(all.Topics, info.Topics)
 		all.Faults = slices.Concat(all.Faults, info.Faults)
 		all.StateBytes = min(all.StateBytes, info.StateBytes)

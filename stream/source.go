@@ -20,6 +20,8 @@ type SourceInfo struct {
 	MustCommit bool // refuse a chain without a commit (a consumer group)
 	// why commit words are refused ("reads without a group"); empty: they are allowed
 	NoCommit string
+	// why CommitWith is refused, although NoCommit is empty ("a replay")
+	NoCommitWith string
 	// names of what it reads, if known: a sink may resolve them early
 	Topics []string
 	Faults []error // all faults of its configuration

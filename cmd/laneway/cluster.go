@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -16,23 +14,29 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+	"github.com/spf13/pflag"
 )
 
 // cluster says how to reach Kafka.
 type cluster struct {
-	brokers, ca, user, mechanism string
-	tls                          bool
+	brokers, user, mechanism string
+	tls                      bool
+	*authority
 }
 
 // passwordVariable holds the password, since every user of the machine can read a flag.
 const passwordVariable = "LANEWAY_PASSWORD"
 
-func (c *cluster) flags(f *flag.FlagSet) {
-	f.StringVar(&c.brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "brokers to start from, host:port, separated by commas (KAFKA_BROKERS)")
+var errNoBrokers = usage("no brokers are given: use --brokers, or KAFKA_BROKERS")
+
+func (c *cluster) flags(f *pflag.FlagSet) {
+	f.StringVar(&c.brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "brokers to start from, `host:port`, separated by commas (KAFKA_BROKERS)")
 	f.BoolVar(&c.tls, "tls", false, "use TLS")
-	f.StringVar(&c.ca, "ca", "", "a PEM `file` with the certificate authority to trust; default: the system's")
-	f.StringVar(&c.user, "user", "", "log in with SASL as this user, with the password in "+passwordVariable)
-	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "SASL mechanism: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
+	if c.authority == nil {
+		c.authority = authorityOf(f)
+	}
+	f.StringVar(&c.user, "user", "", "log in with SASL as this `user`, with the password in "+passwordVariable)
+	f.StringVar(&c.mechanism, "mechanism", "SCRAM-SHA-512", "SASL `mechanism`: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN")
 }
 
 func (c *cluster) addrs() []string { return strings.Split(c.brokers, ",") }
@@ -40,17 +44,11 @@ func (c *cluster) addrs() []string { return strings.Split(c.brokers, ",") }
 func (c *cluster) transport() (*kafka.Transport, error) {
 	t := &kafka.Transport{ClientID: "laneway"}
 	if c.tls || c.ca != "" {
-		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
-	if c.ca != "" {
-		pem, err := os.ReadFile(c.ca)
+		pool, err := c.pool()
 		if err != nil {
-			return nil, fmt.Errorf("-ca: %w", err)
+			return nil, err
 		}
-		t.TLS.RootCAs = x509.NewCertPool()
-		if !t.TLS.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-ca: %s has no PEM certificate", c.ca)
-		}
+		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	}
 	if c.user == "" {
 		return t, nil
@@ -66,7 +64,7 @@ func (c *cluster) transport() (*kafka.Transport, error) {
 	case "PLAIN":
 		m = plain.Mechanism{Username: c.user, Password: password}
 	default:
-		err = fmt.Errorf("-mechanism %s is unknown: use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN", c.mechanism)
+		err = fmt.Errorf("--mechanism %s is unknown: use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN", c.mechanism)
 	}
 	t.SASL = m
 	return t, err

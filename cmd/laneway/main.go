@@ -1,18 +1,19 @@
-// Laneway is the command line for operators of Laneway workers.
+// Laneway is the command line for operators of Laneway workers: it shows and operates all replicas
+// of a worker over their admin APIs, reads and edits what a group has stored in Kafka, and sends
+// dead letters back.
 //
-//	laneway redrive [flags] TOPIC    send dead letters back to where they came from
+//	laneway status --at billing-headless:7070
 //
-// Each command lists its flags with -h.
+// Each command says with -h what it does, its flags, and its exit codes.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -20,19 +21,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "laneway:", err)
-		}
 		stop()
-		os.Exit(1)
+		fmt.Fprintln(os.Stderr, told(err))
+		os.Exit(exitCode(err))
 	}
 }
 
-var errUsage = errors.New("usage: laneway redrive [flags] TOPIC; laneway redrive -h lists the flags")
+// told is an error for a terminal.
+func told(err error) string {
+	return "laneway: " + strings.ReplaceAll(printable(err.Error()), "\n", "\nlaneway: ")
+}
 
+// run runs one command.
 func run(ctx context.Context, args []string, out, errs io.Writer) error {
-	if len(args) == 0 || args[0] != "redrive" {
-		return errUsage
+	c := root(args, out, errs)
+	c.SetArgs(args)
+	if args == nil {
+		c.SetArgs([]string{}) // nil would be those of the process
 	}
-	return redrive(ctx, args[1:], out, errs)
+	return c.ExecuteContext(ctx)
 }

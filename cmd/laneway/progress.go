@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
@@ -30,13 +29,7 @@ type progress struct {
 }
 
 func newProgress(out io.Writer, topic string, dry bool) *progress {
-	p := &progress{topic: topic, dry: dry, began: time.Now(), out: out, left: -1}
-	if f, ok := out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil {
-			p.terminal = info.Mode()&os.ModeCharDevice != 0
-		}
-	}
-	return p
+	return &progress{topic: topic, dry: dry, began: time.Now(), out: out, left: -1, terminal: isTerminal(out)}
 }
 
 // seen is called with each letter.
@@ -128,7 +121,7 @@ func (p *progress) end() error {
 	fmt.Fprintln(p.out, p.says())
 	if p.gaveUp > 0 {
 		return fmt.Errorf("%d letters cannot be sent back and were passed over; they stay in %s: "+
-			"fix the cause, then run with another -group", p.gaveUp, p.topic)
+			"fix the cause, then run with another --group", p.gaveUp, p.topic)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"regexp"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
+	"github.com/spf13/cobra"
 )
 
 // order holds the flags and the state of a redrive.
@@ -33,51 +32,60 @@ type order struct {
 	ends         map[stream.TopicPartition]int64 // of the topic, at the start
 }
 
-const help = `usage: laneway redrive [flags] TOPIC
+func redriveCommand() *cobra.Command {
+	o := &order{}
+	var because string
+	c := &cobra.Command{
+		Use:   "redrive TOPIC",
+		Short: "Send dead letters back to where they came from",
+		Long: `Sends the dead letters in TOPIC, as written by sink.DeadLetter, back to the topics they came
+from. It ends with the letters that were there at the start; records that fail again are left for
+the next run. Progress is committed in a group once the records are written, so another run
+continues after it. Letters that the filters exclude are passed over and stay behind: use another
+--group for other filters.
 
-Sends the dead letters in TOPIC, as written by sink.DeadLetter, back to the topics they came from. It ends with the letters
-that were there at the start; records that fail again are left for the next run. Progress is committed in a group once the
-records are written, so another run continues after it. Letters that the filters exclude are passed over and stay behind:
-use another -group for other filters. -n only shows what would be sent.
-
-Abridged letters are sent back whole: the original record is read from its topic. A letter that cannot be sent back, since
-its record is gone or refused by the topic, is reported and passed over. The command then ends with status 1.
-
-`
-
-func redrive(ctx context.Context, args []string, out, errs io.Writer) error {
-	o := &order{started: time.Now()}
-	f := flag.NewFlagSet("redrive", flag.ContinueOnError)
-	f.SetOutput(errs)
-	f.Usage = func() { fmt.Fprint(errs, help); f.PrintDefaults() }
+Abridged letters are sent back whole: the original record is read from its topic. A letter that
+cannot be sent back, since its record is gone or refused by the topic, is reported and passed over.
+The command then ends with status 1.`,
+		Example: `  laneway redrive --brokers kafka:9092 -n orders.dlq            # shows what would go
+  laneway redrive --brokers kafka:9092 --step charge orders.dlq`,
+		Args:              arguments(1, 1, "one TOPIC"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.topic, o.started = args[0], time.Now()
+			return o.redrive(c.Context(), because, c.OutOrStdout())
+		},
+	}
+	f := c.Flags()
 	o.flags(f)
-	f.BoolVar(&o.dry, "n", false, "dry run: show what would be sent back, write and commit nothing")
+	f.BoolVarP(&o.dry, "dry-run", "n", false, "show what would be sent back, write and commit nothing")
 	f.BoolVar(&o.follow, "follow", false, "do not end: wait for more letters, and pass over those that were sent back before")
 	f.StringVar(&o.group, "group", "", "consumer `group` that stores the progress; default laneway-redrive-TOPIC")
 	f.StringVar(&o.config.To, "to", "", "send to this `topic` instead of the original one")
 	f.IntVar(&o.config.MaxTimes, "max-times", 3, "pass over records that were sent back this often")
 	f.Float64Var(&o.config.PerSecond, "per-second", 0, "records to send back per second; default: no limit")
 	f.StringVar(&o.origin, "origin", "", "only records from this `topic`")
-	f.StringVar(&o.step, "step", "", "only records that failed at this step")
-	f.StringVar(&o.key, "key", "", "only records with this key")
-	because := f.String("error", "", "only errors that this regular `expression` matches, in text or type")
-	f.DurationVar(&o.since, "since", 0, "only failures within this duration, such as 2h")
-	if err := f.Parse(args); err != nil {
-		return err
+	f.StringVar(&o.step, "step", "", "only records that failed at this `step`")
+	f.StringVar(&o.key, "key", "", "only records with this `key`")
+	f.StringVar(&because, "error", "", "only errors that this regular `expression` matches, in text or type")
+	f.DurationVar(&o.since, "since", 0, "only failures within this `duration`, such as 2h")
+	return c
+}
+
+func (o *order) redrive(ctx context.Context, because string, out io.Writer) error {
+	if o.brokers == "" {
+		return errNoBrokers
 	}
-	if f.NArg() != 1 || o.brokers == "" {
-		return errors.Join(errUsage, errors.New("TOPIC and -brokers are needed"))
-	}
-	if o.topic = f.Arg(0); o.group == "" {
+	if o.group == "" {
 		o.group = "laneway-redrive-" + o.topic
 	}
 	if o.config.To == o.topic {
-		return fmt.Errorf("-to %s: letters cannot be sent to their own dead-letter topic, "+
+		return usage("--to %s: letters cannot be sent to their own dead-letter topic, "+
 			"where they would stay unread", o.topic)
 	}
 	var err error
-	if o.because, err = regexp.Compile(*because); err != nil {
-		return fmt.Errorf("-error: %w", err)
+	if o.because, err = regexp.Compile(because); err != nil {
+		return usage("--error: %w", err)
 	}
 	if o.transport, err = o.cluster.transport(); err != nil {
 		return err

@@ -97,7 +97,7 @@ func TestRedrive(t *testing.T) {
 	t.Run("ends with the letters present at the start, and leaves repeated failures to the next run", func(t *testing.T) {
 		endsWithWhatWasThere(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
 	})
-	t.Run("with -follow does not send back its own letters", func(t *testing.T) {
+	t.Run("with --follow does not send back its own letters", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := k.Topic(1)
 		dlq := k.TopicNamed(topic+".dlq", 1)
@@ -108,7 +108,7 @@ func TestRedrive(t *testing.T) {
 		ended := make(chan error, 1)
 		var out, errs bytes.Buffer
 		go func() {
-			ended <- run(ctx, []string{"redrive", "-brokers", strings.Join(k.Brokers, ","), "-follow", dlq}, &out, &errs)
+			ended <- run(ctx, []string{"redrive", "--brokers", strings.Join(k.Brokers, ","), "--follow", dlq}, &out, &errs)
 		}()
 		w.buried(t, 20)
 		k.Produce(topic, &kgo.Record{Key: []byte("new"), Value: []byte("new")})
@@ -152,7 +152,7 @@ func TestRedrive(t *testing.T) {
 		}
 		for _, dry := range []string{"-n", "-n=false"} {
 			var out, errs bytes.Buffer
-			err := run(t.Context(), []string{"redrive", "-brokers", strings.Join(k.Brokers, ","), dry, dlq}, &out, &errs)
+			err := run(t.Context(), []string{"redrive", "--brokers", strings.Join(k.Brokers, ","), dry, dlq}, &out, &errs)
 			if err == nil || !strings.Contains(err.Error(), "1 letters cannot be sent back") {
 				t.Error(err)
 			}
@@ -176,7 +176,7 @@ func endsWithWhatWasThere(t *testing.T, k *kafkatest.Kafka) {
 	k.Produce(topic, some(40)...)
 	w.buried(t, 40)
 	for round := 1; round <= 3; round++ {
-		says(t, command(t, k, "-per-second", "100", dlq), "40 sent back", "0 not matched", "0 sent back too often")
+		says(t, command(t, k, "--per-second", "100", dlq), "40 sent back", "0 not matched", "0 sent back too often")
 		if n := redriven(k, topic); n != 40*round {
 			t.Errorf("40 letters were sent back %[2]d times in %[1]d rounds", round, n)
 		}

@@ -73,7 +73,7 @@ func command(t *testing.T, k *kafkatest.Kafka, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var out, errs bytes.Buffer
-	if err := run(ctx, append([]string{"redrive", "-brokers", strings.Join(k.Brokers, ",")}, args...), &out, &errs); err != nil {
+	if err := run(ctx, append([]string{"redrive", "--brokers", strings.Join(k.Brokers, ",")}, args...), &out, &errs); err != nil {
 		t.Fatalf("%v: %v\n%s%s", args, err, &out, &errs)
 	}
 	return out.String()
@@ -96,7 +96,7 @@ func TestRedriveCommand(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := died(t, k, 12)
 		for range 2 { // the first run leaves no trace
-			out := command(t, k, "-n", "-error", "no money|no luck", topic+".dlq")
+			out := command(t, k, "-n", "--error", "no money|no luck", topic+".dlq")
 			says(t, out, "6 would be sent back", "6 not matched", "charge after 1 attempts", "no money")
 			if strings.Contains(out, "no stock") {
 				t.Errorf("it shows excluded letters:\n%s", out)
@@ -112,15 +112,15 @@ func TestRedriveCommand(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := died(t, k, 3)
 		for round := 1; round <= 2; round++ {
-			says(t, command(t, k, "-max-times", "2", topic+".dlq"), "3 sent back")
+			says(t, command(t, k, "--max-times", "2", topic+".dlq"), "3 sent back")
 			work(t, k, topic, 3+3*round, func(kafka.Message) error { return errors.New("still") })
 		}
-		says(t, command(t, k, "-max-times", "2", topic+".dlq"), "0 sent back", "3 sent back too often")
+		says(t, command(t, k, "--max-times", "2", topic+".dlq"), "0 sent back", "3 sent back too often")
 	})
 	t.Run("prints its usage", func(t *testing.T) {
 		t.Setenv("KAFKA_BROKERS", "")
-		for _, args := range [][]string{nil, {"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "-brokers", "a:1", "-error", "(", "orders.dlq"},
-			{"redrive", "-brokers", "127.0.0.1:1", "-to", "orders.dlq", "orders.dlq"}} {
+		for _, args := range [][]string{{"serve"}, {"redrive"}, {"redrive", "orders.dlq"}, {"redrive", "--brokers", "a:1", "--error", "(", "orders.dlq"},
+			{"redrive", "--brokers", "127.0.0.1:1", "--to", "orders.dlq", "orders.dlq"}} {
 			var out, errs bytes.Buffer
 			if err := run(t.Context(), args, &out, &errs); err == nil {
 				t.Errorf("%v was accepted", args)

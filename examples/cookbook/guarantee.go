@@ -103,13 +103,11 @@ func Lettered(from source.KafkaConfig, charge Charge, to sink.KafkaConfig) strea
 		CommitEvery(1000, time.Second)
 }
 
-// Replay reads a partition of the last day again, without a group.
-func Replay(brokers []string, at stream.TopicPartition, now time.Time, look func(context.Context, kafka.Message) error) stream.Stream[kafka.Message] {
+// Replay handles a partition of the last day again, through the chain of a worker that runs on.
+func Replay(ctx context.Context, worker stream.Stream[kafka.Message], brokers []string, at stream.TopicPartition, now time.Time) error {
 	day := source.Span{From: source.At(now.Add(-24 * time.Hour)), To: source.Latest}
-	return source.Kafka(source.KafkaConfig{
+	return worker.Run(ctx, source.Replay(source.KafkaConfig{
 		Brokers:    brokers,
 		Partitions: map[stream.TopicPartition]source.Span{at: day},
-	}).
-		GroupByKey().
-		Concurrent(64, look)
+	}))
 }

@@ -132,7 +132,8 @@ func TestKafka(t *testing.T) {
 			var n atomic.Int64
 			look := func(context.Context, kafka.Message) error { n.Add(1); return nil }
 			for p := range 2 {
-				if err := Replay(d.Kafka.Brokers, stream.TopicPartition{Topic: d.Topic(), Partition: p}, time.Now(), look).Run(ctx); err != nil {
+				worker := source.Kafka(d.Kafka).GroupByKey().Concurrent(64, look).CommitEach()
+				if err := Replay(ctx, worker, d.Kafka.Brokers, stream.TopicPartition{Topic: d.Topic(), Partition: p}, time.Now()); err != nil {
 					return err
 				}
 			}

@@ -9,27 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
-)
-
-// The bodies of changes.
-type (
-	resumeBody struct {
-		Halt string `json:"halt"`
-	}
-	skipBody struct {
-		Halt string `json:"halt"`
-		From *int64 `json:"from"` // both, for a halt that covers several records
-		To   *int64 `json:"to"`
-	}
-	pauseBody struct {
-		Topic     string `json:"topic"`
-		Partition int    `json:"partition"`
-		Epoch     *int32 `json:"epoch"`
-	}
-	drainBody struct {
-		Instance string `json:"instance"`
-	}
 )
 
 // patience is how long an answer waits for what it has asked for.
@@ -42,17 +23,18 @@ type change struct {
 	verb     string
 	pipeline string
 	tp       stream.TopicPartition // no topic: the whole process
+	halt     string                // its id
 	offset   *int64                // of a halt
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
-	var body resumeBody
+	var body adminapi.Resume
 	return a.release(r, who, "resume", &body, func() string { return body.Halt },
 		func(p piped, h stream.Halt) error { return p.Resume(h) })
 }
 
 func (a *api) skip(r *http.Request, who caller) (any, *problem) {
-	var body skipBody
+	var body adminapi.Skip
 	return a.release(r, who, "skip", &body, func() string { return body.Halt },
 		func(p piped, h stream.Halt) error {
 			switch {
@@ -74,14 +56,14 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 	if bad != nil {
 		return nil, bad
 	}
-	var body pauseBody
+	var body adminapi.Pause
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
 	if body.Epoch == nil {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
 	}
-	tp := stream.TopicPartition{Topic: body.Topic, Partition: body.Partition}
+	tp := stream.TopicPartition{Source: body.Source, Topic: body.Topic, Partition: body.Partition}
 	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
 	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
 		bad := because(err)
@@ -89,7 +71,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 		return nil, bad
 	}
 	a.tell(c, "of "+tp.String(), true)
-	return doneBody{true, tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
+	return adminapi.Done{Done: true, Text: tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
 }
 
 // release ends the halt that the caller has seen.
@@ -104,15 +86,19 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	if bad := read(r, body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id}
-	h, bad := p.halt(id())
+	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id, halt: id()}
+	h, bad := p.halt(c.halt)
 	if bad != nil {
+		bad.Detail += a.events.faster(c.halt)
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
 	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
 	if err := end(p, h); err != nil {
 		bad := because(err)
+		if bad.Status == http.StatusConflict {
+			bad.Detail += a.events.faster(c.halt)
+		}
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
@@ -127,11 +113,11 @@ func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
 	err := p.WaitResumed(ctx, h)
 	switch {
 	case err == nil:
-		return doneBody{true, h.Meta.TopicPartition().String() + " goes on"}, nil
+		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}, nil
 	case ctx.Err() != nil:
-		return doneBody{false, "it goes on once the records that were started before the halt have finished"}, nil
+		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}, nil
 	}
-	return doneBody{false, err.Error()}, nil
+	return adminapi.Done{Text: err.Error()}, nil
 }
 
 // drainAll ends the process as a signal does.
@@ -142,7 +128,7 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	if a.drain == nil {
 		return nil, errMissing("this server cannot drain: it has no stream.Supervisor; stop the process instead")
 	}
-	var body drainBody
+	var body adminapi.Drain
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
@@ -154,7 +140,7 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	}
 	a.tell(c, "of all pipelines", true)
 	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, r.RemoteAddr))
-	return doneBody{false, "all pipelines drain, and the process ends"}, nil
+	return adminapi.Done{Text: "all pipelines drain, and the process ends"}, nil
 }
 
 // read reads the body of a change.
@@ -179,6 +165,9 @@ func (a *api) tell(c change, what string, made bool) {
 	fields := []any{"by", c.who.name, "from", c.from, "change", c.verb}
 	if c.pipeline != "" {
 		fields = append(fields, "pipeline", c.pipeline)
+	}
+	if c.tp.Source != "" {
+		fields = append(fields, "source", c.tp.Source)
 	}
 	if c.tp.Topic != "" {
 		fields = append(fields, "topic", c.tp.Topic, "partition", c.tp.Partition)

@@ -56,7 +56,7 @@ func TestChange(t *testing.T) {
 			if hs := w.halts(""); len(hs) != 1 || by(hs[0]) == seen {
 				t.Fatalf("halts: %v", hs)
 			}
-			w.refuses(409, "any more", http.MethodPost, skip, operates, seen)
+			w.refuses(409, "olaf was faster: resume, 1m0s ago", http.MethodPost, skip, operates, seen)
 			w.refuses(409, "any more", http.MethodPost, resume, operates, seen)
 			if w.log.Committed(0) != 1 {
 				t.Errorf("committed %d: it was skipped", w.log.Committed(0))

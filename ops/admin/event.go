@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
 // eventOf is what is kept of an event: text of bounded size, and none of its record. Attempts and
 // commits that were stored are not kept; ok is false.
-func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
+func eventOf(e stream.Event) (b adminapi.Event, repeats, ok bool) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		return at(e.TopicPartition, "info", "assigned", "from %d on", e.Offset), false, true
@@ -88,28 +89,28 @@ func eventOf(e stream.Event) (b eventBody, repeats, ok bool) {
 	return b, false, false
 }
 
-func note(level, kind, format string, args ...any) eventBody {
-	return eventBody{Level: level, Kind: legible.Text(kind), Text: legible.Cut(fmt.Sprintf(format, args...), textMost)}
+func note(level, kind, format string, args ...any) adminapi.Event {
+	return adminapi.Event{Level: level, Kind: legible.Text(kind), Text: legible.Cut(fmt.Sprintf(format, args...), textMost)}
 }
 
-func at(tp stream.TopicPartition, level, kind, format string, args ...any) eventBody {
+func at(tp stream.TopicPartition, level, kind, format string, args ...any) adminapi.Event {
 	b := note(level, kind, format, args...)
 	if tp.Topic != "" {
-		b.Topic, b.Partition = legible.Text(tp.Topic), &tp.Partition
+		b.Source, b.Topic, b.Partition = legible.Text(tp.Source), legible.Text(tp.Topic), &tp.Partition
 	}
 	return b
 }
 
-func failed(level, kind string, f stream.Failure) eventBody {
+func failed(level, kind string, f stream.Failure) adminapi.Event {
 	b := note(level, kind, "%v", f)
 	b.Step, b.Stack = legible.Text(f.Step), stackOf(f.Err)
 	placed(&b, f.Meta)
 	return b
 }
 
-func placed(b *eventBody, m stream.Meta) {
+func placed(b *adminapi.Event, m stream.Meta) {
 	partition, offset := m.Partition, m.Offset // a pointer into m would keep its record in memory
-	b.Topic, b.Partition, b.Offset, b.Key = legible.Text(m.Topic), &partition, &offset, legible.Key(m.Key)
+	b.Source, b.Topic, b.Partition, b.Offset, b.Key = legible.Text(m.Source), legible.Text(m.Topic), &partition, &offset, legible.Key(m.Key)
 }
 
 func levelOf(err error) string {

@@ -1,12 +1,15 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -20,12 +23,12 @@ type events struct {
 
 // ring keeps the last events; at is where the next one goes.
 type ring struct {
-	of   []eventBody
+	of   []adminapi.Event
 	most int
 	at   int
 }
 
-func (g *ring) add(e eventBody) {
+func (g *ring) add(e adminapi.Event) {
 	if len(g.of) < g.most {
 		g.of = append(g.of, e)
 		return
@@ -37,7 +40,7 @@ func (g *ring) add(e eventBody) {
 func newEvents(most int) *events { return &events{rare: ring{most: most}, often: ring{most: most}} }
 
 // keep numbers an event and keeps it.
-func (g *events) keep(e eventBody, repeats bool) {
+func (g *events) keep(e adminapi.Event, repeats bool) {
 	e.At = time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -51,18 +54,18 @@ func (g *events) keep(e eventBody, repeats bool) {
 }
 
 // since returns the events after one, the oldest first.
-func (g *events) since(after int64) (es []eventBody, last int64) {
+func (g *events) since(after int64) (es []adminapi.Event, last int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	es = []eventBody{}
-	for _, from := range [][]eventBody{g.rare.of, g.often.of} {
+	es = []adminapi.Event{}
+	for _, from := range [][]adminapi.Event{g.rare.of, g.often.of} {
 		for _, e := range from {
 			if e.Seq > after {
 				es = append(es, e)
 			}
 		}
 	}
-	slices.SortFunc(es, func(a, b eventBody) int { return int(a.Seq - b.Seq) })
+	slices.SortFunc(es, func(a, b adminapi.Event) int { return int(a.Seq - b.Seq) })
 	return es, g.seq
 }
 
@@ -79,11 +82,26 @@ func (g *events) hear(pipeline string, e stream.Event) {
 // change keeps a change that somebody has asked for.
 func (g *events) change(c change, what string, made bool) {
 	e := at(c.tp, "info", c.verb, "%s", what)
-	e.Pipeline, e.Offset, e.By, e.From = c.pipeline, c.offset, c.who.name, c.from
+	e.Pipeline, e.Halt, e.Offset, e.By, e.From = c.pipeline, c.halt, c.offset, c.who.name, c.from
 	if !made {
-		e.Level, e.Text = "warn", "refused: "+e.Text
+		e.Level, e.Text = "warn", refused+e.Text
 	}
 	g.keep(e, false)
+}
+
+// refused begins the text of a change that was not made.
+const refused = "refused: "
+
+// faster says who has ended a halt, if that is among the last events.
+func (g *events) faster(halt string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range g.rare.of {
+		if e.Halt == halt && !strings.HasPrefix(e.Text, refused) {
+			return fmt.Sprintf("; %s was faster: %s, %s ago", e.By, e.Kind, time.Since(e.At).Round(time.Second))
+		}
+	}
+	return ""
 }
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
@@ -100,5 +118,5 @@ func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
 			es[i].Key, es[i].Stack, es[i].From = "", "", ""
 		}
 	}
-	return eventsBody{es, next}, nil
+	return adminapi.Events{Events: es, Next: next}, nil
 }

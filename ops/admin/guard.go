@@ -28,7 +28,7 @@ func (a *api) guard(r *http.Request) *problem {
 		return &problem{Status: http.StatusMisdirectedRequest, Detail: "the Host " + r.Host + " is not expected here: allow it with admin.Hosts"}
 	}
 	for name := range r.URL.Query() {
-		if name != "after" && name != "halt" { // a token does not belong into a URL: proxies and histories keep it
+		if name != "after" && name != "halt" && name != "source" { // a token does not belong into a URL: proxies and histories keep it
 			return &problem{Status: http.StatusBadRequest, Detail: "the query has " + name + ", which means nothing here; a token goes into the header Authorization"}
 		}
 	}

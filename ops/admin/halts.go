@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
 func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
-	body := haltsBody{Halts: []haltBody{}}
+	body := adminapi.Halts{Halts: []adminapi.Halt{}}
 	for _, p := range a.pipelines {
 		for _, h := range p.Halts() {
 			body.Halts = append(body.Halts, haltOf(p.id, h, who))
@@ -24,7 +25,7 @@ func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
 // idOf names a halt. One that comes again at the same record has another id, so that nobody skips
 // what somebody else has just had tried again.
 func idOf(h stream.Halt) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d %d %d %q %d", h.Scope, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %d %d %q %d", h.Scope, h.Meta.Source, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
 	return hex.EncodeToString(sum[:12])
 }
 
@@ -38,8 +39,8 @@ func (p piped) halt(id string) (stream.Halt, *problem) {
 	return stream.Halt{}, errStale("pipeline " + p.id + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
 }
 
-func haltOf(pipeline string, h stream.Halt, who caller) haltBody {
-	b := haltBody{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
+func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
+	b := adminapi.Halt{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Source: legible.Text(h.Meta.Source), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
 		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Step: legible.Text(h.Step), Attempts: h.Attempts,
 		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
 	if who.scope >= Read {

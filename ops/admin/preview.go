@@ -8,6 +8,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
@@ -36,7 +37,7 @@ func (a *api) record(r *http.Request, who caller) (any, *problem) {
 	if err != nil {
 		return nil, &problem{Status: http.StatusInternalServerError, Detail: err.Error()}
 	}
-	return previewBody{legible.Cut(shown, previewMost), len(shown) > previewMost}, nil
+	return adminapi.Preview{Text: legible.Cut(shown, previewMost), Truncated: len(shown) > previewMost}, nil
 }
 
 // preview calls a user's func, which may not know this record.

@@ -3,14 +3,12 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// problem answers what cannot be done: RFC 9457.
-type problem struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-}
+// problem is an answer to what cannot be done.
+type problem adminapi.Problem
 
 func errUnknown(detail string) *problem {
 	return &problem{Status: http.StatusUnauthorized, Detail: detail}

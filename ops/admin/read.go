@@ -6,24 +6,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
 func (a *api) process(_ *http.Request, who caller) (any, *problem) {
-	return processBody{Instance: a.instance, Started: a.started, At: time.Now(), Drains: a.drain != nil, Previews: a.previews != nil,
-		You: youBody{who.name, who.scope.String()}}, nil
+	return adminapi.Process{Instance: a.instance, Started: a.started, At: time.Now(), Drains: a.drain != nil, Previews: a.previews != nil,
+		You: adminapi.You{Name: who.name, Scope: who.scope.String()}}, nil
 }
 
 func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
-	body := pipelinesBody{Pipelines: []pipelineBody{}}
+	body := adminapi.Pipelines{Pipelines: []adminapi.Pipeline{}}
 	for _, p := range a.pipelines {
 		s := p.Snapshot()
-		b := pipelineBody{ID: p.id, Running: s.Running, Reason: text(p.Ready()), Failed: text(p.Live()), Topology: topologyOf(p.Describe()),
-			Counters: countersBody{s.Retrying, s.Postponed, s.Overruns, s.Waiting}, Troubles: []troubleBody{}}
+		b := adminapi.Pipeline{ID: p.id, Running: s.Running, Reason: text(p.Ready()), Failed: text(p.Live()), Topology: topologyOf(p.Describe()),
+			Counters: adminapi.Counters{Retrying: s.Retrying, Postponed: s.Postponed, Overruns: s.Overruns, Waiting: s.Waiting}, Troubles: []adminapi.Trouble{}}
 		b.Ready = b.Reason == ""
 		for _, t := range s.Troubles {
-			one := troubleBody{Topic: legible.Text(t.Topic), Since: t.Since, Error: text(t.Err)}
+			one := adminapi.Trouble{Source: legible.Text(t.Source), Topic: legible.Text(t.Topic), Since: t.Since, Error: text(t.Err)}
 			if t.Partition >= 0 {
 				one.Partition = &t.Partition
 			}
@@ -34,12 +35,12 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 	return body, nil
 }
 
-func topologyOf(t stream.Topology) topologyBody {
-	body := topologyBody{Source: legible.Text(t.Source), Guarantee: t.Guarantee, Text: legible.Text(t.String()), Stages: []stageBody{}}
+func topologyOf(t stream.Topology) adminapi.Topology {
+	body := adminapi.Topology{Source: legible.Text(t.Source), Guarantee: t.Guarantee, Text: legible.Text(t.String()), Stages: []adminapi.Stage{}}
 	for _, sg := range t.Stages {
-		b := stageBody{Degree: sg.Degree, Order: sg.Order, Commit: sg.Commit, Steps: []stepBody{}}
+		b := adminapi.Stage{Degree: sg.Degree, Order: sg.Order, Commit: sg.Commit, Steps: []adminapi.Step{}}
 		for _, st := range sg.Steps {
-			b.Steps = append(b.Steps, stepBody{legible.Text(st.Name), st.Word, legible.Text(st.Detail), append([]string{}, st.Policies...)})
+			b.Steps = append(b.Steps, adminapi.Step{Name: legible.Text(st.Name), Word: st.Word, Detail: legible.Text(st.Detail), Policies: append([]string{}, st.Policies...)})
 		}
 		body.Stages = append(body.Stages, b)
 	}
@@ -56,15 +57,15 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 	for i, s := range states {
 		tps[i] = s.TopicPartition
 	}
-	body := partitionsBody{Partitions: []partitionBody{}}
+	body := adminapi.Partitions{Partitions: []adminapi.Partition{}}
 	for i, e := range p.Blocked(tps...) {
 		s := states[i]
 		why, _, _ := strings.Cut(e.String(), "\n")
-		body.Partitions = append(body.Partitions, partitionBody{Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
+		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
 			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag),
 			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, Bytes: s.Bytes,
-			Totals: totalsBody{s.Totals.Delivered, s.Totals.Finished, s.Totals.Uncommitted, s.Totals.Bytes}})
+			Totals: adminapi.Totals{Delivered: s.Totals.Delivered, Finished: s.Totals.Finished, Uncommitted: s.Totals.Uncommitted, Bytes: s.Totals.Bytes}})
 	}
 	return body, nil
 }
@@ -79,7 +80,7 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 	if err != nil || n < 0 {
 		return nil, errMissing(r.PathValue("partition") + " is no partition")
 	}
-	tp := stream.TopicPartition{Topic: r.PathValue("topic"), Partition: n}
+	tp := stream.TopicPartition{Source: r.URL.Query().Get("source"), Topic: r.PathValue("topic"), Partition: n}
 	var e stream.Explanation
 	if who.scope >= Read {
 		e = p.Explain(tp)
@@ -92,17 +93,18 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 // hidden stands in texts where a token would show a key.
 const hidden = "hidden without a token"
 
-func explanationOf(e stream.Explanation, who caller) explanationBody {
-	body := explanationBody{Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
+func explanationOf(e stream.Explanation, who caller) adminapi.Explanation {
+	body := adminapi.Explanation{Source: legible.Text(e.Source), Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
 		Since: when(e.Since), Until: when(e.Until), Step: legible.Text(e.Step), Attempt: e.Attempt, Error: text(e.Err), Detail: legible.Text(e.Detail),
 		Stack: e.Stack, State: e.State.String(), Watermark: e.Watermark, Committed: known(e.Committed), Next: e.Next, End: known(e.End),
 		Behind: e.Behind, BehindKey: e.BehindKey, FinishedAhead: e.FinishedAhead,
-		Room: roomBody{e.Room.Records, e.Room.MaxRecords, e.Room.Bytes, e.Room.MaxBytes, known(e.Room.Ahead), known(e.Room.State)}}
+		Room: adminapi.Room{Records: e.Room.Records, MaxRecords: e.Room.MaxRecords, Bytes: e.Room.Bytes, MaxBytes: e.Room.MaxBytes,
+			Ahead: known(e.Room.Ahead), State: known(e.Room.State)}}
 	for _, c := range e.Also {
 		body.Also = append(body.Also, string(c))
 	}
 	if m := e.Record; m != nil {
-		body.Record = &recordBody{Offset: m.Offset, Time: when(m.Time), Delivered: e.Delivered}
+		body.Record = &adminapi.Record{Offset: m.Offset, Time: when(m.Time), Delivered: e.Delivered}
 		if who.scope >= Read {
 			body.Record.Key = legible.Key(m.Key)
 		} else if len(m.Key) > 0 {
@@ -123,4 +125,19 @@ func text(err error) string {
 		return ""
 	}
 	return legible.Cut(err.Error(), textMost)
+}
+
+// known is nil for the values that say "unknown" or "none".
+func known(n int64) *int64 {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

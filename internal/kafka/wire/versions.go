@@ -27,6 +27,8 @@ var tested = map[kmsg.Key]int16{
 	kmsg.OffsetForLeaderEpoch:   4,
 	kmsg.ConsumerGroupHeartbeat: 1,
 	kmsg.DescribeConfigs:        4,
+	kmsg.DescribeGroups:         5,
+	kmsg.ConsumerGroupDescribe:  0,
 }
 
 // oldest is the first version of each request with the meaning needed here: record batches (fetch,

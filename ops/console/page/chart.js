@@ -1,6 +1,6 @@
 // The last 15 minutes of a number: a line, and in words.
 
-import { el, number, say } from "./dom.js";
+import { el, number, place, say } from "./dom.js";
 
 const span = 15 * 60 * 1000;
 const svg = (name, attrs) => {
@@ -54,7 +54,7 @@ export class History {
 
   // grows reports whether the lag has risen at every look for so long.
   grows(id, q, patience) {
-    const l = this.lags.get(`${id} ${q.topic} ${q.partition}`);
+    const l = this.lags.get(`${id} ${place(q)}`);
     return l != null && q.lag > 0 && l.at - l.since >= patience;
   }
 
@@ -66,14 +66,14 @@ export class History {
   }
 
   #finished(id, q) { // since the last look, in one assignment
-    const key = `finished ${id} ${q.topic} ${q.partition} ${q.epoch}`;
+    const key = `finished ${id} ${place(q)} ${q.epoch}`;
     const before = this.totals.get(key) ?? q.totals.finished;
     this.totals.set(key, q.totals.finished);
     return q.totals.finished - before;
   }
 
   #lag(id, q, at) {
-    const key = `${id} ${q.topic} ${q.partition}`;
+    const key = `${id} ${place(q)}`;
     const l = this.lags.get(key);
     if (!l || q.lag == null || q.lag <= l.lag) this.lags.set(key, { lag: q.lag ?? 0, since: at, at });
     else this.lags.set(key, { lag: q.lag, since: l.since, at });

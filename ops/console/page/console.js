@@ -1,6 +1,6 @@
 // The page: it looks every two seconds while somebody sees it, and carries out what buttons ask.
 
-import { $, say } from "./dom.js";
+import { $, place, say } from "./dom.js";
 import { get, pipeline, post, Refused, token } from "./api.js";
 import { signIn, sure, tell } from "./dialogs.js";
 import { History } from "./chart.js";
@@ -114,24 +114,24 @@ const acts = {
   },
   async skip(h) {
     if (!(await needed())) return "";
-    const range = await sure(`Skip ${h.topic}[${h.partition}]@${h.offset}?`, h.skip, "Skip", h.choose && h);
+    const range = await sure(`Skip ${place(h)}@${h.offset}?`, h.skip, "Skip", h.choose && h);
     if (!range) return "";
     return (await post(pipeline(h.pipeline, "/skip"), { halt: h.id, ...range })).text;
   },
   async record(h) {
     if (!(await needed())) return;
     const r = await get(pipeline(h.pipeline, "/record?halt=" + encodeURIComponent(h.id)));
-    await tell(`${h.topic}[${h.partition}]@${h.offset}`, r.text + (r.truncated ? "\n(cut)" : ""));
+    await tell(`${place(h)}@${h.offset}`, r.text + (r.truncated ? "\n(cut)" : ""));
   },
   async explain(id, q) {
-    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}`));
-    await tell(`${q.topic}[${q.partition}]`, e.text);
+    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}` + (q.source ? "?source=" + encodeURIComponent(q.source) : "")));
+    await tell(place(q), e.text);
   },
   async pause(id, q) {
     if (!(await needed())) return "";
-    const where = `${q.topic}[${q.partition}]`;
+    const where = place(q);
     if (!(await sure(`Pause ${where}?`, `Nothing more is read of ${where} until Resume, or until another worker has it. What was read is finished.`, "Pause"))) return "";
-    return (await post(pipeline(id, "/pause"), { topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+    return (await post(pipeline(id, "/pause"), { source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
   },
   async drain() {
     if (!(await needed())) return;

@@ -58,3 +58,6 @@ export function ago(time, now = Date.now()) {
   if (s < 129600) return Math.round(s / 3600) + " h";
   return Math.round(s / 86400) + " days";
 }
+
+// place names the partition of an answer, as logs do; in a Merge its source stands before it.
+export const place = (q) => `${q.source ? q.source + "/" : ""}${q.topic}[${q.partition}]`;

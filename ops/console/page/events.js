@@ -1,6 +1,6 @@
 // The last events, the newest first.
 
-import { $, el, keep, tag } from "./dom.js";
+import { $, el, keep, place, tag } from "./dom.js";
 
 const most = 300;
 let all = [];
@@ -22,7 +22,7 @@ export function add(body) {
 }
 
 function make(e) {
-  const where = e.topic ? `${e.topic}[${e.partition}]` + (e.offset != null ? `@${e.offset}` : "") : e.pipeline || "";
+  const where = e.topic ? place(e) + (e.offset != null ? `@${e.offset}` : "") : e.pipeline || "";
   const by = e.by ? ` · by ${e.by}` + (e.from ? ` from ${e.from}` : "") : "";
   return el("li", {},
     el("time", { datetime: e.at, title: e.at }, new Date(e.at).toTimeString().slice(0, 8)),

@@ -1,19 +1,19 @@
 // The assigned partitions.
 
-import { $, el, keep, number, say, tag } from "./dom.js";
+import { $, el, keep, number, place, say, tag } from "./dom.js";
 
 const most = 1000; // rows that a page is still quick with
 
 export function show(look, acts) {
   const wanted = $("filter").value.trim().toLowerCase();
-  const all = look.pipelines.flatMap((p) => p.partitions.map((q) => ({ p, q, alone: look.pipelines.length === 1, halts: look.halts.filter((h) => h.pipeline === p.id && h.topic === q.topic && h.partition === q.partition) })));
-  const fits = all.filter(({ p, q }) => !wanted || `${p.id} ${q.topic}[${q.partition}] ${q.state} ${q.cause} ${q.why}`.toLowerCase().includes(wanted));
+  const all = look.pipelines.flatMap((p) => p.partitions.map((q) => ({ p, q, alone: look.pipelines.length === 1, halts: look.halts.filter((h) => h.pipeline === p.id && place(h) === place(q)) })));
+  const fits = all.filter(({ p, q }) => !wanted || `${p.id} ${place(q)} ${q.state} ${q.cause} ${q.why}`.toLowerCase().includes(wanted));
   say($("count"), `${fits.length} of ${all.length}` + (fits.length > most ? `, of which ${most} are shown` : ""));
-  keep($("partitions"), fits.slice(0, most), ({ p, q }) => `${p.id} ${q.topic} ${q.partition} ${q.epoch}`, (row) => make(row, acts), update);
+  keep($("partitions"), fits.slice(0, most), ({ p, q }) => `${p.id} ${place(q)} ${q.epoch}`, (row) => make(row, acts), update);
 }
 
 function make({ p, q }, acts) {
-  const where = `${q.topic}[${q.partition}]`;
+  const where = place(q);
   const cell = (name, label, kind) => el("td", { class: name + (kind ? " " + kind : ""), "data-label": label });
   return el("tr", {},
     el("th", { scope: "row" }, where, el("div", { class: "pipeline soft" }, p.id)),
@@ -30,7 +30,7 @@ function update(row, { q, halts, alone }) {
   tag(row.querySelector(".tag"), q.state === "halted" && paused ? "paused" : q.state);
   row.querySelector(".pause").disabled = paused || q.state === "draining";
   const set = (name, text) => say(row.querySelector("." + name), text);
-  set("why", q.why.slice(`${q.topic}[${q.partition}] `.length));
+  set("why", q.why.slice(place(q).length + 1));
   set("lag", number(q.lag));
   set("flight", number(q.inFlight));
   set("committed", number(q.committed));

@@ -1,6 +1,6 @@
 // What is wrong, the worst first: each in the worker's own words, with what can be done beside it.
 
-import { $, ago, el, keep, say, tag } from "./dom.js";
+import { $, ago, el, keep, place, say, tag } from "./dom.js";
 
 // A partition is lagging once its lag has grown over this time, and blocked once its cause has
 // lasted so long; work may take longer.
@@ -19,11 +19,11 @@ export function find(look, lags) {
     else if (!p.running) all.push({ id: "stopped " + p.id, kind: "stopped", title: p.id, text: "The pipeline is not running." });
     else if (!p.ready) all.push({ id: "ready " + p.id, kind: "not ready", title: p.id, text: p.reason });
     for (const t of p.troubles) {
-      const where = t.partition == null ? t.topic : `${t.topic}[${t.partition}]`;
+      const where = t.partition == null ? t.topic : place(t);
       all.push({ id: `trouble ${p.id} ${where}`, kind: "unreadable", title: where, text: t.error, since: t.since });
     }
     for (const q of p.partitions) {
-      const where = `${q.topic}[${q.partition}]`;
+      const where = place(q);
       const lasts = q.since && Date.now() - Date.parse(q.since);
       if (!harmless.has(q.cause) && lasts > (working.has(q.cause) ? longer : patience)) {
         all.push({ id: `blocked ${p.id} ${where}`, kind: "blocked", title: where, text: q.why, since: q.since, pipeline: p.id, partition: q });
@@ -33,7 +33,7 @@ export function find(look, lags) {
     }
   }
   for (const h of look.halts) {
-    all.push({ id: "halt " + h.id, kind: h.by ? "paused" : h.scope === "partition" ? "halted" : "parked", title: `${h.topic}[${h.partition}]` + (h.scope === "partition" ? "" : `@${h.offset}`), text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
+    all.push({ id: "halt " + h.id, kind: h.by ? "paused" : h.scope === "partition" ? "halted" : "parked", title: place(h) + (h.scope === "partition" ? "" : `@${h.offset}`), text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
   }
   return all.sort((a, b) => worst[a.kind] - worst[b.kind] || (a.since ?? "").localeCompare(b.since ?? "") || a.id.localeCompare(b.id));
 }

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/laneway-go/laneway/internal/kafka/inspect"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/resume"
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
+)
+
+// edit is what is to become of a partition's stored state. It is stored once for all its halts.
+type edit struct {
+	part      *storedPart
+	committed int64
+	state     resume.State
+
+	once sync.Once
+	err  error
+}
+
+func newEdit(p *storedPart) *edit {
+	return &edit{part: p, committed: p.Committed, state: resume.State{
+		Finished: slices.Clone(p.state.Finished), Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
+}
+
+// retry has the next worker try a halt's record again.
+func (e *edit) retry(h storedHalt) {
+	e.state.Halts = slices.DeleteFunc(e.state.Halts, func(is resume.Halt) bool { return reflect.DeepEqual(is, h.Halt) })
+}
+
+// skip counts a halt's record as finished.
+func (e *edit) skip(h storedHalt) error {
+	if h.Last > h.Offset {
+		return fmt.Errorf("%s: the state does not say which of these records are its: start a worker, and skip it there", h.span())
+	}
+	e.retry(h)
+	e.state.Attempts = slices.DeleteFunc(e.state.Attempts, func(a resume.Attempts) bool { return a.Offset == h.Offset })
+	e.state.Finished = insert(e.state.Finished, h.Offset)
+	if first := e.state.Finished[0]; first.From == e.committed {
+		e.committed, e.state.Finished = first.To, e.state.Finished[1:]
+	}
+	return nil
+}
+
+// insert adds an offset to runs, which must not contain it. Runs that touch become one.
+func insert(runs []resume.Run, at int64) (all []resume.Run) {
+	i, _ := slices.BinarySearchFunc(runs, at, func(r resume.Run, at int64) int {
+		if r.From < at {
+			return -1
+		}
+		return 1
+	})
+	for _, r := range slices.Insert(slices.Clone(runs), i, resume.Run{From: at, To: at + 1}) {
+		if last := len(all) - 1; last >= 0 && all[last].To == r.From {
+			all[last].To = r.To
+		} else {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// encode returns the state as it is stored, if it fits whole.
+func (e *edit) encode(scope string) (string, error) {
+	of := e.part.binding(scope, e.committed)
+	text, end := resume.Encode(of, e.state, max(len(e.part.State), wire.StateBytes))
+	again, err := resume.Decode(of, text)
+	if err == nil && (end != math.MaxInt64 || !same(again, e.state)) {
+		err = errors.New("it does not fit into an offset's metadata")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%v: the new state cannot be stored: %w", e.part.TopicPartition, err)
+	}
+	return text, nil
+}
+
+func same(a, b resume.State) bool {
+	return slices.Equal(a.Finished, b.Finished) && slices.Equal(a.Attempts, b.Attempts) &&
+		slices.EqualFunc(a.Halts, b.Halts, func(a, b resume.Halt) bool { return reflect.DeepEqual(a, b) })
+}
+
+// store stores the edit, if what is stored is still what was seen.
+func (e *edit) store(ctx context.Context, c *wire.Client, g *storedGroup) error {
+	e.once.Do(func() {
+		var text string
+		if text, e.err = e.encode(g.scope()); e.err == nil {
+			e.err = inspect.Store(ctx, c, g.name, e.part.Offset, e.committed, text)
+		}
+		if errors.Is(e.err, inspect.ErrMembers) || errors.Is(e.err, inspect.ErrChanged) {
+			e.err = coded{fmt.Errorf("%w; nothing was changed", e.err), errConflict}
+		}
+	})
+	return e.err
+}
+
+// edits returns the changes of a group's halts with these ids, or of those that all means.
+func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes []change, err error) {
+	if err := g.occupied(); err != nil {
+		return nil, err
+	}
+	hs, err := r.stored(g, ids)
+	of := map[*storedPart]*edit{}
+	for _, h := range hs {
+		e := of[h.part]
+		if e == nil {
+			e = newEdit(h.part)
+			of[h.part] = e
+		}
+		effect, done := "The next worker tries it again.", "stored: the next worker tries it again"
+		if r.verb == "skip" {
+			if bad := e.skip(h); bad != nil {
+				err = errors.Join(err, bad)
+				continue
+			}
+			effect, done = "It counts as done, and nobody processes it.", "stored: it counts as done"
+		} else {
+			e.retry(h)
+		}
+		changes = append(changes, change{Verb: r.verb, What: h.record(), Group: g.name, Halt: h.id, Effect: effect,
+			make: func(ctx context.Context) (adminapi.Done, error) {
+				return adminapi.Done{Done: true, Text: done}, e.store(ctx, c, g)
+			}})
+	}
+	return changes, err
+}
+
+// occupied is the error of a group that has members.
+func (g *storedGroup) occupied() error {
+	if len(g.Members) == 0 {
+		return nil
+	}
+	var names []string
+	static := ""
+	for _, m := range g.Members {
+		names = append(names, memberName(m))
+		if m.Instance != "" {
+			static = "; a static member that was killed stays in the group until its session has timed out, 45 s by default"
+		}
+	}
+	return conflict("group %s has members, which own what is stored: use --at with their admin API, or stop them first (%s)%s", g.name, strings.Join(names, "; "), static)
+}
+
+// stored finds halts by the beginnings of their ids.
+func (r *release) stored(g *storedGroup, ids []string) (found []storedHalt, err error) {
+	for _, h := range g.halts() {
+		if r.all && (r.step == "" || h.Step == r.step) {
+			found = append(found, h)
+		}
+	}
+	for _, id := range ids {
+		var of []storedHalt
+		for _, h := range g.halts() {
+			if strings.HasPrefix(h.id, id) {
+				of = append(of, h)
+			}
+		}
+		switch len(of) {
+		case 1:
+			found = append(found, of[0])
+		case 0:
+			err = errors.Join(err, conflict("group %s has no halt %s stored: laneway inspect lists those that are; with sink.SQL they would be in the database", g.name, id))
+		default:
+			return nil, usage("%s is the beginning of %d ids: write more of it", id, len(of))
+		}
+	}
+	return found, err
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
+)
+
+// pause is the command pause or unpause.
+type pause struct {
+	remote
+	output
+	dry, all bool
+	pipeline string
+}
+
+func pauseCommand() *cobra.Command {
+	p := &pause{}
+	c := &cobra.Command{
+		Use:   "pause PARTITION... | --all",
+		Short: "Stop reading partitions",
+		Long: `Stops reading partitions. What was read before is finished and committed. A pause ends with laneway
+unpause, and when another worker gets the partition: it does not survive a rebalance or a restart.
+
+A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
+its source stands before it: eu/orders/3.`,
+		Example: `  laneway pause orders/3
+  laneway pause --all --pipeline billing`,
+		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.begins) },
+	}
+	p.flags(c, "pause all partitions of the fleet")
+	return c
+}
+
+func unpauseCommand() *cobra.Command {
+	p := &pause{}
+	c := &cobra.Command{
+		Use:   "unpause PARTITION... | --all",
+		Short: "Read paused partitions on",
+		Long:  `Reads partitions on that operators have paused. A halted partition needs laneway resume.`,
+		Example: `  laneway unpause orders/3
+  laneway unpause --all`,
+		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.ends) },
+	}
+	p.flags(c, "read all paused partitions on")
+	return c
+}
+
+func (p *pause) flags(c *cobra.Command, all string) {
+	p.remote.flags(c.Flags())
+	p.remote.completeWith(c, places)
+	p.output.flag(c)
+	c.Flags().BoolVar(&p.all, "all", false, all)
+	c.Flags().BoolVarP(&p.dry, "dry-run", "n", false, "show what would be done, and change nothing")
+	c.Flags().StringVar(&p.pipeline, "pipeline", "", "only this `pipeline`")
+}
+
+func (p *pause) run(c *cobra.Command, args []string, changes func([]view, []place) ([]change, error)) error {
+	places, err := parsePlaces(args)
+	switch {
+	case err != nil:
+		return err
+	case p.all == (len(args) > 0):
+		return usage("%s needs partitions, or --all", c.CommandPath())
+	}
+	f, err := p.find(c.Context())
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	views, incomplete := look(c.Context(), f, p.pipeline)
+	todo, err := changes(views, places)
+	made, refused := makeAll(c.Context(), todo, p.dry, c.ErrOrStderr())
+	return p.output.write(c.OutOrStdout(), made, err, refused, incomplete)
+}
+
+// begins pauses partitions in the epochs that the replicas have just told.
+func (p *pause) begins(views []view, places []place) (todo []change, err error) {
+	var found []place
+	for _, q := range partitions(views) {
+		if !p.all && !slices.Contains(places, q.place()) || p.all && q.Cause == "pause" {
+			continue
+		}
+		found = append(found, q.place())
+		body := adminapi.Pause{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch}
+		todo = append(todo, change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline,
+			Effect: "Stops reading it; what was read is finished.",
+			make: func(ctx context.Context) (adminapi.Done, error) {
+				return q.view.replica.Pause(ctx, q.pipeline, body)
+			}})
+	}
+	return todo, missing(places, found, "no replica that answers has it")
+}
+
+func (p *pause) ends(views []view, places []place) (todo []change, err error) {
+	var found []place
+	hs := halts(views)
+	slices.SortStableFunc(hs, func(a, b halted) int { return a.place().compare(b.place()) })
+	for _, h := range hs {
+		if !h.paused() || !p.all && !slices.Contains(places, h.place()) {
+			continue
+		}
+		found = append(found, h.place())
+		c := (&release{verb: "resume"}).change(h)
+		c.Verb = "unpause"
+		todo = append(todo, c)
+	}
+	return todo, missing(places, found, "no operator has paused it; perhaps somebody was faster")
+}
+
+// missing is a conflict for each partition that was not found.
+func missing(wanted, found []place, why string) (err error) {
+	for _, p := range wanted {
+		if !slices.Contains(found, p) {
+			err = errors.Join(err, conflict("%v: %s", p, why))
+		}
+	}
+	return err
+}

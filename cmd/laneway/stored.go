@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/kafka/inspect"
+	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/internal/resume"
+)
+
+// storedGroup is what a group has stored in Kafka.
+type storedGroup struct {
+	inspect.Group
+	name, cluster string
+	parts         []*storedPart
+	at            time.Time
+}
+
+// storedPart is what a group has stored for a partition.
+type storedPart struct {
+	inspect.Offset
+	state  resume.State
+	cut    bool      // the log has lost records of which the state speaks
+	void   error     // why the state, or the offset, counts for nothing
+	oldest time.Time // when the record at the offset was written; zero: not known, or there is none
+}
+
+var errRecreated = errors.New("the topic was recreated since: the offset counts for nothing either, and workers start as they do without one")
+
+// readGroup asks Kafka for what a group has stored.
+func readGroup(ctx context.Context, c *wire.Client, name string) (*storedGroup, error) {
+	g := &storedGroup{name: name, at: time.Now()}
+	offsets, err := inspect.Offsets(ctx, c, name)
+	if err != nil {
+		return nil, err
+	}
+	if g.Group, err = inspect.Describe(ctx, c, name); err != nil {
+		return nil, err
+	}
+	g.cluster = c.Cluster()
+	for _, o := range offsets {
+		p := &storedPart{Offset: o}
+		p.state, p.void = p.decode(g.scope())
+		g.parts = append(g.parts, p)
+	}
+	return g, nil
+}
+
+// scope is what a group's states are bound to.
+func (g *storedGroup) scope() string { return g.cluster + "/" + g.name }
+
+func (p *storedPart) binding(scope string, committed int64) resume.Binding {
+	return resume.Binding{Scope: scope, TopicID: p.TopicID, Topic: p.Topic, Partition: p.Partition, Offset: committed}
+}
+
+func (p *storedPart) decode(scope string) (resume.State, error) {
+	if p.StoredFor != [16]byte{} && p.TopicID != [16]byte{} && p.StoredFor != p.TopicID {
+		return resume.State{}, errRecreated
+	}
+	if p.State == "" {
+		return resume.State{}, nil
+	}
+	s, err := resume.Decode(p.binding(scope, p.Committed), p.State)
+	if errors.Is(err, resume.ErrTopicID) {
+		return s, fmt.Errorf("%w (%w)", errRecreated, err)
+	}
+	return p.believed(s), err
+}
+
+// believed is a state without what it says of records that a log has lost since.
+func (p *storedPart) believed(s resume.State) (left resume.State) {
+	if p.EpochEnd < 0 {
+		return s
+	}
+	for _, r := range s.Finished {
+		if r.To = min(r.To, p.EpochEnd); r.From < r.To {
+			left.Finished = append(left.Finished, r)
+		}
+	}
+	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.Last >= p.EpochEnd })
+	left.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a resume.Attempts) bool { return a.Offset >= p.EpochEnd })
+	p.cut = !same(left, s)
+	return left
+}
+
+// lag is how many offsets the group is behind; -1: not known.
+func (p *storedPart) lag() int64 {
+	if p.End < 0 {
+		return -1
+	}
+	return max(p.End-max(p.Committed, p.Start), 0)
+}
+
+// ahead is how many offsets above the committed one have finished.
+func (p *storedPart) ahead() (n int64) {
+	for _, r := range p.state.Finished {
+		n += r.To - r.From
+	}
+	return n
+}
+
+// what the partition has stored, in a word or with the reason.
+func (p *storedPart) says() string {
+	switch {
+	case p.Err != nil:
+		return p.Err.Error()
+	case p.void != nil:
+		return "void: " + p.void.Error()
+	case p.End >= 0 && p.Committed > p.End:
+		return fmt.Sprintf("the offset is beyond the end of the log, %d", p.End)
+	case p.Start > p.Committed:
+		return fmt.Sprintf("the log begins at %d: retention has deleted what lies before", p.Start)
+	case p.cut:
+		return fmt.Sprintf("the log was cut off at %d since: what the state said from there on counts for nothing", p.EpochEnd)
+	case p.State == "":
+		return "no state: another client, CommitWith or CommitBefore has stored the offset"
+	}
+	return "ok"
+}
+
+// storedHalt is a halt in a resume state.
+type storedHalt struct {
+	part *storedPart
+	resume.Halt
+	id string
+}
+
+// halts returns what the states have halted or parked. The ids are of this group and these halts
+// alone.
+func (g *storedGroup) halts() (hs []storedHalt) {
+	for _, p := range g.parts {
+		for _, h := range p.state.Halts {
+			sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %d %d %d %d %q %d", g.scope(), p.TopicID, p.Partition, h.Scope, h.Offset, h.Last, h.Step, h.Since))
+			hs = append(hs, storedHalt{p, h, hex.EncodeToString(sum[:12])})
+		}
+	}
+	slices.SortStableFunc(hs, func(a, b storedHalt) int {
+		return cmp.Or(a.part.Compare(b.part.TopicPartition), cmp.Compare(a.Offset, b.Offset))
+	})
+	return hs
+}
+
+func (h storedHalt) record() string { return fmt.Sprintf("%v@%d", h.part.TopicPartition, h.Offset) }
+
+func (h storedHalt) span() string {
+	if h.Last > h.Offset {
+		return fmt.Sprintf("%s…%d", h.record(), h.Last)
+	}
+	return h.record()
+}
+
+func (h storedHalt) what() string {
+	switch h.Scope {
+	case resume.Lane:
+		return "parked key"
+	case resume.Record:
+		return "parked record"
+	}
+	return "halted"
+}
+
+func (h storedHalt) since() time.Time { return time.Unix(h.Since, 0) }

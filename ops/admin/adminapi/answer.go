@@ -1,0 +1,238 @@
+package adminapi
+
+import "time"
+
+// What is not known is nil, or left out.
+
+// Process is a worker's process.
+type Process struct {
+	Instance string    `json:"instance"` // Drain needs it
+	Started  time.Time `json:"started"`
+	At       time.Time `json:"at"`       // now, by its clock
+	Drains   bool      `json:"drains"`   // Drain is possible
+	Previews bool      `json:"previews"` // Record is possible
+	You      You       `json:"you"`
+}
+
+// You is the caller, by its token or certificate.
+type You struct {
+	Name  string `json:"name"`
+	Scope string `json:"scope"` // none, read or operate
+}
+
+// Pipelines lists the pipelines of a process.
+type Pipelines struct {
+	Pipelines []Pipeline `json:"pipelines"`
+}
+
+// Pipeline is what a pipeline is made of, and how it stands.
+type Pipeline struct {
+	ID       string    `json:"id"`
+	Running  bool      `json:"running"`
+	Ready    bool      `json:"ready"`
+	Reason   string    `json:"reason,omitempty"` // why it is not ready
+	Failed   string    `json:"failed,omitempty"` // what its last run ended with
+	Topology Topology  `json:"topology"`
+	Counters Counters  `json:"counters"`
+	Troubles []Trouble `json:"troubles"`
+}
+
+// Topology is a chain, as Describe prints it.
+type Topology struct {
+	Source    string  `json:"source"`
+	Guarantee string  `json:"guarantee"`
+	Stages    []Stage `json:"stages"`
+	Text      string  `json:"text"`
+}
+
+// Stage is what one goroutine at a time runs of a chain.
+type Stage struct {
+	Degree string `json:"degree"`
+	Order  string `json:"order"`
+	Steps  []Step `json:"steps"`
+	Commit string `json:"commit,omitempty"`
+}
+
+// Step is a word of a chain.
+type Step struct {
+	Name     string   `json:"name"`
+	Word     string   `json:"word"`
+	Detail   string   `json:"detail,omitempty"`
+	Policies []string `json:"policies"`
+}
+
+// Counters counts what waits in a pipeline.
+type Counters struct {
+	Retrying  int `json:"retrying"`  // elements that wait for their next attempt
+	Postponed int `json:"postponed"` // elements whose call was not made
+	Overruns  int `json:"overruns"`  // handlers that go on after their Timeout
+	Waiting   int `json:"waiting"`   // waits that hold no worker
+}
+
+// Trouble is why a topic or a partition cannot be read.
+type Trouble struct {
+	Source    string    `json:"source,omitempty"`
+	Topic     string    `json:"topic"`
+	Partition *int      `json:"partition"` // nil: the whole topic
+	Since     time.Time `json:"since"`
+	Error     string    `json:"error"`
+}
+
+// Partitions lists the assigned partitions of a pipeline.
+type Partitions struct {
+	Partitions []Partition `json:"partitions"`
+}
+
+// Partition is how a partition stands, and what it waits for.
+type Partition struct {
+	Source        string     `json:"source,omitempty"` // its name in a Merge
+	Topic         string     `json:"topic"`
+	Partition     int        `json:"partition"`
+	Epoch         int32      `json:"epoch"` // of this assignment; Pause needs it
+	State         string     `json:"state"`
+	Cause         string     `json:"cause"` // as stream.Cause; empty: it moves
+	Why           string     `json:"why"`   // the same in words
+	Since         *time.Time `json:"since"`
+	Watermark     int64      `json:"watermark"`
+	Committed     *int64     `json:"committed"`
+	Next          int64      `json:"next"`
+	End           *int64     `json:"end"`
+	Lag           *int64     `json:"lag"`
+	InFlight      int        `json:"inFlight"`
+	FinishedAhead int64      `json:"finishedAhead"`
+	Bytes         int64      `json:"bytes"`
+	Totals        Totals     `json:"totals"`
+}
+
+// Totals counts records since the assignment began.
+type Totals struct {
+	Delivered   int64 `json:"delivered"`
+	Finished    int64 `json:"finished"`
+	Uncommitted int64 `json:"uncommitted"`
+	Bytes       int64 `json:"bytes"`
+}
+
+// Explanation is why a partition does not move: see stream.Explanation.
+type Explanation struct {
+	Source        string     `json:"source,omitempty"`
+	Topic         string     `json:"topic"`
+	Partition     int        `json:"partition"`
+	At            time.Time  `json:"at"`
+	Cause         string     `json:"cause"`
+	Also          []string   `json:"also"`
+	Since         *time.Time `json:"since"`
+	Until         *time.Time `json:"until"` // when the cause ends by itself
+	Text          string     `json:"text"`  // all of it for a person
+	Record        *Record    `json:"record"`
+	Step          string     `json:"step,omitempty"`
+	Attempt       int        `json:"attempt,omitempty"`
+	Error         string     `json:"error,omitempty"`
+	Detail        string     `json:"detail,omitempty"`
+	Stack         string     `json:"stack,omitempty"` // with a token
+	State         string     `json:"state,omitempty"` // empty: not assigned here
+	Watermark     int64      `json:"watermark"`
+	Committed     *int64     `json:"committed"`
+	Next          int64      `json:"next"`
+	End           *int64     `json:"end"`
+	Behind        int        `json:"behind"`
+	BehindKey     int        `json:"behindKey"`
+	FinishedAhead int64      `json:"finishedAhead"`
+	Room          Room       `json:"room"`
+}
+
+// Record is the record at a watermark.
+type Record struct {
+	Offset    int64      `json:"offset"`
+	Key       string     `json:"key,omitempty"` // with a token
+	Time      *time.Time `json:"time"`
+	Delivered time.Time  `json:"delivered"`
+}
+
+// Room is what may still be read, by each limit.
+type Room struct {
+	Records    int    `json:"records"`
+	MaxRecords int    `json:"maxRecords"`
+	Bytes      int64  `json:"bytes"`
+	MaxBytes   int64  `json:"maxBytes"`
+	Ahead      *int64 `json:"ahead"`
+	State      *int64 `json:"state"`
+}
+
+// Halts lists what is halted, parked or paused, in all pipelines of a process.
+type Halts struct {
+	Halts []Halt `json:"halts"`
+}
+
+// Halt is what has stopped, and what ends it.
+type Halt struct {
+	ID        string     `json:"id"` // Resume and Skip need it
+	Pipeline  string     `json:"pipeline"`
+	Scope     string     `json:"scope"` // what has stopped: partition, lane or record
+	Source    string     `json:"source,omitempty"`
+	Topic     string     `json:"topic"`
+	Partition int        `json:"partition"`
+	Epoch     int32      `json:"epoch"`
+	Offset    int64      `json:"offset"`
+	Last      int64      `json:"last"`          // offset of the last record that may be the cause
+	Joined    bool       `json:"joined"`        // the records from Offset to Last are one element
+	Restored  bool       `json:"restored"`      // of an earlier assignment, and not tried in this one
+	By        string     `json:"by,omitempty"`  // who has paused it
+	Key       string     `json:"key,omitempty"` // with a token
+	Step      string     `json:"step"`
+	Attempts  int        `json:"attempts"`
+	Since     time.Time  `json:"since"`
+	ResumeAt  *time.Time `json:"resumeAt"` // when it ends by itself
+	Error     string     `json:"error"`
+	Stack     string     `json:"stack,omitempty"` // of a panic; with a token
+	Text      string     `json:"text"`
+	Resume    string     `json:"resume"` // what Resume will do
+	Skip      string     `json:"skip"`   // what Skip will do; empty: it is refused
+	Choose    bool       `json:"choose"` // Skip needs From and To
+}
+
+// Preview is the record of a halt, as the worker's admin.Previews shows it.
+type Preview struct {
+	Text      string `json:"text"`
+	Truncated bool   `json:"truncated"`
+}
+
+// Events lists the last events of a process, the oldest first.
+type Events struct {
+	Events []Event `json:"events"`
+	Next   int64   `json:"next"` // for what comes later
+}
+
+// Event is what has happened, or a change that somebody has asked for.
+type Event struct {
+	Seq       int64     `json:"seq"`
+	At        time.Time `json:"at"`
+	Level     string    `json:"level"` // info, warn or error
+	Kind      string    `json:"kind"`
+	Pipeline  string    `json:"pipeline,omitempty"`
+	Source    string    `json:"source,omitempty"`
+	Topic     string    `json:"topic,omitempty"`
+	Partition *int      `json:"partition,omitempty"`
+	Offset    *int64    `json:"offset,omitempty"`
+	Key       string    `json:"key,omitempty"` // with a token
+	Step      string    `json:"step,omitempty"`
+	Text      string    `json:"text"`
+	Stack     string    `json:"stack,omitempty"` // of a panic; with a token
+	Halt      string    `json:"halt,omitempty"`  // the id of the halt that a change was asked for
+	By        string    `json:"by,omitempty"`    // who has asked for the change
+	From      string    `json:"from,omitempty"`  // and from where; with a token
+}
+
+// Done answers a change that was accepted.
+type Done struct {
+	Done bool   `json:"done"` // false: it is under way
+	Text string `json:"text"`
+}
+
+// Problem answers what cannot be done, and is its error: RFC 9457.
+type Problem struct {
+	Status int    `json:"status"` // of HTTP; 409: things are not as the caller saw them
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+}
+
+func (p *Problem) Error() string { return p.Detail }
