@@ -231,7 +231,10 @@ func (s *session[T]) end() error {
 	for {
 		select {
 		case <-done:
-			return nil
+			if len(s.parts) == 0 {
+				return nil
+			}
+			done = s.revoke(0, s.owned()) // assigned in the meantime
 		case cmd := <-s.m.cmds:
 			cmd(s)
 			if s.crashed {
