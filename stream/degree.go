@@ -86,9 +86,9 @@ func (o degreeOp) place(p *planner, n *node) {
 		p.endStage(nil)
 		p.startStage(p.stage.out)
 	}
-	p.note(n)
 	p.stage.degree, p.stage.paced = &o.degree, n
 	p.stage.group = p.group
+	p.note(n)
 	p.pending = append(p.pending, n)
 	p.flush()
 }
