@@ -155,9 +155,9 @@ type hands interface {
 	write(ctx context.Context, at int, fs []stream.Out[stream.Failure]) error
 }
 
-// propChain builds a random chain on a source that is always replaced.
-func propChain(words []word, h hands) stream.Stream[item] {
-	return propLine(stream.From(func() stream.Source[item] { return nil }), words, false, h)
+// propChain builds a random chain below its sources.
+func propChain(one stream.Stream[item], words []word, h hands) stream.Stream[item] {
+	return propLine(one, words, false, h)
 }
 
 // propLine continues a stream with the words of a line. grouped: by key or by value.

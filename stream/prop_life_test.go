@@ -13,7 +13,7 @@ import (
 // life is one run of the chain: one member of the group, from its start to its end.
 type life struct {
 	w      *world
-	m      *streamtest.Member[item]
+	m      members
 	p      *stream.Pipeline
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Run has returned
@@ -35,8 +35,8 @@ func (w *world) live() *life {
 	l := &life{w: w, m: w.log.Member(), done: make(chan struct{}), cur: map[int]*epoch{}, owns: map[int]bool{}, exec: map[int]int{},
 		at: map[[2]int]int{}, writing: map[spot]int{}, commits: w.sc.commits}
 	l.m.FailCommits(l.committing)
-	p, err := propChain(w.sc.words, l).Build(l.m.Source(), stream.Observe(stream.Observer{Event: l.event}),
-		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead), stream.BuildID(w.build()))
+	p, err := propChain(propSources(w.sc.sources, w.sc.apart), w.sc.words, l).Build(l.m.options(stream.Observe(stream.Observer{Event: l.event}),
+		stream.MaxInFlight(w.sc.inFlight), stream.MaxWaiting(w.sc.waiting), stream.DrainTimeout(w.sc.drain), stream.MaxFinishedAhead(w.sc.ahead), stream.BuildID(w.build()))...)
 	if err != nil {
 		w.violate("Build refused: %v", err)
 		return nil

@@ -290,11 +290,21 @@ func (m *model) splits() {
 	}
 }
 
+// first returns the first word that something runs for.
+func (m *model) first() kind {
+	i := slices.IndexFunc(m.words, func(w word) bool { return !w.runsNothing() })
+	return m.words[i].kind
+}
+
+func (w word) runsNothing() bool {
+	return w.kind == byPartitionWord || w.kind == byKeyWord || w.kind == ungroupWord || w.isPolicy()
+}
+
 // edges looks at the ends of the chain.
 func (m *model) edges() {
 	for i, w := range m.words {
 		switch {
-		case w.kind == byPartitionWord || w.kind == byKeyWord || w.kind == ungroupWord || w.isPolicy():
+		case w.runsNothing():
 			continue
 		case w.isCommit():
 		default:

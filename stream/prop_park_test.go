@@ -20,7 +20,7 @@ func (sc *scenario) park() {
 		}
 	}
 	from := stream.ReplaceSource(func() stream.Source[item] { return quietItems{} })
-	if _, err := propChain(words, &life{}).Build(from); err == nil {
+	if _, err := propChain(propSources(1, false), words, &life{}).Build(from); err == nil {
 		sc.words = words
 	}
 }

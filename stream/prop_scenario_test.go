@@ -11,6 +11,8 @@ import (
 type scenario struct {
 	words    []word
 	parts    int
+	sources  int  // each has some of the partitions
+	apart    bool // words above the Merge run by themselves
 	unique   bool // no two calls end at the same time
 	trouble  map[spot]*trouble
 	commits  []commitTrouble // of each life
@@ -91,12 +93,14 @@ func rarely(t *rapid.T, n int, name string) bool { return rapid.IntRange(0, n-1)
 func drawScenario(t *rapid.T) *scenario {
 	sc := &scenario{parts: oneOf(t, "parts", 1, 2, 3), unique: rapid.Bool().Draw(t, "unique"), trouble: map[spot]*trouble{},
 		inFlight: oneOf(t, "inFlight", 4096, 1, 2, 4, 9), waiting: oneOf(t, "waiting", 1024, 0, 1, 3), drain: longDrain, skip: rarely(t, 3, "skip")}
+	sc.sources = min(sc.parts, oneOf(t, "sources", 1, 1, 2, 3))
 	sc.builds = oneOf(t, "builds", []string{""}, []string{"v1"}, []string{"v1", "v2"})
 	sc.ahead = oneOf(t, "ahead", int64(1000), 0, 3)
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}
 	parks := rarely(t, 2, "parks")
+	sc.apart = sc.sources > 1 && !parks && rarely(t, 3, "apart") // works in an order of its own
 	if sc.words = drawWords(t, parks); parks {
 		sc.park()
 	}

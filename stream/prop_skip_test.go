@@ -8,7 +8,7 @@ import (
 
 // skipCase is a life of one partition in which a record halts it, and an operator skips that.
 func skipCase(ops ...op) *scenario {
-	sc := &scenario{parts: 2, unique: true, inFlight: 2, waiting: 3, drain: longDrain, skip: true, trouble: map[spot]*trouble{}, ops: ops}
+	sc := &scenario{parts: 2, sources: 1, unique: true, inFlight: 2, waiting: 3, drain: longDrain, skip: true, trouble: map[spot]*trouble{}, ops: ops}
 	sc.words = []word{{kind: byKeyWord}, {kind: concurrentWord, n: 2, taps: true, parts: 1}, {kind: haltWord}, {kind: commitEachWord}}
 	for i := range sc.words {
 		sc.words[i].at = i

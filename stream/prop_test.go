@@ -60,11 +60,11 @@ func cases(t *testing.T, n int) int {
 }
 
 // census counts what the cases had.
-type census struct{ all, branch, revoke, lose, crash, halt, park, waiting, timeout atomic.Int64 }
+type census struct{ all, merged, branch, revoke, lose, crash, halt, park, waiting, timeout atomic.Int64 }
 
 func (c *census) add(s sightings) {
 	c.all.Add(1)
-	for n, had := range map[*atomic.Int64]bool{&c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.waiting: s.waiting, &c.timeout: s.timeout} {
+	for n, had := range map[*atomic.Int64]bool{&c.merged: s.merged, &c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.waiting: s.waiting, &c.timeout: s.timeout} {
 		if had {
 			n.Add(1)
 		}
@@ -76,13 +76,13 @@ func (c *census) share(n *atomic.Int64) float64 {
 }
 
 func (c *census) String() string {
-	return fmt.Sprintf("of %d cases %.0f %% had a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% a waiting retry, %.0f %% a drain out of time",
-		c.all.Load(), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.waiting), c.share(&c.timeout))
+	return fmt.Sprintf("of %d cases %.0f %% had several sources, %.0f %% a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% a waiting retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.merged), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.waiting), c.share(&c.timeout))
 }
 
 // check: a net that never sees a crash proves nothing about crashes.
 func (c *census) check(t *testing.T) {
-	for name, n := range map[string]*atomic.Int64{"branch": &c.branch, "revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "waiting retry": &c.waiting} {
+	for name, n := range map[string]*atomic.Int64{"merge": &c.merged, "branch": &c.branch, "revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "waiting retry": &c.waiting} {
 		if least := map[string]float64{"park": 3}[name]; c.share(n) < cmp.Or(least, 10) {
 			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
 		}
@@ -91,7 +91,7 @@ func (c *census) check(t *testing.T) {
 
 func (sc *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d partitions, unique %v, in flight %d, waiting %d, drain %v, skip %v, ahead %d, builds %q\n", sc.parts, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip, sc.ahead, sc.builds)
+	fmt.Fprintf(&b, "%d partitions of %d sources (apart %v), unique %v, in flight %d, waiting %d, drain %v, skip %v, ahead %d, builds %q\n", sc.parts, sc.sources, sc.apart, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip, sc.ahead, sc.builds)
 	fmt.Fprintf(&b, "chain   %v\nrecords %+v\ncommits %+v\n", sc.words, sc.first, sc.commits)
 	for s, t := range sc.trouble {
 		fmt.Fprintf(&b, "trouble %+v %v\n", s, t)
@@ -103,9 +103,11 @@ func (sc *scenario) String() string {
 }
 
 // playCase plays a case in a bubble of virtual time.
-func playCase(t *testing.T, sc *scenario) *world {
-	w := newWorld(sc)
-	synctest.Test(t, func(*testing.T) { w.play() })
+func playCase(t *testing.T, sc *scenario) (w *world) {
+	synctest.Test(t, func(*testing.T) {
+		w = newWorld(sc) // its channels are the bubble's
+		w.play()
+	})
 	return w
 }
 
@@ -295,7 +297,7 @@ func TestDrainDuringFeed(t *testing.T) {
 		n /= 10
 	}
 	for range n {
-		sc := &scenario{parts: 2, inFlight: 1, waiting: 3, drain: longDrain, trouble: map[spot]*trouble{}}
+		sc := &scenario{parts: 2, sources: 1, inFlight: 1, waiting: 3, drain: longDrain, trouble: map[spot]*trouble{}}
 		sc.words = []word{{kind: commitEveryWord, n: 3, above: true}, {kind: byPartitionWord}, {kind: batchWord, n: 3}, {kind: concurrentWord, n: 1, taps: true},
 			{kind: flattenWord}}
 		for i := range sc.words {

@@ -13,14 +13,13 @@ import (
 
 	"github.com/laneway-go/laneway/internal/resume"
 	"github.com/laneway-go/laneway/stream"
-	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // world is one running case: the log, what is planned, and what was seen.
 type world struct {
 	sc  *scenario
 	m   *model
-	log *streamtest.Log[item]
+	log topics
 
 	mu      sync.Mutex // guards what follows
 	calls   map[deed]int
@@ -54,12 +53,15 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ branch, revoke, lose, crash, halt, park, waiting, timeout bool }
+type sightings struct{ merged, branch, revoke, lose, crash, halt, park, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
-	w.seen.branch = slices.ContainsFunc(sc.words, word.forks)
-	w.log = streamtest.NewLog("t", sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
+	w.seen.merged, w.seen.branch = sc.sources > 1, slices.ContainsFunc(sc.words, word.forks)
+	w.log = newTopics(sc.sources, sc.parts)
+	if sc.sources > 1 && (sc.apart || w.m.first() == toWord) {
+		w.m.showsBegin = false // a record begins above the Merge
+	}
 	return w
 }
 
