@@ -219,18 +219,20 @@ func TestAlsoTo(t *testing.T) {
 	t.Run("parks the lane of a record at the source", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork(), newWork().poison("a0", errBoom)
+			side.takes = time.Second // the main line comes first
 			put(l, 0, "a0")
 			branch := func(s strs) strs { return s.Concurrent(4, side.do).ParkOnError() }
 			j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch).Concurrent(4, main.do)))
+			elapse(2 * time.Second)
 			if h := j.halt(); h.Scope != stream.ScopeLane {
 				t.Errorf("scope %s", h.Scope)
 			}
 			put(l, 0, "a1", "b0")
-			synctest.Wait()
+			elapse(2 * time.Second)
 			same(t, "the main line", main.done(), []string{"a0", "b0"})
 			side.poison("a0", nil)
 			must(t, j.Resume(j.halt()))
-			synctest.Wait()
+			elapse(5 * time.Second)
 			same(t, "the main line", main.doneOf("a"), []string{"a0", "a0", "a1"})
 			same(t, "the branch", side.doneOf("a"), []string{"a0", "a1"})
 			j.committed(3)
