@@ -20,6 +20,8 @@ type shelf struct {
 	calls [][]string
 	seen  map[string]int
 	kept  []string
+
+	failed func() // is called when a call fails
 }
 
 func newShelf(bad ...string) *shelf {
@@ -50,6 +52,8 @@ func (s *shelf) store(_ ctx, vs []string) error {
 	}
 	if err == nil {
 		s.kept = append(s.kept, vs...)
+	} else if s.failed != nil {
+		s.failed()
 	}
 	return err
 }

@@ -55,6 +55,7 @@ func (wr *writer[T]) bisect(todo []pending[T], attempt int) {
 // part writes a part of a failed write, and passes it on unless it fails.
 func (wr *writer[T]) part(part []pending[T], attempt int) (outcome, failing) {
 	for i := range part {
+		wr.st.run.lapse(part[i].r.part)
 		wr.leaves(&part[i])
 	}
 	var f failing

@@ -130,6 +130,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 	s.call = func(lo, hi int) (outcome, failing) {
 		some, v := part(lo, hi)
 		var f failing
+		h.st.run.lapse(some.part)
 		stops := w.stops(some)
 		if !stops {
 			w.group = group
