@@ -183,7 +183,7 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 			err = panicked(recover())
 		}
 	}()
-	err = f(ctx, v, u)
+	err = printable(f(ctx, v, u))
 	returned = true
 	return err
 }
