@@ -235,6 +235,7 @@ func (b *breaker) untilNext(ctx context.Context, turned <-chan struct{}) bool {
 }
 
 // Unavailable reports whether an error says that what was called could not be reached or did not
-// answer: a connection that failed, a name that was not found, an answer cut short, a timeout. For
-// Breaker, and to be combined with what a service's own errors say.
+// answer: a connection that failed, a name that was not found, an answer cut short, a timeout, and
+// by its SQLState() a database that starts, stops or has lost the connection (08…, 57P01 to 57P03).
+// For Breaker, and to be combined with what a service's own errors say.
 func Unavailable(err error) bool { return outage.Is(err) }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,17 +267,23 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+type sqlState string
+
+func (s sqlState) Error() string    { return "SQLSTATE " + string(s) }
+func (s sqlState) SQLState() string { return string(s) }
+
 func TestUnavailable(t *testing.T) {
 	for _, err := range []error{
 		errAway, &net.DNSError{Err: "no such host"}, context.DeadlineExceeded, io.ErrUnexpectedEOF,
 		&url.Error{Op: "Get", URL: "http://bank", Err: errAway}, &url.Error{Op: "Get", URL: "http://bank", Err: context.DeadlineExceeded},
-		fmt.Errorf("charging: %w", errAway),
+		fmt.Errorf("charging: %w", errAway), syscall.ECONNREFUSED, os.NewSyscallError("write", syscall.EPIPE), fmt.Errorf("read: %w", syscall.ECONNRESET),
+		syscall.ETIMEDOUT, sqlState("57P03"), fmt.Errorf("charging: %w", sqlState("08006")),
 	} {
 		if !ops.Unavailable(err) {
 			t.Errorf("%v is no outage", err)
 		}
 	}
-	for _, err := range []error{nil, errors.New("no such currency"), context.Canceled, &url.Error{Op: "Get", URL: "x", Err: errors.New("unsupported protocol scheme")}} {
+	for _, err := range []error{nil, errors.New("no such currency"), syscall.ENOENT, sqlState("23505"), sqlState("57014"), context.Canceled, &url.Error{Op: "Get", URL: "x", Err: errors.New("unsupported protocol scheme")}} {
 		if ops.Unavailable(err) {
 			t.Errorf("%v is an outage", err)
 		}

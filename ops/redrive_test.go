@@ -23,7 +23,7 @@ func letter(offset int64, step string, times int) kafka.Message {
 		headers = deadletter.Back(headers)
 	}
 	m := deadletter.Letter{Topic: "orders", Offset: offset, Time: time.UnixMilli(7), Step: step}.
-		Record(kafka.Message{Key: []byte("k"), Value: []byte("v"), Time: time.UnixMilli(7), Headers: headers}, deadletter.Whole, false)
+		Record(kafka.Message{Key: []byte("k"), Value: []byte("v"), Time: time.UnixMilli(7), Headers: headers}, deadletter.Whole, deadletter.Refused{})
 	m.Topic, m.Offset = "orders.dlq", 1000+offset
 	return m
 }
@@ -72,7 +72,7 @@ func TestRedrive(t *testing.T) {
 		at := time.UnixMilli(9).UTC()
 		record := kafka.Message{Topic: "orders", Offset: 7, Key: []byte("k"), Value: bytes.Repeat([]byte("v"), 100), Time: at, Headers: []kafka.Header{{Key: "trace", Value: []byte("1")}}}
 		abridged := func(r deadletter.Rung, now bool) kafka.Message {
-			return deadletter.Letter{Topic: "orders", Offset: 7, Time: at, Step: "charge", Stack: "goroutine 1"}.Record(record, r, now)
+			return deadletter.Letter{Topic: "orders", Offset: 7, Time: at, Step: "charge", Stack: "goroutine 1"}.Record(record, r, deadletter.Refused{Time: now})
 		}
 		whole := func(t *testing.T, got []kafka.Message) {
 			t.Helper()

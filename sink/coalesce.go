@@ -16,8 +16,10 @@ import (
 // them.
 //
 // Each partition keeps its order. A *PartialError of the inner sink goes to the writes whose
-// elements it names. Any other error fails all joined writes. The context of the inner write ends
-// once the contexts of all joined writes have ended.
+// elements it names. After any other error each of the joined writes is made again by itself, so
+// that one bad element fails no write of another partition; an error of the whole (stream.IsWhole)
+// fails all of them. The context of the inner write ends once the contexts of all joined writes
+// have ended.
 //
 // wait must be above 0 and delays every element, so keep it short: a partition starts no other
 // write until its own has returned. Coalesce copies each element and starts no goroutine.
@@ -45,6 +47,7 @@ type joined[T any] struct {
 	done   chan struct{} // closed when the inner write has returned
 	ctx    context.Context
 	cancel context.CancelFunc
+	writes int   // joined ones; constant from the inner write on
 	live   int   // joined writes whose context is still alive; guarded by coalesced.mu
 	err    error // written before done is closed
 }
@@ -58,6 +61,10 @@ func (c *coalesced[T]) Write(ctx context.Context, elems []stream.Out[T]) error {
 	}
 	// Returning before the joined write is done would let the partition write twice at once.
 	<-j.done
+	var partial *stream.PartialError
+	if j.writes > 1 && j.err != nil && !errors.As(j.err, &partial) && !stream.IsWhole(j.err) {
+		return c.once(ctx, elems)
+	}
 	return j.part(from, len(elems))
 }
 
@@ -72,6 +79,7 @@ func (c *coalesced[T]) join(ctx context.Context, elems []stream.Out[T]) (j *join
 		c.open = j
 	}
 	j.live++
+	j.writes++
 	from = len(j.elems)
 	j.elems = append(j.elems, elems...)
 	if len(j.elems) >= c.n {
@@ -97,18 +105,24 @@ func (c *coalesced[T]) gather(ctx context.Context, j *joined[T]) {
 	}
 }
 
-// write performs the joined write. A panic of the sink fails all joined writes.
+// write performs the joined write.
 func (c *coalesced[T]) write(j *joined[T]) {
+	defer close(j.done)
+	defer j.cancel()
+	j.err = c.once(j.ctx, j.elems)
+}
+
+// once performs a write of the inner sink, whose panic is an error.
+func (c *coalesced[T]) once(ctx context.Context, elems []stream.Out[T]) (err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			j.err = &stream.PanicError{Value: recover(), Stack: debug.Stack()}
+			err = &stream.PanicError{Value: recover(), Stack: debug.Stack()}
 		}
-		j.cancel()
-		close(j.done)
 	}()
-	j.err = c.to.Write(j.ctx, j.elems)
+	err = c.to.Write(ctx, elems)
 	returned = true
+	return err
 }
 
 // leave notes that the context of a joined write has ended. After the last one it cancels the inner

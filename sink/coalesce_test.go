@@ -3,6 +3,7 @@ package sink_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,31 @@ func TestCoalesce(t *testing.T) {
 				wg.Wait()
 				if *first == nil || *second == nil {
 					t.Errorf("with errors of %v: first: %v; second: %v", errs, *first, *second)
+				}
+			})
+		}
+	})
+	t.Run("makes each write again by itself where an error names no element", func(t *testing.T) {
+		for _, whole := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				boom, calls := errors.New("boom"), new(atomic.Int32)
+				if whole {
+					boom = stream.Whole(boom)
+				}
+				s := sink.Coalesce(sink.Func(func(_ context.Context, es []stream.Out[string]) error {
+					calls.Add(1)
+					for _, e := range es {
+						if e.Value == "bad" {
+							return boom
+						}
+					}
+					return nil
+				}), 3, time.Second)
+				var wg conc.WaitGroup
+				first, second := write(&wg, t.Context(), s, "a", "b"), write(&wg, t.Context(), s, "bad")
+				wg.Wait()
+				if !errors.Is(*second, boom) || (*first == nil) == whole || calls.Load() != map[bool]int32{false: 3, true: 1}[whole] {
+					t.Errorf("whole %v: first: %v; second: %v; %d calls", whole, *first, *second, calls.Load())
 				}
 			})
 		}

@@ -44,7 +44,8 @@ import (
 //
 // If the topic refuses the record's time (message.timestamp.after.max.ms,
 // message.timestamp.before.max.ms), it loses time: the letter gets the time of writing, and
-// laneway.origin.time keeps the record's. Each step costs one more write.
+// laneway.origin.time keeps the record's. If it is compacted and the record has no key, the letter
+// gets one as in step 4, or it would be refused. Each step costs one more write.
 //
 // A letter is done when every in-sync replica has it, and the record is unfinished until then.
 // Kafka describes errors and costs.
@@ -137,7 +138,7 @@ func (s *deadLetters) Open(ctx context.Context) error {
 type draft struct {
 	index int // of its element
 	rung  deadletter.Rung
-	now   bool // its topic refuses the record's time
+	no    deadletter.Refused
 }
 
 func (s *deadLetters) Write(ctx context.Context, elems []stream.Out[stream.Failure]) error {
@@ -201,9 +202,13 @@ func (s *deadLetters) abridge(f stream.Failure, d draft, refusal error) (draft, 
 			}
 		}
 		return d, false
-	case errors.Is(refusal, wire.InvalidTimestamp) && !d.now:
-		d.now = true
+	case errors.Is(refusal, wire.InvalidTimestamp) && !d.no.Time:
+		d.no.Time = true
 		return d, true
+	case errors.Is(refusal, wire.InvalidRecord) && !d.no.NoKey:
+		m, _ := f.Record.(kafka.Message)
+		d.no.NoKey = true
+		return d, m.Key == nil
 	}
 	return d, false
 }
@@ -230,7 +235,7 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 	if panicked, ok := errors.AsType[*stream.PanicError](f.Err); ok {
 		l.Stack = string(panicked.Stack)
 	}
-	m = l.Record(m, d.rung, d.now)
+	m = l.Record(m, d.rung, d.no)
 	switch {
 	case s.choose != nil:
 		m.Topic = s.choose(f)

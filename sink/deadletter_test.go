@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,17 @@ func TestDeadLetter(t *testing.T) {
 		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Err: kerr.InvalidTimestamp, Count: 1})
 		refusedTime(t, dead(t, k, topic, dlq, sink.KafkaConfig{}, 1)[0], at)
 	})
+	t.Run("gets a key when a record without one is refused", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
+		topic, dlq := k.Topic(1), k.Topic(1)
+		k.Produce(topic, &kgo.Record{Value: []byte("v")})
+		c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Err: kerr.InvalidRecord, Count: 1})
+		m := dead(t, k, topic, dlq, sink.KafkaConfig{}, 1)[0]
+		if l, err := ops.LetterOf(m); err != nil || string(m.Key) != "[0]@0" || string(m.Value) != "v" || l.Abridged != "key" && l.Abridged != "stack, key" || l.Complete() {
+			t.Errorf("key %q: %+v %v", m.Key, l, err)
+		}
+	})
 	t.Run("reports a missing topic at the start", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		orders, payments, refunds := k.Topic(1), k.Topic(1), k.Topic(1)
@@ -287,6 +299,17 @@ func TestDeadLetterOfEveryRecord(t *testing.T) {
 func TestDeadLetterOfEveryRecordRealKafka(t *testing.T) {
 	k := kafkatest.At(t, kafkatest.Real(t), kgo.ProducerBatchMaxBytes(1_048_588))
 	everyRecord(t, k)
+	t.Run("one without a key, for a compacted topic", func(t *testing.T) {
+		topic, dlq := k.Topic(1), k.Topic(1, "cleanup.policy=compact")
+		k.Produce(topic, &kgo.Record{Value: []byte("v")}, &kgo.Record{Key: []byte("k"), Value: []byte("w")})
+		letters := dead(t, k, topic, dlq, sink.KafkaConfig{}, 2)
+		slices.SortFunc(letters, func(a, b kafka.Message) int { return bytes.Compare(a.Value, b.Value) })
+		for i, want := range []string{"[0]@0", "k"} {
+			if l, err := ops.LetterOf(letters[i]); err != nil || string(letters[i].Key) != want || l.Complete() != (i == 1) {
+				t.Errorf("key %q: %+v %v", letters[i].Key, l, err)
+			}
+		}
+	})
 	t.Run("one with a time that the topic refuses", func(t *testing.T) {
 		topic, dlq := k.Topic(1, "message.timestamp.after.max.ms=9223372036854775807"), k.Topic(1, "message.timestamp.after.max.ms=3600000")
 		at := time.Now().Add(240 * time.Hour).Truncate(time.Millisecond)

@@ -98,6 +98,7 @@ func (c *KafkaConfig) faults() []error {
 	for tp, s := range c.Partitions {
 		fault(tp.Partition < 0, "partitions count from 0", "partition %v", tp)
 		fault(s.From.kind == fail || s.To.kind == fail, "use a position in the log", "the span of %v is from %v to %v", tp, s.From, s.To)
+		fault(s.From.kind == atOffset && s.From.offset < 0, "count from 0", "the span of %v begins %v", tp, s.From)
 		backward := s.From.kind == s.To.kind && s.From.kind >= atTime && s.To.offset < s.From.offset
 		fault(backward || s.To.kind == atOffset && s.To.offset < 0, "put From before To", "the span of %v is from %v to %v", tp, s.From, s.To)
 	}

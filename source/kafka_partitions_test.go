@@ -97,6 +97,13 @@ func TestKafkaConfigFaults(t *testing.T) {
 			t.Error("a commit without a group was accepted")
 		}
 	})
+	t.Run("include a span that begins below 0", func(t *testing.T) {
+		_, err := source.Kafka(source.KafkaConfig{Brokers: []string{"b:9092"}, Partitions: map[stream.TopicPartition]source.Span{
+			{Topic: "orders"}: {From: source.AtOffset(-5)}}}).Serial(newRecorder().record).Build()
+		if err == nil || !strings.Contains(err.Error(), "begins at offset -5: count from 0") {
+			t.Error(err)
+		}
+	})
 }
 
 func TestKafkaConfig(t *testing.T) {

@@ -14,17 +14,22 @@ import (
 // is read as if for the first time. Partitions are assigned, fetched and committed under their
 // topic's id.
 
-// recreated restarts a partition after its topic was recreated.
+// recreated restarts a partition after its topic was recreated. The span of a partition read
+// without a group is looked up again.
 func (s *kafkaSource) recreated(ctx context.Context, tp wire.TopicPartition, id [16]byte) error {
-	from := s.cfg.Start
+	span := Span{From: s.cfg.Start}
 	if s.cfg.Group == "" {
-		from = s.cfg.Partitions[streamed(tp)].From
+		span = s.cfg.Partitions[streamed(tp)]
 	}
-	if from.kind == fail {
+	if span.From.kind == fail {
 		s.stopReading(s.noOffset(tp))
 		return nil
 	}
-	starts, failed := s.locate(ctx, fetch.Leader(s.client, tp), from, tp)
+	starts, failed := s.locate(ctx, fetch.Leader(s.client, tp), span.From, tp)
+	var ends map[wire.TopicPartition]int64
+	if err := failed[tp]; err == nil && span.ends() {
+		ends, failed = s.locate(ctx, fetch.Leader(s.client, tp), span.To, tp)
+	}
 	if err := failed[tp]; err != nil {
 		return err
 	}
@@ -34,8 +39,11 @@ func (s *kafkaSource) recreated(ctx context.Context, tp wire.TopicPartition, id 
 	if p == nil { // revoked or lost in the meantime
 		return nil
 	}
+	if end, ok := ends[tp]; ok {
+		s.limits[tp] = end
+	}
 	s.in.Emit(stream.TopicRecreated{TopicPartition: p.TopicPartition(), Offset: p.Next(), Old: p.TopicID(), New: id})
-	s.in.Emit(stream.OffsetReset{TopicPartition: p.TopicPartition(), From: -1, To: starts[tp], Policy: from.String()})
+	s.in.Emit(stream.OffsetReset{TopicPartition: p.TopicPartition(), From: -1, To: starts[tp], Policy: span.From.String()})
 	s.restart(p, id, starts[tp], &stream.TopicGoneError{Partitions: []stream.TopicPartition{p.TopicPartition()}})
 	return nil
 }

@@ -254,3 +254,51 @@ func (h *topicEvents) gone() []string {
 	}
 	return slices.Sorted(maps.Keys(topics))
 }
+
+// Without a group, the span is that of the new topic: otherwise reading would not end before the
+// new topic is as long as the old one was.
+func TestKafkaRecreatedTopicWithoutAGroup(t *testing.T) {
+	for name, c := range map[string]struct {
+		span source.Span
+		want int
+		ends bool
+	}{
+		"is read on without an end":       {source.Span{}, 7, false},
+		"is read up to its own end":       {source.Span{To: source.Latest}, 7, true},
+		"is read from its own beginning":  {source.Span{From: source.AtOffset(2), To: source.Latest}, 5, true},
+		"is read up to the same offset":   {source.Span{To: source.AtOffset(6)}, 6, true},
+		"that is short of the span's end": {source.Span{To: source.At(time.Now().Add(time.Hour))}, 7, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+			topic, got, events := k.Topic(1), newRecorder(), newEvents()
+			for range 20 { // more than is read at once
+				k.Produce(topic, &kgo.Record{Value: make([]byte, 64<<10)})
+			}
+			started, release := make(chan struct{}), make(chan struct{})
+			first := sync.OnceFunc(func() { close(started); <-release })
+			r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Partitions: map[stream.TopicPartition]source.Span{{Topic: topic}: c.span}}).
+				Serial(func(ctx context.Context, m kafka.Message) error {
+					if first(); string(m.Value) != "new" {
+						return nil
+					}
+					return got.record(ctx, m)
+				}), stream.MaxInFlight(1), events.observe())
+			<-started
+			k.Recreate(topic, 1)
+			for range 7 {
+				k.Produce(topic, &kgo.Record{Value: []byte("new")})
+			}
+			close(release)
+			got.wait(t, c.want)
+			if !c.ends {
+				r.stop()
+			} else if err := r.result(); err != nil {
+				t.Error(err)
+			}
+			if n := len(events.recreated); n != 1 {
+				t.Errorf("%d events", n)
+			}
+		})
+	}
+}

@@ -20,6 +20,8 @@ type shelf struct {
 	calls [][]string
 	seen  map[string]int
 	kept  []string
+
+	failed func() // is called when a call fails
 }
 
 func newShelf(bad ...string) *shelf {
@@ -50,6 +52,8 @@ func (s *shelf) store(_ ctx, vs []string) error {
 	}
 	if err == nil {
 		s.kept = append(s.kept, vs...)
+	} else if s.failed != nil {
+		s.failed()
 	}
 	return err
 }
@@ -64,6 +68,25 @@ func (s *shelf) mend() {
 	defer s.mu.Unlock()
 	clear(s.bad)
 }
+
+// sinkOf is a sink whose writes are f.
+func sinkOf(f func(ctx) error) stream.Sink[string] {
+	return writes(func(c ctx, _ []stream.Out[string]) error { return f(c) })
+}
+
+type writes func(ctx, []stream.Out[string]) error
+
+func (f writes) Write(c ctx, es []stream.Out[string]) error { return f(c, es) }
+
+// slowVault is a vault whose Commits are f.
+type slowVault struct {
+	*vault
+	f func(ctx) error
+}
+
+func vaultOf(f func(ctx) error) stream.Transactor[string] { return &slowVault{newVault(), f} }
+
+func (b *slowVault) Commit(c ctx, _ stream.Txn[string]) error { return b.f(c) }
 
 func without(vs []string, bad ...string) []string {
 	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
@@ -167,6 +190,30 @@ func TestBisectBatch(t *testing.T) {
 			}
 			j.committed(4)
 		})
+	})
+
+	t.Run("is not for an attempt that outlasts its Timeout, whatever its error", func(t *testing.T) {
+		calls := 0
+		slow := func(c ctx) error { calls++; <-c.Done(); return errBoom }
+		for name, chain := range map[string]stream.Stream[string]{
+			"a batch": commitNow(input.GroupByPartition().Batch(4, time.Second).Tap(func(c ctx, _ []string) error { return slow(c) }, stream.Bisect(), stream.Timeout(time.Second)).
+				HaltOnError().FlatMap(flat)),
+			"a write":       commitNow(input.GroupByPartition().To(sinkOf(slow), stream.Timeout(time.Second)).HaltOnError()),
+			"a transaction": input.CommitWith(vaultOf(slow), 4, time.Second, stream.Timeout(time.Second)).HaltOnError(),
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					calls = 0
+					l := newLog(1)
+					put(l, 0, count("a", 4)...)
+					j := start(t, l, chain)
+					elapse(time.Minute)
+					if h := j.halt(); calls != 1 || h.Meta.Offset != 0 || h.Last != 3 || !errors.Is(h.Err, errBoom) {
+						t.Errorf("after %d calls: %v", calls, h)
+					}
+				})
+			})
+		}
 	})
 
 	t.Run("tries what is left as a whole again, when the whole fails", func(t *testing.T) {

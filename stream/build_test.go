@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,7 @@ func TestBuild(t *testing.T) {
 			"Batch 0":                    {chain: s.Batch(0, 0), want: []string{"Batch: a batch of 0: size is at least 1"}},
 			"Batch in the past":          {chain: s.Batch(1, -time.Second), want: []string{"Batch: a wait of -1s"}},
 			"Throttle 0":                 {chain: s.Throttle(0, 1), want: []string{"Throttle: 0 a second in bursts of 1 lets nothing pass"}},
+			"Throttle NaN":               {chain: s.Throttle(math.NaN(), 1), want: []string{"Throttle: NaN a second in bursts of 1 lets nothing pass"}},
 			"Throttle burst 0":           {chain: s.Throttle(1, 0), want: []string{"Throttle: 1 a second in bursts of 0 lets nothing pass"}},
 			"a nil Map":                  {chain: s.Map[int](nil), want: []string{"Map: the func is nil: pass a function"}},
 			"a nil Filter":               {chain: s.Filter(nil), want: []string{"Filter: the func is nil"}},

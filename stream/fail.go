@@ -33,7 +33,7 @@ func (st *step) failed(w *worker, r *record, attempt int, took time.Duration, er
 		err = bad
 	}
 	w.holds(nil)
-	d := st.decide(w, r, attempt, took, err, divisible, value)
+	d := st.decide(w, r, attempt, took, err, divisible, value, nil)
 	switch {
 	case d.halves:
 		return inHalves
@@ -163,7 +163,14 @@ func (st *step) leave(w *worker, r *record) {
 	r.abandon()
 }
 
-func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any) verdict {
+// mate is an element that failed in the same call as another one, and may be the cause instead.
+type mate struct {
+	r     *record
+	value func() any
+}
+
+// decide asks the policies about a failed element. If it is divisible, only a retry policy decides.
+func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any, mates []mate) verdict {
 	if r.Err() != nil || r.dropped() {
 		// The pipeline cancelled the element or halted its partition. No policy applies to an error
 		// that may only be the consequence.
@@ -204,7 +211,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			st.finish(w, r)
 			return verdict{}
 		case haltPolicy, parkPolicy:
-			st.halt(r, p, fs)
+			st.halt(r, p, fs, mates)
 			st.leave(w, r)
 			return verdict{}
 		}
@@ -223,8 +230,9 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 	return verdict{}
 }
 
-// halt halts each partition of an element at its records, or parks each of their lanes.
-func (st *step) halt(r *record, p *policy, fs []Failure) {
+// halt halts each partition of an element at its records, or parks each of their lanes. The halt
+// covers mates in the same partition or lane, too.
+func (st *step) halt(r *record, p *policy, fs []Failure, mates []mate) {
 	type stop struct {
 		p    *part
 		lane uint64 // of a park: a Transform may have joined several
@@ -232,22 +240,30 @@ func (st *step) halt(r *record, p *policy, fs []Failure) {
 	scope := st.scope(p)
 	var stops []stop
 	of, first := map[stop]*suspects{}, map[stop]Failure{}
-	i := 0
-	r.leaves(func(l *record) bool {
-		s := stop{p: l.part}
-		if scope == ScopeLane {
-			s.lane = keyHash(l.key())
-		}
-		if of[s] == nil {
-			stops, of[s] = append(stops, s), &suspects{}
-		}
-		of[s].add(l)
-		if f, any := first[s]; !any || fs[i].Meta.Offset < f.Meta.Offset {
-			first[s] = fs[i]
-		}
-		i++
-		return true
-	})
+	suspect := func(r *record, fs []Failure, own bool) {
+		i := 0
+		r.leaves(func(l *record) bool {
+			s := stop{p: l.part}
+			if scope == ScopeLane {
+				s.lane = keyHash(l.key())
+			}
+			if of[s] == nil && own {
+				stops, of[s] = append(stops, s), &suspects{}
+			}
+			if of[s] != nil {
+				of[s].add(l)
+				if f, any := first[s]; !any || fs[i].Meta.Offset < f.Meta.Offset {
+					first[s] = fs[i]
+				}
+			}
+			i++
+			return true
+		})
+	}
+	suspect(r, fs, true)
+	for _, m := range mates {
+		suspect(m.r, st.failures(m.r, fs[0].Attempts, fs[0].Duration, fs[0].Err, m.value), false)
+	}
 	for _, s := range stops {
 		if scope == ScopePartition {
 			s.p.freeze(first[s], *of[s], byRecord, p.resumeAfter)

@@ -1,8 +1,11 @@
 package stream
 
-import "runtime/debug"
+import (
+	"fmt"
+	"runtime/debug"
+)
 
-// guarded turns a panic of a user's function into an error.
+// guarded turns a panic of a user's function into an error, and its error into one with a text.
 func guarded(f func() error) (err error) {
 	returned := false
 	defer func() {
@@ -10,10 +13,32 @@ func guarded(f func() error) (err error) {
 			err = panicked(recover())
 		}
 	}()
-	err = f()
+	err = printable(f())
 	returned = true
 	return err
 }
+
+// printable returns err, or an error with a text if Error panics, such as that of a nil pointer.
+func printable(err error) (safe error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			safe = &unprintableError{err, fmt.Sprintf("a %T whose Error panics: %v", err, v)}
+		}
+	}()
+	_ = err.Error()
+	return err
+}
+
+type unprintableError struct {
+	err  error
+	text string
+}
+
+func (e *unprintableError) Error() string { return e.text + " [LW236]" }
+func (e *unprintableError) Unwrap() error { return e.err }
 
 func panicked(value any) error {
 	return &PanicError{Value: value, Stack: debug.Stack()}

@@ -74,4 +74,61 @@ func TestExpired(t *testing.T) {
 			same(t, "transactions", b.written(), nil)
 		})
 	})
+	for name, chain := range map[string]func(*shelf, stream.Stream[string]) stream.Stream[string]{
+		"batch": func(s *shelf, in stream.Stream[string]) stream.Stream[string] {
+			return commitNow(in.GroupByPartition().Batch(4, time.Minute).Tap(s.store, stream.Bisect()).SkipOnError().FlatMap(flat))
+		},
+		"write": func(s *shelf, in stream.Stream[string]) stream.Stream[string] {
+			out := shelved(s)
+			out.takes = time.Second // so that the others are queued behind the first one
+			return commitNow(in.GroupByPartition().To(out).SkipOnError())
+		},
+	} {
+		t.Run("tries no part of a failed "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, s := begin(), newShelf("a2")
+				s.failed = func() { over.Store(true) }
+				launch(t, nil, nil, chain(s, h.chain()))
+				<-h.ready
+				for _, v := range count("a", 4) {
+					h.feed(0, 1, v)
+					synctest.Wait()
+				}
+				elapse(time.Minute)
+				if n := len(s.called()); len(s.called()[n-1]) < 3 {
+					t.Errorf("calls: %v", s.called())
+				}
+			})
+		})
+	}
+	t.Run("tries no part of a failed transaction", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, b := begin(), newVault()
+			b.before = append(b.before, func(stream.Txn[string]) error { over.Store(true); return errBoom })
+			launch(t, nil, nil, h.chain().CommitWith(b, 4, time.Minute).HaltOnError())
+			<-h.ready
+			for _, v := range count("a", 4) {
+				h.feed(0, 1, v)
+			}
+			elapse(time.Minute)
+			if b.calls != 1 {
+				t.Errorf("%d transactions were tried", b.calls)
+			}
+		})
+	})
+	t.Run("tries no postponed transaction again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, b := begin(), newVault()
+			b.before = append(b.before, func(stream.Txn[string]) error {
+				return stream.Postpone(errBoom, func(context.Context) error { over.Store(true); return nil })
+			})
+			launch(t, nil, nil, h.chain().CommitWith(b, 1, 0))
+			<-h.ready
+			h.feed(0, 1, "a")
+			elapse(time.Minute)
+			if b.calls != 1 {
+				t.Errorf("%d transactions were tried", b.calls)
+			}
+		})
+	})
 }

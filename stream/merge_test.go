@@ -48,7 +48,7 @@ func TestMerge(t *testing.T) {
 			"two stages": func(s stream.Stream[string], w *work) stream.Stream[string] {
 				return s.MapConcurrent(2, echo).Concurrent(8, w.do)
 			},
-			"to a sink": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
+			"to a sink": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(intoSink(w)) },
 			"a batch": func(s stream.Stream[string], w *work) stream.Stream[string] {
 				return s.Batch(3, time.Second).FlatMap(flat).Tap(w.do)
 			},
@@ -93,12 +93,12 @@ func TestMerge(t *testing.T) {
 			"a batch":             {from().As("eu").Batch(2, time.Second).FlatMap(flat), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
 			"a group":             {from().As("eu").GroupByKey().MapConcurrent(2, upper), from().As("us").GroupByKey(), []string{"A0", "A1", "b0", "b1"}},
 			"a transform":         {from().As("eu").Transform("relay", relay), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
-			"a sink":              {from().As("eu").To(writes(newWork())), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
+			"a sink":              {from().As("eu").To(intoSink(newWork())), from().As("us"), []string{"a0", "a1", "b0", "b1"}},
 		} {
 			for below, chain := range map[string]func(s stream.Stream[string], w *work) stream.Stream[string]{
 				"concurrent": func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Concurrent(4, w.do) },
 				"fused":      func(s stream.Stream[string], w *work) stream.Stream[string] { return s.Tap(w.do) },
-				"to":         func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(writes(w)) },
+				"to":         func(s stream.Stream[string], w *work) stream.Stream[string] { return s.To(intoSink(w)) },
 			} {
 				t.Run(name+"/"+below, func(t *testing.T) {
 					bubble(t, func(t *testing.T) {
@@ -381,8 +381,8 @@ func relay(ctx context.Context, in <-chan stream.Elem[string], out chan<- stream
 	return nil
 }
 
-// writes is a sink that works.
-func writes(w *work) stream.Sink[string] {
+// intoSink is a sink that works.
+func intoSink(w *work) stream.Sink[string] {
 	return workSink(func(ctx context.Context, os []stream.Out[string]) error {
 		for _, o := range os {
 			if err := w.do(ctx, o.Value); err != nil {

@@ -93,7 +93,7 @@ type word struct {
 	taps    bool // Serial and Concurrent rather than MapSerial and MapConcurrent
 	keep    bool // KeepOrder
 	parts   int  // MaxPartitions, 0: none
-	bisect  bool // what fails of a batch is found
+	bisect  bool // the error for several elements names none of them, and what fails is found
 	wrapped bool // through middleware
 	when    bool // the policy takes only some of the errors
 	branch  int  // so many words that follow are its branch

@@ -285,7 +285,7 @@ func (m *model) govern(line []int) {
 func (m *model) splits() {
 	ordered := false
 	for i, r := range slices.Backward(m.rules) {
-		m.rules[i].split = !ordered || m.words[i].kind == toWord
+		m.rules[i].split = !ordered || m.words[i].kind == toWord && !m.words[i].bisect
 		ordered = ordered || m.words[i].calls() && r.order != nil
 	}
 }

@@ -203,14 +203,16 @@ func (c *watched) lane() {
 	lane := fmt.Sprint(c.at, ":", c.r.lane.of(c.items[0]))
 	open := c.b.open[lane]
 	mine := map[item]bool{}
-	if w.m.words[c.at].bisect {
+	if w.m.words[c.at].bisect || w.m.words[c.at].kind == toWord { // a write is bisected, too
 		if !has(open, c.items[0]) {
 			for i, it := range c.items {
 				c.b.place[deed{c.at, it}] = i
 			}
 		}
-		for o, failed := range open { // where this is a part, the others of its batch wait
-			if has(open, c.items[0]) && c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}] {
+		// where this is a part, the others of its batch wait, and those before it where no order is kept
+		loose := c.r.order == nil
+		for o, failed := range open {
+			if has(open, c.items[0]) && (loose || c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}]) {
 				mine[o] = failed
 			}
 		}

@@ -110,6 +110,8 @@ func (d *drawer) segment() {
 		d.open, d.batched = true, true
 	case throttleWord:
 		w.n = 2
+	case toWord:
+		w.bisect = rapid.Bool().Draw(d.t, "bisect")
 	}
 	if (w.kind == concurrentWord || w.kind == serialWord) && rarely(d.t, 4, "inTurn") {
 		w.parts = oneOf(d.t, "maxPartitions", 1, 2)

@@ -9,10 +9,12 @@ type Out[T any] struct {
 }
 
 // Sink writes elements durably, in order. Write returns nil once they are durable. A *PartialError
-// names the elements that failed; any other error fails all of them. Write is never called
-// concurrently for the same partition, wherever the sink is used in a chain (sinks that compare
-// equal are one). It must not keep the slice after it returns. A sink may also be an Opener, a
-// Closer, a Checker, a TopicReader and a fmt.Stringer, whose String is its name.
+// names the elements that failed. After any other error To writes all of them again, in halves once
+// the attempts are used up, until the elements that fail stand alone; an error of the whole
+// (IsWhole) fails all of them. Write is never called concurrently for the same partition, wherever
+// the sink is used in a chain (sinks that compare equal are one). It must not keep the slice after
+// it returns. A sink may also be an Opener, a Closer, a Checker, a TopicReader and a fmt.Stringer,
+// whose String is its name.
 type Sink[T any] interface {
 	Write(ctx context.Context, elems []Out[T]) error
 }

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -131,6 +132,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 	s.call = func(lo, hi int) (outcome, failing) {
 		some, v := part(lo, hi)
 		var f failing
+		h.st.run.lapse(some.part)
 		stops := w.stops(some)
 		if !stops {
 			w.group = group
@@ -182,7 +184,7 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 			err = panicked(recover())
 		}
 	}()
-	err = f(ctx, v, u)
+	err = printable(f(ctx, v, u))
 	returned = true
 	return err
 }
@@ -190,13 +192,14 @@ func (f call[T, U]) try(ctx context.Context, v *T, u *U) (err error) {
 // dressed makes one attempt with the step's timeout, observers and middleware around it.
 func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (took time.Duration, err error) {
 	var ctx context.Context = r
+	bound := ctx
 	c := &attemptOf{st: st, r: r, n: attempt, f: f}
 	if st.timeout > 0 {
 		timed, cancel := st.timed(ctx)
 		defer cancel()
 		o := st.run.overruns
 		defer o.leave(o.enter(c))
-		ctx = timed
+		ctx, bound = timed, timed
 	}
 	ls := st.run.listeners
 	for i := range ls {
@@ -216,6 +219,9 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		if err == nil && !c.called {
 			err = ErrNotCalled
 		}
+	}
+	if err != nil && errors.Is(bound.Err(), context.DeadlineExceeded) && !IsWhole(err) { // whatever its text says
+		err = Whole(err)
 	}
 	if timed {
 		c.took = clock() - began

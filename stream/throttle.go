@@ -22,7 +22,7 @@ func (throttleOp[T]) does() effect              { return shapes }
 func (throttleOp[T]) place(p *planner, n *node) { p.value(n) }
 
 func (o throttleOp[T]) check(c *checker, n *node) {
-	if o.rate <= 0 || o.burst < 1 {
+	if !(o.rate > 0) || o.burst < 1 { // NaN is not
 		c.say(faultRange, n.label(), fmt.Sprintf("%g a second in bursts of %d lets nothing pass", o.rate, o.burst), "make both greater than 0")
 	}
 }

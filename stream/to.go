@@ -8,9 +8,13 @@ import (
 
 // To writes elements to a sink and passes each one on once the sink has stored it. 1→1, keeps the
 // order of each lane. An element leaves its worker as soon as it is queued. While one Write of a
-// partition is in flight, its elements queue, and the next Write takes up to 1,000 of them. Failed
-// elements go to the policies below; a retry writes only those. Costs one goroutine per partition
-// that has something to write.
+// partition is in flight, its elements queue, and the next Write takes up to 1,000 of them.
+//
+// Failed elements go to the policies below; a retry writes only those. If an error names none of
+// its elements, and no retry is left, they are written in halves until the culprits stand alone, as
+// with Bisect: the policies act on those alone. Where order is kept, a part waits until the
+// policies have decided about everything before it. Costs one goroutine per partition that has
+// something to write.
 func (s Stream[T]) To(sink Sink[T], opts ...StepOption) Stream[T] {
 	return then[T, T](s, &node{word: "To", name: sinkName(sink), opts: stepOpts(opts), sinks: []any{sink}, op: toOp[T]{sink}})
 }

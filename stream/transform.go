@@ -88,7 +88,7 @@ func (e Elem[T]) Fail(err error) {
 	if err == nil {
 		err = errors.New("failed without an error [LW223]")
 	}
-	e.t.door.st.failed(noWorker, e.t.r, 1, 0, err, false, func() any { return e.Value })
+	e.t.door.st.failed(noWorker, e.t.r, 1, 0, printable(err), false, func() any { return e.Value })
 }
 
 // Transform runs f between two Go channels, for operators that no Pipe can express. f receives the

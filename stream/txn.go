@@ -102,6 +102,9 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
 		return err
 	}
+	for _, pre := range x.pres {
+		t.run.lapse(pre.part)
+	}
 	return x.ctx.Err()
 }
 

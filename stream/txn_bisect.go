@@ -61,6 +61,13 @@ func (s *search) try(pres []*prefix) (written bool) {
 	if s.over || s.calls == 0 {
 		return false
 	}
+	for _, pre := range pres {
+		s.t.run.lapse(pre.part)
+	}
+	if s.ctx.Err() != nil { // one of its partitions was lost
+		s.over = true
+		return false
+	}
 	s.calls--
 	x := &txn{s.ctx, pres}
 	took, err := s.t.make(x)

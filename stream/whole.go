@@ -37,7 +37,8 @@ func (e *WholeError) Whole() bool { return true }
 // wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors with a
 // SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data, and
 // true for all others: a serialization failure, missing rights or missing space concerns the whole.
-// sink.SQL and sink.KafkaTransaction mark their own errors.
+// sink.SQL and sink.KafkaTransaction mark their own errors, and a step those of attempts that
+// outlast its Timeout.
 func IsWhole(err error) bool {
 	var marked interface{ Whole() bool }
 	if errors.As(err, &marked) {

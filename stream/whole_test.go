@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 
 	"github.com/laneway-go/laneway/stream"
@@ -26,6 +27,7 @@ func TestIsWhole(t *testing.T) {
 		sqlState("23505"): false, sqlState("22001"): false, fmt.Errorf("storing: %w", sqlState("23514")): false,
 		sqlState("40001"): true, sqlState("42P01"): true, sqlState("53100"): true,
 		context.DeadlineExceeded: true, context.Canceled: true, io.ErrUnexpectedEOF: true,
+		syscall.ECONNREFUSED: true, fmt.Errorf("writing: %w", syscall.EPIPE): true, syscall.EINVAL: false,
 		&net.OpError{Op: "dial", Err: errBoom}: true, fmt.Errorf("asking: %w", &net.DNSError{}): true,
 		&stream.FencedError{Err: errBoom}: true, stream.ErrStaleGroup: true, stream.Postpone(errBoom, nil): true,
 		busyFor(1): true, stream.Whole(errBoom): true, stream.Permanent(stream.Whole(errBoom)): true,

@@ -141,8 +141,8 @@ func TestRedrive(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		topic := k.Topic(1)
 		dlq := k.TopicNamed(topic+".dlq", 1)
-		gone := deadletter.Letter{Topic: topic, Offset: 99, Time: time.UnixMilli(1)}.Record(kafka.Message{Value: make([]byte, 3000)}, deadletter.WithoutValue, false)
-		here := deadletter.Letter{Topic: topic, Offset: 98, Time: time.UnixMilli(1)}.Record(kafka.Message{Value: []byte("v")}, deadletter.Whole, false)
+		gone := deadletter.Letter{Topic: topic, Offset: 99, Time: time.UnixMilli(1)}.Record(kafka.Message{Value: make([]byte, 3000)}, deadletter.WithoutValue, deadletter.Refused{})
+		here := deadletter.Letter{Topic: topic, Offset: 98, Time: time.UnixMilli(1)}.Record(kafka.Message{Value: []byte("v")}, deadletter.Whole, deadletter.Refused{})
 		for _, m := range []kafka.Message{gone, here} {
 			r := &kgo.Record{Value: m.Value}
 			for _, h := range m.Headers {

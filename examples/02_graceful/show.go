@@ -59,7 +59,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 		return err
 	}
 	took := time.Since(began)
-	d.Check("not ready", took < time.Second, "/readyz was 503 after %v, with the %d still in flight", took.Round(time.Millisecond), len(inFlight))
+	d.Check("not ready", took < 10*time.Second, "/readyz was 503 after %v, with the %d still in flight", took.Round(time.Millisecond), len(inFlight))
 	if live, err = demo.Status(ctx, at[1]+"/livez"); err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func TestQuickstartRealKafka(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for { // brokers may know a topic for a moment after it was deleted
 		resp, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, client) // of all topics

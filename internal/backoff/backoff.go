@@ -3,6 +3,7 @@ package backoff
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -37,7 +38,7 @@ func NotBefore(d time.Duration) time.Duration {
 	if d <= 0 {
 		return 0
 	}
-	return d + rand.N(d/10+1)
+	return d + rand.N(min(d/10, math.MaxInt64-d)+1)
 }
 
 // Policy bounds the waits between the tries of one kind.

@@ -55,6 +55,11 @@ func TestNotBefore(t *testing.T) {
 			t.Fatalf("%v, want 1 s to 1.1 s", d)
 		}
 	}
+	for _, longest := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, math.MaxInt64 / 10 * 9} {
+		if d := backoff.NotBefore(longest); d < longest {
+			t.Errorf("%v, want %v or more", d, longest)
+		}
+	}
 	if d := backoff.NotBefore(-1); d != 0 {
 		t.Errorf("%v", d)
 	}

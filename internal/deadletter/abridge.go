@@ -44,10 +44,16 @@ func (r Rung) limits() limits {
 	return limits{name: 256, err: 4 << 10, types: 1 << 10, stack: 16 << 10}
 }
 
+// Refused is what a topic refuses of a record, besides its size.
+type Refused struct {
+	Time  bool // the producer sets it
+	NoKey bool // a record without a key gets a reference for it
+}
+
 // Record returns the dead letter of m: its headers and those of l, without the parts that the rung
-// leaves out. If now is set, the producer sets the time. Headers of an earlier failure are
-// replaced, except the count of redrives.
-func (l Letter) Record(m kafka.Message, r Rung, now bool) kafka.Message {
+// leaves out, or that its topic refuses. Headers of an earlier failure are replaced, except the
+// count of redrives.
+func (l Letter) Record(m kafka.Message, r Rung, no Refused) kafka.Message {
 	again := Redriven(m.Headers)
 	own := Strip(m.Headers)
 	var left []string
@@ -64,11 +70,11 @@ func (l Letter) Record(m kafka.Message, r Rung, now bool) kafka.Message {
 		leave(partValue)
 		m.Value = place
 	}
-	if short := place[len(l.Topic):]; r >= WithoutKey && len(m.Key) > len(short) {
+	if short := place[len(l.Topic):]; r >= WithoutKey && len(m.Key) > len(short) || no.NoKey && m.Key == nil {
 		leave(partKey)
 		m.Key = short
 	}
-	if now {
+	if no.Time {
 		leave(partTime)
 		m.Time = time.Time{}
 	}

@@ -18,7 +18,7 @@ var whole = Letter{Topic: "orders", Partition: 3, Offset: 41207, Time: time.Unix
 
 // headersOf returns the headers of the letter of a record with those headers.
 func headersOf(l Letter, headers []kafka.Header) []kafka.Header {
-	return l.Record(kafka.Message{Headers: headers}, Whole, false).Headers
+	return l.Record(kafka.Message{Headers: headers}, Whole, Refused{}).Headers
 }
 
 func TestLetter(t *testing.T) {
@@ -95,7 +95,7 @@ func TestRung(t *testing.T) {
 		abridged string
 	}{{3<<20 + 24<<10, ""}, {3<<20 + 2<<10, "stack"}, {2<<20 + 2<<10, "stack, headers"}, {1<<20 + 2<<10, "stack, headers, value"}, {800, "stack, headers, value, key"}} {
 		t.Run(fmt.Sprintf("%d leaves out %q", r, want.abridged), func(t *testing.T) {
-			got := l.Record(m, Rung(r), false)
+			got := l.Record(m, Rung(r), Refused{})
 			if n := size(got); n > want.most {
 				t.Errorf("%d bytes, want at most %d", n, want.most)
 			}
@@ -115,13 +115,13 @@ func TestRung(t *testing.T) {
 		})
 	}
 	t.Run("keeps parts smaller than a reference", func(t *testing.T) {
-		got := whole.Record(kafka.Message{Key: []byte("k"), Value: nil, Time: whole.Time}, WithoutKey, false)
+		got := whole.Record(kafka.Message{Key: []byte("k"), Value: nil, Time: whole.Time}, WithoutKey, Refused{})
 		if told, err := Read(got.Headers); err != nil || !told.Complete() || string(got.Key) != "k" || got.Value != nil || !got.Time.Equal(whole.Time) {
 			t.Errorf("%+v %+v %v", got, told, err)
 		}
 	})
 	t.Run("keeps the record's time when the time is refused", func(t *testing.T) {
-		got := whole.Record(kafka.Message{Time: whole.Time}, Whole, true)
+		got := whole.Record(kafka.Message{Time: whole.Time}, Whole, Refused{Time: true})
 		if told, err := Read(got.Headers); err != nil || told.Abridged != "time" || !told.Complete() || !told.Time.Equal(whole.Time) || !got.Time.IsZero() {
 			t.Errorf("%+v %+v %v", got, told, err)
 		}

@@ -6,16 +6,39 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
+	"strings"
+	"syscall"
 )
 
 // Is reports whether an error says that what was called could not be reached or did not answer: a
-// connection that failed, a name that was not found, an answer cut short, a timeout.
+// connection that failed, a name that was not found, an answer cut short, a timeout, or a database
+// that starts, stops or has lost its connection.
 func Is(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	var timeout interface{ Timeout() bool }
-	return errors.As(err, &op) || errors.As(err, &dns) || errors.Is(err, net.ErrClosed) ||
+	return errors.As(err, &op) || errors.As(err, &dns) ||
 		// context.DeadlineExceeded and os.ErrDeadlineExceeded too
 		errors.As(err, &timeout) && timeout.Timeout() ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, driver.ErrBadConn)
+		slices.ContainsFunc(broken, func(target error) bool { return errors.Is(err, target) }) ||
+		databaseAway(err)
+}
+
+// broken is what calls return where a connection is refused or lost, without a net.OpError too.
+var broken = []error{
+	net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn,
+	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
+	syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
+}
+
+// databaseAway reports whether an SQLSTATE says so: class 08 (connection exception), 57P01
+// (admin_shutdown), 57P02 (crash_shutdown), 57P03 (cannot_connect_now).
+func databaseAway(err error) bool {
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) {
+		return false
+	}
+	s := state.SQLState()
+	return strings.HasPrefix(s, "08") || s == "57P01" || s == "57P02" || s == "57P03"
 }

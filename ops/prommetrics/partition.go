@@ -69,7 +69,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	activeLagTime: ofPartition("active_lag_seconds", "Time since the oldest of these records was written, by its timestamp."),
 	finishedAhead: ofPartition("finished_ahead_offsets", "Offsets above the committed one that the stored resume state lists as finished."),
 	stateBytes:    ofPartition("resume_state_bytes", "Size of the stored resume state."),
-	inFlight:      ofPartition("in_flight_records", "Records between the watermark and the fetch position, and below a commit."),
+	inFlight:      ofPartition("in_flight_records", "Records that were fetched and are not finished, and below a commit. At MaxInFlight the partition is full."),
 	inFlightBytes: ofPartition("in_flight_bytes", "Payload kept in memory by the records in flight."),
 	age: ofPartition("watermark_age_seconds",
 		"Age of the oldest unfinished record, which holds the watermark back; 0 without one."),

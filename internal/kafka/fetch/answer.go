@@ -56,6 +56,7 @@ func (l *loop) records(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 func (f *Fetcher) succeeded(p *part, preferred int32) {
 	f.mu.Lock()
 	recovered := p.well()
+	p.heard = time.Now()
 	if preferred >= 0 && p.home != nil && preferred != p.home.broker {
 		p.replica, p.advised = preferred, time.Now()
 		raise(f.placed)

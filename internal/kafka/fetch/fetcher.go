@@ -80,9 +80,10 @@ func (f *Fetcher) Run(ctx context.Context) error {
 	f.mu.Lock()
 	f.cancel = cancel
 	f.mu.Unlock()
-	var pollers conc.WaitGroup
-	defer pollers.Wait() // after cancel, which runs first
+	var pollers conc.WaitGroup // and the watch of the ends
+	defer pollers.Wait()       // after cancel, which runs first
 	defer cancel()
+	pollers.Go(func() { f.watchEnds(ctx) })
 	for attempts, asked := 0, false; ctx.Err() == nil; {
 		missing := f.place(func(l *loop) {
 			for range pollersPerBroker {

@@ -27,6 +27,7 @@ type part struct {
 	busy    bool      // a poller has it
 	woken   bool      // it got room since a poller last looked
 	retryAt time.Time // not to be fetched before
+	heard   time.Time // when it was last fetched
 	// a count of when it last brought records; the partition with the lowest count goes first in a
 	// request
 	served  uint64

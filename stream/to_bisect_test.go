@@ -1,0 +1,262 @@
+package stream_test
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// shelved is a sink that stores what it is given on a shelf, whose error names no element.
+func shelved(s *shelf) *sink[string] {
+	return &sink[string]{fail: func(es []stream.Out[string]) error {
+		vs := make([]string, len(es))
+		for i, e := range es {
+			vs[i] = e.Value
+		}
+		return s.store(nil, vs)
+	}}
+}
+
+func TestBisectWrite(t *testing.T) {
+	orders := map[string]func() stream.Stream[string]{
+		"as read":      func() stream.Stream[string] { return input },
+		"by partition": func() stream.Stream[string] { return input.GroupByPartition() },
+		"by key":       func() stream.Stream[string] { return input.GroupByKey() },
+		"in no order":  func() stream.Stream[string] { return input.Concurrent(1, pass[string]) },
+	}
+	for name, chain := range orders {
+		for _, bad := range [][]string{{"a0"}, {"a18"}, {"a7"}, {"a0", "a18"}, {"a8", "a9"}} {
+			t.Run(fmt.Sprintf("has the policy act on the culprits alone, %s/%v", name, bad), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					all := count("a", 19)
+					l, s := newLog(1), newShelf(bad...)
+					put(l, 0, all...)
+					letters := &sink[stream.Failure]{}
+					j := start(t, l, commitNow(chain().To(shelved(s)).RetryOnError(every(time.Second, 3)).DeadLetterOnError(letters)))
+					elapse(time.Minute)
+					same(t, "kept, in order", s.kept, without(all, bad...))
+					var given []string
+					for _, f := range letters.values() {
+						given = append(given, f.Value.(string))
+					}
+					same(t, "dead letters", given, bad)
+					if n := len(s.called()); n > 3+4*bits.Len(18)+8+18 { // one in no order comes in several writes
+						t.Errorf("%d calls", n)
+					}
+					j.committed(19)
+				})
+			})
+		}
+	}
+
+	t.Run("halts at the culprit, before what is behind it is tried", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 8)
+			l, s := newLog(1), newShelf("a3")
+			put(l, 0, all...)
+			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s)).HaltOnError()))
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 3 || h.Last != 3 || h.Value != "a3" {
+				t.Errorf("halt: %v", h)
+			}
+			same(t, "kept", s.kept, all[:3])
+			j.committed(3)
+			must(t, j.Skip(h))
+			elapse(time.Minute)
+			same(t, "kept in the end, nothing twice", s.kept, without(all, "a3"))
+			j.committed(8)
+		})
+	})
+
+	t.Run("parks the culprit's lane, and writes those of others", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newShelf("a1")
+			put(l, 0, "b0", "a1", "c2", "a3", "b4", "a5", "c6", "b7")
+			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s)).ParkOnError()))
+			elapse(time.Minute)
+			same(t, "kept", s.kept, []string{"b0", "c2", "b4", "c6", "b7"})
+			h := j.halt()
+			if h.Scope != stream.ScopeLane || h.Meta.Offset != 1 || h.Last != 1 {
+				t.Errorf("halt: %v", h)
+			}
+			must(t, j.Skip(h))
+			elapse(time.Minute)
+			same(t, "kept in the end", s.kept[5:], []string{"a3", "a5"})
+			j.committed(8)
+		})
+	})
+
+	t.Run("is not for what fails as a whole, where the halt speaks for all", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			chain func(*shelf) stream.Stream[string]
+			scope stream.Scope
+			last  int64
+		}{
+			"HaltOnError":            {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s)).HaltOnError() }, stream.ScopePartition, 3},
+			"ParkOnError, by key":    {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s)).ParkOnError() }, stream.ScopeLane, 3},
+			"ParkOnError, ungrouped": {func(s *shelf) stream.Stream[string] { return input.To(shelved(s)).ParkOnError() }, stream.ScopeRecord, 3},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					all := count("a", 4)
+					l, s := newLog(1), newShelf()
+					s.bad["a2"] = stream.Whole(errBoom)
+					put(l, 0, all...)
+					j := start(t, l, commitNow(c.chain(s)))
+					elapse(time.Minute)
+					h := j.halt()
+					if h.Scope != c.scope || h.Meta.Offset != 0 || h.Last != c.last || h.Joined || len(s.called()) != 1 || !strings.Contains(h.String(), "@0 … @3") {
+						t.Errorf("after %v: %v", s.called(), h)
+					}
+					if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) {
+						t.Error(err)
+					}
+					must(t, j.SkipRange(h, 2, 2))
+					elapse(time.Minute)
+					same(t, "kept", s.kept, without(all, "a2"))
+					if n := len(heard[stream.Skipped](j)); n != 1 {
+						t.Errorf("%d are given up", n)
+					}
+					j.committed(4)
+				})
+			})
+		}
+	})
+
+	t.Run("tries what is left as a whole again, when the whole fails", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 8)
+			l, s := newLog(1), newShelf("a0", "a6")
+			put(l, 0, all...)
+			outage := false
+			out := shelved(s)
+			store := out.fail
+			out.fail = func(es []stream.Out[string]) error {
+				if len(es) == 2 && es[0].Value == "a2" && !outage {
+					outage = true
+					return stream.Whole(errBoom)
+				}
+				return store(es)
+			}
+			j := start(t, l, commitNow(input.To(out).RetryOnError(every(time.Second, 2)).SkipOnError()))
+			elapse(1500 * time.Millisecond)
+			if got := fmt.Sprint(s.called()); !strings.HasSuffix(got, "[a0] [a1]]") {
+				t.Errorf("before the outage ends: %s", got)
+			}
+			elapse(time.Minute)
+			same(t, "kept", s.kept, without(all, "a0", "a6"))
+			if n := len(heard[stream.Skipped](j)); n != 2 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(8)
+		})
+	})
+
+	t.Run("waits amid its parts without an attempt where it is postponed", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 8)
+			l, s, back := newLog(1), newShelf("a6"), make(chan struct{})
+			put(l, 0, all...)
+			away := false
+			out := shelved(s)
+			store := out.fail
+			out.fail = func(es []stream.Out[string]) error {
+				if len(es) == 4 && es[0].Value == "a4" && !away {
+					away = true
+					return stream.Postpone(errBoom, func(c ctx) error {
+						select {
+						case <-back:
+							return nil
+						case <-c.Done():
+							return c.Err()
+						}
+					})
+				}
+				return store(es)
+			}
+			j := start(t, l, commitNow(input.To(out).SkipOnError()))
+			elapse(time.Minute)
+			if n := len(heard[stream.Skipped](j)); n != 0 {
+				t.Errorf("%d are given up in the outage", n)
+			}
+			close(back)
+			elapse(time.Minute)
+			same(t, "kept", s.kept, without(all, "a6"))
+			if n := len(heard[stream.Skipped](j)); n != 1 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(8)
+		})
+	})
+
+	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 64)
+			l, s := newLog(1), newShelf(all...)
+			put(l, 0, all...)
+			// the first write is slow, so that the others queue behind it
+			out := shelved(s)
+			out.takes = time.Second
+			j := start(t, l, commitNow(input.Concurrent(64, pass[string]).To(out).HaltOnError()))
+			elapse(time.Hour)
+			if h := j.halt(); h.Last == h.Meta.Offset && len(s.called()) > 1 && len(s.called()[1]) > 1 {
+				t.Errorf("%v after %v", h, s.called())
+			}
+			s.mend()
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			sameSet(t, "kept", s.kept, all)
+			j.committed(64)
+		})
+	})
+
+	t.Run("is bounded", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			all := count("a", 64)
+			l, s := newLog(1), newShelf(all[1:]...)
+			put(l, 0, all...)
+			j := start(t, l, commitNow(input.GroupByPartition().To(shelved(s)).SkipOnError()))
+			elapse(time.Minute)
+			if n := len(s.called()); n != 1+4*6+8 {
+				t.Errorf("%d calls", n)
+			}
+			same(t, "kept", s.kept, []string{"a0"})
+			if n := len(heard[stream.Skipped](j)); n != 63 {
+				t.Errorf("%d are given up", n)
+			}
+			j.committed(64)
+		})
+	})
+
+	t.Run("is not needed where each element has an error of its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, calls := newLog(1), 0
+			put(l, 0, count("a", 4)...)
+			out := &sink[string]{fail: func(es []stream.Out[string]) error {
+				calls++
+				errs := map[int]error{}
+				for i, e := range es {
+					errs[i] = errors.New("no " + e.Value)
+				}
+				return &stream.PartialError{Errs: errs}
+			}}
+			j := start(t, l, commitNow(input.To(out).SkipOnError()))
+			synctest.Wait()
+			var got []string
+			for _, e := range heard[stream.Skipped](j) {
+				got = append(got, e.Err.Error())
+			}
+			same(t, "given up", got, []string{"no a0", "no a1", "no a2", "no a3"})
+			if calls != 1 {
+				t.Errorf("%d calls", calls)
+			}
+		})
+	})
+}
