@@ -23,9 +23,7 @@ type Slab struct {
 	ledger  *Ledger
 
 	// guarded by Ledger.mu
-	head  int // Tickets[:head] are finished
-	count int // records that the watermark passes with this slab: its own, and those of later
-	// slabs merged into it
+	head     int  // Tickets[:head] are finished
 	released bool // Forget was called
 }
 
@@ -49,7 +47,6 @@ type Ledger struct {
 	first    int        // slabs[:first] are below the watermark
 	released int        // number of released slabs among the others
 	mark     int64      // the watermark, as far as whole slabs go
-	above    int        // number of records above mark
 	records  int        // in slabs that are not released
 	bytes    int64
 	total    int64 // records appended so far
@@ -95,11 +92,10 @@ func (s *Slab) Came() time.Time { return s.arrived }
 
 // Append adds delivered records after all earlier ones.
 func (l *Ledger) Append(s *Slab) {
-	s.ledger, s.arrived, s.count = l, time.Now(), len(s.Tickets)
+	s.ledger, s.arrived = l, time.Now()
 	l.mu.Lock()
 	s.seq = l.total
 	l.slabs = append(l.slabs, s)
-	l.above += len(s.Tickets)
 	l.records += len(s.Tickets)
 	l.bytes += s.bytes
 	l.total += int64(len(s.Tickets))
@@ -156,20 +152,20 @@ func (l *Ledger) Prefix() (offset, records int64) {
 	return l.prefix()
 }
 
-// prefix is Prefix after trim. The caller holds mu.
+// prefix is Prefix after trim. The caller holds mu. The delivery number of the first unfinished
+// record is how many are below.
 func (l *Ledger) prefix() (offset, records int64) {
-	below := l.total - int64(l.above)
 	if l.first == len(l.slabs) {
-		return l.mark, below
+		return l.mark, l.total
 	}
 	s := l.slabs[l.first]
 	for s.head < len(s.Tickets) && s.Tickets[s.head].Finished() {
 		s.head++ // finished tickets stay finished
 	}
 	if s.head == 0 {
-		return l.mark, below
+		return l.mark, s.Seq(0)
 	}
-	return s.Offset(s.head-1) + 1, below + int64(s.head)
+	return s.Offset(s.head-1) + 1, s.Seq(s.head-1) + 1
 }
 
 // Totals returns the numbers of records and bytes appended, the number of finished records, and the
@@ -208,7 +204,6 @@ func (l *Ledger) trim() {
 			l.release(s)
 		}
 		l.mark = s.next
-		l.above -= s.count
 		l.slabs[l.first] = nil
 		l.first++
 	}
@@ -243,8 +238,8 @@ func (l *Ledger) finishedEarly(s *Slab) {
 	}
 }
 
-// merge removes released slabs from the list; the slab before each counts its records too. The
-// caller holds mu.
+// merge removes released slabs from the list; the slab before each ends where it did. The caller
+// holds mu.
 func (l *Ledger) merge() {
 	l.trim()
 	kept := l.slabs[:l.first]
@@ -254,7 +249,7 @@ func (l *Ledger) merge() {
 			continue
 		}
 		before := kept[len(kept)-1] // the first slab is not finished after trim
-		before.next, before.count = s.next, before.count+s.count
+		before.next = s.next
 	}
 	clear(l.slabs[len(kept):])
 	l.slabs, l.released = kept, 0
