@@ -16,15 +16,18 @@ type Slab struct {
 	left    atomic.Int32 // tickets that have not settled
 	bad     atomic.Int32 // tickets that settled unfinished
 	next    int64        // position after the slab, gaps included
-	bytes   int64
-	base    int64 // offset of the first record
-	seq     int64 // delivery number of the first record
+	memory  *Memory
+	own     Memory   // unless it shares that of others
+	base    int64    // offset of the first record
+	seq     int64    // delivery number of the first record
+	behind  []uint32 // of each record, how much higher its delivery number is; nil: its index
 	arrived time.Time
 	ledger  *Ledger
 
 	// guarded by Ledger.mu
 	head     int  // Tickets[:head] are finished
 	released bool // Forget was called
+	listed   bool // in Ledger.waiting
 }
 
 // Ledger holds the delivered records of one assignment, from the watermark to the fetch position.
@@ -49,8 +52,9 @@ type Ledger struct {
 	mark     int64      // the watermark, as far as whole slabs go
 	records  int        // in slabs that are not released
 	bytes    int64
-	total    int64 // records appended so far
-	fetched  int64 // bytes appended so far
+	total    int64   // records appended so far
+	fetched  int64   // bytes appended so far
+	waiting  []*Slab // see Waiting
 }
 
 // Start sets the watermark of an empty ledger.
@@ -62,7 +66,8 @@ func (l *Ledger) Start(offset int64) {
 
 // NewSlab returns a slab of n tickets with one hold each. Set their offsets, then Append it.
 func NewSlab(n int, next, bytes int64, payload any) *Slab {
-	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, bytes: bytes}
+	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, own: Memory{bytes: bytes}}
+	s.memory = &s.own
 	for i := range s.Tickets {
 		s.Tickets[i].state.Store(1)
 	}
@@ -81,11 +86,26 @@ func (s *Slab) SetOffset(i int, offset int64) {
 	s.Tickets[i].delta = uint32(offset - s.base)
 }
 
-// Seq returns the delivery number of ticket i. It has no gaps.
-func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
+// Seq returns the delivery number of ticket i. It has no gaps, but for records that Replace left
+// out.
+func (s *Slab) Seq(i int) int64 {
+	if s.behind != nil {
+		return s.seq + int64(s.behind[i])
+	}
+	return s.seq + int64(i)
+}
 
 // Offset returns the offset of ticket i.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
+
+// upTo returns the offset up to which all is finished, and the delivery number, once the first n
+// tickets are, n > 0. A slab put in place by Replace has nothing unfinished between its tickets.
+func (s *Slab) upTo(n int) (offset, records int64) {
+	if s.behind != nil && n < len(s.Tickets) {
+		return s.Offset(n), s.Seq(n)
+	}
+	return s.Offset(n-1) + 1, s.Seq(n-1) + 1
+}
 
 // Came returns when the slab was appended.
 func (s *Slab) Came() time.Time { return s.arrived }
@@ -97,9 +117,8 @@ func (l *Ledger) Append(s *Slab) {
 	s.seq = l.total
 	l.slabs = append(l.slabs, s)
 	l.records += len(s.Tickets)
-	l.bytes += s.bytes
 	l.total += int64(len(s.Tickets))
-	l.fetched += s.bytes
+	l.take(s)
 	l.mu.Unlock()
 }
 
@@ -165,7 +184,7 @@ func (l *Ledger) prefix() (offset, records int64) {
 	if s.head == 0 {
 		return l.mark, s.Seq(0)
 	}
-	return s.Offset(s.head-1) + 1, s.Seq(s.head-1) + 1
+	return s.upTo(s.head)
 }
 
 // Totals returns the numbers of records and bytes appended, the number of finished records, and the
@@ -219,7 +238,7 @@ func (l *Ledger) trim() {
 func (l *Ledger) release(s *Slab) {
 	s.released = true
 	l.records -= len(s.Tickets)
-	l.bytes -= s.bytes
+	l.leave(s)
 	if l.Forget != nil {
 		l.Forget(s.Payload)
 	}
@@ -229,7 +248,13 @@ func (l *Ledger) release(s *Slab) {
 func (l *Ledger) finishedEarly(s *Slab) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.released || s.left.Load() != 0 || s.bad.Load() != 0 {
+	switch {
+	case s.released || s.left.Load() != 0:
+		return
+	case s.bad.Load() != 0:
+		if !s.listed {
+			s.listed, l.waiting = true, append(l.waiting, s)
+		}
 		return
 	}
 	l.release(s)
@@ -283,7 +308,7 @@ func (l *Ledger) Idle() (records int, bytes int64) {
 		bad := int(s.bad.Load())
 		records += bad
 		if bad > 0 && s.left.Load() == 0 {
-			bytes += s.bytes
+			bytes += s.memory.bytes
 		}
 	}
 	return records, bytes
