@@ -144,7 +144,8 @@ func revision() (build resume.Build) {
 }
 
 // MaxBytes limits the payload of all records in flight in the pipeline, in bytes. The partitions
-// share it evenly, and each may always hold one record. Default 64 MiB.
+// share it evenly, and each may always hold one record. Records that were fetched together count
+// until the last of them has finished, but what is parked or halted counts alone. Default 64 MiB.
 func MaxBytes(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.bytes = n

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/ledger"
 )
 
 // bufferSize is the capacity of a pooled buffer of values.
@@ -19,6 +21,8 @@ type values interface {
 	record(i int) *record
 	all() []record
 	forget()
+	// copyOut returns records, by index, in a slab with memory of its own; nil if they share none
+	copyOut(of []int) *ledger.Slab
 	context(i int32) context.Context // the context that start hooks made; nil if none
 	setContext(i int32, c *context.Context)
 	dropContext(i int32, c *context.Context)
@@ -96,6 +100,36 @@ func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
 	}
 }
 
+func (vs *valuesOf[T]) copyOut(of []int) *ledger.Slab {
+	l, from := vs.lineage, 0
+	if rest, ok := l.(lineageFrom); ok {
+		l, from = rest.all, rest.from
+	}
+	c, ok := l.(Copier[T])
+	if !ok {
+		return nil
+	}
+	at := make([]int, len(of))
+	for k, i := range of {
+		at[k] = from + i
+	}
+	vals, lineage, bytes := c.CopyOut(at)
+	return newSlab(vs.orig.part, vs.pool, vals, lineage, 0, bytes)
+}
+
+// newSlab returns a slab of values, not appended yet.
+func newSlab[T any](p *part, pool *sync.Pool, vals []T, lineage Lineage, next, bytes int64) *ledger.Slab {
+	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), pool: pool}
+	s := ledger.NewSlab(len(vals), next, bytes, vs)
+	vs.orig = origin{part: p, slab: s}
+	for i := range vals {
+		s.SetOffset(i, lineage.Offset(i))
+		r := &vs.recs[i]
+		r.origin, r.Index = &vs.orig, int32(i)
+	}
+	return s
+}
+
 // forget returns the memory of the values to the pool unless a reader is using it. A record that
 // is kept, by a handler or as the last task of an idle lane, keeps no payload alive.
 func (vs *valuesOf[T]) forget() {
@@ -111,3 +145,13 @@ func (vs *valuesOf[T]) forget() {
 	}
 	vs.vals, vs.lineage = nil, nil
 }
+
+// lineageFrom is a lineage without its first values.
+type lineageFrom struct {
+	all  Lineage
+	from int
+}
+
+func (l lineageFrom) Meta(i int) Meta    { return l.all.Meta(l.from + i) }
+func (l lineageFrom) Key(i int) []byte   { return l.all.Key(l.from + i) }
+func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
