@@ -12,7 +12,9 @@ import (
 // offset, so that the next assignment does not reprocess it.
 type ahead struct {
 	kept     bool           // commits store a resume state
+	halting  bool           // commits store halts, in a resume state or alone
 	of       resume.Binding // the binding of its states, except the offset
+	assigned Assignment     // constant
 	begun    atomic.Bool    // earlier is not empty
 	urgent   atomic.Bool    // commit the state soon
 	attempts attemptCounts
@@ -49,14 +51,12 @@ func (g *progress) withoutState() {
 // adopt restores what earlier assignments finished, within the assigned range of the log. It fails
 // if the state cannot be decoded.
 func (p *part) adopt(a Assignment) error {
-	p.ahead.silent = math.MaxInt64
+	p.ahead.silent, p.ahead.assigned = math.MaxInt64, a
 	p.ahead.of = resume.Binding{Scope: a.Scope, TopicID: a.TopicID, Topic: a.Topic, Partition: a.Partition}
 	if a.State == "" || !p.ahead.kept {
 		return nil
 	}
-	of := p.ahead.of
-	of.Offset = a.Committed
-	state, err := resume.Decode(of, a.State)
+	state, err := p.decode(a.Committed, a.State)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,13 @@ func (p *part) adopt(a Assignment) error {
 	p.ahead.attempts.inherit(state.Attempts)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
+}
+
+// decode decodes a state that was stored with an offset.
+func (p *part) decode(offset int64, state string) (resume.State, error) {
+	of := p.ahead.of
+	of.Offset = offset
+	return resume.Decode(of, state)
 }
 
 // finishedAhead returns how many offsets earlier assignments finished that the feed has not passed

@@ -18,6 +18,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && r.stateMax.Load() > 0
+		p.ahead.halting = p.ahead.kept
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
@@ -65,8 +66,7 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		p := r.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
 		if err := p.adopt(a); err != nil {
-			dropped = append(dropped, SourceEvent{p.tp, "resume state dropped",
-				fmt.Sprintf("finished records above offset %d are reprocessed", a.Committed), err})
+			dropped = append(dropped, stateDropped(p.tp, a.Committed, err))
 		}
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
@@ -99,6 +99,10 @@ func (r *run) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		p.changed() // shares have shrunk
 	}
 	return ps, nil
+}
+
+func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
+	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
 
 func (r *run) drop(p *part) {

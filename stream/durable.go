@@ -59,10 +59,26 @@ func (h *Halt) store(hs []resume.Halt) []resume.Halt {
 
 // haltChanged has the start or end of a halt stored soon. The caller holds mu.
 func (p *part) haltChanged() {
-	if _, known := p.host.build(); known && p.ahead.kept {
+	if _, known := p.host.build(); known && p.ahead.halting {
 		p.ahead.halts++
 		p.ahead.urgent.Store(true)
 	}
+}
+
+// haltsFrom returns the state of a transaction that ends at an offset: the halts from there on;
+// empty if there are none.
+func (p *part) haltsFrom(offset int64) string {
+	if !p.ahead.halting {
+		return ""
+	}
+	hs, _ := p.haltsToStore()
+	if hs = slices.DeleteFunc(hs, func(h resume.Halt) bool { return h.Offset < offset }); len(hs) == 0 {
+		return ""
+	}
+	of := p.ahead.of
+	of.Offset = offset
+	state, _ := resume.Encode(of, resume.State{Halts: hs}, p.host.stateBytes())
+	return state
 }
 
 // inherit restores the halts of earlier assignments. The partition is halted at a record that this
@@ -107,6 +123,18 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.stand(p.status().withHalted(byRecord))
 		}
 	}
+}
+
+// inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
+func (p *part) inheritHalts(a Assignment) error {
+	if !p.ahead.halting || a.State == "" || p.status().life() != open {
+		return nil
+	}
+	state, err := p.decode(a.Committed, a.State)
+	if err == nil {
+		p.inherit(state.Halts, a)
+	}
+	return err
 }
 
 // tellRestored emits Halted for each restored halt and starts its timer.

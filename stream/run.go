@@ -131,9 +131,9 @@ func newRun(ctx context.Context, p *plan, src feeder, opts *limits, commits func
 	r.listen(opts.ears)
 	r.overruns = newOverruns(r)
 	r.makeSteps()
+	r.stateMax.Store(int64(src.info().StateBytes))
 	r.commits = commits(r)
 	r.finish = r.commits.finish
-	r.stateMax.Store(int64(src.info().StateBytes))
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
 	return r
