@@ -54,6 +54,14 @@ type kafkaTransaction struct {
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
 func (s *kafkaTransaction) CommitsGroup() bool { return true }
 
+// StateBytes is what the brokers' default offset.metadata.max.bytes allows, until they refuse it.
+func (s *kafkaTransaction) StateBytes() int {
+	if s.tx != nil && s.tx.Stateless() {
+		return 0
+	}
+	return wire.StateBytes
+}
+
 func (s *kafkaTransaction) Check() error {
 	const step = "sink.KafkaTransaction"
 	c := s.cfg.inTransaction()
@@ -147,7 +155,7 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[stream.TopicPartition(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
+			at[stream.TopicPartition(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
 		}
 	}
 	return at, nil
@@ -165,7 +173,11 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	s.mu.Unlock()
 	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
 	for tp, r := range txn.Offsets {
-		offsets[wire.TopicPartition(tp)] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
+		epoch, known := txn.Group.LeaderEpochs[tp]
+		if !known {
+			epoch = -1
+		}
+		offsets[wire.TopicPartition(tp)] = transact.Position{Offset: r.Next, TopicID: r.TopicID, State: r.State, LeaderEpoch: epoch}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,

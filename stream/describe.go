@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -38,6 +39,9 @@ func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
+	if p.forgetsHalts() {
+		t.Guarantee += "; halts are not stored: a halted record is tried again after a drain or a crash"
+	}
 	for _, sg := range p.stages {
 		info := StageInfo{Degree: sg.degreeText(), Order: sg.orderText()}
 		nodes := sg.nodes
@@ -56,6 +60,20 @@ func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 		t.Stages[len(t.Stages)-1].Commit = c.text()
 	}
 	return t
+}
+
+// forgetsHalts reports whether a step above a transaction may halt, and the transactor stores no
+// halts.
+func (p *plan) forgetsHalts() bool {
+	if !p.transacts() || p.commit.transact.(interface{ stateBytes() int }).stateBytes() > 0 {
+		return false
+	}
+	for n, sp := range p.steps {
+		if n.commit == nil && slices.ContainsFunc(sp.policies, func(b *policy) bool { return b.kind == haltPolicy }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *plan) guarantee() string {

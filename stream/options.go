@@ -116,7 +116,8 @@ func MaxFinishedAhead(n int64) Option {
 // record that halted its partition stays halted until it is resumed or skipped. Only another build
 // retries it, once, since its code may be fixed. Default: the revision in version control that the
 // program was built from, unless there were local changes. With an empty v, or without a revision,
-// every assignment retries a halted record. With CommitWith halts are not stored.
+// every assignment retries a halted record. With CommitWith the Transactor stores the halts of the
+// steps above, if it can; a halt of the transaction itself is not stored.
 func BuildID(v string) Option {
 	return pipelineOption(func(o *options) {
 		o.build = resume.Build{}

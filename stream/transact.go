@@ -22,10 +22,10 @@ import (
 //   - StateBytes() int: the largest OffsetRange.State that it stores with an offset, now. Without
 //     it, or at 0, halts are not stored: another assignment tries a halted record again.
 type Transactor[T any] interface {
-	// Restore returns the stored positions of newly assigned partitions, with the topic ids and the
-	// states they were stored with. It is called before any record of them is read. A partition that it leaves
-	// out starts from the offset of the group. So does one whose stored id is not that in parts,
-	// with a TopicRecreated event.
+	// Restore returns the stored positions of newly assigned partitions, with the topic ids and
+	// states they were stored with. It is called before any record of them is read. A partition
+	// that it leaves out starts from the offset of the group. So does one whose stored id is not
+	// that in parts, with a TopicRecreated event.
 	//
 	// Until Restore has answered, these partitions wait and the pipeline is not ready; other
 	// partitions keep running. ctx ends after the step's Timeout, or 10 s without one, and at once

@@ -49,6 +49,9 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 				if !h.Restored || h.Meta.Offset != 1 || h.Step != "charge" || h.Attempts != 1 || h.Err.Error() != "boom" || string(h.Meta.Key) != "b" {
 					t.Fatalf("halted: %+v", h)
 				}
+				if told := heard[stream.Halted](j); len(told) != 1 || !told[0].Restored {
+					t.Fatalf("told: %+v", told)
+				}
 				must(t, j.stop())
 			}
 			j := join(t, l, chain(w, b), stream.BuildID("v1"))

@@ -105,6 +105,7 @@ func (t *transactions) end(x *txn) {
 	close(t.changed)
 	t.changed = make(chan struct{})
 	t.mu.Unlock()
+	t.run.stateMax.Store(int64(t.tx.stateBytes())) // it may have learned a lower limit
 	t.wakeUp()
 }
 
