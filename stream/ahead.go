@@ -99,12 +99,22 @@ func total(runs []resume.Run) (n int64) {
 // list all of them in whichever order they finish. It is never less than without a state, where
 // limit bounds the records above the watermark.
 func (p *part) roomAhead(held, limit int) int {
-	p.mu.Lock()
-	holes := held + 2*len(p.ahead.earlier)
-	p.mu.Unlock()
 	span := p.led.Span()
-	room := max(resume.Room(p.host.stateBytes(), span, holes), int64(limit)-span)
+	room := max(p.stateRoom(held, span), int64(limit)-span)
 	return int(max(0, min(p.host.maxAhead()-span, room, int64(limit))))
+}
+
+// stateRoom returns how many offsets may be read so that the resume state can still tell of all,
+// and of the halts.
+func (p *part) stateRoom(held int, span int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	holes, reserved := held+2*len(p.ahead.earlier), int64(0)
+	if _, known := p.host.build(); known && p.ahead.halting {
+		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
+		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes)
+	}
+	return resume.Room(p.host.stateBytes(), span, holes, reserved, reserved > 0 && len(p.parks.all) > 0)
 }
 
 // finishedEarlier reports whether an earlier assignment finished the record at offset.

@@ -18,7 +18,7 @@ func (r *run) newPart(a Assignment, epoch int32) *part {
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && r.stateMax.Load() > 0
-		p.ahead.halting = p.ahead.kept
+		p.ahead.halting = p.ahead.kept && r.plan.halts()
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}

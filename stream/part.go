@@ -135,6 +135,9 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	// Under mu, like endHalt. Otherwise a halt could start and end between the check above and
 	// Append, and refill would put the records into their lanes a second time.
 	p.led.Append(s)
+	if len(p.parks.unknown) > 0 {
+		p.recognize(s)
+	}
 	p.mu.Unlock()
 	if !waits {
 		p.host.feed(p, vs)
