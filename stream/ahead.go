@@ -105,16 +105,20 @@ func (p *part) roomAhead(held, limit int) int {
 }
 
 // stateRoom returns how many offsets may be read so that the resume state can still tell of all,
-// and of the halts.
+// and of the halts. Where a record has been parked, some of those in flight may be too.
 func (p *part) stateRoom(held int, span int64) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	holes, reserved := held+2*len(p.ahead.earlier), int64(0)
+	holes, reserved, inFlight := held+2*len(p.ahead.earlier), int64(0), -1
 	if _, known := p.host.build(); known && p.ahead.halting {
 		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
-		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes)
+		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes, span)
+		if len(p.parks.all) > 0 {
+			idle, _ := p.led.Idle()
+			inFlight = max(0, held-idle)
+		}
 	}
-	return resume.Room(p.host.stateBytes(), span, holes, reserved, reserved > 0 && len(p.parks.all) > 0)
+	return resume.Room(p.host.stateBytes(), span, holes, reserved, inFlight)
 }
 
 // finishedEarlier reports whether an earlier assignment finished the record at offset.

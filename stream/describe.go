@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Topology describes a built chain: what runs where, in which order and how many at a time, where
@@ -38,6 +40,9 @@ func (p *plan) topology(source SourceInfo, ahead int64) Topology {
 	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee()}
 	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
+	}
+	if lanes := resume.Lanes(source.StateBytes); p.parks() && p.storesState() && lanes > 0 {
+		t.Guarantee += fmt.Sprintf("; with about %d parked lanes a partition is not read on", lanes)
 	}
 	if p.forgetsHalts() {
 		t.Guarantee += "; halts are not stored: a halted record is tried again after a drain or a crash"

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -51,6 +50,9 @@ func TestManyParks(t *testing.T) {
 			if s.Next == records || s.StateBytes > limit {
 				t.Errorf("it was read up to %d of %d, with a state of %d bytes", s.Next, records, s.StateBytes)
 			}
+			if s.Full != stream.CauseResumeState {
+				t.Errorf("it is full by %q", s.Full)
+			}
 			e := j.Explain(tp{Topic: "t"})
 			if e.Cause != stream.CausePark || len(e.Also) != 1 || e.Also[0] != stream.CauseResumeState {
 				t.Errorf("explained: %v", e)
@@ -75,13 +77,15 @@ func TestManyParks(t *testing.T) {
 	t.Run("are released after a restart, and the partition is read on", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
-			must(t, start(t, l, chain(w), stream.BuildID("v1")).stop())
+			j := start(t, l, chain(w), stream.BuildID("v1"))
+			elapse(time.Minute)
+			must(t, j.stop())
 			w2 := newWork()
-			j := start(t, l, chain(w2), stream.BuildID("v1"))
+			j = start(t, l, chain(w2), stream.BuildID("v1"))
 			for _, h := range j.Halts() {
 				must(t, j.Resume(h))
 			}
-			synctest.Wait()
+			elapse(time.Minute)
 			j.committed(records)
 			if n := len(w.done()) + len(w2.done()); n != records {
 				t.Errorf("%d records were handled, want %d", n, records)

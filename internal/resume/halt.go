@@ -86,8 +86,8 @@ const (
 	flagBits   = 3
 )
 
-// halts returns the section of halts, and how many of them are in it. All are, if they fit into size
-// with shortened errors or without.
+// halts returns the section of halts, and how many of them are in it. All are, if they fit into
+// size with shortened errors or without.
 func (s State) halts(offset int64, size int) (body []byte, kept []Halt) {
 	sorted := slices.SortedStableFunc(slices.Values(s.Halts), func(a, b Halt) int { return cmp.Compare(a.Offset, b.Offset) })
 	for _, most := range []int{textMax, textLess, 0} {

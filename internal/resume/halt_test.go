@@ -107,7 +107,7 @@ func TestReserve(t *testing.T) {
 			at := orders.Offset + i*1000
 			s.Halts = append(s.Halts, Halt{Scope: Lane, Offset: at, Last: at, Attempts: 15, Since: 1_790_000_000 + i*30, Builds: make([]Build, 4), Step: strings.Repeat("s", 99), Error: "boom"})
 		}
-		if body, kept := s.halts(orders.Offset, int(Reserve(lanes, 0))); len(kept) != lanes {
+		if body, kept := s.halts(orders.Offset, int(Reserve(lanes, 0, int64(lanes)*1000))); len(kept) != lanes {
 			t.Errorf("%d of %d are in %d bytes", len(kept), lanes, len(body))
 		}
 	}
