@@ -240,6 +240,9 @@ func (c *committer) refuse(p *part, err error) (attempt int) {
 		h.since = was.since
 	}
 	p.refusal.Store(h)
+	p.mu.Lock()
+	p.unsure = true
+	p.mu.Unlock()
 	return r.failures
 }
 

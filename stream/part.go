@@ -54,6 +54,7 @@ type part struct {
 	committed int64     // -1 if none
 	begin     int64     // first offset of the assignment; constant
 	settled   int64     // records finished in this assignment and committed
+	unsure    bool      // a commit failed, and may still arrive: commit once more in the drain
 	ahead     ahead
 	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
 	halt      *Halt
