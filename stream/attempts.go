@@ -35,6 +35,15 @@ func (a *attemptCounts) inherit(all []resume.Attempts) {
 	a.earlier.Store(&earlier)
 }
 
+// note notes the failed attempts at a record. The caller holds part.mu.
+func (a *attemptCounts) note(failed resume.Attempts) {
+	if a.failed == nil {
+		a.failed = map[int64]resume.Attempts{}
+	}
+	a.failed[failed.Offset] = failed
+	a.noted++
+}
+
 // forget has records start with new attempts, since they are halted: they have used up theirs. The
 // caller holds part.mu.
 func (a *attemptCounts) forget(offsets []int64) {
@@ -53,7 +62,7 @@ func (a *attemptCounts) forget(offsets []int64) {
 }
 
 // toStore returns the attempts to store: of records in holes and of those that were not fed yet,
-// which lie from end on. The caller holds part.mu.
+// which lie from end on. It forgets those of finished records. The caller holds part.mu.
 func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts, version int) {
 	unfinished := func(at int64) bool {
 		_, is := slices.BinarySearch(holes, at)
@@ -67,10 +76,20 @@ func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts
 		all = append(all, is)
 	}
 	if earlier := a.earlier.Load(); earlier != nil {
+		left := make(map[int64]resume.Attempts, len(*earlier))
 		for at, is := range *earlier {
-			if _, again := a.failed[at]; !again && unfinished(at) {
+			if !unfinished(at) {
+				continue
+			}
+			left[at] = is
+			if _, again := a.failed[at]; !again {
 				all = append(all, is)
 			}
+		}
+		if len(left) == 0 {
+			a.earlier.Store(nil)
+		} else if len(left) < len(*earlier) {
+			a.earlier.Store(&left)
 		}
 	}
 	slices.SortFunc(all, func(a, b resume.Attempts) int { return cmp.Compare(a.Offset, b.Offset) })

@@ -78,12 +78,7 @@ func (st *step) noteAttempts(r *record, failed int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a := &p.ahead.attempts
-	if a.failed == nil {
-		a.failed = map[int64]resume.Attempts{}
-	}
-	a.failed[r.offset()] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
-	a.noted++
+	p.ahead.attempts.note(resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed})
 }
 
 // calls is the cause that a call of the step stands for while it does not return.
