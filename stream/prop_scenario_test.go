@@ -96,7 +96,7 @@ func drawScenario(t *rapid.T) *scenario {
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
 	}
-	parks := rarely(t, 3, "parks")
+	parks := rarely(t, 2, "parks")
 	if sc.words = drawWords(t, parks); parks {
 		sc.park()
 	}
