@@ -64,5 +64,5 @@ func (h *Halt) moveTo(m Meta, record any) {
 	if reflect.DeepEqual(h.Value, h.Record) {
 		h.Value = record
 	}
-	h.Meta, h.Record = m, record
+	h.Meta.Key, h.Meta.Headers, h.Record = m.Key, m.Headers, record // workers read the offset
 }
