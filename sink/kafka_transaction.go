@@ -46,13 +46,22 @@ type kafkaTransaction struct {
 	client *wire.Client
 	tx     *transact.Transactor
 
-	mu    sync.Mutex // guards the fields below
-	group string     // of the last Commit; empty before the first
-	taken bool       // by a running chain
+	mu     sync.Mutex // guards the fields below
+	group  string     // of the last Commit; empty before the first
+	source string     // TopicPartition.Source of its partitions
+	taken  bool       // by a running chain
 }
 
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
 func (s *kafkaTransaction) CommitsGroup() bool { return true }
+
+// StateBytes is what the brokers' default offset.metadata.max.bytes allows, until they refuse it.
+func (s *kafkaTransaction) StateBytes() int {
+	if s.tx != nil && s.tx.Stateless() {
+		return 0
+	}
+	return wire.StateBytes
+}
 
 func (s *kafkaTransaction) Check() error {
 	const step = "sink.KafkaTransaction"
@@ -142,12 +151,12 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
-		return nil, asTransactor(err)
+		return nil, s.asTransactor(err)
 	}
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
+			at[s.named(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
 		}
 	}
 	return at, nil
@@ -162,20 +171,35 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	}
 	s.mu.Lock()
 	s.group = txn.Group.Group
+	for tp := range txn.Offsets {
+		s.source = tp.Source
+	}
 	s.mu.Unlock()
 	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
 	for tp, r := range txn.Offsets {
-		offsets[wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
+		epoch, known := txn.Group.LeaderEpochs[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}]
+		if !known {
+			epoch = -1
+		}
+		offsets[wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID, State: r.State, LeaderEpoch: epoch}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
 		Group: transact.Group{Name: txn.Group.Group, Member: txn.Group.Member, Instance: txn.Group.Instance, Generation: txn.Group.Generation},
 	})
-	return asTransactor(err)
+	return s.asTransactor(err)
+}
+
+// named returns the name of a partition in the pipeline. All partitions are of one source: Build
+// refuses others.
+func (s *kafkaTransaction) named(tp wire.TopicPartition) stream.TopicPartition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Source: s.source}
 }
 
 // asTransactor translates an error into those of stream.Transactor.
-func asTransactor(err error) error {
+func (s *kafkaTransaction) asTransactor(err error) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError
 	var gone *transact.GoneError
@@ -191,7 +215,7 @@ func asTransactor(err error) error {
 	case errors.As(err, &gone):
 		parts := make([]stream.TopicPartition, len(gone.Parts))
 		for i, tp := range gone.Parts {
-			parts[i] = stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}
+			parts[i] = s.named(tp)
 		}
 		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):

@@ -28,8 +28,9 @@ import (
 // from there, whatever its group has committed; who wants to rewind it changes its row. A row is of
 // a topic id: one of a topic that was deleted and made again since counts for nothing
 // (stream.TopicRecreated), and what was read of the old topic is not written over what the new one
-// has. The first statement of a transaction moves the offset on from where the transaction begins:
-// where another one is stored, somebody else has the partition by now, and nothing is written
+// has. The halts of the steps above are stored with the offset, in the column state. The first
+// statement of a transaction moves the offset on from where the transaction begins: where another
+// one is stored, somebody else has the partition by now, and nothing is written
 // (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not
 // done twice.
 //
@@ -85,6 +86,9 @@ func (s *sqlTransactor[T]) String() string {
 	return fmt.Sprintf("SQL %s (%s)", s.table, s.pipeline)
 }
 
+// StateBytes is the most that it stores of halts with an offset.
+func (s *sqlTransactor[T]) StateBytes() int { return 64 << 10 }
+
 // PerPartition says that each transaction is of one partition.
 func (s *sqlTransactor[T]) PerPartition() bool { return true }
 
@@ -125,12 +129,24 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 		made = exec(s.ddl)
 	}
 	err := usable()
-	earlier := err != nil && again(ctx, retried, func() error {
-		var n int
-		return s.db.QueryRowContext(ctx, s.count).Scan(&n)
-	}) == nil
-	if earlier && s.create {
-		made = exec(s.migrate)
+	asks := func(query string) error {
+		return again(ctx, retried, func() error {
+			var n int
+			return s.db.QueryRowContext(ctx, query).Scan(&n)
+		})
+	}
+	earlier := err != nil && asks(s.count) == nil
+	var lacks []string // statements that add what an earlier version lacks
+	for _, c := range s.later {
+		if earlier && asks(c.look) != nil {
+			lacks = append(lacks, c.add)
+		}
+	}
+	if s.create && len(lacks) > 0 {
+		made = nil
+		for _, add := range lacks {
+			made = errors.Join(made, exec(add))
+		}
 		err = usable()
 	}
 	switch {
@@ -141,8 +157,8 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 		return fmt.Errorf("creating the table of offsets [LW411]: %w", made)
 	case s.create:
 		return fmt.Errorf("reading the table of offsets [LW411]: %w", err)
-	case earlier:
-		return fmt.Errorf("reading the table of offsets [LW411]: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, s.migrate)
+	case len(lacks) > 0:
+		return fmt.Errorf("reading the table of offsets [LW411]: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, strings.Join(lacks, ";\n"))
 	}
 	return fmt.Errorf("reading the table of offsets [LW411]: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
 }

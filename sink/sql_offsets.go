@@ -22,7 +22,8 @@ type sqlOffsets struct {
 	sqlConfig
 	owner string // of what this transactor has stored: another one of the same pipeline has another
 
-	ddl, migrate, count, all, one, update, insert string
+	ddl, count, all, one, update, insert string
+	later                                []sqlColumn // that earlier versions lack
 
 	mu sync.Mutex // guards void; a leaf
 	// rows of earlier topics, as Restore has found them: they are written over
@@ -40,18 +41,27 @@ func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 	consumer_group TEXT   NOT NULL,
 	owner          TEXT   NOT NULL,
 	topic_id       TEXT   NOT NULL DEFAULT '',
+	state          TEXT   NOT NULL DEFAULT '',
 	PRIMARY KEY (pipeline, topic, partition_id)
 )`,
 		// of an earlier version, too
-		count:   `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`,
-		migrate: `ALTER TABLE ` + t + ` ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`,
-		all:     `SELECT pipeline, topic, partition_id, next_offset, topic_id FROM ` + t + ` WHERE pipeline = $1 OR substr(pipeline, 1, $2) = $3`,
-		one:     `SELECT next_offset, consumer_group, owner, topic_id FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
-		update: `UPDATE ` + t + ` SET next_offset = $1, owner = $2, topic_id = $3
-			WHERE pipeline = $4 AND topic = $5 AND partition_id = $6 AND next_offset = $7 AND consumer_group = $8 AND topic_id = $9`,
-		insert: `INSERT INTO ` + t + ` (pipeline, topic, partition_id, next_offset, consumer_group, owner, topic_id) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		count: `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`,
+		later: []sqlColumn{laterColumn(t, "topic_id"), laterColumn(t, "state")},
+		all:   `SELECT pipeline, topic, partition_id, next_offset, topic_id, state FROM ` + t + ` WHERE pipeline = $1 OR substr(pipeline, 1, $2) = $3`,
+		one:   `SELECT next_offset, consumer_group, owner, topic_id FROM ` + t + ` WHERE pipeline = $1 AND topic = $2 AND partition_id = $3`,
+		update: `UPDATE ` + t + ` SET next_offset = $1, owner = $2, topic_id = $3, state = $4
+			WHERE pipeline = $5 AND topic = $6 AND partition_id = $7 AND next_offset = $8 AND consumer_group = $9 AND topic_id = $10`,
+		insert: `INSERT INTO ` + t + ` (pipeline, topic, partition_id, next_offset, consumer_group, owner, topic_id, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT DO NOTHING`,
 	}
+}
+
+// sqlColumn is a column that was added to the table.
+type sqlColumn struct{ look, add string }
+
+func laterColumn(table, name string) sqlColumn {
+	return sqlColumn{look: `SELECT COUNT(` + name + `) FROM ` + table + ` WHERE next_offset < 0`,
+		add: `ALTER TABLE ` + table + ` ADD COLUMN ` + name + ` TEXT NOT NULL DEFAULT ''`}
 }
 
 // load returns all that is stored for the pipeline.
@@ -67,7 +77,7 @@ func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPart
 		var tp stream.TopicPartition
 		var at stream.Position
 		var name, id string
-		if err := rows.Scan(&name, &tp.Topic, &tp.Partition, &at.Offset, &id); err != nil {
+		if err := rows.Scan(&name, &tp.Topic, &tp.Partition, &at.Offset, &id, &at.State); err != nil {
 			return nil, err
 		}
 		if err := at.TopicID.UnmarshalText([]byte(id)); err != nil {
@@ -155,7 +165,7 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 	id := r.TopicID.String()
 	for was := (row{from, id}); ; {
 		// A transaction that holds the row, one of our own with its answer lost too, is waited for.
-		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), o.name(tp), tp.Topic, tp.Partition, was.next, group, was.id))
+		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), r.State, o.name(tp), tp.Topic, tp.Partition, was.next, group, was.id))
 		if err != nil || moved {
 			return from, o.failed(tp, err)
 		}
@@ -165,7 +175,7 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 		same := is.id == id || is.id == "" || id == ""
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
-			moved, err := changes(tx.ExecContext(ctx, o.insert, o.name(tp), tp.Topic, tp.Partition, r.Next, group, o.owner, id))
+			moved, err := changes(tx.ExecContext(ctx, o.insert, o.name(tp), tp.Topic, tp.Partition, r.Next, group, o.owner, id, r.State))
 			if err != nil || moved {
 				return from, o.failed(tp, err)
 			} // else somebody was faster, and is there now

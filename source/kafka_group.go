@@ -130,5 +130,5 @@ func (s *kafkaSource) GroupMetadata() stream.GroupMetadata {
 		return stream.GroupMetadata{}
 	}
 	id := s.member.Identity()
-	return stream.GroupMetadata{Group: s.cfg.Group, Member: id.Member, Instance: s.cfg.InstanceID, Generation: id.Generation}
+	return stream.GroupMetadata{Group: s.cfg.Group, Member: id.Member, Instance: s.cfg.InstanceID, Generation: id.Generation, LeaderEpochs: s.leaderEpochs()}
 }

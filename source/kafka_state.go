@@ -54,6 +54,17 @@ func (s *kafkaSource) epochOf(tp wire.TopicPartition) int32 {
 	return -1
 }
 
+// leaderEpochs returns the epochs to store with the offsets of all partitions.
+func (s *kafkaSource) leaderEpochs() map[stream.TopicPartition]int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[stream.TopicPartition]int32, len(s.epochs))
+	for tp, e := range s.epochs {
+		all[streamed(tp)] = e.Load()
+	}
+	return all
+}
+
 // scope identifies where offsets are stored.
 func (s *kafkaSource) scope() string {
 	if s.cfg.Group == "" {

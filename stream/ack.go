@@ -21,6 +21,7 @@ func (p *part) committable() (records int64, news bool) {
 	if a := &p.ahead.attempts; a.noted > a.stored && p.status().life() == draining {
 		news = true // worth no request before
 	}
+	news = news || p.unsure && p.status().life() == draining
 	return records, news || p.ahead.kept && records > p.ahead.records
 }
 
@@ -30,6 +31,7 @@ func (p *part) stored(g progress) {
 	p.settled = max(p.settled, g.covered)
 	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told, p.ahead.bytes = g.runs, g.records, g.silent, g.halts, len(g.State)
 	p.ahead.attempts.stored = g.noted
+	p.unsure = p.unsure && p.status().life() == open
 	p.mu.Unlock()
 	p.acked(g.Offset)
 }

@@ -12,7 +12,9 @@ import (
 // offset, so that the next assignment does not reprocess it.
 type ahead struct {
 	kept     bool           // commits store a resume state
+	halting  bool           // commits store halts, in a resume state or alone
 	of       resume.Binding // the binding of its states, except the offset
+	assigned Assignment     // constant
 	begun    atomic.Bool    // earlier is not empty
 	urgent   atomic.Bool    // commit the state soon
 	attempts attemptCounts
@@ -49,14 +51,12 @@ func (g *progress) withoutState() {
 // adopt restores what earlier assignments finished, within the assigned range of the log. It fails
 // if the state cannot be decoded.
 func (p *part) adopt(a Assignment) error {
-	p.ahead.silent = math.MaxInt64
+	p.ahead.silent, p.ahead.assigned = math.MaxInt64, a
 	p.ahead.of = resume.Binding{Scope: a.Scope, TopicID: a.TopicID, Topic: a.Topic, Partition: a.Partition}
 	if a.State == "" || !p.ahead.kept {
 		return nil
 	}
-	of := p.ahead.of
-	of.Offset = a.Committed
-	state, err := resume.Decode(of, a.State)
+	state, err := p.decode(a.Committed, a.State)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,13 @@ func (p *part) adopt(a Assignment) error {
 	p.ahead.attempts.inherit(state.Attempts, p.host.lineOf)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
+}
+
+// decode decodes a state that was stored with an offset.
+func (p *part) decode(offset int64, state string) (resume.State, error) {
+	of := p.ahead.of
+	of.Offset = offset
+	return resume.Decode(of, state)
 }
 
 // finishedAhead returns how many offsets earlier assignments finished that the feed has not passed
@@ -92,12 +99,26 @@ func total(runs []resume.Run) (n int64) {
 // list all of them in whichever order they finish. It is never less than without a state, where
 // limit bounds the records above the watermark.
 func (p *part) roomAhead(held, limit int) int {
-	p.mu.Lock()
-	holes := held + 2*len(p.ahead.earlier)
-	p.mu.Unlock()
 	span := p.led.Span()
-	room := max(resume.Room(p.host.stateBytes(), span, holes), int64(limit)-span)
+	room := max(p.stateRoom(held, span), int64(limit)-span)
 	return int(max(0, min(p.host.maxAhead()-span, room, int64(limit))))
+}
+
+// stateRoom returns how many offsets may be read so that the resume state can still tell of all,
+// and of the halts. Where a record has been parked, some of those in flight may be too.
+func (p *part) stateRoom(held int, span int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	holes, reserved, inFlight := held+2*len(p.ahead.earlier), int64(0), -1
+	if _, known := p.host.build(); known && p.ahead.halting {
+		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
+		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes, span)
+		if len(p.parks.all) > 0 {
+			idle, _ := p.led.Idle()
+			inFlight = max(0, held-idle)
+		}
+	}
+	return resume.Room(p.host.stateBytes(), span, holes, reserved, inFlight)
 }
 
 // finishedEarlier reports whether an earlier assignment finished the record at offset.

@@ -19,6 +19,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && in.stateBytes() > 0
+		p.ahead.halting = p.ahead.kept && r.plan.halts()
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}
@@ -69,8 +70,7 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		p := in.newPart(a, r.epochs[a.TopicPartition])
 		p.led.Start(a.Next)
 		if err := p.adopt(a); err != nil {
-			dropped = append(dropped, SourceEvent{p.tp, "resume state dropped",
-				fmt.Sprintf("finished records above offset %d are reprocessed", a.Committed), err})
+			dropped = append(dropped, stateDropped(p.tp, a.Committed, err))
 		}
 		r.parts[p.tp] = p
 		ps, list = append(ps, p), append(list, p)
@@ -103,6 +103,10 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 		p.changed() // shares have shrunk
 	}
 	return ps, nil
+}
+
+func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
+	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
 
 func (r *run) drop(p *part) {

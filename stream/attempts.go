@@ -44,6 +44,15 @@ func (a *attemptCounts) inherit(all []resume.Attempts, line func(step string) in
 	a.earlier.Store(&earlier)
 }
 
+// note notes the failed attempts at a record, at a step of a line. The caller holds part.mu.
+func (a *attemptCounts) note(line int, failed resume.Attempts) {
+	if a.failed == nil {
+		a.failed = attemptsBy{}
+	}
+	a.failed[attemptsAt{failed.Offset, line}] = failed
+	a.noted++
+}
+
 // forget has records start with new attempts, since they are halted: they have used up theirs. The
 // caller holds part.mu.
 func (a *attemptCounts) forget(offsets []int64) {
@@ -59,7 +68,7 @@ func (a *attemptCounts) forget(offsets []int64) {
 }
 
 // toStore returns the attempts to store: of records in holes and of those that were not fed yet,
-// which lie from end on. The caller holds part.mu.
+// which lie from end on. It forgets those of finished records. The caller holds part.mu.
 func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts, version int) {
 	unfinished := func(at attemptsAt) bool {
 		_, is := slices.BinarySearch(holes, at.offset)
@@ -73,10 +82,20 @@ func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts
 		all = append(all, is)
 	}
 	if earlier := a.earlier.Load(); earlier != nil {
+		left := make(attemptsBy, len(*earlier))
 		for at, is := range *earlier {
-			if _, again := a.failed[at]; !again && unfinished(at) {
+			if !unfinished(at) {
+				continue
+			}
+			left[at] = is
+			if _, again := a.failed[at]; !again {
 				all = append(all, is)
 			}
+		}
+		if len(left) == 0 {
+			a.earlier.Store(nil)
+		} else if len(left) < len(*earlier) {
+			a.earlier.Store(&left)
 		}
 	}
 	slices.SortFunc(all, func(a, b resume.Attempts) int {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Topology describes a built chain: what runs where, in which order and how many at a time, where
@@ -53,6 +55,12 @@ func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
 	t := Topology{Name: p.name, Source: source.Name, Guarantee: p.guarantee(), Branches: p.branchesText(records)}
 	if p.commit.storesOffsets() && source.NoCommit == "" && (!p.storesState() || source.StateBytes == 0 || ahead == 0) {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
+	}
+	if lanes := resume.Lanes(source.StateBytes); p.parks() && p.storesState() && lanes > 0 {
+		t.Guarantee += fmt.Sprintf("; with about %d parked lanes a partition is not read on", lanes)
+	}
+	if p.forgetsHalts() {
+		t.Guarantee += "; halts are not stored: a halted record is tried again after a drain or a crash"
 	}
 	t.Stages = make([]StageInfo, len(p.stages))
 	for i, s := range p.sources {
@@ -128,6 +136,20 @@ func (p *plan) branchesText(records int) string {
 	}
 	return fmt.Sprintf("%s; an outage of one holds all once %s of a partition wait (MaxInFlight), which takes %s at 100 records a second",
 		again, counted(records, "record"), about(time.Duration(records)*time.Second/100))
+}
+
+// forgetsHalts reports whether a step above a transaction may halt, and the transactor stores no
+// halts.
+func (p *plan) forgetsHalts() bool {
+	if !p.transacts() || p.commit.transact.(interface{ stateBytes() int }).stateBytes() > 0 {
+		return false
+	}
+	for n, sp := range p.steps {
+		if n.commit == nil && slices.ContainsFunc(sp.policies, func(b *policy) bool { return b.kind == haltPolicy }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *plan) guarantee() string {

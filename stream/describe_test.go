@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,13 @@ func TestDescribe(t *testing.T) {
 				golden(t, name+".mmd", d.Mermaid())
 				golden(t, name+".dot", d.DOT())
 			})
+		}
+	})
+	t.Run("says how many parked lanes are stored", func(t *testing.T) {
+		p, err := of(stream.SourceInfo{Name: "kafka orders", StateBytes: 4059}).GroupByKey().Concurrent(4, pass).ParkOnError().CommitEvery(10, time.Second).Build()
+		must(t, err)
+		if g := p.Describe().Guarantee; !strings.HasSuffix(g, "with about 260 parked lanes a partition is not read on") {
+			t.Error(g)
 		}
 	})
 	t.Run("names a step after its function", func(t *testing.T) {

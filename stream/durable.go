@@ -33,11 +33,11 @@ func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.halt != nil && !p.byTx {
-		hs = p.halt.store(hs)
+		hs = p.halt.store(hs, resume.LaneID{})
 	}
 	most := p.host.stateBytes() / resume.LeastHalt
 	for _, k := range p.parks.all[:min(most, len(p.parks.all))] {
-		hs = k.store(hs)
+		hs = k.store(hs, k.id)
 	}
 	return hs, p.ahead.halts
 }
@@ -45,12 +45,12 @@ func (p *part) haltsToStore() (hs []resume.Halt, version int) {
 var storedScopes = map[Scope]resume.Scope{ScopePartition: resume.Partition, ScopeLane: resume.Lane, ScopeRecord: resume.Record}
 
 // store appends the halt as it is stored, unless nobody knows which build has tried the record.
-func (h *Halt) store(hs []resume.Halt) []resume.Halt {
+func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
 	if len(h.builds) == 0 {
 		return hs
 	}
 	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(),
-		Builds: h.builds, Step: h.Step, Key: string(h.Meta.Key), Error: h.Err.Error()}
+		Builds: h.builds, Step: h.Step, Lane: lane, Key: string(h.Meta.Key), Error: h.Err.Error()}
 	if !h.ResumeAt.IsZero() {
 		r.ResumeAt = h.ResumeAt.Unix()
 	}
@@ -59,10 +59,26 @@ func (h *Halt) store(hs []resume.Halt) []resume.Halt {
 
 // haltChanged has the start or end of a halt stored soon. The caller holds mu.
 func (p *part) haltChanged() {
-	if _, known := p.host.build(); known && p.ahead.kept {
+	if _, known := p.host.build(); known && p.ahead.halting {
 		p.ahead.halts++
 		p.ahead.urgent.Store(true)
 	}
+}
+
+// haltsFrom returns the state of a transaction that ends at an offset: the halts from there on;
+// empty if there are none.
+func (p *part) haltsFrom(offset int64) string {
+	if !p.ahead.halting {
+		return ""
+	}
+	hs, _ := p.haltsToStore()
+	if hs = slices.DeleteFunc(hs, func(h resume.Halt) bool { return h.Offset < offset }); len(hs) == 0 {
+		return ""
+	}
+	of := p.ahead.of
+	of.Offset = offset
+	state, _ := resume.Encode(of, resume.State{Halts: hs}, p.host.stateBytes())
+	return state
 }
 
 // inherit restores the halts of earlier assignments. The partition is halted at a record that this
@@ -77,7 +93,7 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.ahead.tried = map[int64][]resume.Build{}
 		}
 		p.ahead.tried[r.Offset] = r.Builds
-		if !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) || r.KeyCut && r.Scope == resume.Lane ||
+		if !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) ||
 			r.Scope == resume.Record && r.Last > r.Offset { // the state does not say which of them
 			continue
 		}
@@ -95,8 +111,11 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 		}
 		switch {
 		case r.Scope == resume.Lane:
-			h.Scope = ScopeLane
-			p.parks.add(h)
+			if h.Scope = ScopeLane; resume.LaneOf(f.Meta.Key) == r.Lane {
+				p.parks.add(h)
+			} else {
+				p.parks.addUnknown(h, r.Lane)
+			}
 			p.stand(p.status() | someParked)
 		case r.Scope == resume.Record:
 			h.Scope = ScopeRecord
@@ -107,6 +126,18 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.stand(p.status().withHalted(byRecord))
 		}
 	}
+}
+
+// inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
+func (p *part) inheritHalts(a Assignment) error {
+	if !p.ahead.halting || a.State == "" || p.status().life() != open {
+		return nil
+	}
+	state, err := p.decode(a.Committed, a.State)
+	if err == nil {
+		p.inherit(state.Halts, a)
+	}
+	return err
 }
 
 // tellRestored emits Halted for each restored halt and starts its timer.

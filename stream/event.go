@@ -232,10 +232,12 @@ func (h Halt) String() string {
 
 // subject says what has been stopped.
 func (h Halt) subject() string {
-	switch h.Scope {
-	case ScopeLane:
+	switch {
+	case h.Scope == ScopeLane && len(h.Meta.Key) == 0: // none, or not read since a restart
+		return fmt.Sprintf("the lane of %v has been parked", h.Meta)
+	case h.Scope == ScopeLane:
 		return fmt.Sprintf("key %.40q of %v has been parked", h.Meta.Key, h.Meta.TopicPartition())
-	case ScopeRecord:
+	case h.Scope == ScopeRecord:
 		return fmt.Sprintf("%v has been parked", h.Meta)
 	}
 	return fmt.Sprintf("%v has been halted", h.Meta.TopicPartition())

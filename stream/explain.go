@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"time"
-
-	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // Explanation is why a partition does not move, as of At. String tells it to a person.
@@ -292,11 +290,8 @@ func (p *part) allowance() Room {
 	room := Room{Records: max(0, limit-held), MaxRecords: limit, Bytes: max(0, share-pinned), MaxBytes: share, Ahead: -1, State: -1}
 	if p.led.OutOfOrder {
 		span := p.led.Span()
-		p.mu.Lock()
-		holes := held + 2*len(p.ahead.earlier)
-		p.mu.Unlock()
 		room.Ahead = max(0, p.host.maxAhead()-span)
-		room.State = max(0, resume.Room(p.host.stateBytes(), span, holes))
+		room.State = max(0, p.stateRoom(held, span))
 	}
 	return room
 }

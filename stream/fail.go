@@ -78,12 +78,7 @@ func (st *step) noteAttempts(r *record, failed int) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a := &p.ahead.attempts
-	if a.failed == nil {
-		a.failed = attemptsBy{}
-	}
-	a.failed[attemptsAt{r.offset(), st.line}] = resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed}
-	a.noted++
+	p.ahead.attempts.note(st.line, resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed})
 }
 
 // calls is the cause that a call of the step stands for while it does not return.

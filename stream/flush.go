@@ -86,7 +86,7 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	for _, p := range ps {
 		tn := turnOf(p)
 		if s := p.status(); !s.isReleased() {
-			left = left || tn.cancel != nil || s.writes() && t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from
+			left = left || tn.cancel != nil || s.writes() && (tn.tells || t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from)
 		}
 	}
 	return left, t.changed

@@ -81,6 +81,7 @@ type (
 		InFlight  int       `json:"inFlight"`
 		Halt      *haltBody `json:"halt,omitempty"`
 		Parked    int       `json:"parked,omitempty"` // lanes and records
+		Full      Cause     `json:"full,omitempty"`   // see PartitionState
 	}
 	haltBody struct {
 		Offset   int64     `json:"offset"`
@@ -130,7 +131,7 @@ func (p *Pipeline) body(ended bool) pipelineBody {
 	}
 	for _, s := range snap.Partitions {
 		part := partitionBody{Source: s.Source, Topic: s.Topic, Partition: s.Partition, State: s.State.String(),
-			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight, Parked: s.Parked}
+			Watermark: s.Watermark, Committed: s.Committed, Next: s.Next, Lag: s.Lag, InFlight: s.InFlight, Parked: s.Parked, Full: s.Full}
 		if h := s.Halt; h != nil {
 			part.Halt = &haltBody{h.Meta.Offset, h.Since, h.Step, h.Attempts, h.Err.Error()}
 		}

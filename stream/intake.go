@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -156,13 +157,14 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 		p.feedUnfinished(vals, lineage, next, bytes)
 		return
 	}
-	p.feed(vals, lineage, next, bytes)
+	p.feed(vals, lineage, next, bytes, nil)
 }
 
 // feedUnfinished feeds records except those that an earlier assignment has finished. The watermark
 // passes over these like over a gap in the log.
 func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, bytes int64) {
 	finished := func(i int) bool { return p.p.finishedEarlier(lineage.Offset(i)) }
+	memory := ledger.NewMemory(bytes)
 	for from := 0; from < len(vals); {
 		to := from
 		for to < len(vals) && !finished(to) {
@@ -172,33 +174,29 @@ func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, byt
 		for rest < len(vals) && finished(rest) {
 			rest++
 		}
-		behind, size := next, bytes
+		behind := next
 		if rest < len(vals) {
-			behind, size = lineage.Offset(rest), 0
+			behind = lineage.Offset(rest)
 		}
 		if from == to {
 			p.Advance(behind, -1)
 		} else {
-			p.feed(vals[from:to:to], lineageFrom{lineage, from}, behind, size)
+			p.feed(vals[from:to:to], lineageFrom{lineage, from}, behind, 0, memory)
 		}
 		from = rest
 	}
 	p.Advance(p.p.passEarlier(next), -1)
 }
 
-// feed feeds records as one slab. The caller holds intake.
-func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) {
+// feed feeds records as one slab, which uses memory if that is not nil. The caller holds intake.
+func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64, memory *ledger.Memory) {
 	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
-		p.feedApart(vals, lineage, next, bytes)
+		p.feedApart(vals, lineage, next, cmp.Or(memory, ledger.NewMemory(bytes)))
 		return
 	}
-	vs := &valuesOf[T]{lineage: lineage, vals: vals, recs: make([]record, len(vals)), pool: p.pool}
-	s := ledger.NewSlab(len(vals), next, bytes, vs)
-	vs.orig = origin{part: p.p, slab: s}
-	for i := range vals {
-		s.SetOffset(i, lineage.Offset(i))
-		r := &vs.recs[i]
-		r.origin, r.Index = &vs.orig, int32(i)
+	s := newSlab(p.p, p.pool, vals, lineage, next, bytes)
+	if memory != nil {
+		s.Use(memory)
 	}
 	if !p.p.status().accepts() {
 		return // Next does not move, so the records are read again
@@ -208,25 +206,15 @@ func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64) 
 
 // feedApart feeds records one by one, since a compacted log has a gap between them that is too wide
 // for a slab.
-func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, bytes int64) {
+func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, memory *ledger.Memory) {
 	for i := range vals {
-		behind, size := next, bytes // the last slab carries the bytes of all
+		behind := next
 		if i+1 < len(vals) {
-			behind, size = lineage.Offset(i+1), 0
+			behind = lineage.Offset(i + 1)
 		}
-		p.feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, size)
+		p.feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, 0, memory)
 	}
 }
-
-// lineageFrom is a lineage without its first values.
-type lineageFrom struct {
-	all  Lineage
-	from int
-}
-
-func (l lineageFrom) Meta(i int) Meta    { return l.all.Meta(l.from + i) }
-func (l lineageFrom) Key(i int) []byte   { return l.all.Key(l.from + i) }
-func (l lineageFrom) Offset(i int) int64 { return l.all.Offset(l.from + i) }
 
 // Advance moves the position over offsets without records, such as control batches and compacted
 // ranges. Without it, lag would not reach 0 after such offsets. end is the end of the log: its high

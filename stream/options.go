@@ -116,7 +116,8 @@ func MaxFinishedAhead(n int64) Option {
 // record that halted its partition stays halted until it is resumed or skipped. Only another build
 // retries it, once, since its code may be fixed. Default: the revision in version control that the
 // program was built from, unless there were local changes. With an empty v, or without a revision,
-// every assignment retries a halted record. With CommitWith halts are not stored.
+// every assignment retries a halted record. With CommitWith the Transactor stores the halts of the
+// steps above, if it can; a halt of the transaction itself is not stored.
 func BuildID(v string) Option {
 	return pipelineOption(func(o *options) {
 		o.build = resume.Build{}
@@ -144,7 +145,8 @@ func revision() (build resume.Build) {
 }
 
 // MaxBytes limits the payload of all records in flight in the pipeline, in bytes. The partitions
-// share it evenly, and each may always hold one record. Default 64 MiB.
+// share it evenly, and each may always hold one record. Records that were fetched together count
+// until the last of them has finished, but what is parked or halted counts alone. Default 64 MiB.
 func MaxBytes(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.bytes = n

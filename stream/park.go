@@ -1,12 +1,14 @@
 package stream
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/ledger"
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // A park is a halt of one lane, or of single records where elements have no order: see ParkOnError.
@@ -17,6 +19,7 @@ import (
 type parks struct {
 	all     []*park                          // oldest first; guarded by part.mu
 	index   parkIndex                        // of all; written under part.mu
+	unknown []*park                          // not in index: see recognize; guarded by part.mu
 	leaving atomic.Int32                     // parks whose end was asked for
 	skips   atomic.Int32                     // of these, those that give records up
 	waits   atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
@@ -27,7 +30,8 @@ type parks struct {
 // park is guarded by part.mu.
 type park struct {
 	*Halt
-	lane   uint64 // if the scope is a lane
+	lane   uint64        // if the scope is a lane
+	id     resume.LaneID // of that lane
 	resume resumption
 	ended  bool // observers have heard of the end: it can no longer change
 }
@@ -36,10 +40,39 @@ type park struct {
 func (ps *parks) add(h *Halt) {
 	k := &park{Halt: h}
 	if h.Scope == ScopeLane {
-		k.lane = keyHash(h.Meta.Key)
+		k.lane, k.id = keyHash(h.Meta.Key), resume.LaneOf(h.Meta.Key)
 	}
 	ps.all = append(ps.all, k)
 	ps.index.add(k)
+}
+
+// addUnknown adds a park of a lane whose key is not known yet. The caller holds part.mu.
+func (ps *parks) addUnknown(h *Halt, id resume.LaneID) {
+	k := &park{Halt: h, id: id}
+	ps.all, ps.unknown = append(ps.all, k), append(ps.unknown, k)
+}
+
+// recognize looks for the keys of parked lanes among records that are fed. The first record of a
+// lane at or above the parked offset has its key: the parked record, unless the log has lost it.
+// The caller holds mu.
+func (p *part) recognize(s *ledger.Slab) {
+	ps := &p.parks
+	for i := range s.Tickets {
+		at := s.Offset(i)
+		if !slices.ContainsFunc(ps.unknown, func(k *park) bool { return k.Meta.Offset <= at }) {
+			continue
+		}
+		key := s.Payload.(values).key(int32(i))
+		id := resume.LaneOf(key)
+		ps.unknown = slices.DeleteFunc(ps.unknown, func(k *park) bool {
+			if k.Meta.Offset > at || k.id != id {
+				return false
+			}
+			k.Meta.Key, k.lane = bytes.Clone(key), keyHash(key)
+			ps.index.add(k)
+			return true
+		})
+	}
 }
 
 // remove removes parks. The caller holds part.mu.
@@ -47,8 +80,11 @@ func (ps *parks) remove(ks []*park) {
 	gone := make(map[*park]bool, len(ks))
 	for _, k := range ks {
 		gone[k] = true
-		ps.index.remove(k)
+		if !slices.Contains(ps.unknown, k) {
+			ps.index.remove(k)
+		}
 	}
+	ps.unknown = slices.DeleteFunc(ps.unknown, func(k *park) bool { return gone[k] })
 	ps.all = slices.DeleteFunc(ps.all, func(k *park) bool { return gone[k] })
 }
 

@@ -56,6 +56,7 @@ type part struct {
 	committed int64     // -1 if none
 	begin     int64     // first offset of the assignment; constant
 	settled   int64     // records finished in this assignment and committed
+	unsure    bool      // a commit failed, and may still arrive: commit once more in the drain
 	ahead     ahead
 	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
 	halt      *Halt
@@ -137,6 +138,9 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	// Under mu, like endHalt. Otherwise a halt could start and end between the check above and
 	// Append, and refill would put the records into their lanes a second time.
 	p.led.Append(s)
+	if len(p.parks.unknown) > 0 {
+		p.recognize(s)
+	}
 	p.mu.Unlock()
 	if !waits {
 		p.host.feed(p, vs)

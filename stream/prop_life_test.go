@@ -24,6 +24,7 @@ type life struct {
 
 	// guarded by w.mu
 	cur     map[int]*epoch
+	unsure  bool         // a commit has failed: the newest may come once more
 	owns    map[int]bool // as the driver has it
 	exec    map[int]int  // calls in progress, by stage
 	at      map[[2]int]int
@@ -69,6 +70,8 @@ func (l *life) event(e stream.Event) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
 			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
+	case stream.CommitFailed:
+		l.unsure = true
 	case stream.Halted:
 		l.w.halts, l.w.seen.halt = true, true
 		switch ep := l.cur[e.Meta.Partition]; {

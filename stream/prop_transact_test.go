@@ -40,6 +40,7 @@ type transfer struct {
 	above               int  // what else is above: nothing, Throttle, To, Transform, KeepOrder
 	branch              int  // none, in the worker of its fork, by itself, with batches
 	ends                bool // the source has no more in the end
+	builds              int  // that know of each other's halts; 0: halts are not stored
 	ops                 []int
 	seed                uint64
 }
@@ -54,7 +55,8 @@ func drawTransfer(t *rapid.T) transfer {
 		failing: yes.Draw(t, "failing"), skip: yes.Draw(t, "skip"), halt: yes.Draw(t, "halt"),
 		refused: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "refused"), unanswered: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "unanswered"),
 		poison: rapid.SampledFrom([]int{0, 3, 5, 8}).Draw(t, "poison"), slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), branch: n("branch", 0, 3), ends: yes.Draw(t, "ends"),
-		ops: rapid.SliceOfN(rapid.IntRange(0, 8), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
+		builds: n("builds", 0, 2),
+		ops:    rapid.SliceOfN(rapid.IntRange(0, 8), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
 	}
 }
 
@@ -179,6 +181,7 @@ func (s tillStore) Commit(c ctx, tx stream.Txn[string]) error {
 	return s.commit(c, tx)
 }
 func (s tillStore) PerPartition() bool { return s.apart }
+func (s tillStore) StateBytes() int    { return min(s.builds, 1) * 4000 }
 func (s tillStore) Restore(c ctx, ps map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	if s.slow {
 		time.Sleep(s.jitter())
@@ -277,7 +280,8 @@ type teller struct {
 
 func (w *till) hire(t *testing.T) *teller {
 	m := w.log.Member()
-	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight), stream.Observe(stream.Observer{Event: w.hear}))
+	build := fmt.Sprint("v", int(w.jitter()/time.Millisecond)%max(1, w.builds))
+	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight), stream.BuildID(build), stream.Observe(stream.Observer{Event: w.hear}))
 	if err != nil {
 		t.Fatal(err)
 	}

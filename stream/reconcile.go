@@ -18,11 +18,12 @@ func (p *part) changed() {
 	}
 }
 
-// reconcile ends halts and parks that were asked to end, flushes batches and Transforms, commits
-// finished records, wakes the source, and wakes a drain.
+// reconcile ends halts and parks that were asked to end, copies out what waits long, flushes
+// batches and Transforms, commits finished records, wakes the source, and wakes a drain.
 func (p *part) reconcile() {
 	p.tryResume()
 	p.unpark()
+	p.copyOut()
 	p.host.settle(p)
 	p.host.look(p)
 	p.wakeSource()

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"hash/maphash"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,111 +42,6 @@ type joint struct {
 	subset    func(batch any, keep []int) (any, bool) // returns the batch of these members only
 	// members belong to several partitions: the batch is processed as long as one of them is
 	mixed bool
-}
-
-// values is the payload of a slab: its records, without their type.
-type values interface {
-	meta(i int32) (Meta, bool)
-	key(i int32) []byte // for holders only
-	hash(i int) uint64  // of the key
-	last() int64        // offset
-	value(i int32) any
-	record(i int) *record
-	all() []record
-	forget()
-	context(i int32) context.Context // the context that start hooks made; nil if none
-	setContext(i int32, c *context.Context)
-	dropContext(i int32, c *context.Context)
-}
-
-// valuesOf is the records of a slab. Once all are finished, forget reuses the memory of the values.
-// The records themselves are not reused, since a handler may have kept one as its context. A later
-// question to such a record finds no value, and never that of another record.
-type valuesOf[T any] struct {
-	orig    origin
-	lineage Lineage
-	vals    []T
-	recs    []record
-	pool    *sync.Pool // of *[bufferSize]T
-	// meta and value calls in progress
-	readers atomic.Int32
-	// Forgotten. forget sets gone before it reads readers. A reader raises readers before it reads
-	// gone. So at least one of the two sees the other.
-	gone atomic.Bool
-	// see context; nil until one is set
-	made atomic.Pointer[[]atomic.Pointer[context.Context]]
-}
-
-// meta needs no hold. It keeps the memory from being reused while it reads, and returns false if
-// the values were forgotten. So does value.
-func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
-	vs.readers.Add(1)
-	defer vs.readers.Add(-1)
-	if vs.gone.Load() {
-		return m, false
-	}
-	m = vs.lineage.Meta(int(i))
-	m.Source = vs.orig.part.tp.Source
-	return m, true
-}
-
-func (vs *valuesOf[T]) value(i int32) any {
-	vs.readers.Add(1)
-	defer vs.readers.Add(-1)
-	if vs.gone.Load() {
-		return nil
-	}
-	return vs.vals[i]
-}
-
-func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
-func (vs *valuesOf[T]) hash(i int) uint64    { return keyHash(vs.lineage.Key(i)) }
-func (vs *valuesOf[T]) last() int64          { return vs.recs[len(vs.recs)-1].offset() }
-func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
-func (vs *valuesOf[T]) all() []record        { return vs.recs }
-
-func (vs *valuesOf[T]) context(i int32) context.Context {
-	made := vs.made.Load()
-	if made == nil {
-		return nil
-	}
-	if c := (*made)[i].Load(); c != nil {
-		return *c
-	}
-	return nil
-}
-
-func (vs *valuesOf[T]) setContext(i int32, c *context.Context) {
-	made := vs.made.Load()
-	for made == nil {
-		fresh := make([]atomic.Pointer[context.Context], len(vs.recs))
-		vs.made.CompareAndSwap(nil, &fresh)
-		made = vs.made.Load()
-	}
-	(*made)[i].Store(c)
-}
-
-// dropContext removes c unless it was replaced.
-func (vs *valuesOf[T]) dropContext(i int32, c *context.Context) {
-	if made := vs.made.Load(); made != nil {
-		(*made)[i].CompareAndSwap(c, nil)
-	}
-}
-
-// forget returns the memory of the values to the pool unless a reader is using it. A record that
-// is kept, by a handler or as the last task of an idle lane, keeps no payload alive.
-func (vs *valuesOf[T]) forget() {
-	vs.gone.Store(true)
-	vs.made.Store(nil)
-	if vs.readers.Load() != 0 {
-		return
-	}
-	if cap(vs.vals) == bufferSize {
-		vals := vs.vals[:bufferSize]
-		clear(vals) // the pool must not keep payloads alive
-		vs.pool.Put((*[bufferSize]T)(vals))
-	}
-	vs.vals, vs.lineage = nil, nil
 }
 
 // At the first boundary a record is its own carrier. Its group is its lane.
@@ -360,9 +254,6 @@ func (r *record) size() (n int64) {
 	r.leaves(func(*record) bool { n++; return true })
 	return n
 }
-
-// bufferSize is the capacity of a pooled buffer of values.
-const bufferSize = 256
 
 var keySeed = maphash.MakeSeed()
 

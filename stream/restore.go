@@ -119,10 +119,13 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	}
 	p.mu.Lock()
 	behind, moved := stored && p.committed != offset, stored && p.next != offset
+	from := p.ahead.assigned // of the group
 	if stored {
 		p.next, p.committed = offset, offset
+		from.Next, from.Committed, from.State, from.LogEnd = offset, offset, was.State, maxOffset
 	}
 	turnOf(p).restoring = nil
+	err := p.inheritHalts(from)
 	p.mu.Unlock()
 	if behind {
 		t.grouped[p.source].add(p, offset)
@@ -133,6 +136,10 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	if moved && p.ctx.Err() == nil {
 		t.run.emit(SourceEvent{TopicPartition: p.tp, Name: "offset restored", Text: fmt.Sprintf("%s has stored offset %d", t.st.name, offset)})
 	}
+	if err != nil && p.ctx.Err() == nil {
+		t.run.emit(stateDropped(p.tp, from.Committed, err))
+	}
+	p.tellRestored()
 	p.full.Store(true)
 	p.setStatus(func(s status) status { return s &^ unplaced })
 	p.changed()

@@ -31,7 +31,8 @@ type prefix struct {
 	records    int       // number of records with results
 	recs       []*record // recs[i] is the record of outs[i]
 	outs       outs
-	attempt    int // number of the attempt
+	attempt    int  // number of the attempt
+	tells      bool // see turn
 }
 
 // outs is the results of a prefix, an []Out[T].
@@ -130,7 +131,7 @@ func (rs *resultsOf[T]) whole(from, mark int64) int64 {
 func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	pre := &prefix{part: p, from: from, next: rs.whole(from, mark)}
+	pre := &prefix{part: p, from: from, next: rs.whole(from, max(from, mark)), outs: outsOf[T](nil)}
 	if pre.next == from {
 		return pre
 	}

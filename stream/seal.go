@@ -15,16 +15,26 @@ type seal struct {
 // seal stops the feed of the partition at a record that its source cannot read.
 func (p *part) seal(f Failure, next int64) {
 	s := &seal{Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
+	if _, put := p.putSeal(s, false); put {
+		p.host.emit(Halted{s.Halt})
+		p.changed() // an open batch waits for elements that will not come: flush it
+	}
+}
+
+// putSeal puts s in place, at the fetch position if here is set. It returns the seal that is there
+// already, or that the partition accepts no records.
+func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.sealed != nil || !p.status().accepts() {
-		p.mu.Unlock()
-		return
+		return p.sealed, false
+	}
+	if here {
+		s.Meta.Offset, s.Last, s.next = p.next, p.next, p.next
 	}
 	p.sealed = s
 	p.stand(p.status() | sourceHalted)
-	p.mu.Unlock()
-	p.host.emit(Halted{s.Halt})
-	p.changed() // an open batch waits for elements that will not come: flush it
+	return nil, true
 }
 
 // unseal lets the source feed again, from the same offset or, with Skip, from the next one. It

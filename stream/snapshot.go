@@ -52,6 +52,8 @@ type PartitionState struct {
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
+	// the limit that keeps it from being read on: CauseBudget or CauseResumeState; empty: none
+	Full Cause
 }
 
 // State is what an assigned partition is doing.
@@ -111,6 +113,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	if at := p.committedOffset(); commit != nil && at >= 0 {
 		from = at
 	}
+	s.Full = p.filled(p.allowance())
 	l := p.lag(from, time.Now())
 	s.Lag, s.LagTime, s.ActiveLag, s.ActiveLagTime = l.records, l.recordsTime, l.active, l.activeTime
 	p.mu.Lock()

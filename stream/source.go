@@ -9,6 +9,18 @@ type Lineage interface {
 	Offset(i int) int64
 }
 
+// Copier is a Lineage whose elements share memory, such as the messages of one fetch. Without it,
+// one unfinished record keeps all the memory of its Feed in use, and counted in MaxBytes. With it,
+// records that are parked, or behind a halt, are copied out once the others have finished, unless
+// they are more than half.
+type Copier[T any] interface {
+	Lineage
+	// CopyOut returns copies of elements, by index, their lineage, and the bytes that the copies
+	// keep alive. It must not block. The copies share nothing with the originals. These must not
+	// change, since handlers may still read them.
+	CopyOut(of []int) (vals []T, lineage Lineage, bytes int64)
+}
+
 // SourceInfo describes a source to Build and Describe, before anything connects.
 type SourceInfo struct {
 	Name string // "kafka orders, payments"

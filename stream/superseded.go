@@ -31,7 +31,6 @@ func (in *inlet) store(ctx context.Context, positions map[*part]Position) error 
 		owners[tp], outside[tp] = p, at
 	}
 	err := in.commit(withOwners(ctx, owners), outside)
-	in.stateMax.Store(int64(in.info().StateBytes)) // the source may have learned a lower limit of the brokers
 	var some *CommitError
 	if in.id == "" || !errors.As(err, &some) {
 		return err

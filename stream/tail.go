@@ -23,14 +23,15 @@ func (to *tailOf) origin(i int32) (values, int32) {
 	return r.slab.Payload.(values), r.Index
 }
 
-func (to *tailOf) meta(i int32) (Meta, bool) { vs, k := to.origin(i); return vs.meta(k) }
-func (to *tailOf) key(i int32) []byte        { vs, k := to.origin(i); return vs.key(k) }
-func (to *tailOf) hash(i int) uint64         { return keyHash(to.key(int32(i))) }
-func (to *tailOf) value(i int32) any         { vs, k := to.origin(i); return vs.value(k) }
-func (to *tailOf) last() int64               { return to.recs[len(to.recs)-1].offset() }
-func (to *tailOf) record(i int) *record      { return &to.recs[i] }
-func (to *tailOf) all() []record             { return to.recs }
-func (to *tailOf) forget()                   {}
+func (to *tailOf) meta(i int32) (Meta, bool)  { vs, k := to.origin(i); return vs.meta(k) }
+func (to *tailOf) key(i int32) []byte         { vs, k := to.origin(i); return vs.key(k) }
+func (to *tailOf) hash(i int) uint64          { return keyHash(to.key(int32(i))) }
+func (to *tailOf) value(i int32) any          { vs, k := to.origin(i); return vs.value(k) }
+func (to *tailOf) last() int64                { return to.recs[len(to.recs)-1].offset() }
+func (to *tailOf) record(i int) *record       { return &to.recs[i] }
+func (to *tailOf) all() []record              { return to.recs }
+func (to *tailOf) forget()                    {}
+func (to *tailOf) copyOut([]int) *ledger.Slab { return nil }
 
 func (to *tailOf) context(i int32) context.Context        { vs, k := to.origin(i); return vs.context(k) }
 func (to *tailOf) setContext(i int32, c *context.Context) { vs, k := to.origin(i); vs.setContext(k, c) }

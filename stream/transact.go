@@ -18,12 +18,14 @@ import (
 //   - PerPartition() bool: each transaction is of one partition, and those of several partitions
 //     run in parallel;
 //   - CommitsGroup() bool: its transactions store the offsets of the group. Otherwise the source
-//     commits them afterwards, so that tools see the lag.
+//     commits them afterwards, so that tools see the lag;
+//   - StateBytes() int: the largest OffsetRange.State that it stores with an offset, now. Without
+//     it, or at 0, halts are not stored: another assignment tries a halted record again.
 type Transactor[T any] interface {
-	// Restore returns the stored positions of newly assigned partitions, with the topic ids they
-	// were stored under. It is called before any record of them is read. A partition that it leaves
-	// out starts from the offset of the group. So does one whose stored id is not that in parts,
-	// with a TopicRecreated event.
+	// Restore returns the stored positions of newly assigned partitions, with the topic ids and
+	// states they were stored with. It is called before any record of them is read. A partition
+	// that it leaves out starts from the offset of the group. So does one whose stored id is not
+	// that in parts, with a TopicRecreated event.
 	//
 	// Until Restore has answered, these partitions wait and the pipeline is not ready; other
 	// partitions keep running. ctx ends after the step's Timeout, or 10 s without one, and at once
@@ -59,9 +61,14 @@ var ErrStaleGroup = errors.New("the group has moved on to another generation [LW
 // last transaction ended, or the offset that Restore returned, or that of the group. TopicID is the
 // id of their topic; store it with Next, and compare it with the stored one. Zero: the source has
 // no ids.
+//
+// State tells of the halts from Next on. Store it with Next, whole or not at all, in place of the
+// one before, also if it is empty, and if Next is From: a halt has begun or ended since. It is
+// printable ASCII of at most StateBytes.
 type OffsetRange struct {
 	From, Next int64
 	TopicID    TopicID
+	State      string
 }
 
 // Txn is the content of one transaction.
@@ -78,6 +85,9 @@ type Txn[T any] struct {
 type GroupMetadata struct {
 	Group, Member, Instance string
 	Generation              int32
+	// LeaderEpochs is the newest leader epoch of what was read of each partition. A Transactor that
+	// commits the group's offsets stores it beside a State, which tells of no other records.
+	LeaderEpochs map[TopicPartition]int32
 }
 
 // GroupSource is a Source that is a member of a consumer group. GroupMetadata is called before each

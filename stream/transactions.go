@@ -48,6 +48,7 @@ func newTransactions(r *run, p *commitPlan) *transactions {
 	if a, ok := t.tx.is().(interface{ PerPartition() bool }); ok {
 		t.apart = a.PerPartition()
 	}
+	t.limitStates()
 	g, ok := t.tx.is().(interface{ CommitsGroup() bool })
 	for _, in := range r.inlets {
 		var group *groupOffsets
@@ -59,10 +60,18 @@ func newTransactions(r *run, p *commitPlan) *transactions {
 	return t
 }
 
+// limitStates notes how large a state the transactor stores.
+func (t *transactions) limitStates() {
+	for _, in := range t.run.inlets {
+		in.stateMax.Store(int64(t.tx.stateBytes()))
+	}
+}
+
 func (t *transactions) begin(p *part, l *ledger.Ledger) {
 	p.commit = &turn{from: p.next, restoring: &restoring{step: t.st.name, since: time.Now()}}
 	l.Finished = func() { t.count(p) }
 	l.Forget = turnOf(p).done.add // results held back need the lineage of their records
+	p.ahead.halting = p.host.stateBytes() > 0
 	p.stand(p.status() | unplaced)
 }
 
@@ -86,7 +95,15 @@ func (t *transactions) start() {
 
 func (t *transactions) stop() { close(t.stopped) }
 
-func (t *transactions) look(*part) {}
+// look has a transaction store the partition's halts if one has begun or ended.
+func (t *transactions) look(p *part) {
+	if p.ahead.urgent.CompareAndSwap(true, false) {
+		t.mu.Lock()
+		turnOf(p).tells = true
+		t.mu.Unlock()
+		t.wakeUp()
+	}
+}
 
 // advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
@@ -199,7 +216,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
 	tn := turnOf(p)
 	n := tn.finished.Load()
-	if tn.urgent || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
+	if tn.urgent || tn.tells || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
 		return true
 	}
 	return n+tn.gaps.Load() > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
@@ -217,16 +234,19 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	seen, gaps := tn.finished.Load(), tn.gaps.Load()
 	tn.overdue.Store(seen > 0) // a record that finishes from now on pokes the loop, see count
 	mark, below := p.led.Prefix()
-	if mark <= tn.from {
+	if mark <= tn.from && !tn.tells {
 		tn.gaps.Add(-gaps) // the gaps are above an unfinished record and are committed with it
 		return nil
 	}
 	pre := t.resultsOf(p).prefix(p, tn.from, mark, int(t.size))
-	if pre.next == tn.from {
+	if pre.tells = tn.tells; pre.next == tn.from && !pre.tells {
 		return nil
 	}
-	if barren := len(pre.recs) == 0 && !tn.urgent; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
+	if barren := len(pre.recs) == 0 && !tn.urgent && !tn.tells; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
 		return nil
+	}
+	if tn.tells = false; pre.next == tn.from {
+		return pre
 	}
 	counted := tn.count(pre, mark, below, seen)
 	tn.finished.Add(-counted)

@@ -10,12 +10,21 @@ import (
 type transactor interface {
 	restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 	commit(ctx context.Context, pres []*prefix, group GroupMetadata) error
+	// stateBytes returns the largest state that is stored with an offset; 0: none is
+	stateBytes() int
 	is() any
 }
 
 type transactorOf[T any] struct{ tx Transactor[T] }
 
 func (t transactorOf[T]) is() any { return t.tx }
+
+func (t transactorOf[T]) stateBytes() int {
+	if s, ok := t.tx.(interface{ StateBytes() int }); ok {
+		return s.StateBytes()
+	}
+	return 0
+}
 
 func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]TopicID) (at map[TopicPartition]Position, err error) {
 	err = guarded(func() (err error) { at, err = t.tx.Restore(ctx, parts); return err })
@@ -26,7 +35,7 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group Group
 	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Group: group}
 	for _, pre := range pres {
 		txn.Elems = append(txn.Elems, pre.outs.(outsOf[T])...)
-		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic}
+		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic, State: pre.part.haltsFrom(pre.next)}
 	}
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }

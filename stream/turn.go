@@ -28,6 +28,7 @@ type turn struct {
 	failing  time.Time               // time of the first of these
 	retryAt  time.Time               // earliest next attempt
 	urgent   bool                    // commit all that has finished at once
+	tells    bool                    // a halt has begun or ended: store that at once
 	counted  int64                   // records below this offset were counted by a transaction
 	written  int64                   // records subtracted from finished so far
 }

@@ -118,6 +118,7 @@ func (t *transactions) end(x *txn) {
 	close(t.changed)
 	t.changed = make(chan struct{})
 	t.mu.Unlock()
+	t.limitStates() // it may have learned a lower limit
 	t.wakeUp()
 }
 

@@ -56,6 +56,7 @@ func (t *transactions) again(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
 		turnOf(pre.part).urgent = true
+		turnOf(pre.part).tells = turnOf(pre.part).tells || pre.tells
 	}
 	t.mu.Unlock()
 }

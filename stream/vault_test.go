@@ -25,6 +25,7 @@ type vault struct {
 	holds  chan struct{}
 	apart  bool // a transaction a partition
 	shared bool // by several pipelines, whose Commits may meet
+	states int  // the largest state that it stores; 0: none
 	calls  int
 	inside int
 	most   int
@@ -34,6 +35,8 @@ type vault struct {
 func newVault() *vault { return &vault{at: map[tp]stream.Position{}} }
 
 func (b *vault) PerPartition() bool { return b.apart }
+
+func (b *vault) StateBytes() int { return b.states }
 
 func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	b.mu.Lock()
@@ -90,7 +93,7 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 		}
 	}
 	for p, r := range tx.Offsets {
-		b.at[p] = stream.Position{Offset: r.Next, TopicID: r.TopicID}
+		b.at[p] = stream.Position{Offset: r.Next, TopicID: r.TopicID, State: r.State}
 	}
 	b.txns = append(b.txns, tx)
 	return next(&b.after, tx)

@@ -16,17 +16,18 @@ type Slab struct {
 	left    atomic.Int32 // tickets that have not settled
 	bad     atomic.Int32 // tickets that settled unfinished
 	next    int64        // position after the slab, gaps included
-	bytes   int64
-	base    int64 // offset of the first record
-	seq     int64 // delivery number of the first record
+	memory  *Memory
+	own     Memory   // unless it shares that of others
+	base    int64    // offset of the first record
+	seq     int64    // delivery number of the first record
+	behind  []uint32 // of each record, how much higher its delivery number is; nil: its index
 	arrived time.Time
 	ledger  *Ledger
 
 	// guarded by Ledger.mu
-	head  int // Tickets[:head] are finished
-	count int // records that the watermark passes with this slab: its own, and those of later
-	// slabs merged into it
+	head     int  // Tickets[:head] are finished
 	released bool // Forget was called
+	listed   bool // in Ledger.waiting
 }
 
 // Ledger holds the delivered records of one assignment, from the watermark to the fetch position.
@@ -49,11 +50,11 @@ type Ledger struct {
 	first    int        // slabs[:first] are below the watermark
 	released int        // number of released slabs among the others
 	mark     int64      // the watermark, as far as whole slabs go
-	above    int        // number of records above mark
 	records  int        // in slabs that are not released
 	bytes    int64
-	total    int64 // records appended so far
-	fetched  int64 // bytes appended so far
+	total    int64   // records appended so far
+	fetched  int64   // bytes appended so far
+	waiting  []*Slab // see Waiting
 }
 
 // Start sets the watermark of an empty ledger.
@@ -65,7 +66,8 @@ func (l *Ledger) Start(offset int64) {
 
 // NewSlab returns a slab of n tickets with one hold each. Set their offsets, then Append it.
 func NewSlab(n int, next, bytes int64, payload any) *Slab {
-	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, bytes: bytes}
+	s := &Slab{Tickets: make([]Ticket, n), Payload: payload, next: next, own: Memory{bytes: bytes}}
+	s.memory = &s.own
 	for i := range s.Tickets {
 		s.Tickets[i].state.Store(1)
 	}
@@ -84,26 +86,39 @@ func (s *Slab) SetOffset(i int, offset int64) {
 	s.Tickets[i].delta = uint32(offset - s.base)
 }
 
-// Seq returns the delivery number of ticket i. It has no gaps.
-func (s *Slab) Seq(i int) int64 { return s.seq + int64(i) }
+// Seq returns the delivery number of ticket i. It has no gaps, but for records that Replace left
+// out.
+func (s *Slab) Seq(i int) int64 {
+	if s.behind != nil {
+		return s.seq + int64(s.behind[i])
+	}
+	return s.seq + int64(i)
+}
 
 // Offset returns the offset of ticket i.
 func (s *Slab) Offset(i int) int64 { return s.base + int64(s.Tickets[i].delta) }
+
+// upTo returns the offset up to which all is finished, and the delivery number, once the first n
+// tickets are, n > 0. A slab put in place by Replace has nothing unfinished between its tickets.
+func (s *Slab) upTo(n int) (offset, records int64) {
+	if s.behind != nil && n < len(s.Tickets) {
+		return s.Offset(n), s.Seq(n)
+	}
+	return s.Offset(n-1) + 1, s.Seq(n-1) + 1
+}
 
 // Came returns when the slab was appended.
 func (s *Slab) Came() time.Time { return s.arrived }
 
 // Append adds delivered records after all earlier ones.
 func (l *Ledger) Append(s *Slab) {
-	s.ledger, s.arrived, s.count = l, time.Now(), len(s.Tickets)
+	s.ledger, s.arrived = l, time.Now()
 	l.mu.Lock()
 	s.seq = l.total
 	l.slabs = append(l.slabs, s)
-	l.above += len(s.Tickets)
 	l.records += len(s.Tickets)
-	l.bytes += s.bytes
 	l.total += int64(len(s.Tickets))
-	l.fetched += s.bytes
+	l.take(s)
 	l.mu.Unlock()
 }
 
@@ -156,20 +171,20 @@ func (l *Ledger) Prefix() (offset, records int64) {
 	return l.prefix()
 }
 
-// prefix is Prefix after trim. The caller holds mu.
+// prefix is Prefix after trim. The caller holds mu. The delivery number of the first unfinished
+// record is how many are below.
 func (l *Ledger) prefix() (offset, records int64) {
-	below := l.total - int64(l.above)
 	if l.first == len(l.slabs) {
-		return l.mark, below
+		return l.mark, l.total
 	}
 	s := l.slabs[l.first]
 	for s.head < len(s.Tickets) && s.Tickets[s.head].Finished() {
 		s.head++ // finished tickets stay finished
 	}
 	if s.head == 0 {
-		return l.mark, below
+		return l.mark, s.Seq(0)
 	}
-	return s.Offset(s.head-1) + 1, below + int64(s.head)
+	return s.upTo(s.head)
 }
 
 // Totals returns the numbers of records and bytes appended, the number of finished records, and the
@@ -208,7 +223,6 @@ func (l *Ledger) trim() {
 			l.release(s)
 		}
 		l.mark = s.next
-		l.above -= s.count
 		l.slabs[l.first] = nil
 		l.first++
 	}
@@ -224,7 +238,7 @@ func (l *Ledger) trim() {
 func (l *Ledger) release(s *Slab) {
 	s.released = true
 	l.records -= len(s.Tickets)
-	l.bytes -= s.bytes
+	l.leave(s)
 	if l.Forget != nil {
 		l.Forget(s.Payload)
 	}
@@ -234,7 +248,13 @@ func (l *Ledger) release(s *Slab) {
 func (l *Ledger) finishedEarly(s *Slab) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.released || s.left.Load() != 0 || s.bad.Load() != 0 {
+	switch {
+	case s.released || s.left.Load() != 0:
+		return
+	case s.bad.Load() != 0:
+		if !s.listed {
+			s.listed, l.waiting = true, append(l.waiting, s)
+		}
 		return
 	}
 	l.release(s)
@@ -243,8 +263,8 @@ func (l *Ledger) finishedEarly(s *Slab) {
 	}
 }
 
-// merge removes released slabs from the list; the slab before each counts its records too. The
-// caller holds mu.
+// merge removes released slabs from the list; the slab before each ends where it did. The caller
+// holds mu.
 func (l *Ledger) merge() {
 	l.trim()
 	kept := l.slabs[:l.first]
@@ -254,7 +274,7 @@ func (l *Ledger) merge() {
 			continue
 		}
 		before := kept[len(kept)-1] // the first slab is not finished after trim
-		before.next, before.count = s.next, before.count+s.count
+		before.next = s.next
 	}
 	clear(l.slabs[len(kept):])
 	l.slabs, l.released = kept, 0
@@ -288,7 +308,7 @@ func (l *Ledger) Idle() (records int, bytes int64) {
 		bad := int(s.bad.Load())
 		records += bad
 		if bad > 0 && s.left.Load() == 0 {
-			bytes += s.bytes
+			bytes += s.memory.bytes
 		}
 	}
 	return records, bytes

@@ -47,8 +47,12 @@ func FuzzLedger(f *testing.F) {
 type modelRecord struct {
 	s         *Slab
 	i         int32
+	at        int64 // its offset
 	t         *Ticket
 	next      int64 // position after it, gaps included
+	payload   int   // of its slab
+	replaced  bool  // its slab took the place of another
+	gone      bool  // left out by Replace
 	holds     int
 	abandoned bool
 	watched   bool
@@ -62,6 +66,7 @@ type modelLedger struct {
 	records  []*modelRecord
 	start    int64
 	next     int64
+	slabs    int // the payload of the next one
 	finished int // calls of Finished
 	forgot   map[any]int
 	watched  []bool // results passed to Watched
@@ -108,26 +113,82 @@ func (m *modelLedger) grow(gap bool, arg int) {
 		if len(m.records) == 0 {
 			m.start = m.next
 		} else {
-			m.records[len(m.records)-1].next = m.next
+			m.newest().next = m.next
 		}
 		return
 	}
 	n := 1 + arg%4
 	end := m.next + int64(2*n)
-	s := NewSlab(n, end, 1, len(m.records)) // the payload is the index of its first record
+	m.slabs++
+	s := NewSlab(n, end, 1, m.slabs)
 	for i := range n {
 		off := m.next + int64(2*i)
 		s.SetOffset(i, off)
-		m.records = append(m.records, &modelRecord{s: s, i: int32(i), t: &s.Tickets[i], next: off + 1, holds: 1})
+		m.records = append(m.records, &modelRecord{s: s, i: int32(i), at: off, t: &s.Tickets[i], next: off + 1, payload: m.slabs, holds: 1})
 	}
 	m.records[len(m.records)-1].next = end
 	m.next = end
 	m.l.Append(s)
 }
 
+// newest returns the newest record that Replace has not left out.
+func (m *modelLedger) newest() *modelRecord {
+	for _, r := range slices.Backward(m.records) {
+		if !r.gone {
+			return r
+		}
+	}
+	panic("all are gone")
+}
+
+// replace puts another slab in place of that of a record, if it is at rest and has unfinished ones.
+func (m *modelLedger) replace(r *modelRecord) {
+	old, payload := r.s, r.payload
+	left := old.Idle()
+	if len(left) == 0 {
+		return
+	}
+	m.slabs++
+	by := NewSlab(len(left), 0, 1, m.slabs)
+	m.l.Replace(old, left, by)
+	var last *modelRecord
+	end := m.newestOf(old).next
+	for _, o := range m.records {
+		if o.s != old {
+			continue
+		}
+		k, is := slices.BinarySearch(left, int(o.i))
+		if !is {
+			o.gone, o.s = true, nil
+			continue
+		}
+		if last != nil {
+			last.next = old.Offset(int(o.i))
+		}
+		o.s, o.i, o.t, o.payload, o.replaced, o.next = by, int32(k), &by.Tickets[k], m.slabs, true, end
+		last = o
+	}
+	m.forgot[payload]-- // once
+	if m.forgot[payload] == 0 {
+		delete(m.forgot, payload)
+	}
+}
+
+func (m *modelLedger) newestOf(s *Slab) (last *modelRecord) {
+	for _, r := range m.records {
+		if r.s == s {
+			last = r
+		}
+	}
+	return last
+}
+
 // do runs one operation on a record, and reports whether the record finished.
 func (m *modelLedger) do(op int, r *modelRecord) bool {
 	switch {
+	case r.gone:
+	case op == 15 && m.l.OutOfOrder:
+		m.replace(r)
 	case r.holds > 0 && op < 4:
 		r.t.Retain()
 		r.holds++
@@ -169,15 +230,25 @@ func (m *modelLedger) compare(ended int) error {
 			prefix = false
 			unfinished = append(unfinished, r.t)
 		}
-		if prefix {
-			mark = r.s.Offset(int(r.i)) + 1
-			if end := i+1 == len(m.records) || m.records[i+1].s != r.s; end {
-				mark = r.next // after a whole slab, gaps count
-			}
+		switch end := i+1 == len(m.records) || m.records[i+1].s != r.s; {
+		case !prefix:
+		case !r.gone && end || r.replaced:
+			mark = max(mark, r.next) // after a whole slab, gaps count
+		default:
+			mark = max(mark, r.at+1)
 		}
 	}
 	if got := m.l.Watermark(); got != mark {
 		return fmt.Errorf("the watermark is %d, the model's is %d", got, mark)
+	}
+	below := int64(0)
+	for _, r := range m.records {
+		if r.at < mark {
+			below++
+		}
+	}
+	if _, got := m.l.Prefix(); got != below {
+		return fmt.Errorf("%d records are below the watermark %d, but %d in the model", got, mark, below)
 	}
 	if got := m.l.AtRest(); got != rest {
 		return fmt.Errorf("settled: %v, the model says %v", got, rest)
@@ -192,9 +263,13 @@ func (m *modelLedger) compare(ended int) error {
 	if n != len(unfinished) {
 		return fmt.Errorf("%d unfinished, but %d in the model", n, len(unfinished))
 	}
-	held, _ := m.l.Held()
-	if want := m.held(mark); held != want {
+	held, bytes := m.l.Held()
+	want, slabs := m.held(mark)
+	if held != want {
 		return fmt.Errorf("%d records held, but %d in the model; %d of %d are unfinished", held, want, len(unfinished), len(m.records))
+	}
+	if bytes != slabs { // each slab has one
+		return fmt.Errorf("%d bytes held, but %d in the model", bytes, slabs)
 	}
 	if got, left := m.l.Count(); int(got) != len(m.records)-len(unfinished) || left != len(unfinished) {
 		return fmt.Errorf("%d are finished and %d are not, but %d of %d are unfinished in the model", got, left, len(unfinished), len(m.records))
@@ -216,20 +291,28 @@ func (m *modelLedger) compare(ended int) error {
 
 // held returns the number of records in slabs that are not released. A slab is released once its
 // records are finished and, in order, the records before it are.
-func (m *modelLedger) held(mark int64) (n int) {
+func (m *modelLedger) held(mark int64) (n int, slabs int64) {
 	for i := 0; i < len(m.records); {
-		s, first, finished := m.records[i].s, i, true
-		for ; i < len(m.records) && m.records[i].s == s; i++ {
-			finished = finished && m.records[i].finished()
+		s, payload, finished, records := m.records[i].s, m.records[i].payload, true, 0
+		if s == nil {
+			i++
+			continue
+		}
+		for ; i < len(m.records) && (m.records[i].s == s || m.records[i].gone); i++ {
+			if !m.records[i].gone {
+				finished = finished && m.records[i].finished()
+				records++
+			}
 		}
 		if !finished || !m.l.OutOfOrder && s.Offset(0) >= mark {
-			n += i - first
+			n += records
+			slabs++
 		}
-		if want := 1; finished && m.forgot[first] != want && (m.l.OutOfOrder || s.Offset(0) < mark) || !finished && m.forgot[first] != 0 {
-			return -1 // forgotten too often, too early, or not at all
+		if want := 1; finished && m.forgot[payload] != want && (m.l.OutOfOrder || s.Offset(0) < mark) || !finished && m.forgot[payload] != 0 {
+			return -1, 0 // forgotten too often, too early, or not at all
 		}
 	}
-	return n
+	return n, slabs
 }
 
 func (m *modelLedger) compareHoles(mark int64) error {

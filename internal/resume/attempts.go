@@ -46,9 +46,7 @@ func appendAttempts(raw []byte, offset int64, all []Attempts, size int) []byte {
 	if len(records) == 0 {
 		return raw
 	}
-	body := section(steps, records)
-	raw = binary.AppendUvarint(append(raw, sectionAttempts), uint64(len(body)))
-	return append(raw, body...)
+	return appendSection(raw, sectionAttempts, section(steps, records))
 }
 
 func decodeAttempts(offset int64, body buffer) (all []Attempts, ok bool) {

@@ -33,7 +33,7 @@ func decode(b Binding, state string) (s State, err error) {
 		switch {
 		case !ok:
 			return s, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
-		case section > sectionAttempts || section == 0:
+		case section > sectionKeys || section == 0 || section == 2:
 			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
 			return s, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
@@ -46,6 +46,10 @@ func decode(b Binding, state string) (s State, err error) {
 		case sectionHalts:
 			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
 				return s, fmt.Errorf("%w: its halts are incomplete", ErrUnreadable)
+			}
+		case sectionKeys:
+			if !decodeKeys(s.Halts, body) {
+				return s, fmt.Errorf("%w: its keys are incomplete", ErrUnreadable)
 			}
 		case sectionAttempts:
 			if s.Attempts, ok = decodeAttempts(b.Offset, body); !ok {
@@ -208,6 +212,15 @@ func (b *buffer) next(n uint64) ([]byte, bool) {
 
 func (b *buffer) uvarint() (uint64, bool) {
 	x, n := binary.Uvarint(*b)
+	if n <= 0 {
+		return 0, false
+	}
+	*b = (*b)[n:]
+	return x, true
+}
+
+func (b *buffer) varint() (int64, bool) {
+	x, n := binary.Varint(*b)
 	if n <= 0 {
 		return 0, false
 	}

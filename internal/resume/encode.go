@@ -7,10 +7,11 @@ import (
 )
 
 // Encode encodes a state in at most limit bytes. The runs must ascend, not touch, and lie at or
-// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first the attempts and
-// the texts of halts, then the halts, then whole runs from the top. The state describes the offsets
-// below end: the end of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none
-// was cut. If not even a state without runs fits, the state is empty and end is b.Offset.
+// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first keys, attempts
+// and errors, then the halts of the highest offsets, then whole runs from the top. The state
+// describes the offsets below end: the end of the last run kept, b.Offset if no run was kept, or
+// math.MaxInt64 if none was cut. If not even a state without runs fits, the state is empty and end
+// is b.Offset.
 //
 // A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
 // Each byte takes 4/3 characters.
@@ -29,9 +30,7 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 	if len(finished) > 0 {
 		section, kept := encodeRuns(b.Offset, finished, room-1-uvarintLen(uint64(room)))
 		if kept > 0 {
-			raw = append(raw, sectionFinished)
-			raw = binary.AppendUvarint(raw, uint64(len(section)))
-			raw = append(raw, section...)
+			raw = appendSection(raw, sectionFinished, section)
 		}
 		if kept < len(finished) {
 			end = b.Offset
@@ -41,10 +40,25 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 		}
 	}
 	most := encoding.DecodedLen(limit-len(prefix)) - checksumSize
-	raw = appendHalts(raw, b.Offset, s.Halts, most)
-	raw = appendAttempts(raw, b.Offset, s.Attempts, most)
+	halts, kept := s.halts(b.Offset, most-len(raw)-1)
+	after := 0
+	if len(kept) > 0 {
+		after = 1 + uvarintLen(uint64(len(halts))) + len(halts)
+	}
+	raw = appendAttempts(raw, b.Offset, s.Attempts, most-after)
+	if len(kept) > 0 {
+		raw = appendSection(raw, sectionHalts, halts)
+		if keys := keys(kept, most-len(raw)-1); keys != nil {
+			raw = appendSection(raw, sectionKeys, keys)
+		}
+	}
 	raw = binary.BigEndian.AppendUint32(raw, checksum(raw))
 	return string(encoding.AppendEncode([]byte(prefix), raw)), end
+}
+
+func appendSection(raw []byte, kind byte, body []byte) []byte {
+	raw = binary.AppendUvarint(append(raw, kind), uint64(len(body)))
+	return append(raw, body...)
 }
 
 // encodeRuns encodes as many runs as fit into room bytes, in segments.

@@ -1,9 +1,11 @@
 package resume
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Scope is what a halt stops.
@@ -26,8 +28,8 @@ type Halt struct {
 	ResumeAt     int64 // Unix seconds when the halt ends on its own; 0: never
 	Builds       []Build
 	Step         string
-	Key, Error   string // left out first if the state is too long
-	KeyCut       bool   // Key is not complete
+	Lane         LaneID // if the scope is a lane
+	Key, Error   string // left out first if the state is too long; an empty key may be one left out
 }
 
 // Build identifies a program that attempted a halted record, by a digest of its name.
@@ -39,102 +41,249 @@ func BuildOf(name string) Build {
 	return Build(sum[:len(Build{})])
 }
 
+// LaneID identifies a key's lane, in every process: the first bytes of the key's SHA-256. Of ten
+// million keys one shares the id of one of 240 parked ones with a probability of 0.2 %. It then
+// waits too.
+type LaneID [5]byte
+
+// LaneOf returns the id of a key's lane.
+func LaneOf(key []byte) LaneID {
+	sum := sha256.Sum256(key)
+	return LaneID(sum[:len(LaneID{})])
+}
+
 // largest lengths of a stored text
 const (
-	textMax = 200
-	stepMax = 60
-	keyMax  = 100
+	textMax  = 200
+	textLess = 60 // of errors that are many
+	stepMax  = 60
+	keyMax   = 100
 )
 
 // LeastHalt is the least number of characters that a halt takes in a state.
-const LeastHalt = (11 + len(Build{}) + 3) * 4 / 3 // seven numbers, a build and three empty texts
+const LeastHalt = 3 * 4 / 3
 
-// appendHalts appends the section of halts as far as it fits into size: those that fit with their
-// texts, then those that fit without.
-func appendHalts(raw []byte, offset int64, halts []Halt, size int) []byte {
-	size -= len(raw) + 1 // the section's type
-	var body []byte
-	for _, h := range halts {
-		for _, texts := range []bool{true, false} {
-			if longer := h.append(body, offset, texts); uvarintLen(uint64(len(longer)))+len(longer) <= size {
-				body = longer
-				break
-			}
-		}
-	}
-	if len(body) == 0 {
-		return raw
-	}
-	raw = binary.AppendUvarint(append(raw, sectionHalts), uint64(len(body)))
-	return append(raw, body...)
+// haltTable is the section of halts: a count and rows of what halts have in common, then for each
+// halt in ascending order of their offsets
+//
+//   - the distance from the offset before it, and its row;
+//   - the zigzag distance in seconds from the time before it;
+//   - the distances to its last offset, and to the time when it ends, if its row says so;
+//   - the lane, if its scope is one.
+//
+// A row is its flags, the attempts, a count of builds and the builds, and the step and the error,
+// each after its length.
+type haltTable struct {
+	rows    []string
+	wide    int // bytes of the rows
+	entries []byte
 }
 
-func (h Halt) append(to []byte, offset int64, texts bool) []byte {
-	key, err := short(h.Key, keyMax), short(h.Error, textMax)
-	if !texts {
-		err = ""
-		if h.Scope != Lane { // a lane is nothing without its key
-			key = ""
+const (
+	flagJoined = 1 << iota
+	flagSpans  // several offsets
+	flagEnds   // on its own
+	flagBits   = 3
+)
+
+// halts returns the section of halts, and how many of them are in it. All are, if they fit into
+// size with shortened errors or without.
+func (s State) halts(offset int64, size int) (body []byte, kept []Halt) {
+	sorted := slices.SortedStableFunc(slices.Values(s.Halts), func(a, b Halt) int { return cmp.Compare(a.Offset, b.Offset) })
+	for _, most := range []int{textMax, textLess, 0} {
+		var t haltTable
+		kept = sorted
+		at, since := offset, int64(0)
+		for i, h := range sorted {
+			before := t
+			t.add(h, h.Offset-at, h.Since-since, most)
+			if n := t.size(); uvarintLen(uint64(n))+n > size {
+				t, kept = before, sorted[:i]
+				break
+			}
+			at, since = h.Offset, h.Since
+		}
+		if body = t.body(); len(kept) == len(sorted) {
+			break
 		}
 	}
-	flags := uint64(h.Scope) << 2
+	return body, kept
+}
+
+func (t *haltTable) size() int { return uvarintLen(uint64(len(t.rows))) + t.wide + len(t.entries) }
+
+func (t *haltTable) body() []byte {
+	body := binary.AppendUvarint(nil, uint64(len(t.rows)))
+	for _, r := range t.rows {
+		body = append(body, r...)
+	}
+	return append(body, t.entries...)
+}
+
+func (t *haltTable) add(h Halt, further, later int64, most int) {
+	flags := uint64(h.Scope) << flagBits
 	if h.Joined {
-		flags |= 1
+		flags |= flagJoined
 	}
-	if h.KeyCut || len(key) < len(h.Key) {
-		flags |= 2
+	if h.Last > h.Offset {
+		flags |= flagSpans
 	}
-	for _, x := range []uint64{uint64(h.Offset - offset), uint64(h.Last - h.Offset), flags, uint64(h.Attempts), uint64(h.Since), uint64(h.ResumeAt), uint64(len(h.Builds))} {
-		to = binary.AppendUvarint(to, x)
+	if h.ResumeAt > 0 {
+		flags |= flagEnds
 	}
+	row := binary.AppendUvarint(nil, flags)
+	row = binary.AppendUvarint(row, uint64(h.Attempts))
+	row = binary.AppendUvarint(row, uint64(len(h.Builds)))
 	for _, b := range h.Builds {
-		to = append(to, b[:]...)
+		row = append(row, b[:]...)
 	}
-	for _, text := range []string{short(h.Step, stepMax), key, err} {
-		to = binary.AppendUvarint(to, uint64(len(text)))
-		to = append(to, text...)
+	for _, text := range []string{short(h.Step, stepMax), short(h.Error, most)} {
+		row = binary.AppendUvarint(row, uint64(len(text)))
+		row = append(row, text...)
 	}
-	return to
+	i := slices.Index(t.rows, string(row))
+	if i < 0 {
+		i, t.rows, t.wide = len(t.rows), append(t.rows, string(row)), t.wide+len(row)
+	}
+	e := binary.AppendUvarint(t.entries, uint64(further))
+	e = binary.AppendUvarint(e, uint64(i))
+	e = binary.AppendVarint(e, later)
+	if flags&flagSpans != 0 {
+		e = binary.AppendUvarint(e, uint64(h.Last-h.Offset))
+	}
+	if flags&flagEnds != 0 {
+		e = binary.AppendVarint(e, h.ResumeAt-h.Since)
+	}
+	if h.Scope == Lane {
+		e = append(e, h.Lane[:]...)
+	}
+	t.entries = e
 }
 
 func short(text string, most int) string { return text[:min(len(text), most)] }
 
+// keys returns the section of keys: that of each halt, one longer than its length, or 0 where it is
+// left out. It is nil if they do not fit.
+func keys(halts []Halt, size int) (body []byte) {
+	any := false
+	for _, h := range halts {
+		if h.Key == "" || len(h.Key) > keyMax {
+			body = append(body, 0)
+			continue
+		}
+		any = true
+		body = binary.AppendUvarint(body, uint64(len(h.Key)+1))
+		body = append(body, h.Key...)
+	}
+	if !any || uvarintLen(uint64(len(body)))+len(body) > size {
+		return nil
+	}
+	return body
+}
+
 func decodeHalts(offset int64, body buffer) (halts []Halt, ok bool) {
-	for len(body) > 0 {
-		var h Halt
-		if h, ok = decodeHalt(offset, &body); !ok {
+	n, ok := body.uvarint()
+	if !ok || n > uint64(len(body)) {
+		return nil, false
+	}
+	rows := make([]haltRow, n)
+	for i := range rows {
+		if rows[i], ok = decodeRow(&body); !ok {
 			return nil, false
 		}
+	}
+	at, since := offset, int64(0)
+	for len(body) > 0 {
+		h, ok := decodeHalt(&body, rows, at, since)
+		if !ok {
+			return nil, false
+		}
+		at, since = h.Offset, h.Since
 		halts = append(halts, h)
 	}
 	return halts, true
 }
 
-func decodeHalt(offset int64, body *buffer) (h Halt, ok bool) {
-	var xs [7]uint64
+type haltRow struct {
+	flags uint64
+	Halt
+}
+
+func decodeRow(body *buffer) (r haltRow, ok bool) {
+	var xs [3]uint64
 	for i := range xs {
-		if xs[i], ok = body.uvarint(); !ok || xs[i] > math.MaxInt64 {
+		if xs[i], ok = body.uvarint(); !ok {
+			return r, false
+		}
+	}
+	r.flags = xs[0]
+	if xs[0]>>flagBits >= uint64(scopes) || xs[1] > math.MaxInt32 || xs[2] > uint64(len(*body)) {
+		return r, false
+	}
+	r.Scope, r.Joined, r.Attempts = Scope(xs[0]>>flagBits), xs[0]&flagJoined != 0, int(xs[1])
+	for range xs[2] {
+		b, ok := body.next(uint64(len(Build{})))
+		if !ok {
+			return r, false
+		}
+		r.Builds = append(r.Builds, Build(b))
+	}
+	for _, text := range []*string{&r.Step, &r.Error} {
+		if *text, ok = body.text(); !ok {
+			return r, false
+		}
+	}
+	return r, true
+}
+
+func decodeHalt(body *buffer, rows []haltRow, at, since int64) (h Halt, ok bool) {
+	further, ok := body.uvarint()
+	i, is := body.uvarint()
+	later, told := body.varint()
+	if !ok || !is || !told || further > uint64(math.MaxInt64-at) || i >= uint64(len(rows)) {
+		return h, false
+	}
+	h = rows[i].Halt
+	h.Offset, h.Since = at+int64(further), since+later
+	h.Last = h.Offset
+	if rows[i].flags&flagSpans != 0 {
+		span, ok := body.uvarint()
+		if !ok || span > uint64(math.MaxInt64-h.Offset) {
+			return h, false
+		}
+		h.Last += int64(span)
+	}
+	if rows[i].flags&flagEnds != 0 {
+		wait, ok := body.varint()
+		if h.ResumeAt = h.Since + wait; !ok || h.ResumeAt <= 0 {
 			return h, false
 		}
 	}
-	left := uint64(math.MaxInt64 - offset)
-	if xs[0] > left || xs[1] > left-xs[0] || xs[2]>>2 >= uint64(scopes) || xs[3] > math.MaxInt32 || xs[6] > uint64(len(*body)) {
-		return h, false
-	}
-	h = Halt{Offset: offset + int64(xs[0]), Scope: Scope(xs[2] >> 2), Joined: xs[2]&1 != 0, KeyCut: xs[2]&2 != 0,
-		Attempts: int(xs[3]), Since: int64(xs[4]), ResumeAt: int64(xs[5])}
-	h.Last = h.Offset + int64(xs[1])
-	for range xs[6] {
-		b, ok := body.next(uint64(len(Build{})))
+	if h.Scope == Lane {
+		id, ok := body.next(uint64(len(h.Lane)))
 		if !ok {
 			return h, false
 		}
-		h.Builds = append(h.Builds, Build(b))
+		h.Lane = LaneID(id)
 	}
-	for _, text := range []*string{&h.Step, &h.Key, &h.Error} {
-		if *text, ok = body.text(); !ok {
-			return h, false
+	return h, h.Since >= 0
+}
+
+// decodeKeys adds the keys to their halts.
+func decodeKeys(halts []Halt, body buffer) bool {
+	for i := range halts {
+		n, ok := body.uvarint()
+		if !ok {
+			return false
 		}
+		if n == 0 {
+			continue
+		}
+		key, ok := body.next(n - 1)
+		if !ok || len(key) == 0 {
+			return false
+		}
+		halts[i].Key = string(key)
 	}
-	return h, true
+	return len(body) == 0
 }

@@ -64,8 +64,9 @@ const (
 	prefix  = magic + version + ":"
 
 	sectionFinished = 1
-	sectionHalts    = 2
 	sectionAttempts = 3
+	sectionHalts    = 4
+	sectionKeys     = 5 // of the halts
 
 	digestSize   = 8
 	checksumSize = crc32.Size

@@ -21,7 +21,7 @@ func TestRoom(t *testing.T) {
 				}
 				span := int64(stuck) * 1000
 				for range 40 { // records finish in the worst pattern
-					n := Room(limit, span, len(open))
+					n := Room(limit, span, len(open), 0, -1)
 					if n <= 0 {
 						break
 					}
@@ -69,10 +69,10 @@ func TestRoom(t *testing.T) {
 			})
 		}
 	}
-	if n := Room(0, 0, 0); n > 0 {
+	if n := Room(0, 0, 0, 0, -1); n > 0 {
 		t.Errorf("room for %d offsets in a state of no bytes", n)
 	}
-	if n := Room(limit, 1_000_000, 700); n <= 0 {
+	if n := Room(limit, 1_000_000, 700, 0, -1); n <= 0 {
 		t.Error("700 unfinished records of a million leave no room")
 	}
 }

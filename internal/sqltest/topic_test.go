@@ -103,17 +103,23 @@ func TestTopicID(t *testing.T) {
 	})
 }
 
-// The table has the schema from before topic ids, and an offset.
+// The table has the schema from before topic ids, or from before states, and an offset.
 func TestTableOfAnEarlierVersion(t *testing.T) {
+	const id = `ALTER TABLE "laneway_offsets" ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`
+	const state = `ALTER TABLE "laneway_offsets" ADD COLUMN state TEXT NOT NULL DEFAULT ''`
+	t.Run("without topic ids", func(t *testing.T) { earlierTable(t, "", id+";\n"+state) })
+	t.Run("without states", func(t *testing.T) { earlierTable(t, "topic_id TEXT NOT NULL DEFAULT '',", "\n"+state) })
+}
+
+func earlierTable(t *testing.T, column, alter string) {
 	each(t, func(t *testing.T, b *backend) {
 		b.exec(`CREATE TABLE laneway_offsets (pipeline TEXT NOT NULL, topic TEXT NOT NULL, partition_id BIGINT NOT NULL, next_offset BIGINT NOT NULL,
-			consumer_group TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (pipeline, topic, partition_id))`)
-		b.exec(`INSERT INTO laneway_offsets VALUES ('', 'orders', 0, 3, '', 'somebody')`)
+			consumer_group TEXT NOT NULL, owner TEXT NOT NULL, ` + column + ` PRIMARY KEY (pipeline, topic, partition_id))`)
+		b.exec(`INSERT INTO laneway_offsets (pipeline, topic, partition_id, next_offset, consumer_group, owner) VALUES ('', 'orders', 0, 3, '', 'somebody')`)
 		opener := func(opts ...sink.SQLOption) (stream.Transactor[result], error) {
 			tx := sink.SQL(b.open(), insert, opts...)
 			return tx, tx.(interface{ Open(context.Context) error }).Open(t.Context())
 		}
-		const alter = `ALTER TABLE "laneway_offsets" ADD COLUMN topic_id TEXT NOT NULL DEFAULT ''`
 		if _, err := opener(); err == nil || !strings.Contains(err.Error(), alter) {
 			t.Errorf("without CreateTable: %v lacks %s", err, alter)
 		}
@@ -130,8 +136,8 @@ func TestTableOfAnEarlierVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		commit(t, tx, of(newTopic, txn(0, 3, 6)))
-		if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 6, TopicID: newTopic}) {
+		commit(t, tx, with("lw1:state", of(newTopic, txn(0, 3, 6))))
+		if at := assigned(t, tx, newTopic); at != (stream.Position{Offset: 6, TopicID: newTopic, State: "lw1:state"}) {
 			t.Errorf("restored %v", at)
 		}
 	})

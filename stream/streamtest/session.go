@@ -195,13 +195,7 @@ func (s *session[T]) feed() (all bool) {
 			es, next, end, epoch := s.m.log.read(p.TopicID(), n, from, min(room, feedMax))
 			if len(es) > 0 {
 				s.m.fed(n, epoch)
-				c := &chunk{}
-				vals := make([]T, len(es))
-				for i, e := range es {
-					vals[i] = e.value
-					c.metas = append(c.metas, e.meta)
-				}
-				p.Feed(vals, c, next, int64(len(vals)))
+				p.Feed(chunk[T](es).values(), chunk[T](es), next, int64(len(es)))
 			}
 			p.Advance(next, end)
 			if len(es) == 0 {
@@ -245,9 +239,25 @@ func (s *session[T]) end() error {
 	}
 }
 
-// chunk is the lineage of the records of one Feed.
-type chunk struct{ metas []stream.Meta }
+// chunk is the records of one Feed.
+type chunk[T any] []entry[T]
 
-func (c *chunk) Meta(i int) stream.Meta { return c.metas[i] }
-func (c *chunk) Key(i int) []byte       { return c.metas[i].Key }
-func (c *chunk) Offset(i int) int64     { return c.metas[i].Offset }
+func (c chunk[T]) Meta(i int) stream.Meta { return c[i].meta }
+func (c chunk[T]) Key(i int) []byte       { return c[i].meta.Key }
+func (c chunk[T]) Offset(i int) int64     { return c[i].meta.Offset }
+
+func (c chunk[T]) values() []T {
+	vals := make([]T, len(c))
+	for i, e := range c {
+		vals[i] = e.value
+	}
+	return vals
+}
+
+func (c chunk[T]) CopyOut(of []int) ([]T, stream.Lineage, int64) {
+	some := make(chunk[T], len(of))
+	for k, i := range of {
+		some[k] = c[i]
+	}
+	return some.values(), some, int64(len(of))
+}

@@ -138,8 +138,8 @@ func (t *Transactor) Offsets(ctx context.Context, group string, parts []wire.Top
 				default:
 					return code
 				}
-				id, _ := wire.ReadNote(rp.Metadata)
-				at[wire.PartitionOf(rt.Topic, rp.Partition)] = Position{Offset: rp.Offset, TopicID: id}
+				id, state := wire.ReadNote(rp.Metadata)
+				at[wire.PartitionOf(rt.Topic, rp.Partition)] = Position{Offset: rp.Offset, TopicID: id, State: state, LeaderEpoch: rp.LeaderEpoch}
 			}
 		}
 		return nil

@@ -116,8 +116,21 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 			return t.refused("adding the group to the transaction", err)
 		}
 	}
+	err := t.store(ctx, tx, limit)
+	if wire.CodeOf(err) == wire.OffsetMetadataTooLarge { // an offset never fails for its state
+		t.stateless.Store(true)
+		err = t.store(ctx, tx, limit)
+	}
+	if gone, ok := errors.AsType[*GoneError](err); ok {
+		return gone
+	}
+	return t.refused("storing offsets of group "+tx.Group.Name, err)
+}
+
+// store sends the group's offsets.
+func (t *Transactor) store(ctx context.Context, tx Txn, limit int16) error {
 	req := t.offsetCommit(tx)
-	err := t.retry(ctx, func() error {
+	return t.retry(ctx, func() error {
 		resp, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
 		if err != nil {
 			return err
@@ -137,10 +150,6 @@ func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
 		}
 		return nil
 	})
-	if gone, ok := errors.AsType[*GoneError](err); ok {
-		return gone
-	}
-	return t.refused("storing offsets of group "+tx.Group.Name, err)
 }
 
 // gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
@@ -175,8 +184,11 @@ func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
 	}
 	byTopic := map[wire.NamedTopic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
 	for tp, at := range tx.Offsets {
-		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition() // LeaderEpoch stays -1: unknown
-		rp.Partition, rp.Offset = int32(tp.Partition), at.Offset
+		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+		rp.Partition, rp.Offset, rp.LeaderEpoch = int32(tp.Partition), at.Offset, -1
+		if at.State != "" && !t.stateless.Load() {
+			rp.Metadata, rp.LeaderEpoch = &at.State, at.LeaderEpoch
+		}
 		of := wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}
 		byTopic[of] = append(byTopic[of], rp)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/backoff"
@@ -37,7 +38,8 @@ type Transactor struct {
 	began    time.Time
 	strange  int // how often in a row the group did not know this member
 
-	doubts doubts
+	doubts    doubts
+	stateless atomic.Bool // the brokers have refused a state
 }
 
 // Txn is the contents of a transaction.
@@ -53,7 +55,14 @@ type Txn struct {
 type Position struct {
 	Offset  int64    // -1 if none is stored
 	TopicID [16]byte // of the offset's topic; zero if unknown
+	// State goes into the offset's metadata, and LeaderEpoch beside it: the newest epoch of the
+	// records that it tells of, -1 if unknown. Without a state there is none.
+	State       string
+	LeaderEpoch int32
 }
+
+// Stateless reports whether the brokers have refused a state. Since then none is sent.
+func (t *Transactor) Stateless() bool { return t.stateless.Load() }
 
 // Group identifies a member of the group that the offsets belong to.
 type Group struct {

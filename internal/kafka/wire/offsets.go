@@ -130,19 +130,25 @@ func (c *Client) commitTransactionOffsets(ctx context.Context, group string, req
 		return refused, nil
 	}
 	return answered[*kmsg.TxnOffsetCommitResponse](c.withNotes(func(note func([16]byte) *string) (kmsg.Response, bool, error) {
-		for _, t := range req.Topics {
+		with, stateless := *req, map[TopicPartition]bool{}
+		with.Topics = slices.Clone(req.Topics)
+		for i := range with.Topics {
+			t := &with.Topics[i]
+			t.Partitions = slices.Clone(t.Partitions)
 			for j := range t.Partitions {
-				t.Partitions[j].Metadata = note(t.TopicID)
+				p := &t.Partitions[j]
+				stateless[PartitionOf(t.Topic, p.Partition)] = p.Metadata == nil
+				p.Metadata = beside(note(t.TopicID), p.Metadata)
 			}
 		}
-		r, err := c.coordinated(ctx, committing, k, req, min(limit, transactionCommitsByName))
+		r, err := c.coordinated(ctx, committing, k, &with, min(limit, transactionCommitsByName))
 		if err != nil {
 			return nil, false, err
 		}
 		tooLong := false
 		for _, rt := range r.(*kmsg.TxnOffsetCommitResponse).Topics {
 			for _, rp := range rt.Partitions {
-				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge
+				tooLong = tooLong || Code(rp.ErrorCode) == OffsetMetadataTooLarge && stateless[PartitionOf(rt.Topic, rp.Partition)]
 			}
 		}
 		return r, tooLong, nil
