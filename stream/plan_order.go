@@ -30,6 +30,9 @@ func (p *plan) inOrder(source int, sg *stagePlan, worked grouping) bool {
 		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
 			return false
 		}
+		if worked != ungrouped && sg.exit != nil && drops(sg.exit.op) { // a Transform
+			return false
+		}
 	}
 	return true
 }
@@ -39,6 +42,9 @@ func (p *plan) wordsInOrder(source int, sg *stagePlan, nodes []*node, worked gro
 	for i, n := range nodes {
 		f := p.forks[n]
 		switch {
+		// an element that ends here may do so before an earlier one that goes on
+		case drops(n.op) && worked != ungrouped && !p.ends(sg, nodes[i+1:]):
+			return worked, false
 		case f == nil:
 			if worked == ungrouped && n.op.does() == works {
 				worked = sg.order()
@@ -62,6 +68,13 @@ func (p *plan) wordsInOrder(source int, sg *stagePlan, nodes []*node, worked gro
 		}
 	}
 	return worked, true
+}
+
+// drops reports whether elements may end at a word: those that a Filter leaves out, or that a
+// FlatMap or a Transform makes nothing of.
+func drops(o op) bool {
+	_, filters := o.(interface{ filters() })
+	return filters || multiplies(o)
 }
 
 // ends reports whether elements are done with the given words of a stage, in its worker.

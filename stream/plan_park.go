@@ -40,7 +40,7 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 		why := "the source stores no resume state"
 		switch {
 		case !p.finishesInOrder():
-			why = "a step below a working step changes the order, so no resume state is stored"
+			why = "a step below a working step changes the order, or ends some elements early, so no resume state is stored"
 		case ahead == 0:
 			why = "MaxFinishedAhead(0) stores no resume state"
 		}

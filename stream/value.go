@@ -79,6 +79,8 @@ type filterOp[T any] struct {
 	keep func(T) bool
 }
 
+func (filterOp[T]) filters() {}
+
 func (o filterOp[T]) link(_ *worker, st *step, next any) any {
 	nx, keeps := next.(push[T]), new(bool)
 	f := func(_ context.Context, v *T, keeps *bool) error { *keeps = o.keep(*v); return nil }
