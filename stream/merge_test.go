@@ -117,19 +117,36 @@ func TestMerge(t *testing.T) {
 	})
 
 	t.Run("merges merged chains", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			p, third, w := newPair(), newLog(2), newWork()
-			put(p.eu, 0, "a0")
-			put(p.us, 0, "b0")
-			put(third, 1, "c0")
-			p.finish()
-			third.Finish()
-			j := p.start(t, commitNow(stream.Merge(p.chain().Map(echo), from().As("asia")).Concurrent(4, w.do)), third.SourceOf("asia"))
-			must(t, j.wait())
-			sameSet(t, "done", w.done(), []string{"a0", "b0", "c0"})
-			p.committed(t, 1, 1)
-			committed(t, third, 0, 1)
-		})
+		for name, inner := range map[string]stream.Stream[string]{
+			"of sources":           newPair().chain(),
+			"with a word":          newPair().chain().Map(echo),
+			"one with a degree":    stream.Merge(from().As("eu").MapConcurrent(2, echo), from().As("us")),
+			"all with a degree":    stream.Merge(from().As("eu").MapSerial(echo), from().As("us").MapConcurrent(2, echo)).Map(echo),
+			"with a degree":        stream.Merge(from().As("eu").To(writes(newWork())), from().As("us")).Concurrent(2, pass),
+			"merged themselves":    stream.Merge(stream.Merge(from().As("eu").MapConcurrent(2, echo), from().As("us")), from().As("africa")),
+			"in a batch of theirs": newPair().chain().Batch(2, time.Second).FlatMap(flat),
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p, asia, africa, w := newPair(), newLog(2), newLog(1), newWork()
+					put(p.eu, 0, "a0")
+					put(p.us, 0, "b0")
+					put(asia, 1, "c0")
+					p.finish()
+					asia.Finish()
+					africa.Finish()
+					opts := []stream.Option{asia.SourceOf("asia")}
+					if name == "merged themselves" {
+						opts = append(opts, africa.SourceOf("africa"))
+					}
+					j := p.start(t, commitNow(stream.Merge(inner, from().As("asia")).Concurrent(4, w.do)), opts...)
+					must(t, j.wait())
+					sameSet(t, "done", w.done(), []string{"a0", "b0", "c0"})
+					p.committed(t, 1, 1)
+					committed(t, asia, 0, 1)
+				})
+			})
+		}
 	})
 
 	t.Run("keeps the order of each source", func(t *testing.T) {
