@@ -335,6 +335,18 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("fails when a partition of an exhausted source has to restart", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, v := newPair(), newVault().refuse(&stream.FencedError{Err: errBoom})
+			put(p.eu, 0, "a0")
+			p.eu.Finish()
+			j := p.start(t, p.chain().Concurrent(4, pass).CommitWith(v, 100, time.Second))
+			elapse(time.Minute)
+			p.us.Finish() // else Run would return nil, and a0 never be written
+			says(t, j.wait(), "eu/t[0] has to restart, but its source is exhausted")
+		})
+	})
+
 	t.Run("commits before the work", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
