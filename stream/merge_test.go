@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -295,6 +296,41 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("is ready without a source that has nothing", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			nothing := stream.From(func() stream.Source[string] { return barren{} }).As("us")
+			j := launch(t, p.eu, nil, commitNow(stream.Merge(from().As("eu"), nothing).Tap(pass)), p.eu.SourceOf("eu"))
+			must(t, j.Ready())
+			if e := j.Explain(tp{Topic: "t", Source: "us"}); e.Cause != stream.CauseUnassigned {
+				t.Errorf("us is explained by %v", e)
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("names the source in events that are of no partition", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			us := p.us.Member()
+			us.FailCommits(func(map[tp]int64) error { return errBoom })
+			put(p.us, 0, "b0")
+			tells := stream.From(func() stream.Source[string] { return talks{} }).As("eu")
+			j := launch(t, p.us, nil, commitNow(stream.Merge(tells, from().As("us")).Tap(pass)), us.SourceOf("us"))
+			must(t, us.Assign(0))
+			synctest.Wait()
+			if es := heard[stream.CommitFailed](j); len(es) == 0 || es[0].TopicPartition != (tp{Source: "us"}) {
+				t.Errorf("refused commits: %v", es)
+			}
+			if es := heard[stream.SourceEvent](j); len(es) != 1 || es[0].TopicPartition != (tp{Source: "eu"}) {
+				t.Errorf("of the source: %v", es)
+			}
+			says(t, errors.New(j.Snapshot().Troubles[0].String()), "eu/t has not been readable")
+			us.FailCommits(nil)
+			must(t, j.stop())
+		})
+	})
+
 	t.Run("remembers what finished above the watermark of each", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
@@ -397,6 +433,21 @@ type unreachable struct{ breaks }
 
 func (unreachable) Run(ctx context.Context, in *stream.Intake[string]) error {
 	in.SetHealth(errBoom)
+	<-ctx.Done()
+	return nil
+}
+
+// barren is a source that has nothing.
+type barren struct{ breaks }
+
+func (barren) Run(context.Context, *stream.Intake[string]) error { return nil }
+
+// talks is a source that has events and a trouble, and no partition.
+type talks struct{ breaks }
+
+func (talks) Run(ctx context.Context, in *stream.Intake[string]) error {
+	in.Emit(stream.SourceEvent{Name: "slow"})
+	in.Trouble(tp{Topic: "t", Partition: -1}, errBoom)
 	<-ctx.Done()
 	return nil
 }
