@@ -136,18 +136,18 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	if group == "" {
 		return nil, nil
 	}
-	tps := make([]wire.TopicPartition, 0, len(parts))
+	tps, source := make([]wire.TopicPartition, 0, len(parts)), ""
 	for tp := range parts {
-		tps = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition})
+		tps, source = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}), tp.Source
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
-		return nil, asTransactor(err)
+		return nil, asTransactor(err, source)
 	}
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
+			at[ofSource(source, tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID}
 		}
 	}
 	return at, nil
@@ -163,19 +163,26 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	s.mu.Lock()
 	s.group = txn.Group.Group
 	s.mu.Unlock()
-	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
+	offsets, source := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets)), ""
 	for tp, r := range txn.Offsets {
+		source = tp.Source
 		offsets[wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID}
 	}
 	err := s.tx.Commit(ctx, transact.Txn{
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
 		Group: transact.Group{Name: txn.Group.Group, Member: txn.Group.Member, Instance: txn.Group.Instance, Generation: txn.Group.Generation},
 	})
-	return asTransactor(err)
+	return asTransactor(err, source)
+}
+
+// ofSource names a partition of the chain's one source, which may have a name: see
+// stream.Stream.As.
+func ofSource(source string, tp wire.TopicPartition) stream.TopicPartition {
+	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Source: source}
 }
 
 // asTransactor translates an error into those of stream.Transactor.
-func asTransactor(err error) error {
+func asTransactor(err error, source string) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError
 	var gone *transact.GoneError
@@ -191,7 +198,7 @@ func asTransactor(err error) error {
 	case errors.As(err, &gone):
 		parts := make([]stream.TopicPartition, len(gone.Parts))
 		for i, tp := range gone.Parts {
-			parts[i] = stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}
+			parts[i] = ofSource(source, tp)
 		}
 		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):
