@@ -218,10 +218,10 @@ func (g *logging) leftOut(l line, n int) {
 }
 
 func partition(tp stream.TopicPartition) []slog.Attr {
-	if tp == (stream.TopicPartition{}) {
-		return nil
+	var fields []slog.Attr
+	if tp.Topic != "" {
+		fields = append(fields, slog.String("topic", tp.Topic), slog.Int("partition", tp.Partition))
 	}
-	fields := []slog.Attr{slog.String("topic", tp.Topic), slog.Int("partition", tp.Partition)}
 	if tp.Source != "" {
 		fields = append(fields, slog.String("source", tp.Source))
 	}

@@ -43,6 +43,14 @@ func TestLogEvent(t *testing.T) {
 			t.Errorf("lines: %v", w)
 		}
 	})
+	t.Run("writes the events of a source of a Merge, of no partition", func(t *testing.T) {
+		w := tell(t, stream.SourceEvent{TopicPartition: stream.TopicPartition{Source: "eu"}, Name: "slow"})
+		if ls := w.lines(t, "slow"); len(ls) == 1 && ls[0]["partition"] == nil && ls[0]["topic"] == nil {
+			shows(t, ls[0], map[string]any{"level": "INFO", "source": "eu"})
+		} else {
+			t.Errorf("lines: %v", w)
+		}
+	})
 	t.Run("writes the events of a sink", func(t *testing.T) {
 		w := tell(t, stream.SinkEvent{Sink: "kafka receipts", Name: "throttled", Text: "500ms"})
 		if ls := w.lines(t, "throttled"); len(ls) == 1 {

@@ -46,10 +46,9 @@ type kafkaTransaction struct {
 	client *wire.Client
 	tx     *transact.Transactor
 
-	mu     sync.Mutex // guards the fields below
-	group  string     // of the last Commit; empty before the first
-	source string     // TopicPartition.Source of its partitions
-	taken  bool       // by a running chain
+	mu    sync.Mutex // guards the fields below
+	group string     // of the last Commit; empty before the first
+	taken bool       // by a running chain
 }
 
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
@@ -145,18 +144,18 @@ func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPa
 	if group == "" {
 		return nil, nil
 	}
-	tps := make([]wire.TopicPartition, 0, len(parts))
+	tps, source := make([]wire.TopicPartition, 0, len(parts)), ""
 	for tp := range parts {
-		tps = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition})
+		tps, source = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}), tp.Source
 	}
 	stored, err := s.tx.Offsets(ctx, group, tps)
 	if err != nil {
-		return nil, s.asTransactor(err)
+		return nil, asTransactor(err, source)
 	}
 	at := map[stream.TopicPartition]stream.Position{}
 	for tp, p := range stored {
 		if p.Offset >= 0 {
-			at[s.named(tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
+			at[ofSource(source, tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
 		}
 	}
 	return at, nil
@@ -171,12 +170,10 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 	}
 	s.mu.Lock()
 	s.group = txn.Group.Group
-	for tp := range txn.Offsets {
-		s.source = tp.Source
-	}
 	s.mu.Unlock()
-	offsets := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets))
+	offsets, source := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets)), ""
 	for tp, r := range txn.Offsets {
+		source = tp.Source
 		epoch, known := txn.Group.LeaderEpochs[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}]
 		if !known {
 			epoch = -1
@@ -187,19 +184,17 @@ func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Mess
 		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
 		Group: transact.Group{Name: txn.Group.Group, Member: txn.Group.Member, Instance: txn.Group.Instance, Generation: txn.Group.Generation},
 	})
-	return s.asTransactor(err)
+	return asTransactor(err, source)
 }
 
-// named returns the name of a partition in the pipeline. All partitions are of one source: Build
-// refuses others.
-func (s *kafkaTransaction) named(tp wire.TopicPartition) stream.TopicPartition {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Source: s.source}
+// ofSource names a partition of the chain's one source, which may have a name: see
+// stream.Stream.As.
+func ofSource(source string, tp wire.TopicPartition) stream.TopicPartition {
+	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Source: source}
 }
 
 // asTransactor translates an error into those of stream.Transactor.
-func (s *kafkaTransaction) asTransactor(err error) error {
+func asTransactor(err error, source string) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError
 	var gone *transact.GoneError
@@ -215,7 +210,7 @@ func (s *kafkaTransaction) asTransactor(err error) error {
 	case errors.As(err, &gone):
 		parts := make([]stream.TopicPartition, len(gone.Parts))
 		for i, tp := range gone.Parts {
-			parts[i] = s.named(tp)
+			parts[i] = ofSource(source, tp)
 		}
 		return &stream.TopicGoneError{Partitions: parts}
 	case errors.Is(err, transact.ErrStaleGroup):

@@ -99,6 +99,28 @@ func TestKafkaTransaction(t *testing.T) {
 			})
 		}
 	})
+	t.Run("restores the offsets of a source that has a name", func(t *testing.T) {
+		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+		in, out := k.Topic(1), k.Topic(1)
+		tx := sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy")
+		if err := tx.(stream.Opener).Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer tx.(stream.Closer).Close(context.Background())
+		tp := stream.TopicPartition{Topic: in, Partition: 0, Source: "eu"}
+		err := tx.Commit(t.Context(), stream.Txn[kafka.Message]{
+			Elems:   []stream.Out[kafka.Message]{{Value: kafka.Message{Value: []byte("a")}}},
+			Offsets: map[stream.TopicPartition]stream.OffsetRange{tp: {From: 0, Next: 5}},
+			Group:   stream.GroupMetadata{Group: kafkatest.Name("group"), Generation: -1},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := tx.Restore(t.Context(), map[stream.TopicPartition]stream.TopicID{tp: {}})
+		if err != nil || at[tp].Offset != 5 {
+			t.Errorf("%v, %v, want offset 5 of %v", at, err, tp)
+		}
+	})
 	t.Run("halts the partition of a record that cannot be written", func(t *testing.T) {
 		c := kafkatest.Fake(t)
 		k := kafkatest.At(t, c.ListenAddrs())

@@ -64,7 +64,8 @@ func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name
 // ForPipeline tells pipelines apart that share a table, such as two that read the same topics.
 // Without it a pipeline's name is "". One that finds offsets of another group under its name is
 // refused by its first Commit, before it writes anything. Sources of a Merge have rows of their
-// own, of the name with a slash and that of the source (see stream.Stream.As).
+// own, of the name with a slash and that of the source (see stream.Stream.As). So the name must not
+// have a slash.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
 // CreateTable has the table made before the source starts, if it is not there, and one of an
@@ -106,6 +107,9 @@ func (s *sqlTransactor[T]) Check() error {
 	}
 	if !tableName.MatchString(s.table) {
 		refuse(fmt.Sprintf("%q cannot be the name of a table", s.table), "use letters, digits and _, after a schema and a dot if need be")
+	}
+	if strings.Contains(s.pipeline, "/") {
+		refuse(fmt.Sprintf("the name %q of ForPipeline has a slash, behind which stands the source of a Merge", s.pipeline), "use dots or dashes")
 	}
 	return errors.Join(faults...)
 }

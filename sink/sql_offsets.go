@@ -98,17 +98,18 @@ func (o *sqlOffsets) name(tp stream.TopicPartition) string {
 	return o.pipeline + "/" + tp.Source
 }
 
-// moved returns an error if a partition has no row, but the same partition of a source with another
-// name has: the name was given, or changed, since the row was written. To start without it would
-// write its results a second time.
+// moved returns an error if a partition has no row, but the same partition has one of a source
+// without a name, or tp has none and the row's source has: the name was given, or taken away, since
+// the row was written. To start without it would write its results a second time.
 func (o *sqlOffsets) moved(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) error {
 	for tp, id := range parts {
 		if _, ok := stored[tp]; ok {
 			continue
 		}
 		for other, at := range stored {
-			_, both := parts[other]
-			if other.Topic != tp.Topic || other.Partition != tp.Partition || both || at.TopicID != id || unknown(id) {
+			// two names may be of two sources that read one topic
+			renamed := (tp.Source == "") != (other.Source == "")
+			if !renamed || other.Topic != tp.Topic || other.Partition != tp.Partition || at.TopicID != id || unknown(id) {
 				continue
 			}
 			return stream.Permanent(fmt.Errorf("%s has no offset of %v, and one of %v, which is the same topic under another name of its source: name the source with As as it was, or rename its rows:\n"+

@@ -136,7 +136,12 @@ func TestSQLIsCheckedByBuild(t *testing.T) {
 			t.Errorf("%s: %v", table, err)
 		}
 	}
-	_, err := source.Slice(1).CommitWith(sink.SQL[int](db, nil), 1, 0).Build()
+	// its rows would be those of the source eu of a pipeline named billing
+	_, err := source.Slice(1).CommitWith(sink.SQL(db, write, sink.ForPipeline("billing/eu")), 1, 0).Build()
+	if err == nil || !strings.Contains(err.Error(), `the name "billing/eu" of ForPipeline has a slash`) {
+		t.Errorf("a name with a slash: %v", err)
+	}
+	_, err = source.Slice(1).CommitWith(sink.SQL[int](db, nil), 1, 0).Build()
 	if err == nil || !strings.Contains(err.Error(), "the func is nil") {
 		t.Error(err)
 	}

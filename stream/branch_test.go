@@ -551,6 +551,36 @@ func TestBranch(t *testing.T) {
 			j.committed(1)
 		})
 	})
+	t.Run("above CommitBefore leaves of a batch what was committed", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			chain func(s strs, w *work) strs
+			says  string
+		}{
+			"in its tail": {chain: func(s strs, w *work) strs {
+				return s.Batch(3, 0).CommitBefore(1, 0).FlatMap(flat).Tap(w.do)
+			}},
+			"named, where it is no batch any longer": {chain: func(s strs, w *work) strs {
+				return s.Batch(3, 0).FlatMap(flat).CommitBefore(1, 0).Tap(w.do)
+			}, says: "t[0]@0 (lost, since it was committed); t[0]@1 (lost, since it was committed); set"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork().fail("a2", errBoom)
+					put(l, 0, "a0", "a1", "a2")
+					branch := func(s strs) strs { return s.Concurrent(4, side.do).RetryOnError(every(time.Hour, 5)) }
+					j := start(t, l, c.chain(input.AlsoTo(branch), main))
+					j.committed(2)
+					err := j.stop()
+					if c.says != "" {
+						says(t, err, c.says)
+						return
+					}
+					must(t, err)
+					same(t, "below the commit", main.done(), []string{"a0", "a1"})
+				})
+			})
+		}
+	})
 	t.Run("gives its elements up with the partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork().poison("a1", errBoom), newWork()

@@ -337,7 +337,7 @@ func (c *committer) sort(stored map[*part]progress, err error) {
 		}
 	}
 	if err != nil && !partial {
-		c.in.emit(CommitFailed{Err: err, Attempt: attempt})
+		c.in.emit(CommitFailed{c.in.inside(TopicPartition{}), err, attempt})
 	}
 }
 

@@ -134,7 +134,9 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 		}
 	}
 	for _, p := range ps {
-		p.gate.clear()
+		for _, l := range p.closeGate() {
+			left.add(fmt.Sprintf("%v (lost, since it was committed)", l.meta()))
+		}
 		p.changed()
 	}
 	// tails that do not finish in time continue; the end of the run waits for them

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/resume"
@@ -54,7 +55,7 @@ type (
 	// CommitFailed: a commit failed, in whole or for one partition. It is retried unless the
 	// pipeline ends.
 	CommitFailed struct {
-		TopicPartition // empty: the whole request
+		TopicPartition // without a topic: the whole request
 		Err            error
 		Attempt        int
 	}
@@ -263,7 +264,7 @@ type Trouble struct {
 func (t Trouble) String() string {
 	where := t.TopicPartition.String()
 	if t.Partition < 0 {
-		where = t.Topic
+		where = strings.TrimSuffix(where, "[-1]")
 	}
 	return fmt.Sprintf("%s has not been readable since %s: %v", where, t.Since.Format(time.RFC3339), t.Err)
 }

@@ -151,8 +151,8 @@ func (e *Explanation) troubled(r *run) bool {
 		return true
 	}
 	for _, in := range r.inlets {
-		if in.id == e.Source && in.health != nil {
-			e.Cause, e.Err = CauseDisconnected, in.health
+		if err := in.away(); in.id == e.Source && err != nil {
+			e.Cause, e.Err = CauseDisconnected, err
 			return true
 		}
 	}

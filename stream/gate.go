@@ -103,6 +103,44 @@ func (r *record) without(offsets map[int64]bool) (left []*record) {
 	return left
 }
 
+// closeGate drops the elements that wait, since no commit will come. Of one that was made of
+// committed records, too, those pass. If it cannot be split, closeGate returns them: they are lost.
+func (p *part) closeGate() (lost []*record) {
+	committed, g := p.committedOffset(), &p.gate
+	again, named := map[int64]bool{}, map[int64]bool{}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for w := range g.waiting.All {
+		w.elem.record().leaves(func(l *record) bool {
+			again[l.offset()] = l.offset() >= committed
+			return true
+		})
+	}
+	var passed []waiter
+	for w := range g.waiting.All {
+		left := w.elem.record().without(again)
+		switch {
+		case len(left) == 0:
+		case w.elem.keep(again):
+			w.size = len(left)
+			passed = append(passed, *w)
+		default:
+			for _, l := range left {
+				if !named[l.offset()] {
+					named[l.offset()] = true
+					lost = append(lost, l)
+				}
+			}
+		}
+	}
+	g.waiting.Clear()
+	if len(passed) > 0 {
+		p.tail.follow(passed)
+	}
+	g.held.Store(0) // after the tail counts them: see part.below
+	return lost
+}
+
 func (g *gate) clear() {
 	g.mu.Lock()
 	g.waiting.Clear()

@@ -108,7 +108,7 @@ func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 				again = again || !IsPermanent(e)
 			}
 		case err != nil:
-			g.in.emit(CommitFailed{Err: err, Attempt: 1})
+			g.in.emit(CommitFailed{g.in.inside(TopicPartition{}), err, 1})
 			clear(offsets)
 			again = !IsPermanent(err)
 		}

@@ -114,9 +114,18 @@ func (r *run) unreached() (err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, in := range r.inlets {
-		err = errors.Join(err, in.named(in.health))
+		err = errors.Join(err, in.named(in.away()))
 	}
 	return err
+}
+
+// away returns why the source cannot be reached, or nil. One that is exhausted need not be. The
+// caller holds run.mu.
+func (in *inlet) away() error {
+	if in.ended.Load() {
+		return nil
+	}
+	return in.health
 }
 
 // stamped returns an event of the source as observers see it: its partition has the source's name.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -117,19 +118,36 @@ func TestMerge(t *testing.T) {
 	})
 
 	t.Run("merges merged chains", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			p, third, w := newPair(), newLog(2), newWork()
-			put(p.eu, 0, "a0")
-			put(p.us, 0, "b0")
-			put(third, 1, "c0")
-			p.finish()
-			third.Finish()
-			j := p.start(t, commitNow(stream.Merge(p.chain().Map(echo), from().As("asia")).Concurrent(4, w.do)), third.SourceOf("asia"))
-			must(t, j.wait())
-			sameSet(t, "done", w.done(), []string{"a0", "b0", "c0"})
-			p.committed(t, 1, 1)
-			committed(t, third, 0, 1)
-		})
+		for name, inner := range map[string]stream.Stream[string]{
+			"of sources":           newPair().chain(),
+			"with a word":          newPair().chain().Map(echo),
+			"one with a degree":    stream.Merge(from().As("eu").MapConcurrent(2, echo), from().As("us")),
+			"all with a degree":    stream.Merge(from().As("eu").MapSerial(echo), from().As("us").MapConcurrent(2, echo)).Map(echo),
+			"with a degree":        stream.Merge(from().As("eu").To(intoSink(newWork())), from().As("us")).Concurrent(2, pass),
+			"merged themselves":    stream.Merge(stream.Merge(from().As("eu").MapConcurrent(2, echo), from().As("us")), from().As("africa")),
+			"in a batch of theirs": newPair().chain().Batch(2, time.Second).FlatMap(flat),
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p, asia, africa, w := newPair(), newLog(2), newLog(1), newWork()
+					put(p.eu, 0, "a0")
+					put(p.us, 0, "b0")
+					put(asia, 1, "c0")
+					p.finish()
+					asia.Finish()
+					africa.Finish()
+					opts := []stream.Option{asia.SourceOf("asia")}
+					if name == "merged themselves" {
+						opts = append(opts, africa.SourceOf("africa"))
+					}
+					j := p.start(t, commitNow(stream.Merge(inner, from().As("asia")).Concurrent(4, w.do)), opts...)
+					must(t, j.wait())
+					sameSet(t, "done", w.done(), []string{"a0", "b0", "c0"})
+					p.committed(t, 1, 1)
+					committed(t, asia, 0, 1)
+				})
+			})
+		}
 	})
 
 	t.Run("keeps the order of each source", func(t *testing.T) {
@@ -278,6 +296,41 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("is ready without a source that has nothing", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			nothing := stream.From(func() stream.Source[string] { return barren{} }).As("us")
+			j := launch(t, p.eu, nil, commitNow(stream.Merge(from().As("eu"), nothing).Tap(pass)), p.eu.SourceOf("eu"))
+			must(t, j.Ready())
+			if e := j.Explain(tp{Topic: "t", Source: "us"}); e.Cause != stream.CauseUnassigned {
+				t.Errorf("us is explained by %v", e)
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("names the source in events that are of no partition", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			us := p.us.Member()
+			us.FailCommits(func(map[tp]int64) error { return errBoom })
+			put(p.us, 0, "b0")
+			tells := stream.From(func() stream.Source[string] { return talks{} }).As("eu")
+			j := launch(t, p.us, nil, commitNow(stream.Merge(tells, from().As("us")).Tap(pass)), us.SourceOf("us"))
+			must(t, us.Assign(0))
+			synctest.Wait()
+			if es := heard[stream.CommitFailed](j); len(es) == 0 || es[0].TopicPartition != (tp{Source: "us"}) {
+				t.Errorf("refused commits: %v", es)
+			}
+			if es := heard[stream.SourceEvent](j); len(es) != 1 || es[0].TopicPartition != (tp{Source: "eu"}) {
+				t.Errorf("of the source: %v", es)
+			}
+			says(t, errors.New(j.Snapshot().Troubles[0].String()), "eu/t has not been readable")
+			us.FailCommits(nil)
+			must(t, j.stop())
+		})
+	})
+
 	t.Run("remembers what finished above the watermark of each", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
@@ -315,6 +368,18 @@ func TestMerge(t *testing.T) {
 				t.Errorf("offsets %d and %d, want 2 and 1", eu, us)
 			}
 			p.committed(t, 2, 1) // so that tools see the lag
+		})
+	})
+
+	t.Run("fails when a partition of an exhausted source has to restart", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, v := newPair(), newVault().refuse(&stream.FencedError{Err: errBoom})
+			put(p.eu, 0, "a0")
+			p.eu.Finish()
+			j := p.start(t, p.chain().Concurrent(4, pass).CommitWith(v, 100, time.Second))
+			elapse(time.Minute)
+			p.us.Finish() // else Run would return nil, and a0 never be written
+			says(t, j.wait(), "eu/t[0] has to restart, but its source is exhausted")
 		})
 	})
 
@@ -368,6 +433,21 @@ type unreachable struct{ breaks }
 
 func (unreachable) Run(ctx context.Context, in *stream.Intake[string]) error {
 	in.SetHealth(errBoom)
+	<-ctx.Done()
+	return nil
+}
+
+// barren is a source that has nothing.
+type barren struct{ breaks }
+
+func (barren) Run(context.Context, *stream.Intake[string]) error { return nil }
+
+// talks is a source that has events and a trouble, and no partition.
+type talks struct{ breaks }
+
+func (talks) Run(ctx context.Context, in *stream.Intake[string]) error {
+	in.Emit(stream.SourceEvent{Name: "slow"})
+	in.Trouble(tp{Topic: "t", Partition: -1}, errBoom)
 	<-ctx.Done()
 	return nil
 }

@@ -55,10 +55,22 @@ func (p *planner) leave() []inPlan {
 		for i := range sg.ins {
 			sg.ins[i].nodes = slices.Concat(sg.ins[i].nodes, waiting)
 		}
+		p.reopen(sg)
 		return sg.ins
 	}
 	p.endStage(nil)
 	return []inPlan{{sources: p.sources, first: sg.out, nodes: waiting}}
+}
+
+// reopen drops a stage that nothing runs in. Those that pass their elements to it are to pass them
+// to the stage that is opened next.
+func (p *planner) reopen(sg *stagePlan) {
+	for _, above := range p.plan.stages {
+		if above.next == sg {
+			p.ended = append(p.ended, above)
+		}
+	}
+	p.fans = p.fans || sg.fanned
 }
 
 // in returns how the elements of a source come into the stage.

@@ -134,12 +134,19 @@ func (t *transactions) fenced(p *part, err error) {
 // transaction.
 func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	t.run.lose(cause, []*part{p})
-	switch {
-	case p.restart == nil:
+	if p.restart == nil {
 		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart) [LW222]: %w", t.st.name, p.tp, cause))
 		return
-	case t.run.phase() == finishing:
-		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again [LW222]: %w", t.st.name, p.tp, cause))
+	}
+	exhausted := func() bool {
+		ph := t.run.phase()
+		is := ph == finishing || ph == working && t.run.inlets[p.source].ended.Load()
+		if is {
+			t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again [LW222]: %w", t.st.name, p.tp, cause))
+		}
+		return is
+	}
+	if exhausted() {
 		return
 	}
 	t.run.spawn(func() {
@@ -149,10 +156,14 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		case <-timer.C:
 		case <-t.run.sourceCtx.Done():
 			return
-		case <-t.stopped:
+		case <-t.stopped: // the run has ended without it
+			exhausted()
 			return
 		}
 		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // its last transaction may still be committed
+		if exhausted() {
+			return
+		}
 		t.mu.Lock()
 		from := turnOf(p).from
 		t.mu.Unlock()
