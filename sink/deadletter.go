@@ -26,11 +26,11 @@ import (
 // topics whose ".dlq" are used. A topic chosen by DeadLetterTopic is looked up at its first write.
 // Retention counts from the record's time, not from the failure.
 //
-// Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset and
-// .time, laneway.group (see DeadLetterGroup), laneway.failed (when), laneway.step,
-// laneway.attempts, laneway.error and laneway.error.types (of the error and all it wraps), and
-// laneway.stack of a panic. An error is cut after 4 KiB, a stack after 16 KiB. ops.LetterOf reads
-// the headers, ops.Redrive sends the records back.
+// Added headers say what happened, as UTF-8 text: laneway.origin.topic, .partition, .offset,
+// .source (in a Merge) and .time, laneway.group (see DeadLetterGroup), laneway.failed (when),
+// laneway.step, laneway.attempts, laneway.error and laneway.error.types (of the error and all it
+// wraps), and laneway.stack of a panic. An error is cut after 4 KiB, a stack after 16 KiB.
+// ops.LetterOf reads the headers, ops.Redrive sends the records back.
 //
 // A letter that its topic refuses is abridged, and the header laneway.abridged lists what was left
 // out. A letter larger than max.message.bytes, or than BatchBytes if that is set, loses these in
@@ -228,7 +228,7 @@ func (s *deadLetters) letter(f stream.Failure, d draft, now time.Time) (kafka.Me
 		return m, stream.Permanent(fmt.Errorf("sink.DeadLetter writes records that came from Kafka, "+
 			"but this one is a %T: write it with a Sink[stream.Failure] of your own [LW432]", f.Record))
 	}
-	l := deadletter.Letter{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Time: m.Time, Failed: now, Group: s.group, Step: f.Step, Attempts: f.Attempts}
+	l := deadletter.Letter{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Source: f.Meta.Source, Time: m.Time, Failed: now, Group: s.group, Step: f.Step, Attempts: f.Attempts}
 	if f.Err != nil {
 		l.Error, l.Types = f.Err.Error(), strings.Join(typesOf(f.Err), ", ")
 	}

@@ -94,6 +94,7 @@ func (l Letter) sign(out []kafka.Header, most limits, again int) []kafka.Header 
 	add(topic, l.Topic, whole)
 	add(partition, strconv.Itoa(l.Partition), whole)
 	add(offset, strconv.FormatInt(l.Offset, 10), whole)
+	add(origin, l.Source, most.name)
 	add(recorded, stamp(l.Time), whole)
 	add(failed, stamp(l.Failed), whole)
 	add(group, l.Group, most.name)

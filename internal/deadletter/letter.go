@@ -14,6 +14,7 @@ type Letter struct {
 	Topic     string // origin of the record
 	Partition int
 	Offset    int64
+	Source    string    // the source of a Merge that read the record; empty: the chain has one
 	Time      time.Time // of the record; zero if not told
 	Failed    time.Time // when it became a dead letter
 	Group     string    // consumer group that failed; empty if not told
@@ -45,6 +46,7 @@ const (
 	topic     = prefix + "origin.topic"
 	partition = prefix + "origin.partition"
 	offset    = prefix + "origin.offset"
+	origin    = prefix + "origin.source"
 	recorded  = prefix + "origin.time"
 	group     = prefix + "group"
 	failed    = prefix + "failed"
@@ -69,7 +71,7 @@ func Read(headers []kafka.Header) (l Letter, err error) {
 		return l, fmt.Errorf("not a dead letter: the header %s is missing", topic)
 	}
 	var errs [3]error
-	l = Letter{Topic: said[topic], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers), Abridged: said[abridged]}
+	l = Letter{Topic: said[topic], Source: said[origin], Group: said[group], Step: said[step], Error: said[reason], Types: said[types], Stack: said[stack], Redriven: Redriven(headers), Abridged: said[abridged]}
 	l.Partition, errs[0] = strconv.Atoi(said[partition])
 	l.Offset, errs[1] = strconv.ParseInt(said[offset], 10, 64)
 	l.Attempts, errs[2] = strconv.Atoi(said[attempts])

@@ -14,7 +14,7 @@ import (
 )
 
 var whole = Letter{Topic: "orders", Partition: 3, Offset: 41207, Time: time.UnixMilli(1_700_000_000_123).UTC(), Failed: time.UnixMilli(1_700_000_001_000).UTC(),
-	Group: "billing", Step: "charge", Error: "no money: card declined", Types: "*bank.Error, *errors.errorString", Attempts: 3, Stack: "goroutine 1"}
+	Source: "eu", Group: "billing", Step: "charge", Error: "no money: card declined", Types: "*bank.Error, *errors.errorString", Attempts: 3, Stack: "goroutine 1"}
 
 // headersOf returns the headers of the letter of a record with those headers.
 func headersOf(l Letter, headers []kafka.Header) []kafka.Header {
