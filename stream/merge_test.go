@@ -452,7 +452,7 @@ func (talks) Run(ctx context.Context, in *stream.Intake[string]) error {
 	return nil
 }
 
-func once(_ ctx, v string) (seq[string], error) { return flat(nil, []string{v}) }
+func once(c ctx, v string) (seq[string], error) { return flat(c, []string{v}) }
 
 func relay(ctx context.Context, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
 	for e := range in {

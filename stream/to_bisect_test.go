@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -19,7 +20,7 @@ func shelved(s *shelf) *sink[string] {
 		for i, e := range es {
 			vs[i] = e.Value
 		}
-		return s.store(nil, vs)
+		return s.store(context.Background(), vs)
 	}}
 }
 
