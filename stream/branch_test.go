@@ -400,9 +400,13 @@ func TestBranch(t *testing.T) {
 						}
 						j := start(t, l, s)
 						must(t, j.wait())
-						same(t, "a", side.doneOf("a"), count("a", 2))
-						same(t, "b", side.doneOf("b"), count("b", 2))
-						same(t, "c", side.doneOf("c"), count("c", 1))
+						order := same
+						if name == "FlatMap" { // runs in the workers of its fork, which keep none
+							order = sameSet
+						}
+						order(t, "a", side.doneOf("a"), count("a", 2))
+						order(t, "b", side.doneOf("b"), count("b", 2))
+						order(t, "c", side.doneOf("c"), count("c", 1))
 						if kind != "DivertTo" {
 							sameSet(t, "the main line", main.done(), []string{"a0", "a1", "b0", "b1", "c0"})
 						}
