@@ -13,9 +13,9 @@ import (
 )
 
 // Workers merge the clusters a and b, whose groups and topics have the same names. Workers are
-// killed, some of them while the only broker of b is down. During that outage, every partition of a
-// is handled and committed, and no worker that lives ever loses one. A flaky record would halt here:
-// it keeps its failed attempts across the restarts.
+// killed, some of them while the only broker of b is down. In that outage, every partition of a is
+// handled and committed, and no worker that lives ever loses one. No record is flaky: one could
+// halt, since it keeps its failed attempts across restarts.
 func TestMergedClustersRealKafka(t *testing.T) {
 	start := time.Now()
 	broker := kafkatest.Own(t)
@@ -68,8 +68,8 @@ func TestMergedClustersRealKafka(t *testing.T) {
 }
 
 // outage kills b's broker, and then a worker, whose replacement starts without b. The broker starts
-// again once what has been written to a since the kill is committed. outage returns how many records
-// these are.
+// again once what has been written to a since the kill is committed. outage returns how many
+// records these are.
 func (f *fleet) outage(a *kafkatest.Kafka, topic string, broker *kafkatest.Broker) (records int64) {
 	f.t.Helper()
 	f.atWork()
