@@ -8,6 +8,9 @@
 // selects which worker dies when and which one joins. LANEWAY_CRASH_SEED repeats it, as far as
 // processes allow.
 //
+// TestMergedClustersRealKafka merges two clusters and also kills the only broker of one. The other
+// cluster's partitions must not notice.
+//
 // TestRepeatsRealKafka counts what is repeated, in a table. LANEWAY_CRASH_ROUNDS has more workers
 // end, and the table made of more records. TestParkedKeysRealKafka parks keys under load, and then
 // lasts ten minutes.

@@ -15,7 +15,6 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 
-	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -29,6 +28,7 @@ type job struct {
 	Out      string // the topic of a result for each record; empty: none
 	Once     bool   // exactly once
 	Session  time.Duration
+	Merged   *job  // brokers, group, topic and session of another cluster; nil: none
 	Load     *load // of a row of the table of repeats; nil: the chains of the other tests
 }
 
@@ -95,14 +95,11 @@ func runWorker(config string) int {
 	case w.Out != "":
 		chain = w.write
 	}
-	keyed := source.Kafka(source.KafkaConfig{Brokers: w.Brokers, Group: w.Group, Topics: []string{w.Topic}, InstanceID: w.Instance, ClientID: w.Name,
-		SessionTimeout: w.Session, HeartbeatInterval: session / 8, RebalanceTimeout: rebalance, MaxWait: 100 * time.Millisecond}).
-		GroupByKey()
 	opts := []stream.Option{stream.MaxInFlight(records), stream.DrainTimeout(drain), stream.Observe(stream.Observer{Event: w.event})}
 	if w.Load != nil && w.Load.Park {
 		opts = append(opts, stream.MaxBytes(w.Load.Bytes), stream.BuildID("crashtest")) // by which parks outlive their worker
 	}
-	w.pipeline, err = chain(keyed).Build(opts...)
+	w.pipeline, err = chain(w.source().GroupByKey()).Build(opts...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -132,8 +129,10 @@ func (w *worker) atLeastOnce(s stream.Stream[kafka.Message]) stream.Stream[kafka
 
 // handle writes a line when it starts and ends.
 func (w *worker) handle(ctx context.Context, m kafka.Message) error {
-	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(m.Partition); return &e })
-	tell := func(what string) { w.say(entry{what, w.Name, *epoch, m.Partition, m.Offset, string(m.Key)}) }
+	meta, _ := stream.MetaOf(ctx)
+	at := number(meta.TopicPartition())
+	epoch := stream.StateOf(ctx, w, func() *int32 { e := w.epoch(at); return &e })
+	tell := func(what string) { w.say(entry{what, w.Name, *epoch, at, m.Offset, string(m.Key)}) }
 	tell(began)
 	took := time.NewTimer(w.takes(&m))
 	defer took.Stop()
@@ -143,7 +142,7 @@ func (w *worker) handle(ctx context.Context, m kafka.Message) error {
 		tell(failed)
 		return context.Cause(ctx)
 	}
-	if err := w.fails(&m); err != nil {
+	if err := w.fails(meta.TopicPartition(), &m); err != nil {
 		tell(failed)
 		return err
 	}
@@ -156,12 +155,11 @@ var (
 	errPoison = stream.Permanent(errors.New("poison"))
 )
 
-func (w *worker) fails(m *kafka.Message) error {
+func (w *worker) fails(tp stream.TopicPartition, m *kafka.Message) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch value, _, _ := strings.Cut(string(m.Value), " "); value {
 	case flaky, late:
-		tp := stream.TopicPartition{Topic: m.Topic, Partition: m.Partition}
 		if w.tries[tp] == nil {
 			w.tries[tp] = map[int64]int{}
 		}
@@ -185,33 +183,33 @@ func (w *worker) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		w.mu.Lock()
-		w.epochs[e.Partition] = e.Epoch
+		w.epochs[number(e.TopicPartition)] = e.Epoch
 		w.mu.Unlock()
-		w.say(entry{assigned, w.Name, e.Epoch, e.Partition, e.Offset, "-"})
+		w.say(entry{assigned, w.Name, e.Epoch, number(e.TopicPartition), e.Offset, "-"})
 	case stream.Revoked:
-		w.say(entry{revoked, w.Name, e.Epoch, e.Partition, e.Committed, "-"})
+		w.say(entry{revoked, w.Name, e.Epoch, number(e.TopicPartition), e.Committed, "-"})
 	case stream.Lost:
-		w.say(entry{lost, w.Name, e.Epoch, e.Partition, 0, "-"})
+		w.say(entry{lost, w.Name, e.Epoch, number(e.TopicPartition), 0, "-"})
 	case stream.Committed:
 		for tp, offset := range e.Offsets {
-			w.tell(committed, tp.Partition, offset, "-")
+			w.tell(committed, number(tp), offset, "-")
 		}
 	case stream.Draining:
 		fmt.Fprintf(os.Stderr, "%s draining: %v\n", time.Now().Format("05.000"), e.Cause)
 		w.tell(draining, 0, 0, "-")
 	case stream.Retrying:
-		w.tell(waiting, e.Meta.Partition, e.Meta.Offset, "-")
+		w.tell(waiting, number(e.Meta.TopicPartition()), e.Meta.Offset, "-")
 	case stream.Halted:
-		w.say(entry{halted, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+		w.say(entry{halted, w.Name, e.Epoch, number(e.Meta.TopicPartition()), e.Meta.Offset, "-"})
 		w.halts <- e.Halt
 	case stream.Resumed:
-		w.say(entry{resumed, w.Name, e.Epoch, e.Meta.Partition, e.Meta.Offset, "-"})
+		w.say(entry{resumed, w.Name, e.Epoch, number(e.Meta.TopicPartition()), e.Meta.Offset, "-"})
 	case stream.SourceEvent:
 		fmt.Fprintf(os.Stderr, "%s %s %v: %s %v\n", time.Now().Format("05.000"), e.Name, e.TopicPartition, e.Text, e.Err)
 	case stream.DrainIncomplete:
 		fmt.Fprintf(os.Stderr, "%s %v\n", time.Now().Format("05.000"), e.Err)
 		for _, tp := range e.Partitions {
-			w.tell(overdue, tp.Partition, 0, "-")
+			w.tell(overdue, number(tp), 0, "-")
 		}
 	case stream.CommitFailed:
 		fmt.Fprintf(os.Stderr, "%s commit failed %v: %v\n", time.Now().Format("05.000"), e.TopicPartition, e.Err)
