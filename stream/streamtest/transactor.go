@@ -29,7 +29,8 @@ func (x *Transactor[T]) FailCommits(errs ...error) {
 }
 
 // LoseAnswers makes the next Commits that succeed return errs, one after another. They store their
-// results, as a database does whose answer is lost.
+// results, as a database does whose answer is lost. The partitions restart at the stored offset, so
+// the log must not be finished before.
 func (x *Transactor[T]) LoseAnswers(errs ...error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
