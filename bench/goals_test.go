@@ -124,6 +124,27 @@ func BenchmarkGoalFork(b *testing.B) {
 	goal(b, "DivertTo allocations", objects[2]-objects[0], 0.01, "an element")
 }
 
+// BenchmarkGoalMerge: two sources of one partition each, beside one source of two partitions. Both
+// have 500 keys in a partition.
+func BenchmarkGoalMerge(b *testing.B) {
+	n := *elements
+	half := func(name string) chain {
+		f := newFeed(n / 2)
+		f.keys = keysOf(500)
+		return f.stream().As(name)
+	}
+	whole := newFeed(n)
+	whole.partitions = 2
+	merged := func() { run(b, atLeastOnce(keyed(stream.Merge(half("a"), half("b")), 64, noop))) }
+	alike := func() { run(b, atLeastOnce(keyed(whole.stream(), 64, noop))) }
+	ns := eachNs(b, n, merged, alike)
+	goal(b, "Merge", ns[0]-ns[1], 60, "ns")
+	b.ReportMetric(ns[0]/ns[1], "x-one-source")
+	made, _ := allocated(merged)
+	before, _ := allocated(alike)
+	goal(b, "Merge allocations", (made-before)/float64(n), 0.01, "an element")
+}
+
 // BenchmarkGoalHop: source → end, one boundary and no step.
 func BenchmarkGoalHop(b *testing.B) {
 	n := *elements

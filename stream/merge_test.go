@@ -280,6 +280,19 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("does not store a commit that a loss has overtaken", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			us := &overtaken{lose: make(chan struct{}), gone: make(chan struct{}), lost: make(chan bool, 1)}
+			chain := stream.Merge(from().As("eu"), stream.From(func() stream.Source[string] { return us }).As("us"))
+			j := launch(t, p.eu, nil, chain.Serial(pass).CommitEach(), p.eu.SourceOf("eu"))
+			if !<-us.lost {
+				t.Error("the commit of a lost partition is not superseded")
+			}
+			must(t, j.stop())
+		})
+	})
+
 	t.Run("names the source that cannot be reached", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newPair()
@@ -427,6 +440,41 @@ func (breaks) Run(ctx context.Context, in *stream.Intake[string]) error {
 	return errBoom
 }
 func (breaks) Commit(context.Context, map[tp]stream.Position) error { return nil }
+
+// overtaken is a source that loses its partition while its commit is under way.
+type overtaken struct {
+	breaks
+	lose chan struct{} // closed by the commit
+	gone chan struct{} // closed when the partition is lost
+	lost chan bool     // whether the commit was superseded
+}
+
+func (o *overtaken) Run(ctx context.Context, in *stream.Intake[string]) error {
+	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: tp{Topic: "t"}, Committed: -1, Wake: func() {}})
+	if err != nil {
+		return err
+	}
+	ps[0].Feed([]string{"b0"}, first{}, 1, 2)
+	<-o.lose
+	in.Lose(errBoom, ps...)
+	close(o.gone)
+	<-ctx.Done()
+	return nil
+}
+
+// first is the lineage of one record.
+type first struct{}
+
+func (first) Meta(int) stream.Meta { return stream.Meta{Topic: "t"} }
+func (first) Key(int) []byte       { return nil }
+func (first) Offset(int) int64     { return 0 }
+
+func (o *overtaken) Commit(ctx context.Context, _ map[tp]stream.Position) error {
+	close(o.lose)
+	<-o.gone
+	o.lost <- stream.Superseded(ctx, tp{Topic: "t"})
+	return nil
+}
 
 // unreachable is a source that cannot reach what it reads from.
 type unreachable struct{ breaks }

@@ -9,6 +9,7 @@
 //	log.Committed(0)                              // → 1
 //
 // A Member stands for one process of a group that shares the log. Assign, Revoke, Lose and Crash
-// it, then start another one from the committed offsets. WithMeta returns a context for testing a
-// single handler.
+// it, then start another one from the committed offsets; CrashAt crashes it at a call of a step. A
+// Transactor stands for the database of CommitWith. WithMeta returns a context for testing a single
+// handler.
 package streamtest

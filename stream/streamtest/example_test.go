@@ -104,6 +104,53 @@ func ExampleMember_Crash() {
 	// second member: order 2
 }
 
+// A call that has its effect just before a crash is made again: at least once.
+func ExampleMember_CrashAt() {
+	log := streamtest.NewLog[string]("orders", 1, nil)
+	log.Append(0, "", "order 1", "order 2", "order 3")
+	log.Finish()
+	charge := func(_ context.Context, order string) error {
+		fmt.Println("charged", order)
+		return nil
+	}
+	chain := source.Slice[string]().Serial(charge, stream.Named("charge")).CommitEach()
+
+	first := log.Member()
+	ended := make(chan error)
+	go func() { ended <- chain.Run(context.Background(), first.Source(), first.CrashAt("charge", 2)) }()
+	_ = first.Assign(0)
+	fmt.Println("crashed:", errors.Is(<-ended, streamtest.ErrCrashed), "committed:", log.Committed(0))
+	_ = chain.Run(context.Background(), log.Source())
+	// Output:
+	// charged order 1
+	// charged order 2
+	// crashed: true committed: 1
+	// charged order 2
+	// charged order 3
+}
+
+// A database whose answer is lost has stored the results. They are not stored again.
+func ExampleTransactor() {
+	log := streamtest.NewLog[string]("orders", 1, nil)
+	log.Append(0, "", "order 1", "order 2")
+	db := new(streamtest.Transactor[string])
+	db.LoseAnswers(errors.New("the connection is closed"))
+
+	bill := func(_ context.Context, order string) (string, error) { return "bill of " + order, nil }
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		ended <- source.Slice[string]().MapSerial(bill).
+			CommitWith(db, 1, 0).
+			RetryOnError(stream.RetryPolicy{FirstWait: time.Millisecond}).
+			Run(ctx, log.Source())
+	}()
+	_ = log.WaitCommitted(ctx, 0, 2)
+	stop()
+	fmt.Println(<-ended, db.Results())
+	// Output: <nil> [bill of order 1 bill of order 2]
+}
+
 // In a testing/synctest bubble, time is virtual: a test of a retry after an hour takes no time.
 func TestRetryInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

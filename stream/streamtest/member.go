@@ -29,6 +29,8 @@ type Member[T any] struct {
 	ends chan struct{}          // closed when Run returns
 	mu   sync.Mutex             // guards the fields below
 	down bool                   // crashed: commits are refused
+	// it will crash, and does not end with its log
+	doomed bool
 	// assignment number of each partition that is not lost, and not completely revoked
 	owned  map[int]int
 	given  int           // assignments so far
@@ -121,6 +123,12 @@ func (m *Member[T]) FailCommits(f func(offsets map[stream.TopicPartition]int64) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fail = f
+}
+
+func (m *Member[T]) isDoomed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.doomed
 }
 
 // own records which partitions the member may commit, and the epochs stored with their offsets.
@@ -270,7 +278,7 @@ func (m *Member[T]) run(ctx context.Context, in intake[T]) error {
 		changed := m.log.changes()
 		s.recreated()
 		s.truncated()
-		if s.feed() && s.done() {
+		if s.feed() && s.done() && !m.isDoomed() {
 			return nil
 		}
 		select {
