@@ -17,7 +17,11 @@ type TopicPartition struct {
 }
 
 // String is the partition as logs and errors write it: orders[3], or eu/orders[3] in a Merge.
+// Without a topic it is the source.
 func (tp TopicPartition) String() string {
+	if tp.Topic == "" && tp.Source != "" {
+		return tp.Source
+	}
 	place := tp.Topic + "[" + strconv.Itoa(tp.Partition) + "]"
 	if tp.Source != "" {
 		return tp.Source + "/" + place
