@@ -293,6 +293,41 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("names the source of an event", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			put(p.us, 0, "b0")
+			j := p.start(t, commitNow(p.chain().Tap(pass)))
+			p.us.Recreate()
+			elapse(time.Second)
+			for _, e := range heard[stream.TopicRecreated](j) {
+				if e.TopicPartition != (tp{Topic: "t", Source: "us"}) {
+					t.Errorf("recreated %v, want us/t[0]", e.TopicPartition)
+				}
+			}
+			if len(heard[stream.TopicRecreated](j)) != 1 {
+				t.Errorf("%d events, want one", len(heard[stream.TopicRecreated](j)))
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("starts each source's records where its chain does", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			release := w.hold("b0")
+			put(p.us, 0, "b0", "b1", "b2")
+			// eu starts in a stage of its own, us below the Merge
+			s := stream.Merge(from().As("eu").MapSerial(echo), from().As("us")).GroupByPartition().Serial(w.do)
+			j := p.start(t, commitNow(s))
+			j.cancel()
+			elapse(time.Second)
+			release()
+			must(t, j.wait())
+			same(t, "started", w.tried(), []string{"b0"})
+		})
+	})
+
 	t.Run("names the source that cannot be reached", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newPair()
