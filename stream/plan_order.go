@@ -159,6 +159,21 @@ func (sg *stagePlan) keeps(g grouping) bool {
 	return sg.order() == g || sg.head == nil && sg.lanes == perPart
 }
 
+// above reports whether a stage that elements of sg have passed is one.
+func (p *plan) above(sg *stagePlan, is func(*stagePlan) bool) bool {
+	return slices.ContainsFunc(p.stages, func(up *stagePlan) bool {
+		return (up.next == sg || p.forksTo(up, sg)) && (is(up) || p.above(up, is))
+	})
+}
+
+// forksTo reports whether a fork in a stage leads to another.
+func (p *plan) forksTo(from, to *stagePlan) bool {
+	return slices.ContainsFunc(p.words(from.all()), func(n *node) bool {
+		f := p.forks[n]
+		return f != nil && f.stages != nil && f.stages[0] == to
+	})
+}
+
 // parkScope returns what a ParkOnError below a step of the stage stops.
 func (sg *stagePlan) parkScope(n *node, group grouping) Scope {
 	switch {

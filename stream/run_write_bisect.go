@@ -99,6 +99,5 @@ func (wr *writer[T]) leaves(e *pending[T]) bool {
 
 // unordered reports whether the elements of a To step come in no order.
 func (st *step) unordered() bool {
-	above := st.run.stages[:st.stage.index]
-	return st.group == ungrouped && slices.ContainsFunc(above, func(sg *stage) bool { return sg.lanes == loose && !sg.plan.keepOrder })
+	return st.group == ungrouped && st.run.plan.above(st.stage.plan, func(sg *stagePlan) bool { return sg.lanes == loose && !sg.keepOrder })
 }

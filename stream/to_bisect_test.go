@@ -261,3 +261,24 @@ func TestBisectWrite(t *testing.T) {
 		})
 	})
 }
+
+func TestBisectWriteBesideABranch(t *testing.T) {
+	t.Run("keeps the order of its own line", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newShelf("a1")
+			put(l, 0, "a0", "a1", "a2")
+			loose := func(s stream.Stream[string]) stream.Stream[string] { return s.Concurrent(4, pass) }
+			j := start(t, l, commitNow(input.AlsoTo(loose).Serial(pass).To(shelved(s)).HaltOnError()))
+			elapse(time.Second)
+			if h := j.halt(); h.Meta.Offset != 1 {
+				t.Errorf("halted at %v, want at a1", h.Meta)
+			}
+			for _, write := range s.called() {
+				if write[0] == "a2" {
+					t.Errorf("a2 was written before a1 was decided: %v", s.called())
+				}
+			}
+			must(t, j.stop())
+		})
+	})
+}
