@@ -9,6 +9,7 @@ require (
 	github.com/klauspost/compress v1.20.1 // indirect
 	github.com/pierrec/lz4/v4 v4.1.30 // indirect
 	github.com/sourcegraph/conc v0.3.0 // indirect
+	go.uber.org/multierr v1.10.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 )
 
