@@ -62,7 +62,7 @@ func TestRevoke(t *testing.T) {
 			if took := time.Since(began); took > 0 {
 				t.Errorf("the revoke took %v", took)
 			}
-			same(t, "tried", w.tried(), []string{"a", "b"})
+			sameSet(t, "tried", w.tried(), []string{"a", "b"})
 			j.committed(0)
 		})
 	})
