@@ -24,7 +24,7 @@ type part struct {
 	cancel      context.CancelCauseFunc
 	wake        func()
 	restart     func(next int64)
-	lapsed      func() bool // see Assignment.Expired
+	expired     func() bool // see Assignment.Expired
 	led         ledger.Ledger
 	gate        gate
 	stands      atomic.Uint32        // a status
