@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A file cycle is a set of files of one package. Each uses names of every other, directly or through
-// the set. Who reads one needs to know all of them, so the largest must stay small.
+// A file cycle is a set of files of one package, each of which uses names of all others, directly
+// or through the set. Who reads one has to know all of them, so the largest must stay small.
 const cycleMax = 18
 
 func TestFileCycles(t *testing.T) {

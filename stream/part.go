@@ -249,18 +249,6 @@ func (p *part) ending() bool {
 	return p.resume != noResume || s.halted() == resuming || parks
 }
 
-// unfinished returns the lineage of up to limit unfinished records, and how many there are.
-func (p *part) unfinished(limit int) (metas []Meta, n int) {
-	for s, i := range p.led.Unfinished {
-		if n++; len(metas) < limit {
-			if m, ok := s.Payload.(values).meta(int32(i)); ok {
-				metas = append(metas, m)
-			}
-		}
-	}
-	return metas, n
-}
-
 // totals also returns when the oldest unfinished record was fed.
 func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
 	p.mu.Lock()
