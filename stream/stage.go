@@ -127,7 +127,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 		w.flush[f.step](f.part, f.group)
 		return
 	}
-	group := c.groupID()
+	group := c.groupID() // a bare record has no room for it, so in the first stage the lane's name is it
 	if c.owner().entry == sg.index {
 		group = w.Lane()
 	}
