@@ -14,7 +14,7 @@ func TestRoomsOfStream(t *testing.T) {
 	if !ok {
 		t.Fatal("ARCHITECTURE.md has no table of rooms")
 	}
-	table, _, _ = strings.Cut(table, "\n\n")
+	table, _, _ = strings.Cut(strings.TrimSpace(table), "\n\n")
 	at, name := map[string]int{}, regexp.MustCompile("`([a-z_]+\\.go)`")
 	var titles []string
 	for i, row := range strings.Split(table, "\n") {

@@ -57,9 +57,7 @@ func TestKafkaTransactionHalt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ctx, stop := context.WithCancel(t.Context())
-				ended := make(chan error, 1)
-				go func() { ended <- p.Run(ctx) }()
+				stop := running(t, p)
 				h := <-halted
 				// refused once: all later lives try it, since each stores it again in vain or not at all
 				want, restored := int32(1), life > 0
@@ -70,9 +68,6 @@ func TestKafkaTransactionHalt(t *testing.T) {
 					t.Errorf("life %d: tried %d times, want %d; halted: %+v", life, tried.Load(), want, h)
 				}
 				stop()
-				if err := <-ended; err != nil {
-					t.Error(err)
-				}
 				k.WaitCommitted(group, in, map[int32]int64{0: 1})
 			}
 		})

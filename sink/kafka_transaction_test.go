@@ -138,9 +138,7 @@ func TestKafkaTransaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- p.Run(ctx) }()
+		stop := running(t, p)
 		k.WaitCommitted(group, in, map[int32]int64{1: 1})
 		<-halted // the partitions may come in two transactions
 		var large *kafkaerr.TooLargeError
@@ -153,9 +151,6 @@ func TestKafkaTransaction(t *testing.T) {
 		}
 		k.WaitCommitted(group, in, map[int32]int64{0: 1, 1: 1})
 		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
 		if vs := values(k.Records(out)); !slices.Equal(vs, []string{"fine"}) {
 			t.Errorf("written: %v", vs)
 		}
@@ -201,4 +196,17 @@ func TestKafkaTransaction(t *testing.T) {
 			}
 		}
 	})
+}
+
+// running runs a pipeline until stop is called, which waits for its end.
+func running(t *testing.T, p *stream.Pipeline) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
 }

@@ -64,10 +64,7 @@ func topicGoes(t *testing.T, brokers []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error, 1)
-			go func() { ended <- p.Run(ctx) }()
-			t.Cleanup(cancel)
+			stop := running(t, p)
 			for range 9 {
 				<-started
 			}
@@ -94,10 +91,7 @@ func topicGoes(t *testing.T, brokers []string) {
 					t.Errorf("%d of 300 records of the new topic were written", len(got))
 				}
 			}
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("Run: %v", err)
-			}
+			stop()
 		})
 	}
 }

@@ -26,7 +26,8 @@ type sqlOffsets struct {
 	later                                []sqlColumn // that earlier versions lack
 
 	mu sync.Mutex // guards void; a leaf
-	// rows of earlier topics, as Restore has found them: they are written over
+	// rows of earlier topics, as Restore has found them. Only these are written over: two topic ids do
+	// not say which is newer, and a late worker must not win.
 	void map[stream.TopicPartition]stream.TopicID
 }
 

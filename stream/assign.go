@@ -13,7 +13,7 @@ import (
 
 func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	r := in.run
-	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, lapsed: a.Expired,
+	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, expired: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1)}
 	p.led.Rest = p.changed
@@ -121,16 +121,6 @@ func (r *run) drop(p *part) {
 		q.changed() // shares have grown
 	}
 }
-
-// lapse loses a partition whose assignment has expired by the source's clock, since another worker
-// may own it.
-func (r *run) lapse(p *part) {
-	if p.lapsed != nil && p.lapsed() {
-		r.lose(errLapsed, []*part{p})
-	}
-}
-
-var errLapsed = errors.New("this process was paused, and another worker may own the partition now [LW220]")
 
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {

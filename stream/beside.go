@@ -56,10 +56,9 @@ func (w *watch) host(ctx context.Context, serve func(context.Context) error) {
 // Observe adds an observer to a pipeline that was built. It hears of the runs that begin from now
 // on. Unlike the option of the same name it leaves the default log on.
 func (p *Pipeline) Observe(o Observer) error {
-	if o.Attach != nil {
-		if err := guarded(func() (e error) { o, e = o.Attach(p); return e }); err != nil {
-			return fmt.Errorf("the observer refuses to attach: %w", err)
-		}
+	o, err := o.attached(p)
+	if err != nil {
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -92,6 +92,95 @@ func without(vs []string, bad ...string) []string {
 	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
 }
 
+// bisected has a batch or a write of n elements fail as a shelf does.
+var bisected = map[string]func(n int, store func(ctx, []string) error, policy string) stream.Stream[string]{
+	"a batch": func(n int, store func(ctx, []string) error, policy string) stream.Stream[string] {
+		return under(policy, input.GroupByPartition().Batch(n, time.Second).Tap(store, stream.Bisect())).FlatMap(flat)
+	},
+	"a write": func(_ int, store func(ctx, []string) error, policy string) stream.Stream[string] {
+		return under(policy, input.GroupByPartition().To(shelved(store)))
+	},
+}
+
+func under[T any](policy string, s stream.Stream[T]) stream.Stream[T] {
+	switch policy {
+	case "halt":
+		return s.HaltOnError()
+	case "retry":
+		return s.RetryOnError(every(time.Second, 2)).SkipOnError()
+	}
+	return s.SkipOnError()
+}
+
+func TestBisect(t *testing.T) {
+	for name, chain := range bisected {
+		t.Run("halts at the culprit, before what is behind it is tried/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				all := count("a", 8)
+				l, s := newLog(1), newShelf("a3")
+				put(l, 0, all...)
+				j := start(t, l, commitNow(chain(8, s.store, "halt")))
+				elapse(time.Minute)
+				h := j.halt()
+				if h.Meta.Offset != 3 || h.Last != 3 || strings.Trim(fmt.Sprint(h.Value), "[]") != "a3" {
+					t.Errorf("halt: %v", h)
+				}
+				same(t, "kept", s.kept, all[:3])
+				j.committed(3)
+				must(t, j.Skip(h))
+				elapse(time.Minute)
+				same(t, "kept in the end, nothing twice", s.kept, without(all, "a3"))
+				j.committed(8)
+			})
+		})
+
+		t.Run("tries what is left as a whole again, when the whole fails/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				all := count("a", 8)
+				l, s := newLog(1), newShelf("a0", "a6")
+				put(l, 0, all...)
+				outage := false
+				store := func(c ctx, vs []string) error {
+					if len(vs) == 2 && vs[0] == "a2" && !outage {
+						outage = true
+						return stream.Whole(errBoom)
+					}
+					return s.store(c, vs)
+				}
+				j := start(t, l, commitNow(chain(8, store, "retry")))
+				elapse(1500 * time.Millisecond)
+				if got := fmt.Sprint(s.called()); !strings.HasSuffix(got, "[a0] [a1]]") {
+					t.Errorf("before the outage ends: %s", got)
+				}
+				elapse(time.Minute)
+				same(t, "kept", s.kept, without(all, "a0", "a6"))
+				if n := len(heard[stream.Skipped](j)); n != 2 {
+					t.Errorf("%d are given up", n)
+				}
+				j.committed(8)
+			})
+		})
+
+		t.Run("is bounded/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				all := count("a", 64)
+				l, s := newLog(1), newShelf(all[1:]...)
+				put(l, 0, all...)
+				j := start(t, l, commitNow(chain(64, s.store, "skip")))
+				elapse(time.Minute)
+				if n := len(s.called()); n != 1+4*6+8 {
+					t.Errorf("%d calls", n)
+				}
+				same(t, "kept", s.kept, []string{"a0"})
+				if n := len(heard[stream.Skipped](j)); n != 63 {
+					t.Errorf("%d are given up", n)
+				}
+				j.committed(64)
+			})
+		})
+	}
+}
+
 func TestBisectBatch(t *testing.T) {
 	ordered := func(s *shelf, n int, opts ...stream.StepOption) stream.Stream[[]string] {
 		return input.GroupByPartition().Batch(n, time.Second).Tap(s.store, append(opts, stream.Bisect())...)
@@ -147,26 +236,6 @@ func TestBisectBatch(t *testing.T) {
 		})
 	})
 
-	t.Run("halts at the culprit, before what is behind it is tried", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 8)
-			l, s := newLog(1), newShelf("a3")
-			put(l, 0, all...)
-			j := start(t, l, commitNow(ordered(s, 8).HaltOnError()))
-			elapse(time.Minute)
-			h := j.halt()
-			if h.Meta.Offset != 3 || h.Last != 3 || fmt.Sprint(h.Value) != "[a3]" {
-				t.Errorf("halt: %v", h)
-			}
-			same(t, "kept", s.kept, all[:3])
-			j.committed(3)
-			must(t, j.Skip(h))
-			elapse(time.Minute)
-			same(t, "kept in the end, nothing twice", s.kept, without(all, "a3"))
-			j.committed(8)
-		})
-	})
-
 	t.Run("is not for what fails as a whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 4)
@@ -216,33 +285,6 @@ func TestBisectBatch(t *testing.T) {
 		}
 	})
 
-	t.Run("tries what is left as a whole again, when the whole fails", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 8)
-			l, s := newLog(1), newShelf("a0", "a6")
-			put(l, 0, all...)
-			outage := false
-			store := func(c ctx, vs []string) error {
-				if len(vs) == 2 && vs[0] == "a2" && !outage {
-					outage = true
-					return stream.Whole(errBoom)
-				}
-				return s.store(c, vs)
-			}
-			j := start(t, l, commitNow(input.GroupByPartition().Batch(8, 0).Tap(store, stream.Bisect()).RetryOnError(every(time.Second, 2)).SkipOnError()))
-			elapse(1500 * time.Millisecond)
-			if got := fmt.Sprint(s.called()); !strings.HasSuffix(got, "[a0] [a1]]") {
-				t.Errorf("before the outage ends: %s", got)
-			}
-			elapse(time.Minute)
-			same(t, "kept", s.kept, without(all, "a0", "a6"))
-			if n := len(heard[stream.Skipped](j)); n != 2 {
-				t.Errorf("%d are given up", n)
-			}
-			j.committed(8)
-		})
-	})
-
 	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 64)
@@ -260,24 +302,6 @@ func TestBisectBatch(t *testing.T) {
 			must(t, j.Resume(j.halt()))
 			elapse(time.Minute)
 			sameSet(t, "kept", s.kept, all)
-		})
-	})
-
-	t.Run("is bounded", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 64)
-			l, s := newLog(1), newShelf(slices.DeleteFunc(slices.Clone(all), func(v string) bool { return v == "a0" })...)
-			put(l, 0, all...)
-			j := start(t, l, commitNow(ordered(s, 64).SkipOnError()))
-			elapse(time.Minute)
-			if n := len(s.called()); n != 1+4*6+8 {
-				t.Errorf("%d calls", n)
-			}
-			same(t, "kept", s.kept, []string{"a0"})
-			if n := len(heard[stream.Skipped](j)); n != 63 {
-				t.Errorf("%d are given up", n)
-			}
-			j.committed(64)
 		})
 	})
 

@@ -152,9 +152,9 @@ func (r *run) noteRunning() {
 // names returns the names of the steps of the stage.
 func (sg *stage) names() string {
 	var names []string
-	for _, n := range append(sg.run.plan.words(sg.plan.all()), sg.plan.exit) {
+	for _, n := range append(sg.exec.plan.words(sg.plan.all()), sg.plan.exit) {
 		if n != nil && n.isStep() {
-			names = append(names, sg.run.plan.steps[n].name)
+			names = append(names, sg.exec.plan.steps[n].name)
 		}
 	}
 	return strings.Join(names, " or ")

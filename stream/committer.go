@@ -200,7 +200,7 @@ func (c *committer) commitCounted() {
 	default:
 		return
 	}
-	counted := c.finished.Swap(0)
+	counted := c.finished.Swap(0) // before the commit: what finishes during it counts for the next one
 	c.due = 0
 	if moved, _ := c.commit(c.in.commitCtx, c.in.parts()); moved || counted == 0 {
 		return

@@ -232,7 +232,7 @@ func (p *plan) stepInfo(n *node, branch, sources []string) StepInfo {
 // detail returns the arguments and options of a word, as text.
 func (n *node) detail(sp *stepPlan) string {
 	s := n.op.detail()
-	if _, collects := n.op.(interface{ collects() }); collects {
+	if collects(n) {
 		s = append([]string{"of one " + sp.group.member()}, s...)
 	}
 	if n.opts.hasMax && n.commit != nil {

@@ -54,7 +54,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	r.tellLeft(ps, left)
 	for _, p := range ps {
 		committed := p.committedOffset()
-		_, n := p.unfinished(0)
+		_, n := p.led.Count()
 		if !p.letGo(fmt.Errorf("%v was revoked [LW230]", p.tp)) {
 			continue // it was lost during the drain
 		}

@@ -50,12 +50,12 @@ const inHalves = -1
 // giving its hold back.
 func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	st.noteAttempts(r, d.f.Attempts)
-	st.run.emit(Retrying{d.f, d.wait})
+	st.exec.emit(Retrying{d.f, d.wait})
 	if d.wait <= 0 {
 		return st.goesOn(w, r)
 	}
-	st.run.retrying.Add(1)
-	defer st.run.retrying.Add(-1)
+	st.exec.retrying.Add(1)
+	defer st.exec.retrying.Add(-1)
 	waits := !r.stopping()
 	if !waits {
 		r.part.triedInVain.Store(true)
@@ -122,7 +122,7 @@ func (st *step) sleep(w *worker, r *record, d time.Duration) {
 
 // goesOn reports whether the element may be tried again. If not, it gives the element's hold back.
 func (st *step) goesOn(w *worker, r *record) bool {
-	st.run.lapse(r.part)
+	r.part.loseIfExpired()
 	if r.Err() != nil || r.stopping() {
 		st.leave(w, r)
 		return false
@@ -137,7 +137,7 @@ func (st *step) finish(w *worker, r *record) {
 		r.done()
 		return
 	}
-	st.run.finish(w, r)
+	st.exec.finish(w, r)
 }
 
 // leave abandons a record. Later elements of its lane must not overtake it. A halted or released
@@ -173,7 +173,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		return verdict{}
 	}
 	fs := st.failures(r, attempt, took, err, value)
-	st.run.emit(AttemptFailed{fs[0]})
+	st.exec.emit(AttemptFailed{fs[0]})
 	for p, wait := range st.takers(fs) {
 		if divisible && p.kind != retryPolicy {
 			return verdict{halves: true}
@@ -184,7 +184,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 			return verdict{again: true, wait: wait, f: fs[0], last: p.retry.exhausted(fs[0].Attempts + 1)}
 		case skipPolicy:
 			for _, f := range fs {
-				st.run.emit(Skipped{f})
+				st.exec.emit(Skipped{f})
 			}
 			st.finish(w, r)
 			return verdict{}
@@ -195,13 +195,13 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 					return verdict{}
 				}
 				for i := range fs {
-					st.run.emit(DeadLetterFailed{fs[i], cause})
+					st.exec.emit(DeadLetterFailed{fs[i], cause})
 					fs[i].Err = errors.Join(fs[i].Err, cause)
 				}
 				continue
 			}
 			for _, f := range fs {
-				st.run.emit(DeadLettered{f})
+				st.exec.emit(DeadLettered{f})
 			}
 			st.finish(w, r)
 			return verdict{}
@@ -278,8 +278,8 @@ func (st *step) scope(p *policy) Scope {
 
 // fatal ends the run for a failure that matched FailOnError or no policy.
 func (st *step) fatal(f Failure) {
-	st.run.emit(Failed{f})
-	st.run.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.run.plan.steps[st.node].below, f.Meta.Source, f.Err})
+	st.exec.emit(Failed{f})
+	st.exec.fail(&StepError{f.Step, f.Meta.Topic, f.Meta.Partition, f.Meta.Offset, f.Attempts, st.exec.plan.steps[st.node].below, f.Meta.Source, f.Err})
 }
 
 // takers yields the policies that match a failure, first to last. A retry policy comes with the
@@ -341,7 +341,7 @@ func (st *step) watch(ctx context.Context, p *policy, fs ...Failure) {
 	for _, watch := range p.watch {
 		for _, f := range fs {
 			if err := guarded(func() error { watch(ctx, f); return nil }); err != nil {
-				st.run.fail(err)
+				st.exec.fail(err)
 			}
 		}
 	}
@@ -360,7 +360,7 @@ func (st *step) deadLetter(w *worker, r *record, p *policy, fs []Failure) (err e
 			for i, f := range fs[:n] {
 				out[i] = Out[Failure]{f, f.Meta}
 			}
-			err = st.run.writers.one(r, p, fs[0].Meta.TopicPartition(), func() error {
+			err = st.exec.writers.one(r, p, fs[0].Meta.TopicPartition(), func() error {
 				return guarded(func() error { return p.sink.Write(context.Context(r), out) })
 			})
 			fs = fs[n:]

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 
 	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/resume"
@@ -24,6 +25,8 @@ type host interface {
 	spawn(f func())         // starts a goroutine that the run waits for
 	emit(e Event)           // tells the observers; never called under a lock
 	fail(err error)         // ends the run
+	// lose releases partitions that are not this worker's anymore
+	lose(cause error, ps []*part)
 	// started returns the highest offset in work in the first stage, or -1
 	started(p *part) int64
 	// rerunsForget: reprocessing a record discards the results that are held back of it
@@ -43,3 +46,13 @@ type host interface {
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
 	released(p *part, cause error)
 }
+
+// loseIfExpired loses a partition whose assignment has expired by the source's clock, since another
+// worker may own it.
+func (p *part) loseIfExpired() {
+	if p.expired != nil && p.expired() {
+		p.host.lose(errExpired, []*part{p})
+	}
+}
+
+var errExpired = errors.New("this process was paused, and another worker may own the partition now [LW220]")

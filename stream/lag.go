@@ -7,13 +7,14 @@ import "time"
 type lags struct {
 	records, active         int64
 	recordsTime, activeTime time.Duration
+	oldest                  Meta // of the unfinished records
 }
 
 // lag returns how far the partition is behind. from is the offset that counts as done: the
 // committed one or the watermark.
 func (p *part) lag(from int64, now time.Time) (l lags) {
-	l = lags{-1, -1, -1, -1}
-	oldest, active, n := p.unfinishedTimes()
+	first, oldest, active, n := p.unfinished()
+	l = lags{-1, -1, -1, -1, first}
 	p.mu.Lock()
 	next, end, newest := p.next, p.end, p.newest
 	p.mu.Unlock()
@@ -43,25 +44,28 @@ func since(now, oldest time.Time, n int64) time.Duration {
 	return max(0, now.Sub(oldest))
 }
 
-// unfinishedTimes returns the time of the oldest unfinished record, that of the oldest one that is
-// not parked, and the number of those.
-func (p *part) unfinishedTimes() (oldest, active time.Time, n int64) {
+// unfinished returns the first unfinished record, the time of the oldest one, that of the oldest
+// one that is not parked, and the number of those.
+func (p *part) unfinished() (first Meta, oldest, active time.Time, n int64) {
 	parks := p.status()&someParked != 0
 	if !parks {
 		_, left := p.led.Count()
 		n = int64(left)
 	}
+	any := false
 	for s, i := range p.led.Unfinished {
-		vs := s.Payload.(values)
-		m, ok := vs.meta(int32(i))
+		m, ok := s.Payload.(values).meta(int32(i))
 		if !ok {
 			continue // it finishes just now
+		}
+		if !any {
+			first, any = m, true
 		}
 		if oldest.IsZero() {
 			oldest = m.Time
 		}
 		if !parks {
-			return oldest, oldest, n
+			return first, oldest, oldest, n
 		}
 		if p.parks.covers(m) {
 			continue
@@ -70,5 +74,5 @@ func (p *part) unfinishedTimes() (oldest, active time.Time, n int64) {
 			active = m.Time
 		}
 	}
-	return oldest, active, n
+	return first, oldest, active, n
 }

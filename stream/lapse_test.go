@@ -79,7 +79,7 @@ func TestExpired(t *testing.T) {
 			return commitNow(in.GroupByPartition().Batch(4, time.Minute).Tap(s.store, stream.Bisect()).SkipOnError().FlatMap(flat))
 		},
 		"write": func(s *shelf, in stream.Stream[string]) stream.Stream[string] {
-			out := shelved(s)
+			out := shelved(s.store)
 			out.takes = time.Second // so that the others are queued behind the first one
 			return commitNow(in.GroupByPartition().To(out).SkipOnError())
 		},

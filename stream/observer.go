@@ -1,6 +1,9 @@
 package stream
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Observer is a set of hooks, in the manner of httptrace: a nil func costs nothing. The funcs run
 // in the worker, or in the goroutine where the event happens. Keep them short, and do not call
@@ -28,3 +31,14 @@ type Observer struct {
 
 // ear is the part of the observer that a run knows.
 func (o Observer) ear() ear { return ear{o.Begin, o.StepStart, o.StepDone, o.Event, o.TimeFailures} }
+
+// attached returns the observer that takes the place of o in a pipeline.
+func (o Observer) attached(p *Pipeline) (mine Observer, err error) {
+	if o.Attach == nil {
+		return o, nil
+	}
+	if err := guarded(func() (e error) { mine, e = o.Attach(p); return e }); err != nil {
+		return mine, fmt.Errorf("an observer refuses to attach: %w", err)
+	}
+	return mine, nil
+}

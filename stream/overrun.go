@@ -11,7 +11,7 @@ import (
 // looks once in a while at all attempts of steps that have a Timeout; these come and go at the cost
 // of a list's links.
 type overruns struct {
-	run     *run
+	exec    *executor
 	stopped chan struct{} // closed by stop
 	told    atomic.Int64  // handlers that were told of and go on
 	shards  [8]ring       // so that workers seldom meet at a lock
@@ -32,8 +32,8 @@ type underway struct {
 	prev, next *underway
 }
 
-func newOverruns(r *run) *overruns {
-	o := &overruns{run: r, stopped: make(chan struct{})}
+func newOverruns(x *executor) *overruns {
+	o := &overruns{exec: x, stopped: make(chan struct{})}
 	for i := range o.shards {
 		root := &o.shards[i].root
 		root.prev, root.next = root, root
@@ -43,9 +43,9 @@ func newOverruns(r *run) *overruns {
 
 // start starts the goroutine that looks, where a step has a Timeout.
 func (o *overruns) start() {
-	for _, st := range o.run.steps {
+	for _, st := range o.exec.steps {
 		if st.timeout > 0 {
-			o.run.spawn(o.loop)
+			o.exec.spawn(o.loop)
 			return
 		}
 	}
@@ -87,7 +87,7 @@ func (o *overruns) loop() {
 		for i := range o.shards {
 			for _, u := range o.shards[i].late(now) {
 				o.told.Add(1)
-				o.run.emit(Overrunning{Failure{Meta: u.r.meta(), Step: u.st.name, Attempts: u.n, Duration: now - u.began, Err: u.st.tooLong}})
+				o.exec.emit(Overrunning{Failure{Meta: u.r.meta(), Step: u.st.name, Attempts: u.n, Duration: now - u.began, Err: u.st.tooLong}})
 			}
 		}
 	}

@@ -24,7 +24,7 @@ type part struct {
 	cancel      context.CancelCauseFunc
 	wake        func()
 	restart     func(next int64)
-	lapsed      func() bool // see Assignment.Expired
+	expired     func() bool // see Assignment.Expired
 	led         ledger.Ledger
 	gate        gate
 	stands      atomic.Uint32        // a status
@@ -247,18 +247,6 @@ func (p *part) ending() bool {
 	s := p.status()
 	parks := s.life() == open && p.parks.leaving.Load() > 0 || s.life() == draining && p.parks.skips.Load() > 0
 	return p.resume != noResume || s.halted() == resuming || parks
-}
-
-// unfinished returns the lineage of up to limit unfinished records, and how many there are.
-func (p *part) unfinished(limit int) (metas []Meta, n int) {
-	for s, i := range p.led.Unfinished {
-		if n++; len(metas) < limit {
-			if m, ok := s.Payload.(values).meta(int32(i)); ok {
-				metas = append(metas, m)
-			}
-		}
-	}
-	return metas, n
 }
 
 // totals also returns when the oldest unfinished record was fed.

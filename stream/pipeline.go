@@ -77,12 +77,9 @@ func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.r
 // attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {
 	for i, o := range p.opts.observers {
-		if o.Attach == nil {
-			continue
-		}
-		var mine Observer
-		if bad := guarded(func() (e error) { mine, e = o.Attach(p); return e }); bad != nil {
-			err = errors.Join(err, &BuildError{Code: faultObserver, What: fmt.Sprintf("an observer refuses to attach: %v", bad), Fix: "fix the cause, or leave the observer out"})
+		mine, bad := o.attached(p)
+		if bad != nil {
+			err = errors.Join(err, &BuildError{Code: faultObserver, What: bad.Error(), Fix: "fix the cause, or leave the observer out"})
 		}
 		p.opts.observers[i] = mine
 	}

@@ -164,6 +164,12 @@ func (n *node) governed(below []*node, tell func(*node, []*policy)) {
 	}
 }
 
+// collects reports whether a word collects elements until it has a batch of them.
+func collects(n *node) bool {
+	_, is := n.op.(interface{ collects() })
+	return is
+}
+
 // multiplies reports whether a word can make several elements of one.
 func multiplies(o op) bool {
 	_, fans := o.(interface{ fans() })

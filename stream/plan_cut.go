@@ -147,8 +147,7 @@ func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
 			return !workers.gives(f.stages[0].needs())
 		}
 		group := p.plan.steps[n].group
-		_, collects := n.op.(interface{ collects() })
-		return collects && (d.keepOrder || group != ungrouped && group != p.group)
+		return collects(n) && (d.keepOrder || group != ungrouped && group != p.group)
 	})
 	if i < 0 {
 		return 0, false

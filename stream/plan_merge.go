@@ -46,7 +46,7 @@ func (p *planner) merge(n *node) {
 // leave ends the chain above a Merge, and returns how its elements come into the stage below. Words
 // that no degree word has taken run there, but for those that collect elements.
 func (p *planner) leave() []inPlan {
-	if slices.ContainsFunc(p.pending, func(n *node) bool { _, collects := n.op.(interface{ collects() }); return collects }) {
+	if slices.ContainsFunc(p.pending, collects) {
 		p.flush()
 	}
 	waiting, sg := p.pending, p.stage

@@ -84,18 +84,18 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 // worker need one to continue, and would never get one if all workers waited without a limit.
 const shortWait = time.Second
 
-// holdUp is run.holdUp for an element of a worker, so that Explain sees it.
+// holdUp is executor.holdUp for an element of a worker, so that Explain sees it.
 func (st *step) holdUp(ctx context.Context, w *worker, f Failure, e *PostponedError) error {
 	w.holds(lasts(CausePostponed, st.name, f, 0))
 	defer w.holds(nil)
-	return st.run.holdUp(ctx, f, e)
+	return st.exec.holdUp(ctx, f, e)
 }
 
 // holdUp emits Postponed and waits.
-func (r *run) holdUp(ctx context.Context, f Failure, e *PostponedError) error {
-	r.emit(Postponed{f})
-	r.postponed.Add(1)
-	defer r.postponed.Add(-1)
+func (x *executor) holdUp(ctx context.Context, f Failure, e *PostponedError) error {
+	x.emit(Postponed{f})
+	x.postponed.Add(1)
+	defer x.postponed.Add(-1)
 	return guarded(func() error { return e.Wait(ctx) })
 }
 
@@ -123,7 +123,7 @@ func (w waiting) Deadline() (time.Time, bool) { return time.Time{}, false }
 // returns false if it is not. The event's Step is empty if the step has no middleware.
 func Tell(ctx context.Context, name, text string, err error) bool {
 	if a, ok := ctx.Value(attemptKey{}).(*attemptOf); ok {
-		a.st.run.emit(StepEvent{a.st.name, name, text, err})
+		a.st.exec.emit(StepEvent{a.st.name, name, text, err})
 		return true
 	}
 	r, ok := ctx.Value(lineageKey{}).(*record)

@@ -5,8 +5,8 @@ import "github.com/laneway-go/laneway/internal/lane"
 // put puts an element into a lane of the stage. w is the worker that made it, or nil.
 func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 	p := r.part
-	if sg.run.counts {
-		sg.run.starts(p, 1)
+	if sg.exec.counts {
+		sg.exec.starts(p, 1)
 	}
 	if sg.plan.keepOrder {
 		t = sg.orderOf(p).enter(t)
@@ -28,8 +28,8 @@ func (sg *stage) put(w *worker, r *record, group uint64, t *lane.Task) {
 // putAll puts fed records into the lanes of the first stage.
 func (sg *stage) putAll(p *part, vs values) {
 	recs := vs.all()
-	if sg.run.counts {
-		sg.run.starts(p, len(recs)) // before any Put: a task must not end before it is counted
+	if sg.exec.counts {
+		sg.exec.starts(p, len(recs)) // before any Put: a task must not end before it is counted
 	}
 	b := p.sets[sg.index].Begin()
 	defer b.End()
@@ -82,7 +82,7 @@ func (sg *stage) groupOf(f uint64, r *record) uint64 {
 // backpressure has a worker that makes many elements of one wait until the next stage has caught
 // up.
 func (sg *stage) backpressure(w *worker, r *record, set *lane.Set) {
-	if wait := set.Full(sg.run.opts.records); wait != nil {
+	if wait := set.Full(sg.exec.records); wait != nil {
 		w.waitFor(inBackpressure, func() {
 			select {
 			case <-wait:

@@ -73,7 +73,7 @@ func linkResults[T any](st *step) any {
 		}
 		n := r.part.state[st.state].(*resultsOf[T]).keep(r, *v)
 		r.part.kept.Add(n)
-		st.run.finish(w, r)
+		st.exec.finish(w, r)
 	})
 }
 

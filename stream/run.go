@@ -3,19 +3,14 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sourcegraph/conc"
 
-	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/resume"
 )
-
-// handlerGrace is how long a handler may take to return after its context was cancelled.
-const handlerGrace = time.Second
 
 // limits is the options of a run.
 type limits struct {
@@ -28,35 +23,18 @@ type limits struct {
 	ears       []ear
 }
 
-// run is one execution of a plan. It owns every goroutine and waits for all of them, except for a
-// handler that ignores its cancelled context.
-//
-// Order of locks: run.mu, part.mu, gate.mu, doorway.mu, bundles.mu and reorder.mu are never held
-// together, except gate.mu before a lane.Set's; below them lane.Set.mu before lane.Pool.mu, and the
-// ledger's, a leaf.
+// run is one execution of a plan, from the first assignment to the last commit. It owns every
+// goroutine and waits for all of them, except for a handler that ignores its cancelled context. For
+// the order of its locks see ARCHITECTURE.md.
 type run struct {
-	observers
+	*executor
 
-	plan      *plan
-	opts      *limits
-	inlets    []*inlet
-	stages    []*stage
-	steps     map[*node]*step
-	batches   []*step // in chain order
-	holders   []*step // batches and Transforms, in chain order: the steps that hold elements back
-	counts    bool    // part.moving and stirs are counted; set if there are holders
-	finish    finish
-	commits   commits
-	waiting   lane.Limit
-	opened    []any // sinks to close; only the goroutine of Run uses it
-	writers   *writers
-	wg        conc.WaitGroup
-	retrying  atomic.Int64 // waiting retries
-	postponed atomic.Int64 // postponed elements
-	handing   atomic.Int64 // workers that wait for a Transform to receive an element
-	stirs     atomic.Int64 // how often tasks went to the workers; only if counts
-	overruns  *overruns
-	stuck     atomic.Bool // a handler has not returned within handlerGrace
+	opts    *limits
+	inlets  []*inlet
+	commits commits
+	opened  []any // sinks to close; only the goroutine of Run uses it
+	wg      conc.WaitGroup
+	stuck   atomic.Bool // a handler has not returned within handlerGrace
 
 	workCtx    context.Context // of handlers; cancelled at the drain's deadline
 	cancelWork context.CancelCauseFunc
@@ -68,10 +46,7 @@ type run struct {
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
 
-	workersMu sync.Mutex // guards workers; a leaf, taken under a pool's lock
-	workers   map[*lane.Worker]*worker
-
-	stage    atomic.Uint32 // a phase
+	reached  atomic.Uint32 // a phase
 	closing  atomic.Bool   // a Transform was told that no more elements come
 	mu       sync.Mutex    // guards the fields below
 	parts    map[TopicPartition]*part
@@ -96,114 +71,33 @@ const (
 	shut            // the pipeline drains and no more records are accepted
 )
 
-func (r *run) phase() phase { return phase(r.stage.Load()) }
+func (r *run) phase() phase { return phase(r.reached.Load()) }
 
 // enter moves the run forward to a phase.
 func (r *run) enter(ph phase) {
 	for {
-		now := r.stage.Load()
-		if now >= uint32(ph) || r.stage.CompareAndSwap(now, uint32(ph)) {
+		now := r.reached.Load()
+		if now >= uint32(ph) || r.reached.CompareAndSwap(now, uint32(ph)) {
 			return
 		}
 	}
 }
 
 func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits func(*run) commits) *run {
-	r := &run{plan: p, opts: opts, steps: map[*node]*step{}, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		writers: newWriters(p), troubles: map[TopicPartition]Trouble{}, workers: map[*lane.Worker]*worker{}, dry: make(chan struct{})}
-	r.waiting.Max = int32(opts.maxWaiting)
+	r := &run{opts: opts, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
+		troubles: map[TopicPartition]Trouble{}, dry: make(chan struct{})}
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
-	r.observers.end = r.fail
-	r.listen(opts.ears)
-	r.overruns = newOverruns(r)
+	r.executor = newExecutor(r, p, opts.records, opts.maxWaiting, opts.ears)
 	for i, src := range srcs {
-		r.inlets = append(r.inlets, newInlet(r, i, src, p.sources[i].id))
+		in := newInlet(r, i, src, p.sources[i].id)
+		in.first = r.entries[i]
+		r.inlets = append(r.inlets, in)
 	}
-	r.makeSteps()
 	r.commits = commits(r)
 	r.finish = r.commits.finish
-	r.forgets = !p.hasTail() && !p.transacts()
-	r.makeStages()
 	return r
-}
-
-func (r *run) makeSteps() {
-	for _, n := range r.plan.nodes {
-		sp := r.plan.steps[n]
-		if sp == nil {
-			continue
-		}
-		st := &step{first: sp.first, single: sp.single, line: sp.line, run: r, node: n, name: sp.name, group: sp.group, policies: sp.policies, timeout: sp.timeout, handler: wrap(sp.use), state: len(r.steps)}
-		st.tooLong = fmt.Errorf("%s took longer than its Timeout of %v [LW216]: %w", st.name, st.timeout, context.DeadlineExceeded)
-		st.bare = st.timeout == 0 && st.handler == nil
-		if o, ok := n.op.(starter); ok {
-			o.start(st)
-		}
-		switch n.op.(type) {
-		case collector:
-			r.batches = append(r.batches, st)
-			r.holders = append(r.holders, st)
-		case transformer:
-			r.holders = append(r.holders, st)
-		}
-		r.steps[n] = st
-	}
-	r.counts = len(r.holders) > 0
-}
-
-func (r *run) makeStages() {
-	for _, sp := range r.plan.stages {
-		sg := r.makeStage(sp)
-		r.stages = append(r.stages, sg)
-	}
-	for _, sg := range r.stages {
-		if e := sg.plan.exit; e != nil {
-			if o, ok := e.op.(transformer); ok {
-				sg.doorway = o.door(r.steps[e], sg.next())
-			}
-		}
-	}
-}
-
-func (r *run) stepOf(n *node) *step { return r.steps[n] }
-
-// enroll registers a worker, so that the record it works on can be named if it hangs.
-func (r *run) enroll(w *worker) {
-	r.workersMu.Lock()
-	r.workers[w.Worker] = w
-	r.workersMu.Unlock()
-}
-
-// started returns the highest offset of p in work in the first stage, or -1.
-func (r *run) started(p *part) int64 {
-	r.workersMu.Lock()
-	defer r.workersMu.Unlock()
-	highest := int64(-1)
-	for _, w := range r.workers {
-		rec := w.cur.Load()
-		if rec == nil || !w.stage.marks {
-			continue
-		}
-		rec.leaves(func(l *record) bool {
-			if l.part == p {
-				highest = max(highest, l.offset())
-			}
-			return true
-		})
-	}
-	return highest
-}
-
-// idle is called by a pool when a worker has no more work.
-func (r *run) idle(lw *lane.Worker, gone bool) {
-	r.workersMu.Lock()
-	r.workers[lw].cur.Store(nil) // an idle worker must not keep a finished record alive
-	if gone {
-		delete(r.workers, lw)
-	}
-	r.workersMu.Unlock()
 }
 
 // share returns each partition's share of the byte budget.
@@ -244,9 +138,6 @@ func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
 	r.sourceCtx, r.stopSource = source, stop
 	r.mu.Unlock()
 }
-
-// writeAtOnce is the maximum number of elements in one Write of a sink.
-const writeAtOnce = 1000
 
 // spawn starts a goroutine of the run. A panic in it is a bug of this package: it ends the pipeline
 // and Run panics with it. A handler that ends its goroutine also ends the pipeline. The tickets

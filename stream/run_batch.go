@@ -171,7 +171,7 @@ func (f *flushTask) owner() *part    { return f.part }
 // them.
 func (sg *stage) flushLater(f *flushTask) {
 	f.Kind = kindOfFlush
-	sg.run.starts(f.part, 1)
+	sg.exec.starts(f.part, 1)
 	set, t := f.part.sets[sg.index], &f.Task
 	if sg.plan.keepOrder {
 		t = sg.orderOf(f.part).enter(t)

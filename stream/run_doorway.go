@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // doorBuffer is the capacity of a Transform's input, so that a worker need not wait for each
@@ -53,7 +52,7 @@ func (d *doorway) askFor(p *part) {
 // flush, for whichever partitions that was put off.
 func (d *doorway) received() {
 	if d.ahead.Add(-1) == 0 && d.later.CompareAndSwap(true, false) {
-		d.st.run.settleAll()
+		d.st.exec.settleAll()
 	}
 }
 
@@ -144,7 +143,7 @@ func (t *doorTicket) take() bool {
 	t.taken = t.taken || ok
 	t.door.mu.Unlock()
 	if !ok && !givenUp {
-		t.door.st.run.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
+		t.door.st.exec.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
 			t.door.st.name, t.r.meta()))
 	}
 	return ok
@@ -173,9 +172,9 @@ func (d *doorway) returned(err error) {
 	d.mu.Unlock()
 	switch {
 	case err != nil:
-		d.st.run.fail(fmt.Errorf("%s: %w", d.st.name, err))
+		d.st.exec.fail(fmt.Errorf("%s: %w", d.st.name, err))
 	case !asked:
-		d.st.run.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then [LW223]", d.st.name))
+		d.st.exec.fail(fmt.Errorf("%s: returned before its input was closed: a Transform must receive until then [LW223]", d.st.name))
 	}
 }
 
@@ -212,61 +211,4 @@ func (d *doorway) isThrough() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ended
-}
-
-// A revoke and the elements of its partitions in Transforms.
-
-// doorPatience is how long a revoke waits for a Transform to finish at least one element of the
-// partition. The Transform does not know of the revoke and may wait for elements that never come.
-const doorPatience = time.Second
-
-// giveUp abandons the partition's elements in Transforms that match.
-func (r *run) giveUp(p *part, match func(*record) bool) {
-	for _, sg := range r.stages {
-		if sg.doorway != nil {
-			sg.doorway.giveUp(p, match)
-		}
-	}
-}
-
-// inside returns how many elements of the partition are in Transforms.
-func (r *run) inside(p *part) (n int) {
-	for _, sg := range r.stages {
-		if d := sg.doorway; d != nil {
-			d.mu.Lock()
-			n += len(d.of(p))
-			d.mu.Unlock()
-		}
-	}
-	return n
-}
-
-// calmDown waits until no ticket of the partitions is held or ctx ends. A drain of the pipeline
-// closes the Transforms' inputs, which flushes them. A revoke of some partitions cannot do that. It
-// waits as long as the Transforms make progress, and then abandons the partitions' elements in
-// them: see doorPatience.
-func (r *run) calmDown(ctx context.Context, ps []*part) bool {
-	before := map[*part]int{}
-	for ctx.Err() == nil && r.phase() == working {
-		held := false
-		for _, p := range ps {
-			n := r.inside(p)
-			if last, seen := before[p]; seen && n == last && n > 0 && p.moving.Load() == 0 {
-				r.giveUp(p, func(*record) bool { return true })
-				n = 0
-			}
-			before[p] = n
-			held = held || n > 0 || p.moving.Load() > 0
-		}
-		if !held {
-			break
-		}
-		c, cancel := context.WithTimeout(ctx, doorPatience)
-		calm := r.await(c, ps, (*part).calm)
-		cancel()
-		if calm {
-			return true
-		}
-	}
-	return r.await(ctx, ps, (*part).calm)
 }

@@ -96,7 +96,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	wr.w.cur.Store(all)
 	n := len(out)
 	took, err := wr.st.dressed(all, attempt, func(ctx context.Context) error {
-		return wr.st.run.writers.one(ctx, wr.st.node, out[0].Meta.TopicPartition(), func() error {
+		return wr.st.exec.writers.one(ctx, wr.st.node, out[0].Meta.TopicPartition(), func() error {
 			return guarded(func() error { return wr.sink.Write(ctx, out) })
 		})
 	})

@@ -48,14 +48,14 @@ func (wr *writer[T]) bisect(todo []pending[T], attempt int) {
 			wr.from(wr.failed(part, one.attempt, false))
 		}
 	}
-	wr.st.run.emit(StepEvent{wr.st.name, "bisected", "a write of " + counted(len(todo), "element") + " failed: trying its halves", todo[0].fail})
+	wr.st.exec.emit(StepEvent{wr.st.name, "bisected", "a write of " + counted(len(todo), "element") + " failed: trying its halves", todo[0].fail})
 	s.search(failing{todo[0].fail, todo[0].took})
 }
 
 // part writes a part of a failed write, and passes it on unless it fails.
 func (wr *writer[T]) part(part []pending[T], attempt int) (outcome, failing) {
 	for i := range part {
-		wr.st.run.lapse(part[i].r.part)
+		part[i].r.part.loseIfExpired()
 		wr.leaves(&part[i])
 	}
 	var f failing
@@ -99,5 +99,5 @@ func (wr *writer[T]) leaves(e *pending[T]) bool {
 
 // unordered reports whether the elements of a To step come in no order.
 func (st *step) unordered() bool {
-	return st.group == ungrouped && st.run.plan.above(st.stage.plan, func(sg *stagePlan) bool { return sg.lanes == loose && !sg.keepOrder })
+	return st.group == ungrouped && st.exec.plan.above(st.stage.plan, func(sg *stagePlan) bool { return sg.lanes == loose && !sg.keepOrder })
 }

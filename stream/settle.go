@@ -6,21 +6,6 @@ import "slices"
 // CommitBefore until the commit is acknowledged. A partition has settled when none of its tasks is
 // queued or in work. If no more elements can come then, the held elements must be flushed.
 
-// starts counts tasks that go to the workers.
-func (r *run) starts(p *part, n int) {
-	p.moving.Add(int64(n)) // before stirs: dryOut reads stirs first and then moving
-	r.stirs.Add(1)
-}
-
-// ended counts a task that has ended.
-func (p *part) ended() { p.endedN(1) }
-
-func (p *part) endedN(n int) {
-	if p.moving.Add(-int64(n)) == 0 {
-		p.changed()
-	}
-}
-
 // settle flushes a settled partition if no more elements come by themselves: it drains, the source
 // is exhausted, or the budget is full. It flushes one holder at a time, the uppermost first, and
 // the partition's tail after the partition.

@@ -105,9 +105,6 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	case st.halted() != notHalted || st&sourceHalted != 0:
 		s.State = StateHalted
 	}
-	if metas, _ := p.unfinished(1); len(metas) > 0 {
-		s.Oldest = metas[0]
-	}
 	s.Totals, s.Since = p.totals(commit)
 	from := s.Watermark
 	if at := p.committedOffset(); commit != nil && at >= 0 {
@@ -116,6 +113,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	s.Full = p.filled(p.allowance())
 	l := p.lag(from, time.Now())
 	s.Lag, s.LagTime, s.ActiveLag, s.ActiveLagTime = l.records, l.recordsTime, l.active, l.activeTime
+	s.Oldest = l.oldest
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end

@@ -10,7 +10,7 @@ import (
 
 // stage is the nodes between two boundaries, which run in one worker.
 type stage struct {
-	run     *run
+	exec    *executor
 	index   int
 	plan    *stagePlan
 	group   grouping // in effect at its start
@@ -28,7 +28,7 @@ func (sg *stage) compile(lw *lane.Worker) (*worker, any) {
 	w := &worker{Worker: lw, stage: sg, flush: map[*step]func(*part, uint64){}}
 	next := sg.exit(w)
 	next = sg.link(w, sg.plan.nodes, next)
-	sg.run.enroll(w)
+	sg.exec.enroll(w)
 	return w, next
 }
 
@@ -40,9 +40,9 @@ func (sg *stage) link(w *worker, nodes []*node, next any) any {
 		}
 		switch o := n.op.(type) {
 		case forker:
-			next = o.fork(w, sg.run.stepOf(n), sg.branch(w, n), next)
+			next = o.fork(w, sg.exec.stepOf(n), sg.branch(w, n), next)
 		case linker:
-			next = o.link(w, sg.run.stepOf(n), next)
+			next = o.link(w, sg.exec.stepOf(n), next)
 		}
 	}
 	return next
@@ -51,15 +51,15 @@ func (sg *stage) link(w *worker, nodes []*node, next any) any {
 // branch returns the push of the first word of a fork's branch.
 func (sg *stage) branch(w *worker, fork *node) any {
 	first := fork.out.(typed) // of the same type on both sides
-	f := sg.run.plan.forks[fork]
+	f := sg.exec.plan.forks[fork]
 	if f.stages != nil {
-		return first.boundary(w, sg.run.stages[f.stages[0].index])
+		return first.boundary(w, sg.exec.stages[f.stages[0].index])
 	}
 	last := first
 	if n := len(f.inline); n > 0 {
 		last = f.inline[n-1].out.(typed)
 	}
-	return sg.link(w, f.inline, last.finish(w, sg.run.finish))
+	return sg.link(w, f.inline, last.finish(w, sg.exec.finish))
 }
 
 // next returns the stage that follows, or nil.
@@ -67,7 +67,7 @@ func (sg *stage) next() *stage {
 	if sg.plan.next == nil {
 		return nil
 	}
-	return sg.run.stages[sg.plan.next.index]
+	return sg.exec.stages[sg.plan.next.index]
 }
 
 // exit returns the push after the last node of the stage.
@@ -75,7 +75,7 @@ func (sg *stage) exit(w *worker) any {
 	last := sg.plan.out.(typed)
 	to := sg.next()
 	if to == nil {
-		return last.finish(w, sg.run.finish)
+		return last.finish(w, sg.exec.finish)
 	}
 	e := sg.plan.exit
 	if e == nil {
@@ -85,7 +85,7 @@ func (sg *stage) exit(w *worker) any {
 		return sg.doorway.push
 	}
 	if o, ok := e.op.(sender); ok {
-		return o.send(w, sg.run.stepOf(e), to)
+		return o.send(w, sg.exec.stepOf(e), to)
 	}
 	return last.gate(to)
 }
@@ -102,7 +102,7 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
-	if t.Kind == kindOfRecord && !sg.run.counts {
+	if t.Kind == kindOfRecord && !sg.exec.counts {
 		r := recordOf(t) // the common case, without an interface
 		sg.beginRecord(w, t, r, w.Lane(), run)
 		return
@@ -115,19 +115,19 @@ func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
 	} else {
 		sg.begin(w, t, c, run)
 	}
-	if sg.run.counts {
+	if sg.exec.counts {
 		c.owner().ended() // after all that the task may pass on was counted
 	}
 }
 
 func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *lane.Task)) {
 	if f, ok := c.(*flushTask); ok {
-		sg.run.lapse(f.part)
+		f.part.loseIfExpired()
 		w.group, w.left = f.group, false
 		w.flush[f.step](f.part, f.group)
 		return
 	}
-	group := c.groupID()
+	group := c.groupID() // a bare record has no room for it, so in the first stage the lane's name is it
 	if c.owner().entry == sg.index {
 		group = w.Lane()
 	}
@@ -136,7 +136,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
-	sg.run.lapse(r.part)
+	r.part.loseIfExpired()
 	// cur is set before the status is read. A drain sets the status and then looks for started
 	// records, so one of the two sees the other.
 	w.cur.Store(r)
@@ -151,7 +151,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	w.group = group
 	var noted *context.Context
 	if sg.greets && r.part.entry == sg.index {
-		noted = sg.run.begin(r)
+		noted = sg.exec.begin(r)
 	}
 	run(w, t)
 	if sg.marks && r.joint == nil {
@@ -161,7 +161,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 		}
 	}
 	if noted != nil {
-		sg.run.through(r, noted)
+		sg.exec.through(r, noted)
 	}
 }
 
@@ -174,7 +174,7 @@ func (sg *stage) drops(w *worker, r *record, stands status) bool {
 // bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
-	st := sg.run.stepOf(sg.plan.head)
+	st := sg.exec.stepOf(sg.plan.head)
 	write := sg.plan.head.op.(bulker).write(w, st, sg.plan.first.(typed).opener(), next)
 	var live []*lane.Task
 	return func(ts []*lane.Task) {
@@ -187,25 +187,25 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 					write(live)
 					live = live[:0]
 				}
-				sg.run.lapse(f.part)
+				f.part.loseIfExpired()
 				w.flush[f.step](f.part, f.group)
 				continue
 			}
 			r := c.record()
-			sg.run.lapse(r.part)
+			r.part.loseIfExpired()
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
 				r.abandon()
 				continue
 			}
 			if sg.greets && r.part.entry == sg.index {
-				sg.run.begin(r)
+				sg.exec.begin(r)
 			}
 			live = append(live, t)
 		}
 		if len(live) > 0 {
 			write(live)
 		}
-		if sg.run.counts {
+		if sg.exec.counts {
 			carrierOf(ts[0]).owner().endedN(len(ts))
 		}
 	}

@@ -12,29 +12,29 @@ type way struct {
 }
 
 // makeStage makes a stage without what follows it.
-func (r *run) makeStage(sp *stagePlan) *stage {
-	sg := &stage{run: r, index: sp.index, plan: sp, group: sp.group, lanes: sp.lanes}
+func (x *executor) makeStage(sp *stagePlan) *stage {
+	sg := &stage{exec: x, index: sp.index, plan: sp, group: sp.group, lanes: sp.lanes}
 	if len(sp.ins) == 0 {
 		sg.ins = []way{{first: sp.first.(typed)}}
 	} else {
-		sg.ins = make([]way, len(r.inlets))
+		sg.ins = make([]way, len(x.entries))
 	}
 	for _, in := range sp.ins {
 		for _, source := range in.sources {
 			sg.ins[source] = way{in.first.(typed), in.nodes}
 			if in.starts {
-				r.inlets[source].first = sg
-				sg.greets, sg.marks = len(r.greeters) > 0, sp.lanes != perPart
+				x.entries[source] = sg
+				sg.greets, sg.marks = len(x.greeters) > 0, sp.lanes != perPart
 			}
 		}
 	}
-	for _, n := range r.plan.words(sp.all()) {
-		r.steps[n].stage = sg
+	for _, n := range x.plan.words(sp.all()) {
+		x.steps[n].stage = sg
 	}
-	if e := sp.exit; e != nil && r.steps[e] != nil {
-		r.steps[e].stage = sg
+	if e := sp.exit; e != nil && x.steps[e] != nil {
+		x.steps[e].stage = sg
 	}
-	cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: r.spawn, Idle: r.idle, Waiting: &r.waiting, One: sg.one, Free: sg.free()}
+	cfg := lane.Config{Slots: sp.slots, Count: sp.fanned, Go: x.spawn, Idle: x.idle, Waiting: &x.waiting, One: sg.one, Free: sg.free()}
 	if d := sp.degree; d != nil {
 		cfg.MaxPartitions = d.maxPartitions
 	}

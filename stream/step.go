@@ -10,7 +10,7 @@ import (
 // step is a node in one run. It has what surrounds a call (timeout, middleware) and the policies
 // for failures.
 type step struct {
-	run      *run
+	exec     *executor
 	stage    *stage
 	node     *node
 	name     string
@@ -90,10 +90,10 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration, err error) {
 	st := h.st
 	switch {
-	case !st.bare || !st.run.unheard(r):
+	case !st.bare || !st.exec.unheard(r):
 		*h.u = *new(U) // middleware may turn a panic into a success, which has no result
 		return st.dressed(r, attempt, func(ctx context.Context) error { return h.f.try(ctx, v, h.u) })
-	case st.run.timed:
+	case st.exec.timed:
 		began := clock()
 		if err = h.f.try(r, v, h.u); err != nil {
 			took = clock() - began
@@ -132,7 +132,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 	s.call = func(lo, hi int) (outcome, failing) {
 		some, v := part(lo, hi)
 		var f failing
-		h.st.run.lapse(some.part)
+		some.part.loseIfExpired()
 		stops := w.stops(some)
 		if !stops {
 			w.group = group
@@ -169,7 +169,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 			h.on(w, some, &v)
 		}
 	}
-	h.st.run.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " failed: trying its halves", f.err})
+	h.st.exec.emit(StepEvent{h.st.name, "bisected", "a batch of " + counted(n, "element") + " failed: trying its halves", f.err})
 	s.search(f)
 }
 
@@ -197,18 +197,18 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	if st.timeout > 0 {
 		timed, cancel := st.timed(ctx)
 		defer cancel()
-		o := st.run.overruns
+		o := st.exec.overruns
 		defer o.leave(o.enter(c))
 		ctx, bound = timed, timed
 	}
-	ls := st.run.listeners
+	ls := st.exec.listeners
 	for i := range ls {
 		if l := &ls[i]; l.stepStart != nil && l.wants(r) {
-			st.run.hear(func() { ctx = l.stepStart(ctx, c) })
+			st.exec.hear(func() { ctx = l.stepStart(ctx, c) })
 		}
 	}
 	var began time.Duration
-	timed := len(ls) > 0 || st.run.timed
+	timed := len(ls) > 0 || st.exec.timed
 	if timed {
 		began = clock()
 	}
@@ -228,7 +228,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	}
 	for i := len(ls) - 1; i >= 0; i-- {
 		if l := &ls[i]; l.stepDone != nil && l.wants(r) {
-			st.run.hear(func() { l.stepDone(ctx, c, err) })
+			st.exec.hear(func() { l.stepDone(ctx, c, err) })
 		}
 	}
 	return c.took, err

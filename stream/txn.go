@@ -103,7 +103,7 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 		return err
 	}
 	for _, pre := range x.pres {
-		t.run.lapse(pre.part)
+		pre.part.loseIfExpired()
 	}
 	return x.ctx.Err()
 }

@@ -68,7 +68,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 		return false
 	}
 	for _, pre := range pres {
-		s.t.run.lapse(pre.part)
+		pre.part.loseIfExpired()
 	}
 	if s.ctx.Err() != nil { // one of its partitions was lost
 		s.over = true

@@ -20,19 +20,7 @@ type spied struct {
 }
 
 func (s spied) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
-	return s.run(ctx, spy{in, s.assigned})
-}
-
-type spy struct {
-	*stream.Intake[kafka.Message]
-	assigned func(stream.Assignment)
-}
-
-func (s spy) Assign(ctx context.Context, as ...stream.Assignment) ([]*stream.Partition[kafka.Message], error) {
-	for _, a := range as {
-		s.assigned(a)
-	}
-	return s.Intake.Assign(ctx, as...)
+	return s.run(ctx, conformance.Spy{Intake: in, Assigned: s.assigned})
 }
 
 type stateLog struct{ *Log[kafka.Message] }
