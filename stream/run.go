@@ -123,7 +123,7 @@ func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits f
 	}
 	r.makeSteps()
 	r.commits = commits(r)
-	r.finish = r.commits.finish
+	r.finish = r.commits.finish()
 	r.forgets = !p.hasTail() && !p.transacts()
 	r.makeStages()
 	return r
