@@ -76,6 +76,7 @@ type run struct {
 	mu       sync.Mutex    // guards the fields below
 	parts    map[TopicPartition]*part
 	list     []*part
+	spent    []*part // of list: those of exhausted sources
 	tails    []*part // of released partitions
 	epochs   map[TopicPartition]int32
 	failure  error
@@ -204,13 +205,6 @@ func (r *run) idle(lw *lane.Worker, gone bool) {
 		delete(r.workers, lw)
 	}
 	r.workersMu.Unlock()
-}
-
-// share returns each partition's share of the byte budget.
-func (r *run) share() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.opts.bytes / int64(max(1, len(r.list)))
 }
 
 // fail ends the pipeline. Run returns the first err.
