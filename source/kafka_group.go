@@ -96,8 +96,8 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[wire.TopicPartitio
 	return nil
 }
 
-// Commit stores positions under this member's generation. It refuses those of lost partitions, which
-// another member commits: their Lose may be still to come.
+// Commit stores positions under this member's generation. It refuses those of lost partitions,
+// which another member commits: their Lose may be still to come.
 func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil

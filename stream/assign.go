@@ -114,6 +114,7 @@ func (r *run) drop(p *part) {
 	if r.parts[p.tp] == p {
 		delete(r.parts, p.tp)
 		r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
+		r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return q == p })
 	}
 	left := r.list
 	r.mu.Unlock()

@@ -42,6 +42,7 @@ type host interface {
 	giveUpInside(p *part) // abandons the elements in Transforms that are dropped
 	settle(p *part)       // flushes batches and Transforms if no more elements can reach them
 	look(p *part)         // commits finished records
+	yield()               // lets other partitions look for room, if this one's source is exhausted
 	advanced(p *part)     // notes an advance over offsets without records, or a skip of them
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
 	released(p *part, cause error)

@@ -19,7 +19,8 @@ func (p *part) changed() {
 }
 
 // reconcile ends halts and parks that were asked to end, copies out what waits long, flushes
-// batches and Transforms, commits finished records, wakes the source, and wakes a drain.
+// batches and Transforms, commits finished records, wakes the source, or others that have room for
+// it, and wakes a drain.
 func (p *part) reconcile() {
 	p.tryResume()
 	p.unpark()
@@ -27,6 +28,7 @@ func (p *part) reconcile() {
 	p.host.settle(p)
 	p.host.look(p)
 	p.wakeSource()
+	p.host.yield()
 	p.lookAgain()
 	if p.tail != nil {
 		p.tail.lookAgain()

@@ -185,7 +185,7 @@ func (m *Member[T]) do(f func(*session[T]) error) error {
 func (m *Member[T]) Info() stream.SourceInfo {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: m.states}
+	return stream.SourceInfo{Name: "test log " + m.log.topic, Groups: []string{group}, StateBytes: m.states}
 }
 
 // group is the name of every log's group.
