@@ -188,6 +188,11 @@ func TestBuild(t *testing.T) {
 			"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
 			"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
 			"nothing at all":                s,
+			"a fork of one source, a park of another": stream.Merge(
+				of(stream.SourceInfo{ID: "eu", StateBytes: 4096}).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.GroupByKey().Concurrent(2, pass) }),
+				of(stream.SourceInfo{ID: "us", StateBytes: 4096}).DivertTo(func(string) bool { return true }, func(s stream.Stream[string]) stream.Stream[string] {
+					return s.Concurrent(2, pass).ParkOnError()
+				})).GroupByKey().Concurrent(2, pass).CommitEach(),
 		} {
 			t.Run(name, func(t *testing.T) {
 				if _, err := chain.Build(); err != nil {
