@@ -34,7 +34,8 @@ type Log interface {
 
 // Member is a member of the group, for one run.
 type Member interface {
-	Source() (stream.Stream[kafka.Message], []stream.Option)
+	// returns its source, without a name, and options that need the name it gets: empty, or that of As
+	Source(name string) (stream.Stream[kafka.Message], []stream.Option)
 	// called when its pipeline runs; the partitions are spread evenly over the members that have joined
 	Join()
 	Left() // called when its pipeline has ended

@@ -123,7 +123,7 @@ func (c *cluster) FailCommits(n int) { c.refuse.Store(int64(n)) }
 func (c *cluster) Member() conformance.Member { return c }
 
 // Source, Join and Left make the cluster each of its members. The group does the rest.
-func (c *cluster) Source() (stream.Stream[kafka.Message], []stream.Option) {
+func (c *cluster) Source(string) (stream.Stream[kafka.Message], []stream.Option) {
 	return source.Kafka(source.KafkaConfig{Brokers: c.Brokers, Group: c.group, Topics: []string{c.topic},
 		HeartbeatInterval: 100 * time.Millisecond, MaxWait: 100 * time.Millisecond}), nil
 }

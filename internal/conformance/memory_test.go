@@ -72,8 +72,8 @@ func (l *memory) Member() conformance.Member {
 	return m
 }
 
-func (m *memoryMember) Source() (stream.Stream[kafka.Message], []stream.Option) {
-	return stream.From[kafka.Message](nil), []stream.Option{m.Member.Source()}
+func (m *memoryMember) Source(name string) (stream.Stream[kafka.Message], []stream.Option) {
+	return stream.From[kafka.Message](nil), []stream.Option{m.SourceOf(name)}
 }
 
 func (m *memoryMember) Join() {

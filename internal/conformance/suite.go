@@ -5,8 +5,13 @@ import (
 	"testing"
 )
 
-// Run runs the suite.
+// Run runs the suite, for a source alone and for one of two in a Merge.
 func Run(t *testing.T, b Backend) {
+	suite(t, b)
+	t.Run("below a Merge", func(t *testing.T) { suite(t, b.merged()) })
+}
+
+func suite(t *testing.T, b Backend) {
 	for _, c := range []struct {
 		name string
 		here bool // whether the backend has the feature
