@@ -14,29 +14,30 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Breaker is a circuit breaker around a dependency: a database, a service. Every step that is
-// given the same Breaker shares it, in whatever pipeline. While the dependency is away, the
-// elements of these steps wait without a worker, one call a second finds out whether it is back,
-// and no attempt is used up: nothing is retried, dead-lettered or halted for an outage.
+// Breaker is a circuit breaker around a dependency, such as a database or a service. All steps with
+// the same Breaker share it, across pipelines. While the dependency is away, the elements of these
+// steps wait without a worker, and no attempt is used up. So an outage retries, dead-letters and
+// halts nothing. About once a second one call probes whether the dependency is back.
 //
 //	bank := ops.Breaker("bank", ops.Unavailable)
 //	…	MapConcurrent(64, charge, stream.Use(bank), stream.Timeout(3*time.Second)).
 //
-// outage says which errors mean that the dependency is away, whatever the element; Unavailable is
-// one such func. Other errors, and those marked stream.Permanent, pass as if there were no
-// breaker.
+// outage reports whether an error means that the dependency is away. It must not match an error
+// that a bad element causes. Unavailable is such a func. Other errors, and those marked
+// stream.Permanent, pass as if there were no breaker. With a nil outage, Breaker returns nil, which
+// Build refuses.
 //
-// Five such errors in a row open it. An error before that waits for what becomes of the others:
-// where a call that began after it succeeds, the dependency is there, and the error is its
-// element's own, for the policies. Where nobody else calls, the element itself is tried again,
-// after 100 ms: alone, it cannot be told from an outage, so let outage match no error that one
-// bad element causes. Open, the next call after a second, or a little more, is a probe, of
-// another element each time; one that succeeds closes it and wakes all. A probe may take as long
-// as the step's Timeout: keep that within a few seconds.
+// Five such errors in a row open the breaker. Before that, a failed element waits until other calls
+// show whose fault it is. If a later call succeeds, the dependency is there, and the policies
+// decide about the error. If no other call is running, the element is retried after 100 ms.
 //
-// Changes are told as stream.StepEvent ("breaker opened", "breaker closed"), elements that wait
-// as stream.Postponed, stream.Snapshot.Postponed and the metric laneway_postponed. Costs some
-// hundred nanoseconds a call. With no outage it is nil, which Build refuses.
+// While the breaker is open, each probe is a call for another element. The first probe that
+// succeeds closes the breaker and wakes all elements. A probe may take as long as the step's
+// Timeout, so keep that within a few seconds.
+//
+// Observers get a stream.StepEvent "breaker opened" or "breaker closed", and stream.Postponed for
+// each element that waits. stream.Snapshot.Postponed and the metric laneway_postponed count those.
+// Costs a few hundred nanoseconds per call.
 func Breaker(name string, outage func(error) bool) stream.Middleware {
 	if outage == nil {
 		return nil
@@ -57,25 +58,25 @@ const (
 	breakerDoubt    = 100 * time.Millisecond
 )
 
-var errNoVerdict = errors.New("the call says nothing of the dependency")
+var errNoVerdict = errors.New("the call does not show whether the dependency is there")
 
-// breaker gives gobreaker, which counts and decides, waits and a voice.
+// breaker adds waits and events to gobreaker, which counts calls and decides.
 type breaker struct {
 	name    string
 	outage  func(error) bool
 	state   *gobreaker.TwoStepCircuitBreaker[struct{}] // its lock comes before mu
-	probing chan struct{}                              // room for one: who is next to probe
+	probing chan struct{}                              // capacity 1: held by the element that probes next
 
-	mu       sync.Mutex // guards what follows; nothing is called under it
-	calls    int64      // that have begun
+	mu       sync.Mutex // guards the fields below; nothing is called under it
+	calls    int64      // started
 	inFlight int64
-	good     int64         // the latest call that succeeded
+	good     int64         // number of the last call that succeeded
 	doubts   int           // elements that wait for such a call
-	heard    chan struct{} // closed, and replaced, when good changes and somebody is in doubt
+	heard    chan struct{} // closed and replaced when good changes while doubts > 0
 	open     bool          // or half-open
-	turned   chan struct{} // closed, and replaced, when open changes
-	news     bool          // open has changed, and nobody has told
-	next     time.Time     // no probe before
+	turned   chan struct{} // closed and replaced when open changes
+	news     bool          // open has changed, and observers have not been told
+	next     time.Time     // time of the next probe
 }
 
 func (b *breaker) around(next stream.Handler) stream.Handler {
@@ -84,7 +85,7 @@ func (b *breaker) around(next stream.Handler) stream.Handler {
 		if err != nil {
 			return stream.Postpone(fmt.Errorf("the breaker %s is open [LW443]", b.name), b.untilProbe)
 		}
-		n, verdict := b.begin(), errNoVerdict // which stays where next panics
+		n, verdict := b.begin(), errNoVerdict // stays if next panics
 		defer func() {
 			b.end(n, verdict)
 			done(verdict)
@@ -124,7 +125,7 @@ func (b *breaker) end(n int64, verdict error) {
 	}
 }
 
-// changed is gobreaker's word that its state is another.
+// changed is called by gobreaker when its state changes.
 func (b *breaker) changed(to gobreaker.State) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -138,10 +139,10 @@ func (b *breaker) changed(to gobreaker.State) {
 	}
 }
 
-// later has the next probe wait. The caller holds mu.
+// later sets the time of the next probe. The caller holds mu.
 func (b *breaker) later() { b.next = time.Now().Add(breakerProbes + rand.N(breakerProbes/10)) }
 
-// tell has the observers hear that the breaker has opened or closed.
+// tell tells observers that the breaker has opened or closed.
 func (b *breaker) tell(ctx context.Context, err error) {
 	b.mu.Lock()
 	news, open := b.news, b.open
@@ -155,8 +156,8 @@ func (b *breaker) tell(ctx context.Context, err error) {
 	}
 }
 
-// inDoubt waits until it shows whether err is the dependency's or the element's: it returns nil
-// where the element is to be tried again, and else err.
+// inDoubt waits until other calls show whether the dependency or the element caused err. It returns
+// nil if the element is to be retried, and err if the policies are to decide.
 func (b *breaker) inDoubt(ctx context.Context, err error) error {
 	b.mu.Lock()
 	since := b.calls
@@ -193,7 +194,7 @@ func (b *breaker) inDoubt(ctx context.Context, err error) error {
 	}
 }
 
-// untilProbe waits until the breaker is closed, or the element is to be the next probe.
+// untilProbe waits until the breaker is closed or the element is the next probe.
 func (b *breaker) untilProbe(ctx context.Context) error {
 	for {
 		b.mu.Lock()
@@ -216,7 +217,7 @@ func (b *breaker) untilProbe(ctx context.Context) error {
 	}
 }
 
-// untilNext waits until it is time for a probe; false: the breaker closes first.
+// untilNext waits until it is time for a probe. It returns false if the breaker closes first.
 func (b *breaker) untilNext(ctx context.Context, turned <-chan struct{}) bool {
 	b.mu.Lock()
 	timer := time.NewTimer(time.Until(b.next))
@@ -234,8 +235,8 @@ func (b *breaker) untilNext(ctx context.Context, turned <-chan struct{}) bool {
 	return false
 }
 
-// Unavailable reports whether an error says that what was called could not be reached or did not
-// answer: a connection that failed, a name that was not found, an answer cut short, a timeout, and
-// by its SQLState() a database that starts, stops or has lost the connection (08…, 57P01 to 57P03).
-// For Breaker, and to be combined with what a service's own errors say.
+// Unavailable reports whether an error means that a server could not be reached or did not answer:
+// a failed connection, an unknown host name, a truncated answer, a timeout, or a database that
+// starts, stops or has lost the connection, by its SQLState() (08…, 57P01 to 57P03). Use it with
+// Breaker, alone or combined with the errors of your service.
 func Unavailable(err error) bool { return outage.Is(err) }

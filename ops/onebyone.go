@@ -7,17 +7,18 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// OneByOne makes a handler of batches that calls f with each element alone, from first to last,
-// where f fails on a batch and does not say which of them it is. It names those that fail alone, so
-// that the policies act on these, and the others pass on: for Tap, Serial and Concurrent.
+// OneByOne makes a handler of batches that finds the elements that fail. It calls f with the batch.
+// If f fails without naming elements, it calls f with each element alone, first to last. The
+// policies then decide about the elements that failed alone, and the others pass on. Use it with
+// Tap, Serial and Concurrent:
 //
 //	…	Batch(100, time.Second).Concurrent(8, ops.OneByOne(send)).RetryOnError(…).SkipOnError().
 //
-// It is for a dependency that takes one or many, and nothing in between, or whose calls are cheap;
-// stream.Bisect makes fewer of them, and keeps the order: here an element that fails is tried again
-// after those behind it. A good one is seen twice, all of them within the same attempt and its
-// Timeout. A failure of the whole (stream.IsWhole) is of all elements that have not been called
-// alone by then.
+// Use it if f takes a whole batch or a single element but no part of a batch, or if calls are
+// cheap. Otherwise stream.Bisect needs fewer calls. It also keeps the order, which OneByOne does
+// not: a failed element is retried after those behind it. Good elements are seen twice, all within
+// one attempt and its Timeout. An error of the whole (stream.IsWhole) fails all elements not called
+// alone so far.
 func OneByOne[T any](f func(context.Context, []T) error) func(context.Context, []T) error {
 	if f == nil {
 		return nil

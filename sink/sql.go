@@ -11,35 +11,39 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// SQL writes results and the offsets that they came from in one transaction of a database:
-// CommitWith(sink.SQL(db, write), …) is exactly once for what write does with its tx, and for
-// nothing else. Transactions are of one partition each; those of several run side by side, on as
-// many connections.
+// SQL writes results and their source offsets in one transaction of a database. CommitWith with it
+// is exactly once for everything that write does with its tx, and for nothing else:
 //
-// write gets the results in the order of their records, and must neither commit tx nor roll it
-// back. Its error, or panic, undoes the whole transaction; a *stream.PartialError names the results
-// that keep the others from being written, and where none does CommitWith finds the first of them:
-// of errors with an SQLSTATE those of class 22 and 23, of SQLite's CONSTRAINT, MISMATCH and TOOBIG,
-// and of others all but those that stream.IsWhole takes for an outage. It runs again, in a new
-// transaction, when the database asks for that, or when a failure is retried: whatever it does
-// without tx, it does again. Where records came to nothing, their offsets are stored without it.
+//	CommitWith(sink.SQL(db, write), 500, time.Second)
 //
-// The offsets are in a table of their own (InTable, CreateTable). A partition that is in it goes on
-// from there, whatever its group has committed; who wants to rewind it changes its row. A row is of
-// a topic id: one of a topic that was deleted and made again since counts for nothing
-// (stream.TopicRecreated), and what was read of the old topic is not written over what the new one
-// has. The halts of the steps above are stored with the offset, in the column state. The first
-// statement of a transaction moves the offset on from where the transaction begins: where another
-// one is stored, somebody else has the partition by now, and nothing is written
-// (*stream.FencedError). A commit whose answer was lost is recognised by what is stored, and not
-// done twice.
+// write gets the results in the order of their records. It must not commit tx or roll it back. If
+// it returns an error or panics, the whole transaction is rolled back. It is called again, in a new
+// transaction, if the database asks for that or a policy retries the failure. So whatever it does
+// without tx may happen more than once. Records without a result only move the offset, without a
+// call of write.
 //
-// PostgreSQL and SQLite are tested; others need $1 for parameters and INSERT … ON CONFLICT DO
-// NOTHING. Serialization failures and deadlocks are recognised by an error's SQLState() string of
-// 40001 or 40P01 (pgx, lib/pq), SQLite's BUSY and LOCKED by a Code() int of 5 or 6
-// (modernc.org/sqlite); such a transaction is tried up to 10 times, in about 2 seconds. A database
-// that is away when a partition is assigned is waited for (see stream.Transactor). Isolation is
-// what db's connections have. SQLite has one writer at a time: give it a busy_timeout.
+// A transaction is of one partition. Those of several partitions run in parallel, each on a
+// connection of its own.
+//
+// Errors: a *stream.PartialError of write names the results that cannot be written. After any other
+// error of the data, CommitWith searches for the first such result. Errors of the data are SQLSTATE
+// classes 22 and 23, SQLite's CONSTRAINT, MISMATCH and TOOBIG, and errors of other databases unless
+// stream.IsWhole reports true. A serialization failure or a deadlock is retried by SQL itself: 10
+// attempts, in about 2 s. If another worker has stored an offset for the partition, nothing is
+// written (*stream.FencedError). If the answer to a commit is lost, the stored offset shows whether
+// it took place, so nothing is written twice. While the database is away at an assignment, the
+// partition waits: see stream.Transactor.
+//
+// Offsets have a table of their own: see InTable and CreateTable. A partition with a row starts
+// there, whatever its group has committed. To rewind it, update the row. A row belongs to a topic
+// id, so a recreated topic starts without one (stream.TopicRecreated), and a late worker of the old
+// topic cannot overwrite the new one's row. The column state has the halts of the steps above.
+//
+// PostgreSQL and SQLite are tested. Another database needs $1 parameters and INSERT … ON CONFLICT
+// DO NOTHING. Its retryable errors are recognised by SQLState() string, 40001 or 40P01 (pgx,
+// lib/pq), or by Code() int, 5 or 6 for SQLite's BUSY and LOCKED (modernc.org/sqlite). Transactions
+// have the isolation level of db's connections. SQLite has one writer at a time: set a
+// busy_timeout.
 func SQL[T any](db *sql.DB, write func(ctx context.Context, tx *sql.Tx, results []T) error, opts ...SQLOption) stream.Transactor[T] {
 	c := sqlConfig{table: "laneway_offsets"}
 	for _, o := range opts {
@@ -48,7 +52,7 @@ func SQL[T any](db *sql.DB, write func(ctx context.Context, tx *sql.Tx, results 
 	return &sqlTransactor[T]{sqlOffsets: newOffsets(c, rand.Text()), db: db, write: write}
 }
 
-// SQLOption changes where SQL keeps its offsets.
+// SQLOption configures the table of offsets of SQL.
 type SQLOption func(*sqlConfig)
 
 type sqlConfig struct {
@@ -57,20 +61,19 @@ type sqlConfig struct {
 	create   bool
 }
 
-// InTable names the table of the offsets, with its schema if need be: letters, digits and _, upper
-// and lower case apart. The default is laneway_offsets.
+// InTable names the table of offsets, with a schema if you like: letters, digits and _. The name is
+// case-sensitive. Default: laneway_offsets.
 func InTable(name string) SQLOption { return func(c *sqlConfig) { c.table = name } }
 
-// ForPipeline tells pipelines apart that share a table, such as two that read the same topics.
-// Without it a pipeline's name is "". One that finds offsets of another group under its name is
-// refused by its first Commit, before it writes anything. Sources of a Merge have rows of their
-// own, of the name with a slash and that of the source (see stream.Stream.As). So the name must not
-// have a slash.
+// ForPipeline names the pipeline in the table of offsets, so that pipelines can share the table,
+// such as two that read the same topics. Default: "". If the table has offsets of another group
+// under that name, the first Commit fails before it writes anything. In a Merge the rows of a
+// source have the name, a slash, and the name of the source (see stream.Stream.As), so the name
+// must have no slash.
 func ForPipeline(name string) SQLOption { return func(c *sqlConfig) { c.pipeline = name } }
 
-// CreateTable has the table made before the source starts, if it is not there, and one of an
-// earlier version altered. Without it such a table ends Run with the statement that makes or alters
-// it.
+// CreateTable creates the table of offsets before the source starts, if it is missing, and alters
+// one of an earlier version. Without it, Run ends with an error that has the statements to run.
 func CreateTable() SQLOption { return func(c *sqlConfig) { c.create = true } }
 
 type sqlTransactor[T any] struct {
@@ -87,13 +90,13 @@ func (s *sqlTransactor[T]) String() string {
 	return fmt.Sprintf("SQL %s (%s)", s.table, s.pipeline)
 }
 
-// StateBytes is the most that it stores of halts with an offset.
+// StateBytes is the largest state that it stores with an offset.
 func (s *sqlTransactor[T]) StateBytes() int { return 64 << 10 }
 
 // PerPartition says that each transaction is of one partition.
 func (s *sqlTransactor[T]) PerPartition() bool { return true }
 
-// Check says what Build refuses.
+// Check returns the faults of the configuration.
 func (s *sqlTransactor[T]) Check() error {
 	var faults []error
 	refuse := func(what, do string) {
@@ -109,12 +112,12 @@ func (s *sqlTransactor[T]) Check() error {
 		refuse(fmt.Sprintf("%q cannot be the name of a table", s.table), "use letters, digits and _, after a schema and a dot if need be")
 	}
 	if strings.Contains(s.pipeline, "/") {
-		refuse(fmt.Sprintf("the name %q of ForPipeline has a slash, behind which stands the source of a Merge", s.pipeline), "use dots or dashes")
+		refuse(fmt.Sprintf("the name %q of ForPipeline has a slash, which separates it from the source of a Merge", s.pipeline), "use dots or dashes")
 	}
 	return errors.Join(faults...)
 }
 
-// Open makes the table if it was asked to, or adds what it lacks, and looks whether it can be used.
+// Open creates or alters the table if CreateTable is set, and checks that it can be used.
 func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	exec := func(statement string) error {
 		return again(ctx, retried, func() error {
@@ -154,7 +157,7 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 		err = usable()
 	}
 	switch {
-	// also where two made or altered it at once: one of them fails, and the table is there
+	// also if two workers created or altered it at once, and this one failed
 	case err == nil:
 		return nil
 	case made != nil:
@@ -162,13 +165,12 @@ func (s *sqlTransactor[T]) Open(ctx context.Context) error {
 	case s.create:
 		return fmt.Errorf("reading the table of offsets [LW411]: %w", err)
 	case len(lacks) > 0:
-		return fmt.Errorf("reading the table of offsets [LW411]: %w; it is of an earlier version: have it altered with sink.CreateTable(), or alter it:\n%s", err, strings.Join(lacks, ";\n"))
+		return fmt.Errorf("reading the table of offsets [LW411]: %w; it is of an earlier version: use sink.CreateTable() to alter it, or run:\n%s", err, strings.Join(lacks, ";\n"))
 	}
-	return fmt.Errorf("reading the table of offsets [LW411]: %w; if it is missing, have it made with sink.CreateTable(), or make it:\n%s", err, s.ddl)
+	return fmt.Errorf("reading the table of offsets [LW411]: %w; if it is missing, use sink.CreateTable() to create it, or run:\n%s", err, s.ddl)
 }
 
-// Restore returns the positions that are stored. A failure is tried again like those of Commit,
-// whatever it is: nothing is changed here.
+// Restore returns the stored positions. It retries every failure, since it changes nothing.
 func (s *sqlTransactor[T]) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
 	var stored map[stream.TopicPartition]stream.Position
 	err := again(ctx, func(error) bool { return true }, func() (err error) {
@@ -194,9 +196,9 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	if err != nil {
 		return stream.Whole(fmt.Errorf("beginning a transaction: %w", err))
 	}
-	defer tx.Rollback() // also when write panics; nothing once it is committed
-	// First of all: it takes the lock that another owner waits for, and SQLite's for writing before
-	// anything is read.
+	defer tx.Rollback() // also if write panics; does nothing after Commit
+	// First, since it takes the row's lock, for which another owner waits, and SQLite's write lock
+	// before anything is read.
 	done := map[stream.TopicPartition]int64{}
 	for tp, r := range txn.Offsets {
 		if done[tp], err = s.advance(ctx, tx, tp, r, txn.Groups[tp.Source].Group); err != nil {
@@ -204,7 +206,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 		}
 	}
 	var todo []T
-	var index []int // of those in todo, in txn.Elems
+	var index []int // index[i] is that of todo[i] in txn.Elems
 	for i, e := range txn.Elems {
 		if e.Meta.Offset >= done[e.Meta.TopicPartition()] {
 			todo, index = append(todo, e.Value), append(index, i)
@@ -224,10 +226,10 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	default:
 		return stream.Permanent(stream.Whole(errors.New("the func given to sink.SQL has ended its transaction: it must leave that to the sink [LW413]")))
 	}
-	return marked(fmt.Errorf("committing: %w", err)) // where constraints are deferred, too
+	return marked(fmt.Errorf("committing: %w", err)) // may be an error of the data: a deferred constraint
 }
 
-// renumbered is err with the indices of Txn.Elems, where write was given only some of them.
+// renumbered returns err with indices of Txn.Elems, if write was called with only some of them.
 func renumbered(err error, index []int) error {
 	var p *stream.PartialError
 	if !errors.As(err, &p) || index[len(index)-1] == len(index)-1 {
@@ -242,5 +244,5 @@ func renumbered(err error, index []int) error {
 	return &stream.PartialError{Errs: errs}
 }
 
-// quoted is a name that tableName has let pass.
+// quoted quotes a name that tableName matches.
 func quoted(table string) string { return `"` + strings.ReplaceAll(table, ".", `"."`) + `"` }

@@ -16,14 +16,14 @@ import (
 
 var tableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*$`)
 
-// sqlOffsets is what is said to the table of offsets. The parameters are numbered in the order they
-// stand in, each once, so that drivers which count them and drivers which read their numbers agree.
+// sqlOffsets reads and writes the table of offsets. In each statement the parameters are numbered
+// in order and used once, since some drivers count them and others read the numbers.
 type sqlOffsets struct {
 	sqlConfig
-	owner string // of what this transactor has stored: another one of the same pipeline has another
+	owner string // unique to this transactor
 
 	ddl, count, all, one, update, insert string
-	later                                []sqlColumn // that earlier versions lack
+	later                                []sqlColumn // columns that earlier versions lack
 
 	mu sync.Mutex // guards void; a leaf
 	// rows of earlier topics, as Restore has found them. Only these are written over: two topic ids do
@@ -45,7 +45,7 @@ func newOffsets(c sqlConfig, owner string) *sqlOffsets {
 	state          TEXT   NOT NULL DEFAULT '',
 	PRIMARY KEY (pipeline, topic, partition_id)
 )`,
-		// of an earlier version, too
+		// works with a table of an earlier version too
 		count: `SELECT COUNT(*) FROM ` + t + ` WHERE next_offset < 0`,
 		later: []sqlColumn{laterColumn(t, "topic_id"), laterColumn(t, "state")},
 		all:   `SELECT pipeline, topic, partition_id, next_offset, topic_id, state FROM ` + t + ` WHERE pipeline = $1 OR substr(pipeline, 1, $2) = $3`,
@@ -65,7 +65,7 @@ func laterColumn(table, name string) sqlColumn {
 		add: `ALTER TABLE ` + table + ` ADD COLUMN ` + name + ` TEXT NOT NULL DEFAULT ''`}
 }
 
-// load returns all that is stored for the pipeline.
+// load returns all stored positions of the pipeline.
 func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPartition]stream.Position, error) {
 	ofSources := o.name(stream.TopicPartition{}) + "/"
 	rows, err := db.QueryContext(ctx, o.all, o.pipeline, utf8.RuneCountInString(ofSources), ofSources)
@@ -90,8 +90,8 @@ func (o *sqlOffsets) load(ctx context.Context, db *sql.DB) (map[stream.TopicPart
 	return stored, rows.Err()
 }
 
-// name is what a partition's row has in the column pipeline. A source of a Merge has rows of its
-// own.
+// name returns the value of the column pipeline in a partition's row. A source of a Merge has rows
+// of its own.
 func (o *sqlOffsets) name(tp stream.TopicPartition) string {
 	if tp.Source == "" {
 		return o.pipeline
@@ -99,30 +99,30 @@ func (o *sqlOffsets) name(tp stream.TopicPartition) string {
 	return o.pipeline + "/" + tp.Source
 }
 
-// moved returns an error if a partition has no row, but the same partition has one of a source
-// without a name, or tp has none and the row's source has: the name was given, or taken away, since
-// the row was written. To start without it would write its results a second time.
+// moved returns an error if a partition has no row, but has one under another name of its source:
+// with a name if tp has none, or without one. The name was added or removed since the row was
+// written, and starting without the row would write its results again.
 func (o *sqlOffsets) moved(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) error {
 	for tp, id := range parts {
 		if _, ok := stored[tp]; ok {
 			continue
 		}
 		for other, at := range stored {
-			// two names may be of two sources that read one topic
+			// two different names may be two sources that read one topic
 			renamed := (tp.Source == "") != (other.Source == "")
 			if !renamed || other.Topic != tp.Topic || other.Partition != tp.Partition || at.TopicID != id || unknown(id) {
 				continue
 			}
-			return stream.Permanent(fmt.Errorf("%s has no offset of %v, and one of %v, which is the same topic under another name of its source: name the source with As as it was, or rename its rows:\n"+
+			return stream.Permanent(fmt.Errorf("%s has no offset of %v, and one of %v, which is the same topic under another name of its source: restore that name with As, or rename the rows:\n"+
 				"UPDATE %s SET pipeline = '%s' WHERE pipeline = '%s' [LW412]", o.table, tp, other, o.table, o.name(tp), o.name(other)))
 		}
 	}
 	return nil
 }
 
-// restored is what is stored of the parts. A row of another topic id than theirs is kept in mind:
-// the first commit of the new topic writes over it, and over no other, so that a worker which still
-// has the old topic cannot write over the new one's.
+// restored returns the stored positions of parts, and notes rows with another topic id in void. The
+// first commit of the new topic overwrites such a row and no other, so that a worker which still
+// has the old topic cannot overwrite the row of the new one.
 func (o *sqlOffsets) restored(stored map[stream.TopicPartition]stream.Position, parts map[stream.TopicPartition]stream.TopicID) map[stream.TopicPartition]stream.Position {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -143,7 +143,7 @@ func (o *sqlOffsets) restored(stored map[stream.TopicPartition]stream.Position, 
 
 func unknown(id stream.TopicID) bool { return id == stream.TopicID{} }
 
-// isVoid reports whether a row of that topic id is one that Restore has told to count for nothing.
+// isVoid reports whether Restore has found a row with that topic id to be of an earlier topic.
 func (o *sqlOffsets) isVoid(tp stream.TopicPartition, id string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -151,22 +151,22 @@ func (o *sqlOffsets) isVoid(tp stream.TopicPartition, id string) bool {
 	return ok && void.String() == id
 }
 
-// row is what is compared before it is set.
+// row is the compared part of a row.
 type row struct {
 	next int64
-	// the topic's; empty: not known, from before there were any or from a source without
+	// topic id; empty: unknown, since an earlier version or a source without ids has written it
 	id string
 }
 
-// advance moves what is stored for tp to r.Next, and returns the offset below which results are
-// written already: r.From, or later if a transaction of our own went through whose answer was lost.
-// It is a compare-and-set of the offset and its topic, and that alone is what keeps a result from
-// being written twice; the owner only tells whether to go on or to let the partition go.
+// advance moves the stored offset of tp to r.Next. It returns the offset below which results are
+// written already: r.From, or a later one if a transaction of this owner was committed and its
+// answer was lost. The compare-and-set of offset and topic id alone keeps results from being
+// written twice. The owner only decides whether to continue or to yield.
 func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPartition, r stream.OffsetRange, group string) (from int64, err error) {
 	from = r.From
 	id := r.TopicID.String()
 	for was := (row{from, id}); ; {
-		// A transaction that holds the row, one of our own with its answer lost too, is waited for.
+		// This waits for a transaction that holds the row, even one of our own whose answer was lost.
 		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), r.State, o.name(tp), tp.Topic, tp.Partition, was.next, group, was.id))
 		if err != nil || moved {
 			return from, o.failed(tp, err)
@@ -180,22 +180,22 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 			moved, err := changes(tx.ExecContext(ctx, o.insert, o.name(tp), tp.Topic, tp.Partition, r.Next, group, o.owner, id, r.State))
 			if err != nil || moved {
 				return from, o.failed(tp, err)
-			} // else somebody was faster, and is there now
+			} // else another worker has just inserted the row
 		case err != nil:
 			return 0, o.failed(tp, err)
 		case heldBy != group:
 			return 0, stream.Permanent(fmt.Errorf("%s holds offsets of group %q for %v under the name %q, and this pipeline is in group %q: "+
-				"give each pipeline a name of its own with sink.ForPipeline; where the group was renamed, rename it in the column consumer_group [LW412]", o.table, heldBy, tp, o.name(tp), group))
+				"give each pipeline a name of its own with sink.ForPipeline; if you renamed the group, rename it in the column consumer_group too [LW412]", o.table, heldBy, tp, o.name(tp), group))
 		case same && owner == o.owner && from < is.next && is.next <= r.Next:
 			from, was = is.next, is
 		case same && is.next == from && is.id != was.id, !same && is != was && o.isVoid(tp, is.id):
 			was = is
 		case !same:
 			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
-				Err: fmt.Errorf("%s has an offset of topic id %s where the transaction is of %s [LW414]", o.table, is.id, id)}
+				Err: fmt.Errorf("%s has an offset of topic id %s but the transaction has %s [LW414]", o.table, is.id, id)}
 		default:
 			return 0, &stream.FencedError{Partitions: []stream.TopicPartition{tp},
-				Err: fmt.Errorf("%s has offset %d where the transaction begins at %d [LW414]", o.table, is.next, r.From)}
+				Err: fmt.Errorf("%s has offset %d but the transaction starts at %d [LW414]", o.table, is.next, r.From)}
 		}
 	}
 }

@@ -15,16 +15,16 @@ const (
 	sqlLastWait  = 500 * time.Millisecond
 )
 
-// again calls f until it succeeds, fails in a way that another attempt does not mend, or has failed
+// again calls f until it succeeds, fails with an error that is not retriable, or has failed
 // sqlAttempts times.
-func again(ctx context.Context, mends func(error) bool, f func() error) error {
+func again(ctx context.Context, retriable func(error) bool, f func() error) error {
 	wait := sqlFirstWait
 	for attempt := 1; ; attempt++ {
 		err := f()
-		if err == nil || attempt == sqlAttempts || stream.IsPermanent(err) || !mends(err) {
+		if err == nil || attempt == sqlAttempts || stream.IsPermanent(err) || !retriable(err) {
 			return err
 		}
-		// those that got into each other's way do not do so again
+		// at random, so that transactions that collided do not collide again
 		pause := time.NewTimer(wait/2 + rand.N(wait/2))
 		select {
 		case <-pause.C:
@@ -36,23 +36,23 @@ func again(ctx context.Context, mends func(error) bool, f func() error) error {
 	}
 }
 
-// marked marks what SQLite says of a transaction as a whole, for stream.IsWhole, which knows
-// PostgreSQL's: any of its result codes but SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH.
+// marked marks SQLite's errors of a whole transaction for stream.IsWhole: all result codes except
+// SQLITE_TOOBIG, SQLITE_CONSTRAINT and SQLITE_MISMATCH. IsWhole itself knows PostgreSQL's.
 func marked(err error) error {
 	var code interface{ Code() int }
 	if !errors.As(err, &code) {
 		return err
 	}
 	switch primary := code.Code() & 0xff; {
-	case 18 <= primary && primary <= 20, primary > 28: // none of SQLite's, above
+	case 18 <= primary && primary <= 20, primary > 28: // above 28: not SQLite's
 		return err
 	}
 	return stream.Whole(err)
 }
 
-// retried reports whether the database asks for the whole transaction again: PostgreSQL by SQLSTATE
-// (serialization_failure, deadlock_detected), SQLite by result code (SQLITE_BUSY, SQLITE_LOCKED,
-// with whatever extends them in the higher bytes).
+// retried reports whether the database asks to repeat the transaction: PostgreSQL by SQLSTATE
+// (serialization_failure, deadlock_detected), SQLite by result code (SQLITE_BUSY, SQLITE_LOCKED and
+// their extended codes).
 func retried(err error) bool {
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {

@@ -6,17 +6,17 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Replay runs a chain over c.Partitions, instead of the source that it begins with: to handle
-// records again after a mistake, beside the workers that run.
+// Replay runs a chain over c.Partitions instead of its own source, to process records again after a
+// mistake. The workers of the group keep running beside it.
 //
 //	err := worker.Run(ctx, source.Replay(source.KafkaConfig{Brokers: brokers, Partitions: spans}))
 //
-// The chain stays as it is: its steps, order, degree and policies. Its commits succeed and are
-// stored nowhere, so that no group is touched. If each Span has an end, Run returns after the last
-// record; a record that was halted or parked is in its error. A Replay that ends early begins anew.
+// Steps, order, degree and policies of the chain stay as they are. Its commits succeed but are
+// stored nowhere, so no group changes. If each Span has an end, Run returns after the last record;
+// its error names a record that was halted or parked. A Replay that ends early has to start over.
 //
-// Build refuses it with a Group, and above CommitWith, which would store the offsets of the replay
-// as those of the group. A chain that begins at a Merge has several sources, and no Replay.
+// Build refuses Replay with a Group, with CommitWith, whose transactions would store the offsets as
+// the group's, and for a chain that starts with a Merge.
 func Replay(c KafkaConfig) stream.Option {
 	return stream.ReplaceSource(func() stream.Source[kafka.Message] {
 		s := newKafkaSource(c)
@@ -25,7 +25,7 @@ func Replay(c KafkaConfig) stream.Option {
 	})
 }
 
-// replay is a source of Partitions that takes commits, and forgets them.
+// replay is a source of Partitions whose commits are stored nowhere.
 type replay struct{ *kafkaSource }
 
 func (r replay) Info() stream.SourceInfo {

@@ -27,7 +27,7 @@ func (s *Supervisor) Admin(a Admin) *Supervisor {
 	return s
 }
 
-// invite has the admin listen, if there is one, and gives up l if it cannot.
+// invite makes the admin listen, if there is one. If it cannot, invite closes l.
 func (w *watch) invite(l net.Listener) (serve func(context.Context) error, err error) {
 	if w.admin == nil {
 		return nil, nil
@@ -53,8 +53,8 @@ func (w *watch) host(ctx context.Context, serve func(context.Context) error) {
 	err = serve(ctx)
 }
 
-// Observe adds an observer to a pipeline that was built. It hears of the runs that begin from now
-// on. Unlike the option of the same name it leaves the default log on.
+// Observe adds an observer to a built pipeline, for all runs that start afterwards. Unlike the
+// option of the same name it leaves the default log on.
 func (p *Pipeline) Observe(o Observer) error {
 	o, err := o.attached(p)
 	if err != nil {
@@ -69,12 +69,13 @@ func (p *Pipeline) Observe(o Observer) error {
 // ErrEpoch: the partition passed to Pause is not assigned here in that epoch.
 var ErrEpoch = errors.New("the partition is not assigned here in that epoch: take a Snapshot again [LW233]")
 
-// Pause stops reading a partition. What was read before is processed and committed. Halts lists the
-// pause under the name of who asked, and Resume ends it; Skip does not, as no record has failed.
+// Pause stops reading a partition. Records read before are processed and committed. Halts lists the
+// pause with by as its author. Resume ends it; Skip does not, since no record has failed. The pause
+// ends with the assignment: the next owner reads the partition.
 //
-// epoch is the one that Snapshot has shown: ErrEpoch if the partition has moved since then.
-// ErrNotRunning if nothing runs. An error if it is paused already, or halted by its source. The
-// pause ends with the assignment: the next owner reads.
+// epoch is that of the Snapshot you looked at. The error is ErrEpoch if the partition has another
+// assignment by now, and ErrNotRunning if the pipeline does not run. Pause also fails if the
+// partition is paused already, or halted by its source.
 func (p *Pipeline) Pause(tp TopicPartition, epoch int32, by string) error {
 	if by == "" {
 		return fmt.Errorf("Pause of %v: by is empty: pass the name of who asks [LW234]", tp)

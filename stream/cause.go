@@ -8,7 +8,7 @@ type Cause string
 // The causes that Explain finds. As text they are the values of the label cause of the metric
 // laneway_blocked_seconds.
 const (
-	// CauseNone: nothing stands in the way; the partition moves.
+	// CauseNone: the partition moves.
 	CauseNone Cause = ""
 	// CauseHandler: a handler is running, perhaps past its Timeout.
 	CauseHandler Cause = "handler"
@@ -20,11 +20,11 @@ const (
 	CauseThrottle Cause = "throttle"
 	// CauseBatch: an element waits in a Batch for others.
 	CauseBatch Cause = "batch"
-	// CauseTransform: a Transform holds the element, or takes none.
+	// CauseTransform: a Transform holds the element, or does not receive it.
 	CauseTransform Cause = "transform"
 	// CauseSink: a sink has not returned from Write, or is busy with an earlier one.
 	CauseSink Cause = "sink"
-	// CauseBackpressure: the next stage has as many elements queued as it may.
+	// CauseBackpressure: the queue of the next stage is full.
 	CauseBackpressure Cause = "backpressure"
 	// CauseWorkers: the element is queued and no worker is free for it.
 	CauseWorkers Cause = "workers"
@@ -34,15 +34,15 @@ const (
 	CausePark Cause = "park"
 	// CauseCommit: the last commit was refused.
 	CauseCommit Cause = "commit"
-	// CauseTransaction: a transaction is under way, or failed and waits for its next attempt.
+	// CauseTransaction: a transaction is in progress, or has failed and waits for its next attempt.
 	CauseTransaction Cause = "transaction"
-	// CauseRestore: the Transactor has not said where the partition begins.
+	// CauseRestore: the Transactor has not returned where the partition starts.
 	CauseRestore Cause = "restore"
 	// CauseBudget: MaxInFlight or MaxBytes allows no more records.
 	CauseBudget Cause = "budget"
 	// CauseResumeState: MaxFinishedAhead, or the size of the resume state, allows no more records.
 	CauseResumeState Cause = "resume_state"
-	// CauseDrain: the partition drains; records that have not started are not begun.
+	// CauseDrain: the partition drains; no new record is started.
 	CauseDrain Cause = "drain"
 	// CauseUnreadable: the source cannot read the partition; it has no leader, for example.
 	CauseUnreadable Cause = "unreadable"
@@ -50,7 +50,7 @@ const (
 	CauseDisconnected Cause = "disconnected"
 	// CauseUnassigned: the partition is not assigned to this pipeline.
 	CauseUnassigned Cause = "unassigned"
-	// CauseIdle: everything that was written is finished; there is nothing to read.
+	// CauseIdle: there is nothing to read, and every record has finished.
 	CauseIdle Cause = "idle"
 	// CausePause: an operator has paused the partition.
 	CausePause Cause = "pause"
@@ -58,24 +58,23 @@ const (
 	CauseStopped Cause = "stopped"
 )
 
-// hold is something that waits, or a call that was tried before: kept for Explain, for as long as
-// it lasts.
+// hold is a wait, or a call that has failed before. It is kept for Explain while it lasts.
 type hold struct {
 	cause Cause
 	step  string
 	since time.Time
-	until time.Time // when the wait ends by itself; zero: it does not, or that is not known
-	last  Failure   // of the latest attempt; no Err: there was none
+	until time.Time // when the wait ends by itself; zero: it does not, or that is unknown
+	last  Failure   // of the last attempt; without Err: none
 }
 
-// Holds that many elements have: they say no more than what for.
+// Holds that elements share. They have no more than a cause.
 var (
 	inBackpressure    = &hold{cause: CauseBackpressure}
 	beforeItsCommit   = &hold{cause: CauseCommit}
 	beforeItIsWritten = &hold{cause: CauseTransaction}
 )
 
-// lasts returns a hold that begins now.
+// lasts returns a hold that starts now.
 func lasts(cause Cause, step string, last Failure, wait time.Duration) *hold {
 	h := &hold{cause: cause, step: step, since: time.Now(), last: last}
 	if wait > 0 {

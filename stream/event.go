@@ -246,7 +246,7 @@ func (h Halt) subject() string {
 
 // paused says what a pause is, to a person.
 func (h Halt) paused() string {
-	return fmt.Sprintf("%v has been paused by %s since %s: it is read up to %d; Resume reads on",
+	return fmt.Sprintf("%v has been paused by %s since %s: it is read up to %d; Resume continues reading",
 		h.Meta.TopicPartition(), h.By, h.Since.Format(time.RFC3339), h.Meta.Offset)
 }
 

@@ -6,41 +6,41 @@ import (
 	"time"
 )
 
-// Explanation is why a partition does not move, as of At. String tells it to a person.
+// Explanation is why a partition does not move, as of At. String formats it for an operator.
 //
-// A record at the watermark is what everything rests on: Since is when Cause began, as far as that
-// is known. Durations of a handler are exact where its step has a Timeout or the element has failed
-// before; otherwise the handler has been running at least since Since, which is when a look first
-// found it, and at most since Delivered.
+// Usually the record at the watermark is the reason, and Cause is what that record waits for. Since
+// is when Cause began. A handler's Since is exact if its step has a Timeout, or if the element has
+// failed before. Otherwise it is when the handler was first seen: it has run since then at least,
+// and since Delivered at most.
 type Explanation struct {
 	TopicPartition
 	At    time.Time
 	Cause Cause
-	Also  []Cause   // what else stands in the way, such as a budget that Cause has let fill up
-	Since time.Time // zero: not known
-	Until time.Time // when Cause ends by itself; zero: it does not, or that is not known
+	Also  []Cause   // other obstacles, such as a budget that is full because of Cause
+	Since time.Time // zero: unknown
+	Until time.Time // when Cause ends by itself; zero: it does not, or that is unknown
 
 	Record    *Meta     // the record at the watermark; nil: none is unfinished
 	Delivered time.Time // when the source delivered it
-	// of Record, or of what else waits; where several steps run as one they are all named, and the
-	// stack says which
+	// step that Record, or whatever else waits, is in. If several steps run as one, all are named,
+	// and Stack shows which one it is
 	Step    string
-	Attempt int    // under way, or the next one; 0: none
-	Err     error  // of the latest attempt, or why the partition is not read; nil: there was none
-	Detail  string // what else is known, in words
+	Attempt int    // number of the attempt in progress, or of the next one; 0: none
+	Err     error  // of the last attempt, or why the partition is not read; nil: none
+	Detail  string // more, in words
 	Stack   string // of the goroutine that runs the handler; only from Explain
 
 	State             State // zero: not assigned
 	Watermark         int64 // the offset that could be committed now
 	Committed         int64 // -1: none
 	Next              int64 // fetch position
-	End               int64 // end of the log as last heard; -1: unknown
-	Behind            int   // unfinished records behind Record
-	BehindKey         int   // of these, those with its key; only from Explain
-	FinishedAhead     int64 // offsets above the watermark that have finished
+	End               int64 // end of the log as last reported; -1: unknown
+	Behind            int   // unfinished records above Record
+	BehindKey         int   // those of them with its key; only from Explain
+	FinishedAhead     int64 // finished offsets above the watermark
 	Room              Room
-	CommitErr         error     // why the last commit was refused; nil: it was not
-	CommitFailedSince time.Time // since when commits have been refused
+	CommitErr         error     // why the last commit failed; nil: it did not
+	CommitFailedSince time.Time // since when commits have failed
 
 	rough bool // Cause began between Delivered and Since
 }
@@ -48,23 +48,23 @@ type Explanation struct {
 // Room is what the limits of a partition still allow.
 type Room struct {
 	Records, MaxRecords int   // see MaxInFlight
-	Bytes, MaxBytes     int64 // see MaxBytes; its share of that
-	// offsets that may still be read, see MaxFinishedAhead; -1: nothing is kept of them
+	Bytes, MaxBytes     int64 // the partition's share of MaxBytes
+	// offsets that may still be read, see MaxFinishedAhead; -1: no resume state is stored
 	Ahead int64
-	// records that may still be read until the resume state may not tell of them all; -1: as Ahead
+	// records that may still be read before the resume state is full; -1 as for Ahead
 	State int64
 }
 
-// Explain says why a partition does not move: the record at its watermark, what that waits for, who
-// waits behind it, and what the budget still allows. It is made from what the run keeps anyway, and
-// costs nothing as long as nobody asks. Where a handler runs it has its stack, for which the whole
-// process stands still for a moment: ask for it in an incident, and not in a loop. See Blocked.
+// Explain returns why a partition does not move: the record at its watermark, what that record
+// waits for, how many records wait above it, and what the limits still allow. It costs nothing
+// until it is called. If a handler is running, the explanation has its stack. Taking the stack
+// stops the whole process for a moment: call Explain in an incident, not in a loop. See Blocked.
 func (p *Pipeline) Explain(tp TopicPartition) Explanation {
 	return p.explain(true, tp)[0]
 }
 
-// Blocked is Explain for several partitions at once, without stacks: for exporters. It costs some
-// microseconds for each partition, and a look at each worker.
+// Blocked is Explain for several partitions at once, without stacks, for exporters. It costs a few
+// microseconds per partition, and reads the state of each worker once.
 func (p *Pipeline) Blocked(tps ...TopicPartition) []Explanation { return p.explain(false, tps...) }
 
 func (p *Pipeline) explain(full bool, tps ...TopicPartition) []Explanation {
@@ -90,13 +90,13 @@ func (p *Pipeline) explain(full bool, tps ...TopicPartition) []Explanation {
 			}
 		}
 	}
-	crew := r.find(wanted, now)
+	busy := r.find(wanted, now)
 	for i, tp := range tps {
 		e := Explanation{TopicPartition: tp, At: now, Committed: -1, End: -1}
 		if q := parts[i]; q == nil {
 			e.unassigned(r)
 		} else {
-			e.assigned(r, crew, q, firsts[i], wanted[firsts[i].rec])
+			e.assigned(r, busy, q, firsts[i], wanted[firsts[i].rec])
 			if full {
 				e.look(q, firsts[i], wanted[firsts[i].rec])
 			}
@@ -113,7 +113,7 @@ type oldest struct {
 	came   time.Time
 }
 
-// oldest is the partition's first unfinished record, or else the first one in its tail.
+// oldest returns the partition's first unfinished record, or else the first one in its tail.
 func (p *part) oldest() (o oldest) {
 	for s, i := range p.led.Unfinished {
 		o.rec, o.came = s.Payload.(values).record(i), s.Came()
@@ -138,7 +138,7 @@ func (e *Explanation) unassigned(r *run) {
 	}
 }
 
-// troubled explains what a source cannot reach.
+// troubled explains a partition that its source cannot reach.
 func (e *Explanation) troubled(r *run) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,9 +159,9 @@ func (e *Explanation) troubled(r *run) bool {
 	return false
 }
 
-// assigned explains a partition that is assigned: first what stops all of it, then the record at
-// its watermark, then its commits, and last what keeps it from reading.
-func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotted) {
+// assigned explains an assigned partition. It looks in turn for what stops the whole partition, at
+// the record at its watermark, at its commits, and for what stops reading.
+func (e *Explanation) assigned(r *run, c *busyWorkers, p *part, first oldest, f *spotted) {
 	s := p.snapshot(r.plan.commit)
 	e.State, e.Watermark, e.Committed, e.Next, e.End = s.State, s.Watermark, s.Committed, s.Next, s.End
 	e.Room = p.allowance()
@@ -198,7 +198,7 @@ func (e *Explanation) assigned(r *run, c *crew, p *part, first oldest, f *spotte
 	case full != CauseNone:
 		e.Cause, full = full, CauseNone
 	case s.Watermark > max(s.Committed, p.begin) && r.plan.commit != nil:
-		e.Detail = "everything that was read is finished, and its next commit is not due yet"
+		e.Detail = "every record that was read has finished, and the next commit is not due yet"
 	case s.End >= 0 && s.Next >= s.End:
 		e.Cause = CauseIdle
 	default:
@@ -254,7 +254,7 @@ func (e *Explanation) parked(p *part, k *park) {
 }
 
 // drains explains a drain by what it waits for.
-func (e *Explanation) drains(r *run, c *crew, p *part, f *spotted, first oldest) {
+func (e *Explanation) drains(r *run, c *busyWorkers, p *part, f *spotted, first oldest) {
 	if f != nil {
 		e.record(r, c, p, f, first, nil)
 		e.Also = append(e.Also, e.Cause)
@@ -266,7 +266,7 @@ func (e *Explanation) drains(r *run, c *crew, p *part, f *spotted, first oldest)
 }
 
 // record explains a partition by the record at its watermark.
-func (e *Explanation) record(r *run, c *crew, p *part, f *spotted, first oldest, commit *hold) {
+func (e *Explanation) record(r *run, c *busyWorkers, p *part, f *spotted, first oldest, commit *hold) {
 	switch {
 	case f != nil:
 		f.tell(e)
@@ -279,7 +279,7 @@ func (e *Explanation) record(r *run, c *crew, p *part, f *spotted, first oldest,
 	}
 }
 
-// allowance is what the partition's limits still allow.
+// allowance returns what the partition's limits still allow.
 func (p *part) allowance() Room {
 	held, pinned := p.led.Held()
 	if p.led.OutOfOrder {
@@ -296,7 +296,7 @@ func (p *part) allowance() Room {
 	return room
 }
 
-// filled is the limit that keeps the partition from being read on; none: there is room.
+// filled returns the limit that stops reading the partition, or CauseNone if there is room.
 func (p *part) filled(room Room) Cause {
 	if n, _ := p.room(); n > 0 || !p.status().feeds() {
 		return CauseNone

@@ -13,24 +13,24 @@ type spotted struct {
 	worker  *worker
 	held    *hold
 	since   time.Time // when the worker was first seen with it
-	step    *step     // of the attempt under way; nil: not known
+	step    *step     // of the attempt in progress; nil: unknown
 	attempt int
 	began   time.Time
 	door    *doorway // the Transform that has it
-	inside  int      // elements of its partition in there
+	inside  int      // elements in that Transform
 }
 
-// crew is the workers at a look.
-type crew struct {
-	busy  int
-	some  []*record // that a few of them are at
+// busyWorkers is the workers that are processing a record.
+type busyWorkers struct {
+	n     int
+	some  []*record // the records of a few of them
 	where []*stage
-	acks  map[*part]*hold // lanes of these are held until a commit
+	acks  map[*part]*hold // partitions with a worker that waits for a commit
 }
 
-// note counts a worker that is at rec.
-func (c *crew) note(w *worker, rec *record) {
-	if c.busy++; len(c.some) < 3 {
+// note counts a worker that is processing rec.
+func (c *busyWorkers) note(w *worker, rec *record) {
+	if c.n++; len(c.some) < 3 {
 		c.some, c.where = append(c.some, rec), append(c.where, w.stage)
 	}
 	if h := w.held.Load(); h == beforeItsCommit || h == beforeItIsWritten {
@@ -38,23 +38,23 @@ func (c *crew) note(w *worker, rec *record) {
 	}
 }
 
-func (c *crew) String() string {
+func (c *busyWorkers) String() string {
 	var names []string
 	for i, rec := range c.some {
 		names = append(names, fmt.Sprintf("%v in %s", rec.meta(), c.where[i].names()))
 	}
-	return strings.TrimSuffix(fmt.Sprintf("%s busy: %s", counted(c.busy, "worker"), strings.Join(names, ", ")), ": ")
+	return strings.TrimSuffix(fmt.Sprintf("%s busy: %s", counted(c.n, "worker"), strings.Join(names, ", ")), ": ")
 }
 
-// find looks for records: in Transforms, and with the workers, where an attempt that has a Timeout
-// is known to the last detail. What it does not find has no entry.
-func (r *run) find(wanted map[*record]*spotted, now time.Time) *crew {
-	c := &crew{acks: map[*part]*hold{}}
+// find looks for records in workers, in attempts with a Timeout, and in Transforms. It removes
+// those that it does not find.
+func (r *run) find(wanted map[*record]*spotted, now time.Time) *busyWorkers {
+	c := &busyWorkers{acks: map[*part]*hold{}}
 	if len(wanted) == 0 {
 		return c
 	}
 	of := func(rec *record, note func(*spotted)) {
-		rec.leaves(func(l *record) bool { // of a batch over partitions several may be wanted
+		rec.leaves(func(l *record) bool { // several may be in one batch
 			if f, is := wanted[l]; is {
 				if f == nil {
 					f = new(spotted)
@@ -112,22 +112,22 @@ func (r *run) find(wanted map[*record]*spotted, now time.Time) *crew {
 	return c
 }
 
-// tell explains a partition by where its record is.
+// tell explains a partition by the place of its record.
 func (f *spotted) tell(e *Explanation) {
 	switch {
 	case f.door != nil:
 		e.Cause, e.Step = CauseTransform, f.door.st.name
-		e.Detail = fmt.Sprintf("it has %s that it has neither sent on, dropped nor failed", counted(f.inside, "element"))
+		e.Detail = fmt.Sprintf("it holds %s", counted(f.inside, "element"))
 		switch {
 		case f.door.ahead.Load() > 0:
 			e.Detail += fmt.Sprintf(", %d of them not received yet", f.door.ahead.Load())
 		case !f.door.asks.Load():
-			e.Detail += ", and does not listen to FlushOf"
+			e.Detail += ", and does not receive from FlushOf"
 		}
 	case f.step != nil:
 		e.Cause, e.Step, e.Attempt, e.Since = f.step.calls(), f.step.name, f.attempt, f.began
 		if late := e.At.Sub(f.began) - f.step.timeout; late > 0 {
-			e.Detail = fmt.Sprintf("it ignores its context, which its Timeout of %v ended %v ago", f.step.timeout, short(late))
+			e.Detail = fmt.Sprintf("it ignores its context: its Timeout of %v ended %v ago", f.step.timeout, short(late))
 		}
 		if f.held != nil && f.held.last.Step == f.step.name {
 			e.Err = f.held.last.Err
@@ -143,7 +143,7 @@ func (f *spotted) tell(e *Explanation) {
 	}
 }
 
-// goroutine is the id of what runs a user's func with the record; 0: none does.
+// goroutine returns the id of the goroutine that runs the user's func with the record, or 0.
 func (f *spotted) goroutine(of Cause) int64 {
 	switch {
 	case f == nil:
@@ -170,19 +170,19 @@ func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
 	return false
 }
 
-// queued explains a record that no worker has: its lane is held until a commit, or by another
-// record, or no worker is free.
-func (c *crew) queued(p *part, commit *hold, e *Explanation) {
+// queued explains a record that no worker has. Its lane waits for a commit or for another record,
+// or no worker is free.
+func (c *busyWorkers) queued(p *part, commit *hold, e *Explanation) {
 	if h := c.acks[p]; h != nil {
 		e.waits(cmp.Or(commit, h))
-		e.Detail = "the record before it in its lane has finished and is not committed"
+		e.Detail = "the record before it in its lane has finished, and its commit has not"
 		return
 	}
 	e.Cause = CauseWorkers
 	e.Detail = "it is queued; " + c.String()
 }
 
-// look adds what takes more time: the stack, and who shares the record's key.
+// look adds what takes more time: the stack, and the number of records with the same key.
 func (e *Explanation) look(p *part, first oldest, f *spotted) {
 	of := e.Cause
 	if of == CauseDrain && len(e.Also) > 0 {

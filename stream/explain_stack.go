@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// stackMost bounds the memory that the stacks of all goroutines may take.
+// stackMost limits the memory for the stacks of all goroutines.
 const stackMost = 64 << 20
 
-// stackOf is the stack of a goroutine, down to where this package has called; empty: there is none.
+// stackOf returns the stack of a goroutine, down to the call by this package. It is empty if there
+// is no such goroutine.
 func stackOf(id int64) string {
 	buf := make([]byte, 1<<20)
 	n := runtime.Stack(buf, true)
@@ -27,8 +28,8 @@ func stackOf(id int64) string {
 	return ""
 }
 
-// theirs cuts a stack where it comes to this package, unless it begins there. A frame has two
-// lines.
+// theirs cuts a stack at the first frame of this package, unless that is the top one. A frame has
+// two lines.
 func theirs(stack string) string {
 	lines := strings.Split(strings.TrimSpace(stack), "\n")
 	for i := 1; i < len(lines); i += 2 {

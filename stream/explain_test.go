@@ -57,7 +57,7 @@ func TestExplainAHandler(t *testing.T) {
 			e := j.explains(stream.CauseHandler, nil, "t[0] waits for the handler of charge, for 1m0s at most",
 				`t[0]@0, key "a", delivered 1m0s ago`, "charge, attempt 1", "2 records, 2 of its key", "watermark 0", "1 finished above it", "4093 of 4096 records", "hangsInThere")
 			if strings.Contains(e.Stack, "laneway/stream.") {
-				t.Errorf("the stack goes on below the handler:\n%s", e.Stack)
+				t.Errorf("the stack continues below the handler:\n%s", e.Stack)
 			}
 			elapse(time.Minute)
 			j.explains(stream.CauseHandler, nil, "for 1m0s at least and 2m0s at most")
@@ -209,8 +209,8 @@ func TestExplainATransform(t *testing.T) {
 			put(l, 0, count("a", 20)...)
 			j := start(t, l, commitNow(input.Transform("hoard", hoard)), stream.MaxInFlight(5))
 			elapse(time.Minute)
-			j.explains(stream.CauseTransform, []stream.Cause{stream.CauseBudget}, "waits for the Transform hoard, for 1m0s", "it has 5 elements",
-				"does not listen to FlushOf", "0 of 5 records", "MaxInFlight or MaxBytes is used up", "hoard(")
+			j.explains(stream.CauseTransform, []stream.Cause{stream.CauseBudget}, "waits for the Transform hoard, for 1m0s", "it holds 5 elements",
+				"does not receive from FlushOf", "0 of 5 records", "MaxInFlight or MaxBytes is used up", "hoard(")
 		})
 	})
 	t.Run("that has joined records of several partitions", func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestExplainAHalt(t *testing.T) {
 		put(l, 0, "a0", "b0", "b1")
 		j := start(t, l, commitNow(charging(input.Ungroup(), w.do).HaltOnError(stream.ResumeAfter(time.Hour))))
 		elapse(time.Minute)
-		e := j.explains(stream.CauseHalt, nil, "is halted by charge: mend the cause and Resume, or Skip the record, for 1m0s", "t[0]@1", "boom", "attempt 1")
+		e := j.explains(stream.CauseHalt, nil, "is halted by charge: fix the cause and Resume, or Skip the record, for 1m0s", "t[0]@1", "boom", "attempt 1")
 		if h := j.halt(); !e.Until.Equal(h.ResumeAt) || !e.Since.Equal(h.Since) {
 			t.Errorf("%+v", e)
 		}
@@ -369,7 +369,7 @@ func TestExplainACommit(t *testing.T) {
 			put(l, 0, "a0")
 			j := start(t, l, input.Concurrent(1, pass).CommitEvery(100, 0, stream.ByCountOnly()))
 			elapse(time.Minute)
-			j.explains(stream.CauseNone, nil, "its next commit is not due yet")
+			j.explains(stream.CauseNone, nil, "the next commit is not due yet")
 		})
 	})
 }
@@ -390,7 +390,7 @@ func TestExplainATransaction(t *testing.T) {
 			o := newOutage(func(ctx) error { return errBoom })
 			j := start(t, newLog(1), input.Concurrent(1, pass).CommitWith(o, 1, time.Second))
 			elapse(time.Minute)
-			j.explains(stream.CauseRestore, nil, "to say where it begins, for 1m0s", "boom")
+			j.explains(stream.CauseRestore, nil, "to return where it starts, for 1m0s", "boom")
 		})
 	})
 }

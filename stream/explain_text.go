@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// String tells the explanation to an operator, in a few lines: the cause, then a line for each
-// thing that is known, and last the stack.
+// String formats the explanation for an operator, in a few lines: the cause, then a line per known
+// fact, and the stack last.
 func (e Explanation) String() string {
 	var b strings.Builder
 	line := func(title, format string, args ...any) {
@@ -62,7 +62,7 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-// why is the cause as the rest of a sentence that begins with the partition.
+// why returns the cause as the rest of a sentence that starts with the partition.
 func (e Explanation) why() string {
 	text := map[Cause]string{
 		CauseNone:         "moves",
@@ -75,19 +75,19 @@ func (e Explanation) why() string {
 		CauseSink:         "waits for the sink of " + e.Step,
 		CauseBackpressure: "waits for room below " + e.Step,
 		CauseWorkers:      "waits for a worker",
-		CauseHalt:         "is halted by " + e.Step + ": mend the cause and Resume, or Skip the record",
-		CausePark:         "goes on behind a record that " + e.Step + " has parked: mend the cause and Resume, or Skip the record",
+		CauseHalt:         "is halted by " + e.Step + ": fix the cause and Resume, or Skip the record",
+		CausePark:         "continues above a record that " + e.Step + " has parked: fix the cause and Resume, or Skip the record",
 		CauseCommit:       "waits for a commit",
 		CauseTransaction:  "waits for the transaction of " + e.Step,
-		CauseRestore:      "waits for " + e.Step + " to say where it begins",
+		CauseRestore:      "waits for " + e.Step + " to return where it starts",
 		CauseBudget:       "is not read: MaxInFlight or MaxBytes is used up",
 		CauseResumeState:  "is not read: MaxFinishedAhead, or the size of the resume state, is used up",
 		CauseDrain:        "drains",
 		CauseUnreadable:   "cannot be read",
 		CauseDisconnected: "cannot be read: the source is not connected",
-		CauseUnassigned:   "is not assigned to this pipeline: another member of the group has it, or none",
+		CauseUnassigned:   "is not assigned to this pipeline: another member of the group has it, or none has",
 		CauseIdle:         "has nothing to read: everything is finished",
-		CausePause:        "is paused: Resume reads on",
+		CausePause:        "is paused: Resume continues reading",
 		CauseStopped:      "is not read: the pipeline is not running",
 	}[e.Cause]
 	switch {
@@ -104,11 +104,11 @@ func (e Explanation) why() string {
 	return text
 }
 
-// alsoText is what stands in the way besides the cause.
+// alsoText describes obstacles besides the cause.
 var alsoText = map[Cause]string{
 	CauseBudget:      "nothing more is read: MaxInFlight or MaxBytes is used up",
 	CauseResumeState: "nothing more is read: MaxFinishedAhead, or the size of the resume state, is used up",
-	CauseTransaction: "a transaction is under way, or has failed",
+	CauseTransaction: "a transaction is in progress, or has failed",
 }
 
 func (e Explanation) committed() string {
@@ -125,7 +125,7 @@ func (e Explanation) ahead() string {
 	return fmt.Sprintf(", %d finished above it", e.FinishedAhead)
 }
 
-// String is what may still be read, by each limit.
+// String says what each limit still allows.
 func (r Room) String() string {
 	text := fmt.Sprintf("%d of %d records, %d of %d bytes", r.Records, r.MaxRecords, r.Bytes, r.MaxBytes)
 	if r.Ahead >= 0 {
@@ -134,7 +134,7 @@ func (r Room) String() string {
 	return text
 }
 
-// short is a duration to the second, or as it is where it is shorter.
+// short rounds a duration to seconds, or to milliseconds if it is shorter than a second.
 func short(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)

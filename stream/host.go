@@ -40,9 +40,7 @@ type host interface {
 	pass(to int, below *record, id uint64, t *lane.Task)
 	discard(p *part)      // abandons the elements in batches that are dropped
 	giveUpInside(p *part) // abandons the elements in Transforms that are dropped
-	settle(p *part)       // flushes batches and Transforms if no more elements can reach them
-	look(p *part)         // commits finished records
-	yield()               // lets other partitions look for room, if this one's source is exhausted
+	reconcile(p *part)    // does all that is due, from the partition's current state
 	advanced(p *part)     // notes an advance over offsets without records, or a skip of them
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())
 	released(p *part, cause error)

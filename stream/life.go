@@ -69,34 +69,3 @@ func (s status) writes() bool { return s.life() < released && s.halted() != byTr
 
 func (s status) withLife(l life) status     { return s&^lifeBits | status(max(s.life(), l)) }
 func (s status) withHalted(h halted) status { return s&^haltBits | status(h)<<haltShift }
-
-// status returns the current status.
-func (p *part) status() status { return status(p.stands.Load()) }
-
-// setStatus changes the status and ends waits that the new one does not allow. It returns the
-// previous status.
-func (p *part) setStatus(to func(status) status) (before status) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	before = p.status()
-	p.stand(to(before))
-	return before
-}
-
-// stand sets the status. The caller holds mu.
-func (p *part) stand(s status) {
-	p.stands.Store(uint32(s))
-	if s.waits() {
-		return
-	}
-	select {
-	case <-p.stop:
-	default:
-		close(p.stop)
-	}
-}
-
-// rise moves the partition's life forward. It returns false if life had come that far before.
-func (p *part) rise(l life) bool {
-	return p.setStatus(func(s status) status { return s.withLife(l) }).life() < l
-}

@@ -231,7 +231,7 @@ func TestPark(t *testing.T) {
 			put(l, 0, "a0", "b1", "b2", "c3")
 			j := start(t, l, byKey(w))
 			elapse(time.Minute)
-			j.explains(stream.CausePark, nil, "goes on behind a record that charge has parked: mend the cause and Resume, or Skip the record, for 1m0s",
+			j.explains(stream.CausePark, nil, "continues above a record that charge has parked: fix the cause and Resume, or Skip the record, for 1m0s",
 				"t[0]@1", `key "b"`, "boom", "1 of its key")
 		})
 	})

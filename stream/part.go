@@ -260,3 +260,34 @@ func (p *part) totals(commit *commitPlan) (t Totals, oldest time.Time) {
 	}
 	return t, oldest
 }
+
+// status returns the current status.
+func (p *part) status() status { return status(p.stands.Load()) }
+
+// setStatus changes the status and ends waits that the new one does not allow. It returns the
+// previous status.
+func (p *part) setStatus(to func(status) status) (before status) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before = p.status()
+	p.stand(to(before))
+	return before
+}
+
+// stand sets the status. The caller holds mu.
+func (p *part) stand(s status) {
+	p.stands.Store(uint32(s))
+	if s.waits() {
+		return
+	}
+	select {
+	case <-p.stop:
+	default:
+		close(p.stop)
+	}
+}
+
+// rise moves the partition's life forward. It returns false if life had come that far before.
+func (p *part) rise(l life) bool {
+	return p.setStatus(func(s status) status { return s.withLife(l) }).life() < l
+}

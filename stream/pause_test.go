@@ -32,13 +32,13 @@ func TestPause(t *testing.T) {
 			sameSet(t, "while paused", w.done(), []string{"a", "b", "d"})
 			j.committed(2, 1)
 			h := j.halt()
-			if text := h.String(); h.By != "alice" || !strings.Contains(text, "t[0] has been paused by alice") || !strings.HasSuffix(text, "read up to 2; Resume reads on") {
+			if text := h.String(); h.By != "alice" || !strings.Contains(text, "t[0] has been paused by alice") || !strings.HasSuffix(text, "read up to 2; Resume continues reading") {
 				t.Errorf("halt: %v", h)
 			}
 			if s := j.Snapshot().Partitions[0]; s.State != stream.StateHalted {
 				t.Errorf("state: %+v", s)
 			}
-			if e := j.Explain(at(0)); e.Cause != stream.CausePause || !strings.Contains(e.String(), "is paused: Resume reads on") || e.Err.Error() != "paused by alice" {
+			if e := j.Explain(at(0)); e.Cause != stream.CausePause || !strings.Contains(e.String(), "is paused: Resume continues reading") || e.Err.Error() != "paused by alice" {
 				t.Errorf("Explain: %v", e)
 			}
 			must(t, j.Resume(h))

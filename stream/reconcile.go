@@ -1,8 +1,8 @@
 package stream
 
-// changed reconciles the partition. Call it after a change of anything that reconcile reads, and
-// call it without a lock. One goroutine at a time reconciles. It reads the current state, and
-// repeats for changes that arrive while it runs.
+// changed reconciles the partition: see run.reconcile. Call it after a change of anything that this
+// reads, and call it without a lock. One goroutine at a time reconciles. It reads the current
+// state, and repeats for changes that arrive while it runs.
 func (p *part) changed() {
 	if p.above != nil {
 		p = p.above // a partition and its tail are reconciled together
@@ -11,27 +11,10 @@ func (p *part) changed() {
 		return // another goroutine is reconciling and will repeat
 	}
 	for seen := int32(1); ; {
-		p.reconcile()
+		p.host.reconcile(p)
 		if seen = p.pending.Add(-seen); seen == 0 {
 			return
 		}
-	}
-}
-
-// reconcile ends halts and parks that were asked to end, copies out what waits long, flushes
-// batches and Transforms, commits finished records, wakes the source, or others that have room for
-// it, and wakes a drain.
-func (p *part) reconcile() {
-	p.tryResume()
-	p.unpark()
-	p.copyOut()
-	p.host.settle(p)
-	p.host.look(p)
-	p.wakeSource()
-	p.host.yield()
-	p.lookAgain()
-	if p.tail != nil {
-		p.tail.lookAgain()
 	}
 }
 

@@ -18,8 +18,24 @@ func (r *run) maxAhead() int64             { return r.opts.ahead }
 func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
 func (r *run) greets() bool                { return len(r.greeters) > 0 }
 func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
-func (r *run) look(p *part)                { r.commits.look(p) }
 func (r *run) advanced(p *part)            { r.commits.advanced(p) }
+
+// reconcile makes every decision about a partition. It ends halts and parks that were asked to end,
+// copies out what waits long, flushes batches and Transforms, commits finished records, wakes the
+// source, or others that have room for it, and wakes a drain. One goroutine at a time calls it: see part.changed.
+func (r *run) reconcile(p *part) {
+	p.tryResume()
+	p.unpark()
+	p.copyOut()
+	r.settle(p)
+	r.commits.look(p)
+	p.wakeSource()
+	r.inlets[p.source].yield()
+	p.lookAgain()
+	if p.tail != nil {
+		p.tail.lookAgain()
+	}
+}
 
 func (r *run) released(p *part, cause error) { r.commits.release(p, cause) }
 

@@ -48,7 +48,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	}
 	if s.By != "" && as.how == giveUp {
 		p.mu.Unlock()
-		return true, fmt.Errorf("%v is paused, and no record has failed: Resume reads on [LW234]", p.tp)
+		return true, fmt.Errorf("%v is paused, and no record has failed: Resume continues reading [LW234]", p.tp)
 	}
 	if err := s.asks(as); err != nil {
 		p.mu.Unlock()

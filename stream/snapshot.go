@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// Snapshot is how a pipeline stands. It is made from what the run keeps anyway: taking one does not
-// touch the way of the records.
+// Snapshot is the state of a pipeline at one moment. Taking one does not slow down records.
 type Snapshot struct {
 	Running    bool
 	Retrying   int // elements that wait for their next attempt
 	Postponed  int // elements whose call was not made: see Postpone
-	Overruns   int // handlers that go on after their Timeout: see Overrunning
-	Waiting    int // waits that hold no worker, of whatever kind: see MaxWaiting
+	Overruns   int // handlers still running after their Timeout: see Overrunning
+	Waiting    int // waits of any kind that hold no worker: see MaxWaiting
 	Partitions []PartitionState
-	Troubles   []Trouble // partitions that cannot be read, assigned or not yet
+	Troubles   []Trouble // partitions that cannot be read, assigned or not
 
-	handing int // of Waiting, those that a Transform lets wait
+	handing int // of Waiting, those for a Transform to receive an element
 }
 
-// PartitionState is how one assigned partition stands.
+// PartitionState is the state of one assigned partition.
 type PartitionState struct {
 	TopicPartition
 	Epoch     int32
@@ -30,29 +29,30 @@ type PartitionState struct {
 	Watermark int64 // the offset that could be committed now
 	Committed int64 // -1: none
 	Next      int64 // fetch position
-	End       int64 // end of the log as last heard; -1: unknown
-	Lag       int64 // from what is committed, or else from the watermark, to End; -1: unknown
-	// how long ago the oldest of these was written, by its timestamp; -1: unknown
+	End       int64 // end of the log as last reported; -1: unknown
+	// records from Committed (without a commit: from Watermark) to End; -1: unknown
+	Lag int64
+	// age of the oldest of these, by its timestamp; -1: unknown
 	LagTime time.Duration
-	// records that are neither finished nor parked, from the watermark to End, and how long ago the
-	// oldest of them was written; -1: unknown
+	// records from Watermark to End that are neither finished nor parked, and the age of the oldest;
+	// -1: unknown
 	ActiveLag     int64
 	ActiveLagTime time.Duration
-	// records that were fetched and are not finished, and below a commit; with KeepOrder, and where
-	// no resume state is stored, all from the watermark to the fetch position
+	// fetched records that are not finished, and elements below CommitBefore. With KeepOrder, and
+	// without a resume state, all records from Watermark to Next
 	InFlight int
-	// offsets above Committed of which the stored resume state says that they have finished
+	// offsets above Committed that the stored resume state lists as finished
 	FinishedAhead int64
-	StateBytes    int   // of the stored resume state
-	Bytes         int64 // payload that they keep alive
+	StateBytes    int   // size of the stored resume state
+	Bytes         int64 // payload that the records in flight keep in memory
 	Oldest        Meta  // the oldest unfinished record, if InFlight is not 0
-	// when that one was delivered: since then the watermark stands before it; zero: nothing is
+	// when Oldest was delivered, and so since when Watermark has not moved; zero: no record is
 	// unfinished
 	Since  time.Time
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
-	// the limit that keeps it from being read on: CauseBudget or CauseResumeState; empty: none
+	// the limit that stops reading: CauseBudget or CauseResumeState; empty: none
 	Full Cause
 }
 
@@ -61,17 +61,17 @@ type State string
 
 const (
 	StateOpen State = "open" // records are read and processed
-	// StateWaiting: nothing is read until its Transactor has said where it starts
+	// StateWaiting: nothing is read until the Transactor has returned where to start
 	StateWaiting State = "waiting"
-	StateHalted  State = "halted" // nothing new is started until it is resumed or skipped
-	// StateResuming: the halt is over once what was started before it has finished
+	StateHalted  State = "halted" // no record is started until Resume or Skip
+	// StateResuming: the halt ends once the records started before it have finished
 	StateResuming State = "resuming"
 	StateDraining State = "draining" // started records finish, new ones are not started
 )
 
 func (s State) String() string { return string(s) }
 
-// Snapshot returns how the pipeline stands.
+// Snapshot returns the state of the pipeline.
 func (p *Pipeline) Snapshot() Snapshot {
 	r := p.current()
 	if r == nil {
@@ -144,20 +144,22 @@ func (p *Pipeline) Halts() []Halt {
 	return nil
 }
 
-// Resume tries the record of a halt again, and goes on from there; what had finished behind it is
-// not run again. It returns at once, the partition goes on once all that was started before the
-// halt is settled, which WaitResumed waits for. ErrStale if the halt is no longer the one that is
-// there, ErrNotRunning if nothing runs.
+// Resume ends a halt and retries its record. Records that had finished above it are not processed
+// again. Resume returns at once. The partition continues once all records started before the halt
+// have settled; WaitResumed waits for that.
+//
+// The error is ErrStale if the partition is no longer halted by h, and ErrNotRunning if the
+// pipeline does not run.
 func (p *Pipeline) Resume(h Halt) error { return p.release(h, ending{how: tryAgain}) }
 
-// Skip gives up the whole source record of a halt, and goes on behind it. Otherwise it is Resume. A
-// halt that speaks for several records, of which it is not known whose the failure is, is not
-// skipped: the error matches ErrSeveral, and SkipRange gives up those that you name.
+// Skip ends a halt and gives up its source record as a whole. Otherwise it is like Resume. If the
+// halt covers several records, and any of them may be the cause, nothing is skipped and the error
+// matches ErrSeveral. Use SkipRange to say which records to give up.
 func (p *Pipeline) Skip(h Halt) error { return p.release(h, ending{how: giveUp}) }
 
-// SkipRange gives up the records from one offset to another, both included, of those that a halt
-// speaks for, which lie from h.Meta.Offset to h.Last; the others are tried again. Otherwise it is
-// Skip. An error where none of them is among those.
+// SkipRange ends a halt and gives up those of its records whose offsets are in [from, to]. The
+// halt's other records, from h.Meta.Offset to h.Last, are retried. Otherwise it is like Skip. It
+// fails if the halt has no record in the range.
 func (p *Pipeline) SkipRange(h Halt, from, to int64) error {
 	return p.release(h, ending{giveUp, true, from, to})
 }
@@ -170,10 +172,12 @@ func (p *Pipeline) release(h Halt, as ending) error {
 	return q.release(h, as)
 }
 
-// WaitResumed waits, after Resume or Skip, until the partition goes on: what was started before the
-// halt has finished, and the record is tried again or given up. nil also where that was so before.
-// ErrStale if the partition goes away first, ErrNotRunning if nothing runs, ctx's cause if ctx
-// ends.
+// WaitResumed waits, after Resume or Skip, until the partition continues. By then the records
+// started before the halt have finished, and the halt's record is retried or given up. It returns
+// nil at once if the halt has ended already.
+//
+// The error is ErrStale if the partition is revoked or lost first, ErrNotRunning if the pipeline
+// does not run, and ctx's cause if ctx ends.
 func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
 	q, err := p.halted(h)
 	if err != nil {
@@ -187,25 +191,25 @@ func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
 	case <-over:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("%v still waits for what was started before it was halted: %w", h.Meta.TopicPartition(), context.Cause(ctx))
+		return fmt.Errorf("%v still waits for records started before the halt: %w", h.Meta.TopicPartition(), context.Cause(ctx))
 	case <-q.ctx.Done():
 	}
 	select {
-	case <-over: // it goes on elsewhere since then
+	case <-over: // it ended before the partition was released
 		return nil
 	default:
 		return fmt.Errorf("%w: %w", context.Cause(q.ctx), ErrStale)
 	}
 }
 
-// halted is the partition that h is of, in the assignment that it is of.
+// halted returns the partition of h, in h's assignment.
 func (p *Pipeline) halted(h Halt) (*part, error) {
 	r := p.current()
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	if r.phase() != working && r.mending() == nil { // what has been emptied and closed must not be fed again
-		return nil, fmt.Errorf("the pipeline is ending, its next run tries %v again: %w", h.Meta, ErrNotRunning)
+	if r.phase() != working && r.mending() == nil { // stages that were flushed and closed take no more records
+		return nil, fmt.Errorf("the pipeline is ending, and its next run retries %v: %w", h.Meta, ErrNotRunning)
 	}
 	r.mu.Lock()
 	q := r.parts[h.Meta.TopicPartition()]
@@ -219,11 +223,12 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 	return q, nil
 }
 
-// Ready says why the pipeline should get no traffic, and a roll-out should wait: it is not running,
-// not connected to what it reads from and commits to, draining, or has a partition whose Transactor
-// has not said yet where it goes on. nil: it is ready, with or without partitions. A partition that
-// is halted or cannot be read leaves it ready, or a mend could not be rolled out: see Halts,
-// Snapshot and ReadyWhen.
+// Ready returns why the pipeline is not ready and a roll-out should wait, or nil if it is ready. It
+// is not ready if it does not run, is not connected to its source, or drains, or while a Transactor
+// has not returned where a partition starts. It needs no partitions to be ready.
+//
+// A halted or unreadable partition leaves the pipeline ready, since a roll-out may bring the fix.
+// To wait for those too, see ReadyWhen.
 func (p *Pipeline) Ready() error {
 	r := p.current()
 	if r == nil {
@@ -249,8 +254,9 @@ func (p *Pipeline) Ready() error {
 	return err
 }
 
-// Live says why the process should be restarted: Run has ended with an error. A halt, an outage or
-// a slow handler is none: a poison record must not become a crash loop.
+// Live returns the error that Run has ended with, or nil. With an error, the process should be
+// restarted. A halt, an outage or a slow handler is no such error, so that a poison record causes
+// no crash loop.
 func (p *Pipeline) Live() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

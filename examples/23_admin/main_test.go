@@ -12,7 +12,7 @@ func TestAdmin(t *testing.T) {
 	t.Run("finds a halted partition and releases it over HTTP", func(t *testing.T) {
 		demotest.Run(t, program, nil,
 			`ok  found      admin-\w+\[\d\]@\d+ is halted: the currency is unknown`,
-			`admin-\w+\[\d\] is halted by handle: mend the cause and Resume, or Skip the record`,
+			`admin-\w+\[\d\] is halted by handle: fix the cause and Resume, or Skip the record`,
 			`ok  guarded    without a token: 401`,
 			`ok  released   Retries admin-\w+\[\d\]@\d+\. .* goes on`,
 			`ok  once       a colleague who tries the same: 409`,

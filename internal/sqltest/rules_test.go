@@ -139,7 +139,7 @@ func TestTable(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "sink.CreateTable()") {
 				t.Fatal(err)
 			}
-			_, statement, _ := strings.Cut(err.Error(), "make it:\n")
+			_, statement, _ := strings.Cut(err.Error(), "run:\n")
 			b.exec(statement)
 			open(t, tx)
 			if err := tx.Commit(t.Context(), txn(0, 0, 3)); err != nil {

@@ -75,7 +75,7 @@ func TestRead(t *testing.T) {
 				}
 			}
 			w.get("/v1/pipelines/billing/partitions/orders/0", reads, &body)
-			if body.Cause != "halt" || !strings.Contains(body.Text, "mend the cause and Resume, or Skip") || body.Record.Offset != 1 || body.Record.Key != "key-bad" {
+			if body.Cause != "halt" || !strings.Contains(body.Text, "fix the cause and Resume, or Skip") || body.Record.Offset != 1 || body.Record.Key != "key-bad" {
 				t.Errorf("explanation: %+v", body)
 			}
 		})
