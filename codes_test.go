@@ -20,6 +20,7 @@ var uncoded = map[string]string{
 	"durable.go":                  "its text is that of a handler's error, as it was stored",
 	"ops.Log was given no logger": "a BuildError has its text",
 	"paused by ":                  "it says who has asked, in a halt that no error has made",
+	"parked by ":                  "it says who has asked, in a halt that no error has made",
 	"the call says nothing of the dependency":   "it stays inside of the breaker",
 	"it has %d partitions, but no partition %d": "a TopicError has its text",
 }

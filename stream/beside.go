@@ -66,29 +66,3 @@ func (p *Pipeline) Observe(o Observer) error {
 	p.opts.ears = append(p.opts.ears, o.ear())
 	return nil
 }
-
-// ErrEpoch: the partition passed to Pause is not assigned here in that epoch.
-var ErrEpoch = errors.New("the partition is not assigned here in that epoch: take a Snapshot again [LW233]")
-
-// Pause stops reading a partition. What was read before is processed and committed. Halts lists the
-// pause under the name of who asked, and Resume ends it; Skip does not, as no record has failed.
-//
-// epoch is the one that Snapshot has shown: ErrEpoch if the partition has moved since then.
-// ErrNotRunning if nothing runs. An error if it is paused already, or halted by its source. The
-// pause ends with the assignment: the next owner reads.
-func (p *Pipeline) Pause(tp TopicPartition, epoch int32, by string) error {
-	if by == "" {
-		return fmt.Errorf("Pause of %v: by is empty: pass the name of who asks [LW234]", tp)
-	}
-	r := p.current()
-	if r == nil {
-		return ErrNotRunning
-	}
-	r.mu.Lock()
-	q := r.parts[tp]
-	r.mu.Unlock()
-	if q == nil || q.epoch != epoch {
-		return fmt.Errorf("%v, epoch %d: %w", tp, epoch, ErrEpoch)
-	}
-	return q.pause(by)
-}

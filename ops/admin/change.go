@@ -65,7 +65,7 @@ func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 	}
 	tp := stream.TopicPartition{Source: body.Source, Topic: body.Topic, Partition: body.Partition}
 	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
-	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
+	if err := p.Pause(tp, *body.Epoch, who.name, time.Time{}); err != nil {
 		bad := because(err)
 		a.tell(c, bad.Detail, false)
 		return nil, bad
