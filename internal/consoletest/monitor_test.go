@@ -83,7 +83,7 @@ func (p *pager) watch(prometheus, worker string) {
 		`(?m)^ *- targets: \[host.docker.internal.*\n.*\n`, ``)
 	config += fmt.Sprintf("\nalerting:\n  alertmanagers:\n    - static_configs:\n        - targets: [%q]\n", p.addr)
 	must(p.t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644))
-	must(p.t, os.WriteFile(filepath.Join(dir, "alerts.yml"), []byte(changed(p.t, "alerts.yml", `(?m)^( *for): \d+m$`, `$1: 1s`)), 0o644))
+	must(p.t, os.WriteFile(filepath.Join(dir, "alerts.yml"), []byte(changed(p.t, "alerts.yml", `(?m)^( *for): \d+[mh]$`, `$1: 1s`)), 0o644))
 
 	var said bytes.Buffer
 	c := exec.Command(prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),

@@ -176,7 +176,8 @@ type Halt struct {
 	Last      int64      `json:"last"`          // offset of the last record that may be the cause
 	Joined    bool       `json:"joined"`        // the records from Offset to Last are one element
 	Restored  bool       `json:"restored"`      // of an earlier assignment, and not tried in this one
-	By        string     `json:"by,omitempty"`  // who has paused it
+	By        string     `json:"by,omitempty"`  // who has paused it, or parked its key
+	Durable   bool       `json:"durable"`       // it survives a rebalance and a restart
 	Key       string     `json:"key,omitempty"` // with a token
 	Step      string     `json:"step"`
 	Attempts  int        `json:"attempts"`
