@@ -82,6 +82,16 @@ func (ps *parks) laneOf(key []byte) *Halt {
 	return nil
 }
 
+// byHand returns how many lanes operators have parked. The caller holds part.mu.
+func (ps *parks) byHand() (n int) {
+	for _, k := range ps.all {
+		if k.By != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // storeHeld returns an operator's halt as it is stored with an offset, from which on it holds.
 func (h *Halt) storeHeld(offset int64, lane resume.LaneID) resume.Halt {
 	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: offset, Last: offset, Since: h.Since.Unix(), By: h.By, Lane: lane, Key: string(h.Meta.Key)}
