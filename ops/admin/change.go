@@ -49,7 +49,7 @@ func (a *api) skip(r *http.Request, who caller) (any, *problem) {
 
 // release ends the halt that the caller has seen.
 func (a *api) release(r *http.Request, who caller, verb string, body any, id func() string, end func(piped, stream.Halt) error) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
+	if bad := a.needs(who, Operate); bad != nil {
 		return nil, bad
 	}
 	p, bad := a.pipeline(r)
@@ -95,7 +95,7 @@ func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
 
 // drainAll ends the process as a signal does.
 func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
+	if bad := a.needs(who, Operate); bad != nil {
 		return nil, bad
 	}
 	if a.drain == nil {

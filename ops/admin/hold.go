@@ -50,7 +50,7 @@ type held struct {
 
 // hold stops what ask makes of the body.
 func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(piped) (held, *problem)) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
+	if bad := a.needs(who, Operate); bad != nil {
 		return nil, bad
 	}
 	p, bad := a.pipeline(r)

@@ -22,6 +22,7 @@ type config struct {
 	tls       *tls.Config
 	plaintext bool
 	tokenFile string
+	made      bool // the token was made at the start
 	previews  func(record any) string
 	pages     http.Handler
 	log       *slog.Logger

@@ -119,6 +119,7 @@ func (c *config) makeToken() (secret string, err error) {
 	}
 	secret = rand.Text()
 	Token("operator", secret, Operate)(c)
+	c.made = true
 	if c.tokenFile == "" {
 		return secret, nil
 	}
