@@ -127,6 +127,11 @@ func read(r *http.Request, body any) *problem {
 		}
 		err = errors.Join(errors.New("it goes on after its JSON value"), err)
 	}
+	return tooLarge(err)
+}
+
+// tooLarge is why a body was not read.
+func tooLarge(err error) *problem {
 	if _, is := errors.AsType[*http.MaxBytesError](err); is {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", bodyMost)}
 	}

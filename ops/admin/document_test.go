@@ -99,7 +99,7 @@ func TestDocument(t *testing.T) {
 			d.ask(method, path, operates, body, with("Host", "evil.example.com"))
 		}
 		const one, record = "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/record"
-		reading := []string{"/v1/process", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
+		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
 		panics := func(_ context.Context, m kafka.Message) error {
 			if string(m.Value) == bad {
 				panic("oops")

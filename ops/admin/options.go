@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -26,6 +27,7 @@ type config struct {
 	previews  func(record any) string
 	pages     http.Handler
 	log       *slog.Logger
+	peers     adminapi.Config
 	events    int
 	faults    []error
 }

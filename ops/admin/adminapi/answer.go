@@ -14,6 +14,19 @@ type Process struct {
 	You      You       `json:"you"`
 }
 
+// Replicas lists the processes of a fleet.
+type Replicas struct {
+	Replicas []ReplicaInfo `json:"replicas"`
+}
+
+// ReplicaInfo is a process of a fleet, as the one that was asked sees it.
+type ReplicaInfo struct {
+	Addr    string   `json:"addr"`    // host:port; empty: the one that was asked, if it is no peer of its own
+	Self    bool     `json:"self"`    // it is the one that was asked
+	Process *Process `json:"process"` // nil: it does not answer, or has refused
+	Error   string   `json:"error,omitempty"`
+}
+
 // You is the caller, by its token or certificate.
 type You struct {
 	Name  string `json:"name"`

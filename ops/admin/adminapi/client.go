@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -121,22 +120,8 @@ func (c *Client) url(query url.Values, path []string) string {
 const answerMost = 64 << 20
 
 func (c *Client) ask(ctx context.Context, method, url string, body []byte, into any) error {
-	asking, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(asking, method, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	raw, resp, err := c.exchange(req)
+	raw, resp, err := c.send(ctx, method, url, body)
 	switch {
-	case err != nil && ctx.Err() == nil && errors.Is(asking.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %v", c.timeout)
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusOK:
