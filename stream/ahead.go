@@ -110,10 +110,16 @@ func (p *part) stateRoom(held int, span int64) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	holes, reserved, inFlight := held+2*len(p.ahead.earlier), int64(0), -1
-	if _, known := p.host.build(); known && p.ahead.halting {
+	_, known := p.host.build()
+	if p.ahead.halting {
 		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
-		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes, span)
-		if len(p.parks.all) > 0 {
+		all := len(p.parks.all)
+		if !known {
+			lanes = p.parks.byHand()
+			all = lanes
+		}
+		reserved = resume.Reserve(lanes, all-lanes, span)
+		if known && all > 0 {
 			idle, _ := p.led.Idle()
 			inFlight = max(0, held-idle)
 		}
@@ -175,7 +181,7 @@ func (p *part) progress() progress {
 	of.Offset = offset
 	var halts []resume.Halt
 	var told int64
-	halts, g.halts = p.haltsToStore()
+	halts, g.halts = p.haltsToStore(offset)
 	p.mu.Lock()
 	var attempts []resume.Attempts
 	attempts, g.noted = p.ahead.attempts.toStore(holes, end)

@@ -20,7 +20,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && in.stateBytes() > 0
-		p.ahead.halting = p.ahead.kept && r.plan.halts()
+		p.ahead.halting = p.ahead.kept
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 	}

@@ -42,10 +42,11 @@ type haltJSON struct {
 	Joined   bool   `json:",omitempty"`
 	Restored bool   `json:",omitempty"`
 	By       string `json:",omitempty"`
+	Durable  bool   `json:",omitempty"`
 }
 
 func (h Halt) json() haltJSON {
-	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By}
+	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By, h.Durable}
 }
 
 // MarshalJSON writes the fields under their names, and Err as text.

@@ -22,7 +22,8 @@ func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
 // reconcile makes every decision about a partition. It ends halts and parks that were asked to end,
 // copies out what waits long, flushes batches and Transforms, commits finished records, wakes the
-// source, or others that have room for it, and wakes a drain. One goroutine at a time calls it: see part.changed.
+// source, or others that have room for it, and wakes a drain. One goroutine at a time calls it: see
+// part.changed.
 func (r *run) reconcile(p *part) {
 	p.tryResume()
 	p.unpark()

@@ -34,6 +34,9 @@ func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
 	}
 	p.sealed = s
 	p.stand(p.status() | sourceHalted)
+	if s.By != "" {
+		p.haltChanged(&s.Halt)
+	}
 	return nil, true
 }
 
@@ -55,6 +58,9 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 		return true, err
 	}
 	p.sealed = nil
+	if s.By != "" {
+		p.haltChanged(&s.Halt)
+	}
 	if as.how == giveUp {
 		p.next = max(p.next, s.next)
 	}
@@ -66,7 +72,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 		p.host.emit(Skipped{s.Failure})
 		p.host.advanced(p)
 	}
-	p.host.emit(Resumed{Halt: s.Halt})
+	p.host.emit(Resumed{s.Halt, as.how == tryItself})
 	close(s.over)
 	p.full.Store(true)
 	p.changed()

@@ -38,6 +38,9 @@ func (e *edit) retry(h storedHalt) {
 
 // skip counts a halt's record as finished.
 func (e *edit) skip(h storedHalt) error {
+	if h.By != "" {
+		return fmt.Errorf("%s: no record has failed, %s: resume ends it", h.record(), h.why())
+	}
 	if h.Last > h.Offset {
 		return fmt.Errorf("%s: the state does not say which of these records are its: start a worker, and skip it there", h.span())
 	}
@@ -123,6 +126,9 @@ func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes [
 			effect, done = "It counts as done, and nobody processes it.", "stored: it counts as done"
 		} else {
 			e.retry(h)
+			if h.By != "" {
+				effect, done = "The next worker goes on with it.", "stored: the next worker goes on with it"
+			}
 		}
 		changes = append(changes, change{Verb: r.verb, What: h.record(), Group: g.name, Halt: h.id, Effect: effect,
 			make: func(ctx context.Context) (adminapi.Done, error) {
@@ -151,7 +157,7 @@ func (g *storedGroup) occupied() error {
 // stored finds halts by the beginnings of their ids.
 func (r *release) stored(g *storedGroup, ids []string) (found []storedHalt, err error) {
 	for _, h := range g.halts() {
-		if r.all && (r.step == "" || h.Step == r.step) {
+		if r.all && h.By == "" && (r.step == "" || h.Step == r.step) {
 			found = append(found, h)
 		}
 	}

@@ -116,7 +116,7 @@ func (g *storedGroup) writeHalts(w io.Writer) error {
 	size := shortestID(ids(hs))
 	t := newTable("ID", "WHAT", "RECORD", "KEY", "STEP", "ATTEMPTS", "FOR", "ERROR")
 	for _, h := range hs {
-		t.row(h.id[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), ago(g.at.Sub(h.since())), h.Error)
+		t.row(h.id[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), ago(g.at.Sub(h.since())), h.why())
 	}
 	if err := t.write(w); err != nil {
 		return err

@@ -52,6 +52,7 @@ type haltJSON struct {
 	Since    time.Time  `json:"since"`
 	ResumeAt *time.Time `json:"resumeAt"`
 	Error    string     `json:"error"`
+	By       string     `json:"by,omitempty"` // who has paused the partition or parked the key
 }
 
 type attemptJSON struct {
@@ -91,7 +92,7 @@ func (g *storedGroup) json() groupJSON {
 
 func (h storedHalt) json() haltJSON {
 	one := haltJSON{ID: h.id, What: h.what(), Offset: h.Offset, Last: h.Last, Joined: h.Joined, Key: h.Key, Step: h.Step,
-		Attempts: h.Attempts, Since: h.since(), Error: h.Error}
+		Attempts: h.Attempts, Since: h.since(), Error: h.why(), By: h.By}
 	if h.ResumeAt != 0 {
 		at := time.Unix(h.ResumeAt, 0)
 		one.ResumeAt = &at

@@ -84,7 +84,7 @@ func (p *storedPart) believed(s resume.State) (left resume.State) {
 			left.Finished = append(left.Finished, r)
 		}
 	}
-	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.Last >= p.EpochEnd })
+	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.By == "" && h.Last >= p.EpochEnd })
 	left.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a resume.Attempts) bool { return a.Offset >= p.EpochEnd })
 	p.cut = !same(left, s)
 	return left
@@ -137,7 +137,7 @@ type storedHalt struct {
 func (g *storedGroup) halts() (hs []storedHalt) {
 	for _, p := range g.parts {
 		for _, h := range p.state.Halts {
-			sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %d %d %d %d %q %d", g.scope(), p.TopicID, p.Partition, h.Scope, h.Offset, h.Last, h.Step, h.Since))
+			sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %d %d %d %d %q %d %x", g.scope(), p.TopicID, p.Partition, h.Scope, h.Offset, h.Last, h.Step, h.Since, h.Lane))
 			hs = append(hs, storedHalt{p, h, hex.EncodeToString(sum[:12])})
 		}
 	}
@@ -163,7 +163,21 @@ func (h storedHalt) what() string {
 	case resume.Record:
 		return "parked record"
 	}
+	if h.By != "" {
+		return "paused"
+	}
 	return "halted"
+}
+
+// why is the error, or who has asked for it.
+func (h storedHalt) why() string {
+	switch {
+	case h.By == "":
+		return h.Error
+	case h.Scope == resume.Partition:
+		return "paused by " + h.By
+	}
+	return "parked by " + h.By
 }
 
 func (h storedHalt) since() time.Time { return time.Unix(h.Since, 0) }

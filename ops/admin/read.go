@@ -12,8 +12,12 @@ import (
 )
 
 func (a *api) process(_ *http.Request, who caller) (any, *problem) {
+	return a.self(who), nil
+}
+
+func (a *api) self(who caller) adminapi.Process {
 	return adminapi.Process{Instance: a.instance, Started: a.started, At: time.Now(), Drains: a.drain != nil, Previews: a.previews != nil,
-		You: adminapi.You{Name: who.name, Scope: who.scope.String()}}, nil
+		You: adminapi.You{Name: who.name, Scope: who.scope.String()}}
 }
 
 func (a *api) listPipelines(*http.Request, caller) (any, *problem) {

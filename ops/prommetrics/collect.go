@@ -169,7 +169,8 @@ func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	s.add(inFlight, float64(p.InFlight))
 	s.add(inFlightBytes, float64(p.Bytes))
 	s.add(uncommitted, float64(p.Totals.Uncommitted))
-	s.add(frozen, truth(p.Halt != nil))
+	s.add(frozen, truth(p.Halt != nil && p.Halt.By == ""))
+	s.add(paused, truth(p.Halt != nil && p.Halt.By != ""))
 	s.add(parked, float64(p.Parked))
 	s.add(unreadable, 0)
 	if p.Since.IsZero() {

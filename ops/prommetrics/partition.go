@@ -40,6 +40,7 @@ const (
 	committed
 	uncommitted
 	frozen
+	paused
 	parked
 	unreadable
 	columns
@@ -77,7 +78,8 @@ var columnDescs = [columns]*prometheus.Desc{
 	committed: ofPartition("committed_offset", "The committed offset."),
 	uncommitted: ofPartition("uncommitted_records",
 		"Records finished but not committed: they are handled again if the partition moves now."),
-	frozen: ofPartition("halted", "1 while the partition is halted."),
+	frozen: ofPartition("halted", "1 while a failure halts the partition."),
+	paused: ofPartition("paused", "1 while an operator has paused the partition."),
 	parked: ofPartition("parked", "Parked lanes and records of the partition."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
