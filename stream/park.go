@@ -136,6 +136,9 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 		}
 		h.builds = p.triedBy(f.Meta.Offset)
 		p.parks.add(h)
+		if scope == ScopeLane {
+			p.parkAside(resume.LaneOf(h.Meta.Key))
+		}
 		p.ahead.attempts.forget(h.among)
 		p.stand(p.status() | someParked)
 		p.haltChanged()

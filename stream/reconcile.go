@@ -18,12 +18,15 @@ func (p *part) changed() {
 	}
 }
 
-// reconcile ends halts and parks that were asked to end, copies out what waits long, flushes
-// batches and Transforms, commits finished records, wakes the source, and wakes a drain.
+// reconcile ends halts and parks that were asked to end, copies out what waits long, sets lanes
+// aside and has them read again, flushes batches and Transforms, commits finished records, wakes
+// the source, and wakes a drain.
 func (p *part) reconcile() {
 	p.tryResume()
 	p.unpark()
 	p.copyOut()
+	p.setAside()
+	p.comeBack()
 	p.host.settle(p)
 	p.host.look(p)
 	p.wakeSource()
