@@ -24,6 +24,7 @@ type ahead struct {
 	stored  []resume.Run             // finished according to the stored state
 	records int64                    // records finished when the stored state was made
 	bytes   int                      // length of the stored state
+	aside   int64                    // records that it has set aside, as far as they are known
 	silent  int64                    // offset from which the stored state lists nothing
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state
@@ -40,6 +41,7 @@ type progress struct {
 	silent  int64        // offset from which the state lists nothing
 	halts   int          // changes of halts in the state
 	noted   int          // changes of attempts in the state
+	aside   int64        // records that were set aside, as far as they are known
 }
 
 // withoutState notes that the offset was stored without the state, so that the next commit still
@@ -159,6 +161,13 @@ func (p *part) passEarlier(next int64) int64 {
 	return next
 }
 
+// passedEarlier reports whether the feed has passed all that earlier assignments finished. The
+// caller holds mu.
+func (p *part) passedEarlier() bool {
+	n := len(p.ahead.earlier)
+	return n == 0 || p.ahead.earlier[n-1].To <= p.next
+}
+
 // progress returns what a commit would store now.
 func (p *part) progress() progress {
 	if !p.ahead.kept {
@@ -168,7 +177,7 @@ func (p *part) progress() progress {
 	offset, records, holes, end, earlier, asides := p.toStore()
 	_, below := p.led.Prefix()
 	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records)}
-	if len(asides) > 0 { // the watermark may lie below what has finished
+	if g.aside = p.asideRecords(); len(asides) > 0 { // the watermark may lie below what has finished
 		to := end
 		if len(holes) > 0 {
 			to = holes[0]
@@ -210,6 +219,7 @@ func (p *part) progress() progress {
 func (p *part) toStore() (offset, records int64, holes []int64, end int64, earlier []resume.Run, asides []resume.Aside) {
 	p.mu.Lock()
 	earlier = p.ahead.earlier // before the ledger, which has every run that the feed passes in between
+	p.asides.came = nil
 	if !p.asides.able {
 		p.mu.Unlock()
 		offset, records, holes, end = p.led.Holes(nil)
@@ -234,7 +244,13 @@ func (g *progress) add(from, to int64) {
 
 // within reports whether offset is in one of the runs.
 func within(runs []resume.Run, offset int64) bool {
-	_, ok := slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
+	_, ok := find(runs, offset)
+	return ok
+}
+
+// find returns the run that has an offset.
+func find(runs []resume.Run, offset int64) (i int, ok bool) {
+	return slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
 		switch {
 		case r.To <= at:
 			return -1
@@ -243,5 +259,4 @@ func within(runs []resume.Run, offset int64) bool {
 		}
 		return 0
 	})
-	return ok
 }

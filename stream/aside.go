@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/laneway-go/laneway/internal/resume"
@@ -24,21 +25,38 @@ type asides struct {
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
+	awaited bool          // workers wait until a record is stored; constant
+	came    []int64       // if awaited: came back since the last state was made; guarded by part.mu
 }
 
 type aside struct {
-	from int64 // its records from here on have no ticket
-	seen int64 // those below were delivered in this assignment
-	back bool  // nothing of the lane is parked anymore: read it again; guarded by part.mu
+	from int64        // its records from here on have no ticket
+	seen int64        // those below were delivered in this assignment
+	left atomic.Int64 // so many are set aside, but for those of earlier assignments
+	back bool         // nothing of the lane is parked anymore: read it again; guarded by part.mu
 }
 
-// isAside reports whether a record is set aside. The caller holds intake or mu.
-func (p *part) isAside(offset int64, key []byte) bool {
+// leavesOut reports whether a record that is fed is set aside. The caller holds intake.
+func (p *part) leavesOut(offset int64, key []byte) bool {
 	if !p.asides.some.Load() {
 		return false
 	}
 	e := p.asides.lanes[resume.LaneOf(key)]
-	return e != nil && offset >= e.from
+	if e == nil || offset < e.from {
+		return false
+	}
+	e.left.Add(1)
+	return true
+}
+
+// asideRecords returns how many records are set aside, but for those of earlier assignments.
+func (p *part) asideRecords() (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.asides.lanes {
+		n += max(0, e.left.Load())
+	}
+	return n
 }
 
 // asidesChanged follows a change of the lanes that are set aside. The caller holds intake and mu.
@@ -117,6 +135,31 @@ func (p *part) advancesAside() {
 	if p.asides.some.Load() {
 		p.wakeReadBack()
 	}
+}
+
+// cameBack notes that a record is read again, of which a stored state says nothing, although its
+// runs span it. So does one that is being stored. The caller holds mu.
+func (p *part) cameBack(at int64) {
+	if p.asides.awaited {
+		p.asides.came = append(p.asides.came, at)
+		p.ahead.stored = without(p.ahead.stored, at)
+	}
+}
+
+// without returns runs without an offset.
+func without(runs []resume.Run, at int64) []resume.Run {
+	i, within := find(runs, at)
+	if !within {
+		return runs
+	}
+	var around []resume.Run
+	if r := runs[i]; r.From < at {
+		around = append(around, resume.Run{From: r.From, To: at})
+	}
+	if r := runs[i]; at+1 < r.To {
+		around = append(around, resume.Run{From: at + 1, To: r.To})
+	}
+	return slices.Concat(runs[:i], around, runs[i+1:])
 }
 
 // comesBack reports whether records that were set aside are being read again. The caller holds mu.

@@ -205,6 +205,9 @@ type Halt struct {
 	Restored bool
 	// who has paused the partition; empty: a failure has halted it. See Pipeline.Pause
 	By string
+	// the later records of the parked lane, from this offset on, are not in memory: they are read again
+	// after the park; 0: all are in memory. Only from Pipeline.Halts
+	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended
 	among    []int64        // offsets of the records that may be the cause, in order

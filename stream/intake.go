@@ -166,7 +166,7 @@ func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, byt
 	left := make([]bool, len(vals)) // out
 	for i := range vals {
 		at := lineage.Offset(i)
-		left[i] = p.p.finishedEarlier(at) || p.p.isAside(at, lineage.Key(i))
+		left[i] = p.p.finishedEarlier(at) || p.p.leavesOut(at, lineage.Key(i))
 	}
 	memory := ledger.NewMemory(bytes)
 	for from := 0; from < len(vals); {

@@ -136,7 +136,7 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 		case !e.back:
 		case e.from < p.next:
 			from = min(from, e.from)
-		case e.from == p.next && !p.ahead.begun.Load(): // what has finished ahead may hide records of it
+		case e.from == p.next && p.passedEarlier(): // runs ahead would hide records of it
 			delete(p.asides.lanes, id)
 			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane read again", Text: fmt.Sprintf("all that was set aside of a lane was read again: from offset %d on it is read as before", p.next)})
 		}
@@ -203,7 +203,10 @@ func (p *part) insert(slabs []*ledger.Slab, ids []resume.LaneID, back map[resume
 	maps.DeleteFunc(back, func(id resume.LaneID, _ int64) bool { return !p.asides.lanes[id].back })
 	for k, s := range slabs {
 		if _, still := back[ids[k]]; still {
-			p.led.Insert(s, s.Offset(0) < p.asides.lanes[ids[k]].seen)
+			e := p.asides.lanes[ids[k]]
+			p.led.Insert(s, s.Offset(0) < e.seen)
+			e.left.Add(-1)
+			p.cameBack(s.Offset(0))
 			in = append(in, s)
 		}
 	}

@@ -83,7 +83,11 @@ func (p *part) halts() (hs []Halt) {
 		hs = append(hs, p.sealed.Halt)
 	}
 	for _, k := range p.parks.all {
-		hs = append(hs, *k.Halt)
+		h := *k.Halt
+		if e := p.asides.lanes[k.id]; e != nil && k.Scope == ScopeLane {
+			h.AsideFrom = e.from
+		}
+		hs = append(hs, h)
 	}
 	return hs
 }

@@ -14,7 +14,7 @@ const asideShare = 8
 // eighth more waits than at the last look, or some of it has come to rest.
 func (p *part) setAside() {
 	a := &p.asides
-	if !a.able || p.status() != someParked || p.ahead.begun.Load() {
+	if !a.able || p.status() != someParked {
 		return
 	}
 	idle, bytes := p.led.Idle()
@@ -114,7 +114,7 @@ func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
 	defer p.mu.Unlock()
 	e := p.asides.lanes[w.id]
 	if fresh = e == nil; fresh {
-		if !fits || !p.parks.holds(w.id) {
+		if !fits || !p.parks.holds(w.id) || !p.passedEarlier() {
 			return 0, false
 		}
 		e = &aside{from: p.next}
@@ -125,6 +125,7 @@ func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
 		e.from = out[0].slab.Offset(int(out[0].index))
 	}
 	p.asidesChanged() // before the tickets go: the watermark must not pass them
+	e.left.Add(int64(len(out)))
 	for _, t := range out {
 		t.slab.SetAside(t.index)
 	}

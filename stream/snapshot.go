@@ -41,7 +41,8 @@ type PartitionState struct {
 	// records that were fetched and are not finished, and below a commit; with KeepOrder, and where
 	// no resume state is stored, all from the watermark to the fetch position
 	InFlight int
-	// offsets above Committed of which the stored resume state says that they have finished
+	// offsets above Committed of which the stored resume state says that they have finished; what an
+	// earlier worker has set aside may count too
 	FinishedAhead int64
 	StateBytes    int   // of the stored resume state
 	Bytes         int64 // payload that they keep alive
@@ -52,6 +53,10 @@ type PartitionState struct {
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
+	// lanes whose later records are not in memory, since they are parked or are being read again after
+	// a park; and the lowest of the offsets where those begin, 0 if there are none: see Rereader
+	SetAside     int
+	SetAsideFrom int64
 	// the limit that keeps it from being read on: CauseBudget or CauseResumeState; empty: none
 	Full Cause
 }
@@ -119,7 +124,10 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
-	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
+	s.FinishedAhead, s.StateBytes = max(0, total(p.ahead.stored)-p.ahead.aside), p.ahead.bytes
+	if s.SetAside = len(p.asides.lanes); s.SetAside > 0 {
+		s.SetAsideFrom = p.asideFrom()
+	}
 	switch {
 	case p.halt != nil:
 		h := *p.halt

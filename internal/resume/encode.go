@@ -10,8 +10,8 @@ import (
 // above b.Offset; otherwise it panics. Lanes that were set aside lie there too, and are never cut.
 // If the state does not fit, it is cut: first keys, attempts and errors, then the halts of the
 // highest offsets, then whole runs from the top. The state describes the offsets below end: the end
-// of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none was cut. If not even a
-// state without runs fits, the state is empty and end is b.Offset.
+// of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none was cut. If not even
+// a state without runs fits, the state is empty and end is b.Offset.
 //
 // A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
 // Each byte takes 4/3 characters.
