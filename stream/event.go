@@ -231,6 +231,9 @@ func (h Halt) String() string {
 	if !h.ResumeAt.IsZero() {
 		verbs = fmt.Sprintf("%s %s retried at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
 	}
+	if h.AsideFrom > 0 {
+		verbs += fmt.Sprintf("; its records from offset %d on are read again then", h.AsideFrom)
+	}
 	return fmt.Sprintf("%s since %s: %s; %s", h.subject(), h.Since.Format(time.RFC3339), h.text(which), verbs)
 }
 
