@@ -25,8 +25,10 @@ type asides struct {
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
-	awaited bool          // workers wait until a record is stored; constant
-	came    []int64       // if awaited: came back since the last state was made; guarded by part.mu
+	// what an operator has skipped since the source cannot read it; guarded by part.mu
+	unreadable []resume.Run
+	awaited    bool    // workers wait until a record is stored; constant
+	came       []int64 // if awaited: came back since the last state was made; guarded by part.mu
 }
 
 type aside struct {
@@ -134,6 +136,16 @@ func (p *part) asidesToStore() (all []resume.Aside) {
 func (p *part) advancesAside() {
 	if p.asides.some.Load() {
 		p.wakeReadBack()
+	}
+}
+
+// passUnreadable moves a lane that is read again over what an operator has skipped. The caller
+// holds intake and mu.
+func (p *part) passUnreadable(e *aside) {
+	for _, r := range p.asides.unreadable {
+		if r.From <= e.from && e.from < r.To {
+			e.from = min(r.To, p.next)
+		}
 	}
 }
 

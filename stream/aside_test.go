@@ -1,13 +1,60 @@
 package stream_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
 )
+
+// damaged is a source that cannot read some records again.
+type damaged struct {
+	*streamtest.Member[string]
+	from, to int64
+}
+
+func (d *damaged) Reread(ctx context.Context, at stream.TopicPartition, id stream.TopicID, from int64) (vals []string, lineage stream.Lineage, next, bytes int64, err error) {
+	if d.from <= from && from < d.to {
+		_ = d.Halt(at.Partition, d.from, d.to, errBoom) // the session ends before the pipeline does
+		return nil, nil, from, 0, errBoom
+	}
+	vals, lineage, next, bytes, err = d.Member.Reread(ctx, at, id, from)
+	if from < d.from && d.from < next {
+		n := 0
+		for n < len(vals) && lineage.Offset(n) < d.from {
+			n++
+		}
+		vals, next = vals[:n], d.from
+	}
+	return vals, lineage, next, bytes, err
+}
+
+// onceOnly is a source that cannot read again.
+type onceOnly struct{ stream.Source[string] }
+
+// run runs a chain whose source is among the options.
+func run(t *testing.T, s stream.Stream[string], opts ...stream.Option) *stream.Pipeline {
+	t.Helper()
+	p, err := s.Build(opts...)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Wait()
+	return p
+}
 
 // mixed appends n records each of key a and b, in turns, from a number on.
 func mixed(l *testLog, from, n int) {
@@ -165,6 +212,63 @@ func TestSetAside(t *testing.T) {
 			slices.SortFunc(got, func(a, b string) int { return len(a) - len(b) })
 			sameSet(t, "b", slices.Compact(got), count("b", n))
 			committed(t, l, 2*n)
+		})
+	})
+	t.Run("halts the partition at what cannot be read again, until that is skipped", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b0", errBoom)
+			mixed(l, 0, n)
+			m := l.Member()
+			src := &damaged{Member: m, from: 1001, to: 1010}
+			p := run(t, byKey(w), few, stream.ReplaceSource(func() stream.Source[string] { return src }))
+			must(t, m.Assign(0))
+			elapse(time.Minute)
+			must(t, p.Resume(p.Halts()[0]))
+			elapse(time.Minute)
+			hs := p.Halts()
+			if len(hs) != 1 || hs[0].Meta.Offset != 1001 || !errors.Is(hs[0].Err, errBoom) {
+				t.Fatalf("halts: %v", hs)
+			}
+			if got := l.Committed(0); got != 1001 {
+				t.Errorf("committed %d, want 1001", got)
+			}
+			must(t, p.Skip(hs[0]))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), append(count("b", 500), numbered("b", 505, n-505)...))
+			if got := l.Committed(0); got != 2*n {
+				t.Errorf("committed %d, want %d", got, 2*n)
+			}
+		})
+	})
+	t.Run("is not done with a source that cannot read again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b0", errBoom)
+			mixed(l, 0, n)
+			m := l.Member()
+			p := run(t, byKey(w), few, stream.ReplaceSource(func() stream.Source[string] { return onceOnly{m} }))
+			must(t, m.Assign(0))
+			elapse(time.Minute)
+			if s := p.Snapshot().Partitions[0]; s.SetAside != 0 || s.InFlight != 64 || s.Full != stream.CauseBudget {
+				t.Errorf("snapshot: %+v", s)
+			}
+			must(t, p.Resume(p.Halts()[0]))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", n))
+		})
+	})
+	t.Run("is told of", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b0", errBoom)
+			mixed(l, 0, n)
+			j := start(t, l, byKey(w), few)
+			elapse(time.Minute)
+			h := j.halt()
+			says(t, errors.New(h.String()), fmt.Sprintf("its records from offset %d on are read again then", h.AsideFrom))
+			s := j.Snapshot().Partitions[0]
+			if s.SetAside != 1 || s.SetAsideFrom != h.AsideFrom || s.FinishedAhead != n-1 {
+				t.Errorf("snapshot: %+v", s)
+			}
+			j.explains(stream.CausePark, nil, fmt.Sprintf("1 lane is set aside, the first from offset %d on", h.AsideFrom), fmt.Sprintf("%d finished above it", n-1))
 		})
 	})
 	t.Run("is finished before an exhausted source ends", func(t *testing.T) {

@@ -132,6 +132,9 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 	defer p.mu.Unlock()
 	from = math.MaxInt64
 	for id, e := range p.asides.lanes {
+		if e.back {
+			p.passUnreadable(e)
+		}
 		switch {
 		case !e.back:
 		case e.from < p.next:

@@ -15,7 +15,8 @@ type Rereader[T any] interface {
 	Source[T]
 	// Reread returns the records of a partition from an offset on, in order: as many as one Feed would
 	// have, with its arguments. Records that no longer exist are left out. next is the position after
-	// them and after gaps; from, if there is nothing to read yet. An error is retried.
+	// them and after gaps; from, if there is nothing to read yet. An error is retried. What cannot be
+	// read at from, such as a broken batch, also halts the partition: see Partition.Halt.
 	//
 	// It is called with offsets below Partition.Next, beside Run and Commit, and for one partition not
 	// twice at once. It blocks until ctx ends at most. It is called after Run has returned too, if the

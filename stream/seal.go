@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
@@ -57,6 +59,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	p.sealed = nil
 	if as.how == giveUp {
 		p.next = max(p.next, s.next)
+		p.asides.unreadable = append(p.asides.unreadable, resume.Run{From: s.Meta.Offset, To: s.next})
 	}
 	next := p.next
 	p.stand(p.status() &^ sourceHalted)
