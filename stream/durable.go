@@ -208,3 +208,35 @@ func insert(runs []resume.Run, at int64) (all []resume.Run) {
 	}
 	return g.runs
 }
+
+// storeHeld returns an operator's halt as it is stored with an offset, from which on it holds.
+func (h *Halt) storeHeld(offset int64, lane resume.LaneID) resume.Halt {
+	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: offset, Last: offset, Since: h.Since.Unix(), By: h.By, Lane: lane, Key: string(h.Meta.Key)}
+	if !h.ResumeAt.IsZero() {
+		r.ResumeAt = h.ResumeAt.Unix()
+	}
+	return r
+}
+
+// inheritHeld restores an operator's halt, from the first offset of the assignment on.
+func (p *part) inheritHeld(r resume.Halt, next int64) {
+	scope, until := ScopePartition, time.Time{}
+	if r.Scope == resume.Lane {
+		scope = ScopeLane
+	}
+	if r.ResumeAt != 0 {
+		until = time.Unix(r.ResumeAt, 0)
+	}
+	h := p.heldBy(scope, strings.ToValidUTF8(r.By, "\uFFFD"), until)
+	h.Meta.Offset, h.Last, h.Since, h.Restored = next, next, time.Unix(r.Since, 0), true
+	switch {
+	case scope == ScopeLane:
+		if r.Key != "" {
+			h.Meta.Key = []byte(r.Key)
+		}
+		p.inheritLane(&h, r.Lane)
+	case p.sealed == nil:
+		p.sealed = &seal{h, next}
+		p.stand(p.status() | sourceHalted)
+	}
+}

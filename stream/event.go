@@ -212,6 +212,9 @@ type Halt struct {
 	// commits store it, so that it survives a rebalance and a restart: that of a failure for the same
 	// build, that of an operator for every one
 	Durable bool
+	// the later records of the parked lane, from this offset on, are not in memory: they are read again
+	// after the park; 0: all are in memory. Only from Pipeline.Halts
+	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended
 	among    []int64        // offsets of the records that may be the cause, in order
@@ -234,6 +237,9 @@ func (h Halt) String() string {
 	verbs := fmt.Sprintf("Resume retries %s, %s", what, skip)
 	if !h.ResumeAt.IsZero() {
 		verbs = fmt.Sprintf("%s %s retried at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
+	}
+	if h.AsideFrom > 0 {
+		verbs += fmt.Sprintf("; its records from offset %d on are read again then", h.AsideFrom)
 	}
 	return fmt.Sprintf("%s since %s: %s; %s", h.subject(), h.Since.Format(time.RFC3339), h.text(which), verbs)
 }

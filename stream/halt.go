@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -297,4 +298,14 @@ func (p *part) tellSkipped(results []*record, end haltEnd) {
 			return true
 		})
 	}
+}
+
+// heldBy returns a halt that an operator asks for.
+func (p *part) heldBy(scope Scope, by string, until time.Time) Halt {
+	why := errors.New("paused by " + by)
+	if scope == ScopeLane {
+		why = errors.New("parked by " + by)
+	}
+	return Halt{Failure: Failure{Meta: p.tp.at(0), Err: why}, Scope: scope, Since: time.Now(), ResumeAt: until,
+		Epoch: p.epoch, By: by, Durable: p.ahead.halting, over: make(chan struct{})}
 }

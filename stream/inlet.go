@@ -140,6 +140,8 @@ type feeder interface {
 	info() SourceInfo
 	start(ctx context.Context, in *inlet) error
 	commit(ctx context.Context, positions map[TopicPartition]Position) error
+	rereads() bool // the source is a Rereader
+	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
 	source() any
 }
 

@@ -28,6 +28,8 @@ func (r *run) reconcile(p *part) {
 	p.tryResume()
 	p.unpark()
 	p.copyOut()
+	p.setAside()
+	p.comeBack()
 	r.settle(p)
 	r.commits.look(p)
 	p.wakeSource()

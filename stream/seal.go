@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
@@ -63,6 +65,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	}
 	if as.how == giveUp {
 		p.next = max(p.next, s.next)
+		p.asides.unreadable = append(p.asides.unreadable, resume.Run{From: s.Meta.Offset, To: s.next})
 	}
 	next := p.next
 	p.stand(p.status() &^ sourceHalted)
@@ -89,7 +92,11 @@ func (p *part) halts() (hs []Halt) {
 		hs = append(hs, p.sealed.Halt)
 	}
 	for _, k := range p.parks.all {
-		hs = append(hs, *k.Halt)
+		h := *k.Halt
+		if e := p.asides.lanes[k.id]; e != nil && k.Scope == ScopeLane {
+			h.AsideFrom = e.from
+		}
+		hs = append(hs, h)
 	}
 	return hs
 }

@@ -115,6 +115,7 @@ func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 	}
 	p.mu.Lock()
 	p.parks.remove(ks)
+	p.releaseAsides(ks)
 	if len(p.parks.all) == 0 {
 		p.stand(p.status() &^ someParked)
 	}

@@ -28,7 +28,7 @@ type edit struct {
 
 func newEdit(p *storedPart) *edit {
 	return &edit{part: p, committed: p.Committed, state: resume.State{
-		Finished: slices.Clone(p.state.Finished), Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
+		Finished: slices.Clone(p.state.Finished), Asides: p.state.Asides, Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
 }
 
 // retry has the next worker try a halt's record again.
@@ -48,7 +48,11 @@ func (e *edit) skip(h storedHalt) error {
 	e.state.Attempts = slices.DeleteFunc(e.state.Attempts, func(a resume.Attempts) bool { return a.Offset == h.Offset })
 	e.state.Finished = insert(e.state.Finished, h.Offset)
 	if first := e.state.Finished[0]; first.From == e.committed {
-		e.committed, e.state.Finished = first.To, e.state.Finished[1:]
+		if e.committed = min(first.To, e.part.asideFrom()); e.committed < first.To {
+			e.state.Finished[0].From = e.committed // a lane that was set aside is not finished from there on
+			return nil
+		}
+		e.state.Finished = e.state.Finished[1:]
 	}
 	return nil
 }
@@ -86,7 +90,7 @@ func (e *edit) encode(scope string) (string, error) {
 }
 
 func same(a, b resume.State) bool {
-	return slices.Equal(a.Finished, b.Finished) && slices.Equal(a.Attempts, b.Attempts) &&
+	return slices.Equal(a.Finished, b.Finished) && slices.Equal(a.Asides, b.Asides) && slices.Equal(a.Attempts, b.Attempts) &&
 		slices.EqualFunc(a.Halts, b.Halts, func(a, b resume.Halt) bool { return reflect.DeepEqual(a, b) })
 }
 

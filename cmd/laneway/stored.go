@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -84,6 +85,7 @@ func (p *storedPart) believed(s resume.State) (left resume.State) {
 			left.Finished = append(left.Finished, r)
 		}
 	}
+	left.Asides = slices.DeleteFunc(slices.Clone(s.Asides), func(a resume.Aside) bool { return a.From >= p.EpochEnd })
 	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.By == "" && h.Last >= p.EpochEnd })
 	left.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a resume.Attempts) bool { return a.Offset >= p.EpochEnd })
 	p.cut = !same(left, s)
@@ -98,7 +100,23 @@ func (p *storedPart) lag() int64 {
 	return max(p.End-max(p.Committed, p.Start), 0)
 }
 
-// ahead is how many offsets above the committed one have finished.
+// asideFrom is the lowest offset from which on a lane is set aside; math.MaxInt64: none is.
+func (p *storedPart) asideFrom() int64 {
+	if len(p.state.Asides) == 0 {
+		return math.MaxInt64
+	}
+	return p.state.Asides[0].From
+}
+
+// aside says how many lanes are set aside, and from which offset on.
+func (p *storedPart) aside() string {
+	if len(p.state.Asides) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d from %d", len(p.state.Asides), p.asideFrom())
+}
+
+// ahead is how many offsets above the committed one have finished, or are of lanes set aside.
 func (p *storedPart) ahead() (n int64) {
 	for _, r := range p.state.Finished {
 		n += r.To - r.From

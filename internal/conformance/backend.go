@@ -15,6 +15,7 @@ type Backend struct {
 
 	Gaps        bool // Log.Gap works
 	FailCommits bool // Log.FailCommits works
+	Rereads     bool // the source is a stream.Rereader
 }
 
 // Log is a set of partitions with records, and the group that reads them.

@@ -15,7 +15,7 @@ import (
 )
 
 func TestStreamtestLog(t *testing.T) {
-	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Open: func(t *testing.T, partitions int) conformance.Log {
+	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Rereads: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		l := &memory{t: t, Log: streamtest.Kafka("orders", partitions), partitions: partitions}
 		t.Cleanup(l.moves.Wait)
 		return l

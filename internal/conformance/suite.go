@@ -32,6 +32,7 @@ func suite(t *testing.T, b Backend) {
 		{"skips a record of a halted partition", true, halted(true)},
 		{"a retry does not delay other keys", true, retry},
 		{"keeps MaxInFlight", true, budget},
+		{"sets a parked key aside and reads it again", b.Rereads, setAside},
 		{"a drain finishes started records", true, drain},
 		{"a drain leaves nothing to redeliver", true, drainTwice},
 		{"a drain that takes too long names its unfinished records", true, drainTimeout},

@@ -49,7 +49,7 @@ func (p piped) halt(id string) (stream.Halt, *problem) {
 
 func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
 	b := adminapi.Halt{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Source: legible.Text(h.Meta.Source), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
-		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Durable: h.Durable, Step: legible.Text(h.Step), Attempts: h.Attempts,
+		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, AsideFrom: positive(h.AsideFrom), Restored: h.Restored, By: h.By, Durable: h.Durable, Step: legible.Text(h.Step), Attempts: h.Attempts,
 		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
 	if who.scope >= Read {
 		b.Key, b.Stack = legible.Key(h.Meta.Key), stackOf(h.Err)

@@ -113,6 +113,8 @@ type Partition struct {
 	Lag           *int64     `json:"lag"`
 	InFlight      int        `json:"inFlight"`
 	FinishedAhead int64      `json:"finishedAhead"`
+	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
+	SetAsideFrom  *int64     `json:"setAsideFrom"` // the lowest offset where those begin
 	Bytes         int64      `json:"bytes"`
 	Totals        Totals     `json:"totals"`
 }
@@ -188,6 +190,7 @@ type Halt struct {
 	Offset    int64      `json:"offset"`
 	Last      int64      `json:"last"`          // offset of the last record that may be the cause
 	Joined    bool       `json:"joined"`        // the records from Offset to Last are one element
+	AsideFrom *int64     `json:"asideFrom"`     // later records of a parked lane, from there on, are read again after the park
 	Restored  bool       `json:"restored"`      // of an earlier assignment, and not tried in this one
 	By        string     `json:"by,omitempty"`  // who has paused it, or parked its key
 	Durable   bool       `json:"durable"`       // it survives a rebalance and a restart

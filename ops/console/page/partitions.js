@@ -36,5 +36,5 @@ function update(row, { q, halts, alone }) {
   set("lag", number(q.lag));
   set("flight", number(q.inFlight));
   set("committed", number(q.committed));
-  set("ahead", number(q.finishedAhead));
+  set("ahead", number(q.finishedAhead) + (q.setAside ? `; ${number(q.setAside)} lanes set aside from ${number(q.setAsideFrom)}` : ""));
 }
