@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -109,6 +110,15 @@ func (a *api) listReplicas(r *http.Request, who caller) (any, *problem) {
 	return adminapi.Replicas{Replicas: found}, nil
 }
 
+// from is where a change comes from, also through a peer. Who has a token may write what it likes
+// there, so it is beside the address that is sure.
+func from(r *http.Request) string {
+	if addr, err := netip.ParseAddrPort(r.Header.Get("X-Forwarded-For")); err == nil {
+		return r.RemoteAddr + " for " + addr.String()
+	}
+	return r.RemoteAddr
+}
+
 // tokenOf returns the token of a request.
 func tokenOf(r *http.Request) string {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -153,7 +163,7 @@ func (a *api) relay(w http.ResponseWriter, r *http.Request) *problem {
 	if r.URL.RawQuery != "" {
 		to += "?" + r.URL.RawQuery
 	}
-	answer, err := clients[at].As(tokenOf(r)).Relay(r.Context(), r.Method, to, body)
+	answer, err := clients[at].As(tokenOf(r)).Relay(r.Context(), r.RemoteAddr, r.Method, to, body)
 	if err != nil {
 		return &problem{Status: http.StatusBadGateway, Detail: "the replica " + addr + " does not answer: " + text(err)}
 	}
