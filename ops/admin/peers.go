@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
@@ -141,7 +142,7 @@ func (a *api) relay(w http.ResponseWriter, r *http.Request) *problem {
 	if inner.URL.Path, err = url.PathUnescape(inner.URL.RawPath); err != nil || path.Clean(inner.URL.Path) != inner.URL.Path || strings.HasPrefix(inner.URL.Path, "/v1/replicas") {
 		return errMissing("there is no " + inner.URL.RawPath + " of a replica")
 	}
-	if bad := a.unrouted(w, inner); bad != nil {
+	if bad := cmp.Or(a.unrouted(w, inner), typed(r)); bad != nil {
 		return bad
 	}
 	clients, err := a.peers.all(r.Context())
