@@ -68,7 +68,7 @@ func TestDedup(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			out := sink.Slice[string]()
 			err := source.Slice("a", "b", "c", "a", "c").
-				Via(ops.Dedup(func(s string) string { return s }, 2)).To(out).Run(t.Context(), stream.MaxInFlight(1), stream.MaxBytes(1))
+				Via(ops.Dedup(func(s string) string { return s }, 2)).To(out).Run(t.Context(), stream.MaxInFlight(1))
 			if got := out.Values(); err != nil || !slices.Equal(got, []string{"a", "b", "c", "a"}) {
 				t.Fatalf("%v: %v", err, got)
 			}
@@ -212,7 +212,7 @@ func TestDedup(t *testing.T) {
 		out := sink.Slice[string]()
 		err := source.Slice("apple", "avocado", "banana", "apple").
 			Via(ops.Dedup(func(s string) string { return s }, 10)).
-			Via(ops.Dedup(func(s string) byte { return s[0] }, 10)).To(out).Run(t.Context(), stream.MaxInFlight(1), stream.MaxBytes(1))
+			Via(ops.Dedup(func(s string) byte { return s[0] }, 10)).To(out).Run(t.Context(), stream.MaxInFlight(1))
 		if got := out.Values(); err != nil || !slices.Equal(got, []string{"apple", "banana"}) {
 			t.Fatalf("%v: %v", err, got)
 		}
@@ -220,7 +220,7 @@ func TestDedup(t *testing.T) {
 	t.Run("may stand twice in a chain", func(t *testing.T) {
 		out := sink.Slice[string]()
 		once := ops.Dedup(func(s string) string { return s }, 10)
-		err := source.Slice("a", "b", "a").Via(once).Via(once).To(out).Run(t.Context(), stream.MaxInFlight(1), stream.MaxBytes(1))
+		err := source.Slice("a", "b", "a").Via(once).Via(once).To(out).Run(t.Context(), stream.MaxInFlight(1))
 		if got := out.Values(); err != nil || !slices.Equal(got, []string{"a", "b"}) {
 			t.Fatalf("%v: %v", err, got)
 		}

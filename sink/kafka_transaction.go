@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,8 +35,10 @@ import (
 // decide. Records that cannot be written fail alone, with the same errors as in Kafka. A
 // *kafkaerr.FencedError is permanent: another worker has the same InstanceID.
 //
-// The source must be Kafka, in the same cluster and with a Group. Brokers must be of version 3.6 or
-// newer; both transaction protocols are supported (transaction.version, KIP-890).
+// The source must be Kafka, in the same cluster and with a Group. Below a Merge all sources must be
+// of that cluster and group, and have brokers in common; give each an InstanceID of its own, since
+// each is a member. One transaction then holds the offsets of all. Brokers must be of version 3.6
+// or newer; both transaction protocols are supported (transaction.version, KIP-890).
 func KafkaTransaction(c KafkaConfig, prefix string) stream.Transactor[kafka.Message] {
 	return &kafkaTransaction{cfg: c, prefix: prefix}
 }
@@ -46,9 +50,9 @@ type kafkaTransaction struct {
 	client *wire.Client
 	tx     *transact.Transactor
 
-	mu    sync.Mutex // guards the fields below
-	group string     // of the last Commit; empty before the first
-	taken bool       // by a running chain
+	mu     sync.Mutex        // guards the fields below
+	groups map[string]string // by source, since its first Commit
+	taken  bool              // by a running chain
 }
 
 func (s *kafkaTransaction) String() string     { return s.cfg.name("kafka transaction " + s.prefix) }
@@ -138,24 +142,25 @@ func (s *kafkaTransaction) Close(context.Context) error {
 // Restore leaves the positions to the group's offsets, unless the end of a transaction is in doubt:
 // the offsets that the source has read may then be older than that end.
 func (s *kafkaTransaction) Restore(ctx context.Context, parts map[stream.TopicPartition]stream.TopicID) (map[stream.TopicPartition]stream.Position, error) {
-	s.mu.Lock()
-	group := s.group
-	s.mu.Unlock()
-	if group == "" {
-		return nil, nil
-	}
-	tps, source := make([]wire.TopicPartition, 0, len(parts)), ""
+	at, sources := map[stream.TopicPartition]stream.Position{}, map[string][]wire.TopicPartition{}
 	for tp := range parts {
-		tps, source = append(tps, wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}), tp.Source
+		sources[tp.Source] = append(sources[tp.Source], wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition})
 	}
-	stored, err := s.tx.Offsets(ctx, group, tps)
-	if err != nil {
-		return nil, asTransactor(err, source)
-	}
-	at := map[stream.TopicPartition]stream.Position{}
-	for tp, p := range stored {
-		if p.Offset >= 0 {
-			at[ofSource(source, tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
+	for source, tps := range sources {
+		s.mu.Lock()
+		group := s.groups[source]
+		s.mu.Unlock()
+		if group == "" {
+			continue
+		}
+		stored, err := s.tx.Offsets(ctx, group, tps)
+		if err != nil {
+			return nil, asTransactor(err, []string{source})
+		}
+		for tp, p := range stored {
+			if p.Offset >= 0 {
+				at[ofSource(source, tp)] = stream.Position{Offset: p.Offset, TopicID: p.TopicID, State: p.State}
+			}
 		}
 	}
 	return at, nil
@@ -165,39 +170,63 @@ var errNoGroup = errors.New("sink.KafkaTransaction stores offsets in the source'
 	"and the source has none: set its Group, or write with To(sink.Kafka) [LW422]")
 
 func (s *kafkaTransaction) Commit(ctx context.Context, txn stream.Txn[kafka.Message]) error {
-	if txn.Group.Group == "" {
-		return stream.Permanent(errNoGroup)
-	}
-	s.mu.Lock()
-	s.group = txn.Group.Group
-	s.mu.Unlock()
-	offsets, source := make(map[wire.TopicPartition]transact.Position, len(txn.Offsets)), ""
+	offsets := map[string]map[wire.TopicPartition]transact.Position{}
 	for tp, r := range txn.Offsets {
-		source = tp.Source
-		epoch, known := txn.Group.LeaderEpochs[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}]
+		group := txn.Groups[tp.Source]
+		if group.Group == "" {
+			return stream.Permanent(errNoGroup)
+		}
+		epoch, known := group.LeaderEpochs[stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}]
 		if !known {
 			epoch = -1
 		}
-		offsets[wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID, State: r.State, LeaderEpoch: epoch}
+		if offsets[tp.Source] == nil {
+			offsets[tp.Source] = map[wire.TopicPartition]transact.Position{}
+		}
+		offsets[tp.Source][wire.TopicPartition{Topic: tp.Topic, Partition: tp.Partition}] = transact.Position{Offset: r.Next, TopicID: r.TopicID, State: r.State, LeaderEpoch: epoch}
 	}
-	err := s.tx.Commit(ctx, transact.Txn{
-		N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic, Offsets: offsets,
-		Group: transact.Group{Name: txn.Group.Group, Member: txn.Group.Member, Instance: txn.Group.Instance, Generation: txn.Group.Generation},
-	})
-	return asTransactor(err, source)
+	sources := slices.Sorted(maps.Keys(offsets))
+	tx := transact.Txn{N: len(txn.Elems), At: func(i int) *kafka.Message { return &txn.Elems[i].Value }, Topic: s.cfg.Topic}
+	for _, source := range sources {
+		g := txn.Groups[source]
+		s.note(source, g.Group)
+		tx.Shares = append(tx.Shares, transact.Share{Offsets: offsets[source],
+			Group: transact.Group{Name: g.Group, Member: g.Member, Instance: g.Instance, Generation: g.Generation}})
+	}
+	return asTransactor(s.tx.Commit(ctx, tx), sources)
 }
 
-// ofSource names a partition of the chain's one source, which may have a name: see
-// stream.Stream.As.
+// note notes the group of a source.
+func (s *kafkaTransaction) note(source, group string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.groups == nil {
+		s.groups = map[string]string{}
+	}
+	s.groups[source] = group
+}
+
+// ofSource names a partition of a source.
 func ofSource(source string, tp wire.TopicPartition) stream.TopicPartition {
 	return stream.TopicPartition{Topic: tp.Topic, Partition: tp.Partition, Source: source}
 }
 
+// ofSources names partitions that are each of one of the sources.
+func ofSources(sources []string, tps []wire.TopicPartition) (all []stream.TopicPartition) {
+	for _, source := range sources {
+		for _, tp := range tps {
+			all = append(all, ofSource(source, tp))
+		}
+	}
+	return all
+}
+
 // asTransactor translates an error into those of stream.Transactor.
-func asTransactor(err error, source string) error {
+func asTransactor(err error, sources []string) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError
 	var gone *transact.GoneError
+	var stale *transact.StaleError
 	switch {
 	case err == nil:
 		return nil
@@ -208,13 +237,9 @@ func asTransactor(err error, source string) error {
 		}
 		return &stream.PartialError{Errs: errs}
 	case errors.As(err, &gone):
-		parts := make([]stream.TopicPartition, len(gone.Parts))
-		for i, tp := range gone.Parts {
-			parts[i] = ofSource(source, tp)
-		}
-		return &stream.TopicGoneError{Partitions: parts}
-	case errors.Is(err, transact.ErrStaleGroup):
-		return fmt.Errorf("%w: %w", stream.ErrStaleGroup, err)
+		return &stream.TopicGoneError{Partitions: ofSources(sources, gone.Parts)}
+	case errors.As(err, &stale):
+		return &stream.StaleGroupError{Partitions: ofSources(sources, stale.Parts), Err: err}
 	case errors.Is(err, transact.ErrDoubt):
 		return &stream.FencedError{Err: err}
 	case errors.As(err, &fenced), wire.Fatal(err):

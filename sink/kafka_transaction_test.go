@@ -111,7 +111,7 @@ func TestKafkaTransaction(t *testing.T) {
 		err := tx.Commit(t.Context(), stream.Txn[kafka.Message]{
 			Elems:   []stream.Out[kafka.Message]{{Value: kafka.Message{Value: []byte("a")}}},
 			Offsets: map[stream.TopicPartition]stream.OffsetRange{tp: {From: 0, Next: 5}},
-			Group:   stream.GroupMetadata{Group: kafkatest.Name("group"), Generation: -1},
+			Groups:  map[string]stream.GroupMetadata{"eu": {Group: kafkatest.Name("group"), Generation: -1}},
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -201,7 +201,7 @@ func (s *sqlTransactor[T]) try(ctx context.Context, txn stream.Txn[T]) error {
 	// before anything is read.
 	done := map[stream.TopicPartition]int64{}
 	for tp, r := range txn.Offsets {
-		if done[tp], err = s.advance(ctx, tx, tp, r, txn.Group.Group); err != nil {
+		if done[tp], err = s.advance(ctx, tx, tp, r, txn.Groups[tp.Source].Group); err != nil {
 			return stream.Whole(err)
 		}
 	}

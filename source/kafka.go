@@ -87,7 +87,7 @@ func newKafkaSource(c KafkaConfig) *kafkaSource {
 }
 
 func (s *kafkaSource) Info() stream.SourceInfo {
-	info := stream.SourceInfo{Name: s.cfg.name(), ID: s.cfg.Group, Claims: s.cfg.claims(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults(),
+	info := stream.SourceInfo{Name: s.cfg.name(), ID: s.cfg.Group, Claims: s.cfg.claims(), Groups: s.cfg.groups(), MustCommit: s.cfg.Group != "", Topics: slices.Sorted(maps.Keys(s.cfg.topics())), Faults: s.cfg.faults(),
 		StateBytes: int(s.stateBytes.Load())}
 	// otherwise another fault is reported
 	if s.cfg.Group == "" && len(s.cfg.Topics) == 0 && len(s.cfg.Partitions) > 0 {

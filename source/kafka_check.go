@@ -22,17 +22,24 @@ func (c *KafkaConfig) name() string {
 	return "kafka " + strings.Join(topics, ", ")
 }
 
-// claims are the membership, at each broker: one process cannot be the same member twice.
-func (c *KafkaConfig) claims() (cs []string) {
+// groups are the group, at each broker.
+func (c *KafkaConfig) groups() (gs []string) {
 	if c.Group == "" {
 		return nil
 	}
 	for _, b := range c.Brokers {
-		member := fmt.Sprintf("group %s at %s", c.Group, b)
-		if c.InstanceID != "" {
-			member += ", instance " + c.InstanceID
+		gs = append(gs, fmt.Sprintf("group %s at %s", c.Group, b))
+	}
+	return gs
+}
+
+// claims are the membership, at each broker: one process cannot be the same member twice.
+func (c *KafkaConfig) claims() []string {
+	cs := c.groups()
+	if c.InstanceID != "" {
+		for i := range cs {
+			cs[i] += ", instance " + c.InstanceID
 		}
-		cs = append(cs, member)
 	}
 	return cs
 }

@@ -96,8 +96,8 @@ func (s *kafkaSource) assigned(ctx context.Context, parts map[wire.TopicPartitio
 	return nil
 }
 
-// Commit stores positions under this member's generation. It skips lost partitions, which another
-// member commits.
+// Commit stores positions under this member's generation. It refuses those of lost partitions,
+// which another member commits: their Lose may be still to come.
 func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
 	if s.member == nil {
 		return nil
@@ -110,10 +110,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 	failed := map[stream.TopicPartition]error{}
 	for tp, err := range s.member.Commit(ctx, asked) {
 		var refused *kafkaerr.GroupError
-		switch {
-		case errors.Is(err, group.ErrLost):
-			continue
-		case errors.As(err, &refused):
+		if !errors.Is(err, group.ErrLost) && errors.As(err, &refused) {
 			err = stream.Permanent(err)
 		}
 		failed[streamed(tp)] = err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/laneway-go/laneway/internal/lane"
 )
@@ -114,6 +115,7 @@ func (r *run) drop(p *part) {
 	if r.parts[p.tp] == p {
 		delete(r.parts, p.tp)
 		r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
+		r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return q == p })
 	}
 	left := r.list
 	r.mu.Unlock()
@@ -125,6 +127,7 @@ func (r *run) drop(p *part) {
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
 		n := p.uncommitted(r.plan.commit)
+		torn := p.closeGate()
 		if !p.letGo(fmt.Errorf("%v was lost: %w", p.tp, err)) {
 			continue
 		}
@@ -133,6 +136,21 @@ func (r *run) lose(err error, ps []*part) {
 		r.leaveTail(p)
 		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
+		r.tellTorn(torn, err)
 		r.settleAll() // a Transform may now hold only elements of the other partitions
 	}
+}
+
+// tellTorn tells of committed records that are lost, since an element above CommitBefore was made
+// of them and of others, which were not committed.
+func (r *run) tellTorn(torn []*record, cause error) {
+	if len(torn) == 0 {
+		return
+	}
+	var names []string
+	for _, l := range torn {
+		names = append(names, l.meta().String())
+	}
+	text := strings.Join(names, ", ") + ": no further step had them, and the element that was made of them cannot be split"
+	r.emit(StepEvent{Name: "committed records lost", Step: "commitbefore", Text: text, Err: cause})
 }

@@ -585,6 +585,36 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
+	t.Run("above CommitBefore leaves of a batch what was committed, also when its partition is lost", func(t *testing.T) {
+		for name, chain := range map[string]func(s strs, w *work) strs{
+			"in its tail": func(s strs, w *work) strs {
+				return s.Batch(3, 0).CommitBefore(1, 0).FlatMap(flat).Tap(w.do)
+			},
+			"named, where it is no batch any longer": func(s strs, w *work) strs {
+				return s.Batch(3, 0).FlatMap(flat).CommitBefore(1, 0).Tap(w.do)
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork().fail("a2", errBoom)
+					put(l, 0, "a0", "a1", "a2")
+					branch := func(s strs) strs { return s.Concurrent(4, side.do).RetryOnError(every(time.Hour, 5)) }
+					j := join(t, l, chain(input.AlsoTo(branch), main))
+					must(t, j.member.Assign(0))
+					synctest.Wait()
+					j.committed(2)
+					must(t, j.member.Lose(0))
+					synctest.Wait()
+					told := heard[stream.StepEvent](j)
+					if name == "in its tail" {
+						same(t, "below the commit", main.done(), []string{"a0", "a1"})
+					} else if len(told) != 1 || told[0].Name != "committed records lost" || !strings.HasPrefix(told[0].Text, "t[0]@0, t[0]@1: ") || told[0].Err == nil {
+						t.Errorf("told: %+v", told)
+					}
+				})
+			})
+		}
+	})
 	t.Run("gives its elements up with the partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork().poison("a1", errBoom), newWork()

@@ -46,21 +46,21 @@ func TestBudget(t *testing.T) {
 			for _, v := range []string{"a", "b", "c", "d"} {
 				w.hold(v)
 			}
-			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100), stream.MaxBytes(4000))
+			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(100), stream.MaxBytes(40<<20))
 			for i, p := range hand.parts {
-				if _, bytes := p.Room(); bytes != 1000 {
-					t.Errorf("partition %d has room for %d bytes, its share is 1000", i, bytes)
+				if _, bytes := p.Room(); bytes != 10<<20 {
+					t.Errorf("partition %d has room for %d bytes, its share is 10 MiB", i, bytes)
 				}
 			}
-			hand.feed(0, 900, "a")
-			hand.feed(1, 100, "b")
+			hand.feed(0, 9<<20, "a")
+			hand.feed(1, 1<<20, "b")
 			synctest.Wait()
-			hand.feed(0, 200, "a")
+			hand.feed(0, 2<<20, "a")
 			if n, bytes := hand.parts[0].Room(); n != 0 || bytes != 0 {
 				t.Errorf("a partition over its share has room for %d records, %d bytes", n, bytes)
 			}
-			if n, bytes := hand.parts[1].Room(); n != 99 || bytes != 900 {
-				t.Errorf("another one has room for %d records, %d bytes; want 99 and 900", n, bytes)
+			if n, bytes := hand.parts[1].Room(); n != 99 || bytes != 9<<20 {
+				t.Errorf("another one has room for %d records, %d bytes; want 99 and 9 MiB", n, bytes)
 			}
 			j.cancel()
 			w.release()
@@ -73,7 +73,7 @@ func TestBudget(t *testing.T) {
 			for _, v := range []string{"a", "b"} {
 				w.hold(v)
 			}
-			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1), stream.MaxBytes(1))
+			j := hand.start(t, commitNow(hand.chain().Concurrent(8, w.do)), stream.MaxInFlight(1), stream.MaxBytes(1<<20))
 			hand.feed(0, 1<<30, "a") // far over everything there is
 			for i, p := range hand.parts[1:] {
 				if n, bytes := p.Room(); n != 1 || bytes < 1 {
@@ -92,7 +92,7 @@ func TestBudget(t *testing.T) {
 			hand := newHand(1)
 			w := newWork()
 			release := w.hold("a")
-			j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1), stream.MaxBytes(100))
+			j := hand.start(t, commitNow(hand.chain().Serial(w.do)), stream.MaxInFlight(1))
 			hand.feed(0, 1, "a")
 			if n, _ := hand.parts[0].Room(); n != 0 {
 				t.Fatalf("room for %d", n)
@@ -120,14 +120,14 @@ func TestBudget(t *testing.T) {
 			hand := newHand(2)
 			w := newWork()
 			w.hold("a")
-			j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100), stream.MaxBytes(1000))
-			hand.feed(0, 480, "a")
+			j := hand.start(t, commitNow(hand.chain().Concurrent(4, w.do)), stream.MaxInFlight(100), stream.MaxBytes(10<<20))
+			hand.feed(0, 4<<20, "a")
 			if n, _ := hand.parts[0].Room(); n == 0 {
 				t.Fatal("no room")
 			}
-			hand.feed(0, 100, "a")
+			hand.feed(0, 2<<20, "a")
 			if n, _ := hand.parts[0].Room(); n != 0 {
-				t.Fatalf("room for %d with 580 of 500 bytes", n)
+				t.Fatalf("room for %d with 6 of 5 MiB", n)
 			}
 			hand.in.Lose(errBoom, hand.parts[1])
 			synctest.Wait()
@@ -136,8 +136,8 @@ func TestBudget(t *testing.T) {
 			default:
 				t.Error("not woken, though its share has doubled")
 			}
-			if _, bytes := hand.parts[0].Room(); bytes != 420 {
-				t.Errorf("room for %d bytes, want 420 of 1000", bytes)
+			if _, bytes := hand.parts[0].Room(); bytes != 4<<20 {
+				t.Errorf("room for %d bytes, want 4 of 10 MiB", bytes)
 			}
 			j.cancel()
 			w.release()
@@ -197,7 +197,8 @@ func TestFeed(t *testing.T) {
 // hand is a source that does what the test does with it.
 type hand struct {
 	n     int
-	until func() bool // Assignment.Expired
+	until func() bool   // Assignment.Expired
+	over  chan struct{} // closed: it is exhausted
 	in    *stream.Intake[string]
 	parts []*stream.Partition[string]
 	wake  chan struct{}
@@ -205,7 +206,7 @@ type hand struct {
 }
 
 func newHand(n int) *hand {
-	return &hand{n: n, wake: make(chan struct{}, 1), ready: make(chan struct{})}
+	return &hand{n: n, over: make(chan struct{}), wake: make(chan struct{}, 1), ready: make(chan struct{})}
 }
 
 func (h *hand) chain() stream.Stream[string] {
@@ -236,7 +237,10 @@ func (h *hand) Run(c context.Context, in *stream.Intake[string]) (err error) {
 	}
 	h.parts, err = in.Assign(c, as...)
 	close(h.ready)
-	<-c.Done()
+	select {
+	case <-c.Done():
+	case <-h.over:
+	}
 	return err
 }
 

@@ -136,7 +136,7 @@ func TestBuild(t *testing.T) {
 			"an empty name":                        {chain: step(stream.Named("")), want: []string{"Concurrent: the name is empty"}},
 			"a name twice":                         {chain: step(stream.Named("x")).Serial(pass, stream.Named("x")), want: []string{"x: two steps have this name"}},
 			"MaxInFlight 0":                        {chain: s, opts: []stream.Option{stream.MaxInFlight(0)}, want: []string{"MaxInFlight(0): n is at least 1"}},
-			"MaxBytes 0":                           {chain: s, opts: []stream.Option{stream.MaxBytes(0)}, want: []string{"MaxBytes(0): n is at least 1"}},
+			"MaxBytes 0":                           {chain: s, opts: []stream.Option{stream.MaxBytes(0)}, want: []string{"MaxBytes(0) is less than the 1 MiB that each partition may hold"}},
 			"DrainTimeout in the past":             {chain: s, opts: []stream.Option{stream.DrainTimeout(-1)}, want: []string{"DrainTimeout is negative"}},
 			"MaxWaiting -1":                        {chain: s, opts: []stream.Option{stream.MaxWaiting(-1)}, want: []string{"MaxWaiting is negative"}},
 			"an empty Observer":                    {chain: s, opts: []stream.Option{stream.Observe(stream.Observer{})}, want: []string{"Observe: an Observer has no func"}},

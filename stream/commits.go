@@ -19,8 +19,8 @@ type commits interface {
 
 	// waiting returns why a partition has not started, or nil if it has.
 	waiting(p *part) error
-	// finish ends an element at the end of the chain.
-	finish(w *worker, r *record)
+	// finish returns how an element ends at the end of the chain. It is called once.
+	finish() finish
 	// advanced is called after the position of p moved over offsets without records.
 	advanced(p *part)
 	// look is called when the partition reconciles.
@@ -49,7 +49,7 @@ func (noCommits) assigned(context.Context, []*part, <-chan struct{}) {}
 func (noCommits) start()                                             {}
 func (noCommits) stop()                                              {}
 func (noCommits) waiting(*part) error                                { return nil }
-func (noCommits) finish(_ *worker, r *record)                        { r.done() }
+func (noCommits) finish() finish                                     { return done }
 func (noCommits) advanced(*part)                                     {}
 func (noCommits) look(*part)                                         {}
 func (noCommits) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
@@ -57,6 +57,9 @@ func (noCommits) now(context.Context, []*part) error                 { return ni
 func (noCommits) last(_, _ context.Context, _ []*part) error         { return nil }
 func (noCommits) release(*part, error)                               {}
 func (noCommits) holds(*part) *hold                                  { return nil }
+
+// done ends an element that waits for no commit.
+func done(_ *worker, r *record) { r.done() }
 
 // forgetValues releases the values of a finished slab.
 func forgetValues(payload any) { payload.(values).forget() }

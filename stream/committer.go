@@ -315,28 +315,29 @@ func offsetsOf(stored map[*part]progress) map[TopicPartition]int64 {
 	return offsets
 }
 
-// sort removes refused partitions and released assignments from stored.
+// sort removes refused partitions and released assignments from stored. Refusals of released ones
+// are not told: they were lost during the request, and another member may have stored its own
+// offset since.
 func (c *committer) sort(stored map[*part]progress, err error) {
 	var some *CommitError
 	partial, attempt := errors.As(err, &some), 0
 	for p := range stored {
-		refusal := err
+		refusal, released := err, p.status().isReleased()
 		if partial {
 			refusal = some.Errs[p.tp]
 		}
-		if refusal != nil {
+		if refusal != nil && !released {
 			n := c.refuse(p, refusal)
 			attempt = max(attempt, n)
 			if partial {
 				c.in.emit(CommitFailed{p.tp, refusal, n})
 			}
 		}
-		// lost during the request: another member may have stored its own offset since
-		if refusal != nil || p.status().isReleased() {
+		if refusal != nil || released {
 			delete(stored, p)
 		}
 	}
-	if err != nil && !partial {
+	if attempt > 0 && !partial {
 		c.in.emit(CommitFailed{c.in.inside(TopicPartition{}), err, attempt})
 	}
 }

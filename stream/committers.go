@@ -75,25 +75,26 @@ func (cs committers) apart(ps []*part, f func(*committer, []*part) error) (err e
 	return nil
 }
 
-// finish ends an element. With CommitEach the element holds its lane until it is committed. It does
-// not if an earlier record is unfinished and no resume state can list this one.
-func (cs committers) finish(w *worker, rec *record) {
+// finish returns how an element ends. With CommitEach the element holds its lane until it is
+// committed. It does not if an earlier record is unfinished and no resume state can list this one.
+func (cs committers) finish() finish {
 	if c := cs[0]; !c.each || c.in.plan.hasTail() {
-		rec.done()
-		return
+		return done
 	}
-	if rec.joint == nil {
+	return func(w *worker, rec *record) {
+		if rec.joint == nil {
+			rec.done()
+			cs.of(rec.part).await(w, rec)
+			return
+		}
+		var leaves []*record
+		rec.leaves(func(l *record) bool {
+			leaves = append(leaves, l)
+			return true
+		})
 		rec.done()
-		cs.of(rec.part).await(w, rec)
-		return
-	}
-	var leaves []*record
-	rec.leaves(func(l *record) bool {
-		leaves = append(leaves, l)
-		return true
-	})
-	rec.done()
-	for _, l := range leaves {
-		cs.of(l.part).await(w, l)
+		for _, l := range leaves {
+			cs.of(l.part).await(w, l)
+		}
 	}
 }

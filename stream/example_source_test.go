@@ -68,7 +68,7 @@ func (n number) Offset(int) int64     { return n.offset }
 // Anything that has partitions, offsets in ascending order and a place to keep an offset can be a
 // source.
 func ExampleSource() {
-	err := NewCountdown(3).Serial(show).CommitEvery(3, 0, stream.ByCountOnly()).Run(context.Background(), stream.MaxInFlight(2), stream.MaxBytes(1<<10))
+	err := NewCountdown(3).Serial(show).CommitEvery(3, 0, stream.ByCountOnly()).Run(context.Background(), stream.MaxInFlight(2))
 	fmt.Println(err)
 	// Output:
 	// 3

@@ -134,7 +134,7 @@ func TestHalt(t *testing.T) {
 			l, w := newLog(2), newWork().poison("a0", errBoom)
 			put(l, 0, count("a", 50)...)
 			put(l, 1, count("b", 500)...)
-			j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError()), stream.MaxInFlight(8), stream.MaxBytes(16))
+			j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do).HaltOnError()), stream.MaxInFlight(8), stream.MaxBytes(2<<20))
 			synctest.Wait()
 			if got := l.Committed(1); got != 500 {
 				t.Errorf("the other partition: committed %d", got)

@@ -71,15 +71,6 @@ func (in *inlet) parts() []*part {
 	return ps
 }
 
-// exhaust is called when the source has no more, and others do. What waits for more of it is
-// flushed.
-func (in *inlet) exhaust() {
-	in.ended.Store(true)
-	for _, p := range in.parts() {
-		p.changed()
-	}
-}
-
 // topics returns the topics of all sources.
 func (r *run) topics() (all []string) {
 	for _, in := range r.inlets {

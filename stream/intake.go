@@ -23,9 +23,9 @@ import (
 //   - Commit stores the next position of each partition. There is one call at a time. A nil error
 //     means that all are stored. A *CommitError names the partitions that are not. Failures are
 //     retried unless marked Permanent, which fails the pipeline. If a partition was lost in the
-//     meantime, call Lose and leave it out without an error. Superseded tells a request of an
-//     earlier assignment from one of the current. Never store a position whose topic id no longer
-//     exists: Lose the assignment with a *TopicGoneError.
+//     meantime, call Lose and name it, too: once it is lost, nobody hears of the refusal.
+//     Superseded tells a request of an earlier assignment from one of the current. Never store a
+//     position whose topic id no longer exists: Lose the assignment with a *TopicGoneError.
 //   - Info is called before the source connects.
 type Source[T any] interface {
 	Run(ctx context.Context, in *Intake[T]) error

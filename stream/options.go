@@ -145,13 +145,16 @@ func revision() (build resume.Build) {
 }
 
 // MaxBytes limits the payload of all records in flight in the pipeline, in bytes. The partitions
-// share it evenly, and each may always hold one record. Records that were fetched together count
-// until the last of them has finished, but what is parked or halted counts alone. Default 64 MiB.
+// share it evenly, so that one that is frozen takes nothing from another. A share is at least 1
+// MiB: with more than MaxBytes ÷ 1 MiB partitions the limit is 1 MiB for each. A partition may
+// always hold one record. Records that were fetched together count until the last of them has
+// finished, but what is parked or halted counts alone. The share of an exhausted source goes to
+// the others as its records finish. Default 64 MiB.
 func MaxBytes(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.bytes = n
-		if n < 1 {
-			o.faults = append(o.faults, &BuildError{Code: faultRange, What: fmt.Sprintf("MaxBytes(%d)", n), Fix: "n is at least 1; the default is 64 MiB in total"})
+		if n < leastBytes {
+			o.faults = append(o.faults, &BuildError{Code: faultRange, What: fmt.Sprintf("MaxBytes(%d) is less than the 1 MiB that each partition may hold", n), Fix: "give 1 MiB for each partition; the default is 64 MiB in total"})
 		}
 	})
 }

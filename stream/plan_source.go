@@ -115,9 +115,10 @@ func together(infos []SourceInfo) SourceInfo {
 		all.Topics = slices.Concat(all.Topics, info.Topics)
 		all.Faults = slices.Concat(all.Faults, info.Faults)
 		all.StateBytes = min(all.StateBytes, info.StateBytes)
+		all.Groups = slices.DeleteFunc(slices.Clone(all.Groups), func(g string) bool { return !slices.Contains(info.Groups, g) })
 		for _, c := range info.Claims {
 			if slices.Contains(claims, c) {
-				all.Faults = append(all.Faults, &BuildError{"Merge", "two sources are one member: " + c, "read all topics with one source, or give each a group of its own", faultMerge})
+				all.Faults = append(all.Faults, &BuildError{"Merge", "two sources are one member: " + c, "read all topics with one source, or give each a group or an InstanceID of its own", faultMerge})
 				break
 			}
 		}

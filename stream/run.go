@@ -51,6 +51,7 @@ type run struct {
 	mu       sync.Mutex    // guards the fields below
 	parts    map[TopicPartition]*part
 	list     []*part
+	spent    []*part // of list: those of exhausted sources
 	tails    []*part // of released partitions
 	epochs   map[TopicPartition]int32
 	failure  error
@@ -96,15 +97,8 @@ func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits f
 		r.inlets = append(r.inlets, in)
 	}
 	r.commits = commits(r)
-	r.finish = r.commits.finish
+	r.finish = r.commits.finish()
 	return r
-}
-
-// share returns each partition's share of the byte budget.
-func (r *run) share() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.opts.bytes / int64(max(1, len(r.list)))
 }
 
 // fail ends the pipeline. Run returns the first err.

@@ -22,14 +22,16 @@ func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
 // reconcile makes every decision about a partition. It ends halts and parks that were asked to end,
 // copies out what waits long, flushes batches and Transforms, commits finished records, wakes the
-// source, and wakes a drain. One goroutine at a time calls it: see part.changed.
-func (r *run) reconcile(p *part) {
+// source, or others that have room for it, and wakes a drain. One goroutine at a time calls it: see
+// part.changed.
+func (in *inlet) reconcile(p *part) {
 	p.tryResume()
 	p.unpark()
 	p.copyOut()
-	r.settle(p)
-	r.commits.look(p)
+	in.settle(p)
+	in.commits.look(p)
 	p.wakeSource()
+	in.yield()
 	p.lookAgain()
 	if p.tail != nil {
 		p.tail.lookAgain()

@@ -28,7 +28,10 @@ type SourceInfo struct {
 	// Empty: Name.
 	ID string
 	// Claims are what no two sources of a pipeline may share, such as a membership of a group.
-	Claims     []string
+	Claims []string
+	// Groups names the consumer group that has its offsets, once for each address of its cluster.
+	// Sources that share a name are of one group in one cluster. Empty: no group.
+	Groups     []string
 	MustCommit bool // refuse a chain without a commit (a consumer group)
 	// why commit words are refused ("reads without a group"); empty: they are allowed
 	NoCommit string

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -17,8 +16,9 @@ import (
 //     see Checker;
 //   - PerPartition() bool: each transaction is of one partition, and those of several partitions
 //     run in parallel;
-//   - CommitsGroup() bool: its transactions store the offsets of the group. Otherwise the source
-//     commits them afterwards, so that tools see the lag;
+//   - CommitsGroup() bool: its transactions store the offsets of the group, which all sources of
+//     the chain then share. Otherwise each source commits them afterwards, so that tools see the
+//     lag;
 //   - StateBytes() int: the largest OffsetRange.State that it stores with an offset, now. Without
 //     it, or at 0, halts are not stored: another assignment tries a halted record again.
 type Transactor[T any] interface {
@@ -43,19 +43,14 @@ type Transactor[T any] interface {
 	//   - *FencedError: another worker has written for a partition. The partition is released and
 	//     restored, and continues from there. *TopicGoneError does the same for the partitions it
 	//     names.
-	//   - ErrStaleGroup: the group has moved on. The same results come again under its new
-	//     generation.
+	//   - *StaleGroupError: the group has moved on. The same results come again under its new
+	//     generation, those of the partitions it names a moment later.
 	//   - *PartialError: names the elements, by index, that keep tx from being written. Only their
 	//     partitions wait for a retry or are halted; the others continue without them.
 	//   - Any other error fails tx as a whole. Once the attempts are used up, parts of tx come
 	//     unless IsWhole reports true, each with a prefix of the offsets of a partition.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
-
-// ErrStaleGroup: a transaction was refused because the group has moved on to another generation
-// than its GroupMetadata says. No policy applies to it: either the next attempt has the new
-// generation, or the source loses the partitions.
-var ErrStaleGroup = errors.New("the group has moved on to another generation [LW211]")
 
 // OffsetRange is the offsets [From, Next) of a partition, all of them finished. From is where the
 // last transaction ended, or the offset that Restore returned, or that of the group. TopicID is the
@@ -77,7 +72,8 @@ type Txn[T any] struct {
 	// records. May be empty.
 	Elems   []Out[T]
 	Offsets map[TopicPartition]OffsetRange
-	Group   GroupMetadata // of their source; zero if they are of several
+	// Groups is by TopicPartition.Source, for each source of Offsets that is a member of a group.
+	Groups map[string]GroupMetadata
 }
 
 // GroupMetadata identifies a source in its consumer group, for transactions that are fenced by
@@ -93,6 +89,24 @@ type GroupMetadata struct {
 // GroupSource is a Source that is a member of a consumer group. GroupMetadata is called before each
 // transaction.
 type GroupSource interface{ GroupMetadata() GroupMetadata }
+
+// StaleGroupError says that a transaction was refused because the group has moved on to another
+// generation than the GroupMetadata of a source says. No policy applies to it: either the next
+// attempt has the new generation, or the source loses the partitions. Partitions are those of that
+// source; nil: all of the transaction.
+type StaleGroupError struct {
+	Partitions []TopicPartition
+	Err        error
+}
+
+func (e *StaleGroupError) Error() string {
+	return fmt.Sprintf("the group has moved on to another generation: %v [LW211]", e.Err)
+}
+
+func (e *StaleGroupError) Unwrap() error { return e.Err }
+
+// Whole reports that no single result caused the error: see IsWhole.
+func (e *StaleGroupError) Whole() bool { return true }
 
 // FencedError says that partitions have another owner: the stored offset is not the one that the
 // transaction starts from. Partitions nil: all partitions of the transaction.

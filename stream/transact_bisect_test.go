@@ -115,6 +115,25 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
+	t.Run("tries by itself what has used up its attempts beside what has not", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(2), newVault().poison("b0").refuse(errOther)
+			put(l, 0, "a0")
+			j := start(t, l, input.CommitWith(b, 100, time.Second).RetryOnError(every(time.Second, 2)).HaltOnError())
+			elapse(time.Second) // a0 is refused, due again in a second
+			put(l, 1, "b0")
+			elapse(time.Minute)
+			if told := heard[stream.StepEvent](j); len(told) == 0 || told[0].Text != "a transaction of 1 result failed: trying its halves" {
+				t.Fatalf("told: %+v", told) // a0 and b0 were not in one transaction
+			}
+			same(t, "stored", b.stored(), []string{"a0"})
+			if h := j.halt(); h.Value != "b0" {
+				t.Errorf("halted: %v", h)
+			}
+			must(t, j.stop())
+			j.committed(1, -1)
+		})
+	})
 	t.Run("blames nobody where no partition can be written, in the same way", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(2), newVault().poison(append(count("a", 3), count("b", 3)...)...)

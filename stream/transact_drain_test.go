@@ -17,7 +17,7 @@ func TestTransactionDrain(t *testing.T) {
 			l, b := newLog(1), newVault()
 			stale := make([]error, 10_000)
 			for i := range stale {
-				stale[i] = stream.ErrStaleGroup
+				stale[i] = &stream.StaleGroupError{Err: errBoom}
 			}
 			b.refuse(stale...)
 			put(l, 0, "a0")

@@ -23,7 +23,10 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 	halted := func(t *testing.T, b *vault) (*testLog, *work) {
 		l, w := newLog(1), newWork().poison("b1", errBoom)
 		put(l, 0, "a0", "b1", "b2", "c3")
+		fail := w.hold("b1")
 		j := start(t, l, chain(w, b), stream.BuildID("v1"))
+		fail() // a0 is through
+		synctest.Wait()
 		if h := j.halt(); h.Restored || h.Meta.Offset != 1 {
 			t.Errorf("halted: %+v", h)
 		}

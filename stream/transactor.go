@@ -9,7 +9,7 @@ import (
 // transactor is a Transactor without its element type.
 type transactor interface {
 	restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
-	commit(ctx context.Context, pres []*prefix, group GroupMetadata) error
+	commit(ctx context.Context, pres []*prefix, groups map[string]GroupMetadata) error
 	// stateBytes returns the largest state that is stored with an offset; 0: none is
 	stateBytes() int
 	is() any
@@ -31,8 +31,8 @@ func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]T
 	return at, err
 }
 
-func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, group GroupMetadata) error {
-	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Group: group}
+func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, groups map[string]GroupMetadata) error {
+	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Groups: groups}
 	for _, pre := range pres {
 		txn.Elems = append(txn.Elems, pre.outs.(outsOf[T])...)
 		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic, State: pre.part.haltsFrom(pre.next)}
@@ -77,14 +77,19 @@ func fencedOf(err error, pres []*prefix) map[*part]bool {
 	default:
 		return nil
 	}
-	lost := map[*part]bool{}
+	if lost := namedOf(named, pres); len(lost) > 0 {
+		return lost
+	}
+	return nil
+}
+
+// namedOf returns the partitions of a transaction that are named; all if none are.
+func namedOf(named []TopicPartition, pres []*prefix) map[*part]bool {
+	are := map[*part]bool{}
 	for _, pre := range pres {
 		if len(named) == 0 || slices.Contains(named, pre.part.tp) {
-			lost[pre.part] = true
+			are[pre.part] = true
 		}
 	}
-	if len(lost) == 0 {
-		return nil
-	}
-	return lost
+	return are
 }

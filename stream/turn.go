@@ -97,13 +97,17 @@ func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time))
 	return true
 }
 
-// finish ends an element. If size is 1, an element that moves the watermark over its result holds
-// its lane until it is committed. An element without a result does not.
-func (t *transactions) finish(w *worker, r *record) {
+// finish returns how an element ends. If size is 1, an element that moves the watermark over its
+// result holds its lane until it is committed. An element without a result does not.
+func (t *transactions) finish() finish {
 	if t.size != 1 {
-		r.done()
-		return
+		return done
 	}
+	return t.awaitWrite
+}
+
+// awaitWrite ends an element and waits for its transaction.
+func (t *transactions) awaitWrite(w *worker, r *record) {
 	p := r.part
 	_, end := r.ends()
 	last := end.offset()

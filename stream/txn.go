@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"time"
 )
 
@@ -55,10 +54,7 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
-	var group GroupMetadata
-	if g, ok := x.source().(GroupSource); ok {
-		group = g.GroupMetadata()
-	}
+	groups := x.groups()
 	// mixed, so its context is the run's, which x.ctx cancels below
 	all := jointRecord(x.pres[0].part, &joint{mixed: true})
 	attempt := 1
@@ -69,24 +65,30 @@ func (t *transactions) attempt(x *txn) error {
 	if len(all.joint.members) == 0 { // offsets alone: there is no record to make the call for
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
-		return t.tx.commit(ctx, x.pres, group)
+		return t.tx.commit(ctx, x.pres, groups)
 	}
 	_, err := t.st.dressed(all, attempt, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(errTxnOver)
 		defer context.AfterFunc(x.ctx, func() { cancel(context.Cause(x.ctx)) })()
-		return t.tx.commit(ctx, x.pres, group)
+		return t.tx.commit(ctx, x.pres, groups)
 	})
 	return err
 }
 
-// source returns the source of the transaction's partitions, or nil if they are of several.
-func (x *txn) source() any {
-	first := x.pres[0].part
-	if slices.ContainsFunc(x.pres, func(pre *prefix) bool { return pre.part.source != first.source }) {
-		return nil
+// groups returns the groups of the transaction's sources, by their names.
+func (x *txn) groups() map[string]GroupMetadata {
+	groups := map[string]GroupMetadata{}
+	for _, pre := range x.pres {
+		in := pre.part.host.(*inlet)
+		if _, asked := groups[in.id]; asked {
+			continue
+		}
+		if g, ok := in.source().(GroupSource); ok {
+			groups[in.id] = g.GroupMetadata()
+		}
 	}
-	return first.host.(*inlet).source()
+	return groups
 }
 
 // postpone waits after a postponed attempt.

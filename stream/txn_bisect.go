@@ -28,11 +28,17 @@ type found struct {
 }
 
 // bisect finds the culprits of a failed transaction and has the policies decide about them alone.
+// The guilty are the partitions that have used up their attempts. Those that have not may be to
+// blame, so the guilty are tried without them first.
 func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Duration) {
 	n := resultsIn(guilty)
 	t.run.emit(StepEvent{t.st.name, "bisected", "a transaction of " + counted(n, "result") + " failed: trying its halves", err})
 	s := &search{t: t, ctx: x.ctx, calls: mostCalls(n)}
-	s.divide(guilty, failing{err, took})
+	if len(guilty) < len(x.pres) {
+		s.try(guilty)
+	} else {
+		s.divide(guilty, failing{err, took})
+	}
 	if !s.some && !s.over && alike(s.found) { // all parts fail alike: no single one is the culprit
 		s.found = nil
 		for _, pre := range guilty {

@@ -35,11 +35,11 @@ func (t *transactions) excused(x *txn, err error) bool {
 	if x.ctx.Err() != nil {
 		return true // a partition was lost or the run ended: the others are not to blame
 	}
-	if errors.Is(err, ErrStaleGroup) {
+	if stale, ok := errors.AsType[*StaleGroupError](err); ok {
 		t.mu.Lock()
-		for _, pre := range x.pres {
+		for p := range namedOf(stale.Partitions, x.pres) {
 			// wait, since the source may learn of the rebalance later than the transactor
-			turnOf(pre.part).retryAt = time.Now().Add(commitRetry)
+			turnOf(p).retryAt = time.Now().Add(commitRetry)
 		}
 		t.mu.Unlock()
 		return true

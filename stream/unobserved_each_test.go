@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // Each kind of failure has a line in slog's default logger, of a level that fits it.
@@ -41,6 +43,59 @@ func TestUnobservedFailures(t *testing.T) {
 				})
 				if !slices.ContainsFunc(got, func(line string) bool {
 					return strings.HasPrefix(line, c.want) && strings.Contains(line, "code=LW") && (strings.Contains(line, "boom") || name == "the end")
+				}) {
+					t.Errorf("no %s in:\n%s", c.want, strings.Join(got, "\n"))
+				}
+			})
+		})
+	}
+}
+
+// What happens to a partition as a whole has a line, too.
+func TestUnobservedPartitionTroubles(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(t *testing.T, l *testLog, m *streamtest.Member[string])
+		want string
+	}{
+		"commit failed": {func(t *testing.T, _ *testLog, m *streamtest.Member[string]) {
+			m.FailCommits(func(map[tp]int64) error { return errBoom })
+			must(t, m.Assign(0))
+			elapse(time.Second)
+		}, `level=WARN msg="commit failed"`},
+		"partition lost": {func(t *testing.T, _ *testLog, m *streamtest.Member[string]) {
+			must(t, m.Assign(0))
+			must(t, m.Lose(0))
+		}, `level=WARN msg="partition lost"`},
+		"drain incomplete": {func(t *testing.T, l *testLog, m *streamtest.Member[string]) {
+			put(l, 0, "stuck")
+			must(t, m.Assign(0))
+			synctest.Wait()
+			_ = m.Revoke(time.Second, 0)
+		}, `level=WARN msg="drain incomplete"`},
+		"topic recreated": {func(t *testing.T, l *testLog, m *streamtest.Member[string]) {
+			must(t, m.Assign(0))
+			elapse(time.Second)
+			l.Recreate()
+		}, `level=WARN msg="topic was deleted and made again"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				put(l, 0, "a0")
+				m := l.Member()
+				handle := func(c ctx, v string) error {
+					if v == "stuck" {
+						<-c.Done()
+					}
+					return c.Err()
+				}
+				got := logged(t, func() {
+					p, err := commitNow(input.Serial(handle)).Build(m.Source())
+					must(t, err)
+					during(t, p, func() { c.do(t, l, m); synctest.Wait() })
+				})
+				if !slices.ContainsFunc(got, func(line string) bool {
+					return strings.HasPrefix(line, c.want) && strings.Contains(line, "code=LW")
 				}) {
 					t.Errorf("no %s in:\n%s", c.want, strings.Join(got, "\n"))
 				}

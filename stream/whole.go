@@ -49,7 +49,7 @@ func IsWhole(err error) bool {
 		s := state.SQLState()
 		return !strings.HasPrefix(s, "22") && !strings.HasPrefix(s, "23")
 	}
-	for _, target := range []error{context.Canceled, ErrStaleGroup, ErrNotCalled} {
+	for _, target := range []error{context.Canceled, ErrNotCalled} {
 		if errors.Is(err, target) {
 			return true
 		}

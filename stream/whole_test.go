@@ -29,7 +29,7 @@ func TestIsWhole(t *testing.T) {
 		context.DeadlineExceeded: true, context.Canceled: true, io.ErrUnexpectedEOF: true,
 		syscall.ECONNREFUSED: true, fmt.Errorf("writing: %w", syscall.EPIPE): true, syscall.EINVAL: false,
 		&net.OpError{Op: "dial", Err: errBoom}: true, fmt.Errorf("asking: %w", &net.DNSError{}): true,
-		&stream.FencedError{Err: errBoom}: true, stream.ErrStaleGroup: true, stream.Postpone(errBoom, nil): true,
+		&stream.FencedError{Err: errBoom}: true, &stream.StaleGroupError{Err: errBoom}: true, stream.Postpone(errBoom, nil): true,
 		busyFor(1): true, stream.Whole(errBoom): true, stream.Permanent(stream.Whole(errBoom)): true,
 		ofData{context.DeadlineExceeded}: false, fmt.Errorf("storing: %w", stream.Whole(sqlState("23505"))): true,
 	} {

@@ -142,6 +142,9 @@ type result struct {
 func (c *crew) runs(who string, args ...string) result {
 	c.t.Helper()
 	args = append(slices.Clone(args), "--at", strings.Join(c.addrs, ","))
+	if !slices.Contains(args, "--timeout") {
+		args = append(args, "--timeout", "1m") // for a machine that is busy
+	}
 	if who != "" {
 		args = append(args, "--token-file", c.tokens[who])
 	}

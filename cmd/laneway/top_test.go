@@ -15,7 +15,7 @@ import (
 
 // pulse looks at the crew, as rita.
 func (c *crew) pulse() *pulse {
-	return &pulse{remote: &remote{at: c.addrs, tokenFile: c.tokens["rita"], timeout: 5 * time.Second, authority: &authority{}}}
+	return &pulse{remote: &remote{at: c.addrs, tokenFile: c.tokens["rita"], timeout: time.Minute, authority: &authority{}}}
 }
 
 // shown is a screen as a terminal shows it.

@@ -111,7 +111,7 @@ func TestForPipeline(t *testing.T) {
 	t.Run("is required for two groups", func(t *testing.T) {
 		each(t, func(t *testing.T, b *backend) {
 			of := func(group string, tx stream.Txn[result]) stream.Txn[result] {
-				tx.Group.Group = group
+				tx.Groups = map[string]stream.GroupMetadata{"": {Group: group}}
 				return tx
 			}
 			tx := open(t, sink.SQL(b.db, insert, sink.CreateTable()))

@@ -185,7 +185,7 @@ func (m *Member[T]) do(f func(*session[T]) error) error {
 func (m *Member[T]) Info() stream.SourceInfo {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return stream.SourceInfo{Name: "test log " + m.log.topic, StateBytes: m.states}
+	return stream.SourceInfo{Name: "test log " + m.log.topic, Groups: []string{group}, StateBytes: m.states}
 }
 
 // group is the name of every log's group.
@@ -218,7 +218,11 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 	if err != nil && !errors.As(err, &refused) {
 		return err
 	}
-	gone, stateless, down := m.store(ctx, positions, refused)
+	no := map[stream.TopicPartition]error{}
+	if refused != nil {
+		maps.Copy(no, refused.Errs)
+	}
+	gone, stateless, down := m.store(ctx, positions, no)
 	if down {
 		return ErrCrashed
 	}
@@ -229,22 +233,31 @@ func (m *Member[T]) Commit(ctx context.Context, positions map[stream.TopicPartit
 			return nil
 		})
 	}
-	return err
+	if len(no) > 0 {
+		return &stream.CommitError{Errs: no}
+	}
+	return nil
 }
 
-// store stores the member's positions in the log. It returns the partitions of a topic that is
-// gone, and those stored without their state.
-func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused *stream.CommitError,
+// errNotOwned refuses a commit of a partition that the member has lost.
+var errNotOwned = errors.New("the partition is no longer this member's")
+
+// store stores the member's positions in the log, except those refused already. It adds those of
+// partitions that were lost. It returns the partitions of a topic that is gone, and those stored
+// without their state.
+func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartition]stream.Position, refused map[stream.TopicPartition]error,
 ) (gone, stateless []stream.TopicPartition, down bool) {
 	stored := map[stream.TopicPartition]stream.Position{}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for tp, at := range positions {
-		_, mine := m.owned[tp.Partition]
-		if !mine || stream.Superseded(ctx, tp) || refused != nil && refused.Errs[tp] != nil {
-			continue // refused, or lost in the meantime and no longer this member's
+		switch _, mine := m.owned[tp.Partition]; {
+		case refused[tp] != nil:
+		case !mine || stream.Superseded(ctx, tp):
+			refused[tp] = errNotOwned
+		default:
+			stored[tp] = at
 		}
-		stored[tp] = at
 	}
 	if m.down { // it crashed while the request was in flight
 		return nil, nil, true

@@ -16,7 +16,7 @@ import (
 //
 //   - ErrLost: the partition was revoked or lost, never assigned here, or lost and assigned again
 //     (Superseded). Nothing was stored for it. If this call discovers that the membership is lost,
-//     OnLost has returned before Commit does.
+//     OnLost has returned before Commit does, except for partitions still in OnAssigned.
 //   - *RetriableError: a later attempt may succeed. With wire.UnknownTopicOrPartition or
 //     wire.UnknownTopicID, the coordinator does not know the topic or its id. During a rebalance
 //     Commit waits and retries itself, until ctx ends.

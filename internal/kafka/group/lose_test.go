@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -31,6 +32,7 @@ func TestLostMembership(t *testing.T) {
 						}
 					}).start(t)
 					f.awaitShares(t, map[string]int{"a": 6})
+					synctest.Wait() // OnAssigned has returned
 					id := a.memberID()
 					c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: code})
 					if key == kmsg.OffsetCommit {

@@ -60,8 +60,8 @@ func newWorker(t *testing.T, c site, f *floor, name string, tune ...func(*worker
 				return err
 			}
 		}
+		f.update(func() { w.assigned = append(w.assigned, parts) }) // first, for those who await its shares
 		f.take(name, slices.Collect(maps.Keys(parts))...)
-		f.update(func() { w.assigned = append(w.assigned, parts) })
 		return nil
 	}
 	w.cfg.OnRevoked = func(ctx context.Context, tps []wire.TopicPartition) {

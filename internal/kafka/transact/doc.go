@@ -12,13 +12,14 @@
 //
 // Two checks decide who may write. The transactional id fences an earlier process with the same id.
 // The group's member and generation, which go with the offsets (KIP-447), fence a worker that has
-// lost its partitions, whatever its id.
+// lost its partitions, whatever its id. A transaction may hold the offsets of several members, each
+// with its own generation: each is a request of its own, and all are committed or none.
 //
 // Errors mean:
 //
 //   - *kafkaerr.FencedError: another process has taken over the id. Permanent.
-//   - ErrStaleGroup: the group has a newer generation. Nothing was written. The source finds out
-//     whether the partitions are lost.
+//   - *StaleError: the group has a newer generation than one of its members in the transaction.
+//     Nothing was written. That member's source finds out whether its partitions are lost.
 //   - *GoneError: topics of the offsets were deleted. It names their partitions. Nothing was
 //     written; without these partitions the transaction can be.
 //   - *RecordsError: it names the records that cannot be written. Nothing was written.

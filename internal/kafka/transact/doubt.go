@@ -1,6 +1,7 @@
 package transact
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -14,26 +15,21 @@ type doubts struct {
 	parts map[wire.TopicPartition]bool
 }
 
-func (d *doubts) add(offsets map[wire.TopicPartition]Position) {
+func (d *doubts) add(parts []wire.TopicPartition) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.parts == nil {
 		d.parts = map[wire.TopicPartition]bool{}
 	}
-	for tp := range offsets {
+	for _, tp := range parts {
 		d.parts[tp] = true
 	}
 }
 
-func (d *doubts) about(offsets map[wire.TopicPartition]Position) bool {
+func (d *doubts) about(parts []wire.TopicPartition) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for tp := range offsets {
-		if d.parts[tp] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(parts, func(tp wire.TopicPartition) bool { return d.parts[tp] })
 }
 
 func (d *doubts) settle(parts []wire.TopicPartition) {

@@ -41,12 +41,12 @@ func TestDoubt(t *testing.T) {
 			w.commit(t, tx, 0, 10)
 			two := w.txn(10, 20)
 			other := wire.TopicPartition{Topic: w.in, Partition: 0}
-			two.Offsets[other] = Position{Offset: 5}
+			two.Shares[0].Offsets[other] = Position{Offset: 5}
 			w.unheard(t, tx, deaf, two)
 			third := w.txn(0, 0)
-			third.Offsets = map[wire.TopicPartition]Position{{Topic: w.out, Partition: 0}: {Offset: 1}}
+			third.Shares[0].Offsets = map[wire.TopicPartition]Position{{Topic: w.out, Partition: 0}: {Offset: 1}}
 			one := w.txn(0, 0)
-			one.Offsets = map[wire.TopicPartition]Position{other: {Offset: 5}}
+			one.Shares[0].Offsets = map[wire.TopicPartition]Position{other: {Offset: 5}}
 			if err := tx.Commit(within(t, 20*time.Second), third); err != nil {
 				t.Errorf("a partition outside the transaction: %v", err)
 			}

@@ -16,7 +16,7 @@ const clearUp = 5 * time.Second
 
 // end commits the transaction. Once the request is sent, ctx no longer matters, since the commit
 // may have taken place.
-func (t *Transactor) end(ctx context.Context, tx Txn) error {
+func (t *Transactor) end(ctx context.Context, parts []wire.TopicPartition) error {
 	lasting, stop := outlasting(ctx, clearUp)
 	defer stop()
 	lost, err := t.endTxn(lasting, true)
@@ -28,7 +28,7 @@ func (t *Transactor) end(ctx context.Context, tx Txn) error {
 	case !lost && !wire.Retriable(err) && lasting.Err() == nil:
 		return t.refused("committing the transaction", err)
 	}
-	t.doubts.add(tx.Offsets)
+	t.doubts.add(parts)
 	return fmt.Errorf("%s: %w: %w", t.cfg.ID, ErrDoubt, err)
 }
 
@@ -87,8 +87,6 @@ func (t *Transactor) refused(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case strange(err):
-		return fmt.Errorf("%s: %w: %w", doing, ErrStaleGroup, err)
 	case aborts(err):
 		return &abortedError{t.cfg.ID, fmt.Errorf("%s: %w", doing, err)}
 	}

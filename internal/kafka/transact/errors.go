@@ -26,13 +26,19 @@ func (e *GoneError) Error() string {
 	return fmt.Sprintf("%d partitions of the transaction belong to topics that were deleted or recreated: %v [LW212]", len(e.Parts), e.Parts)
 }
 
-var (
-	// ErrStaleGroup says that the group is in another generation than the transaction. The
-	// transaction was aborted.
-	ErrStaleGroup = errors.New("the group has a newer generation")
-	// ErrDoubt says that the transaction may or may not be committed.
-	ErrDoubt = errors.New("the response to the transaction's commit was lost: the group's stored offsets show the outcome [LW320]")
-)
+// StaleError says that the group is in another generation than a member's share of the transaction,
+// and names the partitions of that share. The transaction was aborted.
+type StaleError struct {
+	Member string
+	Parts  []wire.TopicPartition
+	Err    error
+}
+
+func (e *StaleError) Error() string { return "the group has a newer generation: " + e.Err.Error() }
+func (e *StaleError) Unwrap() error { return e.Err }
+
+// ErrDoubt says that the transaction may or may not be committed.
+var ErrDoubt = errors.New("the response to the transaction's commit was lost: the group's stored offsets show the outcome [LW320]")
 
 // abortedError reports a transaction that was aborted and can be repeated.
 type abortedError struct {

@@ -74,7 +74,7 @@ func (w *world) txn(from, next int) Txn {
 		msgs[i] = kafka.Message{Key: fmt.Append(nil, "key ", (from+i)%3), Value: fmt.Append(nil, from+i)}
 	}
 	return Txn{N: len(msgs), At: func(i int) *kafka.Message { return &msgs[i] }, Topic: w.out,
-		Offsets: map[wire.TopicPartition]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}, Group: Group{Name: w.group, Generation: -1}}
+		Shares: []Share{{Group{Name: w.group, Generation: -1}, map[wire.TopicPartition]Position{{Topic: w.in, Partition: 1}: {Offset: int64(next)}}}}}
 }
 
 // commit acts like a pipeline: it retries until the transaction is committed, and asks the group
@@ -145,7 +145,7 @@ func (w *world) leaveOpen(t *testing.T, tx *Transactor, from, next int) {
 	if err := tx.write(within(t, time.Minute), w.txn(from, next)); err != nil {
 		t.Fatal(err)
 	}
-	if err := tx.offsets(within(t, time.Minute), w.txn(from, next)); err != nil {
+	if err := tx.offsets(within(t, time.Minute), w.txn(from, next).Shares); err != nil {
 		t.Fatal(err)
 	}
 }

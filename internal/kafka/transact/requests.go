@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
@@ -97,41 +99,62 @@ func (t *Transactor) join(ctx context.Context, parts []wire.TopicPartition) erro
 	return t.refused("adding partitions to the transaction", err)
 }
 
-// offsets adds the group's offsets to the transaction.
-func (t *Transactor) offsets(ctx context.Context, tx Txn) error {
+// offsets adds the offsets of members to the transaction.
+func (t *Transactor) offsets(ctx context.Context, shares []Share) error {
 	t.begin()
-	limit := int16(math.MaxInt16)
-	if !t.implicit {
-		limit = joinExplicit
-		add := kmsg.NewPtrAddOffsetsToTxnRequest()
-		add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.cfg.ID, t.id, t.epoch, tx.Group.Name
-		err := t.retry(ctx, func() error {
-			r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, add, math.MaxInt16)
-			if err != nil {
+	limit, joined := int16(joinExplicit), map[string]bool{}
+	if t.implicit {
+		limit = math.MaxInt16
+	}
+	for _, s := range shares {
+		if !t.implicit && !joined[s.Group.Name] {
+			if err := t.joinGroup(ctx, s.Group.Name); err != nil {
 				return err
 			}
-			return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode).Err()
-		})
-		if err != nil {
-			return t.refused("adding the group to the transaction", err)
+			joined[s.Group.Name] = true
+		}
+		if err := t.storeShare(ctx, s, limit); err != nil {
+			return err
 		}
 	}
-	err := t.store(ctx, tx, limit)
+	return nil
+}
+
+// joinGroup adds a group to the transaction.
+func (t *Transactor) joinGroup(ctx context.Context, group string) error {
+	add := kmsg.NewPtrAddOffsetsToTxnRequest()
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch, add.Group = t.cfg.ID, t.id, t.epoch, group
+	err := t.retry(ctx, func() error {
+		r, err := t.cfg.Client.Transaction(ctx, t.cfg.ID, add, math.MaxInt16)
+		if err != nil {
+			return err
+		}
+		return wire.Code(r.(*kmsg.AddOffsetsToTxnResponse).ErrorCode).Err()
+	})
+	return t.refused("adding the group to the transaction", err)
+}
+
+// storeShare stores the offsets of a member, without their states if the broker refuses those.
+func (t *Transactor) storeShare(ctx context.Context, s Share, limit int16) error {
+	err := t.store(ctx, s, limit)
 	if wire.CodeOf(err) == wire.OffsetMetadataTooLarge { // an offset never fails for its state
 		t.stateless.Store(true)
-		err = t.store(ctx, tx, limit)
+		err = t.store(ctx, s, limit)
 	}
 	if gone, ok := errors.AsType[*GoneError](err); ok {
 		return gone
 	}
-	return t.refused("storing offsets of group "+tx.Group.Name, err)
+	if strange(err) {
+		return &StaleError{Member: s.Group.Member, Parts: slices.Collect(maps.Keys(s.Offsets)), Err: err}
+	}
+	return t.refused("storing offsets of group "+s.Group.Name, err)
 }
 
-// store sends the group's offsets.
-func (t *Transactor) store(ctx context.Context, tx Txn, limit int16) error {
-	req := t.offsetCommit(tx)
+// store sends the offsets of a member.
+func (t *Transactor) store(ctx context.Context, s Share, limit int16) error {
+	req := t.offsetCommit(s)
 	return t.retry(ctx, func() error {
-		resp, err := t.cfg.Client.TransactionOffsets(ctx, tx.Group.Name, req, limit)
+		resp, err := t.cfg.Client.TransactionOffsets(ctx, s.Group.Name, req, limit)
 		if err != nil {
 			return err
 		}
@@ -139,7 +162,7 @@ func (t *Transactor) store(ctx context.Context, tx Txn, limit int16) error {
 			for _, rp := range rt.Partitions {
 				code := wire.Code(rp.ErrorCode)
 				if code.In(wire.NoTopic) {
-					if gone, err := t.gone(ctx, tx); err != nil || gone != nil {
+					if gone, err := t.gone(ctx, s); err != nil || gone != nil {
 						return errors.Join(err, gone)
 					}
 				}
@@ -152,11 +175,11 @@ func (t *Transactor) store(ctx context.Context, tx Txn, limit int16) error {
 	})
 }
 
-// gone asks the cluster which topics of a transaction no longer exist under their ids. A *GoneError
+// gone asks the cluster which topics of a share no longer exist under their ids. A *GoneError
 // names their partitions.
-func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
+func (t *Transactor) gone(ctx context.Context, s Share) (gone, err error) {
 	var topics []wire.NamedTopic
-	for tp, at := range tx.Offsets {
+	for tp, at := range s.Offsets {
 		topics = append(topics, wire.NamedTopic{Name: tp.Topic, ID: at.TopicID})
 	}
 	is, err := t.cfg.Client.Gone(ctx, topics...)
@@ -164,7 +187,7 @@ func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 		return nil, err
 	}
 	var parts []wire.TopicPartition
-	for tp, at := range tx.Offsets {
+	for tp, at := range s.Offsets {
 		if is[wire.NamedTopic{Name: tp.Topic, ID: at.TopicID}] {
 			parts = append(parts, tp)
 		}
@@ -175,15 +198,15 @@ func (t *Transactor) gone(ctx context.Context, tx Txn) (gone, err error) {
 	return &GoneError{Parts: parts}, nil
 }
 
-func (t *Transactor) offsetCommit(tx Txn) *kmsg.TxnOffsetCommitRequest {
+func (t *Transactor) offsetCommit(s Share) *kmsg.TxnOffsetCommitRequest {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID, req.ProducerID, req.ProducerEpoch = t.cfg.ID, t.id, t.epoch
-	req.Group, req.MemberID, req.Generation = tx.Group.Name, tx.Group.Member, tx.Group.Generation
-	if tx.Group.Instance != "" {
-		req.InstanceID = &tx.Group.Instance
+	req.Group, req.MemberID, req.Generation = s.Group.Name, s.Group.Member, s.Group.Generation
+	if s.Group.Instance != "" {
+		req.InstanceID = &s.Group.Instance
 	}
 	byTopic := map[wire.NamedTopic][]kmsg.TxnOffsetCommitRequestTopicPartition{}
-	for tp, at := range tx.Offsets {
+	for tp, at := range s.Offsets {
 		rp := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		rp.Partition, rp.Offset, rp.LeaderEpoch = int32(tp.Partition), at.Offset, -1
 		if at.State != "" && !t.stateless.Load() {

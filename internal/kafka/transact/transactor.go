@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +38,7 @@ type Transactor struct {
 	stale    bool // the id must be requested before it is used
 	open     bool // a transaction may have started, and must end before anything else
 	began    time.Time
-	strange  int // how often in a row the group did not know this member
+	strange  map[string]int // by member, how often in a row the group did not know it
 
 	doubts    doubts
 	stateless atomic.Bool // the brokers have refused a state
@@ -44,11 +46,24 @@ type Transactor struct {
 
 // Txn is the contents of a transaction.
 type Txn struct {
-	N       int // messages
-	At      func(i int) *kafka.Message
-	Topic   string // the topic of all messages; empty: each names its own
-	Offsets map[wire.TopicPartition]Position
+	N      int // messages
+	At     func(i int) *kafka.Message
+	Topic  string // the topic of all messages; empty: each names its own
+	Shares []Share
+}
+
+// Share is the offsets of one member of a group. Each member has a generation of its own.
+type Share struct {
 	Group   Group
+	Offsets map[wire.TopicPartition]Position
+}
+
+// parts returns the partitions of all offsets.
+func (tx *Txn) parts() (all []wire.TopicPartition) {
+	for _, s := range tx.Shares {
+		all = slices.AppendSeq(all, maps.Keys(s.Offsets))
+	}
+	return all
 }
 
 // Position is a group's position in a partition.
@@ -72,7 +87,7 @@ type Group struct {
 
 // New returns a Transactor; Open starts it.
 func New(cfg Config) *Transactor {
-	t := &Transactor{cfg: cfg, id: -1, epoch: -1}
+	t := &Transactor{cfg: cfg, id: -1, epoch: -1, strange: map[string]int{}}
 	pc := cfg.Produce
 	pc.Client, pc.TransactionalID, pc.Join = cfg.Client, cfg.ID, t.join
 	t.out = produce.New(pc)
@@ -104,20 +119,24 @@ const triesAtOnce = 5
 // Commit aborts the transaction, unless the request to commit it was sent already: then it finds
 // out the outcome, which counts.
 func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
-	if tx.N == 0 && len(tx.Offsets) == 0 {
+	parts := tx.parts()
+	if tx.N == 0 && len(parts) == 0 {
 		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for try := 1; ; try++ {
-		err := t.once(ctx, tx)
+		err := t.once(ctx, tx, parts)
 		var again *abortedError
+		var stale *StaleError
 		switch {
 		case err == nil:
-			t.strange = 0
+			for _, s := range tx.Shares {
+				delete(t.strange, s.Group.Member)
+			}
 			return nil
-		case errors.Is(err, ErrStaleGroup):
-			return t.turnedAway(ctx, err)
+		case errors.As(err, &stale):
+			return t.turnedAway(ctx, stale)
 		case ctx.Err() != nil, !errors.As(err, &again), try == triesAtOnce:
 			return err
 		}
@@ -125,7 +144,7 @@ func (t *Transactor) Commit(ctx context.Context, tx Txn) error {
 	}
 }
 
-func (t *Transactor) once(ctx context.Context, tx Txn) error {
+func (t *Transactor) once(ctx context.Context, tx Txn, parts []wire.TopicPartition) error {
 	if t.open {
 		if err := t.abort(ctx); err != nil {
 			return err
@@ -136,16 +155,16 @@ func (t *Transactor) once(ctx context.Context, tx Txn) error {
 			return err
 		}
 	}
-	if t.doubts.about(tx.Offsets) {
+	if t.doubts.about(parts) {
 		return fmt.Errorf("%s: %w", t.cfg.ID, ErrDoubt)
 	}
 	t.out.Begin(t.id, t.epoch, t.implicit)
 	err := t.write(ctx, tx)
-	if err == nil && len(tx.Offsets) > 0 {
-		err = t.offsets(ctx, tx)
+	if err == nil && len(parts) > 0 {
+		err = t.offsets(ctx, tx.Shares)
 	}
 	if err == nil {
-		return t.end(ctx, tx)
+		return t.end(ctx, parts)
 	}
 	clearing, stop := context.WithTimeout(context.WithoutCancel(ctx), clearUp)
 	defer stop()
@@ -172,11 +191,11 @@ func (t *Transactor) write(ctx context.Context, tx Txn) error {
 }
 
 // turnedAway waits a moment, so that the source can find out what happened to its partitions.
-func (t *Transactor) turnedAway(ctx context.Context, err error) error {
+func (t *Transactor) turnedAway(ctx context.Context, err *StaleError) error {
 	const most = 100 // about ten seconds: a live member has heard by then
-	if t.strange++; t.strange > most {
-		t.strange = 0
-		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %v", t.cfg.ID, err) //nolint:errorlint // no longer an ErrStaleGroup
+	if t.strange[err.Member]++; t.strange[err.Member] > most {
+		delete(t.strange, err.Member)
+		return fmt.Errorf("%s: the group does not know this member, but its partitions were not lost: do source and sink use the same cluster? %v", t.cfg.ID, err) //nolint:errorlint // no longer a StaleError
 	}
 	backoff.Pause(ctx, 100*time.Millisecond)
 	return err

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -77,13 +79,38 @@ func TestCommit(t *testing.T) {
 		protocols(t, func(t *testing.T, w *world) {
 			tx := w.open(t, "a", nil, nil)
 			stale := w.txn(0, 10)
-			stale.Group.Member, stale.Group.Generation = "nobody", 7
-			if err := tx.Commit(within(t, time.Minute), stale); !errors.Is(err, ErrStaleGroup) {
+			stale.Shares[0].Group.Member, stale.Shares[0].Group.Generation = "nobody", 7
+			var refused *StaleError
+			if err := tx.Commit(within(t, time.Minute), stale); !errors.As(err, &refused) || len(refused.Parts) != 1 || refused.Member != "nobody" {
 				t.Error(err)
 			}
 			w.exactly(t, 0)
 			w.commit(t, tx, 0, 10)
 			w.exactly(t, 10)
+		})
+	})
+	t.Run("commits the offsets of several members, or none", func(t *testing.T) {
+		protocols(t, func(t *testing.T, w *world) {
+			tx := w.open(t, "a", nil, nil)
+			other := wire.TopicPartition{Topic: w.in, Partition: 0}
+			two := w.txn(0, 10)
+			two.Shares = append(two.Shares, Share{Group{Name: w.group, Member: "nobody", Generation: 7}, map[wire.TopicPartition]Position{other: {Offset: 5}}})
+			var refused *StaleError
+			if err := tx.Commit(within(t, time.Minute), two); !errors.As(err, &refused) || !slices.Equal(refused.Parts, []wire.TopicPartition{other}) {
+				t.Errorf("%v, want the share of the unknown member", err)
+			}
+			w.exactly(t, 0)
+			if at := w.Committed(w.group, w.in); len(at) != 0 {
+				t.Errorf("stored %v", at)
+			}
+			two.Shares[1].Group = Group{Name: w.group, Generation: -1}
+			if err := tx.Commit(within(t, time.Minute), two); err != nil {
+				t.Fatal(err)
+			}
+			w.exactly(t, 10)
+			if at := w.Committed(w.group, w.in)[0]; at != 5 {
+				t.Errorf("stored %d, want 5", at)
+			}
 		})
 	})
 	t.Run("leaves nothing when it is cancelled", func(t *testing.T) {

@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -63,6 +64,7 @@ func names(of map[string][]string) func(context.Context, string) ([]net.IPAddr, 
 
 func find(t *testing.T, c adminapi.Config) *adminapi.Fleet {
 	t.Helper()
+	c.Timeout = cmp.Or(c.Timeout, time.Minute) // for a machine that is busy
 	f, err := adminapi.Find(t.Context(), c)
 	must(t, err)
 	t.Cleanup(f.Close)
