@@ -16,7 +16,7 @@ func (r *run) stopped() <-chan struct{}    { return r.sourceCtx.Done() }
 func (r *run) limits() (int, int64)        { return r.opts.records, r.share() }
 func (r *run) maxAhead() int64             { return r.opts.ahead }
 func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
-func (r *run) greets() bool                { return len(r.greeters) > 0 }
+func (r *run) hasStartHook() bool          { return len(r.startHooks) > 0 }
 func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
 func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
