@@ -14,7 +14,7 @@ import (
 
 // A file cycle is a set of files of one package, each of which uses names of all others, directly
 // or through the set. Who reads one has to know all of them, so the largest must stay small.
-const cycleMax = 19
+const cycleMax = 18
 
 func TestFileCycles(t *testing.T) {
 	for _, r := range rooms(t) {

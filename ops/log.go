@@ -109,7 +109,15 @@ func (l *logging) event(e stream.Event) {
 		}
 		g.failure(level, string(e.Scope)+" "+verb(e.Scope), e.Failure, more...)
 	case stream.Paused:
-		g.info("partition paused", append(partition(e.Meta.TopicPartition()), slog.Int64("next", e.Meta.Offset), slog.String("by", e.By))...)
+		more := append(partition(e.Meta.TopicPartition()), slog.String("by", e.By), slog.Bool("durable", e.Durable))
+		if !e.ResumeAt.IsZero() {
+			more = append(more, slog.Time("until", e.ResumeAt))
+		}
+		if e.Scope == stream.ScopeLane {
+			g.info("key parked", append(more, slog.String("key", legible.Key(e.Meta.Key)))...)
+		} else {
+			g.info("partition paused", append(more, slog.Int64("next", e.Meta.Offset))...)
+		}
 	case stream.Resumed:
 		g.info(string(e.Scope)+" resumed", append(place(e.Meta), slog.Duration("halted", time.Since(e.Since)), slog.Bool("by_itself", e.ByItself))...)
 	case stream.Failed:

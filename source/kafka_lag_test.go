@@ -21,7 +21,7 @@ func TestKafkaLag(t *testing.T) {
 		ask   func(*stream.Pipeline) error
 	}{
 		"of a paused partition follows its log": {ask: func(p *stream.Pipeline) error {
-			return p.Pause(stream.TopicPartition{Topic: "orders"}, 1, "a test")
+			return p.Pause(stream.TopicPartition{Topic: "orders"}, 1, "a test", time.Time{})
 		}},
 		"of a halted partition follows its log": {fails: errors.New("boom")},
 	} {

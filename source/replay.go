@@ -1,6 +1,8 @@
 package source
 
 import (
+	"context"
+
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
@@ -25,15 +27,24 @@ func Replay(c KafkaConfig) stream.Option {
 	})
 }
 
-// replay is a source of Partitions whose commits are stored nowhere.
-type replay struct{ *kafkaSource }
+// replay is a source of Partitions that takes commits and stores them nowhere. It is no Rereader:
+// it ends with its last record, and its client with it.
+type replay struct{ src *kafkaSource }
+
+func (r replay) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	return r.src.Run(ctx, in)
+}
+
+func (r replay) Commit(ctx context.Context, positions map[stream.TopicPartition]stream.Position) error {
+	return r.src.Commit(ctx, positions)
+}
 
 func (r replay) Info() stream.SourceInfo {
-	info := r.kafkaSource.Info()
+	info := r.src.Info()
 	info.Name = "replay of " + info.Name
 	info.MustCommit, info.NoCommit = false, ""
 	info.NoCommitWith = "a replay stores no offsets, and a transaction would store them as the group's"
-	if r.cfg.Group != "" || len(r.cfg.Topics) > 0 {
+	if r.src.cfg.Group != "" || len(r.src.cfg.Topics) > 0 {
 		info.Faults = append(info.Faults, &stream.BuildError{Code: "LW141", Step: "source.Replay", What: "a replay has no group", Fix: "leave Group and Topics out, and set Partitions"})
 	}
 	return info

@@ -29,8 +29,11 @@ func (p *part) committable() (records int64, news bool) {
 func (p *part) stored(g progress) {
 	p.mu.Lock()
 	p.settled = max(p.settled, g.covered)
-	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told, p.ahead.bytes = g.runs, g.records, g.silent, g.halts, len(g.State)
+	p.ahead.stored, p.ahead.records, p.ahead.silent, p.ahead.told, p.ahead.bytes, p.ahead.aside = g.runs, g.records, g.silent, g.halts, len(g.State), g.aside
 	p.ahead.attempts.stored = g.noted
+	for _, at := range p.asides.came {
+		p.ahead.stored = without(p.ahead.stored, at)
+	}
 	p.unsure = p.unsure && p.status().life() == open
 	p.mu.Unlock()
 	p.acked(g.Offset)

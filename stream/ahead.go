@@ -24,6 +24,7 @@ type ahead struct {
 	stored  []resume.Run             // finished according to the stored state
 	records int64                    // records finished when the stored state was made
 	bytes   int                      // length of the stored state
+	aside   int64                    // records that it has set aside, as far as they are known
 	silent  int64                    // offset from which the stored state lists nothing
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state
@@ -40,6 +41,7 @@ type progress struct {
 	silent  int64        // offset from which the state lists nothing
 	halts   int          // changes of halts in the state
 	noted   int          // changes of attempts in the state
+	aside   int64        // records that were set aside, as far as they are known
 }
 
 // withoutState notes that the offset was stored without the state, so that the next commit still
@@ -60,6 +62,9 @@ func (p *part) adopt(a Assignment) error {
 	if err != nil {
 		return err
 	}
+	if len(state.Asides) > 0 && !p.asides.able {
+		return errAsides
+	}
 	for _, r := range state.Finished {
 		if r.From, r.To = max(r.From, a.Next), min(r.To, a.LogEnd); r.From < r.To {
 			p.ahead.earlier = append(p.ahead.earlier, r)
@@ -67,6 +72,7 @@ func (p *part) adopt(a Assignment) error {
 	}
 	p.ahead.stored = p.ahead.earlier
 	p.inherit(state.Halts, a)
+	p.inheritAsides(state.Asides, a)
 	p.ahead.attempts.inherit(state.Attempts, p.host.lineOf)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
@@ -107,17 +113,32 @@ func (p *part) roomAhead(held, limit int) int {
 // stateRoom returns how many offsets may be read so that the resume state can still tell of all,
 // and of the halts. Where a record has been parked, some of those in flight may be too.
 func (p *part) stateRoom(held int, span int64) int64 {
+	return p.stateRoomBeside(held, span, -1)
+}
+
+// stateRoomBeside is stateRoom with so many lanes that are set aside; -1: those that are.
+func (p *part) stateRoomBeside(held int, span int64, asides int) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if asides < 0 {
+		asides = len(p.asides.lanes)
+	}
 	holes, reserved, inFlight := held+2*len(p.ahead.earlier), int64(0), -1
-	if _, known := p.host.build(); known && p.ahead.halting {
+	_, known := p.host.build()
+	if p.ahead.halting {
 		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
-		reserved = resume.Reserve(lanes, len(p.parks.all)-lanes, span)
-		if len(p.parks.all) > 0 {
+		all := len(p.parks.all)
+		if !known {
+			lanes = p.parks.byHand()
+			all = lanes
+		}
+		reserved = resume.Reserve(lanes, all-lanes, span)
+		if known && all > 0 {
 			idle, _ := p.led.Idle()
 			inFlight = max(0, held-idle)
 		}
 	}
+	reserved += resume.ReserveAsides(asides, backMost, span)
 	return resume.Room(p.host.stateBytes(), span, holes, reserved, inFlight)
 }
 
@@ -146,19 +167,29 @@ func (p *part) passEarlier(next int64) int64 {
 	return next
 }
 
+// passedEarlier reports whether the feed has passed all that earlier assignments finished. The
+// caller holds mu.
+func (p *part) passedEarlier() bool {
+	n := len(p.ahead.earlier)
+	return n == 0 || p.ahead.earlier[n-1].To <= p.next
+}
+
 // progress returns what a commit would store now.
 func (p *part) progress() progress {
 	if !p.ahead.kept {
 		offset, records := p.led.Prefix()
 		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: records}
 	}
-	// before the ledger, which has every run that the feed passes in between
-	p.mu.Lock()
-	earlier := p.ahead.earlier
-	p.mu.Unlock()
-	offset, records, holes, end := p.led.Holes(nil)
+	offset, records, holes, end, earlier, asides := p.toStore()
 	_, below := p.led.Prefix()
 	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records)}
+	if g.aside = p.asideRecords(); len(asides) > 0 { // the watermark may lie below what has finished
+		to := end
+		if len(holes) > 0 {
+			to = holes[0]
+		}
+		g.add(offset, to)
+	}
 	if len(holes) > 0 {
 		for i, h := range holes {
 			to := end
@@ -175,18 +206,34 @@ func (p *part) progress() progress {
 	of.Offset = offset
 	var halts []resume.Halt
 	var told int64
-	halts, g.halts = p.haltsToStore()
+	halts, g.halts = p.haltsToStore(offset)
 	p.mu.Lock()
 	var attempts []resume.Attempts
 	attempts, g.noted = p.ahead.attempts.toStore(holes, end)
 	p.mu.Unlock()
-	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Halts: halts, Attempts: attempts}, p.host.stateBytes())
+	g.State, told = resume.Encode(of, resume.State{Finished: g.runs, Asides: asides, Halts: halts, Attempts: attempts}, p.host.stateBytes())
 	g.silent = told
 	if n := len(g.runs); n > 0 && g.runs[n-1].To > told {
 		g.runs = slices.DeleteFunc(g.runs, func(r resume.Run) bool { return r.To > told })
 		g.covered = g.below
 	}
 	return g
+}
+
+// toStore returns what a state is made of. A lane is set aside, and read again, in the ledger and
+// beside it at once: so are both read, or the state would tell of neither.
+func (p *part) toStore() (offset, records int64, holes []int64, end int64, earlier []resume.Run, asides []resume.Aside) {
+	p.mu.Lock()
+	earlier = p.ahead.earlier // before the ledger, which has every run that the feed passes in between
+	p.asides.came = nil
+	if !p.asides.able {
+		p.mu.Unlock()
+		offset, records, holes, end = p.led.Holes(nil)
+		return offset, records, holes, end, earlier, nil
+	}
+	defer p.mu.Unlock()
+	offset, records, holes, end = p.led.Holes(nil)
+	return offset, records, holes, end, earlier, p.asidesToStore()
 }
 
 // add appends a run past those that there are.
@@ -203,7 +250,13 @@ func (g *progress) add(from, to int64) {
 
 // within reports whether offset is in one of the runs.
 func within(runs []resume.Run, offset int64) bool {
-	_, ok := slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
+	_, ok := find(runs, offset)
+	return ok
+}
+
+// find returns the run that has an offset.
+func find(runs []resume.Run, offset int64) (i int, ok bool) {
+	return slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
 		switch {
 		case r.To <= at:
 			return -1
@@ -212,5 +265,4 @@ func within(runs []resume.Run, offset int64) bool {
 		}
 		return 0
 	})
-	return ok
 }

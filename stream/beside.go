@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 )
 
@@ -64,31 +63,4 @@ func (p *Pipeline) Observe(o Observer) error {
 	defer p.mu.Unlock()
 	p.opts.hooks = append(p.opts.hooks, o.hooks())
 	return nil
-}
-
-// ErrEpoch: the partition passed to Pause is not assigned here in that epoch.
-var ErrEpoch = errors.New("the partition is not assigned here in that epoch: take a Snapshot again [LW233]")
-
-// Pause stops reading a partition. Records read before are processed and committed. Halts lists the
-// pause with by as its author. Resume ends it; Skip does not, since no record has failed. The pause
-// ends with the assignment: the next owner reads the partition.
-//
-// epoch is that of the Snapshot you looked at. The error is ErrEpoch if the partition has another
-// assignment by now, and ErrNotRunning if the pipeline does not run. Pause also fails if the
-// partition is paused already, or halted by its source.
-func (p *Pipeline) Pause(tp TopicPartition, epoch int32, by string) error {
-	if by == "" {
-		return fmt.Errorf("Pause of %v: by is empty: pass the name of who asks [LW234]", tp)
-	}
-	r := p.current()
-	if r == nil {
-		return ErrNotRunning
-	}
-	r.mu.Lock()
-	q := r.parts[tp]
-	r.mu.Unlock()
-	if q == nil || q.epoch != epoch {
-		return fmt.Errorf("%v, epoch %d: %w", tp, epoch, ErrEpoch)
-	}
-	return q.pause(by)
 }

@@ -188,6 +188,11 @@ func TestBuild(t *testing.T) {
 			"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
 			"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
 			"nothing at all":                s,
+			"a fork of one source, a park of another": stream.Merge(
+				of(stream.SourceInfo{ID: "eu", StateBytes: 4096}).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.GroupByKey().Concurrent(2, pass) }),
+				of(stream.SourceInfo{ID: "us", StateBytes: 4096}).DivertTo(func(string) bool { return true }, func(s stream.Stream[string]) stream.Stream[string] {
+					return s.Concurrent(2, pass).ParkOnError()
+				})).GroupByKey().Concurrent(2, pass).CommitEach(),
 		} {
 			t.Run(name, func(t *testing.T) {
 				if _, err := chain.Build(); err != nil {
@@ -200,6 +205,31 @@ func TestBuild(t *testing.T) {
 		s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
 		if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
 			t.Error(err)
+		}
+	})
+	t.Run("makes a source once, which the first run uses", func(t *testing.T) {
+		var made [2]int
+		chain := func(i int) stream.Stream[string] {
+			return stream.From(func() stream.Source[string] { made[i]++; return quiet{stream.SourceInfo{Name: []string{"x", "y"}[i]}} })
+		}
+		p, err := stream.Merge(chain(0), chain(1)).Serial(pass).Build()
+		must(t, err)
+		for run := 1; run <= 2; run++ {
+			must(t, p.Run(t.Context()))
+			if made != [2]int{run, run} {
+				t.Errorf("run %d: made %v times", run, made)
+			}
+		}
+	})
+	t.Run("names a source whose Info panics", func(t *testing.T) {
+		bad := func() stream.Stream[string] {
+			return stream.From(func() stream.Source[string] { return wordless{} })
+		}
+		for name, chain := range map[string]stream.Stream[string]{"alone": bad(), "named": bad().As("x"), "merged": stream.Merge(bad(), bad(), of(stream.SourceInfo{ID: "x"}))} {
+			_, err := chain.Serial(pass).Build()
+			if err == nil || !strings.Contains(err.Error(), "the Info of a stream_test.wordless panicked: ") || strings.Contains(err.Error(), "two sources") {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 	t.Run("connects to nothing", func(t *testing.T) {
@@ -224,6 +254,11 @@ type wrongVault struct{ *vault }
 
 func (wrongVault) Check() error       { return &stream.BuildError{What: "boom"} }
 func (wrongVault) CommitsGroup() bool { return true }
+
+// wordless is a source that cannot say what it is.
+type wordless struct{ quiet }
+
+func (wordless) Info() stream.SourceInfo { panic("boom") }
 
 // closer is a sink as io has them.
 type closer struct{ noSink }

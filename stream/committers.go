@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/sourcegraph/conc"
@@ -45,34 +46,24 @@ func (cs committers) stop() {
 }
 
 func (cs committers) now(ctx context.Context, ps []*part) error {
-	if len(cs) == 1 {
-		return cs[0].now(ctx, ps)
-	}
-	return cs.apart(ps, func(c *committer, ps []*part) error { return c.now(ctx, ps) })
+	errs := make([]error, len(cs))
+	eachSource(ps, func(i int, mine []*part) { errs[i] = cs[i].now(ctx, mine) })
+	return cmp.Or(errs...)
 }
 
 func (cs committers) last(_, ctx context.Context, ps []*part) error { return cs.now(ctx, ps) }
 
-// apart calls f for each source that has some of ps, all at once, and returns an error of one.
-func (cs committers) apart(ps []*part, f func(*committer, []*part) error) (err error) {
-	split := make([][]*part, len(cs))
+// eachSource calls f for each source that has some of ps, all at once.
+func eachSource(ps []*part, f func(source int, mine []*part)) {
+	split := map[int][]*part{}
 	for _, p := range ps {
 		split[p.source] = append(split[p.source], p)
 	}
-	errs := make([]error, len(cs))
 	var wg conc.WaitGroup
 	for i, mine := range split {
-		if len(mine) > 0 {
-			wg.Go(func() { errs[i] = f(cs[i], mine) })
-		}
+		wg.Go(func() { f(i, mine) })
 	}
 	wg.Wait()
-	for _, e := range errs {
-		if e != nil {
-			return e
-		}
-	}
-	return nil
 }
 
 // finish returns how an element ends. With CommitEach the element holds its lane until it is

@@ -27,17 +27,24 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halts to store in the resume state, the oldest first, and no more than
-// may fit.
-func (p *part) haltsToStore() (hs []resume.Halt, version int) {
+// haltsToStore returns the halts to store in the resume state of an offset, the oldest first, and
+// no more than may fit.
+func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.halt != nil && !p.byTx {
 		hs = p.halt.store(hs, resume.LaneID{})
 	}
+	if p.sealed != nil && p.sealed.By != "" {
+		hs = append(hs, p.sealed.storeHeld(offset, resume.LaneID{}))
+	}
 	most := p.host.stateBytes() / resume.LeastHalt
 	for _, k := range p.parks.all[:min(most, len(p.parks.all))] {
-		hs = k.store(hs, k.id)
+		if k.By != "" {
+			hs = append(hs, k.storeHeld(offset, k.id))
+		} else {
+			hs = k.store(hs, k.id)
+		}
 	}
 	return hs, p.ahead.halts
 }
@@ -57,9 +64,11 @@ func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
 	return append(hs, r)
 }
 
-// haltChanged has the start or end of a halt stored soon. The caller holds mu.
-func (p *part) haltChanged() {
-	if _, known := p.host.build(); known && p.ahead.halting {
+// haltChanged has the start or end of halts stored soon. Without a known build no failure's is
+// stored. The caller holds mu.
+func (p *part) haltChanged(hs ...*Halt) {
+	_, known := p.host.build()
+	if p.ahead.halting && (known || slices.ContainsFunc(hs, func(h *Halt) bool { return h.By != "" })) {
 		p.ahead.halts++
 		p.ahead.urgent.Store(true)
 	}
@@ -71,7 +80,7 @@ func (p *part) haltsFrom(offset int64) string {
 	if !p.ahead.halting {
 		return ""
 	}
-	hs, _ := p.haltsToStore()
+	hs, _ := p.haltsToStore(offset)
 	if hs = slices.DeleteFunc(hs, func(h resume.Halt) bool { return h.Offset < offset }); len(hs) == 0 {
 		return ""
 	}
@@ -86,6 +95,10 @@ func (p *part) haltsFrom(offset int64) string {
 func (p *part) inherit(hs []resume.Halt, a Assignment) {
 	mine, known := p.host.build()
 	for _, r := range hs {
+		if r.By != "" {
+			p.inheritHeld(r, a.Next)
+			continue
+		}
 		if r.Offset < a.Next || r.Last >= a.LogEnd || within(p.ahead.earlier, r.Offset) {
 			continue
 		}
@@ -102,7 +115,7 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 		if r.Key != "" {
 			f.Meta.Key = []byte(r.Key)
 		}
-		h := &Halt{Failure: f, Scope: ScopePartition, Since: time.Unix(r.Since, 0), Epoch: p.epoch, Last: r.Last, Joined: r.Joined, Restored: true, over: make(chan struct{}), builds: r.Builds}
+		h := &Halt{Failure: f, Scope: ScopePartition, Since: time.Unix(r.Since, 0), Epoch: p.epoch, Last: r.Last, Joined: r.Joined, Restored: true, Durable: true, over: make(chan struct{}), builds: r.Builds}
 		if r.ResumeAt != 0 {
 			h.ResumeAt = time.Unix(r.ResumeAt, 0)
 		}
@@ -111,12 +124,8 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 		}
 		switch {
 		case r.Scope == resume.Lane:
-			if h.Scope = ScopeLane; resume.LaneOf(f.Meta.Key) == r.Lane {
-				p.parks.add(h)
-			} else {
-				p.parks.addUnknown(h, r.Lane)
-			}
-			p.stand(p.status() | someParked)
+			h.Scope = ScopeLane
+			p.inheritLane(h, r.Lane)
 		case r.Scope == resume.Record:
 			h.Scope = ScopeRecord
 			p.parks.add(h)
@@ -126,6 +135,16 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.stand(p.status().withHalted(byRecord))
 		}
 	}
+}
+
+// inheritLane restores the park of a lane.
+func (p *part) inheritLane(h *Halt, id resume.LaneID) {
+	if resume.LaneOf(h.Meta.Key) == id {
+		p.parks.add(h)
+	} else {
+		p.parks.addUnknown(h, id)
+	}
+	p.stand(p.status() | someParked)
 }
 
 // inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
@@ -140,17 +159,22 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored emits Halted for each restored halt and starts its timer.
+// tellRestored tells of each restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	hs := []*Halt{p.halt}
+	if p.sealed != nil {
+		hs = append(hs, &p.sealed.Halt)
+	}
 	for _, k := range p.parks.all {
 		hs = append(hs, k.Halt)
 	}
 	hs = slices.DeleteFunc(hs, func(h *Halt) bool { return h == nil || !h.Restored })
-	told := make([]Halted, len(hs))
+	told := make([]Event, len(hs))
 	for i, h := range hs {
-		told[i] = Halted{*h}
+		if told[i] = (Halted{*h}); h.By != "" {
+			told[i] = Paused{*h}
+		}
 	}
 	p.mu.Unlock()
 	for i, h := range hs {
@@ -183,4 +207,36 @@ func insert(runs []resume.Run, at int64) (all []resume.Run) {
 		g.add(r.From, r.To)
 	}
 	return g.runs
+}
+
+// storeHeld returns an operator's halt as it is stored with an offset, from which on it holds.
+func (h *Halt) storeHeld(offset int64, lane resume.LaneID) resume.Halt {
+	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: offset, Last: offset, Since: h.Since.Unix(), By: h.By, Lane: lane, Key: string(h.Meta.Key)}
+	if !h.ResumeAt.IsZero() {
+		r.ResumeAt = h.ResumeAt.Unix()
+	}
+	return r
+}
+
+// inheritHeld restores an operator's halt, from the first offset of the assignment on.
+func (p *part) inheritHeld(r resume.Halt, next int64) {
+	scope, until := ScopePartition, time.Time{}
+	if r.Scope == resume.Lane {
+		scope = ScopeLane
+	}
+	if r.ResumeAt != 0 {
+		until = time.Unix(r.ResumeAt, 0)
+	}
+	h := p.heldBy(scope, strings.ToValidUTF8(r.By, "\uFFFD"), until)
+	h.Meta.Offset, h.Last, h.Since, h.Restored = next, next, time.Unix(r.Since, 0), true
+	switch {
+	case scope == ScopeLane:
+		if r.Key != "" {
+			h.Meta.Key = []byte(r.Key)
+		}
+		p.inheritLane(&h, r.Lane)
+	case p.sealed == nil:
+		p.sealed = &seal{h, next}
+		p.stand(p.status() | sourceHalted)
+	}
 }

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -88,7 +90,8 @@ type (
 	// Halted: a partition was halted. ResumeAt says when the halt ends by itself; zero: it does
 	// not.
 	Halted struct{ Halt }
-	// Paused: an operator stopped the reading of a partition: see Pipeline.Pause. Resumed follows.
+	// Paused: an operator stopped the reading of a partition, or parked a key: see Pipeline.Pause and
+	// Pipeline.Park. Resumed follows.
 	Paused struct{ Halt }
 	// Resumed: the halt of a partition has ended.
 	Resumed struct {
@@ -203,8 +206,15 @@ type Halt struct {
 	// the same build halted the partition in an earlier assignment. This assignment has not tried
 	// the record, and Failure has no Record. See BuildID
 	Restored bool
-	// who has paused the partition; empty: a failure has halted it. See Pipeline.Pause
+	// who has paused the partition or parked the key; empty: a failure has. See Pipeline.Pause and
+	// Pipeline.Park
 	By string
+	// commits store it, so that it survives a rebalance and a restart: that of a failure for the same
+	// build, that of an operator for every one
+	Durable bool
+	// the later records of the parked lane, from this offset on, are not in memory: they are read again
+	// after the park; 0: all are in memory. Only from Pipeline.Halts
+	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended
 	among    []int64        // offsets of the records that may be the cause, in order
@@ -214,7 +224,7 @@ type Halt struct {
 
 func (h Halt) String() string {
 	if h.By != "" {
-		return h.paused()
+		return h.held()
 	}
 	which, what, is, skip := h.Meta.String(), "the record", "is", "Skip gives it up"
 	span := fmt.Sprintf("%v … @%d", h.Meta, h.Last)
@@ -227,6 +237,9 @@ func (h Halt) String() string {
 	verbs := fmt.Sprintf("Resume retries %s, %s", what, skip)
 	if !h.ResumeAt.IsZero() {
 		verbs = fmt.Sprintf("%s %s retried at %s; Resume does so at once, %s", what, is, h.ResumeAt.Format(time.RFC3339), skip)
+	}
+	if h.AsideFrom > 0 {
+		verbs += fmt.Sprintf("; its records from offset %d on are read again then", h.AsideFrom)
 	}
 	return fmt.Sprintf("%s since %s: %s; %s", h.subject(), h.Since.Format(time.RFC3339), h.text(which), verbs)
 }
@@ -244,10 +257,22 @@ func (h Halt) subject() string {
 	return fmt.Sprintf("%v has been halted", h.Meta.TopicPartition())
 }
 
-// paused says what a pause is, to a person.
-func (h Halt) paused() string {
-	return fmt.Sprintf("%v has been paused by %s since %s: it is read up to %d; Resume continues reading",
-		h.Meta.TopicPartition(), h.By, h.Since.Format(time.RFC3339), h.Meta.Offset)
+// held says what a pause or a park by hand is, to a person.
+func (h Halt) held() string {
+	what, is, ends := fmt.Sprintf("%v has been paused", h.Meta.TopicPartition()), fmt.Sprintf("it is read up to %d", h.Meta.Offset), "Resume continues reading"
+	if h.Scope == ScopeLane {
+		what, is, ends = h.subject(), "its records wait, all others continue", "Resume lets them continue"
+	}
+	if !h.ResumeAt.IsZero() {
+		ends = fmt.Sprintf("it ends at %s, or with Resume", h.ResumeAt.Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s by %s since %s: %s; %s", what, h.By, h.Since.Format(time.RFC3339), is, ends)
+}
+
+// same reports whether two halts of a partition are one, also if one of them was decoded.
+func (h Halt) same(o Halt) bool {
+	return cmp.Or(h.Scope, ScopePartition) == cmp.Or(o.Scope, ScopePartition) && h.Meta.Offset == o.Meta.Offset && h.By == o.By &&
+		(h.By == "" || bytes.Equal(h.Meta.Key, o.Meta.Key)) // operators may park several keys at one offset
 }
 
 // several reports whether the failure may be of any of several records.

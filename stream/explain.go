@@ -174,7 +174,7 @@ func (e *Explanation) assigned(r *run, c *busyWorkers, p *part, first oldest, f 
 		e.Record, e.Delivered, e.Behind = &m, first.came, first.behind
 	}
 	if _, _, holes, end := p.led.Holes(nil); len(holes) > 0 {
-		e.FinishedAhead = max(0, end-s.Watermark-int64(len(holes)))
+		e.FinishedAhead = max(0, end-s.Watermark-int64(len(holes))-p.asideRecords())
 	}
 	full := p.filled(e.Room)
 	var parked *park
@@ -204,6 +204,7 @@ func (e *Explanation) assigned(r *run, c *busyWorkers, p *part, first oldest, f 
 	default:
 		e.Detail = "the source is reading it"
 	}
+	e.asides(p, s)
 	for _, c := range []Cause{full, causeOf(commit)} {
 		if c != CauseNone && c != e.Cause {
 			e.Also = append(e.Also, c)
@@ -251,6 +252,27 @@ func (e *Explanation) parked(p *part, k *park) {
 	if n := len(p.parks.all); n > 1 {
 		e.Detail = fmt.Sprintf("%d lanes and records of it are parked", n)
 	}
+}
+
+// asides tells of lanes that are set aside.
+func (e *Explanation) asides(p *part, s PartitionState) {
+	if s.SetAside == 0 {
+		return
+	}
+	is, how := "lanes are", "parked"
+	if s.SetAside == 1 {
+		is = "lane is"
+	}
+	p.mu.Lock()
+	if p.comesBack() {
+		how = "parked, or are being read again"
+	}
+	p.mu.Unlock()
+	text := fmt.Sprintf("%d %s set aside, the first from offset %d on: %s", s.SetAside, is, s.SetAsideFrom, how)
+	if e.Detail != "" {
+		text = e.Detail + "; " + text
+	}
+	e.Detail = text
 }
 
 // drains explains a drain by what it waits for.

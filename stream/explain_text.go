@@ -90,6 +90,9 @@ func (e Explanation) why() string {
 		CausePause:        "is paused: Resume continues reading",
 		CauseStopped:      "is not read: the pipeline is not running",
 	}[e.Cause]
+	if e.Cause == CausePark && e.Step == "" {
+		text = "goes on behind a key that is parked by hand: Resume lets it go on"
+	}
 	switch {
 	case e.rough && e.Since.Equal(e.At):
 		text += fmt.Sprintf(", for %s at most", short(e.At.Sub(e.Delivered)))

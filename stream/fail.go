@@ -123,7 +123,7 @@ func (st *step) sleep(w *worker, r *record, d time.Duration) {
 // goesOn reports whether the element may be tried again. If not, it gives the element's hold back.
 func (st *step) goesOn(w *worker, r *record) bool {
 	r.part.loseIfExpired()
-	if r.Err() != nil || r.stopping() {
+	if r.Err() != nil || r.stopping() || r.dropped() {
 		st.leave(w, r)
 		return false
 	}

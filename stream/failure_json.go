@@ -34,18 +34,20 @@ func (f Failure) MarshalJSON() ([]byte, error) { return json.Marshal(f.json()) }
 
 type haltJSON struct {
 	failureJSON
-	Scope    Scope
-	Since    time.Time
-	Epoch    int32
-	ResumeAt time.Time `json:",omitzero"`
-	Last     int64
-	Joined   bool   `json:",omitempty"`
-	Restored bool   `json:",omitempty"`
-	By       string `json:",omitempty"`
+	Scope     Scope
+	Since     time.Time
+	Epoch     int32
+	ResumeAt  time.Time `json:",omitzero"`
+	Last      int64
+	Joined    bool   `json:",omitempty"`
+	Restored  bool   `json:",omitempty"`
+	By        string `json:",omitempty"`
+	Durable   bool   `json:",omitempty"`
+	AsideFrom int64  `json:",omitempty"`
 }
 
 func (h Halt) json() haltJSON {
-	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By}
+	return haltJSON{h.Failure.json(), h.Scope, h.Since, h.Epoch, h.ResumeAt, h.Last, h.Joined, h.Restored, h.By, h.Durable, h.AsideFrom}
 }
 
 // MarshalJSON writes the fields under their names, and Err as text.

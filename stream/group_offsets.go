@@ -3,11 +3,8 @@ package stream
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
-
-	"github.com/sourcegraph/conc"
 )
 
 // groupOffsets commits the offsets of transactions to the group when the transactor stores them
@@ -57,14 +54,11 @@ func (g *groupOffsets) loop(stop <-chan struct{}) {
 // does then. It retries for at most commitTime within the drain, and for handlerGrace if the drain
 // is out of time.
 func (t *transactions) tellGroup(ctx context.Context, ps []*part) {
-	var wg conc.WaitGroup
-	for i, g := range t.grouped {
-		mine := slices.DeleteFunc(slices.Clone(ps), func(p *part) bool { return p.source != i })
-		if g != nil && len(mine) > 0 {
-			wg.Go(func() { g.tell(ctx, mine) })
+	eachSource(ps, func(i int, mine []*part) {
+		if g := t.grouped[i]; g != nil {
+			g.tell(ctx, mine)
 		}
-	}
-	wg.Wait()
+	})
 }
 
 func (g *groupOffsets) tell(ctx context.Context, ps []*part) {

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -96,7 +97,8 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
 		p.ahead.attempts.forget(h.among)
 		h.builds = p.triedBy(f.Meta.Offset)
-		p.haltChanged()
+		h.Durable = len(h.builds) > 0 && p.ahead.halting && !p.byTx
+		p.haltChanged(h)
 	}
 	told := Halted{*h}
 	p.mu.Unlock()
@@ -123,6 +125,9 @@ func (p *part) asked(h Halt, as ending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if k := p.parks.find(h); k != nil && !k.ended {
+		if k.By != "" && as.how == giveUp {
+			return fmt.Errorf("key %.40q of %v is parked by hand, and no record has failed: Resume lets it go on [LW234]", k.Meta.Key, p.tp)
+		}
 		if err := p.asksUnread(k, as); err != nil {
 			return err
 		}
@@ -189,8 +194,8 @@ func (p *part) endHalt() (end haltEnd, ok bool) {
 		return end, false
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx, map[int64]bool{}}
+	p.haltChanged(p.halt)
 	p.halt, p.resume = nil, noResume
-	p.haltChanged()
 	p.stand(p.status().withHalted(resuming))
 	return end, true
 }
@@ -204,7 +209,7 @@ func (p *part) over(h Halt) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, is := range p.halts() { // h was decoded, so it has no channel
-		if is.Meta.Offset == h.Meta.Offset && is.Scope == cmp.Or(h.Scope, ScopePartition) {
+		if is.same(h) {
 			return is.over
 		}
 	}
@@ -293,4 +298,14 @@ func (p *part) tellSkipped(results []*record, end haltEnd) {
 			return true
 		})
 	}
+}
+
+// heldBy returns a halt that an operator asks for.
+func (p *part) heldBy(scope Scope, by string, until time.Time) Halt {
+	why := errors.New("paused by " + by)
+	if scope == ScopeLane {
+		why = errors.New("parked by " + by)
+	}
+	return Halt{Failure: Failure{Meta: p.tp.at(0), Err: why}, Scope: scope, Since: time.Now(), ResumeAt: until,
+		Epoch: p.epoch, By: by, Durable: p.ahead.halting, over: make(chan struct{})}
 }

@@ -34,6 +34,8 @@ type host interface {
 
 	// Below is what a partition has the run do.
 
+	// reread reads records again, from an offset on
+	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
 	feed(p *part, vs values)       // puts a slab into the lanes of the first stage
 	again(p *part, recs []*record) // puts records back into those lanes
 	// pass puts an element that left the gate into the lanes of a stage

@@ -140,6 +140,8 @@ type feeder interface {
 	info() SourceInfo
 	start(ctx context.Context, in *inlet) error
 	commit(ctx context.Context, positions map[TopicPartition]Position) error
+	rereads() bool // the source is a Rereader
+	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
 	source() any
 }
 
@@ -149,11 +151,24 @@ type sourced interface {
 	open(replacement any) (feeder, error)
 }
 
-// openSources returns the sources of one run.
-func openSources(plans []*sourcePlan) (srcs []feeder, err error) {
+// openSources returns the sources of one run. Those in made are there already.
+func openSources(plans []*sourcePlan, made map[*node]feeder) (srcs []feeder, err error) {
 	for _, s := range plans {
-		src, e := s.node.op.(sourced).open(s.replaced)
-		srcs, err = append(srcs, src), errors.Join(err, e)
+		src := made[s.node]
+		if src == nil || s.replaced != nil {
+			var e error
+			src, e = s.node.op.(sourced).open(s.replaced)
+			err = errors.Join(err, e)
+		}
+		srcs = append(srcs, src)
 	}
 	return srcs, err
+}
+
+// infoOf returns what a source says of itself.
+func infoOf(src feeder) (info SourceInfo, err error) {
+	if err := guarded(func() error { info = src.info(); return nil }); err != nil {
+		return info, &BuildError{Code: faultChain, What: fmt.Sprintf("the Info of a %T panicked: %v", src.source(), err), Fix: "return what is known before anything connects"}
+	}
+	return info, nil
 }

@@ -153,25 +153,29 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.intake.Lock() // before the look at what is finished: the end of a halt may add to that
 	defer p.p.intake.Unlock()
-	if p.p.ahead.begun.Load() {
+	if p.p.ahead.begun.Load() || p.p.asides.some.Load() {
 		p.feedUnfinished(vals, lineage, next, bytes)
 		return
 	}
 	p.feed(vals, lineage, next, bytes, nil)
 }
 
-// feedUnfinished feeds records except those that an earlier assignment has finished. The watermark
-// passes over these like over a gap in the log.
+// feedUnfinished feeds records except those that an earlier assignment has finished, and those of
+// lanes that are set aside. The watermark passes over these like over a gap in the log.
 func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, bytes int64) {
-	finished := func(i int) bool { return p.p.finishedEarlier(lineage.Offset(i)) }
+	left := make([]bool, len(vals)) // out
+	for i := range vals {
+		at := lineage.Offset(i)
+		left[i] = p.p.finishedEarlier(at) || p.p.leavesOut(at, lineage.Key(i))
+	}
 	memory := ledger.NewMemory(bytes)
 	for from := 0; from < len(vals); {
 		to := from
-		for to < len(vals) && !finished(to) {
+		for to < len(vals) && !left[to] {
 			to++
 		}
 		rest := to
-		for rest < len(vals) && finished(rest) {
+		for rest < len(vals) && left[rest] {
 			rest++
 		}
 		behind := next

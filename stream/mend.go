@@ -50,8 +50,8 @@ func (p *part) mendLater(h *Halt) {
 // mend asks for the end of the halt, like release. An operator's later request still overrides it.
 func (p *part) mend(h *Halt) {
 	p.mu.Lock()
-	now := false
-	if p.status().life() == open && p.host.mends() {
+	now, paused := false, p.sealed != nil && h == &p.sealed.Halt
+	if p.status().life() == open && p.host.mends() && !paused {
 		if k := p.parks.with(h); k != nil {
 			now = p.parks.release(k, tryItself)
 		} else if now = p.halt == h && p.resume == noResume; now {
@@ -59,6 +59,9 @@ func (p *part) mend(h *Halt) {
 		}
 	}
 	p.mu.Unlock()
+	if paused {
+		_, _ = p.unseal(*h, ending{how: tryItself}) // it fails where an operator was faster
+	}
 	if now {
 		p.changed()
 	}

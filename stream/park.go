@@ -91,7 +91,7 @@ func (ps *parks) remove(ks []*park) {
 // find returns the park that h is a copy of, or nil. The caller holds part.mu.
 func (ps *parks) find(h Halt) *park {
 	for _, k := range ps.all {
-		if k.Scope == h.Scope && k.Epoch == h.Epoch && k.Meta.Offset == h.Meta.Offset && k.resume <= tryItself {
+		if k.same(h) && k.Epoch == h.Epoch && k.resume <= tryItself {
 			return k
 		}
 	}
@@ -135,10 +135,14 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 			h.ResumeAt = h.Since.Add(p.parks.mendsAt(f.Meta.Offset, p.led.Watermark()).next(p, f.Meta.Offset, false, again))
 		}
 		h.builds = p.triedBy(f.Meta.Offset)
+		h.Durable = len(h.builds) > 0 && p.ahead.halting
 		p.parks.add(h)
+		if scope == ScopeLane {
+			p.parkAside(resume.LaneOf(h.Meta.Key))
+		}
 		p.ahead.attempts.forget(h.among)
 		p.stand(p.status() | someParked)
-		p.haltChanged()
+		p.haltChanged(h)
 	}
 	told := Halted{*h}
 	p.mu.Unlock()
@@ -171,3 +175,23 @@ func (r *record) parked() bool { return r.part.parks.index.at(r.offset(), r.key(
 
 // covers reports whether a record is parked.
 func (ps *parks) covers(m Meta) bool { return ps.index.at(m.Offset, m.Key) != nil }
+
+// lane returns a park of a lane, or nil. The caller holds part.mu.
+func (ps *parks) lane(id resume.LaneID) *park {
+	for _, k := range ps.all {
+		if k.Scope == ScopeLane && k.id == id {
+			return k
+		}
+	}
+	return nil
+}
+
+// byHand returns how many lanes operators have parked. The caller holds part.mu.
+func (ps *parks) byHand() (n int) {
+	for _, k := range ps.all {
+		if k.By != "" {
+			n++
+		}
+	}
+	return n
+}

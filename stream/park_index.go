@@ -78,6 +78,19 @@ func (x *parkIndex) covering(offset int64, key []byte) func(yield func(*park) bo
 	}
 }
 
+// laneOf returns a park of the lane of the record with that offset and key, or nil.
+func (x *parkIndex) laneOf(offset int64, key []byte) *park {
+	if x.lanes.Load() == 0 {
+		return nil
+	}
+	for _, k := range x.under(keyHash(key)) {
+		if offset >= k.Meta.Offset {
+			return k
+		}
+	}
+	return nil
+}
+
 // at returns a park of the record with that offset and key, or nil.
 func (x *parkIndex) at(offset int64, key []byte) *park {
 	for k := range x.covering(offset, key) {

@@ -93,10 +93,10 @@ func TestParkRelease(t *testing.T) {
 	})
 	t.Run("flushes a batch that waits for what the budget keeps out", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w := newLog(1), newWork().poison("b0", errBoom)
-			put(l, 0, "b0", "a1", "b1", "b2", "b3")
+			l, w := newLog(1), newWork().poison("b0", errBoom).poison("c2", errBoom).poison("d3", errBoom).poison("e4", errBoom)
+			put(l, 0, "b0", "a1", "c2", "d3", "e4")
 			j := start(t, l, commitNow(input.GroupByKey().MapConcurrent(4, w.echo).ParkOnError().Batch(10, 0)), stream.MaxInFlight(4))
-			j.explains(stream.CausePark, []stream.Cause{stream.CauseBudget}, "1 finished above it", "3 of its key")
+			j.explains(stream.CausePark, []stream.Cause{stream.CauseBudget}, "1 finished above it", "4 lanes and records of it are parked")
 		})
 	})
 }

@@ -62,6 +62,7 @@ type part struct {
 	halt      *Halt
 	mends     mends
 	parks     parks
+	asides    asides
 	byTx      bool // halt is a transaction's
 	sealed    *seal
 	resume    resumption
@@ -145,6 +146,7 @@ func (p *part) feed(s *ledger.Slab, next int64) {
 	if !waits {
 		p.host.feed(p, vs)
 	}
+	p.advancesAside()
 }
 
 // advance moves the fetch position over offsets without records and notes the end of the log.
@@ -158,6 +160,7 @@ func (p *part) advance(next, end int64) {
 	p.end = max(p.end, end)
 	p.mu.Unlock()
 	if moved && p.status().life() == open {
+		p.advancesAside()
 		p.led.Advance(next)
 		p.host.advanced(p)
 	}
@@ -240,13 +243,13 @@ func (p *part) calm() bool {
 	return !p.ending() && p.led.AtRest()
 }
 
-// ending reports whether a halt or a park is about to put records back.
+// ending reports whether a halt or a park is about to put records back, or lanes are read again.
 func (p *part) ending() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.status()
 	parks := s.life() == open && p.parks.leaving.Load() > 0 || s.life() == draining && p.parks.skips.Load() > 0
-	return p.resume != noResume || s.halted() == resuming || parks
+	return p.resume != noResume || s.halted() == resuming || parks || p.comesBack()
 }
 
 // totals also returns when the oldest unfinished record was fed.

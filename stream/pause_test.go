@@ -24,7 +24,7 @@ func TestPause(t *testing.T) {
 			put(l, 0, "a", "b")
 			release := w.hold("a")
 			j := start(t, l, commitNow(input.GroupByPartition().Serial(w.do)))
-			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice"))
+			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice", time.Time{}))
 			put(l, 0, "c")
 			put(l, 1, "d")
 			release()
@@ -54,7 +54,7 @@ func TestPause(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			j := start(t, l, commitNow(input.Serial(w.do)))
-			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice"))
+			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice", time.Time{}))
 			put(l, 0, "a")
 			says(t, j.Skip(j.halt()), "no record has failed")
 			says(t, j.SkipRange(j.halt(), 0, 0), "no record has failed")
@@ -68,7 +68,7 @@ func TestPause(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a", errBoom)
 			put(l, 0, "a", "b")
 			j := start(t, l, commitNow(input.Serial(w.do).HaltOnError()))
-			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice"))
+			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice", time.Time{}))
 			hs := j.Halts()
 			if len(hs) != 2 {
 				t.Fatalf("halts: %v", hs)
@@ -101,7 +101,7 @@ func TestPause(t *testing.T) {
 			must(t, err)
 			h := supervise(t, stream.Supervise(p))
 			q := p.Snapshot().Partitions[0]
-			must(t, p.Pause(q.TopicPartition, q.Epoch, "alice"))
+			must(t, p.Pause(q.TopicPartition, q.Epoch, "alice", time.Time{}))
 			values <- "a" // at the offset of the pause
 			synctest.Wait()
 			for _, h := range p.Halts() {
@@ -123,7 +123,7 @@ func TestPause(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a")
 			j := start(t, l, input.Batch(10, time.Hour).Serial(pass).CommitEach())
-			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice"))
+			must(t, j.Pause(at(0), j.Snapshot().Partitions[0].Epoch, "alice", time.Time{}))
 			synctest.Wait()
 			j.committed(1) // its batch is not waited for
 			must(t, j.stop())
@@ -133,16 +133,16 @@ func TestPause(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := start(t, newLog(1), commitNow(input.Serial(pass)))
 			epoch := j.Snapshot().Partitions[0].Epoch
-			for _, err := range []error{j.Pause(at(0), epoch+1, "alice"), j.Pause(at(7), epoch, "alice")} {
+			for _, err := range []error{j.Pause(at(0), epoch+1, "alice", time.Time{}), j.Pause(at(7), epoch, "alice", time.Time{})} {
 				if !errors.Is(err, stream.ErrEpoch) {
 					t.Errorf("Pause: %v", err)
 				}
 			}
-			says(t, j.Pause(at(0), epoch, ""), "pass the name")
-			must(t, j.Pause(at(0), epoch, "alice"))
-			says(t, j.Pause(at(0), epoch, "bob"), "paused by alice")
+			says(t, j.Pause(at(0), epoch, "", time.Time{}), "pass the name")
+			must(t, j.Pause(at(0), epoch, "alice", time.Time{}))
+			says(t, j.Pause(at(0), epoch, "bob", time.Time{}), "paused by alice")
 			must(t, j.stop())
-			if err := j.Pause(at(0), epoch, "alice"); !errors.Is(err, stream.ErrNotRunning) {
+			if err := j.Pause(at(0), epoch, "alice", time.Time{}); !errors.Is(err, stream.ErrNotRunning) {
 				t.Errorf("Pause: %v", err)
 			}
 		})

@@ -37,21 +37,34 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		}
 		opt.option(&o)
 	}
-	from, err := sources(s.n, o.replaced)
+	made := map[*node]feeder{}
+	from, err := sources(s.n, o.replaced, func(n *node) (SourceInfo, error) {
+		src, err := n.op.(sourced).open(nil)
+		if err != nil {
+			return SourceInfo{}, err
+		}
+		made[n] = src
+		return infoOf(src)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
 	}
-	srcs, err := openSources(from)
+	srcs, err := openSources(from, made)
 	if err != nil {
 		return nil, err
 	}
 	infos := make([]SourceInfo, len(srcs))
 	for i, src := range srcs {
-		infos[i] = src.info()
+		var e error
+		infos[i], e = infoOf(src)
+		err = errors.Join(err, e)
 		from[i].title = infos[i].Name
+	}
+	if err != nil {
+		return nil, err
 	}
 	info := together(infos)
 	if err := check(s.n, info, o.every, o.known()); err != nil {
@@ -151,7 +164,7 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 	p.fresh = nil
 	if srcs == nil {
 		var err error
-		if srcs, err = openSources(p.plan.sources); err != nil {
+		if srcs, err = openSources(p.plan.sources, nil); err != nil {
 			return nil, err
 		}
 	}

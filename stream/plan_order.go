@@ -56,7 +56,7 @@ func (p *plan) wordsInOrder(source int, sg *stagePlan, nodes []*node, worked gro
 			if !p.inOrder(source, f.stages[0], worked) {
 				return worked, false
 			}
-			if goesOn(n) && !p.sideOf(f.stages[0]).agrees(p.mainOf(sg, nodes[i+1:])) {
+			if goesOn(n) && !p.sideOf(source, f.stages[0]).agrees(p.mainOf(source, sg, nodes[i+1:])) {
 				return worked, false
 			}
 		case goesOn(n): // the branch comes first
@@ -85,8 +85,9 @@ func (p *plan) ends(sg *stagePlan, nodes []*node) bool {
 // goesOn reports whether the elements of a fork go down the main line, too.
 func goesOn(n *node) bool { _, also := n.op.(interface{ also() }); return also }
 
-// side is what becomes of elements at one side of an AlsoTo.
+// side is what becomes of a source's elements at one side of an AlsoTo.
 type side struct {
+	source int
 	stages []*stagePlan
 	worked []grouping // the orders in which steps work
 	parks  []parking
@@ -99,15 +100,15 @@ type parking struct {
 }
 
 // sideOf returns what becomes of elements from a stage on.
-func (p *plan) sideOf(sg *stagePlan) *side {
-	s := new(side)
+func (p *plan) sideOf(source int, sg *stagePlan) *side {
+	s := &side{source: source}
 	s.below(p, sg)
 	return s
 }
 
 // mainOf returns what becomes of elements from words of a stage on.
-func (p *plan) mainOf(sg *stagePlan, nodes []*node) *side {
-	s := &side{stages: []*stagePlan{sg}}
+func (p *plan) mainOf(source int, sg *stagePlan, nodes []*node) *side {
+	s := &side{source: source, stages: []*stagePlan{sg}}
 	s.through(p, sg, nodes)
 	s.below(p, sg.next)
 	return s
@@ -116,7 +117,7 @@ func (p *plan) mainOf(sg *stagePlan, nodes []*node) *side {
 func (s *side) below(p *plan, sg *stagePlan) {
 	for ; sg != nil; sg = sg.next {
 		s.stages = append(s.stages, sg)
-		s.through(p, sg, sg.all())
+		s.through(p, sg, sg.of(s.source))
 		if sg.exit != nil {
 			s.through(p, sg, []*node{sg.exit})
 		}

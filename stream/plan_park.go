@@ -61,15 +61,20 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 // which the other side works. Later records would pass there, and the parked one come again behind
 // them.
 func (p *plan) parksApart() (err error) {
+	refused := map[*node]bool{} // forks, each once for all sources
 	for _, sg := range p.stages {
-		words := p.words(sg.all())
-		for i, n := range words {
-			f := p.forks[n]
-			if f == nil || f.stages == nil || !goesOn(n) {
-				continue
+		for _, source := range sg.sources {
+			words := p.words(sg.of(source))
+			for i, n := range words {
+				f := p.forks[n]
+				if f == nil || f.stages == nil || !goesOn(n) || refused[n] {
+					continue
+				}
+				branch, main := p.sideOf(source, f.stages[0]), p.mainOf(source, sg, words[i+1:])
+				e := errors.Join(branch.parksBeside(main, n.label()), main.parksBeside(branch, n.label()))
+				refused[n] = e != nil
+				err = errors.Join(err, e)
 			}
-			branch, main := p.sideOf(f.stages[0]), p.mainOf(sg, words[i+1:])
-			err = errors.Join(err, branch.parksBeside(main, n.label()), main.parksBeside(branch, n.label()))
 		}
 	}
 	return err

@@ -16,33 +16,33 @@ type sourcePlan struct {
 	replaced any    // func() Source[T] of ReplaceSource; nil: none
 }
 
-// sourceID is the op of a source.
-type sourceID interface {
-	// id is the name of the source in a Merge, unless As gives it one.
-	id() string
-}
-
 // replacement is a source that takes the place of one of the chain.
 type replacement struct {
 	of   string // the name of the other; empty: the only one
 	open any    // func() Source[T]
 }
 
-// sources returns the sources of a chain, from the first chain of a Merge to the last.
-func sources(end *node, with []replacement) (all []*sourcePlan, err error) {
+// sources returns the sources of a chain, from the first chain of a Merge to the last. ask returns
+// what the source of a node says, for the name of one that As names none.
+func sources(end *node, with []replacement, ask func(*node) (SourceInfo, error)) (all []*sourcePlan, err error) {
 	if all, err = sourcesAbove(end); err != nil {
 		return nil, err
 	}
 	var errs []error
 	for i, s := range all {
 		if s.id == "" && len(all) > 1 {
-			s.id = s.node.op.(sourceID).id()
+			info, err := ask(s.node)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			s.id = cmp.Or(info.ID, info.Name)
 		}
 		for _, other := range all[:i] {
 			switch {
 			case other.node == s.node:
 				errs = append(errs, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "let the chain fork with AlsoTo or DivertTo, or read the source twice, each in a group of its own", faultMerge})
-			case other.id == s.id:
+			case other.id == s.id && s.id != "":
 				errs = append(errs, &BuildError{"Merge", fmt.Sprintf("two sources are named %q", s.id), "name each with As", faultMerge})
 			}
 		}
@@ -71,7 +71,7 @@ func sourcesAbove(end *node) (all []*sourcePlan, err error) {
 	if line[0].isHead() {
 		return nil, &BuildError{line[0].word, "the Stream is that of a branch, which has no source of its own", "return it from the branch, and build the main line", faultChain}
 	}
-	if _, ok := line[0].op.(sourceID); !ok {
+	if _, ok := line[0].op.(interface{ begins() }); !ok {
 		return nil, &BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
 	}
 	s := &sourcePlan{node: line[0]}

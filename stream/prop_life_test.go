@@ -70,6 +70,9 @@ func (l *life) event(e stream.Event) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
 			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
+	case stream.SourceEvent:
+		l.w.seen.aside = l.w.seen.aside || e.Name == "lane set aside"
+		l.w.seen.back = l.w.seen.back || e.Name == "lane read again"
 	case stream.CommitFailed:
 		l.unsure = true
 	case stream.Halted:

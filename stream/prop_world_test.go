@@ -53,7 +53,7 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ merged, branch, revoke, lose, crash, halt, park, waiting, timeout bool }
+type sightings struct{ merged, branch, revoke, lose, crash, halt, park, aside, back, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
@@ -168,6 +168,13 @@ func (w *world) ahead(part int) map[int64]bool {
 	for _, r := range state.Finished {
 		for off := r.From; off < min(r.To, w.log.End(part)); off++ {
 			ahead[off] = true
+		}
+	}
+	for _, a := range state.Asides {
+		for _, it := range w.records {
+			if it.P == part && it.Off >= a.From && a.Lane == resume.LaneOf([]byte(it.Key)) {
+				delete(ahead, it.Off)
+			}
 		}
 	}
 	return ahead

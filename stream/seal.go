@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/resume"
 )
 
 // seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
@@ -34,6 +36,9 @@ func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
 	}
 	p.sealed = s
 	p.stand(p.status() | sourceHalted)
+	if s.By != "" {
+		p.haltChanged(&s.Halt)
+	}
 	return nil, true
 }
 
@@ -55,8 +60,12 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 		return true, err
 	}
 	p.sealed = nil
+	if s.By != "" {
+		p.haltChanged(&s.Halt)
+	}
 	if as.how == giveUp {
 		p.next = max(p.next, s.next)
+		p.asides.unreadable = append(p.asides.unreadable, resume.Run{From: s.Meta.Offset, To: s.next})
 	}
 	next := p.next
 	p.stand(p.status() &^ sourceHalted)
@@ -66,7 +75,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 		p.host.emit(Skipped{s.Failure})
 		p.host.advanced(p)
 	}
-	p.host.emit(Resumed{Halt: s.Halt})
+	p.host.emit(Resumed{s.Halt, as.how == tryItself})
 	close(s.over)
 	p.full.Store(true)
 	p.changed()
@@ -83,7 +92,11 @@ func (p *part) halts() (hs []Halt) {
 		hs = append(hs, p.sealed.Halt)
 	}
 	for _, k := range p.parks.all {
-		hs = append(hs, *k.Halt)
+		h := *k.Halt
+		if e := p.asides.lanes[k.id]; e != nil && k.Scope == ScopeLane {
+			h.AsideFrom = e.from
+		}
+		hs = append(hs, h)
 	}
 	return hs
 }

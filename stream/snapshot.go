@@ -41,7 +41,8 @@ type PartitionState struct {
 	// fetched records that are not finished, and elements below CommitBefore. With KeepOrder, and
 	// without a resume state, all records from Watermark to Next
 	InFlight int
-	// offsets above Committed that the stored resume state lists as finished
+	// offsets above Committed that the stored resume state lists as finished. What an earlier worker
+	// has set aside may count, too
 	FinishedAhead int64
 	StateBytes    int   // size of the stored resume state
 	Bytes         int64 // payload that the records in flight keep in memory
@@ -52,6 +53,10 @@ type PartitionState struct {
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
+	// lanes whose later records are not in memory, since they are parked or are being read again after
+	// a park; and the lowest offset where those begin, 0 if there are none: see Rereader
+	SetAside     int
+	SetAsideFrom int64
 	// the limit that stops reading: CauseBudget or CauseResumeState; empty: none
 	Full Cause
 }
@@ -117,7 +122,10 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.Committed, s.Next, s.End = p.committed, p.next, p.end
-	s.FinishedAhead, s.StateBytes = total(p.ahead.stored), p.ahead.bytes
+	s.FinishedAhead, s.StateBytes = max(0, total(p.ahead.stored)-p.ahead.aside), p.ahead.bytes
+	if s.SetAside = len(p.asides.lanes); s.SetAside > 0 {
+		s.SetAsideFrom = p.asideFrom()
+	}
 	switch {
 	case p.halt != nil:
 		h := *p.halt

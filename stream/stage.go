@@ -143,7 +143,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	if s := r.part.status(); s != 0 {
 		w.cur.Store(nil)
 		if sg.drops(w, r, s) {
-			r.abandon()
+			sg.drop(r)
 			return
 		}
 		w.cur.Store(r)
@@ -171,6 +171,16 @@ func (sg *stage) drops(w *worker, r *record, stands status) bool {
 	return w.stops(r) || stands.life() >= draining && r.part.entry == sg.index && r.offset() > r.part.lastStarted()
 }
 
+// drop abandons an element that is not started. Where records are started, no step has seen it.
+func (sg *stage) drop(r *record) {
+	if r.part.entry != sg.index || r.joint != nil {
+		r.abandon()
+		return
+	}
+	r.slab.Drop(r.Index)
+	r.part.unparkSoon()
+}
+
 // bulk returns the func of a worker that processes all queued tasks of a lane in one call (To).
 func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	w, next := sg.compile(lw)
@@ -194,7 +204,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			r := c.record()
 			r.part.loseIfExpired()
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
-				r.abandon()
+				sg.drop(r)
 				continue
 			}
 			if sg.hasStartHook && r.part.entry == sg.index {

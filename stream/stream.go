@@ -1,7 +1,5 @@
 package stream
 
-import "cmp"
-
 // Stream is a typed plan of a pipeline. It is an immutable value that does nothing until Run. Every
 // operator returns a new Stream and leaves its receiver unchanged.
 type Stream[T any] struct{ n *node }
@@ -18,18 +16,7 @@ func (sourceOp[T]) does() effect          { return plans }
 func (sourceOp[T]) check(*checker, *node) {}
 func (sourceOp[T]) place(*planner, *node) {}
 func (sourceOp[T]) detail() []string      { return nil }
-
-func (o sourceOp[T]) id() (id string) {
-	if o.make == nil {
-		return ""
-	}
-	_ = guarded(func() error {
-		info := o.make().Info()
-		id = cmp.Or(info.ID, info.Name)
-		return nil
-	})
-	return id
-}
+func (sourceOp[T]) begins()               {}
 
 func (o sourceOp[T]) open(replacement any) (feeder, error) {
 	if replacement != nil {

@@ -115,10 +115,13 @@ func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 	}
 	p.mu.Lock()
 	p.parks.remove(ks)
+	p.releaseAsides(ks)
 	if len(p.parks.all) == 0 {
 		p.stand(p.status() &^ someParked)
 	}
-	p.haltChanged()
+	for _, k := range ks {
+		p.haltChanged(k.Halt)
+	}
 	p.mu.Unlock()
 	waits := p.status().waits()
 	var back []*record

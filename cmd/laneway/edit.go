@@ -28,7 +28,7 @@ type edit struct {
 
 func newEdit(p *storedPart) *edit {
 	return &edit{part: p, committed: p.Committed, state: resume.State{
-		Finished: slices.Clone(p.state.Finished), Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
+		Finished: slices.Clone(p.state.Finished), Asides: p.state.Asides, Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
 }
 
 // retry has the next worker try a halt's record again.
@@ -38,6 +38,9 @@ func (e *edit) retry(h storedHalt) {
 
 // skip counts a halt's record as finished.
 func (e *edit) skip(h storedHalt) error {
+	if h.By != "" {
+		return fmt.Errorf("%s: no record has failed, %s: resume ends it", h.record(), h.why())
+	}
 	if h.Last > h.Offset {
 		return fmt.Errorf("%s: the state does not say which of these records are its: start a worker, and skip it there", h.span())
 	}
@@ -45,7 +48,11 @@ func (e *edit) skip(h storedHalt) error {
 	e.state.Attempts = slices.DeleteFunc(e.state.Attempts, func(a resume.Attempts) bool { return a.Offset == h.Offset })
 	e.state.Finished = insert(e.state.Finished, h.Offset)
 	if first := e.state.Finished[0]; first.From == e.committed {
-		e.committed, e.state.Finished = first.To, e.state.Finished[1:]
+		if e.committed = min(first.To, e.part.asideFrom()); e.committed < first.To {
+			e.state.Finished[0].From = e.committed // a lane that was set aside is not finished from there on
+			return nil
+		}
+		e.state.Finished = e.state.Finished[1:]
 	}
 	return nil
 }
@@ -83,7 +90,7 @@ func (e *edit) encode(scope string) (string, error) {
 }
 
 func same(a, b resume.State) bool {
-	return slices.Equal(a.Finished, b.Finished) && slices.Equal(a.Attempts, b.Attempts) &&
+	return slices.Equal(a.Finished, b.Finished) && slices.Equal(a.Asides, b.Asides) && slices.Equal(a.Attempts, b.Attempts) &&
 		slices.EqualFunc(a.Halts, b.Halts, func(a, b resume.Halt) bool { return reflect.DeepEqual(a, b) })
 }
 
@@ -123,6 +130,9 @@ func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes [
 			effect, done = "It counts as done, and nobody processes it.", "stored: it counts as done"
 		} else {
 			e.retry(h)
+			if h.By != "" {
+				effect, done = "The next worker goes on with it.", "stored: the next worker goes on with it"
+			}
 		}
 		changes = append(changes, change{Verb: r.verb, What: h.record(), Group: g.name, Halt: h.id, Effect: effect,
 			make: func(ctx context.Context) (adminapi.Done, error) {
@@ -151,7 +161,7 @@ func (g *storedGroup) occupied() error {
 // stored finds halts by the beginnings of their ids.
 func (r *release) stored(g *storedGroup, ids []string) (found []storedHalt, err error) {
 	for _, h := range g.halts() {
-		if r.all && (r.step == "" || h.Step == r.step) {
+		if r.all && h.By == "" && (r.step == "" || h.Step == r.step) {
 			found = append(found, h)
 		}
 	}

@@ -140,5 +140,8 @@ func (h halted) next(size int) string {
 	if h.paused() {
 		return "laneway unpause " + h.place().slashed()
 	}
+	if h.byHand() {
+		return "laneway resume " + h.ID[:size]
+	}
 	return fmt.Sprintf("laneway resume %[1]s, or laneway skip %[1]s; laneway halts %[1]s says what they do", h.ID[:size])
 }

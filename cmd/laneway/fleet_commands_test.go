@@ -115,6 +115,22 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "unpause", "--all")
 		s.is(t, "pause")
 	})
+	t.Run("park a key and let it go on", func(t *testing.T) {
+		c := start(t)
+		s := newTranscript(c)
+		s.show(c, "olaf", "park", "orders/1", "c-7", "-n")
+		s.show(c, "olaf", "park", "orders/1", "c-7")
+		s.show(c, "olaf", "park", "orders/1", "Yy04", "--base64", "--for", "8760h")
+		s.show(c, "olaf", "park", "orders/1", "c-7")
+		s.show(c, "olaf", "park", "orders/7", "c-7")
+		s.show(c, "nobody", "halts")
+		s.show(c, "olaf", "halts")
+		s.show(c, "olaf", "halts", c.ids()[0])
+		s.show(c, "olaf", "skip", c.ids()[0])
+		s.show(c, "olaf", "resume", "--all")
+		s.show(c, "olaf", "resume", c.ids()[0])
+		s.is(t, "park")
+	})
 	t.Run("drain processes", func(t *testing.T) {
 		c := start(t)
 		s := newTranscript(c)
@@ -164,6 +180,9 @@ func TestFleetCommands(t *testing.T) {
 			"skip abc def --from 3 --to 4":     "for one halt",
 			"pause":                            "needs partitions, or --all",
 			"pause orders":                     `"orders" is no partition`,
+			"pause orders/1 --for -1s":         "longer than 0",
+			"park orders/1":                    "a partition and keys of it",
+			"park orders/1 ? --base64":         "is not base64",
 			"pause orders/-1":                  "is no partition",
 			"explain orders[x]":                "is no partition",
 			"drain":                            "needs replicas, or --all",

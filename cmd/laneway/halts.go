@@ -86,8 +86,8 @@ func writeHalts(w io.Writer, views []view, hs []halted) error {
 	size := shortest(hs)
 	t := newTable("ID", "WHAT", "RECORD", "KEY", "STEP", "ATTEMPTS", "FOR", "REPLICA", "ERROR")
 	for _, h := range hs {
-		if h.paused() {
-			t.row(h.ID[:size], h.what(), h.place().String(), "", "", "", h.lasts(), h.At, "paused by "+h.By)
+		if h.byHand() {
+			t.row(h.ID[:size], h.what(), h.place().String(), h.Key, "", "", h.lasts(), h.At, h.Error)
 			continue
 		}
 		t.row(h.ID[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), h.lasts(), h.At, h.Error)
@@ -134,15 +134,19 @@ func (h halted) writeFull(ctx context.Context, w io.Writer, size int) {
 	}
 	fmt.Fprintf(w, "%s  %v %s, for %s\n", h.ID[:size], h.place(), h.what(), h.lasts())
 	line("at", h.At+", pipeline "+h.Pipeline)
-	if line("by", h.By); !h.paused() {
+	line("by", h.By)
+	line("key", h.Key)
+	if !h.byHand() {
 		line("record", h.span())
-		line("key", h.Key)
 		line("step", fmt.Sprintf("%s, after %s", h.Step, counted(h.Attempts, "attempt")))
 		line("error", h.Error)
 	}
+	if h.byHand() && !h.Durable {
+		line("lasts", "until then, or until another worker has it")
+	}
 	line("resume", h.Resume)
 	line("skip", h.skips())
-	if h.view.Process.Previews && !h.paused() {
+	if h.view.Process.Previews && !h.byHand() {
 		shown, err := h.view.replica.Record(ctx, h.Halt)
 		switch {
 		case err != nil:

@@ -22,8 +22,8 @@ func inspectCommand() *cobra.Command {
 		Use:   "inspect --group GROUP",
 		Short: "Show what a group has stored in Kafka, also when nothing runs",
 		Long: `Shows what a consumer group has stored in Kafka: its committed offsets, how far behind it is in
-records and in time, and the resume states: how much has finished above each offset, and what is
-halted or parked. A state that does not fit any more is void, and the reason is told: workers do not
+records and in time, and the resume states: how much has finished above each offset, how many lanes
+are set aside and from which offset on, and what is halted or parked. A state that does not fit any more is void, and the reason is told: workers do not
 believe it either.
 
 While the group has no members, laneway resume and laneway skip take the ids with --group. Where
@@ -82,13 +82,13 @@ func (g *storedGroup) write(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	t := newTable("PARTITION", "COMMITTED", "LAG", "OLDEST", "FINISHED AHEAD", "HALTS", "STATE")
+	t := newTable("PARTITION", "COMMITTED", "LAG", "OLDEST", "FINISHED AHEAD", "SET ASIDE", "HALTS", "STATE")
 	for _, p := range g.parts {
 		lag := "?"
 		if n := p.lag(); n >= 0 {
 			lag = fmt.Sprint(n)
 		}
-		t.row(p.String(), fmt.Sprint(p.Committed), lag, p.age(g.at), fmt.Sprint(p.ahead()), fmt.Sprint(len(p.state.Halts)), p.says())
+		t.row(p.String(), fmt.Sprint(p.Committed), lag, p.age(g.at), fmt.Sprint(p.ahead()), p.aside(), fmt.Sprint(len(p.state.Halts)), p.says())
 	}
 	if err := t.write(w); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (g *storedGroup) writeHalts(w io.Writer) error {
 	size := shortestID(ids(hs))
 	t := newTable("ID", "WHAT", "RECORD", "KEY", "STEP", "ATTEMPTS", "FOR", "ERROR")
 	for _, h := range hs {
-		t.row(h.id[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), ago(g.at.Sub(h.since())), h.Error)
+		t.row(h.id[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), ago(g.at.Sub(h.since())), h.why())
 	}
 	if err := t.write(w); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"encoding/hex"
+	"time"
+)
 
 // groupJSON is what inspect -o json shows.
 type groupJSON struct {
@@ -28,7 +31,8 @@ type partJSON struct {
 	Lag           *int64        `json:"lag"`
 	Oldest        *time.Time    `json:"oldest"` // when the record at the offset was written
 	FinishedAhead int64         `json:"finishedAhead"`
-	Finished      []runJSON     `json:"finished"`
+	Finished      []runJSON     `json:"finished"` // but for the lanes that are set aside
+	Aside         []asideJSON   `json:"aside"`
 	Halts         []haltJSON    `json:"halts"`
 	Attempts      []attemptJSON `json:"attempts"`
 	State         string        `json:"state"` // in words
@@ -38,6 +42,11 @@ type partJSON struct {
 type runJSON struct {
 	From int64 `json:"from"`
 	To   int64 `json:"to"` // the first offset behind it
+}
+
+type asideJSON struct {
+	Lane string `json:"lane"` // the hash of its key
+	From int64  `json:"from"` // its records from there on are not finished
 }
 
 type haltJSON struct {
@@ -52,6 +61,7 @@ type haltJSON struct {
 	Since    time.Time  `json:"since"`
 	ResumeAt *time.Time `json:"resumeAt"`
 	Error    string     `json:"error"`
+	By       string     `json:"by,omitempty"` // who has paused the partition or parked the key
 }
 
 type attemptJSON struct {
@@ -69,12 +79,15 @@ func (g *storedGroup) json() groupJSON {
 	for _, p := range g.parts {
 		one := partJSON{Topic: p.Topic, Partition: p.Partition, Committed: p.Committed, LeaderEpoch: p.LeaderEpoch,
 			Start: known(p.Start), End: known(p.End), Lag: known(p.lag()), FinishedAhead: p.ahead(),
-			Finished: []runJSON{}, Halts: []haltJSON{}, Attempts: []attemptJSON{}, State: p.says(), Void: p.void != nil}
+			Finished: []runJSON{}, Aside: []asideJSON{}, Halts: []haltJSON{}, Attempts: []attemptJSON{}, State: p.says(), Void: p.void != nil}
 		if !p.oldest.IsZero() {
 			one.Oldest = &p.oldest
 		}
 		for _, r := range p.state.Finished {
 			one.Finished = append(one.Finished, runJSON(r))
+		}
+		for _, a := range p.state.Asides {
+			one.Aside = append(one.Aside, asideJSON{hex.EncodeToString(a.Lane[:]), a.From})
 		}
 		for _, h := range hs {
 			if h.part == p {
@@ -91,7 +104,7 @@ func (g *storedGroup) json() groupJSON {
 
 func (h storedHalt) json() haltJSON {
 	one := haltJSON{ID: h.id, What: h.what(), Offset: h.Offset, Last: h.Last, Joined: h.Joined, Key: h.Key, Step: h.Step,
-		Attempts: h.Attempts, Since: h.since(), Error: h.Error}
+		Attempts: h.Attempts, Since: h.since(), Error: h.why(), By: h.By}
 	if h.ResumeAt != 0 {
 		at := time.Unix(h.ResumeAt, 0)
 		one.ResumeAt = &at

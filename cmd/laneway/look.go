@@ -222,7 +222,8 @@ func halts(views []view) (all []halted) {
 }
 
 func (h halted) place() place   { return place{h.Source, h.Topic, h.Partition} }
-func (h halted) paused() bool   { return h.By != "" }
+func (h halted) byHand() bool   { return h.By != "" }
+func (h halted) paused() bool   { return h.byHand() && h.Scope == "partition" }
 func (h halted) record() string { return fmt.Sprintf("%v@%d", h.place(), h.Offset) }
 
 // shortest returns how many characters of their ids tell halts apart.

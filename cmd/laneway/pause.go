@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// pause is the command pause or unpause.
+// pause is the command pause, unpause or park.
 type pause struct {
 	remote
 	output
 	dry, all bool
+	lasts    time.Duration // 0: until resume
 	pipeline string
 }
 
@@ -24,15 +26,19 @@ func pauseCommand() *cobra.Command {
 		Use:   "pause PARTITION... | --all",
 		Short: "Stop reading partitions",
 		Long: `Stops reading partitions. What was read before is finished and committed. A pause ends with laneway
-unpause, and when another worker gets the partition: it does not survive a rebalance or a restart.
+unpause, or after the time that --for gives. Where commits store a resume state it survives
+rebalances, restarts and deploys; the answer says so.
 
 A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
 its source stands before it: eu/orders/3.`,
 		Example: `  laneway pause orders/3
+  laneway pause orders/3 --for 30m
   laneway pause --all --pipeline billing`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.begins) },
 	}
-	p.flags(c, "pause all partitions of the fleet")
+	p.flags(c)
+	p.limited(c)
+	p.many(c, "pause all partitions of the fleet")
 	return c
 }
 
@@ -46,17 +52,31 @@ func unpauseCommand() *cobra.Command {
   laneway unpause --all`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.ends) },
 	}
-	p.flags(c, "read all paused partitions on")
+	p.flags(c)
+	p.many(c, "read all paused partitions on")
 	return c
 }
 
-func (p *pause) flags(c *cobra.Command, all string) {
+func (p *pause) flags(c *cobra.Command) {
 	p.remote.flags(c.Flags())
 	p.remote.completeWith(c, places)
 	p.output.flag(c)
-	c.Flags().BoolVar(&p.all, "all", false, all)
 	c.Flags().BoolVarP(&p.dry, "dry-run", "n", false, "show what would be done, and change nothing")
 	c.Flags().StringVar(&p.pipeline, "pipeline", "", "only this `pipeline`")
+}
+
+func (p *pause) many(c *cobra.Command, all string) { c.Flags().BoolVar(&p.all, "all", false, all) }
+
+func (p *pause) limited(c *cobra.Command) {
+	c.Flags().DurationVar(&p.lasts, "for", 0, "`how long` it lasts, such as 30m; default: until it is ended")
+}
+
+// until is when what begins now ends by itself, by the clock of a replica; nil: it does not.
+func (p *pause) until(v view) *time.Time {
+	if p.lasts == 0 {
+		return nil
+	}
+	return new(v.now().Add(p.lasts))
 }
 
 func (p *pause) run(c *cobra.Command, args []string, changes func([]view, []place) ([]change, error)) error {
@@ -66,6 +86,8 @@ func (p *pause) run(c *cobra.Command, args []string, changes func([]view, []plac
 		return err
 	case p.all == (len(args) > 0):
 		return usage("%s needs partitions, or --all", c.CommandPath())
+	case p.lasts < 0:
+		return errLasts
 	}
 	f, err := p.find(c.Context())
 	if err != nil {
@@ -86,7 +108,7 @@ func (p *pause) begins(views []view, places []place) (todo []change, err error) 
 			continue
 		}
 		found = append(found, q.place())
-		body := adminapi.Pause{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch}
+		body := adminapi.Pause{Hold: p.hold(q)}
 		todo = append(todo, change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline,
 			Effect: "Stops reading it; what was read is finished.",
 			make: func(ctx context.Context) (adminapi.Done, error) {
@@ -94,6 +116,11 @@ func (p *pause) begins(views []view, places []place) (todo []change, err error) 
 			}})
 	}
 	return todo, missing(places, found, "no replica that answers has it")
+}
+
+// hold is a partition in the epoch that its replica has just told.
+func (p *pause) hold(q owned) adminapi.Hold {
+	return adminapi.Hold{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch, Until: p.until(q.view)}
 }
 
 func (p *pause) ends(views []view, places []place) (todo []change, err error) {

@@ -31,12 +31,12 @@ func resumeCommand() *cobra.Command {
 	r := &release{verb: "resume", from: -1, to: -1}
 	c := &cobra.Command{
 		Use:   "resume ID... | --all",
-		Short: "Try the records of halts again",
+		Short: "Try the records of halts again, or let a parked key go on",
 		Long: `Tries the failed record of each halt again, and goes on from there. What had finished behind it is
 not repeated. The ids are those of laneway halts, or their beginnings: if somebody was faster, or the
 record has failed again since, the id is gone and nothing is changed.
 
-With --all it resumes what is halted or parked now, but for what operators have paused.
+With --all it resumes what is halted or parked now, but for what operators have paused or parked.
 
 With --group it edits what a group without members has stored in Kafka: the next worker tries the
 records again. What is stored is read again before, and nothing is changed if it has changed.`,
@@ -145,7 +145,7 @@ func (r *release) runStored(c *cobra.Command, ids []string) error {
 // chosen is what --all means.
 func (r *release) chosen(hs []halted) (all []halted) {
 	for _, h := range hs {
-		if !h.paused() && (r.step == "" || h.Step == r.step) {
+		if !h.byHand() && (r.step == "" || h.Step == r.step) {
 			all = append(all, h)
 		}
 	}
@@ -154,7 +154,7 @@ func (r *release) chosen(hs []halted) (all []halted) {
 
 func (r *release) change(h halted) change {
 	c := change{Verb: r.verb, What: h.record(), At: h.At, Pipeline: h.Pipeline, Halt: h.ID, Effect: h.Resume}
-	if h.paused() {
+	if h.byHand() {
 		c.What = h.place().String()
 	}
 	if r.verb == "resume" {
@@ -169,7 +169,7 @@ func (r *release) change(h halted) change {
 		c.Effect = fmt.Sprintf("Gives up those of %s from %d to %d.", h.span(), r.from, r.to)
 	}
 	if c.Effect == "" {
-		c.Effect = "It would be refused: an operator has paused it, so use unpause."
+		c.Effect = "It would be refused: no record has failed, and resume ends it."
 	}
 	c.make = func(ctx context.Context) (adminapi.Done, error) { return h.view.replica.Skip(ctx, h.Pipeline, s) }
 	return c

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -84,7 +85,8 @@ func (p *storedPart) believed(s resume.State) (left resume.State) {
 			left.Finished = append(left.Finished, r)
 		}
 	}
-	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.Last >= p.EpochEnd })
+	left.Asides = slices.DeleteFunc(slices.Clone(s.Asides), func(a resume.Aside) bool { return a.From >= p.EpochEnd })
+	left.Halts = slices.DeleteFunc(slices.Clone(s.Halts), func(h resume.Halt) bool { return h.By == "" && h.Last >= p.EpochEnd })
 	left.Attempts = slices.DeleteFunc(slices.Clone(s.Attempts), func(a resume.Attempts) bool { return a.Offset >= p.EpochEnd })
 	p.cut = !same(left, s)
 	return left
@@ -98,7 +100,23 @@ func (p *storedPart) lag() int64 {
 	return max(p.End-max(p.Committed, p.Start), 0)
 }
 
-// ahead is how many offsets above the committed one have finished.
+// asideFrom is the lowest offset from which on a lane is set aside; math.MaxInt64: none is.
+func (p *storedPart) asideFrom() int64 {
+	if len(p.state.Asides) == 0 {
+		return math.MaxInt64
+	}
+	return p.state.Asides[0].From
+}
+
+// aside says how many lanes are set aside, and from which offset on.
+func (p *storedPart) aside() string {
+	if len(p.state.Asides) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d from %d", len(p.state.Asides), p.asideFrom())
+}
+
+// ahead is how many offsets above the committed one have finished, or are of lanes set aside.
 func (p *storedPart) ahead() (n int64) {
 	for _, r := range p.state.Finished {
 		n += r.To - r.From
@@ -137,7 +155,7 @@ type storedHalt struct {
 func (g *storedGroup) halts() (hs []storedHalt) {
 	for _, p := range g.parts {
 		for _, h := range p.state.Halts {
-			sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %d %d %d %d %q %d", g.scope(), p.TopicID, p.Partition, h.Scope, h.Offset, h.Last, h.Step, h.Since))
+			sum := sha256.Sum256(fmt.Appendf(nil, "%q %x %d %d %d %d %q %d %x", g.scope(), p.TopicID, p.Partition, h.Scope, h.Offset, h.Last, h.Step, h.Since, h.Lane))
 			hs = append(hs, storedHalt{p, h, hex.EncodeToString(sum[:12])})
 		}
 	}
@@ -163,7 +181,21 @@ func (h storedHalt) what() string {
 	case resume.Record:
 		return "parked record"
 	}
+	if h.By != "" {
+		return "paused"
+	}
 	return "halted"
+}
+
+// why is the error, or who has asked for it.
+func (h storedHalt) why() string {
+	switch {
+	case h.By == "":
+		return h.Error
+	case h.Scope == resume.Partition:
+		return "paused by " + h.By
+	}
+	return "parked by " + h.By
 }
 
 func (h storedHalt) since() time.Time { return time.Unix(h.Since, 0) }

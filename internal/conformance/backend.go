@@ -15,6 +15,7 @@ type Backend struct {
 
 	Gaps        bool // Log.Gap works
 	FailCommits bool // Log.FailCommits works
+	Rereads     bool // the source is a stream.Rereader
 }
 
 // Log is a set of partitions with records, and the group that reads them.
@@ -34,7 +35,8 @@ type Log interface {
 
 // Member is a member of the group, for one run.
 type Member interface {
-	Source() (stream.Stream[kafka.Message], []stream.Option)
+	// returns its source, without a name, and options that need the name it gets: empty, or that of As
+	Source(name string) (stream.Stream[kafka.Message], []stream.Option)
 	// called when its pipeline runs; the partitions are spread evenly over the members that have joined
 	Join()
 	Left() // called when its pipeline has ended

@@ -9,6 +9,9 @@
 // RunStates is the suite for a source that stores resume states. It inspects assignments, so the
 // source's own package runs it.
 //
+// Each suite runs twice: with the source alone, and with it merged with another. A source must pass
+// the same below a Merge.
+//
 // The suites run against the in-memory log of streamtest, and against source.Kafka on an in-process
 // and on a real Kafka.
 package conformance

@@ -19,7 +19,7 @@ import (
 )
 
 func TestKafka(t *testing.T) {
-	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Open: func(t *testing.T, partitions int) conformance.Log {
+	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Rereads: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		c := kafkatest.Fake(t)
 		l := open(t, c.ListenAddrs(), partitions)
 		c.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -35,7 +35,7 @@ func TestKafka(t *testing.T) {
 
 func TestRealKafka(t *testing.T) {
 	brokers := kafkatest.Real(t)
-	conformance.Run(t, conformance.Backend{Gaps: true, Open: func(t *testing.T, partitions int) conformance.Log {
+	conformance.Run(t, conformance.Backend{Gaps: true, Rereads: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		return open(t, brokers, partitions)
 	}})
 }
@@ -123,7 +123,7 @@ func (c *cluster) FailCommits(n int) { c.refuse.Store(int64(n)) }
 func (c *cluster) Member() conformance.Member { return c }
 
 // Source, Join and Left make the cluster each of its members. The group does the rest.
-func (c *cluster) Source() (stream.Stream[kafka.Message], []stream.Option) {
+func (c *cluster) Source(string) (stream.Stream[kafka.Message], []stream.Option) {
 	return source.Kafka(source.KafkaConfig{Brokers: c.Brokers, Group: c.group, Topics: []string{c.topic},
 		HeartbeatInterval: 100 * time.Millisecond, MaxWait: 100 * time.Millisecond}), nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func TestStreamtestLog(t *testing.T) {
-	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Open: func(t *testing.T, partitions int) conformance.Log {
+	conformance.Run(t, conformance.Backend{Gaps: true, FailCommits: true, Rereads: true, Open: func(t *testing.T, partitions int) conformance.Log {
 		l := &memory{t: t, Log: streamtest.Kafka("orders", partitions), partitions: partitions}
 		t.Cleanup(l.moves.Wait)
 		return l
@@ -72,8 +72,8 @@ func (l *memory) Member() conformance.Member {
 	return m
 }
 
-func (m *memoryMember) Source() (stream.Stream[kafka.Message], []stream.Option) {
-	return stream.From[kafka.Message](nil), []stream.Option{m.Member.Source()}
+func (m *memoryMember) Source(name string) (stream.Stream[kafka.Message], []stream.Option) {
+	return stream.From[kafka.Message](nil), []stream.Option{m.SourceOf(name)}
 }
 
 func (m *memoryMember) Join() {

@@ -17,12 +17,13 @@ type StateLog interface {
 	Append(n int)         // records
 	Foreign(offset int64) // committed by another client, without a state
 	Recreate()            // recreates the topic
-	// a member that assigns itself the partition; assigned receives the assignment, and must not block
+	// a member that assigns itself the partition; assigned receives the assignment, and must not
+	// block
 	Source(assigned func(stream.Assignment)) stream.Source[kafka.Message]
 }
 
-// RunStates runs the suite for a source that stores states. open returns an empty log that accepts
-// states of up to limit bytes.
+// RunStates runs the suite for a source that stores states, alone and in a Merge. open returns an
+// empty log that accepts states of up to limit bytes.
 func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 	const refused = 1000
 	for name, c := range map[string]struct {
@@ -40,10 +41,10 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 		"a refused state leaves the offset stored":     {size: refused, limit: refused - 1, committed: 10},
 		"half the size of a refused state is accepted": {size: refused / 2, limit: refused - 1, committed: 10, kept: true},
 	} {
-		t.Run(name, func(t *testing.T) {
+		test := func(t *testing.T, merged bool) {
 			l := open(t, c.limit)
 			l.Append(10)
-			first := startStating(t, l, c.size)
+			first := startStating(t, l, c.size, merged)
 			was := first.assignment()
 			first.awaitCommitted(0, 10)
 			if c.size == refused {
@@ -58,7 +59,7 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 			if c.before != nil {
 				c.before(l)
 			}
-			second := startStating(t, l, c.size)
+			second := startStating(t, l, c.size, merged)
 			got := second.assignment()
 			want := ""
 			if c.kept {
@@ -74,7 +75,9 @@ func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 				t.Errorf("LogEnd is %d, want 10", got.LogEnd)
 			}
 			second.stop()
-		})
+		}
+		t.Run(name, func(t *testing.T) { test(t, false) })
+		t.Run("below a Merge/"+name, func(t *testing.T) { test(t, true) })
 	}
 }
 
@@ -93,13 +96,17 @@ type stating struct {
 	probe *probe
 }
 
-func startStating(t *testing.T, l StateLog, size int) stating {
+func startStating(t *testing.T, l StateLog, size int, merged bool) stating {
 	t.Helper()
 	p := &probe{assigned: make(chan stream.Assignment, 10)}
 	p.Source = l.Source(func(a stream.Assignment) { p.assigned <- a })
 	p.state = state(cmp.Or(size, p.Info().StateBytes))
 	work := newWork()
-	w := startMember(t, alone{p}, func(s messages) built { return s.Serial(work.do).CommitEvery(1000, 20*time.Millisecond) })
+	m := Member(alone{p})
+	if merged {
+		m = beside{m}
+	}
+	w := startMember(t, m, func(s messages) built { return s.Serial(work.do).CommitEvery(1000, 20*time.Millisecond) })
 	return stating{w, p}
 }
 
@@ -134,7 +141,7 @@ func (p *probe) Commit(ctx context.Context, positions map[stream.TopicPartition]
 // alone is the only member of its group.
 type alone struct{ *probe }
 
-func (a alone) Source() (messages, []stream.Option) {
+func (a alone) Source(string) (messages, []stream.Option) {
 	return stream.From(func() stream.Source[kafka.Message] { return a.probe }), nil
 }
 

@@ -5,8 +5,13 @@ import (
 	"testing"
 )
 
-// Run runs the suite.
+// Run runs the suite, for a source alone and for one of two in a Merge.
 func Run(t *testing.T, b Backend) {
+	suite(t, b)
+	t.Run("below a Merge", func(t *testing.T) { suite(t, b.merged()) })
+}
+
+func suite(t *testing.T, b Backend) {
 	for _, c := range []struct {
 		name string
 		here bool // whether the backend has the feature
@@ -27,6 +32,7 @@ func Run(t *testing.T, b Backend) {
 		{"skips a record of a halted partition", true, halted(true)},
 		{"a retry does not delay other keys", true, retry},
 		{"keeps MaxInFlight", true, budget},
+		{"sets a parked key aside and reads it again", b.Rereads, setAside},
 		{"a drain finishes started records", true, drain},
 		{"a drain leaves nothing to redeliver", true, drainTwice},
 		{"a drain that takes too long names its unfinished records", true, drainTimeout},

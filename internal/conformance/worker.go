@@ -31,6 +31,7 @@ type worker struct {
 	t *testing.T
 	*stream.Pipeline
 	member Member
+	merged bool // with a neighbour, of whom the tests want to know nothing
 	cancel context.CancelFunc
 	run    conc.WaitGroup
 	ended  chan struct{} // closed when Run returns
@@ -51,7 +52,8 @@ func start(t *testing.T, l Log, c chain, opts ...stream.Option) *worker {
 func startMember(t *testing.T, m Member, c chain, opts ...stream.Option) *worker {
 	t.Helper()
 	w := &worker{t: t, member: m, ended: make(chan struct{}), changed: make(chan struct{})}
-	src, more := w.member.Source()
+	_, w.merged = m.(beside)
+	src, more := w.member.Source("")
 	opts = append(append(opts, more...), stream.Observe(stream.Observer{Event: w.record}))
 	p, err := c(src).Build(opts...)
 	if err != nil {
@@ -72,6 +74,9 @@ func startMember(t *testing.T, m Member, c chain, opts ...stream.Option) *worker
 		w.run.Wait()
 	})
 	w.member.Join()
+	if w.merged {
+		awaitEvent(w, "the neighbour has joined", func(e stream.Assigned) bool { return e.Source == neighbourName })
+	}
 	return w
 }
 
@@ -81,19 +86,21 @@ func (w *worker) record(e stream.Event) {
 	defer w.mu.Unlock()
 	switch e := e.(type) {
 	case stream.Assigned:
-		w.owned = append(w.owned, e.Partition)
+		if e.Source != neighbourName {
+			w.owned = append(w.owned, e.Partition)
+		}
 	case stream.Revoked:
-		w.disown(e.Partition)
+		w.disown(e.TopicPartition)
 	case stream.Lost:
-		w.disown(e.Partition)
+		w.disown(e.TopicPartition)
 	}
 	w.events = append(w.events, e)
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
-func (w *worker) disown(partition int) {
-	w.owned = slices.DeleteFunc(w.owned, func(p int) bool { return p == partition })
+func (w *worker) disown(tp stream.TopicPartition) {
+	w.owned = slices.DeleteFunc(w.owned, func(p int) bool { return p == tp.Partition && tp.Source != neighbourName })
 }
 
 // awaitOwned waits until the worker has n partitions.
@@ -118,7 +125,7 @@ func (w *worker) awaitCommitted(partition int, offset int64) {
 	w.t.Helper()
 	awaitEvent(w, "the offset is committed", func(c stream.Committed) bool {
 		for tp, at := range c.Offsets {
-			if tp.Partition == partition && at == offset {
+			if tp.Partition == partition && tp.Source != neighbourName && at == offset {
 				return true
 			}
 		}
@@ -188,7 +195,7 @@ func (w *worker) result() error {
 // state returns a partition's state.
 func (w *worker) state(partition int) stream.PartitionState {
 	for _, s := range w.Snapshot().Partitions {
-		if s.Partition == partition {
+		if s.Partition == partition && s.Source != neighbourName {
 			return s
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/segmentio/kafka-go"
 )
 
 func TestConsole(t *testing.T) {
@@ -98,6 +99,44 @@ func TestConsole(t *testing.T) {
 		b.picture("paused")
 		b.click(`button[aria-label="Resume orders[1]"]`)
 		b.shows("#well", "Nothing is")
+	})
+	t.Run("pauses until a time", func(t *testing.T) {
+		w := start(t, "orders", 1, 0, "a")
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Pause orders[0]"]`)
+		b.do(chromedp.SetValue(chromedp.CSS("#for"), "60"))
+		b.click("#asking-ok")
+		b.shows("#problems", "it ends at ")
+		b.shows("#result", "survives rebalances and restarts")
+		if left := time.Until(w.p.Halts()[0].ResumeAt); left < 50*time.Minute || left > time.Hour {
+			t.Errorf("it ends in %v", left)
+		}
+	})
+	t.Run("parks a key and lets it go on, while others do", func(t *testing.T) {
+		w := start(t, "orders", 1, 0, "a")
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Park a key of orders[0]"]`)
+		b.do(chromedp.SendKeys(chromedp.CSS("#key"), "key b"))
+		b.picture("park")
+		b.click("#asking-ok")
+		b.shows("#problems", `key "key b" of orders[0] has been parked by olaf`)
+		b.shows("#events", "parked")
+		w.log.Append(0, "key b", kafka.Message{Value: []byte("b")})
+		w.log.Append(0, "key c", kafka.Message{Value: []byte("c")})
+		b.shows("#partitions .flight", "1")
+		b.shows("#partitions .ahead", "1") // c, behind b
+		b.picture("parked")
+		b.click(`button[aria-label="Resume orders[0] key key b"]`)
+		b.shows("#well", "Nothing is")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		must(t, w.log.WaitCommitted(ctx, 0, 3))
 	})
 	t.Run("explains, shows records, and runs no script of theirs", func(t *testing.T) {
 		evil := `bad<img src=x onerror="window.owned=1"><script>window.owned=1</script>`

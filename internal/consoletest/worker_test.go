@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -55,30 +56,32 @@ func start(t *testing.T, topic string, partitions, halts int, records ...string)
 		}}))
 	must(t, err)
 	w.p = p
+	w.url, w.stop = supervise(t, p)
+	for range halts {
+		<-halted
+	}
+	return w
+}
+
+// supervise runs a pipeline until stop is called or the test ends, and returns the address of its
+// console.
+func supervise(t *testing.T, p *stream.Pipeline) (url string, stop func()) {
+	t.Helper()
 	at := admin.At("127.0.0.1:0", console.Page(), admin.Previews(nil), admin.Logger(slog.New(slog.NewTextHandler(io.Discard, nil))),
 		admin.Token("olaf", operates, admin.Operate), admin.Token("rita", reads, admin.Read))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- stream.Supervise(p).Admin(at).Run(ctx) }()
-	stopped := false
-	w.stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v", err)
 		}
-	}
-	t.Cleanup(w.stop)
+	})
+	t.Cleanup(stop)
 	addr, err := at.Addr(t.Context())
 	must(t, err)
-	w.url = "http://" + addr.String()
-	for range halts {
-		<-halted
-	}
-	return w
+	return "http://" + addr.String(), stop
 }
 
 func must(t *testing.T, err error) {

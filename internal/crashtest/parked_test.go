@@ -29,10 +29,10 @@ const (
 // fetched with it in memory, so that with 5 % of them everything read counts for MaxBytes. And the
 // resume state has room for about 24,000 offsets. Go's collector lets garbage grow to the size of
 // what is in use, so the load uses less than half the budget.
-func parking(t *testing.T) row {
+func parking(t *testing.T, inFlight int) row {
 	const rate = 400
 	last := size(10*time.Second, 10*time.Minute)
-	return row{load: load{Wide: 32, InFlight: 4096, Slowest: 2 * time.Millisecond, Commit: 250 * time.Millisecond, Park: true, Bytes: budget},
+	return row{load: load{Wide: 32, InFlight: inFlight, Slowest: 2 * time.Millisecond, Commit: 250 * time.Millisecond, Park: true, Bytes: budget},
 		rate: rate, records: rate * int(last/time.Second), ends: size(2, rounds(t))}
 }
 
@@ -40,7 +40,11 @@ func parking(t *testing.T) row {
 // the keys are resumed, under load. With LANEWAY_CRASH_ROUNDS=6 there are three of each, in ten
 // minutes.
 func TestParkedKeysRealKafka(t *testing.T) {
-	r := parking(t)
+	t.Run("which are kept in memory", func(t *testing.T) { parkedKeys(t, parking(t, 4096)) })
+	t.Run("which are set aside", func(t *testing.T) { parkedKeys(t, parking(t, 16)) })
+}
+
+func parkedKeys(t *testing.T, r row) {
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(parkParts)
 	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("parked"), Topic: topic, Session: 20 * time.Second, Load: &r.load})

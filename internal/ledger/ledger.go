@@ -24,6 +24,8 @@ type Slab struct {
 	arrived time.Time
 	ledger  *Ledger
 
+	inserted bool // in Ledger.back
+
 	// guarded by Ledger.mu
 	head     int  // Tickets[:head] are finished
 	released bool // Forget was called
@@ -55,6 +57,10 @@ type Ledger struct {
 	total    int64   // records appended so far
 	fetched  int64   // bytes appended so far
 	waiting  []*Slab // see Waiting
+	back     []*Slab // see Insert; none is released
+	aside    int64   // records that are set aside, of total
+	floor    int64   // see Floor
+	floored  bool
 }
 
 // Start sets the watermark of an empty ledger.
@@ -154,7 +160,7 @@ func (l *Ledger) Span() int64 {
 	if n := len(l.slabs); n > l.first {
 		return l.slabs[n-1].next - mark
 	}
-	return 0
+	return l.mark - mark
 }
 
 // Watermark returns the offset after the longest finished prefix.
@@ -163,7 +169,8 @@ func (l *Ledger) Watermark() int64 {
 	return offset
 }
 
-// Prefix returns the watermark and the number of records below it.
+// Prefix returns the watermark and the number of records below it, which may be too low while
+// something is set aside.
 func (l *Ledger) Prefix() (offset, records int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,6 +181,17 @@ func (l *Ledger) Prefix() (offset, records int64) {
 // prefix is Prefix after trim. The caller holds mu. The delivery number of the first unfinished
 // record is how many are below.
 func (l *Ledger) prefix() (offset, records int64) {
+	offset, records = l.delivered()
+	if l.floored || len(l.back) > 0 {
+		if least := l.lowest(); least < offset {
+			return least, 0
+		}
+	}
+	return offset, records - l.aside
+}
+
+// delivered is prefix for what was appended. The caller holds mu.
+func (l *Ledger) delivered() (offset, records int64) {
 	if l.first == len(l.slabs) {
 		return l.mark, l.total
 	}
@@ -193,7 +211,7 @@ func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	left := int64(0)
-	for _, s := range l.slabs[l.first:] {
+	for _, s := range l.inOrder() {
 		if s.left.Load() == 0 && s.bad.Load() == 0 {
 			continue
 		}
@@ -207,7 +225,7 @@ func (l *Ledger) Totals() (records, bytes, finished int64, oldest time.Time) {
 			oldest = s.arrived
 		}
 	}
-	return l.total, l.fetched, l.total - left, oldest
+	return l.total, l.fetched, l.total - l.aside - left, oldest
 }
 
 // trim removes finished slabs from the front. The caller holds mu.
@@ -258,6 +276,11 @@ func (l *Ledger) finishedEarly(s *Slab) {
 		return
 	}
 	l.release(s)
+	if s.inserted {
+		at, _ := l.findInserted(s)
+		l.back = slices.Delete(l.back, at, at+1)
+		return
+	}
 	if l.released++; l.released > 64 && l.released*2 > len(l.slabs)-l.first {
 		l.merge()
 	}
@@ -292,11 +315,11 @@ func (l *Ledger) Held() (records int, bytes int64) {
 func (l *Ledger) Count() (finished int64, left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.slabs[l.first:] {
+	for _, s := range l.inOrder() {
 		bad := s.bad.Load() // before left, so that no record is counted in both
 		left += int(bad + s.left.Load())
 	}
-	return l.total - int64(left), left
+	return l.total - l.aside - int64(left), left
 }
 
 // Idle returns the number of records that settled unfinished, and the bytes of the slabs in which
@@ -304,7 +327,7 @@ func (l *Ledger) Count() (finished int64, left int) {
 func (l *Ledger) Idle() (records int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.slabs[l.first:] {
+	for _, s := range l.inOrder() {
 		bad := int(s.bad.Load())
 		records += bad
 		if bad > 0 && s.left.Load() == 0 {
@@ -318,7 +341,7 @@ func (l *Ledger) Idle() (records int, bytes int64) {
 func (l *Ledger) AtRest() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, s := range l.slabs[l.first:] {
+	for _, s := range l.inOrder() {
 		if s.left.Load() != 0 {
 			return false
 		}
@@ -333,8 +356,10 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 	defer l.mu.Unlock()
 	l.trim()
 	end = l.mark
-	for _, s := range l.slabs[l.first:] {
-		end = s.next
+	if n := len(l.slabs); n > l.first {
+		end = l.slabs[n-1].next
+	}
+	for _, s := range l.inOrder() {
 		if s.left.Load() == 0 && s.bad.Load() == 0 {
 			continue
 		}
@@ -344,7 +369,10 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 			}
 		}
 	}
-	finished = l.total - int64(len(holes))
+	if len(l.back) > 0 { // they lie between those of other slabs
+		slices.Sort(holes)
+	}
+	finished = l.total - l.aside - int64(len(holes))
 	// computed after visiting the tickets: one that finishes in between is no hole below the watermark
 	mark, _ = l.prefix()
 	for len(holes) > 0 && holes[0] < mark {
@@ -356,7 +384,7 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 // Unfinished yields the unfinished tickets, oldest first, as slab and index.
 func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	l.mu.Lock()
-	slabs := append([]*Slab(nil), l.slabs[l.first:]...)
+	slabs := slices.Clone(l.inOrder())
 	l.mu.Unlock()
 	for _, s := range slabs {
 		for i := range s.Tickets {

@@ -71,6 +71,9 @@ func (l *Ledger) Replace(s *Slab, left []int, by *Slab) {
 		by.behind = append(by.behind, uint32(s.Seq(i)-s.Seq(left[0])))
 	}
 	by.Defer()
+	for k, i := range left {
+		by.Tickets[k].state.Or(s.Tickets[i].state.Load() & tried)
+	}
 	by.memory.counted = true
 	l.mu.Lock()
 	defer l.mu.Unlock()

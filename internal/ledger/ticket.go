@@ -13,6 +13,7 @@ const (
 	abandoned uint32 = 1 << (24 + iota) // a hold was released unfinished
 	watched                             // call Ledger.Watched
 	started                             // work on the record has started
+	tried                               // work on the record has started and was abandoned, once or more
 )
 
 func (t *Ticket) abandoned() bool { return t.state.Load()&abandoned != 0 }
@@ -33,9 +34,18 @@ func (s *Slab) Done(i int32) {
 
 // Abandon releases a hold and marks the record as unfinished.
 func (s *Slab) Abandon(i int32) {
+	s.Tickets[i].state.Or(abandoned | tried)
+	s.Done(i)
+}
+
+// Drop is Abandon before any work on the record has started.
+func (s *Slab) Drop(i int32) {
 	s.Tickets[i].state.Or(abandoned)
 	s.Done(i)
 }
+
+// Tried reports whether work on the record was ever abandoned.
+func (t *Ticket) Tried() bool { return t.state.Load()&tried != 0 }
 
 func (s *Slab) settle(i int32, state uint32) {
 	if state&watched != 0 {
@@ -78,7 +88,7 @@ func (s *Slab) Reopen(i int32) {
 	defer s.ledger.mu.Unlock()
 	s.left.Add(1)
 	s.bad.Add(-1)
-	s.Tickets[i].state.Store(1)
+	s.Tickets[i].state.Store(1 | s.Tickets[i].state.Load()&tried)
 }
 
 // Finish turns a ticket that settled unfinished into a finished one.

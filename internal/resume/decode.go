@@ -33,7 +33,7 @@ func decode(b Binding, state string) (s State, err error) {
 		switch {
 		case !ok:
 			return s, fmt.Errorf("%w: section %d is incomplete", ErrUnreadable, section)
-		case section > sectionKeys || section == 0 || section == 2:
+		case section > sectionKeys || section == 0:
 			return s, fmt.Errorf("%w (type %d)", ErrSection, section)
 		case section <= last:
 			return s, fmt.Errorf("%w: section %d after %d", ErrUnreadable, section, last)
@@ -42,6 +42,10 @@ func decode(b Binding, state string) (s State, err error) {
 		case sectionFinished:
 			if s.Finished, ok = decodeRuns(b.Offset, body); !ok {
 				return s, fmt.Errorf("%w: its runs do not ascend, or are incomplete", ErrUnreadable)
+			}
+		case sectionAsides:
+			if s.Asides, ok = decodeAsides(b.Offset, body); !ok {
+				return s, fmt.Errorf("%w: its lanes that were set aside are incomplete", ErrUnreadable)
 			}
 		case sectionHalts:
 			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {

@@ -7,11 +7,11 @@ import (
 )
 
 // Encode encodes a state in at most limit bytes. The runs must ascend, not touch, and lie at or
-// above b.Offset; otherwise it panics. If the state does not fit, it is cut: first keys, attempts
-// and errors, then the halts of the highest offsets, then whole runs from the top. The state
-// describes the offsets below end: the end of the last run kept, b.Offset if no run was kept, or
-// math.MaxInt64 if none was cut. If not even a state without runs fits, the state is empty and end
-// is b.Offset.
+// above b.Offset; otherwise it panics. Lanes that were set aside lie there too, and are never cut.
+// If the state does not fit, it is cut: first keys, attempts and errors, then the halts of the
+// highest offsets, then whole runs from the top. The state describes the offsets below end: the end
+// of the last run kept, b.Offset if no run was kept, or math.MaxInt64 if none was cut. If not even
+// a state without runs fits, the state is empty and end is b.Offset.
 //
 // A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
 // Each byte takes 4/3 characters.
@@ -22,7 +22,8 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 	raw = append(raw, b.TopicID[:]...)
 	raw = binary.AppendUvarint(raw, uint64(b.Partition))
 	raw = binary.AppendUvarint(raw, uint64(b.Offset))
-	room := encoding.DecodedLen(max(0, limit-len(prefix))) - len(raw) - checksumSize
+	asides := appendAsides(nil, b.Offset, s.Asides)
+	room := encoding.DecodedLen(max(0, limit-len(prefix))) - len(raw) - checksumSize - len(asides)
 	if room < 0 || limit < len(prefix) {
 		return "", b.Offset
 	}
@@ -39,6 +40,7 @@ func Encode(b Binding, s State, limit int) (state string, end int64) {
 			}
 		}
 	}
+	raw = append(raw, asides...)
 	most := encoding.DecodedLen(limit-len(prefix)) - checksumSize
 	halts, kept := s.halts(b.Offset, most-len(raw)-1)
 	after := 0

@@ -18,7 +18,8 @@ const (
 	scopes
 )
 
-// Halt is a record that halted its partition or lane, and the builds that attempted it.
+// Halt is a record that halted its partition or lane, and the builds that attempted it. One with a
+// By is an operator's: no record has failed, and Offset is where it was stored.
 type Halt struct {
 	Scope        Scope
 	Offset, Last int64 // range of records that may have caused the failure
@@ -27,6 +28,7 @@ type Halt struct {
 	Since        int64 // Unix seconds
 	ResumeAt     int64 // Unix seconds when the halt ends on its own; 0: never
 	Builds       []Build
+	By           string // the operator
 	Step         string
 	Lane         LaneID // if the scope is a lane
 	Key, Error   string // left out first if the state is too long; an empty key may be one left out
@@ -57,6 +59,7 @@ const (
 	textMax  = 200
 	textLess = 60 // of errors that are many
 	stepMax  = 60
+	byMax    = 60
 	keyMax   = 100
 )
 
@@ -71,8 +74,8 @@ const LeastHalt = 3 * 4 / 3
 //   - the distances to its last offset, and to the time when it ends, if its row says so;
 //   - the lane, if its scope is one.
 //
-// A row is its flags, the attempts, a count of builds and the builds, and the step and the error,
-// each after its length.
+// A row is its flags, the attempts, a count of builds and the builds, and the step, the error and,
+// if the flags say so, the operator, each after its length.
 type haltTable struct {
 	rows    []string
 	wide    int // bytes of the rows
@@ -84,6 +87,8 @@ const (
 	flagSpans  // several offsets
 	flagEnds   // on its own
 	flagBits   = 3
+	scopeBits  = 2                           // above those
+	flagBy     = 1 << (flagBits + scopeBits) // by an operator
 )
 
 // halts returns the section of halts, and how many of them are in it. All are, if they fit into
@@ -131,13 +136,18 @@ func (t *haltTable) add(h Halt, further, later int64, most int) {
 	if h.ResumeAt > 0 {
 		flags |= flagEnds
 	}
+	texts := []string{short(h.Step, stepMax), short(h.Error, most)}
+	if h.By != "" {
+		flags |= flagBy
+		texts = append(texts, short(h.By, byMax))
+	}
 	row := binary.AppendUvarint(nil, flags)
 	row = binary.AppendUvarint(row, uint64(h.Attempts))
 	row = binary.AppendUvarint(row, uint64(len(h.Builds)))
 	for _, b := range h.Builds {
 		row = append(row, b[:]...)
 	}
-	for _, text := range []string{short(h.Step, stepMax), short(h.Error, most)} {
+	for _, text := range texts {
 		row = binary.AppendUvarint(row, uint64(len(text)))
 		row = append(row, text...)
 	}
@@ -217,10 +227,11 @@ func decodeRow(body *buffer) (r haltRow, ok bool) {
 		}
 	}
 	r.flags = xs[0]
-	if xs[0]>>flagBits >= uint64(scopes) || xs[1] > math.MaxInt32 || xs[2] > uint64(len(*body)) {
+	scope := xs[0] &^ flagBy >> flagBits
+	if scope >= uint64(scopes) || xs[1] > math.MaxInt32 || xs[2] > uint64(len(*body)) {
 		return r, false
 	}
-	r.Scope, r.Joined, r.Attempts = Scope(xs[0]>>flagBits), xs[0]&flagJoined != 0, int(xs[1])
+	r.Scope, r.Joined, r.Attempts = Scope(scope), xs[0]&flagJoined != 0, int(xs[1])
 	for range xs[2] {
 		b, ok := body.next(uint64(len(Build{})))
 		if !ok {
@@ -228,12 +239,16 @@ func decodeRow(body *buffer) (r haltRow, ok bool) {
 		}
 		r.Builds = append(r.Builds, Build(b))
 	}
-	for _, text := range []*string{&r.Step, &r.Error} {
+	texts := []*string{&r.Step, &r.Error}
+	if r.flags&flagBy != 0 {
+		texts = append(texts, &r.By)
+	}
+	for _, text := range texts {
 		if *text, ok = body.text(); !ok {
 			return r, false
 		}
 	}
-	return r, true
+	return r, r.flags&flagBy == 0 || r.By != ""
 }
 
 func decodeHalt(body *buffer, rows []haltRow, at, since int64) (h Halt, ok bool) {

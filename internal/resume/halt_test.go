@@ -18,6 +18,8 @@ func TestHalts(t *testing.T) {
 		{Offset: orders.Offset + 300, Last: orders.Offset + 319, Joined: true, Attempts: 1, Since: 1, ResumeAt: 1_790_000_060},
 		{Scope: Lane, Offset: orders.Offset + 400, Last: orders.Offset + 400, Lane: alice, Key: "alice", Error: "no such account"},
 		{Scope: Record, Offset: orders.Offset + 401, Last: orders.Offset + 401, Error: "boom"},
+		{Offset: orders.Offset + 401, Last: orders.Offset + 401, Since: 1_790_000_000, By: "olaf"},
+		{Scope: Lane, Offset: orders.Offset + 402, Last: orders.Offset + 402, Since: 1_790_000_000, ResumeAt: 1_790_000_060, Lane: alice, Key: "alice", By: "olaf"},
 	}
 	finished := []Run{{orders.Offset + 1, orders.Offset + 200}}
 	// known reports whether h is one of halts, perhaps without its texts.

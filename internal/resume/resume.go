@@ -34,7 +34,8 @@ type Binding struct {
 
 // State is the content of a resume state.
 type State struct {
-	Finished []Run // finished records above the offset
+	Finished []Run // finished records above the offset, but for those of Asides
+	Asides   []Aside
 	Halts    []Halt
 	Attempts []Attempts // in ascending order of their offsets
 }
@@ -64,6 +65,7 @@ const (
 	prefix  = magic + version + ":"
 
 	sectionFinished = 1
+	sectionAsides   = 2
 	sectionAttempts = 3
 	sectionHalts    = 4
 	sectionKeys     = 5 // of the halts

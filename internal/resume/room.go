@@ -44,6 +44,15 @@ func Lanes(limit int) int {
 	return int(max(0, stateRoom(limit)-Reserve(0, 0, 0))/(laneEntry+hole)) / 10 * 10
 }
 
+// ReserveAsides returns how many bytes of a state are kept for lanes that were set aside within a
+// span of offsets, and for records of them that are read again.
+func ReserveAsides(lanes, again int, span int64) int64 {
+	if lanes == 0 {
+		return 0
+	}
+	return 4 + int64(lanes)*(1+int64(len(LaneID{}))) + wideSpan(span) + 2*int64(again)
+}
+
 // Reserve returns how many bytes of a state are kept for halts within a span of offsets, without
 // their texts.
 func Reserve(lanes, others int, span int64) int64 {

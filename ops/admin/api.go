@@ -27,6 +27,7 @@ type api struct {
 	drain     func(cause error) // nil: no supervisor
 	instance  string            // of this process, so that nobody drains its successor
 	started   time.Time
+	peers     peers
 	events    *events
 	failures  failures
 	origins   *http.CrossOriginProtection
@@ -57,7 +58,7 @@ func Handler(pipelines []*stream.Pipeline, opts ...Option) (http.Handler, error)
 }
 
 func newAPI(c *config, ps []*stream.Pipeline) (*api, error) {
-	a := &api{config: c, instance: rand.Text(), started: time.Now(), events: newEvents(c.events),
+	a := &api{config: c, peers: peers{Config: c.peers}, instance: rand.Text(), started: time.Now(), events: newEvents(c.events),
 		failures: newFailures(), origins: http.NewCrossOriginProtection(), mux: http.NewServeMux()}
 	taken := map[string]int{}
 	for i, p := range ps {
@@ -86,6 +87,7 @@ type answer func(r *http.Request, who caller) (body any, _ *problem)
 func (a *api) routes() map[string]answer {
 	return map[string]answer{
 		"GET /v1/process":                         a.process,
+		"GET /v1/replicas":                        a.listReplicas,
 		"GET /v1/pipelines":                       a.listPipelines,
 		"GET /v1/pipelines/{pipeline}/partitions": a.partitions,
 		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}": a.explain,
@@ -94,6 +96,7 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/events":                                              a.listEvents,
 		"GET /v1/openapi.json":                                        a.describe,
 		"POST /v1/pipelines/{pipeline}/pause":                         a.pause,
+		"POST /v1/pipelines/{pipeline}/park":                          a.park,
 		"POST /v1/pipelines/{pipeline}/resume":                        a.resume,
 		"POST /v1/pipelines/{pipeline}/skip":                          a.skip,
 		"POST /v1/drain":                                              a.drainAll,
@@ -124,6 +127,12 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if bad := a.guard(r); bad != nil {
 		bad.write(w)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, relayed) {
+		if bad := a.relay(w, r); bad != nil {
+			bad.write(w)
+		}
 		return
 	}
 	if strings.HasPrefix(r.URL.Path, "/v1/") {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
 // caller is who asks.
@@ -42,7 +44,7 @@ func (a *api) identify(r *http.Request) (caller, *problem) {
 		return caller{}, &problem{Status: http.StatusTooManyRequests, Detail: "too many wrong tokens came from this address: wait a second"}
 	case !right:
 		a.log.Warn("admin refused a token", "from", r.RemoteAddr)
-		return caller{}, errUnknown("the token is wrong: use the one that the worker was given, or has made at its start")
+		return caller{}, errUnknown("the token is wrong" + a.tokenIsAt())
 	}
 	return who, nil
 }
@@ -62,13 +64,28 @@ func (a *api) owner(header string) (who caller) {
 	return who
 }
 
+// tokenIsAt tells a caller on this machine where to find a token.
+func (a *api) tokenIsAt() string {
+	switch {
+	case !a.local:
+		return ""
+	case len(a.tokens) == 0:
+		return ": it lets in client certificates alone"
+	case !a.made:
+		return ": the worker was given its tokens by admin.Token"
+	case a.tokenFile != "":
+		return ": the worker has written it to " + legible.Text(a.tokenFile)
+	}
+	return ": the worker has written it to its standard error, at its start"
+}
+
 // needs checks that a caller has a scope.
-func (who caller) needs(s Scope) *problem {
+func (a *api) needs(who caller, s Scope) *problem {
 	switch {
 	case who.scope >= s:
 		return nil
 	case who.scope == 0:
-		return errUnknown("this needs a token with the scope " + s.String())
+		return errUnknown("this needs a token with the scope " + s.String() + a.tokenIsAt())
 	}
 	return &problem{Status: http.StatusForbidden, Detail: who.name + " has the scope " + who.scope.String() + ", this needs " + s.String()}
 }

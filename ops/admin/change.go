@@ -47,36 +47,9 @@ func (a *api) skip(r *http.Request, who caller) (any, *problem) {
 		})
 }
 
-// pause stops the reading of a partition, in the epoch that the caller has seen.
-func (a *api) pause(r *http.Request, who caller) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
-		return nil, bad
-	}
-	p, bad := a.pipeline(r)
-	if bad != nil {
-		return nil, bad
-	}
-	var body adminapi.Pause
-	if bad := read(r, &body); bad != nil {
-		return nil, bad
-	}
-	if body.Epoch == nil {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
-	}
-	tp := stream.TopicPartition{Source: body.Source, Topic: body.Topic, Partition: body.Partition}
-	c := change{who: who, from: r.RemoteAddr, verb: "pause", pipeline: p.id, tp: tp}
-	if err := p.Pause(tp, *body.Epoch, who.name); err != nil {
-		bad := because(err)
-		a.tell(c, bad.Detail, false)
-		return nil, bad
-	}
-	a.tell(c, "of "+tp.String(), true)
-	return adminapi.Done{Done: true, Text: tp.String() + " is paused until Resume, or until another worker has it; what was read before is finished"}, nil
-}
-
 // release ends the halt that the caller has seen.
 func (a *api) release(r *http.Request, who caller, verb string, body any, id func() string, end func(piped, stream.Halt) error) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
+	if bad := a.needs(who, Operate); bad != nil {
 		return nil, bad
 	}
 	p, bad := a.pipeline(r)
@@ -122,7 +95,7 @@ func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
 
 // drainAll ends the process as a signal does.
 func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
-	if bad := who.needs(Operate); bad != nil {
+	if bad := a.needs(who, Operate); bad != nil {
 		return nil, bad
 	}
 	if a.drain == nil {
@@ -154,6 +127,11 @@ func read(r *http.Request, body any) *problem {
 		}
 		err = errors.Join(errors.New("it goes on after its JSON value"), err)
 	}
+	return tooLarge(err)
+}
+
+// tooLarge is why a body was not read.
+func tooLarge(err error) *problem {
 	if _, is := errors.AsType[*http.MaxBytesError](err); is {
 		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", bodyMost)}
 	}

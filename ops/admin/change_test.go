@@ -17,6 +17,7 @@ import (
 
 const (
 	pause  = "/v1/pipelines/billing/pause"
+	park   = "/v1/pipelines/billing/park"
 	resume = "/v1/pipelines/billing/resume"
 	skip   = "/v1/pipelines/billing/skip"
 )
@@ -86,6 +87,56 @@ func TestChange(t *testing.T) {
 			opstest.Pass(time.Minute)
 			if w.log.Committed(1) != 2 {
 				t.Errorf("committed %d", w.log.Committed(1))
+			}
+		})
+	})
+	t.Run("pauses until a time", func(t *testing.T) {
+		halted(t, -1, nil, func(w *worker) {
+			body := func(until time.Time) string {
+				return fmt.Sprintf(`{"topic":"orders","partition":1,"epoch":%d,"until":%q}`, w.p.Snapshot().Partitions[1].Epoch, until.Format(time.RFC3339))
+			}
+			w.refuses(422, "which is over", http.MethodPost, pause, operates, body(time.Now()))
+			w.refuses(200, "is paused until "+time.Now().Add(time.Hour).Format(time.RFC3339)+" or Resume", http.MethodPost, pause, operates, body(time.Now().Add(time.Hour)))
+			opstest.Pass(time.Hour + time.Second)
+			if hs := w.halts(""); slices.ContainsFunc(hs, func(h halt) bool { return h.By != "" }) {
+				t.Errorf("halts: %+v", hs)
+			}
+		})
+	})
+	t.Run("parks a key in the epoch that its caller saw, until Resume", func(t *testing.T) {
+		halted(t, -1, nil, func(w *worker) {
+			epoch := w.p.Snapshot().Partitions[1].Epoch
+			parked := func(key string) string {
+				return fmt.Sprintf(`{"topic":"orders","partition":1,"epoch":%d,%s}`, epoch, key)
+			}
+			w.refuses(400, "one of key and keyBase64", http.MethodPost, park, operates, fmt.Sprintf(`{"topic":"orders","partition":1,"epoch":%d}`, epoch))
+			w.refuses(400, "one of key and keyBase64", http.MethodPost, park, operates, parked(`"key":"a","keyBase64":"YQ=="`))
+			w.refuses(400, "is not base64", http.MethodPost, park, operates, parked(`"keyBase64":"?"`))
+			w.refuses(409, "not assigned here in that epoch", http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`)
+			w.refuses(200, "survives rebalances and restarts", http.MethodPost, park, operates, parked(`"key":"key-c"`))
+			w.refuses(200, "is parked until Resume", http.MethodPost, park, operates, parked(`"keyBase64":"ay0x"`)) // k-1
+			w.refuses(422, "parked already", http.MethodPost, park, operates, parked(`"key":"k-1"`))
+			var ids []string
+			for _, h := range w.halts(reads) {
+				if h.By == "olaf" {
+					ids = append(ids, h.ID)
+					if h.Scope != "lane" || h.Resume != "Lets the records of the key go on, in order." || h.Skip != "" || !strings.Contains(h.Text, `key "k`) {
+						t.Errorf("halt: %+v", h)
+					}
+					w.refuses(422, "no record has failed", http.MethodPost, skip, operates, by(h))
+				}
+			}
+			if len(ids) != 2 || ids[0] == ids[1] {
+				t.Fatalf("ids: %v", ids)
+			}
+			for _, h := range w.halts("") {
+				if strings.Contains(h.Text, `key "k`) {
+					t.Errorf("a key without a token: %+v", h)
+				}
+			}
+			w.refuses(200, "goes on", http.MethodPost, resume, operates, fmt.Sprintf(`{"halt":%q}`, ids[0]))
+			if hs := w.halts(""); !slices.ContainsFunc(hs, func(h halt) bool { return h.ID == ids[1] }) {
+				t.Errorf("halts: %+v", hs)
 			}
 		})
 	})

@@ -99,7 +99,7 @@ func TestDocument(t *testing.T) {
 			d.ask(method, path, operates, body, with("Host", "evil.example.com"))
 		}
 		const one, record = "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/record"
-		reading := []string{"/v1/process", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
+		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
 		panics := func(_ context.Context, m kafka.Message) error {
 			if string(m.Value) == bad {
 				panic("oops")
@@ -116,7 +116,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodGet, record+"?halt="+is.ID, reads, "")
 			d.ask(http.MethodGet, "/v1/pipelines/other/partitions", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none", "", "")
-			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`} {
+			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`} {
 				refused(idleOf(d, idle(t)), path, body)
 				d.ask(http.MethodPost, path, "", body)
 				d.ask(http.MethodPost, path, reads, body)
@@ -124,8 +124,10 @@ func TestDocument(t *testing.T) {
 			}
 			for range 2 { // the second is refused
 				d.ask(http.MethodPost, pause, operates, `{"topic":"orders","partition":1,"epoch":1}`)
+				d.ask(http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":1,"key":"a"}`)
 			}
 			d.ask(http.MethodPost, pause, operates, `{"topic":"orders","partition":1,"epoch":9}`)
+			d.ask(http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`)
 			d.ask(http.MethodGet, "/v1/halts", reads, "")
 			d.ask(http.MethodPost, resume, operates, `{"halt":"gone"}`)
 			d.ask(http.MethodPost, skip, operates, `{"halt":"gone"}`)
@@ -138,7 +140,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodPost, "/v1/drain", operates, `{"instance":"`+proc.Instance+`"}`)
 			d.ask(http.MethodGet, "/v1/events", reads, "")
 			for range 6 { // wrong tokens
-				for _, path := range append(reading, pause, resume, skip, "/v1/drain") {
+				for _, path := range append(reading, pause, park, resume, skip, "/v1/drain") {
 					method := http.MethodGet
 					if !slices.Contains(reading, path) {
 						method = http.MethodPost

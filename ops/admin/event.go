@@ -52,7 +52,14 @@ func eventOf(e stream.Event) (b adminapi.Event, repeats, ok bool) {
 		}
 		return b, false, true
 	case stream.Paused:
-		return at(e.Meta.TopicPartition(), "info", "paused", "by %s", e.By), false, true
+		b = at(e.Meta.TopicPartition(), "info", "paused", "by %s", e.By)
+		if e.Scope == stream.ScopeLane {
+			b.Kind, b.Key = "parked", legible.Key(e.Meta.Key)
+		}
+		if !e.ResumeAt.IsZero() {
+			b.Text += ", until " + e.ResumeAt.Format(time.RFC3339)
+		}
+		return b, false, true
 	case stream.Resumed:
 		b = at(e.Meta.TopicPartition(), "info", "resumed", "goes on from %d", e.Meta.Offset)
 		if e.ByItself {

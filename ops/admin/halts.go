@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,10 +23,17 @@ func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
 	return body, nil
 }
 
+// secret is of this process, so that an id does not tell a key to who guesses it.
+var secret = rand.Text()
+
 // idOf names a halt. One that comes again at the same record has another id, so that nobody skips
 // what somebody else has just had tried again.
 func idOf(h stream.Halt) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d %d %d %d %q %d", h.Scope, h.Meta.Source, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano()))
+	is := fmt.Appendf(nil, "%q %q %q %d %d %d %d %q %d", h.Scope, h.Meta.Source, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano())
+	if h.By != "" && h.Scope == stream.ScopeLane { // an operator may have parked several at one offset
+		is = fmt.Appendf(is, " %q %q", secret, h.Meta.Key)
+	}
+	sum := sha256.Sum256(is)
 	return hex.EncodeToString(sum[:12])
 }
 
@@ -41,7 +49,7 @@ func (p piped) halt(id string) (stream.Halt, *problem) {
 
 func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
 	b := adminapi.Halt{ID: idOf(h), Pipeline: pipeline, Scope: string(h.Scope), Source: legible.Text(h.Meta.Source), Topic: legible.Text(h.Meta.Topic), Partition: h.Meta.Partition, Epoch: h.Epoch,
-		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Restored: h.Restored, By: h.By, Step: legible.Text(h.Step), Attempts: h.Attempts,
+		Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, AsideFrom: positive(h.AsideFrom), Restored: h.Restored, By: h.By, Durable: h.Durable, Step: legible.Text(h.Step), Attempts: h.Attempts,
 		Since: h.Since, ResumeAt: when(h.ResumeAt), Error: text(h.Err), Text: said(h, who.scope >= Read)}
 	if who.scope >= Read {
 		b.Key, b.Stack = legible.Key(h.Meta.Key), stackOf(h.Err)
@@ -63,6 +71,8 @@ func verbs(h stream.Halt) (resume, skip string, choose bool) {
 	which := legible.Text(h.Meta.String())
 	span := fmt.Sprintf("%s … @%d", which, h.Last)
 	switch {
+	case h.By != "" && h.Scope == stream.ScopeLane:
+		return "Lets the records of the key go on, in order.", "", false
 	case h.By != "":
 		return "Reads " + legible.Text(h.Meta.TopicPartition().String()) + " on from " + fmt.Sprint(h.Meta.Offset) + ".", "", false
 	case h.Last > h.Meta.Offset && !h.Joined:

@@ -130,7 +130,7 @@ func haltedBy(t *testing.T, handle func() handler, opts []admin.Option, f func(w
 		l := streamtest.Kafka("orders", 2)
 		opstest.Put(l, 0, "a", bad, "b")
 		opstest.Put(l, 1, "c")
-		chain := opstest.Orders.GroupByPartition().Concurrent(2, handle(), stream.Named("charge")).HaltOnError().CommitEach()
+		chain := opstest.Orders.GroupByKey().Concurrent(2, handle(), stream.Named("charge")).HaltOnError().CommitEach()
 		p, err := chain.Build(l.Source(), stream.Observe(), stream.Named("billing"), stream.BuildID(""))
 		must(t, err)
 		w := &worker{log: l, p: p}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -22,9 +23,11 @@ type config struct {
 	tls       *tls.Config
 	plaintext bool
 	tokenFile string
+	made      bool // the token was made at the start
 	previews  func(record any) string
 	pages     http.Handler
 	log       *slog.Logger
+	peers     adminapi.Config
 	events    int
 	faults    []error
 }

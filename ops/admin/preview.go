@@ -16,7 +16,7 @@ import (
 const previewMost = 4 << 10
 
 func (a *api) record(r *http.Request, who caller) (any, *problem) {
-	if bad := who.needs(Read); bad != nil {
+	if bad := a.needs(who, Read); bad != nil {
 		return nil, bad
 	}
 	p, bad := a.pipeline(r)

@@ -12,8 +12,12 @@ import (
 )
 
 func (a *api) process(_ *http.Request, who caller) (any, *problem) {
+	return a.self(who), nil
+}
+
+func (a *api) self(who caller) adminapi.Process {
 	return adminapi.Process{Instance: a.instance, Started: a.started, At: time.Now(), Drains: a.drain != nil, Previews: a.previews != nil,
-		You: adminapi.You{Name: who.name, Scope: who.scope.String()}}, nil
+		You: adminapi.You{Name: who.name, Scope: who.scope.String()}}
 }
 
 func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
@@ -64,7 +68,7 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
 			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag),
-			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, Bytes: s.Bytes,
+			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, SetAside: s.SetAside, SetAsideFrom: positive(s.SetAsideFrom), Bytes: s.Bytes,
 			Totals: adminapi.Totals{Delivered: s.Totals.Delivered, Finished: s.Totals.Finished, Uncommitted: s.Totals.Uncommitted, Bytes: s.Totals.Bytes}})
 	}
 	return body, nil
@@ -88,6 +92,14 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 		e = p.Blocked(tp)[0]
 	}
 	return explanationOf(e, who), nil
+}
+
+// positive is nil for 0, which says "none".
+func positive(n int64) *int64 {
+	if n == 0 {
+		return nil
+	}
+	return &n
 }
 
 // hidden stands in texts where a token would show a key.

@@ -119,6 +119,7 @@ func (c *config) makeToken() (secret string, err error) {
 	}
 	secret = rand.Text()
 	Token("operator", secret, Operate)(c)
+	c.made = true
 	if c.tokenFile == "" {
 		return secret, nil
 	}
@@ -158,6 +159,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, c *config, a *api) e
 		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
 	var wg conc.WaitGroup
+	defer a.peers.close()
 	defer wg.Wait()
 	ended, end := context.WithCancel(ctx)
 	defer end()

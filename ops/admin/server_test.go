@@ -107,6 +107,24 @@ func TestAt(t *testing.T) {
 			}
 		})
 	})
+	t.Run("says on this machine where the token is", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "token")
+		for says, opts := range map[string][]admin.Option{
+			"the worker has written it to its standard error": nil,
+			"the worker has written it to " + path:            {admin.TokenFile(path)},
+			"the worker was given its tokens by admin.Token":  tokens,
+		} {
+			served(t, admin.At("127.0.0.1:0", opts...).On(io.Discard, nil), func(url string) {
+				resp, err := http.Post(url+"/v1/pipelines/billing/resume", "application/json", strings.NewReader(`{"halt":"x"}`))
+				must(t, err)
+				text, err := io.ReadAll(resp.Body)
+				must(t, errors.Join(err, resp.Body.Close()))
+				if resp.StatusCode != 401 || !strings.Contains(string(text), says) {
+					t.Errorf("%d %s, want %q", resp.StatusCode, text, says)
+				}
+			})
+		}
+	})
 	t.Run("makes no token where there is one", func(t *testing.T) {
 		var stderr strings.Builder
 		served(t, admin.At("127.0.0.1:0", tokens...).On(&stderr, nil), func(string) {})

@@ -169,8 +169,13 @@ func (s *partitionSums) state(p *stream.PartitionState, now time.Time) {
 	s.add(inFlight, float64(p.InFlight))
 	s.add(inFlightBytes, float64(p.Bytes))
 	s.add(uncommitted, float64(p.Totals.Uncommitted))
-	s.add(frozen, truth(p.Halt != nil))
+	s.add(frozen, truth(p.Halt != nil && p.Halt.By == ""))
+	s.add(paused, truth(p.Halt != nil && p.Halt.By != ""))
 	s.add(parked, float64(p.Parked))
+	s.add(setAside, float64(p.SetAside))
+	if p.SetAside > 0 {
+		s.add(setAsideFrom, float64(p.SetAsideFrom))
+	}
 	s.add(unreadable, 0)
 	if p.Since.IsZero() {
 		s.add(age, 0)

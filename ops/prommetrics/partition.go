@@ -40,7 +40,10 @@ const (
 	committed
 	uncommitted
 	frozen
+	paused
 	parked
+	setAside
+	setAsideFrom
 	unreadable
 	columns
 
@@ -77,8 +80,12 @@ var columnDescs = [columns]*prometheus.Desc{
 	committed: ofPartition("committed_offset", "The committed offset."),
 	uncommitted: ofPartition("uncommitted_records",
 		"Records finished but not committed: they are handled again if the partition moves now."),
-	frozen: ofPartition("halted", "1 while the partition is halted."),
+	frozen: ofPartition("halted", "1 while a failure halts the partition."),
+	paused: ofPartition("paused", "1 while an operator has paused the partition."),
 	parked: ofPartition("parked", "Parked lanes and records of the partition."),
+	setAside: ofPartition("set_aside_lanes",
+		"Lanes whose later records are not in memory, since they are parked or are being read again after a park."),
+	setAsideFrom: ofPartition("set_aside_from_offset", "The lowest offset where these begin; left out without one."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
 }

@@ -65,6 +65,7 @@ func TestMetrics(t *testing.T) {
 					`in_flight_records{partition="1",pipeline="billing",source="",topic="orders"} 0`,
 					`halted{partition="0",pipeline="billing",source="",topic="orders"} 1`,
 					`halted{partition="1",pipeline="billing",source="",topic="orders"} 0`,
+					`paused{partition="0",pipeline="billing",source="",topic="orders"} 0`,
 					`halts_total{partition="0",pipeline="billing",source="",topic="orders"} 1`,
 					`records_handled_total{partition="0",pipeline="billing",source="",topic="orders"} 1`,
 					`records_handled_total{partition="1",pipeline="billing",source="",topic="orders"} 4`,
@@ -82,6 +83,19 @@ func TestMetrics(t *testing.T) {
 				)
 			})
 			exposes(t, r, `running{pipeline="billing"} 0`, `records_handled_total{partition="1",pipeline="billing",source="",topic="orders"} 4`)
+		})
+	})
+	t.Run("tell a pause from a halt", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+			s := opstest.Orders.GroupByKey().Concurrent(1, opstest.Failing(nil)).CommitEach()
+			opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(p *stream.Pipeline) {
+				q := p.Snapshot().Partitions[0]
+				if err := p.Pause(q.TopicPartition, q.Epoch, "olaf", time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+				exposes(t, r, `halted{partition="0",pipeline="billing",source="",topic="orders"} 0`, `paused{partition="0",pipeline="billing",source="",topic="orders"} 1`)
+			})
 		})
 	})
 	t.Run("say what blocks a partition, and nothing of one that moves", func(t *testing.T) {

@@ -269,6 +269,18 @@ func (m *Member[T]) store(ctx context.Context, positions map[stream.TopicPartiti
 	return gone, stateless, false
 }
 
+// Reread implements stream.Rereader.
+func (m *Member[T]) Reread(_ context.Context, at stream.TopicPartition, id stream.TopicID, from int64) (vals []T, lineage stream.Lineage, next, bytes int64, err error) {
+	m.mu.Lock()
+	down := m.down
+	m.mu.Unlock()
+	if down {
+		return nil, nil, from, 0, ErrCrashed
+	}
+	es, next, _, _ := m.log.read(id, at.Partition, from, feedMax)
+	return chunk[T](es).values(), chunk[T](es), next, int64(len(es)), nil
+}
+
 // Run implements stream.Source.
 func (m *Member[T]) Run(ctx context.Context, in *stream.Intake[T]) error { return m.run(ctx, in) }
 

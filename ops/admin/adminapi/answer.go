@@ -14,6 +14,19 @@ type Process struct {
 	You      You       `json:"you"`
 }
 
+// Replicas lists the processes of a fleet.
+type Replicas struct {
+	Replicas []ReplicaInfo `json:"replicas"`
+}
+
+// ReplicaInfo is a process of a fleet, as the one that was asked sees it.
+type ReplicaInfo struct {
+	Addr    string   `json:"addr"`    // host:port; empty: the one that was asked, if it is no peer of its own
+	Self    bool     `json:"self"`    // it is the one that was asked
+	Process *Process `json:"process"` // nil: it does not answer, or has refused
+	Error   string   `json:"error,omitempty"`
+}
+
 // You is the caller, by its token or certificate.
 type You struct {
 	Name  string `json:"name"`
@@ -100,6 +113,8 @@ type Partition struct {
 	Lag           *int64     `json:"lag"`
 	InFlight      int        `json:"inFlight"`
 	FinishedAhead int64      `json:"finishedAhead"`
+	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
+	SetAsideFrom  *int64     `json:"setAsideFrom"` // the lowest offset where those begin
 	Bytes         int64      `json:"bytes"`
 	Totals        Totals     `json:"totals"`
 }
@@ -175,8 +190,10 @@ type Halt struct {
 	Offset    int64      `json:"offset"`
 	Last      int64      `json:"last"`          // offset of the last record that may be the cause
 	Joined    bool       `json:"joined"`        // the records from Offset to Last are one element
+	AsideFrom *int64     `json:"asideFrom"`     // later records of a parked lane, from there on, are read again after the park
 	Restored  bool       `json:"restored"`      // of an earlier assignment, and not tried in this one
-	By        string     `json:"by,omitempty"`  // who has paused it
+	By        string     `json:"by,omitempty"`  // who has paused it, or parked its key
+	Durable   bool       `json:"durable"`       // it survives a rebalance and a restart
 	Key       string     `json:"key,omitempty"` // with a token
 	Step      string     `json:"step"`
 	Attempts  int        `json:"attempts"`

@@ -1,5 +1,7 @@
 package adminapi
 
+import "time"
+
 // Resume tries the record of a halt again, or ends a pause.
 type Resume struct {
 	Halt string `json:"halt"` // its id, as the caller saw it
@@ -13,12 +15,23 @@ type Skip struct {
 	To   *int64 `json:"to,omitempty"`
 }
 
-// Pause stops the reading of a partition, in the epoch that the caller saw.
-type Pause struct {
-	Source    string `json:"source,omitempty"`
-	Topic     string `json:"topic"`
-	Partition int    `json:"partition"`
-	Epoch     *int32 `json:"epoch"`
+// Hold is where an operator stops something, in the epoch that the caller saw, and for how long.
+type Hold struct {
+	Source    string     `json:"source,omitempty"`
+	Topic     string     `json:"topic"`
+	Partition int        `json:"partition"`
+	Epoch     *int32     `json:"epoch"`
+	Until     *time.Time `json:"until,omitempty"` // nil: until Resume
+}
+
+// Pause stops the reading of a partition.
+type Pause struct{ Hold }
+
+// Park stops one key of a partition. Of Key and KeyBase64 one is set.
+type Park struct {
+	Hold
+	Key       string `json:"key,omitempty"`
+	KeyBase64 string `json:"keyBase64,omitempty"` // of a key that is no text
 }
 
 // Drain drains all pipelines of a process and ends it.

@@ -1,7 +1,6 @@
 package adminapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,7 +68,8 @@ func (c *Client) Events(ctx context.Context, after int64) (Events, error) {
 	return c.get[Events](ctx, url.Values{"after": {strconv.FormatInt(after, 10)}}, "events")
 }
 
-// Resume tries the record of a halt again, or ends a pause. It returns once that has happened, or
+// Resume tries the record of a halt again, or ends a pause or a park by hand. It returns
+// once that has happened, or
 // after a second.
 func (c *Client) Resume(ctx context.Context, pipeline string, r Resume) (Done, error) {
 	return c.post(ctx, r, "pipelines", pipeline, "resume")
@@ -80,9 +80,15 @@ func (c *Client) Skip(ctx context.Context, pipeline string, s Skip) (Done, error
 	return c.post(ctx, s, "pipelines", pipeline, "skip")
 }
 
-// Pause stops the reading of a partition until Resume, or until another worker has it.
+// Pause stops the reading of a partition until Resume, or until its time. The answer says whether
+// it survives a restart.
 func (c *Client) Pause(ctx context.Context, pipeline string, p Pause) (Done, error) {
 	return c.post(ctx, p, "pipelines", pipeline, "pause")
+}
+
+// Park stops one key of a partition until Resume, or until its time. All other keys go on.
+func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error) {
+	return c.post(ctx, p, "pipelines", pipeline, "park")
 }
 
 // Drain drains all pipelines of the process, which then ends. It does not wait for that.
@@ -114,22 +120,8 @@ func (c *Client) url(query url.Values, path []string) string {
 const answerMost = 64 << 20
 
 func (c *Client) ask(ctx context.Context, method, url string, body []byte, into any) error {
-	asking, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(asking, method, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	raw, resp, err := c.exchange(req)
+	raw, resp, err := c.send(ctx, method, url, body)
 	switch {
-	case err != nil && ctx.Err() == nil && errors.Is(asking.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("no answer within %v", c.timeout)
 	case err != nil:
 		return err
 	case resp.StatusCode == http.StatusOK:

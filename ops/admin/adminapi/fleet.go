@@ -55,23 +55,13 @@ type Answer[T any] struct {
 // the fleet, with its error. One that has several addresses is there once.
 func Find(ctx context.Context, c Config) (*Fleet, error) {
 	f := &Fleet{}
-	var faults []error
-	for _, at := range c.At {
-		clients, err := c.clients(ctx, at)
-		faults = append(faults, err)
-		for _, client := range clients {
-			f.Replicas = append(f.Replicas, Replica{Client: client})
-		}
-	}
-	if len(c.At) == 0 {
-		faults = append(faults, errors.New("no address of an admin API is given"))
-	}
-	if err := errors.Join(faults...); err != nil {
-		f.Close()
+	clients, err := Clients(ctx, c)
+	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(f.Replicas, func(a, b Replica) int { return cmp.Compare(a.addr, b.addr) })
-	f.Replicas = slices.CompactFunc(f.Replicas, func(a, b Replica) bool { return a.addr == b.addr })
+	for _, client := range clients {
+		f.Replicas = append(f.Replicas, Replica{Client: client})
+	}
 	for i, a := range f.Ask(ctx, (*Client).Process) {
 		f.Replicas[i].Process, f.Replicas[i].Err = a.Value, a.Err
 	}
@@ -84,10 +74,29 @@ func Find(ctx context.Context, c Config) (*Fleet, error) {
 	return f, nil
 }
 
+// Clients resolves the names and returns a client for each address, ordered by these. It connects
+// to none.
+func Clients(ctx context.Context, c Config) (all []*Client, err error) {
+	var faults []error
+	for _, at := range c.At {
+		clients, err := c.clients(ctx, at)
+		faults = append(faults, err)
+		all = append(all, clients...)
+	}
+	if len(c.At) == 0 {
+		faults = append(faults, errors.New("no address of an admin API is given"))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b *Client) int { return cmp.Compare(a.addr, b.addr) })
+	return slices.CompactFunc(all, func(a, b *Client) bool { return a.addr == b.addr }), nil
+}
+
 // Close closes the connections.
 func (f *Fleet) Close() {
 	for _, r := range f.Replicas {
-		r.http.CloseIdleConnections()
+		r.Client.Close()
 	}
 }
 

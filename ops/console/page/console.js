@@ -114,7 +114,7 @@ const acts = {
   },
   async skip(h) {
     if (!(await needed())) return "";
-    const range = await sure(`Skip ${place(h)}@${h.offset}?`, h.skip, "Skip", h.choose && h);
+    const range = await sure(`Skip ${place(h)}@${h.offset}?`, h.skip, "Skip", { range: h.choose && h });
     if (!range) return "";
     return (await post(pipeline(h.pipeline, "/skip"), { halt: h.id, ...range })).text;
   },
@@ -130,8 +130,16 @@ const acts = {
   async pause(id, q) {
     if (!(await needed())) return "";
     const where = place(q);
-    if (!(await sure(`Pause ${where}?`, `Nothing more is read of ${where} until Resume, or until another worker has it. What was read is finished.`, "Pause"))) return "";
-    return (await post(pipeline(id, "/pause"), { source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+    const chosen = await sure(`Pause ${where}?`, `Nothing more is read of ${where} until Resume. What was read is finished.`, "Pause", { ends: true });
+    if (!chosen) return "";
+    return (await post(pipeline(id, "/pause"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+  },
+  async park(id, q) {
+    if (!(await needed())) return "";
+    const where = place(q);
+    const chosen = await sure(`Park a key of ${where}?`, "Records of the key wait until Resume. All other keys go on.", "Park", { key: true, ends: true });
+    if (!chosen) return "";
+    return (await post(pipeline(id, "/park"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
   },
   async drain() {
     if (!(await needed())) return;

@@ -21,8 +21,9 @@ export async function signIn(error = "") {
   return how === "ok" ? given : "";
 }
 
-// sure asks before what cannot be undone. It resolves to null, or to the offsets chosen.
-export async function sure(title, text, verb, range) {
+// sure asks before what cannot be undone. It resolves to null, or to what was chosen: offsets of a
+// range, a key, and when it ends by itself.
+export async function sure(title, text, verb, { range, key, ends } = {}) {
   say($("asking-title"), title);
   say($("asking-text"), text);
   say($("asking-ok"), verb);
@@ -34,8 +35,17 @@ export async function sure(title, text, verb, range) {
     input.max = range?.last ?? "";
     input.value = is ?? "";
   }
+  $("asking-key").hidden = !key;
+  $("key").required = Boolean(key);
+  $("key").value = "";
+  $("asking-for").hidden = !ends;
+  $("for").value = "";
   if ((await shown($("asking"))) !== "ok") return null;
-  return range ? { from: $("from").valueAsNumber, to: $("to").valueAsNumber } : {};
+  const chosen = {};
+  if (range) Object.assign(chosen, { from: $("from").valueAsNumber, to: $("to").valueAsNumber });
+  if (key) chosen.key = $("key").value;
+  if (ends && $("for").value) chosen.until = new Date(Date.now() + 60000 * $("for").value).toISOString();
+  return chosen;
 }
 
 export function tell(title, text) {

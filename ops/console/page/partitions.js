@@ -21,18 +21,20 @@ function make({ p, q }, acts) {
     cell("why", "Why"), cell("lag", "Lag", "number"), cell("flight", "In flight", "number"), cell("committed", "Committed", "number"), cell("ahead", "Finished ahead", "number"),
     el("td", { class: "actions" },
       el("button", { type: "button", class: "quiet", "aria-label": "Explain " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.explain(p.id, q)) }, "Explain"), " ",
-      el("button", { type: "button", class: "quiet pause", "aria-label": "Pause " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.pause(p.id, q)) }, "Pause")));
+      el("button", { type: "button", class: "quiet pause", "aria-label": "Pause " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.pause(p.id, q)) }, "Pause"), " ",
+      el("button", { type: "button", class: "quiet park", "aria-label": "Park a key of " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.park(p.id, q)) }, "Park a key")));
 }
 
 function update(row, { q, halts, alone }) {
   row.querySelector(".pipeline").hidden = alone;
-  const paused = halts.some((h) => h.by);
+  const paused = halts.some((h) => h.by && h.scope === "partition");
   tag(row.querySelector(".tag"), q.state === "halted" && paused ? "paused" : q.state);
   row.querySelector(".pause").disabled = paused || q.state === "draining";
+  row.querySelector(".park").disabled = q.state === "draining";
   const set = (name, text) => say(row.querySelector("." + name), text);
   set("why", q.why.slice(place(q).length + 1));
   set("lag", number(q.lag));
   set("flight", number(q.inFlight));
   set("committed", number(q.committed));
-  set("ahead", number(q.finishedAhead));
+  set("ahead", number(q.finishedAhead) + (q.setAside ? `; ${number(q.setAside)} lanes set aside from ${number(q.setAsideFrom)}` : ""));
 }

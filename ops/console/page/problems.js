@@ -9,7 +9,9 @@ const longer = 60000;
 const working = new Set(["handler", "sink", "batch", "transform", "workers", "transaction", "throttle"]);
 const harmless = new Set(["", "idle", "halt", "park", "pause"]); // halts have cards of their own
 
-const worst = { failed: 0, stopped: 1, halted: 2, parked: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7 };
+const worst = { failed: 0, stopped: 1, halted: 2, parked: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7, "parked by hand": 7 };
+
+const stands = (h) => (h.scope === "partition" ? (h.by ? "paused" : "halted") : h.by ? "parked by hand" : "parked");
 
 // find lists the problems of a look.
 export function find(look, lags) {
@@ -33,7 +35,7 @@ export function find(look, lags) {
     }
   }
   for (const h of look.halts) {
-    all.push({ id: "halt " + h.id, kind: h.by ? "paused" : h.scope === "partition" ? "halted" : "parked", title: place(h) + (h.scope === "partition" ? "" : `@${h.offset}`), text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
+    all.push({ id: "halt " + h.id, kind: stands(h), title: place(h) + (h.scope === "partition" || h.by ? "" : `@${h.offset}`), text: h.text, since: h.since, pipeline: h.pipeline, halt: h });
   }
   return all.sort((a, b) => worst[a.kind] - worst[b.kind] || (a.since ?? "").localeCompare(b.since ?? "") || a.id.localeCompare(b.id));
 }
@@ -59,7 +61,7 @@ function card(p, acts) {
   const row = (label, name, text, act, quiet) =>
     rows.append(el("dt", {}, el("button", { type: "button", class: quiet && "quiet", "aria-label": `${label} ${name}`, click: (ev) => acts.run(ev.currentTarget, act) }, label)), el("dd", {}, text));
   if (p.halt) {
-    row("Resume", p.title, p.halt.resume, () => acts.resume(p.halt));
+    row("Resume", p.halt.by && p.halt.key ? `${p.title} key ${p.halt.key}` : p.title, p.halt.resume, () => acts.resume(p.halt));
     if (p.halt.skip) row("Skip", p.title, p.halt.skip, () => acts.skip(p.halt), true);
     if (!p.halt.by && acts.previews()) row("Record", p.title, "Shows the record.", () => acts.record(p.halt), true);
     row("Explain", p.title, "Says why the partition does not move.", () => acts.explain(p.pipeline, p.halt), true);

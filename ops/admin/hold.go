@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/laneway-go/laneway/ops/admin/adminapi"
+	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/stream"
+)
+
+// pause stops the reading of a partition, in the epoch that the caller has seen.
+func (a *api) pause(r *http.Request, who caller) (any, *problem) {
+	var body adminapi.Pause
+	return a.hold(r, who, "pause", &body, func(p piped) (held, *problem) {
+		return held{&body.Hold, stream.ScopePartition, func(tp stream.TopicPartition, until time.Time) error {
+			return p.Pause(tp, *body.Epoch, who.name, until)
+		}}, nil
+	})
+}
+
+// park stops one key of a partition, in the epoch that the caller has seen.
+func (a *api) park(r *http.Request, who caller) (any, *problem) {
+	var body adminapi.Park
+	return a.hold(r, who, "park", &body, func(p piped) (held, *problem) {
+		key := []byte(body.Key)
+		if body.KeyBase64 != "" {
+			var err error
+			if key, err = base64.StdEncoding.DecodeString(body.KeyBase64); err != nil {
+				return held{}, &problem{Status: http.StatusBadRequest, Detail: "keyBase64 is not base64: " + err.Error()}
+			}
+		}
+		if len(key) == 0 || body.Key != "" && body.KeyBase64 != "" {
+			return held{}, &problem{Status: http.StatusBadRequest, Detail: "the body needs one of key and keyBase64, which is the key to park"}
+		}
+		return held{&body.Hold, stream.ScopeLane, func(tp stream.TopicPartition, until time.Time) error {
+			return p.Park(tp, *body.Epoch, key, who.name, until)
+		}}, nil
+	})
+}
+
+// held is what a caller wants to stop.
+type held struct {
+	*adminapi.Hold
+	scope stream.Scope
+	begin func(tp stream.TopicPartition, until time.Time) error
+}
+
+// hold stops what ask makes of the body.
+func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(piped) (held, *problem)) (any, *problem) {
+	if bad := a.needs(who, Operate); bad != nil {
+		return nil, bad
+	}
+	p, bad := a.pipeline(r)
+	if bad != nil {
+		return nil, bad
+	}
+	if bad := read(r, body); bad != nil {
+		return nil, bad
+	}
+	h, bad := ask(p)
+	if bad != nil {
+		return nil, bad
+	}
+	if h.Epoch == nil {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
+	}
+	tp, until := stream.TopicPartition{Source: h.Source, Topic: h.Topic, Partition: h.Partition}, time.Time{}
+	if h.Until != nil {
+		until = *h.Until
+	}
+	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id, tp: tp}
+	if err := h.begin(tp, until); err != nil {
+		bad := because(err)
+		a.tell(c, bad.Detail, false)
+		return nil, bad
+	}
+	what := "of " + tp.String()
+	if h.scope == stream.ScopeLane {
+		what = "of a key of " + tp.String()
+	}
+	a.tell(c, what, true)
+	return adminapi.Done{Done: true, Text: p.holds(tp, h.scope, who)}, nil
+}
+
+// holds says how long what a caller has just stopped stays so.
+func (p piped) holds(tp stream.TopicPartition, scope stream.Scope, who caller) string {
+	what, is := legible.Text(tp.String())+" is paused", "what was read before is finished"
+	if scope == stream.ScopeLane {
+		what, is = "the key of "+legible.Text(tp.String())+" is parked", "what has begun of it is finished"
+	}
+	until, lasts := "Resume", ", or until another worker has it"
+	for _, h := range p.Halts() {
+		if h.By != who.name || h.Scope != scope || h.Meta.TopicPartition() != tp {
+			continue
+		}
+		if h.Durable {
+			lasts = ", and survives rebalances and restarts"
+		}
+		if !h.ResumeAt.IsZero() {
+			until = h.ResumeAt.Format(time.RFC3339) + " or Resume"
+		}
+	}
+	return fmt.Sprintf("%s until %s%s; %s", what, until, lasts, is)
+}

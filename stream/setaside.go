@@ -1,0 +1,143 @@
+package stream
+
+import (
+	"fmt"
+
+	"github.com/laneway-go/laneway/internal/ledger"
+	"github.com/laneway-go/laneway/internal/resume"
+)
+
+// asideShare is the part of MaxInFlight and MaxBytes that all parked lanes together keep in memory.
+const asideShare = 8
+
+// setAside sets lanes aside that hold more than their share. It looks at the lanes again once an
+// eighth more waits than at the last look, or some of it has come to rest.
+func (p *part) setAside() {
+	a := &p.asides
+	if !a.able || p.status() != someParked {
+		return
+	}
+	idle, bytes := p.led.Idle()
+	a.looked = min(a.looked, idle)
+	limit, budget := p.host.limits()
+	most := max(1, min(limit, p.host.stateBytes()/2)/asideShare)
+	large := bytes > budget/asideShare
+	if idle <= most && !large || a.looked >= 0 && idle <= a.looked+most/8 {
+		return
+	}
+	a.looked = idle
+	var told []SourceEvent
+	p.intake.Lock()
+	lanes := p.waitingLanes()
+	share := max(1, most/max(1, len(lanes)))
+	if large {
+		share = 1
+	}
+	for _, w := range lanes {
+		if w.keep = max(w.keep, min(share, len(w.all))); len(w.all) <= share {
+			continue
+		}
+		from, fresh := p.setLaneAside(w)
+		if w.held {
+			a.looked = -1
+		}
+		if fresh {
+			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane set aside", Text: fmt.Sprintf("%d records wait behind the parked record %v with key %q: "+
+				"those from offset %d on are not kept in memory, and read again after the park", len(w.all)-1, w.park.Meta, w.park.Meta.Key, from)})
+		}
+	}
+	p.intake.Unlock()
+	for _, e := range told {
+		p.host.emit(e)
+	}
+}
+
+// backlog is the unfinished records of a parked lane, in order.
+type backlog struct {
+	id   resume.LaneID
+	park *park
+	all  []ticketAt
+	keep int  // so many of the first have to stay
+	held bool // some of these may come to rest
+}
+
+type ticketAt struct {
+	slab  *ledger.Slab
+	index int32
+}
+
+// waitingLanes returns what waits in parked lanes. The caller holds intake.
+func (p *part) waitingLanes() (lanes []*backlog) {
+	by := map[resume.LaneID]*backlog{}
+	for s, i := range p.led.Unfinished {
+		m, ok := s.Payload.(values).meta(int32(i))
+		if !ok {
+			continue // it finishes just now
+		}
+		k := p.parks.index.laneOf(m.Offset, m.Key)
+		if k == nil {
+			continue
+		}
+		id := resume.LaneOf(m.Key)
+		w := by[id]
+		if w == nil {
+			w = &backlog{id: id, park: k}
+			by[id], lanes = w, append(lanes, w)
+		}
+		w.all = append(w.all, ticketAt{s, int32(i)})
+		// A record below one that a step has begun stays: what that one did must not be repeated.
+		t := &s.Tickets[i]
+		if !t.Idle() || t.Tried() || p.parks.names(m) {
+			w.keep, w.held = len(w.all), w.held || !t.Idle()
+		}
+	}
+	return lanes
+}
+
+// names reports whether the record itself is parked, and not only its lane.
+func (ps *parks) names(m Meta) bool {
+	for k := range ps.index.covering(m.Offset, m.Key) {
+		if k.Scope == ScopeRecord || m.Offset <= k.Last {
+			return true
+		}
+	}
+	return false
+}
+
+// setLaneAside takes all but the first records of a lane out of memory, and leaves out those that
+// are fed from now on. It returns the first offset that is set aside, and whether it is the lane's
+// first time. Without space in the resume state it does nothing. The caller holds intake.
+func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
+	out := w.all[w.keep:]
+	fits := p.hasSpaceFor(len(p.asides.lanes)+1, len(out))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.asides.lanes[w.id]
+	if fresh = e == nil; fresh {
+		if !fits || p.parks.lane(w.id) == nil || !p.passedEarlier() {
+			return 0, false
+		}
+		e = &aside{from: p.next}
+		p.asides.lanes[w.id] = e
+	}
+	if len(out) > 0 {
+		e.seen = max(e.seen, min(e.from, p.next))
+		e.from = out[0].slab.Offset(int(out[0].index))
+	}
+	p.asidesChanged() // before the tickets go: the watermark must not pass them
+	e.left.Add(int64(len(out)))
+	for _, t := range out {
+		t.slab.SetAside(t.index)
+	}
+	if fresh || len(out) > 0 {
+		p.storeSoon()
+	}
+	return e.from, fresh
+}
+
+// hasSpaceFor reports whether the resume state can tell of so many lanes that are set aside, and of
+// that many unfinished records less.
+func (p *part) hasSpaceFor(lanes, fewer int) bool {
+	_, held := p.led.Count()
+	return p.stateRoomBeside(max(0, held-fewer), p.led.Span(), lanes) >= 0
+}
