@@ -61,6 +61,6 @@ func (p *Pipeline) Observe(o Observer) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.opts.ears = append(p.opts.ears, o.ear())
+	p.opts.hooks = append(p.opts.hooks, o.hooks())
 	return nil
 }

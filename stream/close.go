@@ -20,8 +20,8 @@ func (r *run) close(err error) error {
 	r.overruns.stop()
 	r.stopCommit()
 	for _, sg := range r.stages {
-		if sg.doorway != nil {
-			sg.doorway.shut()
+		if sg.transform != nil {
+			sg.transform.shut()
 		}
 	}
 	for _, sg := range r.stages {
@@ -121,7 +121,7 @@ func (left *leftovers) noteHeld(p *part, named map[*ledger.Ticket]bool) {
 func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 	named := map[*ledger.Ticket]bool{}
 	for _, sg := range r.stages {
-		d := sg.doorway
+		d := sg.transform
 		if d == nil || !d.isThrough() {
 			continue
 		}

@@ -55,7 +55,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	for _, p := range ps {
 		committed := p.committedOffset()
 		_, n := p.led.Count()
-		if !p.letGo(fmt.Errorf("%v was revoked [LW230]", p.tp)) {
+		if !p.endAssignment(fmt.Errorf("%v was revoked [LW230]", p.tp)) {
 			continue // it was lost during the drain
 		}
 		r.drop(p)
@@ -154,7 +154,7 @@ func (r *run) await(ctx context.Context, ps []*part, ok func(*part) bool) bool {
 		for !ok(p) && !p.status().isReleased() {
 			select {
 			case <-p.rested:
-			case <-r.dryness():
+			case <-r.flushed:
 				if !ok(p) {
 					return false
 				}

@@ -7,15 +7,16 @@ import (
 
 // A revoke and the elements of its partitions in Transforms.
 
-// doorPatience is how long a revoke waits for a Transform to finish at least one element of the
-// partition. The Transform does not know of the revoke and may wait for elements that never come.
-const doorPatience = time.Second
+// transformPatience is how long a revoke waits for a Transform to finish at least one element of
+// the partition. The Transform does not know of the revoke and may wait for elements that never
+// come.
+const transformPatience = time.Second
 
 // giveUp abandons the partition's elements in Transforms that match.
 func (r *run) giveUp(p *part, match func(*record) bool) {
 	for _, sg := range r.stages {
-		if sg.doorway != nil {
-			sg.doorway.giveUp(p, match)
+		if sg.transform != nil {
+			sg.transform.giveUp(p, match)
 		}
 	}
 }
@@ -23,7 +24,7 @@ func (r *run) giveUp(p *part, match func(*record) bool) {
 // inside returns how many elements of the partition are in Transforms.
 func (r *run) inside(p *part) (n int) {
 	for _, sg := range r.stages {
-		if d := sg.doorway; d != nil {
+		if d := sg.transform; d != nil {
 			d.mu.Lock()
 			n += len(d.of(p))
 			d.mu.Unlock()
@@ -35,7 +36,7 @@ func (r *run) inside(p *part) (n int) {
 // calmDown waits until no ticket of the partitions is held or ctx ends. A drain of the pipeline
 // closes the Transforms' inputs, which flushes them. A revoke of some partitions cannot do that. It
 // waits as long as the Transforms make progress, and then abandons the partitions' elements in
-// them: see doorPatience.
+// them: see transformPatience.
 func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 	before := map[*part]int{}
 	for ctx.Err() == nil && r.phase() == working {
@@ -52,7 +53,7 @@ func (r *run) calmDown(ctx context.Context, ps []*part) bool {
 		if !held {
 			break
 		}
-		c, cancel := context.WithTimeout(ctx, doorPatience)
+		c, cancel := context.WithTimeout(ctx, transformPatience)
 		calm := r.await(c, ps, (*part).calm)
 		cancel()
 		if calm {

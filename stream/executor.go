@@ -50,12 +50,12 @@ type owner interface {
 	settleAll()     // flushes what no more elements can reach
 }
 
-func newExecutor(o owner, p *plan, records, maxWaiting int, ears []ear) *executor {
+func newExecutor(o owner, p *plan, records, maxWaiting int, hooks []hooks) *executor {
 	x := &executor{owner: o, plan: p, records: records, entries: make([]*stage, len(p.sources)), steps: map[*node]*step{},
 		writers: newWriters(p), workers: map[*lane.Worker]*worker{}}
 	x.waiting.Max = int32(maxWaiting)
 	x.observers.end = o.fail
-	x.listen(ears)
+	x.listen(hooks)
 	x.forgets = !p.hasTail() && !p.transacts()
 	x.overruns = newOverruns(x)
 	x.makeSteps()
@@ -94,7 +94,7 @@ func (x *executor) makeStages() {
 	for _, sg := range x.stages {
 		if e := sg.plan.exit; e != nil {
 			if o, ok := e.op.(transformer); ok {
-				sg.doorway = o.door(x.steps[e], sg.next())
+				sg.transform = o.transform(x.steps[e], sg.next())
 			}
 		}
 	}
@@ -104,7 +104,7 @@ func (x *executor) stepOf(n *node) *step { return x.steps[n] }
 
 // starts counts tasks that go to the workers.
 func (x *executor) starts(p *part, n int) {
-	p.moving.Add(int64(n)) // before stirs: dryOut reads stirs first and then moving
+	p.moving.Add(int64(n)) // before stirs: flushLast reads stirs first and then moving
 	x.stirs.Add(1)
 }
 

@@ -9,15 +9,15 @@ import (
 
 // spotted is where a record is.
 type spotted struct {
-	stage   *stage // where a worker has it
-	worker  *worker
-	held    *hold
-	since   time.Time // when the worker was first seen with it
-	step    *step     // of the attempt in progress; nil: unknown
-	attempt int
-	began   time.Time
-	door    *doorway // the Transform that has it
-	inside  int      // elements in that Transform
+	stage     *stage // where a worker has it
+	worker    *worker
+	held      *hold
+	since     time.Time // when the worker was first seen with it
+	step      *step     // of the attempt in progress; nil: unknown
+	attempt   int
+	began     time.Time
+	transform *transform // the Transform that has it
+	inside    int        // elements in that Transform
 }
 
 // busyWorkers is the workers that are processing a record.
@@ -94,13 +94,13 @@ func (r *run) find(wanted map[*record]*spotted, now time.Time) *busyWorkers {
 		s.mu.Unlock()
 	}
 	for _, sg := range r.stages {
-		d := sg.doorway
+		d := sg.transform
 		if d == nil {
 			continue
 		}
 		d.mu.Lock()
 		for t := range d.held {
-			of(t.r, func(f *spotted) { f.door, f.inside = d, len(d.held) })
+			of(t.r, func(f *spotted) { f.transform, f.inside = d, len(d.held) })
 		}
 		d.mu.Unlock()
 	}
@@ -115,13 +115,13 @@ func (r *run) find(wanted map[*record]*spotted, now time.Time) *busyWorkers {
 // tell explains a partition by the place of its record.
 func (f *spotted) tell(e *Explanation) {
 	switch {
-	case f.door != nil:
-		e.Cause, e.Step = CauseTransform, f.door.st.name
+	case f.transform != nil:
+		e.Cause, e.Step = CauseTransform, f.transform.st.name
 		e.Detail = fmt.Sprintf("it holds %s", counted(f.inside, "element"))
 		switch {
-		case f.door.ahead.Load() > 0:
-			e.Detail += fmt.Sprintf(", %d of them not received yet", f.door.ahead.Load())
-		case !f.door.asks.Load():
+		case f.transform.ahead.Load() > 0:
+			e.Detail += fmt.Sprintf(", %d of them not received yet", f.transform.ahead.Load())
+		case !f.transform.asks.Load():
 			e.Detail += ", and does not receive from FlushOf"
 		}
 	case f.step != nil:
@@ -147,8 +147,8 @@ func (f *spotted) tell(e *Explanation) {
 func (f *spotted) goroutine(of Cause) int64 {
 	switch {
 	case f == nil:
-	case f.door != nil:
-		return f.door.id.Load()
+	case f.transform != nil:
+		return f.transform.id.Load()
 	case f.worker != nil && (of == CauseHandler || of == CauseSink):
 		return f.worker.Goroutine()
 	}

@@ -20,7 +20,7 @@ type host interface {
 	build() (resume.Build, bool) // the build of this program; false if unknown
 	hasStep(name string) bool
 	lineOf(step string) int // the line of words that has it: see stepPlan
-	greets() bool           // an observer has a start hook
+	hasStartHook() bool     // an observer has a start hook
 	mends() bool            // halts may end by themselves
 	spawn(f func())         // starts a goroutine that the run waits for
 	emit(e Event)           // tells the observers; never called under a lock

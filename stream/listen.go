@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// ear is the funcs of an observer that a run calls.
-type ear struct {
+// hooks is the funcs of an observer that a run calls.
+type hooks struct {
 	begin     func(ctx context.Context) (c context.Context, hear bool)
 	stepStart func(ctx context.Context, c Call) context.Context
 	stepDone  func(ctx context.Context, c Call, err error)
@@ -16,27 +16,27 @@ type ear struct {
 
 // listener is an observer that hears of attempts.
 type listener struct {
-	ear
+	hooks
 	bit uint16 // in record.Marks
 }
 
 // observers is who hears of what in a run.
 type observers struct {
-	end       func(error) // ends the run
-	events    []func(Event)
-	listeners []listener
-	greeters  []listener // the listeners with a start hook
-	attempts  uint16     // bits of the listeners that hear of attempts
-	always    uint16     // those of the attempts bits whose listener has no start hook
-	timed     bool       // failures have the duration of their attempt
+	end        func(error) // ends the run
+	events     []func(Event)
+	listeners  []listener
+	startHooks []listener // the listeners with a start hook
+	attempts   uint16     // bits of the listeners that hear of attempts
+	always     uint16     // those of the attempts bits whose listener has no start hook
+	timed      bool       // failures have the duration of their attempt
 	// a record's payload may go once its ticket is resolved; a tail, or results held back for a
 	// transaction, need it longer
 	forgets bool
 }
 
 // listen registers the observers by the funcs they have.
-func (o *observers) listen(ears []ear) {
-	for _, e := range ears {
+func (o *observers) listen(hooks []hooks) {
+	for _, e := range hooks {
 		if e.event != nil {
 			o.events = append(o.events, e.event)
 		}
@@ -48,7 +48,7 @@ func (o *observers) listen(ears []ear) {
 		l := listener{e, 1 << min(len(o.listeners), 15)}
 		o.listeners = append(o.listeners, l)
 		if e.begin != nil {
-			o.greeters = append(o.greeters, l)
+			o.startHooks = append(o.startHooks, l)
 		}
 		if e.stepStart != nil || e.stepDone != nil {
 			o.attempts |= l.bit
@@ -75,10 +75,10 @@ func (o *observers) begin(rec *record) (noted *context.Context) {
 			rec.slab.Payload.(values).setContext(rec.Index, noted)
 		}
 	}()
-	for i := range o.greeters {
-		c, hear := o.greeters[i].begin(made)
+	for i := range o.startHooks {
+		c, hear := o.startHooks[i].begin(made)
 		if made = c; hear {
-			heard |= o.greeters[i].bit
+			heard |= o.startHooks[i].bit
 		}
 	}
 	returned = true
@@ -95,7 +95,7 @@ func (o *observers) through(rec *record, noted *context.Context) {
 
 // unheard reports whether no observer hears of an element's attempts.
 func (o *observers) unheard(rec *record) bool {
-	return o.attempts == 0 || len(o.greeters) > 0 && rec.joint == nil && rec.Marks&o.attempts == 0
+	return o.attempts == 0 || len(o.startHooks) > 0 && rec.joint == nil && rec.Marks&o.attempts == 0
 }
 
 // wants reports whether l hears of an element's attempts.

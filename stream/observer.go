@@ -29,8 +29,10 @@ type Observer struct {
 	TimeFailures bool
 }
 
-// ear is the part of the observer that a run knows.
-func (o Observer) ear() ear { return ear{o.Begin, o.StepStart, o.StepDone, o.Event, o.TimeFailures} }
+// hooks is the part of the observer that a run knows.
+func (o Observer) hooks() hooks {
+	return hooks{o.Begin, o.StepStart, o.StepDone, o.Event, o.TimeFailures}
+}
 
 // attached returns the observer that takes the place of o in a pipeline.
 func (o Observer) attached(p *Pipeline) (mine Observer, err error) {

@@ -221,9 +221,9 @@ func (p *part) shut() {
 	}
 }
 
-// letGo ends the assignment: its results no longer count. It returns false if the assignment had
-// ended before.
-func (p *part) letGo(cause error) bool {
+// endAssignment ends the assignment: its results no longer count. It returns false if the
+// assignment had ended before.
+func (p *part) endAssignment(cause error) bool {
 	if !p.rise(released) {
 		return false
 	}

@@ -97,7 +97,7 @@ func (p *Pipeline) attach() (err error) {
 		p.opts.observers[i] = mine
 	}
 	for _, o := range p.opts.observers {
-		p.opts.ears = append(p.opts.ears, o.ear())
+		p.opts.hooks = append(p.opts.hooks, o.hooks())
 	}
 	return err
 }

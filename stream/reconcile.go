@@ -1,7 +1,7 @@
 package stream
 
-// changed reconciles the partition: see run.reconcile. Call it after a change of anything that this
-// reads, and call it without a lock. One goroutine at a time reconciles. It reads the current
+// changed reconciles the partition: see inlet.reconcile. Call it after a change of anything that
+// this reads, and call it without a lock. One goroutine at a time reconciles. It reads the current
 // state, and repeats for changes that arrive while it runs.
 func (p *part) changed() {
 	if p.above != nil {

@@ -229,7 +229,7 @@ func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
 	}
-	if r.joint == nil && r.part.host.greets() {
+	if r.joint == nil && r.part.host.hasStartHook() {
 		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}

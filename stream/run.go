@@ -20,7 +20,7 @@ type limits struct {
 	build      resume.Build // of this program; zero if unknown
 	drain      time.Duration
 	maxWaiting int
-	ears       []ear
+	hooks      []hooks
 }
 
 // run is one execution of a plan, from the first assignment to the last commit. It owns every
@@ -46,20 +46,20 @@ type run struct {
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
 
-	reached  atomic.Uint32 // a phase
-	closing  atomic.Bool   // a Transform was told that no more elements come
-	mu       sync.Mutex    // guards the fields below
-	parts    map[TopicPartition]*part
-	list     []*part
-	spent    []*part // of list: those of exhausted sources
-	tails    []*part // of released partitions
-	epochs   map[TopicPartition]int32
-	failure  error
-	left     leftovers
-	troubles map[TopicPartition]Trouble
-	deadline time.Time     // of the drain
-	dry      chan struct{} // closed when all holders are empty for good
-	dried    bool
+	reached   atomic.Uint32 // a phase
+	closing   atomic.Bool   // a Transform was told that no more elements come
+	mu        sync.Mutex    // guards the fields below
+	parts     map[TopicPartition]*part
+	list      []*part
+	spent     []*part // of list: those of exhausted sources
+	tails     []*part // of released partitions
+	epochs    map[TopicPartition]int32
+	failure   error
+	left      leftovers
+	troubles  map[TopicPartition]Trouble
+	deadline  time.Time     // of the drain
+	flushed   chan struct{} // closed when all holders are empty for good
+	isFlushed bool
 }
 
 // phase is how far a run has come. It never goes back.
@@ -86,11 +86,11 @@ func (r *run) enter(ph phase) {
 
 func newRun(ctx context.Context, p *plan, srcs []feeder, opts *limits, commits func(*run) commits) *run {
 	r := &run{opts: opts, parts: map[TopicPartition]*part{}, epochs: map[TopicPartition]int32{},
-		troubles: map[TopicPartition]Trouble{}, dry: make(chan struct{})}
+		troubles: map[TopicPartition]Trouble{}, flushed: make(chan struct{})}
 	r.workCtx, r.cancelWork = context.WithCancelCause(context.WithoutCancel(ctx))
 	r.commitCtx, r.stopCommit = context.WithCancel(context.WithoutCancel(ctx))
 	r.broken, r.markBroken = context.WithCancel(context.WithoutCancel(ctx))
-	r.executor = newExecutor(r, p, opts.records, opts.maxWaiting, opts.ears)
+	r.executor = newExecutor(r, p, opts.records, opts.maxWaiting, opts.hooks)
 	for i, src := range srcs {
 		in := newInlet(r, i, src, p.sources[i].id)
 		in.first = r.entries[i]

@@ -32,7 +32,7 @@ func (r *run) work(ctx context.Context) error {
 	r.overruns.start()
 	r.commits.start()
 	for _, sg := range r.stages {
-		if d := sg.doorway; d != nil {
+		if d := sg.transform; d != nil {
 			r.spawn(d.relay)
 			r.spawn(func() { d.work(r.workCtx) })
 			r.spawn(func() {

@@ -16,24 +16,24 @@ func (r *run) stopped() <-chan struct{}    { return r.sourceCtx.Done() }
 func (r *run) limits() (int, int64)        { return r.opts.records, r.share() }
 func (r *run) maxAhead() int64             { return r.opts.ahead }
 func (r *run) build() (resume.Build, bool) { return r.opts.build, r.opts.build != resume.Build{} }
-func (r *run) greets() bool                { return len(r.greeters) > 0 }
+func (r *run) hasStartHook() bool          { return len(r.startHooks) > 0 }
 func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.transacts() }
 func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
 // reconcile makes every decision about a partition. It ends halts and parks that were asked to end,
-// copies out what waits long, flushes batches and Transforms, commits finished records, wakes the
-// source, or others that have room for it, and wakes a drain. One goroutine at a time calls it: see
-// part.changed.
-func (r *run) reconcile(p *part) {
+// copies out what waits long, sets lanes aside and reads them again, flushes batches and
+// Transforms, commits finished records, wakes the source, or others that have room for it, and
+// wakes a drain. One goroutine at a time calls it: see part.changed.
+func (in *inlet) reconcile(p *part) {
 	p.tryResume()
 	p.unpark()
 	p.copyOut()
 	p.setAside()
 	p.comeBack()
-	r.settle(p)
-	r.commits.look(p)
+	in.settle(p)
+	in.commits.look(p)
 	p.wakeSource()
-	r.inlets[p.source].yield()
+	in.yield()
 	p.lookAgain()
 	if p.tail != nil {
 		p.tail.lookAgain()

@@ -37,7 +37,7 @@ type (
 	}
 	// transformer runs goroutines of its own between two stages.
 	transformer interface {
-		door(st *step, to *stage) *doorway
+		transform(st *step, to *stage) *transform
 	}
 	// starter makes the state that all workers of a run share.
 	starter interface {

@@ -19,7 +19,7 @@ func (r *run) settle(p *part) {
 	if t := p.tail; t != nil && (t.moving.Load() != 0 || r.ends(p) && r.flush(t)) {
 		return
 	}
-	r.dryOut()
+	r.flushLast()
 }
 
 // ends reports whether no more records of the partition come, for now or for good.
@@ -32,7 +32,7 @@ func (r *run) ends(p *part) bool {
 // since they may not listen.
 func (r *run) flush(p *part) bool {
 	return slices.ContainsFunc(r.holders, func(st *step) bool {
-		if d := st.stage.doorway; d != nil && d.st == st {
+		if d := st.stage.transform; d != nil && d.st == st {
 			d.askFor(p)
 			return false
 		}
@@ -48,7 +48,7 @@ func (r *run) settleAll() {
 	for _, t := range r.leftTails() {
 		r.settle(t.above)
 	}
-	r.dryOut()
+	r.flushLast()
 }
 
 // blocked reports whether no more records come for now, since the budget is full or the source is
@@ -61,9 +61,9 @@ func (p *part) blocked() bool {
 	return n == 0
 }
 
-// dryOut ends the holders at the end of the pipeline, in chain order. Each one ends once everything
-// above it has settled.
-func (r *run) dryOut() {
+// flushLast ends the holders at the end of the pipeline, in chain order. Each one ends once
+// everything above it has settled.
+func (r *run) flushLast() {
 	if !r.counts || r.phase() != finishing && r.phase() != shut {
 		return
 	}
@@ -85,7 +85,7 @@ func (r *run) dryOut() {
 			}
 			gates, holding = false, tails
 		}
-		if d := st.stage.doorway; d != nil && d.st == st {
+		if d := st.stage.transform; d != nil && d.st == st {
 			r.closing.Store(true)
 			d.shut()
 			if !d.isThrough() || r.stirs.Load() != stirs {
@@ -103,9 +103,9 @@ func (r *run) dryOut() {
 		return // a holder seen empty may have been filled since
 	}
 	r.mu.Lock()
-	if !r.dried {
-		r.dried = true
-		close(r.dry)
+	if !r.isFlushed {
+		r.isFlushed = true
+		close(r.flushed)
 	}
 	r.mu.Unlock()
 }
@@ -149,7 +149,3 @@ func gatesWait(ps []*part) bool {
 	}
 	return false
 }
-
-// dryness returns a channel that is closed when all holders are empty. A ticket that is still held
-// then is never resolved.
-func (r *run) dryness() <-chan struct{} { return r.dry }

@@ -10,17 +10,17 @@ import (
 
 // stage is the nodes between two boundaries, which run in one worker.
 type stage struct {
-	exec    *executor
-	index   int
-	plan    *stagePlan
-	group   grouping // in effect at its start
-	greets  bool     // records are started here and an observer has a start hook
-	lanes   laning
-	marks   bool // records may start out of order, so tickets note that they have started
-	pool    *lane.Pool
-	elems   sync.Pool // of *elem[T]
-	ins     []way     // by source; one of them: for all sources
-	doorway *doorway  // the Transform that ends it, or nil
+	exec         *executor
+	index        int
+	plan         *stagePlan
+	group        grouping // in effect at its start
+	hasStartHook bool     // records are started here and an observer has a start hook
+	lanes        laning
+	marks        bool // records may start out of order, so tickets note that they have started
+	pool         *lane.Pool
+	elems        sync.Pool  // of *elem[T]
+	ins          []way      // by source; one of them: for all sources
+	transform    *transform // the Transform that ends it, or nil
 }
 
 // compile links the stage's nodes for one worker and returns the push of the first one.
@@ -81,8 +81,8 @@ func (sg *stage) exit(w *worker) any {
 	if e == nil {
 		return last.boundary(w, to)
 	}
-	if sg.doorway != nil {
-		return sg.doorway.push
+	if sg.transform != nil {
+		return sg.transform.push
 	}
 	if o, ok := e.op.(sender); ok {
 		return o.send(w, sg.exec.stepOf(e), to)
@@ -150,7 +150,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 	w.group = group
 	var noted *context.Context
-	if sg.greets && r.part.entry == sg.index {
+	if sg.hasStartHook && r.part.entry == sg.index {
 		noted = sg.exec.begin(r)
 	}
 	run(w, t)
@@ -207,7 +207,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 				sg.drop(r)
 				continue
 			}
-			if sg.greets && r.part.entry == sg.index {
+			if sg.hasStartHook && r.part.entry == sg.index {
 				sg.exec.begin(r)
 			}
 			live = append(live, t)

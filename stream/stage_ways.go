@@ -24,7 +24,7 @@ func (x *executor) makeStage(sp *stagePlan) *stage {
 			sg.ins[source] = way{in.first.(typed), in.nodes}
 			if in.starts {
 				x.entries[source] = sg
-				sg.greets, sg.marks = len(x.greeters) > 0, sp.lanes != perPart
+				sg.hasStartHook, sg.marks = len(x.startHooks) > 0, sp.lanes != perPart
 			}
 		}
 	}

@@ -57,7 +57,7 @@ func (p *Pipeline) heldInside(tp TopicPartition) (text string) {
 	}
 	for _, q := range r.all() {
 		for _, sg := range r.stages {
-			if d := sg.doorway; d != nil && q.tp == tp && (d.holds(q) || q.tail != nil && d.holds(q.tail)) {
+			if d := sg.transform; d != nil && q.tp == tp && (d.holds(q) || q.tail != nil && d.holds(q.tail)) {
 				text += fmt.Sprintf("; Transform %s holds elements of it", d.st.name)
 			}
 		}

@@ -119,7 +119,7 @@ func (t *transactions) count(p *part) {
 	if n == 1 {
 		turnOf(p).since.Store(time.Now().UnixNano())
 	}
-	if p.status().isReleased() { // if not released yet, letGo forgets the count added above
+	if p.status().isReleased() { // if not released yet, endAssignment forgets the count added above
 		t.forget(p)
 		return
 	}

@@ -14,7 +14,7 @@ import (
 // unfinished; the error of the drain names it.
 type Elem[T any] struct {
 	Value T
-	t     *doorTicket
+	t     *transformTicket
 }
 
 // With returns the element with another value.
@@ -31,7 +31,7 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 	}
 	for i := range es {
 		e.t.r.retain()
-		es[i] = Elem[T]{e.Value, e.t.door.admit(e.t.r, e.t.group)}
+		es[i] = Elem[T]{e.Value, e.t.transform.admit(e.t.r, e.t.group)}
 	}
 	e.t.replaced()
 	e.t.r.done()
@@ -61,16 +61,16 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 	}
 	j.holds.Store(1)
 	j.mixed = mixed
-	if run := e.t.door.st.exec; mixed && (part.tail != nil || run.plan.transacts()) {
+	if run := e.t.transform.st.exec; mixed && (part.tail != nil || run.plan.transacts()) {
 		j.abandoned.Store(true)
 		word := "CommitBefore, which cannot wait for the commits of both"
 		if part.tail == nil {
 			word = "CommitWith, whose transactions hold each partition only up to its own watermark"
 		}
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery [LW223]",
-			e.t.door.st.name, word))
+			e.t.transform.st.name, word))
 	}
-	return Elem[T]{e.Value, e.t.door.admit(jointRecord(part, j), e.t.group)}
+	return Elem[T]{e.Value, e.t.transform.admit(jointRecord(part, j), e.t.group)}
 }
 
 // Drop finishes the element without passing it on.
@@ -88,7 +88,7 @@ func (e Elem[T]) Fail(err error) {
 	if err == nil {
 		err = errors.New("failed without an error [LW223]")
 	}
-	e.t.door.st.failed(noWorker, e.t.r, 1, 0, printable(err), false, func() any { return e.Value })
+	e.t.transform.st.failed(noWorker, e.t.r, 1, 0, printable(err), false, func() any { return e.Value })
 }
 
 // Transform runs f between two Go channels, for operators that no Pipe can express. f receives the
@@ -120,7 +120,7 @@ func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in 
 // all it holds, of all partitions. A request may come while it holds nothing. None comes at the
 // end: there, the closed input says the same.
 func FlushOf(ctx context.Context) <-chan struct{} {
-	d, ok := ctx.Value(doorKey{}).(*doorway)
+	d, ok := ctx.Value(transformKey{}).(*transform)
 	if !ok {
 		return nil
 	}
@@ -128,7 +128,7 @@ func FlushOf(ctx context.Context) <-chan struct{} {
 	return d.flush
 }
 
-type doorKey struct{}
+type transformKey struct{}
 
 type transformOp[T, U any] struct {
 	f func(ctx context.Context, in <-chan Elem[T], out chan<- Elem[U]) error
@@ -149,9 +149,9 @@ func (transformOp[T, U]) place(p *planner, n *node) {
 	p.startStage(n.out)
 }
 
-func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
-	d := &doorway{st: st, held: map[*doorTicket]struct{}{}, gone: make(chan struct{}), dry: make(chan struct{}), flush: make(chan struct{}, 1)}
-	raw, in, out := make(chan Elem[T], doorBuffer), make(chan Elem[T]), make(chan Elem[U])
+func (o transformOp[T, U]) transform(st *step, to *stage) *transform {
+	d := &transform{st: st, held: map[*transformTicket]struct{}{}, gone: make(chan struct{}), last: make(chan struct{}), flush: make(chan struct{}, 1)}
+	raw, in, out := make(chan Elem[T], transformBuffer), make(chan Elem[T]), make(chan Elem[U])
 	d.push = push[T](func(w *worker, r *record, v *T) {
 		e := Elem[T]{*v, d.admit(r, w.group)}
 		d.ahead.Add(1)
@@ -186,7 +186,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 					}
 				}
 				d.received()
-			case <-d.dry:
+			case <-d.last:
 				if len(raw) == 0 {
 					return
 				}
@@ -203,7 +203,7 @@ func (o transformOp[T, U]) door(st *step, to *stage) *doorway {
 			}
 			d.returned(err)
 		}()
-		err = guarded(func() error { return o.f(context.WithValue(ctx, doorKey{}, d), in, out) })
+		err = guarded(func() error { return o.f(context.WithValue(ctx, transformKey{}, d), in, out) })
 	}
 	d.pump = func() {
 		w := &worker{}

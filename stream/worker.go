@@ -71,7 +71,7 @@ func (w *worker) tryWait(f func()) bool {
 func (w *worker) closeLane() {
 	if w.Worker != nil {
 		w.left = true
-		w.Worker.Poison()
+		w.Worker.CloseLane()
 	}
 }
 
@@ -79,7 +79,7 @@ func (w *worker) closeLane() {
 // released, its context has ended, or a drain gave up an earlier element of its lane.
 func (w *worker) stops(r *record) bool {
 	stands := r.part.status()
-	return stands != 0 && (r.dropped() || r.Err() != nil || stands.life() >= draining && w.Worker != nil && (w.left || w.Poisoned()))
+	return stands != 0 && (r.dropped() || r.Err() != nil || stands.life() >= draining && w.Worker != nil && (w.left || w.LaneClosed()))
 }
 
 // keyOf returns the lane of the record's key. The worker knows it if its own stage is grouped by

@@ -20,7 +20,7 @@ func Escalating(from source.KafkaConfig, charge Charge, letters stream.Sink[stre
 		GroupByKey().
 		MapConcurrent(64, charge, stream.Timeout(5*time.Second)).
 		RetryOnError(stream.RetryPolicy{MaxAttempts: 5}).
-		DeadLetterOnError(letters, stream.When(stream.IsPermanent)). // what no retry mends
+		DeadLetterOnError(letters, stream.When(stream.IsPermanent)). // what no retry can fix
 		HaltOnError().
 		CommitEvery(1000, time.Second)
 }

@@ -100,7 +100,7 @@ func (r *report) operate(ctx context.Context, p *stream.Pipeline, d *demo.Demo, 
 		d.Say("  Halts()  %v", h)
 	}
 	r.bank.mend()
-	d.Say("  mended   the bank's new version knows the currency")
+	d.Say("  fixed    the bank's new version knows the currency")
 	if *onConsole {
 		d.Say("  console  press Resume there")
 		return nil

@@ -93,12 +93,12 @@ func showsWhatReadmePromises(t *testing.T, brokers []string) (topic string) {
 		`retry    charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank was busy; again in`,
 		`halted   charge: orders-\w+\[\d\]@\d+ failed after 1 attempt: the bank does not know this currency`,
 		`Halts\(\)  orders-\w+\[\d\] has been halted since`,
-		`resumed  orders-\w+\[\d\] goes on from \d+`,
+		`resumed  orders-\w+\[\d\] continues from \d+`,
 		`ok  records    2500 of 2500 orders were charged, 0 of them twice`,
 		`ok  order      each of 250 customers' orders`,
 		`ok  retried    12 of 12`,
 		`ok  halted     orders-\w+\[\d\]@\d+ failed for good`,
-		`ok  resumed    when the cause was mended`,
+		`ok  resumed    when the cause was fixed`,
 		`ok  committed  read back from the broker: lag 0`,
 	)
 	_, table, _ := strings.Cut(out, "partition  records  committed  lag\n")

@@ -53,8 +53,8 @@ func (r *report) check(note func(name string, ok bool, format string, args ...an
 	note("order", len(b.outOfOrder) == 0, "%s", order)
 	note("retried", again == len(b.flaky), "%d of %d orders that failed once were charged when tried again", again, len(b.flaky))
 	note("halted", halted && b.failed[b.poison] == 1,
-		"%s failed for good and froze its partition; the others went on until %d were charged", place, r.meanwhile)
-	note("resumed", b.charged[b.poison] == 1, "when the cause was mended, %s was charged and its partition went on", place)
+		"%s failed for good and froze its partition; the others continued until %d were charged", place, r.meanwhile)
+	note("resumed", b.charged[b.poison] == 1, "when the cause was fixed, %s was charged and its partition continued", place)
 	note("committed", len(r.ends) == partitions && lag == 0, "read back from the broker: lag %d", lag)
 }
 

@@ -48,9 +48,9 @@ func Release(ctx context.Context, p *stream.Pipeline, fixed bool) {
 		log.Println(h) // which record, since when, at which step, why
 		var err error
 		if fixed {
-			err = p.Resume(h) // try that record again, and go on; what had finished behind it is not done twice
+			err = p.Resume(h) // retry that record and continue; records that had finished are not processed twice
 		} else {
-			err = p.Skip(h) // give that record up, and go on
+			err = p.Skip(h) // give that record up and continue
 		}
 		if err == nil {
 			err = p.WaitResumed(ctx, h) // until the partition does

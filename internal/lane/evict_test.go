@@ -31,7 +31,7 @@ func TestEvict(t *testing.T) {
 	})
 }
 
-func TestPoison(t *testing.T) {
+func TestCloseLane(t *testing.T) {
 	// A task after one that was given up must know.
 	t.Run("is seen by the next task of the lane", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -40,9 +40,9 @@ func TestPoison(t *testing.T) {
 			told := map[*Task]bool{}
 			p := NewPool(Config{Slots: 1, Go: wg.Go, Waiting: &Limit{}, One: func(w *Worker) func(*Task) {
 				return func(t *Task) {
-					told[t] = w.Poisoned()
+					told[t] = w.LaneClosed()
 					if t == first {
-						w.Poison()
+						w.CloseLane()
 					}
 				}
 			}})

@@ -40,15 +40,15 @@ func (w *Worker) Lane() uint64 {
 	return w.lane.ID
 }
 
-// Poison marks the current lane: later tasks in it must not run, as Poisoned tells them.
-func (w *Worker) Poison() {
+// CloseLane closes the current lane: its later tasks must not run. They find out by LaneClosed.
+func (w *Worker) CloseLane() {
 	if !w.lane.loose {
 		w.lane.dead.Store(true)
 	}
 }
 
-// Poisoned reports whether the current lane is poisoned.
-func (w *Worker) Poisoned() bool { return w.lane.dead.Load() }
+// LaneClosed reports whether the current lane is closed.
+func (w *Worker) LaneClosed() bool { return w.lane.dead.Load() }
 
 // loop runs tasks until there are none. It holds a slot except while it waits on wake.
 func (w *Worker) loop() {

@@ -92,12 +92,12 @@ func (s *screen) hear(e stream.Event) {
 		s.say("  letter   %v; it is dead-lettered", e.Failure)
 	case stream.Halted:
 		if e.Scope == stream.ScopePartition {
-			s.say("  halted   %v; the other partitions go on", e.Failure)
+			s.say("  halted   %v; the other partitions continue", e.Failure)
 		} else {
-			s.say("  parked   %v; the others go on", e.Failure)
+			s.say("  parked   %v; the others continue", e.Failure)
 		}
 	case stream.Resumed:
-		s.say("  resumed  %v goes on from %d", e.Meta.TopicPartition(), e.Meta.Offset)
+		s.say("  resumed  %v continues from %d", e.Meta.TopicPartition(), e.Meta.Offset)
 	case stream.CommitFailed:
 		s.say("  commit   %v: %v; it is retried", e.TopicPartition, e.Err)
 	case stream.SourceEvent:

@@ -8,12 +8,12 @@ import (
 	"sync/atomic"
 )
 
-// doorBuffer is the capacity of a Transform's input, so that a worker need not wait for each
+// transformBuffer is the capacity of a Transform's input, so that a worker need not wait for each
 // element to be received.
-const doorBuffer = 64
+const transformBuffer = 64
 
-// doorway is a Transform in one run.
-type doorway struct {
+// transform is a Transform in one run.
+type transform struct {
 	st    *step
 	push  any // push[T] of the stage above
 	relay func()
@@ -25,16 +25,16 @@ type doorway struct {
 	later atomic.Bool   // askFor may have found some of them, and is to be called again
 	id    atomic.Int64  // of the goroutine of f
 	gone  chan struct{} // closed when f has returned
-	dry   chan struct{} // closed by shut
+	last  chan struct{} // closed by shut: no more elements come
 
 	mu    sync.Mutex // guards the fields below; nothing is called under it
-	held  map[*doorTicket]struct{}
+	held  map[*transformTicket]struct{}
 	asked bool // shut was called
 	ended bool // f has returned and all its results are in the next stage
 }
 
 // askFor asks f to send the elements it holds, if it holds one of p and f reads flush.
-func (d *doorway) askFor(p *part) {
+func (d *transform) askFor(p *part) {
 	if !d.holds(p) {
 		return
 	}
@@ -50,14 +50,14 @@ func (d *doorway) askFor(p *part) {
 
 // received counts an element that f received or never will. After the last one, f can be asked to
 // flush, for whichever partitions that was put off.
-func (d *doorway) received() {
+func (d *transform) received() {
 	if d.ahead.Add(-1) == 0 && d.later.CompareAndSwap(true, false) {
 		d.st.exec.settleAll()
 	}
 }
 
 // holds reports whether f holds an element of p.
-func (d *doorway) holds(p *part) bool {
+func (d *transform) holds(p *part) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for t := range d.held {
@@ -68,19 +68,19 @@ func (d *doorway) holds(p *part) bool {
 	return false
 }
 
-// doorTicket is an element inside a Transform.
-type doorTicket struct {
-	door  *doorway
-	r     *record
-	group uint64
+// transformTicket is an element inside a Transform.
+type transformTicket struct {
+	transform *transform
+	r         *record
+	group     uint64
 
-	// guarded by doorway.mu
+	// guarded by transform.mu
 	givenUp bool // by a halt or a revoke: f's use of it is ignored
 	taken   bool // f makes other elements of it, which take its place: see take
 }
 
-func (d *doorway) admit(r *record, group uint64) *doorTicket {
-	t := &doorTicket{door: d, r: r, group: group}
+func (d *transform) admit(r *record, group uint64) *transformTicket {
+	t := &transformTicket{transform: d, r: r, group: group}
 	d.mu.Lock()
 	late := r.dropped() // under mu: giveUp runs after the status was set, so one of the two sees r
 	if t.givenUp = late; !late {
@@ -94,9 +94,9 @@ func (d *doorway) admit(r *record, group uint64) *doorTicket {
 }
 
 // giveUp abandons the elements in f that belong to p alone and match.
-func (d *doorway) giveUp(p *part, match func(*record) bool) {
+func (d *transform) giveUp(p *part, match func(*record) bool) {
 	d.mu.Lock()
-	ts := slices.DeleteFunc(d.of(p), func(t *doorTicket) bool { return t.taken || !match(t.r) })
+	ts := slices.DeleteFunc(d.of(p), func(t *transformTicket) bool { return t.taken || !match(t.r) })
 	for _, t := range ts {
 		t.givenUp = true
 		delete(d.held, t)
@@ -108,7 +108,7 @@ func (d *doorway) giveUp(p *part, match func(*record) bool) {
 }
 
 // of returns the elements in f that belong to p alone. The caller holds mu.
-func (d *doorway) of(p *part) (ts []*doorTicket) {
+func (d *transform) of(p *part) (ts []*transformTicket) {
 	for t := range d.held {
 		if t.r.leaves(func(l *record) bool { return l.part == p }) {
 			ts = append(ts, t)
@@ -117,15 +117,15 @@ func (d *doorway) of(p *part) (ts []*doorTicket) {
 	return ts
 }
 
-func (t *doorTicket) isGivenUp() bool {
-	t.door.mu.Lock()
-	defer t.door.mu.Unlock()
+func (t *transformTicket) isGivenUp() bool {
+	t.transform.mu.Lock()
+	defer t.transform.mu.Unlock()
 	return t.givenUp
 }
 
 // use removes the element from those that f holds. It returns false if the caller must not use the
 // element: f used it before, which ends the pipeline, or it was given up.
-func (t *doorTicket) use() bool {
+func (t *transformTicket) use() bool {
 	ok := t.take()
 	if ok {
 		t.replaced()
@@ -135,38 +135,38 @@ func (t *doorTicket) use() bool {
 
 // take is use, but the element stays among those that f holds until replaced is called. The
 // elements made of it are admitted before that, so that no look finds neither.
-func (t *doorTicket) take() bool {
-	t.door.mu.Lock()
-	_, ok := t.door.held[t]
+func (t *transformTicket) take() bool {
+	t.transform.mu.Lock()
+	_, ok := t.transform.held[t]
 	ok = ok && !t.taken
 	givenUp := t.givenUp
 	t.taken = t.taken || ok
-	t.door.mu.Unlock()
+	t.transform.mu.Unlock()
 	if !ok && !givenUp {
-		t.door.st.exec.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
-			t.door.st.name, t.r.meta()))
+		t.transform.st.exec.fail(fmt.Errorf("%s: the element of %v was used twice: end each Elem in exactly one of a send, Fork, Join, Drop or Fail [LW223]",
+			t.transform.st.name, t.r.meta()))
 	}
 	return ok
 }
 
-func (t *doorTicket) replaced() {
-	t.door.mu.Lock()
-	delete(t.door.held, t)
-	t.door.mu.Unlock()
+func (t *transformTicket) replaced() {
+	t.transform.mu.Lock()
+	delete(t.transform.held, t)
+	t.transform.mu.Unlock()
 }
 
-func (t *doorTicket) leave() {
-	t.door.mu.Lock()
-	_, ok := t.door.held[t]
-	delete(t.door.held, t)
-	t.door.mu.Unlock()
+func (t *transformTicket) leave() {
+	t.transform.mu.Lock()
+	_, ok := t.transform.held[t]
+	delete(t.transform.held, t)
+	t.transform.mu.Unlock()
 	if ok {
 		t.r.abandon()
 	}
 }
 
 // returned ends the pipeline if f failed or returned early.
-func (d *doorway) returned(err error) {
+func (d *transform) returned(err error) {
 	d.mu.Lock()
 	asked := d.asked
 	d.mu.Unlock()
@@ -179,21 +179,21 @@ func (d *doorway) returned(err error) {
 }
 
 // shut closes the input once. Call it when nothing above sends anymore.
-func (d *doorway) shut() {
+func (d *transform) shut() {
 	d.mu.Lock()
 	first := !d.asked
 	d.asked = true
 	d.mu.Unlock()
 	if first {
-		close(d.dry)
+		close(d.last)
 	}
 }
 
 // lost returns the elements that f neither passed on, dropped nor failed.
-func (d *doorway) lost() []*doorTicket {
+func (d *transform) lost() []*transformTicket {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ts := make([]*doorTicket, 0, len(d.held))
+	ts := make([]*transformTicket, 0, len(d.held))
 	for t := range d.held {
 		ts = append(ts, t)
 	}
@@ -201,13 +201,13 @@ func (d *doorway) lost() []*doorTicket {
 }
 
 // through notes that all results of f are in the next stage.
-func (d *doorway) through() {
+func (d *transform) through() {
 	d.mu.Lock()
 	d.ended = true
 	d.mu.Unlock()
 }
 
-func (d *doorway) isThrough() bool {
+func (d *transform) isThrough() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.ended
