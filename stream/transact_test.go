@@ -134,7 +134,13 @@ func TestTransaction(t *testing.T) {
 					if h := j.halt(); h.Meta.Offset != 1 || h.Meta.Partition != 0 || h.Value != "x1" || !errors.Is(h.Err, errBoom) {
 						t.Error(h)
 					}
-					sameSet(t, "stored while the other partition is halted", b.stored(), []string{"y0", "y1", "y2"})
+					stored := func(key string) []string {
+						return slices.DeleteFunc(b.stored(), func(v string) bool { return v[:1] != key })
+					}
+					same(t, "stored while the other partition is halted", stored("y"), []string{"y0", "y1", "y2"})
+					if xs := stored("x"); len(xs) > 1 { // x0 may be, as it stands before the culprit
+						t.Errorf("stored of the halted partition: %v", xs)
+					}
 					poison = false
 					want := []string{"x0", "x1", "x2"}
 					if how == "skip" {
@@ -144,7 +150,7 @@ func TestTransaction(t *testing.T) {
 						must(t, j.Resume(j.halt()))
 					}
 					elapse(time.Minute)
-					same(t, "stored after", b.stored()[3:], want)
+					same(t, "stored after", stored("x"), want)
 					must(t, j.stop())
 					j.committed(3, 3)
 				})
