@@ -21,8 +21,8 @@ type StateLog interface {
 	Source(assigned func(stream.Assignment)) stream.Source[kafka.Message]
 }
 
-// RunStates runs the suite for a source that stores states, alone and in a Merge. open returns an empty log that accepts
-// states of up to limit bytes.
+// RunStates runs the suite for a source that stores states, alone and in a Merge. open returns an
+// empty log that accepts states of up to limit bytes.
 func RunStates(t *testing.T, open func(t *testing.T, limit int) StateLog) {
 	const refused = 1000
 	for name, c := range map[string]struct {
