@@ -26,7 +26,7 @@ func (in *inlet) exhaust() {
 	in.mu.Unlock()
 	in.ended.Store(true)
 	for _, p := range in.all() {
-		p.changed() // shares of the others have grown
+		p.changed() // those of others have larger shares now
 	}
 }
 
