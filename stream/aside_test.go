@@ -188,6 +188,30 @@ func TestSetAside(t *testing.T) {
 			j.committed(2 * n)
 		})
 	})
+	t.Run("is read to the end of what an earlier worker had finished", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b0", errBoom)
+			put(l, 0, numbered("b", 0, 30)...)
+			put(l, 0, "c0")
+			mixed(l, 30, 50)
+			release := w.hold("c0")
+			j := join(t, l, byKey(w), few, build)
+			must(t, j.member.Assign(0))
+			elapse(time.Minute)
+			j.member.Crash()
+			<-j.ended
+			w.hold("c0")
+			j = start(t, l, byKey(w), stream.MaxInFlight(1), stream.BuildID("v2")) // is read up to c0
+			elapse(time.Minute)
+			release()
+			w.release()
+			elapse(time.Minute)
+			same(t, "a", w.doneOf("a"), numbered("a", 30, 50))
+			same(t, "b", w.doneOf("b"), count("b", 80))
+			must(t, j.stop())
+			j.committed(131)
+		})
+	})
 	t.Run("survives crashes while it is read", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom)

@@ -13,7 +13,7 @@ import (
 // life is one run of the chain: one member of the group, from its start to its end.
 type life struct {
 	w      *world
-	m      members
+	m      members[item]
 	p      *stream.Pipeline
 	cancel context.CancelFunc
 	done   chan struct{} // closed when Run has returned

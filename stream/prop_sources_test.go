@@ -14,32 +14,32 @@ import (
 
 // topics is the log of each source of a chain. Partitions are numbered over all sources: the source
 // of partition p is p modulo their number, and its log leaves the others empty.
-type topics []*streamtest.Log[item]
+type topics[T any] []*streamtest.Log[T]
 
-func newTopics(sources, partitions int) (ts topics) {
+func newTopics[T any](sources, partitions int, locate func(*T, stream.Meta)) (ts topics[T]) {
 	for range sources {
-		ts = append(ts, streamtest.NewLog("t", partitions, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) }))
+		ts = append(ts, streamtest.NewLog("t", partitions, locate))
 	}
 	return ts
 }
 
-func (ts topics) of(p int) *streamtest.Log[item] { return ts[p%len(ts)] }
+func (ts topics[T]) of(p int) *streamtest.Log[T] { return ts[p%len(ts)] }
 
-func (ts topics) Append(p int, key string, it item) { ts.of(p).Append(p, key, it) }
-func (ts topics) AppendGap(p int, n int64)          { ts.of(p).AppendGap(p, n) }
-func (ts topics) End(p int) int64                   { return ts.of(p).End(p) }
-func (ts topics) Committed(p int) int64             { return ts.of(p).Committed(p) }
-func (ts topics) State(p int) string                { return ts.of(p).State(p) }
-func (ts topics) SetState(p int, state string)      { ts.of(p).SetState(p, state) }
-func (ts topics) ID() stream.TopicID                { return ts[0].ID() } // of all
+func (ts topics[T]) Append(p int, key string, it T) { ts.of(p).Append(p, key, it) }
+func (ts topics[T]) AppendGap(p int, n int64)       { ts.of(p).AppendGap(p, n) }
+func (ts topics[T]) End(p int) int64                { return ts.of(p).End(p) }
+func (ts topics[T]) Committed(p int) int64          { return ts.of(p).Committed(p) }
+func (ts topics[T]) State(p int) string             { return ts.of(p).State(p) }
+func (ts topics[T]) SetState(p int, state string)   { ts.of(p).SetState(p, state) }
+func (ts topics[T]) ID() stream.TopicID             { return ts[0].ID() } // of all
 
-func (ts topics) Finish() {
+func (ts topics[T]) Finish() {
 	for _, l := range ts {
 		l.Finish()
 	}
 }
 
-func (ts topics) Member() (ms members) {
+func (ts topics[T]) Member() (ms members[T]) {
 	for _, l := range ts {
 		ms = append(ms, l.Member())
 	}
@@ -47,10 +47,10 @@ func (ts topics) Member() (ms members) {
 }
 
 // members is one process: a member of the group of each source.
-type members []*streamtest.Member[item]
+type members[T any] []*streamtest.Member[T]
 
 // options makes them the sources of the chain.
-func (ms members) options(opts ...stream.Option) []stream.Option {
+func (ms members[T]) options(opts ...stream.Option) []stream.Option {
 	if len(ms) == 1 {
 		return append(opts, ms[0].Source())
 	}
@@ -63,7 +63,7 @@ func (ms members) options(opts ...stream.Option) []stream.Option {
 func sourceName(i int) string { return fmt.Sprint("s", i) }
 
 // each calls f for the members that have some of the partitions, all at once.
-func (ms members) each(parts []int, f func(m *streamtest.Member[item], parts []int) error) error {
+func (ms members[T]) each(parts []int, f func(m *streamtest.Member[T], parts []int) error) error {
 	var wg conc.WaitGroup
 	errs := make([]error, len(ms))
 	for i, m := range ms {
@@ -81,29 +81,29 @@ func (ms members) each(parts []int, f func(m *streamtest.Member[item], parts []i
 	return errors.Join(errs...)
 }
 
-func (ms members) Assign(parts ...int) error {
-	return ms.each(parts, func(m *streamtest.Member[item], parts []int) error { return m.Assign(parts...) })
+func (ms members[T]) Assign(parts ...int) error {
+	return ms.each(parts, func(m *streamtest.Member[T], parts []int) error { return m.Assign(parts...) })
 }
 
-func (ms members) Revoke(within time.Duration, parts ...int) error {
-	return ms.each(parts, func(m *streamtest.Member[item], parts []int) error { return m.Revoke(within, parts...) })
+func (ms members[T]) Revoke(within time.Duration, parts ...int) error {
+	return ms.each(parts, func(m *streamtest.Member[T], parts []int) error { return m.Revoke(within, parts...) })
 }
 
-func (ms members) Lose(parts ...int) error {
-	return ms.each(parts, func(m *streamtest.Member[item], parts []int) error { return m.Lose(parts...) })
+func (ms members[T]) Lose(parts ...int) error {
+	return ms.each(parts, func(m *streamtest.Member[T], parts []int) error { return m.Lose(parts...) })
 }
 
-func (ms members) Halt(p int, offset, next int64, err error) error {
+func (ms members[T]) Halt(p int, offset, next int64, err error) error {
 	return ms[p%len(ms)].Halt(p, offset, next, err)
 }
 
-func (ms members) Crash() {
+func (ms members[T]) Crash() {
 	for _, m := range ms {
 		m.Crash()
 	}
 }
 
-func (ms members) FailCommits(f func(map[stream.TopicPartition]int64) error) {
+func (ms members[T]) FailCommits(f func(map[stream.TopicPartition]int64) error) {
 	for _, m := range ms {
 		m.FailCommits(f)
 	}

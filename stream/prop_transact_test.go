@@ -18,7 +18,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/laneway-go/laneway/stream"
-	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // transfer is a random chain that ends in transactions, and a random history of its workers.
@@ -43,6 +42,8 @@ type transfer struct {
 	builds              int  // that know of each other's halts; 0: halts are not stored
 	ops                 []int
 	seed                uint64
+	sources             int // each has some of the partitions
+	stale               int // transactions refused for the generation of one source, in percent
 }
 
 func drawTransfer(t *rapid.T) transfer {
@@ -57,6 +58,7 @@ func drawTransfer(t *rapid.T) transfer {
 		poison: rapid.SampledFrom([]int{0, 3, 5, 8}).Draw(t, "poison"), slow: yes.Draw(t, "slow"), long: yes.Draw(t, "long"), above: n("above", 0, 4), branch: n("branch", 0, 3), ends: yes.Draw(t, "ends"),
 		builds: n("builds", 0, 2),
 		ops:    rapid.SliceOfN(rapid.IntRange(0, 8), 0, 8).Draw(t, "ops"), seed: rapid.Uint64().Draw(t, "seed"),
+		sources: n("sources", 1, 3), stale: rapid.SampledFrom([]int{0, 0, 30}).Draw(t, "stale"),
 	}
 }
 
@@ -79,7 +81,7 @@ func TestEachResultIsStoredExactlyOnce(t *testing.T) {
 // till is the world that a transfer happens in.
 type till struct {
 	transfer
-	log   *testLog
+	log   topics[string]
 	store *vault
 
 	mu     sync.Mutex // guards what follows
@@ -134,6 +136,9 @@ func (w *till) commit(c ctx, tx stream.Txn[string]) error {
 	if w.chance(w.refused) {
 		return errBoom
 	}
+	if w.chance(w.stale) {
+		return staleOf(tx)
+	}
 	for _, e := range tx.Elems {
 		if w.poisoned(e.Value) {
 			return errPoison
@@ -148,6 +153,13 @@ func (w *till) commit(c ctx, tx stream.Txn[string]) error {
 		return errors.New("no answer")
 	}
 	return err
+}
+
+// staleOf refuses a transaction for the generation of one of its sources.
+func staleOf(tx stream.Txn[string]) error {
+	parts := slices.Collect(maps.Keys(tx.Offsets))
+	source := parts[0].Source
+	return &stream.StaleGroupError{Partitions: slices.DeleteFunc(parts, func(p tp) bool { return p.Source != source }), Err: errBoom}
 }
 
 var errPoison = errors.New("something in it cannot be stored")
@@ -193,7 +205,7 @@ func (s tillStore) Restore(c ctx, ps map[tp]stream.TopicID) (map[tp]stream.Posit
 }
 
 func (w *till) chain() stream.Stream[string] {
-	s := input
+	s := w.source()
 	drops := func(v string) bool { return strings.HasSuffix(v, "1") }
 	switch {
 	case w.filter && w.branch > 0:
@@ -251,6 +263,18 @@ func (w *till) chain() stream.Stream[string] {
 	return s.CommitWith(tillStore{w, new(atomic.Int32)}, w.size, w.wait, opts...).RetryOnError(every(20*time.Millisecond, 2)).HaltOnError()
 }
 
+// source is the sources of the chain, which are replaced.
+func (w *till) source() strs {
+	if len(w.log) == 1 {
+		return input
+	}
+	var all []strs
+	for i := range w.log {
+		all = append(all, from().As(sourceName(i)))
+	}
+	return stream.Merge(all...)
+}
+
 // beside is a branch, whose handlers fail now and then.
 func (w *till) beside(s strs) strs {
 	look := func(c ctx, v string) error {
@@ -271,7 +295,7 @@ func (w *till) beside(s strs) strs {
 
 // teller is one worker.
 type teller struct {
-	m     *streamtest.Member[string]
+	m     members[string]
 	p     *stream.Pipeline
 	stop  context.CancelFunc
 	ended chan error
@@ -281,7 +305,7 @@ type teller struct {
 func (w *till) hire(t *testing.T) *teller {
 	m := w.log.Member()
 	build := fmt.Sprint("v", int(w.jitter()/time.Millisecond)%max(1, w.builds))
-	p, err := w.chain().Build(m.Source(), stream.MaxInFlight(w.inFlight), stream.BuildID(build), stream.Observe(stream.Observer{Event: w.hear}))
+	p, err := w.chain().Build(m.options(stream.MaxInFlight(w.inFlight), stream.BuildID(build), stream.Observe(stream.Observer{Event: w.hear}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,11 +340,11 @@ func (te *teller) leave() error {
 }
 
 func (tr transfer) play(t *testing.T) (bad []string) {
-	w := &till{transfer: tr, log: newLog(tr.parts), store: newVault(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}, given: map[string]bool{}}
+	w := &till{transfer: tr, log: newTopics[string](min(tr.sources, tr.parts), tr.parts, nil), store: newVault(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}, given: map[string]bool{}}
 	w.store.apart, w.store.shared = tr.apart, true
 	for p := range tr.parts {
 		for i := range tr.records {
-			put(w.log, p, fmt.Sprintf("%c%d.%d", 'a'+i%3, p, i))
+			put(w.log.of(p), p, fmt.Sprintf("%c%d.%d", 'a'+i%3, p, i))
 		}
 	}
 	tellers := [2]*teller{w.hire(t), w.hire(t)}
@@ -442,7 +466,11 @@ func (w *till) check() (bad []string) {
 				}
 			}
 		}
-		if at := w.store.at[tp{Topic: "t", Partition: p}].Offset; at != int64(w.records) {
+		of := tp{Topic: "t", Partition: p}
+		if n := len(w.log); n > 1 {
+			of.Source = sourceName(p % n)
+		}
+		if at := w.store.at[of].Offset; at != int64(w.records) {
 			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, want %d", p, at, w.records))
 		} else if group := w.log.Committed(p); group != at {
 			bad = append(bad, fmt.Sprintf("partition %d: %d is stored, the group has %d", p, at, group))

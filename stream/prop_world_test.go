@@ -19,7 +19,7 @@ import (
 type world struct {
 	sc  *scenario
 	m   *model
-	log topics
+	log topics[item]
 
 	mu      sync.Mutex // guards what follows
 	calls   map[deed]int
@@ -58,7 +58,7 @@ type sightings struct{ merged, branch, revoke, lose, crash, halt, park, aside, b
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}
 	w.seen.merged, w.seen.branch = sc.sources > 1, slices.ContainsFunc(sc.words, word.forks)
-	w.log = newTopics(sc.sources, sc.parts)
+	w.log = newTopics(sc.sources, sc.parts, func(it *item, m stream.Meta) { it.P, it.Off, it.Key = m.Partition, m.Offset, string(m.Key) })
 	if sc.sources > 1 && (sc.apart || w.m.first() == toWord) {
 		w.m.showsBegin = false // a record begins above the Merge
 	}

@@ -34,6 +34,25 @@ func TestTransactionDrain(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
+	t.Run("does not wait for a partition that is lost", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().refuse(errBoom)
+			put(l, 0, "a0")
+			j := join(t, l, input.CommitWith(b, 1, 0).RetryOnError(every(time.Hour, 3)))
+			must(t, j.member.Assign(0))
+			elapse(time.Second)
+			began, ended := time.Now(), make(chan time.Time)
+			go func() {
+				_ = j.stop() // drains
+				ended <- time.Now()
+			}()
+			elapse(time.Second)
+			must(t, j.member.Lose(0))
+			if took := (<-ended).Sub(began); took > 2*time.Second {
+				t.Errorf("the drain took %v", took)
+			}
+		})
+	})
 	t.Run("ends a revoke with its last transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()

@@ -34,7 +34,7 @@ type transactions struct {
 	// wait until the transaction of its earlier assignment ends.
 	under   map[TopicPartition]bool
 	fences  map[TopicPartition]int // consecutive transactions fenced by another owner
-	changed chan struct{}          // closed and replaced whenever a transaction ends
+	changed chan struct{}          // closed and replaced whenever a transaction ends, or a partition is released
 }
 
 func newTransactions(r *run, p *commitPlan) *transactions {

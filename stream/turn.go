@@ -167,11 +167,15 @@ func (tn *turn) fails(f Failure) {
 	tn.last = f
 }
 
-// release cancels the transaction of a released partition and drops its results.
+// release cancels the transaction of a released partition and drops its results. Nobody waits for
+// those any more.
 func (t *transactions) release(p *part, cause error) {
 	t.forget(p)
 	t.cancel([]*part{p}, cause)
 	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
+	t.mu.Lock()
+	t.announce()
+	t.mu.Unlock()
 	t.wakeUp()
 }
 

@@ -117,11 +117,16 @@ func (t *transactions) end(x *txn) {
 		turnOf(pre.part).cancel = nil
 		delete(t.under, pre.part.tp)
 	}
-	close(t.changed)
-	t.changed = make(chan struct{})
+	t.announce()
 	t.mu.Unlock()
 	t.limitStates() // it may have learned a lower limit
 	t.wakeUp()
+}
+
+// announce wakes goroutines that wait for changed. The caller holds mu.
+func (t *transactions) announce() {
+	close(t.changed)
+	t.changed = make(chan struct{})
 }
 
 func (t *transactions) succeed(x *txn, took time.Duration) {

@@ -39,7 +39,7 @@ func (e *edit) retry(h storedHalt) {
 // skip counts a halt's record as finished.
 func (e *edit) skip(h storedHalt) error {
 	if h.By != "" {
-		return fmt.Errorf("%s: no record has failed, %s: resume ends it", h.record(), h.why())
+		return fmt.Errorf("%v is %s, and no record has failed: resume ends it", h.part, h.why())
 	}
 	if h.Last > h.Offset {
 		return fmt.Errorf("%s: the state does not say which of these records are its: start a worker, and skip it there", h.span())
@@ -134,7 +134,7 @@ func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes [
 				effect, done = "The next worker goes on with it.", "stored: the next worker goes on with it"
 			}
 		}
-		changes = append(changes, change{Verb: r.verb, What: h.record(), Group: g.name, Halt: h.id, Effect: effect,
+		changes = append(changes, change{Verb: r.verb, What: h.subject(), Group: g.name, Halt: h.id, Effect: effect,
 			make: func(ctx context.Context) (adminapi.Done, error) {
 				return adminapi.Done{Done: true, Text: done}, e.store(ctx, c, g)
 			}})

@@ -116,6 +116,10 @@ func (g *storedGroup) writeHalts(w io.Writer) error {
 	size := shortestID(ids(hs))
 	t := newTable("ID", "WHAT", "RECORD", "KEY", "STEP", "ATTEMPTS", "FOR", "ERROR")
 	for _, h := range hs {
+		if h.By != "" {
+			t.row(h.id[:size], h.what(), h.part.String(), h.Key, "", "", ago(g.at.Sub(h.since())), h.why())
+			continue
+		}
 		t.row(h.id[:size], h.what(), h.span(), h.Key, h.Step, fmt.Sprint(h.Attempts), ago(g.at.Sub(h.since())), h.why())
 	}
 	if err := t.write(w); err != nil {

@@ -28,10 +28,13 @@ type ledger struct {
 	topic string
 	group string
 
+	p *stream.Pipeline // that runs
+
 	mu      sync.Mutex // guards the fields below
 	told    *sync.Cond
 	handled map[string]int // by value
 	halts   int
+	held    int // pauses and parks of operators that an assignment has taken over
 }
 
 func newLedger(t *testing.T, partitions int) *ledger {
@@ -68,20 +71,24 @@ func (w *ledger) runs(ok func() bool, instance string) (stop func()) {
 		}
 		return nil
 	}
-	go func() {
-		ended <- source.Kafka(source.KafkaConfig{Brokers: w.k.Brokers, Group: w.group, Topics: []string{w.topic}, InstanceID: instance}).
-			GroupByKey().Concurrent(8, charge, stream.Named("charge")).
-			ParkOnError(stream.When(func(err error) bool { return errors.Is(err, errStock) })).HaltOnError().
-			CommitEvery(1, 10*time.Millisecond).
-			Run(ctx, stream.BuildID("v1"), stream.Observe(stream.Observer{Event: func(e stream.Event) {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				if _, is := e.(stream.Halted); is {
-					w.halts++
-				}
-				w.told.Broadcast()
-			}}))
-	}()
+	p, err := source.Kafka(source.KafkaConfig{Brokers: w.k.Brokers, Group: w.group, Topics: []string{w.topic}, InstanceID: instance}).
+		GroupByKey().Concurrent(8, charge, stream.Named("charge")).
+		ParkOnError(stream.When(func(err error) bool { return errors.Is(err, errStock) })).HaltOnError().
+		CommitEvery(1, 10*time.Millisecond).
+		Build(stream.BuildID("v1"), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if _, is := e.(stream.Halted); is {
+				w.halts++
+			}
+			if h, is := e.(stream.Paused); is && h.Restored {
+				w.held++
+			}
+			w.told.Broadcast()
+		}}))
+	must(w.t, err)
+	w.p = p
+	go func() { ended <- p.Run(ctx) }()
 	w.mu.Lock()
 	for !ok() {
 		w.told.Wait()
@@ -246,6 +253,36 @@ func TestStoredHalts(t *testing.T) {
 				t.Errorf("%s was handled %d times, want %d", value, w.handled[value], times)
 			}
 		}
+	})
+	t.Run("are those of operators too, with every build", func(t *testing.T) {
+		w, s := newLedger(t, 2), &transcript{names: map[string]string{}}
+		w.put(0, "a", "fine 1")
+		w.put(1, "b", "fine 2")
+		stop := w.runs(func() bool { return w.handled["fine 1"] == 1 && w.handled["fine 2"] == 1 }, "")
+		for _, q := range w.p.Snapshot().Partitions {
+			if q.Partition == 0 {
+				must(t, w.p.Pause(q.TopicPartition, q.Epoch, "olaf", time.Time{}))
+			} else {
+				must(t, w.p.Park(q.TopicPartition, q.Epoch, []byte("b"), "olaf", time.Now().Add(8760*time.Hour)))
+			}
+		}
+		stop()
+		ids := w.ids()
+		w.show(s, "inspect")
+		w.show(s, "skip", ids[1])
+		w.show(s, "resume", "--all")
+
+		w.put(1, "b", "fine 3")
+		w.put(1, "c", "fine 4")
+		w.runs(func() bool { return w.handled["fine 4"] == 1 && w.held == 2 }, "")()
+		w.show(s, "resume", ids[0], ids[1])
+		w.show(s, "inspect")
+		s.is(t, "held")
+		if w.handled["fine 3"] != 0 {
+			t.Error("a record of a parked key was handled")
+		}
+		w.put(0, "a", "fine 5")
+		w.runs(func() bool { return w.handled["fine 3"] == 1 && w.handled["fine 5"] == 1 }, "")()
 	})
 	t.Run("stay as they are while the group has members", func(t *testing.T) {
 		w := newLedger(t, 1)

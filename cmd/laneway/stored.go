@@ -167,6 +167,14 @@ func (g *storedGroup) halts() (hs []storedHalt) {
 
 func (h storedHalt) record() string { return fmt.Sprintf("%v@%d", h.part.TopicPartition, h.Offset) }
 
+// subject is the record, or what an operator holds.
+func (h storedHalt) subject() string {
+	if h.By != "" {
+		return h.part.String()
+	}
+	return h.record()
+}
+
 func (h storedHalt) span() string {
 	if h.Last > h.Offset {
 		return fmt.Sprintf("%s…%d", h.record(), h.Last)

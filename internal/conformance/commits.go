@@ -99,12 +99,13 @@ func gaps(t *testing.T, b Backend) {
 			w.awaitDone(t, 3)
 			for p := range 2 {
 				r.awaitCommitted(p, l.End(p))
-				if s := r.state(p); s.Lag != 0 || s.InFlight != 0 {
+				l.Gap(p, 2) // after the finished records
+				r.awaitCommitted(p, l.End(p))
+				// the acknowledgement of the first of these commits has been read, that of the second may not
+				if s := r.state(p); s.Lag > 2 || s.InFlight != 0 {
 					t.Errorf("partition %d: lag %d, %d in flight", p, s.Lag, s.InFlight)
 				}
 			}
-			l.Gap(0, 2) // after the finished records
-			r.awaitCommitted(0, l.End(0))
 			r.stop()
 			w.once(t, 3)
 			allCommitted(t, l, 2)

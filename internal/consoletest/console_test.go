@@ -8,6 +8,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/segmentio/kafka-go"
+
+	"github.com/laneway-go/laneway/ops/admin"
 )
 
 func TestConsole(t *testing.T) {
@@ -168,6 +170,47 @@ func TestConsole(t *testing.T) {
 		b.do(chromedp.SendKeys(chromedp.CSS("#filter"), "orders[499]"))
 		b.shows("#count", "1 of 500")
 		_ = w
+	})
+	t.Run("shows and operates the whole fleet, and says who does not answer", func(t *testing.T) {
+		peers := make([]string, 3)
+		for i := range peers {
+			peers[i] = "127.0.0.1:1" // nobody is there
+		}
+		opts := func() []admin.Option { return []admin.Option{admin.Peers(peers...)} }
+		first, second := startWith(t, opts(), "orders", 1, 0, "a"), startWith(t, opts(), "refunds", 2, 1, "bad")
+		peers[0], peers[1] = strings.TrimPrefix(first.url, "http://"), strings.TrimPrefix(second.url, "http://")
+		b := open(t, first.url)
+		b.shows("#replicas", "connection refused")
+		b.shows("#problems", "127.0.0.1:1")
+		b.shows("#problems", "refunds[0] has been halted")
+		b.shows("#count", "3 of 3")
+		b.shows("#summary", "2 things are wrong")
+		b.shows("#events", "· "+peers[1])
+		b.picture("fleet")
+		second.mended.Store(true)
+		b.click(`button[aria-label="Resume refunds[0]"]`)
+		b.signIn(operates)
+		b.shows("#result", "refunds[0] goes on")
+		b.shows("#summary", "1 thing is wrong")
+		b.click(`button[aria-label="Pause refunds[1]"]`)
+		b.click("#asking-ok")
+		b.shows("#problems", "refunds[1] has been paused by olaf")
+		if hs := second.p.Halts(); len(hs) != 1 || hs[0].By != "olaf" || len(first.p.Halts()) != 0 {
+			t.Errorf("halts: %v", hs)
+		}
+		b.expect("502") // it ends between two looks
+		second.stop()
+		b.shows("#summary", "2 things are wrong")
+		b.shows("#count", "1 of 1")
+		b.scheme("dark")
+		b.do(chromedp.EmulateViewport(375, 800, chromedp.EmulateMobile))
+		b.picture("fleet-phone")
+		if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 375 {
+			t.Errorf("the page is %d wide", wide)
+		}
+		if low := eval[[]string](b, contrast); len(low) > 0 {
+			t.Errorf("hard to read in the dark: %s", strings.Join(low, "; "))
+		}
 	})
 	t.Run("fits a phone, and a dark room", func(t *testing.T) {
 		w := start(t, "orders", 3, 2, "bad 1", "bad 2", "c")

@@ -37,6 +37,12 @@ type worker struct {
 // so many halts.
 func start(t *testing.T, topic string, partitions, halts int, records ...string) *worker {
 	t.Helper()
+	return startWith(t, nil, topic, partitions, halts, records...)
+}
+
+// startWith is start with options of the API.
+func startWith(t *testing.T, opts []admin.Option, topic string, partitions, halts int, records ...string) *worker {
+	t.Helper()
 	w := &worker{t: t, log: streamtest.Kafka(topic, partitions)}
 	for i, r := range records {
 		w.log.Append(i%partitions, "key "+r, kafka.Message{Value: []byte(r)})
@@ -56,7 +62,7 @@ func start(t *testing.T, topic string, partitions, halts int, records ...string)
 		}}))
 	must(t, err)
 	w.p = p
-	w.url, w.stop = supervise(t, p)
+	w.url, w.stop = supervise(t, p, opts...)
 	for range halts {
 		<-halted
 	}
@@ -65,10 +71,10 @@ func start(t *testing.T, topic string, partitions, halts int, records ...string)
 
 // supervise runs a pipeline until stop is called or the test ends, and returns the address of its
 // console.
-func supervise(t *testing.T, p *stream.Pipeline) (url string, stop func()) {
+func supervise(t *testing.T, p *stream.Pipeline, opts ...admin.Option) (url string, stop func()) {
 	t.Helper()
-	at := admin.At("127.0.0.1:0", console.Page(), admin.Previews(nil), admin.Logger(slog.New(slog.NewTextHandler(io.Discard, nil))),
-		admin.Token("olaf", operates, admin.Operate), admin.Token("rita", reads, admin.Read))
+	at := admin.At("127.0.0.1:0", append(opts, console.Page(), admin.Previews(nil), admin.Logger(slog.New(slog.NewTextHandler(io.Discard, nil))),
+		admin.Token("olaf", operates, admin.Operate), admin.Token("rita", reads, admin.Read))...)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- stream.Supervise(p).Admin(at).Run(ctx) }()

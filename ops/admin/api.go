@@ -109,6 +109,9 @@ func (a *api) handle(pattern string, f answer) {
 	a.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		who, bad := a.identify(r)
 		if bad == nil {
+			bad = typed(r)
+		}
+		if bad == nil {
 			r.Body = http.MaxBytesReader(w, r.Body, bodyMost)
 			var body any
 			if body, bad = f(r, who); bad == nil {

@@ -59,7 +59,7 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	if bad := read(r, body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id, halt: id()}
+	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, halt: id()}
 	h, bad := p.halt(c.halt)
 	if bad != nil {
 		bad.Detail += a.events.faster(c.halt)
@@ -105,14 +105,14 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: r.RemoteAddr, verb: "drain"}
+	c := change{who: who, from: from(r), verb: "drain"}
 	if body.Instance != a.instance {
 		bad := errStale("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
 	a.tell(c, "of all pipelines", true)
-	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, r.RemoteAddr))
+	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, from(r)))
 	return adminapi.Done{Text: "all pipelines drain, and the process ends"}, nil
 }
 

@@ -1,5 +1,5 @@
 // Package admin lets people and tools see and operate pipelines over HTTP: why a partition does not
-// move, what is halted, what happened lately; and Resume, Skip, Pause and a drain.
+// move, what is halted, what happened lately; and Resume, Skip, Pause, Park and a drain.
 //
 //	stream.Supervise(p).Admin(admin.At("127.0.0.1:7070")).Run(ctx)
 //
@@ -19,6 +19,8 @@
 // Every change names the halt or the epoch that its caller saw. It is refused (409) if that is not
 // how things are any more. Each one is logged with who, what, when and from where, and is kept in
 // the last events.
+//
+// With Peers, any replica answers for all of them.
 //
 // Beyond loopback it needs TLS, or InsecurePlaintext. A request with a Host that is not expected is
 // refused everywhere (421), and so is a write from a page of another origin (403). Nothing here

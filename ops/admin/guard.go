@@ -38,6 +38,14 @@ func (a *api) guard(r *http.Request) *problem {
 	if err := a.origins.Check(r); err != nil {
 		return &problem{Status: http.StatusForbidden, Detail: "the request comes from a page of another origin: " + err.Error()}
 	}
+	return nil
+}
+
+// typed refuses a change that a form of another page could send. The method is known to be right.
+func typed(r *http.Request) *problem {
+	if r.Method != http.MethodPost {
+		return nil
+	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return &problem{Status: http.StatusUnsupportedMediaType, Detail: "a change is sent as application/json"}
 	}

@@ -71,7 +71,7 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	if h.Until != nil {
 		until = *h.Until
 	}
-	c := change{who: who, from: r.RemoteAddr, verb: verb, pipeline: p.id, tp: tp}
+	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, tp: tp}
 	if err := h.begin(tp, until); err != nil {
 		bad := because(err)
 		a.tell(c, bad.Detail, false)

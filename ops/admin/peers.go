@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"slices"
@@ -109,6 +111,15 @@ func (a *api) listReplicas(r *http.Request, who caller) (any, *problem) {
 	return adminapi.Replicas{Replicas: found}, nil
 }
 
+// from is where a change comes from, also through a peer. Who has a token may write what it likes
+// there, so it is beside the address that is sure.
+func from(r *http.Request) string {
+	if addr, err := netip.ParseAddrPort(r.Header.Get("X-Forwarded-For")); err == nil {
+		return r.RemoteAddr + " for " + addr.String()
+	}
+	return r.RemoteAddr
+}
+
 // tokenOf returns the token of a request.
 func tokenOf(r *http.Request) string {
 	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -131,7 +142,7 @@ func (a *api) relay(w http.ResponseWriter, r *http.Request) *problem {
 	if inner.URL.Path, err = url.PathUnescape(inner.URL.RawPath); err != nil || path.Clean(inner.URL.Path) != inner.URL.Path || strings.HasPrefix(inner.URL.Path, "/v1/replicas") {
 		return errMissing("there is no " + inner.URL.RawPath + " of a replica")
 	}
-	if bad := a.unrouted(w, inner); bad != nil {
+	if bad := cmp.Or(a.unrouted(w, inner), typed(r)); bad != nil {
 		return bad
 	}
 	clients, err := a.peers.all(r.Context())
@@ -153,7 +164,7 @@ func (a *api) relay(w http.ResponseWriter, r *http.Request) *problem {
 	if r.URL.RawQuery != "" {
 		to += "?" + r.URL.RawQuery
 	}
-	answer, err := clients[at].As(tokenOf(r)).Relay(r.Context(), r.Method, to, body)
+	answer, err := clients[at].As(tokenOf(r)).Relay(r.Context(), r.RemoteAddr, r.Method, to, body)
 	if err != nil {
 		return &problem{Status: http.StatusBadGateway, Detail: "the replica " + addr + " does not answer: " + text(err)}
 	}

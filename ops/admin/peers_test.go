@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -141,6 +142,9 @@ func TestPeers(t *testing.T) {
 				if status, text := f.ask(http.MethodPost, at(other, "/pipelines/billing/resume"), token, by(body.Halts[0])); status != want {
 					t.Errorf("resume with %q: %d %s", token, status, text)
 				}
+			}
+			if _, text := f.ask(http.MethodGet, at(other, "/events"), reads, ""); !regexp.MustCompile(`"from":"127.0.0.1:\d+ for 127.0.0.1:\d+"`).MatchString(text) {
+				t.Errorf("events: %s", text)
 			}
 			if status, text := f.ask(http.MethodPost, at(other, "/pipelines/billing/resume"), operates, by(body.Halts[0])); status != 409 {
 				t.Errorf("resume again: %d %s", status, text)

@@ -207,6 +207,7 @@ func TestCrossSite(t *testing.T) {
 				}
 			}
 			w.refuses(405, "GET alone", http.MethodPost, "/v1/halts", operates, "{}")
+			w.refuses(405, "GET alone", http.MethodPost, "/v1/halts", operates, "", with("Content-Type", "text/plain"))
 			if len(w.halts("")) != 1 || w.drained != nil {
 				t.Error("something changed")
 			}

@@ -4,7 +4,8 @@
 //	stream.Supervise(p).Admin(admin.At("127.0.0.1:7070", console.Page())).Run(ctx)
 //
 // Open http://127.0.0.1:7070 then. The page needs no network but this address. To change something
-// it asks for a token of scope admin.Operate, and keeps it until its tab is closed.
+// it asks for a token of scope admin.Operate, and keeps it until its tab is closed. With
+// admin.Peers it shows and operates all replicas.
 package console
 
 import (

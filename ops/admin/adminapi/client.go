@@ -120,7 +120,7 @@ func (c *Client) url(query url.Values, path []string) string {
 const answerMost = 64 << 20
 
 func (c *Client) ask(ctx context.Context, method, url string, body []byte, into any) error {
-	raw, resp, err := c.send(ctx, method, url, body)
+	raw, resp, err := c.send(ctx, "", method, url, body)
 	switch {
 	case err != nil:
 		return err

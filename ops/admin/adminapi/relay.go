@@ -23,9 +23,10 @@ func (c *Client) As(token string) *Client {
 }
 
 // Relay sends a request as it is, and returns the answer whatever its status is. path is escaped,
-// and begins with /v1/. body nil: none. The error says why there was no answer.
-func (c *Client) Relay(ctx context.Context, method, path string, body []byte) (Relayed, error) {
-	raw, resp, err := c.send(ctx, method, c.scheme+"://"+c.addr+path, body)
+// and begins with /v1/. body nil: none. from is the address of the caller, which the process logs
+// beside that of the relay. The error says why there was no answer.
+func (c *Client) Relay(ctx context.Context, from, method, path string, body []byte) (Relayed, error) {
+	raw, resp, err := c.send(ctx, from, method, c.scheme+"://"+c.addr+path, body)
 	if err != nil {
 		return Relayed{}, err
 	}
@@ -35,8 +36,8 @@ func (c *Client) Relay(ctx context.Context, method, path string, body []byte) (R
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// send sends a request of the caller, and reads the answer.
-func (c *Client) send(ctx context.Context, method, url string, body []byte) ([]byte, *http.Response, error) {
+// send sends a request of the caller, and reads the answer. from empty: it is this process's own.
+func (c *Client) send(ctx context.Context, from, method, url string, body []byte) ([]byte, *http.Response, error) {
 	asking, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(asking, method, url, bytes.NewReader(body))
@@ -48,6 +49,9 @@ func (c *Client) send(ctx context.Context, method, url string, body []byte) ([]b
 	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if from != "" {
+		req.Header.Set("X-Forwarded-For", from)
 	}
 	raw, resp, err := c.exchange(req)
 	if err != nil && ctx.Err() == nil && errors.Is(asking.Err(), context.DeadlineExceeded) {

@@ -15,18 +15,21 @@ export class Refused extends Error {
   }
 }
 
-async function ask(path, options = {}) {
+// at is the address of a replica, or "" for the process that serves the page.
+const under = (at) => "/v1" + (at ? "/replicas/" + encodeURIComponent(at) : "");
+
+async function ask(at, path, options = {}) {
   const headers = { ...options.headers };
   if (token.get()) headers.Authorization = "Bearer " + token.get();
-  const answer = await fetch("/v1" + path, { ...options, headers, redirect: "error", signal: AbortSignal.timeout(10000) });
+  const answer = await fetch(under(at) + path, { ...options, headers, redirect: "error", signal: AbortSignal.timeout(10000) });
   const body = await answer.json();
   if (!answer.ok) throw new Refused(answer.status, body.detail || body.title);
   return body;
 }
 
-export const get = (path) => ask(path);
+export const get = (path, at) => ask(at, path);
 
-export const post = (path, body) =>
-  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const post = (path, body, at) =>
+  ask(at, path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 export const pipeline = (id, rest) => "/pipelines/" + encodeURIComponent(id) + rest;

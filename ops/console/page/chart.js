@@ -66,7 +66,7 @@ export class History {
   }
 
   #finished(id, q) { // since the last look, in one assignment
-    const key = `finished ${id} ${place(q)} ${q.epoch}`;
+    const key = `finished ${id} ${place(q)} ${q.epoch} ${q.instance}`;
     const before = this.totals.get(key) ?? q.totals.finished;
     this.totals.set(key, q.totals.finished);
     return q.totals.finished - before;

@@ -2,29 +2,18 @@
 
 import { $, place, say } from "./dom.js";
 import { get, pipeline, post, Refused, token } from "./api.js";
+import { look } from "./fleet.js";
 import { signIn, sure, tell } from "./dialogs.js";
 import { History } from "./chart.js";
 import * as events from "./events.js";
 import * as flow from "./flow.js";
 import * as partitions from "./partitions.js";
 import * as problems from "./problems.js";
+import * as replicas from "./replicas.js";
 
 const pause = 2000;
 let process, last, timer, looking, again;
-let history = new History();
-
-async function look() {
-  const [p, list, halts] = await Promise.all([get("/process"), get("/pipelines"), get("/halts")]);
-  if (process && p.instance !== process.instance) { // the worker was started anew
-    history = new History();
-    events.forget();
-  }
-  process = p;
-  const parts = await Promise.all(list.pipelines.map((one) => get(pipeline(one.id, "/partitions"))));
-  list.pipelines.forEach((one, i) => (one.partitions = parts[i].partitions));
-  const told = await get("/events?after=" + events.after());
-  return { pipelines: list.pipelines, halts: halts.halts, told };
-}
+const history = new History();
 
 // refresh looks once at a time, and once more if it was asked to meanwhile.
 async function refresh() {
@@ -34,8 +23,9 @@ async function refresh() {
   clearTimeout(timer);
   try {
     last = await look();
+    process = last.self;
     history.add(last);
-    events.add(last.told);
+    events.show(last.several);
     show();
     $("away").hidden = true;
   } catch (err) {
@@ -55,6 +45,7 @@ function show() {
   const found = problems.find(last, history);
   problems.show(found, last, acts);
   flow.show(last, history);
+  replicas.show(last, acts);
   partitions.show(last, acts);
   const wrong = found.length === 1 ? "1 thing is wrong" : `${found.length} things are wrong`;
   say($("summary"), found.length ? wrong : "All is well");
@@ -62,7 +53,7 @@ function show() {
   const you = process.you;
   say($("you"), you.name ? `${you.name} (${you.scope})` : "not signed in");
   say($("sign"), you.name ? "Sign out" : "Sign in");
-  $("drain").hidden = !process.drains;
+  $("drain").hidden = !process.drains || last.several;
 }
 
 // signed makes sure that there is a token; false: the caller would not give one.
@@ -107,24 +98,24 @@ const acts = {
       refresh();
     }
   },
-  previews: () => process.previews,
+  previews: (at) => last.replicas.find((r) => r.at === at)?.process?.previews,
   async resume(h) {
     if (!(await needed())) return "";
-    return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id })).text;
+    return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at)).text;
   },
   async skip(h) {
     if (!(await needed())) return "";
     const range = await sure(`Skip ${place(h)}@${h.offset}?`, h.skip, "Skip", { range: h.choose && h });
     if (!range) return "";
-    return (await post(pipeline(h.pipeline, "/skip"), { halt: h.id, ...range })).text;
+    return (await post(pipeline(h.pipeline, "/skip"), { halt: h.id, ...range }, h.at)).text;
   },
   async record(h) {
     if (!(await needed())) return;
-    const r = await get(pipeline(h.pipeline, "/record?halt=" + encodeURIComponent(h.id)));
+    const r = await get(pipeline(h.pipeline, "/record?halt=" + encodeURIComponent(h.id)), h.at);
     await tell(`${place(h)}@${h.offset}`, r.text + (r.truncated ? "\n(cut)" : ""));
   },
   async explain(id, q) {
-    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}` + (q.source ? "?source=" + encodeURIComponent(q.source) : "")));
+    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}` + (q.source ? "?source=" + encodeURIComponent(q.source) : "")), q.at);
     await tell(place(q), e.text);
   },
   async pause(id, q) {
@@ -132,19 +123,20 @@ const acts = {
     const where = place(q);
     const chosen = await sure(`Pause ${where}?`, `Nothing more is read of ${where} until Resume. What was read is finished.`, "Pause", { ends: true });
     if (!chosen) return "";
-    return (await post(pipeline(id, "/pause"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+    return (await post(pipeline(id, "/pause"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch }, q.at)).text;
   },
   async park(id, q) {
     if (!(await needed())) return "";
     const where = place(q);
     const chosen = await sure(`Park a key of ${where}?`, "Records of the key wait until Resume. All other keys go on.", "Park", { key: true, ends: true });
     if (!chosen) return "";
-    return (await post(pipeline(id, "/park"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch })).text;
+    return (await post(pipeline(id, "/park"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch }, q.at)).text;
   },
-  async drain() {
+  async drain(r) {
     if (!(await needed())) return;
-    if (!(await sure("Drain and end the process?", "All pipelines finish what has started, commit, and the process ends, as after SIGTERM.", "Drain"))) return;
-    return (await post("/drain", { instance: process.instance })).text;
+    const which = last.several ? r.name : "the process";
+    if (!(await sure(`Drain and end ${which}?`, "All its pipelines finish what has started, commit, and the process ends, as after SIGTERM.", "Drain"))) return;
+    return (await post("/drain", { instance: r.process.instance }, r.at)).text;
   },
 };
 
@@ -157,7 +149,7 @@ $("sign").addEventListener("click", async () => {
   }
   refresh();
 });
-$("drain").addEventListener("click", (ev) => acts.run(ev.currentTarget, acts.drain));
+$("drain").addEventListener("click", (ev) => acts.run(ev.currentTarget, () => acts.drain(last.replicas.find((r) => r.self))));
 $("filter").addEventListener("input", () => last && partitions.show(last, acts));
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
 refresh();

@@ -41,7 +41,7 @@ export function keep(parent, items, id, make, update) {
   for (const e of old.values()) e.remove();
 }
 
-const names = { halted: "bad", parked: "bad", error: "bad", failed: "bad", stopped: "bad", paused: "warn", "parked by hand": "warn", warn: "warn", blocked: "warn", unreadable: "bad", "not ready": "warn", lagging: "warn", open: "good", ready: "good" };
+const names = { halted: "bad", parked: "bad", error: "bad", failed: "bad", stopped: "bad", paused: "warn", "parked by hand": "warn", warn: "warn", blocked: "warn", unreadable: "bad", "not ready": "warn", lagging: "warn", open: "good", ready: "good", answers: "good", silent: "bad" };
 
 export function tag(e, word) {
   say(e, word);

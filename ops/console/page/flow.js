@@ -5,7 +5,8 @@ import { chart, draw } from "./chart.js";
 
 export function show(look, history) {
   keep($("flows"), look.pipelines, (p) => p.id, make, (e, p) => {
-    tag(e.querySelector(".tag"), p.failed ? "failed" : !p.running ? "stopped" : p.ready ? "ready" : "not ready");
+    const of = (is) => p.members.some(is);
+    tag(e.querySelector(".tag"), of((m) => m.failed) ? "failed" : of((m) => !m.running) ? "stopped" : of((m) => !m.ready) ? "not ready" : "ready");
     const c = p.counters;
     say(e.querySelector(".counters"), `${number(c.retrying)} retrying · ${number(c.postponed)} postponed · ${number(c.waiting)} waiting · ${number(c.overruns)} past their Timeout`);
     draw(e.querySelector(".rate"), history.of(p.id, "rate"), "finished per second");

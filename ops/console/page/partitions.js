@@ -6,17 +6,17 @@ const most = 1000; // rows that a page is still quick with
 
 export function show(look, acts) {
   const wanted = $("filter").value.trim().toLowerCase();
-  const all = look.pipelines.flatMap((p) => p.partitions.map((q) => ({ p, q, alone: look.pipelines.length === 1, halts: look.halts.filter((h) => h.pipeline === p.id && place(h) === place(q)) })));
-  const fits = all.filter(({ p, q }) => !wanted || `${p.id} ${place(q)} ${q.state} ${q.cause} ${q.why}`.toLowerCase().includes(wanted));
+  const all = look.pipelines.flatMap((p) => p.partitions.map((q) => ({ p, q, alone: look.pipelines.length === 1, several: look.several, halts: look.halts.filter((h) => h.at === q.at && h.pipeline === p.id && place(h) === place(q)) })));
+  const fits = all.filter(({ p, q }) => !wanted || `${p.id} ${place(q)} ${q.state} ${q.cause} ${q.why} ${q.replica}`.toLowerCase().includes(wanted));
   say($("count"), `${fits.length} of ${all.length}` + (fits.length > most ? `, of which ${most} are shown` : ""));
-  keep($("partitions"), fits.slice(0, most), ({ p, q }) => `${p.id} ${place(q)} ${q.epoch}`, (row) => make(row, acts), update);
+  keep($("partitions"), fits.slice(0, most), ({ p, q }) => `${p.id} ${place(q)} ${q.epoch} ${q.at}`, (row) => make(row, acts), update);
 }
 
 function make({ p, q }, acts) {
   const where = place(q);
   const cell = (name, label, kind) => el("td", { class: name + (kind ? " " + kind : ""), "data-label": label });
   return el("tr", {},
-    el("th", { scope: "row" }, where, el("div", { class: "pipeline soft" }, p.id)),
+    el("th", { scope: "row" }, where, el("div", { class: "pipeline soft" }, p.id), el("div", { class: "replica soft" }, q.replica)),
     el("td", { class: "state", "data-label": "State" }, el("span", { class: "tag" })),
     cell("why", "Why"), cell("lag", "Lag", "number"), cell("flight", "In flight", "number"), cell("committed", "Committed", "number"), cell("ahead", "Finished ahead", "number"),
     el("td", { class: "actions" },
@@ -25,7 +25,8 @@ function make({ p, q }, acts) {
       el("button", { type: "button", class: "quiet park", "aria-label": "Park a key of " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.park(p.id, q)) }, "Park a key")));
 }
 
-function update(row, { q, halts, alone }) {
+function update(row, { q, halts, alone, several }) {
+  row.querySelector(".replica").hidden = !several;
   row.querySelector(".pipeline").hidden = alone;
   const paused = halts.some((h) => h.by && h.scope === "partition");
   tag(row.querySelector(".tag"), q.state === "halted" && paused ? "paused" : q.state);
