@@ -187,7 +187,7 @@ func TestParkByHand(t *testing.T) {
 			synctest.Wait()
 			sameSet(t, "while parked", w.done(), []string{"a0", "b2", "b4"})
 			h := j.halt()
-			if text := h.String(); h.By != "alice" || h.Scope != stream.ScopeLane || !strings.Contains(text, `key "a" of t[0] has been parked by alice`) || !strings.HasSuffix(text, "Resume lets them go on") {
+			if text := h.String(); h.By != "alice" || h.Scope != stream.ScopeLane || !strings.Contains(text, `key "a" of t[0] has been parked by alice`) || !strings.HasSuffix(text, "Resume lets them continue") {
 				t.Errorf("halt: %v", h)
 			}
 			if e := j.Explain(at(0)); e.Cause != stream.CausePark || !strings.Contains(e.String(), "goes on behind a key that is parked by hand") {
