@@ -417,6 +417,7 @@ func TestExplainAPartitionThatIsNotRead(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := join(t, newLog(1), commitNow(input.Concurrent(1, pass)))
 			must(t, j.member.Assign(0))
+			elapse(0) // until the source has looked for records
 			j.explains(stream.CauseIdle, nil, "has nothing to read: everything is finished", "4096 of 4096 records")
 			must(t, j.member.Revoke(time.Second, 0))
 			j.explains(stream.CauseUnassigned, nil, "is not assigned to this pipeline")
