@@ -84,6 +84,12 @@ func (l *life) event(e stream.Event) {
 		case e.Restored:
 			ep.frozen = true
 		}
+	case stream.Paused:
+		l.w.halts = true
+		if e.Scope == stream.ScopeLane {
+			l.w.seen.hold = true
+			l.cur[e.Meta.Partition].parks[parked(e.Halt)] = false
+		}
 	case stream.Resumed:
 		if e.Scope != stream.ScopePartition {
 			l.cur[e.Meta.Partition].unparked(l.w, e.Halt)
@@ -306,7 +312,7 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 		w.mu.Unlock()
 		// Asked before the call: what it begins must find it.
 		release, skipped := l.p.Resume, int64(-1)
-		if skip {
+		if skip && h.By == "" {
 			release, skipped = l.p.Skip, h.Meta.Offset
 			if h.Last > skipped { // of a batch: its last record is taken for the culprit
 				skipped = h.Last

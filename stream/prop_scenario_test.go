@@ -77,9 +77,10 @@ const (
 	skipOp
 	brokenOp // the source halts
 	spoilOp  // a stored state is lost, damaged, or replaced by an old one
+	holdOp   // an operator pauses a partition, or parks a key
 )
 
-var opNames = [...]string{"append", "assign", "move", "revoke", "hurry", "lose", "crash", "drain", "resume", "skip", "broken", "spoil"}
+var opNames = [...]string{"append", "assign", "move", "revoke", "hurry", "lose", "crash", "drain", "resume", "skip", "broken", "spoil", "hold"}
 
 func (o op) String() string { return fmt.Sprintf("%s(%+v)", opNames[o.kind], struct{ op }{o}.op.after) }
 
@@ -114,7 +115,7 @@ func drawScenario(t *rapid.T) *scenario {
 		sc.commits = append(sc.commits, commitTrouble{takes: oneOf(t, "takes", propTimes...), fails: rarely(t, 4, "fails"), part: rarely(t, 4, "part")})
 	}
 	for range rapid.IntRange(0, 8).Draw(t, "ops") {
-		sc.ops = append(sc.ops, op{kind: opKind(rapid.IntRange(0, int(spoilOp)).Draw(t, "op")), after: oneOf(t, "after", propTimes...),
+		sc.ops = append(sc.ops, op{kind: opKind(rapid.IntRange(0, int(holdOp)).Draw(t, "op")), after: oneOf(t, "after", propTimes...),
 			who: rapid.IntRange(0, 1).Draw(t, "who"), part: rapid.IntRange(0, sc.parts-1).Draw(t, "part"), all: rapid.Bool().Draw(t, "all"),
 			b: drawRecords(t, sc.parts)})
 	}

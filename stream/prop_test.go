@@ -60,11 +60,11 @@ func cases(t *testing.T, n int) int {
 }
 
 // census counts what the cases had.
-type census struct{ all, merged, branch, revoke, lose, crash, halt, park, aside, back, waiting, timeout atomic.Int64 }
+type census struct{ all, merged, branch, revoke, lose, crash, halt, park, hold, aside, back, waiting, timeout atomic.Int64 }
 
 func (c *census) add(s sightings) {
 	c.all.Add(1)
-	for n, had := range map[*atomic.Int64]bool{&c.merged: s.merged, &c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.aside: s.aside, &c.back: s.back, &c.waiting: s.waiting, &c.timeout: s.timeout} {
+	for n, had := range map[*atomic.Int64]bool{&c.merged: s.merged, &c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.hold: s.hold, &c.aside: s.aside, &c.back: s.back, &c.waiting: s.waiting, &c.timeout: s.timeout} {
 		if had {
 			n.Add(1)
 		}
@@ -76,14 +76,14 @@ func (c *census) share(n *atomic.Int64) float64 {
 }
 
 func (c *census) String() string {
-	return fmt.Sprintf("of %d cases %.0f %% had several sources, %.0f %% a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% a lane set aside, %.0f %% one read again, %.0f %% a waiting retry, %.0f %% a drain out of time",
-		c.all.Load(), c.share(&c.merged), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.aside), c.share(&c.back), c.share(&c.waiting), c.share(&c.timeout))
+	return fmt.Sprintf("of %d cases %.0f %% had several sources, %.0f %% a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% one by hand, %.0f %% a lane set aside, %.0f %% one read again, %.0f %% a waiting retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.merged), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.hold), c.share(&c.aside), c.share(&c.back), c.share(&c.waiting), c.share(&c.timeout))
 }
 
 // check: a net that never sees a crash proves nothing about crashes.
 func (c *census) check(t *testing.T) {
-	for name, n := range map[string]*atomic.Int64{"merge": &c.merged, "branch": &c.branch, "revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "waiting retry": &c.waiting} {
-		if least := map[string]float64{"park": 3}[name]; c.share(n) < cmp.Or(least, 10) {
+	for name, n := range map[string]*atomic.Int64{"merge": &c.merged, "branch": &c.branch, "revoke": &c.revoke, "crash": &c.crash, "halt": &c.halt, "park": &c.park, "park by hand": &c.hold, "waiting retry": &c.waiting} {
+		if least := map[string]float64{"park": 3, "park by hand": 0.5}[name]; c.share(n) < cmp.Or(least, 10) {
 			t.Errorf("only %.1f %% of the cases had a %s", c.share(n), name)
 		}
 	}
@@ -185,8 +185,25 @@ func (w *world) note(lives []*life) {
 	}
 }
 
-// ofSource reports whether the source has halted, not a record: what was fed before continues.
-func ofSource(h stream.Halt) bool { return strings.HasPrefix(h.Step, "test log") }
+// ofSource reports whether the reading has halted, not a record: what was fed before continues.
+func ofSource(h stream.Halt) bool {
+	return strings.HasPrefix(h.Step, "test log") || h.By != "" && h.Scope == stream.ScopePartition
+}
+
+// hold pauses a partition, or parks a key of it, for longer than the group has trouble.
+func (w *world) hold(l *life, o op) {
+	for _, q := range l.p.Snapshot().Partitions {
+		if q.Partition != o.part {
+			continue
+		}
+		until := time.Now().Add(2 * time.Second)
+		if o.all {
+			_ = l.p.Pause(q.TopicPartition, q.Epoch, "olaf", until)
+		} else { // refused where an order of several keys is kept
+			_ = l.p.Park(q.TopicPartition, q.Epoch, []byte(o.b.key), "olaf", until)
+		}
+	}
+}
 
 func (w *world) do(o op, lives []*life) {
 	l := lives[o.who]
@@ -225,6 +242,8 @@ func (w *world) do(o op, lives []*life) {
 		w.operate(l, o.kind == skipOp)
 	case spoilOp:
 		w.spoil(o.part, o.b.n)
+	case holdOp:
+		w.hold(l, o)
 	case brokenOp:
 		_ = l.m.Halt(o.part, w.log.End(o.part), 0, &fault{})
 	}
