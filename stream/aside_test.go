@@ -17,9 +17,11 @@ import (
 type damaged struct {
 	*streamtest.Member[string]
 	from, to int64
+	asked    int64 // the highest offset so far
 }
 
 func (d *damaged) Reread(ctx context.Context, at stream.TopicPartition, id stream.TopicID, from int64) (vals []string, lineage stream.Lineage, next, bytes int64, err error) {
+	d.asked = max(d.asked, from) // by one goroutine at a time
 	if d.from <= from && from < d.to {
 		_ = d.Halt(at.Partition, d.from, d.to, errBoom) // the session ends before the pipeline does
 		return nil, nil, from, 0, errBoom
@@ -136,19 +138,20 @@ func TestSetAside(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom).fail("b1500", errBoom)
 			mixed(l, 0, n)
-			j := start(t, l, byKey(w), few)
+			src := &damaged{Member: l.Member(), from: -1, to: -1}
+			p := run(t, byKey(w), few, stream.ReplaceSource(func() stream.Source[string] { return src }))
+			must(t, src.Assign(0))
 			elapse(time.Minute)
-			must(t, j.Resume(j.halt()))
+			must(t, p.Resume(p.Halts()[0]))
 			elapse(time.Minute)
 			same(t, "b", w.doneOf("b"), count("b", 1500))
-			if s := j.Snapshot().Partitions[0]; s.InFlight > 64/8+64 {
-				t.Errorf("snapshot: %+v", s)
+			if s := p.Snapshot().Partitions[0]; s.InFlight > 64/8+64 || src.asked > 2*1500+1000 {
+				t.Errorf("read again up to %d, snapshot: %+v", src.asked, s)
 			}
-			must(t, j.Resume(j.halt()))
+			must(t, p.Resume(p.Halts()[0]))
 			elapse(time.Minute)
 			same(t, "b", w.doneOf("b"), count("b", n))
-			must(t, j.stop())
-			j.committed(2 * n)
+			committed(t, l, 2*n)
 		})
 	})
 	t.Run("survives a restart of the same build", func(t *testing.T) {

@@ -105,8 +105,12 @@ func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 // ResumeAfter retries it after a while. A restart or a rebalance retries it too, unless this build
 // has already tried it: see BuildID.
 //
-// Waiting records stay in memory and count for MaxInFlight and MaxBytes. A lane that receives many
-// records while it is parked stops its partition in the end, and Explain says so.
+// Waiting records count for MaxInFlight and MaxBytes. All parked lanes together keep an eighth of
+// these in memory, if the source is a Rereader: Kafka is. A lane that receives more is set aside:
+// its later records are dropped from memory, whatever their number, and read again after the park,
+// in order, before newer ones. Retention limits how long that may take. Lanes continue to fill the
+// memory where the source is no Rereader, where single records are parked, or where the resume
+// state has no space left: then their partition stops in the end, and Explain says so.
 func (s Stream[T]) ParkOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: parkPolicy, word: "ParkOnError"}, opts)
 }

@@ -381,7 +381,8 @@ func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end in
 	return mark, finished, holes, end
 }
 
-// Unfinished yields the unfinished tickets, oldest first, as slab and index.
+// Unfinished yields the unfinished tickets as slab and index, oldest first; of those that Insert
+// has brought back, by the offset where their slab begins.
 func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {
 	l.mu.Lock()
 	slabs := slices.Clone(l.inOrder())
