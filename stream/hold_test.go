@@ -107,6 +107,24 @@ func TestDurablePause(t *testing.T) {
 			})
 		}
 	})
+	t.Run("is stored at once, also by a build that is not known", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := owner(t, l, w, "")
+			j.pause(t)
+			synctest.Wait()
+			j = takeovers["a crash"](t, l, j, w, "")
+			if h := j.halt(); h.By != "alice" {
+				t.Errorf("halt: %+v", h)
+			}
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			j = takeovers["a crash"](t, l, j, w, "")
+			if hs := j.Halts(); len(hs) != 0 {
+				t.Errorf("halts: %v", hs)
+			}
+		})
+	})
 	t.Run("ends at its time, also after a restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
