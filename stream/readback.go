@@ -164,7 +164,8 @@ func (p *part) feedBack(c *rereadChunk) {
 	room, end := backMost-p.led.Inserted(), min(c.next, p.next)
 	back := map[resume.LaneID]int64{}
 	for id, e := range p.asides.lanes {
-		if e.back && e.from < end {
+		// not a lane that was released only now: the chunk may lack its first records
+		if e.back && c.from <= e.from && e.from < end {
 			back[id] = e.from
 		}
 	}
