@@ -111,8 +111,10 @@ func (c *watched) order(it item) string {
 	return order
 }
 
+// parks reports whether a word, or an operator, may park a lane.
 func (w *world) parks() bool {
-	return slices.ContainsFunc(w.sc.words, func(w word) bool { return w.kind == parkWord })
+	return slices.ContainsFunc(w.sc.words, func(w word) bool { return w.kind == parkWord }) ||
+		slices.ContainsFunc(w.sc.ops, func(o op) bool { return o.kind == holdOp && !o.all })
 }
 
 // unpark asks for the end of a park.
