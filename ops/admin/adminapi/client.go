@@ -27,18 +27,18 @@ func (c *Client) Addr() string { return c.addr }
 
 // Process returns who the process is, and who asks.
 func (c *Client) Process(ctx context.Context) (Process, error) {
-	return c.get[Process](ctx, nil, "process")
+	return get[Process](ctx, c, nil, "process")
 }
 
 // Pipelines returns the pipelines, what they are made of and how they stand.
 func (c *Client) Pipelines(ctx context.Context) ([]Pipeline, error) {
-	body, err := c.get[Pipelines](ctx, nil, "pipelines")
+	body, err := get[Pipelines](ctx, c, nil, "pipelines")
 	return body.Pipelines, err
 }
 
 // Partitions returns the assigned partitions of a pipeline, each with what it waits for.
 func (c *Client) Partitions(ctx context.Context, pipeline string) ([]Partition, error) {
-	body, err := c.get[Partitions](ctx, nil, "pipelines", pipeline, "partitions")
+	body, err := get[Partitions](ctx, c, nil, "pipelines", pipeline, "partitions")
 	return body.Partitions, err
 }
 
@@ -49,23 +49,23 @@ func (c *Client) Explain(ctx context.Context, pipeline string, of Partition) (Ex
 	if of.Source != "" {
 		query.Set("source", of.Source)
 	}
-	return c.get[Explanation](ctx, query, "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
+	return get[Explanation](ctx, c, query, "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
 }
 
 // Halts returns what is halted, parked or paused, in all pipelines.
 func (c *Client) Halts(ctx context.Context) ([]Halt, error) {
-	body, err := c.get[Halts](ctx, nil, "halts")
+	body, err := get[Halts](ctx, c, nil, "halts")
 	return body.Halts, err
 }
 
 // Record returns the record of a halt, where the worker has admin.Previews.
 func (c *Client) Record(ctx context.Context, h Halt) (Preview, error) {
-	return c.get[Preview](ctx, url.Values{"halt": {h.ID}}, "pipelines", h.Pipeline, "record")
+	return get[Preview](ctx, c, url.Values{"halt": {h.ID}}, "pipelines", h.Pipeline, "record")
 }
 
 // Events returns the events after that number; 0 is all that are kept.
 func (c *Client) Events(ctx context.Context, after int64) (Events, error) {
-	return c.get[Events](ctx, url.Values{"after": {strconv.FormatInt(after, 10)}}, "events")
+	return get[Events](ctx, c, url.Values{"after": {strconv.FormatInt(after, 10)}}, "events")
 }
 
 // Resume tries the record of a halt again, or ends a pause or a park by hand. It returns
@@ -96,7 +96,7 @@ func (c *Client) Drain(ctx context.Context, d Drain) (Done, error) {
 	return c.post(ctx, d, "drain")
 }
 
-func (c *Client) get[T any](ctx context.Context, query url.Values, path ...string) (body T, err error) {
+func get[T any](ctx context.Context, c *Client, query url.Values, path ...string) (body T, err error) {
 	return body, c.ask(ctx, http.MethodGet, c.url(query, path), nil, &body)
 }
 
