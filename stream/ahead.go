@@ -157,7 +157,6 @@ func (p *part) passEarlier(next int64) int64 {
 	defer p.mu.Unlock()
 	runs := p.ahead.earlier
 	for len(runs) > 0 && runs[0].To <= min(next, end) {
-		p.asides.ahead = runs[0].To
 		runs = runs[1:]
 	}
 	p.ahead.earlier = runs

@@ -25,7 +25,6 @@ type asides struct {
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
-	ahead   int64         // the end of what an earlier assignment had finished; guarded by part.mu
 	// what an operator has skipped since the source cannot read it; guarded by part.mu
 	unreadable []resume.Run
 	parks      bool    // the chain parks lanes: others only read back what was set aside before; constant

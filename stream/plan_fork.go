@@ -68,7 +68,7 @@ func (p *planner) add(sg *stagePlan) {
 // needs returns the order in which a stage has to get its elements; ungrouped: in any.
 func (sg *stagePlan) needs() grouping {
 	switch {
-	case sg.lanes == perGroup || sg.group != ungrouped && !sg.regrouped:
+	case sg.group != ungrouped && !sg.regrouped:
 		return sg.group
 	case sg.lanes == loose && !sg.keepOrder:
 		return ungrouped

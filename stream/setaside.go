@@ -68,7 +68,7 @@ type ticketAt struct {
 
 // waitingLanes returns what waits in parked lanes. The caller holds intake.
 func (p *part) waitingLanes() (lanes []*backlog) {
-	by, ahead := map[resume.LaneID]*backlog{}, p.finishedTo()
+	by := map[resume.LaneID]*backlog{}
 	for s, i := range p.led.Unfinished {
 		m, ok := s.Payload.(values).meta(int32(i))
 		if !ok {
@@ -85,25 +85,13 @@ func (p *part) waitingLanes() (lanes []*backlog) {
 			by[id], lanes = w, append(lanes, w)
 		}
 		w.all = append(w.all, ticketAt{s, int32(i)})
-		// A record below one that a step has begun stays: what that one did must not be repeated. So does
-		// one below what an earlier assignment has finished, which may be of the lane.
+		// A record below one that a step has begun stays: what that one did must not be repeated.
 		t := &s.Tickets[i]
-		if m.Offset < ahead || !t.Idle() || t.Tried() || p.parks.names(m) {
+		if !t.Idle() || t.Tried() || p.parks.names(m) {
 			w.keep, w.held = len(w.all), w.held || !t.Idle()
 		}
 	}
 	return lanes
-}
-
-// finishedTo returns the offset from which on an earlier assignment has finished nothing of what
-// was read. The caller holds intake.
-func (p *part) finishedTo() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.ahead.earlier) > 0 {
-		return p.next
-	}
-	return p.asides.ahead
 }
 
 // names reports whether the record itself is parked, and not only its lane.
