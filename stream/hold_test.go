@@ -164,6 +164,23 @@ func TestDurablePause(t *testing.T) {
 			}
 		})
 	})
+	t.Run("is told from what fails at its offset afterwards", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).HaltOnError()))
+			j.pause(t)
+			pause := j.halt()
+			must(t, j.Resume(pause))
+			put(l, 0, "a0")
+			synctest.Wait()
+			if err := j.Skip(pause); !errors.Is(err, stream.ErrStale) {
+				t.Errorf("Skip: %v", err)
+			}
+			if h := j.halt(); h.By != "" {
+				t.Errorf("halt: %v", h)
+			}
+		})
+	})
 	t.Run("is refused with a time that is over", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := start(t, newLog(1), keyed(newWork()))
@@ -249,6 +266,23 @@ func TestParkByHand(t *testing.T) {
 			same(t, "done", w.done(), []string{"c2", "b1"})
 			if h := j.halt(); string(h.Meta.Key) != "a" {
 				t.Errorf("halt: %+v", h)
+			}
+		})
+	})
+	t.Run("ends beside a pause at the same offset, which stays", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j := start(t, newLog(1), keyed(newWork()))
+			j.pause(t)
+			pause := j.halt()
+			j.parkKey(t, "a")
+			for _, h := range j.Halts() {
+				if h.Scope == stream.ScopeLane {
+					must(t, j.Resume(h))
+					must(t, j.WaitResumed(t.Context(), h))
+				}
+			}
+			if h := j.halt(); h.Scope != pause.Scope {
+				t.Errorf("left: %v", h)
 			}
 		})
 	})
