@@ -308,6 +308,20 @@ func TestParkByHand(t *testing.T) {
 			same(t, "done", w.done(), []string{"b1", "x"})
 		})
 	})
+	t.Run("has no record that failed, also where its lane is set aside", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, keyed(w), stream.MaxInFlight(16))
+			j.parkKey(t, "b")
+			mixed(l, 0, 300)
+			elapse(time.Minute)
+			e := heard[stream.SourceEvent](j)[0]
+			says(t, errors.New(e.Text), `8 records wait that alice has parked, of key "b": those from offset 5 on`)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", 300))
+		})
+	})
 	t.Run("ends at its time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

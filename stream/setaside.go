@@ -45,8 +45,12 @@ func (p *part) setAside() {
 			a.looked = -1
 		}
 		if fresh {
-			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane set aside", Text: fmt.Sprintf("%d records wait behind the parked record %v with key %q: "+
-				"those from offset %d on are not kept in memory, and read again after the park", len(w.all)-1, w.park.Meta, w.park.Meta.Key, from)})
+			behind := fmt.Sprintf("%d records wait behind the parked record %v with", len(w.all)-1, w.park.Meta)
+			if w.park.By != "" {
+				behind = fmt.Sprintf("%d records wait that %s has parked, of", len(w.all), w.park.By)
+			}
+			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane set aside",
+				Text: fmt.Sprintf("%s key %q: those from offset %d on are not kept in memory, and read again after the park", behind, w.park.Meta.Key, from)})
 		}
 	}
 	p.intake.Unlock()
