@@ -18,6 +18,7 @@ type ahead struct {
 	begun    atomic.Bool    // earlier is not empty
 	urgent   atomic.Bool    // commit the state soon
 	attempts attemptCounts
+	until    int64 // end of what earlier assignments finished; changed under part.intake
 
 	// guarded by part.mu
 	earlier []resume.Run             // finished in earlier assignments, not passed by the feed yet
@@ -67,7 +68,7 @@ func (p *part) adopt(a Assignment) error {
 	}
 	for _, r := range state.Finished {
 		if r.From, r.To = max(r.From, a.Next), min(r.To, a.LogEnd); r.From < r.To {
-			p.ahead.earlier = append(p.ahead.earlier, r)
+			p.ahead.earlier, p.ahead.until = append(p.ahead.earlier, r), r.To
 		}
 	}
 	p.ahead.stored = p.ahead.earlier

@@ -215,6 +215,30 @@ func TestSetAside(t *testing.T) {
 			j.committed(131)
 		})
 	})
+	t.Run("repeats nothing that an earlier worker had finished above what waits", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "b0", "b1", "b2")
+			chain := commitNow(input.GroupByKey().MapConcurrent(4, w.echo).ParkOnError().Filter(func(v string) bool { return v != "b2" }).Batch(100, time.Hour).Concurrent(4, pass))
+			j := join(t, l, chain, stream.MaxInFlight(9))
+			must(t, j.member.Assign(0))
+			elapse(time.Minute) // b2 is finished, and b0 and b1 are in an open batch
+			j.member.Crash()
+			<-j.ended
+			put(l, 0, numbered("b", 3, 50)...)
+			w.fail("b0", errBoom)
+			j = start(t, l, chain, stream.MaxInFlight(9))
+			elapse(time.Minute)
+			if h := j.halt(); h.AsideFrom != 3 {
+				t.Errorf("halt: %v", h)
+			}
+			must(t, j.Resume(j.halt()))
+			elapse(2 * time.Hour)
+			same(t, "done", w.done(), append(count("b", 3), append(count("b", 2), numbered("b", 3, 50)...)...))
+			must(t, j.stop())
+			j.committed(53)
+		})
+	})
 	t.Run("survives crashes while it is read", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom)

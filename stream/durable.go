@@ -184,13 +184,13 @@ func (p *part) tellRestored() {
 }
 
 // giveUpUnread skips the records of a restored halt that were not fed yet. The feed leaves them
-// out, as if an earlier assignment had finished them.
+// out, as if an earlier assignment had finished them. The caller holds intake.
 func (p *part) giveUpUnread(end haltEnd) {
 	from := p.led.End()
 	p.mu.Lock()
 	for _, at := range end.among {
 		if at >= from && end.skips(at) && !within(p.ahead.earlier, at) {
-			p.ahead.earlier = insert(p.ahead.earlier, at)
+			p.ahead.earlier, p.ahead.until = insert(p.ahead.earlier, at), max(p.ahead.until, at+1)
 			p.ahead.begun.Store(true)
 		}
 	}

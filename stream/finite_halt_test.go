@@ -38,3 +38,29 @@ func TestResumedIsTold(t *testing.T) {
 		})
 	}
 }
+
+// What a halt has put back is worked off, however long its end was unseen behind another partition.
+func TestFiniteSource(t *testing.T) {
+	for word, policy := range map[string]func(stream.Stream[string], ...stream.PolicyOption) stream.Stream[string]{
+		"HaltOnError": stream.Stream[string].HaltOnError,
+		"ParkOnError": stream.Stream[string].ParkOnError,
+	} {
+		t.Run("finishes what is put back while another partition works: "+word, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(2), newWork().fail("b0", errBoom)
+				put(l, 0, count("b", 9)...)
+				put(l, 1, "a0")
+				l.Finish()
+				a, b := w.hold("a0"), w.hold("b1")
+				j := start(t, l, commitNow(policy(input.GroupByKey().Concurrent(4, w.do), stream.ResumeAfter(time.Minute))))
+				elapse(time.Hour) // the halt is over, and b1 works
+				a()
+				synctest.Wait()
+				b()
+				must(t, j.wait())
+				same(t, "b", w.doneOf("b"), count("b", 9))
+				j.committed(9, 1)
+			})
+		})
+	}
+}

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -137,7 +136,7 @@ func (p *part) asked(h Halt, as ending) error {
 		p.parks.release(k, as.how)
 		return nil
 	}
-	if cmp.Or(h.Scope, ScopePartition) != ScopePartition || p.halt == nil || p.halt.Epoch != h.Epoch || p.halt.Meta.Offset != h.Meta.Offset || p.resume > tryItself {
+	if p.halt == nil || p.halt.Epoch != h.Epoch || !p.halt.same(h) || p.resume > tryItself {
 		return fmt.Errorf("%v@%d, epoch %d: %w", p.tp, h.Meta.Offset, h.Epoch, ErrStale)
 	}
 	if err := p.halt.asks(as); err != nil {

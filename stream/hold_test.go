@@ -182,6 +182,23 @@ func TestDurablePause(t *testing.T) {
 			}
 		})
 	})
+	t.Run("is told from what fails at its offset afterwards", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).HaltOnError()))
+			j.pause(t)
+			pause := j.halt()
+			must(t, j.Resume(pause))
+			put(l, 0, "a0")
+			synctest.Wait()
+			if err := j.Skip(pause); !errors.Is(err, stream.ErrStale) {
+				t.Errorf("Skip: %v", err)
+			}
+			if h := j.halt(); h.By != "" {
+				t.Errorf("halt: %v", h)
+			}
+		})
+	})
 	t.Run("is refused with a time that is over", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := start(t, newLog(1), keyed(newWork()))
@@ -270,6 +287,23 @@ func TestParkByHand(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ends beside a pause at the same offset, which stays", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			j := start(t, newLog(1), keyed(newWork()))
+			j.pause(t)
+			pause := j.halt()
+			j.parkKey(t, "a")
+			for _, h := range j.Halts() {
+				if h.Scope == stream.ScopeLane {
+					must(t, j.Resume(h))
+					must(t, j.WaitResumed(t.Context(), h))
+				}
+			}
+			if h := j.halt(); h.Scope != pause.Scope {
+				t.Errorf("left: %v", h)
+			}
+		})
+	})
 	t.Run("survives with a key that is too long for the state", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
@@ -290,6 +324,20 @@ func TestParkByHand(t *testing.T) {
 			must(t, j.Resume(j.halt()))
 			synctest.Wait()
 			same(t, "done", w.done(), []string{"b1", "x"})
+		})
+	})
+	t.Run("has no record that failed, also where its lane is set aside", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, keyed(w), stream.MaxInFlight(16))
+			j.parkKey(t, "b")
+			mixed(l, 0, 300)
+			elapse(time.Minute)
+			e := heard[stream.SourceEvent](j)[0]
+			says(t, errors.New(e.Text), `8 records wait that alice has parked, of key "b": those from offset 5 on`)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", 300))
 		})
 	})
 	t.Run("ends at its time", func(t *testing.T) {

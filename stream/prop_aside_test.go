@@ -31,6 +31,7 @@ func TestSetAsideHolds(t *testing.T) {
 func drawAside(t *rapid.T) *scenario {
 	sc := &scenario{parts: oneOf(t, "parts", 1, 2), sources: 1, unique: rapid.Bool().Draw(t, "unique"), trouble: map[spot]*trouble{},
 		inFlight: oneOf(t, "inFlight", 4, 1, 2, 9, 32), waiting: oneOf(t, "waiting", 1024, 0, 1), drain: longDrain, skip: rarely(t, 3, "skip"), ahead: 1000}
+	sc.sources = min(sc.parts, oneOf(t, "sources", 1, 2))
 	sc.builds = oneOf(t, "builds", []string{"v1"}, []string{""}, []string{"v1", "v2"})
 	if rarely(t, 6, "shortDrain") {
 		sc.drain = oneOf(t, "drain", 5*time.Millisecond, 0)
@@ -49,8 +50,8 @@ func drawAside(t *rapid.T) *scenario {
 	for range rapid.IntRange(0, 2).Draw(t, "commits") {
 		sc.commits = append(sc.commits, commitTrouble{takes: oneOf(t, "takes", propTimes...), fails: rarely(t, 4, "fails")})
 	}
-	for range rapid.IntRange(0, 10).Draw(t, "ops") {
-		kind := oneOf(t, "op", resumeOp, appendOp, assignOp, moveOp, revokeOp, hurryOp, loseOp, crashOp, drainOp, resumeOp, skipOp, spoilOp, brokenOp)
+	for range rapid.IntRange(0, 14).Draw(t, "ops") {
+		kind := oneOf(t, "op", resumeOp, appendOp, assignOp, moveOp, revokeOp, hurryOp, loseOp, crashOp, drainOp, resumeOp, skipOp, spoilOp, brokenOp, holdOp, holdOp)
 		sc.ops = append(sc.ops, op{kind: kind, after: oneOf(t, "after", propTimes...), who: rapid.IntRange(0, 1).Draw(t, "who"),
 			part: rapid.IntRange(0, sc.parts-1).Draw(t, "part"), all: rapid.Bool().Draw(t, "all"), b: drawHot(t, sc.parts)})
 	}

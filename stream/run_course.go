@@ -108,13 +108,16 @@ func (r *run) finishAll(ctx context.Context) error {
 	ps := r.all()
 	r.settleAll()
 	for {
-		_ = r.await(ctx, ps, (*part).calm) && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
+		calm := r.await(ctx, ps, (*part).calm)
+		_ = calm && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
 		over := r.mending()
-		if over == nil && !slices.ContainsFunc(ps, (*part).ending) || ctx.Err() != nil {
+		// of a partition that was calm, a halt may have ended while await waited for another
+		again := func(p *part) bool { return p.ending() || calm && !p.calm() && !p.status().isReleased() }
+		if over == nil && !slices.ContainsFunc(ps, again) || ctx.Err() != nil {
 			break
 		}
 		if over == nil {
-			continue // await waits for the end that is under way
+			continue // await waits for what is under way
 		}
 		select {
 		case <-over:

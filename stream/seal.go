@@ -47,7 +47,7 @@ func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
 func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	p.mu.Lock()
 	s := p.sealed
-	if s == nil || s.Epoch != h.Epoch || s.Meta.Offset != h.Meta.Offset || s.By != h.By {
+	if s == nil || s.Epoch != h.Epoch || !s.same(h) {
 		p.mu.Unlock()
 		return false, nil
 	}

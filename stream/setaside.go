@@ -28,7 +28,10 @@ func (p *part) setAside() {
 	a.looked = idle
 	var told []SourceEvent
 	p.intake.Lock()
-	lanes := p.waitingLanes()
+	lanes := p.waitingLanes(p.ahead.until)
+	if large || kept(lanes) > most*asideShare/2 {
+		lanes = p.waitingLanes(0) // rather repeat some than read nothing
+	}
 	share := max(1, most/max(1, len(lanes)))
 	if large {
 		share = 1
@@ -42,8 +45,12 @@ func (p *part) setAside() {
 			a.looked = -1
 		}
 		if fresh {
-			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane set aside", Text: fmt.Sprintf("%d records wait behind the parked record %v with key %q: "+
-				"those from offset %d on are not kept in memory, and read again after the park", len(w.all)-1, w.park.Meta, w.park.Meta.Key, from)})
+			behind := fmt.Sprintf("%d records wait behind the parked record %v with", len(w.all)-1, w.park.Meta)
+			if w.park.By != "" {
+				behind = fmt.Sprintf("%d records wait that %s has parked, of", len(w.all), w.park.By)
+			}
+			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "lane set aside",
+				Text: fmt.Sprintf("%s key %q: those from offset %d on are not kept in memory, and read again after the park", behind, w.park.Meta.Key, from)})
 		}
 	}
 	p.intake.Unlock()
@@ -66,8 +73,17 @@ type ticketAt struct {
 	index int32
 }
 
-// waitingLanes returns what waits in parked lanes. The caller holds intake.
-func (p *part) waitingLanes() (lanes []*backlog) {
+// kept returns how many records have to stay in memory.
+func kept(lanes []*backlog) (n int) {
+	for _, w := range lanes {
+		n += w.keep
+	}
+	return n
+}
+
+// waitingLanes returns what waits in parked lanes. What lies below an offset has to stay: an
+// earlier assignment may have finished records of the lane above it. The caller holds intake.
+func (p *part) waitingLanes(below int64) (lanes []*backlog) {
 	by := map[resume.LaneID]*backlog{}
 	for s, i := range p.led.Unfinished {
 		m, ok := s.Payload.(values).meta(int32(i))
@@ -87,7 +103,7 @@ func (p *part) waitingLanes() (lanes []*backlog) {
 		w.all = append(w.all, ticketAt{s, int32(i)})
 		// A record below one that a step has begun stays: what that one did must not be repeated.
 		t := &s.Tickets[i]
-		if !t.Idle() || t.Tried() || p.parks.names(m) {
+		if !t.Idle() || t.Tried() || p.parks.names(m) || m.Offset < below {
 			w.keep, w.held = len(w.all), w.held || !t.Idle()
 		}
 	}

@@ -113,7 +113,7 @@ func TestChange(t *testing.T) {
 			w.refuses(400, "one of key and keyBase64", http.MethodPost, park, operates, parked(`"key":"a","keyBase64":"YQ=="`))
 			w.refuses(400, "is not base64", http.MethodPost, park, operates, parked(`"keyBase64":"?"`))
 			w.refuses(409, "not assigned here in that epoch", http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`)
-			w.refuses(200, "survives rebalances and restarts", http.MethodPost, park, operates, parked(`"key":"key-c"`))
+			w.refuses(200, "survives rebalances and restarts", http.MethodPost, park, operates, parked(fmt.Sprintf(`"key":"key-c","until":%q`, time.Now().Add(time.Hour).Format(time.RFC3339))))
 			w.refuses(200, "is parked until Resume", http.MethodPost, park, operates, parked(`"keyBase64":"ay0x"`)) // k-1
 			w.refuses(422, "parked already", http.MethodPost, park, operates, parked(`"key":"k-1"`))
 			var ids []string

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -15,7 +16,7 @@ import (
 func (a *api) pause(r *http.Request, who caller) (any, *problem) {
 	var body adminapi.Pause
 	return a.hold(r, who, "pause", &body, func(p piped) (held, *problem) {
-		return held{&body.Hold, stream.ScopePartition, func(tp stream.TopicPartition, until time.Time) error {
+		return held{&body.Hold, stream.ScopePartition, nil, func(tp stream.TopicPartition, until time.Time) error {
 			return p.Pause(tp, *body.Epoch, who.name, until)
 		}}, nil
 	})
@@ -35,7 +36,7 @@ func (a *api) park(r *http.Request, who caller) (any, *problem) {
 		if len(key) == 0 || body.Key != "" && body.KeyBase64 != "" {
 			return held{}, &problem{Status: http.StatusBadRequest, Detail: "the body needs one of key and keyBase64, which is the key to park"}
 		}
-		return held{&body.Hold, stream.ScopeLane, func(tp stream.TopicPartition, until time.Time) error {
+		return held{&body.Hold, stream.ScopeLane, key, func(tp stream.TopicPartition, until time.Time) error {
 			return p.Park(tp, *body.Epoch, key, who.name, until)
 		}}, nil
 	})
@@ -45,6 +46,7 @@ func (a *api) park(r *http.Request, who caller) (any, *problem) {
 type held struct {
 	*adminapi.Hold
 	scope stream.Scope
+	key   []byte // of a lane
 	begin func(tp stream.TopicPartition, until time.Time) error
 }
 
@@ -82,18 +84,18 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 		what = "of a key of " + tp.String()
 	}
 	a.tell(c, what, true)
-	return adminapi.Done{Done: true, Text: p.holds(tp, h.scope, who)}, nil
+	return adminapi.Done{Done: true, Text: p.holds(tp, h, who)}, nil
 }
 
 // holds says how long what a caller has just stopped stays so.
-func (p piped) holds(tp stream.TopicPartition, scope stream.Scope, who caller) string {
-	what, is := legible.Text(tp.String())+" is paused", "what was read before is finished"
-	if scope == stream.ScopeLane {
-		what, is = "the key of "+legible.Text(tp.String())+" is parked", "what has begun of it is finished"
+func (p piped) holds(tp stream.TopicPartition, is held, who caller) string {
+	what, begun := legible.Text(tp.String())+" is paused", "what was read before is finished"
+	if is.scope == stream.ScopeLane {
+		what, begun = "the key of "+legible.Text(tp.String())+" is parked", "what has begun of it is finished"
 	}
 	until, lasts := "Resume", ", or until another worker has it"
 	for _, h := range p.Halts() {
-		if h.By != who.name || h.Scope != scope || h.Meta.TopicPartition() != tp {
+		if h.By != who.name || h.Scope != is.scope || h.Meta.TopicPartition() != tp || !bytes.Equal(h.Meta.Key, is.key) {
 			continue
 		}
 		if h.Durable {
@@ -103,5 +105,5 @@ func (p piped) holds(tp stream.TopicPartition, scope stream.Scope, who caller) s
 			until = h.ResumeAt.Format(time.RFC3339) + " or Resume"
 		}
 	}
-	return fmt.Sprintf("%s until %s%s; %s", what, until, lasts, is)
+	return fmt.Sprintf("%s until %s%s; %s", what, until, lasts, begun)
 }
