@@ -635,6 +635,34 @@ func TestBranch(t *testing.T) {
 			j.committed(3)
 		})
 	})
+	t.Run("leaves the words above it the width of the degree word below", func(t *testing.T) {
+		key := func(v string) byte { return v[0] }
+		store := func(s strs) strs { return s.To(&sink[string]{}) }
+		for name, c := range map[string]struct {
+			grouped strs
+			branch  func(strs) strs
+			want    int // at a time
+		}{
+			"where it ungroups below a step":               {input.GroupBy(key), func(s strs) strs { return store(s.Tap(pass).Ungroup()) }, 2},
+			"where it ungroups below a degree word":        {input.GroupByKey(), func(s strs) strs { return store(s.Concurrent(8, pass).Ungroup().Tap(pass)) }, 2},
+			"where it ungroups below a sink":               {input.GroupByKey(), func(s strs) strs { return store(s).Ungroup().Tap(pass) }, 2},
+			"but where it begins in the partition's order": {input.GroupByKey(), func(s strs) strs { return store(s.Ungroup()) }, 1},
+			"but where a step of it does":                  {input.GroupBy(key), func(s strs) strs { return store(s.Tap(pass).Ungroup().Tap(pass)) }, 1},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork()
+					w.takes = time.Second
+					put(l, 0, "a0", "b0", "a1", "b1")
+					l.Finish()
+					must(t, start(t, l, commitNow(c.grouped.Tap(w.do).AlsoTo(c.branch).Concurrent(8, pass))).wait())
+					if w.peak() != c.want {
+						t.Errorf("%d at a time, want %d", w.peak(), c.want)
+					}
+				})
+			})
+		}
+	})
 	t.Run("stores a resume state where each way keeps the order of all", func(t *testing.T) {
 		keyed := func(s strs) strs { return s.GroupByKey().Concurrent(4, pass) }
 		loose := func(s strs) strs { return s.Ungroup().Concurrent(4, pass) }

@@ -67,8 +67,10 @@ func (p *planner) add(sg *stagePlan) {
 
 // needs returns the order in which a stage has to get its elements; ungrouped: in any.
 func (sg *stagePlan) needs() grouping {
+	// A degree word and a To make the lanes, whatever group the words below them are in.
+	mixed := sg.regrouped && sg.degree == nil && sg.head == nil
 	switch {
-	case sg.group != ungrouped && !sg.regrouped:
+	case sg.group != ungrouped && !mixed:
 		return sg.group
 	case sg.lanes == loose && !sg.keepOrder:
 		return ungrouped

@@ -20,7 +20,7 @@ func (c *modelCut) fork(w word) {
 	if w.kind == alsoWord {
 		r.depth++
 	}
-	c.pending = append(c.pending, w.at)
+	c.add(w.at)
 	if !slices.ContainsFunc(c.m.line(w.at+1, w.end()), func(i int) bool { return c.m.words[i].waits() }) {
 		in := &modelCut{m: c.m, group: c.group, below: c.below, depth: r.depth}
 		in.line(w.at+1, w.end())
@@ -64,8 +64,8 @@ func (c *modelCut) noteNeeds() {
 		if need = c.degreeLane; need == noLane && (d.kind == serialWord || d.keep) {
 			need = partLane
 		}
-	} else if need == noLane {
-		need = partLane
+	} else if need == noLane || c.regrouped && !c.to {
+		need = partLane // all that words of several groups have in common
 	}
 	c.first = &need
 }

@@ -117,7 +117,7 @@ func (c *modelCut) line(from, to int) {
 		case w.kind == ungroupWord:
 			c.regroup(noLane)
 		case w.kind == byFuncWord:
-			c.pending = append(c.pending, i)
+			c.add(i)
 			c.close()
 			c.regroup(laneOf(c.depth + 1))
 		case w.kind == toWord:
@@ -128,7 +128,7 @@ func (c *modelCut) line(from, to int) {
 			c.to = true
 			c.nodes = append(c.nodes, i)
 		case w.kind == transformWord:
-			c.pending = append(c.pending, i)
+			c.add(i)
 			c.close()
 			c.depth++
 		case w.isCommit():
@@ -141,7 +141,7 @@ func (c *modelCut) line(from, to int) {
 			if d := c.degree; w.kind == batchWord && d != nil && (d.keep || c.group != noLane && c.group != c.degreeLane) {
 				c.closeAbovePending()
 			}
-			c.pending = append(c.pending, i)
+			c.add(i)
 			if w.kind == flatMapWord {
 				c.depth++
 			}
@@ -156,12 +156,19 @@ type modelCut struct {
 	degree     *word
 	degreeLane laneOf
 	stageGroup laneOf // at the beginning of the stage
+	regrouped  bool   // a word of the stage is in another group
 	to         bool
 	group      laneOf
 	order      []laneOf // nil: none is left
 	below      bool
 	depth      int     // of paths
 	first      *laneOf // what the first stage needs
+}
+
+// add adds a word that runs in the worker of the next degree word.
+func (c *modelCut) add(i int) {
+	c.pending = append(c.pending, i)
+	c.regrouped = c.regrouped || c.group != c.stageGroup
 }
 
 func (c *modelCut) take() {
@@ -176,9 +183,13 @@ func (c *modelCut) closeAbovePending() {
 	c.pending = waiting
 }
 
+// regroup is a grouping. Words above it in the stage stay in the group of their GroupBy(f), and that
+// is what they need: a branch that ungroups below its first step gets its elements in that group's
+// order. The model once had such a branch need the partition's, and so no two groups at a time in
+// the words above the fork, which nobody promises.
 func (c *modelCut) regroup(g laneOf) {
 	c.group = g
-	if c.degree == nil && !c.to && len(c.nodes) == 0 {
+	if c.degree == nil && !c.to && len(c.nodes) == 0 && (c.stageGroup <= noLane || len(c.pending) == 0) {
 		c.stageGroup = g
 	}
 }
@@ -247,7 +258,7 @@ func (c *modelCut) close() {
 	for _, cut := range branches {
 		cut()
 	}
-	c.nodes, c.degree, c.to, c.stageGroup = nil, nil, false, c.group
+	c.nodes, c.degree, c.to, c.stageGroup, c.regrouped = nil, nil, false, c.group, false
 }
 
 // narrow: from here on, order is kept among elements that share this lane too.
