@@ -243,6 +243,9 @@ func (p *part) calm() bool {
 	return !p.ending() && p.led.AtRest()
 }
 
+// busy reports whether a partition that is still assigned is not calm.
+func (p *part) busy() bool { return !p.status().isReleased() && !p.calm() }
+
 // ending reports whether a halt or a park is about to put records back, or lanes are read again.
 func (p *part) ending() bool {
 	p.mu.Lock()

@@ -108,13 +108,16 @@ func (r *run) finishAll(ctx context.Context) error {
 	ps := r.all()
 	r.settleAll()
 	for {
-		_ = r.await(ctx, ps, (*part).calm) && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
+		calm := r.await(ctx, ps, (*part).calm)
+		_ = calm && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
 		over := r.mending()
-		if over == nil && !slices.ContainsFunc(ps, (*part).ending) || ctx.Err() != nil {
+		// a halt may have ended during the commit, and its records are in their lanes
+		again := slices.ContainsFunc(ps, (*part).ending) || calm && slices.ContainsFunc(ps, (*part).busy)
+		if over == nil && !again || ctx.Err() != nil {
 			break
 		}
 		if over == nil {
-			continue // await waits for the end that is under way
+			continue // await waits for them, or for the end that is under way
 		}
 		select {
 		case <-over:
