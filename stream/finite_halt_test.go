@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,39 @@ func TestFiniteSource(t *testing.T) {
 				must(t, j.wait())
 				same(t, "b", w.doneOf("b"), count("b", 9))
 				j.committed(9, 1)
+			})
+		})
+	}
+	// Also if the halt ends while the last commit is tried again.
+	keyed := func(w *work) strs { return input.GroupByKey().Concurrent(4, w.do) }
+	for name, chain := range map[string]func(w *work) strs{
+		"of a halt": func(w *work) strs { return keyed(w).HaltOnError(stream.ResumeAfter(time.Minute)) },
+		"of a park": func(w *work) strs { return keyed(w).ParkOnError(stream.ResumeAfter(time.Minute)) },
+		"of a halt above a Batch": func(w *work) strs {
+			return keyed(w).HaltOnError(stream.ResumeAfter(time.Minute)).Batch(10, 0).FlatMap(flat)
+		},
+	} {
+		t.Run("finishes what comes back during its last commit: "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork().fail("b1", errBoom)
+				w.takes = 10 * time.Second
+				put(l, 0, "a0", "b1", "b2", "b3")
+				j := join(t, l, commitNow(chain(w)))
+				var back atomic.Bool // the broker
+				j.member.FailCommits(func(map[stream.TopicPartition]int64) error {
+					if back.Load() {
+						return nil
+					}
+					return errBoom
+				})
+				must(t, j.member.Assign(0))
+				l.Finish()
+				for len(heard[stream.Resumed](j)) == 0 {
+					elapse(time.Second)
+				}
+				back.Store(true)
+				must(t, j.wait())
+				j.committed(4)
 			})
 		})
 	}

@@ -184,9 +184,9 @@ func (c *modelCut) closeAbovePending() {
 }
 
 // regroup is a grouping. Words above it in the stage stay in the group of their GroupBy(f), and
-// that is what they need: a branch that ungroups below its first step gets its elements in that
-// group's order. The model once had such a branch need the partition's, and so no two groups at a
-// time in the words above the fork, which nobody promises.
+// need its order alone: so does a branch that ungroups below its first step. The model once had
+// such a branch need the partition's order, and so no two groups at a time in the words above the
+// fork, which nobody promises.
 func (c *modelCut) regroup(g laneOf) {
 	c.group = g
 	if c.degree == nil && !c.to && len(c.nodes) == 0 && (c.stageGroup <= noLane || len(c.pending) == 0) {

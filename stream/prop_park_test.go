@@ -102,7 +102,8 @@ func (e *epoch) unparked(w *world, h stream.Halt) {
 }
 
 // order names the elements that c's is in order with. Where a lane may be parked, it is only in
-// order with those of its key.
+// order with those of its key. An operator may park one where Map and FlatMap alone keep an order
+// of several keys, since they have no effect: the model once took that order for promised.
 func (c *watched) order(it item) string {
 	order := fmt.Sprint(c.at, ":", orderOf(c.r.order, it))
 	if c.l.w.parks() {
