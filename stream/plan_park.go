@@ -21,13 +21,8 @@ func (c *checker) parks(word string) {
 }
 
 // parks reports whether a failure can park a lane.
-func (p *plan) parks() bool { return p.has(parkPolicy) }
-
-// halts reports whether a failure can park a lane or halt a partition.
-func (p *plan) halts() bool { return p.has(parkPolicy) || p.has(haltPolicy) }
-
-func (p *plan) has(kind policyKind) bool {
-	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.kind == kind })
+func (p *plan) parks() bool {
+	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.kind == parkPolicy })
 }
 
 // checkParks refuses a ParkOnError where records could not finish beside parked ones, or where
