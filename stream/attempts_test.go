@@ -10,14 +10,6 @@ import (
 )
 
 func TestAttemptsOutliveAssignments(t *testing.T) {
-	tries := func(w *work) (n int) {
-		for _, v := range w.tried() {
-			if v == "b1" {
-				n++
-			}
-		}
-		return n
-	}
 	chain := func(w *work) stream.Stream[string] {
 		return commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 5)).HaltOnError())
 	}
@@ -36,8 +28,8 @@ func TestAttemptsOutliveAssignments(t *testing.T) {
 			}
 			must(t, j.member.Assign(0))
 			synctest.Wait()
-			if h := j.halt(); h.Attempts != 5 || tries(w) != 5 {
-				t.Errorf("tried %d times, halted after %d attempts; want 5", tries(w), h.Attempts)
+			if h := j.halt(); h.Attempts != 5 || w.triesOf("b1") != 5 {
+				t.Errorf("tried %d times, halted after %d attempts; want 5", w.triesOf("b1"), h.Attempts)
 			}
 			must(t, j.Resume(j.halt()))
 			synctest.Wait()

@@ -26,14 +26,6 @@ func TestDurableHalt(t *testing.T) {
 		must(t, j.stop())
 		return l, w
 	}
-	tries := func(w *work) (n int) {
-		for _, v := range w.tried() {
-			if v == "b1" {
-				n++
-			}
-		}
-		return n
-	}
 
 	t.Run("survives restarts and rebalances of the same build", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
@@ -53,7 +45,7 @@ func TestDurableHalt(t *testing.T) {
 				j.halt()
 				must(t, j.member.Revoke(0, 0))
 			}
-			if n := tries(w); n != 1 {
+			if n := w.triesOf("b1"); n != 1 {
 				t.Errorf("tried %d times, want once", n)
 			}
 		})
@@ -83,7 +75,7 @@ func TestDurableHalt(t *testing.T) {
 				}
 				must(t, j.stop())
 			}
-			if n := tries(w); n != 2 {
+			if n := w.triesOf("b1"); n != 2 {
 				t.Errorf("tried %d times, want twice", n)
 			}
 		})
@@ -103,8 +95,8 @@ func TestDurableHalt(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := halted(t)
 			j := start(t, l, chain(w), stream.BuildID(""))
-			if h := j.halt(); h.Restored || tries(w) != 2 {
-				t.Errorf("tried %d times; halted: %+v", tries(w), h)
+			if h := j.halt(); h.Restored || w.triesOf("b1") != 2 {
+				t.Errorf("tried %d times; halted: %+v", w.triesOf("b1"), h)
 			}
 		})
 	})

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -11,19 +10,7 @@ import (
 // TestSetAsideHolds is TestPromisesHold for chains that park keys, in partitions that have little
 // room for what waits.
 func TestSetAsideHolds(t *testing.T) {
-	n := cases(t, casesByDefault)
-	var seen census
-	start := time.Now()
-	rapid.Check(t, func(rt *rapid.T) {
-		sc := drawAside(rt)
-		w := playCase(t, sc)
-		seen.add(w.seen)
-		if len(w.bad) > 0 {
-			rt.Fatalf("%s\n%v", strings.Join(w.bad, "\n"), sc)
-		}
-	})
-	t.Logf("%.0f cases a second; %v", float64(seen.all.Load())/time.Since(start).Seconds(), &seen)
-	if n >= casesByDefault && (seen.share(&seen.aside) < 20 || seen.share(&seen.back) < 10) {
+	if seen, enough := playAll(t, drawAside); enough && (seen.share(&seen.aside) < 20 || seen.share(&seen.back) < 10) {
 		t.Error("too few lanes were set aside, or read again")
 	}
 }

@@ -25,21 +25,28 @@ const casesByDefault = 3000
 // model. A failure prints the case, which rapid has made as small as it could, and keeps it under
 // testdata, from where it is tried again first.
 func TestPromisesHold(t *testing.T) {
+	if seen, enough := playAll(t, drawScenario); enough {
+		seen.check(t)
+	}
+}
+
+// playAll plays random cases and returns what they had, and whether they are enough to expect some
+// of everything.
+func playAll(t *testing.T, draw func(*rapid.T) *scenario) (seen *census, enough bool) {
+	t.Helper()
 	n := cases(t, casesByDefault)
-	var seen census
+	seen = new(census)
 	start := time.Now()
 	rapid.Check(t, func(rt *rapid.T) {
-		sc := drawScenario(rt)
+		sc := draw(rt)
 		w := playCase(t, sc)
 		seen.add(w.seen)
 		if len(w.bad) > 0 {
 			rt.Fatalf("%s\n%v", strings.Join(w.bad, "\n"), sc)
 		}
 	})
-	t.Logf("%.0f cases a second; %v", float64(seen.all.Load())/time.Since(start).Seconds(), &seen)
-	if n >= casesByDefault {
-		seen.check(t)
-	}
+	t.Logf("%.0f cases a second; %v", float64(seen.all.Load())/time.Since(start).Seconds(), seen)
+	return seen, n >= casesByDefault
 }
 
 // cases sets how many cases are tried, unless the command line or the environment does.

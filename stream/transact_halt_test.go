@@ -33,14 +33,6 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 		must(t, j.stop())
 		return l, w
 	}
-	tries := func(w *work) (n int) {
-		for _, v := range w.tried() {
-			if v == "b1" {
-				n++
-			}
-		}
-		return n
-	}
 
 	t.Run("survives restarts and rebalances of the same build", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
@@ -64,7 +56,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 				j.halt()
 				must(t, j.member.Revoke(0, 0))
 			}
-			if n := tries(w); n != 1 {
+			if n := w.triesOf("b1"); n != 1 {
 				t.Errorf("tried %d times, want once", n)
 			}
 			same(t, "stored", b.stored(), []string{"a0"})
@@ -97,7 +89,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 				}
 				must(t, j.stop())
 			}
-			if n := tries(w); n != 2 {
+			if n := w.triesOf("b1"); n != 2 {
 				t.Errorf("tried %d times, want twice", n)
 			}
 		})
@@ -149,8 +141,8 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			at.Offset = 0
 			b.at[tp{Topic: "t"}] = at
 			j := start(t, l, chain(w, b), stream.BuildID("v1"))
-			if h := j.halt(); h.Restored || tries(w) != 2 {
-				t.Errorf("tried %d times; halted: %+v", tries(w), h)
+			if h := j.halt(); h.Restored || w.triesOf("b1") != 2 {
+				t.Errorf("tried %d times; halted: %+v", w.triesOf("b1"), h)
 			}
 			es := heard[stream.SourceEvent](j)
 			if len(es) == 0 || es[len(es)-1].Name != "resume state dropped" {
@@ -163,8 +155,8 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			b := newVault()
 			l, w := halted(t, b)
 			j := start(t, l, chain(w, b), stream.BuildID("v1"))
-			if h := j.halt(); h.Restored || tries(w) != 2 {
-				t.Errorf("tried %d times; halted: %+v", tries(w), h)
+			if h := j.halt(); h.Restored || w.triesOf("b1") != 2 {
+				t.Errorf("tried %d times; halted: %+v", w.triesOf("b1"), h)
 			}
 			same(t, "transactions", b.written(), []string{"0:[0,1) a0"})
 		})

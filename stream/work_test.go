@@ -101,6 +101,16 @@ func (w *work) tried() []string {
 	return slices.Clone(w.started)
 }
 
+// triesOf counts the attempts at v.
+func (w *work) triesOf(v string) (n int) {
+	for _, t := range w.tried() {
+		if t == v {
+			n++
+		}
+	}
+	return n
+}
+
 // done is what succeeded, in that order.
 func (w *work) done() []string {
 	w.mu.Lock()
