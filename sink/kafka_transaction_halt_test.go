@@ -59,7 +59,8 @@ func TestKafkaTransactionHalt(t *testing.T) {
 				}
 				stop := running(t, p)
 				h := <-halted
-				// refused once: all later lives try it, since each stores it again in vain or not at all
+				// refused once: all later lives try it, since each stores it again in vain or not
+				// at all
 				want, restored := int32(1), life > 0
 				if tc.limit {
 					want, restored = min(life+1, 2), life > 1

@@ -26,8 +26,8 @@ type sqlOffsets struct {
 	later                                []sqlColumn // columns that earlier versions lack
 
 	mu sync.Mutex // guards void; a leaf
-	// rows of earlier topics, as Restore has found them. Only these are written over: two topic ids do
-	// not say which is newer, and a late worker must not win.
+	// rows of earlier topics, as Restore has found them. Only these are written over: two topic ids
+	// do not say which is newer, and a late worker must not win.
 	void map[stream.TopicPartition]stream.TopicID
 }
 
@@ -166,7 +166,8 @@ func (o *sqlOffsets) advance(ctx context.Context, tx *sql.Tx, tp stream.TopicPar
 	from = r.From
 	id := r.TopicID.String()
 	for was := (row{from, id}); ; {
-		// This waits for a transaction that holds the row, even one of our own whose answer was lost.
+		// This waits for a transaction that holds the row, even one of our own whose answer was
+		// lost.
 		moved, err := changes(tx.ExecContext(ctx, o.update, r.Next, o.owner, cmp.Or(id, was.id), r.State, o.name(tp), tp.Topic, tp.Partition, was.next, group, was.id))
 		if err != nil || moved {
 			return from, o.failed(tp, err)

@@ -26,8 +26,8 @@ type KafkaConfig struct {
 
 	// Partitions are read without a group, each from the start of its Span: for replays, tools and
 	// tests. Nothing is committed, so Build refuses a chain with a commit. If every Span has an end,
-	// Run ends with the last of them. If a topic is recreated, its Spans are looked up in the new one.
-	// Not together with Group or Topics.
+	// Run ends with the last of them. If a topic is recreated, its Spans are looked up in the new
+	// one. Not together with Group or Topics.
 	Partitions map[stream.TopicPartition]Span
 
 	// Transport provides Dial, DialTimeout, IdleTimeout, TLS, SASL, Resolver and ClientID; nil means

@@ -90,8 +90,8 @@ type (
 	// Halted: a partition was halted. ResumeAt says when the halt ends by itself; zero: it does
 	// not.
 	Halted struct{ Halt }
-	// Paused: an operator stopped the reading of a partition, or parked a key: see Pipeline.Pause and
-	// Pipeline.Park. Resumed follows.
+	// Paused: an operator stopped the reading of a partition, or parked a key: see Pipeline.Pause
+	// and Pipeline.Park. Resumed follows.
 	Paused struct{ Halt }
 	// Resumed: the halt of a partition has ended.
 	Resumed struct {
@@ -209,11 +209,11 @@ type Halt struct {
 	// who has paused the partition or parked the key; empty: a failure has. See Pipeline.Pause and
 	// Pipeline.Park
 	By string
-	// commits store it, so that it survives a rebalance and a restart: that of a failure for the same
-	// build, that of an operator for every one
+	// commits store it, so that it survives a rebalance and a restart: that of a failure for the
+	// same build, that of an operator for every one
 	Durable bool
-	// the later records of the parked lane, from this offset on, are not in memory: they are read again
-	// after the park; 0: all are in memory. Only from Pipeline.Halts
+	// the later records of the parked lane, from this offset on, are not in memory: they are read
+	// again after the park; 0: all are in memory. Only from Pipeline.Halts
 	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended

@@ -209,7 +209,8 @@ func (c *watched) lane() {
 				c.b.place[deed{c.at, it}] = i
 			}
 		}
-		// where this is a part, the others of its batch wait, and those before it where no order is kept
+		// where this is a part, the others of its batch wait, and those before it where no order is
+		// kept
 		loose := c.r.order == nil
 		for o, failed := range open {
 			if has(open, c.items[0]) && (loose || c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}]) {

@@ -35,9 +35,11 @@ type Log interface {
 
 // Member is a member of the group, for one run.
 type Member interface {
-	// returns its source, without a name, and options that need the name it gets: empty, or that of As
+	// returns its source, without a name, and options that need the name it gets: that of As, or
+	// empty
 	Source(name string) (stream.Stream[kafka.Message], []stream.Option)
-	// called when its pipeline runs; the partitions are spread evenly over the members that have joined
+	// called when its pipeline runs; the partitions are spread evenly over the members that have
+	// joined
 	Join()
 	Left() // called when its pipeline has ended
 }

@@ -101,7 +101,8 @@ func gaps(t *testing.T, b Backend) {
 				r.awaitCommitted(p, l.End(p))
 				l.Gap(p, 2) // after the finished records
 				r.awaitCommitted(p, l.End(p))
-				// the acknowledgement of the first of these commits has been read, that of the second may not
+				// the acknowledgement of the first of these commits has been read, that of the
+				// second may not
 				if s := r.state(p); s.Lag > 2 || s.InFlight != 0 {
 					t.Errorf("partition %d: lag %d, %d in flight", p, s.Lag, s.InFlight)
 				}

@@ -20,8 +20,8 @@ type Offset struct {
 	State       string   // the resume state, or what another client has stored; empty: nothing
 	TopicID     [16]byte // that the topic has now; zero: it is gone, or has none
 	Start, End  int64    // of the log, under read_committed; -1: not known
-	// EpochEnd is where the log of LeaderEpoch ends now, at least Committed: a State says nothing of
-	// the records that are there from then on. -1: not known.
+	// EpochEnd is where the log of LeaderEpoch ends now, at least Committed: a State says nothing
+	// of the records that are there from then on. -1: not known.
 	EpochEnd int64
 	Err      error // why the offset or the log is not known
 }
