@@ -46,6 +46,9 @@ func (p *Pipeline) Lanes(tp TopicPartition, n int) (lanes []Lane, total int) {
 		l := Lane{Key: k.key, Records: k.first.behind + 1,
 			Explanation: Explanation{TopicPartition: tp, At: now, Committed: -1, End: -1}}
 		l.assigned(r, busy, q, k.first, wanted[k.first.rec])
+		if l.Cause == CauseHalt && !q.haltNames(l.Record.Offset) {
+			l.Step, l.Attempt, l.Err = "", 0, nil // of a record of another lane
+		}
 		lanes = append(lanes, l)
 	}
 	return lanes, len(all)
@@ -91,16 +94,24 @@ func hottestAndOldest(all []*keyed, n int) []*keyed {
 	return slices.Compact(some)
 }
 
+// haltNames reports whether the record with that offset may be the cause of the partition's halt.
+func (p *part) haltNames(offset int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.halt != nil && p.halt.Meta.Offset <= offset && offset <= p.halt.Last
+}
+
 // Why is what the lane waits for, as the rest of a sentence that starts with the lane.
 func (l Lane) Why() string {
-	if l.Cause != CausePark {
-		return l.why()
+	switch {
+	case l.Cause == CauseHalt && l.Step == "":
+		return "waits since its partition is halted" + l.times()
+	case l.Cause == CausePark && l.Step == "":
+		return "is parked by hand: Resume lets it go on" + l.times()
+	case l.Cause == CausePark:
+		return "is parked by " + l.Step + ": fix the cause and Resume, or Skip the record" + l.times()
 	}
-	text := "is parked by " + l.Step + ": fix the cause and Resume, or Skip the record"
-	if l.Step == "" {
-		text = "is parked by hand: Resume lets it go on"
-	}
-	return text + l.times()
+	return l.why()
 }
 
 // String formats the lane for an operator, on one line.

@@ -55,6 +55,20 @@ func TestLanes(t *testing.T) {
 				`key "b", 1 record from t[0]@1 on: waits for the handler of charge, for 1m0s`)
 		})
 	})
+	t.Run("tells the key that has halted its partition, and one that waits for it", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			release := w.hold("a0")
+			w.hold("b0")
+			put(l, 0, "a0", "b0", "c0")
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, w.do, stream.Named("charge"), stream.Timeout(time.Hour)).HaltOnError()))
+			release()
+			elapse(time.Minute)
+			tells(t, j, 9, 3, `key "a", 1 record from t[0]@0 on: is halted by charge: fix the cause and Resume, or Skip the record, for 1m0s`,
+				`key "b", 1 record from t[0]@1 on: waits since its partition is halted, for 1m0s`,
+				`key "c", 1 record from t[0]@2 on: waits since its partition is halted, for 1m0s`)
+		})
+	})
 	t.Run("tells a key that is parked by hand", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

@@ -84,7 +84,7 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 		why, _, _ := strings.Cut(e.String(), "\n")
 		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
-			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag),
+			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag), LagSeconds: knownSeconds(s.LagTime), ActiveLag: known(s.ActiveLag),
 			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, SetAside: s.SetAside, SetAsideFrom: positive(s.SetAsideFrom), Bytes: s.Bytes,
 			Totals: adminapi.Totals{Delivered: s.Totals.Delivered, Finished: s.Totals.Finished, Uncommitted: s.Totals.Uncommitted, Bytes: s.Totals.Bytes}})
 	}
@@ -169,6 +169,15 @@ func known(n int64) *int64 {
 		return nil
 	}
 	return &n
+}
+
+// knownSeconds is known for durations.
+func knownSeconds(d time.Duration) *float64 {
+	if d < 0 {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
 }
 
 func when(t time.Time) *time.Time {

@@ -133,6 +133,8 @@ type Partition struct {
 	Next          int64      `json:"next"`
 	End           *int64     `json:"end"`
 	Lag           *int64     `json:"lag"`
+	LagSeconds    *float64   `json:"lagSeconds"` // age of the oldest record of the lag, by its timestamp
+	ActiveLag     *int64     `json:"activeLag"`  // of the lag, what is neither finished nor parked
 	InFlight      int        `json:"inFlight"`
 	FinishedAhead int64      `json:"finishedAhead"`
 	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
