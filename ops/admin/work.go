@@ -26,8 +26,8 @@ const (
 	maskMost = 1<<16 - 1
 )
 
-// work measures the steps of a pipeline while somebody looks. Otherwise it costs a record one read
-// of a flag. It times every batch and, of other elements, randomly drawn ones.
+// work measures the steps of a pipeline while somebody looks. It times every batch and, of other
+// elements, randomly drawn ones.
 type work struct {
 	watched atomic.Bool
 	mask    atomic.Uint32 // one record of mask+1 is drawn; mask+1 is a power of 2
@@ -65,12 +65,11 @@ func newWork(t stream.Topology) *work {
 }
 
 // observer hears of the drawn calls.
-func (w *work) observer() stream.Observer { return stream.Observer{Begin: w.begin, StepDone: w.done} }
+func (w *work) observer() stream.Observer {
+	return stream.Observer{Begin: w.begin, Awake: &w.watched, StepDone: w.done}
+}
 
 func (w *work) begin(ctx context.Context) (context.Context, bool) {
-	if !w.watched.Load() {
-		return ctx, false
-	}
 	mask := w.mask.Load()
 	return ctx, mask == 0 || rand.Uint32()&mask == 0
 }
