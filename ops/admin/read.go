@@ -47,7 +47,7 @@ func topologyOf(t stream.Topology, work map[string]adminapi.Work) adminapi.Topol
 	for _, sg := range t.Stages {
 		b := adminapi.Stage{Degree: sg.Degree, Order: sg.Order, Branch: texts(sg.Branch), Sources: texts(sg.Sources), Commit: sg.Commit, Steps: []adminapi.Step{}}
 		for _, st := range sg.Steps {
-			one := adminapi.Step{Name: legible.Text(st.Name), Word: st.Word, Detail: legible.Text(st.Detail), Policies: append([]string{}, st.Policies...),
+			one := adminapi.Step{Name: legible.Text(st.Name), Word: st.Word, Detail: legible.Text(st.Detail), Policies: append([]string{}, st.Policies...), OnError: st.OnError(),
 				Branch: texts(st.Branch), Sources: texts(st.Sources)}
 			if w, measured := work[one.Name]; measured {
 				one.Work = &w

@@ -80,11 +80,12 @@ type Step struct {
 	Name     string   `json:"name"`
 	Word     string   `json:"word"`
 	Detail   string   `json:"detail,omitempty"`
-	Policies []string `json:"policies"`
-	Branch   []string `json:"branch"`  // as in Stage; longer where the branch runs in the worker of its fork
-	Sources  []string `json:"sources"` // as in Stage; fewer for a word above a Merge that runs below it
-	// what it has done in the last 15 seconds. It is measured while somebody asks for pipelines at least
-	// once a minute; nil: it was not before, or the step has not been called since
+	Policies []string `json:"policies"`          // in the order of escalation
+	OnError  string   `json:"onError,omitempty"` // the same in words; empty: nothing of it can fail
+	Branch   []string `json:"branch"`            // as in Stage; longer where the branch runs in the worker of its fork
+	Sources  []string `json:"sources"`           // as in Stage; fewer for a word above a Merge that runs below it
+	// what it has done in the last 15 seconds. It is measured while somebody asks for pipelines at
+	// least once a minute; nil: it was not before, or the step has not been called since
 	Work *Work `json:"work"`
 }
 

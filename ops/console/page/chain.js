@@ -70,20 +70,23 @@ function box(b) {
 
 function stageBox(s) {
   const of = [s.branch.length ? "branch " + s.branch.at(-1) : "", s.sources.length ? "of " + s.sources.join(", ") : ""].filter(Boolean).join(" · ");
+  const fates = s.steps.filter((st) => st.onError).map((st) => st.onError);
+  const same = fates.length > 1 && fates.every((f) => f === fates[0]); // told once
   return el("div", { class: s.branch.length ? "box of-branch" : "box", role: "listitem" },
     el("p", { class: "soft how" }, of ? el("strong", {}, of) : null, of ? " · " : null, `${s.degree}; order kept: ${s.order}`),
-    ...s.steps.map((st) => step(st, s)),
+    ...s.steps.map((st) => step(st, s, !same)),
+    same ? el("p", { class: "soft fate" }, "on error in any of them: " + fates[0]) : null,
     s.commit ? el("p", { class: "commit" }, s.commit) : null);
 }
 
-function step(st, stage) {
+function step(st, stage, alone) {
   const plain = st.name.toLowerCase() === st.word.toLowerCase();
   const own = st.sources.length && st.sources.length !== stage.sources.length ? "of " + st.sources.join(", ") + ": " : "";
   return el("div", { class: "step" + (st.branch.length > stage.branch.length ? " inside" : ""), "data-step": st.name },
     el("p", {}, own, el("strong", {}, plain ? st.word : st.name), plain ? null : el("span", { class: "soft" }, " " + st.word), " ", el("span", { class: "stands" })),
     el("p", { class: "numbers" }, el("span", { class: "work" }), " ", el("span", { class: "failing error" })),
     st.detail ? el("p", { class: "soft" }, st.detail) : null,
-    st.policies.length ? el("p", { class: "soft" }, "on error: " + st.policies.join(", then ")) : null);
+    alone && st.onError ? el("p", { class: "soft" }, "on error: " + st.onError) : null);
 }
 
 function svg(name, attrs) {
