@@ -13,10 +13,12 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/sink"
+	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
-	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // scene runs a worker in which much happens: two sources, two branches, orders that come all the
@@ -24,7 +26,12 @@ import (
 // console.
 func scene(t *testing.T) string {
 	t.Helper()
-	eu, us := streamtest.Kafka("orders", 3), streamtest.Kafka("orders", 2)
+	cluster := func(partitions int) *kafkatest.Kafka {
+		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+		k.TopicNamed("orders", partitions)
+		return k
+	}
+	eu, us := cluster(3), cluster(2)
 	takes := func(ctx context.Context, d time.Duration) error {
 		timer := time.NewTimer(d/2 + rand.N(d))
 		defer timer.Stop()
@@ -53,8 +60,10 @@ func scene(t *testing.T) string {
 		}
 		return takes(ctx, 60*time.Millisecond)
 	}
-	messages := func(name string) stream.Stream[kafka.Message] { return stream.From[kafka.Message](nil).As(name) }
-	p, err := stream.Merge(messages("eu").Map(decode, stream.Named("decode")), messages("us").Map(decode, stream.Named("convert"))).
+	orders := func(name string, k *kafkatest.Kafka) stream.Stream[kafka.Message] {
+		return source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: "billing", Topics: []string{"orders"}}).As(name)
+	}
+	p, err := stream.Merge(orders("eu", eu).Map(decode, stream.Named("decode")), orders("us", us).Map(decode, stream.Named("convert"))).
 		GroupByKey().
 		AlsoTo(func(s stream.Stream[kafka.Message]) stream.Stream[kafka.Message] {
 			return s.Concurrent(8, audit, stream.Named("log")).RetryOnError(stream.RetryPolicy{})
@@ -68,7 +77,7 @@ func scene(t *testing.T) string {
 		To(sink.Func(func(ctx context.Context, _ []stream.Out[kafka.Message]) error { return takes(ctx, 4*time.Millisecond) }), stream.Named("invoices")).
 		RetryOnError(stream.RetryPolicy{}).
 		CommitEvery(100, 100*time.Millisecond).
-		Build(eu.SourceOf("eu"), us.SourceOf("us"), stream.Named("billing"), stream.BuildID("v41"), stream.Observe())
+		Build(stream.Named("billing"), stream.BuildID("v41"), stream.Observe())
 	must(t, err)
 	url, _ := supervise(t, p)
 	ctx, stop := context.WithCancel(t.Context())
@@ -90,7 +99,7 @@ func scene(t *testing.T) string {
 			if i%5 < 2 {
 				log, part = us, i%2
 			}
-			log.Append(part, fmt.Sprint("customer ", i%40), kafka.Message{Value: []byte(value)})
+			log.Client.Produce(ctx, &kgo.Record{Topic: "orders", Partition: int32(part), Key: fmt.Append(nil, "customer ", i%40), Value: []byte(value)}, nil)
 		}
 	}()
 	return url
