@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +15,18 @@ import (
 type refusal struct{ why string }
 
 func (r *refusal) Error() string { return r.why }
+
+// wrapping is an error whose Unwrap needs it not to be nil, and wrapped one that needs it too.
+type wrapping struct{ why error }
+
+func (*wrapping) Error() string   { return "wrapping" }
+func (w *wrapping) Unwrap() error { return w.why }
+
+// timed is an error that may be asked whether it is a timeout, but not where it is nil.
+type timed struct{ late bool }
+
+func (*timed) Error() string   { return "timed" }
+func (t *timed) Timeout() bool { return t.late }
 
 // A nil pointer in an error, which is no nil error, is a failure like another.
 func TestUnprintableError(t *testing.T) {
@@ -74,4 +87,66 @@ func TestUnprintableError(t *testing.T) {
 			})
 		})
 	}
+}
+
+// So is one that is seen only by who asks it for more than its text.
+func TestUnaskableError(t *testing.T) {
+	var wraps *wrapping
+	var asks *timed
+	var refuses *refusal
+	fails := func(err error) func(ctx, string) error { return func(ctx, string) error { return err } }
+	for name, f := range map[string]func(ctx, string) error{
+		"whose Unwrap panics":          fails(wraps),
+		"whose Timeout panics":         fails(asks),
+		"that wraps such an error":     fails(fmt.Errorf("charge: %w", wraps)),
+		"that joins such an error":     fails(errors.Join(errBoom, asks)),
+		"that is the value of a panic": func(ctx, string) error { panic(wraps) },
+	} {
+		t.Run("of a handler, "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				put(l, 0, "a0")
+				j := start(t, l, commitNow(input.GroupByKey().Concurrent(2, f).RetryOnError(every(time.Second, 2)).HaltOnError()))
+				elapse(time.Minute)
+				if h := j.halt(); h.Attempts != 2 || !strings.Contains(h.String(), "LW236") {
+					t.Error(h)
+				}
+			})
+		})
+	}
+	t.Run("of an element of a Write", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a0", "b1")
+			j := start(t, l, commitNow(input.GroupByPartition().To(writes(func(_ ctx, es []stream.Out[string]) error {
+				return &stream.PartialError{Errs: map[int]error{len(es) - 1: wraps}}
+			})).HaltOnError()))
+			if h := j.halt(); !strings.Contains(h.String(), "LW236") {
+				t.Error(h)
+			}
+		})
+	})
+	t.Run("of a source", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h := newHand(2)
+			j := h.start(t, h.chain().Serial(pass))
+			h.parts[0].Halt(0, 1, wraps)
+			h.in.Lose(wraps, h.parts[1])
+			h.in.Trouble(h.parts[1].TopicPartition(), wraps)
+			h.in.SetHealth(wraps)
+			says(t, j.Ready(), "LW236")
+			says(t, j.halt().Err, "LW236")
+			must(t, j.stop())
+		})
+	})
+	t.Run("is still found by its type", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a0")
+			j := start(t, l, commitNow(input.Concurrent(2, fails(refuses)).HaltOnError()))
+			if r := new(refusal); !errors.As(j.halt().Err, &r) || r != nil {
+				t.Error(j.halt())
+			}
+		})
+	})
 }
