@@ -20,7 +20,7 @@ func culprits(err error, n int) (cs []culprit) {
 	}
 	for _, i := range slices.Sorted(maps.Keys(p.Errs)) {
 		if i >= 0 && i < n && p.Errs[i] != nil {
-			cs = append(cs, culprit{i, p.Errs[i]})
+			cs = append(cs, culprit{i, printable(p.Errs[i])})
 		}
 	}
 	return cs
