@@ -33,7 +33,7 @@ func printable(err error) (safe error) {
 		}
 	}()
 	text = err.Error() + ": it is or wraps "
-	_, _ = errors.Is(err, errSought), IsWhole(err)
+	_, _, _ = errors.Is(err, errSought), IsWhole(err), retryAfter(err)
 	return err
 }
 
@@ -48,16 +48,28 @@ type unprintableError struct {
 
 func (e *unprintableError) Error() string { return e.text + " [LW236]" }
 
-// As finds the error itself. There is no Unwrap, since what the error wraps may panic too.
+// As finds the error itself, unless its type is of this package, which would ask it for more. There
+// is no Unwrap, since what the error wraps may panic too.
 func (e *unprintableError) As(target any) bool {
 	to, err := reflect.ValueOf(target).Elem(), reflect.ValueOf(e.err)
-	if to.Type() != err.Type() {
+	if to.Type() != err.Type() || ownType(err.Type()) {
 		return false
 	}
 	to.Set(err)
 	return true
 }
 
+// ownType reports whether a type, or what it points to, is of this package.
+func ownType(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == reflect.TypeFor[unprintableError]().PkgPath()
+}
+
 func panicked(value any) error {
-	return printable(&PanicError{Value: value, Stack: debug.Stack()})
+	if err, is := value.(error); is {
+		value = printable(err)
+	}
+	return &PanicError{Value: value, Stack: debug.Stack()}
 }

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -149,4 +150,72 @@ func TestUnaskableError(t *testing.T) {
 			}
 		})
 	})
+}
+
+// limit is an error of which all but Error needs it not to be nil.
+type limit struct{ until *time.Duration }
+
+func (*limit) Error() string               { return "limit" }
+func (l *limit) RetryAfter() time.Duration { return *l.until }
+
+// treacherous panics in one of the methods by which errors are matched.
+type treacherous struct{ method string }
+
+func (treacherous) Error() string      { return "broken" }
+func (b treacherous) Is(error) bool    { return b.calls("Is") }
+func (b treacherous) As(any) bool      { return b.calls("As") }
+func (b treacherous) Whole() bool      { return b.calls("Whole") }
+func (b treacherous) Unwrap() []error  { _ = b.calls("Unwrap"); return nil }
+func (b treacherous) SQLState() string { _ = b.calls("SQLState"); return "23505" }
+
+func (b treacherous) calls(method string) bool {
+	if b.method == method {
+		panic("a bug in " + method)
+	}
+	return false
+}
+
+func TestErrorWhoseMethodPanics(t *testing.T) {
+	for name, bad := range map[string]error{
+		"a nil of url.Error": (*url.Error)(nil), "a nil with RetryAfter": (*limit)(nil), "a nil of Postpone": (*stream.PostponedError)(nil),
+		"a nil of PartialError": (*stream.PartialError)(nil), "a nil amid others": errors.Join(errBoom, (*limit)(nil)),
+		"one of some": &stream.PartialError{Errs: map[int]error{0: stream.Whole(errBoom), 1: (*url.Error)(nil)}},
+		"Is":          treacherous{"Is"}, "As": treacherous{"As"}, "Whole": treacherous{"Whole"}, "Unwrap": treacherous{"Unwrap"},
+	} {
+		fails := func(ctx, string) error { return bad }
+		for of, chain := range map[string]stream.Stream[string]{
+			"a handler": input.Concurrent(1, fails).RetryOnError(every(time.Second, 2)).SkipOnError(),
+			"a panic":   input.Concurrent(1, func(ctx, string) error { panic(bad) }).RetryOnError(every(time.Second, 2)).SkipOnError(),
+			"a timeout": input.Concurrent(1, func(c ctx, v string) error { <-c.Done(); return bad }, stream.Timeout(time.Second)).SkipOnError(),
+			"a sink":    input.To(writes(func(ctx, []stream.Out[string]) error { return bad })).RetryOnError(every(time.Second, 2)).SkipOnError(),
+			"a batch":   input.Batch(3, time.Second).Concurrent(1, func(ctx, []string) error { return bad }, stream.Bisect()).SkipOnError().FlatMap(flat),
+			"a letter":  input.Concurrent(1, fails).DeadLetterOnError(sinkFunc[stream.Failure](func(ctx, []stream.Out[stream.Failure]) error { return bad })).SkipOnError(),
+			"a wait":    input.Concurrent(1, func(ctx, string) error { return stream.Postpone(errBoom, func(ctx) error { return bad }) }).SkipOnError(),
+		} {
+			t.Run("is a failure like another, "+name+" of "+of, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, count("a", 3)...)
+					j := start(t, l, commitNow(chain))
+					elapse(time.Minute)
+					if n := len(heard[stream.Skipped](j)); n != 3 {
+						t.Errorf("%d given up: %v", n, j.err)
+					}
+					j.committed(3)
+				})
+			})
+		}
+		t.Run("is a failure like another, "+name+" of a transaction", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, b := newLog(1), newVault()
+				for range 9 {
+					b.before = append(b.before, func(stream.Txn[string]) error { return bad })
+				}
+				put(l, 0, count("a", 3)...)
+				j := start(t, l, input.CommitWith(b, 3, time.Second).RetryOnError(every(time.Second, 2)).HaltOnError())
+				elapse(time.Minute)
+				j.halt()
+			})
+		})
+	}
 }
