@@ -21,7 +21,8 @@ func guarded(f func() error) (err error) {
 }
 
 // printable returns err, or an error with a text if one of its methods panics, such as those of a
-// nil pointer. So all that asks an error of the user, with errors.As or by its methods, asks safely.
+// nil pointer. So all that asks an error of the user, with errors.As or by its methods, asks
+// safely.
 func printable(err error) (safe error) {
 	if err == nil {
 		return nil
