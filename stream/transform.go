@@ -92,8 +92,8 @@ func (e Elem[T]) Fail(err error) {
 }
 
 // Transform runs f between two Go channels, for operators that no Pipe can express. f receives the
-// elements of all partitions, each lane in order, and sends what becomes of them. Below, order is
-// the order in which f sends.
+// elements of all partitions, each lane in order, and sends what becomes of them. Words below see
+// elements in the order in which f sends them.
 //
 // f must receive until in is closed. That happens when the pipeline drains, or its source is
 // exhausted, once everything above has finished. f then sends what it still holds and returns. f
