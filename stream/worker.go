@@ -26,7 +26,7 @@ type worker struct {
 }
 
 // sighting is the record that a worker was seen with from outside, and when it was first seen with
-// it. guarded by executor.workersMu.
+// it. Guarded by executor.workersMu.
 type sighting struct {
 	tp     TopicPartition
 	epoch  int32
