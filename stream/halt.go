@@ -168,7 +168,7 @@ func (p *part) tryResume() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}
-		lost = p.gate.forget(again)
+		lost = p.barrier.forget(again)
 	}
 	instead := p.host.resumed(p, again, end)
 	if instead == nil {

@@ -87,7 +87,7 @@ func (sg *stage) exit(w *worker) any {
 	if o, ok := e.op.(sender); ok {
 		return o.send(w, sg.exec.stepOf(e), to)
 	}
-	return last.gate(to)
+	return last.barrier(to)
 }
 
 // one returns the func of a worker that processes tasks one by one.

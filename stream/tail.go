@@ -8,10 +8,11 @@ import (
 )
 
 // A tail is the part of one assignment below CommitBefore. It is a partition of its own whose
-// ledger is never committed. Elements that pass the gate become new records there. A tail outlives
-// its assignment, since the broker does not redeliver committed records. It ends with the run.
+// ledger is never committed. Elements that pass the ack barrier become new records there. A tail
+// outlives its assignment, since the broker does not redeliver committed records. It ends with the
+// run.
 
-// tailOf is a slab of a tail. Its records have the lineage of the records above the gate.
+// tailOf is a slab of a tail. Its records have the lineage of the records above the ack barrier.
 type tailOf struct {
 	orig origin
 	of   []*record
@@ -40,8 +41,8 @@ func (to *tailOf) dropContext(i int32, c *context.Context) {
 	vs.dropContext(k, c)
 }
 
-// follow makes records of the tail for elements that passed the gate, and puts them into their
-// lanes.
+// follow makes records of the tail for elements that passed the ack barrier, and puts them into
+// their lanes.
 func (t *part) follow(passed []waiter) {
 	n := 0
 	for _, w := range passed {
