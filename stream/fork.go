@@ -157,7 +157,7 @@ func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	if o.clone == nil {
 		return push[T](func(w *worker, r *record, v *T) {
 			also := v
-			if r.joint != nil { // the branch may split it
+			if r.joined != nil { // the branch may split it
 				*u = *v
 				also = u
 			}

@@ -49,7 +49,7 @@ func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
 // earlier assignment.
 func (st *step) firstAttempt(r *record) int {
 	earlier := r.part.ahead.attempts.earlier.Load()
-	if earlier == nil || r.joint != nil || !st.single {
+	if earlier == nil || r.joined != nil || !st.single {
 		return 1
 	}
 	if a, ok := (*earlier)[attemptsAt{r.offset(), st.line}]; ok && a.Step == st.name {
@@ -73,7 +73,7 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 			h.st.leave(w, r)
 			return nil
 		}
-		if r.joint != nil && h.pass != nil {
+		if r.joined != nil && h.pass != nil {
 			r = splitFailed(w, r, v, err, h.pass)
 		}
 		divisible := h.divides(r, v, err)
@@ -105,11 +105,11 @@ func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration,
 
 // divides reports whether a failed element is a batch to bisect.
 func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
-	if !h.st.node.opts.bisect || r.joint == nil || len(r.joint.members) < 2 || r.joint.holds.Load() != 1 {
+	if !h.st.node.opts.bisect || r.joined == nil || len(r.joined.members) < 2 || r.joined.holds.Load() != 1 {
 		return false
 	}
-	_, ok := r.joint.subset(*v, []int{len(r.joint.members) - 1})
-	return ok && !IsWhole(err) && !h.names(err, len(r.joint.members))
+	_, ok := r.joined.subset(*v, []int{len(r.joined.members) - 1})
+	return ok && !IsWhole(err) && !h.names(err, len(r.joined.members))
 }
 
 // names reports whether an error names the failed ones of n members.
@@ -119,13 +119,13 @@ func (h *handling[T, U]) names(err error, n int) bool {
 
 // bisect finds the culprits in a failed batch. It passes on, settles or abandons every member.
 func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f failing) {
-	n, group, sg := len(r.joint.members), w.group, h.st.stage
+	n, group, sg := len(r.joined.members), w.group, h.st.stage
 	part := func(lo, hi int) (*record, T) {
 		members := make([]int, 0, hi-lo)
 		for i := lo; i < hi; i++ {
 			members = append(members, i)
 		}
-		some, _ := r.joint.subset(*v, members)
+		some, _ := r.joined.subset(*v, members)
 		return r.join(members), some.(T)
 	}
 	s := &halving{n: n, attempt: attempt, loose: sg.lanes == loose && !sg.plan.keepOrder}
@@ -286,7 +286,7 @@ func (a *attemptOf) Step() string { return a.st.name }
 func (a *attemptOf) Meta() Meta   { return a.r.meta() }
 func (a *attemptOf) Attempt() int { return a.n }
 func (a *attemptOf) Records() int { return int(a.r.size()) }
-func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
+func (a *attemptOf) Batch() bool  { return a.r.joined != nil }
 
 func (a *attemptOf) Duration() time.Duration { return a.took }
 
@@ -294,23 +294,23 @@ func (a *attemptOf) Duration() time.Duration { return a.took }
 // record of the failed members and sets *v to them. If *v is no longer the batch, it cannot be
 // split, and splitFailed returns r.
 func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
-	bad := failedOf(err, len(r.joint.members))
-	if bad == nil || r.joint.holds.Load() != 1 {
+	bad := failedOf(err, len(r.joined.members))
+	if bad == nil || r.joined.holds.Load() != 1 {
 		return r
 	}
 	var good []int
-	for i, b := 0, 0; i < len(r.joint.members); i++ {
+	for i, b := 0, 0; i < len(r.joined.members); i++ {
 		if b < len(bad) && bad[b] == i {
 			b++
 			continue
 		}
 		good = append(good, i)
 	}
-	goodVal, ok := r.joint.subset(*v, good)
+	goodVal, ok := r.joined.subset(*v, good)
 	if !ok {
 		return r
 	}
-	badVal, _ := r.joint.subset(*v, bad)
+	badVal, _ := r.joined.subset(*v, bad)
 	g, group := goodVal.(T), w.group
 	pass(w, r.join(good), &g)
 	w.group, *v = group, badVal.(T)
@@ -319,10 +319,10 @@ func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *re
 
 // join returns a batch of some of the members of r.
 func (r *record) join(members []int) *record {
-	j := &joint{subset: r.joint.subset, mixed: r.joint.mixed}
+	j := &joined{subset: r.joined.subset, mixed: r.joined.mixed}
 	for _, i := range members {
-		j.members = append(j.members, r.joint.members[i])
+		j.members = append(j.members, r.joined.members[i])
 	}
 	j.holds.Store(1)
-	return jointRecord(r.part, j)
+	return joinedRecord(r.part, j)
 }

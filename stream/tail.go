@@ -62,17 +62,17 @@ func (t *part) follow(passed []waiter) {
 	below := make([]*record, len(passed))
 	for k, w := range passed {
 		r := w.elem.record()
-		if r.joint == nil {
+		if r.joined == nil {
 			below[k] = adopt(r)
 			continue
 		}
-		j := &joint{subset: r.joint.subset}
+		j := &joined{subset: r.joined.subset}
 		r.leaves(func(l *record) bool {
 			j.members = append(j.members, adopt(l))
 			return true
 		})
 		j.holds.Store(1)
-		below[k] = jointRecord(t, j)
+		below[k] = joinedRecord(t, j)
 	}
 	t.led.Append(slab)
 	for k, w := range passed {

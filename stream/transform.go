@@ -42,7 +42,7 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 // returns the lineage of all. Elements of different partitions must not be joined above
 // CommitBefore or CommitWith: that ends the pipeline.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
-	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
+	j := &joined{subset: func(any, []int) (any, bool) { return nil, false }}
 	var part *part // of the first element: the joined element belongs to it
 	mixed := false
 	for _, m := range append([]Elem[T]{e}, more...) {
@@ -54,7 +54,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		if part == nil {
 			part = m.t.r.part
 		}
-		mixed = mixed || m.t.r.part != part || m.t.r.joint != nil && m.t.r.joint.mixed
+		mixed = mixed || m.t.r.part != part || m.t.r.joined != nil && m.t.r.joined.mixed
 	}
 	if len(j.members) == 0 {
 		return e
@@ -70,7 +70,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery [LW223]",
 			e.t.transform.st.name, word))
 	}
-	return Elem[T]{e.Value, e.t.transform.admit(jointRecord(part, j), e.t.group)}
+	return Elem[T]{e.Value, e.t.transform.admit(joinedRecord(part, j), e.t.group)}
 }
 
 // Drop finishes the element without passing it on.

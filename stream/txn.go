@@ -56,13 +56,13 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 func (t *transactions) attempt(x *txn) error {
 	groups := x.groups()
 	// mixed, so its context is the run's, which x.ctx cancels below
-	all := jointRecord(x.pres[0].part, &joint{mixed: true})
+	all := joinedRecord(x.pres[0].part, &joined{mixed: true})
 	attempt := 1
 	for _, pre := range x.pres {
-		all.joint.members = append(all.joint.members, pre.recs...)
+		all.joined.members = append(all.joined.members, pre.recs...)
 		attempt = max(attempt, pre.attempt)
 	}
-	if len(all.joint.members) == 0 { // offsets alone: there is no record to make the call for
+	if len(all.joined.members) == 0 { // offsets alone: there is no record to make the call for
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
 		return t.tx.commit(ctx, x.pres, groups)
