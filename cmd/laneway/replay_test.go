@@ -101,7 +101,7 @@ func TestReplay(t *testing.T) {
 	t.Run("refuses a wrong command line", func(t *testing.T) {
 		s := newReplayCase(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 1)
 		for args, says := range map[string]string{
-			"":                                   "--from and --to are needed",
+			"":                                   "--from and --to are required",
 			"--from yesterday":                   "write a duration before now",
 			"--from -1h":                         "write a duration before now",
 			"--from @-3":                         "write a duration before now",
