@@ -132,7 +132,7 @@ func (r *run) drop(p *part) {
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
 		n := p.uncommitted(r.plan.commit)
-		torn := p.closeGate()
+		torn := p.closeBarrier()
 		if !p.endAssignment(fmt.Errorf("%v was lost: %w", p.tp, err)) {
 			continue
 		}

@@ -73,7 +73,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 // noteAttempts notes that an element waits for a retry.
 func (st *step) noteAttempts(r *record, failed int) {
 	p := r.part
-	if r.joint != nil || !st.single || !p.ahead.kept {
+	if r.joined != nil || !st.single || !p.ahead.kept {
 		return
 	}
 	p.mu.Lock()

@@ -38,7 +38,7 @@ type host interface {
 	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
 	feed(p *part, vs values)       // puts a slab into the lanes of the first stage
 	again(p *part, recs []*record) // puts records back into those lanes
-	// pass puts an element that left the gate into the lanes of a stage
+	// pass puts an element that passed the ack barrier into the lanes of a stage
 	pass(to int, below *record, id uint64, t *lane.Task)
 	discard(p *part)      // abandons the elements in batches that are dropped
 	giveUpInside(p *part) // abandons the elements in Transforms that are dropped

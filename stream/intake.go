@@ -23,8 +23,8 @@ import (
 //   - Commit stores the next position of each partition. There is one call at a time. A nil error
 //     means that all are stored. A *CommitError names the partitions that are not. Failures are
 //     retried unless marked Permanent, which fails the pipeline. If a partition was lost in the
-//     meantime, call Lose and name it, too: once it is lost, nobody hears of the refusal.
-//     Superseded tells a request of an earlier assignment from one of the current. Never store a
+//     meantime, call Lose, and name the partition in the error too: refusals of lost partitions are
+//     not reported. Superseded tells whether a position is of an earlier assignment. Never store a
 //     position whose topic id no longer exists: Lose the assignment with a *TopicGoneError.
 //   - Info is called before the source connects.
 type Source[T any] interface {
@@ -114,8 +114,8 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 		return records, bytes
 	}
 	p.p.full.Store(true)
-	// Room for a single record counts: whatever became free before full was set has woken nobody, and
-	// has flushed nothing, since the partition was not full.
+	// Room for a single record counts: room that became free before full was set woke no one and
+	// flushed nothing, since the partition was not full.
 	if records, bytes = p.p.roomIf(false); records > 0 {
 		p.p.full.Store(false)
 	}
@@ -123,7 +123,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 }
 
 // Next returns the offset to feed from. Call it once there is Room. Feed and Advance move it, and
-// so does an operator who skips a record that the source halted at.
+// so does Skip if the source halted at a record.
 func (p *Partition[T]) Next() int64 {
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
@@ -131,8 +131,8 @@ func (p *Partition[T]) Next() int64 {
 }
 
 // Buffer returns an empty slice with a capacity of at least n values, to be filled and passed to
-// Feed. From 128 to 256 values it reuses memory of finished records, which saves garbage. Any other
-// slice can be fed as well.
+// Feed. From 128 to 256 values it reuses memory of finished records, to avoid garbage. Feed accepts
+// any other slice, too.
 func (p *Partition[T]) Buffer(n int) []T {
 	if n < bufferSize/2 || n > bufferSize {
 		return make([]T, 0, n) // a pooled buffer would be mostly empty while it is in flight

@@ -40,11 +40,11 @@ func (h *handling[T, U]) failed(w *worker, r *record, v *T, attempt int, f faili
 // named returns the members of a batch that err names. It returns nil if *v is no batch that can be
 // split.
 func (h *handling[T, U]) named(r *record, v *T, err error) []culprit {
-	if h.pass == nil || r.joint == nil || r.joint.holds.Load() != 1 {
+	if h.pass == nil || r.joined == nil || r.joined.holds.Load() != 1 {
 		return nil
 	}
-	n := len(r.joint.members)
-	if _, ok := r.joint.subset(*v, []int{n - 1}); !ok {
+	n := len(r.joined.members)
+	if _, ok := r.joined.subset(*v, []int{n - 1}); !ok {
 		return nil
 	}
 	return culprits(err, n)
@@ -53,7 +53,7 @@ func (h *handling[T, U]) named(r *record, v *T, err error) []culprit {
 // passOthers passes on the members that are no culprits.
 func (h *handling[T, U]) passOthers(w *worker, r *record, v *T, cs []culprit) {
 	var good []int
-	for i := range r.joint.members {
+	for i := range r.joined.members {
 		if len(cs) > 0 && cs[0].i == i {
 			cs = cs[1:]
 		} else {
@@ -63,7 +63,7 @@ func (h *handling[T, U]) passOthers(w *worker, r *record, v *T, cs []culprit) {
 	if len(good) == 0 {
 		return
 	}
-	vals, _ := r.joint.subset(*v, good)
+	vals, _ := r.joined.subset(*v, good)
 	g, group := vals.(T), w.group
 	h.pass(w, r.join(good), &g)
 	w.group = group
@@ -76,7 +76,7 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 	var again []int
 	var longest verdict
 	for _, c := range cs {
-		value, _ := r.joint.subset(*v, []int{c.i})
+		value, _ := r.joined.subset(*v, []int{c.i})
 		d := h.st.decide(w, r.join([]int{c.i}), attempt, f.took, c.err, false, func() any { return value }, nil)
 		if !d.again {
 			continue
@@ -89,7 +89,7 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 	if len(again) == 0 {
 		return nil, 0
 	}
-	vals, _ := r.joint.subset(*v, again)
+	vals, _ := r.joined.subset(*v, again)
 	rest, *v = r.join(again), vals.(T)
 	if !h.st.waitAgain(w, rest, longest) {
 		return nil, 0

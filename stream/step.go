@@ -49,7 +49,7 @@ func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
 // earlier assignment.
 func (st *step) firstAttempt(r *record) int {
 	earlier := r.part.ahead.attempts.earlier.Load()
-	if earlier == nil || r.joint != nil || !st.single {
+	if earlier == nil || r.joined != nil || !st.single {
 		return 1
 	}
 	if a, ok := (*earlier)[attemptsAt{r.offset(), st.line}]; ok && a.Step == st.name {
@@ -100,22 +100,22 @@ func (h *handling[T, U]) once(r *record, v *T, attempt int) (took time.Duration,
 
 // divides reports whether a failed element is a batch to bisect.
 func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
-	if !h.st.node.opts.bisect || r.joint == nil || len(r.joint.members) < 2 || r.joint.holds.Load() != 1 {
+	if !h.st.node.opts.bisect || r.joined == nil || len(r.joined.members) < 2 || r.joined.holds.Load() != 1 {
 		return false
 	}
-	_, ok := r.joint.subset(*v, []int{len(r.joint.members) - 1})
+	_, ok := r.joined.subset(*v, []int{len(r.joined.members) - 1})
 	return ok && !IsWhole(err)
 }
 
 // bisect finds the culprits in a failed batch. It passes on, settles or abandons every member.
 func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f failing) {
-	n, group, sg := len(r.joint.members), w.group, h.st.stage
+	n, group, sg := len(r.joined.members), w.group, h.st.stage
 	part := func(lo, hi int) (*record, T) {
 		members := make([]int, 0, hi-lo)
 		for i := lo; i < hi; i++ {
 			members = append(members, i)
 		}
-		some, _ := r.joint.subset(*v, members)
+		some, _ := r.joined.subset(*v, members)
 		return r.join(members), some.(T)
 	}
 	s := &halving{n: n, attempt: attempt, loose: sg.lanes == loose && !sg.plan.keepOrder}
@@ -273,16 +273,16 @@ func (a *attemptOf) Step() string { return a.st.name }
 func (a *attemptOf) Meta() Meta   { return a.r.meta() }
 func (a *attemptOf) Attempt() int { return a.n }
 func (a *attemptOf) Records() int { return int(a.r.size()) }
-func (a *attemptOf) Batch() bool  { return a.r.joint != nil }
+func (a *attemptOf) Batch() bool  { return a.r.joined != nil }
 
 func (a *attemptOf) Duration() time.Duration { return a.took }
 
 // join returns a batch of some of the members of r.
 func (r *record) join(members []int) *record {
-	j := &joint{subset: r.joint.subset, mixed: r.joint.mixed}
+	j := &joined{subset: r.joined.subset, mixed: r.joined.mixed}
 	for _, i := range members {
-		j.members = append(j.members, r.joint.members[i])
+		j.members = append(j.members, r.joined.members[i])
 	}
 	j.holds.Store(1)
-	return jointRecord(r.part, j)
+	return joinedRecord(r.part, j)
 }
