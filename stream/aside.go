@@ -27,7 +27,6 @@ type asides struct {
 	looked  int           // see setAside; used by reconcile only
 	// what an operator has skipped since the source cannot read it; guarded by part.mu
 	unreadable []resume.Run
-	parks      bool    // the chain parks lanes: others only read back what was set aside before; constant
 	awaited    bool    // workers wait until a record is stored; constant
 	came       []int64 // if awaited: came back since the last state was made; guarded by part.mu
 }

@@ -291,6 +291,27 @@ func TestSetAside(t *testing.T) {
 			}
 		})
 	})
+	t.Run("keeps a key out of memory that is parked by hand, in any chain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), few)
+			j.parkKey(t, "b")
+			mixed(l, 0, n)
+			elapse(time.Minute)
+			same(t, "a", w.doneOf("a"), count("a", n))
+			if s := j.Snapshot().Partitions[0]; s.SetAside != 1 || s.InFlight > 64/8+1 {
+				t.Errorf("snapshot: %+v", s)
+			}
+			must(t, j.stop())
+			j = start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), few)
+			elapse(time.Minute)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", n))
+			must(t, j.stop())
+			j.committed(2 * n)
+		})
+	})
 	t.Run("is not done with a source that cannot read again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom)
