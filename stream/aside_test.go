@@ -328,6 +328,30 @@ func TestSetAside(t *testing.T) {
 			same(t, "b", w.doneOf("b"), count("b", n))
 		})
 	})
+	t.Run("makes room for others where fewer may be in flight than before", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, count("b", 40)...)
+			put(l, 0, "c0")
+			w.hold("b0")
+			j := join(t, l, byKey(w), few)
+			must(t, j.member.Assign(0))
+			elapse(time.Minute) // c0 has finished above 40 of b
+			j.member.Crash()
+			<-j.ended
+			w.unhold("b0")
+			w.fail("b0", errBoom)
+			put(l, 0, count("d", 10)...)
+			j = start(t, l, byKey(w), stream.MaxInFlight(16))
+			elapse(time.Minute)
+			same(t, "d", w.doneOf("d"), count("d", 10))
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", 40))
+			must(t, j.stop())
+			j.committed(51)
+		})
+	})
 	t.Run("is told of", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b0", errBoom)

@@ -28,9 +28,9 @@ func (p *part) setAside() {
 	a.looked = idle
 	var told []SourceEvent
 	p.intake.Lock()
-	lanes := p.waitingLanes(p.ahead.until)
+	lanes, stuck := p.waitingLanes(p.ahead.until), false
 	if large || kept(lanes) > most*asideShare/2 {
-		lanes = p.waitingLanes(0) // rather repeat some than read nothing
+		lanes, stuck = p.waitingLanes(0), true // rather repeat some than read nothing
 	}
 	share := max(1, most/max(1, len(lanes)))
 	if large {
@@ -40,7 +40,7 @@ func (p *part) setAside() {
 		if w.keep = max(w.keep, min(share, len(w.all))); len(w.all) <= share {
 			continue
 		}
-		from, fresh := p.setLaneAside(w)
+		from, fresh := p.setLaneAside(w, stuck)
 		if w.held {
 			a.looked = -1
 		}
@@ -123,32 +123,55 @@ func (ps *parks) names(m Meta) bool {
 // setLaneAside takes all but the first records of a lane out of memory, and leaves out those that
 // are fed from now on. It returns the first offset that is set aside, and whether it is the lane's
 // first time. Without space in the resume state it does nothing. The caller holds intake.
-func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
+func (p *part) setLaneAside(w *backlog, stuck bool) (from int64, fresh bool) {
 	out := w.all[w.keep:]
 	fits := p.hasSpaceFor(len(p.asides.lanes)+1, len(out))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.asides.lanes[w.id]
-	if fresh = e == nil; fresh {
-		if !fits || p.parks.lane(w.id) == nil || !p.passedEarlier() {
-			return 0, false
-		}
-		e = &aside{from: p.next}
-		p.asides.lanes[w.id] = e
+	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
+		return 0, false
 	}
-	if len(out) > 0 {
-		e.seen = max(e.seen, min(e.from, p.next))
-		e.from = out[0].slab.Offset(int(out[0].index))
+	e, fresh := p.leaveOut(w.id, fits, stuck)
+	if e == nil {
+		return 0, false
 	}
+	p.takeOutOf(e, out)
+	return e.from, fresh
+}
+
+// leaveOut leaves out the records of a lane that are fed from now on. It returns the lane's entry,
+// and whether that is new; nil if there is no space for it in the resume state. Where an earlier
+// assignment has finished records further up, there is none either: the entry makes them count as
+// unfinished, if they are of the lane. But where the partition is stuck, that is better. The caller
+// holds intake and mu.
+func (p *part) leaveOut(id resume.LaneID, fits, stuck bool) (e *aside, fresh bool) {
+	if e = p.asides.lanes[id]; e != nil {
+		return e, false
+	}
+	if !fits || !p.passedEarlier() && !stuck {
+		return nil, false
+	}
+	e = &aside{from: p.next, parked: p.parks.lane(id) != nil, finished: p.ahead.earlier}
+	p.asides.lanes[id] = e
+	p.asidesChanged()
+	p.storeSoon()
+	return e, true
+}
+
+// takeOutOf takes the last records of a lane out of the ledger, none of which is held. The caller
+// holds intake and mu.
+func (p *part) takeOutOf(e *aside, out []ticketAt) {
+	if len(out) == 0 {
+		return
+	}
+	e.seen = max(e.seen, min(e.from, p.next))
+	e.from = out[0].slab.Offset(int(out[0].index))
 	p.asidesChanged() // before the tickets go: the watermark must not pass them
 	e.left.Add(int64(len(out)))
 	for _, t := range out {
 		t.slab.SetAside(t.index)
 	}
-	if fresh || len(out) > 0 {
-		p.storeSoon()
-	}
-	return e.from, fresh
+	p.storeSoon()
 }
 
 // hasSpaceFor reports whether the resume state can tell of so many lanes that are set aside, and of

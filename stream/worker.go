@@ -23,6 +23,9 @@ type worker struct {
 	// what the element waits for, or a call of it that failed before; nil: neither
 	held atomic.Pointer[hold]
 	seen sighting
+	// see fails
+	failing time.Duration
+	stall   *stall
 }
 
 // sighting is what a look from outside has found a worker at, and when it first did. Guarded by

@@ -1,15 +1,15 @@
 package lane
 
-// Standing runs wait. Meanwhile, others may Cut the current lane. Call it on the worker, in Wait or
+// Stall runs wait. Meanwhile, others may Cut the current lane. Call it on the worker, in Wait or
 // without.
-func (w *Worker) Standing(wait func()) {
+func (w *Worker) Stall(wait func()) {
 	l := w.lane
-	l.stands(w)
-	defer l.stands(nil)
+	l.stalls(w)
+	defer l.stalls(nil)
 	wait()
 }
 
-func (l *Lane) stands(w *Worker) {
+func (l *Lane) stalls(w *Worker) {
 	if l.loose {
 		return
 	}
@@ -28,7 +28,7 @@ func (s *Set) Queued(id uint64) int {
 	return 0
 }
 
-// Cut takes tasks out of a lane whose worker is in Standing: those queued behind the last one that
+// Cut takes tasks out of a lane whose worker is in Stall: those queued behind the last one that
 // stays. If no worker is, it takes none.
 func (s *Set) Cut(id uint64, stays func(*Task) bool) (cut []*Task) {
 	s.mu.Lock()

@@ -44,7 +44,7 @@ type Lane struct {
 	n     atomic.Int32
 	tail  *Task   // guarded by set.mu
 	used  bool    // since the last sweep; guarded by set.mu
-	open  *Worker // waits in Standing; guarded by set.mu
+	open  *Worker // waits in Stall; guarded by set.mu
 	dead  atomic.Bool
 }
 

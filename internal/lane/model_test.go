@@ -206,7 +206,7 @@ func (l *load) work(w *Worker, ts []*Task) {
 		// before it waits; a wait that keeps its slot counts like none
 		l.enter(ns[0], -1)
 		l.mu.Unlock()
-		w.Wait(func() { w.Standing(func() { time.Sleep(wait) }) })
+		w.Wait(func() { w.Stall(func() { time.Sleep(wait) }) })
 		l.mu.Lock()
 		l.enter(ns[0], 1)
 		l.mu.Unlock()
