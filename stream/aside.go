@@ -161,6 +161,16 @@ func (p *part) cameBack(at int64) {
 	}
 }
 
+// runsFrom returns the runs from an offset on.
+func runsFrom(runs []resume.Run, at int64) []resume.Run {
+	i, within := find(runs, at)
+	above := slices.Clone(runs[i:])
+	if within {
+		above[0].From = at
+	}
+	return above
+}
+
 // without returns runs without an offset.
 func without(runs []resume.Run, at int64) []resume.Run {
 	i, within := find(runs, at)

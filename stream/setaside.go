@@ -151,7 +151,10 @@ func (p *part) leaveOut(id resume.LaneID, fits, stuck bool) (e *aside, fresh boo
 	if !fits || !p.passedEarlier() && !stuck {
 		return nil, false
 	}
-	e = &aside{from: p.next, parked: p.parks.lane(id) != nil, finished: p.ahead.earlier}
+	e = &aside{from: p.next, parked: p.parks.lane(id) != nil}
+	if !p.passedEarlier() { // of a lane that was not set aside before, so the runs are right about it
+		e.finished = runsFrom(p.ahead.earlier, p.next)
+	}
 	p.asides.lanes[id] = e
 	p.asidesChanged()
 	p.storeSoon()
