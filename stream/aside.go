@@ -38,11 +38,10 @@ type asides struct {
 }
 
 type aside struct {
-	from     int64        // its records from here on have no ticket
-	seen     int64        // those below were delivered in this assignment
-	left     atomic.Int64 // so many are set aside, but for those of earlier assignments
-	parked   bool         // guarded by part.mu
-	finished []resume.Run // by an earlier assignment, above from: what it has of the lane is finished
+	from   int64        // its records from here on have no ticket
+	seen   int64        // those below were delivered in this assignment
+	left   atomic.Int64 // so many are set aside, but for those of earlier assignments
+	parked bool         // guarded by part.mu
 }
 
 // back reports whether a lane is to be read again. The caller holds part.mu.
@@ -89,6 +88,25 @@ func (p *part) asideFrom() int64 {
 		least = min(least, e.from)
 	}
 	return least
+}
+
+// unpassed returns how many records wait in lanes that cannot be set aside yet, since the feed has
+// not passed all that earlier assignments finished. They may exceed MaxInFlight: these assignments
+// had them in memory, too, and that may have been larger.
+func (p *part) unpassed() (n int) {
+	if !p.ahead.begun.Load() || !p.asides.able || p.status()&someParked == 0 && p.asides.count.Load() == 0 {
+		return 0
+	}
+	n, _ = p.led.Idle()
+	for _, s := range p.stalls() {
+		n += p.sets[s.stage].Queued(s.lane)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.passedEarlier() {
+		return 0
+	}
+	return n
 }
 
 // storeSoon has a change of lanes that are set aside stored soon. The caller holds mu.
@@ -159,16 +177,6 @@ func (p *part) cameBack(at int64) {
 		p.asides.came = append(p.asides.came, at)
 		p.ahead.stored = without(p.ahead.stored, at)
 	}
-}
-
-// runsFrom returns the runs from an offset on.
-func runsFrom(runs []resume.Run, at int64) []resume.Run {
-	i, within := find(runs, at)
-	above := slices.Clone(runs[i:])
-	if within {
-		above[0].From = at
-	}
-	return above
 }
 
 // without returns runs without an offset.

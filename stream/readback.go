@@ -190,7 +190,7 @@ func (p *part) feedBack(c *rereadChunk) {
 		if at >= end {
 			break
 		}
-		if from, is := back[c.lanes[i]]; !is || at < from || within(p.asides.lanes[c.lanes[i]].finished, at) {
+		if from, is := back[c.lanes[i]]; !is || at < from {
 			continue
 		}
 		if len(of) >= room {

@@ -28,9 +28,9 @@ func (p *part) setAside() {
 	a.looked = idle
 	var told []SourceEvent
 	p.intake.Lock()
-	lanes, stuck := p.waitingLanes(p.ahead.until), false
+	lanes := p.waitingLanes(p.ahead.until)
 	if large || kept(lanes) > most*asideShare/2 {
-		lanes, stuck = p.waitingLanes(0), true // rather repeat some than read nothing
+		lanes = p.waitingLanes(0) // rather repeat some than read nothing
 	}
 	share := max(1, most/max(1, len(lanes)))
 	if large {
@@ -40,7 +40,7 @@ func (p *part) setAside() {
 		if w.keep = max(w.keep, min(share, len(w.all))); len(w.all) <= share {
 			continue
 		}
-		from, fresh := p.setLaneAside(w, stuck)
+		from, fresh := p.setLaneAside(w)
 		if w.held {
 			a.looked = -1
 		}
@@ -123,7 +123,7 @@ func (ps *parks) names(m Meta) bool {
 // setLaneAside takes all but the first records of a lane out of memory, and leaves out those that
 // are fed from now on. It returns the first offset that is set aside, and whether it is the lane's
 // first time. Without space in the resume state it does nothing. The caller holds intake.
-func (p *part) setLaneAside(w *backlog, stuck bool) (from int64, fresh bool) {
+func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
 	out := w.all[w.keep:]
 	fits := p.hasSpaceFor(len(p.asides.lanes)+1, len(out))
 	p.mu.Lock()
@@ -131,7 +131,7 @@ func (p *part) setLaneAside(w *backlog, stuck bool) (from int64, fresh bool) {
 	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
 		return 0, false
 	}
-	e, fresh := p.leaveOut(w.id, fits, stuck)
+	e, fresh := p.leaveOut(w.id, fits)
 	if e == nil {
 		return 0, false
 	}
@@ -140,21 +140,17 @@ func (p *part) setLaneAside(w *backlog, stuck bool) (from int64, fresh bool) {
 }
 
 // leaveOut leaves out the records of a lane that are fed from now on. It returns the lane's entry,
-// and whether that is new; nil if there is no space for it in the resume state. Where an earlier
-// assignment has finished records further up, there is none either: the entry makes them count as
-// unfinished, if they are of the lane. But where the partition is stuck, that is better. The caller
+// and whether that is new. It returns nil if there is no space for it in the resume state, or if an
+// earlier assignment has finished records further up: these would count as unfinished. The caller
 // holds intake and mu.
-func (p *part) leaveOut(id resume.LaneID, fits, stuck bool) (e *aside, fresh bool) {
+func (p *part) leaveOut(id resume.LaneID, fits bool) (e *aside, fresh bool) {
 	if e = p.asides.lanes[id]; e != nil {
 		return e, false
 	}
-	if !fits || !p.passedEarlier() && !stuck {
+	if !fits || !p.passedEarlier() {
 		return nil, false
 	}
 	e = &aside{from: p.next, parked: p.parks.lane(id) != nil}
-	if !p.passedEarlier() { // of a lane that was not set aside before, so the runs are right about it
-		e.finished = runsFrom(p.ahead.earlier, p.next)
-	}
 	p.asides.lanes[id] = e
 	p.asidesChanged()
 	p.storeSoon()

@@ -124,7 +124,6 @@ func (p *part) setStalledAside() {
 	}
 	limit, budget := p.host.limits()
 	_, pinned := p.led.Held()
-	room, _ := p.room()
 	share := limit / stallShare
 	if pinned > budget/2 {
 		share = 1 // a few may hold much
@@ -138,7 +137,7 @@ func (p *part) setStalledAside() {
 			most = 1 // what was read again makes way for others
 		}
 		if n := p.sets[s.stage].Queued(s.lane); n > max(1, most) {
-			told = append(told, p.setStallAside(s, n-1, room == 0)...)
+			told = append(told, p.setStallAside(s, n-1, limit)...)
 		}
 	}
 	p.intake.Unlock()
@@ -162,16 +161,19 @@ func (p *part) stalls() (all []stall) {
 
 // setStallAside leaves out the records of a lane that are fed from now on, and takes those out of
 // memory that are queued in the first stage: no step has begun these. The caller holds intake.
-func (p *part) setStallAside(s stall, behind int, stuck bool) (told []SourceEvent) {
+func (p *part) setStallAside(s stall, behind, limit int) (told []SourceEvent) {
 	fits := p.hasSpaceFor(len(p.asides.lanes)+1, 0)
 	p.mu.Lock()
-	e, fresh := p.leaveOut(s.id, fits, stuck)
+	e, fresh := p.leaveOut(s.id, fits)
 	p.mu.Unlock()
 	if e == nil {
 		return nil
 	}
 	if s.stage == p.entry {
-		p.takeOutQueued(e, s, stuck)
+		p.takeOutQueued(e, s, p.ahead.until)
+		if p.sets[s.stage].Queued(s.lane) > limit/2 {
+			p.takeOutQueued(e, s, 0) // rather repeat some than read nothing
+		}
 	}
 	if !fresh {
 		return nil
@@ -180,12 +182,9 @@ func (p *part) setStallAside(s stall, behind int, stuck bool) (told []SourceEven
 		Text: fmt.Sprintf("%d records wait behind %v, with key %q, which is tried again: those from offset %d on are not kept in memory, and read again then", behind, s.first, s.first.Key, e.from)}}
 }
 
-// takeOutQueued takes the queued records of a lane out of memory. The caller holds intake.
-func (p *part) takeOutQueued(e *aside, s stall, stuck bool) {
-	below := p.ahead.until
-	if stuck {
-		below = 0
-	}
+// takeOutQueued takes the queued records of a lane out of memory. What lies below an offset stays:
+// see waitingLanes. The caller holds intake.
+func (p *part) takeOutQueued(e *aside, s stall, below int64) {
 	recs := p.host.cut(p, s.lane, func(r *record) bool {
 		return r.slab.Tickets[r.Index].Tried() || r.offset() < below || !bytes.Equal(r.key(), s.first.Key)
 	})
