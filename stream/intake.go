@@ -114,6 +114,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 		return records, bytes
 	}
 	p.p.full.Store(true)
+	p.p.lookAtStalls(bufferSize)
 	// Room for a single record counts: room that became free before full was set woke no one and
 	// flushed nothing, since the partition was not full.
 	if records, bytes = p.p.roomIf(false); records > 0 {
@@ -153,6 +154,7 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.intake.Lock() // before the look at what is finished: the end of a halt may add to that
 	defer p.p.intake.Unlock()
+	p.p.lookAtStalls(len(vals))
 	if p.p.ahead.begun.Load() || p.p.asides.some.Load() {
 		p.feedUnfinished(vals, lineage, next, bytes)
 		return

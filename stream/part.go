@@ -94,6 +94,7 @@ func (p *part) roomIf(waits bool) (records int, bytes int64) {
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
+	limit += p.unpassed()
 	if p.led.OutOfOrder {
 		ahead := p.roomAhead(held, limit)
 		if held > limit*3/4 || held+ahead < limit {

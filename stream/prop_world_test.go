@@ -53,7 +53,7 @@ type recordAt struct {
 }
 
 // sightings are what a case had.
-type sightings struct{ merged, branch, revoke, lose, crash, halt, park, hold, aside, back, waiting, timeout bool }
+type sightings struct{ merged, branch, revoke, lose, crash, halt, park, hold, aside, stall, back, waiting, timeout bool }
 
 func newWorld(sc *scenario) *world {
 	w := &world{sc: sc, m: modelOf(sc.words), calls: map[deed]int{}, writing: map[write]int{}, ever: newTally(), passed: map[deed]*tie{}, skipped: map[recordAt]bool{}, finishedAhead: map[int]map[int64]bool{}, states: map[int][]string{}, spoiled: map[int]bool{}}

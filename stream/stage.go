@@ -96,9 +96,15 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	runs := sg.entries(w, next)
 	if len(runs) == 1 {
 		run := runs[0]
-		return func(t *lane.Task) { sg.work(w, t, run) }
+		return func(t *lane.Task) {
+			sg.work(w, t, run)
+			w.ended()
+		}
 	}
-	return func(t *lane.Task) { sg.work(w, t, runs[carrierOf(t).owner().source]) }
+	return func(t *lane.Task) {
+		sg.work(w, t, runs[carrierOf(t).owner().source])
+		w.ended()
+	}
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
@@ -218,5 +224,6 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 		if sg.exec.counts {
 			carrierOf(ts[0]).owner().endedN(len(ts))
 		}
+		w.ended()
 	}
 }

@@ -23,6 +23,9 @@ type worker struct {
 	// what the element waits for, or a call of it that failed before; nil: neither
 	held atomic.Pointer[hold]
 	seen sighting
+	// see fails
+	failing time.Duration
+	stall   *stall
 }
 
 // sighting is the record that a worker was seen with from outside, and when it was first seen with
