@@ -15,21 +15,21 @@ import (
 )
 
 // Breaker is a circuit breaker around a dependency, such as a database or a service. All steps with
-// the same Breaker share it, across pipelines. While the dependency is away, the elements of these
-// steps wait without a worker, and no attempt is used up. So an outage retries, dead-letters and
-// halts nothing. About once a second one call probes whether the dependency is back.
+// the same Breaker share it, across pipelines. While the dependency is down, the elements of these
+// steps wait without a worker, and use up no attempt. So an outage retries, dead-letters and halts
+// nothing. About once a second one call probes whether the dependency is back.
 //
 //	bank := ops.Breaker("bank", ops.Unavailable)
 //	…	MapConcurrent(64, charge, stream.Use(bank), stream.Timeout(3*time.Second)).
 //
-// outage reports whether an error means that the dependency is away. It must not match an error
+// outage reports whether an error means that the dependency is down. It must not match an error
 // that a bad element causes. Unavailable is such a func. Other errors, and those marked
 // stream.Permanent, pass as if there were no breaker. With a nil outage, Breaker returns nil, which
 // Build refuses.
 //
 // Five such errors in a row open the breaker. Before that, a failed element waits until other calls
-// show whose fault it is. If a later call succeeds, the dependency is there, and the policies
-// decide about the error. If no other call is running, the element is retried after 100 ms.
+// show the cause. If a later call succeeds, the dependency is up, and the policies decide about the
+// error. If no other call is running, the element is retried after 100 ms.
 //
 // While the breaker is open, each probe is a call for another element. The first probe that
 // succeeds closes the breaker and wakes all elements. A probe may take as long as the step's

@@ -15,11 +15,11 @@ import (
 //
 // A key is remembered once its record has finished. A record redelivered unfinished, after a halt,
 // a crash or a rebalance, is therefore no duplicate of itself. A duplicate of an element in flight
-// is done at once, while the element in flight stays uncommitted until it finishes. So one of the
-// two is always processed, unless a policy or Pipeline.Skip gives it up.
+// is done at once; the element in flight stays uncommitted until it finishes. So one of the two is
+// always processed, unless a policy or Pipeline.Skip gives it up.
 //
-// A new assignment of a partition starts with an empty memory. Dedup costs the memory of window
-// keys per partition.
+// A new assignment of a partition starts with an empty memory. Costs the memory of window keys per
+// partition.
 func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 	var refusals []stream.StepOption
 	if key == nil {
@@ -29,7 +29,7 @@ func Dedup[T any, K comparable](key func(T) K, window int) stream.Pipe[T, T] {
 		refusals = append(refusals, stream.Invalid(fmt.Sprintf("Dedup with a window of %d remembers nothing", window), "window is at least 1"))
 	}
 	return func(s stream.Stream[T]) stream.Stream[T] {
-		// One pipe may stand in a chain twice: an element that passes the first must pass the
+		// One pipe may be used twice in a chain: an element that passes the first must pass the
 		// second.
 		d := &deduper[T, K]{key, window}
 		return s.FlatMap(d.dedup, refusals...)

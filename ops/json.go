@@ -12,13 +12,13 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// ErrTombstone is the error of JSON for a record without a value, which says that its key was
-// deleted. JSON[*T] returns nil for such a record instead.
-var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] gives nil for it [LW441]")
+// ErrTombstone is the error of JSON for a record without a value: a tombstone, which says that its
+// key was deleted. JSON[*T] returns nil for it instead.
+var ErrTombstone = errors.New("the record is a tombstone: its key was deleted; JSON[*T] returns nil for it [LW441]")
 
-// JSON decodes a record's value, for use with Map. 1→1. A value that cannot be decoded is a
-// permanent error, which is not retried. It says what failed at which byte, and wraps the error of
-// encoding/json; it matches ErrTombstone if there is no value. The value "null" is left to
+// JSON decodes a record's value, for use with Map. 1→1. If the value cannot be decoded, the error
+// is permanent, so no retry is made. It says what failed at which byte, and wraps the error of
+// encoding/json. It matches ErrTombstone if there is no value. The value "null" is left to
 // encoding/json. JSON costs what encoding/json costs.
 func JSON[T any](_ context.Context, m kafka.Message) (v T, err error) {
 	if m.Value == nil {

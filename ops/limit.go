@@ -7,8 +7,8 @@ import (
 )
 
 // Limit lets at most n calls run at once, over all steps and pipelines that use the same Limit. A
-// waiting call keeps its worker, so a degree above n gains nothing. It gives up with the context's
-// cause when its context ends. Below 1, n gives a nil middleware, which Build refuses.
+// waiting call keeps its worker, so a degree above n gains nothing. When its context ends, it gives
+// up with the context's cause. If n is below 1, Limit returns nil, which Build refuses.
 func Limit(n int) stream.Middleware {
 	if n < 1 {
 		return nil

@@ -15,17 +15,18 @@ import (
 //
 //   - info: a start or an end.
 //   - warn: a failure that a policy handles, or a halt that ends by itself (stream.ResumeAfter).
-//   - error: what needs attention, that is any other halt, a dead letter that could not be written,
-//     or an end by failure.
+//   - error: anything that needs attention: any other halt, a dead letter that could not be
+//     written, or an end by failure.
 //   - debug: every attempt and every commit, if the logger has debug enabled when the pipeline is
 //     built.
 //
 // A failure carries its topic, partition, offset, key, step, attempt and duration. Each line of an
 // event has its code: see stream.CodeOf.
 //
-// Repeated lines (the same message of the same step) are thinned: the first ten are written, then
-// one per second that counts those left out. All text is valid UTF-8; other bytes of an error or a
-// key are written as \xff. Log reads the clock once per attempt, for the duration of failed ones.
+// Repeated lines (the same message of the same step) are limited: the first ten are written, then
+// one per second, with the number of lines left out. All text is valid UTF-8; other bytes of an
+// error or a key are written as \xff. Log reads the clock once per attempt, for the duration of
+// failed ones.
 func Log(l *slog.Logger) stream.Observer {
 	return stream.Observer{Attach: func(p *stream.Pipeline) (stream.Observer, error) {
 		if l == nil {

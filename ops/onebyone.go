@@ -7,18 +7,18 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// OneByOne makes a handler of batches that finds the elements that fail. It calls f with the batch.
-// If f fails without naming elements, it calls f with each element alone, first to last. The
-// policies then decide about the elements that failed alone, and the others pass on. Use it with
-// Tap, Serial and Concurrent:
+// OneByOne makes a batch handler that finds the failing elements. It calls f with the batch. If f
+// fails without naming elements, it calls f with each element alone, first to last. The policies
+// then decide about the elements that failed alone, and the others pass on. Use it with Tap, Serial
+// and Concurrent:
 //
 //	…	Batch(100, time.Second).Concurrent(8, ops.OneByOne(send)).RetryOnError(…).SkipOnError().
 //
 // Use it if f takes a whole batch or a single element but no part of a batch, or if calls are
 // cheap. Otherwise stream.Bisect needs fewer calls. It also keeps the order, which OneByOne does
-// not: a failed element is retried after those behind it. Good elements are seen twice, all within
-// one attempt and its Timeout. An error of the whole (stream.IsWhole) fails all elements not called
-// alone so far.
+// not: a failed element is retried after those behind it. f sees good elements twice, all within
+// one attempt and its Timeout. An error of the whole (stream.IsWhole) fails all elements that were
+// not called alone so far.
 func OneByOne[T any](f func(context.Context, []T) error) func(context.Context, []T) error {
 	if f == nil {
 		return nil

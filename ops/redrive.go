@@ -16,8 +16,8 @@ type RedriveConfig struct {
 	Match func(kafka.Message, Letter) bool
 
 	// MaxTimes is how often a record may be sent back in its life, as counted in its header
-	// laneway.redriven. Default 3. A record that has failed that often is passed over, or it would
-	// circle forever.
+	// laneway.redriven. Default 3. A record that was sent back that often is passed over. Otherwise
+	// it would circle forever.
 	MaxTimes int
 
 	// To is the topic to send records to. Default: the topic that each came from.
@@ -27,11 +27,12 @@ type RedriveConfig struct {
 	PerSecond float64
 
 	// Original reads the record of an incomplete letter (see Letter.Complete) from its origin, so
-	// that only whole records are sent back. An error fails the letter, and the policies below
-	// decide. Default: none, and incomplete letters are passed over. It is called concurrently.
+	// that only whole records are sent back. If it returns an error, the letter fails, and the
+	// policies below decide. It is called concurrently. Default: incomplete letters are passed
+	// over.
 	Original func(context.Context, Letter) (kafka.Message, error)
 
-	// OnRecord is told what Redrive did with each record. It is called concurrently.
+	// OnRecord is called with each record and what Redrive did with it. It is called concurrently.
 	OnRecord func(kafka.Message, Letter, Redriven)
 }
 
@@ -50,9 +51,9 @@ func (r Redriven) String() string {
 	return [...]string{"sent back", "not matched", "limit reached", "no dead letter", "incomplete"}[r]
 }
 
-// Redrive turns dead letters back into the records they were, addressed to the topic they came
-// from: with the same key, value, time and headers, and a header that counts the redrives.
-// RedriveConfig.Original completes abridged letters. 1→0..1: a letter passed over is done.
+// Redrive turns dead letters back into their original records, addressed to the topic they came
+// from. Key, value, time and headers are the same; one more header counts the redrives.
+// RedriveConfig.Original completes abridged letters. 1→0..1: a letter that is passed over is done.
 //
 // To(sink.Kafka) below it writes the records. With a commit below that, a letter is done only once
 // its record is written:

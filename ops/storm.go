@@ -15,7 +15,7 @@ const (
 	stormEvery = time.Second
 )
 
-// line identifies equal lines of a log. There are as many as messages and steps.
+// line identifies equal lines of a log. Messages and steps bound their number.
 type line struct {
 	level     slog.Level
 	msg, step string

@@ -48,12 +48,12 @@ type KafkaConfig struct {
 	// and max.request.size in one). Default: batches of 1,000,000, which fit the default of the
 	// topics' max.message.bytes, and records as large as the topic accepts, up to 64 MiB, each in a
 	// batch of its own. If BatchBytes exceeds what the topic accepts, refused batches are split and
-	// sent again, which costs extra requests.
+	// sent again, at the cost of extra requests.
 	BatchBytes int
 
 	// Linger is how long a batch waits for more records (linger.ms). Default 0: records that queue
-	// while a batch is in flight go out together, and nothing waits while none is in flight. A few
-	// milliseconds make fewer, larger batches of a thin stream.
+	// while a batch is in flight go out together, and nothing waits while none is in flight. For a
+	// thin stream, a few milliseconds make fewer and larger batches.
 	Linger time.Duration
 
 	// DeliveryTimeout is how long a record may take to be acknowledged, retries included, before it
@@ -65,11 +65,11 @@ type KafkaConfig struct {
 	// For a second or so after a topic is created, some brokers do not know it.
 	UnknownTopicTimeout time.Duration
 
-	// InstanceID is the worker's own name, the same as its source's. Each running worker needs its
-	// own. Only KafkaTransaction uses it, see there. Default: none.
+	// InstanceID is the name of this worker, and must be that of its source. Each running worker
+	// needs its own. Only KafkaTransaction uses it: see there. Default: none.
 	InstanceID string
 
-	// TransactionTimeout is when the coordinator aborts an unfinished transaction
+	// TransactionTimeout is how long a transaction may take before the coordinator aborts it
 	// (transaction.timeout.ms). Only KafkaTransaction uses it. Default 30 s. It must be longer than
 	// DeliveryTimeout, and at most the brokers' transaction.max.timeout.ms.
 	TransactionTimeout time.Duration

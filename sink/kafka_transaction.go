@@ -24,7 +24,7 @@ import (
 //
 // Transactional ids start with prefix and a dash. So the user needs WRITE and DESCRIBE on that
 // prefixed TransactionalId, besides READ on the source's group. If KafkaConfig.InstanceID is set,
-// the id ends with it, and a restarted worker ends at once the transaction that it had left open.
+// the id ends with it, and a restarted worker at once ends the transaction that it left open.
 // Without it the id is random. Then a transaction left open by a crash ends after
 // TransactionTimeout; until then it blocks readers of those topics and the next owner of the
 // partitions.

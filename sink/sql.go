@@ -11,14 +11,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// SQL writes results and their source offsets in one transaction of a database. CommitWith with it
-// is exactly once for everything that write does with its tx, and for nothing else:
+// SQL writes results and their source offsets in one transaction of a database. CommitWith makes
+// everything that write does with its tx exactly once, and nothing else:
 //
 //	CommitWith(sink.SQL(db, write), 500, time.Second)
 //
 // write gets the results in the order of their records. It must not commit tx or roll it back. If
 // it returns an error or panics, the whole transaction is rolled back. It is called again, in a new
-// transaction, if the database asks for that or a policy retries the failure. So whatever it does
+// transaction, if the database asks for that or a policy retries the failure. So anything it does
 // without tx may happen more than once. Records without a result only move the offset, without a
 // call of write.
 //
@@ -31,7 +31,7 @@ import (
 // stream.IsWhole reports true. A serialization failure or a deadlock is retried by SQL itself: 10
 // attempts, in about 2 s. If another worker has stored an offset for the partition, nothing is
 // written (*stream.FencedError). If the answer to a commit is lost, the stored offset shows whether
-// it took place, so nothing is written twice. While the database is away at an assignment, the
+// it took place, so nothing is written twice. If the database is down at an assignment, the
 // partition waits: see stream.Transactor.
 //
 // Offsets have a table of their own: see InTable and CreateTable. A partition with a row starts

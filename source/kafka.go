@@ -22,19 +22,20 @@ import (
 // their bytes.
 //
 // A partition without room (MaxInFlight), or a halted one, is left out of fetches; the others are
-// still read. A batch that cannot be read halts its partition at its offset: the checksum is wrong,
-// the format is older than Kafka 0.11, or it exceeds MaxDecompressed. In a rebalance, a partition
+// still read. A batch that cannot be read halts its partition at its offset: its checksum is wrong,
+// its format is older than Kafka 0.11, or it exceeds MaxDecompressed. In a rebalance, a partition
 // that moves is drained and committed before it is released. A lost partition is cancelled and
 // never committed.
 //
 // Package kafkaerr holds the errors of Run, halts and events.
 //
-// It needs brokers from 3.6 on. It runs three goroutines a broker, and a handful for the group.
+// It needs brokers of version 3.6 or newer. It runs three goroutines per broker, and a handful for
+// the group.
 //
 // With a group, each commit stores which records above the committed offset have finished. They go
 // into the offset's metadata, up to the brokers' limit (offset.metadata.max.bytes, 4,096 by
-// default) and 64 KiB. A user with DESCRIBE_CONFIGS on the cluster is told the limit at the start;
-// otherwise a broker that refuses a state shows it.
+// default) and 64 KiB. If the user has DESCRIBE_CONFIGS on the cluster, the source reads the limit
+// at the start. Otherwise it learns the limit when a broker refuses a state.
 func Kafka(c KafkaConfig) stream.Stream[kafka.Message] {
 	return stream.From(func() stream.Source[kafka.Message] { return newKafkaSource(c) })
 }

@@ -60,9 +60,9 @@ type KafkaConfig struct {
 	Balancers []Balancer
 
 	// SessionTimeout is how long the group waits for a heartbeat before it removes this worker and
-	// reassigns its partitions (session.timeout.ms). Default 45 s. Shorter: a dead worker is replaced
-	// sooner, but a paused one (a long GC, a frozen VM) is removed too. Brokers accept 6 s to 30 min
-	// (group.min.session.timeout.ms, group.max.session.timeout.ms).
+	// reassigns its partitions (session.timeout.ms). Default 45 s. A shorter one replaces a dead
+	// worker sooner, but also removes a paused one (a long GC, a frozen VM). Brokers accept 6 s to
+	// 30 min (group.min.session.timeout.ms, group.max.session.timeout.ms).
 	SessionTimeout time.Duration
 
 	// HeartbeatInterval is the time between heartbeats, and so how soon a rebalance is noticed
@@ -76,10 +76,11 @@ type KafkaConfig struct {
 	// longer, one slow handler delays the whole group. DrainTimeout bounds a drain too.
 	RebalanceTimeout time.Duration
 
-	// Start is where to read a partition from if the group has no offset for it (auto.offset.reset):
-	// Earliest (default), Latest, At a time, AtOffset, or Fail to end Run. A recreated topic is another
-	// topic, without an offset (stream.TopicRecreated). With Latest, records written before the first
-	// commit are never read, nor records written to a new partition before it is discovered.
+	// Start is where to start reading a partition for which the group has no offset
+	// (auto.offset.reset): Earliest (default), Latest, At a time, AtOffset, or Fail to end Run. A
+	// recreated topic is another topic, without an offset (stream.TopicRecreated). With Latest,
+	// records written before the first commit are never read, nor records written to a new
+	// partition before it is discovered.
 	Start Position
 
 	// Reset is where to continue if the wanted offset is not in the log, because retention deleted it
@@ -104,7 +105,7 @@ type KafkaConfig struct {
 
 	// MaxWait is how long a broker holds a fetch while there are no records (fetch.max.wait.ms).
 	// Default 500 ms, which is also the maximum. It adds no delay: the broker answers as soon as a
-	// record arrives. Shorter: more requests while idle.
+	// record arrives. A shorter one makes more requests while idle.
 	MaxWait time.Duration
 
 	// MaxDecompressed is the largest size, in bytes, that one batch may decompress to. Default 64 MiB.

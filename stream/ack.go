@@ -39,7 +39,7 @@ func (p *part) stored(g progress) {
 	p.acked(g.Offset)
 }
 
-// acked notes the committed offset and frees the workers and the gate that wait for it.
+// acked notes the committed offset and frees the workers and elements that wait for it.
 func (p *part) acked(offset int64) {
 	p.mu.Lock()
 	p.committed = max(p.committed, offset)
@@ -55,7 +55,7 @@ func (p *part) acked(offset int64) {
 	for _, ch := range free {
 		close(ch)
 	}
-	p.openGate(offset)
+	p.openBarrier(offset)
 	p.changed()
 }
 

@@ -227,7 +227,7 @@ func (p *part) toStore() (offset, records int64, holes []int64, end int64, earli
 	p.mu.Lock()
 	earlier = p.ahead.earlier // before the ledger, which has every run that the feed passes in between
 	p.asides.came = nil
-	if !p.asides.parks && len(p.asides.lanes) == 0 { // nor will there be any
+	if !p.asides.able { // no lane will be either
 		p.mu.Unlock()
 		offset, records, holes, end = p.led.Holes(nil)
 		return offset, records, holes, end, earlier, nil

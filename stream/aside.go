@@ -9,9 +9,10 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// A parked lane that keeps receiving would fill the memory. Once it holds more than its share it is
-// set aside (setaside.go): its later records are not kept in memory, whatever their number. What is
-// kept is the offset that they begin at. After the park they are read again (readback.go).
+// A lane that waits would fill the memory, if it keeps receiving. Once it holds more than its share
+// it is set aside: its later records are not kept in memory, whatever their number. What is kept is
+// the offset that they begin at. After the wait they are read again (readback.go). A lane waits if
+// it is parked (setaside.go), or stalls (stall.go).
 //
 // Every record of the lane below that offset has finished or has a ticket. No record from there on
 // has one. So a resume state lists the stretch as finished, and names the lane beside it.
@@ -21,22 +22,32 @@ type asides struct {
 	able bool        // the source can read again, and states are stored; constant
 	some atomic.Bool // lanes is not empty
 	// changed under both part.intake and part.mu, so either protects a look
-	lanes   map[resume.LaneID]*aside
+	lanes map[resume.LaneID]*aside
+	// lanes that stall; guarded by part.mu
+	stalled map[resume.LaneID]*stall
+	count   atomic.Int32  // len(stalled)
+	fed     atomic.Int64  // records fed since the last look at them
+	stalls  bool          // they are set aside, too; constant
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
 	// what an operator has skipped since the source cannot read it; guarded by part.mu
 	unreadable []resume.Run
-	parks      bool    // the chain parks lanes: others only read back what was set aside before; constant
 	awaited    bool    // workers wait until a record is stored; constant
 	came       []int64 // if awaited: came back since the last state was made; guarded by part.mu
 }
 
 type aside struct {
-	from int64        // its records from here on have no ticket
-	seen int64        // those below were delivered in this assignment
-	left atomic.Int64 // so many are set aside, but for those of earlier assignments
-	back bool         // nothing of the lane is parked anymore: read it again; guarded by part.mu
+	from   int64        // its records from here on have no ticket
+	seen   int64        // those below were delivered in this assignment
+	left   atomic.Int64 // so many are set aside, but for those of earlier assignments
+	parked bool         // guarded by part.mu
+}
+
+// back reports whether a lane is to be read again. The caller holds part.mu.
+func (a *asides) back(id resume.LaneID) bool {
+	e := a.lanes[id]
+	return e != nil && !e.parked && a.stalled[id] == nil
 }
 
 // leavesOut reports whether a record that is fed is set aside. The caller holds intake.
@@ -79,6 +90,25 @@ func (p *part) asideFrom() int64 {
 	return least
 }
 
+// unpassed returns how many records wait in lanes that cannot be set aside yet, since the feed has
+// not passed all that earlier assignments finished. They may exceed MaxInFlight: these assignments
+// had them in memory, too, and that may have been larger.
+func (p *part) unpassed() (n int) {
+	if !p.ahead.begun.Load() || !p.asides.able || p.status()&someParked == 0 && p.asides.count.Load() == 0 {
+		return 0
+	}
+	n, _ = p.led.Idle()
+	for _, s := range p.stalls() {
+		n += p.sets[s.stage].Queued(s.lane)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.passedEarlier() {
+		return 0
+	}
+	return n
+}
+
 // storeSoon has a change of lanes that are set aside stored soon. The caller holds mu.
 func (p *part) storeSoon() {
 	p.ahead.halts++
@@ -94,7 +124,7 @@ func (p *part) inheritAsides(all []resume.Aside, a Assignment) {
 		if is.From >= a.LogEnd {
 			continue // the log was truncated below it, so nothing of it is believed
 		}
-		p.asides.lanes[is.Lane] = &aside{from: max(is.From, a.Next), back: p.parks.lane(is.Lane) == nil}
+		p.asides.lanes[is.Lane] = &aside{from: max(is.From, a.Next), parked: p.parks.lane(is.Lane) != nil}
 	}
 	p.asidesChanged()
 }
@@ -102,7 +132,7 @@ func (p *part) inheritAsides(all []resume.Aside, a Assignment) {
 // parkAside has a lane wait that was parked, if it is set aside. The caller holds mu.
 func (p *part) parkAside(id resume.LaneID) {
 	if e := p.asides.lanes[id]; e != nil {
-		e.back = false
+		e.parked = true
 	}
 }
 
@@ -110,7 +140,7 @@ func (p *part) parkAside(id resume.LaneID) {
 func (p *part) releaseAsides(ended []*park) {
 	for _, k := range ended {
 		if e := p.asides.lanes[k.id]; e != nil && k.Scope == ScopeLane && p.parks.lane(k.id) == nil {
-			e.back = true
+			e.parked = false
 		}
 	}
 }
@@ -165,13 +195,14 @@ func without(runs []resume.Run, at int64) []resume.Run {
 	return slices.Concat(runs[:i], around, runs[i+1:])
 }
 
-// comesBack reports whether records that were set aside are being read again. The caller holds mu.
+// comesBack reports whether records that were set aside are read again, or will be without an
+// operator. The caller holds mu.
 func (p *part) comesBack() bool {
 	if !p.status().feeds() {
 		return false
 	}
 	for _, e := range p.asides.lanes {
-		if e.back {
+		if !e.parked {
 			return true
 		}
 	}

@@ -291,6 +291,27 @@ func TestSetAside(t *testing.T) {
 			}
 		})
 	})
+	t.Run("keeps a key out of memory that is parked by hand, in any chain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), few)
+			j.parkKey(t, "b")
+			mixed(l, 0, n)
+			elapse(time.Minute)
+			same(t, "a", w.doneOf("a"), count("a", n))
+			if s := j.Snapshot().Partitions[0]; s.SetAside != 1 || s.InFlight > 64/8+1 {
+				t.Errorf("snapshot: %+v", s)
+			}
+			must(t, j.stop())
+			j = start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do)), few)
+			elapse(time.Minute)
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", n))
+			must(t, j.stop())
+			j.committed(2 * n)
+		})
+	})
 	t.Run("is not done with a source that cannot read again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom)
@@ -305,6 +326,30 @@ func TestSetAside(t *testing.T) {
 			must(t, p.Resume(p.Halts()[0]))
 			elapse(time.Minute)
 			same(t, "b", w.doneOf("b"), count("b", n))
+		})
+	})
+	t.Run("makes room for others where fewer may be in flight than before", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, count("b", 40)...)
+			put(l, 0, "c0")
+			w.hold("b0")
+			j := join(t, l, byKey(w), few)
+			must(t, j.member.Assign(0))
+			elapse(time.Minute) // c0 has finished above 40 of b
+			j.member.Crash()
+			<-j.ended
+			w.unhold("b0")
+			w.fail("b0", errBoom)
+			put(l, 0, count("d", 10)...)
+			j = start(t, l, byKey(w), stream.MaxInFlight(16))
+			elapse(time.Minute)
+			same(t, "d", w.doneOf("d"), count("d", 10))
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", 40))
+			must(t, j.stop())
+			j.committed(51)
 		})
 	})
 	t.Run("is told of", func(t *testing.T) {

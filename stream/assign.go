@@ -18,7 +18,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, expired: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1),
-		asides: asides{lanes: map[resume.LaneID]*aside{}, news: make(chan struct{}, 1)}}
+		asides: asides{lanes: map[resume.LaneID]*aside{}, stalled: map[resume.LaneID]*stall{}, news: make(chan struct{}, 1)}}
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && in.stateBytes() > 0
@@ -26,7 +26,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 		p.asides.able = p.led.OutOfOrder && in.rereads()
-		p.asides.parks = p.asides.able && r.plan.parks()
+		p.asides.stalls = p.asides.able && r.plan.keyApart() == ""
 		p.asides.awaited = r.plan.commit != nil && r.plan.commit.each
 	}
 	r.commits.begin(p, &p.led)
@@ -132,7 +132,7 @@ func (r *run) drop(p *part) {
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
 		n := p.uncommitted(r.plan.commit)
-		torn := p.closeGate()
+		torn := p.closeBarrier()
 		if !p.endAssignment(fmt.Errorf("%v was lost: %w", p.tp, err)) {
 			continue
 		}

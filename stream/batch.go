@@ -64,8 +64,8 @@ func (o batchOp[B, T]) keep(st *step, p *part) any {
 func (o batchOp[B, T]) link(w *worker, st *step, next any) any {
 	nx := next.(push[B])
 	emit := func(w *worker, group uint64, b *bundle[T]) {
-		r := jointRecord(b.part, &joint{members: b.recs, subset: subsetOf[B, T]})
-		r.joint.holds.Store(1)
+		r := joinedRecord(b.part, &joined{members: b.recs, subset: subsetOf[B, T]})
+		r.joined.holds.Store(1)
 		if w.stops(r) { // a flush must not overtake either
 			r.abandon()
 			return

@@ -6,14 +6,15 @@ import (
 	"net"
 )
 
-// Admin serves operators beside the pipelines of a Supervisor. Package ops/admin has one; implement
-// it to bring another.
+// Admin lets operators see and control the pipelines of a Supervisor. Package ops/admin implements
+// it; implement it yourself for another one.
 type Admin interface {
 	// Listen is called once, before the pipelines run. Its error ends Run. drain drains all
-	// pipelines, as a signal does; the cause is what Draining tells.
+	// pipelines, as a signal does; Draining reports the cause.
 	//
-	// serve runs beside the pipelines. Its context ends after the last of them has ended. It
-	// returns then; earlier, or with an error, it fails the supervisor as a pipeline would.
+	// serve runs beside the pipelines. Its context ends after the last of them has ended, and serve
+	// must return then. If it returns earlier, or with an error, the supervisor fails as if a
+	// pipeline had failed.
 	Listen(pipelines []*Pipeline, drain func(cause error)) (serve func(context.Context) error, err error)
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// shelf is a handler of batches that fails where one holds a bad element, and does not say which.
-type shelf struct {
+// batchStore handles batches. It fails a batch with a bad element, and does not name the element.
+type batchStore struct {
 	mu    sync.Mutex
 	bad   map[string]error
 	calls [][]string
@@ -24,8 +24,8 @@ type shelf struct {
 	failed func() // is called when a call fails
 }
 
-func newShelf(bad ...string) *shelf {
-	s := &shelf{bad: map[string]error{}, seen: map[string]int{}}
+func newBatchStore(bad ...string) *batchStore {
+	s := &batchStore{bad: map[string]error{}, seen: map[string]int{}}
 	for _, v := range bad {
 		s.bad[v] = errBoom
 	}
@@ -33,13 +33,13 @@ func newShelf(bad ...string) *shelf {
 }
 
 // called is the calls so far.
-func (s *shelf) called() [][]string {
+func (s *batchStore) called() [][]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-func (s *shelf) store(_ ctx, vs []string) error {
+func (s *batchStore) store(_ ctx, vs []string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, slices.Clone(vs))
@@ -58,12 +58,12 @@ func (s *shelf) store(_ ctx, vs []string) error {
 	return err
 }
 
-func (s *shelf) join(c ctx, vs []string) (string, error) {
+func (s *batchStore) join(c ctx, vs []string) (string, error) {
 	return strings.Join(vs, "+"), s.store(c, vs)
 }
 
-// mend is bad no longer.
-func (s *shelf) mend() {
+// fix makes all elements good.
+func (s *batchStore) fix() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.bad)
@@ -92,13 +92,13 @@ func without(vs []string, bad ...string) []string {
 	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
 }
 
-// bisected has a batch or a write of n elements fail as a shelf does.
+// bisected makes a batch or a write of n elements fail as a batchStore does.
 var bisected = map[string]func(n int, store func(ctx, []string) error, policy string) stream.Stream[string]{
 	"a batch": func(n int, store func(ctx, []string) error, policy string) stream.Stream[string] {
 		return under(policy, input.GroupByPartition().Batch(n, time.Second).Tap(store, stream.Bisect())).FlatMap(flat)
 	},
 	"a write": func(_ int, store func(ctx, []string) error, policy string) stream.Stream[string] {
-		return under(policy, input.GroupByPartition().To(shelved(store)))
+		return under(policy, input.GroupByPartition().To(asSink(store)))
 	},
 }
 
@@ -117,7 +117,7 @@ func TestBisect(t *testing.T) {
 		t.Run("halts at the culprit, before what is behind it is tried/"+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 8)
-				l, s := newLog(1), newShelf("a3")
+				l, s := newLog(1), newBatchStore("a3")
 				put(l, 0, all...)
 				j := start(t, l, commitNow(chain(8, s.store, "halt")))
 				elapse(time.Minute)
@@ -137,7 +137,7 @@ func TestBisect(t *testing.T) {
 		t.Run("tries what is left as a whole again, when the whole fails/"+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 8)
-				l, s := newLog(1), newShelf("a0", "a6")
+				l, s := newLog(1), newBatchStore("a0", "a6")
 				put(l, 0, all...)
 				outage := false
 				store := func(c ctx, vs []string) error {
@@ -164,7 +164,7 @@ func TestBisect(t *testing.T) {
 		t.Run("is bounded/"+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 64)
-				l, s := newLog(1), newShelf(all[1:]...)
+				l, s := newLog(1), newBatchStore(all[1:]...)
 				put(l, 0, all...)
 				j := start(t, l, commitNow(chain(64, s.store, "skip")))
 				elapse(time.Minute)
@@ -182,7 +182,7 @@ func TestBisect(t *testing.T) {
 }
 
 func TestBisectBatch(t *testing.T) {
-	ordered := func(s *shelf, n int, opts ...stream.StepOption) stream.Stream[[]string] {
+	ordered := func(s *batchStore, n int, opts ...stream.StepOption) stream.Stream[[]string] {
 		return input.GroupByPartition().Batch(n, time.Second).Tap(s.store, append(opts, stream.Bisect())...)
 	}
 
@@ -190,7 +190,7 @@ func TestBisectBatch(t *testing.T) {
 		for _, bad := range [][]string{{"a0"}, {"a18"}, {"a7"}, {"a0", "a18"}, {"a8", "a9"}} {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 19)
-				l, s := newLog(1), newShelf(bad...)
+				l, s := newLog(1), newBatchStore(bad...)
 				put(l, 0, all...)
 				j := start(t, l, commitNow(ordered(s, 19).RetryOnError(every(time.Second, 3)).SkipOnError()))
 				elapse(time.Minute)
@@ -215,7 +215,7 @@ func TestBisectBatch(t *testing.T) {
 
 	t.Run("is for the step that says so", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, s := newLog(1), newShelf("a1")
+			l, s := newLog(1), newBatchStore("a1")
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, commitNow(input.Batch(4, 0).Tap(s.store).SkipOnError()))
 			elapse(time.Minute)
@@ -227,7 +227,7 @@ func TestBisectBatch(t *testing.T) {
 
 	t.Run("makes a result of each part", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, s, w := newLog(1), newShelf("a2"), newWork()
+			l, s, w := newLog(1), newBatchStore("a2"), newWork()
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, commitNow(input.Batch(4, 0).Map(s.join, stream.Bisect()).SkipOnError().Tap(w.do)))
 			elapse(time.Minute)
@@ -239,7 +239,7 @@ func TestBisectBatch(t *testing.T) {
 	t.Run("is not for what fails as a whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 4)
-			l, s := newLog(1), newShelf()
+			l, s := newLog(1), newBatchStore()
 			s.bad["a2"] = stream.Whole(errBoom)
 			put(l, 0, all...)
 			j := start(t, l, commitNow(ordered(s, 4).HaltOnError()))
@@ -288,7 +288,7 @@ func TestBisectBatch(t *testing.T) {
 	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 64)
-			l, s := newLog(1), newShelf(all...)
+			l, s := newLog(1), newBatchStore(all...)
 			put(l, 0, all...)
 			j := start(t, l, commitNow(input.Batch(64, 0).Concurrent(4, s.store, stream.Bisect()).HaltOnError()))
 			elapse(time.Minute)
@@ -298,7 +298,7 @@ func TestBisectBatch(t *testing.T) {
 			if n := len(s.called()); n > 1+4*6+8 {
 				t.Errorf("%d calls", n)
 			}
-			s.mend()
+			s.fix()
 			must(t, j.Resume(j.halt()))
 			elapse(time.Minute)
 			sameSet(t, "kept", s.kept, all)
@@ -306,7 +306,7 @@ func TestBisectBatch(t *testing.T) {
 	})
 
 	t.Run("is refused where there are no batches", func(t *testing.T) {
-		s := newShelf()
+		s := newBatchStore()
 		for name, c := range map[string]stream.Stream[string]{
 			"an element":     input.Tap(newWork().do, stream.Bisect()),
 			"another value":  input.Batch(2, 0).Map(s.join).Tap(newWork().do, stream.Bisect()),

@@ -59,7 +59,7 @@ func (e *elem[T]) follow(r *record) *lane.Task {
 // longer the batch, or if a member has records both inside and outside offsets.
 func (e *elem[T]) keep(offsets map[int64]bool) bool {
 	var members []int
-	for i, m := range e.r.joint.members {
+	for i, m := range e.r.joined.members {
 		switch left := len(m.without(offsets)); {
 		case left == int(m.size()):
 			members = append(members, i)
@@ -67,7 +67,7 @@ func (e *elem[T]) keep(offsets map[int64]bool) bool {
 			return false
 		}
 	}
-	v, ok := e.r.joint.subset(e.v, members)
+	v, ok := e.r.joined.subset(e.v, members)
 	if ok {
 		e.r, e.v = e.r.join(members), v.(T)
 	}

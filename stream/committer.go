@@ -82,7 +82,7 @@ func (c *committer) begin(p *part, l *ledger.Ledger) {
 			p.freed()
 		}
 	}
-	if !c.in.plan.hasTail() { // records of a tail read the values of those above the gate
+	if !c.in.plan.hasTail() { // records of a tail read the values of those above the ack barrier
 		l.Forget = forgetValues
 	}
 }
@@ -91,7 +91,7 @@ func (c *committer) start() { c.in.spawn(c.loop) }
 func (c *committer) stop()  { close(c.stopped) }
 
 // look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
-// many records wait at the gate that CommitEvery's count may never be reached.
+// many records wait at the ack barrier that CommitEvery's count may never be reached.
 func (c *committer) look(p *part) {
 	if c.each && p.led.Watermark() > p.begin { // the first offset alone is not worth a commit
 		c.wakeUp()
@@ -99,7 +99,7 @@ func (c *committer) look(p *part) {
 	if p.ahead.urgent.CompareAndSwap(true, false) {
 		c.urge()
 	}
-	if held := p.gate.held.Load(); held > 0 && held >= int64(c.in.opts.records+1)/2 {
+	if held := p.barrier.held.Load(); held > 0 && held >= int64(c.in.opts.records+1)/2 {
 		c.urge()
 	}
 }

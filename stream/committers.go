@@ -73,7 +73,7 @@ func (cs committers) finish() finish {
 		return done
 	}
 	return func(w *worker, rec *record) {
-		if rec.joint == nil {
+		if rec.joined == nil {
 			rec.done()
 			cs.of(rec.part).await(w, rec)
 			return

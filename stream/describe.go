@@ -57,7 +57,7 @@ func (p *plan) topology(source SourceInfo, records int, ahead int64) Topology {
 		t.Guarantee += "; no resume state: records that finish above the watermark are reprocessed after a drain or a crash"
 	}
 	if lanes := resume.Lanes(source.StateBytes); p.parks() && p.storesState() && lanes > 0 {
-		t.Guarantee += fmt.Sprintf("; with about %d parked lanes a partition is not read on", lanes)
+		t.Guarantee += fmt.Sprintf("; at about %d parked lanes a partition is no longer read", lanes)
 	}
 	if p.forgetsHalts() {
 		t.Guarantee += "; halts are not stored: a halted record is tried again after a drain or a crash"

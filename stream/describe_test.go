@@ -87,7 +87,7 @@ func TestDescribe(t *testing.T) {
 	t.Run("says how many parked lanes are stored", func(t *testing.T) {
 		p, err := of(stream.SourceInfo{Name: "kafka orders", StateBytes: 4059}).GroupByKey().Concurrent(4, pass).ParkOnError().CommitEvery(10, time.Second).Build()
 		must(t, err)
-		if g := p.Describe().Guarantee; !strings.HasSuffix(g, "with about 260 parked lanes a partition is not read on") {
+		if g := p.Describe().Guarantee; !strings.HasSuffix(g, "at about 260 parked lanes a partition is no longer read") {
 			t.Error(g)
 		}
 	})

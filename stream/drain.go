@@ -134,7 +134,7 @@ func (r *run) complete(ctx context.Context, ps []*part) (left leftovers) {
 		}
 	}
 	for _, p := range ps {
-		for _, l := range p.closeGate() {
+		for _, l := range p.closeBarrier() {
 			left.add(fmt.Sprintf("%v (lost, since it was committed)", l.meta()))
 		}
 		p.changed()

@@ -33,8 +33,8 @@ type (
 		Totals     Totals
 	}
 	// DrainIncomplete: a revoke ended before all started records were finished and committed. Err
-	// names those left, which are reprocessed, and matches ErrDrain. At the end of Run, its error
-	// says so instead.
+	// names those left, which are reprocessed, and matches ErrDrain. When Run ends, its error
+	// reports them instead of this event.
 	DrainIncomplete struct {
 		Partitions []TopicPartition
 		Err        error
@@ -198,22 +198,22 @@ type Halt struct {
 	// when the record is retried automatically; zero: never. See ResumeAfter
 	ResumeAt time.Time
 	// offset of the last record that may be the cause; Meta.Offset is that of the first. They are
-	// equal if the failure is of one record. See Pipeline.SkipRange
+	// equal if one record failed. See Pipeline.SkipRange
 	Last int64
-	// a Batch has made one element of the records from Meta.Offset to Last, so Skip gives up all of
+	// a Batch joined the records from Meta.Offset to Last into one element, so Skip gives up all of
 	// them
 	Joined bool
 	// the same build halted the partition in an earlier assignment. This assignment has not tried
 	// the record, and Failure has no Record. See BuildID
 	Restored bool
-	// who has paused the partition or parked the key; empty: a failure has. See Pipeline.Pause and
+	// who paused the partition or parked the key; empty: a failure did. See Pipeline.Pause and
 	// Pipeline.Park
 	By string
-	// commits store it, so that it survives a rebalance and a restart: that of a failure for the
-	// same build, that of an operator for every one
+	// commits store the halt, so it survives a rebalance and a restart: one by a failure for the
+	// same build, one by an operator for every build
 	Durable bool
-	// the later records of the parked lane, from this offset on, are not in memory: they are read
-	// again after the park; 0: all are in memory. Only from Pipeline.Halts
+	// records of the parked lane from this offset on are not in memory, and are read again after
+	// the park. 0: all are in memory. Only Pipeline.Halts sets it
 	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended
@@ -257,7 +257,7 @@ func (h Halt) subject() string {
 	return fmt.Sprintf("%v has been halted", h.Meta.TopicPartition())
 }
 
-// held says what a pause or a park by hand is, to a person.
+// held describes a pause or a park by hand for a person.
 func (h Halt) held() string {
 	what, is, ends := fmt.Sprintf("%v has been paused", h.Meta.TopicPartition()), fmt.Sprintf("it is read up to %d", h.Meta.Offset), "Resume continues reading"
 	if h.Scope == ScopeLane {
@@ -269,13 +269,13 @@ func (h Halt) held() string {
 	return fmt.Sprintf("%s by %s since %s: %s; %s", what, h.By, h.Since.Format(time.RFC3339), is, ends)
 }
 
-// same reports whether two halts of a partition are one, also if one of them was decoded.
+// same reports whether both are the same halt of a partition, even if one of them was decoded.
 func (h Halt) same(o Halt) bool {
 	return cmp.Or(h.Scope, ScopePartition) == cmp.Or(o.Scope, ScopePartition) && h.Meta.Offset == o.Meta.Offset && h.By == o.By &&
 		(h.By == "" || bytes.Equal(h.Meta.Key, o.Meta.Key)) // operators may park several keys at one offset
 }
 
-// several reports whether the failure may be of any of several records.
+// several reports whether any of several records may have caused the failure.
 func (h Halt) several() bool { return h.Last > h.Meta.Offset && !h.Joined }
 
 // Trouble is an assigned partition that cannot be read: it has no leader, no offset to start from,

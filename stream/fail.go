@@ -61,6 +61,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 		r.part.triedInVain.Store(true)
 	}
 	w.holds(lasts(CauseRetry, st.name, d.f, d.wait))
+	w.fails(r, d.wait)
 	st.sleep(w, r, d.wait)
 	if !(waits && !d.last && st.triesOnceMore(r)) && !st.goesOn(w, r) {
 		w.holds(nil)
@@ -73,7 +74,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 // noteAttempts notes that an element waits for a retry.
 func (st *step) noteAttempts(r *record, failed int) {
 	p := r.part
-	if r.joint != nil || !st.single || !p.ahead.kept {
+	if r.joined != nil || !st.single || !p.ahead.kept {
 		return
 	}
 	p.mu.Lock()
@@ -112,11 +113,13 @@ func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	w.wait(func() {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-stop:
-		case <-r.Done():
-		}
+		w.stalled(func() {
+			select {
+			case <-timer.C:
+			case <-stop:
+			case <-r.Done():
+			}
+		})
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 func (t *transactions) urge(ps []*part) {
 	t.mu.Lock()
 	for _, p := range ps {
-		turnOf(p).urgent = true
+		txnStateOf(p).urgent = true
 	}
 	t.mu.Unlock()
 	t.wakeUp()
@@ -21,6 +21,9 @@ func (t *transactions) urge(ps []*part) {
 // prevents it, or ctx ends.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
 	for {
+		for _, p := range ps {
+			t.look(p) // the goroutine that reconciles p may be about to
+		}
 		t.urge(ps)
 		left, changed := t.pending(ps)
 		if !left {
@@ -84,9 +87,9 @@ func (t *transactions) pending(ps []*part) (left bool, changed <-chan struct{}) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range ps {
-		tn := turnOf(p)
+		ts := txnStateOf(p)
 		if s := p.status(); !s.isReleased() {
-			left = left || tn.cancel != nil || s.writes() && (tn.tells || t.resultsOf(p).end(tn.from, p.led.Watermark()) > tn.from)
+			left = left || ts.cancel != nil || s.writes() && (ts.haltsChanged || t.resultsOf(p).end(ts.from, p.led.Watermark()) > ts.from)
 		}
 	}
 	return left, t.changed
@@ -97,8 +100,8 @@ func (t *transactions) cancel(ps []*part, cause error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range ps {
-		if turnOf(p).cancel != nil {
-			turnOf(p).cancel(cause)
+		if txnStateOf(p).cancel != nil {
+			txnStateOf(p).cancel(cause)
 		}
 	}
 }

@@ -4,31 +4,32 @@ import "context"
 
 // A fork sends elements into a branch beside the main line.
 
-// AlsoTo sends every element into a branch, too. 1→1 on the main line, keeps order. What comes out
-// of the branch is done. A record is finished once everything that became of it is, in the branch
-// and on the main line. After a crash each of the two is repeated by itself: at least once.
+// AlsoTo sends every element into a branch, too. 1→1 on the main line, keeps order. An element that
+// reaches the end of the branch is done. A record is finished once all its elements are, in the
+// branch and on the main line. A crash may repeat either of the two without the other: at least
+// once.
 //
 // The branch begins in the order that holds here. Its steps have their own order, degrees and
 // policies: those below AlsoTo do not govern it, and a step of the branch without a policy fails
 // the pipeline. A halt or a park in the branch stops the record's partition or lane as a whole.
-// Commits stand on the main line, and wait for the branch.
+// Commits are on the main line, and wait for the branch.
 //
 // A branch has lanes and workers of its own, and the main line does not wait for them. If all its
 // words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in
-// the worker of AlsoTo instead, before the main line continues. That costs no queue, and suits
-// what is quick.
+// the worker of AlsoTo instead, before the main line continues. That needs no queue, and suits a
+// quick branch.
 //
 // AlsoTo itself runs in the worker of the next degree word below, or in that of a degree word
 // above it if the branch has lanes. An element that waits there for a retry has reached the
 // branch; later ones of its lane have not. If those workers do not give the branch its order, the
 // fork and the words above it run in one runner per partition: group above AlsoTo to avoid that.
 //
-// An outage in the branch stops the main line once MaxInFlight records of a partition wait for it.
-// Until then it is ridden out, for MaxInFlight ÷ rate: 4,096 records are 41 s at 100 records a
-// second. Where branches must be independent, use two pipelines in two groups.
+// During an outage of the branch, the main line continues until MaxInFlight records of a partition
+// wait for the branch. At 100 records a second, 4,096 records last 41 s. If branches must be
+// independent, use two pipelines in two groups.
 //
-// Both sides get the same value: do not change what it points to, or let Clone copy it. Costs
-// about as much as a step, and a hop for a branch with lanes.
+// Both sides get the same value: do not change what it points to, or copy it with Clone. Costs
+// about as much as a step, and a hand-over to another worker if the branch has lanes.
 func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T] {
 	n := &node{word: "AlsoTo", name: funcName(branch), opts: stepOpts(opts)}
 	o := alsoOp[T]{forkOp: forkInto(s, n, branch)}
@@ -41,7 +42,7 @@ func (s Stream[T]) AlsoTo[X any](branch Pipe[T, X], opts ...StepOption) Stream[T
 // main line. 1→0..1 on the main line, keeps order. A panic of match fails the element at this
 // step, and the policies below decide. For the branch see AlsoTo.
 //
-// Put DivertTo above the work where you can. Below work that keeps an order, records of both ways
+// Put DivertTo above the work if you can. Below work that keeps an order, records of the two sides
 // finish out of that order, so no resume state is stored (see Describe).
 func (s Stream[T]) DivertTo[X any](match func(T) bool, branch Pipe[T, X], opts ...StepOption) Stream[T] {
 	n := &node{word: "DivertTo", name: funcName(match), nilFunc: match == nil, opts: stepOpts(opts)}
@@ -49,8 +50,8 @@ func (s Stream[T]) DivertTo[X any](match func(T) bool, branch Pipe[T, X], opts .
 	return then[T, T](s, n)
 }
 
-// Clone gives the branch of an AlsoTo a copy of each element, made by f before the main line goes
-// on. A panic of f fails the element at AlsoTo.
+// Clone gives the branch of an AlsoTo a copy of each element, made by f before the main line
+// continues. A panic of f fails the element at AlsoTo.
 func Clone[T any](f func(T) T) StepOption {
 	return stepOption(func(o *stepOptions) { o.clone = f })
 }
@@ -156,7 +157,7 @@ func (o alsoOp[T]) fork(_ *worker, st *step, branch, next any) any {
 	if o.clone == nil {
 		return push[T](func(w *worker, r *record, v *T) {
 			also := v
-			if r.joint != nil { // the branch may split it
+			if r.joined != nil { // the branch may split it
 				*u = *v
 				also = u
 			}

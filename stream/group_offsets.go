@@ -13,7 +13,7 @@ import (
 // retried with the next one.
 type groupOffsets struct {
 	in   *inlet
-	turn chan struct{} // capacity 1: held during a commit, since Source.Commit is not concurrent
+	busy chan struct{} // capacity 1: full during a commit, since Source.Commit is not concurrent
 
 	mu   sync.Mutex // guards next; a leaf
 	next map[*part]int64
@@ -23,7 +23,7 @@ type groupOffsets struct {
 const groupEvery = time.Second
 
 func newGroupOffsets(in *inlet) *groupOffsets {
-	return &groupOffsets{in: in, turn: make(chan struct{}, 1), next: map[*part]int64{}}
+	return &groupOffsets{in: in, busy: make(chan struct{}, 1), next: map[*part]int64{}}
 }
 
 // add notes the committed offset of a partition. A nil groupOffsets ignores it.
@@ -78,11 +78,11 @@ func (g *groupOffsets) tell(ctx context.Context, ps []*part) {
 // now commits the noted offsets of partitions. It reports whether a retry may help.
 func (g *groupOffsets) now(ctx context.Context, ps []*part) (again bool) {
 	select {
-	case g.turn <- struct{}{}:
+	case g.busy <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-g.turn }()
+	defer func() { <-g.busy }()
 	offsets, positions := map[TopicPartition]int64{}, map[*part]Position{}
 	g.mu.Lock()
 	for _, p := range ps {

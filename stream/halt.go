@@ -125,7 +125,7 @@ func (p *part) asked(h Halt, as ending) error {
 	defer p.mu.Unlock()
 	if k := p.parks.find(h); k != nil && !k.ended {
 		if k.By != "" && as.how == giveUp {
-			return fmt.Errorf("key %.40q of %v is parked by hand, and no record has failed: Resume lets it go on [LW234]", k.Meta.Key, p.tp)
+			return fmt.Errorf("key %.40q of %v is parked by hand, and no record has failed: Resume releases it [LW234]", k.Meta.Key, p.tp)
 		}
 		if err := p.asksUnread(k, as); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (p *part) tryResume() {
 		for s, i := range p.led.Unfinished {
 			again[s.Offset(i)] = true
 		}
-		lost = p.gate.forget(again)
+		lost = p.barrier.forget(again)
 	}
 	instead := p.host.resumed(p, again, end)
 	if instead == nil {

@@ -36,9 +36,12 @@ type host interface {
 
 	// reread reads records again, from an offset on
 	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
-	feed(p *part, vs values)       // puts a slab into the lanes of the first stage
+	feed(p *part, vs values) // puts a slab into the lanes of the first stage
+	// cut takes the records out of a lane of the first stage that are queued behind the last one that
+	// stays, while the lane's worker waits in a stall
+	cut(p *part, lane uint64, stays func(*record) bool) []*record
 	again(p *part, recs []*record) // puts records back into those lanes
-	// pass puts an element that left the gate into the lanes of a stage
+	// pass puts an element that passed the ack barrier into the lanes of a stage
 	pass(to int, below *record, id uint64, t *lane.Task)
 	discard(p *part)      // abandons the elements in batches that are dropped
 	giveUpInside(p *part) // abandons the elements in Transforms that are dropped

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/laneway-go/laneway/internal/lane"
 )
 
 // inlet is one source of a run, and the host of the partitions that it feeds. A source knows
@@ -42,6 +44,16 @@ func (in *inlet) again(_ *part, recs []*record) {
 		// not the record's own task: its old lane may still hold that one
 		in.first.put(nil, rec, in.first.idOf(noWorker, rec), taskAgain(rec))
 	}
+}
+
+func (in *inlet) cut(p *part, id uint64, stays func(*record) bool) (recs []*record) {
+	for _, t := range p.sets[p.entry].Cut(id, func(t *lane.Task) bool { return t.Kind == kindOfFlush || stays(recordOf(t)) }) {
+		recs = append(recs, recordOf(t))
+	}
+	if in.counts && len(recs) > 0 {
+		p.endedN(len(recs))
+	}
+	return recs
 }
 
 // inside returns the name of a partition within the pipeline.

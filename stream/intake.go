@@ -23,8 +23,8 @@ import (
 //   - Commit stores the next position of each partition. There is one call at a time. A nil error
 //     means that all are stored. A *CommitError names the partitions that are not. Failures are
 //     retried unless marked Permanent, which fails the pipeline. If a partition was lost in the
-//     meantime, call Lose and name it, too: once it is lost, nobody hears of the refusal.
-//     Superseded tells a request of an earlier assignment from one of the current. Never store a
+//     meantime, call Lose, and name the partition in the error too: refusals of lost partitions are
+//     not reported. Superseded tells whether a position is of an earlier assignment. Never store a
 //     position whose topic id no longer exists: Lose the assignment with a *TopicGoneError.
 //   - Info is called before the source connects.
 type Source[T any] interface {
@@ -68,7 +68,7 @@ func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
 // Lose ends assignments that another member may own already. It cancels their handlers' contexts,
 // commits nothing and does not wait.
 func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
-	in.inlet.lose(err, cores(parts))
+	in.inlet.lose(printable(err), cores(parts))
 }
 
 // Emit sends an event to the observers. Rebalanced also tells the pipeline that the source reaches
@@ -83,7 +83,7 @@ func (in *Intake[T]) Emit(e Event) {
 // SetHealth tells the pipeline whether the source can reach the system it reads from: nil, or why
 // it cannot. Pipeline.Ready returns the error. The first Assign sets it to nil. For a problem of
 // one partition use Trouble.
-func (in *Intake[T]) SetHealth(err error) { in.inlet.setHealth(err) }
+func (in *Intake[T]) SetHealth(err error) { in.inlet.setHealth(printable(err)) }
 
 func cores[T any](ps []*Partition[T]) []*part {
 	out := make([]*part, len(ps))
@@ -114,8 +114,9 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 		return records, bytes
 	}
 	p.p.full.Store(true)
-	// Room for a single record counts: whatever became free before full was set has woken nobody, and
-	// has flushed nothing, since the partition was not full.
+	p.p.lookAtStalls(bufferSize)
+	// Room for a single record counts: room that became free before full was set woke no one and
+	// flushed nothing, since the partition was not full.
 	if records, bytes = p.p.roomIf(false); records > 0 {
 		p.p.full.Store(false)
 	}
@@ -123,7 +124,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 }
 
 // Next returns the offset to feed from. Call it once there is Room. Feed and Advance move it, and
-// so does an operator who skips a record that the source halted at.
+// so does Skip if the source halted at a record.
 func (p *Partition[T]) Next() int64 {
 	p.p.mu.Lock()
 	defer p.p.mu.Unlock()
@@ -131,8 +132,8 @@ func (p *Partition[T]) Next() int64 {
 }
 
 // Buffer returns an empty slice with a capacity of at least n values, to be filled and passed to
-// Feed. From 128 to 256 values it reuses memory of finished records, which saves garbage. Any other
-// slice can be fed as well.
+// Feed. From 128 to 256 values it reuses memory of finished records, to avoid garbage. Feed accepts
+// any other slice, too.
 func (p *Partition[T]) Buffer(n int) []T {
 	if n < bufferSize/2 || n > bufferSize {
 		return make([]T, 0, n) // a pooled buffer would be mostly empty while it is in flight
@@ -153,6 +154,7 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 	}
 	p.p.intake.Lock() // before the look at what is finished: the end of a halt may add to that
 	defer p.p.intake.Unlock()
+	p.p.lookAtStalls(len(vals))
 	if p.p.ahead.begun.Load() || p.p.asides.some.Load() {
 		p.feedUnfinished(vals, lineage, next, bytes)
 		return
@@ -230,7 +232,7 @@ func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 // Skip moves Next to next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: err}, next)
+	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: printable(err)}, next)
 }
 
 type feederOf[T any] struct{ src Source[T] }

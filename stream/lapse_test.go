@@ -74,19 +74,19 @@ func TestExpired(t *testing.T) {
 			same(t, "transactions", b.written(), nil)
 		})
 	})
-	for name, chain := range map[string]func(*shelf, stream.Stream[string]) stream.Stream[string]{
-		"batch": func(s *shelf, in stream.Stream[string]) stream.Stream[string] {
+	for name, chain := range map[string]func(*batchStore, stream.Stream[string]) stream.Stream[string]{
+		"batch": func(s *batchStore, in stream.Stream[string]) stream.Stream[string] {
 			return commitNow(in.GroupByPartition().Batch(4, time.Minute).Tap(s.store, stream.Bisect()).SkipOnError().FlatMap(flat))
 		},
-		"write": func(s *shelf, in stream.Stream[string]) stream.Stream[string] {
-			out := shelved(s.store)
+		"write": func(s *batchStore, in stream.Stream[string]) stream.Stream[string] {
+			out := asSink(s.store)
 			out.takes = time.Second // so that the others are queued behind the first one
 			return commitNow(in.GroupByPartition().To(out).SkipOnError())
 		},
 	} {
 		t.Run("tries no part of a failed "+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				h, s := begin(), newShelf("a2")
+				h, s := begin(), newBatchStore("a2")
 				s.failed = func() { over.Store(true) }
 				launch(t, nil, nil, chain(s, h.chain()))
 				<-h.ready

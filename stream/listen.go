@@ -116,12 +116,12 @@ func (o *observers) through(rec *record, noted *context.Context) {
 
 // unheard reports whether no observer hears of an element's attempts.
 func (o *observers) unheard(rec *record) bool {
-	return o.attempts == 0 || len(o.startHooks) > 0 && rec.joint == nil && rec.Marks&o.attempts == 0
+	return o.attempts == 0 || len(o.startHooks) > 0 && rec.joined == nil && rec.Marks&o.attempts == 0
 }
 
 // wants reports whether l hears of an element's attempts.
 func (l *listener) wants(rec *record) bool {
-	return l.begin == nil || rec.joint != nil || rec.Marks&l.bit != 0
+	return l.begin == nil || rec.joined != nil || rec.Marks&l.bit != 0
 }
 
 func (o *observers) emit(e Event) {

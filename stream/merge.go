@@ -7,19 +7,19 @@ import (
 
 // Merge joins chains of several sources into one: n→1. Sources of one cluster or of many, of Kafka
 // and of this process, feed the words below. Elements of one source keep their order; between
-// sources there is none. Words above the Merge are of one source, and words below it of all:
+// sources there is none. Words above the Merge work on one source, words below it on all:
 // MapConcurrent(64) below runs 64 at a time over all sources. Policies below a Merge also govern
 // the steps above it.
 //
 // A partition belongs to its source: lanes, halts, limits, offsets and metrics name
 // TopicPartition.Source. Each source commits for itself; CommitEvery counts for each. A source that
-// is exhausted leaves the others running; one that fails ends the pipeline. A source that cannot be
-// reached waits and makes the pipeline not ready, and the others are read.
+// is exhausted leaves the others running; one that fails ends the pipeline. While a source cannot
+// be reached, the others are read, and the pipeline is not ready.
 //
-// The name of a source is that of As, or its default: that of the consumer group, or of the kind of
-// source. Build refuses two sources of one name. It also refuses chains that begin at one source,
-// which AlsoTo and DivertTo are for, and a commit above the Merge. It costs nothing per element
-// unless a chain above has a degree of its own.
+// As names a source. By default it has the name of its consumer group, or of its kind. Build
+// refuses two sources of one name, and a commit above the Merge. It also refuses two chains that
+// begin at one source: use AlsoTo or DivertTo for that. Merge costs nothing per element unless a
+// chain above has a degree of its own.
 func Merge[T any](chains ...Stream[T]) Stream[T] {
 	op := mergeOp{given: len(chains)}
 	for _, s := range chains {
@@ -32,7 +32,7 @@ func Merge[T any](chains ...Stream[T]) Stream[T] {
 
 // As names the source of the chain, for TopicPartition.Source: in logs, metrics, halts, and in the
 // offsets that a Transactor stores. The name must not change between runs. Default: none in a chain
-// with one source; in a Merge see there.
+// with one source; for the default in a Merge, see Merge.
 func (s Stream[T]) As(name string) Stream[T] {
 	return then[T, T](s, &node{word: "As", op: asOp{name}})
 }

@@ -144,12 +144,12 @@ func revision() (build resume.Build) {
 	return build
 }
 
-// MaxBytes limits the payload of all records in flight in the pipeline, in bytes. The partitions
-// share it evenly, so that one that is frozen takes nothing from another. A share is at least 1
-// MiB: with more than MaxBytes ÷ 1 MiB partitions the limit is 1 MiB for each. A partition may
-// always hold one record. Records that were fetched together count until the last of them has
-// finished, but what is parked or halted counts alone. The share of an exhausted source goes to
-// the others as its records finish. Default 64 MiB.
+// MaxBytes limits the payload of all records in flight in the pipeline, in bytes. Partitions share
+// it evenly, so a stalled one takes nothing from the others. A share is at least 1 MiB: with more
+// than MaxBytes ÷ 1 MiB partitions the limit is 1 MiB for each. A partition may always hold one
+// record. Records that were fetched together count until the last of them has finished, but what is
+// parked or halted counts alone. The share of an exhausted source goes to the others as its records
+// finish. Default 64 MiB.
 func MaxBytes(n int64) Option {
 	return pipelineOption(func(o *options) {
 		o.bytes = n

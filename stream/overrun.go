@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// overruns tells of handlers that go on after their Timeout although their context has ended. It
-// looks once in a while at all attempts of steps that have a Timeout; these come and go at the cost
-// of a list's links.
+// overruns reports handlers that keep running after their Timeout, although their context has
+// ended. It regularly looks at all attempts of steps with a Timeout. Each attempt enters and leaves
+// a linked list, which is all that it costs.
 type overruns struct {
 	exec    *executor
 	stopped chan struct{} // closed by stop
-	told    atomic.Int64  // handlers that were told of and go on
+	told    atomic.Int64  // reported handlers that still run
 	shards  [8]ring       // so that workers seldom meet at a lock
 }
 
-// ring is some of the attempts under way.
+// ring holds a part of the running attempts.
 type ring struct {
 	mu   sync.Mutex // guards the ring and told in it; a leaf
 	root underway
 }
 
-// underway is an attempt under way, or the ring's own.
+// underway is a running attempt, or the root of the ring.
 type underway struct {
 	*attemptOf
 	in         *ring
@@ -41,7 +41,7 @@ func newOverruns(x *executor) *overruns {
 	return o
 }
 
-// start starts the goroutine that looks, where a step has a Timeout.
+// start starts the goroutine if any step has a Timeout.
 func (o *overruns) start() {
 	for _, st := range o.exec.steps {
 		if st.timeout > 0 {
@@ -53,7 +53,7 @@ func (o *overruns) start() {
 
 func (o *overruns) stop() { close(o.stopped) }
 
-// enter notes that an attempt begins. The caller has it leave.
+// enter adds an attempt that begins. The caller makes it leave.
 func (o *overruns) enter(a *attemptOf) *underway {
 	s := &o.shards[rand.Uint32()%uint32(len(o.shards))]
 	u := &underway{attemptOf: a, in: s, began: clock(), next: &s.root}
@@ -93,8 +93,8 @@ func (o *overruns) loop() {
 	}
 }
 
-// late returns the attempts that are to be told of now. One whose record's context has ended was
-// cancelled by the runtime: the drain names those that do not listen.
+// late returns the attempts to report now. It leaves out an attempt whose record's context has
+// ended: the runtime cancelled it, and the drain names handlers that ignore that.
 func (s *ring) late(now time.Duration) (late []*underway) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

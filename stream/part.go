@@ -26,7 +26,7 @@ type part struct {
 	restart     func(next int64)
 	expired     func() bool // see Assignment.Expired
 	led         ledger.Ledger
-	gate        gate
+	barrier     ackBarrier
 	stands      atomic.Uint32        // a status
 	sets        []*lane.Set          // by stage
 	state       []any                // by step.state: the state of batches, ordered steps and dead letters
@@ -94,6 +94,7 @@ func (p *part) roomIf(waits bool) (records int, bytes int64) {
 	held, pinned := p.led.Held()
 	held += p.below() + int(p.kept.Load())
 	limit, share := p.host.limits()
+	limit += p.unpassed()
 	if p.led.OutOfOrder {
 		ahead := p.roomAhead(held, limit)
 		if held > limit*3/4 || held+ahead < limit {
@@ -166,13 +167,13 @@ func (p *part) advance(next, end int64) {
 	}
 }
 
-// below returns how many records wait at the gate or are in the tail.
+// below returns how many records wait at the ack barrier or are in the tail.
 func (p *part) below() int {
 	if p.tail == nil {
 		return 0
 	}
-	// read the gate first: a record is counted in the tail before the gate stops counting it
-	waiting := int(p.gate.held.Load())
+	// read the barrier first: a record is counted in the tail before the barrier stops counting it
+	waiting := int(p.barrier.held.Load())
 	held, _ := p.tail.led.Held()
 	return waiting + held
 }
@@ -228,7 +229,7 @@ func (p *part) endAssignment(cause error) bool {
 		return false
 	}
 	p.cancel(cause)
-	p.gate.clear()
+	p.barrier.clear()
 	p.host.released(p, cause)
 	p.host.discard(p)
 	p.freeAcks()

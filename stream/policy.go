@@ -97,8 +97,8 @@ func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 // offset past the parked record is committed.
 //
 // Where one lane has the whole partition (GroupByPartition, Serial), ParkOnError is HaltOnError.
-// Below GroupBy(f), KeepOrder, or where no resume state can be stored, Build refuses it; above
-// CommitWith and below CommitBefore too.
+// Build refuses ParkOnError below GroupBy(f), with KeepOrder, above CommitWith, below CommitBefore,
+// and where no resume state can be stored.
 //
 // Pipeline.Halts lists parked lanes beside halted partitions; Halt.Scope tells them apart. Resume
 // retries the lane from the parked record on, through all steps. Skip gives that record up, and
@@ -108,9 +108,9 @@ func (s Stream[T]) HaltOnError(opts ...PolicyOption) Stream[T] {
 // Waiting records count for MaxInFlight and MaxBytes. All parked lanes together keep an eighth of
 // these in memory, if the source is a Rereader: Kafka is. A lane that receives more is set aside:
 // its later records are dropped from memory, whatever their number, and read again after the park,
-// in order, before newer ones. Retention limits how long that may take. Lanes continue to fill the
-// memory where the source is no Rereader, where single records are parked, or where the resume
-// state has no space left: then their partition stops in the end, and Explain says so.
+// in order, before newer ones. Retention limits how long that may take. If the source is no
+// Rereader, if single records are parked, or if the resume state is full, waiting records stay in
+// memory. Once they fill the limits, their partition is no longer read, and Explain says so.
 func (s Stream[T]) ParkOnError(opts ...PolicyOption) Stream[T] {
 	return s.policy(&policy{kind: parkPolicy, word: "ParkOnError"}, opts)
 }

@@ -69,7 +69,7 @@ func (st *step) postpone(w *worker, r *record, f func() Failure, e *PostponedErr
 		}
 	}
 	switch {
-	case r.joint != nil && r.joint.mixed: // a halt of one partition does not end its waits
+	case r.joined != nil && r.joined.mixed: // a halt of one partition does not end its waits
 		w.wait(short)
 	case !w.tryWait(func() { bad = st.holdUp(ctx, w, f(), e) }):
 		short()

@@ -72,6 +72,7 @@ func (l *life) event(e stream.Event) {
 			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
 	case stream.SourceEvent:
 		l.w.seen.aside = l.w.seen.aside || e.Name == "lane set aside"
+		l.w.seen.stall = l.w.seen.stall || e.Name == "lane set aside" && strings.Contains(e.Text, "is tried again")
 		l.w.seen.back = l.w.seen.back || e.Name == "lane read again"
 	case stream.CommitFailed:
 		l.unsure = true

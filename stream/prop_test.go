@@ -67,11 +67,11 @@ func cases(t *testing.T, n int) int {
 }
 
 // census counts what the cases had.
-type census struct{ all, merged, branch, revoke, lose, crash, halt, park, hold, aside, back, waiting, timeout atomic.Int64 }
+type census struct{ all, merged, branch, revoke, lose, crash, halt, park, hold, aside, stall, back, waiting, timeout atomic.Int64 }
 
 func (c *census) add(s sightings) {
 	c.all.Add(1)
-	for n, had := range map[*atomic.Int64]bool{&c.merged: s.merged, &c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.hold: s.hold, &c.aside: s.aside, &c.back: s.back, &c.waiting: s.waiting, &c.timeout: s.timeout} {
+	for n, had := range map[*atomic.Int64]bool{&c.merged: s.merged, &c.branch: s.branch, &c.revoke: s.revoke, &c.lose: s.lose, &c.crash: s.crash, &c.halt: s.halt, &c.park: s.park, &c.hold: s.hold, &c.aside: s.aside, &c.stall: s.stall, &c.back: s.back, &c.waiting: s.waiting, &c.timeout: s.timeout} {
 		if had {
 			n.Add(1)
 		}
@@ -83,8 +83,8 @@ func (c *census) share(n *atomic.Int64) float64 {
 }
 
 func (c *census) String() string {
-	return fmt.Sprintf("of %d cases %.0f %% had several sources, %.0f %% a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% one by hand, %.0f %% a lane set aside, %.0f %% one read again, %.0f %% a waiting retry, %.0f %% a drain out of time",
-		c.all.Load(), c.share(&c.merged), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.hold), c.share(&c.aside), c.share(&c.back), c.share(&c.waiting), c.share(&c.timeout))
+	return fmt.Sprintf("of %d cases %.0f %% had several sources, %.0f %% a branch, %.0f %% a revoke, %.0f %% a loss, %.0f %% a crash, %.0f %% a halt, %.0f %% a park, %.0f %% one by hand, %.0f %% a lane set aside, %.0f %% one that stalled, %.0f %% one read again, %.0f %% a waiting retry, %.0f %% a drain out of time",
+		c.all.Load(), c.share(&c.merged), c.share(&c.branch), c.share(&c.revoke), c.share(&c.lose), c.share(&c.crash), c.share(&c.halt), c.share(&c.park), c.share(&c.hold), c.share(&c.aside), c.share(&c.stall), c.share(&c.back), c.share(&c.waiting), c.share(&c.timeout))
 }
 
 // check: a net that never sees a crash proves nothing about crashes.

@@ -12,7 +12,7 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// After its park, what was set aside of a lane is read again beside the normal reading: by one
+// After its wait, what was set aside of a lane is read again beside the normal reading: by one
 // goroutine for all such lanes of a partition, in one pass. A lane's entry moves with it. Once it
 // has come to the position of the normal reading, which then cannot move, the lane joins that.
 
@@ -132,11 +132,12 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 	defer p.mu.Unlock()
 	from = math.MaxInt64
 	for id, e := range p.asides.lanes {
-		if e.back {
+		back := p.asides.back(id)
+		if back {
 			p.passUnreadable(e)
 		}
 		switch {
-		case !e.back:
+		case !back:
 		case e.from < p.next:
 			from = min(from, e.from)
 		case e.from == p.next && p.passedEarlier(): // runs ahead would hide records of it
@@ -152,7 +153,20 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 		p.asides.reading = false
 		return 0, false, false
 	}
-	return from, from < p.next && p.led.Inserted() < backMost, true
+	return from, from < p.next && p.insertedMoving() < backMost, true
+}
+
+// insertedMoving returns how many records that were read again are unfinished, but for those of
+// lanes that stall: what others may read again does not wait for them. The caller holds mu.
+func (p *part) insertedMoving() (n int) {
+	stalled := p.stalledLanes()
+	for s := range p.led.Inserted {
+		m, ok := s.Payload.(values).meta(0)
+		if ok && s.Tickets[0].Held() && !(len(stalled) > 0 && stalled[keyHash(m.Key)]) {
+			n++
+		}
+	}
+	return n
 }
 
 // feedBack feeds the records of lanes that are read again, up to the position of the normal
@@ -161,11 +175,11 @@ func (p *part) feedBack(c *rereadChunk) {
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	p.mu.Lock()
-	room, end := backMost-p.led.Inserted(), min(c.next, p.next)
+	room, end := backMost-p.insertedMoving(), min(c.next, p.next)
 	back := map[resume.LaneID]int64{}
 	for id, e := range p.asides.lanes {
 		// not a lane that was released only now: the chunk may lack its first records
-		if e.back && c.from <= e.from && e.from < end {
+		if p.asides.back(id) && c.from <= e.from && e.from < end {
 			back[id] = e.from
 		}
 	}
@@ -196,7 +210,7 @@ func (p *part) feedBack(c *rereadChunk) {
 }
 
 // insert puts records that were read again into the ledger, and moves their lanes to end. A lane
-// that was parked meanwhile stays where it is. It returns the slabs that are in the ledger. The
+// that waits again meanwhile stays where it is. It returns the slabs that are in the ledger. The
 // caller holds intake.
 func (p *part) insert(slabs []*ledger.Slab, ids []resume.LaneID, back map[resume.LaneID]int64, end int64) (in []*ledger.Slab) {
 	p.mu.Lock()
@@ -204,7 +218,7 @@ func (p *part) insert(slabs []*ledger.Slab, ids []resume.LaneID, back map[resume
 	if !p.status().feeds() {
 		return nil
 	}
-	maps.DeleteFunc(back, func(id resume.LaneID, _ int64) bool { return !p.asides.lanes[id].back })
+	maps.DeleteFunc(back, func(id resume.LaneID, _ int64) bool { return !p.asides.back(id) })
 	for k, s := range slabs {
 		if _, still := back[ids[k]]; still {
 			e := p.asides.lanes[ids[k]]

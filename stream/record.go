@@ -14,7 +14,7 @@ import (
 // context is allocated per element. It is one of
 //
 //   - a source record: slab and Index name its ticket;
-//   - a batch: joint has its members and took over their holds.
+//   - a batch: joined has its members and took over their holds.
 //
 // A holder of the ticket may use the record. Each hold is given back exactly once, by done or
 // abandon.
@@ -27,15 +27,16 @@ type record struct {
 
 // origin is shared by the records of a slab.
 type origin struct {
-	part  *part
-	slab  *ledger.Slab
-	joint *joint
+	part   *part
+	slab   *ledger.Slab
+	joined *joined
 }
 
-func jointRecord(p *part, j *joint) *record { return &record{origin: &origin{part: p, joint: j}} }
+func joinedRecord(p *part, j *joined) *record { return &record{origin: &origin{part: p, joined: j}} }
 
-// joint is the members of a batch, which finish or are abandoned together.
-type joint struct {
+// joined lists the records that were joined into one element, such as a batch. They finish, or are
+// abandoned, together.
+type joined struct {
 	members   []*record
 	holds     atomic.Int32
 	abandoned atomic.Bool
@@ -50,40 +51,40 @@ func (r *record) groupID() uint64 { return 0 }
 func (r *record) owner() *part    { return r.part }
 
 func (r *record) retain() {
-	if r.joint != nil {
-		r.joint.holds.Add(1)
+	if r.joined != nil {
+		r.joined.holds.Add(1)
 		return
 	}
 	r.slab.Tickets[r.Index].Retain()
 }
 
-// fork takes a hold for another element of the same records. A batch is joined anew, so that either
-// one can be split, and finishes by itself.
+// fork takes a hold for another element of the same records. A batch is joined again, so that
+// either one can be split, and finishes by itself.
 func (r *record) fork() *record {
-	if r.joint == nil {
+	if r.joined == nil {
 		r.retain()
 		return r
 	}
-	for _, m := range r.joint.members {
+	for _, m := range r.joined.members {
 		m.retain()
 	}
-	j := &joint{members: r.joint.members, subset: r.joint.subset, mixed: r.joint.mixed}
+	j := &joined{members: r.joined.members, subset: r.joined.subset, mixed: r.joined.mixed}
 	j.holds.Store(1)
-	return jointRecord(r.part, j)
+	return joinedRecord(r.part, j)
 }
 
 // done gives one hold back: the work that held it has finished.
 func (r *record) done() {
-	if r.joint == nil {
+	if r.joined == nil {
 		r.slab.Done(r.Index)
 		r.part.unparkSoon()
 		return
 	}
-	if r.joint.holds.Add(-1) != 0 {
+	if r.joined.holds.Add(-1) != 0 {
 		return
 	}
-	for _, m := range r.joint.members {
-		if r.joint.abandoned.Load() {
+	for _, m := range r.joined.members {
+		if r.joined.abandoned.Load() {
 			m.abandon()
 		} else {
 			m.done()
@@ -93,19 +94,19 @@ func (r *record) done() {
 
 // abandon gives one hold back and leaves the record unfinished, and so uncommitted.
 func (r *record) abandon() {
-	if r.joint == nil {
+	if r.joined == nil {
 		r.slab.Abandon(r.Index)
 		r.part.unparkSoon()
 		return
 	}
-	r.joint.abandoned.Store(true)
+	r.joined.abandoned.Store(true)
 	r.done()
 }
 
 // dropped reports whether no further work may start for the record, since it is parked, or its
 // partition is halted or released.
 func (r *record) dropped() bool {
-	if r.joint != nil && r.joint.mixed {
+	if r.joined != nil && r.joined.mixed {
 		return r.leaves((*record).dropped) // only if all are
 	}
 	s := r.part.status()
@@ -114,12 +115,12 @@ func (r *record) dropped() bool {
 
 // counts reports whether results of the record still count, as long as its context has not ended.
 func (r *record) counts() bool {
-	return r.part.status().counts() || r.joint != nil && r.joint.mixed && r.Err() == nil && !r.dropped()
+	return r.part.status().counts() || r.joined != nil && r.joined.mixed && r.Err() == nil && !r.dropped()
 }
 
 // stopped returns a channel that is closed when waits for the record must end.
 func (r *record) stopped() <-chan struct{} {
-	if r.joint != nil && r.joint.mixed {
+	if r.joined != nil && r.joined.mixed {
 		return r.part.host.stopped()
 	}
 	return r.part.stopped()
@@ -127,7 +128,7 @@ func (r *record) stopped() <-chan struct{} {
 
 // stopping reports whether no further attempt may follow a wait for the record.
 func (r *record) stopping() bool {
-	if r.joint != nil && r.joint.mixed {
+	if r.joined != nil && r.joined.mixed {
 		select {
 		case <-r.part.host.stopped():
 			return true
@@ -140,10 +141,10 @@ func (r *record) stopping() bool {
 
 // leaves yields the source records of an element, oldest first. It returns false if yield did.
 func (r *record) leaves(yield func(*record) bool) bool {
-	if r.joint == nil {
+	if r.joined == nil {
 		return yield(r)
 	}
-	for _, m := range r.joint.members {
+	for _, m := range r.joined.members {
 		if !m.leaves(yield) {
 			return false
 		}
@@ -179,15 +180,15 @@ func (r *record) meta() Meta {
 }
 
 func (r *record) first() *record {
-	for r.joint != nil {
-		r = r.joint.members[0]
+	for r.joined != nil {
+		r = r.joined.members[0]
 	}
 	return r
 }
 
 // ends returns the first and the last record of the element in the order of delivery.
 func (r *record) ends() (lo, hi *record) {
-	if r.joint == nil {
+	if r.joined == nil {
 		return r, r
 	}
 	r.leaves(func(l *record) bool {
@@ -215,7 +216,7 @@ func (r *record) offset() int64 { return r.slab.Offset(int(r.Index)) }
 // base returns the context of the record's partition, which the methods of context.Context below
 // forward to.
 func (r *record) base() context.Context {
-	if r.joint != nil && r.joint.mixed {
+	if r.joined != nil && r.joined.mixed {
 		return r.part.host.handlers()
 	}
 	return r.part.ctx
@@ -229,7 +230,7 @@ func (r *record) Value(key any) any {
 	if key == (lineageKey{}) {
 		return r
 	}
-	if r.joint == nil && r.part.host.hasStartHook() {
+	if r.joined == nil && r.part.host.hasStartHook() {
 		if c := r.slab.Payload.(values).context(r.Index); c != nil {
 			return c.Value(key)
 		}

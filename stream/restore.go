@@ -113,7 +113,7 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 	offset := was.Offset
 	if stored {
 		t.mu.Lock() // a transaction must see both changes or none
-		turnOf(p).from = offset
+		txnStateOf(p).from = offset
 		p.led.Start(offset)
 		t.mu.Unlock()
 	}
@@ -124,7 +124,7 @@ func (t *transactions) restored(p *part, at map[TopicPartition]Position) {
 		p.next, p.committed = offset, offset
 		from.Next, from.Committed, from.State, from.LogEnd = offset, offset, was.State, maxOffset
 	}
-	turnOf(p).restoring = nil
+	txnStateOf(p).restoring = nil
 	err := p.inheritHalts(from)
 	p.mu.Unlock()
 	if behind {
@@ -152,8 +152,8 @@ func (t *transactions) restoreLater(ps []*part, attempt int, took time.Duration,
 	pol, wait := t.restoreWait(f)
 	for _, p := range ps {
 		p.mu.Lock()
-		if turnOf(p).restoring != nil {
-			turnOf(p).restoring.failures, turnOf(p).restoring.err = attempt, err
+		if txnStateOf(p).restoring != nil {
+			txnStateOf(p).restoring.failures, txnStateOf(p).restoring.err = attempt, err
 		}
 		next := p.next
 		p.mu.Unlock()
@@ -191,7 +191,7 @@ func (t *transactions) restoreWait(f Failure) (*policy, time.Duration) {
 func (t *transactions) restores(p *part) *hold {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := turnOf(p).restoring
+	w := txnStateOf(p).restoring
 	if w == nil {
 		return nil
 	}
@@ -202,7 +202,7 @@ func (t *transactions) restores(p *part) *hold {
 func (t *transactions) waiting(p *part) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w := turnOf(p).restoring
+	w := txnStateOf(p).restoring
 	if w == nil {
 		return nil
 	}

@@ -26,13 +26,13 @@ type results interface {
 
 // prefix is the share of one partition in a transaction.
 type prefix struct {
-	part       *part
-	from, next int64
-	records    int       // number of records with results
-	recs       []*record // recs[i] is the record of outs[i]
-	outs       outs
-	attempt    int  // number of the attempt
-	tells      bool // see turn
+	part         *part
+	from, next   int64
+	records      int       // number of records with results
+	recs         []*record // recs[i] is the record of outs[i]
+	outs         outs
+	attempt      int  // number of the attempt
+	haltsChanged bool // see txnState
 }
 
 // outs is the results of a prefix, an []Out[T].

@@ -29,6 +29,7 @@ func (in *inlet) reconcile(p *part) {
 	p.unpark()
 	p.copyOut()
 	p.setAside()
+	p.setStalledAside()
 	p.comeBack()
 	in.settle(p)
 	in.commits.look(p)

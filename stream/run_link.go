@@ -56,7 +56,7 @@ type typed interface {
 	boundary(w *worker, to *stage) any              // push[T] into the lanes of the next stage
 	free(to *stage) func(*lane.Task)                // returns an element to the pool that boundary uses
 	finish(w *worker, end finish) any               // push[T] at the end of the chain
-	gate(to *stage) any                             // push[T] into the gate above the next stage
+	barrier(to *stage) any                          // push[T] into the ack barrier above the next stage
 	ordered(w *worker, next any) any                // push[T] of KeepOrder
 }
 
@@ -103,9 +103,9 @@ func (typeOf[T]) finish(_ *worker, end finish) any {
 	return push[T](func(w *worker, r *record, _ *T) { end(w, r) })
 }
 
-func (typeOf[T]) gate(to *stage) any {
+func (typeOf[T]) barrier(to *stage) any {
 	return push[T](func(w *worker, r *record, v *T) {
-		r.part.enterGate(waiter{to: to.index, elem: newElem(to, r, to.idOf(w, r), v)})
+		r.part.enterBarrier(waiter{to: to.index, elem: newElem(to, r, to.idOf(w, r), v)})
 	})
 }
 

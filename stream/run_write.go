@@ -86,11 +86,11 @@ func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T]
 // attempt writes the elements of todo that are not written yet, and notes their failures.
 func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 	out := make([]Out[T], 0, len(todo))
-	all := jointRecord(todo[0].r.part, &joint{}) // the sink's context, for MetasOf
+	all := joinedRecord(todo[0].r.part, &joined{}) // the sink's context, for MetasOf
 	for _, e := range todo {
 		if e.fails() {
 			out = append(out, Out[T]{*e.v, e.r.meta()})
-			all.joint.members = append(all.joint.members, e.r)
+			all.joined.members = append(all.joined.members, e.r)
 		}
 	}
 	wr.w.cur.Store(all)
@@ -108,7 +108,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 			continue
 		}
 		if e.fail, e.took, e.alone = err, took, part != nil; e.alone {
-			e.fail = part.Errs[i]
+			e.fail = printable(part.Errs[i])
 		}
 		e.written = e.fail == nil
 		i++

@@ -128,27 +128,49 @@ func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
 	fits := p.hasSpaceFor(len(p.asides.lanes)+1, len(out))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.asides.lanes[w.id]
-	if fresh = e == nil; fresh {
-		if !fits || p.parks.lane(w.id) == nil || !p.passedEarlier() {
-			return 0, false
-		}
-		e = &aside{from: p.next}
-		p.asides.lanes[w.id] = e
+	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
+		return 0, false
 	}
-	if len(out) > 0 {
-		e.seen = max(e.seen, min(e.from, p.next))
-		e.from = out[0].slab.Offset(int(out[0].index))
+	e, fresh := p.leaveOut(w.id, fits)
+	if e == nil {
+		return 0, false
 	}
+	p.takeOutOf(e, out)
+	return e.from, fresh
+}
+
+// leaveOut leaves out the records of a lane that are fed from now on. It returns the lane's entry,
+// and whether that is new. It returns nil if there is no space for it in the resume state, or if an
+// earlier assignment has finished records further up: these would count as unfinished. The caller
+// holds intake and mu.
+func (p *part) leaveOut(id resume.LaneID, fits bool) (e *aside, fresh bool) {
+	if e = p.asides.lanes[id]; e != nil {
+		return e, false
+	}
+	if !fits || !p.passedEarlier() {
+		return nil, false
+	}
+	e = &aside{from: p.next, parked: p.parks.lane(id) != nil}
+	p.asides.lanes[id] = e
+	p.asidesChanged()
+	p.storeSoon()
+	return e, true
+}
+
+// takeOutOf takes the last records of a lane out of the ledger, none of which is held. The caller
+// holds intake and mu.
+func (p *part) takeOutOf(e *aside, out []ticketAt) {
+	if len(out) == 0 {
+		return
+	}
+	e.seen = max(e.seen, min(e.from, p.next))
+	e.from = out[0].slab.Offset(int(out[0].index))
 	p.asidesChanged() // before the tickets go: the watermark must not pass them
 	e.left.Add(int64(len(out)))
 	for _, t := range out {
 		t.slab.SetAside(t.index)
 	}
-	if fresh || len(out) > 0 {
-		p.storeSoon()
-	}
-	return e.from, fresh
+	p.storeSoon()
 }
 
 // hasSpaceFor reports whether the resume state can tell of so many lanes that are set aside, and of

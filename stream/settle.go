@@ -76,14 +76,14 @@ func (r *run) flushLast() {
 	if anyMoving(ps) || anyMoving(tails) {
 		return // their last task calls it again
 	}
-	gates := r.plan.hasTail()
+	barriers := r.plan.hasTail()
 	for _, st := range r.holders {
 		holding := ps
 		if r.plan.steps[st.node].below {
-			if gates && (gatesWait(ps) || r.stirs.Load() != stirs) {
+			if barriers && (barriersHold(ps) || r.stirs.Load() != stirs) {
 				return // the last commit or the last task calls it again
 			}
-			gates, holding = false, tails
+			barriers, holding = false, tails
 		}
 		if d := st.stage.transform; d != nil && d.st == st {
 			r.closing.Store(true)
@@ -99,7 +99,7 @@ func (r *run) flushLast() {
 			}
 		}
 	}
-	if gates && gatesWait(ps) || r.stirs.Load() != stirs {
+	if barriers && barriersHold(ps) || r.stirs.Load() != stirs {
 		return // a holder seen empty may have been filled since
 	}
 	r.mu.Lock()
@@ -141,9 +141,9 @@ func anyMoving(ps []*part) bool {
 	return slices.ContainsFunc(ps, func(p *part) bool { return p.moving.Load() != 0 })
 }
 
-func gatesWait(ps []*part) bool {
+func barriersHold(ps []*part) bool {
 	for _, p := range ps {
-		if !p.status().isReleased() && !p.gate.empty() {
+		if !p.status().isReleased() && !p.barrier.empty() {
 			return true
 		}
 	}

@@ -41,20 +41,19 @@ type PartitionState struct {
 	// fetched records that are not finished, and elements below CommitBefore. With KeepOrder, and
 	// without a resume state, all records from Watermark to Next
 	InFlight int
-	// offsets above Committed that the stored resume state lists as finished. What an earlier worker
-	// has set aside may count, too
+	// offsets above Committed that the stored resume state lists as finished. They may include
+	// records that an earlier worker set aside
 	FinishedAhead int64
 	StateBytes    int   // size of the stored resume state
 	Bytes         int64 // payload that the records in flight keep in memory
 	Oldest        Meta  // the oldest unfinished record, if InFlight is not 0
-	// when Oldest was delivered, and so since when Watermark has not moved; zero: no record is
-	// unfinished
+	// when Oldest was delivered; Watermark has not moved since. Zero: no record is unfinished
 	Since  time.Time
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
-	// lanes whose later records are not in memory, since they are parked or are being read again after
-	// a park; and the lowest offset where those begin, 0 if there are none: see Rereader
+	// lanes whose later records are not in memory: they are parked, or are being read again after a
+	// park. SetAsideFrom is the lowest offset of those records; 0: there are none. See Rereader
 	SetAside     int
 	SetAsideFrom int64
 	// the limit that stops reading: CauseBudget or CauseResumeState; empty: none

@@ -24,13 +24,13 @@ type Copier[T any] interface {
 // SourceInfo describes a source to Build and Describe, before anything connects.
 type SourceInfo struct {
 	Name string // "kafka orders, payments"
-	// ID names the source in a Merge unless As does: see there. It must not change between runs.
-	// Empty: Name.
+	// ID is the name of the source in a Merge, unless As gives it another. It must not change
+	// between runs. Empty: Name.
 	ID string
-	// Claims are what no two sources of a pipeline may share, such as a membership of a group.
+	// Claims names what only one source of a pipeline may use, such as a membership in a group.
 	Claims []string
-	// Groups names the consumer group that has its offsets, once for each address of its cluster.
-	// Sources that share a name are of one group in one cluster. Empty: no group.
+	// Groups names the consumer group that stores its offsets, once for each address of its
+	// cluster. Sources with a name in common are in one group of one cluster. Empty: no group.
 	Groups     []string
 	MustCommit bool // refuse a chain without a commit (a consumer group)
 	// why commit words are refused ("reads without a group"); empty: they are allowed

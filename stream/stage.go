@@ -87,7 +87,7 @@ func (sg *stage) exit(w *worker) any {
 	if o, ok := e.op.(sender); ok {
 		return o.send(w, sg.exec.stepOf(e), to)
 	}
-	return last.gate(to)
+	return last.barrier(to)
 }
 
 // one returns the func of a worker that processes tasks one by one.
@@ -96,9 +96,15 @@ func (sg *stage) one(lw *lane.Worker) func(*lane.Task) {
 	runs := sg.entries(w, next)
 	if len(runs) == 1 {
 		run := runs[0]
-		return func(t *lane.Task) { sg.work(w, t, run) }
+		return func(t *lane.Task) {
+			sg.work(w, t, run)
+			w.ended()
+		}
 	}
-	return func(t *lane.Task) { sg.work(w, t, runs[carrierOf(t).owner().source]) }
+	return func(t *lane.Task) {
+		sg.work(w, t, runs[carrierOf(t).owner().source])
+		w.ended()
+	}
 }
 
 func (sg *stage) work(w *worker, t *lane.Task, run func(*worker, *lane.Task)) {
@@ -154,7 +160,7 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 		noted = sg.exec.begin(r)
 	}
 	run(w, t)
-	if sg.marks && r.joint == nil {
+	if sg.marks && r.joined == nil {
 		// the record is in a later stage or held back: its ticket takes over from cur
 		if t := &r.slab.Tickets[r.Index]; t.Held() {
 			t.Begin()
@@ -173,7 +179,7 @@ func (sg *stage) drops(w *worker, r *record, stands status) bool {
 
 // drop abandons an element that is not started. Where records are started, no step has seen it.
 func (sg *stage) drop(r *record) {
-	if r.part.entry != sg.index || r.joint != nil {
+	if r.part.entry != sg.index || r.joined != nil {
 		r.abandon()
 		return
 	}
@@ -218,5 +224,6 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 		if sg.exec.counts {
 			carrierOf(ts[0]).owner().endedN(len(ts))
 		}
+		w.ended()
 	}
 }

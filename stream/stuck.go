@@ -8,8 +8,8 @@ import (
 )
 
 // StuckAfter makes /livez fail once a partition has had records in flight for d without finishing
-// one. It is for handlers that may hang for good and ignore their Timeout, where only a restart
-// helps. Default: never.
+// one. Use it if a handler may hang for good and ignore its Timeout, so that only a restart helps.
+// Default: never.
 //
 // Halted partitions do not count, nor those with parked lanes or records. Nor does the time in
 // which anything waits for a retry, a throttle or an acknowledgement, so that an outage causes no

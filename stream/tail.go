@@ -8,10 +8,11 @@ import (
 )
 
 // A tail is the part of one assignment below CommitBefore. It is a partition of its own whose
-// ledger is never committed. Elements that pass the gate become new records there. A tail outlives
-// its assignment, since the broker does not redeliver committed records. It ends with the run.
+// ledger is never committed. Elements that pass the ack barrier become new records there. A tail
+// outlives its assignment, since the broker does not redeliver committed records. It ends with the
+// run.
 
-// tailOf is a slab of a tail. Its records have the lineage of the records above the gate.
+// tailOf is a slab of a tail. Its records have the lineage of the records above the ack barrier.
 type tailOf struct {
 	orig origin
 	of   []*record
@@ -40,8 +41,8 @@ func (to *tailOf) dropContext(i int32, c *context.Context) {
 	vs.dropContext(k, c)
 }
 
-// follow makes records of the tail for elements that passed the gate, and puts them into their
-// lanes.
+// follow makes records of the tail for elements that passed the ack barrier, and puts them into
+// their lanes.
 func (t *part) follow(passed []waiter) {
 	n := 0
 	for _, w := range passed {
@@ -61,17 +62,17 @@ func (t *part) follow(passed []waiter) {
 	below := make([]*record, len(passed))
 	for k, w := range passed {
 		r := w.elem.record()
-		if r.joint == nil {
+		if r.joined == nil {
 			below[k] = adopt(r)
 			continue
 		}
-		j := &joint{subset: r.joint.subset}
+		j := &joined{subset: r.joined.subset}
 		r.leaves(func(l *record) bool {
 			j.members = append(j.members, adopt(l))
 			return true
 		})
 		j.holds.Store(1)
-		below[k] = jointRecord(t, j)
+		below[k] = joinedRecord(t, j)
 	}
 	t.led.Append(slab)
 	for k, w := range passed {

@@ -13,8 +13,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// shelved is a sink that stores what it is given, with an error that names no element.
-func shelved(store func(ctx, []string) error) *sink[string] {
+// asSink makes a sink of store. Its errors name no element.
+func asSink(store func(ctx, []string) error) *sink[string] {
 	return &sink[string]{fail: func(es []stream.Out[string]) error {
 		vs := make([]string, len(es))
 		for i, e := range es {
@@ -36,10 +36,10 @@ func TestBisectWrite(t *testing.T) {
 			t.Run(fmt.Sprintf("has the policy act on the culprits alone, %s/%v", name, bad), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					all := count("a", 19)
-					l, s := newLog(1), newShelf(bad...)
+					l, s := newLog(1), newBatchStore(bad...)
 					put(l, 0, all...)
 					letters := &sink[stream.Failure]{}
-					j := start(t, l, commitNow(chain().To(shelved(s.store)).RetryOnError(every(time.Second, 3)).DeadLetterOnError(letters)))
+					j := start(t, l, commitNow(chain().To(asSink(s.store)).RetryOnError(every(time.Second, 3)).DeadLetterOnError(letters)))
 					elapse(time.Minute)
 					same(t, "kept, in order", s.kept, without(all, bad...))
 					var given []string
@@ -58,9 +58,9 @@ func TestBisectWrite(t *testing.T) {
 
 	t.Run("parks the culprit's lane, and writes those of others", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, s := newLog(1), newShelf("a1")
+			l, s := newLog(1), newBatchStore("a1")
 			put(l, 0, "b0", "a1", "c2", "a3", "b4", "a5", "c6", "b7")
-			j := start(t, l, commitNow(input.GroupByKey().To(shelved(s.store)).ParkOnError()))
+			j := start(t, l, commitNow(input.GroupByKey().To(asSink(s.store)).ParkOnError()))
 			elapse(time.Minute)
 			same(t, "kept", s.kept, []string{"b0", "c2", "b4", "c6", "b7"})
 			h := j.halt()
@@ -76,18 +76,18 @@ func TestBisectWrite(t *testing.T) {
 
 	t.Run("is not for what fails as a whole, where the halt speaks for all", func(t *testing.T) {
 		for name, c := range map[string]struct {
-			chain func(*shelf) stream.Stream[string]
+			chain func(*batchStore) stream.Stream[string]
 			scope stream.Scope
 			last  int64
 		}{
-			"HaltOnError":            {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s.store)).HaltOnError() }, stream.ScopePartition, 3},
-			"ParkOnError, by key":    {func(s *shelf) stream.Stream[string] { return input.GroupByKey().To(shelved(s.store)).ParkOnError() }, stream.ScopeLane, 3},
-			"ParkOnError, ungrouped": {func(s *shelf) stream.Stream[string] { return input.To(shelved(s.store)).ParkOnError() }, stream.ScopeRecord, 3},
+			"HaltOnError":            {func(s *batchStore) stream.Stream[string] { return input.GroupByKey().To(asSink(s.store)).HaltOnError() }, stream.ScopePartition, 3},
+			"ParkOnError, by key":    {func(s *batchStore) stream.Stream[string] { return input.GroupByKey().To(asSink(s.store)).ParkOnError() }, stream.ScopeLane, 3},
+			"ParkOnError, ungrouped": {func(s *batchStore) stream.Stream[string] { return input.To(asSink(s.store)).ParkOnError() }, stream.ScopeRecord, 3},
 		} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					all := count("a", 4)
-					l, s := newLog(1), newShelf()
+					l, s := newLog(1), newBatchStore()
 					s.bad["a2"] = stream.Whole(errBoom)
 					put(l, 0, all...)
 					j := start(t, l, commitNow(c.chain(s)))
@@ -114,10 +114,10 @@ func TestBisectWrite(t *testing.T) {
 	t.Run("waits amid its parts without an attempt where it is postponed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 8)
-			l, s, back := newLog(1), newShelf("a6"), make(chan struct{})
+			l, s, back := newLog(1), newBatchStore("a6"), make(chan struct{})
 			put(l, 0, all...)
 			away := false
-			out := shelved(s.store)
+			out := asSink(s.store)
 			store := out.fail
 			out.fail = func(es []stream.Out[string]) error {
 				if len(es) == 4 && es[0].Value == "a4" && !away {
@@ -151,17 +151,17 @@ func TestBisectWrite(t *testing.T) {
 	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 64)
-			l, s := newLog(1), newShelf(all...)
+			l, s := newLog(1), newBatchStore(all...)
 			put(l, 0, all...)
 			// the first write is slow, so that the others queue behind it
-			out := shelved(s.store)
+			out := asSink(s.store)
 			out.takes = time.Second
 			j := start(t, l, commitNow(input.Concurrent(64, pass[string]).To(out).HaltOnError()))
 			elapse(time.Hour)
 			if h := j.halt(); h.Last == h.Meta.Offset && len(s.called()) > 1 && len(s.called()[1]) > 1 {
 				t.Errorf("%v after %v", h, s.called())
 			}
-			s.mend()
+			s.fix()
 			must(t, j.Resume(j.halt()))
 			elapse(time.Minute)
 			sameSet(t, "kept", s.kept, all)
@@ -198,10 +198,10 @@ func TestBisectWrite(t *testing.T) {
 func TestBisectWriteBesideABranch(t *testing.T) {
 	t.Run("keeps the order of its own line", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, s := newLog(1), newShelf("a1")
+			l, s := newLog(1), newBatchStore("a1")
 			put(l, 0, "a0", "a1", "a2")
 			loose := func(s stream.Stream[string]) stream.Stream[string] { return s.Concurrent(4, pass) }
-			j := start(t, l, commitNow(input.AlsoTo(loose).Serial(pass).To(shelved(s.store)).HaltOnError()))
+			j := start(t, l, commitNow(input.AlsoTo(loose).Serial(pass).To(asSink(s.store)).HaltOnError()))
 			elapse(time.Second)
 			if h := j.halt(); h.Meta.Offset != 1 {
 				t.Errorf("halted at %v, want at a1", h.Meta)

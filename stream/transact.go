@@ -37,29 +37,30 @@ type Transactor[T any] interface {
 	Restore(ctx context.Context, parts map[TopicPartition]TopicID) (map[TopicPartition]Position, error)
 
 	// Commit makes tx durable as a whole, or returns an error and leaves nothing of it behind.
-	// After an error the same results come again, maybe with more. ctx ends if a partition of tx is
-	// lost: give the transaction up then.
+	// After an error Commit is called again with the same results, and perhaps more. ctx ends if a
+	// partition of tx is lost: abort the transaction then.
 	//
 	//   - *FencedError: another worker has written for a partition. The partition is released and
 	//     restored, and continues from there. *TopicGoneError does the same for the partitions it
 	//     names.
-	//   - *StaleGroupError: the group has moved on. The same results come again under its new
-	//     generation, those of the partitions it names a moment later.
+	//   - *StaleGroupError: the group has a new generation. Commit is called again with the same
+	//     results under that generation, a moment later for the partitions it names.
 	//   - *PartialError: names the elements, by index, that keep tx from being written. Only their
 	//     partitions wait for a retry or are halted; the others continue without them.
-	//   - Any other error fails tx as a whole. Once the attempts are used up, parts of tx come
-	//     unless IsWhole reports true, each with a prefix of the offsets of a partition.
+	//   - Any other error fails tx as a whole. Once the attempts are used up, Commit is called with
+	//     parts of tx, each with a prefix of the offsets of a partition. If IsWhole reports true,
+	//     it is not.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
 
-// OffsetRange is the offsets [From, Next) of a partition, all of them finished. From is where the
-// last transaction ended, or the offset that Restore returned, or that of the group. TopicID is the
-// id of their topic; store it with Next, and compare it with the stored one. Zero: the source has
-// no ids.
+// OffsetRange is a range of finished offsets of a partition: [From, Next). From is the Next of the
+// last transaction. In the first one it is the offset that Restore returned, or else the group's.
+// TopicID is the id of the topic; zero: the source has no ids. Store it with Next, and compare it
+// with the stored id.
 //
-// State tells of the halts from Next on. Store it with Next, whole or not at all, in place of the
-// one before, also if it is empty, and if Next is From: a halt has begun or ended since. It is
-// printable ASCII of at most StateBytes.
+// State describes the halts at Next and above. Store it with Next, whole or not at all, and let it
+// replace the stored one, even if it is empty. If Next equals From, only the State has changed: a
+// halt has started or ended. It is printable ASCII of at most StateBytes.
 type OffsetRange struct {
 	From, Next int64
 	TopicID    TopicID
@@ -81,8 +82,9 @@ type Txn[T any] struct {
 type GroupMetadata struct {
 	Group, Member, Instance string
 	Generation              int32
-	// LeaderEpochs is the newest leader epoch of what was read of each partition. A Transactor that
-	// commits the group's offsets stores it beside a State, which tells of no other records.
+	// LeaderEpochs is the newest leader epoch of the records read from each partition. A Transactor
+	// that commits the group's offsets stores it with a State. If the log is truncated later, the
+	// epoch shows how much of the State still holds.
 	LeaderEpochs map[TopicPartition]int32
 }
 
@@ -90,10 +92,9 @@ type GroupMetadata struct {
 // transaction.
 type GroupSource interface{ GroupMetadata() GroupMetadata }
 
-// StaleGroupError says that a transaction was refused because the group has moved on to another
-// generation than the GroupMetadata of a source says. No policy applies to it: either the next
-// attempt has the new generation, or the source loses the partitions. Partitions are those of that
-// source; nil: all of the transaction.
+// StaleGroupError says that a transaction was refused because a source's GroupMetadata has an old
+// generation of the group. No policy applies: the next attempt has the new generation, or the
+// source loses its partitions. Partitions are those of that source; nil: all of the transaction.
 type StaleGroupError struct {
 	Partitions []TopicPartition
 	Err        error

@@ -25,9 +25,9 @@ type transactions struct {
 	grouped []*groupOffsets // by source; nil if the transactor stores the group's offsets or the source cannot
 	poke    chan struct{}   // capacity 1: wakes the loop; never closed
 	stopped chan struct{}   // closed by stop
-	total   atomic.Int64    // sum of turn.finished over all partitions
+	total   atomic.Int64    // sum of txnState.finished over all partitions
 
-	// guards the fields below and the turns of all partitions; taken before the locks of a ledger
+	// guards the fields below and the txnState of each partition; taken before the locks of a ledger
 	// and of results
 	mu sync.Mutex
 	// Partitions in a transaction. One that was released and assigned again in the meantime has to
@@ -68,9 +68,9 @@ func (t *transactions) limitStates() {
 }
 
 func (t *transactions) begin(p *part, l *ledger.Ledger) {
-	p.commit = &turn{from: p.next, restoring: &restoring{step: t.st.name, since: time.Now()}}
+	p.commit = &txnState{from: p.next, restoring: &restoring{step: t.st.name, since: time.Now()}}
 	l.Finished = func() { t.count(p) }
-	l.Forget = turnOf(p).done.add // results held back need the lineage of their records
+	l.Forget = txnStateOf(p).done.add // results held back need the lineage of their records
 	p.ahead.halting = p.host.stateBytes() > 0
 	p.stand(p.status() | unplaced)
 }
@@ -95,11 +95,11 @@ func (t *transactions) start() {
 
 func (t *transactions) stop() { close(t.stopped) }
 
-// look has a transaction store the partition's halts if one has begun or ended.
+// look makes a transaction store the partition's halts if one started or ended.
 func (t *transactions) look(p *part) {
 	if p.ahead.urgent.CompareAndSwap(true, false) {
 		t.mu.Lock()
-		turnOf(p).tells = true
+		txnStateOf(p).haltsChanged = true
 		t.mu.Unlock()
 		t.wakeUp()
 	}
@@ -107,23 +107,23 @@ func (t *transactions) look(p *part) {
 
 // advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
-	if turnOf(p).gaps.Add(1) == 1 && turnOf(p).finished.Load() == 0 {
-		turnOf(p).since.Store(time.Now().UnixNano())
+	if txnStateOf(p).gaps.Add(1) == 1 && txnStateOf(p).finished.Load() == 0 {
+		txnStateOf(p).since.Store(time.Now().UnixNano())
 	}
 	t.wakeUp()
 }
 
 // count counts a finished record of p.
 func (t *transactions) count(p *part) {
-	n, all := turnOf(p).finished.Add(1), t.total.Add(1)
+	n, all := txnStateOf(p).finished.Add(1), t.total.Add(1)
 	if n == 1 {
-		turnOf(p).since.Store(time.Now().UnixNano())
+		txnStateOf(p).since.Store(time.Now().UnixNano())
 	}
 	if p.status().isReleased() { // if not released yet, endAssignment forgets the count added above
 		t.forget(p)
 		return
 	}
-	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || turnOf(p).overdue.Load() || t.crowded(p) {
+	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || txnStateOf(p).overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
 }
@@ -176,11 +176,11 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	var ready []*part // candidates
 	due := !t.apart && t.total.Load() >= t.size
 	for _, p := range all {
-		tn := turnOf(p)
+		ts := txnStateOf(p)
 		switch {
 		case t.under[p.tp], !p.status().writes():
-		case now.Before(tn.retryAt):
-			later(tn.retryAt)
+		case now.Before(ts.retryAt):
+			later(ts.retryAt)
 		case t.due(p, now, later):
 			due = true
 			ready = append(ready, p)
@@ -191,7 +191,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	if !due {
 		return again
 	}
-	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(turnOf(a).since.Load(), turnOf(b).since.Load()) })
+	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(txnStateOf(a).since.Load(), txnStateOf(b).since.Load()) })
 	var pres []*prefix
 	for _, p := range ready {
 		if t.most > 0 && len(t.under)+len(pres) == t.most {
@@ -214,12 +214,12 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 // due reports whether the partition alone makes a transaction due. If it will later, due calls
 // later with the time.
 func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
-	tn := turnOf(p)
-	n := tn.finished.Load()
-	if tn.urgent || tn.tells || tn.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
+	ts := txnStateOf(p)
+	n := ts.finished.Load()
+	if ts.urgent || ts.haltsChanged || ts.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
 		return true
 	}
-	return n+tn.gaps.Load() > 0 && t.wait > 0 && tn.waited(t.wait, now, later)
+	return n+ts.gaps.Load() > 0 && t.wait > 0 && ts.waited(t.wait, now, later)
 }
 
 // barrenWait is the minimum time that offsets without results wait for results to be committed
@@ -229,33 +229,33 @@ const barrenWait = time.Second
 // take returns a partition's share of a transaction, or nil if there is none yet. The caller holds
 // mu.
 func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
-	tn := turnOf(p)
+	ts := txnStateOf(p)
 	// before the watermark is read: a record that finishes later counts for the next transaction
-	seen, gaps := tn.finished.Load(), tn.gaps.Load()
-	tn.overdue.Store(seen > 0) // a record that finishes from now on pokes the loop, see count
+	seen, gaps := ts.finished.Load(), ts.gaps.Load()
+	ts.overdue.Store(seen > 0) // a record that finishes from now on pokes the loop, see count
 	mark, below := p.led.Prefix()
-	if mark <= tn.from && !tn.tells {
-		tn.gaps.Add(-gaps) // the gaps are above an unfinished record and are committed with it
+	if mark <= ts.from && !ts.haltsChanged {
+		ts.gaps.Add(-gaps) // the gaps are above an unfinished record and are committed with it
 		return nil
 	}
-	pre := t.resultsOf(p).prefix(p, tn.from, mark, int(t.size))
-	if pre.tells = tn.tells; pre.next == tn.from && !pre.tells {
+	pre := t.resultsOf(p).prefix(p, ts.from, mark, int(t.size))
+	if pre.haltsChanged = ts.haltsChanged; pre.next == ts.from && !pre.haltsChanged {
 		return nil
 	}
-	if barren := len(pre.recs) == 0 && !tn.urgent && !tn.tells; barren && !tn.waited(max(t.wait, barrenWait), now, later) {
+	if barren := len(pre.recs) == 0 && !ts.urgent && !ts.haltsChanged; barren && !ts.waited(max(t.wait, barrenWait), now, later) {
 		return nil
 	}
-	if tn.tells = false; pre.next == tn.from {
+	if ts.haltsChanged = false; pre.next == ts.from {
 		return pre
 	}
-	counted := tn.count(pre, mark, below, seen)
-	tn.finished.Add(-counted)
+	counted := ts.count(pre, mark, below, seen)
+	ts.finished.Add(-counted)
 	t.total.Add(-counted)
-	tn.since.Store(now.UnixNano())
-	tn.overdue.Store(false)
+	ts.since.Store(now.UnixNano())
+	ts.overdue.Store(false)
 	if pre.next == mark {
-		tn.urgent = false
-		tn.gaps.Add(-gaps)
+		ts.urgent = false
+		ts.gaps.Add(-gaps)
 	}
 	return pre
 }

@@ -42,7 +42,7 @@ func (e Elem[T]) Fork(n int) []Elem[T] {
 // returns the lineage of all. Elements of different partitions must not be joined above
 // CommitBefore or CommitWith: that ends the pipeline.
 func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
-	j := &joint{subset: func(any, []int) (any, bool) { return nil, false }}
+	j := &joined{subset: func(any, []int) (any, bool) { return nil, false }}
 	var part *part // of the first element: the joined element belongs to it
 	mixed := false
 	for _, m := range append([]Elem[T]{e}, more...) {
@@ -54,7 +54,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		if part == nil {
 			part = m.t.r.part
 		}
-		mixed = mixed || m.t.r.part != part || m.t.r.joint != nil && m.t.r.joint.mixed
+		mixed = mixed || m.t.r.part != part || m.t.r.joined != nil && m.t.r.joined.mixed
 	}
 	if len(j.members) == 0 {
 		return e
@@ -70,7 +70,7 @@ func (e Elem[T]) Join(more ...Elem[T]) Elem[T] {
 		run.fail(fmt.Errorf("%s: joined elements of different partitions above %s: join within a partition, or commit with CommitEach or CommitEvery [LW223]",
 			e.t.transform.st.name, word))
 	}
-	return Elem[T]{e.Value, e.t.transform.admit(jointRecord(part, j), e.t.group)}
+	return Elem[T]{e.Value, e.t.transform.admit(joinedRecord(part, j), e.t.group)}
 }
 
 // Drop finishes the element without passing it on.
@@ -92,8 +92,8 @@ func (e Elem[T]) Fail(err error) {
 }
 
 // Transform runs f between two Go channels, for operators that no Pipe can express. f receives the
-// elements of all partitions, each lane in order, and sends what becomes of them. Below, order is
-// the order in which f sends.
+// elements of all partitions, each lane in order, and sends what becomes of them. Words below see
+// elements in the order in which f sends them.
 //
 // f must receive until in is closed. That happens when the pipeline drains, or its source is
 // exhausted, once everything above has finished. f then sends what it still holds and returns. f

@@ -24,8 +24,8 @@ type txn struct {
 func (t *transactions) launch(pres []*prefix) {
 	ctx, cancel := context.WithCancelCause(t.run.commitCtx)
 	for _, pre := range pres {
-		pre.attempt = turnOf(pre.part).failures + 1
-		turnOf(pre.part).cancel, turnOf(pre.part).began = cancel, time.Now()
+		pre.attempt = txnStateOf(pre.part).failures + 1
+		txnStateOf(pre.part).cancel, txnStateOf(pre.part).began = cancel, time.Now()
 		t.under[pre.part.tp] = true
 	}
 	t.run.spawn(func() {
@@ -56,13 +56,13 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 func (t *transactions) attempt(x *txn) error {
 	groups := x.groups()
 	// mixed, so its context is the run's, which x.ctx cancels below
-	all := jointRecord(x.pres[0].part, &joint{mixed: true})
+	all := joinedRecord(x.pres[0].part, &joined{mixed: true})
 	attempt := 1
 	for _, pre := range x.pres {
-		all.joint.members = append(all.joint.members, pre.recs...)
+		all.joined.members = append(all.joined.members, pre.recs...)
 		attempt = max(attempt, pre.attempt)
 	}
-	if len(all.joint.members) == 0 { // offsets alone: there is no record to make the call for
+	if len(all.joined.members) == 0 { // offsets alone: there is no record to make the call for
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
 		return t.tx.commit(ctx, x.pres, groups)
@@ -98,7 +98,7 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	f := Failure{Meta: tp.at(pre.from), Step: t.st.name, Attempts: pre.attempt, Err: err}
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		turnOf(pre.part).fails(f)
+		txnStateOf(pre.part).fails(f)
 	}
 	t.mu.Unlock()
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
@@ -114,7 +114,7 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 func (t *transactions) end(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		turnOf(pre.part).cancel = nil
+		txnStateOf(pre.part).cancel = nil
 		delete(t.under, pre.part.tp)
 	}
 	t.announce()
@@ -133,10 +133,10 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 	offsets := map[TopicPartition]int64{}
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		tn := turnOf(pre.part)
-		tn.from = pre.next // of a released one too: restart starts there
+		ts := txnStateOf(pre.part)
+		ts.from = pre.next // of a released one too: restart starts there
 		if !pre.part.status().isReleased() {
-			tn.failures, tn.retryAt, tn.last = 0, time.Time{}, Failure{}
+			ts.failures, ts.retryAt, ts.last = 0, time.Time{}, Failure{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
 		}
@@ -149,7 +149,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		p := pre.part
 		if offset, ok := offsets[p.tp]; ok {
 			p.kept.Add(-t.resultsOf(p).drop(offset))
-			turnOf(p).done.forget(offset)
+			txnStateOf(p).done.forget(offset)
 			t.grouped[p.source].add(p, offset)
 			p.acked(offset)
 		}

@@ -20,9 +20,9 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	left, _ := halves(x.pres)
 	divisible := left != nil && resultsIn(x.pres) > 0 && !names(err, x.pres) && !IsWhole(err)
 	var guilty []*prefix
-	for _, pre := range blame(err, x.pres) {
-		if t.decide(pre, err, took, divisible) {
-			guilty = append(guilty, pre)
+	for _, f := range blame(failing{err, took}, x.pres) {
+		if t.decide(f.pre, f.err, f.took, divisible) {
+			guilty = append(guilty, f.pre)
 		}
 	}
 	if len(guilty) > 0 {
@@ -39,7 +39,7 @@ func (t *transactions) excused(x *txn, err error) bool {
 		t.mu.Lock()
 		for p := range namedOf(stale.Partitions, x.pres) {
 			// wait, since the source may learn of the rebalance later than the transactor
-			turnOf(p).retryAt = time.Now().Add(commitRetry)
+			txnStateOf(p).retryAt = time.Now().Add(commitRetry)
 		}
 		t.mu.Unlock()
 		return true
@@ -55,8 +55,8 @@ func (t *transactions) excused(x *txn, err error) bool {
 func (t *transactions) again(x *txn) {
 	t.mu.Lock()
 	for _, pre := range x.pres {
-		turnOf(pre.part).urgent = true
-		turnOf(pre.part).tells = turnOf(pre.part).tells || pre.tells
+		txnStateOf(pre.part).urgent = true
+		txnStateOf(pre.part).haltsChanged = txnStateOf(pre.part).haltsChanged || pre.haltsChanged
 	}
 	t.mu.Unlock()
 }
@@ -64,12 +64,12 @@ func (t *transactions) again(x *txn) {
 // decide asks the policies of CommitWith about a partition's share of a failed transaction. If it
 // is divisible, only a retry policy decides. Without one, decide returns true.
 func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisible bool) (divide bool) {
-	p, tn := pre.part, turnOf(pre.part)
+	p, ts := pre.part, txnStateOf(pre.part)
 	if p.status().isReleased() {
 		return false
 	}
 	t.mu.Lock()
-	tn.failures = pre.attempt
+	ts.failures = pre.attempt
 	t.mu.Unlock()
 	f := Failure{Meta: p.tp.at(pre.from), Step: t.st.name, Attempts: pre.attempt, Duration: took, Err: err}
 	var ctx context.Context = p.ctx
@@ -94,8 +94,8 @@ func (t *transactions) decide(pre *prefix, err error, took time.Duration, divisi
 		case retryPolicy:
 			t.run.emit(Retrying{fs[0], wait})
 			t.mu.Lock()
-			tn.retryAt = time.Now().Add(wait)
-			tn.fails(fs[0])
+			ts.retryAt = time.Now().Add(wait)
+			ts.fails(fs[0])
 			t.mu.Unlock()
 			return false
 		case haltPolicy:
@@ -165,7 +165,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 			return
 		}
 		t.mu.Lock()
-		from := turnOf(p).from
+		from := txnStateOf(p).from
 		t.mu.Unlock()
 		p.restart(from)
 	})

@@ -51,6 +51,13 @@ func (w *work) hold(v string) (release func()) {
 	return sync.OnceFunc(func() { close(ch) })
 }
 
+// unhold has the work at v no longer wait.
+func (w *work) unhold(v string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.holds, v)
+}
+
 func (w *work) do(ctx context.Context, v string) error {
 	w.mu.Lock()
 	w.started = append(w.started, v)

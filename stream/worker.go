@@ -16,17 +16,20 @@ type worker struct {
 	stage        *stage
 	group        uint64 // of the current element
 	flush        map[*step]func(*part, uint64)
-	left         bool                   // an element of the current task was given up in a drain
+	left         bool                   // a drain gave up an element of the current task
 	slot         *slot                  // takes the results of a KeepOrder step
 	ordered      func(*worker, held)    // passes such a result on
 	cur          atomic.Pointer[record] // the current record, to name it if the worker hangs
 	// what the element waits for, or a call of it that failed before; nil: neither
 	held atomic.Pointer[hold]
 	seen sighting
+	// see fails
+	failing time.Duration
+	stall   *stall
 }
 
-// sighting is what a look from outside has found a worker at, and when it first did. Guarded by
-// run.workersMu.
+// sighting is the record that a worker was seen with from outside, and when it was first seen with
+// it. Guarded by executor.workersMu.
 type sighting struct {
 	tp     TopicPartition
 	epoch  int32
@@ -34,14 +37,14 @@ type sighting struct {
 	since  time.Time
 }
 
-// holds notes what the element at hand waits for; nil: it goes on.
+// holds notes what the current element waits for; nil: nothing.
 func (w *worker) holds(h *hold) {
-	if w.Worker != nil { // others are seen by nobody
+	if w.Worker != nil { // nothing looks at the others
 		w.held.Store(h)
 	}
 }
 
-// waitFor is wait, and Explain sees what for.
+// waitFor is wait, with the reason for Explain.
 func (w *worker) waitFor(h *hold, f func()) {
 	w.holds(h)
 	w.wait(f)

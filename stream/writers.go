@@ -13,8 +13,8 @@ type writers struct {
 	// sink ids by the *node of a To and the *policy of a DeadLetterOnError; never changes
 	ids map[any]int
 
-	mu    sync.Mutex // guards turns; a leaf
-	turns map[writerKey]chan struct{}
+	mu   sync.Mutex                  // guards busy; a leaf
+	busy map[writerKey]chan struct{} // of capacity 1, full during a Write
 }
 
 type writerKey struct {
@@ -23,7 +23,7 @@ type writerKey struct {
 }
 
 func newWriters(p *plan) *writers {
-	ws := &writers{ids: map[any]int{}, turns: map[writerKey]chan struct{}{}}
+	ws := &writers{ids: map[any]int{}, busy: map[writerKey]chan struct{}{}}
 	var sinks []any
 	for _, n := range p.nodes {
 		for _, s := range n.sinks {
@@ -45,17 +45,17 @@ func newWriters(p *plan) *writers {
 func (ws *writers) one(ctx context.Context, at any, tp TopicPartition, write func() error) error {
 	key := writerKey{ws.ids[at], tp}
 	ws.mu.Lock()
-	turn := ws.turns[key]
-	if turn == nil {
-		turn = make(chan struct{}, 1)
-		ws.turns[key] = turn
+	busy := ws.busy[key]
+	if busy == nil {
+		busy = make(chan struct{}, 1)
+		ws.busy[key] = busy
 	}
 	ws.mu.Unlock()
 	select {
-	case turn <- struct{}{}:
+	case busy <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	defer func() { <-turn }()
+	defer func() { <-busy }()
 	return write()
 }

@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// arguments checks how many there are.
+// arguments checks the number of arguments.
 func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {

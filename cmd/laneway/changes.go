@@ -14,7 +14,7 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// change is a change to make, at a replica or in what a group has stored.
+// change is a change to make, at a replica or to the state that a group has stored.
 type change struct {
 	Verb     string `json:"verb"`
 	What     string `json:"what"` // the partition, record or process
@@ -35,7 +35,7 @@ func (c change) where() string {
 	return "at " + c.At
 }
 
-// changed is what has become of a change.
+// changed is the outcome of a change.
 type changed struct {
 	change
 	Outcome string `json:"outcome"` // done, under way, would, or failed
@@ -51,10 +51,11 @@ const (
 	isFailed   = "failed"
 )
 
-// atOnce is how many changes are under way at a time.
+// atOnce is how many changes are made at a time.
 const atOnce = 8
 
-// makeAll makes the changes, or shows them if dry is set. The error is of those that were refused.
+// makeAll makes the changes, or shows them if dry is set. It returns the errors of those that were
+// refused.
 func makeAll(ctx context.Context, changes []change, dry bool, errs io.Writer) (all []changed, err error) {
 	p := counting{out: errs, of: len(changes)}
 	all = iter.Mapper[change, changed]{MaxGoroutines: atOnce}.Map(changes, func(c *change) changed {
@@ -84,7 +85,7 @@ func makeAll(ctx context.Context, changes []change, dry bool, errs io.Writer) (a
 	return all, err
 }
 
-// write shows what has become of changes, and returns the errors, which tell what has failed.
+// write shows the outcome of each change, and returns the errors of those that failed.
 func (o output) write(w io.Writer, all []changed, errs ...error) error {
 	err := errors.Join(errs...)
 	if o == asJSON {
@@ -107,7 +108,7 @@ func (o output) write(w io.Writer, all []changed, errs ...error) error {
 	return err
 }
 
-// counting shows how many changes are made, on a terminal.
+// counting shows on a terminal how many changes have been made.
 type counting struct {
 	out io.Writer
 	of  int

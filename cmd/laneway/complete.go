@@ -6,8 +6,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completeWith has the shell complete arguments with what the replicas have now. A shell gets
-// nothing rather than an error.
+// completeWith completes arguments with what the replicas have now. If they cannot be asked, the
+// shell gets nothing instead of an error.
 func (r *remote) completeWith(c *cobra.Command, candidates func([]view) []cobra.Completion) {
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		f, err := r.find(c.Context())
@@ -28,7 +28,7 @@ func completes(c cobra.Completion, arg string) bool {
 	return len(c) >= len(arg) && c[:len(arg)] == arg && (len(c) == len(arg) || c[len(arg)] == '\t')
 }
 
-// haltIDs are the halts, each with what it is.
+// haltIDs returns the ids of the halts, each with a description.
 func haltIDs(views []view) (all []cobra.Completion) {
 	hs := halts(views)
 	size := shortest(hs)
@@ -38,7 +38,7 @@ func haltIDs(views []view) (all []cobra.Completion) {
 	return all
 }
 
-// places are the partitions as no shell expands them.
+// places returns the partitions, written so that no shell expands them.
 func places(views []view) (all []cobra.Completion) {
 	for _, o := range partitions(views) {
 		all = append(all, cobra.CompletionWithDesc(o.place().slashed(), cell(o.why())))
@@ -46,7 +46,7 @@ func places(views []view) (all []cobra.Completion) {
 	return all
 }
 
-// addresses are the replicas.
+// addresses returns the addresses of the replicas.
 func addresses(views []view) (all []cobra.Completion) {
 	for _, v := range views {
 		all = append(all, v.At)

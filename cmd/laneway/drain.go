@@ -17,9 +17,9 @@ func drainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "drain REPLICA... | --all",
 		Short: "Drain and end worker processes, as SIGTERM does",
-		Long: `Drains all pipelines of a process, which then ends as after SIGTERM: what has begun is finished and
-committed. Whatever runs it, such as Kubernetes, may start it again. The command does not wait for
-the end; laneway status shows it.
+		Long: `Drains all pipelines of a process and ends it, as SIGTERM does: started records are finished and
+committed. Kubernetes, or whatever else runs the process, may start it again. The command does not
+wait for the end; laneway status shows it.
 
 REPLICA is an address as laneway status shows it, or its host alone.`,
 		Example: `  laneway drain 10.0.0.5:7070
@@ -49,7 +49,8 @@ REPLICA is an address as laneway status shows it, or its host alone.`,
 	return c
 }
 
-// drains drains the named replicas, or all, as long as each is the process that was seen.
+// drains drains the named replicas, or all. It drains a replica only if it is still the process
+// that was seen.
 func drains(f *adminapi.Fleet, names []string) (todo []change, err error) {
 	taken := map[string]bool{}
 	for _, r := range f.Replicas {
@@ -64,7 +65,7 @@ func drains(f *adminapi.Fleet, names []string) (todo []change, err error) {
 		case r.Err != nil:
 			err = errors.Join(err, unheard(r, r.Err))
 		default:
-			todo = append(todo, change{Verb: "drain", What: "process " + r.Process.Instance, At: r.Addr(), Effect: "Finishes what has begun, commits, and ends the process.",
+			todo = append(todo, change{Verb: "drain", What: "process " + r.Process.Instance, At: r.Addr(), Effect: "Finishes started records, commits, and ends the process.",
 				make: func(ctx context.Context) (adminapi.Done, error) {
 					return r.Drain(ctx, adminapi.Drain{Instance: r.Process.Instance})
 				}})

@@ -16,7 +16,7 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// edit is what is to become of a partition's stored state. It is stored once for all its halts.
+// edit is a change of a partition's stored state. All changes to its halts are stored at once.
 type edit struct {
 	part      *storedPart
 	committed int64
@@ -31,7 +31,7 @@ func newEdit(p *storedPart) *edit {
 		Finished: slices.Clone(p.state.Finished), Asides: p.state.Asides, Halts: slices.Clone(p.state.Halts), Attempts: slices.Clone(p.state.Attempts)}}
 }
 
-// retry has the next worker try a halt's record again.
+// retry makes the next worker retry a halt's record.
 func (e *edit) retry(h storedHalt) {
 	e.state.Halts = slices.DeleteFunc(e.state.Halts, func(is resume.Halt) bool { return reflect.DeepEqual(is, h.Halt) })
 }
@@ -42,7 +42,7 @@ func (e *edit) skip(h storedHalt) error {
 		return fmt.Errorf("%v is %s, and no record has failed: resume ends it", h.part, h.why())
 	}
 	if h.Last > h.Offset {
-		return fmt.Errorf("%s: the state does not say which of these records are its: start a worker, and skip it there", h.span())
+		return fmt.Errorf("%s: the state does not say which of these records the halt covers: start a worker, and skip it there", h.span())
 	}
 	e.retry(h)
 	e.state.Attempts = slices.DeleteFunc(e.state.Attempts, func(a resume.Attempts) bool { return a.Offset == h.Offset })
@@ -94,7 +94,7 @@ func same(a, b resume.State) bool {
 		slices.EqualFunc(a.Halts, b.Halts, func(a, b resume.Halt) bool { return reflect.DeepEqual(a, b) })
 }
 
-// store stores the edit, if what is stored is still what was seen.
+// store stores the edit, unless the stored state has changed since it was read.
 func (e *edit) store(ctx context.Context, c *wire.Client, g *storedGroup) error {
 	e.once.Do(func() {
 		var text string
@@ -108,7 +108,7 @@ func (e *edit) store(ctx context.Context, c *wire.Client, g *storedGroup) error 
 	return e.err
 }
 
-// edits returns the changes of a group's halts with these ids, or of those that all means.
+// edits returns the changes for the halts of a group with these ids, or for all that --all covers.
 func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes []change, err error) {
 	if err := g.occupied(); err != nil {
 		return nil, err
@@ -121,17 +121,17 @@ func (r *release) edits(g *storedGroup, c *wire.Client, ids []string) (changes [
 			e = newEdit(h.part)
 			of[h.part] = e
 		}
-		effect, done := "The next worker tries it again.", "stored: the next worker tries it again"
+		effect, done := "The next worker retries it.", "stored: the next worker retries it"
 		if r.verb == "skip" {
 			if bad := e.skip(h); bad != nil {
 				err = errors.Join(err, bad)
 				continue
 			}
-			effect, done = "It counts as done, and nobody processes it.", "stored: it counts as done"
+			effect, done = "It counts as finished, and is never processed.", "stored: it counts as finished"
 		} else {
 			e.retry(h)
 			if h.By != "" {
-				effect, done = "The next worker goes on with it.", "stored: the next worker goes on with it"
+				effect, done = "The next worker continues it.", "stored: the next worker continues it"
 			}
 		}
 		changes = append(changes, change{Verb: r.verb, What: h.subject(), Group: g.name, Halt: h.id, Effect: effect,
@@ -155,7 +155,7 @@ func (g *storedGroup) occupied() error {
 			static = "; a static member that was killed stays in the group until its session has timed out, 45 s by default"
 		}
 	}
-	return conflict("group %s has members, which own what is stored: use --at with their admin API, or stop them first (%s)%s", g.name, strings.Join(names, "; "), static)
+	return conflict("group %s has members, and only they may change what it has stored: use --at with their admin API, or stop them first (%s)%s", g.name, strings.Join(names, "; "), static)
 }
 
 // stored finds halts by the beginnings of their ids.
@@ -176,7 +176,7 @@ func (r *release) stored(g *storedGroup, ids []string) (found []storedHalt, err 
 		case 1:
 			found = append(found, of[0])
 		case 0:
-			err = errors.Join(err, conflict("group %s has no halt %s stored: laneway inspect lists those that are; with sink.SQL they would be in the database", g.name, id))
+			err = errors.Join(err, conflict("group %s has stored no halt %s: laneway inspect lists the stored ones; with sink.SQL they are in the database", g.name, id))
 		default:
 			return nil, usage("%s is the beginning of %d ids: write more of it", id, len(of))
 		}

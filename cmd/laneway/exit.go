@@ -8,7 +8,7 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// The exit codes, as exitHelp tells them.
+// The exit codes: see exitHelp.
 const (
 	exitFailed = iota + 1
 	exitUsage
@@ -22,8 +22,8 @@ Exit codes:
   0  done
   1  failed
   2  the command line is wrong
-  3  refused: the token is wrong, missing, or of too small a scope
-  4  conflict: things are not as they were seen, or somebody was faster; nothing was changed there
+  3  refused: the token is missing, wrong, or lacks the scope
+  4  conflict: the state has changed since you saw it; nothing was changed there
   5  incomplete: a replica does not answer; the others were asked
 `
 
@@ -42,7 +42,7 @@ type coded struct {
 func (e coded) Is(target error) bool { return target == e.is }
 func (e coded) Unwrap() error        { return e.error }
 
-// said is an error in words of ours.
+// said is an error with a text of this command.
 type said struct {
 	text string
 	error
@@ -57,7 +57,7 @@ func conflict(format string, args ...any) error {
 	return coded{fmt.Errorf(format, args...), errConflict}
 }
 
-// exitCode is what the command ends with. Where several apply, it is the one to act on first.
+// exitCode returns the exit code of an error. If several apply, it returns the one to act on first.
 func exitCode(err error) int {
 	refused, is := errors.AsType[*adminapi.Problem](err)
 	switch {
@@ -75,5 +75,5 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// refusals are the answers to who may not ask.
+// refusals are the statuses that refuse a caller.
 var refusals = map[int]bool{http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusMisdirectedRequest: true, http.StatusTooManyRequests: true}

@@ -175,10 +175,10 @@ func TestFleetCommands(t *testing.T) {
 		empty := c.tokens["olaf"] + "-empty"
 		must(t, os.WriteFile(empty, nil, 0o600))
 		for args, says := range map[string]string{
-			"resume":                           "needs the id of a halt",
-			"resume abc --all":                 "do not go together",
-			"resume abc --step charge":         "goes with --all",
-			"skip abc --from 3":                "go together",
+			"resume":                           "needs the ids of halts",
+			"resume abc --all":                 "exclude each other",
+			"resume abc --step charge":         "--step needs --all",
+			"skip abc --from 3":                "--from needs --to",
 			"skip abc def --from 3 --to 4":     "for one halt",
 			"pause":                            "needs partitions, or --all",
 			"pause orders":                     `"orders" is no partition`,

@@ -16,11 +16,11 @@ func haltsCommand() *cobra.Command {
 	var pipeline string
 	c := &cobra.Command{
 		Use:   "halts [ID]...",
-		Short: "List what is halted, parked or paused, or show some of it in full",
-		Long: `Lists what is halted, parked or paused, the oldest first, with the ids that resume and skip take.
-The beginning of an id is enough where it names one halt. With ids it shows those in full: what
-resume and skip will do, the error, the stack of a panic and, where the worker has admin.Previews,
-the record. Keys, stacks and records need a token.`,
+		Short: "List what is halted, parked or paused, or show halts in full",
+		Long: `Lists what is halted, parked or paused, oldest first, with the ids for resume and skip. The
+beginning of an id is enough if only one halt has it. With ids it shows these halts in full: what
+resume and skip will do, the error, the stack of a panic and, if the worker has admin.Previews, the
+record. Keys, stacks and records need a token.`,
 		Example: `  laneway halts
   laneway halts 70d2e38d`,
 		RunE: func(c *cobra.Command, ids []string) error {
@@ -55,7 +55,7 @@ the record. Keys, stacks and records need a token.`,
 	return c
 }
 
-// replicaJSON says of a replica whether it has answered.
+// replicaJSON is a replica, with an error if it has not answered.
 type replicaJSON struct {
 	At    string `json:"replica"`
 	Error string `json:"error,omitempty"`
@@ -95,7 +95,7 @@ func writeHalts(w io.Writer, views []view, hs []halted) error {
 	return t.write(w)
 }
 
-// what has stopped.
+// what says what has stopped.
 func (h halted) what() string {
 	switch {
 	case h.paused():
@@ -108,7 +108,7 @@ func (h halted) what() string {
 	return "parked record"
 }
 
-// span is the records that may have failed.
+// span names the records that may have failed.
 func (h halted) span() string {
 	if h.Last > h.Offset {
 		return fmt.Sprintf("%s…%d", h.record(), h.Last)
@@ -116,7 +116,7 @@ func (h halted) span() string {
 	return h.record()
 }
 
-// lasts is for how long, and when it ends by itself.
+// lasts says how long the halt has lasted, and when it ends by itself.
 func (h halted) lasts() string {
 	text := ago(h.view.now().Sub(h.Since))
 	if h.ResumeAt != nil {
@@ -125,7 +125,7 @@ func (h halted) lasts() string {
 	return text
 }
 
-// writeFull writes all that is known of a halt.
+// writeFull writes everything that is known about a halt.
 func (h halted) writeFull(ctx context.Context, w io.Writer, size int) {
 	line := func(title, text string) {
 		if text != "" {
@@ -142,7 +142,7 @@ func (h halted) writeFull(ctx context.Context, w io.Writer, size int) {
 		line("error", h.Error)
 	}
 	if h.byHand() && !h.Durable {
-		line("lasts", "until then, or until another worker has it")
+		line("lasts", "until then, or until another worker gets the partition")
 	}
 	line("resume", h.Resume)
 	line("skip", h.skips())

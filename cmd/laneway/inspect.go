@@ -20,15 +20,15 @@ func inspectCommand() *cobra.Command {
 	var group string
 	c := &cobra.Command{
 		Use:   "inspect --group GROUP",
-		Short: "Show what a group has stored in Kafka, also when nothing runs",
-		Long: `Shows what a consumer group has stored in Kafka: its committed offsets, how far behind it is in
-records and in time, and the resume states: how much has finished above each offset, how many lanes
-are set aside and from which offset on, and what is halted or parked. A state that does not fit any more is void, and the reason is told: workers do not
-believe it either.
+		Short: "Show what a group has stored in Kafka, even if no worker runs",
+		Long: `Shows what a consumer group has stored in Kafka: its committed offsets, its lag in records and in
+time, and its resume states. A resume state says how much has finished above the offset, how many
+lanes are set aside, from which offset, and what is halted or parked. A state that no longer fits is
+shown as void, with the reason. Workers ignore such a state.
 
-While the group has no members, laneway resume and laneway skip take the ids with --group. Where
-results and offsets are stored in a database (sink.SQL), the truth is there, and Kafka has a copy of
-the offsets alone.`,
+While the group has no members, laneway resume and laneway skip take these ids with --group. If
+results and offsets are stored in a database (sink.SQL), its offsets count, and Kafka has a copy of
+them without states.`,
 		Example:           `  laneway inspect --brokers kafka:9092 --group billing`,
 		Args:              arguments(0, 0, "no arguments"),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -51,7 +51,7 @@ the offsets alone.`,
 	return c
 }
 
-// group reads what a group has stored, and calls f with the client that has read it.
+// group reads what a group has stored, and calls f with the client that read it.
 func (c *cluster) group(ctx context.Context, name string, f func(context.Context, *wire.Client, *storedGroup) error) (*storedGroup, error) {
 	switch {
 	case name == "":
@@ -96,7 +96,7 @@ func (g *storedGroup) write(w io.Writer) error {
 	return g.writeHalts(w)
 }
 
-// age is how long ago the record at the offset was written.
+// age returns how long ago the record at the offset was written.
 func (p *storedPart) age(now time.Time) string {
 	switch {
 	case !p.oldest.IsZero():
@@ -133,7 +133,7 @@ func (g *storedGroup) writeHalts(w io.Writer) error {
 	return err
 }
 
-// says is how the group stands.
+// says describes the state of the group in a sentence.
 func (g *storedGroup) says() string {
 	if g.State == "Dead" || len(g.Members) == 0 && g.State == "" {
 		return fmt.Sprintf("Group %s has no members.", g.name)

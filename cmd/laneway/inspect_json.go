@@ -31,7 +31,7 @@ type partJSON struct {
 	Lag           *int64        `json:"lag"`
 	Oldest        *time.Time    `json:"oldest"` // when the record at the offset was written
 	FinishedAhead int64         `json:"finishedAhead"`
-	Finished      []runJSON     `json:"finished"` // but for the lanes that are set aside
+	Finished      []runJSON     `json:"finished"` // except lanes that are set aside
 	Aside         []asideJSON   `json:"aside"`
 	Halts         []haltJSON    `json:"halts"`
 	Attempts      []attemptJSON `json:"attempts"`
@@ -55,13 +55,13 @@ type haltJSON struct {
 	Offset   int64      `json:"offset"`
 	Last     int64      `json:"last"`
 	Joined   bool       `json:"joined"`
-	Key      string     `json:"key"` // perhaps cut, or left out of a state without space for it
+	Key      string     `json:"key"` // cut, or left out, if the state had no space for it
 	Step     string     `json:"step"`
 	Attempts int        `json:"attempts"`
 	Since    time.Time  `json:"since"`
 	ResumeAt *time.Time `json:"resumeAt"`
 	Error    string     `json:"error"`
-	By       string     `json:"by,omitempty"` // who has paused the partition or parked the key
+	By       string     `json:"by,omitempty"` // who paused the partition or parked the key
 }
 
 type attemptJSON struct {
@@ -112,7 +112,7 @@ func (h storedHalt) json() haltJSON {
 	return one
 }
 
-// known is nil for a number that is not.
+// known returns nil for an unknown number.
 func known(n int64) *int64 {
 	if n < 0 {
 		return nil

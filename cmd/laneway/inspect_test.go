@@ -196,10 +196,10 @@ func TestInspect(t *testing.T) {
 			w.k.Commit(w.group, w.topic, 0, 1, state)
 		}
 		w.k.CommitEpoch(w.group, w.topic, 0, 1, 7, state) // an epoch that the log has not
-		w.ends(0, "the log was cut off at 1 since", "inspect")
+		w.ends(0, "the log was truncated at 1 since", "inspect")
 		w.k.Recreate(w.topic, 3)
 		w.k.Commit(w.group, w.topic, 0, 1, state) // by a worker that has not noticed
-		w.ends(0, "the topic was recreated since: the offset counts for nothing either", "inspect")
+		w.ends(0, "the topic was recreated since: workers ignore the offset too", "inspect")
 		w.ends(exitConflict, "no halt", "skip", "0")
 	})
 	t.Run("refuses a wrong command line", func(t *testing.T) {
@@ -210,8 +210,8 @@ func TestInspect(t *testing.T) {
 				t.Errorf("%v: %v", args, err)
 			}
 		}
-		w.ends(exitUsage, "do not go with --group", "skip", "x", "--from", "1", "--to", "2")
-		w.ends(exitUsage, "do not go together", "skip", "x", "--pipeline", "billing")
+		w.ends(exitUsage, "cannot be used with --group", "skip", "x", "--from", "1", "--to", "2")
+		w.ends(exitUsage, "exclude each other", "skip", "x", "--pipeline", "billing")
 	})
 }
 
@@ -288,7 +288,7 @@ func TestStoredHalts(t *testing.T) {
 		w := newLedger(t, 1)
 		w.put(0, "b", "bad 1")
 		stop := w.runs(func() bool { return w.halts == 1 }, "")
-		w.ends(exitConflict, "group billing has members, which own what is stored: use --at", "resume", "--all")
+		w.ends(exitConflict, "group billing has members, and only they may change what it has stored: use --at", "resume", "--all")
 		stop()
 		w.ends(0, "done: resume orders[0]@0 in group billing", "resume", "--all")
 	})

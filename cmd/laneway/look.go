@@ -22,10 +22,10 @@ type place struct {
 
 func (p place) String() string { return p.of() + fmt.Sprintf("%s[%d]", p.topic, p.n) }
 
-// slashed is a partition as no shell expands it.
+// slashed writes a partition so that no shell expands it.
 func (p place) slashed() string { return p.of() + fmt.Sprintf("%s/%d", p.topic, p.n) }
 
-// of is the source, as it stands before a topic.
+// of returns the source as the prefix of a topic.
 func (p place) of() string {
 	if p.source == "" {
 		return ""
@@ -38,7 +38,7 @@ func (p place) compare(q place) int {
 }
 
 // parsePlace reads orders[3], as logs and errors write it, or orders/3, which no shell expands. A
-// source stands before it: eu/orders[3].
+// source is a prefix: eu/orders[3].
 func parsePlace(text string) (place, error) {
 	topic, number, ok := strings.Cut(strings.TrimSuffix(text, "]"), "[")
 	if !ok || !strings.HasSuffix(text, "]") {
@@ -67,7 +67,7 @@ func parsePlaces(texts []string) (ps []place, err error) {
 	return ps, err
 }
 
-// view is what a replica says of itself.
+// view is what a replica reports about itself.
 type view struct {
 	At        string            `json:"replica"`
 	Error     string            `json:"error,omitempty"` // it does not answer
@@ -83,8 +83,8 @@ type pipelineView struct {
 	Partitions []adminapi.Partition `json:"partitions"`
 }
 
-// look asks all replicas about a pipeline, or about all with an empty name. The error is of those
-// that have not answered; the views have it, too.
+// look asks all replicas about a pipeline, or about all pipelines if the name is empty. It returns
+// the errors of replicas that did not answer; their views have them too.
 func look(ctx context.Context, f *adminapi.Fleet, pipeline string) ([]view, error) {
 	views, err := []view{}, silent(f)
 	for _, r := range f.Replicas {
@@ -104,15 +104,15 @@ func look(ctx context.Context, f *adminapi.Fleet, pipeline string) ([]view, erro
 	return views, errors.Join(err, unknown(views, pipeline))
 }
 
-// unknown is the error of a pipeline that nobody has.
+// unknown is the error of a pipeline that no replica has.
 func unknown(views []view, pipeline string) error {
 	if pipeline == "" || slices.ContainsFunc(views, func(v view) bool { return v.Error != "" || len(v.Pipelines) > 0 }) {
 		return nil
 	}
-	return usage("no replica has a pipeline %s: laneway status lists those that there are", pipeline)
+	return usage("no replica has a pipeline %s: laneway status lists the pipelines", pipeline)
 }
 
-// unanswered counts the replicas that have not answered.
+// unanswered counts the replicas that did not answer.
 func unanswered(views []view) (n int) {
 	for _, v := range views {
 		if v.Error != "" {
@@ -122,7 +122,7 @@ func unanswered(views []view) (n int) {
 	return n
 }
 
-// asFarAs limits what is said of a fleet to those who have answered.
+// asFarAs limits a statement about the fleet to the replicas that answered.
 func asFarAs(views []view) string {
 	if unanswered(views) > 0 {
 		return " at the replicas that answer"
@@ -157,7 +157,7 @@ func lookAt(ctx context.Context, c *adminapi.Client, pipeline string) (v view, e
 // now is the time by the clock of the replica.
 func (v view) now() time.Time { return v.Process.At }
 
-// owned is a partition and who has it.
+// owned is a partition and the replica that has it.
 type owned struct {
 	view     view
 	pipeline string
@@ -181,13 +181,13 @@ func partitions(views []view) (all []owned) {
 	return all
 }
 
-// needsSomebody are the causes that do not end by themselves within seconds.
+// needsSomebody lists the causes that do not end by themselves within seconds.
 var needsSomebody = map[string]bool{"halt": true, "park": true, "pause": true, "unreadable": true, "disconnected": true, "restore": true}
 
-// patience is how long a partition may wait for anything before it is shown as stuck.
+// patience is how long a partition may wait for anything else before it is shown as stuck.
 const patience = 10 * time.Second
 
-// stuck reports whether somebody should look at a partition.
+// stuck reports whether an operator should look at a partition.
 func (o owned) stuck() bool {
 	switch {
 	case o.Cause == "" || o.Cause == "idle":
@@ -198,12 +198,12 @@ func (o owned) stuck() bool {
 	return o.Since != nil && o.view.now().Sub(*o.Since) >= patience
 }
 
-// why is what the partition waits for.
+// why says what the partition waits for.
 func (o owned) why() string {
 	return strings.TrimPrefix(o.Why, o.place().String()+" ")
 }
 
-// halted is a halt and who has it.
+// halted is a halt and the replica that has it.
 type halted struct {
 	At string `json:"replica"`
 	adminapi.Halt
@@ -226,7 +226,7 @@ func (h halted) byHand() bool   { return h.By != "" }
 func (h halted) paused() bool   { return h.byHand() && h.Scope == "partition" }
 func (h halted) record() string { return fmt.Sprintf("%v@%d", h.place(), h.Offset) }
 
-// shortest returns how many characters of their ids tell halts apart.
+// shortest returns how many characters of the ids are needed to tell halts apart.
 func shortest(hs []halted) int {
 	var ids []string
 	for _, h := range hs {
@@ -235,7 +235,7 @@ func shortest(hs []halted) int {
 	return shortestID(ids)
 }
 
-// shortestID returns how many characters tell ids apart, at least 8.
+// shortestID returns how many characters are needed to tell ids apart, at least 8.
 func shortestID(ids []string) int {
 	for n := 8; ; n++ {
 		seen := map[string]bool{}

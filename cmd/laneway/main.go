@@ -4,7 +4,7 @@
 //
 //	laneway status --at billing-headless:7070
 //
-// Each command says with -h what it does, its flags, and its exit codes.
+// With -h each command explains what it does, its flags, and its exit codes.
 package main
 
 import (
@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// told is an error for a terminal.
+// told formats an error for a terminal.
 func told(err error) string {
 	return "laneway: " + strings.ReplaceAll(printable(err.Error()), "\n", "\nlaneway: ")
 }

@@ -15,8 +15,8 @@ import (
 // dateTime bounds the search for the times of records, which may be in old segments.
 const dateTime = 10 * time.Second
 
-// date finds out when the records were written that the group has to handle next. What takes too
-// long is left unknown.
+// date looks up when the next records for the group were written. If that takes too long, the times
+// stay unknown.
 func (c *cluster) date(ctx context.Context, g *storedGroup) error {
 	behind := map[stream.TopicPartition]*storedPart{}
 	spans := map[stream.TopicPartition]source.Span{}

@@ -31,7 +31,7 @@ func (o *output) Set(text string) error {
 
 func (o *output) flag(c *cobra.Command) {
 	*o = asTable
-	c.Flags().VarP(o, "output", "o", "table or json; fields may be added to the JSON, none is renamed")
+	c.Flags().VarP(o, "output", "o", "table or json; the JSON may gain fields, but none is renamed")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{string(asTable), string(asJSON)}, cobra.ShellCompDirectiveNoFileComp)) // fails for an unknown flag
 }
 

@@ -15,13 +15,13 @@ func parkCommand() *cobra.Command {
 	var raw bool
 	c := &cobra.Command{
 		Use:   "park PARTITION KEY...",
-		Short: "Stop keys of a partition, while all others go on",
-		Long: `Stops keys of a partition. What has begun of a key is finished; its later records wait, in order. All
-other keys go on. A park ends with laneway resume, or after the time that --for gives. It survives
-rebalances, restarts and deploys.
+		Short: "Stop keys of a partition, while all others continue",
+		Long: `Stops keys of a partition. Started records of a key are finished; later ones wait, in order. All
+other keys continue. A park ends with laneway resume, or after the time given with --for. It
+survives rebalances, restarts and deploys.
 
-A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
-its source stands before it: eu/orders/3. A key that is no text is given in base64, with --base64.`,
+Write a partition as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge its
+source comes first: eu/orders/3. Give a key that is not text in base64, with --base64.`,
 		Example: `  laneway park orders/3 customer-7
   laneway park orders/3 customer-7 --for 30m
   laneway park orders/3 AAAAAAAAABc= --base64`,
@@ -43,9 +43,9 @@ its source stands before it: eu/orders/3. A key that is no text is given in base
 	return c
 }
 
-var errLasts = usage("--for has to be longer than 0")
+var errLasts = usage("--for must be longer than 0")
 
-// parks parks keys of partitions in the epochs that the replicas have just told.
+// parks parks keys of partitions, in the epochs that the replicas have just reported.
 func (p *pause) parks(views []view, places []place, keys []string, raw bool) (todo []change, err error) {
 	var found []place
 	for _, q := range partitions(views) {
@@ -59,7 +59,7 @@ func (p *pause) parks(views []view, places []place, keys []string, raw bool) (to
 				body.Key, body.KeyBase64 = "", key
 			}
 			todo = append(todo, change{Verb: "park", What: fmt.Sprintf("%q of %v", key, q.place()), At: q.view.At, Pipeline: q.pipeline,
-				Effect: "Its records wait; all other keys go on.",
+				Effect: "Its records wait; all other keys continue.",
 				make: func(ctx context.Context) (adminapi.Done, error) {
 					return q.view.replica.Park(ctx, q.pipeline, body)
 				}})

@@ -25,12 +25,12 @@ func pauseCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pause PARTITION... | --all",
 		Short: "Stop reading partitions",
-		Long: `Stops reading partitions. What was read before is finished and committed. A pause ends with laneway
-unpause, or after the time that --for gives. Where commits store a resume state it survives
-rebalances, restarts and deploys; the answer says so.
+		Long: `Stops reading partitions. Records read before are finished and committed. A pause ends with laneway
+unpause, or after the time given with --for. If commits store a resume state, the pause survives
+rebalances, restarts and deploys; the answer says whether it does.
 
-A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
-its source stands before it: eu/orders/3.`,
+Write a partition as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge its
+source comes first: eu/orders/3.`,
 		Example: `  laneway pause orders/3
   laneway pause orders/3 --for 30m
   laneway pause --all --pipeline billing`,
@@ -46,14 +46,14 @@ func unpauseCommand() *cobra.Command {
 	p := &pause{}
 	c := &cobra.Command{
 		Use:   "unpause PARTITION... | --all",
-		Short: "Read paused partitions on",
-		Long:  `Reads partitions on that operators have paused. A halted partition needs laneway resume.`,
+		Short: "Continue reading paused partitions",
+		Long:  `Continues reading partitions that operators have paused. A halted partition needs laneway resume.`,
 		Example: `  laneway unpause orders/3
   laneway unpause --all`,
 		RunE: func(c *cobra.Command, args []string) error { return p.run(c, args, p.ends) },
 	}
 	p.flags(c)
-	p.many(c, "read all paused partitions on")
+	p.many(c, "continue all paused partitions")
 	return c
 }
 
@@ -68,10 +68,11 @@ func (p *pause) flags(c *cobra.Command) {
 func (p *pause) many(c *cobra.Command, all string) { c.Flags().BoolVar(&p.all, "all", false, all) }
 
 func (p *pause) limited(c *cobra.Command) {
-	c.Flags().DurationVar(&p.lasts, "for", 0, "`how long` it lasts, such as 30m; default: until it is ended")
+	c.Flags().DurationVar(&p.lasts, "for", 0, "`how long` it lasts, such as 30m; default: until somebody ends it")
 }
 
-// until is when what begins now ends by itself, by the clock of a replica; nil: it does not.
+// until returns when a pause or park that starts now ends by itself, by the clock of a replica;
+// nil: it does not.
 func (p *pause) until(v view) *time.Time {
 	if p.lasts == 0 {
 		return nil
@@ -100,7 +101,7 @@ func (p *pause) run(c *cobra.Command, args []string, changes func([]view, []plac
 	return p.output.write(c.OutOrStdout(), made, err, refused, incomplete)
 }
 
-// begins pauses partitions in the epochs that the replicas have just told.
+// begins pauses partitions, in the epochs that the replicas have just reported.
 func (p *pause) begins(views []view, places []place) (todo []change, err error) {
 	var found []place
 	for _, q := range partitions(views) {
@@ -110,7 +111,7 @@ func (p *pause) begins(views []view, places []place) (todo []change, err error) 
 		found = append(found, q.place())
 		body := adminapi.Pause{Hold: p.hold(q)}
 		todo = append(todo, change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline,
-			Effect: "Stops reading it; what was read is finished.",
+			Effect: "Stops reading it; records read before are finished.",
 			make: func(ctx context.Context) (adminapi.Done, error) {
 				return q.view.replica.Pause(ctx, q.pipeline, body)
 			}})
@@ -118,7 +119,7 @@ func (p *pause) begins(views []view, places []place) (todo []change, err error) 
 	return todo, missing(places, found, "no replica that answers has it")
 }
 
-// hold is a partition in the epoch that its replica has just told.
+// hold is a partition in the epoch that its replica has just reported.
 func (p *pause) hold(q owned) adminapi.Hold {
 	return adminapi.Hold{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch, Until: p.until(q.view)}
 }
@@ -136,7 +137,7 @@ func (p *pause) ends(views []view, places []place) (todo []change, err error) {
 		c.Verb = "unpause"
 		todo = append(todo, c)
 	}
-	return todo, missing(places, found, "no operator has paused it; perhaps somebody was faster")
+	return todo, missing(places, found, "no operator has paused it; perhaps somebody has ended the pause already")
 }
 
 // missing is a conflict for each partition that was not found.

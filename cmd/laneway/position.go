@@ -80,8 +80,8 @@ func (r *replay) spans(ctx context.Context, t *kafka.Transport, from, until posi
 	return spans, nil
 }
 
-// find returns the offset of a position in each partition. Where all records are older than a time,
-// it is the end.
+// find returns the offset of a position in each partition. If all records are older than a time,
+// that is the end.
 func (l *log) find(ctx context.Context, p position) (map[int]int64, error) {
 	offsets := map[int]int64{}
 	if p.at.IsZero() && p.offset >= 0 {
@@ -118,8 +118,8 @@ func (l *log) find(ctx context.Context, p position) (map[int]int64, error) {
 	return offsets, err
 }
 
-// noneIsEnd is the only offset of an answer to a time; no record of that time or later: as far as
-// there is one.
+// noneIsEnd returns the only offset in an answer about a time. Without a record of that time or
+// later, it is the end.
 func noneIsEnd(o kafka.PartitionOffsets) int64 {
 	for at := range o.Offsets {
 		if at >= 0 {

@@ -13,8 +13,8 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// progress counts the outcome of letters. It shows the counts at the end, and on a terminal also
-// while the command runs.
+// progress counts what happened to letters. It shows the counts at the end, and on a terminal while
+// the command runs, too.
 type progress struct {
 	topic    string
 	dry      bool

@@ -8,14 +8,14 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// pulse looks at a fleet again and again, for top.
+// pulse looks at a fleet at intervals, for top.
 type pulse struct {
 	remote   *remote
 	pipeline string
 	before   map[flow]finished
 }
 
-// flow is an assignment of a partition, whose counts only rise.
+// flow identifies an assignment of a partition, whose counts only rise.
 type flow struct {
 	at, pipeline string
 	place        place
@@ -36,7 +36,7 @@ type beat struct {
 	err       error            // of the look as a whole; a view has its own
 }
 
-// look looks once, and explains a partition if there is one. Names are resolved again, since
+// look looks once, and explains the chosen partition, if any. It resolves names again, since
 // replicas come and go.
 func (p *pulse) look(ctx context.Context, of *place) (b beat) {
 	b.at = time.Now()
@@ -46,7 +46,7 @@ func (p *pulse) look(ctx context.Context, of *place) (b beat) {
 		return b
 	}
 	defer f.Close()
-	b.views, _ = look(ctx, f, p.pipeline) // the views tell who has not answered
+	b.views, _ = look(ctx, f, p.pipeline) // the views show which replicas did not answer
 	b.err = unknown(b.views, p.pipeline)
 	b.rates = p.rates(b.views)
 	if of != nil {
@@ -73,7 +73,7 @@ func (p *pulse) rates(views []view) map[flow]float64 {
 
 func (o owned) flow() flow { return flow{o.view.At, o.pipeline, o.place(), o.Epoch} }
 
-// summary is the fleet in a line.
+// summary describes the fleet in one line.
 func (b beat) summary() string {
 	if b.err != nil {
 		return b.err.Error()

@@ -38,15 +38,14 @@ func redriveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "redrive TOPIC",
 		Short: "Send dead letters back to where they came from",
-		Long: `Sends the dead letters in TOPIC, as written by sink.DeadLetter, back to the topics they came
-from. It ends with the letters that were there at the start; records that fail again are left for
-the next run. Progress is committed in a group once the records are written, so another run
-continues after it. Letters that the filters exclude are passed over and stay behind: use another
---group for other filters.
+		Long: `Sends the dead letters in TOPIC back to the topics they came from. sink.DeadLetter wrote them. It
+ends after the letters that were there at the start; records that fail again are left for the next
+run. It commits its progress in a group once the records are written, so another run continues from
+there. Letters that the filters exclude are passed over: use another --group for other filters.
 
-Abridged letters are sent back whole: the original record is read from its topic. A letter that
-cannot be sent back, since its record is gone or refused by the topic, is reported and passed over.
-The command then ends with status 1.`,
+For an abridged letter, the original record is read from its topic and sent back whole. If that
+record is gone, or the topic refuses it, the letter is reported and passed over, and the command
+ends with status 1.`,
 		Example: `  laneway redrive --brokers kafka:9092 -n orders.dlq            # shows what would go
   laneway redrive --brokers kafka:9092 --step charge orders.dlq`,
 		Args:              arguments(1, 1, "one TOPIC"),
@@ -58,8 +57,8 @@ The command then ends with status 1.`,
 	}
 	f := c.Flags()
 	o.flags(f)
-	f.BoolVarP(&o.dry, "dry-run", "n", false, "show what would be sent back, write and commit nothing")
-	f.BoolVar(&o.follow, "follow", false, "do not end: wait for more letters, and pass over those that were sent back before")
+	f.BoolVarP(&o.dry, "dry-run", "n", false, "show what would be sent back, but write and commit nothing")
+	f.BoolVar(&o.follow, "follow", false, "keep running: wait for more letters, and pass over those that were sent back before")
 	f.StringVar(&o.group, "group", "", "consumer `group` that stores the progress; default laneway-redrive-TOPIC")
 	f.StringVar(&o.config.To, "to", "", "send to this `topic` instead of the original one")
 	f.IntVar(&o.config.MaxTimes, "max-times", 3, "pass over records that were sent back this often")

@@ -31,15 +31,15 @@ func resumeCommand() *cobra.Command {
 	r := &release{verb: "resume", from: -1, to: -1}
 	c := &cobra.Command{
 		Use:   "resume ID... | --all",
-		Short: "Try the records of halts again, or let a parked key go on",
-		Long: `Tries the failed record of each halt again, and goes on from there. What had finished behind it is
-not repeated. The ids are those of laneway halts, or their beginnings: if somebody was faster, or the
-record has failed again since, the id is gone and nothing is changed.
+		Short: "Retry the records of halts, or release a parked key",
+		Long: `Retries the failed record of each halt and continues from there. Records above it that had finished
+are not repeated. The ids are those of laneway halts, or their beginnings. If somebody has released
+the halt, or the record has failed again since, the id is gone and nothing is changed.
 
-With --all it resumes what is halted or parked now, but for what operators have paused or parked.
+With --all it resumes all halts and parks, except those that operators have made.
 
-With --group it edits what a group without members has stored in Kafka: the next worker tries the
-records again. What is stored is read again before, and nothing is changed if it has changed.`,
+With --group it edits what a group without members has stored in Kafka: the next worker retries the
+records. It reads the stored state again first, and changes nothing if the state has changed.`,
 		Example: `  laneway resume 70d2e38d
   laneway resume --all --step charge -n    # shows what it would do
   laneway resume 17bc166b --group billing --brokers kafka:9092`,
@@ -55,15 +55,15 @@ func skipCommand() *cobra.Command {
 	r := &release{verb: "skip"}
 	c := &cobra.Command{
 		Use:   "skip ID...",
-		Short: "Give the records of halts up",
-		Long: `Gives the failed record of each halt up: it counts as finished, and nobody processes it. Copy it
-before if you need it. The ids are those of laneway halts, or their beginnings: if somebody was
-faster, or the record has failed again since, the id is gone and nothing is changed.
+		Short: "Give up the records of halts",
+		Long: `Gives up the failed record of each halt: it counts as finished, and is never processed. Copy it first
+if you need it. The ids are those of laneway halts, or their beginnings. If somebody has released the
+halt, or the record has failed again since, the id is gone and nothing is changed.
 
-A halt that covers several records needs --from and --to, which name those to skip.
+A halt that covers several records needs --from and --to, which name the records to skip.
 
-With --group it edits what a group without members has stored in Kafka. What is stored is read again
-before, and nothing is changed if it has changed.`,
+With --group it edits what a group without members has stored in Kafka. It reads the stored state
+again first, and changes nothing if the state has changed.`,
 		Example: `  laneway skip 70d2e38d -n    # shows what it would do
   laneway skip 70d2e38d`,
 		RunE: r.run,
@@ -80,7 +80,7 @@ func (r *release) common(c *cobra.Command) {
 	r.cluster.authority = r.remote.authority
 	r.cluster.flags(c.Flags())
 	r.output.flag(c)
-	c.Flags().StringVar(&r.group, "group", "", "instead of --at: the halts that this consumer `group` without members has stored in Kafka, as laneway inspect lists them")
+	c.Flags().StringVar(&r.group, "group", "", "instead of --at: the halts that this consumer `group` has stored in Kafka, as laneway inspect lists them; it must have no members")
 	c.Flags().BoolVarP(&r.dry, "dry-run", "n", false, "show what would be done, and change nothing")
 	c.Flags().StringVar(&r.pipeline, "pipeline", "", "only halts of this `pipeline`")
 }
@@ -88,17 +88,17 @@ func (r *release) common(c *cobra.Command) {
 func (r *release) check(ids []string) error {
 	switch {
 	case r.all && len(ids) > 0:
-		return usage("--all and ids do not go together")
+		return usage("--all and ids exclude each other")
 	case !r.all && len(ids) == 0:
-		return usage("laneway %s needs the id of a halt: laneway halts lists them", r.verb)
+		return usage("laneway %s needs the ids of halts: laneway halts lists them", r.verb)
 	case r.step != "" && !r.all:
-		return usage("--step goes with --all")
+		return usage("--step needs --all")
 	case (r.from < 0) != (r.to < 0):
-		return usage("--from and --to go together: they are the first and the last offset to skip")
+		return usage("--from needs --to, and --to needs --from: they are the first and the last offset to skip")
 	case r.from >= 0 && r.group != "":
-		return usage("--from and --to do not go with --group: start a worker, and skip the records there")
+		return usage("--from and --to cannot be used with --group: start a worker, and skip the records there")
 	case r.group != "" && r.pipeline != "":
-		return usage("--pipeline and --group do not go together")
+		return usage("--pipeline and --group exclude each other")
 	case r.from >= 0 && len(ids) > 1:
 		return usage("--from and --to are for one halt")
 	}
@@ -142,7 +142,7 @@ func (r *release) runStored(c *cobra.Command, ids []string) error {
 	return err
 }
 
-// chosen is what --all means.
+// chosen reports whether --all covers a halt.
 func (r *release) chosen(hs []halted) (all []halted) {
 	for _, h := range hs {
 		if !h.byHand() && (r.step == "" || h.Step == r.step) {
@@ -175,8 +175,8 @@ func (r *release) change(h halted) change {
 	return c
 }
 
-// pick finds halts by the beginnings of their ids. An id that is not there is a conflict, which
-// tells who was faster; one that names several is refused.
+// pick finds halts by the beginnings of their ids. An id that no halt has is a conflict, whose
+// error says who released the halt. An id of several halts is refused.
 func pick(ctx context.Context, f *adminapi.Fleet, hs []halted, ids []string) (found []halted, err error) {
 	for _, id := range ids {
 		var of []halted
@@ -202,10 +202,10 @@ func gone(ctx context.Context, f *adminapi.Fleet, id string) error {
 	if err := silent(f); err != nil {
 		return coded{said{fmt.Sprintf("halt %s: no replica that answers has it", id), err}, errIncomplete}
 	}
-	return conflict("there is no halt %s any more: %s; laneway halts lists those that are there", id, faster(ctx, f, id))
+	return conflict("there is no halt %s any more: %s; laneway halts lists the current ones", id, faster(ctx, f, id))
 }
 
-// faster says who has ended a halt, by the last events of the replicas.
+// faster says who ended a halt, according to the last events of the replicas.
 func faster(ctx context.Context, f *adminapi.Fleet, id string) string {
 	for _, a := range f.Ask(ctx, func(c *adminapi.Client, ctx context.Context) (adminapi.Events, error) { return c.Events(ctx, 0) }) {
 		for _, e := range a.Value.Events {

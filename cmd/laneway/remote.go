@@ -15,7 +15,7 @@ import (
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 )
 
-// remote says where the replicas are, and who asks.
+// remote says where the replicas are, and with which credentials to ask them.
 type remote struct {
 	at        []string
 	tokenFile string
@@ -24,8 +24,8 @@ type remote struct {
 	*authority
 }
 
-// The variables that stand in for flags. A token is no flag, since every user of the machine can
-// read one.
+// Environment variables in place of flags. There is no flag for a token, since every user of the
+// machine can read flags.
 const (
 	atVariable    = "LANEWAY_AT"
 	tokenVariable = "LANEWAY_TOKEN"
@@ -53,7 +53,7 @@ func (r *remote) find(ctx context.Context) (*adminapi.Fleet, error) {
 		return nil, usage("no replica is given: use --at, or %s", atVariable)
 	}
 	if r.timeout <= 0 {
-		return nil, usage("--timeout %v: it has to be longer than 0", r.timeout)
+		return nil, usage("--timeout %v: it must be longer than 0", r.timeout)
 	}
 	token, err := r.token()
 	if err != nil {
@@ -98,10 +98,10 @@ func (r *remote) trust() (*tls.Config, error) {
 	return t, nil
 }
 
-// authority is whom to trust about who a server is.
+// authority is the certificate authority to trust.
 type authority struct{ ca string }
 
-// authorityOf adds the flag. A command that asks replicas and brokers has it once.
+// authorityOf adds its flag. A command that asks both replicas and brokers has it once.
 func authorityOf(f *pflag.FlagSet) *authority {
 	a := &authority{}
 	f.StringVar(&a.ca, "ca", "", "PEM `file` with the certificate authority to trust; default: the system's")
@@ -124,10 +124,10 @@ func (a *authority) pool() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// noToken helps who was refused for the lack of a token.
-const noToken = "; --token-file or LANEWAY_TOKEN gives one"
+// noToken is the hint for a caller that was refused without a token.
+const noToken = "; give one with --token-file or LANEWAY_TOKEN"
 
-// silent is the error of the replicas that have not told who they are; nil if all have.
+// silent returns the errors of replicas that could not be identified; nil if there are none.
 func silent(f *adminapi.Fleet) error {
 	var errs []error
 	for _, r := range f.Replicas {
@@ -138,7 +138,7 @@ func silent(f *adminapi.Fleet) error {
 	return errors.Join(errs...)
 }
 
-// unheard is the error of a replica that has not answered as it should.
+// unheard is the error of a replica that did not answer properly.
 func unheard(r adminapi.Replica, err error) error {
 	return coded{said{r.Addr() + " " + saidNo(err), err}, errIncomplete}
 }
@@ -146,7 +146,7 @@ func unheard(r adminapi.Replica, err error) error {
 // refuses begins the text of a refusal.
 const refuses = "refuses: "
 
-// saidNo tells a refusal from silence.
+// saidNo reports whether the error is a refusal, and not silence.
 func saidNo(err error) string {
 	if p, is := errors.AsType[*adminapi.Problem](err); is {
 		return refuses + refusal(p)
@@ -154,7 +154,7 @@ func saidNo(err error) string {
 	return "does not answer: " + err.Error()
 }
 
-// refusal is why a replica has refused, and what helps.
+// refusal says why a replica refused, and what helps.
 func refusal(p *adminapi.Problem) string {
 	if p.Status == http.StatusUnauthorized {
 		return p.Detail + noToken

@@ -17,7 +17,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// replay copies records of a span to another topic.
+// replay copies a span of records to another topic.
 type replay struct {
 	cluster
 	topic, to   string
@@ -37,17 +37,17 @@ func replayCommand() *cobra.Command {
 	r := &replay{}
 	c := &cobra.Command{
 		Use:   "replay TOPIC --from POSITION --to TOPIC",
-		Short: "Copy records of a span to another topic",
-		Long: `Copies the records of a span of TOPIC to another topic, which a worker of its own can read. No group
-is joined and nothing is committed, so workers that read TOPIC are untouched. Keys, values, headers
-and times stay as they are, and the records of a key keep their order. It ends with the records that
-were there when it started.
+		Short: "Copy a span of records to another topic",
+		Long: `Copies a span of records from TOPIC to another topic, for a worker of its own to read. It joins no
+group and commits nothing, so workers that read TOPIC are not affected. Keys, values, headers and
+times stay as they are, and records of a key keep their order. It ends after the records that were
+there when it started.
 
 A POSITION is a duration before now (1h30m), a time (2026-01-31T03:00:00Z), an offset (@41207), or
-earliest. By --until, which is exclusive, the span ends earlier; a time is that of the records.
+earliest. Times are compared with those of the records. The span ends before --until, if given.
 
-If it is interrupted or a record is refused, what was written stays written: another run begins the
-span anew.`,
+If it is interrupted, or a record is refused, the records written so far stay. Another run starts
+the span from its beginning.`,
 		Example: `  laneway replay orders --from 1h --to orders.replay -n        # counts, and writes nothing
   laneway replay orders --from @41000 --until @42000 --partition 3 --to orders.replay`,
 		Args:              arguments(1, 1, "one TOPIC"),
@@ -59,9 +59,9 @@ span anew.`,
 	}
 	f := c.Flags()
 	r.flags(f)
-	f.StringVar(&r.to, "to", "", "`topic` to write to; it has to exist")
+	f.StringVar(&r.to, "to", "", "`topic` to write to; it must exist")
 	f.StringVar(&r.from, "from", "", "`position` of the first record")
-	f.StringVar(&r.until, "until", "", "`position` behind the last record; default: the end of the topic now")
+	f.StringVar(&r.until, "until", "", "`position` after the last record; default: the end of the topic now")
 	f.IntSliceVar(&r.partitions, "partition", nil, "only this `partition`; may be given several times")
 	f.StringArrayVar(&r.keys, "key", nil, "only records with this `key`; may be given several times")
 	f.StringVar(&r.value, "match", "", "only records whose value this regular `expression` matches")
@@ -75,9 +75,9 @@ func (r *replay) check() (from, until position, err error) {
 	case r.brokers == "":
 		return from, until, errNoBrokers
 	case r.from == "" || r.to == "":
-		return from, until, usage("--from and --to are needed")
+		return from, until, usage("--from and --to are required")
 	case r.to == r.topic:
-		return from, until, usage("--to %s: the workers that read it would get the records again", r.to)
+		return from, until, usage("--to %s: workers that read it would get the records again", r.to)
 	case r.perSecond < 0:
 		return from, until, usage("--per-second %v", r.perSecond)
 	}
@@ -111,14 +111,14 @@ func (r *replay) run(ctx context.Context, out, errs io.Writer) error {
 		err = r.copy(ctx, t, spans)
 	}
 	if err == nil && ctx.Err() != nil {
-		err = errors.New("interrupted: what was written stays written, and another run begins the span anew")
+		err = errors.New("interrupted: written records stay, and another run starts the span from its beginning")
 	}
 	r.shows.end()
 	_, bad := fmt.Fprintln(out, r.says())
 	return errors.Join(err, bad)
 }
 
-// copy reads the spans, and writes what is chosen.
+// copy reads the spans, and writes the chosen records.
 func (r *replay) copy(ctx context.Context, t *kafka.Transport, spans map[stream.TopicPartition]extent) error {
 	read := map[stream.TopicPartition]source.Span{}
 	for tp, e := range spans {

@@ -70,7 +70,7 @@ func (p *replayProgress) watch(ctx context.Context, run func(context.Context) er
 	return run(ctx)
 }
 
-// line says how far it is, by offsets, since some of these may have no record.
+// line shows the progress in offsets, since some offsets may have no record.
 func (p *replayProgress) line(took time.Duration) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

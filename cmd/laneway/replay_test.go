@@ -16,17 +16,17 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// shelf is a topic with an hour between its records, and one to replay to.
-type shelf struct {
+// replayCase is a topic with an hour between its records, and a topic to replay to.
+type replayCase struct {
 	t        *testing.T
 	k        *kafkatest.Kafka
 	from, to string
 }
 
-func newShelf(t *testing.T, k *kafkatest.Kafka, records int) shelf {
+func newReplayCase(t *testing.T, k *kafkatest.Kafka, records int) replayCase {
 	t.Helper()
 	t.Setenv("KAFKA_BROKERS", "")
-	s := shelf{t, k, k.Topic(2), k.Topic(3)}
+	s := replayCase{t, k, k.Topic(2), k.Topic(3)}
 	begin := time.Now().Add(-time.Duration(records) * time.Hour)
 	for i := range records {
 		k.Produce(s.from, &kgo.Record{Partition: int32(i % 2), Key: fmt.Appendf(nil, "key %d", i%3), Value: fmt.Appendf(nil, "value %d", i),
@@ -36,7 +36,7 @@ func newShelf(t *testing.T, k *kafkatest.Kafka, records int) shelf {
 }
 
 // runs replays, and returns what it says and the values that were written, in order.
-func (s shelf) runs(args ...string) (result, []string) {
+func (s replayCase) runs(args ...string) (result, []string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
@@ -64,14 +64,14 @@ func TestReplay(t *testing.T) {
 		copiesSpans(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
 	})
 	t.Run("writes nothing in a dry run", func(t *testing.T) {
-		s := newShelf(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 6)
+		s := newReplayCase(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 6)
 		r, got := s.runs("--from", "earliest", "--match", "[12]$", "-n")
 		if r.err != nil || len(got) > 0 || !strings.Contains(r.out, "2 would be written to "+s.to+", of 6 read") {
 			t.Errorf("%v: %s", got, r.full())
 		}
 	})
 	t.Run("keeps the order of a key", func(t *testing.T) {
-		s := newShelf(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 0)
+		s := newReplayCase(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 0)
 		for i := range 500 {
 			s.k.Produce(s.from, &kgo.Record{Partition: int32(i % 5 % 2), Key: fmt.Append(nil, i%5), Value: fmt.Append(nil, i)})
 		}
@@ -91,7 +91,7 @@ func TestReplay(t *testing.T) {
 	})
 	t.Run("fails where a record is refused", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
-		s := newShelf(t, k, 2)
+		s := newReplayCase(t, k, 2)
 		s.to = k.Topic(1, "max.message.bytes=500")
 		k.Produce(s.from, &kgo.Record{Value: bytes.Repeat([]byte("x"), 2000)})
 		if r, _ := s.runs("--from", "earliest"); exitCode(r.err) != exitFailed || !strings.Contains(r.full(), s.from+"[0]@1") {
@@ -99,9 +99,9 @@ func TestReplay(t *testing.T) {
 		}
 	})
 	t.Run("refuses a wrong command line", func(t *testing.T) {
-		s := newShelf(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 1)
+		s := newReplayCase(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), 1)
 		for args, says := range map[string]string{
-			"":                                   "--from and --to are needed",
+			"":                                   "--from and --to are required",
 			"--from yesterday":                   "write a duration before now",
 			"--from -1h":                         "write a duration before now",
 			"--from @-3":                         "write a duration before now",
@@ -134,7 +134,7 @@ func TestReplay(t *testing.T) {
 func TestReplayRealKafka(t *testing.T) { copiesSpans(t, kafkatest.At(t, kafkatest.Real(t))) }
 
 func copiesSpans(t *testing.T, k *kafkatest.Kafka) {
-	s := newShelf(t, k, 6) // values 0, 2, 4 in partition 0 and 1, 3, 5 in partition 1
+	s := newReplayCase(t, k, 6) // values 0, 2, 4 in partition 0 and 1, 3, 5 in partition 1
 	now := time.Now()
 	for args, want := range map[string]string{
 		"--from earliest": "0 1 2 3 4 5",

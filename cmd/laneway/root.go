@@ -8,15 +8,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// root returns the command with all others below it, to be run with args. They write to out and,
-// what is not their result, to errs.
+// root returns the command with its subcommands, to be run with args. They write results to out,
+// and everything else to errs.
 func root(args []string, out, errs io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "laneway",
 		Short: "See and operate Laneway workers",
 		Long: `See and operate Laneway workers.
 
-Start with "laneway status" for what is wrong, and "laneway explain" for why.`,
+Start with "laneway status", which shows what is wrong, and "laneway explain", which says why.`,
 		Args:                       subcommand,
 		RunE:                       func(c *cobra.Command, _ []string) error { return c.Help() },
 		SuggestionsMinimumDistance: 2,
@@ -63,7 +63,7 @@ func subcommand(c *cobra.Command, args []string) error {
 	return usage("%s; %s -h lists the commands", text, c.CommandPath())
 }
 
-// dashes helps who writes long flags with one dash.
+// dashes is the hint for a long flag that was written with one dash.
 func dashes(c *cobra.Command, err error) string {
 	_, given, _ := strings.Cut(err.Error(), " in -")
 	if name, _, _ := strings.Cut(given, "="); c.Flags().Lookup(name) != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/sourcegraph/conc"
 )
 
-// watchScreen shows what it sees on a terminal, until its user has had enough or ctx ends.
+// watchScreen shows the fleet on a terminal until the user quits or ctx ends.
 func watchScreen(ctx context.Context, p *pulse, every time.Duration, in io.Reader, out io.Writer, opts ...tea.ProgramOption) error {
 	ctx, stop := context.WithCancel(ctx)
 	want := &wish{ask: make(chan struct{}, 1)}
@@ -42,7 +42,7 @@ func watchScreen(ctx context.Context, p *pulse, every time.Duration, in io.Reade
 	return err
 }
 
-// wish is the partition that the user wants to have explained.
+// wish is the partition to explain, as the user chose it.
 type wish struct {
 	ask chan struct{} // capacity 1, never closed: look at once
 
@@ -66,7 +66,7 @@ func (w *wish) set(of *place) {
 	}
 }
 
-// screen is what is shown. Its methods are called by one goroutine.
+// screen is the state of the display. One goroutine calls its methods.
 type screen struct {
 	*wish
 	beat          beat
@@ -131,7 +131,7 @@ func (s *screen) move(by int) {
 	s.chosen = rows[min(max(s.index(rows)+by, 0), len(rows)-1)].place()
 }
 
-// rows are the partitions, those that are stuck first.
+// rows returns the partitions, stuck ones first.
 func (s screen) rows() []owned {
 	rows := partitions(s.beat.views)
 	slices.SortStableFunc(rows, func(a, b owned) int {
@@ -179,7 +179,7 @@ func (s screen) View() tea.View {
 	return v
 }
 
-// list is the table of partitions, in at most so many lines around the chosen one.
+// list returns the table of partitions around the chosen one, in at most the given number of lines.
 func (s screen) list(most int) []string {
 	rows := s.rows()
 	var b bytes.Buffer
@@ -207,7 +207,8 @@ func (s screen) list(most int) []string {
 	return append(lines[:1:1], lines[1+first:min(1+first+shown, len(lines))]...)
 }
 
-// explanation is what explain says of the chosen partition, in at most so many lines.
+// explanation returns the explanation of the chosen partition, in at most the given number of
+// lines.
 func (s screen) explanation(most int) []string {
 	es := slices.DeleteFunc(slices.Clone(s.beat.explained), func(e explained) bool { return e.place() != s.chosen })
 	if len(es) == 0 {

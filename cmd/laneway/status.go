@@ -16,12 +16,12 @@ func statusCommand() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is wrong, and how all replicas stand",
-		Long: `Shows each replica, and the partitions that need a look: those that are halted, parked, paused or
+		Short: "Show what is wrong, and the state of all replicas",
+		Long: `Shows each replica, and the partitions that need attention: those that are halted, parked, paused or
 unreadable, and those that have waited for anything else for 10 seconds. With --all it shows every
 partition.
 
-The exit code does not depend on what is wrong, only on whether all replicas have answered.`,
+The exit code only says whether all replicas answered. It does not depend on what is wrong.`,
 		Example: `  laneway status --at billing-headless:7070
   laneway status --at localhost:7070 --all -o json`,
 		Args:              arguments(0, 0, "no arguments"),
@@ -101,7 +101,7 @@ func writeStatus(w io.Writer, views []view, all bool) error {
 	return nil
 }
 
-// summed is an error that the table has told in full.
+// summed is the short form of errors that the table shows in full.
 func summed(err error, views []view) error {
 	if n := unanswered(views); n > 0 {
 		return said{fmt.Sprintf("%d of %s could not be asked", n, counted(len(views), "replica")), err}
@@ -109,7 +109,7 @@ func summed(err error, views []view) error {
 	return err
 }
 
-// writeTroubles tells what cannot be read as a whole; a partition tells its own.
+// writeTroubles writes which topics cannot be read as a whole. Partitions show their own troubles.
 func writeTroubles(w io.Writer, views []view) {
 	for _, v := range views {
 		for _, p := range v.Pipelines {
@@ -122,7 +122,7 @@ func writeTroubles(w io.Writer, views []view) {
 	}
 }
 
-// absent says why a replica has nothing to show.
+// absent says why a replica shows nothing.
 func (v view) absent() (state, note string) {
 	if why, is := strings.CutPrefix(v.Error, refuses); is {
 		return "refuses", why
@@ -142,7 +142,7 @@ func (p pipelineView) state() (state, note string) {
 	return "ready", ""
 }
 
-// sums adds up a pipeline's partitions. A lag that is not known makes the sum a lower bound.
+// sums adds up a pipeline's partitions. An unknown lag makes the sum a lower bound.
 func (p pipelineView) sums() (lag string, inFlight int) {
 	sum, least := int64(0), ""
 	for _, q := range p.Partitions {

@@ -28,14 +28,14 @@ type storedGroup struct {
 type storedPart struct {
 	inspect.Offset
 	state  resume.State
-	cut    bool      // the log has lost records of which the state speaks
-	void   error     // why the state, or the offset, counts for nothing
+	cut    bool      // the log has lost records that the state lists
+	void   error     // why the state, or the offset, is ignored
 	oldest time.Time // when the record at the offset was written; zero: not known, or there is none
 }
 
-var errRecreated = errors.New("the topic was recreated since: the offset counts for nothing either, and workers start as they do without one")
+var errRecreated = errors.New("the topic was recreated since: workers ignore the offset too, and start as without one")
 
-// readGroup asks Kafka for what a group has stored.
+// readGroup reads from Kafka what a group has stored.
 func readGroup(ctx context.Context, c *wire.Client, name string) (*storedGroup, error) {
 	g := &storedGroup{name: name, at: time.Now()}
 	offsets, err := inspect.Offsets(ctx, c, name)
@@ -54,7 +54,7 @@ func readGroup(ctx context.Context, c *wire.Client, name string) (*storedGroup, 
 	return g, nil
 }
 
-// scope is what a group's states are bound to.
+// scope returns what a group's states are bound to.
 func (g *storedGroup) scope() string { return g.cluster + "/" + g.name }
 
 func (p *storedPart) binding(scope string, committed int64) resume.Binding {
@@ -75,7 +75,7 @@ func (p *storedPart) decode(scope string) (resume.State, error) {
 	return p.believed(s), err
 }
 
-// believed is a state without what it says of records that a log has lost since.
+// believed returns a state without the records that a log has lost since.
 func (p *storedPart) believed(s resume.State) (left resume.State) {
 	if p.EpochEnd < 0 {
 		return s
@@ -92,7 +92,7 @@ func (p *storedPart) believed(s resume.State) (left resume.State) {
 	return left
 }
 
-// lag is how many offsets the group is behind; -1: not known.
+// lag returns how many offsets the group is behind; -1: unknown.
 func (p *storedPart) lag() int64 {
 	if p.End < 0 {
 		return -1
@@ -100,7 +100,7 @@ func (p *storedPart) lag() int64 {
 	return max(p.End-max(p.Committed, p.Start), 0)
 }
 
-// asideFrom is the lowest offset from which on a lane is set aside; math.MaxInt64: none is.
+// asideFrom returns the lowest offset from which a lane is set aside; math.MaxInt64: none is.
 func (p *storedPart) asideFrom() int64 {
 	if len(p.state.Asides) == 0 {
 		return math.MaxInt64
@@ -108,7 +108,7 @@ func (p *storedPart) asideFrom() int64 {
 	return p.state.Asides[0].From
 }
 
-// aside says how many lanes are set aside, and from which offset on.
+// aside says how many lanes are set aside, and from which offset.
 func (p *storedPart) aside() string {
 	if len(p.state.Asides) == 0 {
 		return "-"
@@ -116,7 +116,7 @@ func (p *storedPart) aside() string {
 	return fmt.Sprintf("%d from %d", len(p.state.Asides), p.asideFrom())
 }
 
-// ahead is how many offsets above the committed one have finished, or are of lanes set aside.
+// ahead returns how many offsets above the committed one have finished or are set aside.
 func (p *storedPart) ahead() (n int64) {
 	for _, r := range p.state.Finished {
 		n += r.To - r.From
@@ -124,7 +124,7 @@ func (p *storedPart) ahead() (n int64) {
 	return n
 }
 
-// what the partition has stored, in a word or with the reason.
+// says describes what is stored for the partition: in a word, or with a reason.
 func (p *storedPart) says() string {
 	switch {
 	case p.Err != nil:
@@ -134,11 +134,11 @@ func (p *storedPart) says() string {
 	case p.End >= 0 && p.Committed > p.End:
 		return fmt.Sprintf("the offset is beyond the end of the log, %d", p.End)
 	case p.Start > p.Committed:
-		return fmt.Sprintf("the log begins at %d: retention has deleted what lies before", p.Start)
+		return fmt.Sprintf("the log begins at %d: retention has deleted the records below", p.Start)
 	case p.cut:
-		return fmt.Sprintf("the log was cut off at %d since: what the state said from there on counts for nothing", p.EpochEnd)
+		return fmt.Sprintf("the log was truncated at %d since: the state is ignored from there on", p.EpochEnd)
 	case p.State == "":
-		return "no state: another client, CommitWith or CommitBefore has stored the offset"
+		return "no state: another client, CommitWith or CommitBefore stored the offset"
 	}
 	return "ok"
 }
@@ -150,8 +150,7 @@ type storedHalt struct {
 	id string
 }
 
-// halts returns what the states have halted or parked. The ids are of this group and these halts
-// alone.
+// halts returns the halts and parks in the states. Their ids are unique to the group and the halt.
 func (g *storedGroup) halts() (hs []storedHalt) {
 	for _, p := range g.parts {
 		for _, h := range p.state.Halts {
@@ -167,7 +166,7 @@ func (g *storedGroup) halts() (hs []storedHalt) {
 
 func (h storedHalt) record() string { return fmt.Sprintf("%v@%d", h.part.TopicPartition, h.Offset) }
 
-// subject is the record, or what an operator holds.
+// subject names the record, or the partition that an operator paused or parked.
 func (h storedHalt) subject() string {
 	if h.By != "" {
 		return h.part.String()
@@ -195,7 +194,7 @@ func (h storedHalt) what() string {
 	return "halted"
 }
 
-// why is the error, or who has asked for it.
+// why returns the error, or the operator.
 func (h storedHalt) why() string {
 	switch {
 	case h.By == "":

@@ -17,7 +17,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// cell is a text on one line of a table.
+// cell returns a text on one line, for a table.
 func cell(s string) string {
 	const most = 160
 	first, _, more := strings.Cut(strings.TrimSpace(s), "\n")
@@ -31,7 +31,7 @@ func cell(s string) string {
 	return first
 }
 
-// ago is a duration as people say it.
+// ago formats a duration for people.
 func ago(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -45,7 +45,7 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
 }
 
-// count is a number that may not be known.
+// count formats a number that may be unknown.
 func count(n *int64) string {
 	if n == nil {
 		return "?"
@@ -53,7 +53,7 @@ func count(n *int64) string {
 	return fmt.Sprint(*n)
 }
 
-// counted is a number of things.
+// counted formats a number of things.
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -17,10 +17,10 @@ func topCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "top",
 		Short: "Watch all replicas, live",
-		Long: `Shows all replicas in the terminal, again every two seconds: the partitions, those that are stuck
-first, each with its lag and its rate. Enter explains the chosen partition, as laneway explain does.
-Where the output is no terminal, it writes a line for each look, and one for each partition that
-gets stuck or moves again.`,
+		Long: `Shows all replicas in the terminal, refreshed every two seconds: the partitions, stuck ones first,
+each with its lag and rate. Enter explains the chosen partition, as laneway explain does. If the
+output is not a terminal, it writes a line per look, and one for each partition that gets stuck or
+moves again.`,
 		Example: `  laneway top --at billing-headless:7070
   laneway top >> top.log`,
 		Args:              arguments(0, 0, "no arguments"),
@@ -31,7 +31,7 @@ gets stuck or moves again.`,
 			}
 			p := &pulse{remote: &r, pipeline: pipeline}
 			if first := p.look(c.Context(), nil); first.err != nil {
-				return first.err // such as a name that nobody knows: no look would succeed
+				return first.err // an unknown host, for example: no look would succeed
 			}
 			if isTerminal(c.OutOrStdout()) && isTerminal(os.Stdin) {
 				return watchScreen(c.Context(), p, every, os.Stdin, c.OutOrStdout())
@@ -45,7 +45,7 @@ gets stuck or moves again.`,
 	return c
 }
 
-// watchLines writes what it sees as lines, until ctx ends.
+// watchLines writes what it sees, as lines, until ctx ends.
 func watchLines(ctx context.Context, p *pulse, every time.Duration, w io.Writer) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -68,8 +68,8 @@ func watchLines(ctx context.Context, p *pulse, every time.Duration, w io.Writer)
 	}
 }
 
-// news tells which partitions have got stuck, for another cause, or move again, and who falls
-// silent or answers again. It returns what it is to be given next.
+// news reports partitions that get stuck, change their cause or move again, and replicas that fall
+// silent or answer again. It returns the argument for its next call.
 func (b beat) news(before map[string]string, tell func(line string)) map[string]string {
 	now := map[string]string{}
 	for _, v := range b.views {
@@ -91,7 +91,7 @@ func (b beat) news(before map[string]string, tell func(line string)) map[string]
 				tell(fmt.Sprintf("%s at %s %s", name, o.view.At, o.why()))
 			}
 		case before[name] != "":
-			tell(name + " is not stuck any more")
+			tell(name + " is no longer stuck")
 		}
 	}
 	return now

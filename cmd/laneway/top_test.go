@@ -127,7 +127,7 @@ func TestTop(t *testing.T) {
 		c.mended.Store(true)
 		resumed := make(chan result, 1)
 		go func() { resumed <- c.runs("olaf", "resume", "--all") }() // while lines are read
-		next("orders[0] of billing is not stuck any more")
+		next("orders[0] of billing is no longer stuck")
 		must(t, (<-resumed).err)
 		c.stops[0]()
 		next(c.addrs[0] + " does not answer")

@@ -30,8 +30,8 @@ func worker(from source.KafkaConfig, charge func(context.Context, Order) (Receip
 		Map(ops.JSON[Order]).               // kafka.Message → Order
 		GroupByKey().                       // order: kept per key, here the customer
 		MapConcurrent(64, charge).          // degree: 64 at a time
-		RetryOnError(stream.RetryPolicy{}). // failure: try again for about a minute, then …
-		HaltOnError().                      // … freeze that partition, the others continue
+		RetryOnError(stream.RetryPolicy{}). // failure: retry for about a minute, then …
+		HaltOnError().                      // … halt that partition, the others continue
 		CommitEvery(1000, time.Second)      // below the work: at least once
 }
 

@@ -34,8 +34,8 @@ func Worker(ctx context.Context, brokers []string) error {
 		Map(ops.JSON[Order]).               // kafka.Message → Order
 		GroupByKey().                       // order: kept per key
 		MapConcurrent(64, charge).          // degree: 64 at a time
-		RetryOnError(stream.RetryPolicy{}). // failure: try again for about a minute, then …
-		HaltOnError().                      // … freeze that partition, the others continue
+		RetryOnError(stream.RetryPolicy{}). // failure: retry for about a minute, then …
+		HaltOnError().                      // … halt that partition, the others continue
 		CommitEvery(1000, time.Second).     // below the work: at least once
 		Run(ctx)
 	return err

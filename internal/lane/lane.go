@@ -42,8 +42,9 @@ type Lane struct {
 	set   *Set
 	loose bool
 	n     atomic.Int32
-	tail  *Task // guarded by set.mu
-	used  bool  // since the last sweep; guarded by set.mu
+	tail  *Task   // guarded by set.mu
+	used  bool    // since the last sweep; guarded by set.mu
+	open  *Worker // waits in Stall; guarded by set.mu
 	dead  atomic.Bool
 }
 

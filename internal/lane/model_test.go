@@ -3,6 +3,7 @@ package lane
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -36,7 +37,8 @@ type job struct {
 	pause time.Duration
 	work  time.Duration
 	wait  time.Duration
-	chain int // put together with that many jobs after it
+	chain int  // put together with that many jobs after it
+	cut   bool // then its lane is cut, and what was taken is put again
 }
 
 func drawPlan(t *rapid.T) *plan {
@@ -49,7 +51,7 @@ func drawPlan(t *rapid.T) *plan {
 	for range rapid.IntRange(1, 30).Draw(t, "jobs") {
 		p.jobs = append(p.jobs, job{set: rapid.IntRange(0, p.sets-1).Draw(t, "set"), lane: rapid.Uint64Range(0, 4).Draw(t, "lane"),
 			pause: rapid.SampledFrom(ds).Draw(t, "pause"), work: rapid.SampledFrom(ds).Draw(t, "work"),
-			wait: rapid.SampledFrom(ds).Draw(t, "wait"), chain: rapid.IntRange(0, 2).Draw(t, "chain")})
+			wait: rapid.SampledFrom(ds).Draw(t, "wait"), chain: rapid.IntRange(0, 2).Draw(t, "chain"), cut: rapid.Bool().Draw(t, "cut")})
 	}
 	return p
 }
@@ -65,6 +67,7 @@ type load struct {
 	sets    map[int]int               // running, by set
 	tasks   map[*Task]int             // number of the job
 	lanes   func(n int) (l [2]uint64) // of a job
+	cut     int                       // tasks taken out of lanes
 	bad     []string
 }
 
@@ -76,14 +79,18 @@ func TestLanes(t *testing.T) {
 	// The model checks order in a lane, one worker per lane, at most Slots workers, at most
 	// MaxPartitions sets, no free slot while a task is ready, and that every task runs.
 	t.Run("keep their promises under random load", func(t *testing.T) {
+		cut := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			p := drawPlan(rt)
 			var l *load
 			synctest.Test(t, func(*testing.T) { l = p.run() })
-			if len(l.bad) > 0 {
+			if cut += l.cut; len(l.bad) > 0 {
 				rt.Fatalf("%v\n%+v", l.bad[0], p)
 			}
 		})
+		if cut == 0 {
+			t.Error("no lane was cut")
+		}
 	})
 }
 
@@ -146,7 +153,32 @@ func (l *load) putFrom(sets []*Set, n int) int {
 		b.PutChain(j.lane, ts[0], ts[len(ts)-1], int32(len(ts)))
 	}
 	b.End()
+	if j.cut {
+		l.cutAndPut(sets[j.set], j.lane, n)
+	}
 	return last
+}
+
+// cutAndPut cuts a lane, where every third job stays, and puts back what was cut.
+func (l *load) cutAndPut(s *Set, lane uint64, n int) {
+	time.Sleep(l.jobs[n].pause)
+	synctest.Wait()
+	l.mu.Lock()
+	number := maps.Clone(l.tasks)
+	l.mu.Unlock()
+	cut := s.Cut(lane, func(t *Task) bool { return number[t]%3 == 0 })
+	l.mu.Lock()
+	for _, t := range cut {
+		if lane := l.lanes(number[t]); slices.Contains(l.done[lane], number[t]) {
+			l.violate("job %d was cut, and is done", number[t])
+		}
+	}
+	l.cut += len(cut)
+	l.mu.Unlock()
+	time.Sleep(time.Second) // the rest of the lane ends
+	for _, t := range cut {
+		s.Put(lane, t)
+	}
 }
 
 func (l *load) work(w *Worker, ts []*Task) {
@@ -174,7 +206,7 @@ func (l *load) work(w *Worker, ts []*Task) {
 		// before it waits; a wait that keeps its slot counts like none
 		l.enter(ns[0], -1)
 		l.mu.Unlock()
-		w.Wait(func() { time.Sleep(wait) })
+		w.Wait(func() { w.Stall(func() { time.Sleep(wait) }) })
 		l.mu.Lock()
 		l.enter(ns[0], 1)
 		l.mu.Unlock()

@@ -11,6 +11,8 @@ type Worker struct {
 	bulk  func([]*Task)
 	buf   []*Task
 	lane  *Lane // of the current task
+	task  *Task // the current task, or the last one of several
+	cut   bool  // Cut has shortened the lane during the current task; guarded by Set.mu
 	pace  pace
 	waker bool // woken by wakeOne, and has not found work yet
 	on    atomic.Bool
@@ -120,7 +122,7 @@ func (p *Pool) passSlot() bool {
 // and unlocks it.
 func (w *Worker) idle() (end bool) {
 	p := w.pool
-	w.lane = nil
+	w.lane, w.task = nil, nil
 	if p.closed || len(p.idle) >= keepIdle {
 		gone := len(p.spare) >= keepIdle
 		p.tellIdle(w, gone) // before another goroutine can reuse the worker
@@ -180,6 +182,9 @@ func (w *Worker) runLane(l *Lane, t *Task) {
 		for {
 			var n int32
 			t, n = w.step(t, known-k)
+			if w.cut {
+				w.cut, known = false, l.n.Load()
+			}
 			if k += n; k == known || w.yields(ran+k) {
 				break
 			}
@@ -224,6 +229,7 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 		if w.pool.cfg.Count {
 			s.began(1)
 		}
+		w.task = t
 		w.one(t)
 		return t, 1
 	}
@@ -236,6 +242,7 @@ func (w *Worker) step(t *Task, known int32) (last *Task, took int32) {
 	if w.pool.cfg.Count {
 		s.began(k)
 	}
+	w.task = t
 	w.bulk(ts)
 	for _, done := range ts[:k-1] {
 		w.pool.free(done) // the last one still links to the next

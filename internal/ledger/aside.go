@@ -48,14 +48,16 @@ func (l *Ledger) Insert(s *Slab, again bool) {
 	l.take(s)
 }
 
-// Inserted returns how many records that came back are held.
-func (l *Ledger) Inserted() (n int) {
+// Inserted yields the slabs of Insert that are not finished, in the order of the offsets.
+func (l *Ledger) Inserted(yield func(s *Slab) bool) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.back {
-		n += int(s.left.Load())
+	slabs := slices.Clone(l.back)
+	l.mu.Unlock()
+	for _, s := range slabs {
+		if !yield(s) {
+			return
+		}
 	}
-	return n
 }
 
 func (l *Ledger) findInserted(s *Slab) (at int, found bool) {

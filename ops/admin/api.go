@@ -23,9 +23,9 @@ var document []byte
 type api struct {
 	*config
 	pipelines []piped
-	local     bool              // only this machine reaches it
+	local     bool              // only this machine can reach it
 	drain     func(cause error) // nil: no supervisor
-	instance  string            // of this process, so that nobody drains its successor
+	instance  string            // of this process: a drain must not hit its successor
 	started   time.Time
 	peers     peers
 	events    *events
@@ -41,9 +41,9 @@ type piped struct {
 	work *work
 }
 
-// Handler is the API for a server of your own, which sees to TLS and to slow clients. Mount it at
-// the root. It lets nobody in without a Token or a Certificate, since it cannot know who reaches
-// it, and it can drain nothing. Its events are of the runs that begin after this call.
+// Handler returns the API for your own server, which handles TLS and slow clients. Mount it at the
+// root. It needs a Token or a Certificate, since it cannot know who reaches it. It cannot drain.
+// Its events are those of runs that start after this call.
 func Handler(pipelines []*stream.Pipeline, opts ...Option) (http.Handler, error) {
 	c := newConfig(opts)
 	if len(c.tokens)+len(c.subjects) == 0 {

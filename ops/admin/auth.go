@@ -14,13 +14,13 @@ import (
 	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
-// caller is who asks.
+// caller is the sender of a request.
 type caller struct {
 	name  string
-	scope Scope // 0: nobody that is known
+	scope Scope // 0: an unknown caller
 }
 
-// identify returns who has sent the request, or the problem that answers it.
+// identify returns the sender of a request, or the problem to answer with.
 func (a *api) identify(r *http.Request) (caller, *problem) {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		if who, known := a.subjects[r.TLS.VerifiedChains[0][0].Subject.String()]; known {
@@ -104,7 +104,7 @@ const (
 	addressesMost = 1000
 )
 
-// failures counts wrong tokens by address.
+// failures counts wrong tokens per address.
 type failures struct {
 	mu sync.Mutex // guards of; held while a token is compared, or many at once would all be looked at
 	of map[string]*rate.Limiter

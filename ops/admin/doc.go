@@ -8,13 +8,13 @@
 //
 // Who may do what:
 //
-//   - Without a token, on loopback: read all but keys, stacks and records.
-//   - With a token of scope Read, or such a client certificate: read everything.
-//   - With one of scope Operate: everything.
+//   - Without a token, on loopback: read everything except keys, stacks and records.
+//   - With a token or client certificate of scope Read: read everything.
+//   - With scope Operate: also make changes.
 //
-// A token goes into the header Authorization, as "Bearer" and the token; never into a URL. After
-// five wrong ones in a second from one address, more are refused unread (429) until the second is
-// over.
+// Send a token in the header Authorization, as "Bearer" and the token, never in a URL. After five
+// wrong tokens from one address within a second, its further ones are refused unread (429) for the
+// rest of the second.
 //
 // Every change names the halt or the epoch that its caller saw. It is refused (409) if that is not
 // how things are any more. Each one is logged with who, what, when and from where, and is kept in
@@ -22,7 +22,7 @@
 //
 // With Peers, any replica answers for all of them.
 //
-// Beyond loopback it needs TLS, or InsecurePlaintext. A request with a Host that is not expected is
-// refused everywhere (421), and so is a write from a page of another origin (403). Nothing here
-// touches the way of the records while nobody asks.
+// Beyond loopback it needs TLS, or InsecurePlaintext. A request with an unexpected Host is always
+// refused (421), and so is a change from a page of another origin (403). Until somebody asks, the
+// API costs the records nothing.
 package admin

@@ -22,7 +22,7 @@ var headers = map[string]string{
 	"Cache-Control":                "no-store",
 }
 
-// guard refuses what no caller may send, whoever it is.
+// guard refuses requests that no caller may send.
 func (a *api) guard(r *http.Request) *problem {
 	if !a.expects(r.Host) {
 		return &problem{Status: http.StatusMisdirectedRequest, Detail: "the Host " + r.Host + " is not expected here: allow it with admin.Hosts"}

@@ -23,11 +23,11 @@ func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
 	return body, nil
 }
 
-// secret is of this process, so that an id does not tell a key to who guesses it.
+// secret belongs to this process, so that an id does not confirm a guessed key.
 var secret = rand.Text()
 
-// idOf names a halt. One that comes again at the same record has another id, so that nobody skips
-// what somebody else has just had tried again.
+// idOf returns the id of a halt. If a record halts again, its id is another one, so that nobody
+// skips a record that somebody else has just resumed.
 func idOf(h stream.Halt) string {
 	is := fmt.Appendf(nil, "%q %q %q %d %d %d %d %q %d", h.Scope, h.Meta.Source, h.Meta.Topic, h.Meta.Partition, h.Epoch, h.Meta.Offset, h.Last, h.Step, h.Since.UnixNano())
 	if h.By != "" && h.Scope == stream.ScopeLane { // an operator may have parked several at one offset
@@ -58,7 +58,7 @@ func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
 	return b
 }
 
-// said is the halt in words, which may have its key in them.
+// said describes the halt in words, which may contain its key.
 func said(h stream.Halt, keys bool) string {
 	if !keys && len(h.Meta.Key) > 0 {
 		h.Meta.Key = []byte(hidden)

@@ -58,12 +58,12 @@ type token struct {
 	caller
 }
 
-// tokenLeast is the length of a secret that nobody guesses at five tries a second.
+// tokenLeast is the minimum length of a secret: it cannot be guessed at five tries a second.
 const tokenLeast = 16
 
-// Token lets in whoever has the secret, under the name that logs and events show. The secret has at
-// least 16 characters; take it from a file or the environment. Without any Token or Certificate, At
-// makes a token for Operate at the start, and writes it to standard error or to TokenFile.
+// Token lets in callers with the secret. Logs and events show them under the name. The secret has
+// at least 16 characters; read it from a file or the environment. Without any Token or Certificate,
+// At makes a token for Operate at the start, and writes it to standard error or to TokenFile.
 func Token(name, secret string, s Scope) Option {
 	return func(c *config) {
 		if len(secret) < tokenLeast {
@@ -75,8 +75,8 @@ func Token(name, secret string, s Scope) Option {
 }
 
 // Certificate lets in clients whose verified certificate has this subject, as in
-// "CN=alice,O=operators". It needs a TLS config with ClientCAs and ClientAuth. The subject is the
-// name that logs and events show.
+// "CN=alice,O=operators". Logs and events show them under it. It needs a TLS config with ClientCAs
+// and ClientAuth.
 func Certificate(subject string, s Scope) Option {
 	return func(c *config) {
 		c.named(subject, s)
@@ -84,7 +84,7 @@ func Certificate(subject string, s Scope) Option {
 	}
 }
 
-// TLS serves HTTPS. It needs Certificates or GetCertificate. At only.
+// TLS makes At serve HTTPS. The config needs Certificates or GetCertificate.
 func TLS(t *tls.Config) Option {
 	return func(c *config) {
 		if c.tls = t; t == nil {
@@ -93,13 +93,13 @@ func TLS(t *tls.Config) Option {
 	}
 }
 
-// InsecurePlaintext allows an address beyond loopback without TLS: tokens then cross the network
-// readable. Use it where something else encrypts, such as a service mesh.
+// InsecurePlaintext allows an address beyond loopback without TLS. Tokens then cross the network in
+// plain text. Use it if something else encrypts, such as a service mesh.
 func InsecurePlaintext() Option { return func(c *config) { c.plaintext = true } }
 
-// Hosts are the names in URLs of this API, without ports. A request with another Host is refused:
-// else a page of any site could reach the API through a DNS name of its own. Default: localhost and
-// loopback addresses, and beyond loopback every IP address.
+// Hosts sets the host names in URLs of this API, without ports. A request with another Host is
+// refused; otherwise a page of any site could reach the API through its own DNS name. Default:
+// localhost and loopback addresses, and beyond loopback every IP address.
 func Hosts(names ...string) Option {
 	return func(c *config) {
 		for _, n := range names {
@@ -108,13 +108,13 @@ func Hosts(names ...string) Option {
 	}
 }
 
-// TokenFile is where At writes the token that it makes, with mode 0600. A file that is there is
-// replaced. Default: standard error.
+// TokenFile sets the file to which At writes the token that it makes, with mode 0600. An existing
+// file is replaced. Default: standard error.
 func TokenFile(path string) Option { return func(c *config) { c.tokenFile = path } }
 
-// Previews shows the record of a halt to callers with a token, cut to 4 KiB. text returns what may
-// be seen of a record as it left the source, so this is where to redact. nil shows all: a Kafka
-// message as headers and value, anything else as JSON. Default: no previews.
+// Previews shows the record of a halt to callers with a token, cut to 4 KiB. text gets the record
+// as it left the source and returns what to show of it: redact it there. nil shows everything: a
+// Kafka message as headers and value, anything else as JSON. Default: no previews.
 func Previews(text func(record any) string) Option {
 	return func(c *config) {
 		if c.previews = text; text == nil {
@@ -123,7 +123,8 @@ func Previews(text func(record any) string) Option {
 	}
 }
 
-// Logger gets a line for each change, made or refused. Default: slog.Default().
+// Logger sets the logger for changes. Each change, made or refused, is a line. Default:
+// slog.Default().
 func Logger(l *slog.Logger) Option {
 	return func(c *config) {
 		if c.log = l; l == nil {
@@ -132,8 +133,8 @@ func Logger(l *slog.Logger) Option {
 	}
 }
 
-// Events is how many of the last events are kept: n that change something, and n of what repeats,
-// such as retries. Default 500.
+// Events sets how many of the last events are kept: n changes, and n of events that repeat, such as
+// retries. Default 500.
 func Events(n int) Option {
 	return func(c *config) {
 		if c.events = n; n < 1 {

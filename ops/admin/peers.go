@@ -20,13 +20,12 @@ import (
 	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
-// Peers are the admin APIs of all replicas: an address for each, or a DNS name that resolves to all
-// of them, such as "billing-headless:7070". See adminapi.Config.At. With them the console shows and
-// operates the whole fleet from any replica.
+// Peers sets the admin APIs of all replicas: an address for each, or a DNS name that resolves to
+// all of them, such as "billing-headless:7070". See adminapi.Config.At. With Peers the console
+// shows and operates the whole fleet from any replica.
 //
-// A request for a peer goes through this process, with the token of its caller and never with one
-// of its own. So give all replicas the same Tokens. Peers come from here alone, never from a
-// request.
+// This process passes on requests for a peer with the token of the caller, never with one of its
+// own. So give all replicas the same Tokens. A request cannot add peers.
 func Peers(at ...string) Option {
 	return func(c *config) {
 		if c.peers.At = at; len(at) == 0 {
@@ -35,7 +34,7 @@ func Peers(at ...string) Option {
 	}
 }
 
-// PeersTLS has the authorities that vouch for Peers. Default: the system's.
+// PeersTLS sets the certificate authorities to trust for Peers. Default: the system's.
 func PeersTLS(t *tls.Config) Option { return func(c *config) { c.peers.TLS = t } }
 
 // peers finds the processes of the fleet.
@@ -50,10 +49,10 @@ type peers struct {
 // lookEvery is how often names are resolved.
 const lookEvery = 5 * time.Second
 
-// relayed is where the paths of peers begin.
+// relayed is the prefix of the paths of peers.
 const relayed = "/v1/replicas/"
 
-// all returns a client for each peer. A name that cannot be resolved leaves those of before.
+// all returns a client for each peer. If a name cannot be resolved, its earlier clients stay.
 func (p *peers) all(ctx context.Context) ([]*adminapi.Client, error) {
 	p.mu.Lock()
 	found, fresh := p.found, time.Since(p.looked) < lookEvery
@@ -111,8 +110,8 @@ func (a *api) listReplicas(r *http.Request, who caller) (any, *problem) {
 	return adminapi.Replicas{Replicas: found}, nil
 }
 
-// from is where a change comes from, also through a peer. Who has a token may write what it likes
-// there, so it is beside the address that is sure.
+// from returns where a change comes from, also through a peer. A caller with a token can write
+// anything there, so it is logged beside the real address.
 func from(r *http.Request) string {
 	if addr, err := netip.ParseAddrPort(r.Header.Get("X-Forwarded-For")); err == nil {
 		return r.RemoteAddr + " for " + addr.String()

@@ -112,7 +112,7 @@ func (c *config) beyond(local bool, addr string) {
 	}
 }
 
-// makeToken makes a token where nobody could get in without one.
+// makeToken makes a token if no caller could get in without one.
 func (c *config) makeToken() (secret string, err error) {
 	if len(c.tokens)+len(c.subjects) > 0 {
 		return "", nil

@@ -12,7 +12,7 @@ var blockedFor = prometheus.NewDesc("laneway_blocked_seconds",
 	"How long the partition has been blocked, by what it waits for now; absent while it moves. Pipeline.Explain has the details.",
 	[]string{"cause", "partition", "pipeline", "source", "topic"}, nil)
 
-// stand is where a partition stood at a scrape.
+// stand is the state of a partition at a scrape.
 type stand struct {
 	epoch                int32
 	watermark, committed int64
@@ -59,7 +59,7 @@ func (s *suspects) blocks(p *stream.Pipeline, into map[block]time.Duration) {
 			case c == stream.CauseCommit && !e.CommitFailedSince.IsZero():
 				since = e.CommitFailedSince
 			case c != stream.CauseHalt && c != stream.CausePark && e.Record != nil:
-				since = e.Delivered // each attempt begins anew, the block does not
+				since = e.Delivered // each attempt restarts Since, but not the block
 			}
 			at, d := block{s.rows[i], c}, time.Duration(0)
 			if !since.IsZero() {

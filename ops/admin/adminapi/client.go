@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// Client asks one process. Each call has the time-out of Config. Its error is a *Problem where the
-// process has refused, or says why there was no answer. Methods may be called from any goroutine.
+// Client watches and operates one process. Config.Timeout limits each call. Its error is a *Problem
+// if the process refused, and otherwise says why there was no answer. Methods may be called
+// concurrently.
 type Client struct {
 	addr    string // host:port
 	scheme  string
@@ -22,7 +23,7 @@ type Client struct {
 	http    *http.Client
 }
 
-// Addr is the address of the process, as host:port with an IP address.
+// Addr returns the address of the process, as host:port with an IP address.
 func (c *Client) Addr() string { return c.addr }
 
 // Process returns who the process is, and who asks.
@@ -43,7 +44,7 @@ func (c *Client) Partitions(ctx context.Context, pipeline string) ([]Partition, 
 }
 
 // Explain returns why a partition does not move. With a token it has the stack of a running
-// handler, for which the process stands still for a moment.
+// handler; taking it stops the process for a moment.
 func (c *Client) Explain(ctx context.Context, pipeline string, of Partition) (Explanation, error) {
 	return get[Explanation](ctx, c, of.query(), "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
 }
@@ -68,12 +69,12 @@ func (c *Client) Halts(ctx context.Context) ([]Halt, error) {
 	return body.Halts, err
 }
 
-// Record returns the record of a halt, where the worker has admin.Previews.
+// Record returns the record of a halt, if the worker has admin.Previews.
 func (c *Client) Record(ctx context.Context, h Halt) (Preview, error) {
 	return get[Preview](ctx, c, url.Values{"halt": {h.ID}}, "pipelines", h.Pipeline, "record")
 }
 
-// Events returns the events after that number; 0 is all that are kept.
+// Events returns the events after a number; 0 returns all that are kept.
 func (c *Client) Events(ctx context.Context, after int64) (Events, error) {
 	return get[Events](ctx, c, url.Values{"after": {strconv.FormatInt(after, 10)}}, "events")
 }
@@ -84,23 +85,23 @@ func (c *Client) Resume(ctx context.Context, pipeline string, r Resume) (Done, e
 	return c.post(ctx, r, "pipelines", pipeline, "resume")
 }
 
-// Skip gives up the record of a halt. It returns as Resume does.
+// Skip gives up the record of a halt. It returns like Resume.
 func (c *Client) Skip(ctx context.Context, pipeline string, s Skip) (Done, error) {
 	return c.post(ctx, s, "pipelines", pipeline, "skip")
 }
 
-// Pause stops the reading of a partition until Resume, or until its time. The answer says whether
-// it survives a restart.
+// Pause stops reading a partition until Resume, or until its time. The answer says whether the
+// pause survives a restart.
 func (c *Client) Pause(ctx context.Context, pipeline string, p Pause) (Done, error) {
 	return c.post(ctx, p, "pipelines", pipeline, "pause")
 }
 
-// Park stops one key of a partition until Resume, or until its time. All other keys go on.
+// Park stops one key of a partition until Resume, or until its time. All other keys continue.
 func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error) {
 	return c.post(ctx, p, "pipelines", pipeline, "park")
 }
 
-// Drain drains all pipelines of the process, which then ends. It does not wait for that.
+// Drain drains all pipelines of the process and ends it. It does not wait for the end.
 func (c *Client) Drain(ctx context.Context, d Drain) (Done, error) {
 	return c.post(ctx, d, "drain")
 }

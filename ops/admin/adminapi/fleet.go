@@ -15,11 +15,12 @@ import (
 	"github.com/sourcegraph/conc/iter"
 )
 
-// Config says where the processes are, and who asks.
+// Config has the addresses of the processes, and the credentials of the caller.
 type Config struct {
 	// At has an address for each process, or a DNS name that resolves to all of them: host:port, or
 	// a URL with http or https. Without a scheme it is http on loopback and https beyond it. The
-	// default port is 7070. Of a name that resolves to both, IPv4 addresses alone are asked.
+	// default port is 7070. If a name resolves to IPv4 and IPv6 addresses, only the IPv4 ones are
+	// asked.
 	At []string
 	// Token is sent with each request. Empty: none.
 	Token string
@@ -41,18 +42,18 @@ type Fleet struct {
 type Replica struct {
 	*Client
 	Process Process
-	Err     error // it did not answer, or has refused: Fleet does not ask it any more
+	Err     error // it did not answer, or refused: Fleet no longer asks it
 }
 
-// Answer is what a replica has answered.
+// Answer is the answer of one replica.
 type Answer[T any] struct {
 	From  Replica
 	Value T
 	Err   error
 }
 
-// Find resolves the names and asks each address who is there. A replica that does not answer is in
-// the fleet, with its error. One that has several addresses is there once.
+// Find resolves the names and asks each address for its process. A replica that does not answer is
+// in the fleet, with its error. A process with several addresses is in it once.
 func Find(ctx context.Context, c Config) (*Fleet, error) {
 	f := &Fleet{}
 	clients, err := Clients(ctx, c)
@@ -74,8 +75,8 @@ func Find(ctx context.Context, c Config) (*Fleet, error) {
 	return f, nil
 }
 
-// Clients resolves the names and returns a client for each address, ordered by these. It connects
-// to none.
+// Clients resolves the names and returns a client for each address, ordered by address. It does not
+// connect.
 func Clients(ctx context.Context, c Config) (all []*Client, err error) {
 	var faults []error
 	for _, at := range c.At {
@@ -100,7 +101,7 @@ func (f *Fleet) Close() {
 	}
 }
 
-// Ask asks all replicas at once, but for those with an error.
+// Ask asks all replicas at once, except those with an error.
 func (f *Fleet) Ask[T any](ctx context.Context, ask func(*Client, context.Context) (T, error)) []Answer[T] {
 	there := slices.DeleteFunc(slices.Clone(f.Replicas), func(r Replica) bool { return r.Err != nil })
 	return iter.Mapper[Replica, Answer[T]]{MaxGoroutines: max(len(there), 1)}.Map(there, func(r *Replica) Answer[T] {

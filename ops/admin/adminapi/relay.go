@@ -8,22 +8,23 @@ import (
 	"net/http"
 )
 
-// Relayed is an answer as a process has given it.
+// Relayed is the unchanged answer of a process.
 type Relayed struct {
 	Status      int
 	ContentType string
 	Body        []byte
 }
 
-// As returns the client of another caller; an empty token is none. Both share their connections.
+// As returns a client with the token of another caller; empty: none. Both clients share their
+// connections.
 func (c *Client) As(token string) *Client {
 	other := *c
 	other.token = token
 	return &other
 }
 
-// Relay sends a request as it is, and returns the answer whatever its status is. path is escaped,
-// and begins with /v1/. body nil: none. from is the address of the caller, which the process logs
+// Relay sends a request and returns its answer unchanged, whatever the status. path is escaped and
+// starts with /v1/. body may be nil. from is the address of the caller, which the process logs
 // beside that of the relay. The error says why there was no answer.
 func (c *Client) Relay(ctx context.Context, from, method, path string, body []byte) (Relayed, error) {
 	raw, resp, err := c.send(ctx, from, method, c.scheme+"://"+c.addr+path, body)

@@ -30,13 +30,13 @@ func TestCommitBefore(t *testing.T) {
 		must(t, j.stop())
 		return j, below
 	}
-	t.Run("keeps of a batch what is not worked on again", func(t *testing.T) {
+	t.Run("keeps the records of a batch that are not reprocessed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			_, below := resume(t, func(s stream.Stream[[]string]) stream.Stream[string] { return s.CommitBefore(1, 0).FlatMap(flat) })
 			sameSet(t, "below", below.done(), []string{"a1", "b1", "b2", "c1"})
 		})
 	})
-	t.Run("tells what it cannot keep", func(t *testing.T) {
+	t.Run("reports records that it cannot keep", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j, below := resume(t, func(s stream.Stream[[]string]) stream.Stream[string] {
 				return s.Map(func(_ ctx, b []string) (string, error) { return strings.Join(b, "+"), nil }).CommitBefore(1, 0)

@@ -9,8 +9,8 @@ import (
 	"github.com/laneway-go/laneway/internal/fifo"
 )
 
-// turn is the transaction state of a partition.
-type turn struct {
+// txnState is the transaction state of a partition.
+type txnState struct {
 	finished atomic.Int64 // records finished since its last transaction started
 	gaps     atomic.Int64 // advances over offsets without records since then
 	since    atomic.Int64 // when the first of these came, in Unix nanoseconds
@@ -20,21 +20,21 @@ type turn struct {
 	restoring *restoring // nil once the first offset is known; guarded by part.mu
 
 	// guarded by transactions.mu
-	from     int64                   // first offset of the next transaction
-	cancel   context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
-	began    time.Time               // start of the transaction in flight
-	failures int                     // in a row
-	last     Failure                 // the latest failed or postponed attempt; no Err: none
-	failing  time.Time               // time of the first of these
-	retryAt  time.Time               // earliest next attempt
-	urgent   bool                    // commit all that has finished at once
-	tells    bool                    // a halt has begun or ended: store that at once
-	counted  int64                   // records below this offset were counted by a transaction
-	written  int64                   // records subtracted from finished so far
+	from         int64                   // first offset of the next transaction
+	cancel       context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
+	began        time.Time               // start of the transaction in flight
+	failures     int                     // in a row
+	last         Failure                 // the latest failed or postponed attempt; no Err: none
+	failing      time.Time               // time of the first of these
+	retryAt      time.Time               // earliest next attempt
+	urgent       bool                    // commit all that has finished at once
+	haltsChanged bool                    // a halt started or ended: store that at once
+	counted      int64                   // records below this offset were counted by a transaction
+	written      int64                   // records subtracted from finished so far
 }
 
-// turnOf returns the transaction state of a partition in a chain with CommitWith.
-func turnOf(p *part) *turn { return p.commit.(*turn) }
+// txnStateOf returns the transaction state of a partition in a chain with CommitWith.
+func txnStateOf(p *part) *txnState { return p.commit.(*txnState) }
 
 // slabs holds the values of slabs that the ledger has removed.
 type slabs struct {
@@ -62,19 +62,19 @@ func (s *slabs) forget(below int64) {
 // mark, only its records with results are known. The others count for a later transaction, which is
 // due sooner for it. count returns at most told, the value of finished, since the watermark may
 // have passed records that are not in finished yet.
-func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
-	if pre.next <= tn.counted { // a retry
+func (ts *txnState) count(pre *prefix, mark, below, told int64) (records int64) {
+	if pre.next <= ts.counted { // a retry
 		return 0
 	}
 	switch {
 	case pre.next == mark:
-		records = below - tn.written
-	case pre.from >= tn.counted:
+		records = below - ts.written
+	case pre.from >= ts.counted:
 		records = int64(pre.records)
 	}
 	records = min(records, told)
-	tn.written += records
-	tn.counted = pre.next
+	ts.written += records
+	ts.counted = pre.next
 	return records
 }
 
@@ -83,13 +83,13 @@ func (tn *turn) count(pre *prefix, mark, below, told int64) (records int64) {
 func (t *transactions) forget(p *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.total.Add(-turnOf(p).finished.Swap(0))
+	t.total.Add(-txnStateOf(p).finished.Swap(0))
 }
 
 // waited reports whether finished records have waited that long. If not, it calls later with the
 // time when they will have.
-func (tn *turn) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
-	when := time.Unix(0, tn.since.Load()).Add(wait)
+func (ts *txnState) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
+	when := time.Unix(0, ts.since.Load()).Add(wait)
 	if now.Before(when) {
 		later(when)
 		return false
@@ -149,10 +149,10 @@ func (t *transactions) holds(p *part) *hold {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tn := turnOf(p)
-	h := &hold{cause: CauseTransaction, step: t.st.name, since: tn.began, until: tn.retryAt, last: tn.last}
-	if tn.last.Err != nil {
-		h.since = tn.failing
+	ts := txnStateOf(p)
+	h := &hold{cause: CauseTransaction, step: t.st.name, since: ts.began, until: ts.retryAt, last: ts.last}
+	if ts.last.Err != nil {
+		h.since = ts.failing
 	} else if !t.under[p.tp] {
 		return nil
 	}
@@ -160,11 +160,11 @@ func (t *transactions) holds(p *part) *hold {
 }
 
 // fails notes an attempt at a transaction that failed, or was none. The caller holds mu.
-func (tn *turn) fails(f Failure) {
-	if tn.last.Err == nil {
-		tn.failing = time.Now()
+func (ts *txnState) fails(f Failure) {
+	if ts.last.Err == nil {
+		ts.failing = time.Now()
 	}
-	tn.last = f
+	ts.last = f
 }
 
 // release cancels the transaction of a released partition and drops its results. Nobody waits for
@@ -192,8 +192,8 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	}
 	forgotten, split := rs.forget(again, false)
 	t.mu.Lock()
-	tn := turnOf(p)
-	tn.failures, tn.retryAt, tn.urgent, tn.last = 0, time.Time{}, true, Failure{}
+	ts := txnStateOf(p)
+	ts.failures, ts.retryAt, ts.urgent, ts.last = 0, time.Time{}, true, Failure{}
 	t.mu.Unlock()
 	// a result that no transaction can write goes as a whole
 	given, _ := rs.forget(skipped, !end.byTx)

@@ -7,11 +7,10 @@ import (
 	"github.com/laneway-go/laneway/internal/window"
 )
 
-// gate is the ack barrier at CommitBefore. Elements of a partition wait here until the broker has
-// acknowledged an offset above theirs. In the ledger they are finished; the tail processes them
-// further.
-type gate struct {
-	// guards waiting; openGate takes it before the lock of a lane set or a ledger
+// ackBarrier holds the elements of a partition at CommitBefore until the broker has acknowledged an
+// offset above theirs. In the ledger they are finished. The tail processes them further.
+type ackBarrier struct {
+	// guards waiting; openBarrier takes it before the lock of a lane set or a ledger
 	mu      sync.Mutex
 	waiting window.Window[waiter] // in the order of their last records
 	held    atomic.Int64          // waiting records
@@ -20,45 +19,46 @@ type gate struct {
 type waiter struct {
 	offset int64 // the highest of the element's records
 	size   int   // number of records
-	to     int   // the stage below the gate
+	to     int   // the stage below the barrier
 	elem   seated
 }
 
-// enterGate finishes the element's records and has the element wait for their commit.
-func (p *part) enterGate(w waiter) {
-	r, g := w.elem.record(), &p.gate
+// enterBarrier finishes the element's records. The element waits for their commit.
+func (p *part) enterBarrier(w waiter) {
+	r, b := w.elem.record(), &p.barrier
 	if r.dropped() {
 		r.abandon()
 		return
 	}
 	_, last := r.ends()
 	w.offset, w.size = last.offset(), int(r.size())
-	g.mu.Lock()
-	g.waiting.Put(last.seq(), w)
-	held := g.held.Add(int64(w.size))
-	g.mu.Unlock()
+	b.mu.Lock()
+	b.waiting.Put(last.seq(), w)
+	held := b.held.Add(int64(w.size))
+	b.mu.Unlock()
 	r.done()
 	records, _ := p.host.limits()
 	if most := int64(records+1) / 2; held >= most && held-int64(w.size) < most {
 		p.changed() // commit now: with so many waiting, CommitEvery's count may never be reached
 	}
-	// An assignment may start below the committed offset. No commit will come for such an element.
-	p.openGate(p.committedOffset())
+	// An assignment may start below the committed offset, so the element's commit may have been
+	// made.
+	p.openBarrier(p.committedOffset())
 }
 
-// openGate passes elements below the committed offset to the tail.
-func (p *part) openGate(committed int64) {
-	g := &p.gate
-	g.mu.Lock()
+// openBarrier passes elements below the committed offset to the tail.
+func (p *part) openBarrier(committed int64) {
+	b := &p.barrier
+	b.mu.Lock()
 	// held until the elements are in their lanes, so that two calls cannot overtake each other
-	defer g.mu.Unlock()
+	defer b.mu.Unlock()
 	var passed []waiter
 	for {
-		w, ok := g.waiting.First()
+		w, ok := b.waiting.First()
 		if !ok || w.offset >= committed {
 			break
 		}
-		g.waiting.Pop()
+		b.waiting.Pop()
 		passed = append(passed, w)
 	}
 	if len(passed) == 0 {
@@ -66,17 +66,17 @@ func (p *part) openGate(committed int64) {
 	}
 	p.tail.follow(passed)
 	for _, w := range passed {
-		g.held.Add(-int64(w.size)) // after the tail counts them: see part.below
+		b.held.Add(-int64(w.size)) // after the tail counts them: see part.below
 	}
 }
 
 // forget removes waiting elements of records that will be reprocessed, and so come here again. In a
 // batch it removes these members only. If the batch cannot be split, it removes all of it and
 // returns the other members, whose result is lost.
-func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for w := range g.waiting.All {
+func (b *ackBarrier) forget(offsets map[int64]bool) (lost []*record) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w := range b.waiting.All {
 		left := w.elem.record().without(offsets)
 		switch {
 		case len(left) == w.size:
@@ -85,10 +85,10 @@ func (g *gate) forget(offsets map[int64]bool) (lost []*record) {
 			lost = append(lost, left...)
 			left = nil
 		}
-		g.held.Add(int64(len(left) - w.size))
+		b.held.Add(int64(len(left) - w.size))
 		w.size = len(left)
 	}
-	g.waiting.DeleteFunc(func(w waiter) bool { return w.size == 0 })
+	b.waiting.DeleteFunc(func(w waiter) bool { return w.size == 0 })
 	return lost
 }
 
@@ -103,21 +103,22 @@ func (r *record) without(offsets map[int64]bool) (left []*record) {
 	return left
 }
 
-// closeGate drops the elements that wait, since no commit will come. Of one that was made of
-// committed records, too, those pass. If it cannot be split, closeGate returns them: they are lost.
-func (p *part) closeGate() (lost []*record) {
-	committed, g := p.committedOffset(), &p.gate
+// closeBarrier drops the waiting elements, since no commit will come. If some records of an element
+// are committed, the element passes with those. If it cannot be split, closeBarrier returns the
+// committed records, which are lost.
+func (p *part) closeBarrier() (lost []*record) {
+	committed, b := p.committedOffset(), &p.barrier
 	again, named := map[int64]bool{}, map[int64]bool{}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for w := range g.waiting.All {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for w := range b.waiting.All {
 		w.elem.record().leaves(func(l *record) bool {
 			again[l.offset()] = l.offset() >= committed
 			return true
 		})
 	}
 	var passed []waiter
-	for w := range g.waiting.All {
+	for w := range b.waiting.All {
 		left := w.elem.record().without(again)
 		switch {
 		case len(left) == 0:
@@ -133,23 +134,23 @@ func (p *part) closeGate() (lost []*record) {
 			}
 		}
 	}
-	g.waiting.Clear()
+	b.waiting.Clear()
 	if len(passed) > 0 {
 		p.tail.follow(passed)
 	}
-	g.held.Store(0) // after the tail counts them: see part.below
+	b.held.Store(0) // after the tail counts them: see part.below
 	return lost
 }
 
-func (g *gate) clear() {
-	g.mu.Lock()
-	g.waiting.Clear()
-	g.held.Store(0)
-	g.mu.Unlock()
+func (b *ackBarrier) clear() {
+	b.mu.Lock()
+	b.waiting.Clear()
+	b.held.Store(0)
+	b.mu.Unlock()
 }
 
-func (g *gate) empty() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.waiting.Len() == 0
+func (b *ackBarrier) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.Len() == 0
 }
