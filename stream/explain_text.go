@@ -96,7 +96,7 @@ func (e Explanation) why() string {
 	return text + e.times()
 }
 
-// times says since when and until when the cause holds.
+// times says how long the cause has lasted, and how long it will.
 func (e Explanation) times() (text string) {
 	switch {
 	case e.rough && e.Since.Equal(e.At):

@@ -8,22 +8,21 @@ import (
 )
 
 // Lane is the unfinished records of a partition that have the same key. Its Explanation says what
-// the first of them waits for, as if that one were at the watermark: Record is that record, and
-// Behind counts the others.
+// the first of them waits for: Record is that record, and Behind counts the others.
 //
-// Records are told apart by their key, whatever the chain groups by.
+// Lanes are by key, whatever the chain groups by.
 type Lane struct {
 	Key     []byte // empty: the records without a key
-	Records int    // unfinished ones in memory: not those that are set aside
+	Records int    // unfinished records in memory, without those that are set aside
 	Explanation
 }
 
-// Lanes returns the hottest and the oldest keys of a partition: the n with the most unfinished
-// records and the n whose first unfinished record has the lowest offset, each once, in the order of
-// these offsets. total counts all keys with unfinished records.
+// Lanes returns the hottest and the oldest keys of a partition: the n keys with the most unfinished
+// records, and the n keys with the oldest ones. Each key is returned once, ordered by the offset of
+// its first unfinished record. total counts all keys that have unfinished records.
 //
-// It costs nothing until it is called. Then it reads every unfinished record of the partition once,
-// of which there are at most MaxInFlight, and takes no stack.
+// It costs nothing until it is called. A call reads the unfinished records of the partition, about
+// MaxInFlight at most, and takes no stack.
 func (p *Pipeline) Lanes(tp TopicPartition, n int) (lanes []Lane, total int) {
 	r := p.current()
 	if r == nil {
@@ -54,10 +53,10 @@ func (p *Pipeline) Lanes(tp TopicPartition, n int) (lanes []Lane, total int) {
 	return lanes, len(all)
 }
 
-// keyed is the unfinished records of a key.
+// keyed counts the unfinished records of a key.
 type keyed struct {
 	key   []byte
-	at    int // how many keys came before it
+	at    int // position in byKey
 	first oldest
 }
 
@@ -94,14 +93,14 @@ func hottestAndOldest(all []*keyed, n int) []*keyed {
 	return slices.Compact(some)
 }
 
-// haltNames reports whether the record with that offset may be the cause of the partition's halt.
+// haltNames reports whether the record at offset may have caused the partition's halt.
 func (p *part) haltNames(offset int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.halt != nil && p.halt.Meta.Offset <= offset && offset <= p.halt.Last
 }
 
-// Why is what the lane waits for, as the rest of a sentence that starts with the lane.
+// Why says what the lane waits for, as the rest of a sentence that starts with the lane.
 func (l Lane) Why() string {
 	switch {
 	case l.Cause == CauseHalt && l.Step == "":

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// lanesMost is how many keys are told of a partition: so many of the hottest, and of the oldest.
+	// lanesMost is how many of the hottest keys an answer lists, and how many of the oldest.
 	lanesMost = 10
-	// exactMost is the size of a key that is told in full, so that a request to park it has room.
+	// exactMost is the longest key that an answer has in full: a request to park it must hold it.
 	exactMost = 1 << 10
 )
 
-// lanes answers without a token too, but then without keys.
+// lanes needs no token, but shows keys only with one.
 func (a *api) lanes(r *http.Request, who caller) (any, *problem) {
 	p, tp, bad := a.place(r)
 	if bad != nil {

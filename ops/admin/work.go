@@ -14,30 +14,25 @@ import (
 )
 
 const (
-	// workSpan is how far back rates and latencies reach.
-	workSpan = 15 * time.Second
-	// watchedFor is how long a look keeps a pipeline measured.
-	watchedFor = time.Minute
-	// callsKept is how many calls of a step are kept.
-	callsKept = 512
-	// callsWanted is how many drawn calls a second a step is measured by, about.
-	callsWanted = 256
-	// maskMost limits how rarely records are drawn.
-	maskMost = 1<<16 - 1
+	workSpan    = 15 * time.Second // rates and latencies are of the calls in this time
+	watchedFor  = time.Minute      // a look has a pipeline measured for this long
+	callsKept   = 512              // of a step
+	callsWanted = 256              // samples per second and step, about
+	maskMost    = 1<<16 - 1        // one record of at most 65,536 is sampled
 )
 
-// work measures the steps of a pipeline while somebody looks. It times every batch and, of other
-// elements, randomly drawn ones.
+// work measures the steps of a pipeline while somebody looks. It times every batch, and a random
+// sample of other elements.
 type work struct {
 	watched atomic.Bool
-	mask    atomic.Uint32 // one record of mask+1 is drawn; mask+1 is a power of 2
+	mask    atomic.Uint32 // one record of mask+1 is sampled; mask+1 is a power of 2
 	steps   map[string]*calls
 
 	mu    sync.Mutex // guards the fields below and calls; nothing is called under it
-	since time.Time  // since when it measures
-	until time.Time  // and until when
-	drawn int        // calls since at that were drawn
-	at    time.Time
+	since time.Time  // when it started to measure
+	until time.Time  // when it stops, unless somebody looks
+	drawn int        // sampled calls since at
+	at    time.Time  // of the last change of mask
 }
 
 // calls is the last calls of a step, in a ring; next is where the next one goes.
@@ -46,7 +41,7 @@ type calls struct {
 	next int
 }
 
-// timed is a call, and how many it stands for.
+// timed is a call, and how many calls it stands for.
 type timed struct {
 	at     time.Time
 	took   time.Duration
@@ -64,7 +59,7 @@ func newWork(t stream.Topology) *work {
 	return w
 }
 
-// observer hears of the drawn calls.
+// observer hears of the sampled calls.
 func (w *work) observer() stream.Observer {
 	return stream.Observer{Begin: w.begin, Awake: &w.watched, StepDone: w.done}
 }
@@ -103,7 +98,7 @@ func (s *calls) add(one timed) {
 	s.next = (s.next + 1) % callsKept
 }
 
-// adapt has records drawn more rarely, or more often. The caller holds mu.
+// adapt makes samples rarer or more frequent. The caller holds mu.
 func (w *work) adapt(now time.Time) {
 	mask, past, wanted := w.mask.Load(), now.Sub(w.at), callsWanted*len(w.steps)
 	switch {
@@ -119,8 +114,8 @@ func (w *work) adapt(now time.Time) {
 	w.drawn, w.at = 0, now
 }
 
-// look returns what the steps have done lately, by name, and keeps them measured. It is empty at
-// the first look, and has no step that was not called since.
+// look returns what the steps have done lately, by name, and has them measured from now on. Steps
+// that were not called since then are missing.
 func (w *work) look() map[string]adminapi.Work {
 	now := time.Now()
 	w.mu.Lock()

@@ -81,15 +81,15 @@ type Step struct {
 	Word     string   `json:"word"`
 	Detail   string   `json:"detail,omitempty"`
 	Policies []string `json:"policies"`          // in the order of escalation
-	OnError  string   `json:"onError,omitempty"` // the same in words; empty: nothing of it can fail
+	OnError  string   `json:"onError,omitempty"` // the same in words; empty: it cannot fail
 	Branch   []string `json:"branch"`            // as in Stage; longer where the branch runs in the worker of its fork
 	Sources  []string `json:"sources"`           // as in Stage; fewer for a word above a Merge that runs below it
-	// what it has done in the last 15 seconds. It is measured while somebody asks for pipelines at
-	// least once a minute; nil: it was not before, or the step has not been called since
+	// what it has done in the last 15 seconds. It is measured while Pipelines is called at least once
+	// a minute. nil: it was not measured, or the step was not called
 	Work *Work `json:"work"`
 }
 
-// Work is what a step has done in the last 15 seconds, estimated from some of its calls.
+// Work is what a step has done in the last 15 seconds, estimated from a sample of its calls.
 type Work struct {
 	PerSecond       float64  `json:"perSecond"`       // calls; one of a batch is of many records
 	FailedPerSecond float64  `json:"failedPerSecond"` // of these
@@ -135,7 +135,7 @@ type Partition struct {
 	End           *int64     `json:"end"`
 	Lag           *int64     `json:"lag"`
 	LagSeconds    *float64   `json:"lagSeconds"` // age of the oldest record of the lag, by its timestamp
-	ActiveLag     *int64     `json:"activeLag"`  // of the lag, what is neither finished nor parked
+	ActiveLag     *int64     `json:"activeLag"`  // without the records that have finished or are parked
 	InFlight      int        `json:"inFlight"`
 	FinishedAhead int64      `json:"finishedAhead"`
 	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
@@ -197,7 +197,7 @@ type Lanes struct {
 // Lane is the unfinished records of a key, and what the first of them waits for.
 type Lane struct {
 	Key       string     `json:"key,omitempty"`       // with a token; cut after 128 bytes
-	KeyBase64 string     `json:"keyBase64,omitempty"` // with a token: the whole key, for Park; empty: it is too long
+	KeyBase64 string     `json:"keyBase64,omitempty"` // with a token: the whole key, for Park; empty: over 1 KiB
 	Keyless   bool       `json:"keyless"`             // these are the records without a key
 	Records   int        `json:"records"`
 	Offset    int64      `json:"offset"` // of the first

@@ -49,8 +49,8 @@ func (c *Client) Explain(ctx context.Context, pipeline string, of Partition) (Ex
 	return get[Explanation](ctx, c, of.query(), "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
 }
 
-// Lanes returns the ten hottest and the ten oldest keys of a partition, each with what it waits
-// for. Only with a token it has the keys.
+// Lanes returns the ten hottest and the ten oldest keys of a partition, and what each waits for. It
+// shows keys only with a token.
 func (c *Client) Lanes(ctx context.Context, pipeline string, of Partition) (Lanes, error) {
 	return get[Lanes](ctx, c, of.query(), "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition), "lanes")
 }
