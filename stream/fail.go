@@ -148,9 +148,9 @@ func (st *step) finish(w *worker, r *record) {
 func (st *step) leave(w *worker, r *record) {
 	if r.part.status().life() >= draining {
 		w.closeLane()
-	}
-	if w.slot != nil {
-		w.slot.left = true
+		if w.slot != nil { // not in a halt: it drops what is behind, and makes it again
+			w.slot.left = true
+		}
 	}
 	r.leaves(func(l *record) bool {
 		if l.part.status().life() >= draining && l.part.above == nil {
