@@ -32,8 +32,8 @@ func (e *WholeError) Unwrap() error { return e.Err }
 func (e *WholeError) Whole() bool { return true }
 
 // IsWhole reports whether no single member of a batch or a transaction caused the error. If
-// errors.As finds a Whole() bool in it, that decides. Otherwise it is true for timeouts, lost
-// connections, truncated answers, cancellations, errors made by Postpone, errors that ask for a
+// errors.As finds a Whole() bool in it, that decides. Otherwise it is true for timeouts, lost or
+// untrusted connections, truncated answers, cancellations, errors made by Postpone, errors that ask for a
 // wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors with a
 // SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data, and
 // true for all others: a serialization failure, missing rights or missing space concerns the whole.

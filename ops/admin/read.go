@@ -147,8 +147,9 @@ func known(n int64) *int64 {
 	return &n
 }
 
+// when is nil also for a year that JSON has no time for: brokers take any.
 func when(t time.Time) *time.Time {
-	if t.IsZero() {
+	if t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
 		return nil
 	}
 	return &t

@@ -159,7 +159,7 @@ type Explanation struct {
 type Record struct {
 	Offset    int64      `json:"offset"`
 	Key       string     `json:"key,omitempty"` // with a token
-	Time      *time.Time `json:"time"`
+	Time      *time.Time `json:"time"`          // null: it has none, or its year has not four digits
 	Delivered time.Time  `json:"delivered"`
 }
 
