@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
+	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -82,7 +83,7 @@ func (g *events) hear(pipeline string, e stream.Event) {
 // change keeps a change that somebody has asked for.
 func (g *events) change(c change, what string, made bool) {
 	e := at(c.tp, "info", c.verb, "%s", what)
-	e.Pipeline, e.Halt, e.Offset, e.By, e.From = c.pipeline, c.halt, c.offset, c.who.name, c.from
+	e.Pipeline, e.Halt, e.Offset, e.Step, e.By, e.From = c.pipeline, c.halt, c.offset, legible.Text(c.step), c.who.name, c.from
 	if !made {
 		e.Level, e.Text = "warn", refused+e.Text
 	}
