@@ -79,7 +79,8 @@ func (l *load) violate(format string, args ...any) {
 
 func TestLanes(t *testing.T) {
 	// The model checks order in a lane, one worker per lane, at most Slots workers, also
-	// after SetSlots, at most MaxPartitions sets, no free slot while a task is ready, and that every task runs.
+	// after SetSlots, at most MaxPartitions sets, no free slot while a task is ready or a wait is
+	// over, and that every task runs.
 	t.Run("keep their promises under random load", func(t *testing.T) {
 		rapid.Check(t, func(rt *rapid.T) {
 			p := drawPlan(rt)
@@ -217,8 +218,8 @@ func (l *load) work(w *Worker, ts []*Task) {
 	l.done[lane] = append(l.done[lane], ns...)
 }
 
-// enter counts workers, and checks them against the bounds; if needs is set, job n needs a slot that
-// is free. mu is held.
+// enter counts workers, and checks them against the bounds. If needs is set, job n needs a free
+// slot. mu is held.
 func (l *load) enter(n, k int, needs bool) {
 	l.working += k
 	set := l.jobs[n].set

@@ -57,7 +57,7 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, halt: id()}
 	h, bad := p.halt(c.halt)
 	if bad != nil {
-		bad.Detail += a.events.faster(c.halt)
+		bad.Detail += a.events.faster(c)
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
@@ -65,7 +65,7 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	if err := end(p, h); err != nil {
 		bad := because(err)
 		if bad.Status == http.StatusConflict {
-			bad.Detail += a.events.faster(c.halt)
+			bad.Detail += a.events.faster(c)
 		}
 		a.tell(c, bad.Detail, false)
 		return nil, bad

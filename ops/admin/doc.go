@@ -17,9 +17,9 @@
 // five wrong ones in a second from one address, more are refused unread (429) until the second is
 // over.
 //
-// Every change names what its caller saw: the halt, the epoch, or the degree or rate. It is refused (409) if that is not
-// how things are any more. Each one is logged with who, what, when and from where, and is kept in
-// the last events.
+// Every change names what its caller saw: the halt, the epoch, or the degree or rate. It is refused
+// (409) if that is not how things are any more. Each one is logged with who, what, when and from
+// where, and is kept in the last events.
 //
 // With Peers, any replica answers for all of them.
 //

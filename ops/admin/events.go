@@ -93,16 +93,24 @@ func (g *events) change(c change, what string, made bool) {
 // refused begins the text of a change that was not made.
 const refused = "refused: "
 
-// faster says who has ended a halt, if that is among the last events.
-func (g *events) faster(halt string) string {
+// faster says who has changed what a caller wants to change, if that is among the last events.
+func (g *events) faster(c change) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	last := adminapi.Event{}
 	for _, e := range g.rare.of {
-		if e.Halt == halt && !strings.HasPrefix(e.Text, refused) {
-			return fmt.Sprintf("; %s was faster: %s, %s ago", e.By, e.Kind, time.Since(e.At).Round(time.Second))
+		same := e.Halt == c.halt
+		if c.halt == "" {
+			same = e.Kind == c.verb && e.Pipeline == c.pipeline && e.Step == legible.Text(c.step)
+		}
+		if same && e.By != "" && !strings.HasPrefix(e.Text, refused) && e.Seq > last.Seq {
+			last = e
 		}
 	}
-	return ""
+	if last.By == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %s was faster: %s, %s ago", last.By, last.Kind, time.Since(last.At).Round(time.Second))
 }
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -70,6 +71,9 @@ func (a *api) tune(r *http.Request, who caller, verb string, body any, ask func(
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, step: t.step}
 	if err := t.set(); err != nil {
 		bad := because(err)
+		if errors.Is(err, stream.ErrSeen) {
+			bad.Detail += a.events.faster(c)
+		}
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}

@@ -133,7 +133,7 @@ func TestTune(t *testing.T) {
 			}
 			want := []string{
 				"degree|info|olaf|192.0.2.1:1234|billing|charge|of charge from 2 to 1, until restart",
-				"degree|warn|olaf|192.0.2.1:1234|billing|charge|refused: the degree of charge is 1, not 2: the present value is not the one that was seen: take a Snapshot again [LW239]",
+				"degree|warn|olaf|192.0.2.1:1234|billing|charge|refused: the degree of charge is 1, not 2: the present value is not the one that was seen: take a Snapshot again [LW239]; olaf was faster: degree, 0s ago",
 				"rate|info|olaf|192.0.2.1:1234|billing||of the pipeline from no limit to 5 a second, until restart",
 			}
 			if strings.Join(told, "\n") != strings.Join(want, "\n") {
