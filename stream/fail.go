@@ -98,14 +98,6 @@ func (st *step) triesOnceMore(r *record) bool {
 	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder && !r.part.triedInVain.Load()
 }
 
-// pause is sleep. It returns false if the element was given up, after giving its hold back.
-func (st *step) pause(w *worker, r *record, d time.Duration) bool {
-	w.holds(lasts(CauseThrottle, st.name, Failure{}, d))
-	st.sleep(w, r, d)
-	w.holds(nil)
-	return st.goesOn(w, r)
-}
-
 // sleep waits for d without using a slot of the pool. It returns early if waits for the record must
 // end.
 func (st *step) sleep(w *worker, r *record, d time.Duration) {
