@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -77,8 +78,15 @@ func (s *kafkaTransaction) Check() error {
 		faults = append(faults, &stream.BuildError{Code: "LW143", Step: step, Fix: "let the transaction outlast the delivery of its records",
 			What: fmt.Sprintf("TransactionTimeout is %v, DeliveryTimeout is %v", c.TransactionTimeout, c.DeliveryTimeout)})
 	}
+	if c.TransactionTimeout > wireMost {
+		faults = append(faults, &stream.BuildError{Code: "LW143", Step: step, Fix: "make it at most the brokers' transaction.max.timeout.ms, 15 min by default",
+			What: fmt.Sprintf("TransactionTimeout is %v: Kafka counts it in milliseconds, up to %v", c.TransactionTimeout, wireMost)})
+	}
 	return errors.Join(faults...)
 }
+
+// wireMost is the longest time that a request can name.
+const wireMost = math.MaxInt32 * time.Millisecond
 
 // inTransaction returns the configuration with the defaults of a transaction.
 func (c KafkaConfig) inTransaction() KafkaConfig {

@@ -163,6 +163,10 @@ func TestKafkaTransaction(t *testing.T) {
 				t.Errorf("%q is not in: %v", want, err)
 			}
 		}
+		long := sink.KafkaTransaction(sink.KafkaConfig{Brokers: []string{"a:1"}, TransactionTimeout: 720 * time.Hour}, "copy")
+		if err := long.(interface{ Check() error }).Check(); err == nil || !strings.Contains(err.Error(), "TransactionTimeout is 720h0m0s: Kafka counts it in milliseconds") {
+			t.Error(err)
+		}
 		if err := sink.KafkaTransaction(sink.KafkaConfig{Brokers: []string{"a:1"}}, "copy").(interface{ Check() error }).Check(); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"regexp"
 	"slices"
@@ -57,6 +58,9 @@ func (c *KafkaConfig) topics() map[string]bool {
 
 var legalTopic = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
+// wireMost is the longest time that a request can name.
+const wireMost = math.MaxInt32 * time.Millisecond
+
 // faults lists everything that is wrong with the configuration.
 func (c *KafkaConfig) faults() []error {
 	var all []error
@@ -89,6 +93,8 @@ func (c *KafkaConfig) faults() []error {
 	for name, d := range map[string]time.Duration{"SessionTimeout": c.SessionTimeout, "HeartbeatInterval": c.HeartbeatInterval, "RebalanceTimeout": c.RebalanceTimeout,
 		"ConnectTimeout": c.ConnectTimeout, "UnknownTopicTimeout": c.UnknownTopicTimeout, "MaxWait": c.MaxWait} {
 		fault(d < 0, "leave it 0 for the default", "%s is %v", name, d)
+		long := (name == "SessionTimeout" || name == "RebalanceTimeout") && d > wireMost
+		fault(long, "make it as long as a drain may take", "%s is %v: Kafka counts it in milliseconds, up to %v", name, d, wireMost)
 	}
 	fault(c.MaxWait > maxWaitMost, "set it to 500 ms or less", "MaxWait is %v: a partition that has room again might wait that long", c.MaxWait)
 	session := c.SessionTimeout

@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -114,7 +115,9 @@ func TestKafkaConfig(t *testing.T) {
 		change func(*source.KafkaConfig)
 		want   string // the only fault
 	}{
-		"topic named twice": {func(c *source.KafkaConfig) { c.Topics = []string{"orders", "bills", "orders"} }, `topic "orders" is named twice: name each topic once`},
+		"topic named twice":                   {func(c *source.KafkaConfig) { c.Topics = []string{"orders", "bills", "orders"} }, `topic "orders" is named twice: name each topic once`},
+		"a session that Kafka cannot count":   {func(c *source.KafkaConfig) { c.SessionTimeout = 720 * time.Hour }, "SessionTimeout is 720h0m0s: Kafka counts it in milliseconds, up to 596h31m23.647s"},
+		"a rebalance that Kafka cannot count": {func(c *source.KafkaConfig) { c.RebalanceTimeout = math.MaxInt64 }, "RebalanceTimeout is 2562047h47m16.854775807s: Kafka counts it"},
 		"rebalance shorter than a heartbeat": {func(c *source.KafkaConfig) { c.RebalanceTimeout = 2 * time.Second },
 			"a rebalance of 2s may end before a heartbeat, every 3s, reports it: make RebalanceTimeout longer"},
 		"no group, with a commit": {func(c *source.KafkaConfig) { c.Group = "" },

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
@@ -154,6 +155,39 @@ func recreatedTopic(t *testing.T, brokers []string) {
 		k.WaitCommitted(group, topic, each(1, 10))
 		r.stop()
 	})
+}
+
+// No fetch tells that the topic of a partition without room was recreated.
+func TestKafkaRecreatedTopicWithoutRoom(t *testing.T) {
+	for name, wait := range map[string]func(context.Context) error{
+		"of a halted partition is read": func(context.Context) error { return errors.New("boom") },
+		"of a full partition is read":   func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, k, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+				write(t, k.Client, "orders", 1, 3)
+				cfg, got := config(c), newRecorder()
+				cfg.Transport = transport
+				s := source.Kafka(cfg).Serial(func(ctx context.Context, m kafka.Message) error {
+					if m.Offset == 1 && len(got.msgs) == 1 {
+						return wait(ctx)
+					}
+					return got.record(ctx, m)
+				}).HaltOnError().CommitEvery(1, 0)
+				r := run(t, s, stream.MaxInFlight(1))
+				got.wait(t, 1)
+				time.Sleep(time.Minute)
+				k.Recreate("orders", 1)
+				write(t, k.Client, "orders", 1, 5)
+				time.Sleep(time.Minute) // far less than until metadata are old
+				if len(got.msgs) != 6 || got.msgs[1].Offset != 0 {
+					t.Errorf("%d records of the new topic were handled, want 5", len(got.msgs)-1)
+				}
+				r.stop()
+			})
+		})
+	}
 }
 
 // An offset committed by name reached the new topic. Its metadata names the old topic, so it is

@@ -74,7 +74,7 @@ func (p *part) adopt(a Assignment) error {
 	p.ahead.stored = p.ahead.earlier
 	p.inherit(state.Halts, a)
 	p.inheritAsides(state.Asides, a)
-	p.ahead.attempts.inherit(state.Attempts, p.host.lineOf)
+	p.ahead.attempts.inherit(state.Attempts, p.host.stepOf)
 	p.ahead.begun.Store(len(p.ahead.earlier) > 0)
 	return nil
 }

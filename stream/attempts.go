@@ -32,14 +32,18 @@ type attemptsAt struct {
 	line   int
 }
 
-// inherit restores the attempts of earlier assignments. line returns the line of a step.
-func (a *attemptCounts) inherit(all []resume.Attempts, line func(step string) int) {
+// inherit restores the attempts of earlier assignments.
+func (a *attemptCounts) inherit(all []resume.Attempts, stepOf func(stored string) (name string, line int, ok bool)) {
 	if len(all) == 0 {
 		return
 	}
 	earlier := attemptsBy{}
 	for _, is := range all {
-		earlier[attemptsAt{is.Offset, line(is.Step)}] = is
+		name, line, ok := stepOf(is.Step)
+		if ok {
+			is.Step = name
+		}
+		earlier[attemptsAt{is.Offset, line}] = is
 	}
 	a.earlier.Store(&earlier)
 }

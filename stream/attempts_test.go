@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,6 +36,18 @@ func TestAttemptsOutliveAssignments(t *testing.T) {
 			synctest.Wait()
 			if got := heard[stream.Retrying](j); got[len(got)-1].Attempts != 1 {
 				t.Errorf("the first attempt after Resume counts as %d", got[len(got)-1].Attempts)
+			}
+		})
+	})
+	t.Run("at a step with a long name", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b1", errBoom)
+			put(l, 0, "b1")
+			chain := commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named(strings.Repeat("charge the customer ", 5))).RetryOnError(every(time.Hour, 5)).HaltOnError())
+			must(t, start(t, l, chain).stop())
+			j := start(t, l, chain)
+			if got := heard[stream.Retrying](j); got[0].Attempts != 2 {
+				t.Errorf("the first attempt counts as %d", got[0].Attempts)
 			}
 		})
 	})

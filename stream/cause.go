@@ -16,7 +16,8 @@ const (
 	CauseRetry Cause = "retry"
 	// CausePostponed: an element waits without an attempt, such as for a breaker that is open.
 	CausePostponed Cause = "postponed"
-	// CauseThrottle: an element waits for its turn in a Throttle.
+	// CauseThrottle: an element waits for its turn in a Throttle, or for the pipeline's rate: see
+	// SetRate.
 	CauseThrottle Cause = "throttle"
 	// CauseBatch: an element waits in a Batch for others.
 	CauseBatch Cause = "batch"
@@ -26,7 +27,7 @@ const (
 	CauseSink Cause = "sink"
 	// CauseBackpressure: the queue of the next stage is full.
 	CauseBackpressure Cause = "backpressure"
-	// CauseWorkers: the element is queued and no worker is free for it.
+	// CauseWorkers: the element is queued and no worker is free for it. See SetDegree.
 	CauseWorkers Cause = "workers"
 	// CauseHalt: the partition is halted.
 	CauseHalt Cause = "halt"
@@ -65,6 +66,9 @@ type hold struct {
 	since time.Time
 	until time.Time // when the wait ends by itself; zero: it does not, or that is unknown
 	last  Failure   // of the last attempt; without Err: none
+	// what an operator has set that makes it wait; empty: nothing
+	setting string
+	unbegun bool // no step has begun the element
 }
 
 // Holds that elements share. They have no more than a cause.

@@ -175,16 +175,20 @@ func (c *committer) advance(f *flush) (over bool) {
 	if err != nil {
 		f.err = err
 	}
-	left := slices.ContainsFunc(f.parts, func(p *part) bool {
+	left := slices.DeleteFunc(slices.Clone(f.parts), func(p *part) bool {
 		_, news := p.committable()
-		return news && !p.status().isReleased()
+		return !news || p.status().isReleased()
 	})
 	switch {
-	case !left:
+	case len(left) == 0:
 		f.done <- nil
 	case IsPermanent(err) || f.ctx.Err() != nil:
 		f.done <- f.err
 	default:
+		// what has finished during the request may be too little to wake the loop
+		if slices.ContainsFunc(left, func(p *part) bool { _, waits := c.refused[p]; return !waits }) {
+			c.wakeUp()
+		}
 		return false
 	}
 	return true

@@ -17,6 +17,7 @@ type Topology struct {
 	Sources   []SourceName // of a Merge; empty: there is one source
 	Guarantee string
 	Branches  string      // what holds for branches; empty: there are none
+	Rate      string      // what an operator has set; empty: nothing. See SetRate
 	Stages    []StageInfo // those of a branch behind that of its fork
 }
 
@@ -28,7 +29,7 @@ type SourceName struct {
 
 // StageInfo is the steps that run in one worker.
 type StageInfo struct {
-	Degree string // "64 at a time", "one per partition", …
+	Degree string // "64 at a time", "one per partition", "64 at a time, set to 2 until restart", …
 	Order  string // "per key", "none", …
 	Steps  []StepInfo
 	Commit string   // the commit behind this stage; empty: none

@@ -14,6 +14,9 @@ func (t Topology) String() string {
 	if t.Branches != "" {
 		fmt.Fprintf(&b, "  branches: %s\n", t.Branches)
 	}
+	if t.Rate != "" {
+		fmt.Fprintf(&b, "  rate: %s\n", t.Rate)
+	}
 	if len(t.Sources) == 0 {
 		fmt.Fprintf(&b, "  source: %s\n", t.Source)
 	} else {

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 )
@@ -31,7 +32,8 @@ func (r *run) beginDrain(cause error) {
 
 // pastDrain returns a channel that fires when the source should have returned from a drain.
 func (r *run) pastDrain() <-chan time.Time {
-	return time.After(r.opts.drain + handlerGrace + 2*commitTime)
+	const extra = handlerGrace + 2*commitTime
+	return time.After(min(r.opts.drain, math.MaxInt64-extra) + extra)
 }
 
 // revoke drains partitions, commits them and releases them.

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,6 +44,19 @@ func TestDrain(t *testing.T) {
 			release()
 			must(t, j.wait())
 			same(t, "done", w.done(), []string{"a"})
+			j.committed(1)
+		})
+	})
+	t.Run("may take for ever", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			release := w.hold("a")
+			j := start(t, l, commitNow(input.Serial(w.do)), stream.DrainTimeout(math.MaxInt64))
+			j.cancel()
+			elapse(24 * time.Hour)
+			release()
+			must(t, j.wait())
 			j.committed(1)
 		})
 	})

@@ -106,11 +106,12 @@ func (p *part) inherit(hs []resume.Halt, a Assignment) {
 			p.ahead.tried = map[int64][]resume.Build{}
 		}
 		p.ahead.tried[r.Offset] = r.Builds
-		if !known || !slices.Contains(r.Builds, mine) || !p.host.hasStep(r.Step) ||
+		step, _, is := p.host.stepOf(r.Step)
+		if !known || !slices.Contains(r.Builds, mine) || !is ||
 			r.Scope == resume.Record && r.Last > r.Offset { // the state does not say which of them
 			continue
 		}
-		f := Failure{Meta: p.tp.at(r.Offset), Step: r.Step, Attempts: r.Attempts,
+		f := Failure{Meta: p.tp.at(r.Offset), Step: step, Attempts: r.Attempts,
 			Err: errors.New(strings.ToValidUTF8(r.Error, "\uFFFD"))}
 		if r.Key != "" {
 			f.Meta.Key = []byte(r.Key)

@@ -3,6 +3,7 @@ package stream_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,20 @@ func TestDurableHalt(t *testing.T) {
 			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named("other")).HaltOnError()), stream.BuildID("v1"))
 			if h := j.halt(); h.Restored || h.Step != "other" {
 				t.Errorf("halted: %+v", h)
+			}
+		})
+	})
+	t.Run("survives at a step with a long name", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			name := strings.Repeat("charge the customer ", 5)
+			l, w := newLog(1), newWork().poison("b1", errBoom)
+			put(l, 0, "a0", "b1")
+			for i := range 3 {
+				j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named(name)).HaltOnError()), stream.BuildID("v1"))
+				if h := j.halt(); h.Restored != (i > 0) || h.Step != name {
+					t.Errorf("halted: %+v", h)
+				}
+				must(t, j.stop())
 			}
 		})
 	})

@@ -32,6 +32,7 @@ type executor struct {
 	counts    bool    // part.moving and stirs are counted; set if there are holders
 	finish    finish  // set by the owner, once it knows how it commits
 	waiting   lane.Limit
+	rate      *pacer // of the pipeline
 	writers   *writers
 	retrying  atomic.Int64 // waiting retries
 	postponed atomic.Int64 // postponed elements
@@ -52,7 +53,7 @@ type owner interface {
 
 func newExecutor(o owner, p *plan, records, maxWaiting int, hooks []hooks) *executor {
 	x := &executor{owner: o, plan: p, records: records, entries: make([]*stage, len(p.sources)), steps: map[*node]*step{},
-		writers: newWriters(p), workers: map[*lane.Worker]*worker{}}
+		rate: newPacer("", 0, 0), writers: newWriters(p), workers: map[*lane.Worker]*worker{}}
 	x.waiting.Max = int32(maxWaiting)
 	x.observers.end = o.fail
 	x.listen(hooks)
@@ -124,14 +125,16 @@ func (x *executor) enroll(w *worker) {
 	x.workersMu.Unlock()
 }
 
-// started returns the highest offset of p in work in the first stage, or -1.
+// started returns the highest offset of p in work in the first stage, or -1. A record that waits
+// for the pipeline's rate has not begun. held is read before cur: whatever such a worker begins
+// later, it looks at the status after this, and sees the drain.
 func (x *executor) started(p *part) int64 {
 	x.workersMu.Lock()
 	defer x.workersMu.Unlock()
 	highest := int64(-1)
 	for _, w := range x.workers {
-		rec := w.cur.Load()
-		if rec == nil || !w.stage.marks {
+		h, rec := w.held.Load(), w.cur.Load()
+		if rec == nil || !w.stage.marks || h != nil && h.unbegun {
 			continue
 		}
 		rec.leaves(func(l *record) bool {

@@ -28,6 +28,8 @@ type Explanation struct {
 	Attempt int    // number of the attempt in progress, or of the next one; 0: none
 	Err     error  // of the last attempt, or why the partition is not read; nil: none
 	Detail  string // more, in words
+	// what an operator has set that makes Record wait, in words: see SetDegree and SetRate
+	Setting string
 	Stack   string // of the goroutine that runs the handler; only from Explain
 
 	State             State // zero: not assigned
@@ -222,7 +224,7 @@ func causeOf(h *hold) Cause {
 // waits explains a partition by a hold.
 func (e *Explanation) waits(h *hold) {
 	e.Cause, e.Since, e.Until, e.Step, e.Err = h.cause, h.since, h.until, h.step, h.last.Err
-	e.Attempt = h.last.Attempts + 1
+	e.Attempt, e.Setting = h.last.Attempts+1, h.setting
 	if h.cause == CausePostponed { // which was no attempt
 		e.Attempt = h.last.Attempts
 	}
@@ -294,7 +296,7 @@ func (e *Explanation) record(r *run, c *busyWorkers, p *part, f *spotted, first 
 		f.tell(e)
 	case r.inBatch(p, first.rec, e):
 	default:
-		c.queued(p, commit, e)
+		c.queued(r, p, commit, e)
 	}
 	if e.Since.IsZero() {
 		e.Since = first.came

@@ -22,14 +22,20 @@ type spotted struct {
 
 // busyWorkers is the workers that are processing a record.
 type busyWorkers struct {
-	n     int
-	some  []*record // the records of a few of them
-	where []*stage
-	acks  map[*part]*hold // partitions with a worker that waits for a commit
+	n       int
+	some    []*record // the records of a few of them
+	where   []*stage
+	unbegun int             // workers that wait for the pipeline's rate
+	rate    string          // which was set; see Explanation.Setting
+	acks    map[*part]*hold // partitions with a worker that waits for a commit
 }
 
 // note counts a worker that is processing rec.
 func (c *busyWorkers) note(w *worker, rec *record) {
+	if h := w.held.Load(); h != nil && h.unbegun {
+		c.unbegun++
+		return
+	}
 	if c.n++; len(c.some) < 3 {
 		c.some, c.where = append(c.some, rec), append(c.where, w.stage)
 	}
@@ -134,7 +140,9 @@ func (f *spotted) tell(e *Explanation) {
 		}
 	case f.held != nil:
 		e.waits(f.held)
-		e.Step = cmp.Or(e.Step, f.stage.names())
+		if !f.held.unbegun {
+			e.Step = cmp.Or(e.Step, f.stage.names())
+		}
 	default:
 		e.Cause, e.Step, e.Attempt, e.Since, e.rough = CauseHandler, f.stage.names(), 1, f.since, true
 		if f.stage.plan.head != nil {
@@ -172,7 +180,7 @@ func (r *run) inBatch(p *part, rec *record, e *Explanation) bool {
 
 // queued explains a record that no worker has. Its lane waits for a commit or for another record,
 // or no worker is free.
-func (c *busyWorkers) queued(p *part, commit *hold, e *Explanation) {
+func (c *busyWorkers) queued(r *run, p *part, commit *hold, e *Explanation) {
 	if h := c.acks[p]; h != nil {
 		e.waits(cmp.Or(commit, h))
 		e.Detail = "the record before it in its lane has finished, and its commit has not"
@@ -180,6 +188,17 @@ func (c *busyWorkers) queued(p *part, commit *hold, e *Explanation) {
 	}
 	e.Cause = CauseWorkers
 	e.Detail = "it is queued; " + c.String()
+	if c.unbegun > 0 {
+		e.Detail += fmt.Sprintf("; %s for the pipeline's rate", waits(c.unbegun))
+	}
+	e.Setting = r.fullBySetting(p)
+}
+
+func waits(n int) string {
+	if n == 1 {
+		return "1 record waits"
+	}
+	return counted(n, "record") + " wait"
 }
 
 // look adds what takes more time: the stack, and the number of records with the same key.

@@ -69,7 +69,7 @@ func (e Explanation) why() string {
 		CauseHandler:      "waits for the handler of " + e.Step,
 		CauseRetry:        "waits for the next attempt of " + e.Step,
 		CausePostponed:    "waits for " + e.Step + ", whose call was postponed",
-		CauseThrottle:     "waits for its turn in " + e.Step,
+		CauseThrottle:     strings.TrimSuffix("waits for its turn in "+e.Step, " in "),
 		CauseBatch:        "waits for " + e.Step + " to fill up",
 		CauseTransform:    "waits for the Transform " + e.Step,
 		CauseSink:         "waits for the sink of " + e.Step,
@@ -108,6 +108,9 @@ func (e Explanation) times() (text string) {
 	}
 	if e.Until.After(e.At) {
 		text += fmt.Sprintf(", %s left", short(e.Until.Sub(e.At)))
+	}
+	if e.Setting != "" {
+		text += "; " + e.Setting
 	}
 	return text
 }

@@ -98,14 +98,6 @@ func (st *step) triesOnceMore(r *record) bool {
 	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder && !r.part.triedInVain.Load()
 }
 
-// pause is sleep. It returns false if the element was given up, after giving its hold back.
-func (st *step) pause(w *worker, r *record, d time.Duration) bool {
-	w.holds(lasts(CauseThrottle, st.name, Failure{}, d))
-	st.sleep(w, r, d)
-	w.holds(nil)
-	return st.goesOn(w, r)
-}
-
 // sleep waits for d without using a slot of the pool. It returns early if waits for the record must
 // end.
 func (st *step) sleep(w *worker, r *record, d time.Duration) {
@@ -148,9 +140,9 @@ func (st *step) finish(w *worker, r *record) {
 func (st *step) leave(w *worker, r *record) {
 	if r.part.status().life() >= draining {
 		w.closeLane()
-	}
-	if w.slot != nil {
-		w.slot.left = true
+		if w.slot != nil { // not in a halt: it drops what is behind, and makes it again
+			w.slot.left = true
+		}
 	}
 	r.leaves(func(l *record) bool {
 		if l.part.status().life() >= draining && l.part.above == nil {

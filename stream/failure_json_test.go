@@ -3,6 +3,8 @@ package stream_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,9 +43,34 @@ func TestFailureJSON(t *testing.T) {
 			}
 		})
 	}
+	for name, c := range map[string]struct {
+		f    stream.Failure
+		want string
+	}{
+		"a time before year 0":  {stream.Failure{Meta: stream.Meta{Time: time.UnixMilli(-1e15).UTC()}}, `"Time":"-29719-04-05T22:13:20Z"`},
+		"the last time":         {stream.Failure{Meta: stream.Meta{Time: time.UnixMilli(math.MaxInt64).UTC()}}, `"Time":"292278994-08-17T07:12:55.807Z"`},
+		"a record with a func":  {stream.Failure{Record: struct{ F func() }{}}, `"Record":"a struct { F func() }, which encoding/json cannot write: `},
+		"a value that is NaN":   {stream.Failure{Value: math.NaN()}, `"Value":"a float64, which encoding/json cannot write: `},
+		"a value that panics":   {stream.Failure{Value: panics{}}, `"Value":"a stream_test.panics, which encoding/json cannot write: `},
+		"a time and time again": {stream.Failure{Meta: stream.Meta{Time: time.Unix(61, 5).UTC()}}, `"Time":"1970-01-01T00:01:01.000000005Z"`},
+	} {
+		t.Run("is written with "+name, func(t *testing.T) {
+			for _, v := range []any{c.f, stream.Halt{Failure: c.f}, stream.Skipped{Failure: c.f}} {
+				text, err := json.Marshal(v)
+				must(t, err)
+				if !strings.Contains(string(text), c.want) {
+					t.Errorf("%s lacks %s", text, c.want)
+				}
+			}
+		})
+	}
 	t.Run("without an error has none", func(t *testing.T) {
 		if _, err := json.Marshal(stream.Failure{}); err != nil {
 			t.Error(err)
 		}
 	})
 }
+
+type panics struct{}
+
+func (panics) MarshalJSON() ([]byte, error) { panic("a bug") }

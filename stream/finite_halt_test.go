@@ -64,6 +64,25 @@ func TestFiniteSource(t *testing.T) {
 			})
 		})
 	}
+	t.Run("commits what comes back during a request of its last commit", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("b1", errBoom)
+			put(l, 0, "a0", "b1")
+			s := input.GroupByKey().Concurrent(4, w.do).HaltOnError(stream.ResumeAfter(time.Minute))
+			j := join(t, l, s.CommitEvery(1000, 0, stream.ByCountOnly()))
+			j.member.FailCommits(func(map[stream.TopicPartition]int64) error {
+				time.Sleep(time.Hour) // the answer is late, and b1 has finished
+				return nil
+			})
+			fail := w.hold("b1")
+			must(t, j.member.Assign(0))
+			l.Finish()
+			synctest.Wait()
+			fail()
+			must(t, j.wait())
+			j.committed(2)
+		})
+	})
 	// Also if the halt ends while the last commit is tried again.
 	keyed := func(w *work) strs { return input.GroupByKey().Concurrent(4, w.do) }
 	for name, chain := range map[string]func(w *work) strs{

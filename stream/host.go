@@ -18,13 +18,14 @@ type host interface {
 	maxAhead() int64             // the maximum span of offsets above the watermark
 	stateBytes() int             // the maximum size of a resume state
 	build() (resume.Build, bool) // the build of this program; false if unknown
-	hasStep(name string) bool
-	lineOf(step string) int // the line of words that has it: see stepPlan
-	hasStartHook() bool     // an observer has a start hook
-	mends() bool            // halts may end by themselves
-	spawn(f func())         // starts a goroutine that the run waits for
-	emit(e Event)           // tells the observers; never called under a lock
-	fail(err error)         // ends the run
+	// stepOf returns the name of the step that a resume state has stored, and the line of words that
+	// has it: see stepPlan. ok is false if there is none.
+	stepOf(stored string) (name string, line int, ok bool)
+	hasStartHook() bool // an observer has a start hook
+	mends() bool        // halts may end by themselves
+	spawn(f func())     // starts a goroutine that the run waits for
+	emit(e Event)       // tells the observers; never called under a lock
+	fail(err error)     // ends the run
 	// lose releases partitions that are not this worker's anymore
 	lose(cause error, ps []*part)
 	// started returns the highest offset in work in the first stage, or -1

@@ -212,6 +212,24 @@ func TestKeepOrder(t *testing.T) {
 			j.committed(2)
 		})
 	})
+	t.Run("finishes what a drain finds started, also after a halt", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, below := newLog(1), newWork().fail("a0", errBoom), newWork()
+			put(l, 0, "a0")
+			s := input.MapConcurrent(3, w.echo, stream.KeepOrder()).HaltOnError().Map(below.echo)
+			j := start(t, l, commitNow(s))
+			must(t, j.Resume(j.halt()))
+			release := w.hold("a1")
+			put(l, 0, "a1", "a2")
+			synctest.Wait()
+			j.cancel()
+			synctest.Wait()
+			release()
+			must(t, j.wait())
+			same(t, "passed on", below.done(), []string{"a0", "a1", "a2"})
+			j.committed(3)
+		})
+	})
 	t.Run("lets nothing overtake what a drain gave up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

@@ -99,7 +99,7 @@ func (s *ring) late(now time.Duration) (late []*underway) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for u := s.root.next; u != &s.root; u = u.next {
-		if !u.told && now-u.began >= u.st.timeout+handlerGrace && u.r.Err() == nil {
+		if !u.told && now-u.began-handlerGrace >= u.st.timeout && u.r.Err() == nil {
 			u.told = true
 			late = append(late, u)
 		}

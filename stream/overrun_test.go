@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,20 @@ func TestOverrunning(t *testing.T) {
 				t.Errorf("events: %v", got)
 			}
 			j.committed(1)
+		})
+	})
+
+	t.Run("is not told of one that may take for ever", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			release := w.hold("a")
+			j := start(t, l, commitNow(input.Serial(w.do, stream.Timeout(math.MaxInt64))))
+			elapse(24 * time.Hour)
+			if got := heard[stream.Overrunning](j); len(got) != 0 {
+				t.Errorf("events: %v", got)
+			}
+			release()
 		})
 	})
 

@@ -84,8 +84,15 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 	return p, nil
 }
 
-// Describe returns the pipeline's topology.
-func (p *Pipeline) Describe() Topology { return p.plan.topology(p.info, p.opts.records, p.opts.ahead) }
+// Describe returns the pipeline's topology. While it runs, the topology tells what SetDegree and
+// SetRate have changed.
+func (p *Pipeline) Describe() Topology {
+	t := p.plan.topology(p.info, p.opts.records, p.opts.ahead)
+	if r := p.current(); r != nil {
+		r.describeSettings(&t)
+	}
+	return t
+}
 
 // attach lets each observer attach to the pipeline.
 func (p *Pipeline) attach() (err error) {

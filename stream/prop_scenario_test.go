@@ -78,9 +78,10 @@ const (
 	brokenOp // the source halts
 	spoilOp  // a stored state is lost, damaged, or replaced by an old one
 	holdOp   // an operator pauses a partition, or parks a key
+	tuneOp   // an operator lowers degrees and raises them again, or sets rates
 )
 
-var opNames = [...]string{"append", "assign", "move", "revoke", "hurry", "lose", "crash", "drain", "resume", "skip", "broken", "spoil", "hold"}
+var opNames = [...]string{"append", "assign", "move", "revoke", "hurry", "lose", "crash", "drain", "resume", "skip", "broken", "spoil", "hold", "tune"}
 
 func (o op) String() string { return fmt.Sprintf("%s(%+v)", opNames[o.kind], struct{ op }{o}.op.after) }
 
@@ -115,7 +116,7 @@ func drawScenario(t *rapid.T) *scenario {
 		sc.commits = append(sc.commits, commitTrouble{takes: oneOf(t, "takes", propTimes...), fails: rarely(t, 4, "fails"), part: rarely(t, 4, "part")})
 	}
 	for range rapid.IntRange(0, 8).Draw(t, "ops") {
-		sc.ops = append(sc.ops, op{kind: opKind(rapid.IntRange(0, int(holdOp)).Draw(t, "op")), after: oneOf(t, "after", propTimes...),
+		sc.ops = append(sc.ops, op{kind: opKind(rapid.IntRange(0, int(tuneOp)).Draw(t, "op")), after: oneOf(t, "after", propTimes...),
 			who: rapid.IntRange(0, 1).Draw(t, "who"), part: rapid.IntRange(0, sc.parts-1).Draw(t, "part"), all: rapid.Bool().Draw(t, "all"),
 			b: drawRecords(t, sc.parts)})
 	}

@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -212,6 +213,24 @@ func (w *world) hold(l *life, o op) {
 	}
 }
 
+// tune sets degrees up to those of the chain, or rates.
+func (w *world) tune(l *life, o op) {
+	s := l.p.Snapshot()
+	if o.all {
+		for _, d := range s.Degrees {
+			if err := l.p.SetDegree(d.Step, d.Now, 1+(o.b.n+d.Now)%d.Built); err != nil && !errors.Is(err, stream.ErrNotRunning) {
+				w.violate("the degree of %s is not set: %v", d.Step, err)
+			}
+		}
+		return
+	}
+	for _, r := range s.Rates {
+		if err := l.p.SetRate(r.Step, r.Now, float64(40*(o.b.n-1))); err != nil && !errors.Is(err, stream.ErrNotRunning) {
+			w.violate("the rate of %q is not set: %v", r.Step, err)
+		}
+	}
+}
+
 func (w *world) do(o op, lives []*life) {
 	l := lives[o.who]
 	if l == nil || l.gone() {
@@ -251,6 +270,8 @@ func (w *world) do(o op, lives []*life) {
 		w.spoil(o.part, o.b.n)
 	case holdOp:
 		w.hold(l, o)
+	case tuneOp:
+		w.tune(l, o)
 	case brokenOp:
 		_ = l.m.Halt(o.part, w.log.End(o.part), 0, &fault{})
 	}

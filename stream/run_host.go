@@ -59,23 +59,13 @@ func (r *run) discard(p *part) {
 
 func (r *run) giveUpInside(p *part) { r.giveUp(p, (*record).dropped) }
 
-func (r *run) hasStep(name string) bool { return r.stepNamed(name) != nil }
-
-func (r *run) lineOf(step string) int {
-	if st := r.stepNamed(step); st != nil {
-		return st.line
-	}
-	return 0
-}
-
-// stepNamed returns the step of that name, or nil.
-func (r *run) stepNamed(name string) *step {
+func (r *run) stepOf(stored string) (name string, line int, ok bool) {
 	for _, st := range r.steps {
-		if st.name == name {
-			return st
+		if resume.StepOf(st.name) == stored {
+			return st.name, st.line, true
 		}
 	}
-	return nil
+	return "", 0, false
 }
 
 // halts returns the halts of all partitions, the oldest first.

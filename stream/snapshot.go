@@ -16,7 +16,9 @@ type Snapshot struct {
 	Overruns   int // handlers still running after their Timeout: see Overrunning
 	Waiting    int // waits of any kind that hold no worker: see MaxWaiting
 	Partitions []PartitionState
-	Troubles   []Trouble // partitions that cannot be read, assigned or not
+	Troubles   []Trouble    // partitions that cannot be read, assigned or not
+	Degrees    []StepDegree // of the steps whose degree SetDegree can change
+	Rates      []StepRate   // the pipeline's, then those of Throttles
 
 	handing int // of Waiting, those for a Transform to receive an element
 }
@@ -82,7 +84,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 		return Snapshot{}
 	}
 	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Postponed: int(r.postponed.Load()), Overruns: int(r.overruns.told.Load()),
-		Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), handing: int(r.handing.Load())}
+		Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), Degrees: r.degrees(), Rates: r.rates(), handing: int(r.handing.Load())}
 	for _, q := range r.all() {
 		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
 	}

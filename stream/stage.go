@@ -142,6 +142,10 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
+	if sg.paces(r) {
+		w.cur.Store(r) // for Explain
+		sg.exec.rate.await(w, r, nil)
+	}
 	r.part.loseIfExpired()
 	// cur is set before the status is read. A drain sets the status and then looks for started
 	// records, so one of the two sees the other.
@@ -171,6 +175,11 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	}
 }
 
+// paces reports whether the start of a record has to wait for the pipeline's rate.
+func (sg *stage) paces(r *record) bool {
+	return sg.exec.rate.now.Load() != nil && r.part.entry == sg.index
+}
+
 // drops reports whether a task must not be started. A drain drops records that were not started yet
 // (see lastStarted); for the other cases see worker.stops.
 func (sg *stage) drops(w *worker, r *record, stands status) bool {
@@ -193,21 +202,27 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 	st := sg.exec.stepOf(sg.plan.head)
 	write := sg.plan.head.op.(bulker).write(w, st, sg.plan.first.(typed).opener(), next)
 	var live []*lane.Task
+	writeLive := func() {
+		if len(live) > 0 {
+			write(live)
+			live = live[:0]
+		}
+	}
 	return func(ts []*lane.Task) {
 		w.left = false
 		live = live[:0]
 		for _, t := range ts {
 			c := carrierOf(t)
 			if f, ok := c.(*flushTask); ok {
-				if len(live) > 0 { // elements queued before the flush are written before it
-					write(live)
-					live = live[:0]
-				}
+				writeLive() // elements queued before the flush are written before it
 				f.part.loseIfExpired()
 				w.flush[f.step](f.part, f.group)
 				continue
 			}
 			r := c.record()
+			if sg.paces(r) {
+				sg.exec.rate.await(w, r, writeLive)
+			}
 			r.part.loseIfExpired()
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
 				sg.drop(r)
@@ -218,9 +233,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			}
 			live = append(live, t)
 		}
-		if len(live) > 0 {
-			write(live)
-		}
+		writeLive()
 		if sg.exec.counts {
 			carrierOf(ts[0]).owner().endedN(len(ts))
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 // A lane stalls while its first element has failed for long and is tried again. Records behind it
-// would fill MaxInFlight, and so stop the partition. So a lane that stalls is set aside, too. What a
-// step has begun stays in memory. The lane is read again once its worker moves on.
+// would fill MaxInFlight, and so stop the partition. So a lane that stalls is set aside, too. What
+// a step has begun stays in memory. The lane is read again once its worker moves on.
 //
 // An element that is postponed stalls no lane, since that is the way of a breaker: all lanes that
 // need its step wait, and to set them aside in turn would read the whole log twice.

@@ -1,14 +1,11 @@
 package stream
 
-import (
-	"fmt"
-
-	"golang.org/x/time/rate"
-)
+import "fmt"
 
 // Throttle passes on at most perSecond elements per second over all partitions, in bursts of up to
 // burst. 1→1, keeps order. A waiting element holds its lane but no worker (see MaxWaiting). A drain
-// and a revoke end the waits: elements that are still waiting stay uncommitted.
+// and a revoke end the waits: elements that are still waiting stay uncommitted. Pipeline.SetRate
+// changes perSecond while it runs.
 func (s Stream[T]) Throttle(perSecond float64, burst int) Stream[T] {
 	return then[T, T](s, &node{word: "Throttle", op: throttleOp[T]{perSecond, burst}})
 }
@@ -31,16 +28,13 @@ func (o throttleOp[T]) detail() []string {
 	return []string{fmt.Sprintf("%g a second in bursts of %d", o.rate, o.burst)}
 }
 
-func (o throttleOp[T]) start(st *step) { st.shared = rate.NewLimiter(rate.Limit(o.rate), o.burst) }
+func (o throttleOp[T]) start(st *step) { st.shared = newPacer(st.name, o.rate, o.burst) }
 
 func (o throttleOp[T]) link(_ *worker, st *step, next any) any {
-	nx, limiter := next.(push[T]), st.shared.(*rate.Limiter)
+	nx, pacer := next.(push[T]), st.shared.(*pacer)
 	return push[T](func(w *worker, r *record, v *T) {
-		reserved := limiter.Reserve()
-		if d := reserved.Delay(); d > 0 && !st.pause(w, r, d) {
-			reserved.Cancel() // other elements may use it
-			return
+		if !pacer.await(w, r, nil) || st.goesOn(w, r) {
+			nx(w, r, v)
 		}
-		nx(w, r, v)
 	})
 }

@@ -2,10 +2,13 @@ package stream_test
 
 import (
 	"context"
+	"crypto/tls"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"syscall"
 	"testing"
 
@@ -29,6 +32,7 @@ func TestIsWhole(t *testing.T) {
 		context.DeadlineExceeded: true, context.Canceled: true, io.ErrUnexpectedEOF: true,
 		syscall.ECONNREFUSED: true, fmt.Errorf("writing: %w", syscall.EPIPE): true, syscall.EINVAL: false,
 		&net.OpError{Op: "dial", Err: errBoom}: true, fmt.Errorf("asking: %w", &net.DNSError{}): true,
+		fmt.Errorf("asking: %w", &tls.CertificateVerificationError{Err: errBoom}): true, &url.Error{Err: tls.RecordHeaderError{}}: true, sql.ErrConnDone: true,
 		&stream.FencedError{Err: errBoom}: true, &stream.StaleGroupError{Err: errBoom}: true, stream.Postpone(errBoom, nil): true,
 		busyFor(1): true, stream.Whole(errBoom): true, stream.Permanent(stream.Whole(errBoom)): true,
 		ofData{context.DeadlineExceeded}: false, fmt.Errorf("storing: %w", stream.Whole(sqlState("23505"))): true,

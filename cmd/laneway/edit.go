@@ -161,7 +161,7 @@ func (g *storedGroup) occupied() error {
 // stored finds halts by the beginnings of their ids.
 func (r *release) stored(g *storedGroup, ids []string) (found []storedHalt, err error) {
 	for _, h := range g.halts() {
-		if r.all && h.By == "" && (r.step == "" || h.Step == r.step) {
+		if r.all && h.By == "" && (r.step == "" || h.Step == resume.StepOf(r.step)) {
 			found = append(found, h)
 		}
 	}

@@ -117,6 +117,23 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "unpause", "--all")
 		s.is(t, "pause")
 	})
+	t.Run("set a degree and a rate until restart", func(t *testing.T) {
+		c := start(t)
+		s := newTranscript(c)
+		s.show(c, "olaf", "degree", "charge", "2", "-n")
+		s.show(c, "olaf", "degree", "charge", "2")
+		s.show(c, "olaf", "degree", "charge", "2")
+		s.show(c, "olaf", "rate", "100", "-n")
+		s.show(c, "olaf", "rate", "100")
+		s.show(c, "nobody", "status")
+		s.show(c, "rita", "degree", "charge", "8")
+		s.show(c, "olaf", "degree", "charge", "8")
+		s.show(c, "olaf", "rate", "none", "-o", "json")
+		s.show(c, "nobody", "status")
+		s.show(c, "olaf", "degree", "refund", "2")
+		s.show(c, "olaf", "rate", "5", "--step", "charge")
+		s.is(t, "tune")
+	})
 	t.Run("park a key and let it go on", func(t *testing.T) {
 		c := start(t)
 		s := newTranscript(c)
@@ -188,6 +205,12 @@ func TestFleetCommands(t *testing.T) {
 			"pause orders/-1":                  "is no partition",
 			"explain orders[x]":                "is no partition",
 			"drain":                            "needs replicas, or --all",
+			"degree charge":                    "takes a step and a number",
+			"degree charge 0":                  "is no degree: use a number from 1 on",
+			"degree charge few":                "is no degree",
+			"rate":                             "takes a number, or none",
+			"rate 0":                           "none for no limit",
+			"rate NaN":                         "is no rate",
 			"status orders":                    "takes no arguments",
 			"status -o yaml":                   "use table or json",
 			"status --timeout 0s":              "longer than 0",
@@ -213,6 +236,9 @@ func TestCompletion(t *testing.T) {
 		"halts":                ids[0][:8],
 		"explain":              "orders/0\tis halted by charge",
 		"pause orders/0":       "orders/1\t",
+		"degree":               "charge\t8 at a time, built with 8\n:4\n",
+		"degree charge":        ":4\n",
+		"rate":                 "none\n:4\n",
 		"drain":                c.addrs[0] + "\n" + c.addrs[1],
 		"status":               ":4\n", // nothing, and no files
 		"status --output json": ":4\n",

@@ -80,7 +80,7 @@ func (g *storedGroup) json() groupJSON {
 		one := partJSON{Topic: p.Topic, Partition: p.Partition, Committed: p.Committed, LeaderEpoch: p.LeaderEpoch,
 			Start: known(p.Start), End: known(p.End), Lag: known(p.lag()), FinishedAhead: p.ahead(),
 			Finished: []runJSON{}, Aside: []asideJSON{}, Halts: []haltJSON{}, Attempts: []attemptJSON{}, State: p.says(), Void: p.void != nil}
-		if !p.oldest.IsZero() {
+		if y := p.oldest.Year(); !p.oldest.IsZero() && y >= 0 && y <= 9999 { // others JSON has no time for
 			one.Oldest = &p.oldest
 		}
 		for _, r := range p.state.Finished {

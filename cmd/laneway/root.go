@@ -36,7 +36,7 @@ Start with "laneway status", which shows what is wrong, and "laneway explain", w
 	c.CompletionOptions.HiddenDefaultCmd = false
 	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"})
 	for group, subs := range map[string][]*cobra.Command{
-		fleetGroup: {statusCommand(), topCommand(), explainCommand(), haltsCommand(), resumeCommand(), skipCommand(), pauseCommand(), unpauseCommand(), parkCommand(), drainCommand()},
+		fleetGroup: {statusCommand(), topCommand(), explainCommand(), haltsCommand(), resumeCommand(), skipCommand(), pauseCommand(), unpauseCommand(), parkCommand(), degreeCommand(), rateCommand(), drainCommand()},
 		kafkaGroup: {inspectCommand(), redriveCommand(), replayCommand()},
 	} {
 		for _, sub := range subs {

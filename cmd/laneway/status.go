@@ -19,7 +19,7 @@ func statusCommand() *cobra.Command {
 		Short: "Show what is wrong, and the state of all replicas",
 		Long: `Shows each replica, and the partitions that need attention: those that are halted, parked, paused or
 unreadable, and those that have waited for anything else for 10 seconds. With --all it shows every
-partition.
+partition. It also shows the degrees and rates that operators have set.
 
 The exit code only says whether all replicas answered. It does not depend on what is wrong.`,
 		Example: `  laneway status --at billing-headless:7070
@@ -88,6 +88,9 @@ func writeStatus(w io.Writer, views []view, all bool) error {
 		fmt.Fprintln(w)
 	}
 	if err := parts.write(w); err != nil {
+		return err
+	}
+	if err := writeSettings(w, views); err != nil {
 		return err
 	}
 	writeTroubles(w, views)

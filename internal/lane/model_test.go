@@ -39,6 +39,7 @@ type job struct {
 	wait  time.Duration
 	chain int  // put together with that many jobs after it
 	cut   bool // then its lane is cut, and what was taken is put again
+	slots int  // that many from then on; 0: as before
 }
 
 func drawPlan(t *rapid.T) *plan {
@@ -51,7 +52,8 @@ func drawPlan(t *rapid.T) *plan {
 	for range rapid.IntRange(1, 30).Draw(t, "jobs") {
 		p.jobs = append(p.jobs, job{set: rapid.IntRange(0, p.sets-1).Draw(t, "set"), lane: rapid.Uint64Range(0, 4).Draw(t, "lane"),
 			pause: rapid.SampledFrom(ds).Draw(t, "pause"), work: rapid.SampledFrom(ds).Draw(t, "work"),
-			wait: rapid.SampledFrom(ds).Draw(t, "wait"), chain: rapid.IntRange(0, 2).Draw(t, "chain"), cut: rapid.Bool().Draw(t, "cut")})
+			wait: rapid.SampledFrom(ds).Draw(t, "wait"), chain: rapid.IntRange(0, 2).Draw(t, "chain"), cut: rapid.Bool().Draw(t, "cut"),
+			slots: max(0, rapid.IntRange(-9, 3).Draw(t, "slots from then on"))})
 	}
 	return p
 }
@@ -60,7 +62,10 @@ func drawPlan(t *rapid.T) *plan {
 type load struct {
 	*plan
 	mu      sync.Mutex
+	slots   int                       // now
+	lowered bool                      // slots were: waits that keep a slot may go on beyond them
 	working int                       // tasks that hold a slot
+	back    int                       // waits that have ended, and need a slot
 	started map[[2]uint64]int         // of each lane: started, not finished
 	done    map[[2]uint64][]int       // of each lane: finished, by number of the job
 	put     map[[2]uint64][]int       // of each lane: put
@@ -76,8 +81,9 @@ func (l *load) violate(format string, args ...any) {
 }
 
 func TestLanes(t *testing.T) {
-	// The model checks order in a lane, one worker per lane, at most Slots workers, at most
-	// MaxPartitions sets, no free slot while a task is ready, and that every task runs.
+	// The model checks order in a lane, one worker per lane, at most Slots workers, also
+	// after SetSlots, at most MaxPartitions sets, no free slot while a task is ready or a wait is
+	// over, and that every task runs.
 	t.Run("keep their promises under random load", func(t *testing.T) {
 		cut := 0
 		rapid.Check(t, func(rt *rapid.T) {
@@ -95,7 +101,7 @@ func TestLanes(t *testing.T) {
 }
 
 func (p *plan) run() *load {
-	l := &load{plan: p, started: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
+	l := &load{plan: p, slots: p.slots, started: map[[2]uint64]int{}, done: map[[2]uint64][]int{}, put: map[[2]uint64][]int{}, sets: map[int]int{}, tasks: map[*Task]int{}}
 	l.lanes = func(n int) [2]uint64 { return [2]uint64{uint64(p.jobs[n].set), p.jobs[n].lane} }
 	var wg conc.WaitGroup
 	limit := &Limit{Max: int32(p.waiting)}
@@ -113,6 +119,11 @@ func (p *plan) run() *load {
 		time.Sleep(p.jobs[n].pause)
 		synctest.Wait()
 		l.conserved()
+		if to := p.jobs[n].slots; to > 0 && l.slots > 0 {
+			l.resize(pool, to)
+			synctest.Wait()
+			l.conserved()
+		}
 		n = l.putFrom(sets, n)
 	}
 	time.Sleep(time.Minute)
@@ -121,6 +132,20 @@ func (p *plan) run() *load {
 	pool.Close()
 	wg.Wait()
 	return l
+}
+
+// resize changes the number of slots while every worker works, waits or idles.
+func (l *load) resize(pool *Pool, to int) {
+	l.mu.Lock()
+	was := l.slots
+	l.slots, l.lowered = to, l.lowered || to < was
+	l.mu.Unlock()
+	if !pool.SetSlots(was, to) {
+		l.violate("the pool has other slots than %d", was)
+	}
+	if pool.SetSlots(to+1, to+2) {
+		l.violate("a change of %d slots was made to %d", to+1, to)
+	}
 }
 
 // putFrom puts job n and the jobs of its chain, and returns the last of them.
@@ -198,35 +223,42 @@ func (l *load) work(w *Worker, ts []*Task) {
 		l.violate("two workers in lane %v", lane)
 	}
 	l.started[lane]++
-	l.enter(ns[0], 1)
+	l.enter(ns[0], 1, true)
 	l.mu.Unlock()
 	time.Sleep(work)
 	if wait > 0 {
 		l.mu.Lock()
 		// before it waits; a wait that keeps its slot counts like none
-		l.enter(ns[0], -1)
+		l.enter(ns[0], -1, false)
 		l.mu.Unlock()
-		w.Wait(func() { w.Stall(func() { time.Sleep(wait) }) })
+		w.Wait(func() {
+			w.Stall(func() { time.Sleep(wait) })
+			l.mu.Lock()
+			l.back++
+			l.mu.Unlock()
+		})
 		l.mu.Lock()
-		l.enter(ns[0], 1)
+		l.back--
+		l.enter(ns[0], 1, !l.lowered || l.waiting >= 100)
 		l.mu.Unlock()
 		time.Sleep(work)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.enter(ns[0], -1)
+	l.enter(ns[0], -1, false)
 	l.started[lane]--
 	l.done[lane] = append(l.done[lane], ns...)
 }
 
-// enter checks the running workers against the bounds. mu is held.
-func (l *load) enter(n, k int) {
+// enter counts workers, and checks them against the bounds. If needs is set, job n needs a free
+// slot. mu is held.
+func (l *load) enter(n, k int, needs bool) {
 	l.working += k
 	set := l.jobs[n].set
 	if l.sets[set] += k; l.sets[set] == 0 {
 		delete(l.sets, set)
 	}
-	if l.slots > 0 && l.working > l.slots {
+	if needs && l.slots > 0 && l.working > l.slots {
 		l.violate("%d at a time with %d slots", l.working, l.slots)
 	}
 	if l.turns > 0 && len(l.sets) > l.turns {
@@ -240,6 +272,9 @@ func (l *load) conserved() {
 	defer l.mu.Unlock()
 	if l.turns > 0 || l.waiting < 100 || l.slots > 0 && l.working >= l.slots {
 		return
+	}
+	if l.back > 0 {
+		l.violate("a wait has ended and a slot is free")
 	}
 	for lane, put := range l.put {
 		if left := len(put) - len(l.done[lane]); left > 0 && l.started[lane] == 0 || lane[1] == 0 && left > l.started[lane] {

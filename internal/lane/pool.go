@@ -13,7 +13,7 @@ const (
 
 // Config configures a Pool.
 type Config struct {
-	// workers at a time; 0: one per ready lane
+	// workers at a time; 0: one per ready lane. See Pool.SetSlots
 	Slots         int
 	MaxPartitions int // sets running at a time; 0: all
 	// above 0: a worker takes up to that many tasks of a lane in one call
@@ -43,25 +43,28 @@ type Pool struct {
 
 	// mu guards the fields below, and all of ready but its round. It is never held across a
 	// blocking send.
-	mu       sync.Mutex
-	busy     int
-	waking   bool
-	idle     []*Worker // without a slot, each waiting on its wake
-	spare    []*Worker // without a goroutine
-	resume   []*Worker // waiting for a slot after Wait
-	closed   bool
-	turns    []*Set       // sets waiting for their turn (MaxPartitions)
-	active   []*Set       // sets whose turn it is
-	resuming atomic.Int32 // len(resume), readable without the lock
+	mu     sync.Mutex
+	slots  int
+	busy   int // above slots after SetSlots, until that many tasks have ended
+	waking bool
+	idle   []*Worker // without a slot, each waiting on its wake
+	spare  []*Worker // without a goroutine
+	resume []*Worker // waiting for a slot after Wait
+	closed bool
+	turns  []*Set // sets waiting for their turn (MaxPartitions)
+	active []*Set // sets whose turn it is
+	// how many workers are to give up their slot after the current task: len(resume), and what busy is
+	// above slots; readable without the lock
+	due atomic.Int32
 }
 
 // NewPool returns a pool without goroutines. They start when there is work.
 func NewPool(cfg Config) *Pool {
-	p := &Pool{cfg: cfg}
-	if p.cfg.Slots <= 0 {
-		p.cfg.Slots = 1 << 30
+	p := &Pool{cfg: cfg, slots: cfg.Slots}
+	if p.slots <= 0 {
+		p.slots = 1 << 30
 	}
-	p.ready.init(p.cfg.Slots)
+	p.ready.init(p.slots)
 	return p
 }
 
@@ -96,7 +99,7 @@ func (p *Pool) publish(s *Set, ts []*Task) {
 // returns the worker to rouse after mu is released, and whether that worker needs a goroutine. The
 // caller holds mu.
 func (p *Pool) wakeOne() (w *Worker, fresh bool) {
-	if p.waking || p.closed || p.busy >= p.cfg.Slots || p.ready.empty() {
+	if p.waking || p.closed || p.busy >= p.slots || p.ready.empty() {
 		return nil, false
 	}
 	p.waking = true

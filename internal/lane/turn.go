@@ -114,7 +114,10 @@ func (w *Worker) runInTurn(t *Task) {
 			w.endInTurn(l.set, nil)
 			return
 		}
-		t = last.unlink()
+		if t = last.unlink(); w.pool.due.Load() > 0 {
+			w.requeue(t) // it stays with the workers, and so in the turn
+			return
+		}
 	}
 }
 

@@ -74,7 +74,7 @@ func (w *Worker) loop() {
 			w.passOn()
 		}
 		w.run(t)
-		if p.resuming.Load() > 0 && w.handOver() {
+		if p.due.Load() > 0 && w.handOver() {
 			return
 		}
 	}
@@ -105,17 +105,28 @@ func (w *Worker) rest() (end bool) {
 	return w.idle()
 }
 
-// passSlot gives a slot to the worker that has waited longest for one after Wait. It returns false
-// if none waits. The caller holds mu.
+// passSlot passes a slot on, if more are busy than there are slots, to nobody. Otherwise the worker
+// that has waited longest for one after Wait gets it. It returns false if none waits. The caller
+// holds mu.
 func (p *Pool) passSlot() bool {
-	if len(p.resume) == 0 {
+	switch {
+	case p.excess() > 0:
+		p.busy--
+		p.due.Add(-1)
+		return true
+	case len(p.resume) == 0:
 		return false
 	}
+	p.resumeOne()
+	return true
+}
+
+// resumeOne gives a slot to the worker that has waited longest for one. The caller holds mu.
+func (p *Pool) resumeOne() {
 	r := p.resume[0]
 	p.resume = p.resume[1:]
-	p.resuming.Add(-1)
+	p.due.Add(-1)
 	r.wake <- struct{}{} // has room: r waits on it and is in no other list
-	return true
 }
 
 // idle waits to be woken, or ends the goroutine if enough workers wait. It is called with mu held
@@ -148,7 +159,7 @@ func (p *Pool) tellIdle(w *Worker, gone bool) {
 	}
 }
 
-// handOver gives the slot to a worker that needs one after Wait, and idles this one.
+// handOver passes the slot on if it is to, and idles this worker then.
 func (w *Worker) handOver() (end bool) {
 	p := w.pool
 	p.mu.Lock()
@@ -218,7 +229,7 @@ func (p *Pool) free(done *Task) {
 
 // yields reports whether a lane that ran that many tasks in a row must make way.
 func (w *Worker) yields(ran int32) bool {
-	return w.pool.resuming.Load() > 0 || !w.pace.allows(ran) && !w.lane.set.first.Load() && !w.pool.ready.empty()
+	return w.pool.due.Load() > 0 || !w.pace.allows(ran) && !w.lane.set.first.Load() && !w.pool.ready.empty()
 }
 
 // step runs one task or, with Bulk, as many tasks of its lane as are known to be linked. It returns
@@ -299,12 +310,12 @@ func (w *Worker) TryWait(wait func()) bool {
 		<-w.wake // the turn has come, and counts this worker
 		p.mu.Lock()
 	}
-	if p.busy < p.cfg.Slots {
+	if p.busy < p.slots {
 		p.busy++
 		p.mu.Unlock()
 	} else {
 		p.resume = append(p.resume, w)
-		p.resuming.Add(1)
+		p.due.Add(1)
 		p.mu.Unlock()
 		<-w.wake
 	}

@@ -2,6 +2,8 @@
 package outage
 
 import (
+	"crypto/tls"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -12,13 +14,15 @@ import (
 )
 
 // Is reports whether an error says that what was called could not be reached or did not answer: a
-// connection that failed, a name that was not found, an answer cut short, a timeout, or a database
-// that starts, stops or has lost its connection.
+// connection that failed or was not trusted, a name that was not found, an answer cut short, a
+// timeout, or a database that starts, stops or has lost its connection.
 func Is(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	var plain tls.RecordHeaderError
 	var timeout interface{ Timeout() bool }
-	return errors.As(err, &op) || errors.As(err, &dns) ||
+	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &untrusted) || errors.As(err, &plain) ||
 		// context.DeadlineExceeded and os.ErrDeadlineExceeded too
 		errors.As(err, &timeout) && timeout.Timeout() ||
 		slices.ContainsFunc(broken, func(target error) bool { return errors.Is(err, target) }) ||
@@ -27,7 +31,7 @@ func Is(err error) bool {
 
 // broken is what calls return where a connection is refused or lost, without a net.OpError too.
 var broken = []error{
-	net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn,
+	net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, driver.ErrBadConn, sql.ErrConnDone,
 	syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE,
 	syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.ENETDOWN,
 }

@@ -9,7 +9,7 @@ import (
 // Attempts counts the failed attempts of a step at an unfinished record.
 type Attempts struct {
 	Offset int64
-	Step   string
+	Step   string // see StepOf
 	Failed int
 }
 
@@ -29,7 +29,7 @@ func appendAttempts(raw []byte, offset int64, all []Attempts, size int) []byte {
 	}
 	at := offset
 	for _, a := range all {
-		step, table := short(a.Step, stepMax), steps
+		step, table := StepOf(a.Step), steps
 		i := slices.Index(table, step)
 		if i < 0 {
 			i, table = len(table), append(table, step)

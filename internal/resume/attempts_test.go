@@ -26,8 +26,9 @@ func TestAttempts(t *testing.T) {
 			}
 		}
 	}
-	state, _ := Encode(orders, State{Attempts: []Attempts{{orders.Offset, strings.Repeat("s", 1000), 1}}}, 4096)
-	if got, err := Decode(orders, state); err != nil || len(got.Attempts) != 1 || len(got.Attempts[0].Step) != stepMax {
+	long := strings.Repeat("s", 1000)
+	state, _ := Encode(orders, State{Attempts: []Attempts{{orders.Offset, long, 1}}}, 4096)
+	if got, err := Decode(orders, state); err != nil || len(got.Attempts) != 1 || got.Attempts[0].Step != StepOf(long) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

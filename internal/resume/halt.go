@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 	"slices"
 )
@@ -29,7 +30,7 @@ type Halt struct {
 	ResumeAt     int64 // Unix seconds when the halt ends on its own; 0: never
 	Builds       []Build
 	By           string // the operator
-	Step         string
+	Step         string // see StepOf
 	Lane         LaneID // if the scope is a lane
 	Key, Error   string // left out first if the state is too long; an empty key may be one left out
 }
@@ -136,7 +137,7 @@ func (t *haltTable) add(h Halt, further, later int64, most int) {
 	if h.ResumeAt > 0 {
 		flags |= flagEnds
 	}
-	texts := []string{short(h.Step, stepMax), short(h.Error, most)}
+	texts := []string{StepOf(h.Step), short(h.Error, most)}
 	if h.By != "" {
 		flags |= flagBy
 		texts = append(texts, short(h.By, byMax))
@@ -168,6 +169,17 @@ func (t *haltTable) add(h Halt, further, later int64, most int) {
 		e = append(e, h.Lane[:]...)
 	}
 	t.entries = e
+}
+
+// StepOf returns what a state stores of a step's name: all of it or, if it is long, its start and a
+// digest.
+func StepOf(name string) string {
+	const digits = 8
+	if len(name) <= stepMax {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:stepMax-digits] + hex.EncodeToString(sum[:digits/2])
 }
 
 func short(text string, most int) string { return text[:min(len(text), most)] }

@@ -2,7 +2,9 @@ package admin_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/laneway-go/laneway/ops/admin"
 	"github.com/laneway-go/laneway/ops/internal/opstest"
+	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
 )
@@ -78,6 +81,33 @@ func TestRead(t *testing.T) {
 			if body.Cause != "halt" || !strings.Contains(body.Text, "fix the cause and Resume, or Skip") || body.Record.Offset != 1 || body.Record.Key != "key-bad" {
 				t.Errorf("explanation: %+v", body)
 			}
+		})
+	})
+	t.Run("explains a partition whose record is of any year", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var ms dated
+			for i, at := range []int64{math.MinInt64, -1e15, math.MaxInt64} {
+				ms = append(ms, kafka.Message{Topic: "orders", Offset: int64(i), Time: time.UnixMilli(at)})
+			}
+			chain := stream.From(func() stream.Source[kafka.Message] { return ms })
+			p, err := chain.Serial(func(context.Context, kafka.Message) error { return errors.New(bad) }).HaltOnError().CommitEach().Build(stream.Named("billing"), stream.Observe())
+			must(t, err)
+			h, err := admin.Local([]*stream.Pipeline{p}, nil, tokens...)
+			must(t, err)
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- p.Run(ctx) }()
+			for offset := range int64(3) {
+				synctest.Wait()
+				var body struct{ Record struct{ Offset int64 } }
+				desk{t, h}.get("/v1/pipelines/billing/partitions/orders/0", reads, &body)
+				if body.Record.Offset != offset {
+					t.Errorf("explanation: %+v", body)
+				}
+				must(t, p.Skip(p.Halts()[0]))
+			}
+			stop()
+			must(t, <-ended)
 		})
 	})
 	t.Run("lists halts with what Resume and Skip will do", func(t *testing.T) {
@@ -202,4 +232,21 @@ func TestPreview(t *testing.T) {
 			w.refuses(500, "no order", http.MethodGet, path(w), reads, "")
 		})
 	})
+}
+
+// dated is a partition of messages with times of their own.
+type dated []kafka.Message
+
+func (dated) Info() stream.SourceInfo                                                 { return stream.SourceInfo{} }
+func (dated) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
+
+func (ms dated) Run(ctx context.Context, in *stream.Intake[kafka.Message]) error {
+	ps, err := in.Assign(ctx, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "orders"}, Committed: -1})
+	if err != nil {
+		return err
+	}
+	ps[0].Feed(ms, source.Lineage(ms), int64(len(ms)), 1)
+	<-ctx.Done()
+	in.Revoke(ctx, ps...)
+	return nil
 }

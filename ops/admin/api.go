@@ -104,6 +104,8 @@ func (a *api) routes() map[string]answer {
 		"POST /v1/pipelines/{pipeline}/park":                                a.park,
 		"POST /v1/pipelines/{pipeline}/resume":                              a.resume,
 		"POST /v1/pipelines/{pipeline}/skip":                                a.skip,
+		"POST /v1/pipelines/{pipeline}/degree":                              a.degree,
+		"POST /v1/pipelines/{pipeline}/rate":                                a.rate,
 		"POST /v1/drain":                                                    a.drainAll,
 	}
 }
@@ -190,7 +192,7 @@ func because(err error) *problem {
 	switch {
 	case errors.Is(err, stream.ErrSeveral):
 		return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
-	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrEpoch), errors.Is(err, stream.ErrNotRunning):
+	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrEpoch), errors.Is(err, stream.ErrSeen), errors.Is(err, stream.ErrNotRunning):
 		return errStale(err.Error())
 	}
 	return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}

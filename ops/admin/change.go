@@ -25,6 +25,7 @@ type change struct {
 	tp       stream.TopicPartition // no topic: the whole process
 	halt     string                // its id
 	offset   *int64                // of a halt
+	step     string                // whose degree or rate is set
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
@@ -49,20 +50,14 @@ func (a *api) skip(r *http.Request, who caller) (any, *problem) {
 
 // release ends the halt that the caller has seen.
 func (a *api) release(r *http.Request, who caller, verb string, body any, id func() string, end func(piped, stream.Halt) error) (any, *problem) {
-	if bad := a.needs(who, Operate); bad != nil {
-		return nil, bad
-	}
-	p, bad := a.pipeline(r)
+	p, bad := a.asked(r, who, body)
 	if bad != nil {
-		return nil, bad
-	}
-	if bad := read(r, body); bad != nil {
 		return nil, bad
 	}
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, halt: id()}
 	h, bad := p.halt(c.halt)
 	if bad != nil {
-		bad.Detail += a.events.faster(c.halt)
+		bad.Detail += a.events.faster(c)
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
@@ -70,13 +65,25 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 	if err := end(p, h); err != nil {
 		bad := because(err)
 		if bad.Status == http.StatusConflict {
-			bad.Detail += a.events.faster(c.halt)
+			bad.Detail += a.events.faster(c)
 		}
 		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
 	a.tell(c, "of "+h.Meta.String(), true)
 	return p.waited(r.Context(), h)
+}
+
+// asked reads what somebody who may operate asks of a pipeline.
+func (a *api) asked(r *http.Request, who caller, body any) (piped, *problem) {
+	if bad := a.needs(who, Operate); bad != nil {
+		return piped{}, bad
+	}
+	p, bad := a.pipeline(r)
+	if bad != nil {
+		return piped{}, bad
+	}
+	return p, read(r, body)
 }
 
 // waited is the answer once the halt is over, or after a second.
@@ -153,8 +160,11 @@ func (a *api) tell(c change, what string, made bool) {
 	if c.offset != nil {
 		fields = append(fields, "offset", *c.offset)
 	}
+	if c.step != "" {
+		fields = append(fields, "step", c.step)
+	}
 	if made {
-		a.log.Info("admin change", fields...)
+		a.log.Info("admin change", append(fields, "what", what)...)
 	} else {
 		a.log.Warn("admin change refused", append(fields, "reason", what)...)
 	}

@@ -20,6 +20,8 @@ const (
 	park   = "/v1/pipelines/billing/park"
 	resume = "/v1/pipelines/billing/resume"
 	skip   = "/v1/pipelines/billing/skip"
+	degree = "/v1/pipelines/billing/degree"
+	rate   = "/v1/pipelines/billing/rate"
 )
 
 // by is the body that names a halt.

@@ -1,5 +1,6 @@
 // Package admin lets people and tools see and operate pipelines over HTTP: why a partition does not
-// move, what is halted, what happened lately; and Resume, Skip, Pause, Park and a drain.
+// move, what is halted, what happened lately; and Resume, Skip, Pause, Park, a degree, a rate and a
+// drain.
 //
 //	stream.Supervise(p).Admin(admin.At("127.0.0.1:7070")).Run(ctx)
 //
@@ -16,9 +17,9 @@
 // wrong tokens from one address within a second, its further ones are refused unread (429) for the
 // rest of the second.
 //
-// Every change names the halt or the epoch that its caller saw. It is refused (409) if that is not
-// how things are any more. Each one is logged with who, what, when and from where, and is kept in
-// the last events.
+// Every change names what its caller saw: the halt, the epoch, or the degree or rate. It is refused
+// (409) if that is not how things are any more. Each one is logged with who, what, when and from
+// where, and is kept in the last events.
 //
 // With Peers, any replica answers for all of them.
 //

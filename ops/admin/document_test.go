@@ -117,7 +117,8 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodGet, "/v1/pipelines/other/partitions", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none/lanes", "", "")
-			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`} {
+			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`,
+				degree: `{"step":"charge","seen":9,"degree":1}`, rate: `{"seen":9,"perSecond":1}`} {
 				refused(idleOf(d, idle(t)), path, body)
 				d.ask(http.MethodPost, path, "", body)
 				d.ask(http.MethodPost, path, reads, body)
@@ -128,6 +129,16 @@ func TestDocument(t *testing.T) {
 				d.ask(http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":1,"key":"a"}`)
 			}
 			d.ask(http.MethodPost, pause, operates, `{"topic":"orders","partition":1,"epoch":9}`)
+			for path, bodies := range map[string][]string{
+				degree: {`{"step":"charge","seen":2,"degree":1}`, `{"step":"charge","seen":2,"degree":1}`, `{"step":"charge","seen":1,"degree":0}`, `{"step":"charge"}`},
+				rate:   {`{"seen":0,"perSecond":1}`, `{"seen":0,"perSecond":1}`, `{"seen":1,"perSecond":1e-9}`, `{"seen":0}`},
+			} {
+				for _, body := range bodies {
+					d.ask(http.MethodPost, path, operates, body)
+				}
+			}
+			d.ask(http.MethodGet, "/v1/pipelines", reads, "")
+			d.ask(http.MethodPost, rate, operates, `{"seen":1,"perSecond":0}`)
 			d.ask(http.MethodPost, park, operates, `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`)
 			d.ask(http.MethodGet, "/v1/halts", reads, "")
 			d.ask(http.MethodPost, resume, operates, `{"halt":"gone"}`)
@@ -141,7 +152,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodPost, "/v1/drain", operates, `{"instance":"`+proc.Instance+`"}`)
 			d.ask(http.MethodGet, "/v1/events", reads, "")
 			for range 6 { // wrong tokens
-				for _, path := range append(reading, pause, park, resume, skip, "/v1/drain") {
+				for _, path := range append(reading, pause, park, resume, skip, degree, rate, "/v1/drain") {
 					method := http.MethodGet
 					if !slices.Contains(reading, path) {
 						method = http.MethodPost

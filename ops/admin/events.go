@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
+	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -82,7 +83,7 @@ func (g *events) hear(pipeline string, e stream.Event) {
 // change keeps a change that somebody has asked for.
 func (g *events) change(c change, what string, made bool) {
 	e := at(c.tp, "info", c.verb, "%s", what)
-	e.Pipeline, e.Halt, e.Offset, e.By, e.From = c.pipeline, c.halt, c.offset, c.who.name, c.from
+	e.Pipeline, e.Halt, e.Offset, e.Step, e.By, e.From = c.pipeline, c.halt, c.offset, legible.Text(c.step), c.who.name, c.from
 	if !made {
 		e.Level, e.Text = "warn", refused+e.Text
 	}
@@ -92,16 +93,24 @@ func (g *events) change(c change, what string, made bool) {
 // refused begins the text of a change that was not made.
 const refused = "refused: "
 
-// faster says who has ended a halt, if that is among the last events.
-func (g *events) faster(halt string) string {
+// faster says who has changed what a caller wants to change, if that is among the last events.
+func (g *events) faster(c change) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	last := adminapi.Event{}
 	for _, e := range g.rare.of {
-		if e.Halt == halt && !strings.HasPrefix(e.Text, refused) {
-			return fmt.Sprintf("; %s was faster: %s, %s ago", e.By, e.Kind, time.Since(e.At).Round(time.Second))
+		same := e.Halt == c.halt
+		if c.halt == "" {
+			same = e.Kind == c.verb && e.Pipeline == c.pipeline && e.Step == legible.Text(c.step)
+		}
+		if same && e.By != "" && !strings.HasPrefix(e.Text, refused) && e.Seq > last.Seq {
+			last = e
 		}
 	}
-	return ""
+	if last.By == "" {
+		return ""
+	}
+	return fmt.Sprintf("; %s was faster: %s, %s ago", last.By, last.Kind, time.Since(last.At).Round(time.Second))
 }
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {

@@ -52,14 +52,8 @@ type held struct {
 
 // hold stops what ask makes of the body.
 func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(piped) (held, *problem)) (any, *problem) {
-	if bad := a.needs(who, Operate); bad != nil {
-		return nil, bad
-	}
-	p, bad := a.pipeline(r)
+	p, bad := a.asked(r, who, body)
 	if bad != nil {
-		return nil, bad
-	}
-	if bad := read(r, body); bad != nil {
 		return nil, bad
 	}
 	h, bad := ask(p)

@@ -25,7 +25,8 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 	for _, p := range a.pipelines {
 		s := p.Snapshot()
 		b := adminapi.Pipeline{ID: p.id, Running: s.Running, Reason: text(p.Ready()), Failed: text(p.Live()), Topology: topologyOf(p.Describe(), p.work.look()),
-			Counters: adminapi.Counters{Retrying: s.Retrying, Postponed: s.Postponed, Overruns: s.Overruns, Waiting: s.Waiting}, Troubles: []adminapi.Trouble{}}
+			Counters: adminapi.Counters{Retrying: s.Retrying, Postponed: s.Postponed, Overruns: s.Overruns, Waiting: s.Waiting},
+			Degrees:  degreesOf(s), Rates: ratesOf(s), Troubles: []adminapi.Trouble{}}
 		b.Ready = b.Reason == ""
 		for _, t := range s.Troubles {
 			one := adminapi.Trouble{Source: legible.Text(t.Source), Topic: legible.Text(t.Topic), Since: t.Since, Error: text(t.Err)}
@@ -40,7 +41,7 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 }
 
 func topologyOf(t stream.Topology, work map[string]adminapi.Work) adminapi.Topology {
-	body := adminapi.Topology{Source: legible.Text(t.Source), Sources: []adminapi.Source{}, Guarantee: t.Guarantee, Text: legible.Text(t.String()), Stages: []adminapi.Stage{}}
+	body := adminapi.Topology{Source: legible.Text(t.Source), Sources: []adminapi.Source{}, Guarantee: t.Guarantee, Rate: t.Rate, Text: legible.Text(t.String()), Stages: []adminapi.Stage{}}
 	for _, s := range t.Sources {
 		body.Sources = append(body.Sources, adminapi.Source{ID: legible.Text(s.ID), Name: legible.Text(s.Name)})
 	}
@@ -131,7 +132,7 @@ const hidden = "hidden without a token"
 
 func explanationOf(e stream.Explanation, who caller) adminapi.Explanation {
 	body := adminapi.Explanation{Source: legible.Text(e.Source), Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
-		Since: when(e.Since), Until: when(e.Until), Step: legible.Text(e.Step), Attempt: e.Attempt, Error: text(e.Err), Detail: legible.Text(e.Detail),
+		Since: when(e.Since), Until: when(e.Until), Step: legible.Text(e.Step), Attempt: e.Attempt, Error: text(e.Err), Detail: legible.Text(e.Detail), Setting: legible.Text(e.Setting),
 		Stack: e.Stack, State: e.State.String(), Watermark: e.Watermark, Committed: known(e.Committed), Next: e.Next, End: known(e.End),
 		Behind: e.Behind, BehindKey: e.BehindKey, FinishedAhead: e.FinishedAhead,
 		Room: adminapi.Room{Records: e.Room.Records, MaxRecords: e.Room.MaxRecords, Bytes: e.Room.Bytes, MaxBytes: e.Room.MaxBytes,
@@ -180,8 +181,9 @@ func knownSeconds(d time.Duration) *float64 {
 	return &s
 }
 
+// when is nil also for a year that JSON has no time for: brokers take any.
 func when(t time.Time) *time.Time {
-	if t.IsZero() {
+	if t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
 		return nil
 	}
 	return &t

@@ -27,7 +27,7 @@ func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range columnDescs {
 		ch <- d
 	}
-	for _, d := range []*prometheus.Desc{retrying, postponed, overruns, waiting, running, ready, blockedFor} {
+	for _, d := range []*prometheus.Desc{retrying, postponed, overruns, waiting, running, ready, blockedFor, degree, degreeBuilt, rate, rateBuilt} {
 		ch <- d
 	}
 	for _, v := range m.vectors() {
@@ -43,6 +43,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		for d, v := range map[*prometheus.Desc]float64{retrying: s.retrying, postponed: s.postponed, overruns: s.overruns, waiting: s.waiting, running: s.running, ready: s.ready} {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, name)
 		}
+		s.tuned.collect(name, ch)
 	}
 	for i := range partitions {
 		ch <- &partitions[i]
@@ -53,7 +54,10 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 }
 
 // pipelineSums adds up the state of all pipelines of one name.
-type pipelineSums struct{ retrying, postponed, overruns, waiting, running, ready float64 }
+type pipelineSums struct {
+	retrying, postponed, overruns, waiting, running, ready float64
+	tuned                                                  tuned
+}
 
 // partitionSums adds up the state of one partition over all pipelines of one name.
 type partitionSums struct {
@@ -73,7 +77,7 @@ func (m *metrics) read() (map[string]*pipelineSums, []point, map[block]time.Dura
 	ts, ps := m.alive()
 	m.mu.Lock()
 	for name := range m.names {
-		pipelines[name] = &pipelineSums{}
+		pipelines[name] = &pipelineSums{tuned: tuned{}}
 	}
 	m.mu.Unlock()
 	for i, t := range ts {
@@ -115,6 +119,7 @@ func (t *meter) read(p *stream.Pipeline, sums *pipelineSums, partitions map[*row
 	sums.postponed += float64(s.Postponed)
 	sums.overruns += float64(s.Overruns)
 	sums.waiting += float64(s.Waiting)
+	sums.tuned.read(&s)
 	sums.running += truth(s.Running)
 	sums.ready += truth(p.Ready() == nil)
 

@@ -18,7 +18,8 @@ import (
 //   - Per partition: lag, records in flight, the age of the watermark, and counters of handled,
 //     failed, retried, skipped, dead-lettered and halted records, and of possible duplicates after
 //     a rebalance.
-//   - Per step: the duration of attempts and the size of batches.
+//   - Per step: the duration of attempts, the size of batches, and degrees and rates that operators
+//     can set, beside those of the chain.
 //   - Per pipeline: commits and rebalances.
 //
 // Their help texts say what each means. Labels are pipeline, topic and partition, or pipeline and

@@ -2,6 +2,7 @@ package prommetrics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -95,6 +96,24 @@ func TestMetrics(t *testing.T) {
 					t.Fatal(err)
 				}
 				exposes(t, r, `halted{partition="0",pipeline="billing",source="",topic="orders"} 0`, `paused{partition="0",pipeline="billing",source="",topic="orders"} 1`)
+			})
+		})
+	})
+	t.Run("show a degree and a rate that were set beside those that were built", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := streamtest.Kafka("orders", 1), prometheus.NewRegistry()
+			s := opstest.Orders.GroupByKey().Throttle(50, 1).Concurrent(8, opstest.Failing(nil), stream.Named("charge")).CommitEach()
+			opstest.Run(t, s, []stream.Option{l.Source(), stream.Observe(prommetrics.To(r)), stream.Named("billing")}, func(p *stream.Pipeline) {
+				opstest.Pass(time.Second)
+				built := []string{`step_degree_built{pipeline="billing",step="charge"} 8`, `rate_limit_built{pipeline="billing",step="throttle"} 50`}
+				exposes(t, r, append(built, `step_degree{pipeline="billing",step="charge"} 8`, `rate_limit{pipeline="billing",step="throttle"} 50`)...)
+				if err := errors.Join(p.SetDegree("charge", 8, 2), p.SetRate("", 0, 7), p.SetRate("throttle", 50, 0)); err != nil {
+					t.Fatal(err)
+				}
+				exposes(t, r, append(built, `step_degree{pipeline="billing",step="charge"} 2`, `rate_limit{pipeline="billing",step=""} 7`)...)
+				if n := testutil.CollectAndCount(r, "laneway_rate_limit"); n != 1 {
+					t.Errorf("%d rate limits are exposed, want that of the pipeline alone", n)
+				}
 			})
 		})
 	})

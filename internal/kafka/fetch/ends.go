@@ -12,10 +12,15 @@ import (
 const endsEvery = 10 * time.Second
 
 // watchEnds looks up the ends of the logs of partitions without room: full, halted or paused ones.
-// Without it, their lag would not grow. A failure is retried next time.
+// Without it, their lag would not grow. It has their topics looked up too, since no fetch tells
+// that one was recreated. A failure is retried next time.
 func (f *Fetcher) watchEnds(ctx context.Context) {
 	for backoff.Pause(ctx, endsEvery) {
-		for leader, parts := range f.unheard() {
+		unheard := f.unheard()
+		if len(unheard) > 0 {
+			f.Refresh()
+		}
+		for leader, parts := range unheard {
 			tps := make([]wire.TopicPartition, len(parts))
 			for i, p := range parts {
 				tps[i] = p.tp

@@ -47,6 +47,8 @@ type Pipeline struct {
 	Failed   string    `json:"failed,omitempty"` // what its last run ended with
 	Topology Topology  `json:"topology"`
 	Counters Counters  `json:"counters"`
+	Degrees  []Degree  `json:"degrees"` // that can be set
+	Rates    []Rate    `json:"rates"`   // the pipeline's, then those of Throttles; none if it does not run
 	Troubles []Trouble `json:"troubles"`
 }
 
@@ -55,6 +57,7 @@ type Topology struct {
 	Source    string   `json:"source"`
 	Sources   []Source `json:"sources"` // of a Merge; empty: there is one source
 	Guarantee string   `json:"guarantee"`
+	Rate      string   `json:"rate,omitempty"` // what an operator has set
 	Stages    []Stage  `json:"stages"`
 	Text      string   `json:"text"`
 }
@@ -103,6 +106,22 @@ type Counters struct {
 	Postponed int `json:"postponed"` // elements whose call was not made
 	Overruns  int `json:"overruns"`  // handlers that go on after their Timeout
 	Waiting   int `json:"waiting"`   // waits that hold no worker
+}
+
+// Degree is how many elements a step works on at a time.
+type Degree struct {
+	Step  string `json:"step"`
+	Built int    `json:"built"` // as the chain has it
+	Now   int    `json:"now"`
+	Busy  int    `json:"busy"` // at work; above Now until that many are done
+}
+
+// Rate is how many elements pass a Throttle in a second, or how many records a pipeline starts; 0:
+// no limit.
+type Rate struct {
+	Step  string  `json:"step"` // empty: the pipeline
+	Built float64 `json:"built"`
+	Now   float64 `json:"now"`
 }
 
 // Trouble is why a topic or a partition cannot be read.
@@ -168,8 +187,9 @@ type Explanation struct {
 	Attempt       int        `json:"attempt,omitempty"`
 	Error         string     `json:"error,omitempty"`
 	Detail        string     `json:"detail,omitempty"`
-	Stack         string     `json:"stack,omitempty"` // with a token
-	State         string     `json:"state,omitempty"` // empty: not assigned here
+	Setting       string     `json:"setting,omitempty"` // what an operator has set that makes it wait
+	Stack         string     `json:"stack,omitempty"`   // with a token
+	State         string     `json:"state,omitempty"`   // empty: not assigned here
 	Watermark     int64      `json:"watermark"`
 	Committed     *int64     `json:"committed"`
 	Next          int64      `json:"next"`
@@ -184,7 +204,7 @@ type Explanation struct {
 type Record struct {
 	Offset    int64      `json:"offset"`
 	Key       string     `json:"key,omitempty"` // with a token
-	Time      *time.Time `json:"time"`
+	Time      *time.Time `json:"time"`          // null: it has none, or its year has not four digits
 	Delivered time.Time  `json:"delivered"`
 }
 

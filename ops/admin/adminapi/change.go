@@ -34,6 +34,21 @@ type Park struct {
 	KeyBase64 string `json:"keyBase64,omitempty"` // of a key that is no text
 }
 
+// SetDegree changes how many elements a step works on at a time, until restart.
+type SetDegree struct {
+	Step   string `json:"step"`
+	Seen   *int32 `json:"seen"` // as the caller saw it
+	Degree *int32 `json:"degree"`
+}
+
+// SetRate changes how many elements pass a Throttle in a second, or how many records the pipeline
+// starts if Step is empty, until restart. 0 is no limit.
+type SetRate struct {
+	Step      string   `json:"step,omitempty"`
+	Seen      *float64 `json:"seen"` // as the caller saw it
+	PerSecond *float64 `json:"perSecond"`
+}
+
 // Drain drains all pipelines of a process and ends it.
 type Drain struct {
 	Instance string `json:"instance"`

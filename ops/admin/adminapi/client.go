@@ -101,6 +101,18 @@ func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error
 	return c.post(ctx, p, "pipelines", pipeline, "park")
 }
 
+// SetDegree changes how many elements a step works on at a time, until restart. Nothing at work is
+// ended. The answer says how many are above the new number.
+func (c *Client) SetDegree(ctx context.Context, pipeline string, d SetDegree) (Done, error) {
+	return c.post(ctx, d, "pipelines", pipeline, "degree")
+}
+
+// SetRate changes how many elements pass a Throttle in a second, or how many records the pipeline
+// starts, until restart.
+func (c *Client) SetRate(ctx context.Context, pipeline string, r SetRate) (Done, error) {
+	return c.post(ctx, r, "pipelines", pipeline, "rate")
+}
+
 // Drain drains all pipelines of the process and ends it. It does not wait for the end.
 func (c *Client) Drain(ctx context.Context, d Drain) (Done, error) {
 	return c.post(ctx, d, "drain")
