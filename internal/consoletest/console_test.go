@@ -140,6 +140,36 @@ func TestConsole(t *testing.T) {
 		defer cancel()
 		must(t, w.log.WaitCommitted(ctx, 0, 3))
 	})
+	t.Run("sets a degree and a rate, says so, and sets them back", func(t *testing.T) {
+		w := start(t, "orders", 1, 0, "a")
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.shows("#flows", "0 of 8 at work")
+		b.click(`button[aria-label="Degree of charge"]`)
+		b.shows("#asking-text", "The chain has 8.")
+		b.do(chromedp.SetValue(chromedp.CSS("#number"), "2"))
+		b.accessible("with a number to set")
+		b.click("#asking-ok")
+		b.shows("#result", "charge works on up to 2 at a time")
+		b.shows("#problems", "An operator has set it to 2 at a time, until restart. The chain has 8 at a time.")
+		b.shows("#summary", "1 held by hand")
+		b.click(`button[aria-label="Rate of the pipeline"]`)
+		b.do(chromedp.SetValue(chromedp.CSS("#number"), "0.5"))
+		b.click("#asking-ok")
+		b.shows("#flows", "at most 0.5 a second")
+		b.picture("tuned")
+		b.click(`button[aria-label="Set back Degree of charge"]`)
+		b.shows("#flows", "0 of 8 at work")
+		b.click(`button[aria-label="Set back Rate of billing"]`)
+		b.shows("#well", "Nothing is")
+		for _, d := range w.p.Snapshot().Degrees {
+			if d.Now != 8 {
+				t.Errorf("degree: %+v", d)
+			}
+		}
+	})
 	t.Run("explains, shows records, and runs no script of theirs", func(t *testing.T) {
 		evil := `bad<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
 		w := start(t, "orders<b>", 1, 1, evil)

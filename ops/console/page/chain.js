@@ -1,32 +1,35 @@
-// The chain of a pipeline as a picture: a box per stage, a row per branch and per source of a Merge.
+// The chain of a pipeline as a picture: a box per source and stage, in columns.
 
-import { el, keep, number, say, seconds } from "./dom.js";
+import { el, keep, number, rate, say, seconds } from "./dom.js";
+import { showTuned, tuner } from "./tune.js";
 
 // chainOf makes the picture of a topology.
-export function chainOf(t, name) {
+export function chainOf(t, name, acts) {
   const { boxes, edges } = layout(t);
   const columns = Map.groupBy(boxes, (b) => b.column); // each has the main line on top
+  const owner = {}; // of the numbers to set
   const list = el("div", { class: "columns", role: "list" }, ...[...columns.keys()].sort((a, b) => a - b).map((n) =>
-    el("div", { class: "column" }, ...columns.get(n).sort((a, b) => depth(a) - depth(b)).map(box))));
+    el("div", { class: "column" }, ...columns.get(n).sort((a, b) => depth(a) - depth(b)).map((b) => box(b, (name, what) => tuner(owner, what, name, acts))))));
   const picture = el("div", { class: "chain", tabindex: "0", role: "group", "aria-label": "The chain of " + name }, svg("svg", { "aria-hidden": "true" }), list);
+  picture.owner = owner;
   new ResizeObserver(() => connect(picture, edges)).observe(list);
   return picture;
 }
 
-// measure shows what the steps do, and what stands at them.
-export function measure(picture, work, halts) {
+// measure shows what the steps do, what stands at them, and what operators may set.
+export function measure(picture, p, halts) {
+  picture.owner.pipeline = p;
   for (const e of picture.querySelectorAll(".step")) {
-    const w = work.get(e.dataset.step);
+    const w = p.work.get(e.dataset.step);
     say(e.querySelector(".work"), w ? `${rate(w.perSecond)}/s` + (w.median == null ? "" : ` · ${seconds(w.median)}, 99 % within ${seconds(w.slow)}`) : "");
     say(e.querySelector(".failing"), w?.failedPerSecond > 0 ? `${rate(w.failedPerSecond)}/s fail` : "");
+    for (const tune of e.querySelectorAll(".tune")) showTuned(tune, p);
     const here = halts.filter((h) => !h.by && h.step === e.dataset.step);
     const of = (scope) => here.filter((h) => (scope === "partition") === (h.scope === "partition")).length;
     keep(e.querySelector(".stands"), [["halted", of("partition")], ["parked", of("lane")]].filter(([, n]) => n), ([word]) => word,
       ([word]) => el("span", { class: "tag bad" }), (tag, [word, n]) => say(tag, `${number(n)} ${word} here`));
   }
 }
-
-const rate = (n) => (n >= 10 ? number(Math.round(n)) : n.toLocaleString("en", { maximumSignificantDigits: 2 }));
 
 const depth = (b) => b.stage?.branch.length ?? 0;
 
@@ -63,28 +66,29 @@ function layout(t) {
   return { boxes, edges };
 }
 
-function box(b) {
-  b.element = b.source ? el("div", { class: "box source", role: "listitem" }, el("p", {}, b.source.id ? el("strong", {}, b.source.id) : null, b.source.id ? ": " : null, b.source.name)) : stageBox(b.stage);
+function box(b, tune) {
+  b.element = b.source ? el("div", { class: "box source", role: "listitem" }, el("p", {}, b.source.id ? el("strong", {}, b.source.id) : null, b.source.id ? ": " : null, b.source.name)) : stageBox(b.stage, tune);
   return b.element;
 }
 
-function stageBox(s) {
+function stageBox(s, tune) {
   const of = [s.branch.length ? "branch " + s.branch.at(-1) : "", s.sources.length ? "of " + s.sources.join(", ") : ""].filter(Boolean).join(" · ");
   const fates = s.steps.filter((st) => st.onError).map((st) => st.onError);
   const same = fates.length > 1 && fates.every((f) => f === fates[0]); // told once
   return el("div", { class: s.branch.length ? "box of-branch" : "box", role: "listitem" },
     el("p", { class: "soft how" }, of ? el("strong", {}, of) : null, of ? " · " : null, `${s.degree}; order kept: ${s.order}`),
-    ...s.steps.map((st) => step(st, s, !same)),
+    ...s.steps.map((st) => step(st, s, !same, tune)),
     same ? el("p", { class: "soft fate" }, "on error in any of them: " + fates[0]) : null,
     s.commit ? el("p", { class: "commit" }, s.commit) : null);
 }
 
-function step(st, stage, alone) {
+function step(st, stage, alone, tune) {
   const plain = st.name.toLowerCase() === st.word.toLowerCase();
   const own = st.sources.length && st.sources.length !== stage.sources.length ? "of " + st.sources.join(", ") + ": " : "";
   return el("div", { class: "step" + (st.branch.length > stage.branch.length ? " inside" : ""), "data-step": st.name },
     el("p", {}, own, el("strong", {}, plain ? st.word : st.name), plain ? null : el("span", { class: "soft" }, " " + st.word), " ", el("span", { class: "stands" })),
     el("p", { class: "numbers" }, el("span", { class: "work" }), " ", el("span", { class: "failing error" })),
+    tune(st.name, "degrees"), tune(st.name, "rates"),
     st.detail ? el("p", { class: "soft" }, st.detail) : null,
     alone && st.onError ? el("p", { class: "soft" }, "on error: " + st.onError) : null);
 }

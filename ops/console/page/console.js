@@ -11,6 +11,7 @@ import * as keys from "./keys.js";
 import * as partitions from "./partitions.js";
 import * as problems from "./problems.js";
 import * as replicas from "./replicas.js";
+import * as tune from "./tune.js";
 
 const pause = 2000;
 let process, last, timer, looking, again, reported;
@@ -45,10 +46,10 @@ async function refresh() {
 function show() {
   const found = problems.find(last, history);
   problems.show(found, last, acts);
-  flow.show(last, history);
+  flow.show(last, history, acts);
   replicas.show(last, acts);
   partitions.show(last, acts);
-  const held = found.filter((p) => p.kind === "paused" || p.kind === "parked by hand").length;
+  const held = found.filter((p) => problems.byHand(p)).length;
   const bad = found.length - held;
   const told = [bad === 1 ? "1 thing is wrong" : bad ? `${bad} things are wrong` : "", held ? `${held} held by hand` : ""].filter(Boolean).join(", ");
   tag($("summary"), told || "All is well", bad ? "bad" : held ? "warn" : "good");
@@ -91,6 +92,18 @@ function report(text, refused) {
   say($("result"), refused ? "Refused: " + text : text);
 }
 
+// each asks for a change of each of a list, a few at a time. It throws how many were refused, and
+// why the first was.
+async function each(list, ask) {
+  const left = [...list], answers = [], refused = [];
+  const one = async () => {
+    for (let x; (x = left.shift()); ) await ask(x).then((answer) => answers.push(answer), (err) => refused.push(err.message));
+  };
+  await Promise.all(Array.from({ length: 8 }, one));
+  if (refused.length) throw new Error(list.length === 1 ? refused[0] : `${refused.length} of ${list.length}: ${refused[0]}`);
+  return answers;
+}
+
 const acts = {
   // run carries out what a button asks, once at a time, and says what came of it.
   async run(button, act) {
@@ -113,13 +126,20 @@ const acts = {
   async resumeAll(halts) {
     if (!(await needed())) return "";
     if (!(await sure(`Resume all ${halts.length}?`, `Retries ${halts.length} records. Each that fails again stops as before.`, "Resume all"))) return "";
-    const left = [...halts], refused = [];
-    const one = async () => {
-      for (let h; (h = left.shift()); ) await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at).catch((err) => refused.push(err.message));
-    };
-    await Promise.all(Array.from({ length: 8 }, one));
-    if (refused.length) throw new Error(`${refused.length} of ${halts.length}: ${refused[0]}`);
+    await each(halts, (h) => post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at));
     return `${halts.length} records are retried`;
+  },
+  // tune asks for a degree or a rate, and sets it on all replicas.
+  async tune(p, what, step) {
+    if (!(await needed())) return "";
+    const all = p[what].get(step), ask = tune.question(what, step, all);
+    const chosen = await sure(ask.title, ask.text, "Set", { number: ask });
+    if (!chosen) return "";
+    return (await each(all, (t) => post(pipeline(p.id, what === "degrees" ? "/degree" : "/rate"), tune.body(what, t, chosen.number), t.at)))[0].text;
+  },
+  async setBack(id, s) {
+    if (!(await needed())) return "";
+    return (await post(pipeline(id, s.what === "degrees" ? "/degree" : "/rate"), tune.body(s.what, s, s.built), s.at)).text;
   },
   async skip(h) {
     if (!(await needed())) return "";

@@ -22,8 +22,8 @@ export async function signIn(error = "") {
 }
 
 // sure asks before what cannot be undone. It resolves to null, or to what was chosen: offsets of a
-// range, a key, and when it ends by itself.
-export async function sure(title, text, verb, { range, key, ends } = {}) {
+// range, a key, when it ends by itself, and a number.
+export async function sure(title, text, verb, { range, key, ends, number } = {}) {
   say($("asking-title"), title);
   say($("asking-text"), text);
   say($("asking-ok"), verb);
@@ -38,11 +38,19 @@ export async function sure(title, text, verb, { range, key, ends } = {}) {
   $("asking-key").hidden = !key;
   $("key").required = Boolean(key);
   $("key").value = "";
+  $("asking-number").hidden = !number;
+  say($("number-label"), number?.label);
+  const n = $("number");
+  n.required = Boolean(number);
+  n.min = number?.least ?? "";
+  n.step = number?.step ?? "any";
+  n.value = number?.now ?? "";
   $("asking-for").hidden = !ends;
   $("for").value = "";
   if ((await shown($("asking"))) !== "ok") return null;
   const chosen = {};
   if (range) Object.assign(chosen, { from: $("from").valueAsNumber, to: $("to").valueAsNumber });
+  if (number) chosen.number = n.valueAsNumber;
   if (key) chosen.key = $("key").value;
   if (ends && $("for").value) chosen.until = new Date(Date.now() + 60000 * $("for").value).toISOString();
   return chosen;

@@ -41,7 +41,7 @@ export function keep(parent, items, id, make, update) {
   for (const e of old.values()) e.remove();
 }
 
-const names = { halted: "bad", parked: "bad", error: "bad", failed: "bad", stopped: "bad", paused: "warn", "parked by hand": "warn", warn: "warn", blocked: "warn", unreadable: "bad", "not ready": "warn", lagging: "warn", open: "good", ready: "good", answers: "good", silent: "bad" };
+const names = { halted: "bad", parked: "bad", error: "bad", failed: "bad", stopped: "bad", paused: "warn", "parked by hand": "warn", "set by hand": "warn", warn: "warn", blocked: "warn", unreadable: "bad", "not ready": "warn", lagging: "warn", open: "good", ready: "good", answers: "good", silent: "bad" };
 
 // tag makes a word a label; its color only stresses what the word says.
 export function tag(e, word, color = names[word] || "info") {
@@ -66,6 +66,9 @@ export function clock(time) {
   const day = t.toDateString() === new Date().toDateString() ? "" : t.toLocaleDateString("en", { day: "numeric", month: "short" }) + ", ";
   return day + t.toTimeString().slice(0, 8);
 }
+
+// rate is a number of something in a second.
+export const rate = (n) => (n >= 10 ? number(Math.round(n)) : n.toLocaleString("en", { maximumSignificantDigits: 2 }));
 
 // seconds is a latency in the unit that suits it.
 export function seconds(s) {

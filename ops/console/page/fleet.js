@@ -39,10 +39,11 @@ function together(replicas) {
   const by = new Map();
   for (const r of replicas) {
     for (const p of r.pipelines) {
-      const is = by.get(p.id) ?? { id: p.id, topology: p.topology, counters: { retrying: 0, postponed: 0, waiting: 0, overruns: 0 }, work: new Map(), partitions: [], troubles: [], members: [] };
+      const is = by.get(p.id) ?? { id: p.id, topology: p.topology, counters: { retrying: 0, postponed: 0, waiting: 0, overruns: 0 }, work: new Map(), degrees: new Map(), rates: new Map(), partitions: [], troubles: [], members: [] };
       by.set(p.id, is);
       for (const name in is.counters) is.counters[name] += p.counters[name];
       for (const step of p.topology.stages.flatMap((stage) => stage.steps)) if (step.work) is.work.set(step.name, both(is.work.get(step.name), step.work));
+      for (const name of ["degrees", "rates"]) for (const t of p[name]) is[name].set(t.step, [...(is[name].get(t.step) ?? []), { ...t, at: r.at }]);
       is.partitions.push(...p.partitions);
       is.troubles.push(...p.troubles);
       is.members.push({ running: p.running, ready: p.ready, reason: p.reason, failed: p.failed, replica: r.name });

@@ -1,6 +1,7 @@
 // What is wrong, the worst first: each in the worker's own words, with what can be done beside it.
 
 import { $, ago, clock, el, keep, number, place, say, tag } from "./dom.js";
+import { settings } from "./tune.js";
 
 // A partition is lagging once its lag has grown over this time, and blocked once its cause has
 // lasted so long; work may take longer.
@@ -9,8 +10,11 @@ const longer = 60000;
 const working = new Set(["handler", "sink", "batch", "transform", "workers", "transaction", "throttle"]);
 const harmless = new Set(["", "idle", "halt", "park", "pause"]); // halts have cards of their own
 
-const worst = { silent: 0, failed: 0, stopped: 1, halted: 2, parked: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7, "parked by hand": 7 };
+const worst = { silent: 0, failed: 0, stopped: 1, halted: 2, parked: 2, unreadable: 3, blocked: 4, "not ready": 5, lagging: 6, paused: 7, "parked by hand": 7, "set by hand": 7 };
 const most = 200; // cards that a page is still quick with
+
+// byHand reports whether an operator wants it so.
+export const byHand = (p) => worst[p.kind] === 7;
 
 const stands = (h) => (h.scope === "partition" ? (h.by ? "paused" : "halted") : h.by ? "parked by hand" : "parked");
 
@@ -30,6 +34,9 @@ export function find(look, lags) {
     for (const t of p.troubles) {
       const where = t.partition == null ? t.topic : place(t);
       all.push({ id: `trouble ${p.id} ${where}`, kind: "unreadable", title: where, text: "It cannot be read.", error: t.error, since: t.since });
+    }
+    for (const s of settings(p)) {
+      all.push({ id: `set ${p.id} ${s.what} ${s.step} ${s.at} ${s.now}`, kind: "set by hand", title: s.title + (look.several ? " at " + (s.at || "this process") : ""), text: s.text, setting: s, of: p.id });
     }
     for (const q of p.partitions) {
       const where = place(q);
@@ -115,6 +122,10 @@ function card(p, acts) {
   if (p.halt) {
     row(button(acts, "Resume", p.halt.by && p.halt.key ? `${p.title} key ${p.halt.key}` : p.title, () => acts.resume(p.halt)), p.halt.resume);
     if (p.halt.skip) row(button(acts, "Skip", p.title, () => acts.skip(p.halt), true), p.halt.skip + " It asks before.");
+    e.append(does);
+  }
+  if (p.setting) {
+    row(button(acts, "Set back", p.title, () => acts.setBack(p.of, p.setting)), p.setting.back);
     e.append(does);
   }
   if (p.pipeline) e.append(el("p", { class: "more" }, ...looks(p, acts)));
