@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -160,6 +161,30 @@ func TestBegin(t *testing.T) {
 			same(t, "some", own(some.ss), []string{"one 0 of 1, batch false: <nil>", "one 2 of 1, batch false: <nil>", batch})
 			same(t, "all", own(all.ss), []string{"one 0 of 1, batch false: <nil>", "one 1 of 1, batch false: <nil>", "one 2 of 1, batch false: <nil>", batch})
 		})
+	})
+	t.Run("is called while the observer is awake, alone and beside others", func(t *testing.T) {
+		for _, beside := range []int{0, 1} {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				var awake atomic.Bool
+				var got, all notes
+				observers := []stream.Observer{{Awake: &awake, Begin: func(c ctx) (ctx, bool) { got.say("begin"); return c, true },
+					StepDone: func(_ ctx, c stream.Call, _ error) { got.say("%d", c.Meta().Offset) }}}
+				for range beside {
+					observers = append(observers, stream.Observer{Begin: tagging, StepDone: func(_ ctx, c stream.Call, _ error) { all.say("%d", c.Meta().Offset) }})
+				}
+				start(t, l, commitNow(input.Serial(pass)), stream.Observe(observers...))
+				for i := range 4 {
+					awake.Store(i == 1 || i == 2)
+					put(l, 0, fmt.Sprint("a", i))
+					elapse(time.Second)
+				}
+				same(t, "heard", got.ss, []string{"begin", "1", "begin", "2"})
+				if beside > 0 {
+					same(t, "the other", all.ss, []string{"0", "2"})
+				}
+			})
+		}
 	})
 	t.Run("keeps its choice below a commit", func(t *testing.T) {
 		for name, below := range map[string]func(stream.Stream[string]) stream.Stream[string]{

@@ -260,8 +260,9 @@ func (s StepInfo) title() string {
 	return title
 }
 
-// fate is the policies of a step, as text.
-func (s StepInfo) fate() string {
+// OnError returns what a failure of the step leads to, as text. It is empty if the step calls
+// nothing that could fail.
+func (s StepInfo) OnError() string {
 	switch {
 	case s.shapes:
 		return ""

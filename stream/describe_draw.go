@@ -30,7 +30,7 @@ func (t Topology) String() string {
 		fmt.Fprintf(&b, "%s  stage %d: %s%s; order kept: %s\n", in, i+1, sg.of(), sg.Degree, sg.Order)
 		for _, st := range sg.Steps {
 			fmt.Fprintf(&b, "%s    %s", strings.Repeat("  ", len(st.Branch)), st.from(sg)+st.title())
-			if f := st.fate(); f != "" {
+			if f := st.OnError(); f != "" {
 				fmt.Fprintf(&b, " — on error: %s", f)
 			}
 			b.WriteByte('\n')
@@ -143,7 +143,7 @@ func (t Topology) draw(open func(int, string), node func(ups []string, id, label
 		open(i+1, sg.of()+sg.Degree+"; order kept: "+sg.Order)
 		for k, st := range sg.Steps {
 			label := st.title()
-			if f := st.fate(); f != "" {
+			if f := st.OnError(); f != "" {
 				label += "; on error: " + f
 			}
 			id := fmt.Sprintf("n%d_%d", i+1, k+1)

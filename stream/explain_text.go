@@ -93,13 +93,18 @@ func (e Explanation) why() string {
 	if e.Cause == CausePark && e.Step == "" {
 		text = "goes on behind a key that is parked by hand: Resume lets it go on"
 	}
+	return text + e.times()
+}
+
+// times says since when and until when the cause holds.
+func (e Explanation) times() (text string) {
 	switch {
 	case e.rough && e.Since.Equal(e.At):
-		text += fmt.Sprintf(", for %s at most", short(e.At.Sub(e.Delivered)))
+		text = fmt.Sprintf(", for %s at most", short(e.At.Sub(e.Delivered)))
 	case e.rough:
-		text += fmt.Sprintf(", for %s at least and %s at most", short(e.At.Sub(e.Since)), short(e.At.Sub(e.Delivered)))
+		text = fmt.Sprintf(", for %s at least and %s at most", short(e.At.Sub(e.Since)), short(e.At.Sub(e.Delivered)))
 	case !e.Since.IsZero() && e.Cause != CauseNone:
-		text += fmt.Sprintf(", for %s", short(e.At.Sub(e.Since)))
+		text = fmt.Sprintf(", for %s", short(e.At.Sub(e.Since)))
 	}
 	if e.Until.After(e.At) {
 		text += fmt.Sprintf(", %s left", short(e.Until.Sub(e.At)))

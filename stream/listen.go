@@ -3,11 +3,13 @@ package stream
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 )
 
 // hooks is the funcs of an observer that a run calls.
 type hooks struct {
 	begin     func(ctx context.Context) (c context.Context, hear bool)
+	awake     *atomic.Bool // nil: always
 	stepStart func(ctx context.Context, c Call) context.Context
 	stepDone  func(ctx context.Context, c Call, err error)
 	event     func(e Event)
@@ -62,6 +64,10 @@ func (o *observers) listen(hooks []hooks) {
 // begin calls the start hooks for a record. They decide which observers hear of its attempts. If
 // they made a context for it, begin stores and returns that; otherwise it returns nil.
 func (o *observers) begin(rec *record) (noted *context.Context) {
+	if o.asleep() {
+		rec.Marks = o.always
+		return nil
+	}
 	returned := false
 	ctx := context.Context(plain{rec})
 	made, heard := ctx, o.always
@@ -76,6 +82,9 @@ func (o *observers) begin(rec *record) (noted *context.Context) {
 		}
 	}()
 	for i := range o.startHooks {
+		if o.startHooks[i].asleep() {
+			continue
+		}
 		c, hear := o.startHooks[i].begin(made)
 		if made = c; hear {
 			heard |= o.startHooks[i].bit
@@ -84,6 +93,18 @@ func (o *observers) begin(rec *record) (noted *context.Context) {
 	returned = true
 	return
 }
+
+// asleep reports whether no start hook is to be called.
+func (o *observers) asleep() bool {
+	for i := range o.startHooks {
+		if !o.startHooks[i].asleep() {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *listener) asleep() bool { return l.awake != nil && !l.awake.Load() }
 
 // through drops the context that the start hooks made if the record has finished with its worker.
 // Otherwise that context would live as long as the slab.

@@ -18,6 +18,7 @@ func explainCommand() *cobra.Command {
 	var r remote
 	var o output
 	var pipeline string
+	var keys bool
 	c := &cobra.Command{
 		Use:   "explain [PARTITION]...",
 		Short: "Explain why a partition does not move, and what to do",
@@ -25,10 +26,13 @@ func explainCommand() *cobra.Command {
 error, how much waits behind it and, with a token, the stack of the running handler. Without
 arguments it explains each partition that laneway status shows as stuck.
 
+With --keys it also lists the hottest and the oldest keys of each partition: how many records of the
+key are unfinished, and what the first of them waits for. It shows keys only with a token.
+
 Write a partition as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge its
 source comes first: eu/orders/3.`,
 		Example: `  laneway explain
-  laneway explain orders/3`,
+  laneway explain orders/3 --keys`,
 		RunE: func(c *cobra.Command, args []string) error {
 			places, err := parsePlaces(args)
 			if err != nil {
@@ -40,7 +44,7 @@ source comes first: eu/orders/3.`,
 			}
 			defer f.Close()
 			views, incomplete := look(c.Context(), f, pipeline)
-			es, err := explain(c.Context(), views, places)
+			es, err := explain(c.Context(), views, places, keys)
 			if o == asJSON {
 				err = errors.Join(writeJSON(c.OutOrStdout(), struct {
 					Replicas     []replicaJSON `json:"replicas"`
@@ -59,6 +63,7 @@ source comes first: eu/orders/3.`,
 	r.completeWith(c, places)
 	o.flag(c)
 	c.Flags().StringVar(&pipeline, "pipeline", "", "only this `pipeline`")
+	c.Flags().BoolVar(&keys, "keys", false, "list the hottest and the oldest keys of each partition")
 	return c
 }
 
@@ -67,6 +72,7 @@ type explained struct {
 	At       string `json:"replica"`
 	Pipeline string `json:"pipeline"`
 	adminapi.Explanation
+	Keys *adminapi.Lanes `json:"keys,omitempty"`
 
 	err error // the replica has not answered
 }
@@ -74,7 +80,7 @@ type explained struct {
 func (e explained) place() place { return place{e.Source, e.Topic, e.Partition} }
 
 // explain asks the owners of the given partitions, or of all stuck partitions.
-func explain(ctx context.Context, views []view, places []place) (es []explained, err error) {
+func explain(ctx context.Context, views []view, places []place, keys bool) (es []explained, err error) {
 	found, all := map[place]bool{}, []owned{}
 	for _, p := range partitions(views) {
 		if slices.Contains(places, p.place()) || len(places) == 0 && p.stuck() {
@@ -83,8 +89,12 @@ func explain(ctx context.Context, views []view, places []place) (es []explained,
 		}
 	}
 	answers := iter.Mapper[owned, explained]{MaxGoroutines: atOnce}.Map(all, func(p *owned) explained {
-		e, err := p.view.replica.Explain(ctx, p.pipeline, p.Partition)
-		return explained{p.view.At, p.pipeline, e, err}
+		is := explained{At: p.view.At, Pipeline: p.pipeline}
+		if is.Explanation, is.err = p.view.replica.Explain(ctx, p.pipeline, p.Partition); keys && is.err == nil {
+			is.Keys = &adminapi.Lanes{}
+			*is.Keys, is.err = p.view.replica.Lanes(ctx, p.pipeline, p.Partition)
+		}
+		return is
 	})
 	for i, e := range answers {
 		if e.err != nil {
@@ -125,6 +135,9 @@ func writeExplained(w io.Writer, es []explained, hs []halted) {
 		}
 		if more := len(own) - nextMost; more > 0 {
 			fmt.Fprintf(w, "  %-8s laneway halts lists %d more of it\n", "next", more)
+		}
+		if e.Keys != nil {
+			writeKeys(w, *e.Keys)
 		}
 	}
 }

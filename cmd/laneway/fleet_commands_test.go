@@ -61,6 +61,8 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "rita", "explain")
 		s.show(c, "nobody", "explain", "orders/0")
 		s.show(c, "nobody", "explain", "orders[1]", "orders[9]")
+		s.show(c, "rita", "explain", "orders/3", "--keys")
+		s.show(c, "nobody", "explain", "orders/3", "--keys")
 		s.is(t, "wrong")
 	})
 	t.Run("show the same as JSON", func(t *testing.T) {

@@ -50,7 +50,7 @@ func (p *pulse) look(ctx context.Context, of *place) (b beat) {
 	b.err = unknown(b.views, p.pipeline)
 	b.rates = p.rates(b.views)
 	if of != nil {
-		b.explained, err = explain(ctx, b.views, []place{*of})
+		b.explained, err = explain(ctx, b.views, []place{*of}, false)
 		if err != nil {
 			b.explained = append(b.explained, explained{Explanation: adminapi.Explanation{Source: of.source, Topic: of.topic, Partition: of.n, Text: err.Error()}})
 		}

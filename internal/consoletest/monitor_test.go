@@ -72,14 +72,14 @@ func (p *pager) next(from <-chan alert, name string) alert {
 }
 
 // watch runs a real Prometheus until the test ends. It has the configuration and the rules of
-// deploy/prometheus, with four changes: the worker's address, the pager's, and intervals and
+// deploy/prometheus, with four changes: the workers' addresses, the pager's, and intervals and
 // waits short enough for a test. No rule is left out, and no expression is changed.
-func (p *pager) watch(prometheus, worker string) {
+func (p *pager) watch(prometheus string, workers ...string) {
 	p.t.Helper()
 	dir := p.t.TempDir()
 	config := changed(p.t, "prometheus.yml",
 		`_interval: 5s`, `_interval: 200ms`,
-		`worker:9464`, worker,
+		`worker:9464`, strings.Join(workers, ", "),
 		`(?m)^ *- targets: \[host.docker.internal.*\n.*\n`, ``)
 	config += fmt.Sprintf("\nalerting:\n  alertmanagers:\n    - static_configs:\n        - targets: [%q]\n", p.addr)
 	must(p.t, os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o644))

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -19,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
+	"github.com/laneway-go/laneway/ops/admin"
 	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
@@ -28,8 +30,17 @@ import (
 func TestNight(t *testing.T) {
 	tool(t, "chromium")
 	prometheus := tool(t, "prometheus")
-	laneway, pager, w := command(t), carryPager(t), billing(t)
-	pager.watch(prometheus, w.metrics)
+	laneway := command(t)
+	for name, replicas := range map[string]int{"one replica": 1, "three replicas": 3} {
+		t.Run(name, func(t *testing.T) { onCall(t, prometheus, laneway, replicas) })
+	}
+}
+
+// onCall goes from the alert to its end. Whoever is on call does not know which replica has the
+// partition, and asks the first.
+func onCall(t *testing.T, prometheus string, laneway func(t *testing.T, args ...string) string, replicas int) {
+	pager, w := carryPager(t), billing(t, replicas)
+	pager.watch(prometheus, w.metrics...)
 	w.produce("orders", 3, "1", "bad", "2")
 
 	page := pager.next(pager.fires, "LanewayPartitionHalted")
@@ -38,7 +49,7 @@ func TestNight(t *testing.T) {
 	}
 	readRunbook(t, page.Annotations["runbook_url"])
 
-	why := laneway("explain", "--at", strings.TrimPrefix(w.console, "http://"))
+	why := laneway(t, append([]string{"explain"}, w.at...)...)
 	for _, part := range []string{"orders[3] is halted by charge", "the bank does not know bad", "laneway resume "} {
 		if !strings.Contains(why, part) {
 			t.Errorf("laneway explain does not say %q:\n%s", part, why)
@@ -56,7 +67,10 @@ func TestNight(t *testing.T) {
 		t.Errorf("resolved: %v", page.Labels)
 	}
 	b.shows("#well", "Nothing is")
-	w.WaitCommitted("billing", "orders", map[int32]int64{0: 0, 1: 0, 2: 0, 3: 3})
+	b.until("the page to show the commit", `[...document.querySelectorAll("#partitions tr")].some((e) => e.innerText.includes("orders[3]") && e.querySelector(".committed").innerText === "3")`)
+	if at := w.Committed("billing", "orders"); at[3] != 3 {
+		t.Errorf("committed: %v", at)
+	}
 }
 
 // readRunbook follows the link of an alert: to a heading of the page in the repository, and of the
@@ -85,7 +99,7 @@ func readRunbook(t *testing.T, link string) {
 }
 
 // command builds cmd/laneway, and returns what runs it and tells what it has written.
-func command(t *testing.T) func(args ...string) string {
+func command(t *testing.T) func(t *testing.T, args ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "laneway")
 	build := exec.Command("go", "build", "-o", path, "./cmd/laneway")
@@ -93,7 +107,7 @@ func command(t *testing.T) func(args ...string) string {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
-	return func(args ...string) string {
+	return func(t *testing.T, args ...string) string {
 		t.Helper()
 		c := exec.CommandContext(t.Context(), path, args...)
 		c.Env = append(os.Environ(), "LANEWAY_TOKEN="+reads)
@@ -105,16 +119,18 @@ func command(t *testing.T) func(args ...string) string {
 	}
 }
 
-// night is a worker that bills orders: on a Kafka in this process, measured for Prometheus, with a
-// console.
+// night is the replicas of a worker that bills orders: on a Kafka in this process, measured for
+// Prometheus, with consoles.
 type night struct {
 	*kafkatest.Kafka
-	t                *testing.T
-	metrics, console string
-	mended           atomic.Bool
+	t       *testing.T
+	metrics []string // addresses
+	at      []string // the flags of laneway
+	console string   // of the first replica
+	mended  atomic.Bool
 }
 
-func billing(t *testing.T) *night {
+func billing(t *testing.T, replicas int) *night {
 	t.Helper()
 	n := &night{Kafka: kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()), t: t}
 	n.TopicNamed("orders", 4)
@@ -124,19 +140,58 @@ func billing(t *testing.T) *night {
 		}
 		return nil
 	}
-	registry := prometheus.NewRegistry()
-	p, err := source.Kafka(source.KafkaConfig{Brokers: n.Brokers, Group: "billing", Topics: []string{"orders"}}).
-		GroupByKey().
-		Concurrent(8, charge, stream.Named("charge")).
-		HaltOnError().
-		CommitEach().
-		Build(stream.Named("billing"), stream.Observe(prommetrics.To(registry)))
-	must(t, err)
-	metrics := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	t.Cleanup(metrics.Close)
-	n.metrics = metrics.Listener.Addr().String()
-	n.console, _ = supervise(t, p)
+	changed := make(chan struct{}, 1)
+	assignments := stream.Observer{Event: func(e stream.Event) {
+		switch e.(type) {
+		case stream.Assigned, stream.Revoked:
+			select {
+			case changed <- struct{}{}:
+			default: // a look follows anyway
+			}
+		}
+	}}
+	var all []*stream.Pipeline
+	peers := make([]string, replicas)
+	for i := range replicas {
+		registry := prometheus.NewRegistry()
+		p, err := source.Kafka(source.KafkaConfig{Brokers: n.Brokers, Group: "billing", Topics: []string{"orders"}}).
+			GroupByKey().
+			Concurrent(8, charge, stream.Named("charge")).
+			HaltOnError().
+			CommitEach().
+			Build(stream.Named("billing"), stream.Observe(prommetrics.To(registry), assignments))
+		must(t, err)
+		metrics := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+		t.Cleanup(metrics.Close)
+		n.metrics = append(n.metrics, metrics.Listener.Addr().String())
+		all = append(all, p)
+		url, _ := supervise(t, p, admin.Peers(peers...))
+		peers[i] = strings.TrimPrefix(url, "http://")
+		n.at = append(n.at, "--at", peers[i])
+		if i == 0 {
+			n.console = url
+		}
+	}
+	for late := time.After(time.Minute); !shared(all, 4); {
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatal("the group has not shared its partitions out for a minute")
+		}
+	}
 	return n
+}
+
+// shared reports whether each of the pipelines has partitions, and together they have all.
+func shared(ps []*stream.Pipeline, partitions int) bool {
+	for _, p := range ps {
+		has := len(p.Snapshot().Partitions)
+		if has == 0 {
+			return false
+		}
+		partitions -= has
+	}
+	return partitions == 0
 }
 
 func (n *night) produce(topic string, partition int32, values ...string) {

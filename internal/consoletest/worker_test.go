@@ -69,6 +69,35 @@ func startWith(t *testing.T, opts []admin.Option, topic string, partitions, halt
 	return w
 }
 
+// startParked is start with records that all fail alike, each of a key of its own, which is parked.
+func startParked(t *testing.T, partitions, records int) *worker {
+	t.Helper()
+	w := &worker{t: t, log: streamtest.Kafka("orders", partitions)}
+	for i := range records {
+		w.log.Append(i%partitions, fmt.Sprint("key ", i), kafka.Message{})
+	}
+	charge := func(context.Context, kafka.Message) error {
+		if w.mended.Load() {
+			return nil
+		}
+		return errors.New("the bank is closed")
+	}
+	parked := make(chan struct{}, records)
+	p, err := stream.From[kafka.Message](nil).GroupByKey().Concurrent(8, charge, stream.Named("charge")).ParkOnError().CommitEach().
+		Build(w.log.Source(), stream.Named("billing"), stream.BuildID(""), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			if _, is := e.(stream.Halted); is {
+				parked <- struct{}{}
+			}
+		}}))
+	must(t, err)
+	w.p = p
+	w.url, w.stop = supervise(t, p)
+	for range records {
+		<-parked
+	}
+	return w
+}
+
 // supervise runs a pipeline until stop is called or the test ends, and returns the address of its
 // console.
 func supervise(t *testing.T, p *stream.Pipeline, opts ...admin.Option) (url string, stop func()) {

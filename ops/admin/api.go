@@ -38,6 +38,7 @@ type api struct {
 type piped struct {
 	id string
 	*stream.Pipeline
+	work *work
 }
 
 // Handler returns the API for your own server, which handles TLS and slow clients. Mount it at the
@@ -69,9 +70,12 @@ func newAPI(c *config, ps []*stream.Pipeline) (*api, error) {
 		if taken[id]++; taken[id] > 1 {
 			id = fmt.Sprintf("%s~%d", id, taken[id])
 		}
-		a.pipelines = append(a.pipelines, piped{id, p})
-		if err := p.Observe(stream.Observer{Event: func(e stream.Event) { a.events.hear(id, e) }}); err != nil {
-			return nil, err
+		one := piped{id, p, newWork(p.Describe())}
+		a.pipelines = append(a.pipelines, one)
+		for _, o := range []stream.Observer{{Event: func(e stream.Event) { a.events.hear(id, e) }}, one.work.observer()} {
+			if err := p.Observe(o); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for pattern, f := range a.routes() {
@@ -90,18 +94,19 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/replicas":                        a.listReplicas,
 		"GET /v1/pipelines":                       a.listPipelines,
 		"GET /v1/pipelines/{pipeline}/partitions": a.partitions,
-		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}": a.explain,
-		"GET /v1/pipelines/{pipeline}/record":                         a.record,
-		"GET /v1/halts":                                               a.listHalts,
-		"GET /v1/events":                                              a.listEvents,
-		"GET /v1/openapi.json":                                        a.describe,
-		"POST /v1/pipelines/{pipeline}/pause":                         a.pause,
-		"POST /v1/pipelines/{pipeline}/park":                          a.park,
-		"POST /v1/pipelines/{pipeline}/resume":                        a.resume,
-		"POST /v1/pipelines/{pipeline}/skip":                          a.skip,
-		"POST /v1/pipelines/{pipeline}/degree":                        a.degree,
-		"POST /v1/pipelines/{pipeline}/rate":                          a.rate,
-		"POST /v1/drain":                                              a.drainAll,
+		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}":       a.explain,
+		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}/lanes": a.lanes,
+		"GET /v1/pipelines/{pipeline}/record":                               a.record,
+		"GET /v1/halts":                                                     a.listHalts,
+		"GET /v1/events":                                                    a.listEvents,
+		"GET /v1/openapi.json":                                              a.describe,
+		"POST /v1/pipelines/{pipeline}/pause":                               a.pause,
+		"POST /v1/pipelines/{pipeline}/park":                                a.park,
+		"POST /v1/pipelines/{pipeline}/resume":                              a.resume,
+		"POST /v1/pipelines/{pipeline}/skip":                                a.skip,
+		"POST /v1/pipelines/{pipeline}/degree":                              a.degree,
+		"POST /v1/pipelines/{pipeline}/rate":                                a.rate,
+		"POST /v1/drain":                                                    a.drainAll,
 	}
 }
 

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
@@ -46,7 +47,7 @@ func eventOf(e stream.Event) (b adminapi.Event, repeats, ok bool) {
 		if !e.ResumeAt.IsZero() {
 			b.Level = "warn"
 		}
-		b.Text = said(e.Halt, false)
+		b.Text = strings.Replace(said(e.Halt, false), fmt.Sprintf("key %q", hidden), "a key", 1)
 		if e.Scope != stream.ScopePartition {
 			b.Kind = "parked"
 		}

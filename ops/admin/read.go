@@ -24,7 +24,7 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 	body := adminapi.Pipelines{Pipelines: []adminapi.Pipeline{}}
 	for _, p := range a.pipelines {
 		s := p.Snapshot()
-		b := adminapi.Pipeline{ID: p.id, Running: s.Running, Reason: text(p.Ready()), Failed: text(p.Live()), Topology: topologyOf(p.Describe()),
+		b := adminapi.Pipeline{ID: p.id, Running: s.Running, Reason: text(p.Ready()), Failed: text(p.Live()), Topology: topologyOf(p.Describe(), p.work.look()),
 			Counters: adminapi.Counters{Retrying: s.Retrying, Postponed: s.Postponed, Overruns: s.Overruns, Waiting: s.Waiting},
 			Degrees:  degreesOf(s), Rates: ratesOf(s), Troubles: []adminapi.Trouble{}}
 		b.Ready = b.Reason == ""
@@ -40,16 +40,33 @@ func (a *api) listPipelines(*http.Request, caller) (any, *problem) {
 	return body, nil
 }
 
-func topologyOf(t stream.Topology) adminapi.Topology {
-	body := adminapi.Topology{Source: legible.Text(t.Source), Guarantee: t.Guarantee, Rate: t.Rate, Text: legible.Text(t.String()), Stages: []adminapi.Stage{}}
+func topologyOf(t stream.Topology, work map[string]adminapi.Work) adminapi.Topology {
+	body := adminapi.Topology{Source: legible.Text(t.Source), Sources: []adminapi.Source{}, Guarantee: t.Guarantee, Rate: t.Rate, Text: legible.Text(t.String()), Stages: []adminapi.Stage{}}
+	for _, s := range t.Sources {
+		body.Sources = append(body.Sources, adminapi.Source{ID: legible.Text(s.ID), Name: legible.Text(s.Name)})
+	}
 	for _, sg := range t.Stages {
-		b := adminapi.Stage{Degree: sg.Degree, Order: sg.Order, Commit: sg.Commit, Steps: []adminapi.Step{}}
+		b := adminapi.Stage{Degree: sg.Degree, Order: sg.Order, Branch: texts(sg.Branch), Sources: texts(sg.Sources), Commit: sg.Commit, Steps: []adminapi.Step{}}
 		for _, st := range sg.Steps {
-			b.Steps = append(b.Steps, adminapi.Step{Name: legible.Text(st.Name), Word: st.Word, Detail: legible.Text(st.Detail), Policies: append([]string{}, st.Policies...)})
+			one := adminapi.Step{Name: legible.Text(st.Name), Word: st.Word, Detail: legible.Text(st.Detail), Policies: append([]string{}, st.Policies...), OnError: st.OnError(),
+				Branch: texts(st.Branch), Sources: texts(st.Sources)}
+			if w, measured := work[one.Name]; measured {
+				one.Work = &w
+			}
+			b.Steps = append(b.Steps, one)
 		}
 		body.Stages = append(body.Stages, b)
 	}
 	return body
+}
+
+// texts are names, of which there may be none.
+func texts(names []string) []string {
+	all := []string{}
+	for _, n := range names {
+		all = append(all, legible.Text(n))
+	}
+	return all
 }
 
 func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
@@ -68,7 +85,7 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 		why, _, _ := strings.Cut(e.String(), "\n")
 		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
-			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag),
+			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag), LagSeconds: knownSeconds(s.LagTime), ActiveLag: known(s.ActiveLag),
 			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, SetAside: s.SetAside, SetAsideFrom: positive(s.SetAsideFrom), Bytes: s.Bytes,
 			Totals: adminapi.Totals{Delivered: s.Totals.Delivered, Finished: s.Totals.Finished, Uncommitted: s.Totals.Uncommitted, Bytes: s.Totals.Bytes}})
 	}
@@ -77,15 +94,10 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 
 // explain answers without a token too, but then with neither key nor stack.
 func (a *api) explain(r *http.Request, who caller) (any, *problem) {
-	p, bad := a.pipeline(r)
+	p, tp, bad := a.place(r)
 	if bad != nil {
 		return nil, bad
 	}
-	n, err := strconv.Atoi(r.PathValue("partition"))
-	if err != nil || n < 0 {
-		return nil, errMissing(r.PathValue("partition") + " is no partition")
-	}
-	tp := stream.TopicPartition{Source: r.URL.Query().Get("source"), Topic: r.PathValue("topic"), Partition: n}
 	var e stream.Explanation
 	if who.scope >= Read {
 		e = p.Explain(tp)
@@ -93,6 +105,18 @@ func (a *api) explain(r *http.Request, who caller) (any, *problem) {
 		e = p.Blocked(tp)[0]
 	}
 	return explanationOf(e, who), nil
+}
+
+// place is the partition that the path names.
+func (a *api) place(r *http.Request) (p piped, tp stream.TopicPartition, bad *problem) {
+	if p, bad = a.pipeline(r); bad != nil {
+		return p, tp, bad
+	}
+	n, err := strconv.Atoi(r.PathValue("partition"))
+	if err != nil || n < 0 {
+		return p, tp, errMissing(r.PathValue("partition") + " is no partition")
+	}
+	return p, stream.TopicPartition{Source: r.URL.Query().Get("source"), Topic: r.PathValue("topic"), Partition: n}, nil
 }
 
 // positive is nil for 0, which says "none".
@@ -146,6 +170,15 @@ func known(n int64) *int64 {
 		return nil
 	}
 	return &n
+}
+
+// knownSeconds is known for durations.
+func knownSeconds(d time.Duration) *float64 {
+	if d < 0 {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
 }
 
 // when is nil also for a year that JSON has no time for: brokers take any.

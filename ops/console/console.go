@@ -1,5 +1,6 @@
 // Package console is a page over the API of package admin: what is wrong and what to do about it,
-// the chain, the partitions, and what happened lately.
+// the chain with the rate and the latency of each step, the partitions and their keys, and what
+// happened lately.
 //
 //	stream.Supervise(p).Admin(admin.At("127.0.0.1:7070", console.Page())).Run(ctx)
 //

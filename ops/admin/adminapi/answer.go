@@ -54,19 +54,28 @@ type Pipeline struct {
 
 // Topology is a chain, as Describe prints it.
 type Topology struct {
-	Source    string  `json:"source"`
-	Guarantee string  `json:"guarantee"`
-	Rate      string  `json:"rate,omitempty"` // what an operator has set
-	Stages    []Stage `json:"stages"`
-	Text      string  `json:"text"`
+	Source    string   `json:"source"`
+	Sources   []Source `json:"sources"` // of a Merge; empty: there is one source
+	Guarantee string   `json:"guarantee"`
+	Rate      string   `json:"rate,omitempty"` // what an operator has set
+	Stages    []Stage  `json:"stages"`
+	Text      string   `json:"text"`
+}
+
+// Source is a source of a Merge.
+type Source struct {
+	ID   string `json:"id"` // Source of its partitions
+	Name string `json:"name"`
 }
 
 // Stage is what one goroutine at a time runs of a chain.
 type Stage struct {
-	Degree string `json:"degree"`
-	Order  string `json:"order"`
-	Steps  []Step `json:"steps"`
-	Commit string `json:"commit,omitempty"`
+	Degree  string   `json:"degree"`
+	Order   string   `json:"order"`
+	Branch  []string `json:"branch"`  // the forks that lead to it, by name; empty: it is on the main line
+	Sources []string `json:"sources"` // of a Merge, whose elements come here; empty: all
+	Steps   []Step   `json:"steps"`
+	Commit  string   `json:"commit,omitempty"`
 }
 
 // Step is a word of a chain.
@@ -74,7 +83,21 @@ type Step struct {
 	Name     string   `json:"name"`
 	Word     string   `json:"word"`
 	Detail   string   `json:"detail,omitempty"`
-	Policies []string `json:"policies"`
+	Policies []string `json:"policies"`          // in the order of escalation
+	OnError  string   `json:"onError,omitempty"` // the same in words; empty: nothing of it can fail
+	Branch   []string `json:"branch"`            // as in Stage; longer where the branch runs in the worker of its fork
+	Sources  []string `json:"sources"`           // as in Stage; fewer for a word above a Merge that runs below it
+	// what it has done in the last 15 seconds. It is measured while somebody asks for pipelines at
+	// least once a minute; nil: it was not before, or the step has not been called since
+	Work *Work `json:"work"`
+}
+
+// Work is what a step has done in the last 15 seconds, estimated from some of its calls.
+type Work struct {
+	PerSecond       float64  `json:"perSecond"`       // calls; one of a batch is of many records
+	FailedPerSecond float64  `json:"failedPerSecond"` // of these
+	Median          *float64 `json:"median"`          // of the latency of calls, in seconds; nil: there were none
+	Slow            *float64 `json:"slow"`            // 99 % of calls took less, in seconds
 }
 
 // Counters counts what waits in a pipeline.
@@ -130,6 +153,8 @@ type Partition struct {
 	Next          int64      `json:"next"`
 	End           *int64     `json:"end"`
 	Lag           *int64     `json:"lag"`
+	LagSeconds    *float64   `json:"lagSeconds"` // age of the oldest record of the lag, by its timestamp
+	ActiveLag     *int64     `json:"activeLag"`  // of the lag, what is neither finished nor parked
 	InFlight      int        `json:"inFlight"`
 	FinishedAhead int64      `json:"finishedAhead"`
 	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
@@ -181,6 +206,30 @@ type Record struct {
 	Key       string     `json:"key,omitempty"` // with a token
 	Time      *time.Time `json:"time"`          // null: it has none, or its year has not four digits
 	Delivered time.Time  `json:"delivered"`
+}
+
+// Lanes lists the hottest and the oldest keys of a partition.
+type Lanes struct {
+	Lanes []Lane `json:"lanes"` // by the offset of their first unfinished record
+	Total int    `json:"total"` // of all keys with unfinished records
+}
+
+// Lane is the unfinished records of a key, and what the first of them waits for.
+type Lane struct {
+	Key       string     `json:"key,omitempty"`       // with a token; cut after 128 bytes
+	KeyBase64 string     `json:"keyBase64,omitempty"` // with a token: the whole key, for Park; empty: it is too long
+	Keyless   bool       `json:"keyless"`             // these are the records without a key
+	Records   int        `json:"records"`
+	Offset    int64      `json:"offset"` // of the first
+	Time      *time.Time `json:"time"`
+	Delivered time.Time  `json:"delivered"`
+	Cause     string     `json:"cause"`
+	Why       string     `json:"why"` // the same in words
+	Since     *time.Time `json:"since"`
+	Until     *time.Time `json:"until"` // when the cause ends by itself
+	Step      string     `json:"step,omitempty"`
+	Attempt   int        `json:"attempt,omitempty"`
+	Error     string     `json:"error,omitempty"`
 }
 
 // Room is what may still be read, by each limit.

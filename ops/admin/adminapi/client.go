@@ -46,11 +46,21 @@ func (c *Client) Partitions(ctx context.Context, pipeline string) ([]Partition, 
 // Explain returns why a partition does not move. With a token it has the stack of a running
 // handler; taking it stops the process for a moment.
 func (c *Client) Explain(ctx context.Context, pipeline string, of Partition) (Explanation, error) {
-	query := url.Values{}
-	if of.Source != "" {
-		query.Set("source", of.Source)
+	return get[Explanation](ctx, c, of.query(), "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
+}
+
+// Lanes returns the ten hottest and the ten oldest keys of a partition, each with what it waits
+// for. Only with a token it has the keys.
+func (c *Client) Lanes(ctx context.Context, pipeline string, of Partition) (Lanes, error) {
+	return get[Lanes](ctx, c, of.query(), "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition), "lanes")
+}
+
+// query names the source of a partition.
+func (q Partition) query() url.Values {
+	if q.Source == "" {
+		return nil
 	}
-	return get[Explanation](ctx, c, query, "pipelines", pipeline, "partitions", of.Topic, strconv.Itoa(of.Partition))
+	return url.Values{"source": {q.Source}}
 }
 
 // Halts returns what is halted, parked or paused, in all pipelines.
@@ -69,9 +79,8 @@ func (c *Client) Events(ctx context.Context, after int64) (Events, error) {
 	return get[Events](ctx, c, url.Values{"after": {strconv.FormatInt(after, 10)}}, "events")
 }
 
-// Resume tries the record of a halt again, or ends a pause or a park by hand. It returns
-// once that has happened, or
-// after a second.
+// Resume tries the record of a halt again, or ends a pause or a park by hand. It returns once that
+// has happened, or after a second.
 func (c *Client) Resume(ctx context.Context, pipeline string, r Resume) (Done, error) {
 	return c.post(ctx, r, "pipelines", pipeline, "resume")
 }

@@ -1,6 +1,6 @@
 // The last 15 minutes of a number: a line, and in words.
 
-import { el, number, place, say } from "./dom.js";
+import { ago, el, number, place, say } from "./dom.js";
 
 const span = 15 * 60 * 1000;
 const svg = (name, attrs) => {
@@ -19,10 +19,10 @@ const counted = (n) => `${number(Math.round(n))} record${Math.round(n) === 1 ? "
 
 export function draw(figure, points, what) {
   const now = Date.now();
-  const shown = Math.min(span, Math.max(60000, now - (points[0]?.at ?? now)));
+  const shown = Math.min(span, Math.max(20000, now - (points[0]?.at ?? now)));
   const most = Math.max(1, ...points.map((p) => p.value));
   const last = points.at(-1);
-  say(figure.querySelector("figcaption"), last ? `${counted(last.value)} ${what}; at most ${counted(most)} in ${Math.round(shown / 60000)} min` : `not known yet: ${what}`);
+  say(figure.querySelector("figcaption"), last ? `${counted(last.value)} ${what}; at most ${counted(most)} in ${ago(now - shown, now)}` : `not known yet: ${what}`);
   figure.querySelector("polyline").setAttribute("points",
     points.map((p) => `${(300 * (1 - (now - p.at) / shown)).toFixed(1)},${(48 - 46 * (p.value / most)).toFixed(1)}`).join(" "));
 }
@@ -38,7 +38,7 @@ export class History {
       let finished = 0, lag = 0, known = false;
       for (const q of p.partitions) {
         finished += this.#finished(p.id, q);
-        if (q.lag != null) { lag += q.lag; known = true; }
+        if (q.activeLag != null) { lag += q.activeLag; known = true; }
         this.#lag(p.id, q, at);
       }
       const before = this.totals.get(p.id);
@@ -55,7 +55,7 @@ export class History {
   // grows reports whether the lag has risen at every look for so long.
   grows(id, q, patience) {
     const l = this.lags.get(`${id} ${place(q)}`);
-    return l != null && q.lag > 0 && l.at - l.since >= patience;
+    return l != null && q.activeLag > 0 && l.at - l.since >= patience;
   }
 
   #put(id, name, at, value) {
@@ -75,7 +75,8 @@ export class History {
   #lag(id, q, at) {
     const key = `${id} ${place(q)}`;
     const l = this.lags.get(key);
-    if (!l || q.lag == null || q.lag <= l.lag) this.lags.set(key, { lag: q.lag ?? 0, since: at, at });
-    else this.lags.set(key, { lag: q.lag, since: l.since, at });
+    const lag = q.activeLag;
+    if (!l || lag == null || lag <= l.lag) this.lags.set(key, { lag: lag ?? 0, since: at, at });
+    else this.lags.set(key, { lag, since: l.since, at });
   }
 }

@@ -1,18 +1,19 @@
 // The page: it looks every two seconds while somebody sees it, and carries out what buttons ask.
 
-import { $, place, say } from "./dom.js";
+import { $, place, say, tag } from "./dom.js";
 import { get, pipeline, post, Refused, token } from "./api.js";
 import { look } from "./fleet.js";
 import { signIn, sure, tell } from "./dialogs.js";
 import { History } from "./chart.js";
 import * as events from "./events.js";
 import * as flow from "./flow.js";
+import * as keys from "./keys.js";
 import * as partitions from "./partitions.js";
 import * as problems from "./problems.js";
 import * as replicas from "./replicas.js";
 
 const pause = 2000;
-let process, last, timer, looking, again;
+let process, last, timer, looking, again, reported;
 const history = new History();
 
 // refresh looks once at a time, and once more if it was asked to meanwhile.
@@ -47,9 +48,11 @@ function show() {
   flow.show(last, history);
   replicas.show(last, acts);
   partitions.show(last, acts);
-  const wrong = found.length === 1 ? "1 thing is wrong" : `${found.length} things are wrong`;
-  say($("summary"), found.length ? wrong : "All is well");
-  document.title = (found.length ? `(${found.length}) ` : "") + "Laneway";
+  const held = found.filter((p) => p.kind === "paused" || p.kind === "parked by hand").length;
+  const bad = found.length - held;
+  const told = [bad === 1 ? "1 thing is wrong" : bad ? `${bad} things are wrong` : "", held ? `${held} held by hand` : ""].filter(Boolean).join(", ");
+  tag($("summary"), told || "All is well", bad ? "bad" : held ? "warn" : "good");
+  document.title = (bad ? `(${bad}) ` : "") + "Laneway";
   const you = process.you;
   say($("you"), you.name ? `${you.name} (${you.scope})` : "not signed in");
   say($("sign"), you.name ? "Sign out" : "Sign in");
@@ -78,8 +81,11 @@ async function signed(error) {
 
 const needed = async () => process?.you.scope !== "none" || (await signed());
 
+// report says what came of a button, for a minute.
 function report(text, refused) {
   if (text == null) return;
+  clearTimeout(reported);
+  reported = setTimeout(() => ($("result").hidden = true), 60000);
   $("result").hidden = !text;
   $("result").classList.toggle("error", refused);
   say($("result"), refused ? "Refused: " + text : text);
@@ -103,6 +109,18 @@ const acts = {
     if (!(await needed())) return "";
     return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at)).text;
   },
+  // resumeAll resumes halts a few at a time, and says how many could not be.
+  async resumeAll(halts) {
+    if (!(await needed())) return "";
+    if (!(await sure(`Resume all ${halts.length}?`, `Retries ${halts.length} records. Each that fails again stops as before.`, "Resume all"))) return "";
+    const left = [...halts], refused = [];
+    const one = async () => {
+      for (let h; (h = left.shift()); ) await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at).catch((err) => refused.push(err.message));
+    };
+    await Promise.all(Array.from({ length: 8 }, one));
+    if (refused.length) throw new Error(`${refused.length} of ${halts.length}: ${refused[0]}`);
+    return `${halts.length} records are retried`;
+  },
   async skip(h) {
     if (!(await needed())) return "";
     const range = await sure(`Skip ${place(h)}@${h.offset}?`, h.skip, "Skip", { range: h.choose && h });
@@ -112,11 +130,20 @@ const acts = {
   async record(h) {
     if (!(await needed())) return;
     const r = await get(pipeline(h.pipeline, "/record?halt=" + encodeURIComponent(h.id)), h.at);
+    $("keys").hidden = true;
     await tell(`${place(h)}@${h.offset}`, r.text + (r.truncated ? "\n(cut)" : ""));
   },
   async explain(id, q) {
-    const e = await get(pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}` + (q.source ? "?source=" + encodeURIComponent(q.source) : "")), q.at);
+    const one = pipeline(id, `/partitions/${encodeURIComponent(q.topic)}/${q.partition}`), source = q.source ? "?source=" + encodeURIComponent(q.source) : "";
+    const [e, lanes] = await Promise.all([get(one + source, q.at), get(one + "/lanes" + source, q.at)]);
+    const known = last.partitions.get(`${id} ${place(q)} ${q.at}`); // q may be a halt
+    let parked;
+    keys.show(lanes, process.you.scope !== "none", process.you.scope === "operate" && known && ((l) => {
+      parked = l;
+      $("telling").close();
+    }));
     await tell(place(q), e.text);
+    if (parked) return acts.park(id, known, parked);
   },
   async pause(id, q) {
     if (!(await needed())) return "";
@@ -125,11 +152,14 @@ const acts = {
     if (!chosen) return "";
     return (await post(pipeline(id, "/pause"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch }, q.at)).text;
   },
-  async park(id, q) {
+  // park asks for a key, or is given that of a lane.
+  async park(id, q, lane) {
     if (!(await needed())) return "";
     const where = place(q);
-    const chosen = await sure(`Park a key of ${where}?`, "Records of the key wait until Resume. All other keys go on.", "Park", { key: true, ends: true });
+    const title = lane ? `Park the key ${lane.key} of ${where}?` : `Park a key of ${where}?`;
+    const chosen = await sure(title, "Records of the key wait until Resume. All other keys go on.", "Park", { key: !lane, ends: true });
     if (!chosen) return "";
+    if (lane) chosen.keyBase64 = lane.keyBase64;
     return (await post(pipeline(id, "/park"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch }, q.at)).text;
   },
   async drain(r) {

@@ -43,20 +43,34 @@ export function keep(parent, items, id, make, update) {
 
 const names = { halted: "bad", parked: "bad", error: "bad", failed: "bad", stopped: "bad", paused: "warn", "parked by hand": "warn", warn: "warn", blocked: "warn", unreadable: "bad", "not ready": "warn", lagging: "warn", open: "good", ready: "good", answers: "good", silent: "bad" };
 
-export function tag(e, word) {
+// tag makes a word a label; its color only stresses what the word says.
+export function tag(e, word, color = names[word] || "info") {
   say(e, word);
-  e.className = "tag " + (names[word] || "info");
+  e.className = "tag " + color;
   return e;
 }
 
 export const number = (n) => (n == null ? "–" : n.toLocaleString("en"));
 
 export function ago(time, now = Date.now()) {
-  const s = Math.max(0, Math.round((now - Date.parse(time)) / 1000));
+  const s = Math.max(0, Math.round((now - new Date(time)) / 1000));
   if (s < 90) return s + " s";
   if (s < 5400) return Math.round(s / 60) + " min";
   if (s < 129600) return Math.round(s / 3600) + " h";
   return Math.round(s / 86400) + " days";
+}
+
+// clock is a time of day, with the date if that is another one.
+export function clock(time) {
+  const t = new Date(time);
+  const day = t.toDateString() === new Date().toDateString() ? "" : t.toLocaleDateString("en", { day: "numeric", month: "short" }) + ", ";
+  return day + t.toTimeString().slice(0, 8);
+}
+
+// seconds is a latency in the unit that suits it.
+export function seconds(s) {
+  const [n, unit] = s >= 1 ? [s, "s"] : s >= 1e-3 ? [1e3 * s, "ms"] : [1e6 * s, "µs"];
+  return n.toLocaleString("en", { maximumSignificantDigits: 2 }) + " " + unit;
 }
 
 // place names the partition of an answer, as logs do; in a Merge its source stands before it.

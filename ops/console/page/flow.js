@@ -1,32 +1,26 @@
-// The chain of each pipeline, as Describe has it, with how fast it goes.
+// Each pipeline: how it stands, how fast it goes, and its chain.
 
 import { $, el, keep, number, say, tag } from "./dom.js";
+import { chainOf, measure } from "./chain.js";
 import { chart, draw } from "./chart.js";
 
 export function show(look, history) {
-  keep($("flows"), look.pipelines, (p) => p.id, make, (e, p) => {
+  keep($("flows"), look.pipelines, (p) => p.id + "\n" + p.topology.text, make, (e, p) => {
     const of = (is) => p.members.some(is);
-    tag(e.querySelector(".tag"), of((m) => m.failed) ? "failed" : of((m) => !m.running) ? "stopped" : of((m) => !m.ready) ? "not ready" : "ready");
+    tag(e.querySelector("h3 .tag"), of((m) => m.failed) ? "failed" : of((m) => !m.running) ? "stopped" : of((m) => !m.ready) ? "not ready" : "ready");
     const c = p.counters;
-    say(e.querySelector(".counters"), `${number(c.retrying)} retrying · ${number(c.postponed)} postponed · ${number(c.waiting)} waiting · ${number(c.overruns)} past their Timeout`);
+    const waits = [[c.retrying, "retrying"], [c.postponed, "postponed"], [c.waiting, "waiting without a worker"], [c.overruns, "past their Timeout"]].filter(([n]) => n);
+    say(e.querySelector(".counters"), waits.length ? waits.map(([n, what]) => `${number(n)} ${what}`).join(" · ") : "nothing is retried or postponed");
     draw(e.querySelector(".rate"), history.of(p.id, "rate"), "finished per second");
-    draw(e.querySelector(".lag"), history.of(p.id, "lag"), "behind in all partitions");
+    draw(e.querySelector(".lag"), history.of(p.id, "lag"), "to do in all partitions");
+    measure(e.querySelector(".chain"), p.work, look.halts.filter((h) => h.pipeline === p.id));
   });
 }
 
 function make(p) {
-  const t = p.topology;
-  const stages = t.stages.map((s) =>
-    el("li", {},
-      el("p", { class: "soft" }, `${s.degree}; order kept: ${s.order}`),
-      ...s.steps.map((st) =>
-        el("p", {}, el("strong", {}, st.word), st.name.toLowerCase() === st.word.toLowerCase() ? "" : " " + st.name, st.detail ? ` (${st.detail})` : "",
-          st.policies.length ? el("span", { class: "soft" }, " on error: " + st.policies.join(", then ")) : null)),
-      s.commit ? el("p", {}, el("em", {}, s.commit)) : null));
   return el("article", { class: "flow" },
-    el("h3", {}, el("span", { class: "tag" }), " ", p.id),
-    el("p", { class: "soft" }, t.guarantee),
-    el("p", { class: "counters" }),
+    el("h3", {}, el("span", { class: "tag" }), " ", p.id, " ", el("span", { class: "counters soft" })),
+    el("p", { class: "soft" }, p.topology.guarantee),
     el("div", { class: "charts" }, chart("rate"), chart("lag")),
-    el("ol", { "aria-label": "The chain of " + p.id }, el("li", {}, el("p", {}, el("strong", {}, t.source))), ...stages));
+    chainOf(p.topology, p.id));
 }

@@ -1,6 +1,6 @@
 // The assigned partitions.
 
-import { $, el, keep, number, place, say, tag } from "./dom.js";
+import { $, ago, el, keep, number, place, say, tag } from "./dom.js";
 
 const most = 1000; // rows that a page is still quick with
 
@@ -34,7 +34,7 @@ function update(row, { q, halts, alone, several }) {
   row.querySelector(".park").disabled = q.state === "draining";
   const set = (name, text) => say(row.querySelector("." + name), text);
   set("why", q.why.slice(place(q).length + 1));
-  set("lag", number(q.lag));
+  set("lag", number(q.lag) + (q.lag > 0 && q.lagSeconds > 0 ? `\n${ago(Date.now() - 1000 * q.lagSeconds)}` : "") + (q.activeLag != null && q.activeLag !== q.lag ? `\n${number(q.activeLag)} to do` : ""));
   set("flight", number(q.inFlight));
   set("committed", number(q.committed));
   set("ahead", number(q.finishedAhead) + (q.setAside ? `; ${number(q.setAside)} lanes set aside from ${number(q.setAsideFrom)}` : ""));
