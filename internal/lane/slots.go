@@ -27,6 +27,7 @@ func (p *Pool) SetSlots(was, n int) bool {
 		p.busy++
 		p.resumeOne()
 	}
+	p.draw()
 	w, fresh := p.wakeOne()
 	p.mu.Unlock()
 	p.rouse(w, fresh)
