@@ -36,3 +36,27 @@ func (p *Pool) SetSlots(was, n int) bool {
 
 // excess returns how many workers are busy without a slot. The caller holds mu.
 func (p *Pool) excess() int { return max(0, p.busy-p.slots) }
+
+// passSlot passes a slot on, if more are busy than there are slots, to nobody. Otherwise the worker
+// that has waited longest for one after Wait gets it. It returns false if none waits. The caller
+// holds mu.
+func (p *Pool) passSlot() bool {
+	switch {
+	case p.excess() > 0:
+		p.busy--
+		p.due.Add(-1)
+		return true
+	case len(p.resume) == 0:
+		return false
+	}
+	p.resumeOne()
+	return true
+}
+
+// resumeOne gives a slot to the worker that has waited longest for one. The caller holds mu.
+func (p *Pool) resumeOne() {
+	r := p.resume[0]
+	p.resume = p.resume[1:]
+	p.due.Add(-1)
+	r.wake <- struct{}{} // has room: r waits on it and is in no other list
+}
