@@ -37,9 +37,9 @@ func (p *Pool) SetSlots(was, n int) bool {
 // excess returns how many workers are busy without a slot. The caller holds mu.
 func (p *Pool) excess() int { return max(0, p.busy-p.slots) }
 
-// passSlot passes a slot on, if more are busy than there are slots, to nobody. Otherwise the worker
-// that has waited longest for one after Wait gets it. It returns false if none waits. The caller
-// holds mu.
+// passSlot passes a slot on to the worker that has waited longest for one after Wait. It returns
+// false if none waits. While more are busy than there are slots, the slot is gone instead. The
+// caller holds mu.
 func (p *Pool) passSlot() bool {
 	switch {
 	case p.excess() > 0:
