@@ -49,6 +49,7 @@ type progress struct {
 // stores what the state lists.
 func (g *progress) withoutState() {
 	g.runs, g.records, g.covered, g.silent = nil, g.below, g.below, g.Offset
+	g.halts, g.noted = -1, -1
 }
 
 // adopt restores what earlier assignments finished, within the assigned range of the log. It fails

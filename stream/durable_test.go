@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -107,6 +108,22 @@ func TestDurableHalt(t *testing.T) {
 			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named("other")).HaltOnError()), stream.BuildID("v1"))
 			if h := j.halt(); h.Restored || h.Step != "other" {
 				t.Errorf("halted: %+v", h)
+			}
+		})
+	})
+	t.Run("is stored in a smaller state if its first one was refused", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errors.New(strings.Repeat("boom", 50)))
+			put(l, 0, "a0")
+			l.RefuseStates(200)
+			j := join(t, l, chain(w), stream.BuildID("v1"))
+			must(t, j.member.Assign(0))
+			elapse(time.Minute)
+			j.member.Crash()
+			<-j.ended
+			j = start(t, l, chain(w), stream.BuildID("v1"))
+			if h := j.halt(); !h.Restored || w.triesOf("a0") != 1 {
+				t.Errorf("%v, after %d attempts", h, w.triesOf("a0"))
 			}
 		})
 	})

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/laneway-go/laneway/internal/ledger"
@@ -37,6 +38,26 @@ func (p *part) unpark() {
 	for _, k := range ks {
 		close(k.over)
 		p.full.Store(true)
+	}
+}
+
+// letGo ends restored parks of records that the log has no longer, since it was compacted. Then the
+// watermark has passed them.
+func (p *part) letGo() {
+	if p.status()&someParked == 0 || !p.host.mends() {
+		return
+	}
+	mark := p.led.Watermark()
+	var told []SourceEvent
+	p.mu.Lock()
+	for _, k := range p.parks.all {
+		if k.Restored && k.By == "" && k.Last < mark && p.status().life() == open && p.parks.release(k, tryItself) {
+			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "parked record gone", Err: k.Err, Text: fmt.Sprintf("the log has %v no longer, which %s could not process: what waits behind it continues", k.Meta, k.Step)})
+		}
+	}
+	p.mu.Unlock()
+	for _, e := range told {
+		p.host.emit(e)
 	}
 }
 
