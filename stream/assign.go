@@ -26,7 +26,6 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 		p.asides.able = p.led.OutOfOrder && in.rereads()
-		p.asides.stalls = p.asides.able && r.plan.keyApart() == ""
 		p.asides.awaited = r.plan.commit != nil && r.plan.commit.each
 	}
 	r.commits.begin(p, &p.led)
