@@ -22,7 +22,8 @@ var uncoded = map[string]string{
 	"paused by ":                  "it says who has asked, in a halt that no error has made",
 	"the call does not show whether the dependency is there": "it stays inside of the breaker",
 	"it has %d partitions, but no partition %d":              "a TopicError has its text",
-	"parked by ": "it says who has asked, in a halt that no error has made",
+	"no error is this one":                                   "nobody sees it: it is only sought",
+	"parked by ":                                             "it says who has asked, in a halt that no error has made",
 }
 
 // coded are the packages whose errors users see. Those of the Kafka rooms come inside of one of

@@ -154,6 +154,6 @@ func ExamplePartialError() {
 		Serial(show).
 		Run(context.Background())
 	// Unordered output:
-	// skipped slice[0]@1 1 element of the batch failed [LW208]; [1] empty row
+	// skipped slice[0]@1 empty row
 	// [a c]
 }

@@ -83,9 +83,10 @@ func isPanic(err error) bool {
 }
 
 // PartialError says which elements of a batch failed, by index. The others are finished and passed
-// on, and a retry runs on the failed ones only. A Sink may return it, and so may the handler of a
-// batch that passes its input on (Serial, Concurrent, Tap). From a handler with a result (Map…) it
-// fails the whole batch, as there is no result to pass on for the others.
+// on. The policies decide about each failed one by its own error, and a retry runs on those that
+// they retry. A Sink may return it, and so may the handler of a batch that passes its input on
+// (Serial, Concurrent, Tap). From a handler with a result (Map…) it fails the whole batch, as there
+// is no result to pass on for the others.
 type PartialError struct{ Errs map[int]error }
 
 func (e *PartialError) Error() string {
@@ -108,25 +109,6 @@ func (e *PartialError) Unwrap() []error {
 		errs = append(errs, e.Errs[i])
 	}
 	return errs
-}
-
-// failedOf returns the indices that err names out of n elements, in order. It returns nil if err
-// names none or all of them.
-func failedOf(err error, n int) []int {
-	var p *PartialError
-	if !errors.As(err, &p) {
-		return nil
-	}
-	var bad []int
-	for _, i := range slices.Sorted(maps.Keys(p.Errs)) {
-		if i >= 0 && i < n && p.Errs[i] != nil {
-			bad = append(bad, i)
-		}
-	}
-	if len(bad) == n {
-		return nil
-	}
-	return bad
 }
 
 // Permanent marks an error that no retry can fix: RetryOnError leaves it to the next policy.

@@ -21,6 +21,9 @@ func (t *transactions) urge(ps []*part) {
 // prevents it, or ctx ends.
 func (t *transactions) now(ctx context.Context, ps []*part) error {
 	for {
+		for _, p := range ps {
+			t.look(p) // the goroutine that reconciles p may be about to
+		}
 		t.urge(ps)
 		left, changed := t.pending(ps)
 		if !left {

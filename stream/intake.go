@@ -68,7 +68,7 @@ func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
 // Lose ends assignments that another member may own already. It cancels their handlers' contexts,
 // commits nothing and does not wait.
 func (in *Intake[T]) Lose(err error, parts ...*Partition[T]) {
-	in.inlet.lose(err, cores(parts))
+	in.inlet.lose(printable(err), cores(parts))
 }
 
 // Emit sends an event to the observers. Rebalanced also tells the pipeline that the source reaches
@@ -83,7 +83,7 @@ func (in *Intake[T]) Emit(e Event) {
 // SetHealth tells the pipeline whether the source can reach the system it reads from: nil, or why
 // it cannot. Pipeline.Ready returns the error. The first Assign sets it to nil. For a problem of
 // one partition use Trouble.
-func (in *Intake[T]) SetHealth(err error) { in.inlet.setHealth(err) }
+func (in *Intake[T]) SetHealth(err error) { in.inlet.setHealth(printable(err)) }
 
 func cores[T any](ps []*Partition[T]) []*part {
 	out := make([]*part, len(ps))
@@ -230,7 +230,7 @@ func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 // Skip moves Next to next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: err}, next)
+	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: printable(err)}, next)
 }
 
 type feederOf[T any] struct{ src Source[T] }

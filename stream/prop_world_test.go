@@ -162,9 +162,19 @@ func (w *world) keepsAhead() bool {
 
 // ahead is what is stored as finished above the committed offset of a partition.
 func (w *world) ahead(part int) map[int64]bool {
-	b := resume.Binding{Scope: "streamtest/streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: w.log.Committed(part)}
-	state, _ := resume.Decode(b, w.log.State(part))
-	ahead := map[int64]bool{}
+	_, ahead := w.position(part)
+	return ahead
+}
+
+// position is what is stored of a partition: the offset, and what is finished above it.
+func (w *world) position(part int) (offset int64, ahead map[int64]bool) {
+	offset, stored := w.log.Committed(part), w.log.State(part)
+	for at := w.log.Committed(part); at != offset; at = w.log.Committed(part) { // a commit came in between
+		offset, stored = at, w.log.State(part)
+	}
+	b := resume.Binding{Scope: "streamtest/streamtest", TopicID: w.log.ID(), Topic: "t", Partition: part, Offset: offset}
+	state, _ := resume.Decode(b, stored)
+	ahead = map[int64]bool{}
 	for _, r := range state.Finished {
 		for off := r.From; off < min(r.To, w.log.End(part)); off++ {
 			ahead[off] = true
@@ -177,7 +187,7 @@ func (w *world) ahead(part int) map[int64]bool {
 			}
 		}
 	}
-	return ahead
+	return offset, ahead
 }
 
 // spoil does something to the state of a partition: that may repeat work, and skips nothing.
@@ -202,7 +212,8 @@ func (w *world) spoil(part, how int) {
 
 // stored reports whether it is stored that the record at an offset has finished.
 func (w *world) stored(part int, off int64) bool {
-	return w.spoiled[part] || w.log.Committed(part) > off || w.keepsState() && w.ahead(part)[off]
+	offset, ahead := w.position(part)
+	return w.spoiled[part] || offset > off || w.keepsState() && ahead[off]
 }
 
 // inherit notes what the next assignment of a partition is not to handle again: that has finished,

@@ -108,7 +108,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 			continue
 		}
 		if e.fail, e.took, e.alone = err, took, part != nil; e.alone {
-			e.fail = part.Errs[i]
+			e.fail = printable(part.Errs[i])
 		}
 		e.written = e.fail == nil
 		i++

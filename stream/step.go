@@ -73,12 +73,7 @@ func (h *handling[T, U]) from(w *worker, r *record, v *T, attempt int) *record {
 			h.st.leave(w, r)
 			return nil
 		}
-		if r.joined != nil && h.pass != nil {
-			r = splitFailed(w, r, v, err, h.pass)
-		}
-		divisible := h.divides(r, v, err)
-		attempt = h.st.failed(w, r, attempt, took, err, divisible, func() any { return *v })
-		if attempt == inHalves {
+		if r, attempt = h.failed(w, r, v, last, failing{err, took}, true); attempt == inHalves {
 			h.bisect(w, r, v, last, failing{err, took})
 			return nil
 		}
@@ -109,12 +104,7 @@ func (h *handling[T, U]) divides(r *record, v *T, err error) bool {
 		return false
 	}
 	_, ok := r.joined.subset(*v, []int{len(r.joined.members) - 1})
-	return ok && !IsWhole(err) && !h.names(err, len(r.joined.members))
-}
-
-// names reports whether an error names the failed ones of n members.
-func (h *handling[T, U]) names(err error, n int) bool {
-	return h.pass != nil && failedOf(err, n) != nil
+	return ok && !IsWhole(err)
 }
 
 // bisect finds the culprits in a failed batch. It passes on, settles or abandons every member.
@@ -148,7 +138,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 			return partPassed, f
 		case IsWhole(f.err):
 			return partOfAll, f
-		case h.names(f.err, hi-lo):
+		case h.named(some, &v, f.err) != nil:
 			return partNamed, f
 		}
 		return partFailed, f
@@ -160,10 +150,7 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 			return
 		}
 		w.group = group
-		if h.pass != nil {
-			some = splitFailed(w, some, &v, one.err, h.pass)
-		}
-		next := h.st.failed(w, some, one.attempt, one.took, one.err, false, func() any { return v })
+		some, next := h.failed(w, some, &v, one.attempt, one.failing, false)
 		if some = h.from(w, some, &v, next); some != nil {
 			w.group = group
 			h.on(w, some, &v)
@@ -289,33 +276,6 @@ func (a *attemptOf) Records() int { return int(a.r.size()) }
 func (a *attemptOf) Batch() bool  { return a.r.joined != nil }
 
 func (a *attemptOf) Duration() time.Duration { return a.took }
-
-// splitFailed passes on the good members of a batch whose error is a *PartialError. It returns the
-// record of the failed members and sets *v to them. If *v is no longer the batch, it cannot be
-// split, and splitFailed returns r.
-func splitFailed[T any](w *worker, r *record, v *T, err error, pass push[T]) *record {
-	bad := failedOf(err, len(r.joined.members))
-	if bad == nil || r.joined.holds.Load() != 1 {
-		return r
-	}
-	var good []int
-	for i, b := 0, 0; i < len(r.joined.members); i++ {
-		if b < len(bad) && bad[b] == i {
-			b++
-			continue
-		}
-		good = append(good, i)
-	}
-	goodVal, ok := r.joined.subset(*v, good)
-	if !ok {
-		return r
-	}
-	badVal, _ := r.joined.subset(*v, bad)
-	g, group := goodVal.(T), w.group
-	pass(w, r.join(good), &g)
-	w.group, *v = group, badVal.(T)
-	return r.join(bad)
-}
 
 // join returns a batch of some of the members of r.
 func (r *record) join(members []int) *record {

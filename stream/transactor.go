@@ -40,25 +40,24 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, groups map[
 	return guarded(func() error { return t.tx.Commit(ctx, txn) })
 }
 
-// names reports whether err names the failed elements of a transaction.
-func names(err error, pres []*prefix) bool { return failedOf(err, resultsIn(pres)) != nil }
+// names reports whether err names failed elements of a transaction.
+func names(err error, pres []*prefix) bool { return culprits(err, resultsIn(pres)) != nil }
 
 // blame returns what is to blame for a failed transaction: of each partition the first element that
-// err names, or all partitions if it names none.
-func blame(err error, pres []*prefix) (guilty []*prefix) {
-	bad := failedOf(err, resultsIn(pres))
-	if bad == nil {
-		return pres
-	}
-	i := 0
+// the error names, with its own error, or all partitions if it names none.
+func blame(f failing, pres []*prefix) (guilty []found) {
+	cs := culprits(f.err, resultsIn(pres))
+	from := 0
 	for _, pre := range pres {
-		for k := range pre.recs {
-			if _, found := slices.BinarySearch(bad, i+k); found {
-				guilty = append(guilty, pre.cut(k, k+1, pre.from, pre.next))
-				break
-			}
+		to := from + len(pre.recs)
+		switch i := slices.IndexFunc(cs, func(c culprit) bool { return from <= c.i && c.i < to }); {
+		case cs == nil:
+			guilty = append(guilty, found{pre, f})
+		case i >= 0:
+			k := cs[i].i - from
+			guilty = append(guilty, found{pre.cut(k, k+1, pre.from, pre.next), failing{cs[i].err, f.took}})
 		}
-		i += len(pre.recs)
+		from = to
 	}
 	return guilty
 }

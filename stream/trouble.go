@@ -8,7 +8,7 @@ import (
 // Trouble reports why a partition cannot be read, whether it is assigned or not. A nil err ends the
 // trouble: the partition is read again or belongs to another worker. The pipeline stays ready.
 func (in *Intake[T]) Trouble(tp TopicPartition, err error) {
-	in.inlet.trouble(in.inlet.inside(tp), err)
+	in.inlet.trouble(in.inlet.inside(tp), printable(err))
 }
 
 func (r *run) trouble(tp TopicPartition, err error) {

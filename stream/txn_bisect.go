@@ -91,7 +91,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 		}
 		s.find(pres, failing{err, took})
 	case names(err, pres):
-		s.find(blame(err, pres), failing{err, took})
+		s.found = append(s.found, blame(failing{err, took}, pres)...)
 	default:
 		s.divide(pres, failing{err, took})
 	}

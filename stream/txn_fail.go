@@ -20,9 +20,9 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	left, _ := halves(x.pres)
 	divisible := left != nil && resultsIn(x.pres) > 0 && !names(err, x.pres) && !IsWhole(err)
 	var guilty []*prefix
-	for _, pre := range blame(err, x.pres) {
-		if t.decide(pre, err, took, divisible) {
-			guilty = append(guilty, pre)
+	for _, f := range blame(failing{err, took}, x.pres) {
+		if t.decide(f.pre, f.err, f.took, divisible) {
+			guilty = append(guilty, f.pre)
 		}
 	}
 	if len(guilty) > 0 {
