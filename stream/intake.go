@@ -114,8 +114,8 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 		return records, bytes
 	}
 	p.p.full.Store(true)
-	// Room for a single record counts: room that became free before full was set woke no one and
-	// flushed nothing, since the partition was not full.
+	// Room for a single record counts: whatever became free before full was set has woken nobody, and
+	// has flushed nothing, since the partition was not full.
 	if records, bytes = p.p.roomIf(false); records > 0 {
 		p.p.full.Store(false)
 	}

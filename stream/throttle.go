@@ -36,9 +36,9 @@ func (o throttleOp[T]) start(st *step) { st.shared = rate.NewLimiter(rate.Limit(
 func (o throttleOp[T]) link(_ *worker, st *step, next any) any {
 	nx, limiter := next.(push[T]), st.shared.(*rate.Limiter)
 	return push[T](func(w *worker, r *record, v *T) {
-		reserved := limiter.Reserve()
-		if d := reserved.Delay(); d > 0 && !st.pause(w, r, d) {
-			reserved.Cancel() // other elements may use it
+		turn := limiter.Reserve()
+		if d := turn.Delay(); d > 0 && !st.pause(w, r, d) {
+			turn.Cancel() // other elements may use it
 			return
 		}
 		nx(w, r, v)

@@ -20,13 +20,13 @@ func explainCommand() *cobra.Command {
 	var pipeline string
 	c := &cobra.Command{
 		Use:   "explain [PARTITION]...",
-		Short: "Explain why a partition does not move, and what to do",
-		Long: `Explains why partitions do not move: the record and key at the watermark, the step, its attempt and
-error, how much waits behind it and, with a token, the stack of the running handler. Without
-arguments it explains each partition that laneway status shows as stuck.
+		Short: "Say why a partition does not move, and what to do",
+		Long: `Says why partitions do not move: the record and the key at the watermark, the step, its attempt and
+error, what waits behind it and, with a token, the stack of the running handler. Without arguments
+it explains each partition that status shows as stuck.
 
-Write a partition as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge its
-source comes first: eu/orders/3.`,
+A partition is written as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge
+its source stands before it: eu/orders/3.`,
 		Example: `  laneway explain
   laneway explain orders/3`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,7 +62,7 @@ source comes first: eu/orders/3.`,
 	return c
 }
 
-// explained is an explanation, and the replica that gave it.
+// explained is an explanation and who has given it.
 type explained struct {
 	At       string `json:"replica"`
 	Pipeline string `json:"pipeline"`
@@ -73,7 +73,7 @@ type explained struct {
 
 func (e explained) place() place { return place{e.Source, e.Topic, e.Partition} }
 
-// explain asks the owners of the given partitions, or of all stuck partitions.
+// explain asks the owners of partitions, or of all that are stuck.
 func explain(ctx context.Context, views []view, places []place) (es []explained, err error) {
 	found, all := map[place]bool{}, []owned{}
 	for _, p := range partitions(views) {
@@ -95,7 +95,7 @@ func explain(ctx context.Context, views []view, places []place) (es []explained,
 	}
 	for _, p := range places {
 		if !found[p] {
-			err = errors.Join(err, fmt.Errorf("%v: no replica that answers has it; another member of the group may have it, or none has", p))
+			err = errors.Join(err, fmt.Errorf("%v: no replica that answers has it; another member of the group may, or nobody does", p))
 		}
 	}
 	return es, err
@@ -108,7 +108,7 @@ func writeExplained(w io.Writer, es []explained, hs []halted) {
 			fmt.Fprintln(w)
 		}
 		if i == explainedMost {
-			fmt.Fprintf(w, "%d more are stuck: laneway status lists them, and laneway explain PARTITION explains one.\n", len(es)-i)
+			fmt.Fprintf(w, "%d more are stuck: laneway status lists them, laneway explain PARTITION explains one.\n", len(es)-i)
 			return
 		}
 		first, rest, more := strings.Cut(printable(e.Text), "\n")
@@ -135,7 +135,7 @@ const nextMost = 3
 // explainedMost is how many partitions are explained to a person at once.
 const explainedMost = 20
 
-// next returns the commands that end a halt.
+// next is the commands that end a halt.
 func (h halted) next(size int) string {
 	if h.paused() {
 		return "laneway unpause " + h.place().slashed()

@@ -92,7 +92,7 @@ func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error
 	return c.post(ctx, p, "pipelines", pipeline, "park")
 }
 
-// Drain drains all pipelines of the process and ends it. It does not wait for the end.
+// Drain drains all pipelines of the process, which then ends. It does not wait for that.
 func (c *Client) Drain(ctx context.Context, d Drain) (Done, error) {
 	return c.post(ctx, d, "drain")
 }
