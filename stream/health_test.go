@@ -70,7 +70,7 @@ func TestServe(t *testing.T) {
 			must(t, h.wait())
 		})
 	})
-	t.Run("serves metrics where they are given", func(t *testing.T) {
+	t.Run("serves metrics if they are given", func(t *testing.T) {
 		for _, metrics := range []http.Handler{nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "laneway_lag 3") })} {
 			bubble(t, func(t *testing.T) {
 				h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", metrics))

@@ -115,7 +115,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "unpause", "--all")
 		s.is(t, "pause")
 	})
-	t.Run("park a key and let it go on", func(t *testing.T) {
+	t.Run("park a key and release it", func(t *testing.T) {
 		c := start(t)
 		s := newTranscript(c)
 		s.show(c, "olaf", "park", "orders/1", "c-7", "-n")
@@ -142,7 +142,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "drain", c.addrs[1])
 		s.is(t, "drain")
 	})
-	t.Run("say which replica does not answer, and go on with the others", func(t *testing.T) {
+	t.Run("say which replica does not answer, and continue with the others", func(t *testing.T) {
 		c := haltedCrew(t)
 		s := newTranscript(c)
 		ids := c.ids()
