@@ -67,7 +67,7 @@ type hold struct {
 	last  Failure   // of the last attempt; without Err: none
 }
 
-// Holds that elements share. They have no more than a cause.
+// Holds that elements share. They only have a cause.
 var (
 	inBackpressure    = &hold{cause: CauseBackpressure}
 	beforeItsCommit   = &hold{cause: CauseCommit}

@@ -29,7 +29,7 @@ func (r *run) beginDrain(cause error) {
 	r.emit(Draining{cause})
 }
 
-// pastDrain returns a channel that fires when the source should have returned from a drain.
+// pastDrain returns a channel that fires when the source should have returned after a drain.
 func (r *run) pastDrain() <-chan time.Time {
 	return time.After(r.opts.drain + handlerGrace + 2*commitTime)
 }

@@ -27,8 +27,8 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halts to store in the resume state of an offset, the oldest first, and
-// no more than may fit.
+// haltsToStore returns the halts to store in the resume state of an offset, oldest first, at most
+// as many as may fit.
 func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +51,7 @@ func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 
 var storedScopes = map[Scope]resume.Scope{ScopePartition: resume.Partition, ScopeLane: resume.Lane, ScopeRecord: resume.Record}
 
-// store appends the halt as it is stored, unless nobody knows which build has tried the record.
+// store appends the halt as it is stored, unless the build that tried the record is unknown.
 func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
 	if len(h.builds) == 0 {
 		return hs
@@ -64,8 +64,8 @@ func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
 	return append(hs, r)
 }
 
-// haltChanged has the start or end of halts stored soon. Without a known build no failure's is
-// stored. The caller holds mu.
+// haltChanged makes commits store the start or end of halts soon. If the build is unknown, halts of
+// failures are not stored. The caller holds mu.
 func (p *part) haltChanged(hs ...*Halt) {
 	_, known := p.host.build()
 	if p.ahead.halting && (known || slices.ContainsFunc(hs, func(h *Halt) bool { return h.By != "" })) {
@@ -147,7 +147,7 @@ func (p *part) inheritLane(h *Halt, id resume.LaneID) {
 	p.stand(p.status() | someParked)
 }
 
-// inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
+// inheritHalts restores only the halts of a state. The caller holds mu.
 func (p *part) inheritHalts(a Assignment) error {
 	if !p.ahead.halting || a.State == "" || p.status().life() != open {
 		return nil
@@ -159,7 +159,7 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored tells of each restored halt and starts its timer.
+// tellRestored reports each restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	hs := []*Halt{p.halt}

@@ -25,8 +25,8 @@ func (p *plan) parks() bool {
 	return slices.ContainsFunc(p.nodes, func(n *node) bool { return n.policy != nil && n.policy.kind == parkPolicy })
 }
 
-// checkParks refuses a ParkOnError where records could not finish beside parked ones, or where
-// nobody knows the lane of a record before a step has made it.
+// checkParks refuses a ParkOnError if records could not finish beside parked ones, or if the lane
+// of a record is unknown until a step has made it.
 func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 	if !p.parks() {
 		return nil
@@ -52,9 +52,9 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 	return err
 }
 
-// parksApart refuses a ParkOnError on one side of an AlsoTo that holds back less than the order in
-// which the other side works. Later records would pass there, and the parked one come again behind
-// them.
+// parksApart refuses a ParkOnError on one side of an AlsoTo if it holds back less than the order of
+// the other side. Later records would pass on that side, and the parked one would be processed
+// after them.
 func (p *plan) parksApart() (err error) {
 	refused := map[*node]bool{} // forks, each once for all sources
 	for _, sg := range p.stages {
