@@ -31,7 +31,7 @@ func TestServe(t *testing.T) {
 			must(t, h.wait())
 		})
 	})
-	// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be
+	// A halt leaves the pod ready, or the fix could not be rolled out, unless readiness is to be
 	// strict.
 	t.Run("reports each partition in readyz", func(t *testing.T) {
 		for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {

@@ -83,7 +83,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "rita", "skip", ids[0])
 		s.show(c, "nobody", "skip", ids[0])
 		s.show(c, "olaf", "skip", ids[0])
-		c.mended.Store(true)
+		c.fixed.Store(true)
 		s.show(c, "olaf", "resume", ids[1], ids[2])
 		c.until(func() bool { return c.log.Committed(0) == 2 && c.log.Committed(3) == 2 })
 		s.show(c, "olaf", "halts")
