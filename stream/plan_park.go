@@ -12,10 +12,10 @@ import (
 func (c *checker) parks(word string) {
 	for _, n := range c.all {
 		if n.opts.keepOrder {
-			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "say HaltOnError, or leave KeepOrder out")
+			c.say(faultPark, word, "KeepOrder would hold back every result behind a parked record", "use HaltOnError, or leave KeepOrder out")
 		}
 		if n.commit != nil && n.commit.transact != nil {
-			c.say(faultPark, word, "no transaction could pass a parked record, so all results behind it would wait", "say HaltOnError")
+			c.say(faultPark, word, "no transaction could pass a parked record, so all results behind it would wait", "use HaltOnError")
 		}
 	}
 }
@@ -39,14 +39,14 @@ func (p *plan) checkParks(source SourceInfo, ahead int64) (err error) {
 		case ahead == 0:
 			why = "MaxFinishedAhead(0) stores no resume state"
 		}
-		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "say HaltOnError", faultPark}
+		err = &BuildError{"ParkOnError", why + ", and nothing could finish behind a parked record", "use HaltOnError", faultPark}
 	}
 	err = errors.Join(err, p.parksApart())
 	for n, sp := range p.steps {
 		parks := slices.ContainsFunc(sp.policies, (*policy).parks)
 		if parks && n.isStep() && sp.group == byFunc {
 			err = errors.Join(err, &BuildError{sp.name, "its lanes are made by GroupBy(f), so ParkOnError could not tell which records to hold back",
-				"group by key, or say HaltOnError", faultPark})
+				"group by key, or use HaltOnError", faultPark})
 		}
 	}
 	return err
@@ -80,7 +80,7 @@ func (s *side) parksBeside(o *side, fork string) (err error) {
 		for _, g := range o.worked {
 			if !is.scope.covers(g) {
 				return &BuildError{is.step, fmt.Sprintf("it would park the %s alone, while the other side of %s keeps order %v", is.scope, fork, g),
-					"group both alike, or say HaltOnError", faultPark}
+					"group both alike, or use HaltOnError", faultPark}
 			}
 		}
 	}
