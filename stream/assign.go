@@ -145,8 +145,8 @@ func (r *run) lose(err error, ps []*part) {
 	}
 }
 
-// tellTorn tells of committed records that are lost, since an element above CommitBefore was made
-// of them and of others, which were not committed.
+// tellTorn reports committed records that are lost: an element above CommitBefore was made of them
+// and of others that were not committed.
 func (r *run) tellTorn(torn []*record, cause error) {
 	if len(torn) == 0 {
 		return

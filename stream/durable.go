@@ -27,8 +27,8 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halts to store in the resume state of an offset, the oldest first, and
-// no more than may fit.
+// haltsToStore returns the halts to store in the resume state of an offset, oldest first, at most
+// as many as may fit.
 func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,8 +65,8 @@ func (h *Halt) store(hs []resume.Halt, offset int64, lane resume.LaneID) []resum
 	return append(hs, r)
 }
 
-// haltChanged has the start or end of halts stored soon. Without a known build no failure's is
-// stored. The caller holds mu.
+// haltChanged makes commits store the start or end of halts soon. If the build is unknown, halts of
+// failures are not stored. The caller holds mu.
 func (p *part) haltChanged(hs ...*Halt) {
 	_, known := p.host.build()
 	if p.ahead.halting && (known || slices.ContainsFunc(hs, func(h *Halt) bool { return h.By != "" })) {
@@ -149,7 +149,7 @@ func (p *part) inheritLane(h *Halt, id resume.LaneID) {
 	p.stand(p.status() | someParked)
 }
 
-// inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
+// inheritHalts restores only the halts of a state. The caller holds mu.
 func (p *part) inheritHalts(a Assignment) error {
 	if !p.ahead.halting || a.State == "" || p.status().life() != open {
 		return nil
@@ -161,7 +161,7 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored tells of each restored halt and starts its timer.
+// tellRestored reports each restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	hs := []*Halt{p.halt}

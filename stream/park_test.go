@@ -43,7 +43,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on in order after Resume", func(t *testing.T) {
+	t.Run("continues in order after Resume", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b1", errBoom)
 			put(l, 0, "a0", "b1", "b2", "c3", "b4")
@@ -60,7 +60,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on behind the record after Skip", func(t *testing.T) {
+	t.Run("continues after the record with Skip", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b1", errBoom)
 			put(l, 0, "a0", "b1", "b2")
@@ -74,7 +74,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("parks again where the record fails again", func(t *testing.T) {
+	t.Run("parks again if the record fails again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b1", errBoom)
 			put(l, 0, "b1", "b2", "a2")
@@ -123,7 +123,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("waits for what is running in an earlier step", func(t *testing.T) {
+	t.Run("waits for records running in an earlier step", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, first, second := newLog(1), newWork(), newWork().fail("b0", errBoom)
 			put(l, 0, "b0", "b1", "b2")
@@ -142,7 +142,7 @@ func TestPark(t *testing.T) {
 			j.committed(3)
 		})
 	})
-	t.Run("lets go of a batch", func(t *testing.T) {
+	t.Run("releases a batch", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0 b1", errBoom)
 			put(l, 0, "b0", "b1", "b2", "a3", "a4")
