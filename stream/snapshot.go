@@ -53,8 +53,8 @@ type PartitionState struct {
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
-	// lanes whose later records are not in memory, since they are parked or are being read again after
-	// a park; and the lowest offset where those begin, 0 if there are none: see Rereader
+	// lanes whose later records are not in memory, since they are parked, fail for long, or are being
+	// read again after that; and the lowest offset where those begin, 0 if there are none: see Rereader
 	SetAside     int
 	SetAsideFrom int64
 	// the limit that stops reading: CauseBudget or CauseResumeState; empty: none

@@ -26,6 +26,7 @@ type worker struct {
 	// see fails
 	failing time.Duration
 	stall   *stall
+	stallOf *part
 }
 
 // sighting is what a look from outside has found a worker at, and when it first did. Guarded by
