@@ -159,7 +159,7 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored tells of each restored halt and starts its timer.
+// tellRestored tells of each restored halt and starts its timer. Call changed behind it.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	hs := []*Halt{p.halt}
@@ -179,7 +179,7 @@ func (p *part) tellRestored() {
 	p.mu.Unlock()
 	for i, h := range hs {
 		p.host.emit(told[i])
-		p.mendLater(h)
+		p.begun(h)
 	}
 }
 

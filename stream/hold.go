@@ -58,7 +58,7 @@ func (p *part) parkKey(key []byte, by string, until time.Time) error {
 	p.host.discard(p)
 	p.host.giveUpInside(p)
 	p.host.emit(told)
-	p.mendLater(&h)
+	p.begun(&h)
 	p.changed()
 	return nil
 }
