@@ -162,8 +162,8 @@ func (p *part) inheritHalts(a Assignment) error {
 // tellRestored tells of each restored halt and starts its timer. Call changed behind it.
 func (p *part) tellRestored() {
 	p.mu.Lock()
-	hs := []*Halt{p.halt}
-	if p.sealed != nil {
+	hs, s := []*Halt{p.halt}, p.sealed
+	if s != nil {
 		hs = append(hs, &p.sealed.Halt)
 	}
 	for _, k := range p.parks.all {
@@ -179,7 +179,11 @@ func (p *part) tellRestored() {
 	p.mu.Unlock()
 	for i, h := range hs {
 		p.host.emit(told[i])
-		p.begun(h)
+		if s != nil && h == &s.Halt {
+			p.sealBegun(s)
+		} else {
+			p.begun(h)
+		}
 	}
 }
 
@@ -236,7 +240,7 @@ func (p *part) inheritHeld(r resume.Halt, next int64) {
 		}
 		p.inheritLane(&h, r.Lane)
 	case p.sealed == nil:
-		p.sealed = &seal{h, next}
+		p.sealed = &seal{Halt: h, next: next}
 		p.stand(p.status() | sourceHalted)
 	}
 }

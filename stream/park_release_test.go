@@ -202,6 +202,21 @@ func TestHaltEvents(t *testing.T) {
 			})
 		})
 	}
+	t.Run("tell the end of a pause of an earlier worker behind its beginning", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, keyed(w))
+			j.pause(t)
+			must(t, j.stop())
+			put(l, 0, "a0")
+			var told []string
+			j = start(t, l, keyed(w), slow(&told))
+			must(t, j.Resume(j.halt()))
+			elapse(time.Hour)
+			same(t, "told", told, []string{"begun", "resumed"})
+			same(t, "done", w.done(), []string{"a0"})
+		})
+	})
 	t.Run("tell the end of a park by hand behind its beginning", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
