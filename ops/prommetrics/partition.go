@@ -84,7 +84,7 @@ var columnDescs = [columns]*prometheus.Desc{
 	paused: ofPartition("paused", "1 while an operator has paused the partition."),
 	parked: ofPartition("parked", "Parked lanes and records of the partition."),
 	setAside: ofPartition("set_aside_lanes",
-		"Lanes whose later records are not in memory, since they are parked or are being read again after a park."),
+		"Lanes whose later records are not in memory, since they are parked, fail for long, or are being read again."),
 	setAsideFrom: ofPartition("set_aside_from_offset", "The lowest offset where these begin; left out without one."),
 	unreadable: ofPartition("unreadable",
 		"1 while the partition cannot be read: no leader, no offset to start from, no permission. Partition -1 is the whole topic."),
