@@ -27,13 +27,14 @@ type waiter struct {
 // enterGate finishes the element's records and has the element wait for their commit.
 func (p *part) enterGate(w waiter) {
 	r, g := w.elem.record(), &p.gate
-	if r.dropped() {
-		r.abandon()
-		return
-	}
 	_, last := r.ends()
 	w.offset, w.size = last.offset(), int(r.size())
 	g.mu.Lock()
+	if r.dropped() { // under mu: a gate that was cleared stays empty
+		g.mu.Unlock()
+		r.abandon()
+		return
+	}
 	g.waiting.Put(last.seq(), w)
 	held := g.held.Add(int64(w.size))
 	g.mu.Unlock()
