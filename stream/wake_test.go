@@ -16,6 +16,7 @@ type feedsAtOnce struct {
 	mu       sync.Mutex
 	part     *stream.Partition[string]
 	left     []string
+	wake     func() // nil: feed
 }
 
 func (s *feedsAtOnce) feed() {
@@ -32,7 +33,11 @@ func (s *feedsAtOnce) feed() {
 }
 
 func (s *feedsAtOnce) Run(c context.Context, in *stream.Intake[string]) error {
-	ps, err := in.Assign(c, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "w"}, Committed: -1, Wake: s.feed})
+	wake := s.wake
+	if wake == nil {
+		wake = s.feed
+	}
+	ps, err := in.Assign(c, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "w"}, Committed: -1, Wake: wake})
 	if err != nil {
 		return err
 	}
