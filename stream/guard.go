@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"time"
+
+	"github.com/laneway-go/laneway/internal/outage"
 )
 
 // guarded turns a panic of a user's function into an error, and its error into one with a text.
@@ -21,7 +24,7 @@ func guarded(f func() error) (err error) {
 }
 
 // printable returns err, or an error with a text if one of its methods panics, such as those of a
-// nil pointer. So all that asks an error of the user, with errors.As or by its methods, asks safely.
+// nil pointer. So whoever asks an error of the user, by errors.As or a method, asks safely.
 func printable(err error) (safe error) {
 	if err == nil {
 		return nil
@@ -33,12 +36,22 @@ func printable(err error) (safe error) {
 		}
 	}()
 	text = err.Error() + ": it is or wraps "
-	_, _ = errors.Is(err, errSought), IsWhole(err)
+	ask(err)
 	return err
 }
 
-// errSought is in no error: the search for it calls Is and Unwrap of all that an error wraps.
-var errSought = errors.New("no error is this one")
+// ask calls the methods of err, and of all that it wraps, which the policies ask.
+func ask(err error) {
+	var whole interface{ Whole() bool }
+	if errors.As(err, &whole) {
+		_ = whole.Whole()
+	}
+	var after interface{ RetryAfter() time.Duration }
+	if errors.As(err, &after) {
+		_ = after.RetryAfter()
+	}
+	_, _ = errors.Is(err, ErrNotRunning), outage.Is(err)
+}
 
 // unprintableError keeps its error from everybody but those who know its type.
 type unprintableError struct {
