@@ -26,13 +26,14 @@ type waiter struct {
 // enterBarrier finishes the element's records. The element waits for their commit.
 func (p *part) enterBarrier(w waiter) {
 	r, b := w.elem.record(), &p.barrier
-	if r.dropped() {
-		r.abandon()
-		return
-	}
 	_, last := r.ends()
 	w.offset, w.size = last.offset(), int(r.size())
 	b.mu.Lock()
+	if r.dropped() { // under mu: a barrier that was cleared stays empty
+		b.mu.Unlock()
+		r.abandon()
+		return
+	}
 	b.waiting.Put(last.seq(), w)
 	held := b.held.Add(int64(w.size))
 	b.mu.Unlock()

@@ -39,6 +39,36 @@ func TestAtMostOnce(t *testing.T) {
 			same(t, "started", w.tried(), nil)
 		})
 	})
+	t.Run("ends the contexts of an assignment that is over", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, hold := newLog(1), make(chan struct{})
+			var kept []ctx // what a handler starts with them would live on otherwise
+			j := join(t, l, input.CommitBefore(1, 0).Serial(func(c ctx, v string) error {
+				if kept = append(kept, c); v == "b" {
+					<-hold
+				}
+				return nil
+			}))
+			for i, v := range []string{"a", "b", "c"} {
+				put(l, 0, v)
+				must(t, j.member.Assign(0))
+				synctest.Wait()
+				if v == "b" {
+					must(t, j.member.Lose(0)) // b goes on
+					close(hold)
+					synctest.Wait()
+				} else {
+					must(t, j.member.Revoke(0, 0))
+				}
+				if c := kept[i]; v != "b" && c.Err() == nil {
+					t.Errorf("the context of %s lives on", v)
+				}
+			}
+			if kept[1].Err() == nil {
+				t.Error("the context of b lives on")
+			}
+		})
+	})
 	t.Run("finishes started work when the partition is lost", func(t *testing.T) {
 		chains := map[string]func(*work) stream.Stream[string]{
 			"one by one": func(w *work) stream.Stream[string] { return input.CommitBefore(1, 0).Serial(w.do) },

@@ -72,7 +72,9 @@ func (r *run) cause() error {
 func (r *run) openSinks(ctx context.Context) error {
 	for _, s := range r.plan.sinks() {
 		if s, ok := s.(TopicReader); ok {
-			s.Reads(r.topics())
+			if err := guarded(func() error { s.Reads(r.topics()); return nil }); err != nil {
+				return fmt.Errorf("opening sink %T: Reads: %w", s, err)
+			}
 		}
 		o, ok := s.(Opener)
 		if !ok {

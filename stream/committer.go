@@ -291,7 +291,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		positions[p] = g.Position
 	}
 	err = c.in.store(ctx, positions)
-	c.in.stateMax.Store(int64(c.in.info().StateBytes)) // the source may have learned a lower limit of the brokers
+	c.in.limitState()
 	c.sort(stored, err)
 	if len(stored) > 0 {
 		c.in.emit(Committed{offsetsOf(stored), time.Since(start)}) // before events that follow from it

@@ -227,6 +227,8 @@ func (p *part) over(h Halt) <-chan struct{} {
 // refill puts unfinished records back into their lanes, in order. It holds intake, so that records
 // fed during the halt, which wait in the ledger, go before records fed after it.
 func (p *part) refill(end haltEnd) {
+	finished := 0
+	defer func() { p.led.CountFinished(finished) }() // without intake: it may wake the source, which feeds
 	p.intake.Lock()
 	defer p.intake.Unlock()
 	var back []*record
@@ -236,6 +238,7 @@ func (p *part) refill(end haltEnd) {
 		switch {
 		case end.skips(s.Offset(i)):
 			s.Finish(int32(i))
+			finished++
 		case resumes && !s.Payload.(values).record(i).parked():
 			s.Reopen(int32(i))
 			back = append(back, s.Payload.(values).record(i))

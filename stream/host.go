@@ -26,6 +26,8 @@ type host interface {
 	spawn(f func())     // starts a goroutine that the run waits for
 	emit(e Event)       // tells the observers; never called under a lock
 	fail(err error)     // ends the run
+	// call calls a func of the source, and ends the run if it panics
+	call(what string, f func())
 	// lose releases partitions that are not this worker's anymore
 	lose(cause error, ps []*part)
 	// started returns the highest offset in work in the first stage, or -1

@@ -34,6 +34,11 @@ func newInlet(r *run, i int, src feeder, id string) *inlet {
 	return in
 }
 
+// limitState looks whether the source has learned a lower limit of the brokers.
+func (in *inlet) limitState() {
+	in.call("Info of the source", func() { in.stateMax.Store(int64(in.info().StateBytes)) })
+}
+
 // What a partition needs of its source.
 
 func (in *inlet) stateBytes() int         { return int(in.stateMax.Load()) }

@@ -176,9 +176,10 @@ func (p *Pipeline) begin(ctx context.Context) (*run, error) {
 		}
 	}
 	var r *run
-	// newRun calls user code: middleware
+	// newRun calls user code: middleware, and methods of sources and of the transactor
 	if err := guarded(func() error { r = newRun(ctx, p.plan, srcs, &p.opts.limits, newCommits); return nil }); err != nil {
-		return nil, &BuildError{Code: faultMiddleware, What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler: %v", err), Fix: "do nothing but return a handler that calls next"}
+		return nil, &BuildError{Code: faultMiddleware, What: fmt.Sprintf("a middleware passed to Use panicked when it wrapped its handler, or a method of a source or a transactor that tells of it: %v", err),
+			Fix: "see the stack (PanicError.Stack); a middleware does nothing there but return a handler that calls next"}
 	}
 	p.run = r
 	return r, nil

@@ -41,6 +41,6 @@ func (p *part) wakeSource() {
 		return
 	}
 	if n, _ := p.room(); n > 0 && p.full.CompareAndSwap(true, false) && p.wake != nil {
-		p.wake()
+		p.host.call("Wake of an Assignment", p.wake)
 	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,6 +154,14 @@ func (r *run) spawn(f func()) {
 		f()
 		returned = true
 	})
+}
+
+// call calls a method of a source or a transactor that returns no error. A panic of it ends the
+// pipeline.
+func (r *run) call(what string, f func()) {
+	if err := guarded(func() error { f(); return nil }); err != nil {
+		r.fail(fmt.Errorf("the %s: %w", what, err))
+	}
 }
 
 var errEnded = errors.New("a handler ended its goroutine (runtime.Goexit, or t.FailNow outside the test's own): return an error instead [LW217]")

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,11 +25,16 @@ func (r *run) leaveTail(p *part) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tails = slices.DeleteFunc(r.tails, (*part).emptied)
-	if !p.tail.emptied() {
-		r.tails = append(r.tails, p.tail)
-	}
+	r.tails = slices.DeleteFunc(append(r.tails, p.tail), func(t *part) bool {
+		over := t.emptied()
+		if over {
+			t.cancel(errTailOver) // or its context would be kept until the end of the run
+		}
+		return over
+	})
 }
+
+var errTailOver = errors.New("the assignment has ended [LW230]")
 
 // leftTails returns the tails of released partitions.
 func (r *run) leftTails() []*part {

@@ -62,8 +62,9 @@ type Assignment struct {
 	// newest record fed then, or of the log. What State says from LogEnd on is ignored, since a
 	// truncated log holds other records there.
 	LogEnd int64
-	// Wake is called when a full partition has room again, or was resumed. It must not block. May
-	// be nil.
+	// Wake is called when a full partition has room again, or was resumed. It must not block, but
+	// may feed. It may be called within Assign, Revoke and Lose, so it must not take a lock that
+	// the source holds across these. May be nil.
 	Wake func()
 
 	// Restart is called, in a goroutine of its own, after the pipeline has released the partition

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 )
@@ -54,7 +55,10 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
-	groups := x.groups()
+	var groups map[string]GroupMetadata
+	if err := guarded(func() error { groups = x.groups(); return nil }); err != nil {
+		return fmt.Errorf("the GroupMetadata of a source: %w", err)
+	}
 	// mixed, so its context is the run's, which x.ctx cancels below
 	all := joinedRecord(x.pres[0].part, &joined{mixed: true})
 	attempt := 1
@@ -119,7 +123,7 @@ func (t *transactions) end(x *txn) {
 	}
 	t.announce()
 	t.mu.Unlock()
-	t.limitStates() // it may have learned a lower limit
+	t.run.call("StateBytes of the transactor", t.limitStates) // it may have learned a lower limit
 	t.wakeUp()
 }
 

@@ -167,6 +167,6 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		t.mu.Lock()
 		from := txnStateOf(p).from
 		t.mu.Unlock()
-		p.restart(from)
+		t.run.call("Restart of an Assignment", func() { p.restart(from) })
 	})
 }

@@ -33,8 +33,9 @@ func (p *part) unpark() {
 	}
 	p.intake.Lock()
 	ks = p.atRest(ks) // records fed since the last look have to be dropped first
-	p.readmit(ks, ends)
+	finished := p.readmit(ks, ends)
 	p.intake.Unlock()
+	p.led.CountFinished(finished) // without intake: it may wake the source, which feeds
 	for _, k := range ks {
 		close(k.over)
 		p.full.Store(true)
@@ -127,9 +128,10 @@ func (p *part) endPark(k *park) haltEnd {
 }
 
 // readmit removes parks and puts their records back into the first stage, in order. Records that
-// another park covers stay, and records of a halted partition wait for the end of the halt. The
-// caller holds intake, so that records fed from now on go behind them.
-func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
+// another park covers stay, and records of a halted partition wait for the end of the halt. It
+// returns how many records are given up. The caller holds intake, so that records fed from now on
+// go behind them.
+func (p *part) readmit(ks []*park, ends map[*park]haltEnd) (finished int) {
 	var gone parkIndex
 	for _, k := range ks {
 		gone.add(k)
@@ -158,6 +160,7 @@ func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 		switch {
 		case skips:
 			s.Finish(int32(i))
+			finished++
 		case covered && waits && !r.parked():
 			s.Reopen(int32(i))
 			back = append(back, r)
@@ -173,4 +176,5 @@ func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 	}
 	p.host.again(p, back)
 	p.parks.leaving.Add(-int32(len(ks))) // not before their tickets are held: see ending
+	return finished
 }

@@ -214,6 +214,7 @@ func (m *modelLedger) do(op int, r *modelRecord) bool {
 		r.holds, r.abandoned = 1, false
 	case r.abandoned:
 		r.s.Finish(r.i)
+		r.s.ledger.CountFinished(1)
 		r.abandoned = false
 		return true
 	}

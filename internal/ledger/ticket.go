@@ -91,7 +91,8 @@ func (s *Slab) Reopen(i int32) {
 	s.Tickets[i].state.Store(1 | s.Tickets[i].state.Load()&tried)
 }
 
-// Finish turns a ticket that settled unfinished into a finished one.
+// Finish turns a ticket that settled unfinished into a finished one. It does not call
+// Ledger.Finished, since the caller may hold a lock: see CountFinished.
 func (s *Slab) Finish(i int32) {
 	s.ledger.mu.Lock()
 	s.Tickets[i].state.And(^abandoned)
@@ -100,8 +101,14 @@ func (s *Slab) Finish(i int32) {
 	if s.ledger.OutOfOrder {
 		s.ledger.finishedEarly(s)
 	}
-	if f := s.ledger.Finished; f != nil {
-		f()
+}
+
+// CountFinished calls Finished for n tickets that Finish was called for.
+func (l *Ledger) CountFinished(n int) {
+	for range n {
+		if l.Finished != nil {
+			l.Finished()
+		}
 	}
 }
 

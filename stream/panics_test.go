@@ -1,0 +1,97 @@
+package stream_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/laneway-go/laneway/stream"
+)
+
+// panics says of which method a call panics once the run has begun.
+type panics struct {
+	in    string
+	begun bool
+}
+
+func (p *panics) maybe(method string) {
+	if p.begun && p.in == method {
+		panic("oops")
+	}
+}
+
+type panickySource struct {
+	*hand
+	*panics
+}
+
+func (s *panickySource) Info() stream.SourceInfo {
+	s.maybe("Info")
+	return s.hand.Info()
+}
+
+func (s *panickySource) GroupMetadata() stream.GroupMetadata {
+	s.maybe("GroupMetadata")
+	return stream.GroupMetadata{}
+}
+
+type panickyVault struct {
+	*vault
+	*panics
+}
+
+func (v *panickyVault) StateBytes() int {
+	v.maybe("StateBytes")
+	return 0
+}
+
+type panickySink struct{ sink[string] }
+
+func (*panickySink) Reads([]string) { panic("oops") }
+
+// A panic in such code of the user ends the run with an error that says where, and not the process.
+func TestPanicOfMethod(t *testing.T) {
+	for method, chain := range map[string]func(stream.Stream[string], *panics) stream.Stream[string]{
+		"Info": func(s stream.Stream[string], _ *panics) stream.Stream[string] { return commitNow(s.Serial(pass)) },
+		"GroupMetadata": func(s stream.Stream[string], _ *panics) stream.Stream[string] {
+			return s.CommitWith(newVault(), 1, 0)
+		},
+		"StateBytes": func(s stream.Stream[string], p *panics) stream.Stream[string] {
+			return s.CommitWith(&panickyVault{newVault(), p}, 1, 0)
+		},
+	} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := &panics{in: method}
+				s := &panickySource{newHand(1), p}
+				j := s.hand.start(t, chain(stream.From(func() stream.Source[string] { return s }), p))
+				elapse(time.Second)
+				p.begun = true
+				s.feed(0, 1, "a")
+				elapse(time.Minute)
+				if j.running() {
+					t.Fatal("it runs")
+				}
+				says(t, j.err, method, "oops")
+				if e := new(stream.PanicError); !errors.As(j.err, &e) {
+					t.Error(j.err)
+				}
+			})
+		})
+	}
+	t.Run("Reads", func(t *testing.T) {
+		says(t, input.GroupByPartition().To(&panickySink{}).Run(t.Context(), newLog(1).Source()), "Reads", "oops")
+	})
+	t.Run("Wake", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			w, s := newWork(), &feedsAtOnce{assigned: make(chan struct{}), left: []string{"a", "b"}}
+			s.wake = func() { panic("oops") }
+			hold := w.hold("a")
+			j := launch(t, nil, nil, commitNow(stream.From(func() stream.Source[string] { return s }).Serial(w.do)), stream.MaxInFlight(1))
+			<-s.assigned
+			hold()
+			elapse(time.Minute)
+			says(t, j.wait(), "Wake of an Assignment", "oops")
+		})
+	})
+}
