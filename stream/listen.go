@@ -77,12 +77,20 @@ func (o *observers) begin(rec *record) (noted *context.Context) {
 	}()
 	for i := range o.startHooks {
 		c, hear := o.startHooks[i].begin(made)
-		if made = c; hear {
+		if made = given(c); hear {
 			heard |= o.startHooks[i].bit
 		}
 	}
 	returned = true
 	return
+}
+
+// given returns a hook's context. Without one the handlers would fail, and not the observer.
+func given(ctx context.Context) context.Context {
+	if ctx == nil {
+		panic("it returned no context")
+	}
+	return ctx
 }
 
 // through drops the context that the start hooks made if the record has finished with its worker.

@@ -202,7 +202,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	ls := st.exec.listeners
 	for i := range ls {
 		if l := &ls[i]; l.stepStart != nil && l.wants(r) {
-			st.exec.hear(func() { ctx = l.stepStart(ctx, c) })
+			st.exec.hear(func() { ctx = given(l.stepStart(ctx, c)) })
 		}
 	}
 	var began time.Duration
@@ -275,7 +275,9 @@ func wrap(use []Middleware) Handler {
 	}
 	h := Handler(innermost)
 	for _, m := range slices.Backward(use) {
-		h = m(h)
+		if h = m(h); h == nil {
+			panic("it returned no handler")
+		}
 	}
 	return h
 }
