@@ -20,8 +20,8 @@ func guarded(f func() error) (err error) {
 	return err
 }
 
-// printable returns err, or an error with a text if a method of err or of what it wraps panics, such
-// as that of a nil pointer. It calls all the methods that this package calls later.
+// printable returns err, or an error with a text if a method of err or of what it wraps panics,
+// such as that of a nil pointer. It calls all the methods that this package calls later.
 func printable(err error) (safe error) {
 	if err == nil {
 		return nil

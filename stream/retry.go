@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -77,15 +76,6 @@ func (p RetryPolicy) wait(f Failure) time.Duration {
 	}
 	first, most := p.bounds()
 	return backoff.Wait(f.Attempts, first, most)
-}
-
-// retryAfter returns the wait that an error asks for; 0 if it asks for none.
-func retryAfter(err error) time.Duration {
-	var asks interface{ RetryAfter() time.Duration }
-	if errors.As(err, &asks) {
-		return asks.RetryAfter()
-	}
-	return 0
 }
 
 // faults returns what is wrong with the policy, each with its fix.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/laneway-go/laneway/internal/outage"
 )
@@ -33,12 +34,12 @@ func (e *WholeError) Whole() bool { return true }
 
 // IsWhole reports whether no single member of a batch or a transaction caused the error. If
 // errors.As finds a Whole() bool in it, that decides. Otherwise it is true for timeouts, lost or
-// untrusted connections, truncated answers, cancellations, errors made by Postpone, errors that ask for a
-// wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors with a
-// SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data, and
-// true for all others: a serialization failure, missing rights or missing space concerns the whole.
-// sink.SQL and sink.KafkaTransaction mark their own errors, and a step those of attempts that
-// outlast its Timeout.
+// untrusted connections, truncated answers, cancellations, errors made by Postpone, errors that ask
+// for a wait (RetryAfter), ErrNotCalled, and transactions that were fenced. For database errors
+// with a SQLState() string (pgx, lib/pq) it is false for classes 22 and 23, which concern the data,
+// and true for all others: a serialization failure, missing rights or missing space concerns the
+// whole. sink.SQL and sink.KafkaTransaction mark their own errors, and a step those of attempts
+// that outlast its Timeout.
 func IsWhole(err error) bool {
 	var marked interface{ Whole() bool }
 	if errors.As(err, &marked) {
@@ -55,4 +56,13 @@ func IsWhole(err error) bool {
 		}
 	}
 	return retryAfter(err) > 0 || outage.Is(err)
+}
+
+// retryAfter returns the wait that an error asks for; 0 if it asks for none.
+func retryAfter(err error) time.Duration {
+	var asks interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asks) {
+		return asks.RetryAfter()
+	}
+	return 0
 }
