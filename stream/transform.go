@@ -180,7 +180,7 @@ func (o transformOp[T, U]) transform(st *step, to *stage) *transform {
 			case e := <-raw:
 				e.t.r.part.loseIfExpired()
 				switch {
-				case e.t.r.dropped():
+				case e.t.r.part.status().isReleased():
 					e.t.leave()
 				case !e.t.isGivenUp():
 					select {
