@@ -16,6 +16,7 @@ var uncoded = map[string]string{
 	"PermanentError":              "it is a mark, and its text that of the error inside",
 	"WholeError":                  "it is a mark, and its text that of the error inside",
 	"PostponedError":              "its text is that of the error inside",
+	"noError":                     "it is looked for in others, and in none",
 	"ready.go":                    "its texts are those of halts and troubles, whose errors have codes",
 	"durable.go":                  "its text is that of a handler's error, as it was stored",
 	"ops.Log was given no logger": "a BuildError has its text",

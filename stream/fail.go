@@ -162,6 +162,7 @@ type mate struct {
 
 // decide asks the policies about a failed element. If it is divisible, only a retry policy decides.
 func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, err error, divisible bool, value func() any, mates []mate) verdict {
+	r.part.loseIfExpired()
 	if r.Err() != nil || r.dropped() {
 		// The pipeline cancelled the element or halted its partition. No policy applies to an error
 		// that may only be the consequence.

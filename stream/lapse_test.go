@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -37,6 +38,60 @@ func TestExpired(t *testing.T) {
 			}
 		})
 	})
+	for name, chain := range map[string]func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string]{
+		"behind a Map": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.Map(expires).GroupByPartition().Serial(next)
+		},
+		"behind a Tap": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.Tap(func(c ctx, v string) error { _, err := expires(c, v); return err }).Tap(next)
+		},
+		"of a child": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.FlatMap(func(c ctx, v string) (seq[string], error) {
+				_, err := expires(c, v)
+				return slices.Values([]string{v, v}), err
+			}).Concurrent(2, next)
+		},
+		"of a branch": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.Map(expires).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.Tap(next) }).Serial(next)
+		},
+		"of a batch": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.Map(expires).Batch(1, time.Minute).Serial(func(c ctx, vs []string) error { return next(c, vs[0]) }).FlatMap(flat)
+		},
+		"behind a sink": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.To(writes(func(c ctx, es []stream.Out[string]) error { _, err := expires(c, es[0].Value); return err })).Tap(next)
+		},
+		"in a Transform": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			return s.Map(expires).Transform("t", func(c ctx, in <-chan stream.Elem[string], out chan<- stream.Elem[string]) error {
+				for e := range in {
+					_ = next(c, e.Value)
+					out <- e
+				}
+				return nil
+			})
+		},
+		"of a dead letter": func(s stream.Stream[string], expires func(ctx, string) (string, error), next func(ctx, string) error) stream.Stream[string] {
+			letters := sinkFunc[stream.Failure](func(c ctx, fs []stream.Out[stream.Failure]) error { return next(c, "letter") })
+			return s.Map(func(c ctx, v string) (string, error) { _, _ = expires(c, v); return v, errBoom }).DeadLetterOnError(letters)
+		},
+	} {
+		t.Run("starts no further step "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, begun := begin(), 0
+				expires := func(_ ctx, v string) (string, error) {
+					over.Store(true)
+					return v, nil
+				}
+				next := func(ctx, string) error { begun++; return nil }
+				launch(t, nil, nil, commitNow(chain(h.chain(), expires, next)))
+				<-h.ready
+				h.feed(0, 1, "a")
+				elapse(time.Minute)
+				if begun > 0 {
+					t.Errorf("%d calls", begun)
+				}
+			})
+		})
+	}
 	t.Run("retries nothing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, w := begin(), newWork().fail("a", errBoom)

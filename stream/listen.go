@@ -86,7 +86,7 @@ func (o *observers) begin(rec *record) (noted *context.Context) {
 			continue
 		}
 		c, hear := o.startHooks[i].begin(made)
-		if made = c; hear {
+		if made = given(c); hear {
 			heard |= o.startHooks[i].bit
 		}
 	}
@@ -105,6 +105,14 @@ func (o *observers) asleep() bool {
 }
 
 func (l *listener) asleep() bool { return l.awake != nil && !l.awake.Load() }
+
+// given returns a hook's context. Without one the handlers would fail, and not the observer.
+func given(ctx context.Context) context.Context {
+	if ctx == nil {
+		panic("it returned no context")
+	}
+	return ctx
+}
 
 // through drops the context that the start hooks made if the record has finished with its worker.
 // Otherwise that context would live as long as the slab.

@@ -100,6 +100,15 @@ func TestMiddleware(t *testing.T) {
 			}
 		})
 	})
+	t.Run("is refused when it returns no handler", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a")
+			none := stream.Use(func(stream.Handler) stream.Handler { return nil })
+			says(t, commitNow(input.Serial(pass, none)).Run(t.Context(), l.Source()), "it returned no handler", "[LW135]")
+			committed(t, l, -1)
+		})
+	})
 	t.Run("fails the element when it panics", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

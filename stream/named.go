@@ -76,8 +76,13 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 	var again []int
 	var longest verdict
 	for _, c := range cs {
+		one := r.join([]int{c.i})
+		if w.stops(one) { // one before it was given up
+			h.st.leave(w, one)
+			continue
+		}
 		value, _ := r.joined.subset(*v, []int{c.i})
-		d := h.st.decide(w, r.join([]int{c.i}), attempt, f.took, c.err, false, func() any { return value }, nil)
+		d := h.st.decide(w, one, attempt, f.took, c.err, false, func() any { return value }, nil)
 		if !d.again {
 			continue
 		}
@@ -91,7 +96,11 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 	}
 	vals, _ := r.joined.subset(*v, again)
 	rest, *v = r.join(again), vals.(T)
-	if !h.st.waitAgain(w, rest, longest) {
+	switch {
+	case w.stops(rest):
+		h.st.leave(w, rest)
+		return nil, 0
+	case !h.st.waitAgain(w, rest, longest):
 		return nil, 0
 	}
 	return rest, attempt + 1

@@ -158,6 +158,25 @@ func TestObserver(t *testing.T) {
 			same(t, "log", log, []string{"start one", "start two", "done two", "done one"})
 		})
 	})
+	t.Run("fails the pipeline, and no element, when it returns no context", func(t *testing.T) {
+		for name, o := range map[string]stream.Observer{
+			"StepStart": {StepStart: func(ctx, stream.Call) ctx { return nil }},
+			"Begin":     {Begin: func(ctx) (ctx, bool) { return nil, true }, StepDone: func(ctx, stream.Call, error) {}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, "a")
+					uses := func(c ctx, _ string) error { return c.Err() }
+					j := start(t, l, commitNow(input.Serial(uses).SkipOnError()), stream.Observe(o))
+					says(t, j.wait(), "an observer: panic: it returned no context")
+					if got := heard[stream.Skipped](j); len(got) > 0 {
+						t.Errorf("events: %v", got)
+					}
+				})
+			})
+		}
+	})
 	t.Run("fails the pipeline when it panics", func(t *testing.T) {
 		for name, o := range map[string]stream.Observer{
 			"StepStart": {StepStart: func(ctx, stream.Call) ctx { panic(errBoom) }},

@@ -28,8 +28,11 @@ func (x *executor) makeStage(sp *stagePlan) *stage {
 			}
 		}
 	}
+	above := false
 	for _, n := range x.plan.words(sp.all()) {
-		x.steps[n].stage = sg
+		st := x.steps[n]
+		st.stage, st.later = sg, above
+		above = above || n.isStep()
 	}
 	if e := sp.exit; e != nil && x.steps[e] != nil {
 		x.steps[e].stage = sg

@@ -20,6 +20,7 @@ type step struct {
 	bare     bool     // no timeout and no middleware surround a call
 	first    bool     // no step above it has worked on its elements
 	single   bool     // no word above it makes several elements of one
+	later    bool     // another step runs before it in the same worker, and may take long
 	shared   any      // state that all workers share; see starter
 	policies []*policy
 	timeout  time.Duration
@@ -42,7 +43,17 @@ type handling[T, U any] struct {
 // perform calls f until it succeeds or a policy has decided. If f succeeded, it sets *u and returns
 // the record to pass on, which may be a part of r. Otherwise it returns nil.
 func (h *handling[T, U]) perform(w *worker, r *record, v *T) *record {
+	if h.st.later && h.st.late(r) {
+		h.st.leave(w, r)
+		return nil
+	}
 	return h.from(w, r, v, h.st.firstAttempt(r))
+}
+
+// late reports whether the assignment has expired since the worker began the element.
+func (st *step) late(r *record) bool {
+	r.part.loseIfExpired()
+	return !r.counts()
 }
 
 // firstAttempt returns the number of an element's next attempt: 1, or the one after those of an
@@ -191,7 +202,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 	ls := st.exec.listeners
 	for i := range ls {
 		if l := &ls[i]; l.stepStart != nil && l.wants(r) {
-			st.exec.hear(func() { ctx = l.stepStart(ctx, c) })
+			st.exec.hear(func() { ctx = given(l.stepStart(ctx, c)) })
 		}
 	}
 	var began time.Duration
@@ -264,7 +275,9 @@ func wrap(use []Middleware) Handler {
 	}
 	h := Handler(innermost)
 	for _, m := range slices.Backward(use) {
-		h = m(h)
+		if h = m(h); h == nil {
+			panic("it returned no handler")
+		}
 	}
 	return h
 }

@@ -178,7 +178,11 @@ func (o transformOp[T, U]) transform(st *step, to *stage) *transform {
 		for {
 			select {
 			case e := <-raw:
-				if !e.t.isGivenUp() {
+				e.t.r.part.loseIfExpired()
+				switch {
+				case e.t.r.part.status().isReleased():
+					e.t.leave()
+				case !e.t.isGivenUp():
 					select {
 					case in <- e:
 					case <-d.gone:
