@@ -106,4 +106,14 @@ func TestWork(t *testing.T) {
 			near(t, "a lower rate", w.work().PerSecond, 20)
 		})
 	})
+	t.Run("misses no call in a quiet time after a high rate", func(t *testing.T) {
+		haltedBy(t, func() handler { return func(context.Context, kafka.Message) error { return nil } }, nil, func(w *worker) {
+			w.work()
+			put(w, 4000, 2)
+			opstest.Pass(16 * time.Second)
+			w.work()
+			put(w, 20, 1)
+			near(t, "rate", w.work().PerSecond, 20./15)
+		})
+	})
 }
