@@ -36,7 +36,7 @@ func TestJSON(t *testing.T) {
 			t.Errorf("of invalid JSON: %v: permanent %v", err, stream.IsPermanent(err))
 		}
 	})
-	t.Run("tells a tombstone", func(t *testing.T) {
+	t.Run("reports a tombstone", func(t *testing.T) {
 		if _, err := ops.JSON[order](t.Context(), kafka.Message{}); !errors.Is(err, ops.ErrTombstone) || !stream.IsPermanent(err) {
 			t.Errorf("into a value: %v", err)
 		}

@@ -5,8 +5,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Letter is what a record written by sink.DeadLetter says of itself: its origin, what failed and
-// why, and how often it was sent back.
+// Letter holds the headers that sink.DeadLetter adds to a record: where it came from, what failed
+// and why, and how often it was sent back.
 type Letter = deadletter.Letter
 
 // LetterOf reads the headers that sink.DeadLetter added. It fails if they are missing.

@@ -46,7 +46,7 @@ func TestCoalesce(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tells each write of its own failed elements", func(t *testing.T) {
+	t.Run("gives each write its own failed elements", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			boom := errors.New("boom")
 			s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error {
@@ -62,7 +62,7 @@ func TestCoalesce(t *testing.T) {
 			}
 		})
 	})
-	t.Run("fails every write where a partial error names no element", func(t *testing.T) {
+	t.Run("fails every write if a partial error names no element", func(t *testing.T) {
 		for _, errs := range []map[int]error{nil, {7: errors.New("boom")}, {0: nil}} {
 			synctest.Test(t, func(t *testing.T) {
 				s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error {
@@ -77,7 +77,7 @@ func TestCoalesce(t *testing.T) {
 			})
 		}
 	})
-	t.Run("makes each write again by itself where an error names no element", func(t *testing.T) {
+	t.Run("repeats each write by itself if an error names no element", func(t *testing.T) {
 		for _, whole := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				boom, calls := errors.New("boom"), new(atomic.Int32)
@@ -102,7 +102,7 @@ func TestCoalesce(t *testing.T) {
 			})
 		}
 	})
-	t.Run("fails every write where the sink panics", func(t *testing.T) {
+	t.Run("fails every write if the sink panics", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error { panic("boom") }), 2, time.Second)
 			var wg conc.WaitGroup

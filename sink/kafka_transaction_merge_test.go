@@ -89,10 +89,10 @@ func TestKafkaTransactionMerge(t *testing.T) {
 			fault string
 		}{
 			"two members":     {of("two", "a:9092", "g"), ""},
-			"two groups":      {of("two", "a:9092", "h"), "are not known to be of one group and cluster"},
-			"two clusters":    {of("two", "b:9092", "g"), "are not known to be of one group and cluster"},
+			"two groups":      {of("two", "a:9092", "h"), "are not known to be in one group and cluster"},
+			"two clusters":    {of("two", "b:9092", "g"), "are not known to be in one group and cluster"},
 			"one member":      {of("one", "a:9092", "g"), "two sources are one member: group g at a:9092, instance one"},
-			"without a group": {source.Slice(kafka.Message{}), "are not known to be of one group and cluster"},
+			"without a group": {source.Slice(kafka.Message{}), "are not known to be in one group and cluster"},
 		} {
 			t.Run(name, func(t *testing.T) {
 				_, err := stream.Merge(of("one", "a:9092", "g").As("one"), c.other.As("two")).CommitWith(tx, 50, time.Second).Build()

@@ -115,7 +115,7 @@ func (s *kafkaSource) Commit(ctx context.Context, positions map[stream.TopicPart
 		}
 		failed[streamed(tp)] = err
 	}
-	if s.loseGone(ctx, failed); len(failed) == 0 {
+	if s.loseRefused(ctx, failed); len(failed) == 0 {
 		return nil
 	}
 	return &stream.CommitError{Errs: failed}

@@ -59,30 +59,38 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// loseGone loses draining partitions whose commit was refused because their topic is gone, since
-// that commit can never succeed. A live partition keeps retrying, until the fetcher finds the topic
-// recreated or the group takes the partition away. A coordinator's metadata may be stale, so the
-// cluster is asked too.
-func (s *kafkaSource) loseGone(ctx context.Context, refused map[stream.TopicPartition]error) {
-	draining := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
+// loseRefused loses draining partitions whose commit was refused because their topic is gone, or may
+// not be read anymore: the drain waits for no commit that cannot succeed. A live partition keeps
+// retrying, until the fetcher finds the topic recreated, the user may read it again, or the group
+// takes the partition away. A coordinator's metadata may be stale, so the cluster is asked whether a
+// topic is gone.
+func (s *kafkaSource) loseRefused(ctx context.Context, refused map[stream.TopicPartition]error) {
+	denied, missing := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}, map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
 	var topics []wire.NamedTopic
 	s.mu.Lock()
 	for tp, err := range refused {
-		if !wire.CodeOf(err).In(wire.NoTopic) {
-			continue
-		}
-		s.fetcher.Refresh()
-		if p := s.draining[wired(tp)]; p != nil {
-			draining[tp] = p
-			topics = append(topics, named(p))
+		p := s.draining[wired(tp)]
+		switch code := wire.CodeOf(err); {
+		case code == wire.TopicAuthorization && p != nil:
+			denied[tp] = p
+		case !code.In(wire.NoTopic):
+		default:
+			if s.fetcher.Refresh(); p != nil {
+				missing[tp] = p
+				topics = append(topics, named(p))
+			}
 		}
 	}
 	s.mu.Unlock()
+	for tp, p := range denied {
+		s.in.Lose(refused[tp], p)
+		delete(refused, tp)
+	}
 	if len(topics) == 0 {
 		return
 	}
 	gone, _ := s.client.Gone(ctx, topics...) // if this fails, the commit is retried
-	for tp, p := range draining {
+	for tp, p := range missing {
 		if gone[named(p)] {
 			s.in.Lose(&stream.TopicGoneError{Partitions: []stream.TopicPartition{tp}, Err: refused[tp]}, p)
 			delete(refused, tp)

@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 		}
 		inspected.WaitMembers("billing", 0)
 	})
-	t.Run("says what it could not handle", func(t *testing.T) {
+	t.Run("names records that it could not handle", func(t *testing.T) {
 		fails := func(_ context.Context, m kafka.Message) error {
 			if m.Offset == 12 {
 				return errors.New("still wrong")

@@ -49,6 +49,7 @@ type progress struct {
 // stores what the state lists.
 func (g *progress) withoutState() {
 	g.runs, g.records, g.covered, g.silent = nil, g.below, g.below, g.Offset
+	g.halts, g.noted = -1, -1
 }
 
 // adopt restores what earlier assignments finished, within the assigned range of the log. It fails
@@ -111,13 +112,13 @@ func (p *part) roomAhead(held, limit int) int {
 	return int(max(0, min(p.host.maxAhead()-span, room, int64(limit))))
 }
 
-// stateRoom returns how many offsets may be read so that the resume state can still tell of all,
-// and of the halts. Where a record has been parked, some of those in flight may be too.
+// stateRoom returns how many offsets may be read so that the resume state can still list all of
+// them, and the halts. If a record is parked, some of those in flight may be parked too.
 func (p *part) stateRoom(held int, span int64) int64 {
 	return p.stateRoomBeside(held, span, -1)
 }
 
-// stateRoomBeside is stateRoom with so many lanes that are set aside; -1: those that are.
+// stateRoomBeside is stateRoom with the given number of lanes set aside; -1: the current number.
 func (p *part) stateRoomBeside(held int, span int64, asides int) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,8 +222,9 @@ func (p *part) progress() progress {
 	return g
 }
 
-// toStore returns what a state is made of. A lane is set aside, and read again, in the ledger and
-// beside it at once: so are both read, or the state would tell of neither.
+// toStore returns what a state is made of. A lane is set aside, or read again, in the ledger and
+// beside it in one step. So both are read in one step; otherwise a state might list the lane in
+// neither.
 func (p *part) toStore() (offset, records int64, holes []int64, end int64, earlier []resume.Run, asides []resume.Aside) {
 	p.mu.Lock()
 	earlier = p.ahead.earlier // before the ledger, which has every run that the feed passes in between

@@ -93,7 +93,7 @@ func TestFinishedAhead(t *testing.T) {
 			sameSet(t, "done by the third", again(t, l).done(), []string{"a0", "e0"})
 		})
 	})
-	t.Run("is told of in the snapshot", func(t *testing.T) {
+	t.Run("is counted in the snapshot", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			_, j := stuck(t)
 			if p := j.Snapshot().Partitions[0]; p.FinishedAhead != 3 || p.Totals.Uncommitted != 0 {
@@ -115,7 +115,7 @@ func TestFinishedAhead(t *testing.T) {
 			})
 		})
 	}
-	t.Run("is handled again where the log was cut off", func(t *testing.T) {
+	t.Run("is reprocessed above the end of a truncated log", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, j := stuck(t)
 			must(t, j.stop())
@@ -124,7 +124,7 @@ func TestFinishedAhead(t *testing.T) {
 			sameSet(t, "done by the next worker", again(t, l).done(), []string{"a0", "a1", "d0", "e0", "f0"})
 		})
 	})
-	t.Run("is handled again where the topic was made again", func(t *testing.T) {
+	t.Run("is reprocessed in a recreated topic", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, j := stuck(t)
 			must(t, j.stop())
@@ -136,7 +136,7 @@ func TestFinishedAhead(t *testing.T) {
 			sameSet(t, "done by the next worker", again(t, l).done(), []string{"a0", "b0", "c0"})
 		})
 	})
-	t.Run("says why it is not believed", func(t *testing.T) {
+	t.Run("says why it is ignored", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, j := stuck(t)
 			must(t, j.stop())
@@ -148,7 +148,7 @@ func TestFinishedAhead(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on while one record is stuck", func(t *testing.T) {
+	t.Run("grows while one record is stuck", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			const n = 100_000
 			l, w := newLog(1), newWork()
@@ -171,7 +171,7 @@ func TestFinishedAhead(t *testing.T) {
 			committed(t, l, n+1)
 		})
 	})
-	t.Run("goes on while the records of one key wait among all others", func(t *testing.T) {
+	t.Run("grows while the records of one key wait among others", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			const n, apart = 40_000, 5000
 			l, w := newLog(1), newWork()
@@ -276,7 +276,7 @@ func TestDrainWithAState(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("tries once more what waits in a later step", func(t *testing.T) {
+	t.Run("retries once more if the record waits in a later step", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, above, w := newLog(1), newWork(), newWork().fail("a0", errBoom)
 			put(l, 0, "a0", "b0")
@@ -286,7 +286,7 @@ func TestDrainWithAState(t *testing.T) {
 			sameSet(t, "tried", w.tried(), []string{"a0", "b0", "a0"})
 		})
 	})
-	t.Run("gives up what waits in its first step", func(t *testing.T) {
+	t.Run("gives up a record that waits in its first step", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0", "b0")

@@ -27,7 +27,6 @@ type asides struct {
 	stalled map[resume.LaneID]*stall
 	count   atomic.Int32  // len(stalled)
 	fed     atomic.Int64  // records fed since the last look at them
-	stalls  bool          // they are set aside, too; constant
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
@@ -94,13 +93,10 @@ func (p *part) asideFrom() int64 {
 // not passed all that earlier assignments finished. They may exceed MaxInFlight: these assignments
 // had them in memory, too, and that may have been larger.
 func (p *part) unpassed() (n int) {
-	if !p.ahead.begun.Load() || !p.asides.able || p.status()&someParked == 0 && p.asides.count.Load() == 0 {
+	if !p.ahead.begun.Load() || !p.asides.able {
 		return 0
 	}
-	n, _ = p.led.Idle()
-	for _, s := range p.stalls() {
-		n += p.sets[s.stage].Queued(s.lane)
-	}
+	n, _ = p.idle()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.passedEarlier() {

@@ -26,7 +26,6 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 		// KeepOrder holds back results above an unfinished record, so it needs them in order
 		p.led.OutOfOrder = p.ahead.kept && !r.plan.keepsOrder()
 		p.asides.able = p.led.OutOfOrder && in.rereads()
-		p.asides.stalls = p.asides.able && r.plan.keyApart() == ""
 		p.asides.awaited = r.plan.commit != nil && r.plan.commit.each
 	}
 	r.commits.begin(p, &p.led)
@@ -146,8 +145,8 @@ func (r *run) lose(err error, ps []*part) {
 	}
 }
 
-// tellTorn tells of committed records that are lost, since an element above CommitBefore was made
-// of them and of others, which were not committed.
+// tellTorn reports committed records that are lost: an element above CommitBefore was made of them
+// and of others that were not committed.
 func (r *run) tellTorn(torn []*record, cause error) {
 	if len(torn) == 0 {
 		return

@@ -57,8 +57,8 @@ func (a *attemptCounts) note(line int, failed resume.Attempts) {
 	a.noted++
 }
 
-// forget has records start with new attempts, since they are halted: they have used up theirs. The
-// caller holds part.mu.
+// forget resets the attempts of halted records, which have used up theirs. The caller holds
+// part.mu.
 func (a *attemptCounts) forget(offsets []int64) {
 	halted := func(at attemptsAt, _ resume.Attempts) bool { return slices.Contains(offsets, at.offset) }
 	maps.DeleteFunc(a.failed, halted)
@@ -71,8 +71,8 @@ func (a *attemptCounts) forget(offsets []int64) {
 	a.earlier.Store(&left)
 }
 
-// toStore returns the attempts to store: of records in holes and of those that were not fed yet,
-// which lie from end on. It forgets those of finished records. The caller holds part.mu.
+// toStore returns the attempts to store: of unfinished records, and of records from end on, which
+// were not fed yet. It forgets those of finished records. The caller holds part.mu.
 func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts, version int) {
 	unfinished := func(at attemptsAt) bool {
 		_, is := slices.BinarySearch(holes, at.offset)

@@ -210,7 +210,7 @@ func TestBatch(t *testing.T) {
 			}
 		})
 	})
-	t.Run("leaves its slice to the handler", func(t *testing.T) {
+	t.Run("gives its slice to the handler", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, count("a", 100)...)

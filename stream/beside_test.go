@@ -99,7 +99,7 @@ func TestAdmin(t *testing.T) {
 }
 
 func TestObserveABuiltPipeline(t *testing.T) {
-	t.Run("refuses what does not attach", func(t *testing.T) {
+	t.Run("refuses an observer that cannot attach", func(t *testing.T) {
 		p := built(t, newLog(1), commitNow(input.Serial(pass)))
 		err := p.Observe(stream.Observer{Attach: func(*stream.Pipeline) (stream.Observer, error) { return stream.Observer{}, errBoom }})
 		if !errors.Is(err, errBoom) {

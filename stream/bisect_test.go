@@ -114,7 +114,7 @@ func under[T any](policy string, s stream.Stream[T]) stream.Stream[T] {
 
 func TestBisect(t *testing.T) {
 	for name, chain := range bisected {
-		t.Run("halts at the culprit, before what is behind it is tried/"+name, func(t *testing.T) {
+		t.Run("halts at the culprit, before later elements are tried/"+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 8)
 				l, s := newLog(1), newBatchStore("a3")
@@ -134,7 +134,7 @@ func TestBisect(t *testing.T) {
 			})
 		})
 
-		t.Run("tries what is left as a whole again, when the whole fails/"+name, func(t *testing.T) {
+		t.Run("retries the rest as a whole after a failure of the whole/"+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 8)
 				l, s := newLog(1), newBatchStore("a0", "a6")
@@ -186,7 +186,7 @@ func TestBisectBatch(t *testing.T) {
 		return input.GroupByPartition().Batch(n, time.Second).Tap(s.store, append(opts, stream.Bisect())...)
 	}
 
-	t.Run("has the policy act on the culprits alone", func(t *testing.T) {
+	t.Run("makes the policy act on the culprits alone", func(t *testing.T) {
 		for _, bad := range [][]string{{"a0"}, {"a18"}, {"a7"}, {"a0", "a18"}, {"a8", "a9"}} {
 			bubble(t, func(t *testing.T) {
 				all := count("a", 19)
@@ -236,7 +236,7 @@ func TestBisectBatch(t *testing.T) {
 		})
 	})
 
-	t.Run("is not for what fails as a whole", func(t *testing.T) {
+	t.Run("is not for failures of the whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 4)
 			l, s := newLog(1), newBatchStore()
@@ -285,7 +285,7 @@ func TestBisectBatch(t *testing.T) {
 		}
 	})
 
-	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
+	t.Run("blames no element if nothing succeeds and no order is kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 64)
 			l, s := newLog(1), newBatchStore(all...)
@@ -305,7 +305,7 @@ func TestBisectBatch(t *testing.T) {
 		})
 	})
 
-	t.Run("is refused where there are no batches", func(t *testing.T) {
+	t.Run("is refused without batches", func(t *testing.T) {
 		s := newBatchStore()
 		for name, c := range map[string]stream.Stream[string]{
 			"an element":     input.Tap(newWork().do, stream.Bisect()),

@@ -102,7 +102,7 @@ func TestAlsoTo(t *testing.T) {
 					j.committed(2)
 				})
 			})
-			t.Run("does each way again after a crash", func(t *testing.T) {
+			t.Run("repeats each side after a crash", func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					l, main, side := newLog(1), newWork(), newWork()
 					release := side.hold("a0")
@@ -127,7 +127,7 @@ func TestAlsoTo(t *testing.T) {
 			})
 		})
 	}
-	t.Run("starts nothing on the main line for what a branch in its worker has halted", func(t *testing.T) {
+	t.Run("starts nothing on the main line for a record that a branch in its worker has halted", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork(), newWork().poison("a1", errBoom)
 			put(l, 0, "a0", "a1", "a2")
@@ -253,7 +253,7 @@ func TestAlsoTo(t *testing.T) {
 			}
 		})
 	})
-	t.Run("shares a batch, of which each side splits what fails", func(t *testing.T) {
+	t.Run("shares a batch, and each side splits off its failed elements", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), &sink[string]{}, newWork()
 			put(l, 0, "a0", "a1", "a2", "a3")
@@ -302,7 +302,7 @@ func TestAlsoTo(t *testing.T) {
 }
 
 func TestDivertTo(t *testing.T) {
-	t.Run("sends what matches into the branch alone", func(t *testing.T) {
+	t.Run("sends matching elements into the branch only", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork(), newWork()
 			put(l, 0, "a0", "b0", "a1", "b1")
@@ -314,7 +314,7 @@ func TestDivertTo(t *testing.T) {
 			j.committed(4)
 		})
 	})
-	t.Run("finishes what it has diverted behind the branch", func(t *testing.T) {
+	t.Run("finishes diverted elements at the end of the branch", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork(), newWork()
 			release := side.hold("b0")
@@ -363,7 +363,7 @@ func TestDivertTo(t *testing.T) {
 }
 
 func TestBranch(t *testing.T) {
-	t.Run("takes every word", func(t *testing.T) {
+	t.Run("accepts every word", func(t *testing.T) {
 		side := newWork()
 		tap := func(s strs) strs { return s.Tap(side.do) }
 		for name, branch := range map[string]stream.Pipe[string, string]{
@@ -477,7 +477,7 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
-	t.Run("stands above and below a Merge", func(t *testing.T) {
+	t.Run("works above and below a Merge", func(t *testing.T) {
 		in := func(v string) bool { return v == "b7" }
 		for name, branch := range map[string]func(*work) stream.Pipe[string, string]{
 			"in the worker of the fork": into,
@@ -555,7 +555,7 @@ func TestBranch(t *testing.T) {
 			j.committed(1)
 		})
 	})
-	t.Run("above CommitBefore leaves of a batch what was committed", func(t *testing.T) {
+	t.Run("above CommitBefore keeps the committed records of a batch", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			chain func(s strs, w *work) strs
 			says  string
@@ -585,7 +585,7 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
-	t.Run("above CommitBefore leaves of a batch what was committed, also when its partition is lost", func(t *testing.T) {
+	t.Run("above CommitBefore keeps the committed records of a batch, even if its partition is lost", func(t *testing.T) {
 		for name, chain := range map[string]func(s strs, w *work) strs{
 			"in its tail": func(s strs, w *work) strs {
 				return s.Batch(3, 0).CommitBefore(1, 0).FlatMap(flat).Tap(w.do)
@@ -615,7 +615,7 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
-	t.Run("gives its elements up with the partition", func(t *testing.T) {
+	t.Run("gives up its elements with the partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), newWork().poison("a1", errBoom), newWork()
 			put(l, 0, "a0", "a1", "a2")
@@ -635,7 +635,7 @@ func TestBranch(t *testing.T) {
 			j.committed(3)
 		})
 	})
-	t.Run("leaves the words above it the width of the degree word below", func(t *testing.T) {
+	t.Run("leaves words above it the degree of the degree word below", func(t *testing.T) {
 		key := func(v string) byte { return v[0] }
 		store := func(s strs) strs { return s.To(&sink[string]{}) }
 		for name, c := range map[string]struct {

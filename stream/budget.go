@@ -1,11 +1,11 @@
 package stream
 
-// leastBytes is the least share of MaxBytes that a partition has, so that what others hold never
-// stops it.
+// leastBytes is the minimum share of MaxBytes that a partition has, so that records of others never
+// stop it.
 const leastBytes = 1 << 20
 
-// share returns each partition's share of the byte budget. Partitions of an exhausted source are
-// fed no more: the others share what these do not hold.
+// share returns each partition's share of the byte budget. Partitions of an exhausted source are no
+// longer fed: the others share what those do not hold.
 func (r *run) share() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -17,8 +17,8 @@ func (r *run) share() int64 {
 	return max(leastBytes, bytes/int64(max(1, len(r.list)-len(r.spent))))
 }
 
-// exhaust is called when the source has no more, and others do. What waits for more of it is
-// flushed.
+// exhaust is called when the source is exhausted and others are not. Elements that wait for more of
+// its records are flushed.
 func (in *inlet) exhaust() {
 	mine := in.parts()
 	in.mu.Lock()
@@ -30,7 +30,7 @@ func (in *inlet) exhaust() {
 	}
 }
 
-// yield has the other sources look for room, since an exhausted one may hold less.
+// yield wakes the other sources to look for room, since an exhausted one may hold less.
 func (in *inlet) yield() {
 	if !in.ended.Load() {
 		return

@@ -71,7 +71,7 @@ type hold struct {
 	unbegun bool // no step has begun the element
 }
 
-// Holds that elements share. They have no more than a cause.
+// Holds that elements share. They only have a cause.
 var (
 	inBackpressure    = &hold{cause: CauseBackpressure}
 	beforeItsCommit   = &hold{cause: CauseCommit}

@@ -103,7 +103,7 @@ func TestCommit(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is not told to have failed for a partition lost meanwhile", func(t *testing.T) {
+	t.Run("is not reported as failed for a partition that was lost in the meantime", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a")

@@ -301,7 +301,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		p.refusal.Store(nil)
 		if len(g.State) > c.in.stateBytes() {
 			g.withoutState()
-			c.wakeUp() // to store a smaller one
+			c.urge() // to store a smaller one
 		}
 		p.stored(g)
 	}

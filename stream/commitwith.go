@@ -56,7 +56,7 @@ func (o *commitWithOp[T]) check(c *checker, n *node) {
 		c.say(faultNowhere, n.label(), c.info.NoCommitWith, "end the chain with CommitEach or CommitEvery for this run")
 	}
 	if ok && g.CommitsGroup() && merges(n) && len(c.info.Groups) == 0 {
-		c.say(faultMerge, n.label(), "its transactions store the offsets of one consumer group, and "+c.info.Name+" are not known to be of one group and cluster",
+		c.say(faultMerge, n.label(), "its transactions store the offsets of one consumer group, but "+c.info.Name+" are not known to be in one group and cluster",
 			"give all sources one Group, and brokers in common, each with an InstanceID of its own; or use a Transactor that stores the offsets itself, such as sink.SQL")
 	}
 	if o.tx == nil {

@@ -8,10 +8,11 @@ import (
 )
 
 // A record that is parked, or behind a halt, waits long. Its slab keeps the values of up to 256
-// records in memory, and what was fetched with them. So the records that are left of a slab at rest
-// are copied out, into a slab of their own.
+// records in memory, and the fetches they came in. So once no record of a slab is held, its
+// unfinished records are copied out, into a slab of their own.
 //
-// Nobody works on a record at rest, and only reconcile starts it again.
+// A slab is at rest if none of its tickets is held. No goroutine works on its records, and only
+// reconcile starts them again.
 
 // copyOut copies out what waits in slabs that have come to rest.
 func (p *part) copyOut() {
@@ -46,7 +47,7 @@ func (p *part) copyOutOf(s *ledger.Slab, left []int) {
 	}
 }
 
-// haltMoves has the halt of a record keep the record's copy. The caller holds mu.
+// haltMoves makes the halt of a record keep the record's copy. The caller holds mu.
 func (p *part) haltMoves(m Meta, record any) {
 	if p.halt != nil {
 		p.halt.moveTo(m, record)

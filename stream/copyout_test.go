@@ -28,12 +28,12 @@ func TestCopyOut(t *testing.T) {
 				records := 256 * 200
 				parked := records / int(tc.each)
 				f := &fetcher{records: int64(records), each: tc.each, parks: tc.keys, wake: make(chan struct{}, 1)}
-				before, mends, done := heap(), false, map[byte]int{}
+				before, fixed, done := heap(), false, map[byte]int{}
 				var tried, again [][]byte
 				chain := stream.From(func() stream.Source[[]byte] { return f }).GroupByKey().Concurrent(1, func(_ ctx, v []byte) error {
 					switch {
 					case v[0] != 'p':
-					case !mends:
+					case !fixed:
 						tried = append(tried, v)
 						return errBoom
 					default:
@@ -62,7 +62,7 @@ func TestCopyOut(t *testing.T) {
 				if !bytes.Equal(first, f.value(0)) {
 					t.Errorf("a handler's bytes were changed to %q", first)
 				}
-				mends = true
+				fixed = true
 				for _, h := range j.Halts() {
 					must(t, j.Resume(h))
 				}

@@ -41,7 +41,7 @@ func TestDegree(t *testing.T) {
 			j.committed(40)
 		})
 	})
-	t.Run("Serial by partition runs all partitions side by side", func(t *testing.T) {
+	t.Run("Serial by partition runs all partitions in parallel", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(3), newWork()
 			put(l, 0, "a0", "a1")
@@ -103,7 +103,7 @@ func TestMaxPartitions(t *testing.T) {
 			j.committed(2500, 10)
 		})
 	})
-	t.Run("gives the turn up for a waiting retry and a halt", func(t *testing.T) {
+	t.Run("gives up the turn for a waiting retry and a halt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(3), newWork().fail("a0", errBoom).poison("b0", stream.Permanent(errBoom))
 			put(l, 0, "a0", "a1")

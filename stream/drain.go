@@ -30,7 +30,7 @@ func (r *run) beginDrain(cause error) {
 	r.emit(Draining{cause})
 }
 
-// pastDrain returns a channel that fires when the source should have returned from a drain.
+// pastDrain returns a channel that fires when the source should have returned after a drain.
 func (r *run) pastDrain() <-chan time.Time {
 	const extra = handlerGrace + 2*commitTime
 	return time.After(min(r.opts.drain, math.MaxInt64-extra) + extra)

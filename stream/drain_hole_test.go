@@ -60,7 +60,7 @@ func TestDrainWithoutState(t *testing.T) {
 			same(t, "done", w.done(), []string{"b0", "a0", "a1", "a2"})
 		})
 	})
-	t.Run("starts nothing behind a retry that it gave up", func(t *testing.T) {
+	t.Run("starts nothing above a retry that it gave up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0", "b0", "b1", "c0")

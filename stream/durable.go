@@ -27,13 +27,13 @@ func (p *part) triedBy(offset int64) []resume.Build {
 	return builds[max(0, len(builds)-buildsMost):]
 }
 
-// haltsToStore returns the halts to store in the resume state of an offset, the oldest first, and
-// no more than may fit.
+// haltsToStore returns the halts to store in the resume state of an offset, oldest first, at most
+// as many as may fit.
 func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.halt != nil && !p.byTx {
-		hs = p.halt.store(hs, resume.LaneID{})
+		hs = p.halt.store(hs, offset, resume.LaneID{})
 	}
 	if p.sealed != nil && p.sealed.By != "" {
 		hs = append(hs, p.sealed.storeHeld(offset, resume.LaneID{}))
@@ -43,7 +43,7 @@ func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 		if k.By != "" {
 			hs = append(hs, k.storeHeld(offset, k.id))
 		} else {
-			hs = k.store(hs, k.id)
+			hs = k.store(hs, offset, k.id)
 		}
 	}
 	return hs, p.ahead.halts
@@ -51,12 +51,13 @@ func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 
 var storedScopes = map[Scope]resume.Scope{ScopePartition: resume.Partition, ScopeLane: resume.Lane, ScopeRecord: resume.Record}
 
-// store appends the halt as it is stored, unless nobody knows which build has tried the record.
-func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
-	if len(h.builds) == 0 {
+// store appends the halt as it is stored with an offset, unless nobody knows which build has tried
+// the record. A restored one may have records below the offset, which are in the log no longer.
+func (h *Halt) store(hs []resume.Halt, offset int64, lane resume.LaneID) []resume.Halt {
+	if len(h.builds) == 0 || h.Last < offset {
 		return hs
 	}
-	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: h.Meta.Offset, Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(),
+	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: max(h.Meta.Offset, offset), Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(),
 		Builds: h.builds, Step: h.Step, Lane: lane, Key: string(h.Meta.Key), Error: h.Err.Error()}
 	if !h.ResumeAt.IsZero() {
 		r.ResumeAt = h.ResumeAt.Unix()
@@ -64,8 +65,8 @@ func (h *Halt) store(hs []resume.Halt, lane resume.LaneID) []resume.Halt {
 	return append(hs, r)
 }
 
-// haltChanged has the start or end of halts stored soon. Without a known build no failure's is
-// stored. The caller holds mu.
+// haltChanged makes commits store the start or end of halts soon. If the build is unknown, halts of
+// failures are not stored. The caller holds mu.
 func (p *part) haltChanged(hs ...*Halt) {
 	_, known := p.host.build()
 	if p.ahead.halting && (known || slices.ContainsFunc(hs, func(h *Halt) bool { return h.By != "" })) {
@@ -148,7 +149,7 @@ func (p *part) inheritLane(h *Halt, id resume.LaneID) {
 	p.stand(p.status() | someParked)
 }
 
-// inheritHalts restores the halts of a state, and nothing else. The caller holds mu.
+// inheritHalts restores only the halts of a state. The caller holds mu.
 func (p *part) inheritHalts(a Assignment) error {
 	if !p.ahead.halting || a.State == "" || p.status().life() != open {
 		return nil
@@ -160,7 +161,7 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored tells of each restored halt and starts its timer.
+// tellRestored reports each restored halt and starts its timer.
 func (p *part) tellRestored() {
 	p.mu.Lock()
 	hs := []*Halt{p.halt}

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func TestDurableHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is tried once by another build, and not again by either", func(t *testing.T) {
+	t.Run("is retried once by another build, and again by neither", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := halted(t)
 			for i, build := range []string{"v2", "v1", "v2", "v1"} {
@@ -81,7 +82,7 @@ func TestDurableHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("ends where another build has mended it", func(t *testing.T) {
+	t.Run("ends once another build finishes the record", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, _ := halted(t)
 			w := newWork()
@@ -92,7 +93,7 @@ func TestDurableHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is tried again by a build that is not known", func(t *testing.T) {
+	t.Run("is retried by an unknown build", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := halted(t)
 			j := start(t, l, chain(w), stream.BuildID(""))
@@ -101,12 +102,28 @@ func TestDurableHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is tried again where its step is gone", func(t *testing.T) {
+	t.Run("is retried if its step is gone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := halted(t)
 			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do, stream.Named("other")).HaltOnError()), stream.BuildID("v1"))
 			if h := j.halt(); h.Restored || h.Step != "other" {
 				t.Errorf("halted: %+v", h)
+			}
+		})
+	})
+	t.Run("is stored in a smaller state if its first one was refused", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errors.New(strings.Repeat("boom", 50)))
+			put(l, 0, "a0")
+			l.RefuseStates(200)
+			j := join(t, l, chain(w), stream.BuildID("v1"))
+			must(t, j.member.Assign(0))
+			elapse(time.Minute)
+			j.member.Crash()
+			<-j.ended
+			j = start(t, l, chain(w), stream.BuildID("v1"))
+			if h := j.halt(); !h.Restored || w.triesOf("a0") != 1 {
+				t.Errorf("%v, after %d attempts", h, w.triesOf("a0"))
 			}
 		})
 	})
@@ -125,7 +142,7 @@ func TestDurableHalt(t *testing.T) {
 		})
 	})
 	for _, verb := range []string{"resumed", "skipped"} {
-		t.Run("goes on when it is "+verb, func(t *testing.T) {
+		t.Run("continues when it is "+verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, _ := halted(t)
 				w := newWork()
@@ -172,7 +189,7 @@ func TestDurableHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("keeps what had finished above it", func(t *testing.T) {
+	t.Run("keeps records that had finished above it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b0", errBoom)
 			put(l, 0, "b0")

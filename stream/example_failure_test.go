@@ -87,15 +87,15 @@ func (deadLetters) Write(_ context.Context, fs []stream.Out[stream.Failure]) err
 }
 
 // A poison record freezes its partition; the other one continues. The operator sees why, has the
-// cause mended, and resumes.
+// cause fixed, and resumes.
 func ExamplePipeline_Resume() {
 	log := streamtest.NewLog[string]("orders", 2, nil)
 	log.Append(0, "ann", "order 1", "order 2", "order 3")
 	log.Append(1, "bob", "order 4", "order 5")
 
-	mended := false // set while the partition is halted, so that no handler reads it
+	fixed := false // set while the partition is halted, so that no handler reads it
 	charge := func(_ context.Context, order string) error {
-		if order == "order 2" && !mended {
+		if order == "order 2" && !fixed {
 			return errors.New("card expired")
 		}
 		return nil
@@ -121,7 +121,7 @@ func ExamplePipeline_Resume() {
 	_ = log.WaitCommitted(context.Background(), 1, 2)
 	fmt.Println("frozen:", h.Failure)
 	fmt.Println("committed:", log.Committed(0), log.Committed(1))
-	mended = true
+	fixed = true
 	fmt.Println("resumed:", p.Resume(h))
 	log.Finish() // that was all: Run returns when everything is finished
 	fmt.Println("ended:", <-ended)

@@ -55,7 +55,7 @@ func ExampleStream_Build() {
 	// Output:
 	// this pipeline cannot be built:
 	// Concurrent(show): 0 at a time: n is at least 1 [LW102]
-	// GroupByKey: Concurrent(show) above it works without order, so there is no order left to keep: group above it, give it KeepOrder, or say Ungroup in between to accept that [LW120]
+	// GroupByKey: Concurrent(show) above it works without order, so there is no order left to keep: group above it, give it KeepOrder, or accept the loss of order with Ungroup in between [LW120]
 	// CommitEvery: a second commit: remove one of them, since a chain has one guarantee [LW111]
 	// HaltOnError: no failure can reach this policy: it governs the steps above it, up to the next unconditional Skip, DeadLetter, Halt or Fail; a Transform cannot be retried [LW130]
 }

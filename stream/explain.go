@@ -256,7 +256,7 @@ func (e *Explanation) parked(p *part, k *park) {
 	}
 }
 
-// asides tells of lanes that are set aside.
+// asides adds the lanes that are set aside.
 func (e *Explanation) asides(p *part, s PartitionState) {
 	if s.SetAside == 0 {
 		return

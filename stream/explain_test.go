@@ -42,7 +42,7 @@ func charging(s stream.Stream[string], f func(ctx, string) error, opts ...stream
 }
 
 func TestExplainAHandler(t *testing.T) {
-	t.Run("that runs, with who waits behind it and its stack", func(t *testing.T) {
+	t.Run("that runs, with the records behind it and its stack", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a0", "a1", "a2")
@@ -124,7 +124,7 @@ func TestExplainAWait(t *testing.T) {
 			j.explains(stream.CauseIdle, nil)
 		})
 	})
-	t.Run("of what is postponed", func(t *testing.T) {
+	t.Run("that is postponed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a0")
@@ -162,7 +162,7 @@ func TestExplainAWait(t *testing.T) {
 			j.explains(stream.CauseSink, nil, "waits for the sink of bank, for 1m0s", "hangsInThere", "1 record")
 		})
 	})
-	t.Run("for a sink that has it amid others", func(t *testing.T) {
+	t.Run("for a sink that has several elements", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, writes := newLog(1), 0
 			takes := map[string]time.Duration{"a0": 3, "b0": 1, "c0": 2}
@@ -203,7 +203,7 @@ func TestExplainAWait(t *testing.T) {
 }
 
 func TestExplainATransform(t *testing.T) {
-	t.Run("that holds what fills the budget", func(t *testing.T) {
+	t.Run("that holds the records that fill the budget", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, count("a", 20)...)
@@ -232,7 +232,7 @@ func TestExplainATransform(t *testing.T) {
 			}
 		})
 	})
-	t.Run("that waits for ever and takes nothing", func(t *testing.T) {
+	t.Run("that waits for ever and receives nothing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, count("a", 200)...)
@@ -385,7 +385,7 @@ func TestExplainATransaction(t *testing.T) {
 			j.explains(stream.CauseTransaction, nil, "for 1m0s, 59m0s left", "attempt 2", "boom")
 		})
 	})
-	t.Run("whose transactor does not say where it begins", func(t *testing.T) {
+	t.Run("whose transactor has not returned where it starts", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			o := newOutage(func(ctx) error { return errBoom })
 			j := start(t, newLog(1), input.Concurrent(1, pass).CommitWith(o, 1, time.Second))

@@ -71,7 +71,7 @@ func (st *step) waitAgain(w *worker, r *record, d verdict) bool {
 	return true
 }
 
-// noteAttempts notes that an element waits for a retry.
+// noteAttempts notes the failed attempts of an element that waits for a retry.
 func (st *step) noteAttempts(r *record, failed int) {
 	p := r.part
 	if r.joined != nil || !st.single || !p.ahead.kept {
@@ -82,7 +82,7 @@ func (st *step) noteAttempts(r *record, failed int) {
 	p.ahead.attempts.note(st.line, resume.Attempts{Offset: r.offset(), Step: st.name, Failed: failed})
 }
 
-// calls is the cause that a call of the step stands for while it does not return.
+// calls is the cause of a wait for a call of the step.
 func (st *step) calls() Cause {
 	if len(st.node.sinks) > 0 {
 		return CauseSink
@@ -90,9 +90,10 @@ func (st *step) calls() Cause {
 	return CauseHandler
 }
 
-// triesOnceMore reports whether one more attempt follows a wait that a drain has ended. It does if
-// earlier steps have worked on the element, which would be repeated. The last attempt is kept for
-// the next worker, and none follows once one has failed in this drain: it may be an outage.
+// triesOnceMore reports whether one more attempt follows a wait that a drain ended. It does if
+// earlier steps have worked on the element, since they would be repeated. The last attempt is kept
+// for the next worker. Once such an attempt has failed in this drain, no other follows: it may be
+// an outage.
 func (st *step) triesOnceMore(r *record) bool {
 	s := r.part.status()
 	return !st.first && s.life() == draining && s.begins() && r.Err() == nil && r.part.led.OutOfOrder && !r.part.triedInVain.Load()
@@ -115,7 +116,7 @@ func (st *step) sleep(w *worker, r *record, d time.Duration) {
 	})
 }
 
-// goesOn reports whether the element may be tried again. If not, it gives the element's hold back.
+// goesOn reports whether the element may be retried. If not, it gives the element's hold back.
 func (st *step) goesOn(w *worker, r *record) bool {
 	r.part.loseIfExpired()
 	if r.Err() != nil || r.stopping() || r.dropped() {
@@ -153,7 +154,7 @@ func (st *step) leave(w *worker, r *record) {
 	r.abandon()
 }
 
-// mate is an element that failed in the same call as another one, and may be the cause instead.
+// mate is an element that failed in the same call as another one, and may be the cause.
 type mate struct {
 	r     *record
 	value func() any

@@ -46,7 +46,7 @@ func TestFiniteSource(t *testing.T) {
 		"HaltOnError": stream.Stream[string].HaltOnError,
 		"ParkOnError": stream.Stream[string].ParkOnError,
 	} {
-		t.Run("finishes what is put back while another partition works: "+word, func(t *testing.T) {
+		t.Run("finishes records that are put back while another partition works: "+word, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, w := newLog(2), newWork().fail("b0", errBoom)
 				put(l, 0, count("b", 9)...)
@@ -92,7 +92,7 @@ func TestFiniteSource(t *testing.T) {
 			return keyed(w).HaltOnError(stream.ResumeAfter(time.Minute)).Batch(10, 0).FlatMap(flat)
 		},
 	} {
-		t.Run("finishes what comes back during its last commit: "+name, func(t *testing.T) {
+		t.Run("finishes records that are put back during its last commit: "+name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l, w := newLog(1), newWork().fail("b1", errBoom)
 				w.takes = 10 * time.Second

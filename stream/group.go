@@ -55,11 +55,11 @@ func (o groupOp) check(c *checker, n *node) {
 func (o groupOp) orderReaches(c *checker, n *node) {
 	if c.lostBy != nil {
 		c.say(faultNoOrder, n.label(), fmt.Sprintf("%s above it works without order, so there is no order left to keep", c.lostBy.label()),
-			"group above it, give it KeepOrder, or say Ungroup in between to accept that")
+			"group above it, give it KeepOrder, or accept the loss of order with Ungroup in between")
 	}
 	if c.group == byFunc || c.group == byKey && o.group != byKey {
 		c.say(faultCoarser, n.label(), fmt.Sprintf("above it, order is only kept %v, which is not enough", c.group),
-			"put the coarser grouping first, or say Ungroup in between to accept that")
+			"put the coarser grouping first, or accept the loss of order with Ungroup in between")
 	}
 	if c.batched != nil && o.group == byKey {
 		c.say(faultBatchKey, n.label(), "a batch made above it has no single key", "group above the Batch, or use GroupBy with a key of the batch")

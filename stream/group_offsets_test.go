@@ -24,7 +24,7 @@ func TestGroupOffsets(t *testing.T) {
 		}
 	})
 
-	t.Run("are left alone where they are right, or nothing is stored", func(t *testing.T) {
+	t.Run("are not committed if they are right, or nothing is stored", func(t *testing.T) {
 		for _, stored := range []bool{true, false} {
 			bubble(t, func(t *testing.T) {
 				l, b := newLog(1), newVault()
@@ -41,7 +41,7 @@ func TestGroupOffsets(t *testing.T) {
 		}
 	})
 
-	t.Run("are told at a drain that the group refuses at first", func(t *testing.T) {
+	t.Run("are retried in a drain if the group refuses them at first", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			j := join(t, l, input.CommitWith(b, 1, 0))
@@ -77,7 +77,7 @@ func TestGroupOffsets(t *testing.T) {
 		}
 	})
 
-	t.Run("are told of a transaction that succeeds though it was given up", func(t *testing.T) {
+	t.Run("include a transaction that succeeds although it was given up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			put(l, 0, "a0")

@@ -57,7 +57,7 @@ func (e haltEnd) isOf(r *record) bool {
 // suspects is the records that may have caused a failure.
 type suspects struct {
 	offsets []int64
-	joined  bool // they are one element
+	joined  bool // the records are one element
 }
 
 // one returns the suspects of a failure of a single record.

@@ -8,7 +8,7 @@ import (
 )
 
 func TestHaltLost(t *testing.T) {
-	t.Run("does not end any more", func(t *testing.T) {
+	t.Run("no longer ends", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			release := w.hold("b0")

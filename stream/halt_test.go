@@ -34,7 +34,7 @@ func TestHalt(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tells which record halted, since when and why", func(t *testing.T) {
+	t.Run("reports which record halted, since when and why", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a1", errBoom)
 			put(l, 0, "a0", "a1")
@@ -171,7 +171,7 @@ func TestHalt(t *testing.T) {
 			j.committed(4)
 		})
 	})
-	t.Run("is tried again after a restart", func(t *testing.T) {
+	t.Run("is retried after a restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b", errBoom)
 			put(l, 0, "a", "b", "c")
@@ -269,7 +269,7 @@ func TestResumeAfter(t *testing.T) {
 		})
 	})
 
-	t.Run("wakes those who wait for the end of the halt", func(t *testing.T) {
+	t.Run("wakes callers that wait for its end", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0")
@@ -294,7 +294,7 @@ func TestResumeAfter(t *testing.T) {
 		})
 	})
 
-	t.Run("doubles though other records halt the partition in turn", func(t *testing.T) {
+	t.Run("doubles although other records halt the partition in between", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom, errBoom, errBoom)
 			put(l, 0, "a0", "b0")
@@ -350,7 +350,7 @@ func TestResumeAfter(t *testing.T) {
 		})
 	})
 
-	t.Run("mends a transaction's halt, later each time", func(t *testing.T) {
+	t.Run("ends a transaction's halt, later each time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, v := newLog(1), newVault()
 			put(l, 0, "a0")

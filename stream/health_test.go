@@ -31,7 +31,7 @@ func TestServe(t *testing.T) {
 			must(t, h.wait())
 		})
 	})
-	// A halt leaves the pod ready, or its mend could not be rolled out, unless the pipeline is to be
+	// A halt leaves the pod ready, or the fix could not be rolled out, unless readiness is to be
 	// strict.
 	t.Run("reports each partition in readyz", func(t *testing.T) {
 		for status, opts := range map[int][]stream.Option{200: nil, 503: {stream.ReadyWhen(stream.EveryPartition)}} {
@@ -70,7 +70,7 @@ func TestServe(t *testing.T) {
 			must(t, h.wait())
 		})
 	})
-	t.Run("serves metrics where they are given", func(t *testing.T) {
+	t.Run("serves metrics if they are given", func(t *testing.T) {
 		for _, metrics := range []http.Handler{nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "laneway_lag 3") })} {
 			bubble(t, func(t *testing.T) {
 				h := supervise(t, stream.Supervise(built(t, newLog(1), commitNow(input.Serial(pass)))).Serve(":0", metrics))

@@ -33,7 +33,7 @@ type host interface {
 	// rerunsForget: reprocessing a record discards the results that are held back of it
 	rerunsForget() bool
 
-	// Below is what a partition has the run do.
+	// The methods below make the run do something.
 
 	// reread reads records again, from an offset on
 	reread(ctx context.Context, p *part, from int64) (*rereadChunk, error)
@@ -44,8 +44,8 @@ type host interface {
 	again(p *part, recs []*record) // puts records back into those lanes
 	// pass puts an element that passed the ack barrier into the lanes of a stage
 	pass(to int, below *record, id uint64, t *lane.Task)
-	discard(p *part)      // abandons the elements in batches that are dropped
-	giveUpInside(p *part) // abandons the elements in Transforms that are dropped
+	discard(p *part)      // abandons dropped elements in batches
+	giveUpInside(p *part) // abandons dropped elements in Transforms
 	reconcile(p *part)    // does all that is due, from the partition's current state
 	advanced(p *part)     // notes an advance over offsets without records, or a skip of them
 	resumed(p *part, again map[int64]bool, end haltEnd) (instead func())

@@ -104,7 +104,7 @@ func (in *inlet) inTouch() {
 	clear(in.lost)
 }
 
-// named adds the source's name to an error that is about all of it.
+// named adds the source's name to an error about the source as a whole.
 func (in *inlet) named(err error) error {
 	if err == nil || in.id == "" {
 		return err
@@ -177,7 +177,7 @@ func openSources(plans []*sourcePlan, made map[*node]feeder) (srcs []feeder, err
 	return srcs, err
 }
 
-// infoOf returns what a source says of itself.
+// infoOf returns the SourceInfo of a source.
 func infoOf(src feeder) (info SourceInfo, err error) {
 	if err := guarded(func() error { info = src.info(); return nil }); err != nil {
 		return info, &BuildError{Code: faultChain, What: fmt.Sprintf("the Info of a %T panicked: %v", src.source(), err), Fix: "return what is known before anything connects"}

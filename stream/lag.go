@@ -2,8 +2,8 @@ package stream
 
 import "time"
 
-// lags is how far a partition is behind the end of its log: in records, and by the time of the
-// oldest of them.
+// lags is how far a partition is behind the end of its log: in records, and by the age of the
+// oldest one.
 type lags struct {
 	records, active         int64
 	recordsTime, activeTime time.Duration

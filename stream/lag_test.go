@@ -39,7 +39,7 @@ func TestLag(t *testing.T) {
 			check(t, j, lag{})
 		})
 	})
-	t.Run("leaves out what is parked where it is active", func(t *testing.T) {
+	t.Run("leaves out parked records if it is the active lag", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			put(l, 0, "a0", "a1", "b2")
@@ -53,7 +53,7 @@ func TestLag(t *testing.T) {
 			release()
 		})
 	})
-	t.Run("counts what is not read", func(t *testing.T) {
+	t.Run("counts records that are not read", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			put(l, 0, "a0", "a1", "a2", "a3")

@@ -60,7 +60,7 @@ func (p *part) mend(h *Halt) {
 	}
 	p.mu.Unlock()
 	if paused {
-		_, _ = p.unseal(*h, ending{how: tryItself}) // it fails where an operator was faster
+		_, _ = p.unseal(*h, ending{how: tryItself}) // it fails if an operator was faster
 	}
 	if now {
 		p.changed()

@@ -176,7 +176,7 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
-	t.Run("tells partitions of one name apart", func(t *testing.T) {
+	t.Run("keeps partitions of one name apart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
 			put(p.eu, 0, "a0", "a1")
@@ -211,7 +211,7 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
-	t.Run("leaves the others when one is exhausted", func(t *testing.T) {
+	t.Run("leaves the others running when one is exhausted", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
 			put(p.eu, 0, "a0", "a1")

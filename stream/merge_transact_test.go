@@ -52,7 +52,7 @@ func TestMergeTransaction(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on without a member of an old generation", func(t *testing.T) {
+	t.Run("continues without a member of an old generation", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, b := newPair(), &generations{groupVault: groupVault{newVault()}}
 			b.old.Store(true)
@@ -78,7 +78,7 @@ func TestMergeTransaction(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("of a group is refused where sources may be of several", func(t *testing.T) {
+	t.Run("of a group is refused if sources may be of several groups", func(t *testing.T) {
 		of := func(name string, groups ...string) stream.Stream[string] {
 			return of(stream.SourceInfo{Name: name, Groups: groups}).As(name)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestOverrunning(t *testing.T) {
-	t.Run("is told while the handler runs, once", func(t *testing.T) {
+	t.Run("is reported once, while the handler runs", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork()
 			w.deaf = true
@@ -44,7 +44,7 @@ func TestOverrunning(t *testing.T) {
 		})
 	})
 
-	t.Run("is told of a sink and of each attempt, and while it drains", func(t *testing.T) {
+	t.Run("is reported for a sink, for each attempt, and in a drain", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a")
@@ -67,7 +67,7 @@ func TestOverrunning(t *testing.T) {
 		})
 	})
 
-	t.Run("is not told of one that may take for ever", func(t *testing.T) {
+	t.Run("is not reported of a handler that may take any time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a")
@@ -81,7 +81,7 @@ func TestOverrunning(t *testing.T) {
 		})
 	})
 
-	t.Run("is not told of one that heeds its context, nor of one that a drain has cancelled", func(t *testing.T) {
+	t.Run("is not reported if the handler respects its context, or a drain cancelled it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a0", "b0")

@@ -144,10 +144,15 @@ func (n *pace) queue(w *worker, r *record, h hold) (came bool) {
 		}
 		defer func() { <-n.first }()
 		turn := n.limiter.Reserve()
+		d := turn.Delay()
+		if d <= 0 {
+			came = true
+			return
+		}
 		next := h
-		next.until = time.Now().Add(turn.Delay())
+		next.until = time.Now().Add(d)
 		w.holds(&next)
-		timer := time.NewTimer(turn.Delay())
+		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

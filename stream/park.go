@@ -88,7 +88,7 @@ func (ps *parks) remove(ks []*park) {
 	ps.all = slices.DeleteFunc(ps.all, func(k *park) bool { return gone[k] })
 }
 
-// find returns the park that h is a copy of, or nil. The caller holds part.mu.
+// find returns the park of which h is a copy, or nil. The caller holds part.mu.
 func (ps *parks) find(h Halt) *park {
 	for _, k := range ps.all {
 		if k.same(h) && k.Epoch == h.Epoch && k.resume <= tryItself {
@@ -123,9 +123,9 @@ func (ps *parks) mendsAt(offset, watermark int64) *mends {
 	return ps.mends[offset]
 }
 
-// park parks the lane or the records of a failure. Waits of other records of the lane go on; they
-// are dropped once they reach their next step. f is the failure of the first suspect. If again is
-// set, the park ends by itself after that time: see ResumeAfter.
+// park parks the lane or the records of a failure. Other records of the lane that wait continue to
+// wait; they are dropped once they reach their next step. f is the failure of the first suspect. If
+// again is set, the park ends by itself after that time: see ResumeAfter.
 func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 	h := p.haltOf(f, of, scope)
 	p.mu.Lock()

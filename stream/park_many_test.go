@@ -37,7 +37,7 @@ func TestManyParks(t *testing.T) {
 		}
 		return n
 	}
-	t.Run("are in the resume state, and what has no space in it is not read", func(t *testing.T) {
+	t.Run("are in the resume state, and more than fit are not read", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
 			j := start(t, l, chain(w), stream.BuildID("v1"))
@@ -74,7 +74,7 @@ func TestManyParks(t *testing.T) {
 			}
 		})
 	})
-	t.Run("are released after a restart, and the partition is read on", func(t *testing.T) {
+	t.Run("are released after a restart, and reading continues", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
 			j := start(t, l, chain(w), stream.BuildID("v1"))

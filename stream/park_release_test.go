@@ -91,7 +91,7 @@ func TestParkRelease(t *testing.T) {
 			same(t, "done", w.done(), count("a", 20))
 		})
 	})
-	t.Run("flushes a batch that waits for what the budget keeps out", func(t *testing.T) {
+	t.Run("flushes a batch that waits for elements that the budget keeps out", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b0", errBoom).poison("c2", errBoom).poison("d3", errBoom).poison("e4", errBoom)
 			put(l, 0, "b0", "a1", "c2", "d3", "e4")

@@ -43,7 +43,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on in order after Resume", func(t *testing.T) {
+	t.Run("continues in order after Resume", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b1", errBoom)
 			put(l, 0, "a0", "b1", "b2", "c3", "b4")
@@ -60,7 +60,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on behind the record after Skip", func(t *testing.T) {
+	t.Run("continues after the record with Skip", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b1", errBoom)
 			put(l, 0, "a0", "b1", "b2")
@@ -74,7 +74,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("parks again where the record fails again", func(t *testing.T) {
+	t.Run("parks again if the record fails again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("b1", errBoom)
 			put(l, 0, "b1", "b2", "a2")
@@ -123,7 +123,7 @@ func TestPark(t *testing.T) {
 			}
 		})
 	})
-	t.Run("waits for what is running in an earlier step", func(t *testing.T) {
+	t.Run("waits for records running in an earlier step", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, first, second := newLog(1), newWork(), newWork().fail("b0", errBoom)
 			put(l, 0, "b0", "b1", "b2")
@@ -142,7 +142,7 @@ func TestPark(t *testing.T) {
 			j.committed(3)
 		})
 	})
-	t.Run("lets go of a batch", func(t *testing.T) {
+	t.Run("releases a batch", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0 b1", errBoom)
 			put(l, 0, "b0", "b1", "b2", "a3", "a4")
@@ -178,6 +178,74 @@ func TestPark(t *testing.T) {
 			same(t, "b", w.doneOf("b"), []string{"b1", "b3", "b4"})
 			sameSet(t, "tried", w.tried(), []string{"a0", "b1", "c2", "a5", "b1", "b3", "b4"})
 			j.committed(6)
+		})
+	})
+	// A compacted log may have lost the record by the time that another worker takes over.
+	t.Run("ends once its record is gone from the log", func(t *testing.T) {
+		for where, gone := range map[string]int{"with all of its key": 1, "with others of its key behind it": 0} {
+			t.Run(where, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, "a0", "b1", "c2", "b3")
+					must(t, start(t, l, byKey(newWork().poison("b1", errBoom)), stream.BuildID("v1")).stop())
+					state := l.State(0)
+
+					l, w := newLog(1), newWork().poison("e4", errBoom)
+					put(l, 0, "a0")
+					must(t, start(t, l, byKey(newWork()), stream.BuildID("v1")).stop()) // commits 1, as above
+					l.SetState(0, state)
+					l.AppendGap(0, 1)
+					put(l, 0, "c2", []string{"b3", "d3"}[gone], "e4", "f5")
+					j := start(t, l, byKey(w), stream.BuildID("v1"))
+					elapse(time.Second)
+					if h := j.halt(); h.Meta.Offset != 4 {
+						t.Errorf("halt: %v", h)
+					}
+					if got := heard[stream.SourceEvent](j); len(got) != 1 || got[0].Name != "parked record gone" {
+						t.Errorf("events: %v", got)
+					}
+					must(t, j.stop())
+					j = start(t, l, byKey(w), stream.BuildID("v1"))
+					synctest.Wait()
+					if h := j.halt(); !h.Restored || w.triesOf("e4") != 1 || w.triesOf("f5") != 1 {
+						t.Errorf("%v; processed %v", h, w.tried())
+					}
+					j.committed(4)
+				})
+			})
+		}
+	})
+	t.Run("of a batch stays if some of its records are gone from the log", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			w := newWork().poison("b1", errBoom).poison("b3", errBoom)
+			chain := commitNow(input.GroupByKey().Batch(2, time.Second).Concurrent(4, func(c ctx, b []string) error { return w.do(c, b[0]) }).ParkOnError())
+			l := newLog(1)
+			put(l, 0, "a0", "b1", "c2", "b3")
+			j := start(t, l, chain, stream.BuildID("v1"))
+			elapse(time.Minute)
+			must(t, j.stop())
+			state := l.State(0)
+
+			l = newLog(1)
+			put(l, 0, "a0")
+			j = start(t, l, chain, stream.BuildID("v1"))
+			elapse(time.Minute)
+			must(t, j.stop()) // commits 1, as above
+			l.SetState(0, state)
+			l.AppendGap(0, 1)
+			put(l, 0, "c2", "b3", "d4")
+			for range 3 {
+				j = start(t, l, chain, stream.BuildID("v1"))
+				elapse(time.Minute)
+				if h := j.halt(); !h.Restored || h.Last != 3 {
+					t.Errorf("halt: %v", h)
+				}
+				must(t, j.stop())
+				j.committed(3)
+			}
+			if n := w.triesOf("d4"); n != 1 {
+				t.Errorf("d4 was processed %d times", n)
+			}
 		})
 	})
 	t.Run("waits beside a halt of its partition", func(t *testing.T) {

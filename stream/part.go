@@ -119,12 +119,13 @@ func (p *part) roomIf(waits bool) (records int, bytes int64) {
 	return records, bytes
 }
 
-// idle returns what parked records take of the limits, which no record that finishes makes free.
+// idle returns what waiting records take of the limits, which no record that finishes makes free:
+// those that are parked, and those of lanes that stall.
 func (p *part) idle() (records int, bytes int64) {
-	if p.status()&someParked == 0 {
-		return 0, 0
+	if p.status()&someParked != 0 {
+		records, bytes = p.led.Idle()
 	}
-	return p.led.Idle()
+	return records + p.stalling(), bytes
 }
 
 // feed adds a slab to the ledger and puts its records into the lanes of the first stage.

@@ -18,7 +18,7 @@ func at(partition int) stream.TopicPartition {
 }
 
 func TestPause(t *testing.T) {
-	t.Run("reads nothing more until Resume, and finishes what was read", func(t *testing.T) {
+	t.Run("reads nothing until Resume, and finishes records read before", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork()
 			put(l, 0, "a", "b")
@@ -63,7 +63,7 @@ func TestPause(t *testing.T) {
 			same(t, "done", w.done(), []string{"a"})
 		})
 	})
-	t.Run("is released apart from the halt of the record where it stands", func(t *testing.T) {
+	t.Run("is released apart from the halt of a record at its offset", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a", errBoom)
 			put(l, 0, "a", "b")
@@ -86,7 +86,7 @@ func TestPause(t *testing.T) {
 			same(t, "afterwards", w.done(), []string{"b", "c"})
 		})
 	})
-	t.Run("is not taken for the halt of a record that was on its way", func(t *testing.T) {
+	t.Run("is not confused with the halt of a record in flight", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w, values := newWork().fail("a", errBoom), make(chan string)
 			next := func(ctx context.Context) (string, bool, error) {
@@ -129,7 +129,7 @@ func TestPause(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("is of the assignment that its caller saw", func(t *testing.T) {
+	t.Run("applies to the assignment that its caller saw", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := start(t, newLog(1), commitNow(input.Serial(pass)))
 			epoch := j.Snapshot().Partitions[0].Epoch

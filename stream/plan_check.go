@@ -85,7 +85,7 @@ func (c *checker) line(nodes, below []*node) {
 		c.below = way[i+1:]
 		c.node(n)
 		if c.fork != nil && n.commit != nil {
-			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit on the main line, once: that waits for every branch")
+			c.say(faultBranch, n.label(), "a commit in the branch of "+c.fork.label(), "commit once, on the main line: the commit waits for every branch")
 			continue
 		}
 		n.op.check(c, n)
@@ -100,7 +100,7 @@ func (c *checker) merge(n *node, below []*node) {
 		one.line(end.line(), below)
 		c.faults = one.faults
 		if one.commit != nil {
-			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it is of all sources")
+			c.say(faultMerge, one.commit.word, "it is above a Merge", "put it below the Merge, where it covers all sources")
 		}
 		if i > 0 && one.group != c.group {
 			c.say(faultMerge, n.word, fmt.Sprintf("it would merge chains that keep order %v and %v", c.group, one.group), "group below the Merge")

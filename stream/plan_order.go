@@ -42,7 +42,7 @@ func (p *plan) wordsInOrder(source int, sg *stagePlan, nodes []*node, worked gro
 	for i, n := range nodes {
 		f := p.forks[n]
 		switch {
-		// an element that ends here may do so before an earlier one that goes on
+		// an element that ends here may end before an earlier one that continues
 		case drops(n.op) && worked != ungrouped && !p.ends(sg, nodes[i+1:]):
 			return worked, false
 		case f == nil:

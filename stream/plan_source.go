@@ -41,7 +41,7 @@ func sources(end *node, with []replacement, ask func(*node) (SourceInfo, error))
 		for _, other := range all[:i] {
 			switch {
 			case other.node == s.node:
-				errs = append(errs, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "let the chain fork with AlsoTo or DivertTo, or read the source twice, each in a group of its own", faultMerge})
+				errs = append(errs, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "fork the chain with AlsoTo or DivertTo, or read the source twice, each time in its own group", faultMerge})
 			case other.id == s.id && s.id != "":
 				errs = append(errs, &BuildError{"Merge", fmt.Sprintf("two sources are named %q", s.id), "name each with As", faultMerge})
 			}

@@ -66,7 +66,7 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
-	t.Run("tries again once a second where MaxWaiting is reached, since all that wait need a worker", func(t *testing.T) {
+	t.Run("retries once a second at MaxWaiting, where each wait needs a worker", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a", "b", "c", "d", "e")
@@ -116,7 +116,7 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
-	t.Run("takes a wait that panics, and one that is missing, for a failure", func(t *testing.T) {
+	t.Run("treats a panicking or missing wait as a failure", func(t *testing.T) {
 		for name, wait := range map[string]func(context.Context) error{"panics": func(context.Context) error { panic(errBoom) }, "nil": nil} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
-	t.Run("has a write to a sink wait as a whole", func(t *testing.T) {
+	t.Run("makes a write to a sink wait as a whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, s := newLog(1), &sink[string]{}
 			put(l, 0, "a", "b", "c")
@@ -183,7 +183,7 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
-	t.Run("has a write to a sink given up by a drain", func(t *testing.T) {
+	t.Run("makes a drain give up a write to a sink", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			put(l, 0, "a", "b", "c")
@@ -196,7 +196,7 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
-	t.Run("has a transaction wait", func(t *testing.T) {
+	t.Run("makes a transaction wait", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, v := newLog(1), newVault()
 			put(l, 0, "a0")

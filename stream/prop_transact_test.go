@@ -164,7 +164,7 @@ func staleOf(tx stream.Txn[string]) error {
 
 var errPoison = errors.New("something in it cannot be stored")
 
-// poisoned reports whether a result is what no transaction is written with. That is mended in the
+// poisoned reports whether a result cannot be written by any transaction. That is fixed in the
 // end.
 func (w *till) poisoned(v string) bool {
 	w.mu.Lock()

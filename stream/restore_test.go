@@ -119,7 +119,7 @@ func TestRestore(t *testing.T) {
 		}
 	})
 
-	t.Run("is told as failed attempts of each partition", func(t *testing.T) {
+	t.Run("is reported as failed attempts of each partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, o := newLog(2), newOutage(away)
 			watched := 0
@@ -291,7 +291,7 @@ func TestRestore(t *testing.T) {
 		})
 	})
 
-	t.Run("names a place before the group's, or behind it", func(t *testing.T) {
+	t.Run("returns an offset below or above the group's", func(t *testing.T) {
 		for _, at := range []int64{1, 3} {
 			bubble(t, func(t *testing.T) {
 				l, o := newLog(1), newOutage(away)
@@ -313,7 +313,7 @@ func TestRestore(t *testing.T) {
 		}
 	})
 
-	t.Run("that has not answered keeps out what a source says of the partition", func(t *testing.T) {
+	t.Run("that has not returned ignores what the source does with the partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			o := newOutage(away)
 			o.at[tp{Topic: "t"}] = stream.Position{Offset: 1}

@@ -32,7 +32,7 @@ func TestResume(t *testing.T) {
 			j.committed(5)
 		})
 	})
-	t.Run("waits for what still runs", func(t *testing.T) {
+	t.Run("waits for running handlers", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)
 			put(l, 0, "a0", "b0")
@@ -260,7 +260,7 @@ func TestWaitResumed(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tells that the partition went away first", func(t *testing.T) {
+	t.Run("reports that the partition was lost first", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j, h, release := running(t)
 			defer release()
@@ -275,7 +275,7 @@ func TestWaitResumed(t *testing.T) {
 			}
 		})
 	})
-	t.Run("returns for what the source had halted", func(t *testing.T) {
+	t.Run("returns for a source's halt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := join(t, newLog(1), commitNow(input.Serial(pass)))
 			must(t, j.member.Assign(0))

@@ -150,7 +150,7 @@ func TestRevokeTimeout(t *testing.T) {
 		must(t, j.member.Revoke(within, 0))
 		return j, w
 	}
-	t.Run("is told when it happens, and a clean shutdown later is clean", func(t *testing.T) {
+	t.Run("is reported at once, and not by a later clean shutdown", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j, w := late(t, 0, stream.DrainTimeout(5*time.Second))
 			got := heard[stream.DrainIncomplete](j)
@@ -165,7 +165,7 @@ func TestRevokeTimeout(t *testing.T) {
 			j.committed(2)
 		})
 	})
-	t.Run("says that RebalanceTimeout is what cut it short", func(t *testing.T) {
+	t.Run("says that RebalanceTimeout cut it short", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j, _ := late(t, 3*time.Second)
 			got := heard[stream.DrainIncomplete](j)
@@ -178,7 +178,7 @@ func TestRevokeTimeout(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is no event where all was finished", func(t *testing.T) {
+	t.Run("is no event if everything was finished", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a0")
@@ -203,7 +203,7 @@ func TestShutdownInOutage(t *testing.T) {
 		synctest.Wait()
 		return j
 	}
-	t.Run("names what is finished and cannot be committed", func(t *testing.T) {
+	t.Run("names finished records that cannot be committed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			err := finished(t).stop()
 			if !errors.Is(err, stream.ErrDrain) {
@@ -215,7 +215,7 @@ func TestShutdownInOutage(t *testing.T) {
 			}
 		})
 	})
-	t.Run("names what a partition had that is lost in the drain", func(t *testing.T) {
+	t.Run("names the records of a partition lost in the drain", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			j := finished(t)
 			j.cancel()
@@ -233,13 +233,13 @@ func TestShutdownInOutage(t *testing.T) {
 		h.in.Lose(errOther, h.parts[0])
 		return h, j
 	}
-	t.Run("names what a partition had that was lost in it before", func(t *testing.T) {
+	t.Run("names the records of a partition lost before the drain", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			_, j := lost(t)
 			says(t, j.stop(), "1 record of h[0] (other)")
 		})
 	})
-	t.Run("is clean where the outage was over, or the group heard of", func(t *testing.T) {
+	t.Run("is clean if the outage is over, or the group was reached", func(t *testing.T) {
 		for _, heal := range []func(*hand){
 			func(h *hand) { h.in.SetHealth(nil) },
 			func(h *hand) { h.in.Emit(stream.Rebalanced{}) },

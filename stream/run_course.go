@@ -131,7 +131,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	r.revoke(context.Background(), ps)
 	r.finishTails()
 	if len(halted) > 0 && ctx.Err() == nil {
-		return fmt.Errorf("the source is exhausted, and not everything is finished: %v [LW215]", halted[0])
+		return fmt.Errorf("the source is exhausted, but not every record is finished: %v [LW215]", halted[0])
 	}
 	return nil
 }

@@ -21,11 +21,12 @@ func (r *run) rerunsForget() bool          { return r.plan.hasTail() || r.plan.t
 func (r *run) advanced(p *part)            { r.commits.advanced(p) }
 
 // reconcile makes every decision about a partition. It ends halts and parks that were asked to end,
-// copies out what waits long, sets lanes aside and reads them again, flushes batches and
-// Transforms, commits finished records, wakes the source, or others that have room for it, and
-// wakes a drain. One goroutine at a time calls it: see part.changed.
+// or whose record is gone, copies out what waits long, sets lanes aside and reads them again,
+// flushes batches and Transforms, commits finished records, wakes the source, or others that have
+// room for it, and wakes a drain. One goroutine at a time calls it: see part.changed.
 func (in *inlet) reconcile(p *part) {
 	p.tryResume()
+	p.letGo()
 	p.unpark()
 	p.copyOut()
 	p.setAside()

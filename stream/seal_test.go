@@ -8,7 +8,7 @@ import (
 )
 
 func TestHaltBySource(t *testing.T) {
-	t.Run("names the offset, and Skip continues behind it", func(t *testing.T) {
+	t.Run("names the offset, and Skip continues after it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a", "b")
@@ -31,7 +31,7 @@ func TestHaltBySource(t *testing.T) {
 			j.committed(3)
 		})
 	})
-	t.Run("finishes what was fed before", func(t *testing.T) {
+	t.Run("finishes records fed before", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()
 			put(l, 0, "a", "b", "broken", "c")

@@ -110,7 +110,7 @@ func (r *run) flushLast() {
 	r.mu.Unlock()
 }
 
-// mends reports whether halts may end by themselves: records can still be put back into the first
+// mends reports whether halts may still end by themselves: that puts records back into the first
 // stage.
 func (r *run) mends() bool {
 	ph := r.phase()

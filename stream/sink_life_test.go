@@ -86,14 +86,14 @@ func TestSinkShutdown(t *testing.T) {
 			}
 		})
 	})
-	t.Run("still tells a panic", func(t *testing.T) {
+	t.Run("still reports a panic", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			if _, err := run(t, true); !errors.Is(err, errBoom) {
 				t.Errorf("Run: %v", err)
 			}
 		})
 	})
-	t.Run("leaves a sink that does not open in time a failure", func(t *testing.T) {
+	t.Run("is a failure if it does not open in time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
 			err := start(t, l, input.To(&slowToOpen{opening: make(chan struct{})}).CommitEvery(1, 0)).wait()

@@ -45,7 +45,7 @@ func (w *worker) fails(r *record, d time.Duration) {
 		w.failing = clock()
 	}
 	sg := w.stage
-	if w.stall == nil && clock()-w.failing+d >= stallsAfter && r.part.asides.stalls && sg.lanes == perGroup && sg.group == byKey {
+	if w.stall == nil && clock()-w.failing+d >= stallsAfter && r.part.asides.able && sg.lanes == perGroup && sg.group == byKey {
 		w.stall = r.part.stallsAt(r.meta(), sg.index, w.Lane())
 	}
 }
@@ -157,6 +157,17 @@ func (p *part) stalls() (all []stall) {
 	}
 	slices.SortFunc(all, func(a, b stall) int { return cmp.Compare(a.first.Offset, b.first.Offset) })
 	return all
+}
+
+// stalling returns how many records the lanes have that stall, where they do.
+func (p *part) stalling() (n int) {
+	if p.asides.count.Load() == 0 {
+		return 0
+	}
+	for _, s := range p.stalls() {
+		n += p.sets[s.stage].Queued(s.lane)
+	}
+	return n
 }
 
 // setStallAside leaves out the records of a lane that are fed from now on, and takes those out of

@@ -146,7 +146,7 @@ func TestStateOf(t *testing.T) {
 }
 
 func TestOnSettled(t *testing.T) {
-	t.Run("tells whether a record finished", func(t *testing.T) {
+	t.Run("reports whether a record finished", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("c", errBoom)
 			put(l, 0, "a", "b", "c", "d")

@@ -142,7 +142,7 @@ func TestSupervise(t *testing.T) {
 			committed(t, l, 1)
 		})
 	})
-	t.Run("refuses what cannot run", func(t *testing.T) {
+	t.Run("refuses pipelines that cannot run", func(t *testing.T) {
 		p, err := source.Slice("x").Serial(pass).Build(stream.Named("letters"))
 		must(t, err)
 		taken, err := net.Listen("tcp", "127.0.0.1:0")

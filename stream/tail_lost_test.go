@@ -26,7 +26,7 @@ func TestLossBelowCommit(t *testing.T) {
 			}
 		})
 	})
-	t.Run("names what stood behind a failure", func(t *testing.T) {
+	t.Run("names records queued behind a failure", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			put(l, 0, count("a", 3)...)

@@ -74,7 +74,7 @@ func TestBisectWrite(t *testing.T) {
 		})
 	})
 
-	t.Run("is not for what fails as a whole, where the halt speaks for all", func(t *testing.T) {
+	t.Run("is not for failures of the whole, whose halt covers all", func(t *testing.T) {
 		for name, c := range map[string]struct {
 			chain func(*batchStore) stream.Stream[string]
 			scope stream.Scope
@@ -111,7 +111,7 @@ func TestBisectWrite(t *testing.T) {
 		}
 	})
 
-	t.Run("waits amid its parts without an attempt where it is postponed", func(t *testing.T) {
+	t.Run("waits between its parts without an attempt if it is postponed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 8)
 			l, s, back := newLog(1), newBatchStore("a6"), make(chan struct{})
@@ -148,7 +148,7 @@ func TestBisectWrite(t *testing.T) {
 		})
 	})
 
-	t.Run("blames nobody where nothing succeeds, and no order is kept", func(t *testing.T) {
+	t.Run("blames no element if nothing succeeds and no order is kept", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			all := count("a", 64)
 			l, s := newLog(1), newBatchStore(all...)
@@ -169,7 +169,7 @@ func TestBisectWrite(t *testing.T) {
 		})
 	})
 
-	t.Run("is not needed where each element has an error of its own", func(t *testing.T) {
+	t.Run("is not needed if each element has its own error", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, calls := newLog(1), 0
 			put(l, 0, count("a", 4)...)

@@ -24,7 +24,7 @@ func TestTo(t *testing.T) {
 			j.committed(4)
 		})
 	})
-	t.Run("holds back what was written together with a halted element", func(t *testing.T) {
+	t.Run("holds back elements written together with a halted one", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a1", errBoom)
 			put(l, 0, "a0", "a1", "a2", "a3")

@@ -102,7 +102,7 @@ func TestRecreatedTopic(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("ends what a transactor holds of the old one, and nothing else", func(t *testing.T) {
+	t.Run("releases only the partition whose topic the transactor finds gone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(2), newVault()
 			gone := &stream.TopicGoneError{Partitions: []tp{{Topic: "t", Partition: 0}}}

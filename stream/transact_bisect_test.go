@@ -14,7 +14,7 @@ import (
 // A transaction that fails and does not say why.
 
 func TestBisectTransaction(t *testing.T) {
-	t.Run("halts at the row alone that keeps a transaction from being written", func(t *testing.T) {
+	t.Run("halts only at the row that a transaction cannot write", func(t *testing.T) {
 		for bad := range 19 {
 			bubble(t, func(t *testing.T) {
 				rows := count("a", 19)
@@ -68,7 +68,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("is not for what fails as a whole", func(t *testing.T) {
+	t.Run("is not for failures of the whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().refuse(stream.Whole(errBoom))
 			put(l, 0, count("a", 4)...)
@@ -99,7 +99,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("halts the partition alone that has the row", func(t *testing.T) {
+	t.Run("halts only the partition of the row", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(4), newVault().poison("c1")
 			for p, key := range []string{"a", "b", "c", "d"} {
@@ -115,7 +115,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("tries by itself what has used up its attempts beside what has not", func(t *testing.T) {
+	t.Run("tries partitions without attempts left apart from the others", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(2), newVault().poison("b0").refuse(errOther)
 			put(l, 0, "a0")
@@ -134,7 +134,7 @@ func TestBisectTransaction(t *testing.T) {
 			j.committed(1, -1)
 		})
 	})
-	t.Run("blames nobody where no partition can be written, in the same way", func(t *testing.T) {
+	t.Run("blames no record if all partitions fail alike", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(2), newVault().poison(append(count("a", 3), count("b", 3)...)...)
 			put(l, 0, count("a", 3)...)
@@ -149,7 +149,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("keeps together what became of a record, and what a Batch has joined", func(t *testing.T) {
+	t.Run("keeps the results of a record, or of a Batch, together", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().poison("b2")
 			put(l, 0, "a", "b", "c")
@@ -179,7 +179,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("ends with a failure of the whole, which has attempts of its own", func(t *testing.T) {
+	t.Run("ends with a failure of the whole, which has its own attempts", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().poison("a1")
 			b.refuse(nil, nil, stream.Whole(errBoom)) // two attempts, and a0 a1 of the search
@@ -198,7 +198,7 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
-	t.Run("leaves what is to the right of a culprit for later", func(t *testing.T) {
+	t.Run("leaves the records after a culprit for later", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().poison("a3", "a12", "a13")
 			put(l, 0, count("a", 20)...)

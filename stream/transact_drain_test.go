@@ -12,7 +12,7 @@ import (
 )
 
 func TestTransactionDrain(t *testing.T) {
-	t.Run("waits before it asks a group that has moved on again", func(t *testing.T) {
+	t.Run("waits before it retries under a new generation", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			stale := make([]error, 10_000)
@@ -74,7 +74,7 @@ func TestTransactionDrain(t *testing.T) {
 			_ = j.stop()
 		})
 	})
-	t.Run("leaves transactions of an exhausted source their time", func(t *testing.T) {
+	t.Run("gives transactions of an exhausted source their time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			release := b.hold()
@@ -93,7 +93,7 @@ func TestTransactionDrain(t *testing.T) {
 			same(t, "stored", b.stored(), []string{"a0"})
 		})
 	})
-	t.Run("tells of a transaction that succeeds though it was given up", func(t *testing.T) {
+	t.Run("reports a transaction that succeeds although it was given up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			put(l, 0, "a0")
@@ -159,7 +159,7 @@ func TestTransactionReassigned(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("waits a little for what is still written", func(t *testing.T) {
+	t.Run("waits a moment for a transaction in progress", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			put(l, 0, "a0", "a1")

@@ -90,7 +90,7 @@ func TestTransactionEnd(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("tells the group again after a failed commit", func(t *testing.T) {
+	t.Run("commits to the group again after a failed commit", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault()
 			put(l, 0, "a0", "a1")
@@ -121,7 +121,7 @@ func TestTransactionEnd(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is told as a failed attempt", func(t *testing.T) {
+	t.Run("is reported as a failed attempt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().refuse(errBoom)
 			put(l, 0, "a0")
@@ -186,7 +186,7 @@ func TestTransactionSkip(t *testing.T) {
 			same(t, "stored", b.stored(), []string{"z1+z2", "a1+a2", "a3+b1", "c1+c2", "c3"})
 		})
 	})
-	t.Run("gives up what is joined with the element", func(t *testing.T) {
+	t.Run("gives up the records joined into the element", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().poison("a0+a1")
 			put(l, 0, "a0", "a1", "a2")

@@ -78,7 +78,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is tried once by another build, and not again by either", func(t *testing.T) {
+	t.Run("is retried once by another build, and again by neither", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			b := keeper()
 			l, w := halted(t, b)
@@ -95,7 +95,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 		})
 	})
 	for verb, want := range map[string][]string{"resumed": {"a0", "b1", "b2", "c3"}, "skipped": {"a0", "b2", "c3"}} {
-		t.Run("ends for good where it is "+verb+" after a restart", func(t *testing.T) {
+		t.Run("ends for good when it is "+verb+" after a restart", func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				b := keeper()
 				l, _ := halted(t, b)
@@ -133,7 +133,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
-	t.Run("is dropped with an event where its state is of another offset", func(t *testing.T) {
+	t.Run("is dropped with an event if its state is of another offset", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			b := keeper()
 			l, w := halted(t, b)
@@ -150,7 +150,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is tried again where the transactor stores no state", func(t *testing.T) {
+	t.Run("is retried if the transactor stores no state", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			b := newVault()
 			l, w := halted(t, b)

@@ -219,6 +219,29 @@ func TestSetRate(t *testing.T) {
 			j.committed(20)
 		})
 	})
+	t.Run("is kept in every second, however few may wait without a worker", func(t *testing.T) {
+		for _, most := range []int{1024, 3, 0} {
+			t.Run(fmt.Sprintf("MaxWaiting(%d)", most), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork().fail("c0", errBoom)
+					j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(5*time.Second, 2))), stream.MaxWaiting(most))
+					j.setRate("", 1)
+					put(l, 0, keys(20)...)
+					for i := range 20 {
+						elapse(time.Second)
+						if n := len(w.tried()) - max(0, w.triesOf("c0")-1); n != i+1 {
+							t.Errorf("after %d s: %d records were started, want %d", i+1, n, i+1)
+						}
+						if i == 9 && w.triesOf("c0") != 2 {
+							t.Errorf("a retry that was due after 8 s has not begun: %v", w.tried())
+						}
+					}
+					elapse(time.Second)
+					j.committed(20)
+				})
+			})
+		}
+	})
 	t.Run("counts its waits, which are no reason for StuckAfter", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

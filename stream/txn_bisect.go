@@ -28,8 +28,8 @@ type found struct {
 }
 
 // bisect finds the culprits of a failed transaction and has the policies decide about them alone.
-// The guilty are the partitions that have used up their attempts. Those that have not may be to
-// blame, so the guilty are tried without them first.
+// guilty are the partitions that have used up their attempts. The others may be to blame too, so
+// guilty are first tried without them.
 func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Duration) {
 	n := resultsIn(guilty)
 	t.run.emit(StepEvent{t.st.name, "bisected", "a transaction of " + counted(n, "result") + " failed: trying its halves", err})

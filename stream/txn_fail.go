@@ -30,7 +30,7 @@ func (t *transactions) fail(x *txn, err error, took time.Duration) {
 	}
 }
 
-// excused reports whether the policies are not asked about a failure, and handles such a failure.
+// excused reports whether a failure does not concern the policies. It handles such a failure.
 func (t *transactions) excused(x *txn, err error) bool {
 	if x.ctx.Err() != nil {
 		return true // a partition was lost or the run ended: the others are not to blame

@@ -159,7 +159,7 @@ func (t *transactions) holds(p *part) *hold {
 	return h
 }
 
-// fails notes an attempt at a transaction that failed, or was none. The caller holds mu.
+// fails notes an attempt at a transaction that failed or was postponed. The caller holds mu.
 func (ts *txnState) fails(f Failure) {
 	if ts.last.Err == nil {
 		ts.failing = time.Now()
@@ -167,8 +167,8 @@ func (ts *txnState) fails(f Failure) {
 	ts.last = f
 }
 
-// release cancels the transaction of a released partition and drops its results. Nobody waits for
-// those any more.
+// release cancels the transaction of a released partition and drops its results, for which nothing
+// waits any longer.
 func (t *transactions) release(p *part, cause error) {
 	t.forget(p)
 	t.cancel([]*part{p}, cause)
@@ -179,9 +179,9 @@ func (t *transactions) release(p *part, cause error) {
 	t.wakeUp()
 }
 
-// resumed drops the results of records that are reprocessed, which will make them again. If such a
-// result also has records that are not reprocessed (split), it cannot be divided, and the partition
-// has to restart.
+// resumed drops the results of records that are reprocessed, which will produce them again. If such
+// a result also covers records that are not reprocessed (split), it cannot be divided, and the
+// partition must restart.
 func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (instead func()) {
 	rs, skipped := t.resultsOf(p), map[int64]bool{}
 	for _, offset := range end.among {

@@ -59,13 +59,13 @@ func failsAlways(t *testing.T, n int, opts ...stream.Option) {
 }
 
 func TestUnobserved(t *testing.T) {
-	t.Run("tells failures to slog's default logger", func(t *testing.T) {
+	t.Run("logs failures to slog's default logger", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			same(t, "log", logged(t, func() { failsAlways(t, 1) }), []string{
 				`level=WARN msg="failed, it is skipped" pipeline=billing code=LW512 step=charge record=t[0]@0 attempt=1 error=boom`})
 		})
 	})
-	t.Run("tells what ends the pipeline", func(t *testing.T) {
+	t.Run("logs the failure that ends the pipeline", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			got := logged(t, func() {
 				l := newLog(1)
@@ -106,7 +106,7 @@ func TestUnobserved(t *testing.T) {
 			}
 		})
 	})
-	t.Run("thins out what repeats", func(t *testing.T) {
+	t.Run("limits repeated lines", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			got := logged(t, func() {
 				l := newLog(1)
@@ -127,7 +127,7 @@ func TestUnobserved(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tells nothing where all goes well", func(t *testing.T) {
+	t.Run("logs nothing if nothing fails", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			same(t, "log", logged(t, func() {
 				l := newLog(1)
@@ -138,8 +138,8 @@ func TestUnobserved(t *testing.T) {
 		})
 	})
 	for name, observe := range map[string]stream.Option{
-		"tells nothing where something observes": stream.Observe(stream.Observer{Event: func(stream.Event) {}}),
-		"tells nothing where Observe() says so":  stream.Observe(),
+		"logs nothing beside an observer": stream.Observe(stream.Observer{Event: func(stream.Event) {}}),
+		"logs nothing with Observe()":     stream.Observe(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

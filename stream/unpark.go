@@ -1,13 +1,14 @@
 package stream
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/laneway-go/laneway/internal/ledger"
 )
 
-// unparkSoon is called when a hold of a record is given back. A park that is to end may have waited
-// for it: each such park has one ticket in waits, so that other records cost only a look at these.
+// unparkSoon is called when a hold of a record is given back. A park that is ending may wait for
+// it. Each such park has one ticket in waits, so other records cost only a look at waits.
 func (p *part) unparkSoon() {
 	if p.status()&someParked == 0 || p.parks.leaving.Load() == 0 {
 		return
@@ -40,8 +41,28 @@ func (p *part) unpark() {
 	}
 }
 
-// parksLeaving returns the parks whose end was asked for. A drain only ends those that give records
-// up: the next assignment retries the records of others.
+// letGo ends restored parks of records that the log has no longer, since it was compacted. Then the
+// watermark has passed them.
+func (p *part) letGo() {
+	if p.status()&someParked == 0 || !p.host.mends() {
+		return
+	}
+	mark := p.led.Watermark()
+	var told []SourceEvent
+	p.mu.Lock()
+	for _, k := range p.parks.all {
+		if k.Restored && k.By == "" && k.Last < mark && p.status().life() == open && p.parks.release(k, tryItself) {
+			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "parked record gone", Err: k.Err, Text: fmt.Sprintf("the log has %v no longer, which %s could not process: what waits behind it continues", k.Meta, k.Step)})
+		}
+	}
+	p.mu.Unlock()
+	for _, e := range told {
+		p.host.emit(e)
+	}
+}
+
+// parksLeaving returns the parks whose end was requested. A drain only ends those that give up
+// records: the next assignment retries the records of the others.
 func (p *part) parksLeaving() (ks []*park) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,8 +82,8 @@ func (p *part) parksLeaving() (ks []*park) {
 	return ks
 }
 
-// atRest returns those of the parks that none of their records is held of, and notes a ticket that
-// each of the others waits for.
+// atRest returns the parks of which no record is held, and notes one ticket that each of the others
+// waits for.
 func (p *part) atRest(ks []*park) (rest []*park) {
 	held := map[*park]*ledger.Ticket{}
 	for s, i := range p.led.Unfinished {
@@ -91,7 +112,7 @@ func (p *part) atRest(ks []*park) (rest []*park) {
 	return rest
 }
 
-// endPark tells of the end of a park, once: before events of the records that it puts back.
+// endPark reports the end of a park, once: before events of the records that it puts back.
 func (p *part) endPark(k *park) haltEnd {
 	p.mu.Lock()
 	told := k.ended
@@ -105,9 +126,9 @@ func (p *part) endPark(k *park) haltEnd {
 	return end
 }
 
-// readmit removes parks and puts their records back into the first stage, in order. Those that are
-// parked otherwise stay, and those of a halted partition wait for the end of the halt. The caller
-// holds intake, so that records fed from now on go behind them.
+// readmit removes parks and puts their records back into the first stage, in order. Records that
+// another park covers stay, and records of a halted partition wait for the end of the halt. The
+// caller holds intake, so that records fed from now on go behind them.
 func (p *part) readmit(ks []*park, ends map[*park]haltEnd) {
 	var gone parkIndex
 	for _, k := range ks {

@@ -127,7 +127,8 @@ func (b *vault) refuse(errs ...error) *vault {
 	return b
 }
 
-// poison makes Commits fail that hold one of the rows; it does not say which it was. None mends it.
+// poison makes Commits fail that hold one of the rows, without naming it. Without rows they succeed
+// again.
 func (b *vault) poison(rows ...string) *vault {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -34,7 +34,7 @@ func (w *work) fail(v string, errs ...error) *work {
 	return w
 }
 
-// poison makes every attempt at v fail; a nil error mends it.
+// poison makes every attempt at v fail; a nil error fixes it.
 func (w *work) poison(v string, err error) *work {
 	w.mu.Lock()
 	defer w.mu.Unlock()

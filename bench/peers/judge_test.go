@@ -132,7 +132,7 @@ func TestLateness(t *testing.T) {
 func TestTally(t *testing.T) {
 	t.Run("counts a record handled by no worker as lost", func(t *testing.T) {
 		var v verdict
-		// The first worker handled offsets 0, 1 and 3. The mended one started at 3, repeated 3 and
+		// The first worker handled offsets 0, 1 and 3. The fixed one started at 3, repeated 3 and
 		// handled 4. None handled 2.
 		v.tally([]int64{5}, [][]uint32{{0b01011}}, []int64{3}, [][]uint32{{0b11}})
 		if v.lost != 1 || v.repeated != 1 {

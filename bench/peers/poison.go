@@ -21,7 +21,7 @@ type verdict struct {
 // grace is how long a peer with a failing record may take to leave.
 const grace = 15 * time.Second
 
-// poison has a peer meet a record that always fails, measures how far it comes, and lets a mended
+// poison has a peer meet a record that always fails, measures how far it comes, and lets a fixed
 // worker of the same group finish the rest.
 func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	within, cancel := context.WithTimeout(ctx, patience)
@@ -58,7 +58,7 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 	}
 	v.repeated = r.Repeated
 
-	mended := make([][]uint32, len(j.To))
+	fixed := make([][]uint32, len(j.To))
 	if !slices.Equal(committed, j.To) {
 		j.Poison = nil
 		j.give(committed, j.To)
@@ -66,19 +66,19 @@ func (c *cluster) poison(ctx context.Context, j job) (v verdict, err error) {
 		if err != nil {
 			return v, err
 		}
-		mended = o.handled
+		fixed = o.handled
 		v.repeated += o.repeated
 	}
-	v.tally(j.To, r.Seen, committed, mended)
+	v.tally(j.To, r.Seen, committed, fixed)
 	return v, nil
 }
 
-// tally compares the records of the first worker with those of the mended one, which started at the
+// tally compares the records of the first worker with those of the fixed one, which started at the
 // committed offsets.
-func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, mended [][]uint32) {
+func (v *verdict) tally(to []int64, before [][]uint32, committed []int64, fixed [][]uint32) {
 	for p := range to {
 		for offset := range to[p] {
-			once, twice := has(before[p], offset), has(mended[p], offset-committed[p])
+			once, twice := has(before[p], offset), has(fixed[p], offset-committed[p])
 			switch {
 			case once && twice:
 				v.repeated++

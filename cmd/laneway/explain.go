@@ -21,10 +21,10 @@ func explainCommand() *cobra.Command {
 	var keys bool
 	c := &cobra.Command{
 		Use:   "explain [PARTITION]...",
-		Short: "Explain why a partition does not move, and what to do",
-		Long: `Explains why partitions do not move: the record and key at the watermark, the step, its attempt and
-error, how much waits behind it and, with a token, the stack of the running handler. Without
-arguments it explains each partition that laneway status shows as stuck.
+		Short: "Say why a partition does not move, and what to do",
+		Long: `Says why partitions do not move: the record and the key at the watermark, the step, its attempt and
+error, what waits behind it and, with a token, the stack of the running handler. Without arguments
+it explains each partition that status shows as stuck.
 
 With --keys it also lists the hottest and the oldest keys of each partition: how many records of the
 key are unfinished, and what the first of them waits for. It shows keys only with a token.
@@ -67,7 +67,7 @@ source comes first: eu/orders/3.`,
 	return c
 }
 
-// explained is an explanation, and the replica that gave it.
+// explained is an explanation and who has given it.
 type explained struct {
 	At       string `json:"replica"`
 	Pipeline string `json:"pipeline"`
@@ -105,7 +105,7 @@ func explain(ctx context.Context, views []view, places []place, keys bool) (es [
 	}
 	for _, p := range places {
 		if !found[p] {
-			err = errors.Join(err, fmt.Errorf("%v: no replica that answers has it; another member of the group may have it, or none has", p))
+			err = errors.Join(err, fmt.Errorf("%v: no replica that answers has it; another member of the group may, or nobody does", p))
 		}
 	}
 	return es, err
@@ -118,7 +118,7 @@ func writeExplained(w io.Writer, es []explained, hs []halted) {
 			fmt.Fprintln(w)
 		}
 		if i == explainedMost {
-			fmt.Fprintf(w, "%d more are stuck: laneway status lists them, and laneway explain PARTITION explains one.\n", len(es)-i)
+			fmt.Fprintf(w, "%d more are stuck: laneway status lists them, laneway explain PARTITION explains one.\n", len(es)-i)
 			return
 		}
 		first, rest, more := strings.Cut(printable(e.Text), "\n")
@@ -148,7 +148,7 @@ const nextMost = 3
 // explainedMost is how many partitions are explained to a person at once.
 const explainedMost = 20
 
-// next returns the commands that end a halt.
+// next is the commands that end a halt.
 func (h halted) next(size int) string {
 	if h.paused() {
 		return "laneway unpause " + h.place().slashed()

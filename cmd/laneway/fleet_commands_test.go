@@ -85,7 +85,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "rita", "skip", ids[0])
 		s.show(c, "nobody", "skip", ids[0])
 		s.show(c, "olaf", "skip", ids[0])
-		c.mended.Store(true)
+		c.fixed.Store(true)
 		s.show(c, "olaf", "resume", ids[1], ids[2])
 		c.until(func() bool { return c.log.Committed(0) == 2 && c.log.Committed(3) == 2 })
 		s.show(c, "olaf", "halts")
@@ -134,7 +134,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "rate", "5", "--step", "charge")
 		s.is(t, "tune")
 	})
-	t.Run("park a key and let it go on", func(t *testing.T) {
+	t.Run("park a key and release it", func(t *testing.T) {
 		c := start(t)
 		s := newTranscript(c)
 		s.show(c, "olaf", "park", "orders/1", "c-7", "-n")
@@ -161,7 +161,7 @@ func TestFleetCommands(t *testing.T) {
 		s.show(c, "olaf", "drain", c.addrs[1])
 		s.is(t, "drain")
 	})
-	t.Run("say which replica does not answer, and go on with the others", func(t *testing.T) {
+	t.Run("say which replica does not answer, and continue with the others", func(t *testing.T) {
 		c := haltedCrew(t)
 		s := newTranscript(c)
 		ids := c.ids()

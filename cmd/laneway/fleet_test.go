@@ -31,7 +31,7 @@ const (
 type crew struct {
 	t      *testing.T
 	log    *streamtest.Log[kafka.Message]
-	mended atomic.Bool // the handler works
+	fixed  atomic.Bool // the handler works
 	stops  []func()
 	mu     sync.Mutex // guards halts
 	halts  int
@@ -47,7 +47,7 @@ var (
 
 func (c *crew) charge(_ context.Context, m kafka.Message) error {
 	switch {
-	case c.mended.Load():
+	case c.fixed.Load():
 	case bytes.HasPrefix(m.Value, []byte("bad")):
 		return errBank
 	case bytes.HasPrefix(m.Value, []byte("out")):

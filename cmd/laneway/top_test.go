@@ -124,7 +124,7 @@ func TestTop(t *testing.T) {
 		next("2 replicas, 4 partitions, lag 3", "3 halts")
 		next("orders[0] of billing at "+c.addrs[0], "is halted by charge")
 		next("orders[3] of billing at "+c.addrs[1], "has parked")
-		c.mended.Store(true)
+		c.fixed.Store(true)
 		resumed := make(chan result, 1)
 		go func() { resumed <- c.runs("olaf", "resume", "--all") }() // while lines are read
 		next("orders[0] of billing is no longer stuck")

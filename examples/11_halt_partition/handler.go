@@ -32,7 +32,7 @@ func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
 	return demo.Pause(ctx, time.Millisecond)
 }
 
-func (h *handler) mend(partition int) {
+func (h *handler) fix(partition int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.poison, partition)

@@ -41,7 +41,7 @@ func worker(from source.KafkaConfig, h *handler) stream.Stream[kafka.Message] {
 func work(ctx context.Context, d *demo.Demo) error {
 	// the next process with this name takes over at once, even after a crash
 	d.Kafka.InstanceID = "worker-1"
-	h := &handler{poison: map[int]int64{partToMend: poisonToMend, partToSkip: poisonToSkip}}
+	h := &handler{poison: map[int]int64{partToFix: poisonToFix, partToSkip: poisonToSkip}}
 	p, err := worker(d.Kafka, h).Build(stream.DrainTimeout(5*time.Second), stream.Observe(stream.Observer{Event: d.Hear}), d.Telemetry())
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func operate(d *demo.Demo, p *stream.Pipeline, h *handler, ended <-chan struct{}
 			d.Say("operator %s: %v", what, halt)
 			err := error(nil)
 			if what == "resume" {
-				h.mend(partition) // like the fix of a dependency
+				h.fix(partition) // like the fix of a dependency
 				err = p.Resume(halt)
 			} else {
 				err = p.Skip(halt)

@@ -11,8 +11,8 @@ import (
 
 const (
 	partitions   = 4
-	partToMend   = 1
-	poisonToMend = 20
+	partToFix    = 1
+	poisonToFix  = 20
 	partToSkip   = 2
 	poisonToSkip = 30
 	end          = 100 // of each partition
@@ -36,8 +36,8 @@ func run(ctx context.Context, d *demo.Demo) error {
 	if err != nil {
 		return err
 	}
-	d.Check("halted", before[partToMend] == poisonToMend && before[partToSkip] == poisonToSkip,
-		"partitions %d and %d wait at their records %d and %d, with nothing committed past them", partToMend, partToSkip, before[partToMend], before[partToSkip])
+	d.Check("halted", before[partToFix] == poisonToFix && before[partToSkip] == poisonToSkip,
+		"partitions %d and %d wait at their records %d and %d, with nothing committed past them", partToFix, partToSkip, before[partToFix], before[partToSkip])
 	d.Check("others", before[0] == end && before[3] == end, "the other partitions finished: committed %v", before)
 
 	d.Say("\nkill -9")
@@ -91,7 +91,7 @@ func halted(ctx context.Context, d *demo.Demo, p *demo.Process) (map[int]int64, 
 // operated ends both halts.
 func operated(ctx context.Context, d *demo.Demo, p *demo.Process) error {
 	d.Say("")
-	for partition, what := range map[int]string{partToMend: "resume", partToSkip: "skip"} {
+	for partition, what := range map[int]string{partToFix: "resume", partToSkip: "skip"} {
 		if err := p.Tell(fmt.Sprint(what, " ", partition)); err != nil {
 			return err
 		}
@@ -110,8 +110,8 @@ func operated(ctx context.Context, d *demo.Demo, p *demo.Process) error {
 	for _, m := range p.Said(`handled +partition (\d): (.*)`) {
 		did[m[1]] = m[2]
 	}
-	resumed, skipped := did[fmt.Sprint(partToMend)], did[fmt.Sprint(partToSkip)]
-	d.Check("resumed", resumed == fmt.Sprintf("%d records [%d…%d]", end-poisonToMend, poisonToMend, end-1), "after the fix, partition %d continued from its record: %s", partToMend, resumed)
+	resumed, skipped := did[fmt.Sprint(partToFix)], did[fmt.Sprint(partToSkip)]
+	d.Check("resumed", resumed == fmt.Sprintf("%d records [%d…%d]", end-poisonToFix, poisonToFix, end-1), "after the fix, partition %d continued from its record: %s", partToFix, resumed)
 	d.Check("skipped", skipped == fmt.Sprintf("%d records [%d…%d]", end-poisonToSkip-1, poisonToSkip+1, end-1), "partition %d continued after its record: %s", partToSkip, skipped)
 	d.Check("not twice", did["0"] == "0 records []" && did["3"] == "0 records []", "the second worker had nothing to do in the others")
 	d.Check("exit code", code == 0, "%d", code)

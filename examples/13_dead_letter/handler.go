@@ -55,7 +55,7 @@ func (h *handler) check(ctx context.Context, d *demo.Demo, records []kafka.Messa
 	for _, l := range kept {
 		inFile[l.Record] = l
 	}
-	tried, mended, poisons, right := 0, 0, 0, 0
+	tried, fixed, poisons, right := 0, 0, 0, 0
 	for _, m := range records {
 		place := demo.Place(m)
 		switch {
@@ -67,7 +67,7 @@ func (h *handler) check(ctx context.Context, d *demo.Demo, records []kafka.Messa
 		case flaky(m):
 			tried++
 			if h.tries[place] == 3 {
-				mended++
+				fixed++
 			}
 		}
 	}
@@ -76,7 +76,7 @@ func (h *handler) check(ctx context.Context, d *demo.Demo, records []kafka.Messa
 	}
 	outOfOrder := h.rec.OutOfOrder(demo.ByKey)
 	d.Check("handled", h.rec.Handled() == len(records)-poisons && h.rec.Twice() == 0, "%d of %d records", h.rec.Handled(), len(records))
-	d.Check("retried", tried > 0 && mended == tried, "%d of the %d that failed twice were handled at the third attempt", mended, tried)
+	d.Check("retried", tried > 0 && fixed == tried, "%d of the %d that failed twice were handled at the third attempt", fixed, tried)
 	d.Check("letters", poisons > 0 && right == poisons && len(kept) == poisons, "the file has the %d that failed four times, each once", len(kept))
 	d.Check("in order", len(outOfOrder) == 0, "each key's records one after another, retries too, but for %d", len(outOfOrder))
 	return d.CheckCommitted(ctx)

@@ -13,11 +13,11 @@ import (
 
 var errUnknown = errors.New("the currency is unknown")
 
-// handler handles records, except for one until mended is set.
+// handler handles records, except one until fixed is set.
 type handler struct {
 	rec    demo.Recorder
 	poison kafka.Message
-	mended atomic.Bool
+	fixed  atomic.Bool
 
 	left   atomic.Int64  // unhandled records that do not wait behind the poison
 	others chan struct{} // closed once none is left
@@ -25,7 +25,7 @@ type handler struct {
 
 func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
 	defer h.rec.Record(m)(&err)
-	if string(m.Value) == string(h.poison.Value) && !h.mended.Load() {
+	if string(m.Value) == string(h.poison.Value) && !h.fixed.Load() {
 		return errUnknown
 	}
 	if err := demo.Pause(ctx, time.Millisecond); err != nil {

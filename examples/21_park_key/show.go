@@ -87,7 +87,7 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler, 
 	d.Check("ready", p.Ready() == nil, "a park is no reason to stop a roll-out")
 	d.Say("explained %v", p.Explain(halt.Meta.TopicPartition()))
 
-	h.mended.Store(true)
+	h.fixed.Store(true)
 	return resume(ctx, d, p)
 }
 

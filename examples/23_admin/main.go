@@ -48,12 +48,12 @@ var errUnknown = errors.New("the currency is unknown")
 type handler struct {
 	rec    demo.Recorder
 	poison kafka.Message
-	mended atomic.Bool
+	fixed  atomic.Bool
 }
 
 func (h *handler) handle(ctx context.Context, m kafka.Message) (err error) {
 	defer h.rec.Record(m)(&err)
-	if m.Partition == h.poison.Partition && m.Offset == h.poison.Offset && !h.mended.Load() {
+	if m.Partition == h.poison.Partition && m.Offset == h.poison.Offset && !h.fixed.Load() {
 		return errUnknown
 	}
 	return demo.Pause(ctx, time.Millisecond)

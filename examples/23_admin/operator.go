@@ -44,7 +44,7 @@ func (o *operator) beside(ctx context.Context, api *admin.Server, done <-chan st
 		case <-watching.Done():
 			return
 		}
-		o.handler.mended.Store(true) // like the fix of a dependency
+		o.handler.fixed.Store(true) // like the fix of a dependency
 		if !o.Forever {
 			o.release(watching)
 		}

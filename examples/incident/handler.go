@@ -42,12 +42,12 @@ var trouble = []struct {
 
 // handler handles the records of both members.
 type handler struct {
-	mu     sync.Mutex      // guards the fields below
-	tried  map[string]bool // busy records, by position
-	mended map[string]bool // poison, by position
+	mu    sync.Mutex      // guards the fields below
+	tried map[string]bool // busy records, by position
+	fixed map[string]bool // poison, by position
 }
 
-func newHandler() *handler { return &handler{tried: map[string]bool{}, mended: map[string]bool{}} }
+func newHandler() *handler { return &handler{tried: map[string]bool{}, fixed: map[string]bool{}} }
 
 func (h *handler) charge(ctx context.Context, m kafka.Message) error {
 	took := 2 * time.Millisecond
@@ -72,7 +72,7 @@ func (h *handler) charge(ctx context.Context, m kafka.Message) error {
 	case "hopeless":
 		return errHopeless
 	case "poison":
-		if !h.mended[at] {
+		if !h.fixed[at] {
 			return errPoison
 		}
 	}
@@ -83,11 +83,11 @@ func (h *handler) insert(ctx context.Context, _ []kafka.Message) error {
 	return demo.Pause(ctx, 10*time.Millisecond)
 }
 
-// mend fixes the cause of a halt before it is resumed.
-func (h *handler) mend(halt stream.Halt) {
+// fix removes the cause of a halt before it is resumed.
+func (h *handler) fix(halt stream.Halt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if m, ok := halt.Record.(kafka.Message); ok {
-		h.mended[demo.Place(m)] = true
+		h.fixed[demo.Place(m)] = true
 	}
 }

@@ -68,7 +68,7 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) 
 			if time.Since(halt.Since) < reaction {
 				continue
 			}
-			h.mend(halt)
+			h.fix(halt)
 			if err := p.Resume(halt); err != nil && !errors.Is(err, stream.ErrStale) {
 				d.Say("  operator  %v", err)
 			}

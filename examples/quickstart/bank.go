@@ -19,11 +19,11 @@ var (
 
 // bank charges orders, and remembers what a check needs.
 type bank struct {
-	poison int          // the order that fails until the bank is mended
+	poison int          // the order that fails until the bank is fixed
 	flaky  map[int]bool // the orders that fail at their first attempt
 
 	mu         sync.Mutex // guards the fields below
-	mended     bool
+	fixed      bool
 	failed     map[int]int    // how often, by order
 	charged    map[int]int    // how often, by order
 	byPart     map[int]int    // how many, by partition
@@ -59,7 +59,7 @@ func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if o.ID == b.poison && !b.mended {
+	if o.ID == b.poison && !b.fixed {
 		b.failed[o.ID]++
 		return Receipt{}, stream.Permanent(errUnknown) // no retry can fix it
 	}
@@ -79,11 +79,11 @@ func (b *bank) charge(ctx context.Context, o Order) (Receipt, error) {
 	return Receipt{o.ID, o.Cents}, nil
 }
 
-// mend acts as a new version of the bank, which knows the currency.
-func (b *bank) mend() {
+// fix acts as a new version of the bank, which knows the currency.
+func (b *bank) fix() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.mended = true
+	b.fixed = true
 }
 
 // allBut returns a channel that closes once everything is charged, except for the orders of one

@@ -99,7 +99,7 @@ func (r *report) operate(ctx context.Context, p *stream.Pipeline, d *demo.Demo, 
 	for _, h := range r.halts {
 		d.Say("  Halts()  %v", h)
 	}
-	r.bank.mend()
+	r.bank.fix()
 	d.Say("  fixed    the bank's new version knows the currency")
 	if *onConsole {
 		d.Say("  console  press Resume there")

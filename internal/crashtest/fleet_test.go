@@ -140,7 +140,7 @@ func (f *fleet) leave(p *process) {
 
 // release ends the poison in all running workers. Those that join later start with it.
 func (f *fleet) release() {
-	f.log.add(entry{what: mended}, nil)
+	f.log.add(entry{what: fixed}, nil)
 	for _, p := range f.live {
 		if _, err := io.WriteString(p.stdin, releaseLine+"\n"); err != nil {
 			f.t.Fatalf("%s cannot be released: %v", p.Name, err)

@@ -26,7 +26,7 @@ const (
 	draining  = "draining"  // its pipeline drains
 	ended     = "ended"     // Run returned nil
 	killed    = "killed"    // written by the test: the worker is gone
-	mended    = "mended"    // written by the test: the poison ends
+	fixed     = "fixed"     // written by the test: the poison ends
 )
 
 // entry is one line: what a worker did in which assignment of which partition.

@@ -93,7 +93,7 @@ func judge(entries []entry, keys [][]string, l limits) *verdict {
 		case draining:
 			late[e.worker] = 0
 			continue
-		case ready, ended, mended:
+		case ready, ended, fixed:
 			continue
 		}
 		p := places[e.partition]

@@ -17,7 +17,7 @@ committed w1 1 0 0 -
 killed w1 0 0 0
 assigned w2 1 0 0 -
 halted w2 1 0 0 -
-mended test 0 0 0
+fixed test 0 0 0
 began w2 1 0 0 k0
 done w2 1 0 0 k0
 began w2 1 0 2 k0
@@ -32,7 +32,7 @@ done w2 1 0 2 k0
 	for name, c := range map[string]struct{ old, new, fault string }{
 		"an attempt at a parked record":   {"began w1 1 0 1 k400", "began w1 1 0 0 k0", "w1/1 tried 0, which w1/1 had parked"},
 		"a stored park that is forgotten": {"halted w2 1 0 0 -", "began w2 1 0 0 k0", "w2/1 tried 0, which w1/1 had parked 2 commits before"},
-		"a record that is done early":     {"mended test 0 0 0\nbegan w2 1 0 0 k0\ndone w2 1 0 0 k0\n", "began w2 1 0 0 k0\ndone w2 1 0 0 k0\nmended test 0 0 0\n", "0 finished before the poison ended"},
+		"a record that is done early":     {"fixed test 0 0 0\nbegan w2 1 0 0 k0\ndone w2 1 0 0 k0\n", "began w2 1 0 0 k0\ndone w2 1 0 0 k0\nmended test 0 0 0\n", "0 finished before the poison ended"},
 		"a record that is done twice":     {"began w2 1 0 2 k0\ndone w2 1 0 2 k0", "began w2 1 0 0 k0\ndone w2 1 0 0 k0", "or after 0"},
 	} {
 		t.Run("finds "+name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func judgeParks(entries []entry, keys [][]string) *parks {
 	for _, e := range entries {
 		owner := fmt.Sprintf("%s/%d", e.worker, e.epoch)
 		switch e.what {
-		case mended:
+		case fixed:
 			over = true
 		case halted:
 			ps.keys[keys[e.partition][e.offset]] = true

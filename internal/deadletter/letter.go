@@ -9,7 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Letter is what a dead letter says of itself.
+// Letter holds what the headers of a dead letter say.
 type Letter struct {
 	Topic     string // origin of the record
 	Partition int

@@ -227,8 +227,8 @@ func (s *Set) sweep() {
 	s.kept = s.lanes.n
 }
 
-// Hasten has the tasks of the set go before those of all other sets, so that a drain waits for
-// nobody else's backlog. With MaxPartitions their turns stay.
+// Hasten lets the tasks of the set go before those of all other sets, so that a drain does not wait
+// for the backlog of others. With MaxPartitions the turns do not change.
 func (s *Set) Hasten() {
 	s.pool.mu.Lock()
 	defer s.pool.mu.Unlock()

@@ -119,10 +119,12 @@ func (p *plan) run() *load {
 		time.Sleep(p.jobs[n].pause)
 		synctest.Wait()
 		l.conserved()
+		l.drawn(pool)
 		if to := p.jobs[n].slots; to > 0 && l.slots > 0 {
 			l.resize(pool, to)
 			synctest.Wait()
 			l.conserved()
+			l.drawn(pool)
 		}
 		n = l.putFrom(sets, n)
 	}
@@ -132,6 +134,18 @@ func (p *plan) run() *load {
 	pool.Close()
 	wg.Wait()
 	return l
+}
+
+// drawn checks that no worker keeps a slot in Wait that another one is to have.
+func (l *load) drawn(p *Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.keeping) > 0 && (len(p.resume) > 0 || p.excess() > 0) {
+		l.violate("%d wait with a slot, %d wait for one, %d are too many", len(p.keeping), len(p.resume), p.excess())
+	}
+	if n := len(p.resume) + p.excess(); int(p.due.Load()) != n {
+		l.violate("%d slots are due, want %d", p.due.Load(), n)
+	}
 }
 
 // resize changes the number of slots while every worker works, waits or idles.

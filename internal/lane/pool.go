@@ -43,16 +43,17 @@ type Pool struct {
 
 	// mu guards the fields below, and all of ready but its round. It is never held across a
 	// blocking send.
-	mu     sync.Mutex
-	slots  int
-	busy   int // above slots after SetSlots, until that many tasks have ended
-	waking bool
-	idle   []*Worker // without a slot, each waiting on its wake
-	spare  []*Worker // without a goroutine
-	resume []*Worker // waiting for a slot after Wait
-	closed bool
-	turns  []*Set // sets waiting for their turn (MaxPartitions)
-	active []*Set // sets whose turn it is
+	mu      sync.Mutex
+	slots   int
+	busy    int // above slots after SetSlots, until that many tasks have ended
+	waking  bool
+	idle    []*Worker // without a slot, each waiting on its wake
+	spare   []*Worker // without a goroutine
+	resume  []*Worker // waiting for a slot after Wait
+	keeping []*Worker // in Wait with their slot, since too many wait
+	closed  bool
+	turns   []*Set // sets waiting for their turn (MaxPartitions)
+	active  []*Set // sets whose turn it is
 	// how many workers are to give up their slot after the current task: len(resume), and what busy is
 	// above slots; readable without the lock
 	due atomic.Int32

@@ -27,6 +27,7 @@ func (p *Pool) SetSlots(was, n int) bool {
 		p.busy++
 		p.resumeOne()
 	}
+	p.draw()
 	w, fresh := p.wakeOne()
 	p.mu.Unlock()
 	p.rouse(w, fresh)
@@ -35,3 +36,27 @@ func (p *Pool) SetSlots(was, n int) bool {
 
 // excess returns how many workers are busy without a slot. The caller holds mu.
 func (p *Pool) excess() int { return max(0, p.busy-p.slots) }
+
+// passSlot passes a slot on to the worker that has waited longest for one after Wait. It returns
+// false if none waits. While more are busy than there are slots, the slot is gone instead. The
+// caller holds mu.
+func (p *Pool) passSlot() bool {
+	switch {
+	case p.excess() > 0:
+		p.busy--
+		p.due.Add(-1)
+		return true
+	case len(p.resume) == 0:
+		return false
+	}
+	p.resumeOne()
+	return true
+}
+
+// resumeOne gives a slot to the worker that has waited longest for one. The caller holds mu.
+func (p *Pool) resumeOne() {
+	r := p.resume[0]
+	p.resume = p.resume[1:]
+	p.due.Add(-1)
+	r.wake <- struct{}{} // has room: r waits on it and is in no other list
+}

@@ -105,30 +105,6 @@ func (w *Worker) rest() (end bool) {
 	return w.idle()
 }
 
-// passSlot passes a slot on, if more are busy than there are slots, to nobody. Otherwise the worker
-// that has waited longest for one after Wait gets it. It returns false if none waits. The caller
-// holds mu.
-func (p *Pool) passSlot() bool {
-	switch {
-	case p.excess() > 0:
-		p.busy--
-		p.due.Add(-1)
-		return true
-	case len(p.resume) == 0:
-		return false
-	}
-	p.resumeOne()
-	return true
-}
-
-// resumeOne gives a slot to the worker that has waited longest for one. The caller holds mu.
-func (p *Pool) resumeOne() {
-	r := p.resume[0]
-	p.resume = p.resume[1:]
-	p.due.Add(-1)
-	r.wake <- struct{}{} // has room: r waits on it and is in no other list
-}
-
 // idle waits to be woken, or ends the goroutine if enough workers wait. It is called with mu held
 // and unlocks it.
 func (w *Worker) idle() (end bool) {
@@ -271,55 +247,4 @@ func (w *Worker) requeue(t *Task) {
 	next, fresh := p.wakeOne()
 	p.mu.Unlock()
 	p.rouse(next, fresh)
-}
-
-// Wait runs wait without a slot, so that another worker can use it, then takes a slot back. The
-// lane stays held. If too many workers wait already, it keeps the slot: an outage becomes
-// backpressure.
-func (w *Worker) Wait(wait func()) {
-	if !w.TryWait(wait) {
-		wait()
-	}
-}
-
-// TryWait is Wait, but does nothing and returns false if too many workers wait already.
-func (w *Worker) TryWait(wait func()) bool {
-	p := w.pool
-	if !p.cfg.Waiting.take() {
-		return false
-	}
-	l := w.lane
-	p.mu.Lock()
-	if !p.passSlot() {
-		p.busy--
-	}
-	if p.cfg.MaxPartitions > 0 {
-		p.leaveTurn(l.set)
-	}
-	next, fresh := p.wakeOne()
-	p.mu.Unlock()
-	p.rouse(next, fresh)
-
-	wait()
-
-	p.mu.Lock()
-	if p.cfg.MaxPartitions > 0 && !p.joinTurn(l.set, w) {
-		next, fresh = p.wakeOne()
-		p.mu.Unlock()
-		p.rouse(next, fresh)
-		<-w.wake // the turn has come, and counts this worker
-		p.mu.Lock()
-	}
-	if p.busy < p.slots {
-		p.busy++
-		p.mu.Unlock()
-	} else {
-		p.resume = append(p.resume, w)
-		p.due.Add(1)
-		p.mu.Unlock()
-		<-w.wake
-	}
-	w.lane = l
-	p.cfg.Waiting.put()
-	return true
 }

@@ -38,8 +38,8 @@ func (l *Ledger) leave(s *Slab) {
 	}
 }
 
-// Waiting returns the slabs that have come to rest with unfinished records since the last call.
-// With OutOfOrder only.
+// Waiting returns the slabs with unfinished records whose last hold was given back since the last
+// call: they are at rest. With OutOfOrder only.
 func (l *Ledger) Waiting() (all []*Slab) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,8 +63,8 @@ func (s *Slab) Idle() (left []int) {
 	return left
 }
 
-// Replace puts a slab in place of one at rest. by has only the tickets of s that are listed in
-// left: all that are unfinished, which nobody may Reopen or Finish meanwhile. They stay unfinished.
+// Replace replaces a slab at rest. by has only the tickets of s that are listed in left: all
+// unfinished ones. No caller may Reopen or Finish them during the call. They stay unfinished.
 func (l *Ledger) Replace(s *Slab, left []int, by *Slab) {
 	for k, i := range left {
 		by.SetOffset(k, s.Offset(i))

@@ -51,7 +51,7 @@ func TestChange(t *testing.T) {
 			}
 		})
 	})
-	t.Run("is refused where somebody else was faster", func(t *testing.T) {
+	t.Run("is refused if somebody else was faster", func(t *testing.T) {
 		halted(t, -1, nil, func(w *worker) {
 			seen := by(w.halts("")[0])
 			w.ask(http.MethodPost, resume, operates, seen)

@@ -111,7 +111,7 @@ type worker struct {
 	drained error // why
 }
 
-// bad halts its partition, until it is mended.
+// bad halts its partition, until it is fixed.
 const bad = "bad"
 
 // halted is haltedBy with a handler that fails so many times; -1 is always.

@@ -38,7 +38,7 @@ func TestTransactor(t *testing.T) {
 			t.Errorf("stored %v, want %v: %v", got, want, err)
 		}
 	})
-	t.Run("refuses what is stored already", func(t *testing.T) {
+	t.Run("refuses offsets that are already stored", func(t *testing.T) {
 		db, ctx := new(streamtest.Transactor[int]), context.Background()
 		tp, other := stream.TopicPartition{Topic: "t"}, stream.TopicPartition{Topic: "t", Partition: 1}
 		txn := func(from int64, v int) stream.Txn[int] {

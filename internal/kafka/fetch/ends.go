@@ -8,7 +8,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 )
 
-// endsEvery is how often the end of a log is looked up that no fetch tells of.
+// endsEvery is how often the end of a log is looked up if no fetch returns it.
 const endsEvery = 10 * time.Second
 
 // watchEnds looks up the ends of the logs of partitions without room: full, halted or paused ones.

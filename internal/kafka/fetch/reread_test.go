@@ -40,7 +40,7 @@ func TestReread(t *testing.T) {
 			t.Errorf("at the end: %+v, %v", a, err)
 		}
 	})
-	t.Run("tells that records were deleted", func(t *testing.T) {
+	t.Run("reports that records were deleted", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		write(t, producer(t, k), "orders", 0, 100)
 		if err := k.DeleteRecords("orders", 0, 60); err != nil {

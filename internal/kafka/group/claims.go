@@ -29,7 +29,7 @@ func claims(peers []peer) map[wire.TopicPartition]claim {
 	return held
 }
 
-// withhold makes a plan cooperative. It gives a moving partition to nobody while another member may
+// withhold makes a plan cooperative. It assigns a moving partition to no member while another may
 // still hold it. That member sees the partition missing from its assignment, releases it and
 // rejoins; the next rebalance assigns it.
 //

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -21,7 +22,7 @@ func TestCommit(t *testing.T) {
 		}{
 			{kerr.CoordinatorLoadInProgress, "retriable"}, {kerr.CoordinatorNotAvailable, "retriable"}, {kerr.NotCoordinator, "retriable"},
 			{kerr.UnknownServerError, "retriable"}, {kerr.RebalanceInProgress, "stored"},
-			{kerr.TopicAuthorizationFailed, "fatal"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.OffsetMetadataTooLarge, "fatal"},
+			{kerr.TopicAuthorizationFailed, "topic"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.OffsetMetadataTooLarge, "fatal"},
 		} {
 			t.Run(tc.err.Message, func(t *testing.T) {
 				t.Parallel()
@@ -39,6 +40,11 @@ func TestCommit(t *testing.T) {
 				case "retriable":
 					if !errors.As(err, &again) || errors.Is(err, ErrLost) {
 						t.Errorf("got %v, want a *RetriableError", err)
+					}
+				case "topic":
+					var denied *kafkaerr.TopicError
+					if !errors.As(err, &denied) || denied.Topic != "group-orders" || !errors.Is(err, kafka.Error(tc.err.Code)) {
+						t.Errorf("got %v, want a *kafkaerr.TopicError", err)
 					}
 				case "fatal":
 					wantFatal(t, err, kafka.Error(tc.err.Code))

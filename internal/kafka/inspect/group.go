@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Group is how a group stands.
+// Group is the state of a group.
 type Group struct {
 	State   string // in Kafka's words: Empty, Stable, …; Dead: there is no such group
 	Members []Member
@@ -27,7 +27,7 @@ type Member struct {
 	Host     string
 }
 
-// Describe returns how a group stands, under either group protocol.
+// Describe returns the state of a group, under either group protocol.
 func Describe(ctx context.Context, c *wire.Client, group string) (Group, error) {
 	g, err := classic(ctx, c, group)
 	if err != nil || len(g.Members) > 0 {
@@ -43,8 +43,8 @@ func Describe(ctx context.Context, c *wire.Client, group string) (Group, error) 
 // dead is the state of a group that the broker does not know, or knows under the other protocol.
 const dead = "Dead"
 
-// describesUnknown is the last version of DescribeGroups that tells of a group that is not there as
-// dead, not as an error.
+// describesUnknown is the last version of DescribeGroups that describes an unknown group as dead,
+// instead of with an error.
 const describesUnknown = 5
 
 func classic(ctx context.Context, c *wire.Client, group string) (g Group, err error) {

@@ -20,8 +20,8 @@ type Offset struct {
 	State       string   // the resume state, or what another client has stored; empty: nothing
 	TopicID     [16]byte // that the topic has now; zero: it is gone, or has none
 	Start, End  int64    // of the log, under read_committed; -1: not known
-	// EpochEnd is where the log of LeaderEpoch ends now, at least Committed: a State says nothing
-	// of the records that are there from then on. -1: not known.
+	// EpochEnd is where LeaderEpoch ends in the log now, at least Committed. A State does not
+	// describe records from there on. -1: unknown.
 	EpochEnd int64
 	Err      error // why the offset or the log is not known
 }
@@ -86,8 +86,8 @@ func measure(ctx context.Context, c *wire.Client, led map[int32][]wire.TopicPart
 	}
 }
 
-// epochEnds asks where the leader epochs end that are stored beside states. What fails is left
-// unknown.
+// epochEnds asks where the leader epochs that are stored with states end. An end whose request
+// fails stays unknown.
 func epochEnds(ctx context.Context, c *wire.Client, led map[int32][]wire.TopicPartition, offsets []Offset) map[wire.TopicPartition]int64 {
 	epochs, ends := map[wire.TopicPartition]int32{}, map[wire.TopicPartition]int64{}
 	for _, o := range offsets {

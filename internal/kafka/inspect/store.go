@@ -18,8 +18,8 @@ var (
 // Store replaces what a group without members has stored for a partition: its offset and its state.
 // It reads again before it writes, and fails with ErrChanged if that differs from seen. It returns
 // once the coordinator has acknowledged it. The coordinator itself refuses it while the group has
-// members (ErrMembers). A request without an answer may have been carried out, and is not repeated:
-// a worker may have come and gone since.
+// members (ErrMembers). A request without an answer may have succeeded, and is not repeated: a
+// worker may have run in the meantime.
 func Store(ctx context.Context, c *wire.Client, group string, seen Offset, committed int64, state string) error {
 	for try := 1; ; try++ {
 		if err := unchanged(ctx, c, group, seen); err != nil {

@@ -70,8 +70,8 @@ func (tx *Txn) parts() (all []wire.TopicPartition) {
 type Position struct {
 	Offset  int64    // -1 if none is stored
 	TopicID [16]byte // of the offset's topic; zero if unknown
-	// State goes into the offset's metadata, and LeaderEpoch beside it: the newest epoch of the
-	// records that it tells of, -1 if unknown. Without a state there is none.
+	// State is stored in the offset's metadata, together with LeaderEpoch: the newest epoch of the
+	// records that it describes, -1 if unknown. Without a state there is none.
 	State       string
 	LeaderEpoch int32
 }

@@ -87,7 +87,7 @@ func must(t *testing.T, err error) {
 }
 
 func TestFind(t *testing.T) {
-	t.Run("finds all replicas behind a name, and tells who does not answer", func(t *testing.T) {
+	t.Run("finds all replicas of a name, and reports those that do not answer", func(t *testing.T) {
 		at := process(t, "127.0.0.1:0", "one", nil, nil)
 		process(t, "127.0.0.2"+port(at), "two", nil, nil)
 		resolve := names(map[string][]string{"billing": {"127.0.0.3", "127.0.0.2", "127.0.0.1", "::1"}})
@@ -107,7 +107,7 @@ func TestFind(t *testing.T) {
 			t.Errorf("replicas: %+v", f.Replicas)
 		}
 	})
-	t.Run("refuses what is no address, and names that nobody knows", func(t *testing.T) {
+	t.Run("refuses invalid addresses and unknown names", func(t *testing.T) {
 		for at, says := range map[string]string{
 			"":                       "no address",
 			"http://":                "no address",
@@ -193,7 +193,7 @@ func TestClient(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	t.Run("tells a refusal from what is no admin API", func(t *testing.T) {
+	t.Run("distinguishes a refusal from an answer of another server", func(t *testing.T) {
 		err := asked(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusConflict)
 			_ = json.NewEncoder(w).Encode(adminapi.Problem{Status: http.StatusConflict, Detail: "somebody was faster"})
