@@ -59,11 +59,11 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// loseRefused loses draining partitions whose commit was refused because their topic is gone, or may
-// not be read anymore: the drain waits for no commit that cannot succeed. A live partition keeps
-// retrying, until the fetcher finds the topic recreated, the user may read it again, or the group
-// takes the partition away. A coordinator's metadata may be stale, so the cluster is asked whether a
-// topic is gone.
+// loseRefused loses draining partitions whose commit was refused because their topic is gone, or
+// may not be read anymore: the drain waits for no commit that cannot succeed. A live partition
+// keeps retrying, until the fetcher finds the topic recreated, the user may read it again, or the
+// group takes the partition away. A coordinator's metadata may be stale, so the cluster is asked
+// whether a topic is gone.
 func (s *kafkaSource) loseRefused(ctx context.Context, refused map[stream.TopicPartition]error) {
 	denied, missing := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}, map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
 	var topics []wire.NamedTopic

@@ -2,8 +2,10 @@ package stream
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/laneway-go/laneway/internal/resume"
@@ -22,11 +24,8 @@ type asides struct {
 	able bool        // the source can read again, and states are stored; constant
 	some atomic.Bool // lanes is not empty
 	// changed under both part.intake and part.mu, so either protects a look
-	lanes map[resume.LaneID]*aside
-	// lanes that stall; guarded by part.mu
-	stalled map[resume.LaneID]*stall
-	count   atomic.Int32  // len(stalled)
-	fed     atomic.Int64  // records fed since the last look at them
+	lanes   map[resume.LaneID]*aside
+	stalled stalls
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
@@ -46,7 +45,7 @@ type aside struct {
 // back reports whether a lane is to be read again. The caller holds part.mu.
 func (a *asides) back(id resume.LaneID) bool {
 	e := a.lanes[id]
-	return e != nil && !e.parked && a.stalled[id] == nil
+	return e != nil && !e.parked && a.stalled.by[id] == nil
 }
 
 // leavesOut reports whether a record that is fed is set aside. The caller holds intake.
@@ -105,6 +104,24 @@ func (p *part) unpassed() (n int) {
 	return n
 }
 
+// stallsNow returns the lanes that stall, but for parked ones.
+func (p *part) stallsNow() []stall {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(p.asides.stalled.all(), func(s stall) bool { return p.parks.lane(s.id) != nil })
+}
+
+// stalling returns how many records the lanes have that stall, where they do.
+func (p *part) stalling() (n int) {
+	if p.asides.stalled.count.Load() == 0 {
+		return 0
+	}
+	for _, s := range p.stallsNow() {
+		n += p.sets[s.stage].Queued(s.lane)
+	}
+	return n
+}
+
 // storeSoon has a change of lanes that are set aside stored soon. The caller holds mu.
 func (p *part) storeSoon() {
 	p.ahead.halts++
@@ -139,6 +156,31 @@ func (p *part) releaseAsides(ended []*park) {
 			e.parked = false
 		}
 	}
+}
+
+// asidesText says what the lanes wait for that are set aside.
+func (p *part) asidesText() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waits := [...]string{"parked", "behind a record that is tried again", "being read again"}
+	var n [len(waits)]int
+	for id, e := range p.asides.lanes {
+		switch {
+		case e.parked:
+			n[0]++
+		case p.asides.stalled.by[id] != nil:
+			n[1]++
+		default:
+			n[2]++
+		}
+	}
+	var texts []string
+	for i, what := range waits {
+		if n[i] > 0 {
+			texts = append(texts, fmt.Sprintf("%d %s", n[i], what))
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // asidesToStore returns the entries of a state. The caller holds mu.

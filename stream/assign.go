@@ -18,7 +18,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, expired: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
 		stop: make(chan struct{}), rested: make(chan struct{}, 1),
-		asides: asides{lanes: map[resume.LaneID]*aside{}, stalled: map[resume.LaneID]*stall{}, news: make(chan struct{}, 1)}}
+		asides: asides{lanes: map[resume.LaneID]*aside{}, stalled: stalls{by: map[resume.LaneID]*stall{}}, news: make(chan struct{}, 1)}}
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
 		p.ahead.kept = r.opts.ahead > 0 && in.stateBytes() > 0

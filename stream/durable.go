@@ -161,11 +161,11 @@ func (p *part) inheritHalts(a Assignment) error {
 	return err
 }
 
-// tellRestored reports each restored halt and starts its timer.
+// tellRestored reports each restored halt and starts its timer. Call changed after it.
 func (p *part) tellRestored() {
 	p.mu.Lock()
-	hs := []*Halt{p.halt}
-	if p.sealed != nil {
+	hs, s := []*Halt{p.halt}, p.sealed
+	if s != nil {
 		hs = append(hs, &p.sealed.Halt)
 	}
 	for _, k := range p.parks.all {
@@ -181,7 +181,11 @@ func (p *part) tellRestored() {
 	p.mu.Unlock()
 	for i, h := range hs {
 		p.host.emit(told[i])
-		p.mendLater(h)
+		if s != nil && h == &s.Halt {
+			p.sealBegun(s)
+		} else {
+			p.begun(h)
+		}
 	}
 }
 
@@ -238,7 +242,7 @@ func (p *part) inheritHeld(r resume.Halt, next int64) {
 		}
 		p.inheritLane(&h, r.Lane)
 	case p.sealed == nil:
-		p.sealed = &seal{h, next}
+		p.sealed = &seal{Halt: h, next: next}
 		p.stand(p.status() | sourceHalted)
 	}
 }

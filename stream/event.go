@@ -217,6 +217,7 @@ type Halt struct {
 	AsideFrom int64
 
 	over     chan struct{}  // closed once the halt has ended
+	told     bool           // observers have heard of it, so that they may hear of its end
 	among    []int64        // offsets of the records that may be the cause, in order
 	from, to int64          // offsets that a Skip gives up
 	builds   []resume.Build // builds that have tried the record

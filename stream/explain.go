@@ -261,16 +261,11 @@ func (e *Explanation) asides(p *part, s PartitionState) {
 	if s.SetAside == 0 {
 		return
 	}
-	is, how := "lanes are", "parked"
+	is := "lanes are"
 	if s.SetAside == 1 {
 		is = "lane is"
 	}
-	p.mu.Lock()
-	if p.comesBack() {
-		how = "parked, or are being read again"
-	}
-	p.mu.Unlock()
-	text := fmt.Sprintf("%d %s set aside, the first from offset %d on: %s", s.SetAside, is, s.SetAsideFrom, how)
+	text := fmt.Sprintf("%d %s set aside, the first from offset %d on: %s", s.SetAside, is, s.SetAsideFrom, p.asidesText())
 	if e.Detail != "" {
 		text = e.Detail + "; " + text
 	}

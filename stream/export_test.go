@@ -30,3 +30,6 @@ func (s *Supervisor) InProcess(signals <-chan os.Signal, exit func(int), listen 
 		listen: func(string, string) (net.Listener, error) { return listen() },
 	}
 }
+
+// KeyHash selects a key's lane.
+var KeyHash = keyHash

@@ -103,9 +103,18 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 	p.mu.Unlock()
 	p.host.emit(told)
 	if stays {
-		p.mendLater(h)
+		p.begun(h)
 	}
 	p.changed()
+}
+
+// begun notes that observers have heard of a halt or park. It ends no earlier, whoever asks for
+// that meanwhile, so that its end is told behind its beginning. Call changed behind it.
+func (p *part) begun(h *Halt) {
+	p.mu.Lock()
+	h.told = true
+	p.mu.Unlock()
+	p.mendLater(h)
 }
 
 // release asks for the end of the halt. It ends once no started record is in flight.
@@ -189,7 +198,7 @@ func (p *part) tryResume() {
 func (p *part) endHalt() (end haltEnd, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.resume == noResume || p.halt == nil || p.status().isReleased() || !p.led.AtRest() {
+	if p.resume == noResume || p.halt == nil || !p.halt.told || p.status().isReleased() || !p.led.AtRest() {
 		return end, false
 	}
 	end = haltEnd{*p.halt, p.resume, p.byTx, map[int64]bool{}}

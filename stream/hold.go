@@ -21,7 +21,7 @@ func (p *part) pause(by string, until time.Time) error {
 		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts [LW234]", p.tp)
 	}
 	p.host.emit(Paused{s.Halt})
-	p.mendLater(&s.Halt)
+	p.sealBegun(s)
 	p.changed() // an open batch waits for elements that will not come: flush it
 	return nil
 }
@@ -58,7 +58,7 @@ func (p *part) parkKey(key []byte, by string, until time.Time) error {
 	p.host.discard(p)
 	p.host.giveUpInside(p)
 	p.host.emit(told)
-	p.mendLater(&h)
+	p.begun(&h)
 	p.changed()
 	return nil
 }

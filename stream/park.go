@@ -150,7 +150,7 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 	p.host.giveUpInside(p)
 	p.host.emit(told)
 	if stays {
-		p.mendLater(h)
+		p.begun(h)
 	}
 	p.changed()
 }

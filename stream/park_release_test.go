@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -158,6 +160,78 @@ func TestParkRestored(t *testing.T) {
 				t.Errorf("skipped: %v", at)
 			}
 			j.committed(4)
+		})
+	})
+}
+
+// TestHaltEvents: an observer that is slow to hear of a halt hears of its end later.
+func TestHaltEvents(t *testing.T) {
+	slow := func(told *[]string) stream.Option {
+		var mu sync.Mutex
+		note := func(what string) {
+			mu.Lock()
+			defer mu.Unlock()
+			*told = append(*told, what)
+		}
+		return stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			switch e.(type) {
+			case stream.Halted, stream.Paused:
+				time.Sleep(time.Minute)
+				note("begun")
+			case stream.Resumed:
+				note("resumed")
+			}
+		}})
+	}
+	for name, policy := range map[string]func(stream.Stream[string]) stream.Stream[string]{
+		"a park": func(s stream.Stream[string]) stream.Stream[string] { return s.ParkOnError() },
+		"a halt": func(s stream.Stream[string]) stream.Stream[string] { return s.HaltOnError() },
+	} {
+		t.Run("tell the end of "+name+" of an earlier worker behind its beginning", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork().fail("a0", errBoom)
+				put(l, 0, "a0")
+				chain := commitNow(policy(input.GroupByKey().Concurrent(4, w.do)))
+				must(t, start(t, l, chain, stream.BuildID("v1")).stop())
+				var told []string
+				j := start(t, l, chain, stream.BuildID("v1"), slow(&told))
+				must(t, j.Resume(j.halt()))
+				elapse(time.Hour)
+				same(t, "told", told, []string{"begun", "resumed"})
+				same(t, "done", w.done(), []string{"a0"})
+			})
+		})
+	}
+	t.Run("tell the end of a pause of an earlier worker behind its beginning", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			j := start(t, l, keyed(w))
+			j.pause(t)
+			must(t, j.stop())
+			put(l, 0, "a0")
+			var told []string
+			j = start(t, l, keyed(w), slow(&told))
+			must(t, j.Resume(j.halt()))
+			elapse(time.Hour)
+			same(t, "told", told, []string{"begun", "resumed"})
+			same(t, "done", w.done(), []string{"a0"})
+		})
+	})
+	t.Run("tell the end of a park by hand behind its beginning", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			var told []string
+			j := start(t, l, keyed(w), slow(&told))
+			parked := make(chan struct{})
+			go func() {
+				defer close(parked)
+				j.parkKey(t, "a")
+			}()
+			synctest.Wait()
+			must(t, j.Resume(j.halt()))
+			elapse(time.Hour)
+			<-parked
+			same(t, "told", told, []string{"begun", "resumed"})
 		})
 	})
 }

@@ -420,3 +420,29 @@ func TestParkRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestParkKeyless(t *testing.T) {
+	t.Run("parks the lane that records without a key share", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("-0", errBoom)
+			l.Append(0, "", "-0", "-1")
+			put(l, 0, "a0")
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).ParkOnError()))
+			l.Append(0, "", "-2")
+			elapse(time.Second)
+			same(t, "done", w.done(), []string{"a0"})
+			if h := j.halt(); h.Scope != stream.ScopeLane || h.Meta.Key != nil {
+				t.Errorf("halt: %+v", h)
+			}
+			must(t, j.Resume(j.halt()))
+			elapse(time.Second)
+			same(t, "done", w.done(), []string{"a0", "-0", "-1", "-2"})
+			j.committed(4)
+		})
+	})
+	t.Run("is not that of an empty key", func(t *testing.T) {
+		if none := stream.KeyHash(nil); none == stream.KeyHash([]byte{}) || none != stream.KeyHash(nil) {
+			t.Error("no key and an empty key share a lane")
+		}
+	})
+}

@@ -61,6 +61,11 @@ func ResumeAfter(d time.Duration) PolicyOption {
 // Permanent are not retried. If the attempts are used up, or the error does not match When, the
 // next policy below decides.
 //
+// Below GroupByKey, a key that has failed for a second does not stop its partition, however long
+// it takes. If it holds more than a 64th of MaxInFlight, its later records are dropped from memory,
+// and read again once the record has succeeded: see Rereader. Records that a step has worked on
+// stay. Postponed ones do not count as failing: see Postpone.
+//
 // A drain ends waits, and the record stays uncommitted. One exception: where a resume state is
 // stored (see Describe), an element that has finished an earlier step gets one more attempt at
 // once.

@@ -208,7 +208,7 @@ func (w *world) hold(l *life, o op) {
 		if o.all {
 			_ = l.p.Pause(q.TopicPartition, q.Epoch, "olaf", until)
 		} else { // refused where an order of several keys is kept
-			_ = l.p.Park(q.TopicPartition, q.Epoch, []byte(o.b.key), "olaf", until)
+			_ = l.p.Park(q.TopicPartition, q.Epoch, keyOf(item{Key: o.b.key}), "olaf", until)
 		}
 	}
 }

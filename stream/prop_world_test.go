@@ -182,12 +182,20 @@ func (w *world) position(part int) (offset int64, ahead map[int64]bool) {
 	}
 	for _, a := range state.Asides {
 		for _, it := range w.records {
-			if it.P == part && it.Off >= a.From && a.Lane == resume.LaneOf([]byte(it.Key)) {
+			if it.P == part && it.Off >= a.From && a.Lane == resume.LaneOf(keyOf(it)) {
 				delete(ahead, it.Off)
 			}
 		}
 	}
 	return offset, ahead
+}
+
+// keyOf returns the key of a record; an empty one stands for none.
+func keyOf(it item) []byte {
+	if it.Key == "" {
+		return nil
+	}
+	return []byte(it.Key)
 }
 
 // spoil does something to the state of a partition: that may repeat work, and skips nothing.

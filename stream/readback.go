@@ -159,7 +159,7 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 // insertedMoving returns how many records that were read again are unfinished, but for those of
 // lanes that stall: what others may read again does not wait for them. The caller holds mu.
 func (p *part) insertedMoving() (n int) {
-	stalled := p.stalledLanes()
+	stalled := p.asides.stalled.lanes()
 	for s := range p.led.Inserted {
 		m, ok := s.Payload.(values).meta(0)
 		if ok && s.Tickets[0].Held() && !(len(stalled) > 0 && stalled[keyHash(m.Key)]) {

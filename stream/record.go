@@ -260,4 +260,10 @@ var keySeed = maphash.MakeSeed()
 
 // keyHash selects a key's lane. Two keys with the same hash share a lane, which costs concurrency
 // but keeps their order.
-func keyHash(key []byte) uint64 { return maphash.Bytes(keySeed, key) }
+func keyHash(key []byte) uint64 {
+	h := maphash.Bytes(keySeed, key)
+	if len(key) == 0 && key != nil {
+		h++ // an empty key differs from none
+	}
+	return h
+}

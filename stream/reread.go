@@ -8,9 +8,9 @@ import (
 )
 
 // Rereader is a Source that can read records of an assigned partition again. Without it, the later
-// records of a lane that ParkOnError has parked stay in memory, and fill MaxInFlight in the end.
-// With it, a lane that holds more than its share is set aside: its later records are dropped, and
-// read again after the park.
+// records of a lane that is parked, or tried again for long, stay in memory, and fill MaxInFlight
+// in the end. With it, a lane that holds more than its share is set aside: its later records are
+// dropped, and read again after that.
 type Rereader[T any] interface {
 	Source[T]
 	// Reread returns the records of a partition from an offset on, in order: as many as one Feed would

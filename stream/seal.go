@@ -11,15 +11,28 @@ import (
 // nothing more, so no offset past it is committed. Records fed before are processed as usual.
 type seal struct {
 	Halt
-	next int64 // the offset to feed from after Skip
+	next  int64   // the offset to feed from after Skip
+	asked *ending // the end that was asked for before observers heard of the beginning
 }
 
 // seal stops the feed of the partition at a record that its source cannot read.
 func (p *part) seal(f Failure, next int64) {
-	s := &seal{Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next}
+	s := &seal{Halt: Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next: next}
 	if _, put := p.putSeal(s, false); put {
 		p.host.emit(Halted{s.Halt})
+		p.sealBegun(s)
 		p.changed() // an open batch waits for elements that will not come: flush it
+	}
+}
+
+// sealBegun is begun for a seal.
+func (p *part) sealBegun(s *seal) {
+	p.begun(&s.Halt)
+	p.mu.Lock()
+	as := s.asked
+	p.mu.Unlock()
+	if as != nil {
+		_, _ = p.unseal(s.Halt, *as) // which was checked
 	}
 }
 
@@ -58,6 +71,11 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 	if err := s.asks(as); err != nil {
 		p.mu.Unlock()
 		return true, err
+	}
+	if !s.told {
+		s.asked = &as
+		p.mu.Unlock()
+		return true, nil
 	}
 	p.sealed = nil
 	if s.By != "" {

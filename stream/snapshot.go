@@ -54,8 +54,9 @@ type PartitionState struct {
 	Totals Totals
 	Halt   *Halt
 	Parked int // parked lanes and records: see ParkOnError
-	// lanes whose later records are not in memory: they are parked, or are being read again after a
-	// park. SetAsideFrom is the lowest offset of those records; 0: there are none. See Rereader
+	// lanes whose later records are not in memory: they are parked, fail for long, or are being read
+	// again after that. SetAsideFrom is the lowest offset of those records; 0: there are none. See
+	// Rereader
 	SetAside     int
 	SetAsideFrom int64
 	// the limit that stops reading: CauseBudget or CauseResumeState; empty: none

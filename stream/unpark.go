@@ -75,7 +75,7 @@ func (p *part) parksLeaving() (ks []*park) {
 		return nil
 	}
 	for _, k := range p.parks.all {
-		if k.resume >= least {
+		if k.resume >= least && k.told {
 			ks = append(ks, k)
 		}
 	}

@@ -26,6 +26,7 @@ type worker struct {
 	// see fails
 	failing time.Duration
 	stall   *stall
+	stallOf *part
 }
 
 // sighting is the record that a worker was seen with from outside, and when it was first seen with

@@ -49,8 +49,12 @@ func BuildOf(name string) Build {
 // waits too.
 type LaneID [5]byte
 
-// LaneOf returns the id of a key's lane.
+// LaneOf returns the id of a key's lane. No key has that of SHA-256 of nothing, and an empty key,
+// which differs, the zero id.
 func LaneOf(key []byte) LaneID {
+	if key != nil && len(key) == 0 {
+		return LaneID{}
+	}
 	sum := sha256.Sum256(key)
 	return LaneID(sum[:len(LaneID{})])
 }

@@ -94,10 +94,13 @@ func TestManyLanes(t *testing.T) {
 
 // Lane ids are the same in every process and build.
 func TestLaneOf(t *testing.T) {
-	for key, want := range map[string]string{"": "e3b0c44298", "alice": "2bd806c97f"} {
+	for key, want := range map[string]string{"": "0000000000", "alice": "2bd806c97f"} {
 		if got := fmt.Sprintf("%x", LaneOf([]byte(key))); got != want {
 			t.Errorf("the lane of %q is %s, want %s", key, got, want)
 		}
+	}
+	if got := fmt.Sprintf("%x", LaneOf(nil)); got != "e3b0c44298" {
+		t.Errorf("the lane of no key is %s", got)
 	}
 }
 
