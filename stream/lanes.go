@@ -12,7 +12,7 @@ import (
 //
 // Lanes are by key, whatever the chain groups by.
 type Lane struct {
-	Key     []byte // empty: the records without a key
+	Key     []byte // nil: the records without a key
 	Records int    // unfinished records in memory, without those that are set aside
 	Explanation
 }
@@ -62,7 +62,11 @@ type keyed struct {
 
 // byKey returns the keys with unfinished records, in the order of their first ones.
 func (p *part) byKey() (all []*keyed) {
-	by := map[string]*keyed{}
+	type name struct {
+		key string
+		has bool // an empty key is not the same as none
+	}
+	by := map[name]*keyed{}
 	for _, q := range []*part{p.tail, p} { // the tail has the older ones
 		if q == nil {
 			continue
@@ -72,12 +76,12 @@ func (p *part) byKey() (all []*keyed) {
 			if !ok {
 				continue // it finishes just now
 			}
-			if k := by[string(m.Key)]; k != nil {
+			if k := by[name{string(m.Key), m.Key != nil}]; k != nil {
 				k.first.behind++
 				continue
 			}
 			k := &keyed{slices.Clone(m.Key), len(all), oldest{rec: s.Payload.(values).record(i), came: s.Came()}}
-			by[string(m.Key)], all = k, append(all, k)
+			by[name{string(m.Key), m.Key != nil}], all = k, append(all, k)
 		}
 	}
 	return all
@@ -116,7 +120,7 @@ func (l Lane) Why() string {
 // String formats the lane for an operator, on one line.
 func (l Lane) String() string {
 	key := "no key"
-	if len(l.Key) > 0 {
+	if l.Key != nil {
 		key = fmt.Sprintf("key %q", l.Key)
 	}
 	return fmt.Sprintf("%s, %s from %v on: %s", key, counted(l.Records, "record"), *l.Record, l.Why())

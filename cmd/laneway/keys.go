@@ -21,7 +21,7 @@ func writeKeys(w io.Writer, keys adminapi.Lanes) {
 		case l.Keyless:
 			name = "(no key)"
 		case name == "":
-			name = "(hidden without a token)"
+			name = "(empty, or hidden without a token)"
 		}
 		t.row(name, fmt.Sprint(l.Records), fmt.Sprint("@", l.Offset), l.Error, l.Why)
 	}

@@ -31,7 +31,7 @@ func (a *api) lanes(r *http.Request, who caller) (any, *problem) {
 }
 
 func laneOf(l stream.Lane, who caller) adminapi.Lane {
-	b := adminapi.Lane{Keyless: len(l.Key) == 0, Records: l.Records, Offset: l.Record.Offset, Time: when(l.Record.Time), Delivered: l.Delivered,
+	b := adminapi.Lane{Keyless: l.Key == nil, Records: l.Records, Offset: l.Record.Offset, Time: when(l.Record.Time), Delivered: l.Delivered,
 		Cause: string(l.Cause), Why: legible.Text(l.Why()), Since: when(l.Since), Until: when(l.Until),
 		Step: legible.Text(l.Step), Attempt: l.Attempt, Error: text(l.Err)}
 	if who.scope >= Read {

@@ -98,12 +98,24 @@ func TestWork(t *testing.T) {
 	t.Run("estimates a high rate from few calls, and a low one after it", func(t *testing.T) {
 		haltedBy(t, func() handler { return func(context.Context, kafka.Message) error { return nil } }, nil, func(w *worker) {
 			w.work()
-			put(w, 4000, 4)
-			near(t, "rate", w.work().PerSecond, 4000)
+			put(w, 1500, 3)
+			near(t, "rate", w.work().PerSecond, 1500)
 			put(w, 20, 20)
 			w.work()
 			put(w, 20, 16)
 			near(t, "a lower rate", w.work().PerSecond, 20)
+		})
+	})
+	t.Run("misses no call in a quiet time after a high rate", func(t *testing.T) {
+		haltedBy(t, func() handler { return func(context.Context, kafka.Message) error { return nil } }, nil, func(w *worker) {
+			w.work()
+			put(w, 1500, 2)
+			opstest.Pass(16 * time.Second)
+			w.work()
+			put(w, 20, 1)
+			if is := w.work(); is.PerSecond != 20./15 {
+				t.Errorf("rate: %v, want 20 calls in 15 s", is.PerSecond)
+			}
 		})
 	})
 }

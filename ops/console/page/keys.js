@@ -8,11 +8,11 @@ export function show(lanes, signedIn, park) {
   const some = lanes.lanes.length < lanes.total ? `${number(lanes.lanes.length)} of ${number(lanes.total)}: the hottest and the oldest` : number(lanes.total);
   say($("keys-title"), `Keys with unfinished records: ${some}`);
   $("keys-hidden").hidden = signedIn;
-  $("keys-rows").replaceChildren(...lanes.lanes.map((l) => row(l, park)));
+  $("keys-rows").replaceChildren(...lanes.lanes.map((l) => row(l, signedIn, park)));
 }
 
-function row(l, park) {
-  const name = l.keyless ? "without a key" : l.key || "hidden";
+function row(l, signedIn, park) {
+  const name = l.keyless ? "without a key" : l.key || (signedIn ? "empty key" : "hidden");
   const cell = (label, kind, ...what) => el("td", { class: kind, "data-label": label }, ...what);
   return el("tr", {},
     el("th", { scope: "row" }, l.key ? name : el("span", { class: "soft" }, name)),
