@@ -137,8 +137,7 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
 	if sg.paces(r) {
-		w.cur.Store(r) // for Explain
-		sg.exec.rate.await(w, r, nil)
+		sg.awaitRate(w, r, func() {})
 	}
 	r.part.loseIfExpired()
 	// cur is set before the status is read. A drain sets the status and then looks for started
@@ -172,6 +171,16 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 // paces reports whether the start of a record has to wait for the pipeline's rate.
 func (sg *stage) paces(r *record) bool {
 	return sg.exec.rate.now.Load() != nil && r.part.entry == sg.index
+}
+
+// awaitRate waits for the pipeline's rate. first is called before the wait, if there is one. The
+// record is not started yet: meanwhile cur has it for Explain alone.
+func (sg *stage) awaitRate(w *worker, r *record, first func()) {
+	sg.exec.rate.await(w, r, func() {
+		first()
+		w.cur.Store(r)
+	})
+	w.cur.Store(nil)
 }
 
 // drops reports whether a task must not be started. A drain drops records that were not started yet
@@ -215,7 +224,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			}
 			r := c.record()
 			if sg.paces(r) {
-				sg.exec.rate.await(w, r, writeLive)
+				sg.awaitRate(w, r, writeLive)
 			}
 			r.part.loseIfExpired()
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
