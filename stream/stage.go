@@ -138,6 +138,11 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 	w.left = false
 	if sg.paces(r) {
 		sg.awaitRate(w, r, func() {})
+		// A drain wakes all that wait. None of them may look started to the others, or they start.
+		if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
+			sg.drop(r)
+			return
+		}
 	}
 	r.part.loseIfExpired()
 	// cur is set before the status is read. A drain sets the status and then looks for started
@@ -174,13 +179,18 @@ func (sg *stage) paces(r *record) bool {
 }
 
 // awaitRate waits for the pipeline's rate. first is called before the wait, if there is one. The
-// record is not started yet: meanwhile cur has it for Explain alone.
+// record is not started yet. As long as cur has it, for Explain alone, the hold says so: see
+// executor.started.
 func (sg *stage) awaitRate(w *worker, r *record, first func()) {
-	sg.exec.rate.await(w, r, func() {
+	waited := sg.exec.rate.await(w, r, func() {
 		first()
+		w.holds(beforeItsStart)
 		w.cur.Store(r)
 	})
-	w.cur.Store(nil)
+	if waited {
+		w.cur.Store(nil)
+		w.holds(nil)
+	}
 }
 
 // drops reports whether a task must not be started. A drain drops records that were not started yet
