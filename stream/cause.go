@@ -76,6 +76,7 @@ var (
 	inBackpressure    = &hold{cause: CauseBackpressure}
 	beforeItsCommit   = &hold{cause: CauseCommit}
 	beforeItIsWritten = &hold{cause: CauseTransaction}
+	beforeItsStart    = &hold{cause: CauseThrottle, unbegun: true}
 )
 
 // lasts returns a hold that starts now.

@@ -26,7 +26,6 @@ type busyWorkers struct {
 	some    []*record // the records of a few of them
 	where   []*stage
 	unbegun int             // workers that wait for the pipeline's rate
-	rate    string          // which was set; see Explanation.Setting
 	acks    map[*part]*hold // partitions with a worker that waits for a commit
 }
 

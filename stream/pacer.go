@@ -103,7 +103,7 @@ func unsettable(perSecond float64) string {
 
 // await waits for the element's turn, and reports whether it had to. A waiting element holds its
 // lane but no worker. If waits for the element must end, await returns early: its caller looks.
-// first is called before the first wait, unless it is nil.
+// first is called before the wait, unless it is nil. After the wait the worker still holds for it.
 func (p *pacer) await(w *worker, r *record, first func()) (waited bool) {
 	var since time.Time
 	for {
@@ -131,7 +131,6 @@ func (p *pacer) await(w *worker, r *record, first func()) (waited bool) {
 func (n *pace) queue(w *worker, r *record, h hold) (came bool) {
 	stop := r.stopped()
 	w.holds(&h)
-	defer w.holds(nil)
 	w.wait(func() {
 		select {
 		case n.first <- struct{}{}:

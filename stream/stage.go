@@ -143,8 +143,12 @@ func (sg *stage) begin(w *worker, t *lane.Task, c carrier, run func(*worker, *la
 func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, run func(*worker, *lane.Task)) {
 	w.left = false
 	if sg.paces(r) {
-		w.cur.Store(r) // for Explain
-		sg.exec.rate.await(w, r, nil)
+		sg.awaitRate(w, r, func() {})
+		// A drain wakes all that wait. None of them may look started to the others, or they start.
+		if s := r.part.status(); s != 0 && sg.drops(w, r, s) {
+			sg.drop(r)
+			return
+		}
 	}
 	r.part.loseIfExpired()
 	// cur is set before the status is read. A drain sets the status and then looks for started
@@ -178,6 +182,21 @@ func (sg *stage) beginRecord(w *worker, t *lane.Task, r *record, group uint64, r
 // paces reports whether the start of a record has to wait for the pipeline's rate.
 func (sg *stage) paces(r *record) bool {
 	return sg.exec.rate.now.Load() != nil && r.part.entry == sg.index
+}
+
+// awaitRate waits for the pipeline's rate. first is called before the wait, if there is one. The
+// record is not started yet. As long as cur has it, for Explain alone, the hold says so: see
+// executor.started.
+func (sg *stage) awaitRate(w *worker, r *record, first func()) {
+	waited := sg.exec.rate.await(w, r, func() {
+		first()
+		w.holds(beforeItsStart)
+		w.cur.Store(r)
+	})
+	if waited {
+		w.cur.Store(nil)
+		w.holds(nil)
+	}
 }
 
 // drops reports whether a task must not be started. A drain drops records that were not started yet
@@ -221,7 +240,7 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			}
 			r := c.record()
 			if sg.paces(r) {
-				sg.exec.rate.await(w, r, writeLive)
+				sg.awaitRate(w, r, writeLive)
 			}
 			r.part.loseIfExpired()
 			if s := r.part.status(); s != 0 && sg.drops(w, r, s) {

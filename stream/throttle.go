@@ -33,8 +33,11 @@ func (o throttleOp[T]) start(st *step) { st.shared = newPacer(st.name, o.rate, o
 func (o throttleOp[T]) link(_ *worker, st *step, next any) any {
 	nx, pacer := next.(push[T]), st.shared.(*pacer)
 	return push[T](func(w *worker, r *record, v *T) {
-		if !pacer.await(w, r, nil) || st.goesOn(w, r) {
-			nx(w, r, v)
+		if pacer.await(w, r, nil) {
+			if w.holds(nil); !st.goesOn(w, r) {
+				return
+			}
 		}
+		nx(w, r, v)
 	})
 }

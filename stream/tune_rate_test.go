@@ -288,6 +288,23 @@ func TestSetRate(t *testing.T) {
 			}
 		})
 	})
+	t.Run("is what a record waits for, wherever it would start", func(t *testing.T) {
+		for name, s := range map[string]strs{"per partition": input.Tap(pass), "serial": input.Serial(pass), "to a sink": input.To(intoSink(newWork())), "without a step": input} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, "z0")
+					j := start(t, l, commitNow(s))
+					j.setRate("", 0.01)
+					put(l, 0, "a0", "a1")
+					elapse(20 * time.Second)
+					if e := j.explains(stream.CauseThrottle, nil, "waits for its turn, for 20s, 1m20s left"); e.Record == nil || e.Record.Offset != 1 {
+						t.Errorf("the record is %v", e.Record)
+					}
+				})
+			})
+		}
+	})
 	t.Run("is told by Describe and Explain", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

@@ -3,8 +3,8 @@ package lane
 import "slices"
 
 // Wait runs wait without a slot, so that another worker can use it, then takes a slot back. The
-// lane stays held. If too many workers wait already, it keeps the slot as long as no other worker
-// is to have it: an outage becomes backpressure.
+// lane stays held. If too many workers wait already, it keeps the slot until another worker is to
+// have it: an outage becomes backpressure.
 func (w *Worker) Wait(wait func()) {
 	if w.TryWait(wait) {
 		return
@@ -29,7 +29,7 @@ func (w *Worker) Wait(wait func()) {
 
 // draw takes the slots of workers that keep one in Wait while slots are due. Otherwise workers that
 // are through with their wait would stand behind those that came later, and a lower number of slots
-// would not be reached. The limit is exceeded, by no more than there are slots. The caller holds
+// would not be reached. This exceeds the limit, by no more than there are slots. The caller holds
 // mu.
 func (p *Pool) draw() {
 	for p.due.Load() > 0 && len(p.keeping) > 0 {
