@@ -175,20 +175,16 @@ func (c *committer) advance(f *flush) (over bool) {
 	if err != nil {
 		f.err = err
 	}
-	left := slices.DeleteFunc(slices.Clone(f.parts), func(p *part) bool {
+	left := slices.ContainsFunc(f.parts, func(p *part) bool {
 		_, news := p.committable()
-		return !news || p.status().isReleased()
+		return news && !p.status().isReleased()
 	})
 	switch {
-	case len(left) == 0:
+	case !left:
 		f.done <- nil
 	case IsPermanent(err) || f.ctx.Err() != nil:
 		f.done <- f.err
 	default:
-		// what has finished during the request may be too little to wake the loop
-		if slices.ContainsFunc(left, func(p *part) bool { _, waits := c.refused[p]; return !waits }) {
-			c.wakeUp()
-		}
 		return false
 	}
 	return true
@@ -291,6 +287,9 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		positions[p] = g.Position
 	}
 	err = c.in.store(ctx, positions)
+	if len(c.open) > 0 {
+		c.wakeUp() // it may be over now, or what finished meanwhile be too little to wake the loop
+	}
 	c.in.limitState()
 	c.sort(stored, err)
 	if len(stored) > 0 {
