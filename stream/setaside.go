@@ -29,7 +29,7 @@ func (p *part) setAside() {
 	var told []SourceEvent
 	p.intake.Lock()
 	lanes := p.waitingLanes(p.ahead.until)
-	if large || kept(lanes) > most*asideShare/2 {
+	if large || kept(lanes) >= limit {
 		lanes = p.waitingLanes(0) // rather repeat some than read nothing
 	}
 	share := max(1, most/max(1, len(lanes)))

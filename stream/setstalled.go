@@ -62,7 +62,7 @@ func (p *part) setStallAside(s stall, behind, limit int) (told []SourceEvent) {
 	}
 	if s.stage == p.entry {
 		p.takeOutQueued(e, s, p.ahead.until)
-		if p.sets[s.stage].Queued(s.lane) > limit/2 {
+		if p.sets[s.stage].Queued(s.lane) >= limit {
 			p.takeOutQueued(e, s, 0) // rather repeat some than read nothing
 		}
 	}
