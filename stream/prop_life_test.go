@@ -186,8 +186,18 @@ func (w *world) assign(l *life, parts []int) {
 	for _, p := range parts {
 		w.inherit(p)
 	}
-	if l.m.Assign(parts...) != nil {
-		return // it has just ended
+	if l.m.Assign(parts...) != nil { // it has just ended, maybe only one of its sources: it keeps none
+		_ = l.m.Lose(parts...)
+		w.wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.loss = true
+		for _, p := range parts {
+			if e := l.cur[p]; e != nil {
+				e.ended = true
+			}
+		}
+		return
 	}
 	for _, p := range parts {
 		l.owns[p] = true
