@@ -51,7 +51,7 @@ func TestFailureJSON(t *testing.T) {
 		"the last time":         {stream.Failure{Meta: stream.Meta{Time: time.UnixMilli(math.MaxInt64).UTC()}}, `"Time":"292278994-08-17T07:12:55.807Z"`},
 		"a record with a func":  {stream.Failure{Record: struct{ F func() }{}}, `"Record":"a struct { F func() }, which encoding/json cannot write: `},
 		"a value that is NaN":   {stream.Failure{Value: math.NaN()}, `"Value":"a float64, which encoding/json cannot write: `},
-		"a value that panics":   {stream.Failure{Value: panicky{}}, `"Value":"a stream_test.panics, which encoding/json cannot write: `},
+		"a value that panics":   {stream.Failure{Value: panicky{}}, `"Value":"a stream_test.panicky, which encoding/json cannot write: `},
 		"a time and time again": {stream.Failure{Meta: stream.Meta{Time: time.Unix(61, 5).UTC()}}, `"Time":"1970-01-01T00:01:01.000000005Z"`},
 	} {
 		t.Run("is written with "+name, func(t *testing.T) {
