@@ -3,6 +3,7 @@ package source_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +59,13 @@ type recorder struct {
 }
 
 func newRecorder() *recorder { return &recorder{changed: make(chan struct{})} }
+
+// all returns what was recorded so far.
+func (s *recorder) all() []kafka.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.msgs)
+}
 
 func (s *recorder) record(_ context.Context, m kafka.Message) error {
 	s.mu.Lock()

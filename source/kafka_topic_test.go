@@ -170,7 +170,7 @@ func TestKafkaRecreatedTopicWithoutRoom(t *testing.T) {
 				cfg, got := config(c), newRecorder()
 				cfg.Transport = transport
 				s := source.Kafka(cfg).Serial(func(ctx context.Context, m kafka.Message) error {
-					if m.Offset == 1 && len(got.msgs) == 1 {
+					if m.Offset == 1 && len(got.all()) == 1 {
 						return wait(ctx)
 					}
 					return got.record(ctx, m)
@@ -181,8 +181,8 @@ func TestKafkaRecreatedTopicWithoutRoom(t *testing.T) {
 				k.Recreate("orders", 1)
 				write(t, k.Client, "orders", 1, 5)
 				time.Sleep(time.Minute) // far less than until metadata are old
-				if len(got.msgs) != 6 || got.msgs[1].Offset != 0 {
-					t.Errorf("%d records of the new topic were handled, want 5", len(got.msgs)-1)
+				if ms := got.all(); len(ms) != 6 || ms[1].Offset != 0 {
+					t.Errorf("%d records of the new topic were handled, want 5", len(ms)-1)
 				}
 				r.stop()
 			})
