@@ -43,6 +43,8 @@ func TestMergedClustersRealKafka(t *testing.T) {
 	endsA, endsB := fromA.end(t), fromB.end(t)
 	a.WaitCommitted(group, topic, endsA)
 	b.WaitCommitted(group, topic, endsB)
+	// One that has not come back to b since the outage would name what b has not heard of from it.
+	b.WaitMembers(group, len(f.live))
 	f.terminate(f.live...)
 
 	v := f.judge(append(fromA.keys, fromB.keys...), limits{wide: wide, inFlight: inFlight, counted: commitEvery})
