@@ -125,7 +125,7 @@ func (ps *parks) names(m Meta) bool {
 // first time. Without space in the resume state it does nothing. The caller holds intake.
 func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
 	out := w.all[w.keep:]
-	fits := p.hasSpaceFor(len(p.asides.lanes)+1, len(out))
+	fits := p.hasSpaceFor(w.id, len(out))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
@@ -173,9 +173,13 @@ func (p *part) takeOutOf(e *aside, out []ticketAt) {
 	p.storeSoon()
 }
 
-// hasSpaceFor reports whether the resume state can tell of so many lanes that are set aside, and of
-// that many unfinished records less.
-func (p *part) hasSpaceFor(lanes, fewer int) bool {
+// hasSpaceFor reports whether the resume state can tell of a lane that is set aside, and of that
+// many unfinished records less. One that is set aside already has its space. The caller holds
+// intake.
+func (p *part) hasSpaceFor(id resume.LaneID, fewer int) bool {
+	if p.asides.lanes[id] != nil {
+		return true
+	}
 	_, held := p.led.Count()
-	return p.stateRoomBeside(max(0, held-fewer), p.led.Span(), lanes) >= 0
+	return p.stateRoomBeside(max(0, held-fewer), p.led.Span(), len(p.asides.lanes)+1) >= 0
 }

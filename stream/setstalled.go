@@ -53,7 +53,7 @@ func (p *part) setStalledAside() {
 // setStallAside leaves out the records of a lane that are fed from now on, and takes those out of
 // memory that are queued in the first stage: no step has begun these. The caller holds intake.
 func (p *part) setStallAside(s stall, behind, limit int) (told []SourceEvent) {
-	fits := p.hasSpaceFor(len(p.asides.lanes)+1, 0)
+	fits := p.hasSpaceFor(s.id, 0)
 	p.mu.Lock()
 	e, fresh := p.leaveOut(s.id, fits)
 	p.mu.Unlock()

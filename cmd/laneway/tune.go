@@ -184,8 +184,8 @@ func (t *tune) rates(views []view, n float64) (todo []change, found bool) {
 				if r.Now == n {
 					continue
 				}
-				todo = append(todo, change{Verb: "set", What: fmt.Sprintf("the rate of %s to %s", of, perSecond(n)), At: v.At, Pipeline: p.ID,
-					Effect: fmt.Sprintf("It is %s, and was built with %s.", perSecond(r.Now), perSecond(r.Built)),
+				todo = append(todo, change{Verb: "set", What: fmt.Sprintf("the rate of %s to %s", of, adminapi.RateText(n)), At: v.At, Pipeline: p.ID,
+					Effect: fmt.Sprintf("It is %s, and was built with %s.", adminapi.RateText(r.Now), adminapi.RateText(r.Built)),
 					make: func(ctx context.Context) (adminapi.Done, error) {
 						return v.replica.SetRate(ctx, p.ID, adminapi.SetRate{Step: t.step, Seen: &r.Now, PerSecond: &n})
 					}})
@@ -193,13 +193,6 @@ func (t *tune) rates(views []view, n float64) (todo []change, found bool) {
 		}
 	}
 	return todo, found
-}
-
-func perSecond(rate float64) string {
-	if rate == 0 {
-		return "no limit"
-	}
-	return fmt.Sprintf("%g a second", rate)
 }
 
 // writeSettings shows what operators have set until a restart.
@@ -220,7 +213,7 @@ func writeSettings(w io.Writer, views []view) error {
 				if r.Step == "" {
 					of = "rate"
 				}
-				t.row(of, perSecond(r.Now), perSecond(r.Built), p.ID, v.At)
+				t.row(of, adminapi.RateText(r.Now), adminapi.RateText(r.Built), p.ID, v.At)
 			}
 		}
 	}

@@ -41,10 +41,10 @@ func (a *api) rate(r *http.Request, who caller) (any, *problem) {
 		}
 		return tuned{
 			step: body.Step,
-			what: fmt.Sprintf("of %s from %s to %s, until restart", of, perSecond(*body.Seen), perSecond(*body.PerSecond)),
+			what: fmt.Sprintf("of %s from %s to %s, until restart", of, adminapi.RateText(*body.Seen), adminapi.RateText(*body.PerSecond)),
 			set:  func() error { return p.SetRate(body.Step, *body.Seen, *body.PerSecond) },
 			is: func() adminapi.Done {
-				return adminapi.Done{Done: true, Text: fmt.Sprintf("the rate of %s is %s on this replica until restart", of, perSecond(*body.PerSecond))}
+				return adminapi.Done{Done: true, Text: fmt.Sprintf("the rate of %s is %s on this replica until restart", of, adminapi.RateText(*body.PerSecond))}
 			},
 		}, nil
 	})
@@ -94,13 +94,6 @@ func (p piped) degreeIs(step string, n int) adminapi.Done {
 		}
 	}
 	return adminapi.Done{Done: true, Text: text}
-}
-
-func perSecond(rate float64) string {
-	if rate == 0 {
-		return "no limit"
-	}
-	return fmt.Sprintf("%g a second", rate)
 }
 
 func degreesOf(s stream.Snapshot) []adminapi.Degree {

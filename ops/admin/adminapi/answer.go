@@ -1,6 +1,9 @@
 package adminapi
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // What is not known is nil, or left out.
 
@@ -122,6 +125,14 @@ type Rate struct {
 	Step  string  `json:"step"` // empty: the pipeline
 	Built float64 `json:"built"`
 	Now   float64 `json:"now"`
+}
+
+// RateText is a rate in words: "5 a second", or "no limit" for 0.
+func RateText(perSecond float64) string {
+	if perSecond == 0 {
+		return "no limit"
+	}
+	return fmt.Sprintf("%g a second", perSecond)
 }
 
 // Trouble is why a topic or a partition cannot be read.
