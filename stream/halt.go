@@ -122,7 +122,9 @@ func (p *part) release(h Halt, as ending) error {
 	if is, err := p.unseal(h, as); is {
 		return err
 	}
-	if err := p.asked(h, as); err != nil {
+	err := tooLate(h)
+	p.host.restarts(func() { err = p.asked(h, as) })
+	if err != nil {
 		return err
 	}
 	p.changed()

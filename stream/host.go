@@ -23,9 +23,12 @@ type host interface {
 	stepOf(stored string) (name string, line int, ok bool)
 	hasStartHook() bool // an observer has a start hook
 	mends() bool        // halts may end by themselves
-	spawn(f func())     // starts a goroutine that the run waits for
-	emit(e Event)       // tells the observers; never called under a lock
-	fail(err error)     // ends the run
+	// restarts calls f, which asks for the end of a halt, unless nothing returns to the first stage
+	// anymore
+	restarts(f func())
+	spawn(f func()) // starts a goroutine that the run waits for
+	emit(e Event)   // tells the observers; never called under a lock
+	fail(err error) // ends the run
 	// call calls a func of the source, and ends the run if it panics
 	call(what string, f func())
 	// lose releases partitions that are not this worker's anymore

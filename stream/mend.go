@@ -49,16 +49,20 @@ func (p *part) mendLater(h *Halt) {
 
 // mend asks for the end of the halt, like release. An operator's later request still overrides it.
 func (p *part) mend(h *Halt) {
-	p.mu.Lock()
-	now, paused := false, p.sealed != nil && h == &p.sealed.Halt
-	if p.status().life() == open && p.host.mends() && !paused {
+	now, paused := false, false
+	p.host.restarts(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		paused = p.sealed != nil && h == &p.sealed.Halt
+		if p.status().life() != open || !p.host.mends() || paused {
+			return
+		}
 		if k := p.parks.with(h); k != nil {
 			now = p.parks.release(k, tryItself)
 		} else if now = p.halt == h && p.resume == noResume; now {
 			p.resume = tryItself
 		}
-	}
-	p.mu.Unlock()
+	})
 	if paused {
 		_, _ = p.unseal(*h, ending{how: tryItself}) // it fails if an operator was faster
 	}

@@ -48,7 +48,8 @@ type run struct {
 	draining   sync.Once // beginDrain
 
 	reached   atomic.Uint32 // a phase
-	closing   atomic.Bool   // a Transform was told that no more elements come
+	closeMu   sync.Mutex    // guards writes of closing; held while the end of a halt is asked for
+	closing   atomic.Bool   // nothing returns to the first stage anymore: see closeFirst
 	mu        sync.Mutex    // guards the fields below
 	parts     map[TopicPartition]*part
 	list      []*part

@@ -86,7 +86,9 @@ func (r *run) flushLast() {
 			barriers, holding = false, tails
 		}
 		if d := st.stage.transform; d != nil && d.st == st {
-			r.closing.Store(true)
+			if !r.closeFirst(ps, stirs) {
+				return
+			}
 			d.shut()
 			if !d.isThrough() || r.stirs.Load() != stirs {
 				return // its end or the last task calls it again
@@ -99,7 +101,7 @@ func (r *run) flushLast() {
 			}
 		}
 	}
-	if barriers && barriersHold(ps) || r.stirs.Load() != stirs {
+	if barriers && barriersHold(ps) || r.stirs.Load() != stirs || !r.closeFirst(ps, stirs) {
 		return // a holder seen empty may have been filled since
 	}
 	r.mu.Lock()
@@ -108,6 +110,26 @@ func (r *run) flushLast() {
 		close(r.flushed)
 	}
 	r.mu.Unlock()
+}
+
+// closeFirst closes the first stage before what follows it ends: the end of a halt would put records
+// back. It returns false if one is about to, and then flushLast is called again.
+func (r *run) closeFirst(ps []*part, stirs int64) bool {
+	r.closeMu.Lock()
+	defer r.closeMu.Unlock()
+	if !r.closing.Load() && (r.stirs.Load() != stirs || r.mending() != nil || slices.ContainsFunc(ps, (*part).ending)) {
+		return false
+	}
+	r.closing.Store(true)
+	return true
+}
+
+func (r *run) restarts(f func()) {
+	r.closeMu.Lock()
+	defer r.closeMu.Unlock()
+	if !r.closing.Load() {
+		f()
+	}
 }
 
 // mends reports whether halts may still end by themselves: that puts records back into the first

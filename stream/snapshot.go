@@ -212,6 +212,10 @@ func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
 	}
 }
 
+func tooLate(h Halt) error {
+	return fmt.Errorf("the pipeline is ending, and its next run retries %v: %w", h.Meta, ErrNotRunning)
+}
+
 // halted returns the partition of h, in h's assignment.
 func (p *Pipeline) halted(h Halt) (*part, error) {
 	r := p.current()
@@ -219,7 +223,7 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 		return nil, ErrNotRunning
 	}
 	if r.phase() != working && r.mending() == nil { // stages that were flushed and closed take no more records
-		return nil, fmt.Errorf("the pipeline is ending, and its next run retries %v: %w", h.Meta, ErrNotRunning)
+		return nil, tooLate(h)
 	}
 	r.mu.Lock()
 	q := r.parts[h.Meta.TopicPartition()]

@@ -50,13 +50,15 @@ func (p *part) letGo() {
 	}
 	mark := p.led.Watermark()
 	var told []SourceEvent
-	p.mu.Lock()
-	for _, k := range p.parks.all {
-		if k.Restored && k.By == "" && k.Last < mark && p.status().life() == open && p.parks.release(k, tryItself) {
-			told = append(told, SourceEvent{TopicPartition: p.tp, Name: "parked record gone", Err: k.Err, Text: fmt.Sprintf("the log has %v no longer, which %s could not process: what waits behind it continues", k.Meta, k.Step)})
+	p.host.restarts(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, k := range p.parks.all {
+			if k.Restored && k.By == "" && k.Last < mark && p.status().life() == open && p.parks.release(k, tryItself) {
+				told = append(told, SourceEvent{TopicPartition: p.tp, Name: "parked record gone", Err: k.Err, Text: fmt.Sprintf("the log has %v no longer, which %s could not process: what waits behind it continues", k.Meta, k.Step)})
+			}
 		}
-	}
-	p.mu.Unlock()
+	})
 	for _, e := range told {
 		p.host.emit(e)
 	}
