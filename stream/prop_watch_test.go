@@ -51,6 +51,7 @@ type epoch struct {
 	part    int
 	from    int64
 	earlier map[int64]bool // finished in earlier assignments, and stored
+	rereads bool           // a lane that filled MaxInFlight was set aside, perhaps below some of those
 	began   map[int64]bool // records of which some handler was called
 	calls   map[int64]int  // of records, in progress, above the commit
 	front   int64          // the last of them, before closing
@@ -144,7 +145,7 @@ func (c *watched) assigned(e *epoch, it item) {
 	if it.Off < e.from && !c.r.below { // below a commit, work outlives its assignment
 		w.violate("wrong assignment: %v is below its beginning %d", it, e.from)
 	}
-	if e.earlier[it.Off] {
+	if e.earlier[it.Off] && !e.rereads {
 		w.violate("finished earlier, handled again: %v at %d", it, c.at)
 	}
 	if e.began[it.Off] || c.r.below || !w.m.showsBegin {
