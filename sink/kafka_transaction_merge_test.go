@@ -23,7 +23,9 @@ func mergedCopy(k *kafkatest.Kafka, session time.Duration, ins []string, out, gr
 	var chains []stream.Stream[kafka.Message]
 	for i, in := range ins {
 		chains = append(chains, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{in}, InstanceID: fmt.Sprint(worker, "-", i),
-			SessionTimeout: session, HeartbeatInterval: 100 * time.Millisecond}).As(fmt.Sprint("in", i)))
+			SessionTimeout: session, HeartbeatInterval: 100 * time.Millisecond,
+			// kfake waits as long for a member that leaves while it joins
+			RebalanceTimeout: session}).As(fmt.Sprint("in", i)))
 	}
 	return stream.Merge(chains...).
 		GroupByKey().
