@@ -91,7 +91,7 @@ func (e Explanation) why() string {
 		CauseStopped:      "is not read: the pipeline is not running",
 	}[e.Cause]
 	if e.Cause == CausePark && e.Step == "" {
-		text = "goes on behind a key that is parked by hand: Resume lets it go on"
+		text = "continues beside a key that is parked by hand: Resume releases the key"
 	}
 	return text + e.times()
 }

@@ -225,7 +225,7 @@ func TestParkByHand(t *testing.T) {
 			if text := h.String(); h.By != "alice" || h.Scope != stream.ScopeLane || !strings.Contains(text, `key "a" of t[0] has been parked by alice`) || !strings.HasSuffix(text, "Resume lets them continue") {
 				t.Errorf("halt: %v", h)
 			}
-			if e := j.Explain(at(0)); e.Cause != stream.CausePark || !strings.Contains(e.String(), "goes on behind a key that is parked by hand") {
+			if e := j.Explain(at(0)); e.Cause != stream.CausePark || !strings.Contains(e.String(), "continues beside a key that is parked by hand") {
 				t.Errorf("Explain: %v", e)
 			}
 			must(t, j.Resume(h))
