@@ -131,6 +131,10 @@ func (p *part) release(h Halt, as ending) error {
 	return nil
 }
 
+func tooLate(h Halt) error {
+	return fmt.Errorf("the pipeline is ending, and its next run retries %v: %w", h.Meta, ErrNotRunning)
+}
+
 func (p *part) asked(h Halt, as ending) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -112,8 +112,8 @@ func (r *run) flushLast() {
 	r.mu.Unlock()
 }
 
-// closeFirst closes the first stage before what follows it ends: the end of a halt would put records
-// back. It returns false if one is about to, and then flushLast is called again.
+// closeFirst closes the first stage before what follows it ends: the end of a halt would put
+// records back. It returns false if one is about to, and then flushLast is called again.
 func (r *run) closeFirst(ps []*part, stirs int64) bool {
 	r.closeMu.Lock()
 	defer r.closeMu.Unlock()

@@ -212,10 +212,6 @@ func (p *Pipeline) WaitResumed(ctx context.Context, h Halt) error {
 	}
 }
 
-func tooLate(h Halt) error {
-	return fmt.Errorf("the pipeline is ending, and its next run retries %v: %w", h.Meta, ErrNotRunning)
-}
-
 // halted returns the partition of h, in h's assignment.
 func (p *Pipeline) halted(h Halt) (*part, error) {
 	r := p.current()
