@@ -190,13 +190,16 @@ func (w *world) assign(l *life, parts []int) {
 		w.inherit(p)
 	}
 	if l.m.Assign(parts...) != nil { // it has just ended, maybe only one of its sources: it keeps none
-		_ = l.m.Lose(parts...)
+		lost := map[int]bool{} // the others drain with the source that has ended
+		for _, p := range parts {
+			lost[p] = l.m.Lose(p) == nil
+		}
 		w.wait()
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.loss = true
 		for _, p := range parts {
-			if e := l.cur[p]; e != nil {
+			if e := l.cur[p]; e != nil && lost[p] {
 				e.ended = true
 			}
 		}
