@@ -133,6 +133,8 @@ func TestConsole(t *testing.T) {
 		w.log.Append(0, "key c", kafka.Message{Value: []byte("c")})
 		b.shows("#partitions .flight", "1")
 		b.shows("#partitions .ahead", "1") // c, behind b
+		b.shows("#partitions .flight", "1 of 4,096\n< 0.1 of 64 MiB")
+		b.shows("#partitions .watermark", "1")
 		b.picture("parked")
 		b.click(`button[aria-label="Resume orders[0] key key b"]`)
 		b.shows("#well", "Nothing is")

@@ -171,6 +171,7 @@ type Partition struct {
 	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
 	SetAsideFrom  *int64     `json:"setAsideFrom"` // the lowest offset where those begin
 	Bytes         int64      `json:"bytes"`
+	Room          Room       `json:"room"`
 	Totals        Totals     `json:"totals"`
 }
 
@@ -243,14 +244,14 @@ type Lane struct {
 	Error     string     `json:"error,omitempty"`
 }
 
-// Room is what may still be read, by each limit.
+// Room is what may still be read of a partition, by each limit. All are 0 if it is not assigned.
 type Room struct {
 	Records    int    `json:"records"`
-	MaxRecords int    `json:"maxRecords"`
+	MaxRecords int    `json:"maxRecords"` // MaxInFlight
 	Bytes      int64  `json:"bytes"`
-	MaxBytes   int64  `json:"maxBytes"`
-	Ahead      *int64 `json:"ahead"`
-	State      *int64 `json:"state"`
+	MaxBytes   int64  `json:"maxBytes"` // the partition's share of MaxBytes
+	Ahead      *int64 `json:"ahead"`    // offsets, by MaxFinishedAhead; nil: no resume state is stored
+	State      *int64 `json:"state"`    // records, before the resume state is full; nil as for Ahead
 }
 
 // Halts lists what is halted, parked or paused, in all pipelines of a process.
