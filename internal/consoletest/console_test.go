@@ -217,6 +217,22 @@ func TestConsole(t *testing.T) {
 		b.shows("#result", "6 records are retried")
 		b.shows("#well", "Nothing is")
 	})
+	t.Run("resumes all but those that somebody else has released, and says how many", func(t *testing.T) {
+		w := startParked(t, 3, 6)
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Resume all that charge failed on"]`)
+		b.shows("#asking", "Retries 6 records")
+		h := w.p.Halts()[0]
+		w.mended.Store(true)
+		must(t, w.p.Resume(h))
+		must(t, w.p.WaitResumed(t.Context(), h))
+		b.click("#asking-ok")
+		b.shows("#result", "Refused: 1 of 6: pipeline billing has no halt")
+		b.shows("#well", "Nothing is")
+	})
 	t.Run("shows 10,000 parked keys, and says how many it does not list", func(t *testing.T) {
 		w := startParked(t, 500, 10000)
 		b := open(t, w.url)
@@ -227,6 +243,15 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%d rows", n)
 		}
 		b.picture("many")
+		w.mended.Store(true)
+		b.click(`button[aria-label="Resume all that charge failed on"]`)
+		b.signIn(operates)
+		b.click("#asking-ok")
+		b.shows("#result", "10,000 records are retried")
+		b.shows("#well", "Nothing is")
+		if n := eval[int](b, "performance.getEntriesByType('resource').filter((r) => r.name.includes('/resume')).length"); n != 10 {
+			t.Errorf("%d requests", n)
+		}
 	})
 	t.Run("shows and operates the whole fleet, and says who does not answer", func(t *testing.T) {
 		peers := make([]string, 3)

@@ -103,6 +103,7 @@ func (a *api) routes() map[string]answer {
 		"POST /v1/pipelines/{pipeline}/pause":                               a.pause,
 		"POST /v1/pipelines/{pipeline}/park":                                a.park,
 		"POST /v1/pipelines/{pipeline}/resume":                              a.resume,
+		"POST /v1/pipelines/{pipeline}/resume-many":                         a.resumeMany,
 		"POST /v1/pipelines/{pipeline}/skip":                                a.skip,
 		"POST /v1/pipelines/{pipeline}/degree":                              a.degree,
 		"POST /v1/pipelines/{pipeline}/rate":                                a.rate,
@@ -119,7 +120,7 @@ func (a *api) handle(pattern string, f answer) {
 			bad = typed(r)
 		}
 		if bad == nil {
-			r.Body = http.MaxBytesReader(w, r.Body, bodyMost)
+			r.Body = http.MaxBytesReader(w, r.Body, bodyMost(r.URL.Path))
 			var body any
 			if body, bad = f(r, who); bad == nil {
 				write(w, http.StatusOK, "application/json", body)

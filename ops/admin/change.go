@@ -55,23 +55,33 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 		return nil, bad
 	}
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, halt: id()}
-	h, bad := p.halt(c.halt)
+	h, bad := a.end(c, p.standing(), func(h stream.Halt) error { return end(p, h) })
 	if bad != nil {
-		bad.Detail += a.events.faster(c)
-		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
-	if err := end(p, h); err != nil {
-		bad := because(err)
-		if bad.Status == http.StatusConflict {
-			bad.Detail += a.events.faster(c)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	return p.waited(ctx, h), nil
+}
+
+// end ends the halt that the caller has seen, if it is still there.
+func (a *api) end(c change, there standing, how func(stream.Halt) error) (stream.Halt, *problem) {
+	h, bad := there.halt(c.halt)
+	if bad == nil {
+		c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
+		if err := how(h); err != nil {
+			bad = because(err)
 		}
-		a.tell(c, bad.Detail, false)
-		return nil, bad
 	}
-	a.tell(c, "of "+h.Meta.String(), true)
-	return p.waited(r.Context(), h)
+	if bad == nil {
+		a.tell(c, "of "+h.Meta.String(), true)
+		return h, nil
+	}
+	if bad.Status == http.StatusConflict {
+		bad.Detail += a.events.faster(c)
+	}
+	a.tell(c, bad.Detail, false)
+	return h, bad
 }
 
 // asked reads what somebody who may operate asks of a pipeline.
@@ -86,18 +96,16 @@ func (a *api) asked(r *http.Request, who caller, body any) (piped, *problem) {
 	return p, read(r, body)
 }
 
-// waited is the answer once the halt is over, or after a second.
-func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// waited is the answer once the halt is over, or at the end of ctx.
+func (p piped) waited(ctx context.Context, h stream.Halt) adminapi.Done {
 	err := p.WaitResumed(ctx, h)
 	switch {
 	case err == nil:
-		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}, nil
+		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}
 	case ctx.Err() != nil:
-		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}, nil
+		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}
 	}
-	return adminapi.Done{Text: err.Error()}, nil
+	return adminapi.Done{Text: err.Error()}
 }
 
 // drainAll ends the process as a signal does.
@@ -139,8 +147,8 @@ func read(r *http.Request, body any) *problem {
 
 // tooLarge is why a body was not read.
 func tooLarge(err error) *problem {
-	if _, is := errors.AsType[*http.MaxBytesError](err); is {
-		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", bodyMost)}
+	if large, is := errors.AsType[*http.MaxBytesError](err); is {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", large.Limit)}
 	}
 	return &problem{Status: http.StatusBadRequest, Detail: "the body cannot be read: " + err.Error()}
 }

@@ -92,7 +92,7 @@ func TestDocument(t *testing.T) {
 				method = http.MethodPost
 				d.ask(method, path, operates, body, with("Content-Type", "text/plain"))
 				d.ask(method, path, operates, body, with("Origin", "http://evil.example.com"))
-				d.ask(method, path, operates, strings.Repeat(" ", 5000)+body)
+				d.ask(method, path, operates, strings.Repeat(" ", 40000)+body)
 			}
 			d.ask(method, path+"?nothing=1", operates, body)
 			d.ask(method, path, "wrong-wrong-wrong-wrong", body)
@@ -117,7 +117,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodGet, "/v1/pipelines/other/partitions", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none/lanes", "", "")
-			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`,
+			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), resumeMany: these(is.ID), skip: by(is), "/v1/drain": `{"instance":"another"}`,
 				degree: `{"step":"charge","seen":9,"degree":1}`, rate: `{"seen":9,"perSecond":1}`} {
 				refused(idleOf(d, idle(t)), path, body)
 				d.ask(http.MethodPost, path, "", body)
@@ -143,6 +143,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodGet, "/v1/halts", reads, "")
 			d.ask(http.MethodPost, resume, operates, `{"halt":"gone"}`)
 			d.ask(http.MethodPost, skip, operates, `{"halt":"gone"}`)
+			d.ask(http.MethodPost, resumeMany, operates, these("gone"))
 			d.ask(http.MethodPost, skip, operates, `{"halt":"`+is.ID+`","from":9,"to":9}`)
 			d.ask(http.MethodPost, resume, operates, by(is))
 			opstest.Pass(time.Second) // it fails again
@@ -152,7 +153,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodPost, "/v1/drain", operates, `{"instance":"`+proc.Instance+`"}`)
 			d.ask(http.MethodGet, "/v1/events", reads, "")
 			for range 6 { // wrong tokens
-				for _, path := range append(reading, pause, park, resume, skip, degree, rate, "/v1/drain") {
+				for _, path := range append(reading, pause, park, resume, resumeMany, skip, degree, rate, "/v1/drain") {
 					method := http.MethodGet
 					if !slices.Contains(reading, path) {
 						method = http.MethodPost

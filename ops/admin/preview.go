@@ -26,7 +26,7 @@ func (a *api) record(r *http.Request, who caller) (any, *problem) {
 	if a.previews == nil {
 		return nil, errMissing("previews are off: admin.Previews turns them on")
 	}
-	h, bad := p.halt(r.URL.Query().Get("halt"))
+	h, bad := p.standing().halt(r.URL.Query().Get("halt"))
 	if bad != nil {
 		return nil, bad
 	}

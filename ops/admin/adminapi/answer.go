@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -324,6 +325,27 @@ type Event struct {
 type Done struct {
 	Done bool   `json:"done"` // false: it is under way
 	Text string `json:"text"`
+}
+
+// Resumed answers a ResumeMany.
+type Resumed struct {
+	Results []Result `json:"results"` // of each halt, in the order of the request
+}
+
+// Result is what came of a halt.
+type Result struct {
+	Halt   string `json:"halt"`   // its id
+	Status int    `json:"status"` // as Resume of this halt alone would answer: 200, 409 or 422
+	Done   bool   `json:"done"`   // false: it is under way, or refused
+	Text   string `json:"text"`
+}
+
+// Err is why the halt was not resumed, as a *Problem; nil: it was.
+func (r Result) Err() error {
+	if r.Status == http.StatusOK {
+		return nil
+	}
+	return &Problem{Status: r.Status, Title: http.StatusText(r.Status), Detail: r.Text}
 }
 
 // Problem answers what cannot be done, and is its error: RFC 9457.
