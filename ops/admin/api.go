@@ -190,11 +190,11 @@ func (a *api) pipeline(r *http.Request) (piped, *problem) {
 
 // because turns an error of the pipeline into a problem.
 func because(err error) *problem {
-	switch {
-	case errors.Is(err, stream.ErrSeveral):
-		return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
-	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrEpoch), errors.Is(err, stream.ErrSeen), errors.Is(err, stream.ErrNotRunning):
-		return errStale(err.Error())
+	bad := &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	for _, conflict := range []error{stream.ErrStale, stream.ErrEpoch, stream.ErrSeen, stream.ErrNotRunning} {
+		if errors.Is(err, conflict) {
+			bad.Status = http.StatusConflict
+		}
 	}
-	return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	return bad
 }

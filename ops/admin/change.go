@@ -26,6 +26,7 @@ type change struct {
 	halt     string                // its id
 	offset   *int64                // of a halt
 	step     string                // whose degree or rate is set
+	what     string                // was changed, in words
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
@@ -65,23 +66,29 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 }
 
 // end ends the halt that the caller has seen, if it is still there.
-func (a *api) end(c change, there standing, how func(stream.Halt) error) (stream.Halt, *problem) {
-	h, bad := there.halt(c.halt)
-	if bad == nil {
-		c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
-		if err := how(h); err != nil {
-			bad = because(err)
+func (a *api) end(c change, there standing, how func(stream.Halt) error) (h stream.Halt, _ *problem) {
+	return h, a.make(&c, func() (err error) {
+		if h, err = there.halt(c.halt); err != nil {
+			return err
 		}
+		c.tp, c.offset, c.what = h.Meta.TopicPartition(), &h.Meta.Offset, "of "+h.Meta.String()
+		return how(h)
+	})
+}
+
+// make makes a change, and tells of it, or of why it was refused.
+func (a *api) make(c *change, do func() error) *problem {
+	err := do()
+	if err == nil {
+		a.tell(*c, c.what, true)
+		return nil
 	}
-	if bad == nil {
-		a.tell(c, "of "+h.Meta.String(), true)
-		return h, nil
+	bad := because(err)
+	if c.halt != "" && bad.Status == http.StatusConflict || errors.Is(err, stream.ErrSeen) {
+		bad.Detail += a.events.faster(*c)
 	}
-	if bad.Status == http.StatusConflict {
-		bad.Detail += a.events.faster(c)
-	}
-	a.tell(c, bad.Detail, false)
-	return h, bad
+	a.tell(*c, bad.Detail, false)
+	return bad
 }
 
 // asked reads what somebody who may operate asks of a pipeline.
@@ -120,13 +127,15 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: from(r), verb: "drain"}
-	if body.Instance != a.instance {
-		bad := errStale("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
-		a.tell(c, bad.Detail, false)
+	c := change{who: who, from: from(r), verb: "drain", what: "of all pipelines"}
+	if bad := a.make(&c, func() error {
+		if body.Instance != a.instance {
+			return staleError("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
+		}
+		return nil
+	}); bad != nil {
 		return nil, bad
 	}
-	a.tell(c, "of all pipelines", true)
 	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, from(r)))
 	return adminapi.Done{Text: "all pipelines drain, and the process ends"}, nil
 }

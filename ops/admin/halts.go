@@ -55,11 +55,11 @@ func (p piped) standing() standing {
 }
 
 // halt finds the halt that a caller has seen.
-func (s standing) halt(id string) (stream.Halt, *problem) {
+func (s standing) halt(id string) (stream.Halt, error) {
 	if h, is := s.halts[id]; is {
 		return h, nil
 	}
-	return stream.Halt{}, errStale("pipeline " + s.pipeline + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
+	return stream.Halt{}, staleError("pipeline " + s.pipeline + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
 }
 
 func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {
