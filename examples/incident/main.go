@@ -5,9 +5,9 @@
 //	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
 //
 // Some records fail once and are retried, some are malformed and skipped, some fail for good and
-// become dead letters. A few halt their partition until an operator fixes the cause, and some are
-// slow. A second member joins the group and leaves it in a hurry, so that records it had finished
-// are repeated.
+// become dead letters. A few halt their partition until an operator fixes the cause, who then
+// limits the rate. Some are slow. A second member joins the group and leaves it in a hurry, so that
+// records it had finished are repeated.
 //
 // Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.
 package main

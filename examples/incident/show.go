@@ -61,7 +61,10 @@ var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLe
 // reaction is how long a halt waits for the operator.
 const reaction = 2 * time.Second
 
-// operate fixes the cause of a halt and resumes the partition.
+// gently is the rate that the operator sets after a halt.
+const gently = 1000
+
+// operate fixes the cause of a halt, resumes the partition, and limits the rate of its worker.
 func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) {
 	for demo.Pause(ctx, 100*time.Millisecond) == nil {
 		for _, halt := range p.Halts() {
@@ -70,6 +73,9 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) 
 			}
 			h.fix(halt)
 			if err := p.Resume(halt); err != nil && !errors.Is(err, stream.ErrStale) {
+				d.Say("  operator  %v", err)
+			}
+			if err := p.SetRate("", 0, gently); err != nil && !errors.Is(err, stream.ErrSeen) && !errors.Is(err, stream.ErrNotRunning) {
 				d.Say("  operator  %v", err)
 			}
 		}

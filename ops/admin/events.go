@@ -115,9 +115,9 @@ func (g *events) faster(c change) string {
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
 	after := int64(0)
-	if text := r.URL.Query().Get("after"); text != "" {
+	if query := r.URL.Query(); query.Has("after") {
 		var err error
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+		if after, err = strconv.ParseInt(query.Get("after"), 10, 64); err != nil || after < 0 {
 			return nil, &problem{Status: http.StatusBadRequest, Detail: "after is the number of an event, as next gave it"}
 		}
 	}
