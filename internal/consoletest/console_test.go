@@ -292,6 +292,19 @@ func TestConsole(t *testing.T) {
 		}
 		b.accessible("in the dark, on a phone")
 	})
+	t.Run("begins its charts with what was before the page was opened", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "a", "bad")
+		points := `[...document.querySelectorAll(".chart polyline")].map((p) => p.getAttribute("points").split(" ").length)`
+		b := open(t, w.url)
+		b.until("a second sample in four charts", points+`.filter((n) => n > 1).length === 4`)
+		b.picture("charts")
+		second := open(t, w.url)
+		second.until("its first look", `document.querySelector(".chart.rate")?.innerText.includes("at most") && (window.first ??= `+points+`)`)
+		if n := eval[int](second, "Math.min(...window.first)"); n < 2 {
+			t.Errorf("it begins with %d points", n)
+		}
+		second.shows(".chart.busy", "1 record in flight")
+	})
 	t.Run("fits a phone, and a dark room", func(t *testing.T) {
 		w := start(t, "orders", 3, 2, "bad 1", "bad 2", "c")
 		b := open(t, w.url)

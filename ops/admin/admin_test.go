@@ -190,7 +190,7 @@ func TestRead(t *testing.T) {
 			if len(body.Events) != 1 || body.Events[0].Kind != "resumed" || body.Next != body.Events[0].Seq {
 				t.Errorf("afterwards: %+v", body.Events)
 			}
-			w.refuses(400, "after is the number of an event", http.MethodGet, "/v1/events?after=", reads, "")
+			w.refuses(400, "after is a number that next gave", http.MethodGet, "/v1/events?after=", reads, "")
 		})
 	})
 	t.Run("keeps what is rare when something repeats", func(t *testing.T) {

@@ -38,7 +38,8 @@ type api struct {
 type piped struct {
 	id string
 	*stream.Pipeline
-	work *work
+	work    *work
+	history *history
 }
 
 // Handler returns the API for your own server, which handles TLS and slow clients. Mount it at the
@@ -70,9 +71,9 @@ func newAPI(c *config, ps []*stream.Pipeline) (*api, error) {
 		if taken[id]++; taken[id] > 1 {
 			id = fmt.Sprintf("%s~%d", id, taken[id])
 		}
-		one := piped{id, p, newWork(p.Describe())}
+		one := piped{id, p, newWork(p.Describe()), &history{}}
 		a.pipelines = append(a.pipelines, one)
-		for _, o := range []stream.Observer{{Event: func(e stream.Event) { a.events.hear(id, e) }}, one.work.observer()} {
+		for _, o := range []stream.Observer{{Event: func(e stream.Event) { a.events.hear(id, e) }}, {Event: one.history.hear}, one.work.observer()} {
 			if err := p.Observe(o); err != nil {
 				return nil, err
 			}
@@ -96,6 +97,7 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/pipelines/{pipeline}/partitions": a.partitions,
 		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}":       a.explain,
 		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}/lanes": a.lanes,
+		"GET /v1/pipelines/{pipeline}/history":                              a.listHistory,
 		"GET /v1/pipelines/{pipeline}/record":                               a.record,
 		"GET /v1/halts":                                                     a.listHalts,
 		"GET /v1/events":                                                    a.listEvents,

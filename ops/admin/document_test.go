@@ -98,8 +98,8 @@ func TestDocument(t *testing.T) {
 			d.ask(method, path, "wrong-wrong-wrong-wrong", body)
 			d.ask(method, path, operates, body, with("Host", "evil.example.com"))
 		}
-		const one, lanes, record = "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/partitions/orders/0/lanes", "/v1/pipelines/billing/record"
-		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, lanes, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
+		const history, one, lanes, record = "/v1/pipelines/billing/history", "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/partitions/orders/0/lanes", "/v1/pipelines/billing/record"
+		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", history, one, lanes, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
 		panics := func(_ context.Context, m kafka.Message) error {
 			if string(m.Value) == bad {
 				panic("oops")
@@ -115,6 +115,9 @@ func TestDocument(t *testing.T) {
 			}
 			d.ask(http.MethodGet, record+"?halt="+is.ID, reads, "")
 			d.ask(http.MethodGet, "/v1/pipelines/other/partitions", "", "")
+			d.ask(http.MethodGet, "/v1/pipelines/other/history", "", "")
+			opstest.Pass(time.Minute)
+			d.ask(http.MethodGet, history, "", "") // with a sample
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none/lanes", "", "")
 			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), resumeMany: these(is.ID), skip: by(is), "/v1/drain": `{"instance":"another"}`,

@@ -289,6 +289,23 @@ type Halt struct {
 	Choose    bool       `json:"choose"` // Skip needs From and To
 }
 
+// History is the last 15 minutes of a pipeline, the oldest sample first. A Handler has samples only
+// of times at which somebody looked.
+type History struct {
+	Samples []Sample `json:"samples"`
+	Next    int64    `json:"next"` // for what comes later
+}
+
+// Sample is what a pipeline has done in the 5 seconds before At, and how it stood then.
+type Sample struct {
+	Seq               int64     `json:"seq"`
+	At                time.Time `json:"at"`
+	FinishedPerSecond float64   `json:"finishedPerSecond"` // records
+	FailedPerSecond   float64   `json:"failedPerSecond"`   // attempts
+	Lag               *int64    `json:"lag"`               // without records that have finished or are parked; nil: unknown
+	InFlight          int       `json:"inFlight"`
+}
+
 // Preview is the record of a halt, as the worker's admin.Previews shows it.
 type Preview struct {
 	Text      string `json:"text"`

@@ -63,6 +63,11 @@ func (q Partition) query() url.Values {
 	return url.Values{"source": {q.Source}}
 }
 
+// History returns the samples of a pipeline after a number; 0 returns those of the last 15 minutes.
+func (c *Client) History(ctx context.Context, pipeline string, after int64) (History, error) {
+	return get[History](ctx, c, url.Values{"after": {strconv.FormatInt(after, 10)}}, "pipelines", pipeline, "history")
+}
+
 // Halts returns what is halted, parked or paused, in all pipelines.
 func (c *Client) Halts(ctx context.Context) ([]Halt, error) {
 	body, err := get[Halts](ctx, c, nil, "halts")

@@ -4,9 +4,9 @@ import { $, number, place, say, tag } from "./dom.js";
 import { get, pipeline, post, Refused, token } from "./api.js";
 import { look } from "./fleet.js";
 import { signIn, sure, tell } from "./dialogs.js";
-import { History } from "./chart.js";
 import * as events from "./events.js";
 import * as flow from "./flow.js";
+import * as history from "./history.js";
 import * as keys from "./keys.js";
 import { resumeMany } from "./many.js";
 import * as partitions from "./partitions.js";
@@ -16,7 +16,6 @@ import * as tune from "./tune.js";
 
 const pause = 2000;
 let process, last, timer, looking, again, reported;
-const history = new History();
 
 // refresh looks once at a time, and once more if it was asked to meanwhile.
 async function refresh() {
@@ -45,9 +44,9 @@ async function refresh() {
 }
 
 function show() {
-  const found = problems.find(last, history);
+  const found = problems.find(last, history.grows);
   problems.show(found, last, acts);
-  flow.show(last, history, acts);
+  flow.show(last, acts);
   replicas.show(last, acts);
   partitions.show(last, acts);
   const held = found.filter((p) => problems.byHand(p)).length;
