@@ -155,7 +155,7 @@ func TestScene(t *testing.T) {
 	})
 	t.Run("has no violation of axe-core, light and dark, wide and narrow", func(t *testing.T) {
 		b.t = t
-		for _, width := range []int64{1280, 1000, 800, 375} {
+		for _, width := range []int64{1280, 1150, 1000, 375} {
 			opts := []chromedp.EmulateViewportOption{}
 			if width < 500 {
 				opts = append(opts, chromedp.EmulateMobile)
