@@ -243,6 +243,11 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%d rows", n)
 		}
 		b.picture("many")
+	})
+	t.Run("resumes 10,000 parked keys with ten requests", func(t *testing.T) {
+		w := startParked(t, 500, 10000)
+		b := open(t, w.url)
+		b.shows("#problems .title", "charge failed on 10,000 records")
 		w.mended.Store(true)
 		b.click(`button[aria-label="Resume all that charge failed on"]`)
 		b.signIn(operates)
