@@ -5,30 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
 )
-
-// degree is that of a step, as Snapshot shows it.
-func (j *job) degree(step string) stream.StepDegree {
-	j.t.Helper()
-	for _, d := range j.Snapshot().Degrees {
-		if d.Step == step {
-			return d
-		}
-	}
-	j.t.Fatalf("Snapshot shows no degree of %s", step)
-	return stream.StepDegree{}
-}
-
-// setDegree changes the degree that Snapshot shows.
-func (j *job) setDegree(step string, n int) {
-	j.t.Helper()
-	must(j.t, j.SetDegree(step, j.degree(step).Now, n))
-	synctest.Wait()
-}
 
 // atWork checks how many elements are worked on.
 func atWork(t *testing.T, when string, w *work, want int) {

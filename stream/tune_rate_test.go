@@ -11,25 +11,6 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// rate is that of a Throttle, or of the pipeline, as Snapshot shows it.
-func (j *job) rate(step string) stream.StepRate {
-	j.t.Helper()
-	for _, r := range j.Snapshot().Rates {
-		if r.Step == step {
-			return r
-		}
-	}
-	j.t.Fatalf("Snapshot shows no rate of %q", step)
-	return stream.StepRate{}
-}
-
-// setRate changes the rate that Snapshot shows.
-func (j *job) setRate(step string, perSecond float64) {
-	j.t.Helper()
-	must(j.t, j.SetRate(step, j.rate(step).Now, perSecond))
-	synctest.Wait()
-}
-
 // began checks how many elements were started.
 func began(t *testing.T, when string, w *work, want int) {
 	t.Helper()

@@ -126,16 +126,14 @@ func (p *pause) hold(q owned) adminapi.Hold {
 
 func (p *pause) ends(views []view, places []place) (todo []change, err error) {
 	var found []place
-	hs := halts(views)
+	hs := slices.DeleteFunc(halts(views), func(h halted) bool { return !h.paused() || !p.all && !slices.Contains(places, h.place()) })
 	slices.SortStableFunc(hs, func(a, b halted) int { return a.place().compare(b.place()) })
-	for _, h := range hs {
-		if !h.paused() || !p.all && !slices.Contains(places, h.place()) {
-			continue
-		}
-		found = append(found, h.place())
-		c := (&release{verb: "resume"}).change(h)
+	for _, c := range resumes(hs) {
 		c.Verb = "unpause"
 		todo = append(todo, c)
+	}
+	for _, h := range hs {
+		found = append(found, h.place())
 	}
 	return todo, missing(places, found, "no operator has paused it; perhaps somebody has ended the pause already")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,11 +125,7 @@ func (r *release) run(c *cobra.Command, ids []string) error {
 	} else if hs, err = pick(c.Context(), f, hs, ids); errors.Is(err, errUsage) {
 		return err
 	}
-	changes := make([]change, len(hs))
-	for i, h := range hs {
-		changes[i] = r.change(h)
-	}
-	made, refused := makeAll(c.Context(), changes, r.dry, c.ErrOrStderr())
+	made, refused := makeAll(c.Context(), r.changes(hs), r.dry, c.ErrOrStderr())
 	return r.output.write(c.OutOrStdout(), made, err, refused, incomplete)
 }
 
@@ -152,25 +149,33 @@ func (r *release) chosen(hs []halted) (all []halted) {
 	return all
 }
 
-func (r *release) change(h halted) change {
-	c := change{Verb: r.verb, What: h.record(), At: h.At, Pipeline: h.Pipeline, Halt: h.ID, Effect: h.Resume}
+func (r *release) changes(hs []halted) (all []change) {
+	if r.verb == "resume" {
+		return resumes(hs)
+	}
+	for _, h := range hs {
+		all = append(all, r.skips(h))
+	}
+	return all
+}
+
+// released is the change that ends a halt.
+func (h halted) released(verb, effect string) change {
+	c := change{Verb: verb, What: h.record(), At: h.At, Pipeline: h.Pipeline, Halt: h.ID, Effect: effect}
 	if h.byHand() {
 		c.What = h.place().String()
 	}
-	if r.verb == "resume" {
-		c.make = func(ctx context.Context) (adminapi.Done, error) {
-			return h.view.replica.Resume(ctx, h.Pipeline, adminapi.Resume{Halt: h.ID})
-		}
-		return c
-	}
+	return c
+}
+
+func (r *release) skips(h halted) change {
 	s := adminapi.Skip{Halt: h.ID}
-	if c.Effect = h.skips(); r.from >= 0 {
+	effect := h.skips()
+	if r.from >= 0 {
 		s.From, s.To = &r.from, &r.to
-		c.Effect = fmt.Sprintf("Gives up those of %s from %d to %d.", h.span(), r.from, r.to)
+		effect = fmt.Sprintf("Gives up those of %s from %d to %d.", h.span(), r.from, r.to)
 	}
-	if c.Effect == "" {
-		c.Effect = "It would be refused: no record has failed, and resume ends it."
-	}
+	c := h.released("skip", cmp.Or(effect, "It would be refused: no record has failed, and resume ends it."))
 	c.make = func(ctx context.Context) (adminapi.Done, error) { return h.view.replica.Skip(ctx, h.Pipeline, s) }
 	return c
 }

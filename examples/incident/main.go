@@ -5,14 +5,18 @@
 //	KAFKA_BROKERS=localhost:9094 OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 GOTOOLCHAIN=auto go run ./examples/incident -forever -metrics :9464
 //
 // Some records fail once and are retried, some are malformed and skipped, some fail for good and
-// become dead letters. A few halt their partition until an operator fixes the cause, and some are
-// slow. A second member joins the group and leaves it in a hurry, so that records it had finished
-// are repeated.
+// become dead letters. A few halt their partition until an operator fixes the cause, who then
+// limits the rate. Some are slow. A second member joins the group and leaves it in a hurry, so that
+// records it had finished are repeated.
+//
+// With -console it serves the console, and leaves each halt to you for a minute. Its token is on
+// standard error.
 //
 // Order: each key's, then none. Speed: 8 keys at a time. Guarantee: at least once.
 package main
 
 import (
+	"flag"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -36,6 +40,8 @@ func worker(from source.KafkaConfig, h *handler, letters stream.Sink[stream.Fail
 		HaltOnError().
 		CommitEvery(100, 500*time.Millisecond)
 }
+
+var console = flag.String("console", "", "serve the console at this address, such as 127.0.0.1:7070, and leave each halt to you for a minute")
 
 func main() { incident.Main() }
 

@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/laneway-go/laneway/examples/internal/demo"
+	"github.com/laneway-go/laneway/ops/admin"
+	page "github.com/laneway-go/laneway/ops/console"
 	"github.com/laneway-go/laneway/ops/oteltrace"
 	"github.com/laneway-go/laneway/ops/prommetrics"
 	"github.com/laneway-go/laneway/ops/zaplog"
@@ -45,7 +47,7 @@ func run(ctx context.Context, d *demo.Demo) error {
 	ctx, stop := context.WithCancel(ctx)
 	wg.Go(func() { operate(ctx, d, p, h) })
 	wg.Go(func() { visit(ctx, d, h, member) })
-	err = d.RunUntil(ctx, committed, p.Run)
+	err = d.RunUntil(ctx, committed, served(p))
 	stop()
 	wg.Wait()
 	if err != nil || d.Forever {
@@ -58,10 +60,25 @@ func run(ctx context.Context, d *demo.Demo) error {
 var short = zapcore.EncoderConfig{LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.CapitalLevelEncoder,
 	EncodeDuration: zapcore.StringDurationEncoder, ConsoleSeparator: "  "}
 
-// reaction is how long a halt waits for the operator.
-const reaction = 2 * time.Second
+// served runs a pipeline, with a console if it was asked for.
+func served(p *stream.Pipeline) func(context.Context) error {
+	if *console == "" {
+		return p.Run
+	}
+	return stream.Supervise(p).Admin(admin.At(*console, admin.InsecurePlaintext(), admin.Previews(nil), page.Page())).Run
+}
 
-// operate fixes the cause of a halt and resumes the partition.
+const (
+	// reaction is how long it takes to fix the cause of a halt.
+	reaction = 2 * time.Second
+	// patience is how long a halt with a fixed cause is left to whoever looks at the console.
+	patience = time.Minute
+)
+
+// gently is the rate that the operator sets after a halt.
+const gently = 1000
+
+// operate fixes the cause of a halt, resumes the partition, and limits the rate of its worker.
 func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) {
 	for demo.Pause(ctx, 100*time.Millisecond) == nil {
 		for _, halt := range p.Halts() {
@@ -69,7 +86,13 @@ func operate(ctx context.Context, d *demo.Demo, p *stream.Pipeline, h *handler) 
 				continue
 			}
 			h.fix(halt)
+			if *console != "" && time.Since(halt.Since) < patience {
+				continue
+			}
 			if err := p.Resume(halt); err != nil && !errors.Is(err, stream.ErrStale) {
+				d.Say("  operator  %v", err)
+			}
+			if err := p.SetRate("", 0, gently); err != nil && !errors.Is(err, stream.ErrSeen) && !errors.Is(err, stream.ErrNotRunning) {
 				d.Say("  operator  %v", err)
 			}
 		}

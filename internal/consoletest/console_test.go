@@ -133,6 +133,8 @@ func TestConsole(t *testing.T) {
 		w.log.Append(0, "key c", kafka.Message{Value: []byte("c")})
 		b.shows("#partitions .flight", "1")
 		b.shows("#partitions .ahead", "1") // c, behind b
+		b.shows("#partitions .flight", "1 of 4,096\n< 0.1 of 64 MiB")
+		b.shows("#partitions .watermark", "1")
 		b.picture("parked")
 		b.click(`button[aria-label="Resume orders[0] key key b"]`)
 		b.shows("#well", "Nothing is")
@@ -215,6 +217,22 @@ func TestConsole(t *testing.T) {
 		b.shows("#result", "6 records are retried")
 		b.shows("#well", "Nothing is")
 	})
+	t.Run("resumes all but those that somebody else has released, and says how many", func(t *testing.T) {
+		w := startParked(t, 3, 6)
+		b := open(t, w.url)
+		b.click("#sign")
+		b.signIn(operates)
+		b.shows("#you", "olaf")
+		b.click(`button[aria-label="Resume all that charge failed on"]`)
+		b.shows("#asking", "Retries 6 records")
+		h := w.p.Halts()[0]
+		w.mended.Store(true)
+		must(t, w.p.Resume(h))
+		must(t, w.p.WaitResumed(t.Context(), h))
+		b.click("#asking-ok")
+		b.shows("#result", "Refused: 1 of 6: pipeline billing has no halt")
+		b.shows("#well", "Nothing is")
+	})
 	t.Run("shows 10,000 parked keys, and says how many it does not list", func(t *testing.T) {
 		w := startParked(t, 500, 10000)
 		b := open(t, w.url)
@@ -225,6 +243,20 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%d rows", n)
 		}
 		b.picture("many")
+	})
+	t.Run("resumes 10,000 parked keys with ten requests", func(t *testing.T) {
+		w := startParked(t, 500, 10000)
+		b := open(t, w.url)
+		b.shows("#problems .title", "charge failed on 10,000 records")
+		w.mended.Store(true)
+		b.click(`button[aria-label="Resume all that charge failed on"]`)
+		b.signIn(operates)
+		b.click("#asking-ok")
+		b.shows("#result", "10,000 records are retried")
+		b.shows("#well", "Nothing is")
+		if n := eval[int](b, "performance.getEntriesByType('resource').filter((r) => r.name.includes('/resume')).length"); n != 10 {
+			t.Errorf("%d requests", n)
+		}
 	})
 	t.Run("shows and operates the whole fleet, and says who does not answer", func(t *testing.T) {
 		peers := make([]string, 3)
@@ -264,6 +296,19 @@ func TestConsole(t *testing.T) {
 			t.Errorf("the page is %d wide", wide)
 		}
 		b.accessible("in the dark, on a phone")
+	})
+	t.Run("begins its charts with what was before the page was opened", func(t *testing.T) {
+		w := start(t, "orders", 1, 1, "a", "bad")
+		points := `[...document.querySelectorAll(".chart polyline")].map((p) => p.getAttribute("points").split(" ").length)`
+		b := open(t, w.url)
+		b.until("a second sample in four charts", points+`.filter((n) => n > 1).length === 4`)
+		b.picture("charts")
+		second := open(t, w.url)
+		second.until("its first look", `document.querySelector(".chart.rate")?.innerText.includes("at most") && (window.first ??= `+points+`)`)
+		if n := eval[int](second, "Math.min(...window.first)"); n < 2 {
+			t.Errorf("it begins with %d points", n)
+		}
+		second.shows(".chart.busy", "1 record in flight")
 	})
 	t.Run("fits a phone, and a dark room", func(t *testing.T) {
 		w := start(t, "orders", 3, 2, "bad 1", "bad 2", "c")

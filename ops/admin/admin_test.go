@@ -56,6 +56,12 @@ func TestRead(t *testing.T) {
 					Topic, State, Cause, Why string
 					Partition                int
 					Committed, Lag, End      *int64
+					InFlight                 int
+					Bytes                    int64
+					Room                     struct {
+						Records, MaxRecords int
+						Bytes, MaxBytes     int64
+					}
 				}
 			}
 			w.get("/v1/pipelines/billing/partitions", "", &body)
@@ -65,6 +71,10 @@ func TestRead(t *testing.T) {
 			}
 			if q.State != "open" || q.Cause != "idle" || *q.Lag != 0 {
 				t.Errorf("orders[1]: %+v", q)
+			}
+			budget := w.p.Explain(stream.TopicPartition{Topic: "orders", Partition: 0}).Room
+			if r := p.Room; r.MaxRecords != 4096 || r.Records != r.MaxRecords-p.InFlight || r.MaxBytes != budget.MaxBytes || r.Bytes != r.MaxBytes-p.Bytes || p.InFlight == 0 {
+				t.Errorf("orders[0]: %+v, want the budget %+v", p, budget)
 			}
 		})
 	})
@@ -180,6 +190,7 @@ func TestRead(t *testing.T) {
 			if len(body.Events) != 1 || body.Events[0].Kind != "resumed" || body.Next != body.Events[0].Seq {
 				t.Errorf("afterwards: %+v", body.Events)
 			}
+			w.refuses(400, "after is a number that next gave", http.MethodGet, "/v1/events?after=", reads, "")
 		})
 	})
 	t.Run("keeps what is rare when something repeats", func(t *testing.T) {

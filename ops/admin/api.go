@@ -38,7 +38,8 @@ type api struct {
 type piped struct {
 	id string
 	*stream.Pipeline
-	work *work
+	work    *work
+	history *history
 }
 
 // Handler returns the API for your own server, which handles TLS and slow clients. Mount it at the
@@ -70,9 +71,9 @@ func newAPI(c *config, ps []*stream.Pipeline) (*api, error) {
 		if taken[id]++; taken[id] > 1 {
 			id = fmt.Sprintf("%s~%d", id, taken[id])
 		}
-		one := piped{id, p, newWork(p.Describe())}
+		one := piped{id, p, newWork(p.Describe()), &history{}}
 		a.pipelines = append(a.pipelines, one)
-		for _, o := range []stream.Observer{{Event: func(e stream.Event) { a.events.hear(id, e) }}, one.work.observer()} {
+		for _, o := range []stream.Observer{{Event: func(e stream.Event) { a.events.hear(id, e) }}, {Event: one.history.hear}, one.work.observer()} {
 			if err := p.Observe(o); err != nil {
 				return nil, err
 			}
@@ -96,6 +97,7 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/pipelines/{pipeline}/partitions": a.partitions,
 		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}":       a.explain,
 		"GET /v1/pipelines/{pipeline}/partitions/{topic}/{partition}/lanes": a.lanes,
+		"GET /v1/pipelines/{pipeline}/history":                              a.listHistory,
 		"GET /v1/pipelines/{pipeline}/record":                               a.record,
 		"GET /v1/halts":                                                     a.listHalts,
 		"GET /v1/events":                                                    a.listEvents,
@@ -103,6 +105,7 @@ func (a *api) routes() map[string]answer {
 		"POST /v1/pipelines/{pipeline}/pause":                               a.pause,
 		"POST /v1/pipelines/{pipeline}/park":                                a.park,
 		"POST /v1/pipelines/{pipeline}/resume":                              a.resume,
+		"POST /v1/pipelines/{pipeline}/resume-many":                         a.resumeMany,
 		"POST /v1/pipelines/{pipeline}/skip":                                a.skip,
 		"POST /v1/pipelines/{pipeline}/degree":                              a.degree,
 		"POST /v1/pipelines/{pipeline}/rate":                                a.rate,
@@ -119,7 +122,7 @@ func (a *api) handle(pattern string, f answer) {
 			bad = typed(r)
 		}
 		if bad == nil {
-			r.Body = http.MaxBytesReader(w, r.Body, bodyMost)
+			r.Body = http.MaxBytesReader(w, r.Body, bodyMost(r.URL.Path))
 			var body any
 			if body, bad = f(r, who); bad == nil {
 				write(w, http.StatusOK, "application/json", body)
@@ -189,11 +192,11 @@ func (a *api) pipeline(r *http.Request) (piped, *problem) {
 
 // because turns an error of the pipeline into a problem.
 func because(err error) *problem {
-	switch {
-	case errors.Is(err, stream.ErrSeveral):
-		return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
-	case errors.Is(err, stream.ErrStale), errors.Is(err, stream.ErrEpoch), errors.Is(err, stream.ErrSeen), errors.Is(err, stream.ErrNotRunning):
-		return errStale(err.Error())
+	bad := &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	for _, conflict := range []error{stream.ErrStale, stream.ErrEpoch, stream.ErrSeen, stream.ErrNotRunning} {
+		if errors.Is(err, conflict) {
+			bad.Status = http.StatusConflict
+		}
 	}
-	return &problem{Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	return bad
 }

@@ -26,6 +26,7 @@ type change struct {
 	halt     string                // its id
 	offset   *int64                // of a halt
 	step     string                // whose degree or rate is set
+	what     string                // was changed, in words
 }
 
 func (a *api) resume(r *http.Request, who caller) (any, *problem) {
@@ -55,23 +56,39 @@ func (a *api) release(r *http.Request, who caller, verb string, body any, id fun
 		return nil, bad
 	}
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, halt: id()}
-	h, bad := p.halt(c.halt)
+	h, bad := a.end(c, p.standing(), func(h stream.Halt) error { return end(p, h) })
 	if bad != nil {
-		bad.Detail += a.events.faster(c)
-		a.tell(c, bad.Detail, false)
 		return nil, bad
 	}
-	c.tp, c.offset = h.Meta.TopicPartition(), &h.Meta.Offset
-	if err := end(p, h); err != nil {
-		bad := because(err)
-		if bad.Status == http.StatusConflict {
-			bad.Detail += a.events.faster(c)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	return p.waited(ctx, h), nil
+}
+
+// end ends the halt that the caller has seen, if it is still there.
+func (a *api) end(c change, there standing, how func(stream.Halt) error) (h stream.Halt, _ *problem) {
+	return h, a.make(&c, func() (err error) {
+		if h, err = there.halt(c.halt); err != nil {
+			return err
 		}
-		a.tell(c, bad.Detail, false)
-		return nil, bad
+		c.tp, c.offset, c.what = h.Meta.TopicPartition(), &h.Meta.Offset, "of "+h.Meta.String()
+		return how(h)
+	})
+}
+
+// make makes a change, and tells of it, or of why it was refused.
+func (a *api) make(c *change, do func() error) *problem {
+	err := do()
+	if err == nil {
+		a.tell(*c, c.what, true)
+		return nil
 	}
-	a.tell(c, "of "+h.Meta.String(), true)
-	return p.waited(r.Context(), h)
+	bad := because(err)
+	if c.halt != "" && bad.Status == http.StatusConflict || errors.Is(err, stream.ErrSeen) {
+		bad.Detail += a.events.faster(*c)
+	}
+	a.tell(*c, bad.Detail, false)
+	return bad
 }
 
 // asked reads what somebody who may operate asks of a pipeline.
@@ -86,18 +103,16 @@ func (a *api) asked(r *http.Request, who caller, body any) (piped, *problem) {
 	return p, read(r, body)
 }
 
-// waited is the answer once the halt is over, or after a second.
-func (p piped) waited(ctx context.Context, h stream.Halt) (any, *problem) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+// waited is the answer once the halt is over, or at the end of ctx.
+func (p piped) waited(ctx context.Context, h stream.Halt) adminapi.Done {
 	err := p.WaitResumed(ctx, h)
 	switch {
 	case err == nil:
-		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}, nil
+		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}
 	case ctx.Err() != nil:
-		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}, nil
+		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}
 	}
-	return adminapi.Done{Text: err.Error()}, nil
+	return adminapi.Done{Text: err.Error()}
 }
 
 // drainAll ends the process as a signal does.
@@ -112,13 +127,15 @@ func (a *api) drainAll(r *http.Request, who caller) (any, *problem) {
 	if bad := read(r, &body); bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: from(r), verb: "drain"}
-	if body.Instance != a.instance {
-		bad := errStale("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
-		a.tell(c, bad.Detail, false)
+	c := change{who: who, from: from(r), verb: "drain", what: "of all pipelines"}
+	if bad := a.make(&c, func() error {
+		if body.Instance != a.instance {
+			return staleError("this is process " + a.instance + ", not " + body.Instance + ": /v1/process names it")
+		}
+		return nil
+	}); bad != nil {
 		return nil, bad
 	}
-	a.tell(c, "of all pipelines", true)
 	a.drain(fmt.Errorf("%s asked for it, from %s", who.name, from(r)))
 	return adminapi.Done{Text: "all pipelines drain, and the process ends"}, nil
 }
@@ -139,8 +156,8 @@ func read(r *http.Request, body any) *problem {
 
 // tooLarge is why a body was not read.
 func tooLarge(err error) *problem {
-	if _, is := errors.AsType[*http.MaxBytesError](err); is {
-		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", bodyMost)}
+	if large, is := errors.AsType[*http.MaxBytesError](err); is {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Detail: fmt.Sprintf("the body is larger than %d bytes", large.Limit)}
 	}
 	return &problem{Status: http.StatusBadRequest, Detail: "the body cannot be read: " + err.Error()}
 }

@@ -92,14 +92,14 @@ func TestDocument(t *testing.T) {
 				method = http.MethodPost
 				d.ask(method, path, operates, body, with("Content-Type", "text/plain"))
 				d.ask(method, path, operates, body, with("Origin", "http://evil.example.com"))
-				d.ask(method, path, operates, strings.Repeat(" ", 5000)+body)
+				d.ask(method, path, operates, strings.Repeat(" ", 40000)+body)
 			}
 			d.ask(method, path+"?nothing=1", operates, body)
 			d.ask(method, path, "wrong-wrong-wrong-wrong", body)
 			d.ask(method, path, operates, body, with("Host", "evil.example.com"))
 		}
-		const one, lanes, record = "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/partitions/orders/0/lanes", "/v1/pipelines/billing/record"
-		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", one, lanes, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
+		const history, one, lanes, record = "/v1/pipelines/billing/history", "/v1/pipelines/billing/partitions/orders/0", "/v1/pipelines/billing/partitions/orders/0/lanes", "/v1/pipelines/billing/record"
+		reading := []string{"/v1/process", "/v1/replicas", "/v1/pipelines", "/v1/pipelines/billing/partitions", history, one, lanes, record, "/v1/halts", "/v1/events", "/v1/openapi.json"}
 		panics := func(_ context.Context, m kafka.Message) error {
 			if string(m.Value) == bad {
 				panic("oops")
@@ -115,9 +115,12 @@ func TestDocument(t *testing.T) {
 			}
 			d.ask(http.MethodGet, record+"?halt="+is.ID, reads, "")
 			d.ask(http.MethodGet, "/v1/pipelines/other/partitions", "", "")
+			d.ask(http.MethodGet, "/v1/pipelines/other/history", "", "")
+			opstest.Pass(time.Minute)
+			d.ask(http.MethodGet, history, "", "") // with a sample
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none", "", "")
 			d.ask(http.MethodGet, "/v1/pipelines/billing/partitions/orders/none/lanes", "", "")
-			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), skip: by(is), "/v1/drain": `{"instance":"another"}`,
+			for path, body := range map[string]string{pause: `{"topic":"orders","partition":1,"epoch":9}`, park: `{"topic":"orders","partition":1,"epoch":9,"key":"a"}`, resume: by(is), resumeMany: these(is.ID), skip: by(is), "/v1/drain": `{"instance":"another"}`,
 				degree: `{"step":"charge","seen":9,"degree":1}`, rate: `{"seen":9,"perSecond":1}`} {
 				refused(idleOf(d, idle(t)), path, body)
 				d.ask(http.MethodPost, path, "", body)
@@ -143,6 +146,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodGet, "/v1/halts", reads, "")
 			d.ask(http.MethodPost, resume, operates, `{"halt":"gone"}`)
 			d.ask(http.MethodPost, skip, operates, `{"halt":"gone"}`)
+			d.ask(http.MethodPost, resumeMany, operates, these("gone"))
 			d.ask(http.MethodPost, skip, operates, `{"halt":"`+is.ID+`","from":9,"to":9}`)
 			d.ask(http.MethodPost, resume, operates, by(is))
 			opstest.Pass(time.Second) // it fails again
@@ -152,7 +156,7 @@ func TestDocument(t *testing.T) {
 			d.ask(http.MethodPost, "/v1/drain", operates, `{"instance":"`+proc.Instance+`"}`)
 			d.ask(http.MethodGet, "/v1/events", reads, "")
 			for range 6 { // wrong tokens
-				for _, path := range append(reading, pause, park, resume, skip, degree, rate, "/v1/drain") {
+				for _, path := range append(reading, pause, park, resume, resumeMany, skip, degree, rate, "/v1/drain") {
 					method := http.MethodGet
 					if !slices.Contains(reading, path) {
 						method = http.MethodPost

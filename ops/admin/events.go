@@ -114,12 +114,9 @@ func (g *events) faster(c change) string {
 }
 
 func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
-	after := int64(0)
-	if text := r.URL.Query().Get("after"); text != "" {
-		var err error
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return nil, &problem{Status: http.StatusBadRequest, Detail: "after is the number of an event, as next gave it"}
-		}
+	after, bad := afterOf(r)
+	if bad != nil {
+		return nil, bad
 	}
 	es, next := a.events.since(after)
 	if who.scope < Read {
@@ -128,4 +125,17 @@ func (a *api) listEvents(r *http.Request, who caller) (any, *problem) {
 		}
 	}
 	return adminapi.Events{Events: es, Next: next}, nil
+}
+
+// afterOf returns the number that the caller has; 0: none.
+func afterOf(r *http.Request) (int64, *problem) {
+	query := r.URL.Query()
+	if !query.Has("after") {
+		return 0, nil
+	}
+	after, err := strconv.ParseInt(query.Get("after"), 10, 64)
+	if err != nil || after < 0 {
+		return 0, &problem{Status: http.StatusBadRequest, Detail: "after is a number that next gave"}
+	}
+	return after, nil
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"io"
 	"maps"
 	"net"
@@ -19,6 +20,9 @@ func Local(ps []*stream.Pipeline, drain func(error), opts ...Option) (http.Handl
 	a.local, a.drain = true, drain
 	return a, nil
 }
+
+// Sample has a handler of Local take samples until ctx ends, as a Server does.
+func Sample(ctx context.Context, h http.Handler) { h.(*api).sample(ctx) }
 
 // Routes are the patterns that the handler has.
 func Routes() []string { return slices.Sorted(maps.Keys(new(api).routes())) }

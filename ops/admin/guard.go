@@ -8,7 +8,12 @@ import (
 )
 
 // bodyMost is the size of a request's body.
-const bodyMost = 4 << 10
+func bodyMost(path string) int64 {
+	if strings.HasSuffix(path, "/resume-many") {
+		return 32 << 10 // more than adminapi.HaltsMost ids
+	}
+	return 4 << 10
+}
 
 // headers go with every answer, pages too.
 var headers = map[string]string{

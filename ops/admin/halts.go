@@ -26,6 +26,9 @@ func (a *api) listHalts(_ *http.Request, who caller) (any, *problem) {
 // secret belongs to this process, so that an id does not confirm a guessed key.
 var secret = rand.Text()
 
+// idLength is the length of an id.
+const idLength = 24
+
 // idOf returns the id of a halt. If a record halts again, its id is another one, so that nobody
 // skips a record that somebody else has just resumed.
 func idOf(h stream.Halt) string {
@@ -34,17 +37,29 @@ func idOf(h stream.Halt) string {
 		is = fmt.Appendf(is, " %q %q", secret, h.Meta.Key)
 	}
 	sum := sha256.Sum256(is)
-	return hex.EncodeToString(sum[:12])
+	return hex.EncodeToString(sum[:idLength/2])
+}
+
+// standing is the halts of a pipeline by their ids.
+type standing struct {
+	pipeline string
+	halts    map[string]stream.Halt
+}
+
+func (p piped) standing() standing {
+	there := standing{p.id, map[string]stream.Halt{}}
+	for _, h := range p.Halts() {
+		there.halts[idOf(h)] = h
+	}
+	return there
 }
 
 // halt finds the halt that a caller has seen.
-func (p piped) halt(id string) (stream.Halt, *problem) {
-	for _, h := range p.Halts() {
-		if idOf(h) == id {
-			return h, nil
-		}
+func (s standing) halt(id string) (stream.Halt, error) {
+	if h, is := s.halts[id]; is {
+		return h, nil
 	}
-	return stream.Halt{}, errStale("pipeline " + p.id + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
+	return stream.Halt{}, staleError("pipeline " + s.pipeline + " has no halt " + id + " any more: it was released, or the partition has moved; /v1/halts lists those that are there")
 }
 
 func haltOf(pipeline string, h stream.Halt, who caller) adminapi.Halt {

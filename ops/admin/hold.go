@@ -67,17 +67,13 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	if h.Until != nil {
 		until = *h.Until
 	}
-	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, tp: tp}
-	if err := h.begin(tp, until); err != nil {
-		bad := because(err)
-		a.tell(c, bad.Detail, false)
+	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, tp: tp, what: "of " + tp.String()}
+	if h.scope == stream.ScopeLane {
+		c.what = "of a key of " + tp.String()
+	}
+	if bad := a.make(&c, func() error { return h.begin(tp, until) }); bad != nil {
 		return nil, bad
 	}
-	what := "of " + tp.String()
-	if h.scope == stream.ScopeLane {
-		what = "of a key of " + tp.String()
-	}
-	a.tell(c, what, true)
 	return adminapi.Done{Done: true, Text: p.holds(tp, h, who)}, nil
 }
 

@@ -155,7 +155,7 @@ func (a *api) relay(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	var body []byte
 	if r.Method == http.MethodPost {
-		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bodyMost)); err != nil {
+		if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bodyMost(inner.URL.Path))); err != nil {
 			return tooLarge(err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -180,6 +181,9 @@ func TestPeers(t *testing.T) {
 			}
 			if status, text := f.ask(http.MethodPost, at(f.addrs[0], "/drain"), operates, strings.Repeat(" ", 5000)); status != 413 {
 				t.Errorf("a large body: %d %s", status, text)
+			}
+			if status, text := f.ask(http.MethodPost, at(f.addrs[0], "/pipelines/billing/resume-many"), operates, these(slices.Repeat([]string{"gone"}, 1000)...)); status != 200 {
+				t.Errorf("many halts: %d %.200s", status, text)
 			}
 		})
 	})

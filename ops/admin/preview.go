@@ -26,9 +26,9 @@ func (a *api) record(r *http.Request, who caller) (any, *problem) {
 	if a.previews == nil {
 		return nil, errMissing("previews are off: admin.Previews turns them on")
 	}
-	h, bad := p.halt(r.URL.Query().Get("halt"))
-	if bad != nil {
-		return nil, bad
+	h, err := p.standing().halt(r.URL.Query().Get("halt"))
+	if err != nil {
+		return nil, because(err)
 	}
 	if h.Record == nil {
 		return nil, errMissing("the record was not read here: its halt is of an earlier assignment")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
+	"github.com/laneway-go/laneway/stream"
 )
 
 // problem is an answer to what cannot be done.
@@ -18,9 +19,11 @@ func errMissing(detail string) *problem {
 	return &problem{Status: http.StatusNotFound, Detail: detail}
 }
 
-func errStale(detail string) *problem {
-	return &problem{Status: http.StatusConflict, Detail: detail}
-}
+// staleError says that things are not as the caller saw them.
+type staleError string
+
+func (e staleError) Error() string        { return string(e) }
+func (e staleError) Is(target error) bool { return target == stream.ErrStale }
 
 func (p *problem) write(w http.ResponseWriter) {
 	switch p.Status {

@@ -86,10 +86,14 @@ func (a *api) partitions(r *http.Request, _ caller) (any, *problem) {
 		body.Partitions = append(body.Partitions, adminapi.Partition{Source: legible.Text(s.Source), Topic: legible.Text(s.Topic), Partition: s.Partition, Epoch: s.Epoch,
 			State: s.State.String(), Cause: string(e.Cause), Why: legible.Text(why), Since: when(e.Since),
 			Watermark: s.Watermark, Committed: known(s.Committed), Next: s.Next, End: known(s.End), Lag: known(s.Lag), LagSeconds: knownSeconds(s.LagTime), ActiveLag: known(s.ActiveLag),
-			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, SetAside: s.SetAside, SetAsideFrom: positive(s.SetAsideFrom), Bytes: s.Bytes,
+			InFlight: s.InFlight, FinishedAhead: s.FinishedAhead, SetAside: s.SetAside, SetAsideFrom: positive(s.SetAsideFrom), Bytes: s.Bytes, Room: roomOf(e.Room),
 			Totals: adminapi.Totals{Delivered: s.Totals.Delivered, Finished: s.Totals.Finished, Uncommitted: s.Totals.Uncommitted, Bytes: s.Totals.Bytes}})
 	}
 	return body, nil
+}
+
+func roomOf(r stream.Room) adminapi.Room {
+	return adminapi.Room{Records: r.Records, MaxRecords: r.MaxRecords, Bytes: r.Bytes, MaxBytes: r.MaxBytes, Ahead: known(r.Ahead), State: known(r.State)}
 }
 
 // explain answers without a token too, but then with neither key nor stack.
@@ -134,9 +138,7 @@ func explanationOf(e stream.Explanation, who caller) adminapi.Explanation {
 	body := adminapi.Explanation{Source: legible.Text(e.Source), Topic: legible.Text(e.Topic), Partition: e.Partition, At: e.At, Cause: string(e.Cause), Also: []string{},
 		Since: when(e.Since), Until: when(e.Until), Step: legible.Text(e.Step), Attempt: e.Attempt, Error: text(e.Err), Detail: legible.Text(e.Detail), Setting: legible.Text(e.Setting),
 		Stack: e.Stack, State: e.State.String(), Watermark: e.Watermark, Committed: known(e.Committed), Next: e.Next, End: known(e.End),
-		Behind: e.Behind, BehindKey: e.BehindKey, FinishedAhead: e.FinishedAhead,
-		Room: adminapi.Room{Records: e.Room.Records, MaxRecords: e.Room.MaxRecords, Bytes: e.Room.Bytes, MaxBytes: e.Room.MaxBytes,
-			Ahead: known(e.Room.Ahead), State: known(e.Room.State)}}
+		Behind: e.Behind, BehindKey: e.BehindKey, FinishedAhead: e.FinishedAhead, Room: roomOf(e.Room)}
 	for _, c := range e.Also {
 		body.Also = append(body.Also, string(c))
 	}

@@ -163,6 +163,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, c *config, a *api) e
 	defer wg.Wait()
 	ended, end := context.WithCancel(ctx)
 	defer end()
+	wg.Go(func() { a.sample(ended) })
 	wg.Go(func() {
 		<-ended.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

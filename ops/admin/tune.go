@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -68,16 +67,10 @@ func (a *api) tune(r *http.Request, who caller, verb string, body any, ask func(
 	if bad != nil {
 		return nil, bad
 	}
-	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, step: t.step}
-	if err := t.set(); err != nil {
-		bad := because(err)
-		if errors.Is(err, stream.ErrSeen) {
-			bad.Detail += a.events.faster(c)
-		}
-		a.tell(c, bad.Detail, false)
+	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, step: t.step, what: t.what}
+	if bad := a.make(&c, t.set); bad != nil {
 		return nil, bad
 	}
-	a.tell(c, t.what, true)
 	return t.is(), nil
 }
 

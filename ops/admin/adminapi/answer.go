@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -171,6 +172,7 @@ type Partition struct {
 	SetAside      int        `json:"setAside"`     // lanes whose later records are not in memory
 	SetAsideFrom  *int64     `json:"setAsideFrom"` // the lowest offset where those begin
 	Bytes         int64      `json:"bytes"`
+	Room          Room       `json:"room"`
 	Totals        Totals     `json:"totals"`
 }
 
@@ -243,14 +245,14 @@ type Lane struct {
 	Error     string     `json:"error,omitempty"`
 }
 
-// Room is what may still be read, by each limit.
+// Room is what may still be read of a partition, by each limit. All are 0 if it is not assigned.
 type Room struct {
 	Records    int    `json:"records"`
-	MaxRecords int    `json:"maxRecords"`
+	MaxRecords int    `json:"maxRecords"` // MaxInFlight
 	Bytes      int64  `json:"bytes"`
-	MaxBytes   int64  `json:"maxBytes"`
-	Ahead      *int64 `json:"ahead"`
-	State      *int64 `json:"state"`
+	MaxBytes   int64  `json:"maxBytes"` // the partition's share of MaxBytes
+	Ahead      *int64 `json:"ahead"`    // offsets, by MaxFinishedAhead; nil: no resume state is stored
+	State      *int64 `json:"state"`    // records, before the resume state is full; nil as for Ahead
 }
 
 // Halts lists what is halted, parked or paused, in all pipelines of a process.
@@ -285,6 +287,23 @@ type Halt struct {
 	Resume    string     `json:"resume"` // what Resume will do
 	Skip      string     `json:"skip"`   // what Skip will do; empty: it is refused
 	Choose    bool       `json:"choose"` // Skip needs From and To
+}
+
+// History is the last 15 minutes of a pipeline, the oldest sample first. A Handler has samples only
+// of times at which somebody looked.
+type History struct {
+	Samples []Sample `json:"samples"`
+	Next    int64    `json:"next"` // for what comes later
+}
+
+// Sample is what a pipeline has done in the 5 seconds before At, and how it stood then.
+type Sample struct {
+	Seq               int64     `json:"seq"`
+	At                time.Time `json:"at"`
+	FinishedPerSecond float64   `json:"finishedPerSecond"` // records
+	FailedPerSecond   float64   `json:"failedPerSecond"`   // attempts
+	Lag               *int64    `json:"lag"`               // without records that have finished or are parked; nil: unknown
+	InFlight          int       `json:"inFlight"`
 }
 
 // Preview is the record of a halt, as the worker's admin.Previews shows it.
@@ -323,6 +342,27 @@ type Event struct {
 type Done struct {
 	Done bool   `json:"done"` // false: it is under way
 	Text string `json:"text"`
+}
+
+// Resumed answers a ResumeMany.
+type Resumed struct {
+	Results []Result `json:"results"` // of each halt, in the order of the request
+}
+
+// Result is what came of a halt.
+type Result struct {
+	Halt   string `json:"halt"`   // its id
+	Status int    `json:"status"` // as Resume of this halt alone would answer: 200, 409 or 422
+	Done   bool   `json:"done"`   // false: it is under way, or refused
+	Text   string `json:"text"`
+}
+
+// Err is why the halt was not resumed, as a *Problem; nil: it was.
+func (r Result) Err() error {
+	if r.Status == http.StatusOK {
+		return nil
+	}
+	return &Problem{Status: r.Status, Title: http.StatusText(r.Status), Detail: r.Text}
 }
 
 // Problem answers what cannot be done, and is its error: RFC 9457.

@@ -7,6 +7,15 @@ type Resume struct {
 	Halt string `json:"halt"` // its id, as the caller saw it
 }
 
+// HaltsMost is how many halts a ResumeMany may have.
+const HaltsMost = 1000
+
+// ResumeMany is Resume for several halts of a pipeline at once. Each is resumed, or refused, by
+// itself.
+type ResumeMany struct {
+	Halts []string `json:"halts"` // their ids, as the caller saw them: from 1 to HaltsMost
+}
+
 // Skip gives up the record of a halt. From and To go together: the first and the last offset to
 // skip, for a halt that covers several records.
 type Skip struct {

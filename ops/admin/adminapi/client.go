@@ -63,6 +63,11 @@ func (q Partition) query() url.Values {
 	return url.Values{"source": {q.Source}}
 }
 
+// History returns the samples of a pipeline after a number; 0 returns those of the last 15 minutes.
+func (c *Client) History(ctx context.Context, pipeline string, after int64) (History, error) {
+	return get[History](ctx, c, url.Values{"after": {strconv.FormatInt(after, 10)}}, "pipelines", pipeline, "history")
+}
+
 // Halts returns what is halted, parked or paused, in all pipelines.
 func (c *Client) Halts(ctx context.Context) ([]Halt, error) {
 	body, err := get[Halts](ctx, c, nil, "halts")
@@ -82,52 +87,59 @@ func (c *Client) Events(ctx context.Context, after int64) (Events, error) {
 // Resume tries the record of a halt again, or ends a pause or a park by hand. It returns once that
 // has happened, or after a second.
 func (c *Client) Resume(ctx context.Context, pipeline string, r Resume) (Done, error) {
-	return c.post(ctx, r, "pipelines", pipeline, "resume")
+	return post[Done](ctx, c, r, "pipelines", pipeline, "resume")
+}
+
+// ResumeMany is Resume for up to HaltsMost halts. One that somebody else has released stops none of
+// the others: see Result. It returns once all have happened, or after a second.
+func (c *Client) ResumeMany(ctx context.Context, pipeline string, r ResumeMany) ([]Result, error) {
+	body, err := post[Resumed](ctx, c, r, "pipelines", pipeline, "resume-many")
+	return body.Results, err
 }
 
 // Skip gives up the record of a halt. It returns like Resume.
 func (c *Client) Skip(ctx context.Context, pipeline string, s Skip) (Done, error) {
-	return c.post(ctx, s, "pipelines", pipeline, "skip")
+	return post[Done](ctx, c, s, "pipelines", pipeline, "skip")
 }
 
 // Pause stops reading a partition until Resume, or until its time. The answer says whether the
 // pause survives a restart.
 func (c *Client) Pause(ctx context.Context, pipeline string, p Pause) (Done, error) {
-	return c.post(ctx, p, "pipelines", pipeline, "pause")
+	return post[Done](ctx, c, p, "pipelines", pipeline, "pause")
 }
 
 // Park stops one key of a partition until Resume, or until its time. All other keys continue.
 func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error) {
-	return c.post(ctx, p, "pipelines", pipeline, "park")
+	return post[Done](ctx, c, p, "pipelines", pipeline, "park")
 }
 
 // SetDegree changes how many elements a step works on at a time, until restart. Nothing at work is
 // ended. The answer says how many are above the new number.
 func (c *Client) SetDegree(ctx context.Context, pipeline string, d SetDegree) (Done, error) {
-	return c.post(ctx, d, "pipelines", pipeline, "degree")
+	return post[Done](ctx, c, d, "pipelines", pipeline, "degree")
 }
 
 // SetRate changes how many elements pass a Throttle in a second, or how many records the pipeline
 // starts, until restart.
 func (c *Client) SetRate(ctx context.Context, pipeline string, r SetRate) (Done, error) {
-	return c.post(ctx, r, "pipelines", pipeline, "rate")
+	return post[Done](ctx, c, r, "pipelines", pipeline, "rate")
 }
 
 // Drain drains all pipelines of the process and ends it. It does not wait for the end.
 func (c *Client) Drain(ctx context.Context, d Drain) (Done, error) {
-	return c.post(ctx, d, "drain")
+	return post[Done](ctx, c, d, "drain")
 }
 
 func get[T any](ctx context.Context, c *Client, query url.Values, path ...string) (body T, err error) {
 	return body, c.ask(ctx, http.MethodGet, c.url(query, path), nil, &body)
 }
 
-func (c *Client) post(ctx context.Context, change any, path ...string) (done Done, err error) {
+func post[T any](ctx context.Context, c *Client, change any, path ...string) (body T, err error) {
 	raw, err := json.Marshal(change)
 	if err != nil {
-		return done, err
+		return body, err
 	}
-	return done, c.ask(ctx, http.MethodPost, c.url(nil, path), raw, &done)
+	return body, c.ask(ctx, http.MethodPost, c.url(nil, path), raw, &body)
 }
 
 func (c *Client) url(query url.Values, path []string) string {

@@ -18,10 +18,10 @@ export class Refused extends Error {
 // at is the address of a replica, or "" for the process that serves the page.
 const under = (at) => "/v1" + (at ? "/replicas/" + encodeURIComponent(at) : "");
 
-async function ask(at, path, options = {}) {
+async function ask(at, path, { patience = 10000, ...options } = {}) {
   const headers = { ...options.headers };
   if (token.get()) headers.Authorization = "Bearer " + token.get();
-  const answer = await fetch(under(at) + path, { ...options, headers, redirect: "error", signal: AbortSignal.timeout(10000) });
+  const answer = await fetch(under(at) + path, { ...options, headers, redirect: "error", signal: AbortSignal.timeout(patience) });
   const body = await answer.json();
   if (!answer.ok) throw new Refused(answer.status, body.detail || body.title);
   return body;
@@ -29,7 +29,7 @@ async function ask(at, path, options = {}) {
 
 export const get = (path, at) => ask(at, path);
 
-export const post = (path, body, at) =>
-  ask(at, path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const post = (path, body, at, patience) =>
+  ask(at, path, { patience, method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 export const pipeline = (id, rest) => "/pipelines/" + encodeURIComponent(id) + rest;

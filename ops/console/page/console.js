@@ -1,13 +1,14 @@
 // The page: it looks every two seconds while somebody sees it, and carries out what buttons ask.
 
-import { $, place, say, tag } from "./dom.js";
+import { $, number, place, say, tag } from "./dom.js";
 import { get, pipeline, post, Refused, token } from "./api.js";
 import { look } from "./fleet.js";
 import { signIn, sure, tell } from "./dialogs.js";
-import { History } from "./chart.js";
 import * as events from "./events.js";
 import * as flow from "./flow.js";
+import * as history from "./history.js";
 import * as keys from "./keys.js";
+import { resumeMany } from "./many.js";
 import * as partitions from "./partitions.js";
 import * as problems from "./problems.js";
 import * as replicas from "./replicas.js";
@@ -15,7 +16,6 @@ import * as tune from "./tune.js";
 
 const pause = 2000;
 let process, last, timer, looking, again, reported;
-const history = new History();
 
 // refresh looks once at a time, and once more if it was asked to meanwhile.
 async function refresh() {
@@ -44,9 +44,9 @@ async function refresh() {
 }
 
 function show() {
-  const found = problems.find(last, history);
+  const found = problems.find(last, history.grows);
   problems.show(found, last, acts);
-  flow.show(last, history, acts);
+  flow.show(last, acts);
   replicas.show(last, acts);
   partitions.show(last, acts);
   const held = found.filter((p) => problems.byHand(p)).length;
@@ -122,12 +122,13 @@ const acts = {
     if (!(await needed())) return "";
     return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at)).text;
   },
-  // resumeAll resumes halts a few at a time, and says how many could not be.
+  // resumeAll resumes halts, and says how many could not be.
   async resumeAll(halts) {
     if (!(await needed())) return "";
-    if (!(await sure(`Resume all ${halts.length}?`, `Retries ${halts.length} records. Each that fails again stops as before.`, "Resume all"))) return "";
-    await each(halts, (h) => post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at));
-    return `${halts.length} records are retried`;
+    if (!(await sure(`Resume all ${number(halts.length)}?`, `Retries ${number(halts.length)} records. Each that fails again stops as before.`, "Resume all"))) return "";
+    const refused = await resumeMany(halts);
+    if (refused.length) throw new Error(`${number(refused.length)} of ${number(halts.length)}: ${refused[0]}`);
+    return `${number(halts.length)} records are retried`;
   },
   // tune asks for a degree or a rate, and sets it on all replicas.
   async tune(p, what, step) {

@@ -3,6 +3,7 @@
 import { get, pipeline } from "./api.js";
 import { place } from "./dom.js";
 import * as events from "./events.js";
+import * as history from "./history.js";
 
 // look asks all replicas at once. One that does not answer is in it with an error.
 export async function look() {
@@ -23,6 +24,7 @@ async function one(r) {
     const asked = events.after(r.process.instance);
     const [list, halts, told] = await Promise.all([get("/pipelines", r.at), get("/halts", r.at), get("/events?after=" + asked, r.at)]);
     const parts = await Promise.all(list.pipelines.map((p) => get(pipeline(p.id, "/partitions"), r.at)));
+    await Promise.all(list.pipelines.map((p) => history.ask(p.id, r)));
     r.pipelines = list.pipelines.map((p, i) => ({ ...p, partitions: parts[i].partitions.map((q) => ({ ...q, at: r.at, replica: r.name, instance: r.process.instance })) }));
     r.halts = halts.halts.map((h) => ({ ...h, at: r.at, replica: r.name }));
     events.add(told, r, asked);
@@ -46,7 +48,7 @@ function together(replicas) {
       for (const name of ["degrees", "rates"]) for (const t of p[name]) is[name].set(t.step, [...(is[name].get(t.step) ?? []), { ...t, at: r.at }]);
       is.partitions.push(...p.partitions);
       is.troubles.push(...p.troubles);
-      is.members.push({ running: p.running, ready: p.ready, reason: p.reason, failed: p.failed, replica: r.name });
+      is.members.push({ instance: r.process.instance, running: p.running, ready: p.ready, reason: p.reason, failed: p.failed, replica: r.name });
     }
   }
   return [...by.values()];

@@ -3,19 +3,22 @@
 import { $, el, keep, number, say, tag } from "./dom.js";
 import { chainOf, measure } from "./chain.js";
 import { chart, draw } from "./chart.js";
+import { of } from "./history.js";
 import { showTuned, tuner } from "./tune.js";
 
-export function show(look, history, acts) {
+const charts = [["rate", "finishedPerSecond", "record", "finished per second"], ["lag", "lag", "record", "to do in all partitions"],
+  ["busy", "inFlight", "record", "in flight"], ["failures", "failedPerSecond", "attempt", "failed per second"]];
+
+export function show(look, acts) {
   keep($("flows"), look.pipelines, (p) => p.id + "\n" + p.topology.text, (p) => make(p, acts), (e, p) => {
-    const of = (is) => p.members.some(is);
-    tag(e.querySelector("h3 .tag"), of((m) => m.failed) ? "failed" : of((m) => !m.running) ? "stopped" : of((m) => !m.ready) ? "not ready" : "ready");
+    const some = (is) => p.members.some(is);
+    tag(e.querySelector("h3 .tag"), some((m) => m.failed) ? "failed" : some((m) => !m.running) ? "stopped" : some((m) => !m.ready) ? "not ready" : "ready");
     const c = p.counters;
     const waits = [[c.retrying, "retrying"], [c.postponed, "postponed"], [c.waiting, "waiting without a worker"], [c.overruns, "past their Timeout"]].filter(([n]) => n);
     say(e.querySelector(".counters"), waits.length ? waits.map(([n, what]) => `${number(n)} ${what}`).join(" · ") : "nothing is retried or postponed");
     e.pipeline = p;
     showTuned(e.querySelector(":scope > .tune"), p);
-    draw(e.querySelector(".rate"), history.of(p.id, "rate"), "finished per second");
-    draw(e.querySelector(".lag"), history.of(p.id, "lag"), "to do in all partitions");
+    for (const [name, field, what, does] of charts) draw(e.querySelector("." + name), of(p, field), what, does);
     measure(e.querySelector(".chain"), p, look.halts.filter((h) => h.pipeline === p.id));
   });
 }
@@ -26,7 +29,7 @@ function make(p, acts) {
     el("h3", {}, el("span", { class: "tag" }), " ", p.id, " ", el("span", { class: "counters soft" })),
     el("p", { class: "soft" }, p.topology.guarantee),
     tuner(e, "rates", "", acts),
-    el("div", { class: "charts" }, chart("rate"), chart("lag")),
+    el("div", { class: "charts" }, ...charts.map(([name]) => chart(name))),
     chainOf(p.topology, p.id, acts));
   return e;
 }

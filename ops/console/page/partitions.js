@@ -18,7 +18,7 @@ function make({ p, q }, acts) {
   return el("tr", {},
     el("th", { scope: "row" }, where, el("div", { class: "pipeline soft" }, p.id), el("div", { class: "replica soft" }, q.replica)),
     el("td", { class: "state", "data-label": "State" }, el("span", { class: "tag" })),
-    cell("why", "Why"), cell("lag", "Lag", "number"), cell("flight", "In flight", "number"), cell("committed", "Committed", "number"), cell("ahead", "Finished ahead", "number"),
+    cell("why", "Why"), cell("lag", "Lag", "number"), cell("flight", "In flight", "number"), cell("watermark", "Watermark", "number"), cell("committed", "Committed", "number"), cell("ahead", "Finished ahead", "number"),
     el("td", { class: "actions" },
       el("button", { type: "button", class: "quiet", "aria-label": "Explain " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.explain(p.id, q)) }, "Explain"), " ",
       el("button", { type: "button", class: "quiet pause", "aria-label": "Pause " + where, click: (ev) => acts.run(ev.currentTarget, () => acts.pause(p.id, q)) }, "Pause"), " ",
@@ -35,7 +35,19 @@ function update(row, { q, halts, alone, several }) {
   const set = (name, text) => say(row.querySelector("." + name), text);
   set("why", q.why.slice(place(q).length + 1));
   set("lag", number(q.lag) + (q.lag > 0 && q.lagSeconds > 0 ? `\n${ago(Date.now() - 1000 * q.lagSeconds)}` : "") + (q.activeLag != null && q.activeLag !== q.lag ? `\n${number(q.activeLag)} to do` : ""));
-  set("flight", number(q.inFlight));
+  set("flight", budget(q));
+  set("watermark", number(q.watermark));
   set("committed", number(q.committed));
   set("ahead", number(q.finishedAhead) + (q.setAside ? `; ${number(q.setAside)} lanes set aside from ${number(q.setAsideFrom)}` : ""));
+}
+
+// budget is what is in flight, and how much may be. Results that wait for a transaction count, too.
+function budget({ inFlight, bytes, room }) {
+  if (!room.maxRecords) return number(inFlight); // it has just been revoked
+  return `${number(Math.max(inFlight, room.maxRecords - room.records))} of ${number(room.maxRecords)}\n${mib(bytes)} of ${mib(room.maxBytes)} MiB`;
+}
+
+function mib(bytes) {
+  const n = bytes / 2 ** 20;
+  return n > 0 && n < 0.1 ? "< 0.1" : n.toLocaleString("en", { maximumFractionDigits: 1 });
 }

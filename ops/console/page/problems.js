@@ -19,7 +19,7 @@ export const byHand = (p) => worst[p.kind] === 7;
 const stands = (h) => (h.scope === "partition" ? (h.by ? "paused" : "halted") : h.by ? "parked by hand" : "parked");
 
 // find lists the problems of a look.
-export function find(look, lags) {
+export function find(look, grows) {
   const all = [];
   for (const r of look.replicas) {
     if (!r.process) all.push({ id: "silent " + r.name, kind: "silent", title: r.name, text: "The replica does not answer. What it has is not shown here.", error: r.error });
@@ -43,7 +43,7 @@ export function find(look, lags) {
       const lasts = q.since && Date.now() - Date.parse(q.since);
       if (!harmless.has(q.cause) && lasts > (working.has(q.cause) ? longer : patience)) {
         all.push({ id: `blocked ${p.id} ${where}`, kind: "blocked", title: where, text: q.why, since: q.since, pipeline: p.id, partition: q, facts: [behind(q)] });
-      } else if (q.state === "open" && lags.grows(p.id, q, patience)) {
+      } else if (q.state === "open" && grows(p.id, q, patience)) {
         all.push({ id: `lag ${p.id} ${where}`, kind: "lagging", title: where, text: `${number(q.activeLag)} records are to do, and they become more. It ${q.why.slice(where.length + 1)}.`, pipeline: p.id, partition: q });
       }
     }
