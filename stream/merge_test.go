@@ -247,6 +247,32 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("names the source whose commits are refused for good", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			us := p.us.Member()
+			us.FailCommits(func(map[tp]int64) error { return stream.Permanent(errBoom) })
+			put(p.us, 0, "b0")
+			j := launch(t, p.eu, nil, commitNow(p.chain().Tap(pass)), p.eu.SourceOf("eu"), us.SourceOf("us"))
+			must(t, us.Assign(0))
+			says(t, j.wait(), "source us: boom")
+		})
+	})
+
+	t.Run("names the source that does not end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			stays := stream.From(func() stream.Source[string] { return lasting{} }).As("us")
+			j := launch(t, p.eu, nil, commitNow(stream.Merge(from().As("eu"), stays).Tap(pass)), p.eu.SourceOf("eu"), stream.Named("billing"))
+			err := j.stop()
+			says(t, err, "the source us did not end")
+			if !errors.Is(err, stream.ErrDrain) {
+				t.Errorf("%v is no ErrDrain", err)
+			}
+			elapse(time.Hour)
+		})
+	})
+
 	t.Run("stops all when its context ends", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
@@ -517,6 +543,14 @@ type unreachable struct{ breaks }
 func (unreachable) Run(ctx context.Context, in *stream.Intake[string]) error {
 	in.SetHealth(errBoom)
 	<-ctx.Done()
+	return nil
+}
+
+// lasting is a source that does not heed its context for an hour.
+type lasting struct{ breaks }
+
+func (lasting) Run(context.Context, *stream.Intake[string]) error {
+	time.Sleep(time.Hour) // virtual
 	return nil
 }
 

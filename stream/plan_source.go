@@ -84,6 +84,9 @@ func sourcesAbove(end *node) (all []*sourcePlan, faults []error) {
 	return []*sourcePlan{s}, nil
 }
 
+// called is what errors of a run call the source.
+func (s *sourcePlan) called() string { return cmp.Or(s.id, s.title) }
+
 func (s *sourcePlan) label() string {
 	if s.id != "" {
 		return s.id
