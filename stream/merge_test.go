@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // pair is two logs of one topic name, which chains under test merge.
@@ -427,6 +428,36 @@ func TestMerge(t *testing.T) {
 			must(t, p.start(t, commitNow(p.chain().Concurrent(8, again.do))).wait())
 			sameSet(t, "done again", again.done(), []string{"a0", "b1"})
 			p.committed(t, 3, 3)
+		})
+	})
+
+	t.Run("keeps what is stored where its chains change places", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w, db := newPair(), newWork().poison("a0", errBoom).poison("b0", errBoom), new(streamtest.Transactor[string])
+			put(p.eu, 0, "a0", "x0")
+			put(p.us, 0, "b0", "y0")
+			eu, us := from().As("eu").GroupByKey().Map(w.echo), from().As("us").GroupByKey().Map(w.echo)
+			parks := func(s strs) strs { return commitNow(s.Concurrent(4, pass).ParkOnError()) }
+			must(t, p.start(t, parks(stream.Merge(eu, us)), stream.BuildID("v1")).stop())
+			j := p.start(t, parks(stream.Merge(us, eu)), stream.BuildID("v1"))
+			var parked []string
+			for _, h := range j.Halts() {
+				parked = append(parked, h.Meta.String())
+			}
+			sameSet(t, "parked", parked, []string{"eu/t[0]@0", "us/t[0]@0"})
+			sameSet(t, "tried", w.tried(), []string{"a0", "b0", "x0", "y0"})
+			must(t, j.stop())
+
+			writes := func(s strs) strs { return s.CommitWith(db, 10, time.Second) }
+			p = newPair()
+			put(p.eu, 0, "a0")
+			put(p.us, 0, "b0", "b1")
+			a, b := from().As("eu"), from().As("us")
+			must(t, p.start(t, writes(stream.Merge(a, b))).stop())
+			put(p.eu, 0, "a1")
+			p.finish()
+			must(t, p.start(t, writes(stream.Merge(b, a))).wait())
+			sameSet(t, "stored", db.Results(), []string{"a0", "a1", "b0", "b1"})
 		})
 	})
 
