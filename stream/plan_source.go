@@ -62,8 +62,8 @@ func sources(end *node, with []replacement, ask func(*node) (SourceInfo, error))
 // sourcesAbove finds the sources that a chain begins with.
 func sourcesAbove(end *node) (all []*sourcePlan, faults []error) {
 	line := end.line()
-	if m, is := line[0].op.(mergeOp); is {
-		for _, end := range m.chains {
+	if m, is := line[0].op.(interface{ ends() []*node }); is { // of no chains, too: it says so itself
+		for _, end := range m.ends() {
 			above, wrong := sourcesAbove(end)
 			all, faults = append(all, above...), append(faults, wrong...)
 		}
