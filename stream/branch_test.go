@@ -157,6 +157,30 @@ func TestAlsoTo(t *testing.T) {
 			j.committed(20)
 		})
 	})
+	t.Run("does not hold the main line for a step that may wait", func(t *testing.T) {
+		for name, option := range map[string]func(*shut) stream.StepOption{
+			"in a middleware":  func(s *shut) stream.StepOption { return stream.Use(s.middleware) },
+			"within a Timeout": func(*shut) stream.StepOption { return stream.Timeout(time.Minute) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, side := newLog(1), newWork(), newWork()
+					door := newShut(side)
+					release := side.hold("a0")
+					put(l, 0, count("a", 8)...)
+					branch := func(s strs) strs { return s.Tap(side.do, option(door)) }
+					j := start(t, l, commitNow(input.GroupByKey().AlsoTo(branch).Concurrent(4, main.do)))
+					same(t, "the main line", main.done(), count("a", 8))
+					same(t, "the branch", side.done(), nil)
+					close(door.open)
+					release()
+					synctest.Wait()
+					same(t, "the branch", side.done(), count("a", 8))
+					j.committed(8)
+				})
+			})
+		}
+	})
 	t.Run("waits for a retry on one side only", func(t *testing.T) {
 		for _, failing := range []string{"main", "branch"} {
 			t.Run(failing, func(t *testing.T) {

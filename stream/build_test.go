@@ -143,6 +143,17 @@ func TestBuild(t *testing.T) {
 			"a nil option":                         {chain: s, opts: []stream.Option{nil}, want: []string{"an Option is nil"}},
 			"a nil step option":                    {chain: step(nil), want: []string{"Concurrent(pass): an option is nil"}},
 			"a nil policy option":                  {chain: step().SkipOnError(nil), want: []string{"SkipOnError: an option is nil"}},
+			"a graph's at once": {chain: stream.Merge(s, s.Map(echo, stream.Named("e")), of(stream.SourceInfo{ID: "x"}).GroupByKey().CommitEach(), of(stream.SourceInfo{ID: "x"}), stream.Stream[string]{}.Map(echo)).
+				AlsoTo(func(in stream.Stream[string]) stream.Stream[string] { return in }).
+				AlsoTo(func(in stream.Stream[string]) stream.Stream[string] { return in.Tap(pass).CommitEach() }).
+				DivertTo(isB, func(stream.Stream[string]) stream.Stream[string] { return s }).
+				Concurrent(2, pass).
+				AlsoTo(func(in stream.Stream[string]) stream.Stream[string] { return in.GroupByKey().Concurrent(2, pass) }).
+				CommitBefore(1, 0).Serial(pass).HaltOnError(),
+				want: []string{"Map(echo): the Stream above it is a zero value", "Merge: two of its chains begin at one source, quiet", `Merge: two sources are named "x"`,
+					"CommitEach: it is above a Merge", "Merge: it would merge chains that keep order none and per key", "Merge: it would merge chains that keep order per key and none",
+					"AlsoTo: its branch does nothing", "CommitEach: a commit in the branch of AlsoTo", "DivertTo(isB): the branch returned a Stream that does not continue its input",
+					"GroupByKey: Concurrent(pass) above it works without order", "HaltOnError: below a commit"}},
 			"many at once": {chain: s.Map[string](nil).Concurrent(0, pass, stream.Named("")).SkipOnError().FailOnError().CommitEach().CommitEach(),
 				opts: []stream.Option{stream.MaxWaiting(-1)},
 				want: []string{"MaxWaiting", "Map: the func is nil", "the name is empty", "0 at a time", "a second commit", "FailOnError: no failure"}},

@@ -305,7 +305,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		p.stored(g)
 	}
 	if IsPermanent(err) {
-		c.in.fail(err)
+		c.in.fail(c.in.named(err))
 	}
 	return moved, err
 }

@@ -61,10 +61,10 @@ func (s StepInfo) from(sg StageInfo) string {
 	return "of " + strings.Join(s.Sources, ", ") + ": "
 }
 
-// Mermaid draws the pipeline as a Mermaid flowchart.
+// Mermaid draws the pipeline as a Mermaid flowchart, with a note of its guarantee.
 func (t Topology) Mermaid() string {
 	var b strings.Builder
-	b.WriteString("flowchart TB\n")
+	fmt.Fprintf(&b, "flowchart TB\n  guarantee[[%q]]\n", t.promises())
 	for i, s := range t.from() {
 		fmt.Fprintf(&b, "  source%s([%q])\n", number(i), s)
 	}
@@ -79,10 +79,10 @@ func (t Topology) Mermaid() string {
 	return b.String()
 }
 
-// DOT draws the pipeline in the language of Graphviz.
+// DOT draws the pipeline in the language of Graphviz, with a note of its guarantee.
 func (t Topology) DOT() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "digraph %q {\n  node [shape=box]\n", t.Name)
+	fmt.Fprintf(&b, "digraph %q {\n  node [shape=box]\n  guarantee [label=%q shape=note]\n", t.Name, t.promises())
 	for i, s := range t.from() {
 		fmt.Fprintf(&b, "  source%s [label=%q shape=oval]\n", number(i), s)
 	}
@@ -98,6 +98,18 @@ func (t Topology) DOT() string {
 		func() { b.WriteString("  }\n") })
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// promises is what holds for the whole pipeline, for a note in a picture.
+func (t Topology) promises() string {
+	s := "guarantee: " + t.Guarantee
+	if t.Branches != "" {
+		s += "; branches: " + t.Branches
+	}
+	if len(t.Sources) > 0 {
+		s += "; between sources there is no order"
+	}
+	return s
 }
 
 // from returns the sources, as a picture names them.

@@ -73,6 +73,8 @@ func TestDescribe(t *testing.T) {
 				CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
 			"branches": s.GroupByKey().AlsoTo(audited).DivertTo(itsA, review).MapConcurrent(64, echo).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 				AlsoTo(counted, stream.Clone(itself)).To(stuckSink{}).CommitEvery(1000, time.Second),
+			"merge": stream.Merge(s.As("eu").Map(echo).AlsoTo(audited), of(stream.SourceInfo{Name: "kafka legacy", ID: "us", StateBytes: 4096}).MapSerial(echo)).
+				DivertTo(itsA, counted).GroupByPartition().Concurrent(8, pass).HaltOnError().CommitEvery(1000, time.Second),
 		} {
 			t.Run(name, func(t *testing.T) {
 				p, err := chain.Build(stream.Named("billing"))

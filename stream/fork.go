@@ -15,9 +15,9 @@ import "context"
 // Commits are on the main line, and wait for the branch.
 //
 // A branch has lanes and workers of its own, and the main line does not wait for them. If all its
-// words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, the branch runs in
-// the worker of AlsoTo instead, before the main line continues. That needs no queue, and suits a
-// quick branch.
+// words are Map, Tap, Filter, FlatMap, groupings or policies that never wait, and none has a Use or
+// a Timeout, the branch runs in the worker of AlsoTo instead, before the main line continues. That
+// needs no queue, and suits a quick branch. Give a handler that may be slow a degree or a Timeout.
 //
 // AlsoTo itself runs in the worker of the next degree word below, or in that of a degree word
 // above it if the branch has lanes. An element that waits there for a retry has reached the

@@ -189,3 +189,17 @@ func infoOf(src feeder) (info SourceInfo, err error) {
 	}
 	return info, nil
 }
+
+// infosOf returns the SourceInfo of each source that was opened and answers, and titles its plan.
+func infosOf(plans []*sourcePlan, srcs []feeder) (infos []SourceInfo, err error) {
+	for i, src := range srcs {
+		if src == nil {
+			continue
+		}
+		info, e := infoOf(src)
+		if err = errors.Join(err, e); e == nil {
+			infos, plans[i].title = append(infos, info), info.Name
+		}
+	}
+	return infos, err
+}

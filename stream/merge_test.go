@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/streamtest"
 )
 
 // pair is two logs of one topic name, which chains under test merge.
@@ -247,6 +248,32 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("names the source whose commits are refused for good", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			us := p.us.Member()
+			us.FailCommits(func(map[tp]int64) error { return stream.Permanent(errBoom) })
+			put(p.us, 0, "b0")
+			j := launch(t, p.eu, nil, commitNow(p.chain().Tap(pass)), p.eu.SourceOf("eu"), us.SourceOf("us"))
+			must(t, us.Assign(0))
+			says(t, j.wait(), "source us: boom")
+		})
+	})
+
+	t.Run("names the source that does not end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			stays := stream.From(func() stream.Source[string] { return lasting{} }).As("us")
+			j := launch(t, p.eu, nil, commitNow(stream.Merge(from().As("eu"), stays).Tap(pass)), p.eu.SourceOf("eu"), stream.Named("billing"))
+			err := j.stop()
+			says(t, err, "the source us did not end")
+			if !errors.Is(err, stream.ErrDrain) {
+				t.Errorf("%v is no ErrDrain", err)
+			}
+			elapse(time.Hour)
+		})
+	})
+
 	t.Run("stops all when its context ends", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, w := newPair(), newWork()
@@ -404,6 +431,36 @@ func TestMerge(t *testing.T) {
 		})
 	})
 
+	t.Run("keeps what is stored where its chains change places", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w, db := newPair(), newWork().poison("a0", errBoom).poison("b0", errBoom), new(streamtest.Transactor[string])
+			put(p.eu, 0, "a0", "x0")
+			put(p.us, 0, "b0", "y0")
+			eu, us := from().As("eu").GroupByKey().Map(w.echo), from().As("us").GroupByKey().Map(w.echo)
+			parks := func(s strs) strs { return commitNow(s.Concurrent(4, pass).ParkOnError()) }
+			must(t, p.start(t, parks(stream.Merge(eu, us)), stream.BuildID("v1")).stop())
+			j := p.start(t, parks(stream.Merge(us, eu)), stream.BuildID("v1"))
+			var parked []string
+			for _, h := range j.Halts() {
+				parked = append(parked, h.Meta.String())
+			}
+			sameSet(t, "parked", parked, []string{"eu/t[0]@0", "us/t[0]@0"})
+			sameSet(t, "tried", w.tried(), []string{"a0", "b0", "x0", "y0"})
+			must(t, j.stop())
+
+			writes := func(s strs) strs { return s.CommitWith(db, 10, time.Second) }
+			p = newPair()
+			put(p.eu, 0, "a0")
+			put(p.us, 0, "b0", "b1")
+			a, b := from().As("eu"), from().As("us")
+			must(t, p.start(t, writes(stream.Merge(a, b))).stop())
+			put(p.eu, 0, "a1")
+			p.finish()
+			must(t, p.start(t, writes(stream.Merge(b, a))).wait())
+			sameSet(t, "stored", db.Results(), []string{"a0", "a1", "b0", "b1"})
+		})
+	})
+
 	t.Run("writes results of both in one transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, v := newPair(), newVault()
@@ -517,6 +574,14 @@ type unreachable struct{ breaks }
 func (unreachable) Run(ctx context.Context, in *stream.Intake[string]) error {
 	in.SetHealth(errBoom)
 	<-ctx.Done()
+	return nil
+}
+
+// lasting is a source that does not heed its context for an hour.
+type lasting struct{ breaks }
+
+func (lasting) Run(context.Context, *stream.Intake[string]) error {
+	time.Sleep(time.Hour) // virtual
 	return nil
 }
 

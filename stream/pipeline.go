@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		opt.option(&o)
 	}
 	made := map[*node]feeder{}
-	from, err := sources(s.n, o.replaced, func(n *node) (SourceInfo, error) {
+	from, faults := sources(s.n, o.replaced, func(n *node) (SourceInfo, error) {
 		src, err := n.op.(sourced).open(nil)
 		if err != nil {
 			return SourceInfo{}, err
@@ -46,28 +47,13 @@ func (s Stream[T]) Build(opts ...Option) (*Pipeline, error) {
 		made[n] = src
 		return infoOf(src)
 	})
-	if err != nil {
-		return nil, err
-	}
 	if !o.observed {
 		o.observers = []Observer{unobserved()}
 	}
 	srcs, err := openSources(from, made)
-	if err != nil {
-		return nil, err
-	}
-	infos := make([]SourceInfo, len(srcs))
-	for i, src := range srcs {
-		var e error
-		infos[i], e = infoOf(src)
-		err = errors.Join(err, e)
-		from[i].title = infos[i].Name
-	}
-	if err != nil {
-		return nil, err
-	}
+	infos, mute := infosOf(from, srcs)
 	info := together(infos)
-	if err := check(s.n, info, o.every, o.known()); err != nil {
+	if err := check(s.n, info, o.every, slices.Concat(o.known(), faults, []error{err, mute})); err != nil {
 		return nil, fmt.Errorf("this pipeline cannot be built:\n%w", err)
 	}
 	p := &Pipeline{plan: newPlan(s.n, from), opts: o, info: info, fresh: srcs}

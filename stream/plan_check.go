@@ -38,9 +38,9 @@ func (e *BuildError) Error() string {
 // down from its source and keeps what the words below need to know.
 type checker struct {
 	info   SourceInfo
-	all    []*node         // of the chain
-	below  []*node         // still to check
-	names  map[string]bool // that users gave
+	all    []*node          // of the chain
+	below  []*node          // still to check
+	names  map[string]*node // that users gave
 	faults []error
 
 	group   grouping // the order that still holds
@@ -53,7 +53,7 @@ type checker struct {
 
 // check returns every fault of a chain and of its options.
 func check(end *node, info SourceInfo, every stepOptions, known []error) error {
-	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]bool{}}
+	c := &checker{info: info, all: slices.Collect(end.walk), faults: append(known, info.Faults...), names: map[string]*node{}}
 	c.around("", every)
 	c.line(end.line(), nil)
 	c.unreachable(end)
@@ -177,10 +177,10 @@ func (c *checker) name(n *node) {
 		c.say(faultName, n.word, "the name is empty", "leave Named out to use the function's name")
 		return
 	}
-	if c.names[n.opts.name] {
+	if other := c.names[n.opts.name]; other != nil && other != n {
 		c.say(faultName, n.opts.name, "two steps have this name", "give each its own: logs and metrics tell steps apart by name")
 	}
-	c.names[n.opts.name] = true
+	c.names[n.opts.name] = n
 }
 
 // wait checks the longest wait of a word.

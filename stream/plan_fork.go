@@ -13,7 +13,7 @@ func (p *planner) fork(n *node) {
 	line, f := n.branch.line(), new(forkPlan)
 	p.plan.forks[n] = f
 	sub := &planner{plan: &plan{steps: p.plan.steps, forks: p.plan.forks}, sources: p.sources, group: p.group, below: p.below}
-	if !slices.ContainsFunc(line, func(n *node) bool { return !runsInline(n.op) }) {
+	if !slices.ContainsFunc(line, func(n *node) bool { return !n.runsInline() }) {
 		sub.startStage(line[0].out)
 		for _, n := range line[1:] {
 			n.op.place(sub, n)
@@ -29,10 +29,11 @@ func (p *planner) fork(n *node) {
 }
 
 // runsInline reports whether a word of a branch can run in the worker of its fork. A word that
-// waits, or has a degree, cannot: it would hold the main line.
-func runsInline(o op) bool {
-	i, ok := o.(interface{ inline() bool })
-	return ok && i.inline()
+// waits, or has a degree, cannot: it would hold the main line. A middleware may wait, such as a
+// breaker's, and a Timeout is for calls that may take long.
+func (n *node) runsInline() bool {
+	i, ok := n.op.(interface{ inline() bool })
+	return ok && i.inline() && len(n.opts.use) == 0 && !n.opts.hasTimeout
 }
 
 // words returns nodes and the words of branches that run in the same worker, in order.

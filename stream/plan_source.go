@@ -2,7 +2,6 @@ package stream
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,57 +21,59 @@ type replacement struct {
 	open any    // func() Source[T]
 }
 
-// sources returns the sources of a chain, from the first chain of a Merge to the last. ask returns
-// what the source of a node says, for the name of one that As names none.
-func sources(end *node, with []replacement, ask func(*node) (SourceInfo, error)) (all []*sourcePlan, err error) {
-	if all, err = sourcesAbove(end); err != nil {
-		return nil, err
-	}
-	var errs []error
-	for i, s := range all {
-		if s.id == "" && len(all) > 1 {
+// sources returns the sources of a chain, each once, from the first chain of a Merge to the last.
+// ask returns what the source of a node says, for the name of one that As names none; a source that
+// does not answer stays without a name, and is left to who opens it.
+func sources(end *node, with []replacement, ask func(*node) (SourceInfo, error)) (all []*sourcePlan, faults []error) {
+	above, faults := sourcesAbove(end)
+	nameless := false
+	for _, s := range above {
+		if s.id == "" && len(above) > 1 {
 			info, err := ask(s.node)
-			if err != nil {
-				errs = append(errs, err)
-				continue
-			}
 			s.id = cmp.Or(info.ID, info.Name)
+			nameless = nameless || err != nil
 		}
-		for _, other := range all[:i] {
+		again := false
+		for _, other := range all {
 			switch {
 			case other.node == s.node:
-				errs = append(errs, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "fork the chain with AlsoTo or DivertTo, or read the source twice, each time in its own group", faultMerge})
+				again = true
+				faults = append(faults, &BuildError{"Merge", "two of its chains begin at one source, " + s.label(), "fork the chain with AlsoTo or DivertTo, or read the source twice, each time in its own group", faultMerge})
 			case other.id == s.id && s.id != "":
-				errs = append(errs, &BuildError{"Merge", fmt.Sprintf("two sources are named %q", s.id), "name each with As", faultMerge})
+				faults = append(faults, &BuildError{"Merge", fmt.Sprintf("two sources are named %q", s.id), "name each with As", faultMerge})
 			}
+		}
+		if !again {
+			all = append(all, s)
 		}
 	}
 	for _, r := range with {
 		i := slices.IndexFunc(all, func(s *sourcePlan) bool { return s.id == r.of || len(all) == 1 && r.of == "" })
-		if i < 0 {
-			errs = append(errs, &BuildError{Code: faultChain, What: fmt.Sprintf("no source is named %q to be replaced", r.of), Fix: "name one of " + idsOf(all)})
-			continue
+		switch {
+		case i >= 0:
+			all[i].replaced = r.open
+		case !nameless:
+			faults = append(faults, &BuildError{Code: faultChain, What: fmt.Sprintf("no source is named %q to be replaced", r.of), Fix: "name one of " + idsOf(all)})
 		}
-		all[i].replaced = r.open
 	}
-	return all, errors.Join(errs...)
+	return all, faults
 }
 
 // sourcesAbove finds the sources that a chain begins with.
-func sourcesAbove(end *node) (all []*sourcePlan, err error) {
+func sourcesAbove(end *node) (all []*sourcePlan, faults []error) {
 	line := end.line()
-	if merged := line[0].merged(); merged != nil {
-		for _, end := range merged {
-			above, e := sourcesAbove(end)
-			all, err = append(all, above...), errors.Join(err, e)
+	if m, is := line[0].op.(interface{ ends() []*node }); is { // of no chains, too: it says so itself
+		for _, end := range m.ends() {
+			above, wrong := sourcesAbove(end)
+			all, faults = append(all, above...), append(faults, wrong...)
 		}
-		return all, err
+		return all, faults
 	}
 	if line[0].isHead() {
-		return nil, &BuildError{line[0].word, "the Stream is that of a branch, which has no source of its own", "return it from the branch, and build the main line", faultChain}
+		return nil, []error{&BuildError{line[0].word, "the Stream is that of a branch, which has no source of its own", "return it from the branch, and build the main line", faultChain}}
 	}
 	if _, ok := line[0].op.(interface{ begins() }); !ok {
-		return nil, &BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}
+		return nil, []error{&BuildError{line[0].label(), "the Stream above it is a zero value", "start the chain with a source", faultChain}}
 	}
 	s := &sourcePlan{node: line[0]}
 	for _, n := range line {
@@ -82,6 +83,9 @@ func sourcesAbove(end *node) (all []*sourcePlan, err error) {
 	}
 	return []*sourcePlan{s}, nil
 }
+
+// called is what errors of a run call the source.
+func (s *sourcePlan) called() string { return cmp.Or(s.id, s.title) }
 
 func (s *sourcePlan) label() string {
 	if s.id != "" {
@@ -99,8 +103,11 @@ func idsOf(all []*sourcePlan) string {
 }
 
 // together is what Build and Describe need to know of all sources.
-func together(infos []SourceInfo) SourceInfo {
-	all := infos[0]
+func together(infos []SourceInfo) (all SourceInfo) {
+	if len(infos) == 0 { // each is at fault
+		return all
+	}
+	all = infos[0]
 	var names, claims []string
 	for i, info := range infos {
 		if names = append(names, info.Name); i == 0 {

@@ -40,8 +40,10 @@ func (c *modelCut) fork(w word) {
 // waits reports whether a word gives its branch lanes of its own.
 func (w word) waits() bool {
 	switch w.kind {
-	case mapWord, filterWord, flatMapWord, alsoWord, divertWord, byPartitionWord, byKeyWord, ungroupWord, skipWord, haltWord, parkWord, failWord:
+	case filterWord, byPartitionWord, byKeyWord, ungroupWord, skipWord, haltWord, parkWord, failWord:
 		return false
+	case mapWord, flatMapWord, alsoWord, divertWord:
+		return w.wrapped
 	}
 	return true
 }

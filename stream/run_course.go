@@ -3,6 +3,7 @@ package stream
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -67,16 +68,16 @@ type sourceEnd struct {
 
 // untilEnd waits for the end of all sources, and drains the pipeline once ctx ends or one fails.
 func (r *run) untilEnd(ctx context.Context, ended <-chan sourceEnd) (err error) {
-	left, running := len(r.inlets), ctx.Done()
+	left, running := slices.Clone(r.inlets), ctx.Done()
 	var late <-chan time.Time
 	drain := func(cause error) {
 		running, late = nil, r.pastDrain()
 		r.drain(cause)
 	}
-	for left > 0 {
+	for len(left) > 0 {
 		select {
 		case end := <-ended:
-			left--
+			left = slices.DeleteFunc(left, func(in *inlet) bool { return in == end.in })
 			switch {
 			case ctx.Err() != nil && running != nil:
 				drain(context.Cause(ctx))
@@ -86,16 +87,21 @@ func (r *run) untilEnd(ctx context.Context, ended <-chan sourceEnd) (err error) 
 			case end.err != nil:
 				err = end.in.named(end.err)
 				drain(err)
-				if left > 0 {
+				if len(left) > 0 {
 					r.stopSources(err)
 				}
-			case left > 0:
+			case len(left) > 0:
 				end.in.exhaust()
 			}
 		case <-running:
 			drain(context.Cause(ctx))
 		case <-late:
-			return cmp.Or(err, fmt.Errorf("the source %s did not end: %w", r.plan.name, ErrDrain))
+			if err == nil {
+				for _, in := range left {
+					err = errors.Join(err, fmt.Errorf("the source %s did not end: %w", r.plan.sources[in.index].called(), ErrDrain))
+				}
+			}
+			return err
 		}
 	}
 	return err

@@ -123,6 +123,31 @@ func TestFlatMap(t *testing.T) {
 			j.committed(1)
 		})
 	})
+	t.Run("takes a slice as FlatMapSlice", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b", "c", "d")
+			release := w.hold("d2")
+			parts := func(_ ctx, v string) ([]string, error) {
+				switch v {
+				case "a":
+					return nil, nil // it is finished
+				case "c":
+					return []string{"lost"}, errBoom
+				}
+				return []string{v + "1", v + "2"}, nil
+			}
+			j := start(t, l, commitNow(input.FlatMapSlice(parts, stream.Named("parts")).SkipOnError().Serial(w.do)))
+			same(t, "done", w.done(), []string{"b1", "b2", "d1"})
+			if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Step != "parts" || got[0].Meta.Offset != 2 {
+				t.Errorf("events: %v", got)
+			}
+			j.committed(3)
+			release()
+			synctest.Wait()
+			j.committed(4)
+		})
+	})
 	t.Run("fails its record when it panics midway", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

@@ -114,11 +114,11 @@ func (s Stream[T]) Transform[U any](name string, f func(ctx context.Context, in 
 
 // FlushOf returns the channel that asks a Transform to send what it holds. ctx is the context of
 // the Transform's func; for any other context FlushOf returns nil. A request comes when MaxInFlight
-// lets in no more records until some finish, or when a partition is revoked: the cases in which a
-// Batch is flushed early. A func that holds elements until others arrive must receive from this
-// channel beside its input, or everything may wait for what it holds. On a request it should send
-// all it holds, of all partitions. A request may come while it holds nothing. None comes at the
-// end: there, the closed input says the same.
+// lets in no more records until some finish, when a partition is revoked, or when one source of a
+// Merge is exhausted: the cases in which a Batch is flushed early. A func that holds elements until
+// others arrive must receive from this channel beside its input, or everything may wait for what it
+// holds. On a request it should send all it holds, of all partitions. A request may come while it
+// holds nothing. None comes at the end: there, the closed input says the same.
 func FlushOf(ctx context.Context) <-chan struct{} {
 	d, ok := ctx.Value(transformKey{}).(*transform)
 	if !ok {

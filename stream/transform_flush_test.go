@@ -103,6 +103,17 @@ func TestTransformFlush(t *testing.T) {
 			})
 		})
 	}
+	t.Run("where a source is exhausted, and another is not", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p, w := newPair(), newWork()
+			put(p.eu, 0, count("a", 5)...)
+			p.eu.Finish()
+			j := p.start(t, commitNow(p.chain().Transform("dozens", dozens).Serial(w.do)))
+			same(t, "done", w.done(), count("a", 5))
+			p.committed(t, 5, -1)
+			must(t, j.stop())
+		})
+	})
 	// The last element that it receives is of a partition that stays.
 	t.Run("by a revoke, while it receives the elements of another partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {

@@ -99,6 +99,34 @@ func TestCrashAt(t *testing.T) {
 			t.Errorf("stored %v, want %v", got, want)
 		}
 	})
+	t.Run("crashes all sources of a Merge, whichever has the record", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := newLog(1, 6), newLog(1, 6)
+			a.Finish()
+			b.Finish()
+			var calls []int
+			chain := stream.Merge(stream.From[int](nil).As("a"), stream.From[int](nil).As("b")).
+				Serial(func(_ context.Context, v int) error { calls = append(calls, v); return nil }, stream.Named("bill")).CommitEach()
+			ma, mb := a.Member(), b.Member()
+			var err error
+			var wg conc.WaitGroup
+			wg.Go(func() { err = chain.Run(t.Context(), ma.SourceOf("a"), mb.SourceOf("b"), ma.CrashAt("bill", 3, mb)) })
+			_ = mb.Assign(0) // its records come first
+			synctest.Wait()
+			began := time.Now()
+			_ = ma.Assign(0)
+			wg.Wait()
+			if !errors.Is(err, streamtest.ErrCrashed) || errors.Is(err, stream.ErrDrain) || time.Since(began) != 0 {
+				t.Errorf("the process ended with %v after %v", err, time.Since(began))
+			}
+			if want := []int{0, 1, 2}; !slices.Equal(calls, want) || a.Committed(0) > 0 || b.Committed(0) != 2 {
+				t.Errorf("called for %v, want %v; committed %d and %d", calls, want, a.Committed(0), b.Committed(0))
+			}
+			if err := chain.Run(t.Context(), a.SourceOf("a"), b.SourceOf("b")); err != nil || len(calls) != 13 {
+				t.Errorf("%v after %d calls, want 13", err, len(calls))
+			}
+		})
+	})
 	t.Run("does not end with the log when the call never comes", func(t *testing.T) {
 		err := run(t, 1, 3, input.Serial(pass).CommitEach(), func(l *streamtest.Log[int], m *streamtest.Member[int]) {
 			l.Finish()
