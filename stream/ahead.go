@@ -30,6 +30,25 @@ type ahead struct {
 	halts   int                      // changes of halts so far
 	told    int                      // changes of halts in the stored state
 	tried   map[int64][]resume.Build // by the offset of a halted record: the builds that tried it
+	reserve reserve                  // what the halts and the lanes that are set aside take
+}
+
+// reserve is what halts and lanes that are set aside take of a resume state.
+type reserve struct {
+	of    reserved
+	is    resume.Reserved
+	halts []resume.Halt // memory
+}
+
+// reserved tells whether a reserve still holds. While the watermark rises it does: it is too large.
+type reserved struct {
+	made          bool
+	halt          *Halt
+	byTx          bool
+	sealed        *seal
+	parks, asides int // changes
+	earlier       int
+	end           int64 // if some halts are not fed yet
 }
 
 // progress is what a commit stores for a partition.
@@ -113,35 +132,60 @@ func (p *part) roomAhead(held, limit int) int {
 }
 
 // stateRoom returns how many offsets may be read so that the resume state can still list all of
-// them, and the halts. If a record is parked, some of those in flight may be parked too.
+// them, the halts, and the lanes that are set aside.
 func (p *part) stateRoom(held int, span int64) int64 {
-	return p.stateRoomBeside(held, span, -1)
-}
-
-// stateRoomBeside is stateRoom with the given number of lanes set aside; -1: the current number.
-func (p *part) stateRoomBeside(held int, span int64, asides int) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if asides < 0 {
-		asides = len(p.asides.lanes)
+	return p.roomBeside(p.reserve(), held, 0, span)
+}
+
+// stateRoomWith is stateRoom with further lanes set aside, and so many records of them less.
+func (p *part) stateRoomWith(further []resume.Aside, held, fewer int, span int64) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.roomBeside(p.reserveWith(further), held, fewer, span)
+}
+
+// roomBeside returns the room beside what is reserved. If a record is parked, some of those in
+// flight may be parked too. The caller holds mu.
+func (p *part) roomBeside(r resume.Reserved, held, fewer int, span int64) int64 {
+	inFlight := -1
+	if _, known := p.host.build(); known && p.ahead.halting && len(p.parks.all) > 0 {
+		idle, _ := p.led.Idle()
+		inFlight = max(0, held-idle)
 	}
-	holes, reserved, inFlight := held+2*len(p.ahead.earlier), int64(0), -1
-	_, known := p.host.build()
+	return r.Room(p.host.stateBytes(), span, max(0, held-fewer), inFlight)
+}
+
+// reserve returns what halts and lanes that are set aside take. The caller holds mu.
+func (p *part) reserve() resume.Reserved {
+	r := &p.ahead.reserve
+	of := reserved{true, p.halt, p.byTx, p.sealed, p.parks.changes, p.asides.changes, len(p.ahead.earlier), p.led.End()}
+	if r.of.end < 0 {
+		of.end = -1
+	}
+	if r.of != of {
+		end := p.led.End()
+		r.is, of.end = p.reserveWith(nil), -1
+		for _, h := range r.halts {
+			if h.Offset >= end {
+				of.end = end
+			}
+		}
+		r.of = of
+	}
+	return r.is
+}
+
+// reserveWith returns what is reserved with further lanes set aside. The caller holds mu.
+func (p *part) reserveWith(further []resume.Aside) resume.Reserved {
+	s := resume.State{Finished: p.ahead.earlier, Asides: append(p.asidesToStore(), further...)}
+	mark := p.led.Watermark()
 	if p.ahead.halting {
-		lanes := int(p.parks.index.lanes.Load()) + len(p.parks.unknown)
-		all := len(p.parks.all)
-		if !known {
-			lanes = p.parks.byHand()
-			all = lanes
-		}
-		reserved = resume.Reserve(lanes, all-lanes, span)
-		if known && all > 0 {
-			idle, _ := p.led.Idle()
-			inFlight = max(0, held-idle)
-		}
+		s.Halts = p.appendHalts(p.ahead.reserve.halts[:0], mark, false)
+		p.ahead.reserve.halts = s.Halts
 	}
-	reserved += resume.ReserveAsides(asides, backMost, span)
-	return resume.Room(p.host.stateBytes(), span, holes, reserved, inFlight)
+	return resume.Reserve(mark, p.led.End(), s, backMost)
 }
 
 // finishedEarlier reports whether an earlier assignment finished the record at offset.

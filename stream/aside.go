@@ -29,6 +29,7 @@ type asides struct {
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
 	looked  int           // see setAside; used by reconcile only
+	changes int           // of lanes, so far; guarded by part.mu
 	// what an operator has skipped since the source cannot read it; guarded by part.mu
 	unreadable []resume.Run
 	awaited    bool    // workers wait until a record is stored; constant
@@ -74,6 +75,7 @@ func (p *part) asideRecords() (n int64) {
 // asidesChanged follows a change of the lanes that are set aside. The caller holds intake and mu.
 func (p *part) asidesChanged() {
 	a := &p.asides
+	a.changes++
 	a.some.Store(len(a.lanes) > 0)
 	p.led.Floor(p.asideFrom())
 }
@@ -185,6 +187,10 @@ func (p *part) asidesText() string {
 
 // asidesToStore returns the entries of a state. The caller holds mu.
 func (p *part) asidesToStore() (all []resume.Aside) {
+	if len(p.asides.lanes) == 0 {
+		return nil
+	}
+	all = make([]resume.Aside, 0, len(p.asides.lanes)+1)
 	for id, e := range p.asides.lanes {
 		all = append(all, resume.Aside{Lane: id, From: e.from})
 	}

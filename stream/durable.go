@@ -32,37 +32,56 @@ func (p *part) triedBy(offset int64) []resume.Build {
 func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.appendHalts(nil, offset, true), p.ahead.halts
+}
+
+// appendHalts appends the halts to store with an offset, with or without their keys and errors. The
+// caller holds mu.
+func (p *part) appendHalts(hs []resume.Halt, offset int64, texts bool) []resume.Halt {
+	add := func(h *Halt, lane resume.LaneID) {
+		r, ok := h.stored(offset, lane)
+		if !ok {
+			return
+		}
+		if texts {
+			r.Key = string(h.Meta.Key)
+			if h.By == "" {
+				r.Error = h.Err.Error()
+			}
+		}
+		hs = append(hs, r)
+	}
 	if p.halt != nil && !p.byTx {
-		hs = p.halt.store(hs, offset, resume.LaneID{})
+		add(p.halt, resume.LaneID{})
 	}
 	if p.sealed != nil && p.sealed.By != "" {
-		hs = append(hs, p.sealed.storeHeld(offset, resume.LaneID{}))
+		add(&p.sealed.Halt, resume.LaneID{})
 	}
 	most := p.host.stateBytes() / resume.LeastHalt
 	for _, k := range p.parks.all[:min(most, len(p.parks.all))] {
-		if k.By != "" {
-			hs = append(hs, k.storeHeld(offset, k.id))
-		} else {
-			hs = k.store(hs, offset, k.id)
-		}
+		add(k.Halt, k.id)
 	}
-	return hs, p.ahead.halts
+	return hs
 }
 
 var storedScopes = map[Scope]resume.Scope{ScopePartition: resume.Partition, ScopeLane: resume.Lane, ScopeRecord: resume.Record}
 
-// store appends the halt as it is stored with an offset, unless nobody knows which build has tried
-// the record. A restored one may have records below the offset, which are in the log no longer.
-func (h *Halt) store(hs []resume.Halt, offset int64, lane resume.LaneID) []resume.Halt {
-	if len(h.builds) == 0 || h.Last < offset {
-		return hs
+// stored returns the halt as it is stored with an offset, without key and error. One of a failure
+// is not stored if nobody knows which build has tried the record. A restored one may have records
+// below the offset, which are in the log no longer. An operator's holds from the offset on.
+func (h *Halt) stored(offset int64, lane resume.LaneID) (r resume.Halt, ok bool) {
+	if h.By != "" {
+		r = resume.Halt{Offset: offset, Last: offset, By: h.By}
+	} else if len(h.builds) > 0 && h.Last >= offset {
+		r = resume.Halt{Offset: max(h.Meta.Offset, offset), Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Builds: h.builds, Step: h.Step}
+	} else {
+		return r, false
 	}
-	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: max(h.Meta.Offset, offset), Last: h.Last, Joined: h.Joined, Attempts: h.Attempts, Since: h.Since.Unix(),
-		Builds: h.builds, Step: h.Step, Lane: lane, Key: string(h.Meta.Key), Error: h.Err.Error()}
+	r.Scope, r.Since, r.Lane = storedScopes[h.Scope], h.Since.Unix(), lane
 	if !h.ResumeAt.IsZero() {
 		r.ResumeAt = h.ResumeAt.Unix()
 	}
-	return append(hs, r)
+	return r, true
 }
 
 // haltChanged makes commits store the start or end of halts soon. If the build is unknown, halts of
@@ -213,15 +232,6 @@ func insert(runs []resume.Run, at int64) (all []resume.Run) {
 		g.add(r.From, r.To)
 	}
 	return g.runs
-}
-
-// storeHeld returns an operator's halt as it is stored with an offset, from which on it holds.
-func (h *Halt) storeHeld(offset int64, lane resume.LaneID) resume.Halt {
-	r := resume.Halt{Scope: storedScopes[h.Scope], Offset: offset, Last: offset, Since: h.Since.Unix(), By: h.By, Lane: lane, Key: string(h.Meta.Key)}
-	if !h.ResumeAt.IsZero() {
-		r.ResumeAt = h.ResumeAt.Unix()
-	}
-	return r
 }
 
 // inheritHeld restores an operator's halt, from the first offset of the assignment on.

@@ -25,6 +25,7 @@ type parks struct {
 	waits   atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
 	mends   map[int64]*mends                 // by the offset of a parked record; guarded by part.mu
 	prune   int                              // size of mends at which old ones are removed
+	changes int                              // of all, so far; guarded by part.mu
 }
 
 // park is guarded by part.mu.
@@ -43,6 +44,7 @@ func (ps *parks) add(h *Halt) {
 		k.lane, k.id = keyHash(h.Meta.Key), resume.LaneOf(h.Meta.Key)
 	}
 	ps.all = append(ps.all, k)
+	ps.changes++
 	ps.index.add(k)
 }
 
@@ -50,6 +52,7 @@ func (ps *parks) add(h *Halt) {
 func (ps *parks) addUnknown(h *Halt, id resume.LaneID) {
 	k := &park{Halt: h, id: id}
 	ps.all, ps.unknown = append(ps.all, k), append(ps.unknown, k)
+	ps.changes++
 }
 
 // recognize looks for the keys of parked lanes among records that are fed. The first record of a
@@ -86,6 +89,7 @@ func (ps *parks) remove(ks []*park) {
 	}
 	ps.unknown = slices.DeleteFunc(ps.unknown, func(k *park) bool { return gone[k] })
 	ps.all = slices.DeleteFunc(ps.all, func(k *park) bool { return gone[k] })
+	ps.changes++
 }
 
 // find returns the park of which h is a copy, or nil. The caller holds part.mu.
@@ -184,14 +188,4 @@ func (ps *parks) lane(id resume.LaneID) *park {
 		}
 	}
 	return nil
-}
-
-// byHand returns how many lanes operators have parked. The caller holds part.mu.
-func (ps *parks) byHand() (n int) {
-	for _, k := range ps.all {
-		if k.By != "" {
-			n++
-		}
-	}
-	return n
 }

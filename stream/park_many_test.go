@@ -59,17 +59,21 @@ func TestManyParks(t *testing.T) {
 			}
 			must(t, j.stop())
 			t.Logf("%d lanes, %d offsets, %d bytes", lanes, s.Next, s.StateBytes)
-			for range 3 {
+			next := s.Next
+			for range 3 { // what is left of the space may do for some more
 				j = start(t, l, chain(w), stream.BuildID("v1"))
-				if again := len(j.Halts()); again != lanes || parked(w) != lanes {
-					t.Errorf("%d lanes are parked after a restart, and %d records were tried, want %d", again, parked(w), lanes)
+				elapse(time.Minute)
+				again := len(j.Halts())
+				if again < lanes || parked(w) != again {
+					t.Errorf("%d lanes are parked after a restart, and %d records were tried, want %d and as many", again, parked(w), lanes)
 				}
 				for _, h := range j.Halts() {
 					read := h.Meta.Offset < j.Snapshot().Partitions[0].Next
-					if !h.Restored || read && string(h.Meta.Key) != fmt.Sprint("p", h.Meta.Offset) {
+					if read && string(h.Meta.Key) != fmt.Sprint("p", h.Meta.Offset) || !h.Restored && h.Meta.Offset < next {
 						t.Fatalf("halt: %+v", h)
 					}
 				}
+				lanes, next = again, max(next, j.Snapshot().Partitions[0].Next)
 				must(t, j.stop())
 			}
 		})
@@ -89,6 +93,138 @@ func TestManyParks(t *testing.T) {
 			j.committed(records)
 			if n := len(w.done()) + len(w2.done()); n != records {
 				t.Errorf("%d records were handled, want %d", n, records)
+			}
+		})
+	})
+}
+
+// Parked lanes keep receiving: they are set aside, at once or hours later.
+func TestManyAsides(t *testing.T) {
+	const limit = 4096 - 37 // as in TestManyParks
+	const lanes = 240
+	build := stream.BuildID("v1")
+	chain := func(w *work) stream.Stream[string] {
+		return input.GroupByKey().Concurrent(4, w.do).ParkOnError().CommitEvery(1000, time.Second)
+	}
+	begin := func() (*testLog, *work) {
+		l := newLog(1)
+		l.RefuseStates(limit)
+		return l, newWork()
+	}
+	other := func(l *testLog, n int) {
+		for range n {
+			at := l.End(0)
+			l.Append(0, fmt.Sprint("a", at%19), fmt.Sprint("a", at))
+		}
+	}
+	// twenty appends a poison record, as many of its key as follow, and others up to twenty.
+	twenty := func(l *testLog, w *work, lane, follow int) {
+		key := fmt.Sprint("p", lane)
+		w.poison(key, errBoom)
+		l.Append(0, key, key)
+		for i := range follow {
+			l.Append(0, key, fmt.Sprint(key, ".", i+1))
+		}
+		other(l, 19-follow)
+	}
+	aside := func(j *job) (n int) {
+		for _, h := range j.Halts() {
+			if h.Scope == stream.ScopeLane && h.AsideFrom > h.Meta.Offset {
+				n++
+			}
+		}
+		return n
+	}
+	// full checks a partition that is read no more, and that a restart repeats nothing.
+	full := func(t *testing.T, l *testLog, w *work, j *job) {
+		s := j.Snapshot().Partitions[0]
+		all, parked := aside(j), len(j.Halts())
+		t.Logf("%d lanes are parked, and %d of them set aside, within %d offsets, in %d characters", parked, all, s.Next, s.StateBytes)
+		if all < lanes || s.SetAside != all {
+			t.Errorf("%d lanes are set aside, want %d and more; snapshot: %d", all, lanes, s.SetAside)
+		}
+		if s.Full != stream.CauseResumeState || s.StateBytes > limit {
+			t.Errorf("it is full by %q, with a state of %d characters", s.Full, s.StateBytes)
+		}
+		must(t, j.stop())
+		j = start(t, l, chain(w), build)
+		elapse(time.Minute)
+		if len(j.Halts()) < parked || aside(j) < all {
+			t.Errorf("after a restart %d lanes are parked, and %d are set aside, want %d and %d", len(j.Halts()), aside(j), parked, all)
+		}
+		must(t, j.stop())
+		times := map[string]int{}
+		for _, v := range w.tried() {
+			if times[v]++; times[v] == 2 {
+				t.Errorf("%s was handled again", v)
+			}
+		}
+	}
+	t.Run("are in the resume state, and more than fit are not read", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := begin()
+			for i := range 400 {
+				twenty(l, w, i, 3)
+			}
+			j := start(t, l, chain(w), build)
+			elapse(time.Minute)
+			full(t, l, w, j)
+		})
+	})
+	t.Run("are in the resume state if a key fails every minute, and its next records come hours later", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := begin()
+			j := start(t, l, chain(w), build)
+			for i := range lanes {
+				twenty(l, w, i, 0)
+				elapse(time.Minute)
+			}
+			for n := range 2 {
+				other(l, 20_000)
+				for i := range lanes {
+					key := fmt.Sprint("p", i)
+					l.Append(0, key, fmt.Sprint(key, ".", n+1))
+					other(l, 1)
+				}
+				elapse(time.Hour)
+				if s := j.Snapshot().Partitions[0]; s.Full != stream.CauseNone || s.Next != l.End(0) {
+					t.Errorf("%d lanes are set aside, and it is read up to %d of %d: %q", aside(j), s.Next, l.End(0), s.Full)
+				}
+				must(t, j.stop())
+				j = start(t, l, chain(w), build)
+			}
+			for i := range lanes {
+				twenty(l, w, lanes+i, 3)
+			}
+			elapse(time.Minute)
+			full(t, l, w, j)
+		})
+	})
+	t.Run("are read in order after a restart, once they are released", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := begin()
+			for i := range 400 {
+				twenty(l, w, i, 3)
+			}
+			j := start(t, l, chain(w), build)
+			elapse(time.Minute)
+			must(t, j.stop())
+			w2 := newWork()
+			j = start(t, l, chain(w2), build)
+			for _, h := range j.Halts() {
+				must(t, j.Resume(h))
+			}
+			elapse(time.Minute)
+			j.committed(l.End(0))
+			for i := range 400 {
+				key := fmt.Sprint("p", i)
+				var of []string
+				for _, v := range w2.done() {
+					if k, _, _ := strings.Cut(v, "."); k == key {
+						of = append(of, v)
+					}
+				}
+				same(t, key, of, []string{key, key + ".1", key + ".2", key + ".3"})
 			}
 		})
 	})

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/laneway-go/laneway/internal/ledger"
 	"github.com/laneway-go/laneway/internal/resume"
@@ -37,10 +38,12 @@ func (p *part) setAside() {
 		share = 1
 	}
 	for _, w := range lanes {
-		if w.keep = max(w.keep, min(share, len(w.all))); len(w.all) <= share {
-			continue
-		}
-		from, fresh := p.setLaneAside(w)
+		w.keep = max(w.keep, min(share, len(w.all)))
+	}
+	lanes = slices.DeleteFunc(lanes, func(w *backlog) bool { return len(w.all) <= share })
+	fit := p.haveSpaceFor(lanes)
+	for _, w := range lanes {
+		from, fresh := p.setLaneAside(w, fit)
 		if w.held {
 			a.looked = -1
 		}
@@ -123,9 +126,9 @@ func (ps *parks) names(m Meta) bool {
 // setLaneAside takes all but the first records of a lane out of memory, and leaves out those that
 // are fed from now on. It returns the first offset that is set aside, and whether it is the lane's
 // first time. Without space in the resume state it does nothing. The caller holds intake.
-func (p *part) setLaneAside(w *backlog) (from int64, fresh bool) {
+func (p *part) setLaneAside(w *backlog, fits bool) (from int64, fresh bool) {
 	out := w.all[w.keep:]
-	fits := p.hasSpaceFor(w.id, len(out))
+	fits = fits || p.hasSpaceFor(w.id, len(out))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
@@ -173,13 +176,31 @@ func (p *part) takeOutOf(e *aside, out []ticketAt) {
 	p.storeSoon()
 }
 
+// haveSpaceFor reports whether the resume state can tell of all these lanes. In a bitmap only all
+// of them together take less than their records do. The caller holds intake.
+func (p *part) haveSpaceFor(lanes []*backlog) bool {
+	var further []resume.Aside
+	fewer := 0
+	for _, w := range lanes {
+		if fewer += len(w.all) - w.keep; p.asides.lanes[w.id] == nil {
+			further = append(further, resume.Aside{Lane: w.id, From: p.next})
+		}
+	}
+	return p.haveSpace(further, fewer)
+}
+
 // hasSpaceFor reports whether the resume state can tell of a lane that is set aside, and of that
 // many unfinished records less. One that is set aside already has its space. The caller holds
 // intake.
 func (p *part) hasSpaceFor(id resume.LaneID, fewer int) bool {
-	if p.asides.lanes[id] != nil {
-		return true
-	}
+	return p.asides.lanes[id] != nil || p.haveSpace([]resume.Aside{{Lane: id, From: p.next}}, fewer)
+}
+
+// haveSpace reports whether there is room for further lanes, or they take no more than the records
+// of theirs do that are unfinished no longer. The caller holds intake.
+func (p *part) haveSpace(further []resume.Aside, fewer int) bool {
 	_, held := p.led.Count()
-	return p.stateRoomBeside(max(0, held-fewer), p.led.Span(), len(p.asides.lanes)+1) >= 0
+	span := p.led.Span()
+	then := p.stateRoomWith(further, held, fewer, span)
+	return then >= 0 || fewer > 0 && then >= p.stateRoom(held, span)
 }

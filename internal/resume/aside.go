@@ -8,21 +8,25 @@ import (
 )
 
 // Aside is a lane that was set aside: its records from an offset on are unfinished, also where runs
-// say otherwise.
+// say otherwise. A state has one of a lane.
 type Aside struct {
 	Lane LaneID
 	From int64
 }
 
-// appendAsides appends the section of lanes that were set aside: for each, in ascending order of
-// their offsets, the distance from the offset before it, and the lane.
+func (a Aside) compare(b Aside) int {
+	return cmp.Or(cmp.Compare(a.From, b.From), slices.Compare(a.Lane[:], b.Lane[:]))
+}
+
+// appendAsides appends the section of lanes that were set aside and have no halt that says so: for
+// each, in ascending order of their offsets, the distance from the offset before it, and the lane.
 func appendAsides(raw []byte, offset int64, all []Aside) []byte {
 	if len(all) == 0 {
 		return raw
 	}
-	var body []byte
+	body := make([]byte, 0, len(all)*(len(LaneID{})+2))
 	at := offset
-	for _, a := range slices.SortedFunc(slices.Values(all), func(a, b Aside) int { return cmp.Compare(a.From, b.From) }) {
+	for _, a := range all {
 		body = binary.AppendUvarint(body, uint64(a.From-at))
 		body = append(body, a.Lane[:]...)
 		at = a.From
@@ -40,5 +44,21 @@ func decodeAsides(offset int64, body buffer) (all []Aside, ok bool) {
 		at += int64(further)
 		all = append(all, Aside{LaneID(id), at})
 	}
+	return all, true
+}
+
+// joinAsides returns lanes of two sections in order. It fails if one is there twice.
+func joinAsides(a, b []Aside) (all []Aside, ok bool) {
+	if all = append(a, b...); len(all) == 0 {
+		return nil, true
+	}
+	seen := make(map[LaneID]bool, len(all))
+	for _, is := range all {
+		if seen[is.Lane] {
+			return nil, false
+		}
+		seen[is.Lane] = true
+	}
+	slices.SortFunc(all, Aside.compare)
 	return all, true
 }

@@ -11,9 +11,9 @@ import (
 )
 
 func drawAsides(t *rapid.T, at int64) (all []Aside) {
-	for range rapid.IntRange(0, 30).Draw(t, "lanes") {
+	for _, key := range rapid.SliceOfNDistinct(rapid.String(), 0, 30, rapid.ID).Draw(t, "lanes") {
 		at += min(rapid.Int64Range(0, 1<<20).Draw(t, "further"), math.MaxInt64-at)
-		all = append(all, Aside{LaneOf([]byte(rapid.String().Draw(t, "key"))), at})
+		all = append(all, Aside{LaneOf([]byte(key)), at})
 	}
 	return all
 }
@@ -53,17 +53,6 @@ func TestAsides(t *testing.T) {
 				t.Fatalf("%v became %v, %v", s.Asides, got.Asides, err)
 			}
 		})
-	})
-	t.Run("fit into what is kept for them", func(t *testing.T) {
-		for _, n := range []int{1, 10, 200} {
-			var all []Aside
-			for i := range int64(n) {
-				all = append(all, Aside{From: orders.Offset + i*1000})
-			}
-			if body, kept := len(appendAsides(nil, orders.Offset, all)), ReserveAsides(n, 0, int64(n)*1000); int64(body) > kept {
-				t.Errorf("%d lanes take %d bytes, %d are kept", n, body, kept)
-			}
-		}
 	})
 	t.Run("are refused if they are incomplete", func(t *testing.T) {
 		raw := append(header(orders), sectionAsides, 3, 1, 2, 3)

@@ -28,6 +28,7 @@ func decode(b Binding, state string) (s State, err error) {
 	if err := b.matches(&rest); err != nil {
 		return s, err
 	}
+	var halts haltReader
 	for last := byte(0); len(rest) > 0; {
 		section, body, ok := rest.section()
 		switch {
@@ -48,9 +49,10 @@ func decode(b Binding, state string) (s State, err error) {
 				return s, fmt.Errorf("%w: its lanes that were set aside are incomplete", ErrUnreadable)
 			}
 		case sectionHalts:
-			if s.Halts, ok = decodeHalts(b.Offset, body); !ok {
+			if halts, ok = decodeHalts(b.Offset, body); !ok {
 				return s, fmt.Errorf("%w: its halts are incomplete", ErrUnreadable)
 			}
+			s.Halts = halts.halts
 		case sectionKeys:
 			if !decodeKeys(s.Halts, body) {
 				return s, fmt.Errorf("%w: its keys are incomplete", ErrUnreadable)
@@ -60,6 +62,11 @@ func decode(b Binding, state string) (s State, err error) {
 				return s, fmt.Errorf("%w: its attempts are incomplete", ErrUnreadable)
 			}
 		}
+	}
+	s.Finished = punched(s.Finished, halts.holes)
+	all, ok := joinAsides(s.Asides, halts.asides)
+	if s.Asides = all; !ok {
+		return s, fmt.Errorf("%w: a lane was set aside twice", ErrUnreadable)
 	}
 	return s, nil
 }

@@ -3,7 +3,6 @@ package resume
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 )
 
 // Encode encodes a state in at most limit bytes. The runs must ascend, not touch, and lie at or
@@ -16,46 +15,24 @@ import (
 // A span of n offsets, finished in any order, adds at most n/8 + 8 bytes to a state without runs.
 // Each byte takes 4/3 characters.
 func Encode(b Binding, s State, limit int) (state string, end int64) {
-	finished := s.Finished
 	digest := b.digest()
 	raw := append(make([]byte, 0, 256), digest[:]...)
 	raw = append(raw, b.TopicID[:]...)
 	raw = binary.AppendUvarint(raw, uint64(b.Partition))
 	raw = binary.AppendUvarint(raw, uint64(b.Offset))
-	asides := appendAsides(nil, b.Offset, s.Asides)
-	room := encoding.DecodedLen(max(0, limit-len(prefix))) - len(raw) - checksumSize - len(asides)
-	if room < 0 || limit < len(prefix) {
+	most := encoding.DecodedLen(max(0, limit-len(prefix))) - checksumSize
+	l, fits := arrange(b.Offset, s).fit(most - len(raw))
+	if !fits || limit < len(prefix) {
 		return "", b.Offset
 	}
-	end = math.MaxInt64
-	if len(finished) > 0 {
-		section, kept := encodeRuns(b.Offset, finished, room-1-uvarintLen(uint64(room)))
-		if kept > 0 {
-			raw = appendSection(raw, sectionFinished, section)
-		}
-		if kept < len(finished) {
-			end = b.Offset
-			if kept > 0 {
-				end = finished[kept-1].To
-			}
-		}
-	}
-	raw = append(raw, asides...)
-	most := encoding.DecodedLen(limit-len(prefix)) - checksumSize
-	halts, kept := s.halts(b.Offset, most-len(raw)-1)
-	after := 0
-	if len(kept) > 0 {
-		after = 1 + uvarintLen(uint64(len(halts))) + len(halts)
-	}
-	raw = appendAttempts(raw, b.Offset, s.Attempts, most-after)
-	if len(kept) > 0 {
-		raw = appendSection(raw, sectionHalts, halts)
-		if keys := keys(kept, most-len(raw)-1); keys != nil {
-			raw = appendSection(raw, sectionKeys, keys)
-		}
+	raw = append(append(raw, l.finished...), l.asides...)
+	raw = appendAttempts(raw, b.Offset, s.Attempts, most-len(l.halts))
+	raw = append(raw, l.halts...)
+	if keys := keys(l.kept, most-len(raw)-1); keys != nil {
+		raw = appendSection(raw, sectionKeys, keys)
 	}
 	raw = binary.BigEndian.AppendUint32(raw, checksum(raw))
-	return string(encoding.AppendEncode([]byte(prefix), raw)), end
+	return string(encoding.AppendEncode([]byte(prefix), raw)), l.end
 }
 
 func appendSection(raw []byte, kind byte, body []byte) []byte {

@@ -1,7 +1,6 @@
 package resume
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -69,15 +68,17 @@ const (
 )
 
 // LeastHalt is the least number of characters that a halt takes in a state.
-const LeastHalt = 3 * 4 / 3
+const LeastHalt = 2 * 4 / 3
 
 // haltTable is the section of halts: a count and rows of what halts have in common, then for each
 // halt in ascending order of their offsets
 //
-//   - the distance from the offset before it, and its row;
+//   - twice the distance from the offset before it, one more if its row is another one than before;
+//   - that row: the first halt without one has the first row;
 //   - the zigzag distance in seconds from the time before it;
 //   - the distances to its last offset, and to the time when it ends, if its row says so;
-//   - the lane, if its scope is one.
+//   - if its scope is a lane: the lane, and 0, or if that was set aside one more than the distance
+//     to the offset from which on it is.
 //
 // A row is its flags, the attempts, a count of builds and the builds, and the step, the error and,
 // if the flags say so, the operator, each after its length.
@@ -85,53 +86,50 @@ type haltTable struct {
 	rows    []string
 	wide    int // bytes of the rows
 	entries []byte
+
+	last placed // of the entries
+	row  int    // of that one
+	most int    // bytes of an error
 }
 
 const (
-	flagJoined = 1 << iota
-	flagSpans  // several offsets
-	flagEnds   // on its own
-	flagBits   = 3
-	scopeBits  = 2                           // above those
-	flagBy     = 1 << (flagBits + scopeBits) // by an operator
+	flagJoined   = 1 << iota
+	flagSpans    // several offsets
+	flagEnds     // on its own
+	flagFinished // its record, although it is one of a failure
+	flagBits     = 4
+	scopeBits    = 2                           // above those
+	flagBy       = 1 << (flagBits + scopeBits) // by an operator
 )
 
-// halts returns the section of halts, and how many of them are in it. All are, if they fit into
-// size with shortened errors or without.
-func (s State) halts(offset int64, size int) (body []byte, kept []Halt) {
-	sorted := slices.SortedStableFunc(slices.Values(s.Halts), func(a, b Halt) int { return cmp.Compare(a.Offset, b.Offset) })
-	for _, most := range []int{textMax, textLess, 0} {
-		var t haltTable
-		kept = sorted
-		at, since := offset, int64(0)
-		for i, h := range sorted {
-			before := t
-			t.add(h, h.Offset-at, h.Since-since, most)
-			if n := t.size(); uvarintLen(uint64(n))+n > size {
-				t, kept = before, sorted[:i]
-				break
-			}
-			at, since = h.Offset, h.Since
-		}
-		if body = t.body(); len(kept) == len(sorted) {
-			break
-		}
-	}
-	return body, kept
+// placed is a halt, the offset from which on its lane was set aside, if its entry says so, and
+// whether its record is among the finished ones.
+type placed struct {
+	*Halt
+	from     int64 // -1: it was not, or the entry does not say so
+	finished bool
 }
 
+// hole reports whether a halt stands for one unfinished record: runs span that one. See punched.
+func (h placed) hole() bool { return h.By == "" && h.Last == h.Offset && !h.finished }
+
+func newHaltTable(offset int64, most int) *haltTable {
+	return &haltTable{last: placed{Halt: &Halt{Offset: offset}}, most: most}
+}
+
+// size returns the length of the section's body.
 func (t *haltTable) size() int { return uvarintLen(uint64(len(t.rows))) + t.wide + len(t.entries) }
 
 func (t *haltTable) body() []byte {
-	body := binary.AppendUvarint(nil, uint64(len(t.rows)))
+	body := binary.AppendUvarint(make([]byte, 0, t.size()), uint64(len(t.rows)))
 	for _, r := range t.rows {
 		body = append(body, r...)
 	}
 	return append(body, t.entries...)
 }
 
-func (t *haltTable) add(h Halt, further, later int64, most int) {
-	flags := uint64(h.Scope) << flagBits
+func (h placed) flags() (flags uint64) {
+	flags = uint64(h.Scope) << flagBits
 	if h.Joined {
 		flags |= flagJoined
 	}
@@ -141,38 +139,73 @@ func (t *haltTable) add(h Halt, further, later int64, most int) {
 	if h.ResumeAt > 0 {
 		flags |= flagEnds
 	}
-	texts := []string{StepOf(h.Step), short(h.Error, most)}
+	if h.finished {
+		flags |= flagFinished
+	}
 	if h.By != "" {
 		flags |= flagBy
-		texts = append(texts, short(h.By, byMax))
 	}
-	row := binary.AppendUvarint(nil, flags)
+	return flags
+}
+
+// alike reports whether two halts have the same row.
+func (t *haltTable) alike(a, b placed) bool {
+	return a.flags() == b.flags() && a.Attempts == b.Attempts && a.Step == b.Step && slices.Equal(a.Builds, b.Builds) &&
+		short(a.Error, t.most) == short(b.Error, t.most) && a.By == b.By
+}
+
+// rowOf returns the index of a halt's row, which it adds if there is none yet.
+func (t *haltTable) rowOf(h placed) int {
+	if len(t.rows) > 0 && t.alike(h, t.last) {
+		return t.row
+	}
+	row := binary.AppendUvarint(nil, h.flags())
 	row = binary.AppendUvarint(row, uint64(h.Attempts))
 	row = binary.AppendUvarint(row, uint64(len(h.Builds)))
 	for _, b := range h.Builds {
 		row = append(row, b[:]...)
 	}
+	texts := []string{StepOf(h.Step), short(h.Error, t.most)}
+	if h.By != "" {
+		texts = append(texts, short(h.By, byMax))
+	}
 	for _, text := range texts {
 		row = binary.AppendUvarint(row, uint64(len(text)))
 		row = append(row, text...)
 	}
-	i := slices.Index(t.rows, string(row))
-	if i < 0 {
-		i, t.rows, t.wide = len(t.rows), append(t.rows, string(row)), t.wide+len(row)
+	if i := slices.Index(t.rows, string(row)); i >= 0 {
+		return i
 	}
-	e := binary.AppendUvarint(t.entries, uint64(further))
-	e = binary.AppendUvarint(e, uint64(i))
-	e = binary.AppendVarint(e, later)
-	if flags&flagSpans != 0 {
+	t.rows, t.wide = append(t.rows, string(row)), t.wide+len(row)
+	return len(t.rows) - 1
+}
+
+// add adds the next halt.
+func (t *haltTable) add(h placed) {
+	head, row := uint64(h.Offset-t.last.Offset)<<1, t.rowOf(h)
+	if row != t.row {
+		head++
+	}
+	e := binary.AppendUvarint(t.entries, head)
+	if row != t.row {
+		e = binary.AppendUvarint(e, uint64(row))
+	}
+	e = binary.AppendVarint(e, h.Since-t.last.Since)
+	if h.Last > h.Offset {
 		e = binary.AppendUvarint(e, uint64(h.Last-h.Offset))
 	}
-	if flags&flagEnds != 0 {
+	if h.ResumeAt > 0 {
 		e = binary.AppendVarint(e, h.ResumeAt-h.Since)
 	}
 	if h.Scope == Lane {
 		e = append(e, h.Lane[:]...)
+		if h.from < 0 {
+			e = append(e, 0)
+		} else {
+			e = binary.AppendUvarint(e, uint64(h.from-h.Offset)+1)
+		}
 	}
-	t.entries = e
+	t.entries, t.last, t.row = e, h, row
 }
 
 // StepOf returns what a state stores of a step's name: all of it or, if it is long, its start and a
@@ -190,7 +223,7 @@ func short(text string, most int) string { return text[:min(len(text), most)] }
 
 // keys returns the section of keys: that of each halt, one longer than its length, or 0 where it is
 // left out. It is nil if they do not fit.
-func keys(halts []Halt, size int) (body []byte) {
+func keys(halts []placed, size int) (body []byte) {
 	any := false
 	for _, h := range halts {
 		if h.Key == "" || len(h.Key) > keyMax {
@@ -207,27 +240,35 @@ func keys(halts []Halt, size int) (body []byte) {
 	return body
 }
 
-func decodeHalts(offset int64, body buffer) (halts []Halt, ok bool) {
+// haltReader reads the section of halts.
+type haltReader struct {
+	rows   []haltRow
+	halts  []Halt
+	asides []Aside // what its entries say of lanes that were set aside
+	holes  []int64 // offsets of unfinished records that runs may span; ascending
+	at     int64
+	since  int64
+	row    uint64
+}
+
+func decodeHalts(offset int64, body buffer) (r haltReader, ok bool) {
+	const least = 5 // bytes of a row
 	n, ok := body.uvarint()
-	if !ok || n > uint64(len(body)) {
-		return nil, false
+	if !ok || n > uint64(len(body))/least {
+		return r, false
 	}
-	rows := make([]haltRow, n)
-	for i := range rows {
-		if rows[i], ok = decodeRow(&body); !ok {
-			return nil, false
+	r.at, r.rows = offset, make([]haltRow, n)
+	for i := range r.rows {
+		if r.rows[i], ok = decodeRow(&body); !ok {
+			return r, false
 		}
 	}
-	at, since := offset, int64(0)
 	for len(body) > 0 {
-		h, ok := decodeHalt(&body, rows, at, since)
-		if !ok {
-			return nil, false
+		if !r.next(&body) {
+			return r, false
 		}
-		at, since = h.Offset, h.Since
-		halts = append(halts, h)
 	}
-	return halts, true
+	return r, true
 }
 
 type haltRow struct {
@@ -264,40 +305,65 @@ func decodeRow(body *buffer) (r haltRow, ok bool) {
 			return r, false
 		}
 	}
+	if r.flags&flagFinished != 0 && r.flags&(flagBy|flagSpans) != 0 {
+		return r, false
+	}
 	return r, r.flags&flagBy == 0 || r.By != ""
 }
 
-func decodeHalt(body *buffer, rows []haltRow, at, since int64) (h Halt, ok bool) {
-	further, ok := body.uvarint()
-	i, is := body.uvarint()
-	later, told := body.varint()
-	if !ok || !is || !told || further > uint64(math.MaxInt64-at) || i >= uint64(len(rows)) {
-		return h, false
+// next reads a halt.
+func (r *haltReader) next(body *buffer) bool {
+	head, ok := body.uvarint()
+	if ok && head&1 == 1 {
+		r.row, ok = body.uvarint()
 	}
-	h = rows[i].Halt
-	h.Offset, h.Since = at+int64(further), since+later
+	later, told := body.varint()
+	if !ok || !told || head>>1 > uint64(math.MaxInt64-r.at) || r.row >= uint64(len(r.rows)) {
+		return false
+	}
+	row := r.rows[r.row]
+	h := row.Halt
+	h.Offset, h.Since = r.at+int64(head>>1), r.since+later
 	h.Last = h.Offset
-	if rows[i].flags&flagSpans != 0 {
+	if row.flags&flagSpans != 0 {
 		span, ok := body.uvarint()
-		if !ok || span > uint64(math.MaxInt64-h.Offset) {
-			return h, false
+		if !ok || span == 0 || span > uint64(math.MaxInt64-h.Offset) {
+			return false
 		}
 		h.Last += int64(span)
 	}
-	if rows[i].flags&flagEnds != 0 {
+	if row.flags&flagEnds != 0 {
 		wait, ok := body.varint()
 		if h.ResumeAt = h.Since + wait; !ok || h.ResumeAt <= 0 {
-			return h, false
+			return false
 		}
 	}
-	if h.Scope == Lane {
-		id, ok := body.next(uint64(len(h.Lane)))
-		if !ok {
-			return h, false
-		}
-		h.Lane = LaneID(id)
+	if h.Scope == Lane && !r.lane(body, &h) {
+		return false
 	}
-	return h, h.Since >= 0
+	if p := (placed{Halt: &h, finished: row.flags&flagFinished != 0}); p.hole() {
+		r.holes = append(r.holes, h.Offset)
+	}
+	r.at, r.since, r.halts = h.Offset, h.Since, append(r.halts, h)
+	return h.Since >= 0
+}
+
+// lane reads which lane a halt has, and from where on that was set aside.
+func (r *haltReader) lane(body *buffer, h *Halt) bool {
+	id, whole := body.next(uint64(len(h.Lane)))
+	further, ok := body.uvarint()
+	if !whole || !ok {
+		return false
+	}
+	h.Lane = LaneID(id)
+	if further == 0 {
+		return true
+	}
+	if further-1 > uint64(math.MaxInt64-h.Offset) {
+		return false
+	}
+	r.asides = append(r.asides, Aside{h.Lane, h.Offset + int64(further-1)})
+	return true
 }
 
 // decodeKeys adds the keys to their halts.

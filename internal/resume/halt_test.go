@@ -104,20 +104,6 @@ func TestLaneOf(t *testing.T) {
 	}
 }
 
-// Halts of any number that Reserve counts fit into what it keeps.
-func TestReserve(t *testing.T) {
-	for _, lanes := range []int{0, 1, 10, 240} {
-		var s State
-		for i := range int64(lanes) {
-			at := orders.Offset + i*1000
-			s.Halts = append(s.Halts, Halt{Scope: Lane, Offset: at, Last: at, Attempts: 15, Since: 1_790_000_000 + i*30, Builds: make([]Build, 4), Step: strings.Repeat("s", 99), Error: "boom"})
-		}
-		if body, kept := s.halts(orders.Offset, int(Reserve(lanes, 0, int64(lanes)*1000))); len(kept) != lanes {
-			t.Errorf("%d of %d are in %d bytes", len(kept), lanes, len(body))
-		}
-	}
-}
-
 // A state knows the step of a halt by its name, however long that is.
 func TestStepOf(t *testing.T) {
 	fits, long := strings.Repeat("s", stepMax), strings.Repeat("s", stepMax+1)

@@ -3,13 +3,13 @@
 //
 // A state is
 //
-//	"lw1:" base64(header sections checksum)
+//	"lw2:" base64(header sections checksum)
 //
 // in the raw URL alphabet. The header is a digest of scope and topic name, the topic id, and the
 // partition and offset as uvarints. The digest is the first 8 bytes of the SHA-256 of: the uvarint
 // of the scope's length, the scope, the topic name. A section is a type, a uvarint length and a
 // body; types ascend. The checksum is the CRC-32C, big endian, of everything before it, including
-// "lw1:". A state without sections has about 50 characters.
+// "lw2:". A state without sections has about 50 characters.
 //
 // A change to the meaning of a stored byte needs a new version. An addition needs a new section
 // type. Builds that do not know it refuse the state, which reprocesses records and loses nothing.
@@ -61,7 +61,7 @@ var (
 
 const (
 	magic   = "lw"
-	version = "1"
+	version = "2"
 	prefix  = magic + version + ":"
 
 	sectionFinished = 1

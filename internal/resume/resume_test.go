@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -221,17 +222,17 @@ func TestGoldenStates(t *testing.T) {
 		state    string
 	}{
 		{"none", nil,
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAnXQbnc"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAksdrWw"},
 		{"pairs", []Run{{41207, 41300}, {41400, 42000}, {50000, 50007}},
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEJDABdZNgEwD4HnckatQ"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEJDABdZNgEwD4HUh9CVA"},
 		{"holes", spaced(41207, 5, 1000),
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgELFccBxwHHAccBxwG3xINC"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgELFccBxwHHAccBxwEExYkA"},
 		{"singles", []Run{{41210, 41211}, {41300, 41301}, {41390, 41391}, {41470, 41471}, {41600, 41601}},
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEHFgNZWU-BAb_QJlQ"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEHFgNZWU-BAd7SJdY"},
 		{"bitmap", alternating(41207, 40),
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgELK6qqqqqqqqqqqqpCJZ6U"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgELK6qqqqqqqqqqqqrxJJTW"},
 		{"mixed", append(alternating(41207, 40), spaced(42000, 5, 5000)...),
-			"lw1:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEZK6qqqqqqqqqqqqoEygXnBxHnB-cH5wfnB0bsr_Q"},
+			"lw2:VWlR7ryKPeChssMEBQYHCAkKCwwNDg8QA_fBAgEZK6qqqqqqqqqqqqoEygXnBxHnB-cH5wfnB82XKF0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			state, _ := Encode(orders, State{Finished: c.finished}, 4096)
@@ -368,11 +369,12 @@ func TestDecodeRefuses(t *testing.T) {
 			"lw:AAAA":                                ErrForeign,
 			"lwx:AAAA":                               ErrForeign,
 			"LW1:AAAA":                               ErrForeign,
-			"lw2:AAAA":                               ErrVersion,
+			"lw3:AAAA":                               ErrVersion,
+			"lw1:AAAA":                               ErrVersion,
 			"lw01:AAAA":                              ErrVersion,
 			"lw10:":                                  ErrVersion,
-			"lw1:":                                   ErrDamaged,
-			"lw1:AAAAAAAA":                           ErrDamaged,
+			"lw2:":                                   ErrDamaged,
+			"lw2:AAAAAAAA":                           ErrDamaged,
 			seal(nil):                                ErrUnreadable,
 			seal(header(orders)[:24]):                ErrUnreadable, // the partition is missing
 			seal(header(orders)[:25]):                ErrUnreadable, // the offset is missing
@@ -444,16 +446,25 @@ func FuzzDecode(f *testing.F) {
 		}
 		f.Add(state, []byte(raw[len(header(orders)):]))
 	}
-	f.Add("lw2:", []byte{1, 6, head(1, shapePairs), 5, 5, head(1, shapeBitmap), 0x82})
+	for _, lanes := range []State{manyLanes(3, 20, 40), {Halts: manyLanes(2, 20, 0).Halts, Asides: manyLanes(5, 20, 900_000).Asides}} {
+		state, _ := Encode(orders, lanes, 4096)
+		raw, err := open(state)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(state, []byte(raw[len(header(orders)):]))
+	}
+	f.Add("lw3:", []byte{1, 6, head(1, shapePairs), 5, 5, head(1, shapeBitmap), 0x82})
 	f.Fuzz(func(t *testing.T, text string, sections []byte) {
 		for _, state := range []string{text, seal(append(header(orders), sections...))} {
-			runs, err := runsOf(orders, state)
+			s, err := Decode(orders, state)
 			if err != nil {
-				if runs != nil {
-					t.Fatalf("%v with %v", runs, err)
+				if !reflect.DeepEqual(s, State{}) {
+					t.Fatalf("%v with %v", s, err)
 				}
 				continue
 			}
+			runs := s.Finished
 			if cap(runs) > 8*len(state) {
 				t.Fatalf("capacity for %d runs from %d characters", cap(runs), len(state))
 			}
@@ -464,9 +475,12 @@ func FuzzDecode(f *testing.F) {
 				}
 				at = r.To
 			}
-			again, end := Encode(orders, State{Finished: runs}, len(state)+len(state)/4+64)
-			if got, err := runsOf(orders, again); err != nil || !slices.Equal(got, runs) {
-				t.Fatalf("%v\nbecame %v up to %d, %v", runs, got, end, err)
+			if cap(s.Halts)+cap(s.Asides) > 8*len(state) {
+				t.Fatalf("capacity for %d halts and %d lanes from %d characters", cap(s.Halts), cap(s.Asides), len(state))
+			}
+			again, end := Encode(orders, s, 1<<20)
+			if got, err := Decode(orders, again); err != nil || !slices.Equal(got.Finished, runs) || !slices.Equal(got.Asides, s.Asides) || len(got.Halts) != len(s.Halts) {
+				t.Fatalf("%+v\nbecame %+v up to %d, %v", s, got, end, err)
 			}
 		}
 	})

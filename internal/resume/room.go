@@ -1,6 +1,9 @@
 package resume
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Room returns how many more offsets may be read so that a state of limit bytes can describe all
 // finished ones, in any order; 0 or less: none. So far, span offsets above the committed one were
@@ -17,7 +20,7 @@ func Room(limit int, span int64, holes int, reserved int64, inFlight int) int64 
 	left := max(bytes-span/8, bytes-wide*int64(holes), bytes-2*int64(holes)-wideSpan(span))
 	room := max(bytes*8-span, bytes/wide-int64(holes), (bytes-2*int64(holes)-wideSpan(span))*127/255)
 	if inFlight >= 0 {
-		room = min(room, left*8/laneEntry-int64(inFlight))
+		room = min(room, left*8/(laneEntry+rowEntry)-int64(inFlight))
 	}
 	return room
 }
@@ -32,30 +35,66 @@ func stateRoom(limit int) int64 {
 	return int64(encoding.DecodedLen(max(0, limit-len(prefix))) - header - section)
 }
 
-// The bytes of a halt in a state, if its offset and its time are near those before it.
+// The bytes of a parked lane in a state, if its offset and its time are near those before it.
 const (
-	recordEntry = 1 + 1 + 2 // offset, row and time
-	laneEntry   = recordEntry + int64(len(LaneID{}))
+	laneEntry = 1 + 2 + int64(len(LaneID{})) + 1 // distance, time, lane, and that it is not set aside
+	rowEntry  = 1                                // if its row is another one than before
 )
 
-// Lanes returns about how many parked lanes are in a state of limit bytes, with a hole for each.
+// Lanes returns about how many lanes that are parked and set aside are in a state of limit bytes.
 func Lanes(limit int) int {
-	const hole = 2
-	return int(max(0, stateRoom(limit)-Reserve(0, 0, 0))/(laneEntry+hole)) / 10 * 10
+	const far = 2 // bytes more of the distance to where it is set aside
+	return int(max(0, stateRoom(limit)-reserved)/(laneEntry+far)) / 10 * 10
 }
 
-// ReserveAsides returns how many bytes of a state are kept for lanes that were set aside within a
-// span of offsets, and for records of them that are read again.
-func ReserveAsides(lanes, again int, span int64) int64 {
-	if lanes == 0 {
-		return 0
+// reserved is the bytes of a state that are kept for one more row of halts, a large one, and for
+// the type and length of their section.
+const reserved = 2 + 1 + 1 + 4*int64(len(Build{})) + 1 + stepMax + 1 + 4
+
+// Reserved is what a state keeps for its halts, without keys and errors, and for its lanes that
+// were set aside. Runs span the records of halts, so Room is to know of fewer holes.
+type Reserved struct {
+	Bytes int64
+	Holes int   // so many holes are none, of halts whose record lies below an offset
+	Runs  int   // the finished runs that are left
+	Wide  int64 // bytes of these
+}
+
+// Reserve returns what a state of an offset is to keep for halts, lanes, and so many records of
+// these lanes that are read again. Of what lies below end, Room knows.
+func Reserve(offset, end int64, s State, again int) (r Reserved) {
+	a := arrange(offset, s)
+	n := len(a.halts)
+	r.Bytes = reserved + int64(a.table(n, 0).size()+len(appendAsides(nil, offset, a.left(n))))
+	if len(a.asides) > 0 {
+		r.Bytes += 2 * int64(again)
 	}
-	return 4 + int64(lanes)*(1+int64(len(LaneID{}))) + wideSpan(span) + 2*int64(again)
+	last := int64(-1)
+	for _, h := range a.halts {
+		if h.hole() && h.Offset < end && h.Offset != last {
+			r.Holes, last = r.Holes+1, h.Offset
+		}
+	}
+	if runs := spanned(above(s.Finished, end), a.halts); len(runs) > 0 {
+		section, _ := encodeRuns(offset, runs, math.MaxInt32)
+		r.Runs, r.Wide = len(runs), int64(len(section))
+	}
+	return r
 }
 
-// Reserve returns how many bytes of a state are kept for halts within a span of offsets, without
-// their texts.
-func Reserve(lanes, others int, span int64) int64 {
-	const rows = 2 + 1 + 1 + 4*len(Build{}) + 1 + stepMax + 1 // one of the largest, or several: see haltTable
-	return 4 + int64(rows) + int64(lanes)*laneEntry + int64(others)*recordEntry + wideSpan(span)
+// above returns the parts of runs from an offset on.
+func above(runs []Run, offset int64) (left []Run) {
+	for _, r := range runs {
+		if r.From = max(r.From, offset); r.From < r.To {
+			left = append(left, r)
+		}
+	}
+	return left
+}
+
+// Room returns how many more offsets may be read: see Room. A bitmap may have the finished runs
+// too.
+func (r Reserved) Room(limit int, span int64, holes, inFlight int) int64 {
+	holes = max(0, holes-r.Holes)
+	return max(Room(limit, span, holes+2*r.Runs, r.Bytes, inFlight), Room(limit, span, holes, r.Bytes+r.Wide, inFlight))
 }
