@@ -82,6 +82,6 @@ type Assignment struct {
 	Expired func() bool
 }
 
-// CommitError names the partitions whose offsets could not be stored. A Source returns it from
-// Commit.
+// CommitError names the partitions whose offsets could not be stored. A Source or a Transactor
+// returns it from Commit.
 type CommitError struct{ Errs map[TopicPartition]error }

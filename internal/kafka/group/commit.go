@@ -147,7 +147,7 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 			cl, err := m.refusal("commit of "+tp.Topic, code)
 			var refused *kafkaerr.GroupError
 			switch {
-			case ofPartition(code):
+			case code.OfPartition():
 				c.failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: code}
 			case cl == classOK:
 				m.states.keep(len(at.State))

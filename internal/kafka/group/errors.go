@@ -84,17 +84,6 @@ func classify(code wire.Code) class {
 	return classFatal
 }
 
-// ofPartition reports whether a code in the answer to one partition is about that partition or its
-// topic, and no retry may help. The others go on without it. Brokers answer each partition with
-// what they hold against the group.
-func ofPartition(code wire.Code) bool {
-	switch code {
-	case wire.GroupAuthorization, wire.ClusterAuthorization, wire.InvalidGroupID, wire.GroupIDNotFound, wire.InconsistentProtocol, wire.UnsupportedVersion:
-		return false
-	}
-	return classify(code) == classFatal
-}
-
 func fatal(group, op string, code wire.Code) *kafkaerr.GroupError {
 	return &kafkaerr.GroupError{Group: group, Op: op, Err: kafka.Error(code), Fix: code.Fix()}
 }

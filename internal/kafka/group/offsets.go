@@ -100,7 +100,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			code, offset = wire.None, -1 // a missing partition has no committed offset
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code)
-		if ofPartition(code) { // it waits alone
+		if code.OfPartition() { // it waits alone
 			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: code}
 		}
 		if c == classOK {
