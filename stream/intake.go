@@ -60,8 +60,8 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 // Revoke drains partitions and ends their assignments. No new record is started. Started ones may
 // finish until the deadline of ctx or DrainTimeout has passed. Then their progress is committed
 // through the source and the partitions are released. Revoke blocks until then. A group member must
-// continue its heartbeats in the meantime, and must still be able to commit. Cancelling ctx does not
-// cut the drain, so the ctx of Run will do, which every shutdown cancels. Lose ends it at once.
+// continue its heartbeats in the meantime, and must still be able to commit. Cancelling ctx does
+// not cut the drain, so the ctx of Run will do, which every shutdown cancels. Lose ends it at once.
 func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
 	in.inlet.revoke(ctx, cores(parts))
 }

@@ -20,8 +20,8 @@ import (
 //   - *RetriableError: a later attempt may succeed. With wire.UnknownTopicOrPartition or
 //     wire.UnknownTopicID, the coordinator does not know the topic or its id. During a rebalance
 //     Commit waits and retries itself, until ctx ends.
-//   - *kafkaerr.TopicError: the user may not read the topic, or the broker refuses this partition for
-//     another reason that may last. The others are not affected.
+//   - *kafkaerr.TopicError: the user may not read the topic, or the broker refuses this partition
+//     for another reason that may last. The others are not affected.
 //   - *kafkaerr.GroupError: no attempt will succeed, for example without authorisation.
 //
 // No offset fails for the size of its State: see states.
