@@ -33,7 +33,9 @@ import (
 // A transaction is open only while it is written, never while handlers run. A worker that has lost
 // its partitions cannot commit, whatever its id, because the offsets carry the group's generation
 // (KIP-447). An aborted transaction is retried a few times, then the policies below CommitWith
-// decide. Records that cannot be written fail alone, with the same errors as in Kafka. A
+// decide. A partition whose offset the brokers refuse, such as one of a topic that the user may not
+// read anymore, waits alone: the transaction is aborted, and made again without it. Records that
+// cannot be written fail alone, with the same errors as in Kafka. A
 // *kafkaerr.FencedError is permanent: another worker has the same InstanceID.
 //
 // The source must be Kafka, in the same cluster and with a Group. Below a Merge all sources must be
@@ -233,6 +235,7 @@ func ofSources(sources []string, tps []wire.TopicPartition) (all []stream.TopicP
 func asTransactor(err error, sources []string) error {
 	var records *transact.RecordsError
 	var fenced *kafkaerr.FencedError
+	var refused *transact.RefusedError
 	var gone *transact.GoneError
 	var stale *transact.StaleError
 	switch {
@@ -244,6 +247,14 @@ func asTransactor(err error, sources []string) error {
 			errs[i] = permanent(err)
 		}
 		return &stream.PartialError{Errs: errs}
+	case errors.As(err, &refused):
+		errs := map[stream.TopicPartition]error{}
+		for tp, err := range refused.Errs {
+			for _, source := range sources {
+				errs[ofSource(source, tp)] = err
+			}
+		}
+		return &stream.CommitError{Errs: errs}
 	case errors.As(err, &gone):
 		return &stream.TopicGoneError{Partitions: ofSources(sources, gone.Parts)}
 	case errors.As(err, &stale):

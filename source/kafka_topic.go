@@ -2,11 +2,13 @@ package source
 
 import (
 	"context"
+	"errors"
 
 	"github.com/laneway-go/laneway/internal/kafka/fetch"
 	"github.com/laneway-go/laneway/internal/kafka/group"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream"
+	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 )
 
@@ -59,21 +61,21 @@ func (s *kafkaSource) void(tp stream.TopicPartition, at group.Position) bool {
 	return true
 }
 
-// loseRefused loses draining partitions whose commit was refused because their topic is gone, or
-// may not be read anymore: the drain waits for no commit that cannot succeed. A live partition
-// keeps retrying, until the fetcher finds the topic recreated, the user may read it again, or the
-// group takes the partition away. A coordinator's metadata may be stale, so the cluster is asked
-// whether a topic is gone.
+// loseRefused loses draining partitions whose commit was refused because their topic is gone, may
+// not be read anymore, or for a reason of their own that no retry mends: the drain waits for no
+// commit that cannot succeed. A live partition keeps retrying, until the fetcher finds the topic
+// recreated, the broker takes its offset again, or the group takes the partition away. A
+// coordinator's metadata may be stale, so the cluster is asked whether a topic is gone.
 func (s *kafkaSource) loseRefused(ctx context.Context, refused map[stream.TopicPartition]error) {
-	denied, missing := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}, map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
+	final, missing := map[stream.TopicPartition]*stream.Partition[kafka.Message]{}, map[stream.TopicPartition]*stream.Partition[kafka.Message]{}
 	var topics []wire.NamedTopic
 	s.mu.Lock()
 	for tp, err := range refused {
-		p := s.draining[wired(tp)]
-		switch code := wire.CodeOf(err); {
-		case code == wire.TopicAuthorization && p != nil:
-			denied[tp] = p
-		case !code.In(wire.NoTopic):
+		p, own := s.draining[wired(tp)], (*kafkaerr.TopicError)(nil)
+		switch {
+		case errors.As(err, &own) && p != nil:
+			final[tp] = p
+		case !wire.CodeOf(err).In(wire.NoTopic):
 		default:
 			if s.fetcher.Refresh(); p != nil {
 				missing[tp] = p
@@ -82,7 +84,7 @@ func (s *kafkaSource) loseRefused(ctx context.Context, refused map[stream.TopicP
 		}
 	}
 	s.mu.Unlock()
-	for tp, p := range denied {
+	for tp, p := range final {
 		s.in.Lose(refused[tp], p)
 		delete(refused, tp)
 	}

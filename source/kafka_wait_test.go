@@ -269,31 +269,34 @@ func TestKafkaFrozenAddress(t *testing.T) {
 	})
 }
 
-// The user may not read one of the topics anymore.
+// The user may not read one of the topics anymore, or the broker refuses its offset for a reason
+// that is not the group's.
 func TestKafkaCommitDenied(t *testing.T) {
-	t.Run("delays neither other topics nor the end", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			k, admin, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders", "audit"))
-			write(t, admin.Client, "orders", 1, 10)
-			write(t, admin.Client, "audit", 1, 10)
-			k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "audit", Err: kerr.TopicAuthorizationFailed, Count: -1})
-			cfg, got := config(k), newRecorder()
-			cfg.Transport, cfg.Topics = transport, []string{"orders", "audit"}
-			l := listen(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
-			got.wait(t, 20)
-			time.Sleep(time.Minute)
-			write(t, admin.Client, "orders", 1, 10)
-			got.wait(t, 30)
-			time.Sleep(time.Minute)
-			if at := admin.Committed(cfg.Group, "orders"); at[0] != 20 {
-				t.Errorf("committed: %v", at)
-			}
-			began := time.Now()
-			l.cancel()
-			err := <-l.ended
-			if took := time.Since(began); took > 5*time.Second || !errors.Is(err, stream.ErrDrain) || !strings.Contains(err.Error(), "10 records of audit[0]") || strings.Contains(err.Error(), "orders") {
-				t.Errorf("it ended after %v: %v", took, err)
-			}
+	for _, code := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.InvalidTopicException, kerr.InvalidCommitOffsetSize, kerr.InvalidRequest} {
+		t.Run("delays neither other topics nor the end/"+code.Message, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k, admin, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders", "audit"))
+				write(t, admin.Client, "orders", 1, 10)
+				write(t, admin.Client, "audit", 1, 10)
+				k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "audit", Err: code, Count: -1})
+				cfg, got := config(k), newRecorder()
+				cfg.Transport, cfg.Topics = transport, []string{"orders", "audit"}
+				l := listen(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+				got.wait(t, 20)
+				time.Sleep(time.Minute)
+				write(t, admin.Client, "orders", 1, 10)
+				got.wait(t, 30)
+				time.Sleep(time.Minute)
+				if at := admin.Committed(cfg.Group, "orders"); at[0] != 20 {
+					t.Errorf("committed: %v", at)
+				}
+				began := time.Now()
+				l.cancel()
+				err := <-l.ended
+				if took := time.Since(began); took > 5*time.Second || !errors.Is(err, stream.ErrDrain) || !strings.Contains(err.Error(), "10 records of audit[0]") || strings.Contains(err.Error(), "orders") {
+					t.Errorf("it ended after %v: %v", took, err)
+				}
+			})
 		})
-	})
+	}
 }

@@ -143,13 +143,6 @@ func (p *part) closeBarrier() (lost []*record) {
 	return lost
 }
 
-func (b *ackBarrier) clear() {
-	b.mu.Lock()
-	b.waiting.Clear()
-	b.held.Store(0)
-	b.mu.Unlock()
-}
-
 func (b *ackBarrier) empty() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

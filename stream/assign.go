@@ -131,8 +131,8 @@ func (r *run) drop(p *part) {
 func (r *run) lose(err error, ps []*part) {
 	for _, p := range ps {
 		n := p.uncommitted(r.plan.commit)
-		torn := p.closeBarrier()
-		if !p.endAssignment(fmt.Errorf("%v was lost: %w", p.tp, err)) {
+		torn, ended := p.endAssignment(fmt.Errorf("%v was lost: %w", p.tp, err))
+		if !ended {
 			continue
 		}
 		r.noteLost(p, n, err)

@@ -20,9 +20,12 @@ func (r *run) share() int64 {
 // exhaust is called when the source is exhausted and others are not. Elements that wait for more of
 // its records are flushed.
 func (in *inlet) exhaust() {
-	mine := in.parts()
 	in.mu.Lock()
-	in.spent = append(in.spent, mine...)
+	for _, p := range in.list { // under the lock: one that is lost meanwhile must not stay in spent
+		if p.source == in.index {
+			in.spent = append(in.spent, p)
+		}
+	}
 	in.mu.Unlock()
 	in.ended.Store(true)
 	for _, p := range in.all() {

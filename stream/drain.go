@@ -57,7 +57,7 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	for _, p := range ps {
 		committed := p.committedOffset()
 		_, n := p.led.Count()
-		if !p.endAssignment(fmt.Errorf("%v was revoked [LW230]", p.tp)) {
+		if _, ended := p.endAssignment(fmt.Errorf("%v was revoked [LW230]", p.tp)); !ended {
 			continue // it was lost during the drain
 		}
 		r.drop(p)

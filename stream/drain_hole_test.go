@@ -41,6 +41,22 @@ func TestDrainWithoutState(t *testing.T) {
 			})
 		}
 	})
+	t.Run("starts nothing behind a write of a sink", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a0")
+			release := w.hold("a0")
+			j := start(t, l, input.GroupByKey().To(intoSink(w)).CommitEvery(100, time.Hour), stream.MaxFinishedAhead(0))
+			put(l, 0, "b0", "a1", "b1")
+			synctest.Wait()
+			j.cancel()
+			synctest.Wait()
+			release()
+			must(t, j.wait())
+			same(t, "written", w.done(), []string{"a0"})
+			j.committed(1)
+		})
+	})
 	t.Run("leaves no gap in a revoke", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

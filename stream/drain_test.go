@@ -47,6 +47,20 @@ func TestDrain(t *testing.T) {
 			j.committed(1)
 		})
 	})
+	t.Run("heeds the deadline of the source's context, but not its cancellation", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			w, s := newWork(), &feedsAtOnce{assigned: make(chan struct{}), left: []string{"a"}}
+			release := w.hold("a")
+			j := launch(t, nil, nil, commitNow(stream.From(func() stream.Source[string] { return s }).Serial(w.do)))
+			<-s.assigned
+			synctest.Wait()
+			j.cancel() // s revokes with the context of its Run
+			elapse(time.Second)
+			release()
+			must(t, j.wait())
+			same(t, "done", w.done(), []string{"a"})
+		})
+	})
 	t.Run("may take for ever", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

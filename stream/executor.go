@@ -32,7 +32,8 @@ type executor struct {
 	counts    bool    // part.moving and stirs are counted; set if there are holders
 	finish    finish  // set by the owner, once it knows how it commits
 	waiting   lane.Limit
-	rate      *pacer // of the pipeline
+	turns     lane.Limit // of waiting: those for a rate
+	rate      *pacer     // of the pipeline
 	writers   *writers
 	retrying  atomic.Int64 // waiting retries
 	postponed atomic.Int64 // postponed elements
@@ -54,7 +55,7 @@ type owner interface {
 func newExecutor(o owner, p *plan, records, maxWaiting int, hooks []hooks) *executor {
 	x := &executor{owner: o, plan: p, records: records, entries: make([]*stage, len(p.sources)), steps: map[*node]*step{},
 		rate: newPacer("", 0, 0), writers: newWriters(p), workers: map[*lane.Worker]*worker{}}
-	x.waiting.Max = int32(maxWaiting)
+	x.waiting.Max, x.turns.Max = int32(maxWaiting), int32(maxWaiting/2)
 	x.observers.end = o.fail
 	x.listen(hooks)
 	x.forgets = !p.hasTail() && !p.transacts()

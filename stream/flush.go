@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // Commits at the end of a run or an assignment.
@@ -40,6 +41,13 @@ func (t *transactions) now(ctx context.Context, ps []*part) error {
 // last is now before partitions are released. It gives up what now could not commit, and tells the
 // group the final offsets.
 func (t *transactions) last(drain, commit context.Context, ps []*part) error {
+	t.mu.Lock()
+	for _, p := range ps {
+		if txnStateOf(p).refusals > 0 {
+			txnStateOf(p).retryAt = time.Time{} // the drain does not wait to be refused once more
+		}
+	}
+	t.mu.Unlock()
 	err := t.now(commit, ps)
 	if err != nil {
 		t.giveUp(ps, err)

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/laneway-go/laneway/internal/lane"
 	"github.com/laneway-go/laneway/internal/resume"
@@ -60,9 +61,37 @@ type host interface {
 // loseIfExpired loses a partition whose assignment has expired by the source's clock, since another
 // worker may own it.
 func (p *part) loseIfExpired() {
-	if p.expired != nil && p.expired() {
+	if p.expired != nil && p.hasExpired() {
 		p.host.lose(errExpired, []*part{p})
 	}
 }
 
+func (p *part) hasExpired() bool {
+	defer p.catches("Expired of an Assignment")
+	return p.expired()
+}
+
 var errExpired = errors.New("this process was paused, and another worker may own the partition now [LW220]")
+
+const offsetOfLineage = "Offset of a Lineage"
+
+// offsetAt returns the offset of an element. ok is false if the Lineage panicked.
+func (p *part) offsetAt(l Lineage, i int) (offset int64, ok bool) {
+	defer p.catches(offsetOfLineage)
+	return l.Offset(i), true
+}
+
+// keyAt returns the key of an element. ok is false if the Lineage panicked.
+func (p *part) keyAt(l Lineage, i int) (key []byte, ok bool) {
+	defer p.catches("Key of a Lineage")
+	return l.Key(i), true
+}
+
+// catches ends the run if a method of the source panics. Unlike call it costs nothing per record,
+// and may be deferred under a lock: the run fails in a goroutine of its own.
+func (p *part) catches(method string) {
+	if v := recover(); v != nil {
+		err := fmt.Errorf("the %s: %w", method, panicked(v))
+		p.host.spawn(func() { p.host.fail(err) })
+	}
+}

@@ -58,9 +58,10 @@ func (in *Intake[T]) Assign(ctx context.Context, parts ...Assignment) ([]*Partit
 }
 
 // Revoke drains partitions and ends their assignments. No new record is started. Started ones may
-// finish until ctx ends or DrainTimeout has passed. Then their progress is committed through the
-// source and the partitions are released. Revoke blocks until then. A group member must continue
-// its heartbeats in the meantime, and must still be able to commit.
+// finish until the deadline of ctx or DrainTimeout has passed. Then their progress is committed
+// through the source and the partitions are released. Revoke blocks until then. A group member must
+// continue its heartbeats in the meantime, and must still be able to commit. Cancelling ctx does
+// not cut the drain, so the ctx of Run will do, which every shutdown cancels. Lose ends it at once.
 func (in *Intake[T]) Revoke(ctx context.Context, parts ...*Partition[T]) {
 	in.inlet.revoke(ctx, cores(parts))
 }
@@ -165,10 +166,14 @@ func (p *Partition[T]) Feed(vals []T, lineage Lineage, next int64, bytes int64) 
 // feedUnfinished feeds records except those that an earlier assignment has finished, and those of
 // lanes that are set aside. The watermark passes over these like over a gap in the log.
 func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, bytes int64) {
-	left := make([]bool, len(vals)) // out
+	offsets, left := make([]int64, len(vals)), make([]bool, len(vals)) // left out
 	for i := range vals {
-		at := lineage.Offset(i)
-		left[i] = p.p.finishedEarlier(at) || p.p.leavesOut(at, lineage.Key(i))
+		at, ok := p.p.offsetAt(lineage, i)
+		key, told := p.p.keyAt(lineage, i)
+		if !ok || !told {
+			return
+		}
+		offsets[i], left[i] = at, p.p.finishedEarlier(at) || p.p.leavesOut(at, key)
 	}
 	memory := ledger.NewMemory(bytes)
 	for from := 0; from < len(vals); {
@@ -182,44 +187,61 @@ func (p *Partition[T]) feedUnfinished(vals []T, lineage Lineage, next int64, byt
 		}
 		behind := next
 		if rest < len(vals) {
-			behind = lineage.Offset(rest)
+			behind = offsets[rest]
 		}
 		if from == to {
 			p.Advance(behind, -1)
-		} else {
-			p.feed(vals[from:to:to], lineageFrom{lineage, from}, behind, 0, memory)
+		} else if !p.feed(vals[from:to:to], lineageFrom{lineage, from}, behind, 0, memory) {
+			return
 		}
 		from = rest
 	}
 	p.Advance(p.p.passEarlier(next), -1)
 }
 
-// feed feeds records as one slab, which uses memory if that is not nil. The caller holds intake.
-func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64, memory *ledger.Memory) {
-	if lineage.Offset(len(vals)-1)-lineage.Offset(0) > ledger.MaxSpan {
-		p.feedApart(vals, lineage, next, cmp.Or(memory, ledger.NewMemory(bytes)))
-		return
+// feed feeds records as one slab, which uses memory if that is not nil. It returns false if the
+// Lineage panicked. Nothing may be fed behind them then. The caller holds intake.
+func (p *Partition[T]) feed(vals []T, lineage Lineage, next int64, bytes int64, memory *ledger.Memory) bool {
+	first, ok := p.p.offsetAt(lineage, 0)
+	last, told := p.p.offsetAt(lineage, len(vals)-1)
+	if !ok || !told {
+		return false
 	}
-	s := newSlab(p.p, p.pool, vals, lineage, next, bytes)
+	if last-first > ledger.MaxSpan {
+		return p.feedApart(vals, lineage, next, cmp.Or(memory, ledger.NewMemory(bytes)))
+	}
+	s := p.slab(vals, lineage, next, bytes)
+	if s == nil {
+		return false
+	}
 	if memory != nil {
 		s.Use(memory)
 	}
-	if !p.p.status().accepts() {
-		return // Next does not move, so the records are read again
+	if p.p.status().accepts() { // else Next does not move, so the records are read again
+		p.p.feed(s, next)
 	}
-	p.p.feed(s, next)
+	return true
+}
+
+// slab returns a slab of the values, or nil if their Lineage panicked.
+func (p *Partition[T]) slab(vals []T, lineage Lineage, next, bytes int64) *ledger.Slab {
+	defer p.p.catches(offsetOfLineage)
+	return newSlab(p.p, p.pool, vals, lineage, next, bytes)
 }
 
 // feedApart feeds records one by one, since a compacted log has a gap between them that is too wide
 // for a slab.
-func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, memory *ledger.Memory) {
+func (p *Partition[T]) feedApart(vals []T, lineage Lineage, next int64, memory *ledger.Memory) bool {
 	for i := range vals {
-		behind := next
+		behind, ok := next, true
 		if i+1 < len(vals) {
-			behind = lineage.Offset(i + 1)
+			behind, ok = p.p.offsetAt(lineage, i+1)
 		}
-		p.feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, 0, memory)
+		if !ok || !p.feed(vals[i:i+1:i+1], lineageFrom{lineage, i}, behind, 0, memory) {
+			return false
+		}
 	}
+	return true
 }
 
 // Advance moves the position over offsets without records, such as control batches and compacted

@@ -8,7 +8,9 @@ import (
 
 // Observer is a set of hooks, in the manner of httptrace: a nil func costs nothing. The funcs run
 // in the worker, or in the goroutine where the event happens. Keep them short, and do not call
-// Resume or Skip from them. A panic of one ends the pipeline.
+// Resume or Skip from them. Do not wait in them for the pipeline either, such as for the end of a
+// halt or a drain: neither ends before the worker that calls has put its record down. A panic of
+// one ends the pipeline.
 type Observer struct {
 	// Attach is called by Build. The Observer it returns replaces this one in the pipeline. Its
 	// error makes Build fail.

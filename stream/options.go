@@ -173,8 +173,9 @@ func DrainTimeout(d time.Duration) Option {
 
 // MaxWaiting limits how many waits hold no worker: retries, dead-letter writes, throttles and
 // acknowledgements. Each costs a goroutine. Beyond the limit a wait keeps its worker, so that an
-// outage becomes backpressure, until an element whose wait is over needs it. Default 1,024. With 0
-// every wait keeps its worker.
+// outage becomes backpressure, until an element whose wait is over needs it. Waits for a rate
+// (Throttle, SetRate) take half of it at most, so that a low rate leaves the rest to retries.
+// Default 1,024. With 0 every wait keeps its worker.
 func MaxWaiting(n int) Option {
 	return pipelineOption(func(o *options) {
 		o.maxWaiting = n

@@ -131,7 +131,7 @@ func (p *pacer) await(w *worker, r *record, first func()) (waited bool) {
 func (n *pace) queue(w *worker, r *record, h hold) (came bool) {
 	stop := r.stopped()
 	w.holds(&h)
-	w.wait(func() {
+	w.waitTurn(func() {
 		select {
 		case n.first <- struct{}{}:
 		case <-n.over:

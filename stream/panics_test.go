@@ -45,6 +45,26 @@ func (v *panickyVault) StateBytes() int {
 	return 0
 }
 
+type panickyLineage struct {
+	place
+	*panics
+}
+
+func (l *panickyLineage) Meta(i int) stream.Meta {
+	l.maybe("Meta")
+	return l.place.Meta(i)
+}
+
+func (l *panickyLineage) Key(i int) []byte {
+	l.maybe("Key")
+	return l.place.Key(i)
+}
+
+func (l *panickyLineage) Offset(i int) int64 {
+	l.maybe("Offset")
+	return l.place.Offset(i)
+}
+
 type panickySink struct{ sink[string] }
 
 func (*panickySink) Reads([]string) { panic("oops") }
@@ -94,4 +114,24 @@ func TestPanicOfMethod(t *testing.T) {
 			says(t, j.wait(), "Wake of an Assignment", "oops")
 		})
 	})
+	for method, of := range map[string]string{"Meta": "a Lineage", "Key": "a Lineage", "Offset": "a Lineage", "Expired": "an Assignment"} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p, s := &panics{in: method, begun: true}, newHand(1)
+				s.until = func() bool { p.maybe("Expired"); return false }
+				j := s.start(t, commitNow(s.chain().GroupByKey().Concurrent(2, func(c ctx, _ string) error {
+					stream.MetaOf(c)
+					return nil
+				})))
+				// as a source would that feeds from a goroutine of its own
+				h := s.parts[0]
+				h.Feed([]string{"a"}, &panickyLineage{place{h.TopicPartition(), 0}, p}, 1, 1)
+				elapse(time.Minute)
+				if j.running() {
+					t.Fatal("it runs")
+				}
+				says(t, j.err, "the "+method+" of "+of+": ", "oops")
+			})
+		})
+	}
 }

@@ -223,19 +223,20 @@ func (p *part) shut() {
 	}
 }
 
-// endAssignment ends the assignment: its results no longer count. It returns false if the
-// assignment had ended before.
-func (p *part) endAssignment(cause error) bool {
+// endAssignment ends the assignment: its results no longer count. ended is false if it had ended
+// before. For torn see closeBarrier: only who ends the assignment gets them. After a drain there
+// are none, since it has closed the barrier.
+func (p *part) endAssignment(cause error) (torn []*record, ended bool) {
 	if !p.rise(released) {
-		return false
+		return nil, false
 	}
 	p.cancel(cause)
-	p.barrier.clear()
+	torn = p.closeBarrier()
 	p.host.released(p, cause)
 	p.host.discard(p)
 	p.freeAcks()
 	p.changed()
-	return true
+	return torn, true
 }
 
 // calm reports whether no ticket of the partition is held and no ending halt is about to put

@@ -1,8 +1,9 @@
 package stream
 
 // Lineage says where the elements of one Feed came from, by index. Its methods must be safe for
-// concurrent use while the elements are in flight. Offset is called once per element, Key if a
-// grouping needs it, Meta on demand.
+// concurrent use while the elements are in flight. Offset is called a few times per element, Key if
+// a grouping needs it, Meta on demand. They must not block or call the pipeline, since some are
+// called under its locks. A panic of one ends the pipeline.
 type Lineage interface {
 	Meta(i int) Meta
 	Key(i int) []byte
@@ -81,6 +82,6 @@ type Assignment struct {
 	Expired func() bool
 }
 
-// CommitError names the partitions whose offsets could not be stored. A Source returns it from
-// Commit.
+// CommitError names the partitions whose offsets could not be stored. A Source or a Transactor
+// returns it from Commit.
 type CommitError struct{ Errs map[TopicPartition]error }

@@ -45,6 +45,9 @@ type Transactor[T any] interface {
 	//     names.
 	//   - *StaleGroupError: the group has a new generation. Commit is called again with the same
 	//     results under that generation, a moment later for the partitions it names.
+	//   - *CommitError: names the partitions whose offsets are refused, such as those that the user may
+	//     not read anymore. They wait, 100 ms to 5 s, and CommitFailed tells of them; the others
+	//     continue without them. No policy applies. A drain gives them up.
 	//   - *PartialError: names the elements, by index, that keep tx from being written. Only their
 	//     partitions wait for a retry or are halted; the others continue without them.
 	//   - Any other error fails tx as a whole. Once the attempts are used up, Commit is called with

@@ -223,6 +223,32 @@ func TestSetRate(t *testing.T) {
 			})
 		}
 	})
+	t.Run("leaves the retries of other steps their waits", func(t *testing.T) {
+		for name, s := range map[string]strs{"of the pipeline": input.GroupByKey(), "of a Throttle": input.GroupByKey().Throttle(7, 1)} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, w := newLog(1), newWork()
+					j := start(t, l, commitNow(s.Concurrent(4, pass).Concurrent(4, w.do).RetryOnError(every(time.Hour, 3))), stream.MaxWaiting(64))
+					step := ""
+					if name == "of a Throttle" {
+						step = "throttle"
+					}
+					j.setRate(step, 10)
+					for i := range 300 {
+						v := fmt.Sprint(i)
+						l.Append(0, v, v)
+						if i < 4 {
+							w.poison(v, errBoom)
+						}
+					}
+					elapse(20 * time.Second)
+					if n := len(w.done()); n != 200-4 {
+						t.Errorf("%d are done beside 4 that are tried again in an hour, want 196", n)
+					}
+				})
+			})
+		}
+	})
 	t.Run("counts its waits, which are no reason for StuckAfter", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)

@@ -140,7 +140,7 @@ func (t *transactions) succeed(x *txn, took time.Duration) {
 		ts := txnStateOf(pre.part)
 		ts.from = pre.next // of a released one too: restart starts there
 		if !pre.part.status().isReleased() {
-			ts.failures, ts.retryAt, ts.last = 0, time.Time{}, Failure{}
+			ts.failures, ts.refusals, ts.retryAt, ts.last = 0, 0, time.Time{}, Failure{}
 			delete(t.fences, pre.part.tp)
 			offsets[pre.part.tp] = pre.next
 		}

@@ -44,11 +44,40 @@ func (t *transactions) excused(x *txn, err error) bool {
 		t.mu.Unlock()
 		return true
 	}
+	if some, ok := errors.AsType[*CommitError](err); ok && t.refused(x, some) {
+		return true
+	}
 	lost := fencedOf(err, x.pres)
 	for p := range lost {
 		t.fenced(p, err)
 	}
 	return lost != nil
+}
+
+// refused has partitions wait whose offsets were refused. It returns false if none is of the
+// transaction. A drain waits for none of them.
+func (t *transactions) refused(x *txn, some *CommitError) (any bool) {
+	for _, pre := range x.pres {
+		p := pre.part
+		err := some.Errs[p.tp]
+		if err == nil {
+			continue
+		}
+		any = true
+		if p.status().life() != open {
+			t.run.lose(err, []*part{p})
+			continue
+		}
+		t.mu.Lock()
+		ts := txnStateOf(p)
+		ts.refusals++
+		n := ts.refusals
+		ts.retryAt = time.Now().Add(commitBackoff(n))
+		ts.fails(Failure{Meta: p.tp.at(pre.from), Step: t.st.name, Attempts: n, Err: err})
+		t.mu.Unlock()
+		t.run.emit(CommitFailed{p.tp, err, n})
+	}
+	return any
 }
 
 // again makes the partitions of a transaction due again.

@@ -24,6 +24,7 @@ type txnState struct {
 	cancel       context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
 	began        time.Time               // start of the transaction in flight
 	failures     int                     // in a row
+	refusals     int                     // in a row, of its offset alone: see refused
 	last         Failure                 // the latest failed or postponed attempt; no Err: none
 	failing      time.Time               // time of the first of these
 	retryAt      time.Time               // earliest next attempt

@@ -47,13 +47,14 @@ type valuesOf[T any] struct {
 }
 
 // meta needs no hold. It keeps the memory from being reused while it reads, and returns false if
-// the values were forgotten. So does value.
+// the values were forgotten, or if their Lineage panics. So does value.
 func (vs *valuesOf[T]) meta(i int32) (m Meta, ok bool) {
 	vs.readers.Add(1)
 	defer vs.readers.Add(-1)
 	if vs.gone.Load() {
 		return m, false
 	}
+	defer vs.orig.part.catches("Meta of a Lineage")
 	m = vs.lineage.Meta(int(i))
 	m.Source = vs.orig.part.tp.Source
 	return m, true
@@ -68,8 +69,12 @@ func (vs *valuesOf[T]) value(i int32) any {
 	return vs.vals[i]
 }
 
-func (vs *valuesOf[T]) key(i int32) []byte   { return vs.lineage.Key(int(i)) }
-func (vs *valuesOf[T]) hash(i int) uint64    { return keyHash(vs.lineage.Key(i)) }
+func (vs *valuesOf[T]) key(i int32) []byte {
+	key, _ := vs.orig.part.keyAt(vs.lineage, int(i))
+	return key
+}
+
+func (vs *valuesOf[T]) hash(i int) uint64    { return keyHash(vs.key(int32(i))) }
 func (vs *valuesOf[T]) last() int64          { return vs.recs[len(vs.recs)-1].offset() }
 func (vs *valuesOf[T]) record(i int) *record { return &vs.recs[i] }
 func (vs *valuesOf[T]) all() []record        { return vs.recs }

@@ -61,6 +61,16 @@ func (w *worker) wait(f func()) {
 	w.Worker.Wait(f)
 }
 
+// waitTurn is like wait, for a rate. Those waits take half of MaxWaiting at most: beyond it, more
+// that wait would not start sooner, while retries would hold the workers of other steps.
+func (w *worker) waitTurn(f func()) {
+	if w.Worker == nil {
+		f()
+		return
+	}
+	w.Worker.WaitWithin(&w.stage.exec.turns, f)
+}
+
 // tryWait is like wait, but returns false without running f if MaxWaiting is reached.
 func (w *worker) tryWait(f func()) bool {
 	if w.Worker == nil {

@@ -6,9 +6,23 @@ import "slices"
 // lane stays held. If too many workers wait already, it keeps the slot until another worker is to
 // have it: an outage becomes backpressure.
 func (w *Worker) Wait(wait func()) {
-	if w.TryWait(wait) {
+	if !w.TryWait(wait) {
+		w.keep(wait)
+	}
+}
+
+// WaitWithin is Wait for a kind of wait with a limit of its own, which leaves places to the others.
+func (w *Worker) WaitWithin(own *Limit, wait func()) {
+	if !own.take() {
+		w.keep(wait)
 		return
 	}
+	defer own.put()
+	w.Wait(wait)
+}
+
+// keep runs wait with the slot, unless another worker is to have it.
+func (w *Worker) keep(wait func()) {
 	p := w.pool
 	p.mu.Lock()
 	p.keeping = append(p.keeping, w)

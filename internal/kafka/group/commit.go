@@ -20,7 +20,8 @@ import (
 //   - *RetriableError: a later attempt may succeed. With wire.UnknownTopicOrPartition or
 //     wire.UnknownTopicID, the coordinator does not know the topic or its id. During a rebalance
 //     Commit waits and retries itself, until ctx ends.
-//   - *kafkaerr.TopicError: the user may not read the topic. The others are not affected.
+//   - *kafkaerr.TopicError: the user may not read the topic, or the broker refuses this partition
+//     for another reason that may last. The others are not affected.
 //   - *kafkaerr.GroupError: no attempt will succeed, for example without authorisation.
 //
 // No offset fails for the size of its State: see states.
@@ -146,7 +147,7 @@ func (c *committing) request(ctx context.Context, t *term, joining bool, open ma
 			cl, err := m.refusal("commit of "+tp.Topic, code)
 			var refused *kafkaerr.GroupError
 			switch {
-			case code == wire.TopicAuthorization: // the group's other topics are not affected
+			case code.OfPartition():
 				c.failed[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: code}
 			case cl == classOK:
 				m.states.keep(len(at.State))

@@ -22,7 +22,9 @@ func TestCommit(t *testing.T) {
 		}{
 			{kerr.CoordinatorLoadInProgress, "retriable"}, {kerr.CoordinatorNotAvailable, "retriable"}, {kerr.NotCoordinator, "retriable"},
 			{kerr.UnknownServerError, "retriable"}, {kerr.RebalanceInProgress, "stored"},
-			{kerr.TopicAuthorizationFailed, "topic"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.OffsetMetadataTooLarge, "fatal"},
+			{kerr.TopicAuthorizationFailed, "topic"}, {kerr.GroupAuthorizationFailed, "fatal"}, {kerr.InvalidGroupID, "fatal"},
+			{kerr.OffsetMetadataTooLarge, "topic"}, {kerr.InvalidTopicException, "topic"}, {kerr.InvalidCommitOffsetSize, "topic"}, {kerr.InvalidRequest, "topic"},
+			{kerr.UnsupportedForMessageFormat, "topic"}, {kerr.PolicyViolation, "topic"},
 		} {
 			t.Run(tc.err.Message, func(t *testing.T) {
 				t.Parallel()

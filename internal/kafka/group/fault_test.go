@@ -145,7 +145,10 @@ func waitHits(t *testing.T, h *kfake.FaultHandle, n int) {
 }
 
 func TestUnavailableOffset(t *testing.T) {
-	for _, code := range []*kerr.Error{kerr.TopicAuthorizationFailed, kerr.UnstableOffsetCommit} {
+	for _, code := range []*kerr.Error{
+		kerr.TopicAuthorizationFailed, kerr.UnstableOffsetCommit, kerr.OffsetMetadataTooLarge, kerr.InvalidTopicException, kerr.InvalidCommitOffsetSize, kerr.InvalidRequest,
+		kerr.UnsupportedForMessageFormat,
+	} {
 		t.Run("does not delay other partitions/"+code.Message, func(t *testing.T) {
 			c, f := newCluster(t), newFloor()
 			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "group-orders", Partitions: []int32{3}, Err: code, Count: -1})

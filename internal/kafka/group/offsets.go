@@ -100,8 +100,7 @@ func (m *Member) fetchOffsets(ctx context.Context, ids map[string][16]byte, tps 
 			code, offset = wire.None, -1 // a missing partition has no committed offset
 		}
 		c, err := m.refusal("fetch committed offsets of "+topic, code)
-		// only this topic's partitions wait
-		if code == wire.TopicAuthorization {
+		if code.OfPartition() { // it waits alone
 			c, err = classRetry, &kafkaerr.TopicError{Topic: topic, Err: code}
 		}
 		if c == classOK {

@@ -22,6 +22,8 @@
 //     Nothing was written. That member's source finds out whether its partitions are lost.
 //   - *GoneError: topics of the offsets were deleted. It names their partitions. Nothing was
 //     written; without these partitions the transaction can be.
+//   - *RefusedError: the coordinator refuses the offsets of the partitions that it names. A
+//     transaction is all or nothing, so nothing was written; without these partitions it can be.
 //   - *RecordsError: it names the records that cannot be written. Nothing was written.
 //   - ErrDoubt: the response to the commit was lost, and the outcome cannot be found out. Each
 //     later Commit with one of its partitions fails with ErrDoubt too, until Offsets was called for

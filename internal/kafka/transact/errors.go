@@ -18,6 +18,19 @@ func (e *RecordsError) Error() string {
 	return "records could not be written [LW319]"
 }
 
+// RefusedError names partitions whose offsets the group's coordinator refuses, such as those of
+// topics that the user may not read. The transaction was aborted.
+type RefusedError struct {
+	Errs map[wire.TopicPartition]error
+}
+
+func (e *RefusedError) Error() string {
+	for tp, err := range e.Errs {
+		return fmt.Sprintf("%d offsets of the transaction are refused, so nothing was written: %v: %v", len(e.Errs), tp, err)
+	}
+	return "offsets are refused"
+}
+
 // GoneError names partitions whose topics no longer exist under the ids of their offsets. The
 // transaction was aborted.
 type GoneError struct{ Parts []wire.TopicPartition }

@@ -144,6 +144,9 @@ func (t *Transactor) storeShare(ctx context.Context, s Share, limit int16) error
 	if gone, ok := errors.AsType[*GoneError](err); ok {
 		return gone
 	}
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return refused
+	}
 	if strange(err) {
 		return &StaleError{Member: s.Group.Member, Parts: slices.Collect(maps.Keys(s.Offsets)), Err: err}
 	}
@@ -158,6 +161,7 @@ func (t *Transactor) store(ctx context.Context, s Share, limit int16) error {
 		if err != nil {
 			return err
 		}
+		refused := map[wire.TopicPartition]error{}
 		for _, rt := range resp.Topics {
 			for _, rp := range rt.Partitions {
 				code := wire.Code(rp.ErrorCode)
@@ -166,13 +170,31 @@ func (t *Transactor) store(ctx context.Context, s Share, limit int16) error {
 						return errors.Join(err, gone)
 					}
 				}
-				if code != wire.None {
+				switch {
+				case code == wire.None:
+				case code == wire.OffsetMetadataTooLarge && !t.stateless.Load(), !code.OfPartition():
 					return code
+				default:
+					tp := s.partition(rt, rp.Partition)
+					refused[tp] = &kafkaerr.TopicError{Topic: tp.Topic, Err: code}
 				}
 			}
 		}
+		if len(refused) > 0 {
+			return &RefusedError{refused}
+		}
 		return nil
 	})
+}
+
+// partition returns the partition that an answer is about, which names its topic or its id.
+func (s *Share) partition(t kmsg.TxnOffsetCommitResponseTopic, n int32) wire.TopicPartition {
+	for tp, at := range s.Offsets {
+		if int32(tp.Partition) == n && (tp.Topic == t.Topic || t.Topic == "" && at.TopicID == t.TopicID) {
+			return tp
+		}
+	}
+	return wire.PartitionOf(t.Topic, n)
 }
 
 // gone asks the cluster which topics of a share no longer exist under their ids. A *GoneError

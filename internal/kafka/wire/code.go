@@ -197,6 +197,17 @@ func (c Code) Name() string {
 // In reports whether the code has any of those classes.
 func (c Code) In(any Class) bool { return meanings[c].class&any != 0 }
 
+// OfPartition reports whether a code in the answer to one partition's offset is about that
+// partition or its topic alone, and no retry may help. Brokers answer each partition with what they
+// hold against the group or the producer.
+func (c Code) OfPartition() bool {
+	switch c {
+	case None, GroupAuthorization, ClusterAuthorization, TransactionalIDAuth, InvalidGroupID, GroupIDNotFound, InconsistentProtocol, UnsupportedVersion:
+		return false
+	}
+	return !c.In(Retry | Lost | Rejoin | Fenced | Abort)
+}
+
 // Fix returns what a user can do about it; empty: nothing in general.
 func (c Code) Fix() string { return meanings[c].fix }
 
