@@ -15,25 +15,27 @@ import (
 func (k *Kafka) Ends(topic string) map[int32]int64 {
 	k.t.Helper()
 	var ends map[int32]int64
-	k.until("no transaction is open on "+topic, func(context.Context) (string, bool, error) {
-		written := k.ends(topic, 0)
-		ends = k.ends(topic, 1)
+	k.until("no transaction is open on "+topic, func(ctx context.Context) (string, bool, error) {
+		written, err := k.ends(ctx, topic, 0)
+		if err != nil {
+			return "", false, err
+		}
+		if ends, err = k.ends(ctx, topic, 1); err != nil {
+			return "", false, err
+		}
 		return fmt.Sprintf("written to %v, committed to %v", written, ends), maps.Equal(written, ends), nil
 	})
 	return ends
 }
 
-func (k *Kafka) ends(topic string, isolation int8) map[int32]int64 {
-	k.t.Helper()
-	ctx, cancel := context.WithTimeout(k.t.Context(), patience)
-	defer cancel()
+func (k *Kafka) ends(ctx context.Context, topic string, isolation int8) (ends map[int32]int64, err error) {
 	rt := kmsg.NewMetadataRequestTopic()
 	rt.Topic = &topic
 	ask := kmsg.NewPtrMetadataRequest()
 	ask.Topics = append(ask.Topics, rt)
 	meta, err := ask.RequestWith(ctx, k.Client)
 	if err != nil {
-		k.t.Fatalf("kafkatest: the partitions of %s: %v", topic, err)
+		return nil, fmt.Errorf("the partitions of %s: %w", topic, err)
 	}
 	lt := kmsg.NewListOffsetsRequestTopic()
 	lt.Topic = topic
@@ -45,21 +47,21 @@ func (k *Kafka) ends(topic string, isolation int8) map[int32]int64 {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.IsolationLevel = isolation
 	req.Topics = append(req.Topics, lt)
-	ends := map[int32]int64{}
+	ends = map[int32]int64{}
 	for _, shard := range k.Client.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			k.t.Fatalf("kafkatest: the ends of %s: %v", topic, shard.Err)
+			return nil, fmt.Errorf("the ends of %s: %w", topic, shard.Err)
 		}
 		for _, t := range shard.Resp.(*kmsg.ListOffsetsResponse).Topics {
 			for _, p := range t.Partitions {
 				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					k.t.Fatalf("kafkatest: the end of %s[%d]: %v", topic, p.Partition, err)
+					return nil, fmt.Errorf("the end of %s[%d]: %w", topic, p.Partition, err)
 				}
 				ends[p.Partition] = p.Offset
 			}
 		}
 	}
-	return ends
+	return ends, nil
 }
 
 // Records returns the records of the topic up to its current ends, as a read_committed reader of
