@@ -23,13 +23,16 @@ type operator struct {
 	url     string
 }
 
-// beside runs the worker until done is closed, and the operator beside it.
+// beside runs the worker, and the operator beside it, until done is closed and the operator has
+// finished.
 func (o *operator) beside(ctx context.Context, api *admin.Server, done <-chan struct{}, run func(context.Context) error) (err error) {
 	watching, rest := context.WithCancel(ctx)
 	var wg conc.WaitGroup
 	defer wg.Wait()
 	defer rest()
+	over := make(chan struct{}) // closed by the operator: all is committed, and it has asked what it wants
 	wg.Go(func() {
+		defer close(over)
 		at, err := api.Addr(watching)
 		if err != nil {
 			return
@@ -48,8 +51,12 @@ func (o *operator) beside(ctx context.Context, api *admin.Server, done <-chan st
 		if !o.Forever {
 			o.release(watching)
 		}
+		select {
+		case <-done:
+		case <-watching.Done():
+		}
 	})
-	return o.RunUntil(ctx, done, run)
+	return o.RunUntil(ctx, over, run)
 }
 
 // halt is what the operator needs of one: see /v1/openapi.json.
