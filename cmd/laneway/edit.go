@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,17 +45,32 @@ func (e *edit) skip(h storedHalt) error {
 	if h.Last > h.Offset {
 		return fmt.Errorf("%s: the state does not say which of these records the halt covers: start a worker, and skip it there", h.span())
 	}
-	e.retry(h)
+	// it is finished for all its halts, and another one of them may have been skipped before
+	e.state.Halts = slices.DeleteFunc(e.state.Halts, func(is resume.Halt) bool { return is.By == "" && is.Offset == h.Offset && is.Last == h.Last })
 	e.state.Attempts = slices.DeleteFunc(e.state.Attempts, func(a resume.Attempts) bool { return a.Offset == h.Offset })
-	e.state.Finished = insert(e.state.Finished, h.Offset)
-	if first := e.state.Finished[0]; first.From == e.committed {
-		if e.committed = min(first.To, e.part.asideFrom()); e.committed < first.To {
-			e.state.Finished[0].From = e.committed // a lane that was set aside is not finished from there on
-			return nil
-		}
-		e.state.Finished = e.state.Finished[1:]
+	if h.Offset >= e.committed && !slices.ContainsFunc(e.state.Finished, func(r resume.Run) bool { return r.From <= h.Offset && h.Offset < r.To }) {
+		e.state.Finished = insert(e.state.Finished, h.Offset)
+	}
+	if len(e.state.Finished) > 0 && e.state.Finished[0].From == e.committed {
+		e.commit(min(e.state.Finished[0].To, e.part.asideFrom()))
 	}
 	return nil
+}
+
+// commit moves the committed offset over finished records. A lane that was set aside is not
+// finished from its offset on, so the offset may stay within the first run. Halts are stored from
+// the committed offset on, as a worker does it.
+func (e *edit) commit(offset int64) {
+	e.committed = offset
+	if e.state.Finished[0].From = offset; e.state.Finished[0].To == offset {
+		e.state.Finished = e.state.Finished[1:]
+	}
+	e.state.Halts = slices.DeleteFunc(e.state.Halts, func(h resume.Halt) bool { return h.By == "" && h.Last < offset })
+	for i := range e.state.Halts {
+		h := &e.state.Halts[i]
+		h.Offset, h.Last = max(h.Offset, offset), max(h.Last, offset)
+	}
+	slices.SortStableFunc(e.state.Halts, func(a, b resume.Halt) int { return cmp.Compare(a.Offset, b.Offset) })
 }
 
 // insert adds an offset to runs, which must not contain it. Runs that touch become one.
