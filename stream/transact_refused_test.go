@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -72,5 +73,57 @@ func TestTransactionRefusedForAPartition(t *testing.T) {
 			says(t, err, "2 records of t[0]", "boom")
 			sameSet(t, "stored", b.stored(), []string{"b0", "b1"})
 		})
+	})
+}
+
+// refusesMost is a slow vault that refuses the offsets of all partitions but the last one.
+type refusesMost struct {
+	*vault
+	good    int
+	refused atomic.Int32 // calls
+}
+
+func (b *refusesMost) Commit(ctx ctx, tx stream.Txn[string]) error {
+	time.Sleep(100 * time.Millisecond)
+	errs := map[tp]error{}
+	for at := range tx.Offsets {
+		if at.Partition != b.good {
+			errs[at] = errBoom
+		}
+	}
+	if len(errs) > 0 {
+		b.refused.Add(1)
+		return &stream.CommitError{Errs: errs}
+	}
+	return b.vault.Commit(ctx, tx)
+}
+
+// Each retry of a refused offset costs a transaction of all partitions. So the refused ones, which
+// came at different times, are retried together.
+func TestTransactionRefusedForManyPartitions(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const many = 100
+		l, b := newLog(many+1), &refusesMost{vault: newVault(), good: many}
+		j := start(t, l, input.Serial(pass).CommitWith(b, 1000, 50*time.Millisecond).HaltOnError())
+		for i := range many {
+			put(l, i, "bad")
+			elapse(30 * time.Millisecond)
+		}
+		elapse(time.Minute)
+		b.refused.Store(0)
+		var late time.Duration
+		for i := range 60 {
+			put(l, many, fmt.Sprint("good ", i))
+			began := time.Now()
+			for !slices.Contains(b.stored(), fmt.Sprint("good ", i)) && time.Since(began) < time.Minute {
+				elapse(50 * time.Millisecond)
+			}
+			late = max(late, time.Since(began))
+			elapse(time.Second)
+		}
+		if n := b.refused.Load(); n > 40 || late > time.Second {
+			t.Errorf("%d transactions were refused, and a record of another partition took %v", n, late)
+		}
+		_ = j.stop()
 	})
 }

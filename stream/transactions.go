@@ -35,6 +35,8 @@ type transactions struct {
 	under   map[TopicPartition]bool
 	fences  map[TopicPartition]int // consecutive transactions fenced by another owner
 	changed chan struct{}          // closed and replaced whenever a transaction ends, or a partition is released
+
+	refusedUntil time.Time // when partitions are tried again whose offsets were refused
 }
 
 func newTransactions(r *run, p *commitPlan) *transactions {

@@ -57,27 +57,48 @@ func (t *transactions) excused(x *txn, err error) bool {
 // refused has partitions wait whose offsets were refused. It returns false if none is of the
 // transaction. A drain waits for none of them.
 func (t *transactions) refused(x *txn, some *CommitError) (any bool) {
+	var wait []*prefix
 	for _, pre := range x.pres {
-		p := pre.part
-		err := some.Errs[p.tp]
-		if err == nil {
+		switch err := some.Errs[pre.part.tp]; {
+		case err == nil:
 			continue
+		case pre.part.status().life() != open:
+			t.run.lose(err, []*part{pre.part})
+		default:
+			wait = append(wait, pre)
 		}
 		any = true
-		if p.status().life() != open {
-			t.run.lose(err, []*part{p})
-			continue
-		}
-		t.mu.Lock()
-		ts := txnStateOf(p)
+	}
+	told := make([]CommitFailed, len(wait))
+	t.mu.Lock()
+	most := 0
+	for i, pre := range wait {
+		p, ts := pre.part, txnStateOf(pre.part)
 		ts.refusals++
-		n := ts.refusals
-		ts.retryAt = time.Now().Add(commitBackoff(n))
-		ts.fails(Failure{Meta: p.tp.at(pre.from), Step: t.st.name, Attempts: n, Err: err})
-		t.mu.Unlock()
-		t.run.emit(CommitFailed{p.tp, err, n})
+		most = max(most, ts.refusals)
+		told[i] = CommitFailed{p.tp, some.Errs[p.tp], ts.refusals}
+		ts.fails(Failure{Meta: p.tp.at(pre.from), Step: t.st.name, Attempts: ts.refusals, Err: told[i].Err})
+	}
+	until := t.untilRefused(most)
+	for _, pre := range wait {
+		txnStateOf(pre.part).retryAt = until
+	}
+	t.mu.Unlock()
+	for _, e := range told {
+		t.run.emit(e)
 	}
 	return any
+}
+
+// untilRefused returns when partitions are tried again that were refused so many times in a row.
+// All wait for the same time, since each try costs a transaction of other partitions too. The
+// caller holds mu.
+func (t *transactions) untilRefused(times int) time.Time {
+	now := time.Now()
+	if t.apart || !t.refusedUntil.After(now) {
+		t.refusedUntil = now.Add(commitBackoff(times))
+	}
+	return t.refusedUntil
 }
 
 // again makes the partitions of a transaction due again.
