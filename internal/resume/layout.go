@@ -12,8 +12,9 @@ import (
 //
 // A lane that was set aside is told of by its halt if that is stored, and in a section otherwise.
 // To cut a halt moves its lane to the section, and adds a hole to the runs. The lane's id moves
-// along, and what is left of the entry takes no less than that hole and a distance in the section.
-// So cutting halts makes room, and cuts no lane.
+// along, and what is left of the entry mostly takes no less than that hole and a distance in the
+// section. Where lanes are far apart it may take a few bytes less. So cutting halts makes room in
+// the end, but a search for how many fit may find fewer than do.
 
 // arranged is a state in the order in which it is encoded.
 type arranged struct {
