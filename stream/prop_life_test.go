@@ -95,8 +95,11 @@ func (l *life) event(e stream.Event) {
 			l.cur[e.Meta.Partition].parks[parked(e.Halt)] = false
 		}
 	case stream.Resumed:
-		if e.Scope != stream.ScopePartition {
-			l.cur[e.Meta.Partition].unparked(l.w, e.Halt)
+		switch ep := l.cur[e.Meta.Partition]; {
+		case e.Scope != stream.ScopePartition:
+			ep.unparked(l.w, e.Halt)
+		case !ofSource(e.Halt):
+			ep.resumed(l.w)
 		}
 	}
 }
@@ -317,10 +320,7 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 		}
 		w.mu.Lock()
 		e := l.cur[h.Meta.Partition]
-		before, rested := map[int64]bool{}, map[int64]bool{}
-		for off := range e.calls {
-			before[off] = true
-		}
+		rested := map[int64]bool{}
 		for _, it := range w.records {
 			if it.P == e.part && w.m.finished(it, 0, w.m.commit, e.tally) {
 				rested[it.Off] = true
@@ -340,7 +340,7 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 			w.unpark(e, h, release, skipped)
 			continue
 		}
-		if restore := e.ask(w, before, rested, skipped); release(h) != nil {
+		if restore := e.ask(w, rested, skipped); release(h) != nil {
 			restore()
 		} else {
 			w.skips(e, skipped)
@@ -350,15 +350,15 @@ func (w *world) operate(l *life, skip bool) (any bool) {
 }
 
 // ask notes a Resume, or the Skip of a record; restore takes it back.
-func (e *epoch) ask(w *world, before, rested map[int64]bool, skip int64) (restore func()) {
+func (e *epoch) ask(w *world, rested map[int64]bool, skip int64) (restore func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	old, was := *e, e.skipped[skip]
-	e.asked, e.before, e.rested, e.frozen, e.skipped[skip] = true, before, rested, false, true
+	e.asked, e.rested, e.frozen, e.skipped[skip] = true, rested, false, true
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		e.asked, e.before, e.rested, e.frozen, e.skipped[skip] = old.asked, old.before, old.rested, old.frozen, was
+		e.asked, e.rested, e.frozen, e.skipped[skip] = old.asked, old.rested, old.frozen, was
 	}
 }
 

@@ -80,11 +80,7 @@ func (e *epoch) unparked(w *world, h stream.Halt) {
 	p := parked(h)
 	delete(e.parks, p)
 	for _, it := range w.records {
-		if it.P != e.part || !p.may(it) {
-			continue
-		}
-		delete(e.before, it.Off) // a halt that ends later may begin with it
-		if p.covers(it) && e.calls[it.Off] > 0 {
+		if it.P == e.part && p.covers(it) && e.calls[it.Off] > 0 {
 			w.violate("released too early: %v was worked on", it)
 		}
 	}

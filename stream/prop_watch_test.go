@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -64,8 +63,7 @@ type epoch struct {
 	last   time.Time      // when a call last ended
 	lastIn string         // its lane
 	tied   bool           // at that instant, calls of other lanes have ended too
-	asked  bool           // Resume or Skip was called, and nothing has started since
-	before map[int64]bool // records that had a call in progress then
+	asked  bool           // Resume or Skip was called, and the halt has not ended yet
 	rested map[int64]bool // records that were finished then
 	// by an operator; the next owner of the partition gets them again unless that was committed
 	skipped map[int64]bool
@@ -112,7 +110,6 @@ func (c *watched) begin() {
 	w.writing[write{c.at, e}]++
 	c.b = c.t.below
 	if !c.r.below {
-		c.resumed(e)
 		c.b = c.t.above
 	}
 	for _, it := range c.items {
@@ -166,21 +163,17 @@ func (c *watched) assigned(e *epoch, it item) {
 	}
 }
 
-// resumed recognizes the first call after a Resume: everything started before must be settled by
-// then.
-func (c *watched) resumed(e *epoch) {
-	if !e.asked || e.before[c.items[0].Off] && !c.t.above.started[deed{c.at, c.items[0]}] {
-		return
-	}
+// resumed checks that everything started before a halt has settled when it ends. w.mu is held.
+func (e *epoch) resumed(w *world) {
+	e.asked = false
 	for off, n := range e.calls {
-		// the sides of a fork may begin one after another with a record that was in progress
-		side := e.before[off] && slices.ContainsFunc(c.l.w.m.words, word.forks) && slices.ContainsFunc(c.items, func(it item) bool { return it.Off == off })
-		if n > 0 && !side {
-			c.l.w.violate("resumed too early: %v began while %d@%d was worked on", c.items, e.part, off)
+		if n > 0 {
+			w.violate("resumed too early: %d@%d was worked on", e.part, off)
 		}
 	}
-	e.asked = false
-	c.t.above = newBook()
+	if e.tie != nil {
+		e.tie.above = newBook()
+	}
 }
 
 // belowCommit: an element passes a commit once, and only behind the acknowledgement.
