@@ -168,7 +168,7 @@ func (o owned) place() place { return place{o.Source, o.Topic, o.Partition.Parti
 
 // seen names the partition in the epoch that its replica has just reported.
 func (o owned) seen() adminapi.Seen {
-	return adminapi.Seen{Source: o.Source, Topic: o.Topic, Partition: o.Partition.Partition, Epoch: &o.Epoch}
+	return adminapi.Seen{Source: o.Source, Topic: o.Topic, Partition: &o.Partition.Partition, Epoch: &o.Epoch}
 }
 
 // paused reports whether an operator has paused it.

@@ -46,7 +46,7 @@ func (c *crowd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.asked = append(c.asked, len(body.Partitions))
 		var done adminapi.Paused
 		for _, q := range body.Partitions {
-			done.Results = append(done.Results, adminapi.PauseResult{Topic: q.Topic, Partition: q.Partition, Status: http.StatusOK, Text: "paused until Resume"})
+			done.Results = append(done.Results, adminapi.PauseResult{Topic: q.Topic, Partition: *q.Partition, Status: http.StatusOK, Text: "paused until Resume"})
 		}
 		answer(adminapi.Paused{Results: append(done.Results, adminapi.PauseResult{Topic: c.late, Status: http.StatusConflict, Text: "not in the body"})})
 	case "/v1/pipelines/billing/resume-many":

@@ -86,7 +86,7 @@ func TestDocument(t *testing.T) {
 	t.Run("has each answer that there is, and no other", func(t *testing.T) {
 		answered := map[string]bool{}
 		check := func(d desk) desk { return desk{d.t, checked{d.t, router, answered, d.Handler}} }
-		large := map[string]int{pauseAll: 5 << 20}
+		large := map[string]int{pauseAll: 5 << 20, resumeMany: 1 << 20}
 		refused := func(d desk, path, body string) { // what each handler answers
 			method := http.MethodGet
 			if body != "" {

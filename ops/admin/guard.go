@@ -11,7 +11,7 @@ import (
 func bodyMost(path string) int64 {
 	switch {
 	case strings.HasSuffix(path, "/resume-many"):
-		return 32 << 10 // more than adminapi.HaltsMost ids
+		return 512 << 10 // more than adminapi.HaltsMost ids, however they are escaped
 	case strings.HasSuffix(path, "/pause-all"):
 		return 4 << 20 // more than adminapi.PartitionsMost partitions of the longest name
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -60,10 +61,11 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	if bad != nil {
 		return nil, bad
 	}
-	if h.Epoch == nil {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
+	tp, lacks := partitionOf(h.Seen)
+	if lacks != "" {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no " + lacks + ": /v1/pipelines/" + p.id + "/partitions shows it"}
 	}
-	tp, until := partitionOf(h.Seen), timeOf(h.Until)
+	until := timeOf(h.Until)
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, tp: tp, what: "of " + tp.String()}
 	if h.scope == stream.ScopeLane {
 		c.what = "of a key of " + tp.String()
@@ -74,8 +76,17 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	return adminapi.Done{Done: true, Text: p.holds(tp, h, who)}, nil
 }
 
-func partitionOf(s adminapi.Seen) stream.TopicPartition {
-	return stream.TopicPartition{Source: s.Source, Topic: s.Topic, Partition: s.Partition}
+// partitionOf is the partition that a caller has seen, or what is missing to know it.
+func partitionOf(s adminapi.Seen) (tp stream.TopicPartition, lacks string) {
+	switch {
+	case s.Topic == "":
+		return tp, "topic"
+	case s.Partition == nil || *s.Partition < 0 || *s.Partition > math.MaxInt32:
+		return tp, "partition from 0 on"
+	case s.Epoch == nil:
+		return tp, "epoch"
+	}
+	return stream.TopicPartition{Source: s.Source, Topic: s.Topic, Partition: *s.Partition}, ""
 }
 
 // timeOf is when a pause or a park ends by itself; zero: it does not.

@@ -3,7 +3,6 @@ package admin
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
 	"github.com/laneway-go/laneway/ops/internal/legible"
@@ -21,8 +20,13 @@ func (a *api) pauseAll(r *http.Request, who caller) (any, *problem) {
 	if n := len(body.Partitions); n == 0 || n > adminapi.PartitionsMost {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body has %d partitions: send from 1 to %d partitions", n, adminapi.PartitionsMost)}
 	}
-	if i := slices.IndexFunc(body.Partitions, func(s adminapi.Seen) bool { return s.Epoch == nil }); i >= 0 {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("partition %d has no epoch: /v1/pipelines/%s/partitions shows it", i+1, p.id)}
+	var tps []stream.TopicPartition
+	for i, s := range body.Partitions {
+		tp, lacks := partitionOf(s)
+		if lacks != "" {
+			return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("partition %d of the body has no %s: /v1/pipelines/%s/partitions shows it", i+1, lacks, p.id)}
+		}
+		tps = append(tps, tp)
 	}
 	answer, seen := adminapi.Paused{Results: []adminapi.PauseResult{}}, map[stream.TopicPartition]bool{}
 	try := func(tp stream.TopicPartition, do func() error) {
@@ -33,12 +37,9 @@ func (a *api) pauseAll(r *http.Request, who caller) (any, *problem) {
 		}
 		answer.Results = append(answer.Results, one)
 	}
-	var tps []stream.TopicPartition
-	for _, s := range body.Partitions {
-		tp := partitionOf(s)
+	for i, tp := range tps {
 		seen[tp] = true
-		tps = append(tps, tp)
-		try(tp, func() error { return p.Pause(tp, *s.Epoch, who.name, timeOf(body.Until)) })
+		try(tp, func() error { return p.Pause(tp, *body.Partitions[i].Epoch, who.name, timeOf(body.Until)) })
 	}
 	paused := p.paused()
 	for _, q := range p.Snapshot().Partitions {

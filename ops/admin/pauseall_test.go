@@ -140,7 +140,10 @@ func TestPauseAll(t *testing.T) {
 			w.refuses(404, "no pipeline", http.MethodPost, "/v1/pipelines/other/pause-all", operates, body)
 			w.refuses(400, "from 1 to 10000 partitions", http.MethodPost, pauseAll, operates, all(nil, ""))
 			w.refuses(400, "from 1 to 10000 partitions", http.MethodPost, pauseAll, operates, all(slices.Repeat(w.saw(), 5001), ""))
-			w.refuses(400, "partition 3 has no epoch", http.MethodPost, pauseAll, operates, all(append(w.saw(), `{"topic":"orders","partition":1}`), ""))
+			for lacks, one := range map[string]string{"topic": `{"partition":1,"epoch":1}`, "partition": `{"topic":"orders","epoch":1}`, "epoch": `{"topic":"orders","partition":1}`, "partition from 0 on": seen(-1, 1)} {
+				w.refuses(400, "partition 3 of the body has no "+lacks, http.MethodPost, pauseAll, operates, all(append(w.saw(), one), ""))
+				w.refuses(400, "the body has no "+lacks, http.MethodPost, pause, operates, one)
+			}
 			w.refuses(413, "larger than 4194304", http.MethodPost, pauseAll, operates, strings.Repeat(" ", 4<<20)+body)
 			if len(w.halts("")) != 1 {
 				t.Error("it paused")

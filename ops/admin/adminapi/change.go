@@ -28,7 +28,7 @@ type Skip struct {
 type Seen struct {
 	Source    string `json:"source,omitempty"`
 	Topic     string `json:"topic"`
-	Partition int    `json:"partition"`
+	Partition *int   `json:"partition"`
 	Epoch     *int32 `json:"epoch"`
 }
 

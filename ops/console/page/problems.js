@@ -152,7 +152,7 @@ function members(e, all, acts) {
     (p) => el("li", {}, el("span", {}, el("strong", {}, p.title), " ", el("span", { class: "soft" })),
       el("span", { class: "more" }, button(acts, "Resume", p.title, () => acts.resume(p.halt), true), " ",
         ...(p.halt.skip ? [button(acts, "Skip", p.title, () => acts.skip(p.halt), true), " "] : []), ...looks(p, acts))),
-    (li, p) => say(li.querySelector(".soft"), (p.facts ?? [p.text]).filter(Boolean).join(" · ")));
+    (li, p) => say(li.querySelector(".soft"), (p.facts ?? [p.text.slice(p.title.length + 1)]).filter(Boolean).join(" · ")));
   const over = e.querySelector(".over");
   over.hidden = all.length <= most;
   say(over, `${number(all.length - most)} more are not listed; Resume all is about all. ${elsewhere}`);
