@@ -44,7 +44,7 @@ func (a *api) pauseAll(r *http.Request, who caller) (any, *problem) {
 	paused := p.paused()
 	for _, q := range p.Snapshot().Partitions {
 		tp := q.TopicPartition
-		if _, is := paused[tp]; is || seen[tp] || q.State == stream.StateDraining {
+		if _, is := paused[tp]; is || seen[tp] {
 			continue
 		}
 		try(tp, func() error {

@@ -5,11 +5,11 @@ import { clock, number, place } from "./dom.js";
 
 const patience = 30000; // for an answer
 
-// open lists the partitions that may be paused, by replica and pipeline.
+// open lists the partitions that are not paused, by replica and pipeline.
 export function open(look) {
   const name = (at, id, q) => JSON.stringify([at, id, place(q)]);
   const paused = new Set(look.halts.filter((h) => h.by && h.scope === "partition").map((h) => name(h.at, h.pipeline, h)));
-  const all = look.pipelines.flatMap((p) => p.partitions.filter((q) => q.state !== "draining" && !paused.has(name(q.at, p.id, q))).map((q) => ({ id: p.id, at: q.at, q })));
+  const all = look.pipelines.flatMap((p) => p.partitions.filter((q) => !paused.has(name(q.at, p.id, q))).map((q) => ({ id: p.id, at: q.at, q })));
   return [...Map.groupBy(all, ({ id, at }) => JSON.stringify([id, at])).values()];
 }
 
