@@ -73,16 +73,30 @@ func makeAll(ctx context.Context, changes []change, dry bool, errs io.Writer) (a
 		return changed{*c, isDone, done.Text, nil}
 	})
 	p.end()
+	told := map[*refusedWhole]bool{}
 	for _, c := range all {
-		if c.err != nil {
-			text := c.err.Error()
-			if p, is := errors.AsType[*adminapi.Problem](c.err); is {
-				text = refusal(p)
+		what := c.What
+		if whole, is := errors.AsType[*refusedWhole](c.err); is {
+			if told[whole] {
+				continue
 			}
-			err = errors.Join(err, said{fmt.Sprintf("%s %s %s: %s", c.Verb, c.What, c.where(), text), c.err})
+			told[whole], what = true, whole.what
 		}
+		err = errors.Join(err, c.refused(what, c.err))
 	}
 	return all, err
+}
+
+// refused is the error of a change that was not made; nil: it was.
+func (c change) refused(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if p, is := errors.AsType[*adminapi.Problem](err); is {
+		text = refusal(p)
+	}
+	return said{fmt.Sprintf("%s %s %s: %s", c.Verb, what, c.where(), text), err}
 }
 
 // write shows the outcome of each change, and returns the errors of those that failed.

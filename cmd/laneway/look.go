@@ -166,6 +166,19 @@ type owned struct {
 
 func (o owned) place() place { return place{o.Source, o.Topic, o.Partition.Partition} }
 
+// seen names the partition in the epoch that its replica has just reported.
+func (o owned) seen() adminapi.Seen {
+	return adminapi.Seen{Source: o.Source, Topic: o.Topic, Partition: &o.Partition.Partition, Epoch: &o.Epoch}
+}
+
+// paused reports whether an operator has paused it.
+func (o owned) paused() bool {
+	return slices.ContainsFunc(o.view.Halts, func(h adminapi.Halt) bool {
+		one := halted{o.view.At, h, o.view}
+		return one.paused() && h.Pipeline == o.pipeline && one.place() == o.place()
+	})
+}
+
 // partitions returns the partitions of all replicas, in order.
 func partitions(views []view) (all []owned) {
 	for _, v := range views {

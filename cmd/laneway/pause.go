@@ -18,6 +18,7 @@ type pause struct {
 	dry, all bool
 	lasts    time.Duration // 0: until resume
 	pipeline string
+	sent     []*pausingAll
 }
 
 func pauseCommand() *cobra.Command {
@@ -28,6 +29,9 @@ func pauseCommand() *cobra.Command {
 		Long: `Stops reading partitions. Records read before are finished and committed. A pause ends with laneway
 unpause, or after the time given with --for. If commits store a resume state, the pause survives
 rebalances, restarts and deploys; the answer says whether it does.
+
+With --all it sends one request for each pipeline of a replica. A partition that has moved meanwhile
+is reported, and not paused.
 
 Write a partition as in logs, 'orders[3]', or as orders/3, which no shell expands. In a Merge its
 source comes first: eu/orders/3.`,
@@ -98,37 +102,42 @@ func (p *pause) run(c *cobra.Command, args []string, changes func([]view, []plac
 	views, incomplete := look(c.Context(), f, p.pipeline)
 	todo, err := changes(views, places)
 	made, refused := makeAll(c.Context(), todo, p.dry, c.ErrOrStderr())
-	return p.output.write(c.OutOrStdout(), made, err, refused, incomplete)
+	return p.output.write(c.OutOrStdout(), made, err, refused, p.late(), incomplete)
 }
 
 // begins pauses partitions, in the epochs that the replicas have just reported.
 func (p *pause) begins(views []view, places []place) (todo []change, err error) {
+	if p.all {
+		return p.beginsAll(views), nil
+	}
 	var found []place
 	for _, q := range partitions(views) {
-		if !p.all && !slices.Contains(places, q.place()) || p.all && q.Cause == "pause" {
+		if !slices.Contains(places, q.place()) {
 			continue
 		}
 		found = append(found, q.place())
 		body := adminapi.Pause{Hold: p.hold(q)}
-		todo = append(todo, change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline,
-			Effect: "Stops reading it; records read before are finished.",
-			make: func(ctx context.Context) (adminapi.Done, error) {
-				return q.view.replica.Pause(ctx, q.pipeline, body)
-			}})
+		c := pausing(q)
+		c.make = func(ctx context.Context) (adminapi.Done, error) { return q.view.replica.Pause(ctx, q.pipeline, body) }
+		todo = append(todo, c)
 	}
 	return todo, missing(places, found, "no replica that answers has it")
 }
 
-// hold is a partition in the epoch that its replica has just reported.
+func pausing(q owned) change {
+	return change{Verb: "pause", What: q.place().String(), At: q.view.At, Pipeline: q.pipeline, Effect: "Stops reading it; records read before are finished."}
+}
+
+// hold stops something in a partition for the time of --for.
 func (p *pause) hold(q owned) adminapi.Hold {
-	return adminapi.Hold{Source: q.Source, Topic: q.Topic, Partition: q.Partition.Partition, Epoch: &q.Epoch, Until: p.until(q.view)}
+	return adminapi.Hold{Seen: q.seen(), Until: p.until(q.view)}
 }
 
 func (p *pause) ends(views []view, places []place) (todo []change, err error) {
 	var found []place
 	hs := slices.DeleteFunc(halts(views), func(h halted) bool { return !h.paused() || !p.all && !slices.Contains(places, h.place()) })
 	slices.SortStableFunc(hs, func(a, b halted) int { return a.place().compare(b.place()) })
-	for _, c := range resumes(hs) {
+	for _, c := range resumes(hs, "partition") {
 		c.Verb = "unpause"
 		todo = append(todo, c)
 	}

@@ -151,7 +151,7 @@ func (r *release) chosen(hs []halted) (all []halted) {
 
 func (r *release) changes(hs []halted) (all []change) {
 	if r.verb == "resume" {
-		return resumes(hs)
+		return resumes(hs, "halt")
 	}
 	for _, h := range hs {
 		all = append(all, r.skips(h))

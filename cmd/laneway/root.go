@@ -34,10 +34,11 @@ Start with "laneway status", which shows what is wrong, and "laneway explain", w
 	c.SetUsageTemplate(c.UsageTemplate() + exitHelp)
 	c.SetHelpTemplate(c.HelpTemplate())
 	c.CompletionOptions.HiddenDefaultCmd = false
-	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"})
+	c.AddGroup(&cobra.Group{ID: fleetGroup, Title: "Of running workers, by their admin APIs:"}, &cobra.Group{ID: kafkaGroup, Title: "Of what is stored in Kafka:"}, &cobra.Group{ID: planGroup, Title: "Of workers to come:"})
 	for group, subs := range map[string][]*cobra.Command{
 		fleetGroup: {statusCommand(), topCommand(), explainCommand(), haltsCommand(), resumeCommand(), skipCommand(), pauseCommand(), unpauseCommand(), parkCommand(), degreeCommand(), rateCommand(), drainCommand()},
 		kafkaGroup: {inspectCommand(), redriveCommand(), replayCommand()},
+		planGroup:  {capacityCommand()},
 	} {
 		for _, sub := range subs {
 			sub.GroupID = group
@@ -50,6 +51,7 @@ Start with "laneway status", which shows what is wrong, and "laneway explain", w
 const (
 	fleetGroup = "fleet"
 	kafkaGroup = "kafka"
+	planGroup  = "plan"
 )
 
 func subcommand(c *cobra.Command, args []string) error {

@@ -102,6 +102,51 @@ func TestConsole(t *testing.T) {
 		b.click(`button[aria-label="Resume orders[1]"]`)
 		b.shows("#well", "Nothing is")
 	})
+	t.Run("pauses all partitions with one request, and reads them on", func(t *testing.T) {
+		w := start(t, "orders", 3, 0, "a")
+		b := open(t, w.url)
+		b.shows("#count", "3 of 3")
+		b.click("#pause-all")
+		b.signIn(operates)
+		b.shows("#asking", "Nothing more is read of 3 partitions of billing until Resume. What was read is finished.")
+		b.picture("pause-all")
+		b.do(chromedp.SetValue(chromedp.CSS("#for"), "60"))
+		b.click("#asking-ok")
+		b.shows("#result", "3 partitions are paused until ")
+		b.shows("#problems .title", "3 partitions of billing")
+		b.shows("#summary", "3 held by hand")
+		b.until("nothing left to pause", "document.querySelector('#pause-all').disabled")
+		b.picture("paused-all")
+		b.accessible("with all partitions paused")
+		for _, h := range w.p.Halts() {
+			if left := time.Until(h.ResumeAt); h.By != "olaf" || left < 50*time.Minute || left > time.Hour {
+				t.Errorf("%v ends in %v", h, left)
+			}
+		}
+		b.click(`button[aria-label="Resume all that olaf has paused"]`)
+		b.shows("#asking", "Reads 3 partitions on from where they stopped.")
+		b.click("#asking-ok")
+		b.shows("#result", "3 partitions are read on")
+		b.shows("#well", "Nothing is")
+		for path, want := range map[string]int{"/pause-all": 1, "/resume-many": 1} {
+			if n := eval[int](b, "performance.getEntriesByType('resource').filter((r) => r.name.includes("+quoted(path)+")).length"); n != want {
+				t.Errorf("%d requests for %s", n, path)
+			}
+		}
+	})
+	t.Run("says which of all partitions somebody else has paused already, and pauses the others", func(t *testing.T) {
+		w := start(t, "orders", 3, 0, "a")
+		b := open(t, w.url)
+		b.click("#pause-all")
+		b.signIn(operates)
+		b.shows("#asking", "3 partitions of billing")
+		q := w.p.Snapshot().Partitions[1]
+		must(t, w.p.Pause(q.TopicPartition, q.Epoch, "rita", time.Time{}))
+		b.click("#asking-ok")
+		b.shows("#result", "Refused: 1 of 3: orders[1] cannot be paused, nothing is read of it already: paused by rita")
+		b.shows("#problems", "2 partitions of billing")
+		b.shows("#problems", "orders[1] has been paused by rita")
+	})
 	t.Run("pauses until a time", func(t *testing.T) {
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)

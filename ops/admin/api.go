@@ -103,6 +103,7 @@ func (a *api) routes() map[string]answer {
 		"GET /v1/events":                                                    a.listEvents,
 		"GET /v1/openapi.json":                                              a.describe,
 		"POST /v1/pipelines/{pipeline}/pause":                               a.pause,
+		"POST /v1/pipelines/{pipeline}/pause-all":                           a.pauseAll,
 		"POST /v1/pipelines/{pipeline}/park":                                a.park,
 		"POST /v1/pipelines/{pipeline}/resume":                              a.resume,
 		"POST /v1/pipelines/{pipeline}/resume-many":                         a.resumeMany,

@@ -9,8 +9,11 @@ import (
 
 // bodyMost is the size of a request's body.
 func bodyMost(path string) int64 {
-	if strings.HasSuffix(path, "/resume-many") {
-		return 32 << 10 // more than adminapi.HaltsMost ids
+	switch {
+	case strings.HasSuffix(path, "/resume-many"):
+		return 512 << 10 // more than adminapi.HaltsMost ids, however they are escaped
+	case strings.HasSuffix(path, "/pause-all"):
+		return 4 << 20 // more than adminapi.PartitionsMost partitions of the longest name
 	}
 	return 4 << 10
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -60,13 +61,11 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	if bad != nil {
 		return nil, bad
 	}
-	if h.Epoch == nil {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no epoch: /v1/pipelines/" + p.id + "/partitions shows it"}
+	tp, lacks := partitionOf(h.Seen)
+	if lacks != "" {
+		return nil, &problem{Status: http.StatusBadRequest, Detail: "the body has no " + lacks + ": /v1/pipelines/" + p.id + "/partitions shows it"}
 	}
-	tp, until := stream.TopicPartition{Source: h.Source, Topic: h.Topic, Partition: h.Partition}, time.Time{}
-	if h.Until != nil {
-		until = *h.Until
-	}
+	until := timeOf(h.Until)
 	c := change{who: who, from: from(r), verb: verb, pipeline: p.id, tp: tp, what: "of " + tp.String()}
 	if h.scope == stream.ScopeLane {
 		c.what = "of a key of " + tp.String()
@@ -77,23 +76,49 @@ func (a *api) hold(r *http.Request, who caller, verb string, body any, ask func(
 	return adminapi.Done{Done: true, Text: p.holds(tp, h, who)}, nil
 }
 
+// partitionOf is the partition that a caller has seen, or what is missing to know it.
+func partitionOf(s adminapi.Seen) (tp stream.TopicPartition, lacks string) {
+	switch {
+	case s.Topic == "":
+		return tp, "topic"
+	case s.Partition == nil || *s.Partition < 0 || *s.Partition > math.MaxInt32:
+		return tp, "partition from 0 on"
+	case s.Epoch == nil:
+		return tp, "epoch"
+	}
+	return stream.TopicPartition{Source: s.Source, Topic: s.Topic, Partition: *s.Partition}, ""
+}
+
+// timeOf is when a pause or a park ends by itself; zero: it does not.
+func timeOf(until *time.Time) time.Time {
+	if until == nil {
+		return time.Time{}
+	}
+	return *until
+}
+
 // holds says how long what a caller has just stopped stays so.
 func (p piped) holds(tp stream.TopicPartition, is held, who caller) string {
+	for _, h := range p.Halts() {
+		if h.By == who.name && h.Scope == is.scope && h.Meta.TopicPartition() == tp && bytes.Equal(h.Meta.Key, is.key) {
+			return lasts(tp, is.scope, h)
+		}
+	}
+	return lasts(tp, is.scope, stream.Halt{})
+}
+
+// lasts says how long a partition or a key stays stopped. A zero halt is over already.
+func lasts(tp stream.TopicPartition, scope stream.Scope, h stream.Halt) string {
 	what, begun := legible.Text(tp.String())+" is paused", "what was read before is finished"
-	if is.scope == stream.ScopeLane {
+	if scope == stream.ScopeLane {
 		what, begun = "the key of "+legible.Text(tp.String())+" is parked", "what has begun of it is finished"
 	}
-	until, lasts := "Resume", ", or until another worker has it"
-	for _, h := range p.Halts() {
-		if h.By != who.name || h.Scope != is.scope || h.Meta.TopicPartition() != tp || !bytes.Equal(h.Meta.Key, is.key) {
-			continue
-		}
-		if h.Durable {
-			lasts = ", and survives rebalances and restarts"
-		}
-		if !h.ResumeAt.IsZero() {
-			until = h.ResumeAt.Format(time.RFC3339) + " or Resume"
-		}
+	until, survives := "Resume", ", or until another worker has it"
+	if h.Durable {
+		survives = ", and survives rebalances and restarts"
 	}
-	return fmt.Sprintf("%s until %s%s; %s", what, until, lasts, begun)
+	if !h.ResumeAt.IsZero() {
+		until = h.ResumeAt.Format(time.RFC3339) + " or Resume"
+	}
+	return fmt.Sprintf("%s until %s%s; %s", what, until, survives, begun)
 }

@@ -133,7 +133,8 @@ func TestResumeMany(t *testing.T) {
 			w.refuses(400, "from 1 to 1000 halts", http.MethodPost, resumeMany, operates, these(slices.Repeat([]string{w.halts("")[0].ID}, 1001)...))
 			w.refuses(400, "has no id", http.MethodPost, resumeMany, operates, these(w.halts("")[0].ID, ""))
 			w.refuses(400, "halt 1 has no id", http.MethodPost, resumeMany, operates, these(strings.Repeat("x", 25)))
-			w.refuses(413, "larger than 32768", http.MethodPost, resumeMany, operates, strings.Repeat(" ", 32<<10)+all)
+			w.refuses(400, "from 1 to 1000 halts", http.MethodPost, resumeMany, operates, `{"halts":[`+strings.Repeat(`"`+strings.Repeat(`\ud83d\ude00`, 24)+`",`, 1000)+`""]}`) // not that it is too large
+			w.refuses(413, "larger than 524288", http.MethodPost, resumeMany, operates, strings.Repeat(" ", 512<<10)+all)
 			if len(w.halts("")) != 1 || w.log.Committed(0) != 1 {
 				t.Error("it resumed")
 			}

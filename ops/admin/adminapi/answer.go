@@ -358,11 +358,33 @@ type Result struct {
 }
 
 // Err is why the halt was not resumed, as a *Problem; nil: it was.
-func (r Result) Err() error {
-	if r.Status == http.StatusOK {
+func (r Result) Err() error { return refused(r.Status, r.Text) }
+
+// Paused answers a PauseAll.
+type Paused struct {
+	// of each partition, in the order of the request, then of those that the caller did not see: they
+	// are refused
+	Results []PauseResult `json:"results"`
+}
+
+// PauseResult is what came of a partition.
+type PauseResult struct {
+	Source    string `json:"source,omitempty"`
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	Halt      string `json:"halt,omitempty"` // the id of the pause, for ResumeMany; empty: there is none
+	Status    int    `json:"status"`         // as Pause of this partition alone would answer: 200, 409 or 422
+	Text      string `json:"text"`
+}
+
+// Err is why the partition was not paused, as a *Problem; nil: it was.
+func (r PauseResult) Err() error { return refused(r.Status, r.Text) }
+
+func refused(status int, text string) error {
+	if status == http.StatusOK {
 		return nil
 	}
-	return &Problem{Status: r.Status, Title: http.StatusText(r.Status), Detail: r.Text}
+	return &Problem{Status: status, Title: http.StatusText(status), Detail: text}
 }
 
 // Problem answers what cannot be done, and is its error: RFC 9457.

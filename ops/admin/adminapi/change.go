@@ -24,17 +24,31 @@ type Skip struct {
 	To   *int64 `json:"to,omitempty"`
 }
 
-// Hold is where an operator stops something, in the epoch that the caller saw, and for how long.
+// Seen is a partition in the epoch that the caller saw.
+type Seen struct {
+	Source    string `json:"source,omitempty"`
+	Topic     string `json:"topic"`
+	Partition *int   `json:"partition"`
+	Epoch     *int32 `json:"epoch"`
+}
+
+// Hold is where an operator stops something, and for how long.
 type Hold struct {
-	Source    string     `json:"source,omitempty"`
-	Topic     string     `json:"topic"`
-	Partition int        `json:"partition"`
-	Epoch     *int32     `json:"epoch"`
-	Until     *time.Time `json:"until,omitempty"` // nil: until Resume
+	Seen
+	Until *time.Time `json:"until,omitempty"` // nil: until Resume
 }
 
 // Pause stops the reading of a partition.
 type Pause struct{ Hold }
+
+// PartitionsMost is how many partitions a PauseAll may have.
+const PartitionsMost = 10_000
+
+// PauseAll stops the reading of a pipeline. Each partition is paused, or refused, by itself.
+type PauseAll struct {
+	Partitions []Seen     `json:"partitions"`      // all that the caller saw, but those that are paused: from 1 to PartitionsMost
+	Until      *time.Time `json:"until,omitempty"` // nil: until Resume
+}
 
 // Park stops one key of a partition. Of Key and KeyBase64 one is set.
 type Park struct {

@@ -108,6 +108,13 @@ func (c *Client) Pause(ctx context.Context, pipeline string, p Pause) (Done, err
 	return post[Done](ctx, c, p, "pipelines", pipeline, "pause")
 }
 
+// PauseAll is Pause for a pipeline. A partition that was not as the caller saw it stops none of the
+// others: see PauseResult. ResumeMany ends the pauses.
+func (c *Client) PauseAll(ctx context.Context, pipeline string, p PauseAll) ([]PauseResult, error) {
+	body, err := post[Paused](ctx, c, p, "pipelines", pipeline, "pause-all")
+	return body.Results, err
+}
+
 // Park stops one key of a partition until Resume, or until its time. All other keys continue.
 func (c *Client) Park(ctx context.Context, pipeline string, p Park) (Done, error) {
 	return post[Done](ctx, c, p, "pipelines", pipeline, "park")

@@ -10,6 +10,7 @@ import * as history from "./history.js";
 import * as keys from "./keys.js";
 import { resumeMany } from "./many.js";
 import * as partitions from "./partitions.js";
+import * as pauses from "./pauses.js";
 import * as problems from "./problems.js";
 import * as replicas from "./replicas.js";
 import * as tune from "./tune.js";
@@ -57,6 +58,7 @@ function show() {
   const you = process.you;
   say($("you"), you.name ? `${you.name} (${you.scope})` : "not signed in");
   say($("sign"), you.name ? "Sign out" : "Sign in");
+  $("pause-all").disabled = !pauses.open(last).length;
   $("drain").hidden = !process.drains || last.several;
 }
 
@@ -122,13 +124,22 @@ const acts = {
     if (!(await needed())) return "";
     return (await post(pipeline(h.pipeline, "/resume"), { halt: h.id }, h.at)).text;
   },
-  // resumeAll resumes halts, and says how many could not be.
+  // resumeAll resumes halts or pauses, and says how many could not be.
   async resumeAll(halts) {
     if (!(await needed())) return "";
-    if (!(await sure(`Resume all ${number(halts.length)}?`, `Retries ${number(halts.length)} records. Each that fails again stops as before.`, "Resume all"))) return "";
+    const n = number(halts.length);
+    const [does, done] = halts[0].by ? [`Reads ${n} partitions on from where they stopped.`, "partitions are read on"] : [`Retries ${n} records. Each that fails again stops as before.`, "records are retried"];
+    if (!(await sure(`Resume all ${n}?`, does, "Resume all"))) return "";
     const refused = await resumeMany(halts);
-    if (refused.length) throw new Error(`${number(refused.length)} of ${number(halts.length)}: ${refused[0]}`);
-    return `${number(halts.length)} records are retried`;
+    if (refused.length) throw new Error(`${number(refused.length)} of ${n}: ${refused[0]}`);
+    return `${n} ${done}`;
+  },
+  async pauseAll() {
+    if (!(await needed())) return "";
+    const groups = pauses.open(last), what = pauses.counted(groups);
+    const chosen = await sure(`Pause ${what}?`, `Nothing more is read of ${what} until Resume. What was read is finished.`, "Pause all", { ends: true });
+    if (!chosen) return "";
+    return pauses.pauseAll(groups, chosen.until);
   },
   // tune asks for a degree or a rate, and sets it on all replicas.
   async tune(p, what, step) {
@@ -200,6 +211,7 @@ $("sign").addEventListener("click", async () => {
   }
   refresh();
 });
+$("pause-all").addEventListener("click", (ev) => acts.run(ev.currentTarget, acts.pauseAll));
 $("drain").addEventListener("click", (ev) => acts.run(ev.currentTarget, () => acts.drain(last.replicas.find((r) => r.self))));
 $("filter").addEventListener("input", () => last && partitions.show(last, acts));
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));

@@ -52,11 +52,17 @@ export function find(look, grows) {
   return all.sort((a, b) => worst[a.kind] - worst[b.kind] || (a.since ?? "").localeCompare(b.since ?? "") || a.id.localeCompare(b.id));
 }
 
-// together makes one problem of halts that have the same error at the same step.
+// together makes one problem of halts that have the same error at the same step, and one of pauses
+// that are of the same operator.
 function together(problems) {
-  const alike = Map.groupBy(problems, (p) => (p.halt && !p.halt.by ? JSON.stringify([p.kind, p.pipeline, p.halt.step, p.error]) : p.id));
-  return [...alike].map(([id, all]) => (all.length === 1 ? all[0] : { ...all[0], id: "all " + id, all, halt: null, facts: [],
-    title: `${all[0].halt.step} failed on ${number(all.length)} records`, text: waits[all[0].halt.scope + "s"] }));
+  const alike = Map.groupBy(problems, (p) => (p.kind === "paused" ? JSON.stringify([p.kind, p.pipeline, p.halt.by]) : p.halt && !p.halt.by ? JSON.stringify([p.kind, p.pipeline, p.halt.step, p.error]) : p.id));
+  return [...alike].map(([id, all]) => (all.length === 1 ? all[0] : { ...all[0], id: "all " + id, all, halt: null, facts: [], ...summed(all) }));
+}
+
+function summed(all) {
+  const [{ kind, pipeline, halt }] = all, n = number(all.length);
+  if (kind === "paused") return { title: `${n} partitions of ${pipeline}`, text: `They have been paused by ${halt.by}. What was read is finished.`, which: `that ${halt.by} has paused`, does: "Reads each of them on from where it stopped." };
+  return { title: `${halt.step} failed on ${n} records`, text: waits[halt.scope + "s"], which: `that ${halt.step} failed on`, does: "Retries each of them. What has finished is not run again." };
 }
 
 const waits = {
@@ -111,11 +117,11 @@ const button = (acts, label, name, act, quiet) =>
 function card(p, acts) {
   const e = el("li", { class: "card " + (worst[p.kind] < 4 ? "bad" : "") },
     el("h3", {}, tag(el("span"), p.kind), " ", el("span", { class: "title" }), " ", el("span", { class: "since soft" })),
-    el("p", { class: "text" }), el("pre", { class: "why", tabindex: "0", "aria-label": "Error: " + p.kind + " " + (p.all ? p.all[0].halt.step : p.title) }), el("p", { class: "facts soft" }));
+    el("p", { class: "text" }), el("pre", { class: "why", tabindex: "0", "aria-label": "Error: " + p.kind + " " + (p.all?.[0].halt.step || p.title) }), el("p", { class: "facts soft" }));
   const does = el("dl");
   const row = (b, text) => does.append(el("dt", {}, b), el("dd", {}, text));
   if (p.all) {
-    row(button(acts, "Resume all", `that ${p.all[0].halt.step} failed on`, () => acts.resumeAll(e.all)), "Retries each of them. What has finished is not run again.");
+    row(button(acts, "Resume all", p.which, () => acts.resumeAll(e.all)), p.does);
     e.append(does, el("ul", { class: "members" }), el("p", { class: "facts soft over", hidden: true }));
     return e;
   }
@@ -146,7 +152,7 @@ function members(e, all, acts) {
     (p) => el("li", {}, el("span", {}, el("strong", {}, p.title), " ", el("span", { class: "soft" })),
       el("span", { class: "more" }, button(acts, "Resume", p.title, () => acts.resume(p.halt), true), " ",
         ...(p.halt.skip ? [button(acts, "Skip", p.title, () => acts.skip(p.halt), true), " "] : []), ...looks(p, acts))),
-    (li, p) => say(li.querySelector(".soft"), p.facts.filter(Boolean).join(" · ")));
+    (li, p) => say(li.querySelector(".soft"), (p.facts ?? [p.text.slice(p.title.length + 1)]).filter(Boolean).join(" · ")));
   const over = e.querySelector(".over");
   over.hidden = all.length <= most;
   say(over, `${number(all.length - most)} more are not listed; Resume all is about all. ${elsewhere}`);
