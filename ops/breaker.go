@@ -25,7 +25,8 @@ import (
 // outage reports whether an error means that the dependency is down. It must not match an error
 // that a bad element causes. Unavailable is such a func. Other errors, and those marked
 // stream.Permanent, pass as if there were no breaker. With a nil outage, Breaker returns nil, which
-// Build refuses.
+// Build refuses. A batch that fails with a *stream.PartialError waits if all of its elements
+// failed for the outage. If some succeeded, the policies decide about the others.
 //
 // Five such errors in a row open the breaker. Before that, a failed element waits until other calls
 // show the cause. If a later call succeeds, the dependency is up, and the policies decide about the
@@ -100,8 +101,24 @@ func (b *breaker) around(next stream.Handler) stream.Handler {
 			return err
 		}
 		verdict = err
-		return stream.Postpone(err, func(ctx context.Context) error { return b.inDoubt(ctx, err) })
+		why := b.ofAll(err, c.Records())
+		return stream.Postpone(why, func(ctx context.Context) error { return b.inDoubt(ctx, why) })
 	}
+}
+
+// ofAll returns the first error in a PartialError that names all n elements, each for the outage.
+// To run such a batch again repeats nothing. Any other error is returned as it is.
+func (b *breaker) ofAll(err error, n int) error {
+	part, ok := errors.AsType[*stream.PartialError](err)
+	if !ok {
+		return err
+	}
+	for i := range n {
+		if e := part.Errs[i]; e == nil || !b.outage(e) {
+			return err
+		}
+	}
+	return part.Errs[0]
 }
 
 func (b *breaker) begin() int64 {

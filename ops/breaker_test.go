@@ -62,6 +62,30 @@ func (b *bank) charge(_ context.Context, m kafka.Message) error {
 	return nil
 }
 
+// chargeEach charges each order, and names those that failed.
+func (b *bank) chargeEach(c context.Context, ms []kafka.Message) error {
+	errs := map[int]error{}
+	for i, m := range ms {
+		if err := b.charge(c, m); err != nil {
+			errs[i] = err
+		}
+	}
+	if len(errs) > 0 {
+		return &stream.PartialError{Errs: errs}
+	}
+	return nil
+}
+
+type bankSink struct{ *bank }
+
+func (b bankSink) Write(c context.Context, es []stream.Out[kafka.Message]) error {
+	ms := make([]kafka.Message, len(es))
+	for i, e := range es {
+		ms[i] = e.Value
+	}
+	return b.chargeEach(c, ms)
+}
+
 func (b *bank) set(away bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -153,6 +177,39 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("events: %q", got)
 			}
 		})
+	})
+
+	t.Run("halts nothing where each element of a batch or a write has an error of its own", func(t *testing.T) {
+		for name, chain := range map[string]func(*bank, stream.Middleware) stream.Stream[kafka.Message]{
+			"batch": func(b *bank, m stream.Middleware) stream.Stream[kafka.Message] {
+				return opstest.Orders.GroupByPartition().Batch(10, time.Second).Serial(b.chargeEach, stream.Use(m)).HaltOnError().
+					FlatMapSlice(func(_ context.Context, ms []kafka.Message) ([]kafka.Message, error) { return ms, nil })
+			},
+			"write": func(b *bank, m stream.Middleware) stream.Stream[kafka.Message] {
+				return opstest.Orders.GroupByPartition().To(bankSink{b}, stream.Use(m)).HaltOnError()
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l, b, o := streamtest.Kafka("orders", 4), newBank(), new(told)
+					b.takes = 0 // the outage ends within no call, where some would succeed
+					b.set(true)
+					orders(l, 4, 400)
+					s := chain(b, ops.Breaker("bank", ops.Unavailable)).CommitEvery(100, time.Second)
+					opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(p *stream.Pipeline) {
+						opstest.Pass(time.Minute)
+						if b.count() > 0 || len(p.Halts()) > 0 || count[stream.AttemptFailed](o) > 0 {
+							t.Fatalf("%d are done, halts: %v, %d failures", b.count(), p.Halts(), count[stream.AttemptFailed](o))
+						}
+						b.set(false)
+						opstest.Pass(5 * time.Second)
+						if n := b.count(); n != 400 {
+							t.Errorf("%d are done 5 s after its return", n)
+						}
+					})
+				})
+			})
+		}
 	})
 
 	t.Run("leaves one bad record to the policies, whatever its error", func(t *testing.T) {

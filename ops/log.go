@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

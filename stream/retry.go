@@ -108,15 +108,26 @@ func (p RetryPolicy) text() string {
 	case p.Wait != nil:
 		return fmt.Sprintf("try %d times", n)
 	}
+	if total := p.total(); total < year {
+		return fmt.Sprintf("try %d times over about %s", n, about(total))
+	}
+	return fmt.Sprintf("try %d times over more than a year", n)
+}
+
+// total returns the average of all waits together, or year if that is more.
+func (p RetryPolicy) total() time.Duration {
+	const share = 3. / 4 // of its limit, a wait takes on average
 	first, most := p.bounds()
-	var total time.Duration
-	for i := 1; i < n && total < year; i++ {
-		total += backoff.Limit(i, first, most) / 4 * 3
+	sum, waits := 0., p.attempts()-1
+	for i := 1; i <= waits; i++ {
+		limit := backoff.Limit(i, first, most)
+		if limit == most { // so are the waits that follow
+			sum += share * float64(limit) * float64(waits-i+1)
+			break
+		}
+		sum += share * float64(limit)
 	}
-	if total >= year {
-		return fmt.Sprintf("try %d times over more than a year", n)
-	}
-	return fmt.Sprintf("try %d times over about %s", n, about(total))
+	return time.Duration(min(sum, float64(year)))
 }
 
 const year = 365 * 24 * time.Hour

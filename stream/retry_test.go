@@ -3,6 +3,7 @@ package stream_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -188,9 +189,11 @@ func TestRetryPolicy(t *testing.T) {
 			"try 4 times over about 5 s":                    {MaxAttempts: 4, FirstWait: time.Second},
 			"try 20 times over about 14 min":                {MaxAttempts: 20, FirstWait: time.Minute, MaxWait: time.Minute},
 			"try 1000000000000 times over more than a year": {MaxAttempts: 1e12},
-			"try until it succeeds":                         {Unlimited: true},
-			"try once":                                      {MaxAttempts: 1},
-			"try 3 times, then":                             {MaxAttempts: 3, Wait: func(stream.Failure) time.Duration { return 0 }},
+			// as many as a user can ask for: Describe adds up no wait for each
+			"try 9223372036854775807 times over more than a year": {MaxAttempts: math.MaxInt64, MaxWait: 1},
+			"try until it succeeds":                               {Unlimited: true},
+			"try once":                                            {MaxAttempts: 1},
+			"try 3 times, then":                                   {MaxAttempts: 3, Wait: func(stream.Failure) time.Duration { return 0 }},
 		} {
 			p, err := input.Serial(pass[string]).RetryOnError(p).HaltOnError().Build(newLog(1).Source())
 			if err != nil {

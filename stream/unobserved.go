@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/laneway-go/laneway/internal/legible"
 )
 
 // unobserved is the observer of a pipeline without Observe. It logs failures to slog's default
@@ -103,7 +105,16 @@ func (l lastLine) log(level slog.Level, msg string, fields ...any) {
 	if left > 0 {
 		fields = append(fields, "left_out", left)
 	}
-	slog.Default().Log(context.Background(), level, msg, append([]any{"pipeline", l.pipeline, "code", l.code}, fields...)...)
+	fields = append([]any{"pipeline", l.pipeline, "code", l.code}, fields...)
+	for i, f := range fields {
+		switch f := f.(type) {
+		case string:
+			fields[i] = legible.Text(f)
+		case error:
+			fields[i] = legible.Error(f)
+		}
+	}
+	slog.Default().Log(context.Background(), level, legible.Text(msg), fields...)
 }
 
 // pass reports whether a line is written, and how many of its kind were left out before.

@@ -2,11 +2,15 @@ package stream_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/streamtest"
@@ -49,6 +53,52 @@ func TestUnobservedFailures(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A default logger may be a bridge to OTLP, which refuses a whole batch of lines for one that is no
+// UTF-8.
+func TestUnobservedText(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := &checkedText{}
+		defer slog.SetDefault(slog.Default())
+		slog.SetDefault(slog.New(h))
+		bad := fmt.Errorf("no \xff, %w", errBoom)
+		l := newLog(1)
+		put(l, 0, "a0")
+		fails := func(ctx, string) error { return bad }
+		chain := input.Serial(fails, stream.Named("charge \xff")).DeadLetterOnError(&sink[stream.Failure]{err: bad}).HaltOnError(stream.ResumeAfter(time.Hour))
+		p, err := commitNow(chain).Build(l.Source(), stream.Named("billing \xff"))
+		must(t, err)
+		during(t, p, func() { elapse(time.Minute) })
+		all := strings.Join(h.texts, "\n")
+		if !utf8.ValidString(all) || !strings.Contains(all, `no \xff, boom`) || !strings.Contains(all, `charge \xff`) || !strings.Contains(all, `billing \xff`) {
+			t.Errorf("%q", h.texts)
+		}
+		if !h.wraps {
+			t.Error("an error has lost what it wraps")
+		}
+	})
+}
+
+// checkedText is a slog.Handler that keeps all texts of its lines.
+type checkedText struct {
+	texts []string
+	wraps bool // a line had an error that wraps errBoom
+}
+
+func (*checkedText) Enabled(context.Context, slog.Level) bool { return true }
+func (h *checkedText) WithAttrs([]slog.Attr) slog.Handler     { return h }
+func (h *checkedText) WithGroup(string) slog.Handler          { return h }
+func (h *checkedText) Handle(_ context.Context, r slog.Record) error {
+	h.texts = append(h.texts, r.Message)
+	r.Attrs(func(a slog.Attr) bool {
+		h.texts = append(h.texts, fmt.Sprint(a.Value.Any()))
+		if err, ok := a.Value.Any().(error); ok {
+			h.wraps = h.wraps || errors.Is(err, errBoom)
+		}
+		return true
+	})
+	return nil
 }
 
 // What happens to a partition as a whole has a line, too.

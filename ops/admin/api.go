@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

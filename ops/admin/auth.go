@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 )
 
 // caller is the sender of a request.

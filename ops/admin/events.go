@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
-	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
-	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

@@ -16,8 +16,8 @@ import (
 
 	"github.com/sourcegraph/conc/iter"
 
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
-	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
 // Peers sets the admin APIs of all replicas: an address for each, or a DNS name that resolves to

@@ -8,8 +8,8 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
-	"github.com/laneway-go/laneway/ops/internal/legible"
 )
 
 // previewMost is how much of a record is shown.

@@ -16,7 +16,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

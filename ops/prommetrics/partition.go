@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/laneway-go/laneway/ops/internal/legible"
+	"github.com/laneway-go/laneway/internal/legible"
 )
 
 func TestText(t *testing.T) {
