@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/laneway-go/laneway/internal/legible"
 	"github.com/laneway-go/laneway/ops/admin/adminapi"
-	"github.com/laneway-go/laneway/ops/internal/legible"
 	"github.com/laneway-go/laneway/stream"
 )
 
