@@ -126,11 +126,7 @@ func (p *Partition[T]) Room() (records int, bytes int64) {
 
 // Next returns the offset to feed from. Call it once there is Room. Feed and Advance move it, and
 // so does Skip if the source halted at a record.
-func (p *Partition[T]) Next() int64 {
-	p.p.mu.Lock()
-	defer p.p.mu.Unlock()
-	return p.p.next
-}
+func (p *Partition[T]) Next() int64 { return p.p.fetched() }
 
 // Buffer returns an empty slice with a capacity of at least n values, to be filled and passed to
 // Feed. From 128 to 256 values it reuses memory of finished records, to avoid garbage. Feed accepts

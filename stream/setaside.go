@@ -180,10 +180,10 @@ func (p *part) takeOutOf(e *aside, out []ticketAt) {
 // of them together take less than their records do. The caller holds intake.
 func (p *part) haveSpaceFor(lanes []*backlog) bool {
 	var further []resume.Aside
-	fewer := 0
+	fewer, next := 0, p.fetched()
 	for _, w := range lanes {
 		if fewer += len(w.all) - w.keep; p.asides.lanes[w.id] == nil {
-			further = append(further, resume.Aside{Lane: w.id, From: p.next})
+			further = append(further, resume.Aside{Lane: w.id, From: next})
 		}
 	}
 	return p.haveSpace(further, fewer)
@@ -193,7 +193,14 @@ func (p *part) haveSpaceFor(lanes []*backlog) bool {
 // many unfinished records less. One that is set aside already has its space. The caller holds
 // intake.
 func (p *part) hasSpaceFor(id resume.LaneID, fewer int) bool {
-	return p.asides.lanes[id] != nil || p.haveSpace([]resume.Aside{{Lane: id, From: p.next}}, fewer)
+	return p.asides.lanes[id] != nil || p.haveSpace([]resume.Aside{{Lane: id, From: p.fetched()}}, fewer)
+}
+
+// fetched returns the fetch position.
+func (p *part) fetched() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
 }
 
 // haveSpace reports whether there is room for further lanes, or they take no more than the records
