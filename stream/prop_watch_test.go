@@ -288,6 +288,8 @@ func (l *life) call(ctx context.Context, at int, items []item, split bool) error
 	w.mu.Lock()
 	if t.e == nil {
 		t.e = l.cur[items[0].P]
+	}
+	if !w.m.rules[at].below { // work there has a tie of its own
 		t.e.tie = t
 	}
 	split = split && w.m.rules[at].split

@@ -253,7 +253,6 @@ func (l *life) gaveUp(ctx context.Context, at int, f stream.Failure) {
 	defer w.mu.Unlock()
 	if t.e == nil {
 		t.e = l.cur[f.Meta.Partition]
-		t.e.tie = t
 	}
 	policy := w.m.words[at]
 	if errors.Is(f.Err, errCancelled) {
