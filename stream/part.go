@@ -168,6 +168,13 @@ func (p *part) advance(next, end int64) {
 	}
 }
 
+// fetched returns the fetch position.
+func (p *part) fetched() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next
+}
+
 // below returns how many records wait at the ack barrier or are in the tail.
 func (p *part) below() int {
 	if p.tail == nil {

@@ -196,13 +196,6 @@ func (p *part) hasSpaceFor(id resume.LaneID, fewer int) bool {
 	return p.asides.lanes[id] != nil || p.haveSpace([]resume.Aside{{Lane: id, From: p.fetched()}}, fewer)
 }
 
-// fetched returns the fetch position.
-func (p *part) fetched() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next
-}
-
 // haveSpace reports whether there is room for further lanes, or they take no more than the records
 // of theirs do that are unfinished no longer. The caller holds intake.
 func (p *part) haveSpace(further []resume.Aside, fewer int) bool {
