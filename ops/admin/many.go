@@ -10,6 +10,14 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
+// amount refuses a body that names none, or too many.
+func amount(n, most int, what string) *problem {
+	if n > 0 && n <= most {
+		return nil
+	}
+	return &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body has %d %s: send from 1 to %d %s", n, what, most, what)}
+}
+
 // resumeMany ends the halts that the caller has seen, each by itself.
 func (a *api) resumeMany(r *http.Request, who caller) (any, *problem) {
 	var body adminapi.ResumeMany
@@ -17,8 +25,8 @@ func (a *api) resumeMany(r *http.Request, who caller) (any, *problem) {
 	if bad != nil {
 		return nil, bad
 	}
-	if n := len(body.Halts); n == 0 || n > adminapi.HaltsMost {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body has %d halts: send from 1 to %d halts", n, adminapi.HaltsMost)}
+	if bad := amount(len(body.Halts), adminapi.HaltsMost, "halts"); bad != nil {
+		return nil, bad
 	}
 	if i := slices.IndexFunc(body.Halts, func(id string) bool { return id == "" || len(id) > idLength }); i >= 0 {
 		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("halt %d has no id: /v1/halts shows it", i+1)}

@@ -17,8 +17,8 @@ func (a *api) pauseAll(r *http.Request, who caller) (any, *problem) {
 	if bad != nil {
 		return nil, bad
 	}
-	if n := len(body.Partitions); n == 0 || n > adminapi.PartitionsMost {
-		return nil, &problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the body has %d partitions: send from 1 to %d partitions", n, adminapi.PartitionsMost)}
+	if bad := amount(len(body.Partitions), adminapi.PartitionsMost, "partitions"); bad != nil {
+		return nil, bad
 	}
 	var tps []stream.TopicPartition
 	for i, s := range body.Partitions {

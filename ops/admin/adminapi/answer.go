@@ -362,8 +362,8 @@ func (r Result) Err() error { return refused(r.Status, r.Text) }
 
 // Paused answers a PauseAll.
 type Paused struct {
-	// of each partition, in the order of the request, then of those that the caller did not see: they
-	// are refused
+	// of each partition, in the order of the request, then of those that the caller did not see:
+	// they are refused
 	Results []PauseResult `json:"results"`
 }
 
