@@ -301,4 +301,20 @@ func TestBranchOfAGroup(t *testing.T) {
 			}
 		})
 	})
+	t.Run("leaves the main line in its groups, whatever groups are in it", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			log, w := newLog(1), newWork()
+			w.takes = time.Second
+			put(log, 0, "a1", "b1", "c1")
+			log.Finish()
+			lanes := func(s strs) strs { return s.Concurrent(8, pass) }
+			branch := func(s strs) strs { return s.Ungroup().GroupByKey().DivertTo(isB, lanes) }
+			s := input.GroupBy(func(string) int { return 0 }).AlsoTo(branch).Concurrent(8, w.do)
+			must(t, start(t, log, commitNow(s)).wait())
+			same(t, "done", w.done(), []string{"a1", "b1", "c1"})
+			if w.peak() != 1 {
+				t.Errorf("%d at a time of one group", w.peak())
+			}
+		})
+	})
 }

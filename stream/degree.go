@@ -81,7 +81,9 @@ func (o degreeOp) place(p *planner, n *node) {
 		p.boundary()
 	}
 	if group, ok := p.needsOtherwise(&o.degree); ok {
-		p.stage.group = group
+		if p.stage.group != byFunc { // that group cannot be had again from the record
+			p.stage.group = group
+		}
 		p.flush() // one runner per partition keeps the order in which elements are collected
 		p.endStage(nil)
 		p.startStage(p.stage.out)
