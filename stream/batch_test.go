@@ -71,6 +71,10 @@ func TestBatch(t *testing.T) {
 			"without a degree word": {func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 				return s.GroupByKey().Batch(2, 0).Map(func(c ctx, vs []string) ([]string, error) { return vs, b.take(c, vs) })
 			}, []string{"a0 a1", "b0 b1"}},
+			"above a batch of the partition": {func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
+				first := s.GroupBy(func(v string) byte { return v[0] }).Concurrent(4, pass[string]).Batch(2, 0).Tap(b.take)
+				return first.Ungroup().GroupByPartition().FlatMap(flat).Batch(2, 0)
+			}, []string{"a0 a1", "b0 b1"}},
 			"below a degree word": {func(s stream.Stream[string], b *batches) stream.Stream[[]string] {
 				return s.GroupByKey().Concurrent(4, pass[string]).Batch(2, 0).Map(func(c ctx, vs []string) ([]string, error) { return vs, b.take(c, vs) })
 			}, []string{"a0 a1", "b0 b1"}},
@@ -298,6 +302,20 @@ func TestBranchOfAGroup(t *testing.T) {
 			same(t, "done", w.done(), []string{"a1", "b1", "c1"})
 			if w.peak() != 1 {
 				t.Errorf("%d at a time of one group", w.peak())
+			}
+		})
+	})
+	t.Run("works in its groups beside another grouping", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			log, w := newLog(1), newWork()
+			w.takes = time.Second
+			put(log, 0, "a1", "b1", "c1")
+			log.Finish()
+			branch := func(s strs) strs { return s.Concurrent(8, w.do) }
+			s := input.GroupBy(func(v string) byte { return v[0] }).AlsoTo(branch).Ungroup().GroupByPartition().Concurrent(2, pass)
+			must(t, start(t, log, commitNow(s)).wait())
+			if w.peak() != 3 {
+				t.Errorf("%d groups at a time, want 3", w.peak())
 			}
 		})
 	})

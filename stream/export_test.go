@@ -33,3 +33,13 @@ func (s *Supervisor) InProcess(signals <-chan os.Signal, exit func(int), listen 
 
 // KeyHash selects a key's lane.
 var KeyHash = keyHash
+
+// LostGroups returns the stages that need the group of a GroupBy(f) and do not get it.
+func LostGroups(p *Pipeline) (stages []int) {
+	for _, sg := range p.plan.stages {
+		if p.plan.needsGroup(sg) && sg.group != byFunc {
+			stages = append(stages, sg.index)
+		}
+	}
+	return stages
+}

@@ -71,13 +71,23 @@ func (p *planner) exit(n *node) {
 	p.startStage(n.out)
 }
 
-// boundary ends the open stage above the pending words.
+// boundary ends the open stage above the pending words. The next one begins in the group of a
+// GroupBy(f) if some of them are in it.
 func (p *planner) boundary() {
-	waiting := p.pending
+	waiting, above := p.pending, p.stage
 	p.pending = nil
 	p.endStage(nil)
-	p.startStage(p.stage.out)
+	p.startStage(above.out)
 	p.pending = waiting
+	if above.group == byFunc && p.plan.anyIn(waiting, func(g grouping) bool { return g == byFunc }) {
+		p.stage.group = byFunc
+	}
+	p.stage.regrouped = p.plan.anyIn(waiting, func(g grouping) bool { return g != p.stage.group })
+}
+
+// anyIn reports whether a step among nodes is in a group of a kind.
+func (p *plan) anyIn(nodes []*node, kind func(grouping) bool) bool {
+	return slices.ContainsFunc(nodes, func(n *node) bool { sp := p.steps[n]; return sp != nil && kind(sp.group) })
 }
 
 // note records the order that holds at a node.
@@ -144,7 +154,7 @@ func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
 	words := p.plan.words(slices.Concat(p.stage.above(), p.pending))
 	i := slices.IndexFunc(words, func(n *node) bool {
 		if f := p.plan.forks[n]; f != nil && f.stages != nil {
-			return !workers.gives(f.stages[0].needs())
+			return !workers.gives(f.stages[0].needs()) || p.group != byFunc && p.plan.needsGroup(f.stages[0])
 		}
 		group := p.plan.steps[n].group
 		return collects(n) && (d.keepOrder || group != ungrouped && group != p.group)

@@ -84,6 +84,28 @@ func (sg *stagePlan) gives(g grouping) bool {
 	return g == ungrouped || sg.lanes == perPart || sg.lanes == perGroup && g == sg.group
 }
 
+// needsGroup reports whether a stage, or what its elements reach, works in the group of a GroupBy(f)
+// above the stage. No record tells that group: it comes from a stage that is in it.
+func (p *plan) needsGroup(sg *stagePlan) bool {
+	if sg == nil {
+		return false
+	}
+	works := sg.group == byFunc && sg.lanes == perGroup || slices.ContainsFunc(p.words(sg.all()), func(n *node) bool {
+		f := p.forks[n]
+		return f != nil && f.stages != nil && p.needsGroup(f.stages[0]) || collects(n) && p.steps[n].group == byFunc
+	})
+	return works || !sg.endsInGroups() && p.needsGroup(sg.next)
+}
+
+// endsInGroups reports whether a GroupBy(f) ends the stage.
+func (sg *stagePlan) endsInGroups() bool {
+	if sg.exit == nil {
+		return false
+	}
+	_, groups := sg.exit.op.(sender)
+	return groups
+}
+
 // branch checks the branch of a fork, which begins with what holds at the fork.
 func (c *checker) branch(fork *node) {
 	line := fork.branch.line()

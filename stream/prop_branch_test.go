@@ -31,10 +31,23 @@ func (c *modelCut) fork(w word) {
 	dry := &modelCut{m: &model{words: c.m.words, rules: slices.Clone(c.m.rules)}, group: c.group, stageGroup: c.group, depth: r.depth}
 	dry.line(w.at+1, w.end())
 	dry.close()
-	r.needs = *dry.first
+	r.needs, r.carries = *dry.first, c.group > noLane && c.m.works(w.at+1, w.end())
 	if c.degree != nil || c.to {
 		c.take()
 	}
+}
+
+// works reports whether a word of a line works in the group that holds above it, of a GroupBy(f).
+func (m *model) works(from, to int) bool {
+	for _, i := range m.line(from, to) {
+		switch w := m.words[i]; {
+		case w.kind >= byPartitionWord && w.kind <= ungroupWord:
+			return false
+		case w.isDegree(), w.kind == batchWord, w.forks() && m.works(w.at+1, w.end()):
+			return true
+		}
+	}
+	return false
 }
 
 // waits reports whether a word gives its branch lanes of its own.

@@ -35,7 +35,9 @@ type rule struct {
 	ending bool   // some policy ends every failure, and none ends the pipeline
 	apart  bool   // a fork whose branch has lanes of its own
 	needs  laneOf // the order in which that has to get its elements; noLane: in any
-	depth  int    // of the paths in it
+	// works in the group of a GroupBy(f) above the fork
+	carries bool
+	depth   int // of the paths in it
 }
 
 // laneOf names what shares a lane. Above 0 it is a GroupBy, of the elements as they were after so
@@ -98,7 +100,7 @@ func (c *modelCut) line(from, to int) {
 			}
 			at := slices.IndexFunc(c.pending, func(i int) bool {
 				if m.rules[i].apart {
-					return !gives(w, c.group, m.rules[i].needs)
+					return !gives(w, c.group, m.rules[i].needs) || m.rules[i].carries && c.group != m.rules[i].group
 				}
 				g := m.rules[i].group // a Batch collects in the order of its own group
 				return words[i].kind == batchWord && (w.keep || g != noLane && g != c.group)
