@@ -109,7 +109,7 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.health.init(in.SetHealth, s.joining())
 	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
 	defer s.client.Close()
-	denied, err := s.connect(ctx)
+	lacking, err := s.connect(ctx)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
@@ -129,7 +129,8 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)
 	s.stopReading, s.finding = stopReading, fetching
-	s.deny(denied)
+	s.lack(lacking...)
+	s.finders.Go(func() { s.seek(fetching) })
 	var fetcher conc.WaitGroup
 	var fetchErr error // written before fetcher.Wait returns
 	fetcher.Go(func() {

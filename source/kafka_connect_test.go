@@ -48,6 +48,27 @@ func TestKafkaConnect(t *testing.T) {
 		}
 		l.stop()
 	})
+	t.Run("fails for a topic that stays unknown, and reads the others until then", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, k, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+			write(t, k.Client, "orders", 1, 10)
+			cfg, got := config(c), newRecorder()
+			cfg.Transport, cfg.Topics = transport, []string{"audit", "orders"}
+			start := time.Now()
+			r := run(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+			got.wait(t, 10)
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("the others were read after %v", took)
+			}
+			var missing *kafkaerr.TopicError
+			if err := <-r.ended; !errors.As(err, &missing) || missing.Topic != "audit" {
+				t.Errorf("error: %v", err)
+			}
+			if took := time.Since(start); took < time.Minute || took > 2*time.Minute {
+				t.Errorf("it ended after %v", took)
+			}
+		})
+	})
 	t.Run("fails after ConnectTimeout", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {

@@ -56,14 +56,23 @@ func (l *listened) await(name string) stream.SourceEvent {
 	}
 }
 
+// laterCode is an error that this client does not know.
+var laterCode = &kerr.Error{Message: "LATER", Code: 9999, Description: "of later brokers"}
+
 // A partition that cannot be read does not delay others, with a group or without one.
 func TestKafkaUnreadablePartition(t *testing.T) {
 	for name, fault := range map[string]kfake.Fault{
-		"no leader":         {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
-		"not authorised":    {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"not fetchable":     {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"no offset":         {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
-		"topic not visible": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no leader":                              {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"not authorised":                         {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"not fetchable":                          {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no offset":                              {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
+		"topic not visible":                      {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"topic unknown":                          {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.UnknownTopicOrPartition},
+		"topic invalid":                          {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.InvalidTopicException},
+		"topic being made":                       {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.LeaderNotAvailable},
+		"topic with a code of later brokers":     {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: laterCode},
+		"partition with a code of its own":       {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"partition with a code of later brokers": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Partitions: []int32{1}, Err: laterCode},
 	} {
 		for _, grouped := range []bool{true, false} {
 			how := "by name"
@@ -109,10 +118,6 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 					t.Errorf("troubles: %v", at)
 				}
 				fix.Remove()
-				if name == "topic not visible" && grouped {
-					l.stop() // a group's leader looks for new partitions less often
-					return
-				}
 				got.wait(t, 40)
 				if at := l.Snapshot().Troubles; len(at) != 0 {
 					t.Errorf("troubles: %v", at)
