@@ -107,7 +107,8 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.epochs = map[wire.TopicPartition]*leaderEpoch{}
 	s.wanted, s.limits = map[wire.TopicPartition]*wanted{}, map[wire.TopicPartition]int64{}
 	s.health.init(in.SetHealth, s.joining())
-	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
+	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID,
+		OnThrottled: func(text string) { s.in.Emit(stream.SourceEvent{Name: "throttled", Text: text}) }})
 	defer s.client.Close()
 	lacking, err := s.connect(ctx)
 	if err != nil {
