@@ -1,10 +1,12 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,6 +196,62 @@ func TestKafkaReady(t *testing.T) {
 		got.wait(t, 1)
 		if err := l.Ready(); err != nil {
 			t.Errorf("not ready: %v", err)
+		}
+	})
+	t.Run("tells soon after the start that a group waits for its other members", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		release := make(chan struct{})
+		var once atomic.Bool
+		k.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			if once.CompareAndSwap(false, true) {
+				k.SleepControl(func() { <-release })
+			}
+			return nil, nil, false
+		})
+		l := listen(t, source.Kafka(config(k)).Serial(newRecorder().record).CommitEvery(1, 0))
+		if e := l.await("group waiting"); !strings.Contains(e.Text, "died without leaving") || !strings.Contains(e.Text, "45s") {
+			t.Errorf("told: %s", e.Text)
+		}
+		close(release)
+		l.stop()
+	})
+	t.Run("needs the leader of one partition at least, and names its advertised address", func(t *testing.T) {
+		for _, grouped := range []bool{true, false} {
+			k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"))
+			cfg, got := config(k), newRecorder()
+			near := k.CoordinatorFor(cfg.Group)
+			if err := k.MoveTopicPartition("orders", 0, 1-near); err != nil {
+				t.Fatal(err)
+			}
+			write(t, producer(t, k), "orders", 1, 1)
+			var far atomic.Bool // the leader's address is unreachable from here
+			far.Store(true)
+			cfg.Brokers = k.ListenAddrs()[near : near+1]
+			cfg.Transport = &kafka.Transport{Dial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+				if addr != cfg.Brokers[0] && far.Load() {
+					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+				}
+				return new(net.Dialer).DialContext(ctx, kind, addr)
+			}}
+			if !grouped {
+				cfg.Group, cfg.Topics, cfg.Partitions = "", nil, map[stream.TopicPartition]source.Span{{Topic: "orders"}: {}}
+			}
+			chain := source.Kafka(cfg).Serial(got.record)
+			if grouped {
+				chain = chain.CommitEvery(1, 0)
+			}
+			l := listen(t, chain)
+			l.await("partition waits")
+			if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
+				t.Errorf("in a group: %v; ready: %v", grouped, err)
+			}
+			far.Store(false)
+			got.wait(t, 1)
+			if err := l.Ready(); err != nil {
+				t.Errorf("in a group: %v; not ready: %v", grouped, err)
+			}
+			l.stop()
 		}
 	})
 	t.Run("needs a coordinator", func(t *testing.T) {
