@@ -95,6 +95,32 @@ func TestKafkaConnect(t *testing.T) {
 			}
 		})
 	})
+	t.Run("stops without an error in each step", func(t *testing.T) {
+		for _, step := range []kmsg.Key{kmsg.ApiVersions, kmsg.Metadata, kmsg.DescribeConfigs, kmsg.FindCoordinator, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.OffsetFetch, kmsg.ListOffsets, kmsg.Fetch} {
+			t.Run(step.Name(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					k, _, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+					held, release := make(chan struct{}, 100), make(chan struct{})
+					k.ControlKey(int16(step), func(kmsg.Request) (kmsg.Response, error, bool) {
+						k.KeepControl()
+						held <- struct{}{}
+						k.SleepControl(func() { <-release })
+						return nil, nil, false
+					})
+					cfg := config(k)
+					cfg.Transport = transport
+					r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
+					<-held
+					start := time.Now()
+					r.stop()
+					if took := time.Since(start); took > 5*time.Second {
+						t.Errorf("stopping took %v", took)
+					}
+					close(release)
+				})
+			})
+		}
+	})
 	t.Run("fails at once without authorisation", func(t *testing.T) {
 		for name, f := range map[string]kfake.Fault{
 			"topic": {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.TopicAuthorizationFailed, Count: -1},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -21,7 +20,11 @@ func (c *Client) keptBack(ctx context.Context, k linkKey) error {
 	if !ok {
 		return nil
 	}
-	if !backoff.Pause(ctx, time.Until(until)) {
+	over := time.NewTimer(time.Until(until))
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
 		return ctx.Err()
 	}
 	c.mu.Lock()
