@@ -130,6 +130,36 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 	}
 }
 
+// A member that gets no partition of a topic hears of its end too.
+func TestKafkaLackingTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, admin, transport := kafkatest.Virtual(t, kfake.SeedTopics(4, "orders"), kfake.SeedTopics(1, "audit"))
+		write(t, admin.Client, "orders", 4, 10)
+		write(t, admin.Client, "audit", 1, 10)
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.InvalidTopicException, Count: -1})
+		cfg, got := config(k), newRecorder()
+		cfg.Transport, cfg.Topics = transport, []string{"orders", "audit"}
+		var members []*listened
+		for range 3 {
+			l := listen(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+			l.await("partition waits")
+			members = append(members, l)
+		}
+		got.wait(t, 40)
+		fix.Remove()
+		for _, l := range members {
+			l.await("partition continues")
+			if at := l.Snapshot().Troubles; len(at) != 0 {
+				t.Errorf("troubles: %v", at)
+			}
+		}
+		got.wait(t, 50)
+		for _, l := range members {
+			l.stop()
+		}
+	})
+}
+
 // A member that waits for a partition still answers its group, so a second member gets its share.
 func TestKafkaUnreadablePartitionInARebalance(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(4, "orders"))
