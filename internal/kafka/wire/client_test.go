@@ -211,7 +211,7 @@ func TestMovedCoordinator(t *testing.T) {
 	}
 }
 
-// A coordinator that freezes, or is cut off, may have been replaced: each failure looks it up again.
+// A coordinator that freezes may have been replaced: each failure has it looked up again.
 func TestFrozenCoordinator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k, _, transport := kafkatest.Virtual(t, kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094))
