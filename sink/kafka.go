@@ -55,7 +55,7 @@ func (s *kafkaSink) Open(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opened == 0 {
-		s.client = s.cfg.client()
+		s.client = s.cfg.client(ctx)
 		s.out = produce.New(s.cfg.producing(ctx, s.client))
 		if err := s.out.Open(ctx); err != nil {
 			s.client.Close()

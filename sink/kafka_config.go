@@ -82,21 +82,26 @@ func (c *KafkaConfig) name(kind string) string {
 	return kind + " " + c.Topic
 }
 
-func (c *KafkaConfig) client() *wire.Client {
-	return wire.New(wire.Config{Brokers: c.Brokers, Transport: c.Transport, ClientID: c.ClientID})
+func (c *KafkaConfig) client(ctx context.Context) *wire.Client {
+	tell := c.events(ctx)
+	return wire.New(wire.Config{Brokers: c.Brokers, Transport: c.Transport, ClientID: c.ClientID, OnThrottled: func(text string) { tell("throttled", text) }})
 }
 
-// producing returns the producer's configuration. The producer's events go to the observers of the
-// pipeline that opens the sink with ctx.
-func (c *KafkaConfig) producing(ctx context.Context, client *wire.Client) produce.Config {
+// events passes events to the observers of the pipeline that opens the sink with ctx.
+func (c *KafkaConfig) events(ctx context.Context) func(what, text string) {
 	emit, name := stream.EmitterOf(ctx), c.name("kafka")
+	return func(what, text string) { emit(stream.SinkEvent{Sink: name, Name: what, Text: text}) }
+}
+
+// producing returns the producer's configuration.
+func (c *KafkaConfig) producing(ctx context.Context, client *wire.Client) produce.Config {
 	largest := c.BatchBytes
 	if largest == 0 {
 		largest = mostBatch // the topic decides
 	}
 	return produce.Config{Client: client, RecordBytes: largest, Compression: c.Compression, Balancer: c.Balancer, BatchBytes: or(c.BatchBytes, 1_000_000), Linger: c.Linger,
 		DeliveryTimeout: or(c.DeliveryTimeout, 2*time.Minute), UnknownTopicTimeout: or(c.UnknownTopicTimeout, 10*time.Second),
-		OnEvent: func(what, text string) { emit(stream.SinkEvent{Sink: name, Name: what, Text: text}) }}
+		OnEvent: c.events(ctx)}
 }
 
 func or[T comparable](v, otherwise T) T {

@@ -127,7 +127,7 @@ func (s *kafkaTransaction) Open(ctx context.Context) error {
 	if c.InstanceID == "" {
 		id, unique = s.prefix+"-"+strings.ToLower(rand.Text()), true
 	}
-	s.client = c.client()
+	s.client = c.client(ctx)
 	s.tx = transact.New(transact.Config{Client: s.client, ID: id, Unique: unique, Timeout: c.TransactionTimeout, Produce: c.producing(ctx, s.client)})
 	err := s.tx.Open(ctx)
 	if err == nil && c.Topic != "" {

@@ -107,9 +107,10 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	s.epochs = map[wire.TopicPartition]*leaderEpoch{}
 	s.wanted, s.limits = map[wire.TopicPartition]*wanted{}, map[wire.TopicPartition]int64{}
 	s.health.init(in.SetHealth, s.joining())
-	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID})
+	s.client = wire.New(wire.Config{Brokers: s.cfg.Brokers, Transport: s.cfg.Transport, ClientID: s.cfg.ClientID,
+		OnThrottled: func(text string) { s.in.Emit(stream.SourceEvent{Name: "throttled", Text: text}) }})
 	defer s.client.Close()
-	denied, err := s.connect(ctx)
+	lacking, err := s.connect(ctx)
 	if err != nil {
 		return unlessStopped(ctx, err)
 	}
@@ -129,7 +130,8 @@ func (s *kafkaSource) run(ctx context.Context, in intake) error {
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)
 	s.stopReading, s.finding = stopReading, fetching
-	s.deny(denied)
+	s.lack(lacking...)
+	s.finders.Go(func() { s.seek(fetching) })
 	var fetcher conc.WaitGroup
 	var fetchErr error // written before fetcher.Wait returns
 	fetcher.Go(func() {

@@ -20,8 +20,8 @@ type KafkaConfig struct {
 	Group string
 
 	// Topics are read by name, all partitions of each. Partitions added later are discovered. The user
-	// needs READ and DESCRIBE on the topics. A missing topic is an error after UnknownTopicTimeout;
-	// reading never creates a topic.
+	// needs READ and DESCRIBE on the topics. A missing topic ends Run after UnknownTopicTimeout;
+	// the others are read until then. Reading never creates a topic.
 	Topics []string
 
 	// Partitions are read without a group, each from the start of its Span: for replays, tools and

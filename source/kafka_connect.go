@@ -16,9 +16,8 @@ import (
 
 const connectPause = 250 * time.Millisecond
 
-// connect waits until a broker answers and all topics are known. It returns the topics that the
-// user may not read, if there are others.
-func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err error) {
+// connect waits until a broker answers and a topic is known. It returns the others that are not.
+func (s *kafkaSource) connect(ctx context.Context) (lacking []wire.Topic, err error) {
 	topics := slices.Sorted(maps.Keys(s.cfg.topics()))
 	start := time.Now()
 	var reached time.Time
@@ -28,12 +27,12 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case err == nil:
-			found, denied = splitDenied(found)
-			if err = missing(found); err == nil {
+			if lacking = lacked(found); len(lacking) < len(found) {
 				s.health.set(&s.health.cluster, nil)
 				s.askStateBytes(ctx)
-				return denied, nil
+				return lacking, nil
 			}
+			err = missing(lacking)
 			if reached.IsZero() {
 				reached = time.Now()
 			}
@@ -53,26 +52,9 @@ func (s *kafkaSource) connect(ctx context.Context) (denied []wire.Topic, err err
 	}
 }
 
-// splitDenied separates the topics that the user may not read from the others, if there are others.
-func splitDenied(topics []wire.Topic) (found, denied []wire.Topic) {
-	for _, t := range topics {
-		if errors.Is(t.Err, wire.TopicAuthorization) {
-			denied = append(denied, t)
-		} else {
-			found = append(found, t)
-		}
-	}
-	if len(found) == 0 {
-		return topics, nil
-	}
-	return found, denied
-}
-
-// deny reports topics that the user may not read.
-func (s *kafkaSource) deny(topics []wire.Topic) {
-	for _, t := range topics {
-		s.trouble(wire.TopicPartition{Topic: t.Name, Partition: whole}, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
-	}
+// lacked returns the topics that cannot be had.
+func lacked(topics []wire.Topic) []wire.Topic {
+	return slices.DeleteFunc(slices.Clone(topics), func(t wire.Topic) bool { return t.Err == nil })
 }
 
 // describe asks for the topics once, within the rest of ConnectTimeout.
@@ -83,13 +65,11 @@ func (s *kafkaSource) describe(ctx context.Context, topics []string, start time.
 	return s.client.Metadata(ctx, topics...)
 }
 
-// missing returns the errors of topics; nil if there are none.
+// missing returns the errors of topics that cannot be had.
 func missing(topics []wire.Topic) error {
 	var errs []error
 	for _, t := range topics {
-		if t.Err != nil {
-			errs = append(errs, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
-		}
+		errs = append(errs, &kafkaerr.TopicError{Topic: t.Name, Err: t.Err})
 	}
 	// An error that waiting cannot fix decides.
 	for _, err := range errs {
@@ -113,8 +93,8 @@ func (s *kafkaSource) counts(ctx context.Context, topics []string) (map[string]i
 		case t.Err == nil:
 			n[t.Name] = int32(len(t.Partitions))
 			s.trouble(wire.TopicPartition{Topic: t.Name, Partition: whole}, nil)
-		case ours[t.Name] && errors.Is(t.Err, wire.TopicAuthorization):
-			s.deny([]wire.Topic{t})
+		case ours[t.Name] && !wire.CodeOf(t.Err).In(wire.NoTopic): // a deleted topic is not waited for
+			s.lack(t)
 		}
 	}
 	return n, nil

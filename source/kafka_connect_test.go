@@ -48,6 +48,27 @@ func TestKafkaConnect(t *testing.T) {
 		}
 		l.stop()
 	})
+	t.Run("fails for a topic that stays unknown, and reads the others until then", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, k, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+			write(t, k.Client, "orders", 1, 10)
+			cfg, got := config(c), newRecorder()
+			cfg.Transport, cfg.Topics = transport, []string{"audit", "orders"}
+			start := time.Now()
+			r := run(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+			got.wait(t, 10)
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("the others were read after %v", took)
+			}
+			var missing *kafkaerr.TopicError
+			if err := <-r.ended; !errors.As(err, &missing) || missing.Topic != "audit" {
+				t.Errorf("error: %v", err)
+			}
+			if took := time.Since(start); took < time.Minute || took > 2*time.Minute {
+				t.Errorf("it ended after %v", took)
+			}
+		})
+	})
 	t.Run("fails after ConnectTimeout", func(t *testing.T) {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -73,6 +94,32 @@ func TestKafkaConnect(t *testing.T) {
 				t.Errorf("stopping took %v", took)
 			}
 		})
+	})
+	t.Run("stops without an error in each step", func(t *testing.T) {
+		for _, step := range []kmsg.Key{kmsg.ApiVersions, kmsg.Metadata, kmsg.DescribeConfigs, kmsg.FindCoordinator, kmsg.JoinGroup, kmsg.SyncGroup, kmsg.OffsetFetch, kmsg.ListOffsets, kmsg.Fetch} {
+			t.Run(step.Name(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					k, _, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
+					held, release := make(chan struct{}, 100), make(chan struct{})
+					k.ControlKey(int16(step), func(kmsg.Request) (kmsg.Response, error, bool) {
+						k.KeepControl()
+						held <- struct{}{}
+						k.SleepControl(func() { <-release })
+						return nil, nil, false
+					})
+					cfg := config(k)
+					cfg.Transport = transport
+					r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
+					<-held
+					start := time.Now()
+					r.stop()
+					if took := time.Since(start); took > 5*time.Second {
+						t.Errorf("stopping took %v", took)
+					}
+					close(release)
+				})
+			})
+		}
 	})
 	t.Run("fails at once without authorisation", func(t *testing.T) {
 		for name, f := range map[string]kfake.Fault{

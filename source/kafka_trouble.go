@@ -55,8 +55,9 @@ func (s *kafkaSource) trouble(tp wire.TopicPartition, err error) {
 	h := &s.health
 	h.mu.Lock()
 	old := h.troubles[tp]
-	news := (h.mine[tp] || tp.Partition == whole) && (err == nil) != (old == nil)
-	if news {
+	concerns := h.mine[tp] || tp.Partition == whole
+	news := concerns && (err == nil) != (old == nil)
+	if news || concerns && wire.CodeOf(err) != wire.CodeOf(old) {
 		s.in.Trouble(streamed(tp), err)
 		if h.troubles[tp] = err; err == nil {
 			delete(h.troubles, tp)
@@ -74,6 +75,18 @@ func (s *kafkaSource) trouble(tp wire.TopicPartition, err error) {
 	default:
 		s.in.Emit(stream.SourceEvent{TopicPartition: streamed(tp), Name: "partition waits", Text: "the other partitions are read", Err: err})
 	}
+}
+
+// lacking returns the topics that cannot be had.
+func (h *health) lacking() (names []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for tp := range h.troubles {
+		if tp.Partition == whole {
+			names = append(names, tp.Topic)
+		}
+	}
+	return names
 }
 
 // denied returns the topics that the user may not read. The caller holds mu.

@@ -1,10 +1,12 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,14 +58,23 @@ func (l *listened) await(name string) stream.SourceEvent {
 	}
 }
 
+// laterCode is an error that this client does not know.
+var laterCode = &kerr.Error{Message: "LATER", Code: 9999, Description: "of later brokers"}
+
 // A partition that cannot be read does not delay others, with a group or without one.
 func TestKafkaUnreadablePartition(t *testing.T) {
 	for name, fault := range map[string]kfake.Fault{
-		"no leader":         {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
-		"not authorised":    {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"not fetchable":     {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
-		"no offset":         {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
-		"topic not visible": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no leader":                              {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"not authorised":                         {Keys: []kmsg.Key{kmsg.ListOffsets}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"not fetchable":                          {Keys: []kmsg.Key{kmsg.Fetch}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"no offset":                              {Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "orders", Partitions: []int32{1}, Err: kerr.UnstableOffsetCommit},
+		"topic not visible":                      {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.TopicAuthorizationFailed},
+		"topic unknown":                          {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.UnknownTopicOrPartition},
+		"topic invalid":                          {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.InvalidTopicException},
+		"topic being made":                       {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.LeaderNotAvailable},
+		"topic with a code of later brokers":     {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: laterCode},
+		"partition with a code of its own":       {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Partitions: []int32{1}, Err: kerr.LeaderNotAvailable},
+		"partition with a code of later brokers": {Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Partitions: []int32{1}, Err: laterCode},
 	} {
 		for _, grouped := range []bool{true, false} {
 			how := "by name"
@@ -109,10 +120,6 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 					t.Errorf("troubles: %v", at)
 				}
 				fix.Remove()
-				if name == "topic not visible" && grouped {
-					l.stop() // a group's leader looks for new partitions less often
-					return
-				}
 				got.wait(t, 40)
 				if at := l.Snapshot().Troubles; len(at) != 0 {
 					t.Errorf("troubles: %v", at)
@@ -121,6 +128,36 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A member that gets no partition of a topic hears of its end too.
+func TestKafkaLackingTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, admin, transport := kafkatest.Virtual(t, kfake.SeedTopics(4, "orders"), kfake.SeedTopics(1, "audit"))
+		write(t, admin.Client, "orders", 4, 10)
+		write(t, admin.Client, "audit", 1, 10)
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "audit", Err: kerr.InvalidTopicException, Count: -1})
+		cfg, got := config(k), newRecorder()
+		cfg.Transport, cfg.Topics = transport, []string{"orders", "audit"}
+		var members []*listened
+		for range 3 {
+			l := listen(t, source.Kafka(cfg).Serial(got.record).CommitEvery(1, 0))
+			l.await("partition waits")
+			members = append(members, l)
+		}
+		got.wait(t, 40)
+		fix.Remove()
+		for _, l := range members {
+			l.await("partition continues")
+			if at := l.Snapshot().Troubles; len(at) != 0 {
+				t.Errorf("troubles: %v", at)
+			}
+		}
+		got.wait(t, 50)
+		for _, l := range members {
+			l.stop()
+		}
+	})
 }
 
 // A member that waits for a partition still answers its group, so a second member gets its share.
@@ -189,6 +226,62 @@ func TestKafkaReady(t *testing.T) {
 		got.wait(t, 1)
 		if err := l.Ready(); err != nil {
 			t.Errorf("not ready: %v", err)
+		}
+	})
+	t.Run("tells soon after the start that a group waits for its other members", func(t *testing.T) {
+		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+		release := make(chan struct{})
+		var once atomic.Bool
+		k.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			if once.CompareAndSwap(false, true) {
+				k.SleepControl(func() { <-release })
+			}
+			return nil, nil, false
+		})
+		l := listen(t, source.Kafka(config(k)).Serial(newRecorder().record).CommitEvery(1, 0))
+		if e := l.await("group waiting"); !strings.Contains(e.Text, "died without leaving") || !strings.Contains(e.Text, "45s") {
+			t.Errorf("told: %s", e.Text)
+		}
+		close(release)
+		l.stop()
+	})
+	t.Run("needs the leader of one partition at least, and names its advertised address", func(t *testing.T) {
+		for _, grouped := range []bool{true, false} {
+			k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"))
+			cfg, got := config(k), newRecorder()
+			near := k.CoordinatorFor(cfg.Group)
+			if err := k.MoveTopicPartition("orders", 0, 1-near); err != nil {
+				t.Fatal(err)
+			}
+			write(t, producer(t, k), "orders", 1, 1)
+			var far atomic.Bool // the leader's address is unreachable from here
+			far.Store(true)
+			cfg.Brokers = k.ListenAddrs()[near : near+1]
+			cfg.Transport = &kafka.Transport{Dial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+				if addr != cfg.Brokers[0] && far.Load() {
+					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+				}
+				return new(net.Dialer).DialContext(ctx, kind, addr)
+			}}
+			if !grouped {
+				cfg.Group, cfg.Topics, cfg.Partitions = "", nil, map[stream.TopicPartition]source.Span{{Topic: "orders"}: {}}
+			}
+			chain := source.Kafka(cfg).Serial(got.record)
+			if grouped {
+				chain = chain.CommitEvery(1, 0)
+			}
+			l := listen(t, chain)
+			l.await("partition waits")
+			if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
+				t.Errorf("in a group: %v; ready: %v", grouped, err)
+			}
+			far.Store(false)
+			got.wait(t, 1)
+			if err := l.Ready(); err != nil {
+				t.Errorf("in a group: %v; not ready: %v", grouped, err)
+			}
+			l.stop()
 		}
 	})
 	t.Run("needs a coordinator", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -280,6 +281,14 @@ func streamed(window int) func([]byte) []byte {
 	}
 }
 
+// sized compresses into a frame whose header names a window and a size.
+func sized(window int) func([]byte) []byte {
+	return func(b []byte) []byte {
+		w, _ := zstd.NewWriter(nil, zstd.WithWindowSize(window), zstd.WithSingleSegment(false), zstd.WithEncoderConcurrency(1))
+		return w.EncodeAll(b, nil)
+	}
+}
+
 func TestZstdWindow(t *testing.T) {
 	size := func(n int) []kmsg.Record { return []kmsg.Record{{Value: bytes.Repeat([]byte("laneway "), n/8)}} }
 	t.Run("does not limit the size", func(t *testing.T) {
@@ -299,6 +308,32 @@ func TestZstdWindow(t *testing.T) {
 			var large *TooLargeError
 			if fits != bytes.Equal(dst, body) || fits == errors.As(err, &large) {
 				t.Errorf("%d bytes with a limit of %d: %d bytes, %v", len(body), limit, len(dst), err)
+			}
+		}
+	})
+	t.Run("of every level and kind of frame, alone or with others, bounds nothing but its own size", func(t *testing.T) {
+		plain, random := bytes.Repeat([]byte("laneway "), 8<<10), make([]byte, 64<<10)
+		rand.NewChaCha8([32]byte{}).Read(random)
+		kinds := map[string]func(window int) func([]byte) []byte{"without a size": streamed, "with a size": sized}
+		for _, bits := range []int{10, 19, 23, 27} { // levels 1 to 22 have 19 to 27
+			for kind, squeeze := range kinds {
+				for name, body := range map[string][]byte{"text": plain, "random bytes": random} {
+					for _, frames := range []int{1, 3} {
+						var src []byte
+						for part := range slices.Chunk(body, (len(body)+frames-1)/frames) {
+							src = append(src, squeeze(1<<bits)(part)...)
+							src = append(src, squeezers[4](nil)...) // an empty frame
+						}
+						for limit, fits := range map[int]bool{len(body) + 1: true, len(body): true, len(body) - 1: false, 1 << 10: false} {
+							d, dst := NewDecoder(limit), []byte{}
+							err := d.decompress(&dst, 4, src)
+							var large *TooLargeError
+							if fits != bytes.Equal(dst, body) || fits == errors.As(err, &large) {
+								t.Errorf("%d frames of %s %s, a window of %d bits, a limit of %d: %d bytes, %v", frames, name, kind, bits, limit, len(dst), err)
+							}
+						}
+					}
+				}
 			}
 		}
 	})

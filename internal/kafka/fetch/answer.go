@@ -18,15 +18,24 @@ func (l *loop) answer(a *asked, rp *kmsg.FetchResponseTopicPartition) {
 	case wire.OffsetOutOfRange:
 		a.outOfRange = !l.f.unfollow(p) // a replica may lag, so ask the leader
 	case wire.CorruptMessage, wire.UnsupportedCompression:
+		if !l.f.lasts(p) { // another replica may be intact
+			l.refused(p, code)
+			return
+		}
 		err := fmt.Errorf("%v@%d: broker %d cannot return its records: %w", p.tp, a.offset, l.broker, code)
 		p.do(func() { p.p.Halt(a.offset, a.offset+1, err) })
 	default:
 		// moved leaders (5, 6, 9, 74, 75), topics created or deleted (3, 100, 103), a new leader that does
 		// not know its end yet (78), disk errors (56), missing permissions (29, 31)
-		l.f.retry(p, troubleOf(p.tp, code), time.Now())
-		l.f.cfg.OnEvent(Event{Name: "fetch failed", TopicPartition: p.tp, Err: code, Text: "it retries after new metadata"})
-		raise(l.f.refresh)
+		l.refused(p, code)
 	}
+}
+
+// refused has a partition read again later.
+func (l *loop) refused(p *part, code wire.Code) {
+	l.f.retry(p, troubleOf(p.tp, code), time.Now())
+	l.f.cfg.OnEvent(Event{Name: "fetch failed", TopicPartition: p.tp, Err: code, Text: "it retries after new metadata"})
+	raise(l.f.refresh)
 }
 
 // records feeds the records of a partition.

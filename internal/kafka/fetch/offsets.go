@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,11 +21,18 @@ const (
 
 // Leader returns the leader of a partition by the known metadata; -1: none.
 func Leader(c Client, tp wire.TopicPartition) int32 {
+	leader, _ := leaderOf(c, tp)
+	return leader
+}
+
+// leaderOf is Leader with the reason why there is none.
+func leaderOf(c Client, tp wire.TopicPartition) (int32, error) {
 	t, _ := c.Topic(tp.Topic)
-	if p, ok := t.Partitions[int32(tp.Partition)]; ok {
-		return p.Leader
+	leader, err := t.LeaderOf(tp.Partition)
+	if err != nil {
+		return -1, troubleOf(tp, err)
 	}
-	return -1
+	return leader, nil
 }
 
 // List asks the leader of partitions once for an offset in each. at is AtStart, AtEnd (under
@@ -63,12 +71,12 @@ func EpochEnds(ctx context.Context, c Client, leader int32, epochs map[wire.Topi
 	for _, t := range wire.ByTopic(tps) {
 		rt := kmsg.NewOffsetForLeaderEpochRequestTopic()
 		rt.Topic = t.Topic
-		known, there := c.Topic(t.Topic)
+		known, _ := c.Topic(t.Topic)
 		for _, n := range t.Partitions {
 			p := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
 			p.Partition, p.LeaderEpoch = n, epochs[wire.PartitionOf(t.Topic, n)]
-			if there { // a former leader is not trusted
-				p.CurrentLeaderEpoch = known.Partitions[n].LeaderEpoch
+			if at, there := known.Partitions[n]; there { // a former leader is not trusted
+				p.CurrentLeaderEpoch = at.LeaderEpoch
 			}
 			rt.Partitions = append(rt.Partitions, p)
 		}
@@ -98,7 +106,8 @@ func askLeader(ctx context.Context, c Client, leader int32, tps []wire.TopicPart
 	for _, tp := range tps {
 		switch {
 		case leader < 0:
-			failed[tp] = troubleOf(tp, wire.LeaderNotAvailable)
+			_, why := leaderOf(c, tp) // nil: it has one by now
+			failed[tp] = cmp.Or(why, troubleOf(tp, wire.LeaderNotAvailable))
 		case err != nil:
 			failed[tp] = err
 		default:
@@ -139,6 +148,10 @@ func (f *Fetcher) reposition(ctx context.Context, p *part, from int64, why strin
 		f.cfg.OnEvent(Event{Name: "reset failed", TopicPartition: p.tp, Err: err, Text: "it retries"})
 		f.retry(p, err, time.Now())
 		raise(f.refresh)
+		return
+	}
+	if from >= first[p.tp] && from <= last[p.tp] { // the broker lagged behind, and the log is read on
+		f.retry(p, troubleOf(p.tp, wire.OffsetOutOfRange), time.Now())
 		return
 	}
 	to := first[p.tp]

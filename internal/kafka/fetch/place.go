@@ -18,22 +18,21 @@ const followFor = 5 * time.Minute
 // whether some have no leader.
 func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	var fresh []*loop
-	var leaderless []wire.TopicPartition
+	leaderless := map[wire.TopicPartition]error{}
 	f.mu.Lock()
 	for _, p := range f.parts {
 		if p.stopped {
 			continue
 		}
-		t, ok := f.cfg.Client.Topic(p.tp.Topic)
-		at, there := t.Partitions[int32(p.tp.Partition)]
-		if !ok || !there || at.Leader < 0 {
+		t, _ := f.cfg.Client.Topic(p.tp.Topic)
+		broker, err := t.LeaderOf(p.tp.Partition)
+		if err != nil {
 			missing = true
 			if p.troubled(time.Now(), false) {
-				leaderless = append(leaderless, p.tp)
+				leaderless[p.tp] = troubleOf(p.tp, err)
 			}
 			continue
 		}
-		broker := at.Leader
 		if p.replica >= 0 && time.Since(p.advised) < followFor {
 			broker = p.replica
 		}
@@ -46,8 +45,8 @@ func (f *Fetcher) place(start func(*loop)) (missing bool) {
 		if p.topic == ([16]byte{}) {
 			p.topic = t.ID
 		}
-		if p.home != l || p.epoch != at.LeaderEpoch {
-			p.home, p.epoch = l, at.LeaderEpoch
+		if epoch := t.Partitions[int32(p.tp.Partition)].LeaderEpoch; p.home != l || p.epoch != epoch {
+			p.home, p.epoch = l, epoch
 			p.retryAt = time.Time{}
 			raise(l.wake)
 		}
@@ -56,8 +55,8 @@ func (f *Fetcher) place(start func(*loop)) (missing bool) {
 	for _, l := range fresh {
 		start(l)
 	}
-	for _, tp := range leaderless {
-		f.cfg.OnTrouble(tp, troubleOf(tp, wire.LeaderNotAvailable))
+	for tp, err := range leaderless {
+		f.cfg.OnTrouble(tp, err)
 	}
 	return missing
 }
@@ -115,9 +114,11 @@ func (f *Fetcher) denied(t wire.Topic) {
 
 // know handles a topic's metadata: the topic may be gone, or recreated.
 func (f *Fetcher) know(ctx context.Context, t wire.Topic) {
-	if t.Err != nil && wire.Fatal(t.Err) {
-		f.denied(t)
-		return
+	if t.Err != nil && !wire.CodeOf(t.Err).In(wire.NoTopic) {
+		if wire.Fatal(t.Err) {
+			f.denied(t)
+		}
+		return // it is read as it was known, or waits for a leader
 	}
 	now := time.Now()
 	var recreated []*part

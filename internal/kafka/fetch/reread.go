@@ -22,10 +22,10 @@ type Again struct {
 // reading of the partition.
 func (f *Fetcher) Reread(ctx context.Context, tp wire.TopicPartition, topic [16]byte, from int64) (Again, error) {
 	t, _ := f.cfg.Client.Topic(tp.Topic)
-	leader := Leader(f.cfg.Client, tp)
-	if leader < 0 {
+	leader, err := t.LeaderOf(tp.Partition)
+	if err != nil {
 		f.Refresh()
-		return Again{}, troubleOf(tp, wire.LeaderNotAvailable)
+		return Again{}, troubleOf(tp, err)
 	}
 	rp := kmsg.NewFetchRequestTopicPartition()
 	rp.Partition, rp.CurrentLeaderEpoch = int32(tp.Partition), t.Partitions[int32(tp.Partition)].LeaderEpoch

@@ -9,6 +9,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafka/batch"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -59,6 +60,30 @@ func TestUnknownTopicTimeout(t *testing.T) {
 	var e *kafkaerr.TopicError
 	if err := w.result(); !errors.As(err, &e) || e.Topic != "orders" || !errors.Is(err, wire.UnknownTopicOrPartition) {
 		t.Fatalf("error: %v", err)
+	}
+}
+
+// A topic that the cluster knows, but does not describe, is not a deleted one.
+func TestTopicWithACodeOfItsOwn(t *testing.T) {
+	for _, code := range []*kerr.Error{kerr.LeaderNotAvailable, kerr.InvalidTopicException, kerr.UnknownServerError, {Message: "LATER", Code: 9999}} {
+		t.Run("is read as it was known/"+code.Message, func(t *testing.T) {
+			k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
+			w := start(t, k, func(c *Config) { c.UnknownTopicTimeout = time.Millisecond }, "orders")
+			p := part0(0, plenty)
+			w.f.Add(wire.PartitionOf("orders", 0), p)
+			f := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Metadata}, Topic: "orders", Err: code, Count: -1})
+			limit, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			for n := 1; n < 4; n++ { // the first one starts the time that a topic may be unknown
+				w.f.Refresh()
+				if err := f.Wait(limit, n); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f.Remove()
+			write(t, producer(t, k), "orders", 0, 10)
+			p.untilRecords(t, 10)
+		})
 	}
 }
 

@@ -37,6 +37,13 @@ func (p *part) troubled(since time.Time, atOnce bool) bool {
 	return true
 }
 
+// lasts returns whether the partition could not be read for longer than a leader takes to move.
+func (f *Fetcher) lasts(p *part) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !p.since.IsZero() && time.Since(p.since) >= TroubleAfter
+}
+
 // well records that the partition is read, and returns whether to report its recovery. The caller
 // holds Fetcher.mu.
 func (p *part) well() bool {

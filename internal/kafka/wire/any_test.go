@@ -11,6 +11,7 @@ import (
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -47,6 +48,21 @@ func TestAny(t *testing.T) {
 		if !errors.As(err, &unreachable) || unreachable.Addr != addr || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error: %v", err)
 		}
+	})
+	t.Run("gives an address that never answers up after 5 s, each time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const frozen = "127.0.0.1:1"
+			transport := new(kafka.Transport)
+			kafkatest.Freeze(transport, frozen)
+			c := client(t, Config{Brokers: []string{frozen}, Transport: transport})
+			for range 2 {
+				start := time.Now()
+				_, err := c.Metadata(within(t, time.Minute))
+				if took := time.Since(start); err == nil || took > 5*time.Second {
+					t.Errorf("it failed after %v: %v", took, err)
+				}
+			}
+		})
 	})
 	t.Run("gives each broker its own copy of the request", func(t *testing.T) {
 		req := kmsg.NewPtrMetadataRequest()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
@@ -22,6 +23,9 @@ type Config struct {
 	// provides Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver; nil: plain TCP
 	Transport *kafka.Transport
 	ClientID  string // sent with each request; empty: the Transport's
+	// OnThrottled reports that a broker throttles other requests than those to fetch and produce. May
+	// be nil; must not block.
+	OnThrottled func(text string)
 }
 
 // Client sends requests to the brokers of a cluster. It is safe for concurrent use; Close ends it.
@@ -42,6 +46,7 @@ type Client struct {
 	brokers      map[int32]Broker
 	topics       map[string]Topic
 	coordinators map[coordinatorKey]int32
+	throttled    map[linkKey]time.Time // until then
 }
 
 // New returns a Client. It connects on first use.
@@ -63,6 +68,7 @@ func New(cfg Config) *Client {
 		brokers:      map[int32]Broker{},
 		topics:       map[string]Topic{},
 		coordinators: map[coordinatorKey]int32{},
+		throttled:    map[linkKey]time.Time{},
 	}
 }
 
@@ -103,11 +109,19 @@ func (c *Client) address(id int32, req kmsg.Request) (string, error) {
 }
 
 func (c *Client) send(ctx context.Context, r role, addr string, req kmsg.Request, limit int16) (kmsg.Response, error) {
+	k := linkKey{r, addr}
+	if err := c.keptBack(ctx, k); err != nil {
+		return nil, err
+	}
 	b, err := c.ask(ctx, r, addr, req, limit, fresh)
 	if err != nil {
 		return nil, err
 	}
-	return decode(addr, req, b)
+	resp, err := decode(addr, req, b)
+	if err == nil {
+		c.heed(k, resp)
+	}
+	return resp, err
 }
 
 // ask negotiates, sends and returns the body of the response.

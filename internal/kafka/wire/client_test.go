@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strconv"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -205,6 +209,45 @@ func TestMovedCoordinator(t *testing.T) {
 	if n := lookups.Hits(); n != 2 {
 		t.Errorf("%d lookups after the coordinator moved, want 2", n)
 	}
+}
+
+// A coordinator that freezes may have been replaced: each failure has it looked up again.
+func TestFrozenCoordinator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, _, transport := kafkatest.Virtual(t, kfake.NumBrokers(3), kfake.Ports(9092, 9093, 9094))
+		frozen := k.ListenAddrs()[k.CoordinatorFor("g")]
+		var moved atomic.Bool
+		k.ControlKey(int16(kmsg.FindCoordinator), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			k.KeepControl()
+			if !moved.Load() {
+				return nil, nil, false
+			}
+			resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
+			resp.NodeID = (k.CoordinatorFor("g") + 1) % 3
+			host, port, _ := net.SplitHostPort(k.ListenAddrs()[resp.NodeID])
+			n, _ := strconv.Atoi(port)
+			resp.Host, resp.Port = host, int32(n)
+			return resp, nil, true
+		})
+		kafkatest.Freeze(transport, frozen)
+		c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport})
+		beat := func() error {
+			req := kmsg.NewPtrHeartbeatRequest()
+			req.Group, req.MemberID = "g", "m"
+			_, err := c.Group(within(t, time.Minute), "g", req)
+			return err
+		}
+		for range 2 {
+			start := time.Now()
+			if err := beat(); err == nil || time.Since(start) > 7*time.Second {
+				t.Errorf("it failed after %v: %v", time.Since(start), err)
+			}
+		}
+		moved.Store(true)
+		if err := beat(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestClosedClient(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 type Topic struct {
 	Name       string
 	ID         [16]byte // zero if the brokers are too old for ids
-	Err        error    // a Code: why the rest is empty
+	Err        error    // a Code: why the rest is empty, or as it was known before
 	Partitions map[int32]Partition
 }
 
@@ -19,6 +19,21 @@ type Topic struct {
 type Partition struct {
 	Leader      int32 // -1: none
 	LeaderEpoch int32 // -1: unknown
+	Err         error // a Code: why it has none
+}
+
+// LeaderOf returns the leader of a partition, or -1 and the reason why it has none.
+func (t Topic) LeaderOf(partition int) (int32, error) {
+	p, ok := t.Partitions[int32(partition)]
+	switch {
+	case ok && p.Leader >= 0:
+		return p.Leader, nil
+	case t.Err != nil:
+		return -1, t.Err
+	case p.Err != nil:
+		return -1, p.Err
+	}
+	return -1, LeaderNotAvailable
 }
 
 // Metadata asks the cluster for topics, and never creates one. Without topics it asks for the
@@ -48,15 +63,17 @@ func (c *Client) Metadata(ctx context.Context, topics ...string) ([]Topic, error
 		}
 		t := topicOf(rt)
 		t.keepNewer(c.topics[t.Name])
-		if t.Err == nil {
-			c.topics[t.Name] = t
-		}
 		found = append(found, t)
+		if t.Err != nil { // what was known may still hold: that broker may lag behind
+			old := c.topics[t.Name]
+			t.ID, t.Partitions = old.ID, old.Partitions
+		}
+		c.topics[t.Name] = t
 	}
 	return found, nil
 }
 
-// Topic returns the topic's latest metadata.
+// Topic returns the topic's latest metadata; false if it was never asked for.
 func (c *Client) Topic(name string) (Topic, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,9 +112,19 @@ func topicOf(rt *kmsg.MetadataResponseTopic) Topic {
 	t := Topic{Name: *rt.Topic, ID: rt.TopicID, Err: Code(rt.ErrorCode).Err(), Partitions: make(map[int32]Partition, len(rt.Partitions))}
 	for i := range rt.Partitions {
 		p := &rt.Partitions[i]
-		t.Partitions[p.Partition] = Partition{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch}
+		t.Partitions[p.Partition] = partitionOf(p)
 	}
 	return t
+}
+
+// partitionOf ignores the leader that an answer with an error names, except where only another
+// replica is missing.
+func partitionOf(p *kmsg.MetadataResponseTopicPartition) Partition {
+	code := Code(p.ErrorCode)
+	if code == None || code == ReplicaNotAvailable {
+		return Partition{Leader: p.Leader, LeaderEpoch: p.LeaderEpoch}
+	}
+	return Partition{Leader: -1, LeaderEpoch: p.LeaderEpoch, Err: code}
 }
 
 // keepNewer keeps newer leader epochs. A broker that lags behind returns the previous leader, and
