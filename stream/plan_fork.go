@@ -98,13 +98,7 @@ func (p *plan) needsGroup(sg *stagePlan) bool {
 }
 
 // endsInGroups reports whether a GroupBy(f) ends the stage.
-func (sg *stagePlan) endsInGroups() bool {
-	if sg.exit == nil {
-		return false
-	}
-	_, groups := sg.exit.op.(sender)
-	return groups
-}
+func (sg *stagePlan) endsInGroups() bool { return sg.exit != nil && sg.exit.op.does() == calls }
 
 // branch checks the branch of a fork, which begins with what holds at the fork.
 func (c *checker) branch(fork *node) {

@@ -27,7 +27,7 @@ func (p *plan) inOrder(source int, sg *stagePlan, worked grouping) bool {
 		if worked, ok = p.wordsInOrder(source, sg, sg.of(source), worked); !ok {
 			return false
 		}
-		if worked == byFunc && sg.exit != nil && sg.exit.op.does() == calls { // another GroupBy(f)
+		if worked == byFunc && sg.endsInGroups() { // others
 			return false
 		}
 		if worked != ungrouped && sg.exit != nil && drops(sg.exit.op) { // a Transform
