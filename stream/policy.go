@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/absent"
 )
 
 const passFunc = "pass a function, or leave the option out"
@@ -84,7 +86,7 @@ func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
 // one failure per record. If the write fails, the policy directly below decides; without one the
 // pipeline fails.
 func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
-	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
+	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: absent.Or(to)}, opts)
 }
 
 // HaltOnError halts the partition of a failed element; other partitions continue at full speed. No
