@@ -124,9 +124,17 @@ func TestBuild(t *testing.T) {
 			"Wait beside FirstWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Second, Wait: func(stream.Failure) time.Duration { return 0 }}),
 				want: []string{"RetryOnError: Wait replaces FirstWait and MaxWait"}},
 			"MaxAttempts -1":                       {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
-			"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, for at least as many attempts: remove one of the two"}},
+			"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a retry below one without limit": {chain: step().RetryOnError(stream.RetryPolicy{Unlimited: true}).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}),
-				want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, for at least as many attempts: remove one of the two"}},
+				want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a retry below a shorter one": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a retry below one that ends": {chain: step().RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry by a Pipe": {chain: s.GroupByKey().Concurrent(2, pass).RetryOnError(stream.RetryPolicy{}).GroupByKey().Via(func(s stream.Stream[string]) stream.Stream[string] {
+				return s.RetryOnError(stream.RetryPolicy{Unlimited: true})
+			}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry of a transaction": {chain: s.CommitWith(newVault(), 1, 0).RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry below a merge": {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).Map(echo).RetryOnError(stream.RetryPolicy{}), s.Map(echo).RetryOnError(stream.RetryPolicy{})).RetryOnError(stream.RetryPolicy{Unlimited: true}),
+				want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
 			"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
 			"a policy below a dead letter and another step": {chain: step().DeadLetterOnError(new(sink[stream.Failure])).SkipOnError().HaltOnError(),
@@ -208,14 +216,14 @@ func TestBuild(t *testing.T) {
 			"unordered with KeepOrder":      s.Concurrent(2, pass, stream.KeepOrder()).GroupByKey().Concurrent(2, pass),
 			"ungrouped Serial, then groups": s.Serial(pass).GroupByKey().Concurrent(2, pass),
 			"fallback of a dead letter":     s.Serial(pass).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(),
-			"a retry that lasts longer":     s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}).HaltOnError(),
-			"a retry without limit, last":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError(),
+			"a longer retry of some":        s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsWhole)).HaltOnError(),
+			"a longer retry of two steps":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).Serial(pass).RetryOnError(stream.RetryPolicy{Unlimited: true}),
 			"a retry of some, then of all":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsPermanent)).RetryOnError(stream.RetryPolicy{}),
 			"a retry of a step in between":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).RetryOnError(stream.RetryPolicy{}),
 			"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
-			"a Pipe that merges its input": of(stream.SourceInfo{ID: "eu"}).Via(func(s stream.Stream[string]) stream.Stream[string] { return stream.Merge(s.Map(echo), of(stream.SourceInfo{ID: "us"})) }),
+			"a Pipe that merges its input": of(stream.SourceInfo{ID: "eu"}).Via(func(s stream.Stream[string]) stream.Stream[string] {
 				return stream.Merge(s.Map(echo), of(stream.SourceInfo{ID: "us"}))
-			}).As("eu"),
+			}),
 			"retries for two steps": s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
 			"nothing at all":        s,
 			"a fork of one source, a park of another": stream.Merge(

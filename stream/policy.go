@@ -61,7 +61,8 @@ func ResumeAfter(d time.Duration) PolicyOption {
 // RetryOnError runs a failed step again, on the same input; steps above it do not run again. The
 // element keeps its lane, so order holds. A wait holds no worker (see MaxWaiting). Errors marked
 // Permanent are not retried. If the attempts are used up, or the error does not match When, the
-// next policy below decides.
+// next policy below decides. Attempts are counted once for all retries of a step; Build refuses a
+// second one without a When above it.
 //
 // Below GroupByKey, a key that has failed for a second does not stop its partition, however long
 // it takes. If it holds more than a 64th of MaxInFlight, its later records are dropped from memory,
