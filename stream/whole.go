@@ -58,7 +58,7 @@ func IsWhole(err error) bool {
 	return retryAfter(err) > 0 || outage.Is(err)
 }
 
-// retryAfter returns the longest wait that an error, or one that it wraps, asks for; 0 if none does.
+// retryAfter returns the longest wait that an error, or one that it wraps, asks for; 0: none does.
 func retryAfter(err error) (longest time.Duration) {
 	var asks interface{ RetryAfter() time.Duration }
 	if !errors.As(err, &asks) { // it may have an As of its own
