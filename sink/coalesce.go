@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/laneway-go/laneway/internal/absent"
 	"github.com/laneway-go/laneway/stream"
 )
 
@@ -24,7 +25,7 @@ import (
 // wait must be above 0 and delays every element, so keep it short: a partition starts no other
 // write until its own has returned. Coalesce copies each element and starts no goroutine.
 func Coalesce[T any](to stream.Sink[T], n int, wait time.Duration) stream.Sink[T] {
-	if to == nil {
+	if absent.Is(to) {
 		return nil
 	}
 	return &coalesced[T]{to: to, n: n, wait: wait}

@@ -141,6 +141,9 @@ func TestCoalesce(t *testing.T) {
 		})
 	})
 	t.Run("is checked by Build", func(t *testing.T) {
+		if s := sink.Coalesce((*sink.Collected[string])(nil), 10, time.Second); s != nil {
+			t.Error("a nil sink was accepted")
+		}
 		s := sink.Coalesce(sink.Func(func(context.Context, []stream.Out[string]) error { return nil }), 0, 0)
 		if err := s.(interface{ Check() error }).Check(); err == nil {
 			t.Error("n = 0 and wait = 0 were accepted")

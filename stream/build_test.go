@@ -18,6 +18,12 @@ func (q quiet) Info() stream.SourceInfo                                         
 func (quiet) Run(context.Context, *stream.Intake[string]) error                       { return nil }
 func (quiet) Commit(context.Context, map[stream.TopicPartition]stream.Position) error { return nil }
 
+// labelled is a sink whose name is a field.
+type labelled struct{ name string }
+
+func (l *labelled) String() string                                  { return l.name }
+func (*labelled) Write(context.Context, []stream.Out[string]) error { return nil }
+
 func of(info stream.SourceInfo) stream.Stream[string] {
 	return stream.From(func() stream.Source[string] { return quiet{info} })
 }
@@ -40,6 +46,7 @@ func TestBuild(t *testing.T) {
 			"words on a zero Stream":     {chain: stream.Stream[string]{}.Map(echo).CommitEach(), want: []string{"Map(echo): the Stream above it is a zero value: start the chain with a source"}},
 			"a Pipe of nothing":          {chain: s.Via(func(stream.Stream[string]) (none stream.Stream[int]) { return none }), want: []string{"Via: the Pipe returned a Stream that does not continue its input: build on the Stream it is given"}},
 			"a Pipe of another chain":    {chain: s.Map(echo).Via(func(stream.Stream[string]) stream.Stream[string] { return s.Serial(pass) }), want: []string{"Via: the Pipe returned a Stream that does not continue its input"}},
+			"a Pipe below a zero Stream": {chain: stream.Stream[string]{}.Via(func(stream.Stream[string]) stream.Stream[string] { return s.Serial(pass) }), want: []string{"Via: the Stream above it is a zero value: start the chain with a source"}},
 			"no source":                  {chain: input, want: []string{"From was given a nil func: pass a function that returns the source"}},
 			"a source of nil":            {chain: stream.From(func() stream.Source[string] { return nil }), want: []string{"From's func returned no source"}},
 			"a wrong replacement":        {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[int] { return nil })}, want: []string{"the same element type"}},
@@ -96,6 +103,15 @@ func TestBuild(t *testing.T) {
 			"a nil Transform":            {chain: s.Transform[int]("door", nil), want: []string{"door: the func is nil"}},
 			"a nil Via":                  {chain: s.Via[int](nil), want: []string{"Via: the func is nil"}},
 			"a nil sink":                 {chain: s.To(nil), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a typed nil sink":           {chain: s.To((*sink[string])(nil)), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a nil func as a sink":       {chain: s.To(sinkFunc[string](nil)), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a typed nil with a name":    {chain: s.To((*labelled)(nil)), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a typed nil in a branch":    {chain: s.AlsoTo(func(in stream.Stream[string]) stream.Stream[string] { return in.To((*sink[string])(nil)) }), want: []string{"To: the sink is nil: pass a Sink"}},
+			"a typed nil letter sink":    {chain: step().DeadLetterOnError((*sink[stream.Failure])(nil)), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
+			"a typed nil Transactor":     {chain: s.CommitWith((*vault)(nil), 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
+			"a typed nil source":         {chain: stream.From(func() stream.Source[string] { return (*quiet)(nil) }), want: []string{"From's func returned no source"}},
+			"a typed nil replacement":    {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[string] { return (*quiet)(nil) })}, want: []string{"From's func returned no source"}},
+			"a typed nil middleware":     {chain: step(stream.Use(stream.Middleware(nil))), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
 			"a nil dead-letter sink":     {chain: step().DeadLetterOnError(nil), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
 			"a nil When":                 {chain: step().SkipOnError(stream.When(nil)), want: []string{"SkipOnError: When was given a nil func"}},
 			"a nil OnMatch":              {chain: step().SkipOnError(stream.OnMatch(nil)), want: []string{"SkipOnError: OnMatch was given a nil func"}},
@@ -108,9 +124,17 @@ func TestBuild(t *testing.T) {
 			"Wait beside FirstWait": {chain: step().RetryOnError(stream.RetryPolicy{FirstWait: time.Second, Wait: func(stream.Failure) time.Duration { return 0 }}),
 				want: []string{"RetryOnError: Wait replaces FirstWait and MaxWait"}},
 			"MaxAttempts -1":                       {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: -1}), want: []string{"RetryOnError: MaxAttempts is -1"}},
-			"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, for at least as many attempts: remove one of the two"}},
+			"a retry below one that lasts as long": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 20}).RetryOnError(stream.RetryPolicy{}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a retry below one without limit": {chain: step().RetryOnError(stream.RetryPolicy{Unlimited: true}).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}),
-				want: []string{"RetryOnError: it never acts: the RetryOnError above it takes every failure, for at least as many attempts: remove one of the two"}},
+				want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a retry below a shorter one": {chain: step().RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a retry below one that ends": {chain: step().RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry by a Pipe": {chain: s.GroupByKey().Concurrent(2, pass).RetryOnError(stream.RetryPolicy{}).GroupByKey().Via(func(s stream.Stream[string]) stream.Stream[string] {
+				return s.RetryOnError(stream.RetryPolicy{Unlimited: true})
+			}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry of a transaction": {chain: s.CommitWith(newVault(), 1, 0).RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry below a merge": {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).Map(echo).RetryOnError(stream.RetryPolicy{}), s.Map(echo).RetryOnError(stream.RetryPolicy{})).RetryOnError(stream.RetryPolicy{Unlimited: true}),
+				want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
 			"a policy below a final one": {chain: step().SkipOnError().HaltOnError(), want: []string{"HaltOnError: no failure can reach this policy"}},
 			"a policy below a dead letter and another step": {chain: step().DeadLetterOnError(new(sink[stream.Failure])).SkipOnError().HaltOnError(),
@@ -192,13 +216,16 @@ func TestBuild(t *testing.T) {
 			"unordered with KeepOrder":      s.Concurrent(2, pass, stream.KeepOrder()).GroupByKey().Concurrent(2, pass),
 			"ungrouped Serial, then groups": s.Serial(pass).GroupByKey().Concurrent(2, pass),
 			"fallback of a dead letter":     s.Serial(pass).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(),
-			"a retry that lasts longer":     s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{MaxAttempts: 9}).HaltOnError(),
-			"a retry without limit, last":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 100}).RetryOnError(stream.RetryPolicy{Unlimited: true}).HaltOnError(),
+			"a longer retry of some":        s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsWhole)).HaltOnError(),
+			"a longer retry of two steps":   s.Serial(pass).RetryOnError(stream.RetryPolicy{MaxAttempts: 3}).Serial(pass).RetryOnError(stream.RetryPolicy{Unlimited: true}),
 			"a retry of some, then of all":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}, stream.When(stream.IsPermanent)).RetryOnError(stream.RetryPolicy{}),
 			"a retry of a step in between":  s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).RetryOnError(stream.RetryPolicy{}),
 			"a Pipe that adds nothing":      s.Via(func(s stream.Stream[string]) stream.Stream[string] { return s }),
-			"retries for two steps":         s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
-			"nothing at all":                s,
+			"a Pipe that merges its input": of(stream.SourceInfo{ID: "eu"}).Via(func(s stream.Stream[string]) stream.Stream[string] {
+				return stream.Merge(s.Map(echo), of(stream.SourceInfo{ID: "us"}))
+			}),
+			"retries for two steps": s.Serial(pass).RetryOnError(stream.RetryPolicy{}).Serial(pass).HaltOnError(),
+			"nothing at all":        s,
 			"a fork of one source, a park of another": stream.Merge(
 				of(stream.SourceInfo{ID: "eu", StateBytes: 4096}).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.GroupByKey().Concurrent(2, pass) }),
 				of(stream.SourceInfo{ID: "us", StateBytes: 4096}).DivertTo(func(string) bool { return true }, func(s stream.Stream[string]) stream.Stream[string] {

@@ -3,6 +3,8 @@ package stream
 import (
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/absent"
 )
 
 // CommitWith writes results and their source offsets in one transaction: exactly once. n→0; it ends
@@ -32,6 +34,7 @@ import (
 //
 // Costs one goroutine, and one per transaction in flight.
 func (s Stream[T]) CommitWith(tx Transactor[T], size int, wait time.Duration, opts ...DegreeOption) Stream[T] {
+	tx = absent.Or(tx)
 	o := &commitWithOp[T]{tx: tx}
 	o.commitPlan = commitPlan{n: size, wait: wait, each: size == 1}
 	n := &node{word: "CommitWith", name: sinkName(tx), opts: degreeOpts(opts), commit: &o.commitPlan, op: o}

@@ -54,7 +54,7 @@ func errorText(err error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Error()
+	return printable(err).Error()
 }
 
 // MarshalJSON writes the fields under their names, and Err as text.

@@ -192,15 +192,15 @@ func (c *checker) wait(n *node, d time.Duration) {
 
 // unreachable reports policies that no failure can reach.
 func (c *checker) unreachable(end *node) {
-	reached, tooLate := map[*policy]bool{}, map[*policy]bool{}
+	reached, double := map[*policy]bool{}, map[*policy]bool{}
 	end.governed(nil, func(n *node, ps []*policy) {
 		for k, p := range ps {
 			switch {
 			case p.kind != retryPolicy:
 				reached[p] = true
 			case !retriable(n.op):
-			case slices.ContainsFunc(ps[:k], p.outlastedBy):
-				tooLate[p] = true
+			case slices.ContainsFunc(ps[:k], p.doubles):
+				double[p] = true
 			default:
 				reached[p] = true
 			}
@@ -209,9 +209,9 @@ func (c *checker) unreachable(end *node) {
 	for n := range end.walk {
 		switch p := n.policy; {
 		case p == nil || reached[p]:
-		case tooLate[p]:
-			c.say(faultNeverActs, p.word, "it never acts: the RetryOnError above it takes every failure, for at least as many attempts",
-				"remove one of the two, or give the upper one a When, or fewer attempts")
+		case double[p]:
+			c.say(faultTwoRetries, p.word, "the RetryOnError above it retries every failure of the same steps",
+				"make one RetryPolicy of the two, whose Wait may let the waits grow; or give the upper one a When")
 		default:
 			c.say(faultUnreached, p.word, "no failure can reach this policy",
 				"it governs the steps above it, up to the next unconditional Skip, DeadLetter, Halt or Fail; a Transform cannot be retried")

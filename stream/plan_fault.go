@@ -21,9 +21,9 @@ const (
 	faultBatchKey = "LW122" // a batch has no single key
 	faultUnbound  = "LW123" // a goroutine for each key
 
-	faultUnreached = "LW130" // no failure reaches a policy
-	faultNeverActs = "LW131" // a retry above takes every failure
-	faultHalt      = "LW132" // a halt below a commit
+	faultUnreached  = "LW130" // no failure reaches a policy
+	faultTwoRetries = "LW131" // a retry above takes every failure
+	faultHalt       = "LW132" // a halt below a commit
 
 	faultChain      = "LW133" // a chain without a beginning, or one that breaks off
 	faultObserver   = "LW134" // an observer refuses

@@ -76,6 +76,16 @@ func (n *node) visit(yield func(*node) bool) bool {
 	return true
 }
 
+// follows reports whether the chain that ends with n has the word above, through a Merge too.
+func (n *node) follows(above *node) bool {
+	for at := range n.walk {
+		if at == above {
+			return true
+		}
+	}
+	return false
+}
+
 // merged returns the ends of the chains that the word merges, or nil.
 func (n *node) merged() []*node {
 	if m, is := n.op.(interface{ ends() []*node }); is {

@@ -45,10 +45,11 @@ func (p *policy) ends() bool {
 	return p.kind != retryPolicy && p.kind != deadLetterPolicy && p.when == nil
 }
 
-// outlastedBy reports whether p, a retry, never acts because the retry above takes every failure
-// for at least as many attempts.
-func (p *policy) outlastedBy(above *policy) bool {
-	return above.kind == retryPolicy && above.when == nil && above.retry.lasts(p.retry)
+// doubles reports whether p, a retry, has no use below another retry of every failure: it never
+// acts, or says nothing that the other could not say. A p with a When gives its failures more
+// attempts.
+func (p *policy) doubles(above *policy) bool {
+	return above.kind == retryPolicy && above.when == nil && (p.when == nil || above.retry.lasts(p.retry))
 }
 
 // text is what Describe prints of a policy.

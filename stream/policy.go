@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/laneway-go/laneway/internal/absent"
 )
 
 const passFunc = "pass a function, or leave the option out"
@@ -59,7 +61,8 @@ func ResumeAfter(d time.Duration) PolicyOption {
 // RetryOnError runs a failed step again, on the same input; steps above it do not run again. The
 // element keeps its lane, so order holds. A wait holds no worker (see MaxWaiting). Errors marked
 // Permanent are not retried. If the attempts are used up, or the error does not match When, the
-// next policy below decides.
+// next policy below decides. Attempts are counted once for all retries of a step; Build refuses a
+// second one without a When above it.
 //
 // Below GroupByKey, a key that has failed for a second does not stop its partition, however long
 // it takes. If it holds more than a 64th of MaxInFlight, its later records are dropped from memory,
@@ -84,7 +87,7 @@ func (s Stream[T]) SkipOnError(opts ...PolicyOption) Stream[T] {
 // one failure per record. If the write fails, the policy directly below decides; without one the
 // pipeline fails.
 func (s Stream[T]) DeadLetterOnError(to Sink[Failure], opts ...PolicyOption) Stream[T] {
-	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: to}, opts)
+	return s.policy(&policy{kind: deadLetterPolicy, word: "DeadLetterOnError", sink: absent.Or(to)}, opts)
 }
 
 // HaltOnError halts the partition of a failed element; other partitions continue at full speed. No

@@ -15,7 +15,7 @@ import (
 // between half of that and all of it, so that elements that failed together do not retry together.
 // An error can ask for a wait of its own: if errors.As finds a RetryAfter() time.Duration above 0
 // in it, such as a server's Retry-After, the next attempt starts after that time, or up to a tenth
-// later.
+// later. Of several joined errors the longest wait counts.
 type RetryPolicy struct {
 	MaxAttempts int // 0: 15; 1 never retries
 	// retry without a limit; only a Permanent error goes to the next policy

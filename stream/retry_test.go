@@ -160,6 +160,27 @@ func TestRetryPolicy(t *testing.T) {
 		})
 	})
 
+	t.Run("waits for the longest of joined errors that ask for a wait", func(t *testing.T) {
+		for name, err := range map[string]error{
+			"joined":             errors.Join(busyFor(0), errBoom, busyFor(30*time.Second), busyFor(time.Second)),
+			"wrapped and joined": fmt.Errorf("charging: %w, %w", errBoom, errors.Join(busyFor(-time.Hour), fmt.Errorf("later: %w", busyFor(30*time.Second)))),
+			"of a batch":         &stream.PartialError{Errs: map[int]error{0: busyFor(time.Second), 1: busyFor(30 * time.Second)}},
+		} {
+			bubble(t, func(t *testing.T) {
+				l, w, v := newLog(1), newWork().fail("a", err), newVault().refuse(err)
+				put(l, 0, "a")
+				for word, j := range map[string]*job{
+					"Serial":     start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{}))),
+					"CommitWith": start(t, l, input.CommitWith(v, 1, 0).RetryOnError(stream.RetryPolicy{})),
+				} {
+					if got := heard[stream.Retrying](j); len(got) != 1 || got[0].Wait < 30*time.Second && !(word == "CommitWith" && name == "of a batch") {
+						t.Errorf("%s, %s: %v", word, name, got)
+					}
+				}
+			})
+		}
+	})
+
 	t.Run("lets Wait decide by the failure", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a", busyFor(time.Hour), errOther, errBoom)

@@ -1,5 +1,7 @@
 package stream
 
+import "github.com/laneway-go/laneway/internal/absent"
+
 // Stream is a typed plan of a pipeline. It is an immutable value that does nothing until Run. Every
 // operator returns a new Stream and leaves its receiver unchanged.
 type Stream[T any] struct{ n *node }
@@ -30,7 +32,7 @@ func (o sourceOp[T]) open(replacement any) (feeder, error) {
 		return nil, &BuildError{Code: faultNil, What: "From was given a nil func", Fix: "pass a function that returns the source"}
 	}
 	src := o.make()
-	if src == nil {
+	if absent.Is(src) {
 		return nil, &BuildError{Code: faultChain, What: "From's func returned no source", Fix: "return a new Source from each call"}
 	}
 	return &feederOf[T]{src: src}, nil
@@ -45,13 +47,14 @@ func (s Stream[T]) Via[U any](p Pipe[T, U]) Stream[U] {
 	if p == nil {
 		return then[T, U](s, &node{word: "Via", nilFunc: true, op: mapOp[T, U]{}})
 	}
+	if s.n == nil { // whatever p makes of it: Build reports it
+		return then[T, U](s, &node{word: "Via", op: mapOp[T, U]{}})
+	}
 	to := p(s)
-	for n := to.n; n != s.n; n = n.up {
-		if n == nil { // Build reports it
-			return then[T, U](s, &node{word: "Via", op: mapOp[T, U]{}, opts: stepOpts([]StepOption{
-				Invalid("the Pipe returned a Stream that does not continue its input", "build on the Stream it is given"),
-			})})
-		}
+	if to.n == nil || !to.n.follows(s.n) { // Build reports it
+		return then[T, U](s, &node{word: "Via", op: mapOp[T, U]{}, opts: stepOpts([]StepOption{
+			Invalid("the Pipe returned a Stream that does not continue its input", "build on the Stream it is given"),
+		})})
 	}
 	return to
 }

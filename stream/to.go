@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 
+	"github.com/laneway-go/laneway/internal/absent"
 	"github.com/laneway-go/laneway/internal/lane"
 )
 
@@ -16,6 +17,7 @@ import (
 // policies have decided about everything before it. Costs one goroutine per partition that has
 // something to write.
 func (s Stream[T]) To(sink Sink[T], opts ...StepOption) Stream[T] {
+	sink = absent.Or(sink)
 	return then[T, T](s, &node{word: "To", name: sinkName(sink), opts: stepOpts(opts), sinks: []any{sink}, op: toOp[T]{sink}})
 }
 

@@ -201,10 +201,17 @@ func (o transformOp[T, U]) transform(st *step, to *stage) *transform {
 		d.id.Store(lane.Goroutine())
 		err := errEnded
 		defer func() {
-			close(d.gone)
-			if guarded(func() error { close(out); return nil }) != nil {
-				err = errClosedOut // also if f panicked in a send on the closed out
+			select { // nothing closes out but f, whose goroutines may outlive it
+			case e, sends := <-out:
+				switch {
+				case !sends:
+					err = errClosedOut // also if f panicked in a send on the closed out
+				case e.t != nil:
+					e.t.leave()
+				}
+			default:
 			}
+			close(d.gone)
 			d.returned(err)
 		}()
 		err = guarded(func() error { return o.f(context.WithValue(ctx, transformKey{}, d), in, out) })
@@ -212,21 +219,23 @@ func (o transformOp[T, U]) transform(st *step, to *stage) *transform {
 	d.pump = func() {
 		w := &worker{}
 		pass := typeOf[U]{}.boundary(w, to).(push[U])
-		for e := range out {
-			if e.t == nil {
-				st.exec.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join [LW223]", st.name))
-				continue
+		for {
+			select {
+			case e, sends := <-out:
+				switch {
+				case !sends:
+					st.exec.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
+					<-d.gone
+					return
+				case e.t == nil:
+					st.exec.fail(fmt.Errorf("%s: sent an Elem that came neither from its input nor from With, Fork or Join [LW223]", st.name))
+				case e.t.use():
+					w.group = e.t.group
+					pass(w, e.t.r, &e.Value)
+				}
+			case <-d.gone:
+				return
 			}
-			if e.t.use() {
-				w.group = e.t.group
-				pass(w, e.t.r, &e.Value)
-			}
-		}
-		select {
-		case <-d.gone:
-		default: // f closed out, not the pipeline
-			st.exec.fail(fmt.Errorf("%s: %w", st.name, errClosedOut))
-			<-d.gone
 		}
 	}
 	return d

@@ -148,6 +148,83 @@ func TestTransform(t *testing.T) {
 			})
 		})
 	})
+	t.Run("may not close its output in other ways", func(t *testing.T) {
+		t.Run("twice, or in a goroutine, or in a branch", func(t *testing.T) {
+			for name, f := range map[string]func(ctx, in, out) error{
+				"twice": func(_ ctx, _ in, out out) error { close(out); close(out); return nil },
+				"by a goroutine": func(c ctx, _ in, out out) error {
+					go close(out)
+					<-c.Done()
+					return nil
+				},
+			} {
+				for where, chain := range map[string]stream.Stream[string]{
+					"main line": input.Transform("shut", f).Serial(pass),
+					"branch":    input.AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.Transform("shut", f).Serial(pass) }),
+				} {
+					bubble(t, func(t *testing.T) {
+						l := newLog(1)
+						put(l, 0, "a", "b")
+						j := start(t, l, commitNow(chain), stream.DrainTimeout(time.Second))
+						elapse(time.Minute)
+						if j.running() {
+							t.Fatalf("%s, in the %s: it runs", name, where)
+						}
+						says(t, j.wait(), "shut: it closed its output")
+					})
+				}
+			}
+		})
+		t.Run("by a goroutine that outlives it, which harms nobody", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, returned, panics := newLog(1), make(chan struct{}), make(chan any, 1)
+				put(l, 0, "a", "b")
+				l.Finish()
+				must(t, start(t, l, commitNow(input.Transform("late", func(_ ctx, in in, out out) error {
+					for e := range in {
+						out <- e
+					}
+					go func() {
+						defer func() { panics <- recover() }()
+						<-returned
+						close(out)
+					}()
+					return nil
+				}))).wait())
+				close(returned)
+				if p := <-panics; p != nil {
+					t.Errorf("panic: %v", p)
+				}
+				committed(t, l, 2)
+			})
+		})
+	})
+	t.Run("may not be outlived by a goroutine that sends, whose element is named", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, over, panics := newLog(1), make(chan struct{}), make(chan any, 1)
+			put(l, 0, "a")
+			l.Finish()
+			err := start(t, l, commitNow(input.Transform("late", func(_ ctx, in in, out out) error {
+				e := <-in
+				for range in {
+				}
+				go func() {
+					defer func() { panics <- recover() }()
+					time.Sleep(time.Millisecond)
+					select {
+					case out <- e:
+					case <-over:
+					}
+				}()
+				return nil
+			})), stream.DrainTimeout(time.Second)).wait()
+			says(t, err, "t[0]@0 (late neither passed it on nor dropped nor failed it)")
+			close(over)
+			if p := <-panics; p != nil {
+				t.Errorf("panic: %v", p)
+			}
+		})
+	})
 	t.Run("may send what it has when its input is closed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

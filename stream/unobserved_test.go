@@ -127,6 +127,26 @@ func TestUnobserved(t *testing.T) {
 			}
 		})
 	})
+	t.Run("limits the lines of each step by itself, and says at the end what was left out", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			got := logged(t, func() {
+				l := newLog(1)
+				fails := func(_ ctx, v string) error {
+					if v == "z" {
+						return nil
+					}
+					return errBoom
+				}
+				put(l, 0, append(count("a", 100), "z")...)
+				l.Finish()
+				chain := input.Serial(fails, stream.Named("noisy")).SkipOnError().Serial(func(ctx, string) error { return errOther }, stream.Named("calm")).SkipOnError()
+				must(t, commitNow(chain).Run(t.Context(), l.Source()))
+			})
+			if len(got) != 12 || !strings.Contains(got[10], "step=calm") || !strings.HasSuffix(got[11], "step=noisy left_out=90") || !strings.Contains(got[11], "level=WARN") {
+				t.Errorf("log: %d lines, the last %q", len(got), got[max(0, len(got)-2):])
+			}
+		})
+	})
 	t.Run("logs nothing if nothing fails", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			same(t, "log", logged(t, func() {

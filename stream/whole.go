@@ -58,11 +58,20 @@ func IsWhole(err error) bool {
 	return retryAfter(err) > 0 || outage.Is(err)
 }
 
-// retryAfter returns the wait that an error asks for; 0 if it asks for none.
-func retryAfter(err error) time.Duration {
+// retryAfter returns the longest wait that an error, or one that it wraps, asks for; 0: none does.
+func retryAfter(err error) (longest time.Duration) {
 	var asks interface{ RetryAfter() time.Duration }
-	if errors.As(err, &asks) {
-		return asks.RetryAfter()
+	if !errors.As(err, &asks) { // it may have an As of its own
+		return 0
 	}
-	return 0
+	longest = max(0, asks.RetryAfter())
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		longest = max(longest, retryAfter(e.Unwrap()))
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			longest = max(longest, retryAfter(err))
+		}
+	}
+	return longest
 }
