@@ -49,9 +49,6 @@ func TestBisectIsBounded(t *testing.T) {
 		"in no order, with results in order": func(n int, s *batchStore) stream.Stream[string] {
 			return input.Batch(n, time.Second).MapConcurrent(4, s.join, stream.Bisect(), stream.KeepOrder()).SkipOnError()
 		},
-		"a write by partition": func(_ int, s *batchStore) stream.Stream[string] {
-			return input.GroupByPartition().To(asSink(s.store)).SkipOnError()
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			forEachSearch(t, func(t *testing.T, all, bad []string, calls, seen int) {
