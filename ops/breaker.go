@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -25,8 +26,8 @@ import (
 // outage reports whether an error means that the dependency is down. It must not match an error
 // that a bad element causes. Unavailable is such a func. Other errors, and those marked
 // stream.Permanent, pass as if there were no breaker. With a nil outage, Breaker returns nil, which
-// Build refuses. A batch that fails with a *stream.PartialError waits if all of its elements
-// failed for the outage. If some succeeded, the policies decide about the others.
+// Build refuses. Of a batch that fails with a *stream.PartialError, the elements wait that failed
+// for the outage.
 //
 // Five such errors in a row open the breaker. Before that, a failed element waits until other calls
 // show the cause. If a later call succeeds, the dependency is up, and the policies decide about the
@@ -93,32 +94,37 @@ func (b *breaker) around(next stream.Handler) stream.Handler {
 			b.tell(ctx, err)
 		}()
 		err = next(ctx, c)
-		switch {
-		case errors.Is(ctx.Err(), context.Canceled): // by the runtime
-			return err
-		case err == nil || stream.IsPermanent(err) || !b.outage(err):
-			verdict = nil
+		if errors.Is(ctx.Err(), context.Canceled) { // by the runtime
 			return err
 		}
-		verdict = err
-		why := b.ofAll(err, c.Records())
-		return stream.Postpone(why, func(ctx context.Context) error { return b.inDoubt(ctx, why) })
+		verdict = nil
+		if told := b.postpones(err); told != nil {
+			verdict = err
+			return told
+		}
+		return err
 	}
 }
 
-// ofAll returns the first error in a PartialError that names all n elements, each for the outage.
-// To run such a batch again repeats nothing. Any other error is returned as it is.
-func (b *breaker) ofAll(err error, n int) error {
-	part, ok := errors.AsType[*stream.PartialError](err)
-	if !ok {
-		return err
+// postpones returns err as an error that postpones what failed for the outage: the call, or the
+// elements that err names. It returns nil if nothing did.
+func (b *breaker) postpones(err error) error {
+	part, named := errors.AsType[*stream.PartialError](err)
+	if !named {
+		if err == nil || stream.IsPermanent(err) || !b.outage(err) {
+			return nil
+		}
+		return stream.Postpone(err, func(ctx context.Context) error { return b.inDoubt(ctx, err) })
 	}
-	for i := range n {
-		if e := part.Errs[i]; e == nil || !b.outage(e) {
-			return err
+	errs := maps.Clone(part.Errs)
+	var any error
+	for i, e := range part.Errs {
+		if one := b.postpones(e); one != nil {
+			errs[i] = one
+			any = &stream.PartialError{Errs: errs}
 		}
 	}
-	return part.Errs[0]
+	return any
 }
 
 func (b *breaker) begin() int64 {

@@ -31,6 +31,7 @@ type bank struct {
 
 	mu     sync.Mutex // guards what follows
 	away   bool
+	lasts  int // it is away after so many orders; 0: set says when
 	poison map[string]error
 	calls  []time.Time // those that failed for it being away
 	done   map[string]int
@@ -59,6 +60,9 @@ func (b *bank) charge(_ context.Context, m kafka.Message) error {
 		return err
 	}
 	b.done[string(m.Value)]++
+	if b.lasts--; b.lasts == 0 {
+		b.away = true
+	}
 	return nil
 }
 
@@ -207,6 +211,44 @@ func TestBreaker(t *testing.T) {
 							t.Errorf("%d are done 5 s after its return", n)
 						}
 					})
+				})
+			})
+		}
+	})
+
+	t.Run("has those elements of a batch or a write wait that an outage failed, and no others", func(t *testing.T) {
+		for name, chain := range map[string]func(*bank, stream.Middleware) stream.Stream[kafka.Message]{
+			"batch": func(b *bank, m stream.Middleware) stream.Stream[kafka.Message] {
+				return opstest.Orders.GroupByPartition().Batch(10, time.Second).Serial(b.chargeEach, stream.Use(m)).SkipOnError().
+					FlatMapSlice(func(_ context.Context, ms []kafka.Message) ([]kafka.Message, error) { return ms, nil })
+			},
+			"write": func(b *bank, m stream.Middleware) stream.Stream[kafka.Message] {
+				return opstest.Orders.GroupByPartition().To(bankSink{b}, stream.Use(m)).SkipOnError()
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l, b, o := streamtest.Kafka("orders", 1), newBank(), new(told)
+					b.takes, b.lasts = 0, 5
+					b.poison["2"], b.poison["4"] = errors.New("no such currency"), stream.Permanent(errAway)
+					orders(l, 1, 100)
+					s := chain(b, ops.Breaker("bank", ops.Unavailable)).CommitEvery(100, time.Second)
+					opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(p *stream.Pipeline) {
+						opstest.Pass(time.Minute)
+						if b.count() != 5 || count[stream.AttemptFailed](o) != 2 || count[stream.Skipped](o) != 2 {
+							t.Fatalf("%d are done, %d skipped, %d failures", b.count(), count[stream.Skipped](o), count[stream.AttemptFailed](o))
+						}
+						b.set(false)
+						opstest.Pass(5 * time.Second)
+						if n := b.count(); n != 98 || count[stream.Skipped](o) != 2 {
+							t.Errorf("%d are done 5 s after its return, %d skipped", n, count[stream.Skipped](o))
+						}
+					})
+					for order, n := range b.done {
+						if n != 1 {
+							t.Errorf("order %s was charged %d times", order, n)
+						}
+					}
 				})
 			})
 		}

@@ -305,6 +305,27 @@ func TestBisectBatch(t *testing.T) {
 		})
 	})
 
+	t.Run("blames the elements that errors of its parts name, even if these are alike", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, count("a", 4)...)
+			handle := func(_ ctx, vs []string) error {
+				if len(vs) == 4 {
+					return errBoom
+				}
+				return &stream.PartialError{Errs: map[int]error{0: errBoom}}
+			}
+			j := start(t, l, commitNow(input.Batch(4, 0).Concurrent(1, handle, stream.Bisect()).SkipOnError()))
+			elapse(time.Minute)
+			var given []string
+			for _, e := range heard[stream.Skipped](j) {
+				given = append(given, e.Record.(string))
+			}
+			same(t, "given up", given, []string{"a0", "a2"})
+			j.committed(4)
+		})
+	})
+
 	t.Run("is refused without batches", func(t *testing.T) {
 		s := newBatchStore()
 		for name, c := range map[string]stream.Stream[string]{

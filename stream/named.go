@@ -70,8 +70,11 @@ func (h *handling[T, U]) passOthers(w *worker, r *record, v *T, cs []culprit) {
 }
 
 // decideEach asks the policies about each culprit, by its own error: one that is permanent says
-// nothing about another. Those to retry are tried together, after the longest of their waits.
+// nothing about another. Those to retry are tried together, after the longest of their waits. Those
+// that are postponed wait before, and are tried apart from them, with all their attempts.
 func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f failing, cs []culprit) (rest *record, next int) {
+	group := w.group
+	waited, cs := h.waitOut(w, r, v, attempt, f, cs)
 	w.holds(nil)
 	var again []int
 	var longest verdict
@@ -91,11 +94,25 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 		}
 		again = append(again, c.i)
 	}
-	if len(again) == 0 {
-		return nil, 0
+	some := func(members []int) (*record, T) {
+		vals, _ := r.joined.subset(*v, members)
+		return r.join(members), vals.(T)
 	}
-	vals, _ := r.joined.subset(*v, again)
-	rest, *v = r.join(again), vals.(T)
+	if len(again) == 0 {
+		if len(waited) == 0 {
+			return nil, 0
+		}
+		rest, *v = some(waited)
+		return rest, attempt
+	}
+	if len(waited) > 0 {
+		one, vals := some(waited)
+		if one = h.from(w, one, &vals, attempt); one != nil {
+			h.pass(w, one, &vals)
+		}
+		w.group = group
+	}
+	rest, *v = some(again)
 	switch {
 	case w.stops(rest):
 		h.st.leave(w, rest)
@@ -104,4 +121,46 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 		return nil, 0
 	}
 	return rest, attempt + 1
+}
+
+// waitOut waits with the culprits that are postponed. It returns those to try again, and the
+// culprits left to the policies.
+func (h *handling[T, U]) waitOut(w *worker, r *record, v *T, attempt int, f failing, cs []culprit) (waited []int, left []culprit) {
+	var first *PostponedError
+	var one culprit
+	for _, c := range cs {
+		p := postponed(c.err)
+		if p == nil {
+			left = append(left, c)
+			continue
+		}
+		if first == nil {
+			first, one = p, c
+		}
+		waited = append(waited, c.i)
+	}
+	if first == nil {
+		return nil, cs
+	}
+	some := r.join(waited)
+	if w.stops(some) {
+		h.st.leave(w, some)
+		return nil, left
+	}
+	again, bad := h.st.postpone(w, some, func() Failure {
+		vals, _ := r.joined.subset(*v, waited)
+		return h.st.failures(some, attempt, f.took, one.err, func() any { return vals })[0]
+	}, first)
+	switch {
+	case again:
+		return waited, left
+	case bad == nil:
+		return nil, left
+	}
+	for k := range cs {
+		if cs[k].i == one.i {
+			cs[k].err = bad
+		}
+	}
+	return nil, cs
 }

@@ -84,6 +84,10 @@ func MaxPartitions(n int) DegreeOption {
 // its own. An error of the whole (IsWhole) ends the search, and the rest is one batch again, with
 // all its attempts. After 4·log₂ n + 8 calls the policies decide about the rest as one. A
 // *PartialError that names its elements needs no search in a step that passes its input on.
+//
+// If no order is kept and all parts fail alike, no element is the culprit, and the policies act on
+// all. Where order is kept, the first element looks like the culprit then, since none behind it may
+// be tried before it: mark errors of the whole with Whole.
 func Bisect() StepOption { return stepOption(func(o *stepOptions) { o.bisect = true }) }
 
 // KeepOrder makes an ungrouped Concurrent or MapConcurrent pass its results on in the order of its

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -22,8 +24,10 @@ import (
 // wait limits how often a step is postponed, so wait must block until a call makes sense again.
 // ops.Breaker is built on Postpone.
 //
-// The error may be wrapped: it is matched with errors.As. It counts as an ordinary failure inside a
-// *PartialError or Permanent, and in a step that cannot run again (Transform).
+// The error may be wrapped: it is matched with errors.As. It counts as an ordinary failure inside
+// Permanent, and in a step that cannot run again (Transform). Elements that a *PartialError names
+// with such errors wait together, in the wait of the first one, and only they run again. If that
+// wait fails, the policies decide about the others by their own errors.
 func Postpone(err error, wait func(ctx context.Context) error) error {
 	return &PostponedError{err, wait}
 }
@@ -42,13 +46,23 @@ func (e *PostponedError) Unwrap() error { return e.Err }
 // Whole returns true, since no single element is the cause: see IsWhole.
 func (e *PostponedError) Whole() bool { return true }
 
-// postponed returns the PostponedError in err, or nil if err is an ordinary failure.
-func postponed(err error) *PostponedError {
+// postponed returns the PostponedError in err, or nil if err is an ordinary failure. If err names
+// members, it is postponed if each of them is.
+func postponed(err error) (p *PostponedError) {
+	if part, is := errors.AsType[*PartialError](err); is {
+		for _, i := range slices.Sorted(maps.Keys(part.Errs)) {
+			switch one := postponed(part.Errs[i]); {
+			case part.Errs[i] == nil:
+			case one == nil:
+				return nil
+			case p == nil:
+				p = one
+			}
+		}
+		return p
+	}
 	p, ok := errors.AsType[*PostponedError](err)
 	if !ok || p.Wait == nil || IsPermanent(err) {
-		return nil
-	}
-	if _, parts := errors.AsType[*PartialError](err); parts {
 		return nil
 	}
 	return p

@@ -183,6 +183,139 @@ func TestPostpone(t *testing.T) {
 		})
 	})
 
+	for name, chain := range map[string]func(store func(ctx, []string) error, w *work) stream.Stream[string]{
+		"a batch": func(store func(ctx, []string) error, w *work) stream.Stream[string] {
+			return input.GroupByPartition().Batch(6, time.Second).Tap(store).RetryOnError(every(time.Second, 3)).SkipOnError().FlatMap(flat).Tap(w.do)
+		},
+		"a write": func(store func(ctx, []string) error, w *work) stream.Stream[string] {
+			return input.GroupByKey().To(asSink(store)).RetryOnError(every(time.Second, 3)).SkipOnError().Concurrent(8, w.do)
+		},
+	} {
+		// store postpones a, fails b, and takes the others
+		store := func(s *shut, calls *[][]string) func(ctx, []string) error {
+			return func(_ ctx, vs []string) error {
+				*calls = append(*calls, slices.Clone(vs))
+				errs := map[int]error{}
+				for i, v := range vs {
+					select {
+					case <-s.open:
+					default:
+						if v[0] == 'a' {
+							errs[i] = stream.Postpone(errOther, s.wait)
+						}
+					}
+					if v[0] == 'b' {
+						errs[i] = errBoom
+					}
+				}
+				if len(errs) > 0 {
+					return &stream.PartialError{Errs: errs}
+				}
+				return nil
+			}
+		}
+		t.Run("of some elements has those wait, and no attempt is used up/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w, s := newLog(1), newWork(), newShut(nil)
+				var calls [][]string
+				put(l, 0, "a0", "c0", "b0", "c1", "a1", "d0")
+				j := start(t, l, commitNow(chain(store(s, &calls), w)))
+				elapse(time.Hour)
+				sameSet(t, "done in the outage", w.done(), []string{"c0", "c1", "d0"})
+				if n := j.Snapshot().Postponed; n != 1 {
+					t.Errorf("%d wait", n)
+				}
+				j.committed(0)
+				close(s.open)
+				elapse(time.Minute)
+				sameSet(t, "done", w.done(), []string{"a0", "a1", "c0", "c1", "d0"})
+				if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Record != "b0" || got[0].Attempts != 3 {
+					t.Errorf("given up: %v", got)
+				}
+				for _, f := range heard[stream.AttemptFailed](j) {
+					if f.Record != "b0" {
+						t.Errorf("attempt of %v was used up: %v", f.Record, f.Failure)
+					}
+				}
+				for _, again := range calls[1:] {
+					for _, v := range again {
+						if v[0] != 'a' && v[0] != 'b' {
+							t.Errorf("called again with %s: %v", v, calls)
+						}
+					}
+				}
+				j.committed(6)
+			})
+		})
+
+		t.Run("of some elements is given up by a drain/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w, s := newLog(1), newWork(), newShut(nil)
+				var calls [][]string
+				put(l, 0, "c0", "a0", "c1", "a1", "d0", "d1")
+				j := start(t, l, commitNow(chain(store(s, &calls), w)))
+				elapse(time.Minute)
+				must(t, j.stop())
+				j.committed(1)
+				if n := len(calls); n != 1 {
+					t.Errorf("calls: %v", calls)
+				}
+			})
+		})
+
+		t.Run("of some elements leaves an error of the wait to the policies/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork()
+				put(l, 0, "a0", "c0", "c1", "c2", "a1", "d0")
+				calls := 0
+				away := func(_ ctx, vs []string) error {
+					calls++
+					errs := map[int]error{}
+					for i, v := range vs {
+						if v[0] == 'a' {
+							errs[i] = stream.Postpone(errOther, func(context.Context) error { return errBoom })
+						}
+					}
+					if len(errs) > 0 {
+						return &stream.PartialError{Errs: errs}
+					}
+					return nil
+				}
+				j := start(t, l, commitNow(chain(away, w)))
+				elapse(time.Minute)
+				got := heard[stream.Skipped](j)
+				if len(got) != 2 || got[0].Attempts != 3 || !errors.Is(got[0].Err, errBoom) || !errors.Is(got[1].Err, errOther) || calls != 3 {
+					t.Errorf("%d calls, given up: %v", calls, got)
+				}
+				j.committed(6)
+			})
+		})
+	}
+
+	t.Run("of all elements that an error names makes a batch with a result wait", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s, w := newLog(1), newShut(nil), newWork()
+			put(l, 0, "a0", "a1")
+			join := func(_ ctx, vs []string) (string, error) {
+				select {
+				case <-s.open:
+					return strings.Join(vs, "+"), nil
+				default:
+					return "", &stream.PartialError{Errs: map[int]error{0: nil, 1: stream.Postpone(errOther, s.wait)}}
+				}
+			}
+			j := start(t, l, commitNow(input.Batch(2, 0).Map(join).HaltOnError().Tap(w.do)))
+			elapse(time.Hour)
+			if n := j.Snapshot().Postponed; n != 1 || len(j.Halts()) != 0 {
+				t.Errorf("%d wait, halts: %v", n, j.Halts())
+			}
+			close(s.open)
+			elapse(time.Minute)
+			same(t, "done", w.done(), []string{"a0+a1"})
+			j.committed(2)
+		})
+	})
+
 	t.Run("makes a drain give up a write to a sink", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l := newLog(1)
@@ -193,6 +326,49 @@ func TestPostpone(t *testing.T) {
 			})).HaltOnError()))
 			must(t, j.stop())
 			j.committed(0)
+		})
+	})
+
+	t.Run("of some elements blames none of them for a transaction", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, v, s := newLog(2), newVault(), newShut(nil)
+			put(l, 0, "a0", "a1")
+			put(l, 1, "x0", "x1")
+			for range 100 {
+				v.before = append(v.before, func(tx stream.Txn[string]) error {
+					errs := map[int]error{}
+					for i, e := range tx.Elems {
+						select {
+						case <-s.open:
+						default:
+							if e.Value[0] == 'a' {
+								errs[i] = stream.Postpone(errOther, s.wait)
+							}
+						}
+						if e.Value == "x1" {
+							errs[i] = errBoom
+						}
+					}
+					if len(errs) > 0 {
+						return &stream.PartialError{Errs: errs}
+					}
+					return nil
+				})
+			}
+			j := start(t, l, input.CommitWith(v, 4, 0).HaltOnError())
+			elapse(time.Hour)
+			if h := j.halt(); h.Meta.Partition != 1 || h.Meta.Offset != 1 {
+				t.Error(h)
+			}
+			close(s.open)
+			elapse(time.Minute)
+			if h := j.halt(); h.Meta.Partition != 1 {
+				t.Error(h)
+			}
+			if got := v.stored(); !slices.Contains(got, "a0") || !slices.Contains(got, "a1") {
+				t.Errorf("stored: %v", got)
+			}
+			must(t, j.stop())
 		})
 	})
 

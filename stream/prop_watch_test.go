@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -188,6 +189,11 @@ func (c *watched) belowCommit(d deed) {
 	w.passed[d] = c.t
 }
 
+// apart: a write has no element of its group.
+func (c *watched) apart(o item) bool {
+	return c.l.w.m.words[c.at].kind == toWord && !slices.ContainsFunc(c.items, func(it item) bool { return c.r.group.of(it) == c.r.group.of(o) })
+}
+
 // lane: one after another, in order.
 func (c *watched) lane() {
 	w := c.l.w
@@ -207,10 +213,10 @@ func (c *watched) lane() {
 			}
 		}
 		// where this is a part, the others of its batch wait, and those before it where no order is
-		// kept
+		// kept, or where they are of another group: a write may try one to see whether any succeeds
 		loose := c.r.order == nil
 		for o, failed := range open {
-			if has(open, c.items[0]) && (loose || c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}]) {
+			if has(open, c.items[0]) && (loose || c.b.place[deed{c.at, c.items[0]}] <= c.b.place[deed{c.at, o}] || c.apart(o)) {
 				mine[o] = failed
 			}
 		}

@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/lane"
@@ -27,6 +29,8 @@ type pending[T any] struct {
 	took    time.Duration
 	written bool // but an earlier element of its lane was not
 	gone    bool // given up or decided about
+	waited  bool // it was postponed, and is to be written again
+	spared  int  // attempts that do not count for it
 }
 
 // fails reports whether the element was not written.
@@ -59,25 +63,61 @@ func (wr *writer[T]) failed(todo []pending[T], attempt int, divisible bool) (lef
 		return todo, attempt
 	}
 	wr.w.holds(nil)
-	return wr.settle(todo, attempt, divisible && wr.divides(todo)), attempt + 1
+	left = wr.settle(todo, attempt, divisible && wr.divides(todo))
+	return left, attempt + 1 - unused(left)
 }
 
-// postpone waits if the write as a whole was postponed, and reports whether to write again.
-func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T], again bool) {
-	p := postponed(todo[0].fail) // todo[0] was not written: settle passes on all before a failure
-	if p == nil || todo[0].alone {
-		return todo, false
+// unused returns how many attempts count for none of the elements, and no longer spares them those.
+func unused[T any](todo []pending[T]) (n int) {
+	n = math.MaxInt
+	for _, e := range todo {
+		if e.fails() {
+			n = min(n, e.spared)
+		}
 	}
-	e := todo[0]
-	again, bad := wr.st.postpone(wr.w, e.r, func() Failure {
-		return wr.st.failures(e.r, attempt, e.took, e.fail, e.value)[0]
-	}, p)
-	if !again && bad == nil {
-		return wr.leave(todo), false
+	if n == math.MaxInt {
+		return 0
 	}
 	for i := range todo {
-		if !todo[i].written {
-			todo[i].fail = bad
+		todo[i].spared -= n
+	}
+	return n
+}
+
+// postpone waits if elements were postponed, and reports whether to write again at once. It does so
+// if that was the write as a whole.
+func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T], again bool) {
+	i := slices.IndexFunc(todo, func(e pending[T]) bool { return e.fails() && postponed(e.fail) != nil })
+	if i < 0 {
+		return todo, false
+	}
+	e := &todo[i]
+	if e.alone {
+		wr.passWritten(todo)
+	}
+	again, bad := wr.st.postpone(wr.w, e.r, func() Failure {
+		return wr.st.failures(e.r, attempt-e.spared, e.took, e.fail, e.value)[0]
+	}, postponed(e.fail))
+	given := !again && bad == nil
+	if e.alone {
+		for k := range todo {
+			if e := &todo[k]; bad == nil && e.fails() && postponed(e.fail) != nil {
+				e.waited = true
+				e.spared++
+			}
+		}
+		e.gone = given
+		if bad != nil {
+			e.fail = bad
+		}
+		return todo, false
+	}
+	if given {
+		return wr.leave(todo, i), false
+	}
+	for k := range todo {
+		if !todo[k].written {
+			todo[k].fail = bad
 		}
 	}
 	return todo, again
@@ -111,6 +151,7 @@ func (wr *writer[T]) attempt(todo []pending[T], attempt int) {
 			e.fail = printable(part.Errs[i])
 		}
 		e.written = e.fail == nil
+		e.waited = false
 		i++
 	}
 }
@@ -128,34 +169,47 @@ func namedIn(err error, n int) *PartialError {
 	return nil
 }
 
-// settle passes on each written element unless an earlier one of its group is still to be retried.
+// lane returns the lane of an element, whose order is kept.
+func (wr *writer[T]) lane(e *pending[T]) uint64 { return wr.st.stage.groupOf(e.group, e.r) }
+
+// settle passes on each written element unless an earlier one of its lane is still to be retried.
 // The policies decide about failed elements. If they cannot be retried and the write is divisible,
 // its culprits are searched for. settle returns the elements left to write or pass on, after the
 // longest wait that a retry asks for.
 func (wr *writer[T]) settle(todo []pending[T], attempt int, divisible bool) (left []pending[T]) {
 	var longest verdict
-	var waiting map[uint64]bool // groups of the failed elements in left
-	halves := false
+	var waiting map[uint64]bool // lanes of the failed elements in left
+	halves, retried := false, -1
 	mates := wr.mates(todo)
 	for _, e := range todo {
+		if e.gone {
+			continue
+		}
 		if e.written {
-			if waiting[e.group] {
+			if len(waiting) > 0 && waiting[wr.lane(&e)] {
 				left = append(left, e)
 			} else {
 				wr.passOn(e)
 			}
 			continue
 		}
-		d := wr.st.decide(wr.w, e.r, attempt, e.took, e.fail, divisible, e.value, mates)
-		if !d.again && !d.halves {
+		var d verdict
+		if e.waited {
+			if wr.leaves(&e) {
+				continue
+			}
+		} else if d = wr.st.decide(wr.w, e.r, attempt-e.spared, e.took, e.fail, divisible, e.value, mates); !d.again && !d.halves {
 			continue
 		}
 		if waiting == nil {
 			waiting = map[uint64]bool{}
 		}
-		waiting[e.group] = true
-		if len(left) == 0 || d.wait > longest.wait {
+		waiting[wr.lane(&e)] = true
+		if d.again && (retried < 0 || d.wait > longest.wait) {
 			longest = d
+		}
+		if d.again && retried < 0 {
+			retried = len(left)
 		}
 		halves = halves || d.halves
 		left = append(left, e)
@@ -164,7 +218,24 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int, divisible bool) (lef
 		wr.bisect(left, attempt)
 		return nil
 	}
-	return wr.wait(left, longest)
+	if retried >= 0 && !wr.st.waitAgain(wr.w, left[retried].r, longest) {
+		return wr.leave(left, retried)
+	}
+	return left
+}
+
+// passWritten passes on each written element that is behind no failed one of its lane.
+func (wr *writer[T]) passWritten(todo []pending[T]) {
+	waiting := map[uint64]bool{}
+	for i := range todo {
+		switch e := &todo[i]; {
+		case e.fails():
+			waiting[wr.lane(e)] = true
+		case e.written && !waiting[wr.lane(e)]:
+			wr.passOn(*e)
+			e.gone = true
+		}
+	}
 }
 
 // passOn passes on a written element.
@@ -177,18 +248,12 @@ func (wr *writer[T]) passOn(e pending[T]) {
 	wr.next(wr.w, e.r, e.v)
 }
 
-// wait waits before the next attempt. left is empty or starts with a failed element.
-func (wr *writer[T]) wait(left []pending[T], d verdict) []pending[T] {
-	if len(left) == 0 || wr.st.waitAgain(wr.w, left[0].r, d) {
-		return left
-	}
-	return wr.leave(left)
-}
-
-// leave abandons all elements but the first, whose hold was given back before.
-func (wr *writer[T]) leave(left []pending[T]) []pending[T] {
-	for _, e := range left[1:] {
-		wr.st.leave(wr.w, e.r)
+// leave abandons all elements but one, whose hold was given back before.
+func (wr *writer[T]) leave(left []pending[T], but int) []pending[T] {
+	for i, e := range left {
+		if i != but {
+			wr.st.leave(wr.w, e.r)
+		}
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (e *pending[T]) value() any { return *e.v }
 
 // bisect finds the culprits of a failed write. It passes on, settles or abandons every element.
 func (wr *writer[T]) bisect(todo []pending[T], attempt int) {
-	s := &halving{n: len(todo), attempt: attempt, loose: wr.st.unordered()}
+	s := &halving{n: len(todo), attempt: attempt, loose: wr.st.unordered(), other: wr.other(todo)}
 	s.call = func(lo, hi int) (outcome, failing) { return wr.part(todo[lo:hi], attempt) }
 	s.settle = func(one suspect) {
 		var part []pending[T]
@@ -52,6 +52,12 @@ func (wr *writer[T]) bisect(todo []pending[T], attempt int) {
 	s.search(failing{todo[0].fail, todo[0].took})
 }
 
+// other returns the first element of another lane than the first; 0 if there is none.
+func (wr *writer[T]) other(todo []pending[T]) int {
+	first := wr.lane(&todo[0])
+	return max(0, slices.IndexFunc(todo, func(e pending[T]) bool { return wr.lane(&e) != first }))
+}
+
 // part writes a part of a failed write, and passes it on unless it fails.
 func (wr *writer[T]) part(part []pending[T], attempt int) (outcome, failing) {
 	for i := range part {
@@ -70,6 +76,8 @@ func (wr *writer[T]) part(part []pending[T], attempt int) (outcome, failing) {
 			return partNamed, f
 		case IsWhole(f.err):
 			return partOfAll, f
+		case len(part) > 1 && wr.mates(part) == nil: // the others have been decided about
+			return partNamed, f
 		default:
 			return partFailed, f
 		}

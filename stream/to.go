@@ -14,8 +14,9 @@ import (
 // Failed elements go to the policies below; a retry writes only those. If an error names none of
 // its elements, and no retry is left, they are written in halves until the culprits stand alone, as
 // with Bisect: the policies act on those alone. Where order is kept, a part waits until the
-// policies have decided about everything before it. Costs one goroutine per partition that has
-// something to write.
+// policies have decided about everything before it, except that by key the first element of another
+// key is tried before: if it fails alike, no element is the culprit, and the policies act on all.
+// Costs one goroutine per partition that has something to write.
 func (s Stream[T]) To(sink Sink[T], opts ...StepOption) Stream[T] {
 	sink = absent.Or(sink)
 	return then[T, T](s, &node{word: "To", name: sinkName(sink), opts: stepOpts(opts), sinks: []any{sink}, op: toOp[T]{sink}})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -166,6 +167,85 @@ func TestBisectWrite(t *testing.T) {
 			elapse(time.Minute)
 			sameSet(t, "kept", s.kept, all)
 			j.committed(64)
+		})
+	})
+
+	t.Run("blames no key if the first of two fail alike", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			policy func(stream.Stream[string]) stream.Stream[string]
+			scopes []stream.Scope
+		}{
+			"HaltOnError": {func(s stream.Stream[string]) stream.Stream[string] { return s.HaltOnError() }, []stream.Scope{stream.ScopePartition}},
+			"ParkOnError": {func(s stream.Stream[string]) stream.Stream[string] { return s.ParkOnError() }, []stream.Scope{stream.ScopeLane, stream.ScopeLane, stream.ScopeLane}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					all := []string{"a0", "a1", "b2", "a3", "c4", "b5", "c6", "c7"}
+					l, s := newLog(1), newBatchStore(all...)
+					put(l, 0, all...)
+					j := start(t, l, commitNow(c.policy(input.GroupByKey().To(asSink(s.store)))))
+					elapse(time.Minute)
+					var scopes []stream.Scope
+					for _, h := range j.Halts() {
+						if scopes = append(scopes, h.Scope); h.Last == h.Meta.Offset {
+							t.Errorf("blamed alone: %v", h)
+						}
+					}
+					if !slices.Equal(scopes, c.scopes) || len(heard[stream.AttemptFailed](j)) == 0 {
+						t.Errorf("halts: %v", j.Halts())
+					}
+					if n := len(s.called()); n != 1+3+1 { // all; a0 … a3, a0 a1, a0; b2
+						t.Errorf("calls: %v", s.called())
+					}
+					s.fix()
+					for _, h := range j.Halts() {
+						must(t, j.Resume(h))
+					}
+					elapse(time.Minute)
+					sameSet(t, "kept", s.kept, all)
+					j.committed(8)
+				})
+			})
+		}
+	})
+
+	t.Run("blames the first element if that of another key succeeds, and keeps the order of keys", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newBatchStore("a0", "a3")
+			put(l, 0, "a0", "a1", "b2", "a3", "b4", "c5")
+			j := start(t, l, commitNow(input.GroupByKey().To(asSink(s.store)).HaltOnError()))
+			for _, bad := range []int64{0, 3} {
+				elapse(time.Minute)
+				if h := j.halt(); h.Meta.Offset != bad || h.Last != bad {
+					t.Errorf("%v after %v", h, s.called())
+				}
+				must(t, j.Skip(j.halt()))
+			}
+			elapse(time.Minute)
+			sameSet(t, "kept", s.kept, []string{"a1", "b2", "b4", "c5"})
+			if slices.Index(s.kept, "b2") > slices.Index(s.kept, "b4") {
+				t.Errorf("kept: %v", s.kept)
+			}
+			j.committed(6)
+		})
+	})
+
+	t.Run("holds up no written element of another key while one waits for its retry", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, tries := newLog(1), newWork(), 0
+			put(l, 0, "a0", "b1", "a2", "c3")
+			out := &sink[string]{fail: func(es []stream.Out[string]) error {
+				if tries++; tries == 1 {
+					return &stream.PartialError{Errs: map[int]error{0: errBoom}}
+				}
+				return nil
+			}}
+			j := start(t, l, commitNow(input.GroupByKey().To(out).RetryOnError(every(time.Hour, 2)).Concurrent(4, w.do)))
+			elapse(time.Minute)
+			sameSet(t, "done", w.done(), []string{"b1", "c3"})
+			elapse(time.Hour)
+			same(t, "of key a", w.doneOf("a"), []string{"a0", "a2"})
+			j.committed(4)
 		})
 	})
 

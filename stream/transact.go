@@ -53,7 +53,9 @@ type Transactor[T any] interface {
 	//     partitions wait for a retry or are halted; the others continue without them.
 	//   - Any other error fails tx as a whole. Once the attempts are used up, Commit is called with
 	//     parts of tx, each with a prefix of the offsets of a partition. If IsWhole reports true,
-	//     it is not.
+	//     it is not. If all parts fail alike, the policies act on all records. In one partition
+	//     order keeps back all but the first record. Commit is then called once without Elems, and
+	//     with Next equal to From: if that fails alike, no record is the culprit.
 	Commit(ctx context.Context, tx Txn[T]) error
 }
 
@@ -63,8 +65,8 @@ type Transactor[T any] interface {
 // with the stored id.
 //
 // State describes the halts at Next and above. Store it with Next, whole or not at all, and let it
-// replace the stored one, even if it is empty. If Next equals From, only the State has changed: a
-// halt has started or ended. It is printable ASCII of at most StateBytes.
+// replace the stored one, even if it is empty. If Next equals From, at most the State has changed:
+// a halt has started or ended. It is printable ASCII of at most StateBytes.
 type OffsetRange struct {
 	From, Next int64
 	TopicID    TopicID

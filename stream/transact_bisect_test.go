@@ -149,6 +149,64 @@ func TestBisectTransaction(t *testing.T) {
 		})
 	})
 
+	t.Run("blames no record if not even a transaction without results succeeds", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			rows := count("a", 20)
+			l, b := newLog(1), newVault()
+			for range 100 {
+				b.refuse(errBoom)
+			}
+			put(l, 0, rows...)
+			j := start(t, l, input.CommitWith(b, 500, time.Second).RetryOnError(every(time.Second, 3)).HaltOnError())
+			elapse(time.Minute)
+			h := j.halt()
+			if h.Meta.Offset != 0 || h.Last != 19 || h.Joined || h.Attempts != 3 || !strings.Contains(h.String(), "one of t[0]@0 … @19 failed after 3 attempts: boom") {
+				t.Errorf("halt: %v", h)
+			}
+			if n := b.calls; n > 3+4*5+8 {
+				t.Errorf("%d calls", n)
+			}
+			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) || !strings.Contains(err.Error(), "SkipRange") {
+				t.Error(err)
+			}
+			b.before = nil
+			must(t, j.SkipRange(h, 0, 1))
+			elapse(time.Minute)
+			same(t, "stored", b.stored(), rows[2:])
+			must(t, j.stop())
+			j.committed(20)
+		})
+	})
+
+	t.Run("blames the records that errors of its parts name, even if these are alike", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(2), newVault().refuse(errBoom, &stream.PartialError{Errs: map[int]error{1: errBoom}}, &stream.PartialError{Errs: map[int]error{1: errBoom}})
+			put(l, 0, count("a", 2)...)
+			put(l, 1, count("b", 2)...)
+			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
+			elapse(time.Minute)
+			hs := j.Halts()
+			if len(hs) != 2 || hs[0].Meta.Offset != 1 || hs[0].Last != 1 || hs[1].Meta.Offset != 1 {
+				t.Error(hs)
+			}
+			must(t, j.stop())
+		})
+	})
+
+	t.Run("tries an outage of the whole that it meets there with attempts of its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newVault().refuse(errBoom, errBoom, errBoom, stream.Whole(errOther))
+			put(l, 0, "a0", "a1")
+			j := start(t, l, input.CommitWith(b, 2, 0).RetryOnError(every(time.Second, 2)).HaltOnError())
+			elapse(time.Minute) // two attempts, a0 alone, no record
+			if hs := j.Halts(); len(hs) != 0 {
+				t.Errorf("halts: %v", hs)
+			}
+			same(t, "stored", b.stored(), []string{"a0", "a1"})
+			must(t, j.stop())
+		})
+	})
+
 	t.Run("keeps the results of a record, or of a Batch, together", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newVault().poison("b2")

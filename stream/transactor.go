@@ -44,9 +44,13 @@ func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, groups map[
 func names(err error, pres []*prefix) bool { return culprits(err, resultsIn(pres)) != nil }
 
 // blame returns what is to blame for a failed transaction: of each partition the first element that
-// the error names, with its own error, or all partitions if it names none.
+// the error names, with its own error, or all partitions if it names none. Elements that were
+// postponed are not to blame if others are: the next transaction waits for them.
 func blame(f failing, pres []*prefix) (guilty []found) {
 	cs := culprits(f.err, resultsIn(pres))
+	if bad := slices.DeleteFunc(slices.Clone(cs), func(c culprit) bool { return postponed(c.err) != nil }); len(bad) > 0 {
+		cs = bad
+	}
 	from := 0
 	for _, pre := range pres {
 		to := from + len(pre.recs)

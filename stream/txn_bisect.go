@@ -16,7 +16,7 @@ type search struct {
 	t     *transactions
 	ctx   context.Context
 	calls int  // remaining calls
-	some  bool // a part was committed
+	some  bool // a part was committed, or its culprits are known
 	over  bool // a part failed in a way that is not of its results
 	found []found
 }
@@ -39,15 +39,40 @@ func (t *transactions) bisect(x *txn, guilty []*prefix, err error, took time.Dur
 	} else {
 		s.divide(guilty, failing{err, took})
 	}
-	if !s.some && !s.over && alike(s.found) { // all parts fail alike: no single one is the culprit
-		s.found = nil
-		for _, pre := range guilty {
-			s.found = append(s.found, found{pre, failing{err, took}})
-		}
-	}
+	s.absolve(guilty, failing{err, took})
 	for _, f := range s.found {
 		t.decide(f.pre, f.err, f.took, false)
 	}
+}
+
+// absolve replaces what was found by all of guilty if all parts have failed alike, since no single
+// one is the culprit then. In one partition, order keeps back all parts but the first, and a
+// transaction without results tells whether any succeeds.
+func (s *search) absolve(guilty []*prefix, all failing) {
+	switch {
+	case s.some || s.over:
+		return
+	case len(s.found) == 1:
+		pre := s.found[0].pre
+		all = s.found[0].failing
+		x := &txn{s.ctx, []*prefix{pre.cut(0, 0, pre.from, pre.from)}}
+		took, err := s.t.make(x)
+		switch {
+		case err == nil:
+			return
+		case s.t.excused(x, err):
+			s.found = nil // due again
+			return
+		case IsWhole(err):
+			all, guilty[0].attempt = failing{err, took}, 1
+		case !alike([]failing{all, {err, took}}):
+			return
+		}
+	case !alike(s.found):
+		return
+	}
+	s.found = nil
+	s.find(guilty, all)
 }
 
 // divide tries the halves of a failed part.
@@ -91,6 +116,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 		}
 		s.find(pres, failing{err, took})
 	case names(err, pres):
+		s.some = true
 		s.found = append(s.found, blame(failing{err, took}, pres)...)
 	default:
 		s.divide(pres, failing{err, took})
