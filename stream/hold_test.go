@@ -262,6 +262,43 @@ func TestParkByHand(t *testing.T) {
 			}
 		})
 	})
+	for name, wait := range map[string]error{
+		"a retry": errBoom,
+		"its sink": stream.Postpone(errBoom, func(ctx ctx) error { // as a breaker does
+			select {
+			case <-time.After(time.Minute):
+			case <-ctx.Done():
+			}
+			return nil
+		}),
+	} {
+		t.Run("leaves the other keys of a write that waits for "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := newLog(1)
+				put(l, 0, "a0", "b1", "b2")
+				var written []string
+				up := false
+				write := sinkFunc[string](func(_ ctx, out []stream.Out[string]) error {
+					if !up {
+						return stream.Whole(wait)
+					}
+					for _, o := range out {
+						written = append(written, o.Value)
+					}
+					return nil
+				})
+				j := start(t, l, commitNow(input.GroupByKey().To(write).RetryOnError(every(time.Minute, 3))))
+				j.parkKey(t, "a")
+				up = true
+				elapse(2 * time.Minute)
+				same(t, "beside it", written, []string{"b1", "b2"})
+				must(t, j.Resume(j.halt()))
+				synctest.Wait()
+				same(t, "afterwards", written, []string{"b1", "b2", "a0"})
+				j.committed(3)
+			})
+		})
+	}
 	t.Run("of several keys ends for each by itself, also after a restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

@@ -84,8 +84,8 @@ func (sg *stagePlan) gives(g grouping) bool {
 	return g == ungrouped || sg.lanes == perPart || sg.lanes == perGroup && g == sg.group
 }
 
-// needsGroup reports whether a stage, or what its elements reach, works in the group of a GroupBy(f)
-// above the stage. No record tells that group: it comes from a stage that is in it.
+// needsGroup reports whether a stage, or what its elements reach, works in the group of a
+// GroupBy(f) above it. No record tells that group: it comes from a stage that is in it.
 func (p *plan) needsGroup(sg *stagePlan) bool {
 	if sg == nil {
 		return false

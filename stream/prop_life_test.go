@@ -69,11 +69,11 @@ func (l *life) event(e stream.Event) {
 	switch e := e.(type) {
 	case stream.Assigned:
 		l.cur[e.Partition] = &epoch{tally: newTally(), part: e.Partition, from: e.Offset, began: map[int64]bool{}, calls: map[int64]int{},
-			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition]}
+			skipped: map[int64]bool{}, parks: map[parkOf]bool{}, alone: map[int64]bool{}, earlier: l.w.finishedAhead[e.Partition], rereads: l.w.rereads()}
 	case stream.SourceEvent:
 		if e.Name == "lane set aside" {
 			l.w.seen.aside = true
-			l.cur[e.Partition].rereads = l.w.sc.inFlight < 32
+			l.cur[e.Partition].rereads = l.w.rereads()
 		}
 		l.w.seen.stall = l.w.seen.stall || e.Name == "lane set aside" && strings.Contains(e.Text, "is tried again")
 		l.w.seen.back = l.w.seen.back || e.Name == "lane read again"

@@ -113,7 +113,14 @@ func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T]
 		return todo, false
 	}
 	if given {
-		return wr.leave(todo, i), false
+		left = wr.leave(todo, i)
+		for k := range left {
+			if e := &left[k]; e.fails() {
+				e.waited = true
+				e.spared++
+			}
+		}
+		return left, false
 	}
 	for k := range todo {
 		if !todo[k].written {
@@ -248,12 +255,13 @@ func (wr *writer[T]) passOn(e pending[T]) {
 	wr.next(wr.w, e.r, e.v)
 }
 
-// leave abandons all elements but one, whose hold was given back before.
-func (wr *writer[T]) leave(left []pending[T], but int) []pending[T] {
-	for i, e := range left {
-		if i != but {
-			wr.st.leave(wr.w, e.r)
-		}
+// leave goes on without an element whose hold was given back, and without others that must not be
+// processed further. It returns those that are left to write or pass on.
+func (wr *writer[T]) leave(todo []pending[T], one int) []pending[T] {
+	todo[one].gone = true
+	for i := range todo {
+		wr.leaves(&todo[i])
 	}
-	return nil
+	wr.passWritten(todo)
+	return slices.DeleteFunc(todo, func(e pending[T]) bool { return e.gone })
 }
