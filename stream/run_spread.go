@@ -1,6 +1,10 @@
 package stream
 
-import "iter"
+import (
+	"context"
+	"iter"
+	"time"
+)
 
 // spread passes the children of an element on, each with a hold of its own. The element's own hold
 // is given back last, so that the ticket is not resolved before.
@@ -43,3 +47,44 @@ func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all b
 	}
 	return true, nil
 }
+
+// outlasting gives f a context that lasts until its sequence is consumed. The context of the call,
+// which a Timeout or a middleware may have made, ends when f returns.
+func outlasting[T, U any](f func(context.Context, T) (iter.Seq[U], error)) func(context.Context, T) (iter.Seq[U], error) {
+	return func(ctx context.Context, v T) (iter.Seq[U], error) {
+		r, ok := ctx.Value(lineageKey{}).(*record)
+		if !ok { // a middleware hides it
+			return f(ctx, v)
+		}
+		own, cancel := context.WithCancelCause(lasting{ctx, r})
+		handed := false
+		defer func() {
+			if !handed {
+				cancel(nil)
+			}
+		}()
+		part := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+		seq, err := f(own, v)
+		if !part() && err == nil { // the sequence would end early, without a word
+			err = context.Cause(ctx)
+		}
+		if seq == nil || err != nil {
+			return nil, err
+		}
+		handed = true
+		return func(yield func(U) bool) {
+			defer cancel(nil)
+			seq(yield)
+		}, nil
+	}
+}
+
+// lasting has the values of a context, and ends with its record.
+type lasting struct {
+	context.Context
+	r *record
+}
+
+func (l lasting) Deadline() (time.Time, bool) { return l.r.Deadline() }
+func (l lasting) Done() <-chan struct{}       { return l.r.Done() }
+func (l lasting) Err() error                  { return l.r.Err() }

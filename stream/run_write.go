@@ -236,6 +236,7 @@ func (wr *writer[T]) passWritten(todo []pending[T]) {
 	waiting := map[uint64]bool{}
 	for i := range todo {
 		switch e := &todo[i]; {
+		case e.gone:
 		case e.fails():
 			waiting[wr.lane(e)] = true
 		case e.written && !waiting[wr.lane(e)]:

@@ -3,6 +3,9 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -121,6 +124,38 @@ func TestFlatMap(t *testing.T) {
 			release()
 			synctest.Wait()
 			j.committed(1)
+		})
+	})
+	t.Run("keeps the sequence's context beyond its Timeout", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			w.takes = time.Minute
+			put(l, 0, "a")
+			rows := func(c ctx, v string) (iter.Seq[string], error) {
+				return func(yield func(string) bool) {
+					for n := 1; n <= 3 && c.Err() == nil && yield(fmt.Sprint(v, n)); n++ {
+					}
+				}, nil
+			}
+			j := start(t, l, commitNow(input.FlatMap(rows, stream.Timeout(time.Second)).Serial(w.do)))
+			elapse(time.Hour)
+			same(t, "done", w.done(), []string{"a1", "a2", "a3"})
+			j.committed(1)
+		})
+	})
+	t.Run("fails where f takes longer than its Timeout, and returns a sequence all the same", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a")
+			late := func(_ ctx, v string) (iter.Seq[string], error) {
+				time.Sleep(time.Minute)
+				return slices.Values([]string{v}), nil
+			}
+			j := start(t, l, commitNow(input.FlatMap(late, stream.Timeout(time.Second)).HaltOnError()))
+			elapse(time.Hour)
+			if h := j.halt(); !errors.Is(h.Err, context.DeadlineExceeded) {
+				t.Errorf("halt: %v", h)
+			}
 		})
 	})
 	t.Run("takes a slice as FlatMapSlice", func(t *testing.T) {

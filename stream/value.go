@@ -30,9 +30,10 @@ func (s Stream[T]) Filter(keep func(T) bool, opts ...StepOption) Stream[T] {
 // worker of the next degree word below. The record is finished once all of its elements are, and at
 // once if there are none. The sequence is consumed lazily. An error or a panic of f fails the
 // element at this step. A panic inside the sequence also fails it, but is never retried: the
-// elements passed on before stay passed on.
+// elements passed on before stay passed on. A Timeout limits f. The sequence, which may wait for
+// the steps below, keeps the context until it is consumed.
 func (s Stream[T]) FlatMap[U any](f func(context.Context, T) (iter.Seq[U], error), opts ...StepOption) Stream[U] {
-	return then[T, U](s, &node{word: "FlatMap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: flatMapOp[T, U]{f: f}})
+	return then[T, U](s, &node{word: "FlatMap", name: funcName(f), nilFunc: f == nil, opts: stepOpts(opts), op: flatMapOp[T, U]{f: f, lazy: true}})
 }
 
 // FlatMapSlice is FlatMap for a function that returns a slice.
@@ -98,7 +99,8 @@ func (o filterOp[T]) link(_ *worker, st *step, next any) any {
 
 type flatMapOp[T, U any] struct {
 	valueOp
-	f func(context.Context, T) (iter.Seq[U], error)
+	f    func(context.Context, T) (iter.Seq[U], error)
+	lazy bool // the sequence may use the context
 }
 
 func (flatMapOp[T, U]) fans()                     {}
@@ -107,7 +109,11 @@ func (flatMapOp[T, U]) check(c *checker, _ *node) { c.slices = false }
 
 func (o flatMapOp[T, U]) link(_ *worker, st *step, next any) any {
 	nx, seq := next.(push[U]), new(iter.Seq[U])
-	f := func(ctx context.Context, v *T, seq *iter.Seq[U]) (err error) { *seq, err = o.f(ctx, *v); return err }
+	call := o.f
+	if o.lazy && (st.timeout > 0 || st.handler != nil) {
+		call = outlasting(call)
+	}
+	f := func(ctx context.Context, v *T, seq *iter.Seq[U]) (err error) { *seq, err = call(ctx, *v); return err }
 	on := func(w *worker, r *record, v *T) { spread(w, st, r, v, *seq, nx) }
 	h := &handling[T, iter.Seq[U]]{st: st, f: f, u: seq, on: on}
 	return push[T](func(w *worker, r *record, v *T) {
