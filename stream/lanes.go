@@ -110,7 +110,7 @@ func (l Lane) Why() string {
 	case l.Cause == CauseHalt && l.Step == "":
 		return "waits since its partition is halted" + l.times()
 	case l.Cause == CausePark && l.Step == "":
-		return "is parked by hand: Resume lets it go on" + l.times()
+		return "is parked by hand: Resume lets it continue" + l.times()
 	case l.Cause == CausePark:
 		return "is parked by " + l.Step + ": fix the cause and Resume, or Skip the record" + l.times()
 	}

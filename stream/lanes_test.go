@@ -44,7 +44,7 @@ func TestLanes(t *testing.T) {
 			}
 		})
 	})
-	t.Run("tells a parked key, and one that goes on", func(t *testing.T) {
+	t.Run("tells a parked key, and one that continues", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().poison("a0", errBoom)
 			w.hold("b0")
@@ -77,7 +77,7 @@ func TestLanes(t *testing.T) {
 			must(t, j.Park(t0, j.Snapshot().Partitions[0].Epoch, []byte("a"), "olaf", time.Time{}))
 			put(l, 0, "a0", "b0")
 			elapse(time.Minute)
-			tells(t, j, 9, 1, `key "a", 1 record from t[0]@0 on: is parked by hand: Resume lets it go on, for 1m0s`)
+			tells(t, j, 9, 1, `key "a", 1 record from t[0]@0 on: is parked by hand: Resume lets it continue, for 1m0s`)
 		})
 	})
 	t.Run("tells records without a key, and those below CommitBefore", func(t *testing.T) {

@@ -27,7 +27,7 @@ func (p *Pipeline) Pause(tp TopicPartition, epoch int32, by string, until time.T
 }
 
 // Park stops one key of a partition until a time, or until Resume if until is zero. All other keys
-// go on. A nil key stands for the records without one, and differs from an empty key. Records of
+// continue. A nil key stands for the records without one, and differs from an empty key. Records of
 // the key that no step has begun wait, in order. A running step finishes; an element between two
 // steps is dropped, and starts again from the first one. Halts lists the park under the name of who
 // asked. Skip does not end it, as no record has failed.

@@ -62,7 +62,7 @@ func (c *crowd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.asked = append(c.asked, len(body.Halts))
 		var done adminapi.Resumed
 		for _, id := range body.Halts {
-			one := adminapi.Result{Halt: id, Status: http.StatusOK, Done: true, Text: "orders[0] goes on"}
+			one := adminapi.Result{Halt: id, Status: http.StatusOK, Done: true, Text: "orders[0] continues"}
 			if id == c.gone {
 				one = adminapi.Result{Halt: id, Status: http.StatusConflict, Text: "somebody was faster"}
 			}

@@ -23,7 +23,7 @@ func TestConsole(t *testing.T) {
 		w.mended.Store(true)
 		b.click(`button[aria-label="Resume orders[0]"]`)
 		b.signIn(operates) // and Enter is the second
-		b.shows("#result", "orders[0] goes on")
+		b.shows("#result", "orders[0] continues")
 		b.shows("#well", "Nothing is")
 		b.shows("#events", "by olaf")
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -47,7 +47,7 @@ func TestConsole(t *testing.T) {
 		}
 		b.click(`button[aria-label="Skip orders[0]"]`)
 		b.click("#asking-ok")
-		b.shows("#result", "orders[0] goes on")
+		b.shows("#result", "orders[0] continues")
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		must(t, w.log.WaitCommitted(ctx, 0, 2))
@@ -162,7 +162,7 @@ func TestConsole(t *testing.T) {
 			t.Errorf("it ends in %v", left)
 		}
 	})
-	t.Run("parks a key and lets it go on, while others do", func(t *testing.T) {
+	t.Run("parks a key and lets it continue, while others do", func(t *testing.T) {
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -322,7 +322,7 @@ func TestConsole(t *testing.T) {
 		second.mended.Store(true)
 		b.click(`button[aria-label="Resume refunds[0]"]`)
 		b.signIn(operates)
-		b.shows("#result", "refunds[0] goes on")
+		b.shows("#result", "refunds[0] continues")
 		b.shows("#summary", "1 thing is wrong")
 		b.click(`button[aria-label="Pause refunds[1]"]`)
 		b.click("#asking-ok")

@@ -61,7 +61,7 @@ func onCall(t *testing.T, prometheus string, laneway func(t *testing.T, args ...
 	b.shows("#problems", "the bank does not know bad")
 	b.click(`button[aria-label="Resume orders[3]"]`)
 	b.signIn(operates)
-	b.shows("#result", "orders[3] goes on")
+	b.shows("#result", "orders[3] continues")
 
 	if page := pager.next(pager.resolves, "LanewayPartitionHalted"); page.Labels["partition"] != "3" {
 		t.Errorf("resolved: %v", page.Labels)

@@ -108,9 +108,9 @@ func (p piped) waited(ctx context.Context, h stream.Halt) adminapi.Done {
 	err := p.WaitResumed(ctx, h)
 	switch {
 	case err == nil:
-		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " goes on"}
+		return adminapi.Done{Done: true, Text: h.Meta.TopicPartition().String() + " continues"}
 	case ctx.Err() != nil:
-		return adminapi.Done{Text: "it goes on once the records that were started before the halt have finished"}
+		return adminapi.Done{Text: "it continues once the records that were started before the halt have finished"}
 	}
 	return adminapi.Done{Text: err.Error()}
 }
@@ -149,7 +149,7 @@ func read(r *http.Request, body any) *problem {
 		if _, err = d.Token(); errors.Is(err, io.EOF) {
 			return nil
 		}
-		err = errors.Join(errors.New("it goes on after its JSON value"), err)
+		err = errors.Join(errors.New("there is more after its JSON value"), err)
 	}
 	return tooLarge(err)
 }

@@ -85,7 +85,7 @@ func TestChange(t *testing.T) {
 				t.Errorf("halt: %+v", h)
 			}
 			w.refuses(422, "no record has failed", http.MethodPost, skip, operates, by(hs[i]))
-			w.refuses(200, "goes on", http.MethodPost, resume, operates, by(hs[i]))
+			w.refuses(200, "continues", http.MethodPost, resume, operates, by(hs[i]))
 			opstest.Pass(time.Minute)
 			if w.log.Committed(1) != 2 {
 				t.Errorf("committed %d", w.log.Committed(1))
@@ -122,7 +122,7 @@ func TestChange(t *testing.T) {
 			for _, h := range w.halts(reads) {
 				if h.By == "olaf" {
 					ids = append(ids, h.ID)
-					if h.Scope != "lane" || h.Resume != "Lets the records of the key go on, in order." || h.Skip != "" || !strings.Contains(h.Text, `key "k`) {
+					if h.Scope != "lane" || h.Resume != "Lets the records of the key continue, in order." || h.Skip != "" || !strings.Contains(h.Text, `key "k`) {
 						t.Errorf("halt: %+v", h)
 					}
 					w.refuses(422, "no record has failed", http.MethodPost, skip, operates, by(h))
@@ -136,7 +136,7 @@ func TestChange(t *testing.T) {
 					t.Errorf("a key without a token: %+v", h)
 				}
 			}
-			w.refuses(200, "goes on", http.MethodPost, resume, operates, fmt.Sprintf(`{"halt":%q}`, ids[0]))
+			w.refuses(200, "continues", http.MethodPost, resume, operates, fmt.Sprintf(`{"halt":%q}`, ids[0]))
 			if hs := w.halts(""); !slices.ContainsFunc(hs, func(h halt) bool { return h.ID == ids[1] }) {
 				t.Errorf("halts: %+v", hs)
 			}
@@ -187,7 +187,7 @@ func TestChange(t *testing.T) {
 			h := w.halts("")[0]
 			w.refuses(400, "cannot be read", http.MethodPost, resume, operates, `{"halt":`)
 			w.refuses(400, "unknown field", http.MethodPost, resume, operates, `{"halt":"x","force":true}`)
-			w.refuses(400, "goes on after", http.MethodPost, resume, operates, `{"halt":"x"}{}`)
+			w.refuses(400, "more after", http.MethodPost, resume, operates, `{"halt":"x"}{}`)
 			w.refuses(422, "go together", http.MethodPost, skip, operates, fmt.Sprintf(`{"halt":%q,"from":1}`, h.ID))
 			w.refuses(422, "no offset from 7 to 8", http.MethodPost, skip, operates, fmt.Sprintf(`{"halt":%q,"from":7,"to":8}`, h.ID))
 			w.refuses(404, "no pipeline", http.MethodPost, "/v1/pipelines/other/skip", operates, by(h))

@@ -62,7 +62,7 @@ func eventOf(e stream.Event) (b adminapi.Event, repeats, ok bool) {
 		}
 		return b, false, true
 	case stream.Resumed:
-		b = at(e.Meta.TopicPartition(), "info", "resumed", "goes on from %d", e.Meta.Offset)
+		b = at(e.Meta.TopicPartition(), "info", "resumed", "continues from %d", e.Meta.Offset)
 		if e.ByItself {
 			b.Text += ", by itself"
 		}

@@ -87,7 +87,7 @@ func verbs(h stream.Halt) (resume, skip string, choose bool) {
 	span := fmt.Sprintf("%s … @%d", which, h.Last)
 	switch {
 	case h.By != "" && h.Scope == stream.ScopeLane:
-		return "Lets the records of the key go on, in order.", "", false
+		return "Lets the records of the key continue, in order.", "", false
 	case h.By != "":
 		return "Reads " + legible.Text(h.Meta.TopicPartition().String()) + " on from " + fmt.Sprint(h.Meta.Offset) + ".", "", false
 	case h.Last > h.Meta.Offset && !h.Joined:

@@ -65,7 +65,7 @@ func TestResumeMany(t *testing.T) {
 			if took := time.Since(began); took > time.Second {
 				t.Errorf("it took %v", took)
 			}
-			for i, want := range []result{{ids[0], "orders[0] goes on", 200, true}, {"gone", "has no halt gone any more", 409, false}, {ids[1], "orders[1] goes on", 200, true}} {
+			for i, want := range []result{{ids[0], "orders[0] continues", 200, true}, {"gone", "has no halt gone any more", 409, false}, {ids[1], "orders[1] continues", 200, true}} {
 				if r := got[i]; r.Halt != want.Halt || r.Status != want.Status || r.Done != want.Done || !strings.Contains(r.Text, want.Text) {
 					t.Errorf("%d: %+v, want %+v", i, r, want)
 				}

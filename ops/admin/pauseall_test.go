@@ -78,7 +78,7 @@ func TestPauseAll(t *testing.T) {
 			if kept := slices.DeleteFunc(w.events(reads), func(e event) bool { return e.Kind != "pause" || e.By != "olaf" }); len(kept) != 2 {
 				t.Errorf("events: %+v", kept)
 			}
-			w.refuses(200, "goes on", http.MethodPost, resume, operates, by(w.halts("")[slices.IndexFunc(w.halts(""), func(h halt) bool { return h.By == "" })])) // of the record
+			w.refuses(200, "continues", http.MethodPost, resume, operates, by(w.halts("")[slices.IndexFunc(w.halts(""), func(h halt) bool { return h.By == "" })])) // of the record
 			opstest.Put(w.log, 0, "d")
 			opstest.Put(w.log, 1, "d")
 			opstest.Pass(time.Minute)

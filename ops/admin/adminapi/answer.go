@@ -108,7 +108,7 @@ type Work struct {
 type Counters struct {
 	Retrying  int `json:"retrying"`  // elements that wait for their next attempt
 	Postponed int `json:"postponed"` // elements whose call was not made
-	Overruns  int `json:"overruns"`  // handlers that go on after their Timeout
+	Overruns  int `json:"overruns"`  // handlers that run on after their Timeout
 	Waiting   int `json:"waiting"`   // waits that hold no worker
 }
 

@@ -189,7 +189,7 @@ const acts = {
     if (!(await needed())) return "";
     const where = place(q);
     const title = lane ? `Park the key ${lane.key} of ${where}?` : `Park a key of ${where}?`;
-    const chosen = await sure(title, "Records of the key wait until Resume. All other keys go on.", "Park", { key: !lane, ends: true });
+    const chosen = await sure(title, "Records of the key wait until Resume. All other keys continue.", "Park", { key: !lane, ends: true });
     if (!chosen) return "";
     if (lane) chosen.keyBase64 = lane.keyBase64;
     return (await post(pipeline(id, "/park"), { ...chosen, source: q.source, topic: q.topic, partition: q.partition, epoch: q.epoch }, q.at)).text;

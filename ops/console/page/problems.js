@@ -66,9 +66,9 @@ function summed(all) {
 }
 
 const waits = {
-  lane: "Records of this key wait, all other keys go on.", lanes: "Records of these keys wait, all other keys go on.",
-  record: "This record waits, all others go on.", records: "These records wait, all others go on.",
-  partitions: "Nothing of these partitions goes on.",
+  lane: "Records of this key wait, all other keys continue.", lanes: "Records of these keys wait, all other keys go on.",
+  record: "This record waits, all others continue.", records: "These records wait, all others continue.",
+  partitions: "Nothing of these partitions is worked on.",
 };
 
 // ofHalt tells a halt: who or what has stopped what, with which error, and what it holds up.
@@ -81,7 +81,7 @@ function ofHalt(h, look) {
   const facts = [h.key ? "key " + h.key : "", "since " + clock(h.since), h.resumeAt ? "retried by itself at " + clock(h.resumeAt) : "",
     h.restored ? "from before the last restart; this build has not tried it again" : h.durable ? "a restart of this build does not release it" : "",
     look.several ? "at " + h.replica : ""];
-  const impact = h.scope === "partition" ? `Nothing of ${place(h)} goes on${q ? ": " + behind(q) : ""}.` : waits[h.scope];
+  const impact = h.scope === "partition" ? `Nothing of ${place(h)} is worked on${q ? ": " + behind(q) : ""}.` : waits[h.scope];
   return { ...p, title: h.scope === "partition" ? place(h) : record, text: `${h.step} failed on ${record} after ${attempts}. ${impact}`, error: h.error, facts };
 }
 
