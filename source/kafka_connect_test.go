@@ -3,6 +3,7 @@ package source_test
 import (
 	"errors"
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,11 +101,14 @@ func TestKafkaConnect(t *testing.T) {
 			t.Run(step.Name(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					k, _, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
-					held, release := make(chan struct{}, 100), make(chan struct{})
+					held, release := make(chan struct{}), make(chan struct{})
+					var once atomic.Bool // kfake locks up if several requests sleep and wake together
 					k.ControlKey(int16(step), func(kmsg.Request) (kmsg.Response, error, bool) {
 						k.KeepControl()
-						held <- struct{}{}
-						k.SleepControl(func() { <-release })
+						if once.CompareAndSwap(false, true) {
+							close(held)
+							k.SleepControl(func() { <-release })
+						}
 						return nil, nil, false
 					})
 					cfg := config(k)
