@@ -102,7 +102,7 @@ func TestKafkaConnect(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					k, _, transport := kafkatest.Virtual(t, kfake.SeedTopics(1, "orders"))
 					held, release := make(chan struct{}), make(chan struct{})
-					var once atomic.Bool // kfake locks up if several requests sleep and wake together
+					var once atomic.Bool // kfake locks up if several sleep and wake together
 					k.ControlKey(int16(step), func(kmsg.Request) (kmsg.Response, error, bool) {
 						k.KeepControl()
 						if once.CompareAndSwap(false, true) {
@@ -115,12 +115,14 @@ func TestKafkaConnect(t *testing.T) {
 					cfg.Transport = transport
 					r := run(t, source.Kafka(cfg).Serial(newRecorder().record).CommitEach())
 					<-held
+					synctest.Wait()
 					start := time.Now()
 					r.stop()
 					if took := time.Since(start); took > 5*time.Second {
 						t.Errorf("stopping took %v", took)
 					}
 					close(release)
+					synctest.Wait() // kfake locks up, too, if it is closed meanwhile
 				})
 			})
 		}
