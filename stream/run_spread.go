@@ -49,8 +49,8 @@ func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all b
 }
 
 // outlasting gives f a context that lasts until its sequence is consumed. The context of the call,
-// which a Timeout or a middleware may have made, ends when f returns. The context of a sequence that
-// is not consumed, since a middleware made an error of it, ends at the next call.
+// which a Timeout or a middleware may have made, ends when f returns. If a middleware refuses the
+// sequence, its context ends with the next call.
 func outlasting[T, U any](f func(context.Context, T) (iter.Seq[U], error)) func(context.Context, T) (iter.Seq[U], error) {
 	end := func(error) {}
 	return func(ctx context.Context, v T) (iter.Seq[U], error) {
