@@ -18,7 +18,7 @@ type halving struct {
 	calls  int     // remaining calls
 	first  failing // the failure of all members
 	last   failing // the last failure of a part
-	some   bool    // a part has succeeded, or its culprits are known
+	some   bool    // a part has succeeded or was given up, or its culprits are known
 	judged bool    // the policies have decided about a member
 	over   bool    // no member is left to try
 	late   []suspect
@@ -42,11 +42,10 @@ type suspect struct {
 type outcome uint8
 
 const (
-	partPassed outcome = iota
-	partFailed         // the error names no culprit
-	partNamed          // the error names the culprits
-	partOfAll          // the failure is of no single member: see IsWhole
-	partLeft           // the partition is halted or released: the remaining members were abandoned
+	partPassed outcome = iota // or was given up: it is parked, or the partition is halted or released
+	partFailed                // the error names no culprit
+	partNamed                 // the error names the culprits
+	partOfAll                 // the failure is of no single member: see IsWhole
 )
 
 // mostCalls returns how many calls a search among n members may make: twice what finding one
@@ -105,8 +104,6 @@ func (s *halving) try(lo, hi int) {
 	switch out {
 	case partPassed:
 		s.some = true
-	case partLeft:
-		s.over = true
 	case partOfAll:
 		s.rest(lo, 1) // a failure of the whole has its own count of attempts
 	case partNamed:

@@ -342,3 +342,64 @@ func TestBisectBatch(t *testing.T) {
 		}
 	})
 }
+
+func TestBisectGoesOn(t *testing.T) {
+	t.Run("without a member that was parked meanwhile", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newBatchStore("d3")
+			reached, parked := make(chan struct{}), make(chan struct{})
+			join := func(c ctx, vs []string) (string, error) {
+				if len(vs) == 2 && vs[0] == "a0" {
+					close(reached)
+					<-parked
+				}
+				return s.join(c, vs)
+			}
+			put(l, 0, "a0", "b1", "c2", "d3")
+			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(2, join, stream.Bisect()).SkipOnError()))
+			<-reached
+			j.parkKey(t, "c")
+			close(parked)
+			elapse(time.Minute)
+			same(t, "kept beside it", s.kept, []string{"a0", "b1"})
+			if got := heard[stream.Skipped](j); len(got) != 1 || got[0].Record != "d3" {
+				t.Errorf("given up: %v", got)
+			}
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			same(t, "kept", s.kept, []string{"a0", "b1", "c2"})
+			j.committed(4)
+		})
+	})
+	t.Run("not in a partition that was halted meanwhile, and settles no member twice", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, s := newLog(1), newBatchStore("a0", "a1")
+			reached, halted := make(chan struct{}), make(chan struct{})
+			join := func(c ctx, vs []string) (string, error) {
+				switch {
+				case vs[0] == "b4" && len(s.called()) < 4:
+					<-reached
+					return "", stream.Whole(errOther)
+				case len(vs) == 1 && vs[0] == "a1" && len(s.called()) == 3:
+					close(reached)
+					<-halted
+				}
+				return s.join(c, vs)
+			}
+			put(l, 0, "a0", "a1", "a2", "a3", "b4", "b5", "b6", "b7")
+			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(2, join, stream.Bisect()).HaltOnError()))
+			<-reached
+			elapse(time.Second)
+			if h := j.halt(); h.Meta.Offset != 4 {
+				t.Errorf("halt: %v", h)
+			}
+			close(halted)
+			elapse(time.Minute)
+			s.fix()
+			must(t, j.Resume(j.halt()))
+			elapse(time.Minute)
+			sameSet(t, "kept", s.kept, []string{"a0", "a1", "a2", "a3", "b4", "b5", "b6", "b7"})
+			j.committed(8)
+		})
+	})
+}

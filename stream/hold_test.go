@@ -299,6 +299,40 @@ func TestParkByHand(t *testing.T) {
 			})
 		})
 	}
+	t.Run("is not written with the others of a write that was to be tried again", func(t *testing.T) {
+		for name, away := range map[string]func(back chan struct{}) error{
+			"after a retry": func(chan struct{}) error { return errBoom },
+			"after its sink's outage": func(back chan struct{}) error {
+				return stream.Postpone(errBoom, func(ctx) error { <-back; return nil })
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, back := newLog(1), make(chan struct{})
+					put(l, 0, "a0", "b1", "a2")
+					var written []string
+					up := false
+					out := asSink(func(_ ctx, vs []string) error {
+						if !up {
+							return stream.Whole(away(back))
+						}
+						written = append(written, vs...)
+						return nil
+					})
+					j := start(t, l, commitNow(input.GroupByKey().To(out).RetryOnError(every(time.Minute, 3))))
+					j.parkKey(t, "b")
+					up = true
+					close(back)
+					elapse(2 * time.Minute)
+					same(t, "beside it", written, []string{"a0", "a2"})
+					must(t, j.Resume(j.halt()))
+					synctest.Wait()
+					same(t, "afterwards", written, []string{"a0", "a2", "b1"})
+					j.committed(3)
+				})
+			})
+		}
+	})
 	t.Run("of several keys ends for each by itself, also after a restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

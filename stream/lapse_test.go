@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -156,21 +157,25 @@ func TestExpired(t *testing.T) {
 			})
 		})
 	}
-	t.Run("tries no part of a failed transaction", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			h, b := begin(), newVault()
-			b.before = append(b.before, func(stream.Txn[string]) error { over.Store(true); return errBoom })
-			launch(t, nil, nil, h.chain().CommitWith(b, 4, time.Minute).HaltOnError())
-			<-h.ready
-			for _, v := range count("a", 4) {
-				h.feed(0, 1, v)
-			}
-			elapse(time.Minute)
-			if b.calls != 1 {
-				t.Errorf("%d transactions were tried", b.calls)
-			}
+	for _, last := range []int{1, 3} { // after all results, or after a0 a1, and a0
+		t.Run(fmt.Sprintf("tries no part of a failed transaction/after %d calls", last), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h, b := begin(), newVault()
+				for n := 1; n <= last; n++ {
+					b.before = append(b.before, func(stream.Txn[string]) error { over.Store(n == last); return errBoom })
+				}
+				launch(t, nil, nil, h.chain().CommitWith(b, 4, time.Minute).HaltOnError())
+				<-h.ready
+				for _, v := range count("a", 4) {
+					h.feed(0, 1, v)
+				}
+				elapse(time.Minute)
+				if b.calls != last {
+					t.Errorf("%d transactions were tried", b.calls)
+				}
+			})
 		})
-	})
+	}
 	t.Run("tries no postponed transaction again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, b := begin(), newVault()

@@ -94,30 +94,34 @@ func (h *handling[T, U]) decideEach(w *worker, r *record, v *T, attempt int, f f
 		}
 		again = append(again, c.i)
 	}
-	some := func(members []int) (*record, T) {
-		vals, _ := r.joined.subset(*v, members)
-		return r.join(members), vals.(T)
-	}
-	if len(again) == 0 {
-		if len(waited) == 0 {
-			return nil, 0
+	some := func(members []int) (*record, T) { // nil if none of them may be processed further
+		if len(members) == 0 {
+			return nil, *v
 		}
-		rest, *v = some(waited)
-		return rest, attempt
+		one := r.join(members)
+		if w.stops(one) {
+			h.st.leave(w, one)
+			return nil, *v
+		}
+		vals, _ := r.joined.subset(*v, members)
+		return one, vals.(T)
 	}
-	if len(waited) > 0 {
-		one, vals := some(waited)
+	one, vals := some(waited)
+	switch {
+	case len(again) > 0:
+	case one == nil:
+		return nil, 0
+	default:
+		*v = vals
+		return one, attempt
+	}
+	if one != nil {
 		if one = h.from(w, one, &vals, attempt); one != nil {
 			h.pass(w, one, &vals)
 		}
 		w.group = group
 	}
-	rest, *v = some(again)
-	switch {
-	case w.stops(rest):
-		h.st.leave(w, rest)
-		return nil, 0
-	case !h.st.waitAgain(w, rest, longest):
+	if rest, *v = some(again); rest == nil || !h.st.waitAgain(w, rest, longest) {
 		return nil, 0
 	}
 	return rest, attempt + 1

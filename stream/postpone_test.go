@@ -292,6 +292,58 @@ func TestPostpone(t *testing.T) {
 		})
 	}
 
+	for name, chain := range map[string]func(store func(ctx, []string) error) stream.Stream[string]{
+		"a batch": func(store func(ctx, []string) error) stream.Stream[string] {
+			return input.GroupByPartition().Batch(3, 0).Tap(store).HaltOnError().FlatMap(flat)
+		},
+		"a batch with a retry": func(store func(ctx, []string) error) stream.Stream[string] {
+			return input.GroupByPartition().Batch(3, 0).Tap(store).RetryOnError(every(time.Second, 2), stream.When(is(errOther))).HaltOnError().FlatMap(flat)
+		},
+		"a write": func(store func(ctx, []string) error) stream.Stream[string] {
+			return input.GroupByKey().To(asSink(store)).HaltOnError()
+		},
+	} {
+		t.Run("of some elements does not run them in a partition that another one halts/"+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, s := newLog(1), newShut(nil)
+				put(l, 0, "a0", "b1", "c2")
+				var calls [][]string
+				bad := true
+				j := start(t, l, commitNow(chain(func(_ ctx, vs []string) error {
+					calls = append(calls, slices.Clone(vs))
+					errs := map[int]error{}
+					for i, v := range vs {
+						switch {
+						case !bad:
+						case v == "a0":
+							errs[i] = stream.Postpone(errOther, s.wait)
+						case v == "b1":
+							errs[i] = errBoom
+						case v == "c2" && len(vs) == 3:
+							errs[i] = errOther
+						}
+					}
+					if len(errs) > 0 {
+						return &stream.PartialError{Errs: errs}
+					}
+					return nil
+				})))
+				elapse(time.Minute)
+				close(s.open)
+				elapse(time.Minute)
+				if n := len(calls); n != 1 {
+					t.Errorf("calls: %v", calls)
+				}
+				bad = false
+				must(t, j.Resume(j.halt()))
+				put(l, 0, "d3")
+				elapse(time.Minute)
+				must(t, j.stop())
+				j.committed(4)
+			})
+		})
+	}
+
 	t.Run("of all elements that an error names makes a batch with a result wait", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, s, w := newLog(1), newShut(nil), newWork()

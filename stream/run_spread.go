@@ -49,9 +49,12 @@ func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all b
 }
 
 // outlasting gives f a context that lasts until its sequence is consumed. The context of the call,
-// which a Timeout or a middleware may have made, ends when f returns.
+// which a Timeout or a middleware may have made, ends when f returns. If a middleware refuses the
+// sequence, its context ends with the next call.
 func outlasting[T, U any](f func(context.Context, T) (iter.Seq[U], error)) func(context.Context, T) (iter.Seq[U], error) {
+	end := func(error) {}
 	return func(ctx context.Context, v T) (iter.Seq[U], error) {
+		end(nil)
 		r, ok := ctx.Value(lineageKey{}).(*record)
 		if !ok { // a middleware hides it
 			return f(ctx, v)
@@ -71,7 +74,7 @@ func outlasting[T, U any](f func(context.Context, T) (iter.Seq[U], error)) func(
 		if seq == nil || err != nil {
 			return nil, err
 		}
-		handed = true
+		handed, end = true, cancel
 		return func(yield func(U) bool) {
 			defer cancel(nil)
 			seq(yield)

@@ -58,12 +58,13 @@ func (wr *writer[T]) from(todo []pending[T], attempt int) {
 // write or pass on, and the number of their next attempt. todo starts with a failed element, unless
 // none failed.
 func (wr *writer[T]) failed(todo []pending[T], attempt int, divisible bool) (left []pending[T], next int) {
-	todo, again := wr.postpone(todo, attempt)
+	again := wr.postpone(todo, attempt)
+	todo = wr.live(todo)
 	if again {
 		return todo, attempt
 	}
 	wr.w.holds(nil)
-	left = wr.settle(todo, attempt, divisible && wr.divides(todo))
+	left = wr.live(wr.settle(todo, attempt, divisible && wr.divides(todo)))
 	return left, attempt + 1 - unused(left)
 }
 
@@ -86,10 +87,10 @@ func unused[T any](todo []pending[T]) (n int) {
 
 // postpone waits if elements were postponed, and reports whether to write again at once. It does so
 // if that was the write as a whole.
-func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T], again bool) {
+func (wr *writer[T]) postpone(todo []pending[T], attempt int) (again bool) {
 	i := slices.IndexFunc(todo, func(e pending[T]) bool { return e.fails() && postponed(e.fail) != nil })
 	if i < 0 {
-		return todo, false
+		return false
 	}
 	e := &todo[i]
 	if e.alone {
@@ -98,36 +99,27 @@ func (wr *writer[T]) postpone(todo []pending[T], attempt int) (left []pending[T]
 	again, bad := wr.st.postpone(wr.w, e.r, func() Failure {
 		return wr.st.failures(e.r, attempt-e.spared, e.took, e.fail, e.value)[0]
 	}, postponed(e.fail))
-	given := !again && bad == nil
-	if e.alone {
+	switch {
+	case again && !e.alone:
+		return true
+	case bad == nil:
+		e.gone = !again
 		for k := range todo {
-			if e := &todo[k]; bad == nil && e.fails() && postponed(e.fail) != nil {
+			if e := &todo[k]; e.fails() && postponed(e.fail) != nil {
 				e.waited = true
 				e.spared++
 			}
 		}
-		e.gone = given
-		if bad != nil {
-			e.fail = bad
-		}
-		return todo, false
-	}
-	if given {
-		left = wr.leave(todo, i)
-		for k := range left {
-			if e := &left[k]; e.fails() {
-				e.waited = true
-				e.spared++
+	case e.alone:
+		e.fail = bad
+	default:
+		for k := range todo {
+			if e := &todo[k]; e.fails() {
+				e.fail = bad
 			}
 		}
-		return left, false
 	}
-	for k := range todo {
-		if !todo[k].written {
-			todo[k].fail = bad
-		}
-	}
-	return todo, again
+	return false
 }
 
 // attempt writes the elements of todo that are not written yet, and notes their failures.
@@ -189,9 +181,6 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int, divisible bool) (lef
 	halves, retried := false, -1
 	mates := wr.mates(todo)
 	for _, e := range todo {
-		if e.gone {
-			continue
-		}
 		if e.written {
 			if len(waiting) > 0 && waiting[wr.lane(&e)] {
 				left = append(left, e)
@@ -201,12 +190,11 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int, divisible bool) (lef
 			continue
 		}
 		var d verdict
-		if e.waited {
-			if wr.leaves(&e) {
+		if !e.waited {
+			d = wr.st.decide(wr.w, e.r, attempt-e.spared, e.took, e.fail, divisible, e.value, mates)
+			if !d.again && !d.halves {
 				continue
 			}
-		} else if d = wr.st.decide(wr.w, e.r, attempt-e.spared, e.took, e.fail, divisible, e.value, mates); !d.again && !d.halves {
-			continue
 		}
 		if waiting == nil {
 			waiting = map[uint64]bool{}
@@ -225,8 +213,8 @@ func (wr *writer[T]) settle(todo []pending[T], attempt int, divisible bool) (lef
 		wr.bisect(left, attempt)
 		return nil
 	}
-	if retried >= 0 && !wr.st.waitAgain(wr.w, left[retried].r, longest) {
-		return wr.leave(left, retried)
+	if retried >= 0 {
+		left[retried].gone = !wr.st.waitAgain(wr.w, left[retried].r, longest)
 	}
 	return left
 }
@@ -256,12 +244,15 @@ func (wr *writer[T]) passOn(e pending[T]) {
 	wr.next(wr.w, e.r, e.v)
 }
 
-// leave goes on without an element whose hold was given back, and without others that must not be
-// processed further. It returns those that are left to write or pass on.
-func (wr *writer[T]) leave(todo []pending[T], one int) []pending[T] {
-	todo[one].gone = true
+// live gives up the elements that must not be processed further, such as those parked while others
+// waited. It returns those that are left to write or pass on.
+func (wr *writer[T]) live(todo []pending[T]) []pending[T] {
+	gone := false
 	for i := range todo {
-		wr.leaves(&todo[i])
+		gone = wr.leaves(&todo[i]) || todo[i].gone || gone
+	}
+	if !gone {
+		return todo
 	}
 	wr.passWritten(todo)
 	return slices.DeleteFunc(todo, func(e pending[T]) bool { return e.gone })

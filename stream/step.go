@@ -141,9 +141,8 @@ func (h *handling[T, U]) bisect(w *worker, r *record, v *T, attempt int, f faili
 		}
 		switch {
 		case stops, f.err == nil && !some.counts():
-			rest, _ := part(lo, n)
-			h.st.leave(w, rest)
-			return partLeft, f
+			h.st.leave(w, some)
+			return partPassed, f
 		case f.err == nil:
 			h.on(w, some, &v)
 			return partPassed, f

@@ -158,6 +158,33 @@ func TestFlatMap(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ends the context of a sequence that a middleware refuses", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a")
+			var refused ctx
+			refuse := func(next stream.Handler) stream.Handler {
+				return func(c ctx, call stream.Call) error {
+					if err := next(c, call); err != nil || call.Attempt() > 1 {
+						return err
+					}
+					return errBoom
+				}
+			}
+			rows := func(c ctx, v string) (iter.Seq[string], error) {
+				if refused == nil {
+					refused = c
+				}
+				return slices.Values([]string{v}), nil
+			}
+			j := start(t, l, commitNow(input.FlatMap(rows, stream.Use(refuse)).RetryOnError(every(time.Second, 2)).Tap(w.do)))
+			elapse(time.Minute)
+			if same(t, "done", w.done(), []string{"a"}); refused.Err() == nil {
+				t.Error("it has not ended")
+			}
+			j.committed(1)
+		})
+	})
 	t.Run("takes a slice as FlatMapSlice", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

@@ -55,6 +55,9 @@ func (s *search) absolve(guilty []*prefix, all failing) {
 	case len(s.found) == 1:
 		pre := s.found[0].pre
 		all = s.found[0].failing
+		if s.lost([]*prefix{pre}) {
+			return
+		}
 		x := &txn{s.ctx, []*prefix{pre.cut(0, 0, pre.from, pre.from)}}
 		took, err := s.t.make(x)
 		switch {
@@ -92,10 +95,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 	if s.over || s.calls == 0 {
 		return false
 	}
-	for _, pre := range pres {
-		pre.part.loseIfExpired()
-	}
-	if s.ctx.Err() != nil { // one of its partitions was lost
+	if s.lost(pres) {
 		s.over = true
 		return false
 	}
@@ -122,6 +122,14 @@ func (s *search) try(pres []*prefix) (written bool) {
 		s.divide(pres, failing{err, took})
 	}
 	return false
+}
+
+// lost reports whether a partition of the transaction was lost.
+func (s *search) lost(pres []*prefix) bool {
+	for _, pre := range pres {
+		pre.part.loseIfExpired()
+	}
+	return s.ctx.Err() != nil
 }
 
 func (s *search) find(pres []*prefix, f failing) {
