@@ -84,6 +84,12 @@ func TestRedrive(t *testing.T) {
 		t.Run("with their original time", func(t *testing.T) {
 			whole(t, redriven(t, ops.RedriveConfig{}, abridged(deadletter.WithoutStack, true)))
 		})
+		t.Run("with a time at or before the epoch", func(t *testing.T) {
+			for _, ms := range []int64{0, -1, -86_400_000} {
+				at = time.UnixMilli(ms).UTC()
+				whole(t, redriven(t, ops.RedriveConfig{}, abridged(deadletter.WithoutStack, true)))
+			}
+		})
 		t.Run("read from their origin", func(t *testing.T) {
 			for _, r := range []deadletter.Rung{deadletter.WithoutHeader, deadletter.WithoutValue, deadletter.WithoutKey} {
 				whole(t, redriven(t, ops.RedriveConfig{Original: func(_ context.Context, l ops.Letter) (kafka.Message, error) {

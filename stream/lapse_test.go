@@ -93,6 +93,37 @@ func TestExpired(t *testing.T) {
 			})
 		})
 	}
+	t.Run("starts no further write", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, s := begin(), newBatchStore()
+			out := asSink(s.store)
+			out.takes = time.Second
+			launch(t, nil, nil, commitNow(h.chain().GroupByPartition().To(out)))
+			<-h.ready
+			h.feed(0, 1, "a")
+			synctest.Wait()
+			h.feed(0, 1, "b") // queued behind the write of a
+			over.Store(true)
+			elapse(time.Minute)
+			if calls := s.called(); len(calls) != 1 {
+				t.Errorf("calls: %v", calls)
+			}
+		})
+	})
+	t.Run("flushes no batch behind a sink", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			h, batches := begin(), 0
+			launch(t, nil, nil, commitNow(h.chain().To(&sink[string]{}).Batch(10, time.Minute).Tap(func(context.Context, []string) error { batches++; return nil }).FlatMap(flat)))
+			<-h.ready
+			h.feed(0, 1, "a")
+			synctest.Wait()
+			over.Store(true)
+			elapse(time.Minute)
+			if batches > 0 {
+				t.Errorf("%d batches were worked on", batches)
+			}
+		})
+	})
 	t.Run("retries nothing", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			h, w := begin(), newWork().fail("a", errBoom)
@@ -140,22 +171,29 @@ func TestExpired(t *testing.T) {
 			return commitNow(in.GroupByPartition().To(out).SkipOnError())
 		},
 	} {
-		t.Run("tries no part of a failed "+name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				h, s := begin(), newBatchStore("a2")
-				s.failed = func() { over.Store(true) }
-				launch(t, nil, nil, chain(s, h.chain()))
-				<-h.ready
-				for _, v := range count("a", 4) {
-					h.feed(0, 1, v)
-					synctest.Wait()
-				}
-				elapse(time.Minute)
-				if n := len(s.called()); len(s.called()[n-1]) < 3 {
-					t.Errorf("calls: %v", s.called())
-				}
+		for nth, what := range []string{"the whole has failed", "a part has failed"} {
+			t.Run("tries no further part of a "+name+" once "+what, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					h, s, failures, calls := begin(), newBatchStore("a2"), 0, 0
+					s.failed = func() {
+						if failures++; failures == nth+1 {
+							calls = len(s.calls)
+							over.Store(true)
+						}
+					}
+					launch(t, nil, nil, chain(s, h.chain()))
+					<-h.ready
+					for _, v := range count("a", 4) {
+						h.feed(0, 1, v)
+						synctest.Wait()
+					}
+					elapse(time.Minute)
+					if all := s.called(); calls == 0 || len(all) != calls {
+						t.Errorf("%d calls until it expired, then %v", calls, all)
+					}
+				})
 			})
-		})
+		}
 	}
 	for _, last := range []int{1, 3} { // after all results, or after a0 a1, and a0
 		t.Run(fmt.Sprintf("tries no part of a failed transaction/after %d calls", last), func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -247,6 +248,37 @@ func TestRestore(t *testing.T) {
 					})
 				})
 			}
+		}
+	})
+
+	t.Run("is asked nothing in a drain that waits for another partition", func(t *testing.T) {
+		for how, fails := range map[string]func(ctx) error{"silent": silent, "away": away} {
+			t.Run("while it is "+how, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, o, w := newLog(2), newOutage(nil), newWork()
+					put(l, 0, "a0")
+					release := w.hold("a0")
+					j := join(t, l, input.GroupByPartition().Serial(w.do).CommitWith(o, 1, 0))
+					must(t, j.member.Assign(0))
+					synctest.Wait()
+					o.as(fails)
+					must(t, j.member.Assign(1))
+					elapse(time.Second)
+					j.cancel()
+					synctest.Wait()
+					asked := len(o.asked)
+					if len(o.ended) != asked-1 {
+						t.Errorf("%d calls, and %d of them failed", asked, len(o.ended))
+					}
+					elapse(10 * time.Second)
+					if len(o.asked) != asked {
+						t.Errorf("asked %d times more", len(o.asked)-asked)
+					}
+					release()
+					must(t, j.wait())
+					same(t, "stored", o.stored(), []string{"a0"})
+				})
+			})
 		}
 	})
 

@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -243,6 +244,9 @@ func TestShutdownInOutage(t *testing.T) {
 		for _, heal := range []func(*hand){
 			func(h *hand) { h.in.SetHealth(nil) },
 			func(h *hand) { h.in.Emit(stream.Rebalanced{}) },
+			func(h *hand) { // a source without Rebalanced events
+				_, _ = h.in.Assign(context.Background(), stream.Assignment{TopicPartition: h.parts[0].TopicPartition(), Committed: -1, Wake: func() {}})
+			},
 		} {
 			bubble(t, func(t *testing.T) {
 				h, j := lost(t)

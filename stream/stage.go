@@ -234,7 +234,6 @@ func (sg *stage) bulk(lw *lane.Worker) func([]*lane.Task) {
 			c := carrierOf(t)
 			if f, ok := c.(*flushTask); ok {
 				writeLive() // elements queued before the flush are written before it
-				f.part.loseIfExpired()
 				w.flush[f.step](f.part, f.group)
 				continue
 			}

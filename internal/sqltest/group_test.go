@@ -50,17 +50,17 @@ type worker struct {
 }
 
 // start runs a chain as a new member, until stop is called or ctx ends. on receives its events.
-func (g *group) start(ctx context.Context, s stream.Stream[result], on func(stream.Event)) *worker {
+func (g *group) start(ctx context.Context, s stream.Stream[result], on func(stream.Event), opts ...stream.Option) *worker {
 	g.t.Helper()
 	w := &worker{g: g, committed: make(chan int64, 1000), ended: make(chan error, 1)}
-	p, err := s.Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
+	p, err := s.Build(append(opts, stream.Observe(stream.Observer{Event: func(e stream.Event) {
 		if c, ok := e.(stream.Committed); ok {
 			if at, ok := c.Offsets[stream.TopicPartition{Topic: g.topic}]; ok {
 				w.committed <- at
 			}
 		}
 		on(e)
-	}}))
+	}}))...)
 	if err != nil {
 		g.t.Fatal(err)
 	}

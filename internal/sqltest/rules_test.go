@@ -51,6 +51,40 @@ func TestTransaction(t *testing.T) {
 			}
 		})
 	})
+	// CommitWith asks with it whether a failure was of the results or of the whole.
+	t.Run("of no record moves no offset, whether the partition has one or not", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			tx := open(t, sink.SQL(b.db, insert, sink.CreateTable()))
+			for _, to := range []stream.Txn[result]{txn(0, 0, 0), txn(0, 0, 0), txn(0, 0, 3), txn(0, 3, 3), txn(0, 3, 4)} {
+				r := to.Offsets[place(0)]
+				if err := tx.Commit(t.Context(), to); err != nil {
+					t.Errorf("[%d, %d): %v", r.From, r.Next, err)
+				}
+				if at := restored(t, tx); at != r.Next {
+					t.Errorf("[%d, %d): stored %d", r.From, r.Next, at)
+				}
+			}
+			if got := b.written(0); !slices.Equal(got, upTo(4)) {
+				t.Errorf("written %v", got)
+			}
+		})
+	})
+	t.Run("of no record is fenced where another owner has moved the offset", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			tx := open(t, sink.SQL(b.db, insert, sink.CreateTable()))
+			rival := open(t, sink.SQL(b.open(), insert))
+			if err := rival.Commit(t.Context(), txn(0, 0, 3)); err != nil {
+				t.Fatal(err)
+			}
+			var fenced *stream.FencedError
+			if err := tx.Commit(t.Context(), txn(0, 0, 0)); !errors.As(err, &fenced) {
+				t.Errorf("it was not fenced: %v", err)
+			}
+			if at := restored(t, tx); at != 3 {
+				t.Errorf("stored %d", at)
+			}
+		})
+	})
 	t.Run("that fails leaves nothing behind", func(t *testing.T) {
 		each(t, func(t *testing.T, b *backend) {
 			bad := errors.New("bad")

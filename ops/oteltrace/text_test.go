@@ -105,7 +105,7 @@ func wantText[T any](t *testing.T, s stream.Stream[T], m kafka.Message) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		tp, rec := tracer()
-		l := streamtest.Kafka("orders", 1)
+		l := streamtest.Kafka("orders "+bytesOfNoText, 1)
 		l.Append(0, bytesOfNoText, m)
 		opts := []stream.Option{l.Source(), stream.Named("billing " + bytesOfNoText), stream.Observe(oteltrace.To(tp))}
 		opstest.Run(t, s, opts, func(*stream.Pipeline) { opstest.Pass(time.Hour) })
