@@ -69,6 +69,7 @@ type hold struct {
 	// what an operator has set that makes it wait; empty: nothing
 	setting string
 	unbegun bool // no step has begun the element
+	detail  string
 }
 
 // Holds that elements share. They only have a cause.
