@@ -131,7 +131,7 @@ func (f *spotted) tell(e *Explanation) {
 		}
 	case f.step != nil:
 		e.Cause, e.Step, e.Attempt, e.Since = f.step.calls(), f.step.name, f.attempt, f.began
-		e.Detail = f.step.ignores(e.At.Sub(f.began))
+		e.Detail = ignores(f.step.timeout, e.At.Sub(f.began))
 		if f.held != nil && f.held.last.Step == f.step.name {
 			e.Err = f.held.last.Err
 		}

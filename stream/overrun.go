@@ -26,7 +26,7 @@ type ring struct {
 // underway is a running attempt, or the root of the ring.
 type underway struct {
 	*attemptOf
-	of         *prefix // of a transaction of offsets alone, which has no record; otherwise nil
+	at         *Meta // if it has no record, as a transaction of offsets alone; otherwise nil
 	in         *ring
 	began      time.Duration // on clock
 	told       bool
@@ -54,10 +54,10 @@ func (o *overruns) start() {
 
 func (o *overruns) stop() { close(o.stopped) }
 
-// enter adds an attempt that begins. The caller makes it leave. of is set if it has no record.
-func (o *overruns) enter(a *attemptOf, of *prefix) *underway {
+// enter adds an attempt that begins. The caller makes it leave. at is set if it has no record.
+func (o *overruns) enter(a *attemptOf, at *Meta) *underway {
 	s := &o.shards[rand.Uint32()%uint32(len(o.shards))]
-	u := &underway{attemptOf: a, of: of, in: s, began: clock(), next: &s.root}
+	u := &underway{attemptOf: a, at: at, in: s, began: clock(), next: &s.root}
 	s.mu.Lock()
 	u.prev = s.root.prev
 	u.prev.next, u.next.prev = u, u
@@ -66,8 +66,8 @@ func (o *overruns) enter(a *attemptOf, of *prefix) *underway {
 }
 
 func (u *underway) meta() Meta {
-	if u.of != nil {
-		return u.of.part.tp.at(u.of.from)
+	if u.at != nil {
+		return *u.at
 	}
 	return u.r.meta()
 }

@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -239,15 +238,6 @@ func (st *step) timed(ctx context.Context) (context.Context, context.CancelFunc)
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, st.timeout, st.tooLong)
-}
-
-// ignores says for how long an attempt has overrun the step's Timeout, or "".
-func (st *step) ignores(runs time.Duration) string {
-	late := runs - st.timeout
-	if st.timeout <= 0 || late <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("it ignores its context: its Timeout of %v ended %v ago", st.timeout, short(late))
 }
 
 // clockStart is the zero of clock.

@@ -72,8 +72,8 @@ func (t *transactions) attempt(x *txn) error {
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
 		if t.st.timeout > 0 {
-			o := t.run.overruns
-			defer o.leave(o.enter(&attemptOf{st: t.st, r: all, n: attempt}, x.pres[0]))
+			o, at := t.run.overruns, x.pres[0].part.tp.at(x.pres[0].from)
+			defer o.leave(o.enter(&attemptOf{st: t.st, r: all, n: attempt}, &at))
 		}
 		return t.tx.commit(ctx, x.pres, groups)
 	}

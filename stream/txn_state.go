@@ -158,9 +158,7 @@ func (t *transactions) holds(p *part) *hold {
 	} else if !t.under[p.tp] {
 		return nil
 	}
-	if !ts.tried.IsZero() {
-		h.detail = t.st.ignores(time.Since(ts.tried))
-	}
+	h.tried, h.timeout = ts.tried, t.st.timeout
 	return h
 }
 
