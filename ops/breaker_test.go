@@ -102,6 +102,26 @@ func (b *bank) count() int {
 	return len(b.done)
 }
 
+// charged is how many orders were taken so often.
+func (b *bank) charged(often int) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, times := range b.done {
+		if times == often {
+			n++
+		}
+	}
+	return n
+}
+
+// noLetters is a topic of dead letters that stays empty.
+type noLetters struct{ *testing.T }
+
+func (s noLetters) Write(_ context.Context, fs []stream.Out[stream.Failure]) error {
+	s.Errorf("dead letters: %v", fs)
+	return nil
+}
+
 // told keeps the events that a test asks for.
 type told struct {
 	mu sync.Mutex
@@ -337,6 +357,40 @@ func TestBreaker(t *testing.T) {
 				opstest.Pass(5 * time.Second)
 				if len(p.Halts()) > 0 || p.Snapshot().Postponed > 0 {
 					t.Errorf("halts: %v, %d wait", p.Halts(), p.Snapshot().Postponed)
+				}
+			})
+		})
+	})
+
+	t.Run("shared by two steps, probes one call at a time, dead-letters nothing, and is back within 5 s", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, b, o := streamtest.Kafka("orders", 4), newBank(), new(told)
+			bank := ops.Breaker("bank", ops.Unavailable)
+			reserve := func(c context.Context, m kafka.Message) (kafka.Message, error) { return m, b.charge(c, m) }
+			const n = 2000
+			b.lasts = n / 2
+			orders(l, 4, n)
+			s := opstest.Orders.GroupByKey().
+				MapConcurrent(64, reserve, stream.Named("reserve"), stream.Use(bank)).
+				Concurrent(64, b.charge, stream.Named("charge"), stream.Use(bank)).
+				DeadLetterOnError(noLetters{t}).CommitEvery(100, time.Second)
+			opstest.Run(t, s, []stream.Option{l.Source(), o.observe()}, func(p *stream.Pipeline) {
+				opstest.Pass(10 * time.Second)
+				b.set(true) // count the calls from here on
+				opstest.Pass(time.Minute)
+				b.mu.Lock()
+				calls, most := len(b.calls), b.most
+				b.mu.Unlock()
+				if calls < 50 || calls > 66 || most != 1 {
+					t.Errorf("%d calls in a minute, %d at a time", calls, most)
+				}
+				b.set(false)
+				opstest.Pass(5 * time.Second)
+				if got := b.charged(2); got != n {
+					t.Errorf("%d of %d have passed both steps 5 s after its return", got, n)
+				}
+				if f := count[stream.AttemptFailed](o); f != 0 || p.Snapshot().Postponed != 0 {
+					t.Errorf("%d failures, %d wait", f, p.Snapshot().Postponed)
 				}
 			})
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/laneway-go/laneway/source"
 	"github.com/laneway-go/laneway/stream"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
+	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -133,6 +134,26 @@ func TestKafkaConfig(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no group, above every word, in a Merge and in a branch", func(t *testing.T) {
+		cfg := good()
+		cfg.Group = ""
+		do, from := newRecorder().record, source.Kafka
+		type messages = stream.Stream[kafka.Message]
+		for name, s := range map[string]messages{
+			"CommitEvery":  from(cfg).Serial(do).CommitEvery(10, time.Second),
+			"CommitBefore": from(cfg).CommitBefore(10, time.Second).Serial(do),
+			"ParkOnError":  from(cfg).GroupByKey().Concurrent(2, do).ParkOnError().CommitEach(),
+			"nothing":      from(cfg).Serial(do),
+			"Merge":        stream.Merge(from(cfg).As("a"), from(good()).As("b")).Serial(do).CommitEach(),
+			"Merge of two": stream.Merge(stream.Merge(from(cfg).As("a"), from(good()).As("b")), from(good()).As("c")).Serial(do).CommitEach(),
+			"AlsoTo":       from(cfg).AlsoTo(func(s messages) messages { return s.Serial(do) }).Serial(do).CommitEach(),
+		} {
+			_, err := s.Build()
+			if err == nil || !strings.Contains(err.Error(), "none is named: set Group") || strings.Contains(err.Error(), "remove the word") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
 	t.Run("valid", func(t *testing.T) {
 		cfg := good()
 		// the default heartbeat is then every 2 s

@@ -68,7 +68,9 @@ type hold struct {
 	last  Failure   // of the last attempt; without Err: none
 	// what an operator has set that makes it wait; empty: nothing
 	setting string
-	unbegun bool // no step has begun the element
+	unbegun bool          // no step has begun the element
+	tried   time.Time     // start of the attempt in progress; zero: none, or that is unknown
+	timeout time.Duration // of that attempt
 }
 
 // Holds that elements share. They only have a cause.

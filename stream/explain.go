@@ -225,6 +225,9 @@ func causeOf(h *hold) Cause {
 func (e *Explanation) waits(h *hold) {
 	e.Cause, e.Since, e.Until, e.Step, e.Err = h.cause, h.since, h.until, h.step, h.last.Err
 	e.Attempt, e.Setting = h.last.Attempts+1, h.setting
+	if !h.tried.IsZero() {
+		e.Detail = ignores(h.timeout, e.At.Sub(h.tried))
+	}
 	if h.cause == CausePostponed { // which was no attempt
 		e.Attempt = h.last.Attempts
 	}

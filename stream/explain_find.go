@@ -131,9 +131,7 @@ func (f *spotted) tell(e *Explanation) {
 		}
 	case f.step != nil:
 		e.Cause, e.Step, e.Attempt, e.Since = f.step.calls(), f.step.name, f.attempt, f.began
-		if late := e.At.Sub(f.began) - f.step.timeout; late > 0 {
-			e.Detail = fmt.Sprintf("it ignores its context: its Timeout of %v ended %v ago", f.step.timeout, short(late))
-		}
+		e.Detail = ignores(f.step.timeout, e.At.Sub(f.began))
 		if f.held != nil && f.held.last.Step == f.step.name {
 			e.Err = f.held.last.Err
 		}

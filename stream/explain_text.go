@@ -152,3 +152,12 @@ func short(d time.Duration) time.Duration {
 	}
 	return d.Round(time.Second)
 }
+
+// ignores says for how long an attempt has overrun its Timeout, or "".
+func ignores(timeout, runs time.Duration) string {
+	late := runs - timeout
+	if timeout <= 0 || late <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("it ignores its context: its Timeout of %v ended %v ago", timeout, short(late))
+}

@@ -18,7 +18,7 @@ func (w *worker) fails(r *record, d time.Duration) {
 		w.failing = clock()
 	}
 	sg := w.stage
-	if w.stall == nil && clock()-w.failing+d >= stallsAfter && r.part.asides.able && sg.lanes == perGroup && sg.group == byKey {
+	if w.stall == nil && d >= stallsAfter-(clock()-w.failing) && r.part.asides.able && sg.lanes == perGroup && sg.group == byKey {
 		w.stall, w.stallOf = r.part.stalls(r.meta(), sg.index, w.Lane()), r.part
 	}
 }

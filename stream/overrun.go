@@ -26,6 +26,7 @@ type ring struct {
 // underway is a running attempt, or the root of the ring.
 type underway struct {
 	*attemptOf
+	at         *Meta // if it has no record, as a transaction of offsets alone; otherwise nil
 	in         *ring
 	began      time.Duration // on clock
 	told       bool
@@ -53,15 +54,22 @@ func (o *overruns) start() {
 
 func (o *overruns) stop() { close(o.stopped) }
 
-// enter adds an attempt that begins. The caller makes it leave.
-func (o *overruns) enter(a *attemptOf) *underway {
+// enter adds an attempt that begins. The caller makes it leave. at is set if it has no record.
+func (o *overruns) enter(a *attemptOf, at *Meta) *underway {
 	s := &o.shards[rand.Uint32()%uint32(len(o.shards))]
-	u := &underway{attemptOf: a, in: s, began: clock(), next: &s.root}
+	u := &underway{attemptOf: a, at: at, in: s, began: clock(), next: &s.root}
 	s.mu.Lock()
 	u.prev = s.root.prev
 	u.prev.next, u.next.prev = u, u
 	s.mu.Unlock()
 	return u
+}
+
+func (u *underway) meta() Meta {
+	if u.at != nil {
+		return *u.at
+	}
+	return u.r.meta()
 }
 
 func (o *overruns) leave(u *underway) {
@@ -87,7 +95,7 @@ func (o *overruns) loop() {
 		for i := range o.shards {
 			for _, u := range o.shards[i].late(now) {
 				o.told.Add(1)
-				o.exec.emit(Overrunning{Failure{Meta: u.r.meta(), Step: u.st.name, Attempts: u.n, Duration: now - u.began, Err: u.st.tooLong}})
+				o.exec.emit(Overrunning{Failure{Meta: u.meta(), Step: u.st.name, Attempts: u.n, Duration: now - u.began, Err: u.st.tooLong}})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -244,6 +245,24 @@ func TestStall(t *testing.T) {
 			elapse(10 * time.Minute)
 			if s := j.Snapshot().Partitions[0]; s.SetAside != 0 || s.Full != stream.CauseBudget {
 				t.Errorf("snapshot: %+v", s)
+			}
+		})
+	})
+	t.Run("is one, too, if the wait is as long as a duration can be", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("a0", errBoom)
+			ever := func(f stream.Failure) time.Duration {
+				if f.Attempts == 1 {
+					return time.Millisecond
+				}
+				return math.MaxInt64
+			}
+			hot(l, 0, 100)
+			j := start(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(stream.RetryPolicy{Unlimited: true, Wait: ever})), few)
+			elapse(time.Minute)
+			same(t, "b", w.doneOf("b"), count("b", 100))
+			if n := j.Snapshot().Partitions[0].SetAside; n != 1 {
+				t.Errorf("%d lanes set aside", n)
 			}
 		})
 	})

@@ -195,7 +195,7 @@ func (st *step) dressed(r *record, attempt int, f func(context.Context) error) (
 		timed, cancel := st.timed(ctx)
 		defer cancel()
 		o := st.exec.overruns
-		defer o.leave(o.enter(c))
+		defer o.leave(o.enter(c, nil))
 		ctx, bound = timed, timed
 	}
 	ls := st.exec.listeners

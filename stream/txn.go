@@ -66,9 +66,15 @@ func (t *transactions) attempt(x *txn) error {
 		all.joined.members = append(all.joined.members, pre.recs...)
 		attempt = max(attempt, pre.attempt)
 	}
+	t.tries(x, time.Now())
+	defer t.tries(x, time.Time{})
 	if len(all.joined.members) == 0 { // offsets alone: there is no record to make the call for
 		ctx, cancel := t.st.timed(x.ctx)
 		defer cancel()
+		if t.st.timeout > 0 {
+			o, at := t.run.overruns, x.pres[0].part.tp.at(x.pres[0].from)
+			defer o.leave(o.enter(&attemptOf{st: t.st, r: all, n: attempt}, &at))
+		}
 		return t.tx.commit(ctx, x.pres, groups)
 	}
 	_, err := t.st.dressed(all, attempt, func(ctx context.Context) error {
@@ -78,6 +84,15 @@ func (t *transactions) attempt(x *txn) error {
 		return t.tx.commit(ctx, x.pres, groups)
 	})
 	return err
+}
+
+// tries notes when the attempt in progress began.
+func (t *transactions) tries(x *txn, at time.Time) {
+	t.mu.Lock()
+	for _, pre := range x.pres {
+		txnStateOf(pre.part).tried = at
+	}
+	t.mu.Unlock()
 }
 
 // groups returns the groups of the transaction's sources, by their names.

@@ -23,6 +23,7 @@ type txnState struct {
 	from         int64                   // first offset of the next transaction
 	cancel       context.CancelCauseFunc // cancels the transaction in flight; nil if there is none
 	began        time.Time               // start of the transaction in flight
+	tried        time.Time               // start of its attempt in progress; zero: none
 	failures     int                     // in a row
 	refusals     int                     // in a row, of its offset alone: see refused
 	last         Failure                 // the latest failed or postponed attempt; no Err: none
@@ -157,6 +158,7 @@ func (t *transactions) holds(p *part) *hold {
 	} else if !t.under[p.tp] {
 		return nil
 	}
+	h.tried, h.timeout = ts.tried, t.st.timeout
 	return h
 }
 

@@ -46,6 +46,47 @@ func TestControl(t *testing.T) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
+	t.Run("takes a folder from where it is called, whatever CDPATH says", func(t *testing.T) {
+		if err := os.MkdirAll(filepath.Join(dir, "other", "broker"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("CDPATH", filepath.Join(dir, "other"))
+		out, err := call(filepath.Join(dir, "a"), "kill", "broker")
+		if want := "no broker runs in " + broker + ";"; err != nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %s, want %s", err, out, want)
+		}
+	})
+	t.Run("keeps its cache in one place, whatever folder it changes to", func(t *testing.T) {
+		if _, err := exec.LookPath("java"); err != nil {
+			t.Skip("there is no Java")
+		}
+		jars := filepath.Join(dir, "cache", "laneway", "kafka", "4.3.1")
+		if err := os.MkdirAll(jars, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(jars, "pom.xml"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("XDG_CACHE_HOME", "cache")
+		if out, err := call(dir, "fetch", "4.3.1"); err != nil || strings.TrimSpace(out) != filepath.Join(jars, "libs") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
+	t.Run("run without a command says what is missing", func(t *testing.T) {
+		for _, args := range [][]string{{"run", "4.3.1"}, {"run", "4.3.1", "--"}} {
+			if out, err := call(dir, args...); err == nil || !strings.Contains(out, "nothing to do: run VERSION needs '--' and a command") {
+				t.Errorf("%v: %v: %s", args, err, out)
+			}
+		}
+	})
+	t.Run("stop of an empty folder says that no broker is in it", func(t *testing.T) {
+		if err := os.Mkdir(filepath.Join(dir, "empty"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := call(dir, "stop", "empty"); err != nil || !strings.Contains(out, "no broker is in "+filepath.Join(dir, "empty")) {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	t.Run("stop removes the folder", func(t *testing.T) {
 		if out, err := call(dir, "stop", "a/broker"); err != nil {
 			t.Errorf("%v: %s", err, out)
