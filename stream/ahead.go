@@ -177,6 +177,13 @@ func (p *part) reserve() resume.Reserved {
 	return r.is
 }
 
+// stateIsTight reports whether halts and lanes that are set aside take half of the resume state.
+func (p *part) stateIsTight() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ahead.halting && 2*p.reserve().Bytes > int64(p.host.stateBytes())
+}
+
 // reserveWith returns what is reserved with further lanes set aside. The caller holds mu.
 func (p *part) reserveWith(further []resume.Aside) resume.Reserved {
 	s := resume.State{Finished: p.ahead.earlier, Asides: append(p.asidesToStore(), further...)}

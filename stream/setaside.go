@@ -12,7 +12,9 @@ import (
 const asideShare = 8
 
 // setAside sets lanes aside that hold more than their share. It looks at the lanes again once an
-// eighth more waits than at the last look, or some of it has come to rest.
+// eighth more waits than at the last look, or some of it has come to rest. Where what waits takes
+// half of the resume state, it sets aside all that it can: a lane takes less there than its records,
+// and what an earlier assignment kept in memory has to stay.
 func (p *part) setAside() {
 	a := &p.asides
 	if !a.able || p.status() != someParked {
@@ -23,7 +25,11 @@ func (p *part) setAside() {
 	limit, budget := p.host.limits()
 	most := max(1, min(limit, p.host.stateBytes()/2)/asideShare)
 	large := bytes > budget/asideShare
-	if idle <= most && !large || a.looked >= 0 && idle <= a.looked+most/8 {
+	if idle == a.looked {
+		return
+	}
+	tight := p.stateIsTight()
+	if !tight && (idle <= most && !large || a.looked >= 0 && idle <= a.looked+most/8) {
 		return
 	}
 	a.looked = idle
@@ -34,7 +40,7 @@ func (p *part) setAside() {
 		lanes = p.waitingLanes(0) // rather repeat some than read nothing
 	}
 	share := max(1, most/max(1, len(lanes)))
-	if large {
+	if large || tight {
 		share = 1
 	}
 	for _, w := range lanes {
