@@ -95,7 +95,7 @@ func (b *ackBarrier) forget(offsets map[int64]bool) (lost []*record) {
 
 // without returns the element's records except those at the given offsets.
 func (r *record) without(offsets map[int64]bool) (left []*record) {
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		if !offsets[l.offset()] {
 			left = append(left, l)
 		}
@@ -113,7 +113,7 @@ func (p *part) closeBarrier() (lost []*record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for w := range b.waiting.All {
-		w.elem.record().leaves(func(l *record) bool {
+		w.elem.record().sources(func(l *record) bool {
 			again[l.offset()] = l.offset() >= committed
 			return true
 		})

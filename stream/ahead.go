@@ -45,7 +45,7 @@ type reserved struct {
 	made          bool
 	halt          *Halt
 	byTx          bool
-	sealed        *seal
+	feedHalt      *feedHalt
 	parks, asides int // changes
 	earlier       int
 	end           int64 // if some halts are not fed yet
@@ -160,7 +160,7 @@ func (p *part) roomBeside(r resume.Reserved, held, fewer int, span int64) int64 
 // reserve returns what halts and lanes that are set aside take. The caller holds mu.
 func (p *part) reserve() resume.Reserved {
 	r := &p.ahead.reserve
-	of := reserved{true, p.halt, p.byTx, p.sealed, p.parks.changes, p.asides.changes, len(p.ahead.earlier), p.led.End()}
+	of := reserved{true, p.halt, p.byTx, p.feedHalt, p.parks.changes, p.asides.changes, len(p.ahead.earlier), p.led.End()}
 	if r.of.end < 0 {
 		of.end = -1
 	}

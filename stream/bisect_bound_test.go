@@ -83,7 +83,7 @@ func TestBisectIsBounded(t *testing.T) {
 
 func TestBisectTransactionIsBounded(t *testing.T) {
 	forEachSearch(t, func(t *testing.T, all, bad []string, calls, _ int) {
-		l, b := newLog(1), newVault().poison(bad...)
+		l, b := newLog(1), newDatabase().poison(bad...)
 		put(l, 0, all...)
 		j := start(t, l, input.CommitWith(b, len(all), time.Second).HaltOnError())
 		for i := range min(len(bad), 3) { // one search each

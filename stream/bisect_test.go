@@ -78,15 +78,15 @@ type writes func(ctx, []stream.Out[string]) error
 
 func (f writes) Write(c ctx, es []stream.Out[string]) error { return f(c, es) }
 
-// slowVault is a vault whose Commits are f.
-type slowVault struct {
-	*vault
+// slowDatabase is a database whose Commits are f.
+type slowDatabase struct {
+	*database
 	f func(ctx) error
 }
 
-func vaultOf(f func(ctx) error) stream.Transactor[string] { return &slowVault{newVault(), f} }
+func databaseOf(f func(ctx) error) stream.Transactor[string] { return &slowDatabase{newDatabase(), f} }
 
-func (b *slowVault) Commit(c ctx, _ stream.Txn[string]) error { return b.f(c) }
+func (b *slowDatabase) Commit(c ctx, _ stream.Txn[string]) error { return b.f(c) }
 
 func without(vs []string, bad ...string) []string {
 	return slices.DeleteFunc(slices.Clone(vs), func(v string) bool { return slices.Contains(bad, v) })
@@ -268,7 +268,7 @@ func TestBisectBatch(t *testing.T) {
 			"a batch": commitNow(input.GroupByPartition().Batch(4, time.Second).Tap(func(c ctx, _ []string) error { return slow(c) }, stream.Bisect(), stream.Timeout(time.Second)).
 				HaltOnError().FlatMap(flat)),
 			"a write":       commitNow(input.GroupByPartition().To(sinkOf(slow), stream.Timeout(time.Second)).HaltOnError()),
-			"a transaction": input.CommitWith(vaultOf(slow), 4, time.Second, stream.Timeout(time.Second)).HaltOnError(),
+			"a transaction": input.CommitWith(databaseOf(slow), 4, time.Second, stream.Timeout(time.Second)).HaltOnError(),
 		} {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
@@ -331,7 +331,7 @@ func TestBisectBatch(t *testing.T) {
 		for name, c := range map[string]stream.Stream[string]{
 			"an element":     input.Tap(newWork().do, stream.Bisect()),
 			"another value":  input.Batch(2, 0).Map(s.join).Tap(newWork().do, stream.Bisect()),
-			"a transaction":  input.CommitWith(newVault(), 2, 0, stream.Bisect()),
+			"a transaction":  input.CommitWith(newDatabase(), 2, 0, stream.Bisect()),
 			"another slice":  input.Batch(2, 0).Map(func(_ ctx, vs []string) ([]string, error) { return vs[1:], nil }).Map(s.join, stream.Bisect()),
 			"another's word": input.Filter(func(string) bool { return true }, stream.Bisect()),
 		} {

@@ -542,7 +542,7 @@ func TestBranch(t *testing.T) {
 	})
 	t.Run("holds results of the main line back for CommitWith", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, side, b := newLog(1), newWork(), newVault()
+			l, side, b := newLog(1), newWork(), newDatabase()
 			release := side.hold("a0")
 			put(l, 0, "a0", "b0", "c0")
 			chain := input.DivertTo(func(v string) bool { return v == "c0" }, beside(2, side)).AlsoTo(beside(2, side)).GroupByKey().MapConcurrent(8, echo)
@@ -557,7 +557,7 @@ func TestBranch(t *testing.T) {
 	})
 	t.Run("ends a lane of CommitWith of size one when it is last", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, side, b := newLog(1), newWork(), newVault()
+			l, side, b := newLog(1), newWork(), newDatabase()
 			side.takes = time.Second
 			put(l, 0, "a0", "a1")
 			l.Finish()

@@ -60,7 +60,7 @@ func TestBuild(t *testing.T) {
 			"orders that differ":         {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).GroupByKey(), s).Serial(pass), want: []string{"Merge: it would merge chains that keep order per key and none: group below the Merge"}},
 			"order lost above a merge":   {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).Concurrent(2, pass), s).GroupByKey().Concurrent(2, pass), want: []string{"GroupByKey: Concurrent(pass) above it works without order"}},
 			"steps of one name":          {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).Map(echo, stream.Named("e")), s.Map(echo, stream.Named("e"))), want: []string{"e: two steps have this name"}},
-			"a group's transactions":     {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}), s).CommitWith(groupVault{newVault()}, 1, 0), want: []string{"its transactions store the offsets of one consumer group"}},
+			"a group's transactions":     {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}), s).CommitWith(groupVault{newDatabase()}, 1, 0), want: []string{"its transactions store the offsets of one consumer group"}},
 			"a source's name":            {chain: s.As("a/b").As("c"), want: []string{`As: the name "a/b" is empty, or has a space or a slash`, "As: the source has a name already"}},
 			"a name below a merge":       {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}), s).As("z"), want: []string{"As: above it are several sources: name each of them above the Merge"}},
 			"an unknown replacement":     {chain: s, opts: []stream.Option{stream.ReplaceSourceOf("eu", func() stream.Source[string] { return nil })}, want: []string{`no source is named "eu" to be replaced`}},
@@ -71,16 +71,16 @@ func TestBuild(t *testing.T) {
 			"two commits":                {chain: s.CommitBefore(1, 0).Serial(pass).CommitEvery(1, 0), want: []string{"CommitEvery: a second commit"}},
 			"a halt below a commit":      {chain: s.CommitBefore(1, 0).Serial(pass).HaltOnError(), want: []string{"HaltOnError: below a commit there is no record left to halt at: put it above CommitBefore"}},
 			"a nil Transactor":           {chain: s.CommitWith(nil, 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
-			"CommitWith 0":               {chain: s.CommitWith(newVault(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
-			"work below CommitWith":      {chain: s.CommitWith(newVault(), 1, 0).Serial(pass), want: []string{"CommitWith: there is work below it that no transaction would hold: end the chain with CommitWith"}},
-			"a skip below CommitWith":    {chain: s.CommitWith(newVault(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up finished results"}},
-			"a letter below CommitWith":  {chain: s.CommitWith(newVault(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up finished results"}},
+			"CommitWith 0":               {chain: s.CommitWith(newDatabase(), 0, 0), want: []string{"CommitWith: a transaction of 0 records: size is at least 1"}},
+			"work below CommitWith":      {chain: s.CommitWith(newDatabase(), 1, 0).Serial(pass), want: []string{"CommitWith: there is work below it that no transaction would hold: end the chain with CommitWith"}},
+			"a skip below CommitWith":    {chain: s.CommitWith(newDatabase(), 1, 0).SkipOnError(), want: []string{"SkipOnError: it would give up finished results"}},
+			"a letter below CommitWith":  {chain: s.CommitWith(newDatabase(), 1, 0).DeadLetterOnError(new(sink[stream.Failure])).HaltOnError(), want: []string{"DeadLetterOnError: it would give up finished results"}},
 			"work below CommitEvery":     {chain: s.CommitEvery(10, time.Second).Serial(pass), want: []string{"CommitEvery: there is work below it that it does not cover: put it below the work, or use CommitBefore"}},
 			"nothing below CommitBefore": {chain: s.Serial(pass).CommitBefore(10, time.Second), want: []string{"CommitBefore: there is no work below it: put it above the work, or use CommitEvery"}},
 			"a Close of another shape":   {chain: s.To(closer{}).CommitEach(), want: []string{"stream_test.closer: its Close takes no context, so it would never be called: change it to Close(ctx context.Context) error"}},
 			"a count without a wait":     {chain: s.CommitEvery(10, 0), want: []string{"CommitEvery: without a wait, a topic that falls silent before 10 records is never committed: give it a wait, or pass ByCountOnly"}},
 			"a Timeout of a Batch":       {chain: s.Batch(2, 0, stream.Timeout(time.Second)).Serial(pass), want: []string{"Batch: Timeout and Use only apply to words that call a function per element"}},
-			"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newVault(), 1, 0), want: []string{"CommitWith: a second commit"}},
+			"CommitWith and CommitEach":  {chain: s.CommitEach().CommitWith(newDatabase(), 1, 0), want: []string{"CommitWith: a second commit"}},
 			"a wrong transactor":         {chain: s.CommitWith(wrongVault{}, 1, 0), want: []string{"boom"}},
 			"no group for a transactor":  {chain: of(stream.SourceInfo{NoCommit: "it reads without a group"}).CommitWith(wrongVault{}, 1, 0), want: []string{"CommitWith: there is nowhere to commit", "boom"}},
 			"CommitEvery 0":              {chain: s.CommitEvery(0, 0), want: []string{"CommitEvery: every 0 records: n is at least 1"}},
@@ -108,7 +108,7 @@ func TestBuild(t *testing.T) {
 			"a typed nil with a name":    {chain: s.To((*labelled)(nil)), want: []string{"To: the sink is nil: pass a Sink"}},
 			"a typed nil in a branch":    {chain: s.AlsoTo(func(in stream.Stream[string]) stream.Stream[string] { return in.To((*sink[string])(nil)) }), want: []string{"To: the sink is nil: pass a Sink"}},
 			"a typed nil letter sink":    {chain: step().DeadLetterOnError((*sink[stream.Failure])(nil)), want: []string{"DeadLetterOnError: the sink is nil: pass a Sink[Failure]"}},
-			"a typed nil Transactor":     {chain: s.CommitWith((*vault)(nil), 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
+			"a typed nil Transactor":     {chain: s.CommitWith((*database)(nil), 1, 0), want: []string{"CommitWith: the transactor is nil: pass a Transactor"}},
 			"a typed nil source":         {chain: stream.From(func() stream.Source[string] { return (*quiet)(nil) }), want: []string{"From's func returned no source"}},
 			"a typed nil replacement":    {chain: s, opts: []stream.Option{stream.ReplaceSource(func() stream.Source[string] { return (*quiet)(nil) })}, want: []string{"From's func returned no source"}},
 			"a typed nil middleware":     {chain: step(stream.Use(stream.Middleware(nil))), want: []string{"Concurrent(pass): Use was given a nil middleware"}},
@@ -132,7 +132,7 @@ func TestBuild(t *testing.T) {
 			"a second retry by a Pipe": {chain: s.GroupByKey().Concurrent(2, pass).RetryOnError(stream.RetryPolicy{}).GroupByKey().Via(func(s stream.Stream[string]) stream.Stream[string] {
 				return s.RetryOnError(stream.RetryPolicy{Unlimited: true})
 			}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
-			"a second retry of a transaction": {chain: s.CommitWith(newVault(), 1, 0).RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
+			"a second retry of a transaction": {chain: s.CommitWith(newDatabase(), 1, 0).RetryOnError(stream.RetryPolicy{}).RetryOnError(stream.RetryPolicy{Unlimited: true}), want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a second retry below a merge": {chain: stream.Merge(of(stream.SourceInfo{ID: "x"}).Map(echo).RetryOnError(stream.RetryPolicy{}), s.Map(echo).RetryOnError(stream.RetryPolicy{})).RetryOnError(stream.RetryPolicy{Unlimited: true}),
 				want: []string{"RetryOnError: the RetryOnError above it retries every failure of the same steps: make one RetryPolicy of the two"}},
 			"a policy above all steps":   {chain: s.SkipOnError().Serial(pass), want: []string{"SkipOnError: no failure can reach this policy"}},
@@ -241,7 +241,7 @@ func TestBuild(t *testing.T) {
 	})
 	t.Run("accepts a transaction without a group", func(t *testing.T) {
 		s := of(stream.SourceInfo{NoCommit: "it reads without a group"})
-		if _, err := s.CommitWith(newVault(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
+		if _, err := s.CommitWith(newDatabase(), 1, 0, stream.MaxPartitions(1)).RetryOnError(stream.RetryPolicy{}).HaltOnError().Build(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -288,7 +288,7 @@ func TestBuild(t *testing.T) {
 func echo(_ context.Context, v string) (string, error) { return v, nil }
 
 // wrongVault is a Transactor that is configured wrong, and would store the group's offsets.
-type wrongVault struct{ *vault }
+type wrongVault struct{ *database }
 
 func (wrongVault) Check() error       { return &stream.BuildError{What: "boom"} }
 func (wrongVault) CommitsGroup() bool { return true }
@@ -308,6 +308,6 @@ type noSink struct{}
 func (noSink) Write(ctx, []stream.Out[string]) error { return nil }
 
 // groupVault stores its offsets in a consumer group.
-type groupVault struct{ *vault }
+type groupVault struct{ *database }
 
 func (groupVault) CommitsGroup() bool { return true }

@@ -129,7 +129,7 @@ func (r *run) noteLeaks() map[*ledger.Ticket]bool {
 		}
 		for _, t := range d.lost() {
 			r.note(fmt.Sprintf("%v (%s neither passed it on nor dropped nor failed it)", t.r.meta(), d.st.name))
-			t.r.leaves(func(l *record) bool {
+			t.r.sources(func(l *record) bool {
 				named[&l.slab.Tickets[l.Index]] = true
 				return true
 			})

@@ -79,7 +79,7 @@ func (cs committers) finish() finish {
 			return
 		}
 		var leaves []*record
-		rec.leaves(func(l *record) bool {
+		rec.sources(func(l *record) bool {
 			leaves = append(leaves, l)
 			return true
 		})

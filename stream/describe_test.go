@@ -70,7 +70,7 @@ func TestDescribe(t *testing.T) {
 				Ungroup().FlatMap(flat).Batch(500, time.Second).Serial(publish),
 			"no-state": of(stream.SourceInfo{Name: "a file"}).Serial(pass).CommitEvery(10, time.Second),
 			"exactly-once": s.Map(decode).GroupByKey().MapConcurrent(64, charge).RetryOnError(stream.RetryPolicy{}).HaltOnError().
-				CommitWith(newVault(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
+				CommitWith(newDatabase(), 1000, 100*time.Millisecond, stream.Named("ledger"), stream.MaxPartitions(2)).RetryOnError(stream.RetryPolicy{}).FailOnError(),
 			"branches": s.GroupByKey().AlsoTo(audited).DivertTo(itsA, review).MapConcurrent(64, echo).RetryOnError(stream.RetryPolicy{}).HaltOnError().
 				AlsoTo(counted, stream.Clone(itself)).To(stuckSink{}).CommitEvery(1000, time.Second),
 			"merge": stream.Merge(s.As("eu").Map(echo).AlsoTo(audited), of(stream.SourceInfo{Name: "kafka legacy", ID: "us", StateBytes: 4096}).MapSerial(echo)).

@@ -54,8 +54,8 @@ func (p *part) appendHalts(hs []resume.Halt, offset int64, texts bool) []resume.
 	if p.halt != nil && !p.byTx {
 		add(p.halt, resume.LaneID{})
 	}
-	if p.sealed != nil && p.sealed.By != "" {
-		add(&p.sealed.Halt, resume.LaneID{})
+	if p.feedHalt != nil && p.feedHalt.By != "" {
+		add(&p.feedHalt.Halt, resume.LaneID{})
 	}
 	most := p.host.stateBytes() / resume.LeastHalt
 	for _, k := range p.parks.all[:min(most, len(p.parks.all))] {
@@ -183,9 +183,9 @@ func (p *part) inheritHalts(a Assignment) error {
 // tellRestored reports each restored halt and starts its timer. Call changed after it.
 func (p *part) tellRestored() {
 	p.mu.Lock()
-	hs, s := []*Halt{p.halt}, p.sealed
+	hs, s := []*Halt{p.halt}, p.feedHalt
 	if s != nil {
-		hs = append(hs, &p.sealed.Halt)
+		hs = append(hs, &p.feedHalt.Halt)
 	}
 	for _, k := range p.parks.all {
 		hs = append(hs, k.Halt)
@@ -201,7 +201,7 @@ func (p *part) tellRestored() {
 	for i, h := range hs {
 		p.host.emit(told[i])
 		if s != nil && h == &s.Halt {
-			p.sealBegun(s)
+			p.feedHaltBegun(s)
 		} else {
 			p.begun(h)
 		}
@@ -251,8 +251,8 @@ func (p *part) inheritHeld(r resume.Halt, next int64) {
 			h.Meta.Key = []byte(r.Key)
 		}
 		p.inheritLane(&h, r.Lane)
-	case p.sealed == nil:
-		p.sealed = &seal{Halt: h, next: next}
+	case p.feedHalt == nil:
+		p.feedHalt = &feedHalt{Halt: h, next: next}
 		p.stand(p.status() | sourceHalted)
 	}
 }

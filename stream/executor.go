@@ -138,7 +138,7 @@ func (x *executor) started(p *part) int64 {
 		if rec == nil || !w.stage.marks || h != nil && h.unbegun {
 			continue
 		}
-		rec.leaves(func(l *record) bool {
+		rec.sources(func(l *record) bool {
 			if l.part == p {
 				highest = max(highest, l.offset())
 			}

@@ -59,7 +59,7 @@ func (r *run) find(wanted map[*record]*spotted, now time.Time) *busyWorkers {
 		return c
 	}
 	of := func(rec *record, note func(*spotted)) {
-		rec.leaves(func(l *record) bool { // several may be in one batch
+		rec.sources(func(l *record) bool { // several may be in one batch
 			if f, is := wanted[l]; is {
 				if f == nil {
 					f = new(spotted)

@@ -284,7 +284,7 @@ func TestExplainAFullPartition(t *testing.T) {
 	})
 	t.Run("whose finished records wait for a transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			b.holds = make(chan struct{})
 			put9(l)
 			j := start(t, l, input.Concurrent(4, pass).CommitWith(b, 2, time.Second), stream.MaxInFlight(3))
@@ -377,7 +377,7 @@ func TestExplainACommit(t *testing.T) {
 func TestExplainATransaction(t *testing.T) {
 	t.Run("that has failed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			b.before = append(b.before, func(stream.Txn[string]) error { return errBoom })
 			put(l, 0, "a0")
 			j := start(t, l, input.Concurrent(1, pass).CommitWith(b, 1, time.Second).RetryOnError(every(time.Hour, 3)))

@@ -145,7 +145,7 @@ func (st *step) leave(w *worker, r *record) {
 			w.slot.left = true
 		}
 	}
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		if l.part.status().life() >= draining && l.part.above == nil {
 			l.part.giveUpFrom(l.offset())
 		}
@@ -213,7 +213,7 @@ func (st *step) decide(w *worker, r *record, attempt int, took time.Duration, er
 		return verdict{halves: true}
 	}
 	// at once, so that no later record is started before the drain starts
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		l.part.rise(draining)
 		return true
 	})
@@ -234,7 +234,7 @@ func (st *step) halt(r *record, p *policy, fs []Failure, mates []mate) {
 	of, first := map[stop]*suspects{}, map[stop]Failure{}
 	suspect := func(r *record, fs []Failure, own bool) {
 		i := 0
-		r.leaves(func(l *record) bool {
+		r.sources(func(l *record) bool {
 			s := stop{p: l.part}
 			if scope == ScopeLane {
 				s.lane = keyHash(l.key())
@@ -325,7 +325,7 @@ func (st *step) retries() bool { return retriable(st.node.op) }
 // failures returns a Failure for each source record of the element.
 func (st *step) failures(r *record, attempt int, took time.Duration, err error, value func() any) (fs []Failure) {
 	v := value()
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		vs := l.slab.Payload.(values)
 		meta, _ := vs.meta(l.Index)
 		fs = append(fs, Failure{Meta: meta, Step: st.name, Attempts: attempt, Duration: took, Err: err, Record: vs.value(l.Index), Value: v})

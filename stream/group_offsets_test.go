@@ -12,7 +12,7 @@ func TestGroupOffsets(t *testing.T) {
 		// 4: they were set ahead of what is stored
 		for _, group := range []int64{-1, 1, 4} {
 			bubble(t, func(t *testing.T) {
-				l, b := newLog(1), newVault()
+				l, b := newLog(1), newDatabase()
 				put(l, 0, count("a", 3)...)
 				b.at[tp{Topic: "t"}] = stream.Position{Offset: 3}
 				l.SetCommitted(0, group)
@@ -27,7 +27,7 @@ func TestGroupOffsets(t *testing.T) {
 	t.Run("are not committed if they are right, or nothing is stored", func(t *testing.T) {
 		for _, stored := range []bool{true, false} {
 			bubble(t, func(t *testing.T) {
-				l, b := newLog(1), newVault()
+				l, b := newLog(1), newDatabase()
 				if put(l, 0, count("a", 3)...); stored {
 					b.at[tp{Topic: "t"}] = stream.Position{Offset: 3}
 				}
@@ -43,7 +43,7 @@ func TestGroupOffsets(t *testing.T) {
 
 	t.Run("are retried in a drain if the group refuses them at first", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			j := join(t, l, input.CommitWith(b, 1, 0))
 			must(t, j.member.Assign(0))
 			refusals := 3
@@ -63,7 +63,7 @@ func TestGroupOffsets(t *testing.T) {
 	t.Run("hold up a drain only for a moment", func(t *testing.T) {
 		for _, refusal := range []error{errBoom, stream.Permanent(errBoom), &stream.CommitError{Errs: map[tp]error{{Topic: "t"}: errBoom}}} {
 			bubble(t, func(t *testing.T) {
-				l, b := newLog(1), newVault()
+				l, b := newLog(1), newDatabase()
 				put(l, 0, "a0")
 				j := join(t, l, input.CommitWith(b, 1, 0))
 				j.member.FailCommits(func(map[tp]int64) error { return refusal })
@@ -79,9 +79,9 @@ func TestGroupOffsets(t *testing.T) {
 
 	t.Run("include a transaction that succeeds although it was given up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a0")
-			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
+			j := join(t, l, input.CommitWith(&deaf{database: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
 			must(t, j.member.Assign(0))
 			elapse(0) // the transaction is in progress
 			must(t, j.member.Revoke(time.Second, 0))

@@ -65,7 +65,7 @@ func one(offset int64) suspects { return suspects{offsets: []int64{offset}} }
 
 // add adds the records of an element.
 func (s *suspects) add(r *record) {
-	r.leaves(func(l *record) bool { s.offsets = append(s.offsets, l.offset()); return true })
+	r.sources(func(l *record) bool { s.offsets = append(s.offsets, l.offset()); return true })
 }
 
 // haltOf returns a halt that begins now.
@@ -91,7 +91,7 @@ func (p *part) freeze(f Failure, of suspects, by halted, again time.Duration) {
 	stays := p.status().life() == open
 	if stays {
 		if again > 0 {
-			h.ResumeAt = h.Since.Add(p.mends.next(p, f.Meta.Offset, by == byTransaction, again))
+			h.ResumeAt = h.Since.Add(p.haltBackoff.next(p, f.Meta.Offset, by == byTransaction, again))
 		}
 		p.halt, p.byTx, p.resume = h, by == byTransaction, noResume
 		p.ahead.attempts.forget(h.among)
@@ -114,12 +114,12 @@ func (p *part) begun(h *Halt) {
 	p.mu.Lock()
 	h.told = true
 	p.mu.Unlock()
-	p.mendLater(h)
+	p.resumeLater(h)
 }
 
 // release asks for the end of the halt. It ends once no started record is in flight.
 func (p *part) release(h Halt, as ending) error {
-	if is, err := p.unseal(h, as); is {
+	if is, err := p.endFeedHalt(h, as); is {
 		return err
 	}
 	err := tooLate(h)
@@ -303,7 +303,7 @@ func (p *part) tellGivenUp(end haltEnd) {
 // tellSkipped emits Skipped once for each source record of results.
 func (p *part) tellSkipped(results []*record, end haltEnd) {
 	for _, one := range results {
-		one.leaves(func(l *record) bool {
+		one.sources(func(l *record) bool {
 			if !end.told[l.offset()] {
 				end.told[l.offset()] = true
 				f := end.Failure

@@ -352,7 +352,7 @@ func TestResumeAfter(t *testing.T) {
 
 	t.Run("ends a transaction's halt, later each time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, v := newLog(1), newVault()
+			l, v := newLog(1), newDatabase()
 			put(l, 0, "a0")
 			v.refuse(errBoom, errBoom, errBoom)
 			j := start(t, l, input.CommitWith(v, 1, 0).HaltOnError(stream.ResumeAfter(half)))

@@ -11,17 +11,17 @@ import (
 // An operator holds a partition with Pause, or a key with Park. Both are halts without a failed
 // record. They are stored with the other halts, and every build honours them.
 
-// pause is a seal that no source has made.
+// pause is a feedHalt that no source has made.
 func (p *part) pause(by string, until time.Time) error {
-	s := &seal{Halt: p.heldBy(ScopePartition, by, until)}
-	switch before, put := p.putSeal(s, true); {
+	s := &feedHalt{Halt: p.heldBy(ScopePartition, by, until)}
+	switch before, put := p.putFeedHalt(s, true); {
 	case before != nil:
 		return fmt.Errorf("%v cannot be paused, nothing is read of it already: %w [LW234]", p.tp, before.Err)
 	case !put:
 		return fmt.Errorf("%v cannot be paused while it drains, or waits for where it starts [LW234]", p.tp)
 	}
 	p.host.emit(Paused{s.Halt})
-	p.sealBegun(s)
+	p.feedHaltBegun(s)
 	p.changed() // an open batch waits for elements that will not come: flush it
 	return nil
 }

@@ -149,7 +149,7 @@ func TestDurablePause(t *testing.T) {
 	})
 	t.Run("is stored by the transactor above CommitWith", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			b, w, l := newVault(), newWork(), newLog(1)
+			b, w, l := newDatabase(), newWork(), newLog(1)
 			b.states = 4000
 			chain := input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 10, time.Second)
 			put(l, 0, "a0")
@@ -468,7 +468,7 @@ func TestParkByHand(t *testing.T) {
 			"no resume state is stored":      input.GroupByKey().CommitBefore(1, 0).Concurrent(4, w.do),
 			"keeps an order of several keys": commitNow(input.GroupByPartition().Serial(w.do)),
 			"would hold back every result":   commitNow(input.MapConcurrent(4, w.echo, stream.KeepOrder())),
-			"no transaction could pass":      input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(newVault(), 10, time.Second),
+			"no transaction could pass":      input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(newDatabase(), 10, time.Second),
 		} {
 			t.Run(why, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {

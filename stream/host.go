@@ -23,7 +23,7 @@ type host interface {
 	// has it: see stepPlan. ok is false if there is none.
 	stepOf(stored string) (name string, line int, ok bool)
 	hasStartHook() bool // an observer has a start hook
-	mends() bool        // halts may end by themselves
+	mayResume() bool    // halts may end by themselves
 	// restarts calls f, which asks for the end of a halt, unless nothing returns to the first stage
 	// anymore
 	restarts(f func())

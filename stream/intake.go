@@ -250,7 +250,7 @@ func (p *Partition[T]) Advance(next, end int64) { p.p.advance(next, end) }
 // Skip moves Next to next.
 func (p *Partition[T]) Halt(offset, next int64, err error) {
 	tp := p.p.tp
-	p.p.seal(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: printable(err)}, next)
+	p.p.haltFeed(Failure{Meta: tp.at(offset), Step: p.p.host.name(), Attempts: 1, Err: printable(err)}, next)
 }
 
 type feederOf[T any] struct{ src Source[T] }

@@ -12,7 +12,7 @@ func TestJoin(t *testing.T) {
 	t.Run("is refused across partitions if no commit can cover both", func(t *testing.T) {
 		chains := map[string]func(stream.Stream[string]) stream.Stream[string]{
 			"CommitBefore": func(s stream.Stream[string]) stream.Stream[string] { return s.CommitBefore(1, 0).Serial(pass) },
-			"CommitWith":   func(s stream.Stream[string]) stream.Stream[string] { return s.CommitWith(newVault(), 1, 0) },
+			"CommitWith":   func(s stream.Stream[string]) stream.Stream[string] { return s.CommitWith(newDatabase(), 1, 0) },
 		}
 		for word, commit := range chains {
 			t.Run(word, func(t *testing.T) {

@@ -151,7 +151,7 @@ func TestExpired(t *testing.T) {
 	})
 	t.Run("starts no transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			h, b := begin(), newVault()
+			h, b := begin(), newDatabase()
 			launch(t, nil, nil, h.chain().CommitWith(b, 10, time.Minute))
 			<-h.ready
 			h.feed(0, 1, "a")
@@ -198,7 +198,7 @@ func TestExpired(t *testing.T) {
 	for _, last := range []int{1, 3} { // after all results, or after a0 a1, and a0
 		t.Run(fmt.Sprintf("tries no part of a failed transaction/after %d calls", last), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				h, b := begin(), newVault()
+				h, b := begin(), newDatabase()
 				for n := 1; n <= last; n++ {
 					b.before = append(b.before, func(stream.Txn[string]) error { over.Store(n == last); return errBoom })
 				}
@@ -216,7 +216,7 @@ func TestExpired(t *testing.T) {
 	}
 	t.Run("tries no postponed transaction again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			h, b := begin(), newVault()
+			h, b := begin(), newDatabase()
 			b.before = append(b.before, func(stream.Txn[string]) error {
 				return stream.Postpone(errBoom, func(context.Context) error { over.Store(true); return nil })
 			})

@@ -463,7 +463,7 @@ func TestMerge(t *testing.T) {
 
 	t.Run("writes results of both in one transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			p, v := newPair(), newVault()
+			p, v := newPair(), newDatabase()
 			put(p.eu, 0, "a0", "a1")
 			put(p.us, 0, "b0")
 			p.finish()
@@ -478,7 +478,7 @@ func TestMerge(t *testing.T) {
 
 	t.Run("fails when a partition of an exhausted source has to restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			p, v := newPair(), newVault().refuse(&stream.FencedError{Err: errBoom})
+			p, v := newPair(), newDatabase().refuse(&stream.FencedError{Err: errBoom})
 			put(p.eu, 0, "a0")
 			p.eu.Finish()
 			j := p.start(t, p.chain().Concurrent(4, pass).CommitWith(v, 100, time.Second))

@@ -37,7 +37,7 @@ func (m *generations) Commit(ctx ctx, tx stream.Txn[string]) error {
 func TestMergeTransaction(t *testing.T) {
 	t.Run("stores the offsets of each member of a group", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			p, b := newPair(), &generations{groupVault: groupVault{newVault()}}
+			p, b := newPair(), &generations{groupVault: groupVault{newDatabase()}}
 			put(p.eu, 0, "a0")
 			put(p.us, 0, "b0")
 			p.finish()
@@ -54,7 +54,7 @@ func TestMergeTransaction(t *testing.T) {
 	})
 	t.Run("continues without a member of an old generation", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			p, b := newPair(), &generations{groupVault: groupVault{newVault()}}
+			p, b := newPair(), &generations{groupVault: groupVault{newDatabase()}}
 			b.old.Store(true)
 			put(p.eu, 0, "a0")
 			put(p.us, 0, "b0")
@@ -93,7 +93,7 @@ func TestMergeTransaction(t *testing.T) {
 			"a third":             {[]stream.Stream[string]{of("x", "g at a"), of("y", "g at a"), of("z", "h at a")}, true},
 		} {
 			t.Run(name, func(t *testing.T) {
-				_, err := stream.Merge(c.sources...).CommitWith(groupVault{newVault()}, 1, 0).Build()
+				_, err := stream.Merge(c.sources...).CommitWith(groupVault{newDatabase()}, 1, 0).Build()
 				var fault *stream.BuildError
 				if c.refused != errors.As(err, &fault) || c.refused && (fault.Code != "LW139" || !strings.Contains(fault.What, "x + y")) {
 					t.Errorf("%v", err)

@@ -114,7 +114,7 @@ func TestPartialError(t *testing.T) {
 
 	t.Run("of a transaction is judged by the error of each partition's element", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault()
+			l, b := newLog(2), newDatabase()
 			tries := 0
 			for range 100 {
 				b.before = append(b.before, func(tx stream.Txn[string]) error {

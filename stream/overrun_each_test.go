@@ -10,9 +10,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// deafVault is a vault whose Commits and Restores wait and ignore their context.
+// deafVault is a database whose Commits and Restores wait and ignore their context.
 type deafVault struct {
-	*vault
+	*database
 	commits, restores chan struct{}
 }
 
@@ -20,14 +20,14 @@ func (b deafVault) Commit(c context.Context, tx stream.Txn[string]) error {
 	if b.commits != nil {
 		<-b.commits
 	}
-	return b.vault.Commit(context.WithoutCancel(c), tx)
+	return b.database.Commit(context.WithoutCancel(c), tx)
 }
 
 func (b deafVault) Restore(c context.Context, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	if b.restores != nil {
 		<-b.restores
 	}
-	return b.vault.Restore(c, parts)
+	return b.database.Restore(c, parts)
 }
 
 func TestOverrunningOfEachKind(t *testing.T) {
@@ -55,10 +55,10 @@ func TestOverrunningOfEachKind(t *testing.T) {
 			return input.CommitBefore(1, time.Second).Serial(func(ctx, string) error { <-until; return nil }, stream.Named("deaf"), stream.Timeout(5*time.Second)).SkipOnError()
 		},
 		"a transaction": func(until chan struct{}) stream.Stream[string] {
-			return input.CommitWith(deafVault{newVault(), until, nil}, 1, 0, stream.Named("deaf"), stream.Timeout(5*time.Second))
+			return input.CommitWith(deafVault{newDatabase(), until, nil}, 1, 0, stream.Named("deaf"), stream.Timeout(5*time.Second))
 		},
 		"a transaction of offsets alone": func(until chan struct{}) stream.Stream[string] {
-			return input.Filter(none).CommitWith(deafVault{newVault(), until, nil}, 1, 0, stream.Named("deaf"), stream.Timeout(5*time.Second))
+			return input.Filter(none).CommitWith(deafVault{newDatabase(), until, nil}, 1, 0, stream.Named("deaf"), stream.Timeout(5*time.Second))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

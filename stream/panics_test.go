@@ -36,7 +36,7 @@ func (s *panickySource) GroupMetadata() stream.GroupMetadata {
 }
 
 type panickyVault struct {
-	*vault
+	*database
 	*panics
 }
 
@@ -74,10 +74,10 @@ func TestPanicOfMethod(t *testing.T) {
 	for method, chain := range map[string]func(stream.Stream[string], *panics) stream.Stream[string]{
 		"Info": func(s stream.Stream[string], _ *panics) stream.Stream[string] { return commitNow(s.Serial(pass)) },
 		"GroupMetadata": func(s stream.Stream[string], _ *panics) stream.Stream[string] {
-			return s.CommitWith(newVault(), 1, 0)
+			return s.CommitWith(newDatabase(), 1, 0)
 		},
 		"StateBytes": func(s stream.Stream[string], p *panics) stream.Stream[string] {
-			return s.CommitWith(&panickyVault{newVault(), p}, 1, 0)
+			return s.CommitWith(&panickyVault{newDatabase(), p}, 1, 0)
 		},
 	} {
 		t.Run(method, func(t *testing.T) {

@@ -17,15 +17,15 @@ import (
 
 // parks is the parked lanes and records of a partition.
 type parks struct {
-	all     []*park                          // oldest first; guarded by part.mu
-	index   parkIndex                        // of all; written under part.mu
-	unknown []*park                          // not in index: see recognize; guarded by part.mu
-	leaving atomic.Int32                     // parks whose end was asked for
-	skips   atomic.Int32                     // of these, those that give records up
-	waits   atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
-	mends   map[int64]*mends                 // by the offset of a parked record; guarded by part.mu
-	prune   int                              // size of mends at which old ones are removed
-	changes int                              // of all, so far; guarded by part.mu
+	all      []*park                          // oldest first; guarded by part.mu
+	index    parkIndex                        // of all; written under part.mu
+	unknown  []*park                          // not in index: see recognize; guarded by part.mu
+	leaving  atomic.Int32                     // parks whose end was asked for
+	skips    atomic.Int32                     // of these, those that give records up
+	waits    atomic.Pointer[[]*ledger.Ticket] // see unparkSoon
+	backoffs map[int64]*haltBackoff           // by the offset of a parked record; guarded by part.mu
+	prune    int                              // size of backoffs at which old ones are removed
+	changes  int                              // of all, so far; guarded by part.mu
 }
 
 // park is guarded by part.mu.
@@ -112,19 +112,20 @@ func (ps *parks) with(h *Halt) *park {
 	return nil
 }
 
-// mendsAt returns the count of consecutive parks of the record at offset. The caller holds part.mu.
-func (ps *parks) mendsAt(offset, watermark int64) *mends {
-	if len(ps.mends) >= ps.prune {
-		maps.DeleteFunc(ps.mends, func(at int64, _ *mends) bool { return at < watermark })
-		ps.prune = 2*len(ps.mends) + 64
+// backoffOf returns the count of consecutive parks of the record at offset. The caller holds
+// part.mu.
+func (ps *parks) backoffOf(offset, watermark int64) *haltBackoff {
+	if len(ps.backoffs) >= ps.prune {
+		maps.DeleteFunc(ps.backoffs, func(at int64, _ *haltBackoff) bool { return at < watermark })
+		ps.prune = 2*len(ps.backoffs) + 64
 	}
-	if ps.mends == nil {
-		ps.mends = map[int64]*mends{}
+	if ps.backoffs == nil {
+		ps.backoffs = map[int64]*haltBackoff{}
 	}
-	if ps.mends[offset] == nil {
-		ps.mends[offset] = &mends{}
+	if ps.backoffs[offset] == nil {
+		ps.backoffs[offset] = &haltBackoff{}
 	}
-	return ps.mends[offset]
+	return ps.backoffs[offset]
 }
 
 // park parks the lane or the records of a failure. Other records of the lane that wait continue to
@@ -136,7 +137,7 @@ func (p *part) park(f Failure, of suspects, scope Scope, again time.Duration) {
 	stays := p.status().life() == open
 	if stays {
 		if again > 0 {
-			h.ResumeAt = h.Since.Add(p.parks.mendsAt(f.Meta.Offset, p.led.Watermark()).next(p, f.Meta.Offset, false, again))
+			h.ResumeAt = h.Since.Add(p.parks.backoffOf(f.Meta.Offset, p.led.Watermark()).next(p, f.Meta.Offset, false, again))
 		}
 		h.builds = p.triedBy(f.Meta.Offset)
 		h.Durable = len(h.builds) > 0 && p.ahead.halting

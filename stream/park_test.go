@@ -407,8 +407,8 @@ func TestParkRefused(t *testing.T) {
 		"below GroupBy":              {commitNow(input.GroupBy(func(s string) string { return s }).Concurrent(4, w.do).ParkOnError()), nil, "made by GroupBy"},
 		"below CommitBefore":         {input.CommitBefore(1, 0).Concurrent(4, w.do).ParkOnError(), nil, "below a commit"},
 		"without a resume state":     {commitNow(input.Concurrent(4, w.do).ParkOnError()), []stream.Option{stream.MaxFinishedAhead(0)}, "MaxFinishedAhead(0)"},
-		"above CommitWith":           {input.Concurrent(4, w.do).ParkOnError().CommitWith(newVault(), 1, 0), nil, "no transaction could pass"},
-		"below CommitWith":           {input.Concurrent(4, w.do).CommitWith(newVault(), 1, 0).ParkOnError(), nil, "no transaction could pass"},
+		"above CommitWith":           {input.Concurrent(4, w.do).ParkOnError().CommitWith(newDatabase(), 1, 0), nil, "no transaction could pass"},
+		"below CommitWith":           {input.Concurrent(4, w.do).CommitWith(newDatabase(), 1, 0).ParkOnError(), nil, "no transaction could pass"},
 		"where no state is stored":   {commitNow(of(stream.SourceInfo{}).Concurrent(4, w.do).ParkOnError()), nil, "the source stores no resume state"},
 		"where the order is changed": {commitNow(input.GroupByKey().Concurrent(4, w.do).Ungroup().Concurrent(4, w.do).ParkOnError()), nil, "changes the order"},
 	} {

@@ -49,26 +49,26 @@ type part struct {
 	intake sync.Mutex
 
 	// guards the fields below; taken before the ledger's lock, never held across a call out
-	mu        sync.Mutex
-	next      int64     // fetch position
-	end       int64     // high watermark; -1 if unknown
-	newest    time.Time // of the last record that was fed
-	committed int64     // -1 if none
-	begin     int64     // first offset of the assignment; constant
-	settled   int64     // records finished in this assignment and committed
-	unsure    bool      // a commit failed, and may still arrive: commit once more in the drain
-	ahead     ahead
-	stop      chan struct{} // closed by stand when waits must end; goOn makes a new one
-	halt      *Halt
-	mends     mends
-	parks     parks
-	asides    asides
-	byTx      bool // halt is a transaction's
-	sealed    *seal
-	resume    resumption
-	acks      []ack                           // workers that wait for a commit
-	custom    map[any]any                     // StateOf
-	onSettled map[*ledger.Ticket][]func(bool) // OnSettled
+	mu          sync.Mutex
+	next        int64     // fetch position
+	end         int64     // high watermark; -1 if unknown
+	newest      time.Time // of the last record that was fed
+	committed   int64     // -1 if none
+	begin       int64     // first offset of the assignment; constant
+	settled     int64     // records finished in this assignment and committed
+	unsure      bool      // a commit failed, and may still arrive: commit once more in the drain
+	ahead       ahead
+	stop        chan struct{} // closed by stand when waits must end; goOn makes a new one
+	halt        *Halt
+	haltBackoff haltBackoff
+	parks       parks
+	asides      asides
+	byTx        bool // halt is a transaction's
+	feedHalt    *feedHalt
+	resume      resumption
+	acks        []ack                           // workers that wait for a commit
+	custom      map[any]any                     // StateOf
+	onSettled   map[*ledger.Ticket][]func(bool) // OnSettled
 }
 
 type resumption uint8

@@ -383,7 +383,7 @@ func TestPostpone(t *testing.T) {
 
 	t.Run("of some elements blames none of them for a transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, v, s := newLog(2), newVault(), newShut(nil)
+			l, v, s := newLog(2), newDatabase(), newShut(nil)
 			put(l, 0, "a0", "a1")
 			put(l, 1, "x0", "x1")
 			for range 100 {
@@ -426,7 +426,7 @@ func TestPostpone(t *testing.T) {
 
 	t.Run("makes a transaction wait", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, v := newLog(1), newVault()
+			l, v := newLog(1), newDatabase()
 			put(l, 0, "a0")
 			door := newShut(nil)
 			j := start(t, l, input.CommitWith(v, 1, 0, stream.Use(door.middleware)).HaltOnError())

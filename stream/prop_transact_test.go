@@ -82,7 +82,7 @@ func TestEachResultIsStoredExactlyOnce(t *testing.T) {
 type till struct {
 	transfer
 	log   topics[string]
-	store *vault
+	store *database
 
 	mu     sync.Mutex // guards what follows
 	rnd    *rand.Rand
@@ -340,7 +340,7 @@ func (te *teller) leave() error {
 }
 
 func (tr transfer) play(t *testing.T) (bad []string) {
-	w := &till{transfer: tr, log: newTopics[string](min(tr.sources, tr.parts), tr.parts, nil), store: newVault(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}, given: map[string]bool{}}
+	w := &till{transfer: tr, log: newTopics[string](min(tr.sources, tr.parts), tr.parts, nil), store: newDatabase(), rnd: rand.New(rand.NewPCG(tr.seed, 1)), failed: map[string]bool{}, given: map[string]bool{}}
 	w.store.apart, w.store.shared = tr.apart, true
 	for p := range tr.parts {
 		for i := range tr.records {

@@ -107,10 +107,10 @@ func (r *record) abandon() {
 // partition is halted or released.
 func (r *record) dropped() bool {
 	if r.joined != nil && r.joined.mixed {
-		return r.leaves((*record).dropped) // only if all are
+		return r.sources((*record).dropped) // only if all are
 	}
 	s := r.part.status()
-	return !s.begins() || s&someParked != 0 && r.leaves((*record).parked)
+	return !s.begins() || s&someParked != 0 && r.sources((*record).parked)
 }
 
 // counts reports whether results of the record still count, as long as its context has not ended.
@@ -139,13 +139,13 @@ func (r *record) stopping() bool {
 	return !r.part.status().waits()
 }
 
-// leaves yields the source records of an element, oldest first. It returns false if yield did.
-func (r *record) leaves(yield func(*record) bool) bool {
+// sources yields the source records of an element, oldest first. It returns false if yield did.
+func (r *record) sources(yield func(*record) bool) bool {
 	if r.joined == nil {
 		return yield(r)
 	}
 	for _, m := range r.joined.members {
-		if !m.leaves(yield) {
+		if !m.sources(yield) {
 			return false
 		}
 	}
@@ -153,7 +153,7 @@ func (r *record) leaves(yield func(*record) bool) bool {
 }
 
 func (r *record) metas(yield func(Meta) bool) {
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		m, ok := l.slab.Payload.(values).meta(l.Index)
 		return !ok || yield(m)
 	})
@@ -165,7 +165,7 @@ func (r *record) firstMeta() (Meta, bool) {
 }
 
 func (r *record) contexts(yield func(context.Context) bool) {
-	r.leaves(func(l *record) bool { return yield(l) })
+	r.sources(func(l *record) bool { return yield(l) })
 }
 
 // meta returns the lineage of the element's first record. After its values were forgotten, that is
@@ -191,7 +191,7 @@ func (r *record) ends() (lo, hi *record) {
 	if r.joined == nil {
 		return r, r
 	}
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		if lo == nil || l.seq() < lo.seq() {
 			lo = l
 		}
@@ -252,7 +252,7 @@ func (r *record) String() string { return "context of " + r.meta().String() }
 
 // size returns how many source records the element has.
 func (r *record) size() (n int64) {
-	r.leaves(func(*record) bool { n++; return true })
+	r.sources(func(*record) bool { n++; return true })
 	return n
 }
 

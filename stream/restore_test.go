@@ -13,9 +13,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// outage is a vault that cannot say where to continue until it is over.
+// outage is a database that cannot say where to continue until it is over.
 type outage struct {
-	*vault
+	*database
 
 	mu    sync.Mutex // guards what follows
 	fails func(ctx) error
@@ -25,7 +25,7 @@ type outage struct {
 }
 
 func newOutage(fails func(ctx) error) *outage {
-	return &outage{vault: newVault(), fails: fails, began: time.Now()}
+	return &outage{database: newDatabase(), fails: fails, began: time.Now()}
 }
 
 func (o *outage) over() { o.as(nil) }
@@ -42,7 +42,7 @@ func (o *outage) Restore(c ctx, parts map[tp]stream.TopicID) (map[tp]stream.Posi
 	fails := o.fails
 	o.mu.Unlock()
 	if fails == nil {
-		return o.vault.Restore(c, parts)
+		return o.database.Restore(c, parts)
 	}
 	err := fails(c)
 	o.mu.Lock()

@@ -152,7 +152,7 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 				pre.records++
 			}
 		} else {
-			r.r.leaves(func(l *record) bool { counted[l.offset()] = true; return true })
+			r.r.sources(func(l *record) bool { counted[l.offset()] = true; return true })
 			pre.records = len(counted)
 		}
 		hi = max(hi, r.hi)
@@ -194,7 +194,7 @@ func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []
 	defer rs.mu.Unlock()
 	rs.kept.DeleteFunc(func(r result[T]) bool {
 		some, all := false, true
-		r.r.leaves(func(l *record) bool {
+		r.r.sources(func(l *record) bool {
 			in := offsets[l.offset()]
 			some, all = some || in, all && in
 			return true

@@ -167,7 +167,7 @@ func TestRetryPolicy(t *testing.T) {
 			"of a batch":         &stream.PartialError{Errs: map[int]error{0: busyFor(time.Second), 1: busyFor(30 * time.Second)}},
 		} {
 			bubble(t, func(t *testing.T) {
-				l, w, v := newLog(1), newWork().fail("a", err), newVault().refuse(err)
+				l, w, v := newLog(1), newWork().fail("a", err), newDatabase().refuse(err)
 				put(l, 0, "a")
 				for word, j := range map[string]*job{
 					"Serial":     start(t, l, commitNow(input.Serial(w.do).RetryOnError(stream.RetryPolicy{}))),

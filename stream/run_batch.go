@@ -121,7 +121,7 @@ func (bs *bundles[T]) has(r *record) int {
 	defer bs.mu.Unlock()
 	for _, b := range bs.open {
 		for _, one := range b.recs {
-			if !one.leaves(func(l *record) bool { return l != r }) {
+			if !one.sources(func(l *record) bool { return l != r }) {
 				return len(b.recs)
 			}
 		}

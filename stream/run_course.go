@@ -116,7 +116,7 @@ func (r *run) finishAll(ctx context.Context) error {
 	for {
 		calm := r.await(ctx, ps, (*part).calm)
 		_ = calm && r.commits.now(ctx, ps) == nil && r.await(ctx, tailsOf(ps), (*part).finished)
-		over := r.mending()
+		over := r.resuming()
 		// of a partition that was calm, a halt may have ended while await waited for another
 		again := func(p *part) bool { return p.ending() || calm && !p.calm() && !p.status().isReleased() }
 		if over == nil && !slices.ContainsFunc(ps, again) || ctx.Err() != nil {

@@ -61,7 +61,7 @@ func (d *transform) holds(p *part) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for t := range d.held {
-		if !t.r.leaves(func(l *record) bool { return l.part != p }) {
+		if !t.r.sources(func(l *record) bool { return l.part != p }) {
 			return true
 		}
 	}
@@ -110,7 +110,7 @@ func (d *transform) giveUp(p *part, match func(*record) bool) {
 // of returns the elements in f that belong to p alone. The caller holds mu.
 func (d *transform) of(p *part) (ts []*transformTicket) {
 	for t := range d.held {
-		if t.r.leaves(func(l *record) bool { return l.part == p }) {
+		if t.r.sources(func(l *record) bool { return l.part == p }) {
 			ts = append(ts, t)
 		}
 	}

@@ -13,8 +13,8 @@ const asideShare = 8
 
 // setAside sets lanes aside that hold more than their share. It looks at the lanes again once an
 // eighth more waits than at the last look, or some of it has come to rest. Where what waits takes
-// half of the resume state, it sets aside all that it can: a lane takes less there than its records,
-// and what an earlier assignment kept in memory has to stay.
+// half of the resume state, it sets aside all that it can: a lane takes less there than its
+// records, and what an earlier assignment kept in memory has to stay.
 func (p *part) setAside() {
 	a := &p.asides
 	if !a.able || p.status() != someParked {

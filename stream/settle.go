@@ -69,7 +69,7 @@ func (r *run) flushLast() {
 	}
 	stirs := r.stirs.Load()
 	ps := r.all()
-	if r.mending() != nil || slices.ContainsFunc(ps, (*part).ending) {
+	if r.resuming() != nil || slices.ContainsFunc(ps, (*part).ending) {
 		return // its end puts records back, and calls it again
 	}
 	tails := slices.Concat(tailsOf(ps), r.leftTails())
@@ -117,7 +117,7 @@ func (r *run) flushLast() {
 func (r *run) closeFirst(ps []*part, stirs int64) bool {
 	r.closeMu.Lock()
 	defer r.closeMu.Unlock()
-	if !r.closing.Load() && (r.stirs.Load() != stirs || r.mending() != nil || slices.ContainsFunc(ps, (*part).ending)) {
+	if !r.closing.Load() && (r.stirs.Load() != stirs || r.resuming() != nil || slices.ContainsFunc(ps, (*part).ending)) {
 		return false
 	}
 	r.closing.Store(true)
@@ -132,17 +132,17 @@ func (r *run) restarts(f func()) {
 	}
 }
 
-// mends reports whether halts may still end by themselves: that puts records back into the first
-// stage.
-func (r *run) mends() bool {
+// mayResume reports whether halts may still end by themselves: that puts records back into the
+// first stage.
+func (r *run) mayResume() bool {
 	ph := r.phase()
 	return ph == working || ph == finishing && !r.closing.Load()
 }
 
-// mending returns a channel that is closed once a halt that ends by itself has ended, or nil if
+// resuming returns a channel that is closed once a halt that ends by itself has ended, or nil if
 // there is none.
-func (r *run) mending() <-chan struct{} {
-	if !r.mends() {
+func (r *run) resuming() <-chan struct{} {
+	if !r.mayResume() {
 		return nil
 	}
 	for _, p := range r.all() {

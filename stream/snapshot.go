@@ -132,8 +132,8 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 	case p.halt != nil:
 		h := *p.halt
 		s.Halt = &h
-	case p.sealed != nil:
-		h := p.sealed.Halt
+	case p.feedHalt != nil:
+		h := p.feedHalt.Halt
 		s.Halt = &h
 	}
 	s.Parked = len(p.parks.all)
@@ -218,7 +218,7 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	if r.phase() != working && r.mending() == nil { // stages that were flushed and closed take no more records
+	if r.phase() != working && r.resuming() == nil { // stages that were flushed and closed take no more records
 		return nil, tooLate(h)
 	}
 	r.mu.Lock()

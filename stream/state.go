@@ -55,7 +55,7 @@ func OnSettled(ctx context.Context, f func(finished bool)) bool {
 	if !ok {
 		return false
 	}
-	r.leaves(func(l *record) bool {
+	r.sources(func(l *record) bool {
 		p, t := l.part, &l.slab.Tickets[l.Index]
 		p.mu.Lock()
 		if p.onSettled == nil {

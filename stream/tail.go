@@ -67,7 +67,7 @@ func (t *part) follow(passed []waiter) {
 			continue
 		}
 		j := &joined{subset: r.joined.subset}
-		r.leaves(func(l *record) bool {
+		r.sources(func(l *record) bool {
 			j.members = append(j.members, adopt(l))
 			return true
 		})

@@ -86,7 +86,7 @@ func TestRecreatedTopic(t *testing.T) {
 	})
 	t.Run("does not continue at an offset of the old one that a transactor has stored", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a0", "a1", "a2")
 			before := start(t, l, input.CommitWith(b, 1, 0))
 			elapse(time.Second)
@@ -104,7 +104,7 @@ func TestRecreatedTopic(t *testing.T) {
 	})
 	t.Run("releases only the partition whose topic the transactor finds gone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault()
+			l, b := newLog(2), newDatabase()
 			gone := &stream.TopicGoneError{Partitions: []tp{{Topic: "t", Partition: 0}}}
 			b.refuse(gone)
 			put(l, 0, "a0")

@@ -18,7 +18,7 @@ func TestBisectTransaction(t *testing.T) {
 		for bad := range 19 {
 			bubble(t, func(t *testing.T) {
 				rows := count("a", 19)
-				l, b := newLog(1), newVault().poison(rows[bad])
+				l, b := newLog(1), newDatabase().poison(rows[bad])
 				put(l, 0, rows...)
 				j := start(t, l, input.CommitWith(b, 500, time.Second).RetryOnError(every(time.Second, 3)).HaltOnError())
 				elapse(time.Minute)
@@ -48,7 +48,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("begins once the attempts are used up, and gives a part one", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a1")
+			l, b := newLog(1), newDatabase().poison("a1")
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 3)).HaltOnError())
 			elapse(1999 * time.Millisecond)
@@ -70,7 +70,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("is not for failures of the whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().refuse(stream.Whole(errBoom))
+			l, b := newLog(1), newDatabase().refuse(stream.Whole(errBoom))
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
 			elapse(time.Minute)
@@ -101,7 +101,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("halts only the partition of the row", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(4), newVault().poison("c1")
+			l, b := newLog(4), newDatabase().poison("c1")
 			for p, key := range []string{"a", "b", "c", "d"} {
 				put(l, p, count(key, 3)...)
 			}
@@ -117,7 +117,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("tries partitions without attempts left apart from the others", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault().poison("b0").refuse(errOther)
+			l, b := newLog(2), newDatabase().poison("b0").refuse(errOther)
 			put(l, 0, "a0")
 			j := start(t, l, input.CommitWith(b, 100, time.Second).RetryOnError(every(time.Second, 2)).HaltOnError())
 			elapse(time.Second) // a0 is refused, due again in a second
@@ -136,7 +136,7 @@ func TestBisectTransaction(t *testing.T) {
 	})
 	t.Run("blames no record if all partitions fail alike", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault().poison(append(count("a", 3), count("b", 3)...)...)
+			l, b := newLog(2), newDatabase().poison(append(count("a", 3), count("b", 3)...)...)
 			put(l, 0, count("a", 3)...)
 			put(l, 1, count("b", 3)...)
 			j := start(t, l, input.CommitWith(b, 6, 0).HaltOnError())
@@ -152,7 +152,7 @@ func TestBisectTransaction(t *testing.T) {
 	t.Run("blames no record if not even a transaction without results succeeds", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			rows := count("a", 20)
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			for range 100 {
 				b.refuse(errBoom)
 			}
@@ -180,7 +180,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("blames the records that errors of its parts name, even if these are alike", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault().refuse(errBoom, &stream.PartialError{Errs: map[int]error{1: errBoom}}, &stream.PartialError{Errs: map[int]error{1: errBoom}})
+			l, b := newLog(2), newDatabase().refuse(errBoom, &stream.PartialError{Errs: map[int]error{1: errBoom}}, &stream.PartialError{Errs: map[int]error{1: errBoom}})
 			put(l, 0, count("a", 2)...)
 			put(l, 1, count("b", 2)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
@@ -195,7 +195,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("tries an outage of the whole that it meets there with attempts of its own", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().refuse(errBoom, errBoom, errBoom, stream.Whole(errOther))
+			l, b := newLog(1), newDatabase().refuse(errBoom, errBoom, errBoom, stream.Whole(errOther))
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.CommitWith(b, 2, 0).RetryOnError(every(time.Second, 2)).HaltOnError())
 			elapse(time.Minute) // two attempts, a0 alone, no record
@@ -209,7 +209,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("keeps the results of a record, or of a Batch, together", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("b2")
+			l, b := newLog(1), newDatabase().poison("b2")
 			put(l, 0, "a", "b", "c")
 			j := start(t, l, input.FlatMap(thrice).CommitWith(b, 3, 0).HaltOnError())
 			elapse(time.Minute)
@@ -220,7 +220,7 @@ func TestBisectTransaction(t *testing.T) {
 			must(t, j.stop())
 		})
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a2+a3")
+			l, b := newLog(1), newDatabase().poison("a2+a3")
 			put(l, 0, count("a", 6)...)
 			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
 			j := start(t, l, input.Batch(2, 0).Map(join).CommitWith(b, 6, 0).HaltOnError())
@@ -239,7 +239,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("ends with a failure of the whole, which has its own attempts", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a1")
+			l, b := newLog(1), newDatabase().poison("a1")
 			b.refuse(nil, nil, stream.Whole(errBoom)) // two attempts, and a0 a1 of the search
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 2)).HaltOnError())
@@ -258,7 +258,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("leaves the records after a culprit for later", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a3", "a12", "a13")
+			l, b := newLog(1), newDatabase().poison("a3", "a12", "a13")
 			put(l, 0, count("a", 20)...)
 			j := start(t, l, input.CommitWith(b, 20, 0).HaltOnError())
 			for _, bad := range []string{"a3", "a12", "a13"} {
@@ -279,7 +279,7 @@ func TestBisectTransaction(t *testing.T) {
 
 	t.Run("names the culprit to FailOnError", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a2")
+			l, b := newLog(1), newDatabase().poison("a2")
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0))
 			var failed *stream.StepError

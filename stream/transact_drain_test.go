@@ -14,7 +14,7 @@ import (
 func TestTransactionDrain(t *testing.T) {
 	t.Run("waits before it retries under a new generation", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			stale := make([]error, 10_000)
 			for i := range stale {
 				stale[i] = &stream.StaleGroupError{Err: errBoom}
@@ -36,7 +36,7 @@ func TestTransactionDrain(t *testing.T) {
 	})
 	t.Run("does not wait for a partition that is lost", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().refuse(errBoom)
+			l, b := newLog(1), newDatabase().refuse(errBoom)
 			put(l, 0, "a0")
 			j := join(t, l, input.CommitWith(b, 1, 0).RetryOnError(every(time.Hour, 3)))
 			must(t, j.member.Assign(0))
@@ -55,10 +55,10 @@ func TestTransactionDrain(t *testing.T) {
 	})
 	t.Run("ends a revoke with its last transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			b.hold()
 			put(l, 0, "a0")
-			tx := &called{vault: b}
+			tx := &called{database: b}
 			j := join(t, l, input.CommitWith(tx, 1, 0))
 			must(t, j.member.Assign(0))
 			elapse(time.Second)
@@ -76,11 +76,11 @@ func TestTransactionDrain(t *testing.T) {
 	})
 	t.Run("gives transactions of an exhausted source their time", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			release := b.hold()
 			put(l, 0, "a0")
 			l.Finish()
-			tx := &called{vault: b}
+			tx := &called{database: b}
 			j := start(t, l, input.CommitWith(tx, 1, 0))
 			elapse(time.Second)
 			j.cancel()
@@ -95,9 +95,9 @@ func TestTransactionDrain(t *testing.T) {
 	})
 	t.Run("reports a transaction that succeeds although it was given up", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a0")
-			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
+			j := join(t, l, input.CommitWith(&deaf{database: b, takes: 3500 * time.Millisecond, at: map[tp]int{}}, 1, 0))
 			must(t, j.member.Assign(0))
 			synctest.Wait() // the transaction is in progress
 			must(t, j.member.Revoke(time.Second, 0))
@@ -109,7 +109,7 @@ func TestTransactionDrain(t *testing.T) {
 	})
 	t.Run("lets a step's halt end while a lane waits for a transaction", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := b.hold()
 			w.poison("b0", errBoom)
 			mayFail := w.hold("b0")
@@ -132,22 +132,22 @@ func TestTransactionDrain(t *testing.T) {
 
 // called is a store that counts.
 type called struct {
-	*vault
+	*database
 	times int
 }
 
 func (c *called) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	c.times++
-	return c.vault.Commit(ctx, tx)
+	return c.database.Commit(ctx, tx)
 }
 
 func TestTransactionReassigned(t *testing.T) {
 	t.Run("is not committed again when it succeeded without a lost partition", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault()
+			l, b := newLog(2), newDatabase()
 			put(l, 0, "a0")
 			put(l, 1, "b0")
-			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}, 2, 0))
+			j := join(t, l, input.CommitWith(&deaf{database: b, takes: 10 * time.Second, at: map[tp]int{}}, 2, 0))
 			must(t, j.member.Assign(0, 1))
 			elapse(time.Second)
 			must(t, j.member.Lose(0))
@@ -161,9 +161,9 @@ func TestTransactionReassigned(t *testing.T) {
 	})
 	t.Run("waits a moment for a transaction in progress", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a0", "a1")
-			j := join(t, l, input.CommitWith(&deaf{vault: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
+			j := join(t, l, input.CommitWith(&deaf{database: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
 			must(t, j.member.Assign(0))
 			must(t, j.member.Lose(0))
 			must(t, j.member.Assign(0))
@@ -177,7 +177,7 @@ func TestTransactionReassigned(t *testing.T) {
 	})
 	t.Run("restarts where the transaction in progress ends", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			w.poison("b2", errBoom)
 			put(l, 0, "z", "a", "b", "c")
 			several := func(_ ctx, v string) (seq[string], error) {
@@ -189,7 +189,7 @@ func TestTransactionReassigned(t *testing.T) {
 			}
 			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
 			j := start(t, l, input.FlatMap(several).Map(w.echo).HaltOnError().Batch(2, time.Minute).Map(join).
-				CommitWith(blind{&deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}}, 1000, time.Second))
+				CommitWith(blind{&deaf{database: b, takes: 10 * time.Second, at: map[tp]int{}}}, 1000, time.Second))
 			elapse(5 * time.Second) // z1+z2 is on its way, a3+b1 waits for b2
 			w.poison("b2", nil)
 			must(t, j.Resume(j.halt()))

@@ -16,7 +16,7 @@ import (
 func TestTransactionEnd(t *testing.T) {
 	t.Run("releases the waiting lane when it fails for good", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault().refuse(errBoom)
+			l, w, b := newLog(1), newWork(), newDatabase().refuse(errBoom)
 			put(l, 0, "a0", "a1", "a2")
 			began := time.Now()
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1, 0))
@@ -32,7 +32,7 @@ func TestTransactionEnd(t *testing.T) {
 	})
 	t.Run("does not delay a drain when it is halted", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := b.hold()
 			b.refuse(errBoom)
 			put(l, 0, "a0", "a1", "a2")
@@ -53,11 +53,11 @@ func TestTransactionEnd(t *testing.T) {
 		for _, back := range []string{"lost", "fenced"} {
 			t.Run(back, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					l, b := newLog(2), newVault()
+					l, b := newLog(2), newDatabase()
 					b.apart = true
 					put(l, 0, "a0", "a1")
 					put(l, 1, "b0", "b1")
-					tx := &deaf{vault: b, takes: 10 * time.Second, at: map[tp]int{}}
+					tx := &deaf{database: b, takes: 10 * time.Second, at: map[tp]int{}}
 					j := join(t, l, input.CommitWith(tx, 1, 0))
 					must(t, j.member.Assign(0, 1))
 					elapse(time.Second)
@@ -75,7 +75,7 @@ func TestTransactionEnd(t *testing.T) {
 	})
 	t.Run("is bounded by Timeout with offsets alone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			release := b.hold()
 			put(l, 0, "a0")
 			none := func(string) bool { return false }
@@ -92,7 +92,7 @@ func TestTransactionEnd(t *testing.T) {
 	})
 	t.Run("commits to the group again after a failed commit", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a0", "a1")
 			j := join(t, l, input.CommitWith(b, 1, 0))
 			j.member.FailCommits(func(map[tp]int64) error { return errBoom })
@@ -108,7 +108,7 @@ func TestTransactionEnd(t *testing.T) {
 	})
 	t.Run("is an error when an exhausted source cannot restart", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			release := b.hold()
 			b.before = append(b.before, func(stream.Txn[string]) error { return &stream.FencedError{Err: errBoom} })
 			put(l, 0, "a0", "a1")
@@ -123,7 +123,7 @@ func TestTransactionEnd(t *testing.T) {
 	})
 	t.Run("is reported as a failed attempt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().refuse(errBoom)
+			l, b := newLog(1), newDatabase().refuse(errBoom)
 			put(l, 0, "a0")
 			j := start(t, l, input.CommitWith(b, 1, 0).RetryOnError(every(time.Second, 3)))
 			elapse(10 * time.Second)
@@ -137,7 +137,7 @@ func TestTransactionEnd(t *testing.T) {
 
 // deaf is a store that takes its time whatever becomes of its context.
 type deaf struct {
-	*vault
+	*database
 	takes time.Duration
 	at    map[tp]int
 	most  int
@@ -151,7 +151,7 @@ func (d *deaf) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	}
 	d.mu.Unlock()
 	time.Sleep(d.takes)
-	err := d.vault.Commit(context.WithoutCancel(ctx), tx)
+	err := d.database.Commit(context.WithoutCancel(ctx), tx)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for p := range tx.Offsets {
@@ -163,7 +163,7 @@ func (d *deaf) Commit(ctx context.Context, tx stream.Txn[string]) error {
 func TestTransactionSkip(t *testing.T) {
 	t.Run("of a step's halt keeps the results of other records", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault().refuse(errBoom)
+			l, w, b := newLog(1), newWork(), newDatabase().refuse(errBoom)
 			w.poison("b2", errBoom)
 			put(l, 0, "z", "a", "b", "c")
 			pair := func(_ ctx, v string) (seq[string], error) {
@@ -188,7 +188,7 @@ func TestTransactionSkip(t *testing.T) {
 	})
 	t.Run("gives up the records joined into the element", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a0+a1")
+			l, b := newLog(1), newDatabase().poison("a0+a1")
 			put(l, 0, "a0", "a1", "a2")
 			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
 			j := start(t, l, input.Batch(2, time.Second).Map(join).CommitWith(b, 1000, time.Minute).HaltOnError())
@@ -208,7 +208,7 @@ func TestTransactionSkip(t *testing.T) {
 func TestTransactionSize(t *testing.T) {
 	t.Run("of one holds the lane of a record with several results", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := b.hold()
 			put(l, 0, "a", "a")
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).FlatMap(thrice).CommitWith(b, 1, 0))
@@ -222,7 +222,7 @@ func TestTransactionSize(t *testing.T) {
 	})
 	t.Run("counts a record once, whatever its results", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := w.hold("a")
 			put(l, 0, "a", "b", "c", "d")
 			j := start(t, l, input.GroupByKey().MapConcurrent(8, w.echo).FlatMap(thrice).CommitWith(b, 3, time.Hour))

@@ -9,7 +9,7 @@ import (
 func TestTransactionGaps(t *testing.T) {
 	t.Run("do not make transactions smaller", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			j := start(t, l, input.MapSerial(newWork().echo).CommitWith(b, 10, time.Hour))
 			for range 100 {
 				put(l, 0, "a")

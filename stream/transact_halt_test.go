@@ -11,16 +11,16 @@ import (
 // A record that has halted its partition above CommitWith is tried once by each build: the halt is
 // stored by the transactor, with the offset.
 func TestDurableHaltWithCommitWith(t *testing.T) {
-	chain := func(w *work, b *vault) stream.Stream[string] {
+	chain := func(w *work, b *database) stream.Stream[string] {
 		return input.GroupByKey().MapConcurrent(4, w.echo, stream.Named("charge")).HaltOnError().CommitWith(b, 10, time.Second)
 	}
-	keeper := func() *vault {
-		b := newVault()
+	keeper := func() *database {
+		b := newDatabase()
 		b.states = 4000
 		return b
 	}
 	// halted is a log whose b1 has halted it, for build v1.
-	halted := func(t *testing.T, b *vault) (*testLog, *work) {
+	halted := func(t *testing.T, b *database) (*testLog, *work) {
 		l, w := newLog(1), newWork().poison("b1", errBoom)
 		put(l, 0, "a0", "b1", "b2", "c3")
 		fail := w.hold("b1")
@@ -152,7 +152,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 	})
 	t.Run("is retried if the transactor stores no state", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			b := newVault()
+			b := newDatabase()
 			l, w := halted(t, b)
 			j := start(t, l, chain(w, b), stream.BuildID("v1"))
 			if h := j.halt(); h.Restored || w.triesOf("b1") != 2 {

@@ -12,9 +12,9 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// refusesOne is a vault that refuses the offset of one partition.
+// refusesOne is a database that refuses the offset of one partition.
 type refusesOne struct {
-	*vault
+	*database
 	off   atomic.Bool
 	tried atomic.Int32
 }
@@ -25,14 +25,14 @@ func (b *refusesOne) Commit(ctx ctx, tx stream.Txn[string]) error {
 		b.tried.Add(1)
 		return &stream.CommitError{Errs: map[tp]error{at: errBoom}}
 	}
-	return b.vault.Commit(ctx, tx)
+	return b.database.Commit(ctx, tx)
 }
 
 // A Transactor may refuse the offset of one partition, as brokers do if the user may not read its
 // topic anymore.
 func TestTransactionRefusedForAPartition(t *testing.T) {
 	begin := func(t *testing.T) (*job, *refusesOne) {
-		l, b := newLog(2), &refusesOne{vault: newVault()}
+		l, b := newLog(2), &refusesOne{database: newDatabase()}
 		put(l, 0, "a0", "a1")
 		put(l, 1, "b0", "b1")
 		return start(t, l, input.Serial(pass).CommitWith(b, 1000, time.Second).RetryOnError(stream.RetryPolicy{MaxAttempts: 2}).HaltOnError()), b
@@ -76,9 +76,9 @@ func TestTransactionRefusedForAPartition(t *testing.T) {
 	})
 }
 
-// refusesMost is a slow vault that refuses the offsets of all partitions but the last one.
+// refusesMost is a slow database that refuses the offsets of all partitions but the last one.
 type refusesMost struct {
-	*vault
+	*database
 	good    int
 	refused atomic.Int32 // calls
 }
@@ -95,7 +95,7 @@ func (b *refusesMost) Commit(ctx ctx, tx stream.Txn[string]) error {
 		b.refused.Add(1)
 		return &stream.CommitError{Errs: errs}
 	}
-	return b.vault.Commit(ctx, tx)
+	return b.database.Commit(ctx, tx)
 }
 
 // Each retry of a refused offset costs a transaction of all partitions. So the refused ones, which
@@ -103,7 +103,7 @@ func (b *refusesMost) Commit(ctx ctx, tx stream.Txn[string]) error {
 func TestTransactionRefusedForManyPartitions(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const many = 100
-		l, b := newLog(many+1), &refusesMost{vault: newVault(), good: many}
+		l, b := newLog(many+1), &refusesMost{database: newDatabase(), good: many}
 		j := start(t, l, input.Serial(pass).CommitWith(b, 1000, 50*time.Millisecond).HaltOnError())
 		for i := range many {
 			put(l, i, "bad")

@@ -14,7 +14,7 @@ func TestTransactionStale(t *testing.T) {
 	t.Run("is tried again without a policy", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			stale := fmt.Errorf("storing offsets: %w", &stream.StaleGroupError{Err: errBoom})
-			l, b := newLog(1), newVault().refuse(stale, stale, stale)
+			l, b := newLog(1), newDatabase().refuse(stale, stale, stale)
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.CommitWith(b, 2, 0))
 			elapse(time.Second)

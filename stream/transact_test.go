@@ -13,7 +13,7 @@ import (
 func TestTransaction(t *testing.T) {
 	t.Run("holds results back until their record is in the finished prefix", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := w.hold("a0")
 			put(l, 0, "a0", "b0", "c0")
 			j := start(t, l, input.GroupByKey().MapConcurrent(8, w.echo).CommitWith(b, 1000, time.Second))
@@ -28,7 +28,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("holds all results of a record, or none", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, "a", "b", "c")
 			j := start(t, l, input.Filter(func(v string) bool { return v != "b" }).FlatMap(thrice).CommitWith(b, 1, 0))
 			same(t, "stored", b.stored(), []string{"a1", "a2", "a3", "c1", "c2", "c3"})
@@ -43,7 +43,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("is bounded by its size", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := w.hold("a0")
 			put(l, 0, count("a", 1)...)
 			put(l, 0, count("b", 6)...)
@@ -56,7 +56,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("of size one holds the lane until it is committed", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := b.hold()
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1, 0))
@@ -69,7 +69,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("does not split a batch", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := w.hold("b0")
 			put(l, 0, "a0", "b0", "a1", "c0")
 			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
@@ -84,7 +84,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("is tried again as a whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().refuse(errBoom, errBoom)
+			l, b := newLog(1), newDatabase().refuse(errBoom, errBoom)
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.CommitWith(b, 2, 0).RetryOnError(every(time.Second, 3)))
 			elapse(1999 * time.Millisecond)
@@ -99,7 +99,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("ends the pipeline when it fails for good", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault().poison("a0")
+			l, b := newLog(1), newDatabase().poison("a0")
 			put(l, 0, "a0", "a1")
 			j := start(t, l, input.CommitWith(b, 2, 0, stream.Named("ledger")))
 			var failed *stream.StepError
@@ -114,7 +114,7 @@ func TestTransaction(t *testing.T) {
 		for _, how := range []string{"resume", "skip"} {
 			t.Run(how, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
-					l, b := newLog(2), newVault()
+					l, b := newLog(2), newDatabase()
 					poison := true
 					for range 100 {
 						b.before = append(b.before, func(tx stream.Txn[string]) error {
@@ -159,7 +159,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("stores no result twice after a halt above it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			w.poison("a2", errBoom)
 			put(l, 0, "a", "b")
 			j := start(t, l, input.FlatMap(thrice).Map(w.echo).HaltOnError().CommitWith(b, 1000, time.Second))
@@ -174,7 +174,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("restarts where the transactor says", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault()
+			l, b := newLog(2), newDatabase()
 			b.at[tp{Topic: "t", Partition: 0}] = stream.Position{Offset: 2}
 			put(l, 0, count("a", 4)...)
 			put(l, 1, "b0")
@@ -187,7 +187,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("commits what has finished before a revoke returns", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			put(l, 0, count("a", 3)...)
 			j := join(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1000, 0))
 			must(t, j.member.Assign(0))
@@ -200,7 +200,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("ends when its partition is lost", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(2), newVault()
+			l, b := newLog(2), newDatabase()
 			release := b.hold()
 			put(l, 0, "a0")
 			put(l, 1, "b0")
@@ -217,7 +217,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("restarts a partition that another owner wrote for", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, count("a", 3)...)
 			// another owner has written the first record
 			b.before = append(b.before, func(stream.Txn[string]) error {
@@ -237,7 +237,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("does not take a lost answer for another owner's commit", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newVault()
+			l, b := newLog(1), newDatabase()
 			put(l, 0, count("a", 3)...)
 			b.after = append(b.after, func(stream.Txn[string]) error { return errBoom })
 			j := start(t, l, input.CommitWith(b, 3, 0).RetryOnError(every(time.Second, 3)))
@@ -249,7 +249,7 @@ func TestTransaction(t *testing.T) {
 	t.Run("runs side by side up to MaxPartitions", func(t *testing.T) {
 		for _, c := range []struct{ most, want int }{{0, 4}, {2, 2}, {1, 1}} {
 			bubble(t, func(t *testing.T) {
-				l, b := newLog(4), newVault()
+				l, b := newLog(4), newDatabase()
 				b.apart = true
 				release := b.hold()
 				for i := range 4 {
@@ -276,7 +276,7 @@ func TestTransaction(t *testing.T) {
 	})
 	t.Run("counts held back results as in flight", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			l, w, b := newLog(1), newWork(), newVault()
+			l, w, b := newLog(1), newWork(), newDatabase()
 			release := b.hold()
 			put(l, 0, count("a", 100)...)
 			j := start(t, l, input.GroupByKey().MapConcurrent(4, w.echo).CommitWith(b, 1000, 0), stream.MaxInFlight(10))

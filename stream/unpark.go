@@ -45,7 +45,7 @@ func (p *part) unpark() {
 // letGo ends restored parks of records that the log has no longer, since it was compacted. Then the
 // watermark has passed them.
 func (p *part) letGo() {
-	if p.status()&someParked == 0 || !p.host.mends() {
+	if p.status()&someParked == 0 || !p.host.mayResume() {
 		return
 	}
 	mark := p.led.Watermark()

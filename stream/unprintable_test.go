@@ -207,7 +207,7 @@ func TestErrorWhoseMethodPanics(t *testing.T) {
 		}
 		t.Run("is a failure like another, "+name+" of a transaction", func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				l, b := newLog(1), newVault()
+				l, b := newLog(1), newDatabase()
 				for range 9 {
 					b.before = append(b.before, func(stream.Txn[string]) error { return bad })
 				}

@@ -7,47 +7,48 @@ import (
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
-// seal is a source halt: the source cannot read the record at the halt's offset. The source feeds
+// feedHalt is a halt of the feed: the source cannot read the record at its offset. The source feeds
 // nothing more, so no offset past it is committed. Records fed before are processed as usual.
-type seal struct {
+type feedHalt struct {
 	Halt
 	next  int64   // the offset to feed from after Skip
 	asked *ending // the end that was asked for before observers heard of the beginning
 }
 
-// seal stops the feed of the partition at a record that its source cannot read.
-func (p *part) seal(f Failure, next int64) {
-	s := &seal{Halt: Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next: next}
-	if _, put := p.putSeal(s, false); put {
+// haltFeed stops the feed of the partition at a record that its source cannot read.
+func (p *part) haltFeed(f Failure, next int64) {
+	s := &feedHalt{Halt: Halt{Failure: f, Scope: ScopePartition, Since: time.Now(), Epoch: p.epoch, Last: f.Meta.Offset, over: make(chan struct{}), among: []int64{f.Meta.Offset}}, next: next}
+	if _, put := p.putFeedHalt(s, false); put {
 		p.host.emit(Halted{s.Halt})
-		p.sealBegun(s)
+		p.feedHaltBegun(s)
 		p.changed() // an open batch waits for elements that will not come: flush it
 	}
 }
 
-// sealBegun is begun for a seal.
-func (p *part) sealBegun(s *seal) {
+// feedHaltBegun is begun for a feedHalt.
+func (p *part) feedHaltBegun(s *feedHalt) {
 	p.begun(&s.Halt)
 	p.mu.Lock()
 	as := s.asked
 	p.mu.Unlock()
 	if as != nil {
-		_, _ = p.unseal(s.Halt, *as) // which was checked
+		_, _ = p.endFeedHalt(s.Halt, *as) // which was checked
 	}
 }
 
-// putSeal puts s in place, at the fetch position if here is set. It returns the seal that is there
+// putFeedHalt puts s in place, at the fetch position if here is set. It returns the one that is
+// there
 // already, or that the partition accepts no records.
-func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
+func (p *part) putFeedHalt(s *feedHalt, here bool) (before *feedHalt, put bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.sealed != nil || !p.status().accepts() {
-		return p.sealed, false
+	if p.feedHalt != nil || !p.status().accepts() {
+		return p.feedHalt, false
 	}
 	if here {
 		s.Meta.Offset, s.Last, s.next = p.next, p.next, p.next
 	}
-	p.sealed = s
+	p.feedHalt = s
 	p.stand(p.status() | sourceHalted)
 	if s.By != "" {
 		p.haltChanged(&s.Halt)
@@ -55,11 +56,11 @@ func (p *part) putSeal(s *seal, here bool) (before *seal, put bool) {
 	return nil, true
 }
 
-// unseal lets the source feed again, from the same offset or, with Skip, from the next one. It
+// endFeedHalt lets the source feed again, from the same offset or, with Skip, from the next one. It
 // returns false if h is not the source halt.
-func (p *part) unseal(h Halt, as ending) (is bool, err error) {
+func (p *part) endFeedHalt(h Halt, as ending) (is bool, err error) {
 	p.mu.Lock()
-	s := p.sealed
+	s := p.feedHalt
 	if s == nil || s.Epoch != h.Epoch || !s.same(h) {
 		p.mu.Unlock()
 		return false, nil
@@ -77,7 +78,7 @@ func (p *part) unseal(h Halt, as ending) (is bool, err error) {
 		p.mu.Unlock()
 		return true, nil
 	}
-	p.sealed = nil
+	p.feedHalt = nil
 	if s.By != "" {
 		p.haltChanged(&s.Halt)
 	}
@@ -106,8 +107,8 @@ func (p *part) halts() (hs []Halt) {
 	if p.halt != nil {
 		hs = append(hs, *p.halt)
 	}
-	if p.sealed != nil {
-		hs = append(hs, p.sealed.Halt)
+	if p.feedHalt != nil {
+		hs = append(hs, p.feedHalt.Halt)
 	}
 	for _, k := range p.parks.all {
 		h := *k.Halt

@@ -8,8 +8,8 @@ import (
 
 const resumeMost = 15 * time.Minute
 
-// mends counts consecutive halts of a partition that end by themselves. It is guarded by part.mu.
-type mends struct {
+// haltBackoff counts consecutive halts of a partition that end by themselves. Guarded by part.mu.
+type haltBackoff struct {
 	offset int64 // of the first halt
 	byTx   bool  // the first halt was a transaction's
 	halts  int
@@ -17,20 +17,20 @@ type mends struct {
 
 // next counts a halt and returns its duration. The count starts over once the first halt's record
 // is done. The caller holds mu.
-func (m *mends) next(p *part, offset int64, byTx bool, d time.Duration) time.Duration {
+func (m *haltBackoff) next(p *part, offset int64, byTx bool, d time.Duration) time.Duration {
 	done := p.led.Watermark()
 	if m.byTx {
 		done = p.committed
 	}
 	if m.halts == 0 || done > m.offset {
-		*m = mends{offset: offset, byTx: byTx}
+		*m = haltBackoff{offset: offset, byTx: byTx}
 	}
 	m.halts++
 	return backoff.NotBefore(backoff.Limit(m.halts, d, max(d, resumeMost)))
 }
 
-// mendLater ends the halt at its ResumeAt unless it ends earlier.
-func (p *part) mendLater(h *Halt) {
+// resumeLater ends the halt at its ResumeAt unless it ends earlier.
+func (p *part) resumeLater(h *Halt) {
 	if h.ResumeAt.IsZero() {
 		return
 	}
@@ -53,8 +53,8 @@ func (p *part) mend(h *Halt) {
 	p.host.restarts(func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		paused = p.sealed != nil && h == &p.sealed.Halt
-		if p.status().life() != open || !p.host.mends() || paused {
+		paused = p.feedHalt != nil && h == &p.feedHalt.Halt
+		if p.status().life() != open || !p.host.mayResume() || paused {
 			return
 		}
 		if k := p.parks.with(h); k != nil {
@@ -64,7 +64,7 @@ func (p *part) mend(h *Halt) {
 		}
 	})
 	if paused {
-		_, _ = p.unseal(*h, ending{how: tryItself}) // it fails if an operator was faster
+		_, _ = p.endFeedHalt(*h, ending{how: tryItself}) // it fails if an operator was faster
 	}
 	if now {
 		p.changed()

@@ -12,9 +12,9 @@ import (
 
 type tp = stream.TopicPartition
 
-// vault is a Transactor in memory: a database that keeps results and offsets together, and outlives
+// database is a Transactor in memory: it keeps results and offsets together, and outlives
 // the workers that write to it.
-type vault struct {
+type database struct {
 	mu   sync.Mutex
 	at   map[tp]stream.Position
 	txns []stream.Txn[string]
@@ -32,13 +32,13 @@ type vault struct {
 	wrong  []string
 }
 
-func newVault() *vault { return &vault{at: map[tp]stream.Position{}} }
+func newDatabase() *database { return &database{at: map[tp]stream.Position{}} }
 
-func (b *vault) PerPartition() bool { return b.apart }
+func (b *database) PerPartition() bool { return b.apart }
 
-func (b *vault) StateBytes() int { return b.states }
+func (b *database) StateBytes() int { return b.states }
 
-func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
+func (b *database) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at := map[tp]stream.Position{}
@@ -50,7 +50,7 @@ func (b *vault) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[tp]
 	return at, nil
 }
 
-func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
+func (b *database) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	b.mu.Lock()
 	b.calls++
 	b.inside++
@@ -99,7 +99,7 @@ func (b *vault) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	return next(&b.after, tx)
 }
 
-func (b *vault) blame(what string) {
+func (b *database) blame(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wrong = append(b.wrong, what)
@@ -118,7 +118,7 @@ func next(fs *[]func(stream.Txn[string]) error, tx stream.Txn[string]) error {
 }
 
 // refuse makes the next Commits fail.
-func (b *vault) refuse(errs ...error) *vault {
+func (b *database) refuse(errs ...error) *database {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, err := range errs {
@@ -129,7 +129,7 @@ func (b *vault) refuse(errs ...error) *vault {
 
 // poison makes Commits fail that hold one of the rows, without naming it. Without rows they succeed
 // again.
-func (b *vault) poison(rows ...string) *vault {
+func (b *database) poison(rows ...string) *database {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rows = rows
@@ -137,7 +137,7 @@ func (b *vault) poison(rows ...string) *vault {
 }
 
 // hold makes Commits wait until the returned func is called, or their context ends.
-func (b *vault) hold() (release func()) {
+func (b *database) hold() (release func()) {
 	ch := make(chan struct{})
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -146,7 +146,7 @@ func (b *vault) hold() (release func()) {
 }
 
 // stored is the results in the order in which they were stored.
-func (b *vault) stored() (vs []string) {
+func (b *database) stored() (vs []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, tx := range b.txns {
@@ -158,7 +158,7 @@ func (b *vault) stored() (vs []string) {
 }
 
 // written is each transaction: what it moved and what it held.
-func (b *vault) written() (txns []string) {
+func (b *database) written() (txns []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, tx := range b.txns {
@@ -174,7 +174,7 @@ func (b *vault) written() (txns []string) {
 	return txns
 }
 
-func (b *vault) faults() []string {
+func (b *database) faults() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.wrong)
