@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,9 +278,9 @@ func TestParkByHand(t *testing.T) {
 				l := newLog(1)
 				put(l, 0, "a0", "b1", "b2")
 				var written []string
-				up := false
+				var up atomic.Bool
 				write := sinkFunc[string](func(_ ctx, out []stream.Out[string]) error {
-					if !up {
+					if !up.Load() {
 						return stream.Whole(wait)
 					}
 					for _, o := range out {
@@ -289,7 +290,7 @@ func TestParkByHand(t *testing.T) {
 				})
 				j := start(t, l, commitNow(input.GroupByKey().To(write).RetryOnError(every(time.Minute, 3))))
 				j.parkKey(t, "a")
-				up = true
+				up.Store(true)
 				elapse(2 * time.Minute)
 				same(t, "beside it", written, []string{"b1", "b2"})
 				must(t, j.Resume(j.halt()))
@@ -311,9 +312,9 @@ func TestParkByHand(t *testing.T) {
 					l, back := newLog(1), make(chan struct{})
 					put(l, 0, "a0", "b1", "a2")
 					var written []string
-					up := false
+					var up atomic.Bool
 					out := asSink(func(_ ctx, vs []string) error {
-						if !up {
+						if !up.Load() {
 							return stream.Whole(away(back))
 						}
 						written = append(written, vs...)
@@ -321,7 +322,7 @@ func TestParkByHand(t *testing.T) {
 					})
 					j := start(t, l, commitNow(input.GroupByKey().To(out).RetryOnError(every(time.Minute, 3))))
 					j.parkKey(t, "b")
-					up = true
+					up.Store(true)
 					close(back)
 					elapse(2 * time.Minute)
 					same(t, "beside it", written, []string{"a0", "a2"})
