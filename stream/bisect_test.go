@@ -356,7 +356,7 @@ func TestBisectGoesOn(t *testing.T) {
 				return s.join(c, vs)
 			}
 			put(l, 0, "a0", "b1", "c2", "d3")
-			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(2, join, stream.Bisect()).SkipOnError()))
+			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(1, join, stream.Bisect()).SkipOnError()))
 			<-reached
 			j.parkKey(t, "c")
 			close(parked)
@@ -387,7 +387,7 @@ func TestBisectGoesOn(t *testing.T) {
 				return s.join(c, vs)
 			}
 			put(l, 0, "a0", "a1", "a2", "a3", "b4", "b5", "b6", "b7")
-			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(2, join, stream.Bisect()).HaltOnError()))
+			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(1, join, stream.Bisect()).HaltOnError()))
 			<-reached
 			elapse(time.Second)
 			if h := j.halt(); h.Meta.Offset != 4 {
