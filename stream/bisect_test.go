@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/stream"
@@ -386,8 +387,11 @@ func TestBisectGoesOn(t *testing.T) {
 				}
 				return s.join(c, vs)
 			}
-			put(l, 0, "a0", "a1", "a2", "a3", "b4", "b5", "b6", "b7")
-			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(1, join, stream.Bisect()).HaltOnError()))
+			j := start(t, l, commitNow(input.Batch(4, time.Second).MapConcurrent(2, join, stream.Bisect()).HaltOnError()))
+			for _, v := range []string{"a0", "a1", "a2", "a3", "b4", "b5", "b6", "b7"} {
+				put(l, 0, v)
+				synctest.Wait() // batches are collected in no order
+			}
 			<-reached
 			elapse(time.Second)
 			if h := j.halt(); h.Meta.Offset != 4 {
