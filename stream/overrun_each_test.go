@@ -38,7 +38,7 @@ func TestOverrunningOfEachKind(t *testing.T) {
 			return commitNow(input.Map(func(_ ctx, v string) (string, error) { <-until; return v, nil }, deaf...).SkipOnError())
 		},
 		"a FlatMap": func(until chan struct{}) stream.Stream[string] {
-			return commitNow(input.FlatMap(func(_ ctx, v string) (seq[string], error) { <-until; return thrice(nil, v) }, deaf...).SkipOnError())
+			return commitNow(input.FlatMap(func(c ctx, v string) (seq[string], error) { <-until; return thrice(c, v) }, deaf...).SkipOnError())
 		},
 		"a Tap": func(until chan struct{}) stream.Stream[string] {
 			return commitNow(input.Tap(func(ctx, string) error { <-until; return nil }, deaf...).SkipOnError())
