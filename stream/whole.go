@@ -65,7 +65,7 @@ func retryAfter(err error) (longest time.Duration) {
 		return 0
 	}
 	longest = max(0, asks.RetryAfter())
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree itself
 	case interface{ Unwrap() error }:
 		longest = max(longest, retryAfter(e.Unwrap()))
 	case interface{ Unwrap() []error }:
