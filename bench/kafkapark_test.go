@@ -142,9 +142,9 @@ func besideOnKafka(b *testing.B, k *kafkatest.Kafka, policy func(chain) chain) (
 	}
 	handled(0)
 
-	began = time.Now()
+	start := time.Now()
 	for i := range arriving {
-		due := began.Add(time.Duration(i) * time.Second / rate)
+		due := start.Add(time.Duration(i) * time.Second / rate)
 		if wait := time.Until(due); wait > 0 {
 			time.Sleep(wait)
 		}

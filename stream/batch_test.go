@@ -290,30 +290,36 @@ func TestBatchOfAGroup(t *testing.T) {
 }
 
 func TestBranchOfAGroup(t *testing.T) {
+	one := func(string) int { return 0 }
+	// run runs a chain on three records of three keys, to its end. Each takes a second in w.
+	run := func(t *testing.T, w *work, s strs) {
+		t.Helper()
+		l := newLog(1)
+		w.takes = time.Second
+		put(l, 0, "a1", "b1", "c1")
+		l.Finish()
+		must(t, start(t, l, s).wait())
+	}
+	inOrder := func(t *testing.T, w *work) {
+		t.Helper()
+		same(t, "done", w.done(), []string{"a1", "b1", "c1"})
+		if w.peak() != 1 {
+			t.Errorf("%d at a time of one group", w.peak())
+		}
+	}
 	t.Run("keeps the group's order above another grouping", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			log, w := newLog(1), newWork()
-			w.takes = time.Second
-			put(log, 0, "a1", "b1", "c1")
-			log.Finish()
-			s := input.GroupBy(func(string) int { return 0 }).AlsoTo(func(s stream.Stream[string]) stream.Stream[string] { return s.Concurrent(8, w.do) }).
-				Ungroup().GroupByKey().Tap(pass)
-			must(t, start(t, log, s).wait())
-			same(t, "done", w.done(), []string{"a1", "b1", "c1"})
-			if w.peak() != 1 {
-				t.Errorf("%d at a time of one group", w.peak())
-			}
+			w := newWork()
+			branch := func(s strs) strs { return s.Concurrent(8, w.do) }
+			run(t, w, input.GroupBy(one).AlsoTo(branch).Ungroup().GroupByKey().Tap(pass))
+			inOrder(t, w)
 		})
 	})
 	t.Run("works in its groups beside another grouping", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			log, w := newLog(1), newWork()
-			w.takes = time.Second
-			put(log, 0, "a1", "b1", "c1")
-			log.Finish()
+			w := newWork()
 			branch := func(s strs) strs { return s.Concurrent(8, w.do) }
-			s := input.GroupBy(func(v string) byte { return v[0] }).AlsoTo(branch).Ungroup().GroupByPartition().Concurrent(2, pass)
-			must(t, start(t, log, commitNow(s)).wait())
+			run(t, w, commitNow(input.GroupBy(func(v string) byte { return v[0] }).AlsoTo(branch).Ungroup().GroupByPartition().Concurrent(2, pass)))
 			if w.peak() != 3 {
 				t.Errorf("%d groups at a time, want 3", w.peak())
 			}
@@ -321,18 +327,11 @@ func TestBranchOfAGroup(t *testing.T) {
 	})
 	t.Run("leaves the main line in its groups, whatever groups are in it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			log, w := newLog(1), newWork()
-			w.takes = time.Second
-			put(log, 0, "a1", "b1", "c1")
-			log.Finish()
+			w := newWork()
 			lanes := func(s strs) strs { return s.Concurrent(8, pass) }
 			branch := func(s strs) strs { return s.Ungroup().GroupByKey().DivertTo(isB, lanes) }
-			s := input.GroupBy(func(string) int { return 0 }).AlsoTo(branch).Concurrent(8, w.do)
-			must(t, start(t, log, commitNow(s)).wait())
-			same(t, "done", w.done(), []string{"a1", "b1", "c1"})
-			if w.peak() != 1 {
-				t.Errorf("%d at a time of one group", w.peak())
-			}
+			run(t, w, commitNow(input.GroupBy(one).AlsoTo(branch).Concurrent(8, w.do)))
+			inOrder(t, w)
 		})
 	})
 }
