@@ -46,9 +46,9 @@ type Transactor[T any] interface {
 	//   - *StaleGroupError: the group has a new generation. Commit is called again with the same
 	//     results under that generation, a moment later for the partitions it names.
 	//   - *CommitError: names the partitions whose offsets are refused, such as those that the user
-	//     may not read anymore. They wait, up to 5 s, and then all at once are in a transaction again;
-	//     CommitFailed tells of them. The others continue without them. No policy applies. A drain
-	//     gives them up.
+	//     may not read anymore. They wait, up to 5 s, and then all at once are in a transaction
+	//     again; CommitFailed tells of them. The others continue without them. No policy applies.
+	//     A drain gives them up.
 	//   - *PartialError: names the elements, by index, that keep tx from being written. Only their
 	//     partitions wait for a retry or are halted; the others continue without them.
 	//   - Any other error fails tx as a whole. Once the attempts are used up, Commit is called with

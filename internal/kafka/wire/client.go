@@ -23,8 +23,8 @@ type Config struct {
 	// provides Dial, DialTimeout, IdleTimeout, TLS, SASL and Resolver; nil: plain TCP
 	Transport *kafka.Transport
 	ClientID  string // sent with each request; empty: the Transport's
-	// OnThrottled reports that a broker throttles other requests than those to fetch and produce. May
-	// be nil; must not block.
+	// OnThrottled reports that a broker throttles other requests than those to fetch and produce.
+	// May be nil; must not block.
 	OnThrottled func(text string)
 }
 
