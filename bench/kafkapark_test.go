@@ -36,7 +36,7 @@ var failing1000th = []fails{
 }
 
 // BenchmarkGoalKafkaPark: one key of 1,000 fails behind a backlog of 400,000 records. It measures
-// the others, by key, 64 at a time, 1 ms each: the throughput of 20,000 that are there, and the
+// the others, by key, 64 at a time, 1 ms each: the throughput of 100,000 that are there, and the
 // latency of 15,000 that arrive at 5,000/s, from the time at which each was to be sent.
 //
 //	go test -run - -bench GoalKafkaPark -benchtime 1x -timeout 0 ./bench
@@ -59,7 +59,7 @@ func BenchmarkGoalKafkaPark(b *testing.B) {
 // besideOnKafka returns the seconds that the records for throughput took, and the latency that one
 // in a hundred of the later ones exceeds. No key fails without a policy.
 func besideOnKafka(b *testing.B, k *kafkatest.Kafka, policy func(chain) chain) (took, p99 float64) {
-	const backlog, there, arriving, rate = 400_000, 20_000, 15_000, 5_000
+	const backlog, there, arriving, rate = 400_000, 100_000, 15_000, 5_000
 	keys := testbed.Even()
 	bad := testbed.Keys[0]
 	topic := k.Topic(testbed.Partitions)
