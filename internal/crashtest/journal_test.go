@@ -27,6 +27,8 @@ const (
 	ended     = "ended"     // Run returned nil
 	killed    = "killed"    // written by the test: the worker is gone
 	fixed     = "fixed"     // written by the test: the poison ends
+	arrived   = "arrived"   // written by the test: a member that is no worker joins
+	left      = "left"      // written by the test: it has left
 )
 
 // entry is one line: what a worker did in which assignment of which partition.
