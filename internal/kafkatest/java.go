@@ -41,6 +41,21 @@ func JavaMember(t testing.TB, group, topic, assignor string) *Member {
 	return m
 }
 
+// ConsumerGroups runs Kafka's own tool, kafka-consumer-groups, and returns what it prints. The test
+// is skipped or fails like with [Real].
+func ConsumerGroups(t testing.TB, args ...string) string {
+	t.Helper()
+	line := strings.Fields(variable(t, "KAFKA_CONSUMER_GROUPS"))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, line[0], append(append(line[1:], "--bootstrap-server", strings.Join(Real(t), ",")), args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("kafkatest: kafka-consumer-groups %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
 // Await waits until the member has printed n records, and returns all of them: lines such as
 // "Partition:2 Offset:17 the value".
 func (m *Member) Await(n int) []string {
