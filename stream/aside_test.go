@@ -191,12 +191,47 @@ func TestSetAside(t *testing.T) {
 			j.committed(2 * n)
 		})
 	})
+	t.Run("is held by CommitEach for the commit of what is read again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b0", errBoom)
+			mixed(l, 0, 100)
+			j := join(t, l, input.GroupByKey().Concurrent(4, w.do).ParkOnError().CommitEach(), stream.MaxInFlight(8))
+			must(t, j.member.Assign(0))
+			elapse(time.Minute)
+			// The runs of this commit's state span b1, which is read again before the commit is made.
+			stored, first := make(chan struct{}), true
+			j.member.FailCommits(func(map[tp]int64) error {
+				if first {
+					first = false
+					<-stored
+					return nil
+				}
+				return errBoom
+			})
+			put(l, 0, "a100")
+			release := w.hold("b1")
+			elapse(time.Minute)
+			must(t, j.Skip(j.halt()))
+			elapse(time.Minute)
+			close(stored)
+			elapse(time.Millisecond)
+			release()
+			elapse(time.Minute)
+			same(t, "done without a commit", w.doneOf("b"), []string{"b1"})
+			j.member.FailCommits(nil)
+			elapse(time.Minute)
+			same(t, "done", w.doneOf("b"), count("b", 100)[1:])
+			j.committed(201)
+		})
+	})
 	t.Run("is read to the end of what an earlier worker had finished", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("b0", errBoom)
 			put(l, 0, numbered("b", 0, 30)...)
 			put(l, 0, "c0")
-			mixed(l, 30, 50)
+			mixed(l, 30, 25)
+			put(l, 0, "c1") // behind c0, between two runs of what has finished
+			mixed(l, 55, 25)
 			release := w.hold("c0")
 			j := join(t, l, byKey(w), few, build)
 			must(t, j.member.Assign(0))
@@ -212,7 +247,7 @@ func TestSetAside(t *testing.T) {
 			same(t, "a", w.doneOf("a"), numbered("a", 30, 50))
 			same(t, "b", w.doneOf("b"), count("b", 80))
 			must(t, j.stop())
-			j.committed(131)
+			j.committed(132)
 		})
 	})
 	t.Run("repeats nothing that an earlier worker had finished above what waits", func(t *testing.T) {

@@ -280,11 +280,15 @@ func TestAlsoTo(t *testing.T) {
 	t.Run("shares a batch, and each side splits off its failed elements", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, main, side := newLog(1), &sink[string]{}, newWork()
-			put(l, 0, "a0", "a1", "a2", "a3")
+			put(l, 0, count("a", 8)...)
 			l.Finish()
 			partly := func(_ ctx, vs []string) error {
-				if slices.Contains(vs, "a1") {
+				switch {
+				case slices.Contains(vs, "a1"):
 					return &stream.PartialError{Errs: map[int]error{slices.Index(vs, "a1"): errBoom}}
+				case slices.Contains(vs, "a5") && len(vs) > 1:
+					later := stream.Postpone(errBoom, func(ctx) error { return nil })
+					return &stream.PartialError{Errs: map[int]error{slices.Index(vs, "a5"): later}}
 				}
 				return nil
 			}
@@ -293,9 +297,9 @@ func TestAlsoTo(t *testing.T) {
 			}
 			j := start(t, l, commitNow(input.Batch[[]string](4, 0).AlsoTo(branch).FlatMap(flat).To(main)))
 			must(t, j.wait())
-			same(t, "the main line", main.values(), count("a", 4))
-			same(t, "the branch", side.done(), []string{"a0", "a2", "a3"})
-			j.committed(4)
+			same(t, "the main line", main.values(), count("a", 8))
+			same(t, "the branch", side.done(), []string{"a0", "a2", "a3", "a4", "a6", "a7", "a5"})
+			j.committed(8)
 		})
 	})
 	t.Run("drains both sides", func(t *testing.T) {

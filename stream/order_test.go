@@ -243,6 +243,17 @@ func TestKeepOrder(t *testing.T) {
 			same(t, "started", w.tried(), []string{"a0"})
 		})
 	})
+	t.Run("lets nothing overtake what leaves its retry to the next worker", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, below := newLog(1), newWork().fail("a0", errBoom), newWork()
+			put(l, 0, "a0", "a1", "a2")
+			s := input.MapConcurrent(3, w.echo, stream.KeepOrder()).RetryOnError(every(time.Hour, 2)).Map(below.echo)
+			j := start(t, l, commitNow(s))
+			must(t, j.stop())
+			sameSet(t, "started", w.tried(), []string{"a0", "a1", "a2"})
+			same(t, "passed on", below.tried(), []string{})
+		})
+	})
 }
 
 // results is what came out, in that order.

@@ -82,6 +82,19 @@ func TestTransaction(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
+	t.Run("of size one holds no lane for a commit that waits for what is next in it", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, b := newLog(1), newWork(), newDatabase()
+			release := w.hold("b0")
+			put(l, 0, "a0", "b0", "b1", "b2", "b3", "a1")
+			join := func(c ctx, vs []string) (string, error) { return strings.Join(vs, "+"), w.do(c, vs[0]) }
+			j := start(t, l, input.GroupByKey().Batch(2, 0).MapConcurrent(8, join).CommitWith(b, 1, 0))
+			release() // the other batch is around both of b
+			elapse(time.Minute)
+			same(t, "transactions", b.written(), []string{"0:[0,6) a0+a1 b0+b1 b2+b3"})
+			must(t, j.stop())
+		})
+	})
 	t.Run("is tried again as a whole", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newDatabase().refuse(errBoom, errBoom)

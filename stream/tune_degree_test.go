@@ -125,6 +125,20 @@ func TestSetDegree(t *testing.T) {
 			j.committed(8)
 		})
 	})
+	t.Run("raises it for a retry that waits for a worker, too", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().fail("a0", errBoom)
+			put(l, 0, keys(3)...)
+			defer w.hold("b0")()
+			defer w.hold("c0")()
+			j := start(t, l, commitNow(input.Concurrent(2, w.do, named).RetryOnError(every(time.Second, 2))))
+			elapse(time.Second)
+			atWork(t, "as built", w, 2)
+			j.setDegree("charge", 3)
+			elapse(time.Millisecond)
+			same(t, "done", w.done(), []string{"a0"})
+		})
+	})
 	t.Run("below a Merge is one for both sources, and above it each chain has its own", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p, own, w := newPair(), newWork(), newWork()
