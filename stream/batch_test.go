@@ -315,16 +315,25 @@ func TestBranchOfAGroup(t *testing.T) {
 			inOrder(t, w)
 		})
 	})
-	t.Run("works in its groups beside another grouping", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			w := newWork()
-			branch := func(s strs) strs { return s.Concurrent(8, w.do) }
-			run(t, w, commitNow(input.GroupBy(func(v string) byte { return v[0] }).AlsoTo(branch).Ungroup().GroupByPartition().Concurrent(2, pass)))
-			if w.peak() != 3 {
-				t.Errorf("%d groups at a time, want 3", w.peak())
-			}
+	for _, nested := range []bool{false, true} {
+		t.Run(fmt.Sprintf("works in its groups beside another grouping, in a branch of its own: %t", nested), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWork()
+				branch := func(s strs) strs { return s.Concurrent(8, w.do) }
+				beside := func(s strs) strs { return s.AlsoTo(branch).Ungroup().GroupByPartition().Concurrent(2, pass) }
+				s := input.GroupBy(func(v string) byte { return v[0] })
+				if nested {
+					s = s.AlsoTo(beside).Ungroup().GroupByPartition().Concurrent(2, pass)
+				} else {
+					s = beside(s)
+				}
+				run(t, w, commitNow(s))
+				if w.peak() != 3 {
+					t.Errorf("%d groups at a time, want 3", w.peak())
+				}
+			})
 		})
-	})
+	}
 	t.Run("leaves the main line in its groups, whatever groups are in it", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			w := newWork()

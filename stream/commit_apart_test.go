@@ -91,6 +91,27 @@ func TestCommitByPartition(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
+	t.Run("is not made for a partition that is lost while it drains", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork()
+			put(l, 0, "a", "b")
+			release := w.hold("b")
+			j := join(t, l, input.GroupByPartition().Serial(w.do).CommitEvery(100, time.Hour))
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			j.member.FailCommits(func(offsets map[stream.TopicPartition]int64) error {
+				t.Errorf("it was asked to store %v", offsets)
+				return nil
+			})
+			revoked := make(chan error)
+			go func() { revoked <- j.member.Revoke(time.Minute, 0) }()
+			synctest.Wait()
+			must(t, j.member.Lose(0))
+			release()
+			must(t, <-revoked)
+			must(t, j.stop())
+		})
+	})
 	t.Run("does not count for a later assignment", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			f := &fickle{hand: *newHand(1)}

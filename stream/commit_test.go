@@ -137,6 +137,20 @@ func TestCommit(t *testing.T) {
 			}
 		})
 	})
+	t.Run("by count alone follows what finishes while it is under way", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "a", "b")
+			j := join(t, l, input.Serial(pass[string]).CommitEvery(2, 0, stream.ByCountOnly()))
+			j.member.FailCommits(func(map[stream.TopicPartition]int64) error { time.Sleep(time.Second); return nil })
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			put(l, 0, "c", "d")
+			elapse(time.Minute)
+			j.committed(4)
+			must(t, j.stop())
+		})
+	})
 	t.Run("by count alone follows when a gap closes", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

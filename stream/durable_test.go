@@ -171,6 +171,32 @@ func TestDurableHalt(t *testing.T) {
 			})
 		})
 	}
+	for name, halts := range map[string]func(stream.Stream[string]) stream.Stream[string]{
+		"a halt": func(s stream.Stream[string]) stream.Stream[string] { return s.HaltOnError() },
+		"a park": func(s stream.Stream[string]) stream.Stream[string] { return s.ParkOnError() },
+	} {
+		t.Run("does not survive a crash once it was resumed, as "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork().fail("b0", errBoom)
+				put(l, 0, "b0")
+				chain := func() stream.Stream[string] {
+					return halts(input.GroupByKey().Concurrent(4, w.do)).CommitEvery(1000, time.Hour)
+				}
+				j := join(t, l, chain(), stream.BuildID("v1"))
+				must(t, j.member.Assign(0))
+				synctest.Wait()
+				w.hold("b0")
+				must(t, j.Resume(j.halt()))
+				synctest.Wait()
+				j.member.Crash()
+				<-j.ended
+				w = newWork()
+				j = start(t, l, chain(), stream.BuildID("v1"))
+				synctest.Wait()
+				same(t, "done by the next worker", w.done(), []string{"b0"})
+			})
+		})
+	}
 	t.Run("ends by itself at the time that it was given", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork().fail("a0", errBoom)

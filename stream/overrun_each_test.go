@@ -43,6 +43,12 @@ func TestOverrunningOfEachKind(t *testing.T) {
 		"a Tap": func(until chan struct{}) stream.Stream[string] {
 			return commitNow(input.Tap(func(ctx, string) error { <-until; return nil }, deaf...).SkipOnError())
 		},
+		"a Filter": func(until chan struct{}) stream.Stream[string] {
+			return commitNow(input.Filter(func(string) bool { <-until; return true }, deaf...).SkipOnError())
+		},
+		"a To": func(until chan struct{}) stream.Stream[string] {
+			return commitNow(input.To(sinkOf(func(ctx) error { <-until; return nil }), deaf...).SkipOnError())
+		},
 		"Serial": func(until chan struct{}) stream.Stream[string] {
 			return commitNow(input.Serial(func(ctx, string) error { <-until; return nil }, stream.Named("deaf"), stream.Timeout(5*time.Second)).SkipOnError())
 		},

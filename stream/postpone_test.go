@@ -3,6 +3,7 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,11 @@ func (s *shut) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// halfTried halts at what fails twice.
+func halfTried[T any](s stream.Stream[T]) stream.Stream[T] {
+	return s.RetryOnError(every(time.Second, 2)).HaltOnError()
 }
 
 func TestPostpone(t *testing.T) {
@@ -95,6 +101,49 @@ func TestPostpone(t *testing.T) {
 			}
 		})
 	})
+
+	for name, chain := range map[string]func(f func(ctx, []string) error) stream.Stream[string]{
+		"an element": func(f func(ctx, []string) error) stream.Stream[string] {
+			return commitNow(halfTried(input.Serial(func(c ctx, v string) error { return f(c, []string{v}) })))
+		},
+		"a batch": func(f func(ctx, []string) error) stream.Stream[string] {
+			return commitNow(halfTried(input.GroupByPartition().Batch(2, 0).Tap(f)).FlatMap(flat))
+		},
+		"a write": func(f func(ctx, []string) error) stream.Stream[string] {
+			return commitNow(halfTried(input.GroupByPartition().To(asSink(f))))
+		},
+		"a transaction": func(f func(ctx, []string) error) stream.Stream[string] {
+			return halfTried(input.CommitWith(databaseOf(func(c ctx) error { return f(c, nil) }), 2, 0))
+		},
+	} {
+		for _, named := range []bool{false, true} {
+			if named && (name == "an element" || name == "a transaction") {
+				continue
+			}
+			t.Run(fmt.Sprintf("leaves all attempts to %s, named by the error: %t", name, named), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l := newLog(1)
+					put(l, 0, "a0", "a1")
+					calls := 0
+					f := func(_ ctx, vs []string) error {
+						err := stream.Whole(errBoom)
+						if calls++; calls == 1 {
+							err = stream.Postpone(errOther, func(context.Context) error { time.Sleep(time.Second); return nil })
+						}
+						if named {
+							err = &stream.PartialError{Errs: map[int]error{0: err}}
+						}
+						return err
+					}
+					j := start(t, l, chain(f))
+					elapse(time.Minute)
+					if h := j.halt(); h.Attempts != 2 || calls != 3 {
+						t.Errorf("%d calls, one of them postponed; %v", calls, h)
+					}
+				})
+			})
+		}
+	}
 
 	t.Run("leaves an error of the wait to the policies", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {

@@ -19,8 +19,9 @@ type outage struct {
 
 	mu    sync.Mutex // guards what follows
 	fails func(ctx) error
-	asked []time.Duration // since it began, when Restore was called
-	ended []error         // what became of the contexts of calls that failed
+	asked []time.Duration       // since it began, when Restore was called
+	ended []error               // what became of the contexts of calls that failed
+	last  map[tp]stream.TopicID // the partitions that Restore was asked for at last
 	began time.Time
 }
 
@@ -38,7 +39,7 @@ func (o *outage) as(fails func(ctx) error) {
 
 func (o *outage) Restore(c ctx, parts map[tp]stream.TopicID) (map[tp]stream.Position, error) {
 	o.mu.Lock()
-	o.asked = append(o.asked, time.Since(o.began))
+	o.asked, o.last = append(o.asked, time.Since(o.began)), parts
 	fails := o.fails
 	o.mu.Unlock()
 	if fails == nil {
@@ -295,8 +296,11 @@ func TestRestore(t *testing.T) {
 			elapse(time.Minute)
 			for _, r := range heard[stream.Retrying](j)[told:] {
 				if r.Meta.Partition == 0 {
-					t.Fatal("a partition that was lost is still asked for")
+					t.Fatal("a partition that was lost is still told of")
 				}
+			}
+			if len(o.last) != 1 {
+				t.Errorf("it is asked for %v", o.last)
 			}
 			o.over()
 			elapse(10 * time.Second)

@@ -42,31 +42,41 @@ func TestRevoke(t *testing.T) {
 			j.committed(1, 2)
 		})
 	})
-	t.Run("does not wait for the retries of a Resume", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			l, w := newLog(1), newWork()
-			put(l, 0, "a", "b")
-			w.poison("a", errBoom)
-			bad, busy := w.hold("a"), w.hold("b")
-			alone := func(error) bool { return len(w.now()) == 0 } // when b is through
-			j := join(t, l, commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3), stream.When(alone)).HaltOnError()))
-			must(t, j.member.Assign(0))
-			synctest.Wait()
-			bad()
-			synctest.Wait()
-			must(t, j.Resume(j.halt()))
-			began, revoked := time.Now(), make(chan error)
-			go func() { revoked <- j.member.Revoke(0, 0) }()
-			synctest.Wait()
-			busy()
-			must(t, <-revoked)
-			if took := time.Since(began); took > 0 {
-				t.Errorf("the revoke took %v", took)
-			}
-			sameSet(t, "tried", w.tried(), []string{"a", "b"})
-			j.committed(0)
+	for name, tc := range map[string]struct {
+		opts  []stream.Option
+		tried []string
+	}{
+		"stored": {tried: []string{"a", "b"}},
+		// a has to be tried once more, since b would be repeated with it
+		"not stored": {[]stream.Option{stream.MaxFinishedAhead(0)}, []string{"a", "a", "b"}},
+	} {
+		t.Run("does not wait for the retries of a Resume, where what has finished is "+name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, w := newLog(1), newWork()
+				put(l, 0, "a", "b")
+				w.poison("a", errBoom)
+				bad, busy := w.hold("a"), w.hold("b")
+				alone := func(error) bool { return len(w.now()) == 0 } // when b is through
+				chain := commitNow(input.GroupByKey().Concurrent(4, w.do).RetryOnError(every(time.Hour, 3), stream.When(alone)).HaltOnError())
+				j := join(t, l, chain, tc.opts...)
+				must(t, j.member.Assign(0))
+				synctest.Wait()
+				bad()
+				synctest.Wait()
+				must(t, j.Resume(j.halt()))
+				began, revoked := time.Now(), make(chan error)
+				go func() { revoked <- j.member.Revoke(0, 0) }()
+				synctest.Wait()
+				busy()
+				must(t, <-revoked)
+				if took := time.Since(began); took > 0 {
+					t.Errorf("the revoke took %v", took)
+				}
+				sameSet(t, "tried", w.tried(), tc.tried)
+				j.committed(0)
+			})
 		})
-	})
+	}
 	t.Run("is bounded by its deadline", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(1), newWork()

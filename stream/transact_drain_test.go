@@ -165,6 +165,7 @@ func TestTransactionReassigned(t *testing.T) {
 			put(l, 0, "a0", "a1")
 			j := join(t, l, input.CommitWith(&deaf{database: b, takes: 500 * time.Millisecond, at: map[tp]int{}}, 2, 0))
 			must(t, j.member.Assign(0))
+			synctest.Wait()
 			must(t, j.member.Lose(0))
 			must(t, j.member.Assign(0))
 			elapse(time.Minute)

@@ -186,23 +186,28 @@ func TestTransactionSkip(t *testing.T) {
 			same(t, "stored", b.stored(), []string{"z1+z2", "a1+a2", "a3+b1", "c1+c2", "c3"})
 		})
 	})
-	t.Run("gives up the records joined into the element", func(t *testing.T) {
-		bubble(t, func(t *testing.T) {
-			l, b := newLog(1), newDatabase().poison("a0+a1")
-			put(l, 0, "a0", "a1", "a2")
-			join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
-			j := start(t, l, input.Batch(2, time.Second).Map(join).CommitWith(b, 1000, time.Minute).HaltOnError())
-			elapse(2 * time.Minute)
-			must(t, j.Skip(j.halt()))
-			elapse(time.Minute)
-			same(t, "stored", b.stored(), []string{"a2"})
-			if n := len(heard[stream.Skipped](j)); n != 2 {
-				t.Errorf("%d records are said to be given up, want 2", n)
-			}
-			must(t, j.stop())
-			j.committed(3)
+	for how, skip := range map[string]func(*job, stream.Halt) error{
+		"":                            func(j *job, h stream.Halt) error { return j.Skip(h) },
+		", also if only one is named": func(j *job, h stream.Halt) error { return j.SkipRange(h, 0, 0) },
+	} {
+		t.Run("gives up the records joined into the element"+how, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l, b := newLog(1), newDatabase().poison("a0+a1")
+				put(l, 0, "a0", "a1", "a2")
+				join := func(_ ctx, vs []string) (string, error) { return strings.Join(vs, "+"), nil }
+				j := start(t, l, input.Batch(2, time.Second).Map(join).CommitWith(b, 1000, time.Minute).HaltOnError())
+				elapse(2 * time.Minute)
+				must(t, skip(j, j.halt()))
+				elapse(time.Minute)
+				same(t, "stored", b.stored(), []string{"a2"})
+				if n := len(heard[stream.Skipped](j)); n != 2 {
+					t.Errorf("%d records are said to be given up, want 2", n)
+				}
+				must(t, j.stop())
+				j.committed(3)
+			})
 		})
-	})
+	}
 }
 
 func TestTransactionSize(t *testing.T) {

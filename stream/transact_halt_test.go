@@ -78,6 +78,23 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			}
 		})
 	})
+	t.Run("does not survive a crash once it was resumed", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w, b := newLog(1), newWork().fail("b0", errBoom), keeper()
+			put(l, 0, "b0")
+			j := join(t, l, chain(w, b), stream.BuildID("v1"))
+			must(t, j.member.Assign(0))
+			synctest.Wait()
+			w.hold("b0")
+			must(t, j.Resume(j.halt()))
+			synctest.Wait()
+			j.member.Crash()
+			<-j.ended
+			start(t, l, chain(newWork(), b), stream.BuildID("v1"))
+			elapse(2 * time.Second)
+			same(t, "stored by the next worker", b.stored(), []string{"b0"})
+		})
+	})
 	t.Run("is retried once by another build, and again by neither", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			b := keeper()

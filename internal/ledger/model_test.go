@@ -66,8 +66,9 @@ type modelLedger struct {
 	records  []*modelRecord
 	start    int64
 	next     int64
-	slabs    int // the payload of the next one
-	finished int // calls of Finished
+	slabs    int   // the payload of the next one
+	appended int64 // of these
+	finished int   // calls of Finished
 	forgot   map[any]int
 	watched  []bool // results passed to Watched
 	expected []bool
@@ -128,6 +129,7 @@ func (m *modelLedger) grow(gap bool, arg int) {
 	}
 	m.records[len(m.records)-1].next = end
 	m.next = end
+	m.appended++
 	m.l.Append(s)
 }
 
@@ -250,6 +252,9 @@ func (m *modelLedger) compare(ended int) error {
 	}
 	if _, got := m.l.Prefix(); got != below {
 		return fmt.Errorf("%d records are below the watermark %d, but %d in the model", got, mark, below)
+	}
+	if _, bytes, _, _ := m.l.Totals(); bytes != m.appended {
+		return fmt.Errorf("%d bytes were appended, the model says %d", bytes, m.appended)
 	}
 	if got := m.l.AtRest(); got != rest {
 		return fmt.Errorf("settled: %v, the model says %v", got, rest)
