@@ -2,6 +2,7 @@ package ops_test
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/laneway-go/laneway/ops/internal/opstest"
@@ -13,7 +14,7 @@ func TestLogEvent(t *testing.T) {
 	tell := func(t *testing.T, e stream.Event) *written {
 		t.Helper()
 		w := new(written)
-		o := w.from(slog.LevelInfo)
+		o := w.from(slog.LevelDebug)
 		p, err := opstest.Orders.Serial(opstest.Failing(nil)).CommitEach().Build(streamtest.Kafka("orders", 1).Source(), stream.Named("billing"))
 		if err != nil {
 			t.Fatal(err)
@@ -57,6 +58,40 @@ func TestLogEvent(t *testing.T) {
 			shows(t, ls[0], map[string]any{"level": "INFO", "sink": "kafka receipts", "detail": "500ms"})
 		} else {
 			t.Errorf("lines: %v", w)
+		}
+	})
+	t.Run("writes only UTF-8, in its message and in the names of partitions too", func(t *testing.T) {
+		tp := stream.TopicPartition{Topic: "a\xff", Partition: 3}
+		for msg, e := range map[string]stream.Event{
+			`slow \xff`:        stream.SourceEvent{Name: "slow \xff"},
+			"drain incomplete": stream.DrainIncomplete{Partitions: []stream.TopicPartition{tp}, Err: opstest.ErrDown},
+			"committed":        stream.Committed{Offsets: map[stream.TopicPartition]int64{tp: 7}},
+		} {
+			w := tell(t, e)
+			ls := w.lines(t, msg)
+			if len(ls) != 1 {
+				t.Fatalf("%s: %v", msg, w)
+			}
+			switch e.(type) {
+			case stream.DrainIncomplete:
+				shows(t, ls[0], map[string]any{"partitions": []string{`a\xff[3]`}})
+			case stream.Committed:
+				shows(t, ls[0], map[string]any{"offsets": map[string]int{`a\xff[3]`: 7}})
+			}
+		}
+	})
+	t.Run("cuts a long key", func(t *testing.T) {
+		m := stream.Meta{Topic: "orders", Key: []byte(strings.Repeat("k", 1000))}
+		f := stream.Failure{Meta: m, Step: "charge", Attempts: 1, Err: opstest.ErrDown}
+		for msg, e := range map[string]stream.Event{
+			"failed, it is skipped": stream.Skipped{Failure: f},
+			"key parked":            stream.Paused{Scope: stream.ScopeLane, Meta: m},
+		} {
+			if ls := tell(t, e).lines(t, msg); len(ls) == 1 {
+				shows(t, ls[0], map[string]any{"key": strings.Repeat("k", 128) + "…"})
+			} else {
+				t.Errorf("%s: %d lines", msg, len(ls))
+			}
 		}
 	})
 }

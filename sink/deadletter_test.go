@@ -128,6 +128,17 @@ func TestDeadLetter(t *testing.T) {
 			t.Errorf("%+v %v", l, err)
 		}
 	})
+	t.Run("is written again only where a step leaves something out", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
+		topic, dlq := k.Topic(1), k.Topic(1, "max.message.bytes=2000")
+		k.Produce(topic, &kgo.Record{Value: make([]byte, 2500)}) // without headers, and its failure without a stack
+		writes := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Observe: true, Count: -1})
+		lettered(t, k, topic, 1, func(context.Context, kafka.Message) error { return errors.New("no") }, sink.DeadLetter(sink.KafkaConfig{Brokers: k.Brokers, Topic: dlq}))
+		if n := writes.Hits(); n != 2 || len(k.Records(dlq)) != 1 {
+			t.Errorf("%d writes, %d letters, want 2 writes of one letter", n, len(k.Records(dlq)))
+		}
+	})
 	t.Run("refuses elements that did not come from Kafka", func(t *testing.T) {
 		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
 		err := source.Slice(1).Serial(func(context.Context, int) error { return errors.New("no") }).

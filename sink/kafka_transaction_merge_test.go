@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
@@ -81,6 +83,11 @@ func TestKafkaTransactionMerge(t *testing.T) {
 			})
 		}
 	})
+	t.Run("goes on without a topic that is deleted", func(t *testing.T) {
+		for name, opts := range map[string][]kfake.Opt{"commits by id": nil, "commits by name": {kfake.MaxVersions(kversion.V3_6_0())}} {
+			t.Run(name, func(t *testing.T) { mergedTopicGoes(t, kafkatest.At(t, kafkatest.Fake(t, opts...).ListenAddrs())) })
+		}
+	})
 	t.Run("is refused for sources of two groups, or that may be of two clusters", func(t *testing.T) {
 		of := func(instance, broker, group string) stream.Stream[kafka.Message] {
 			return source.Kafka(source.KafkaConfig{Brokers: []string{broker}, Group: group, Topics: []string{"in"}, InstanceID: instance})
@@ -111,4 +118,51 @@ func TestKafkaTransactionMerge(t *testing.T) {
 
 func TestKafkaTransactionMergeRealKafka(t *testing.T) {
 	copiesMerged(t, kafkatest.Real(t), 6*time.Second)
+}
+
+// mergedTopicGoes deletes one of two topics while a record of it is in its handler.
+func mergedTopicGoes(t *testing.T, k *kafkatest.Kafka) {
+	gone, keep, out, group := k.Topic(1), k.Topic(1), k.Topic(1), kafkatest.Name("group")
+	deleted, started, lost := make(chan struct{}), make(chan struct{}), make(chan stream.Lost, 10)
+	of := func(topic, name string) stream.Stream[kafka.Message] {
+		return source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Group: group, Topics: []string{topic}, InstanceID: name,
+			HeartbeatInterval: 100 * time.Millisecond}).As(name)
+	}
+	p, err := stream.Merge(of(gone, "gone"), of(keep, "keep")).
+		MapConcurrent(8, func(_ context.Context, m kafka.Message) (kafka.Message, error) {
+			if m.Topic == gone {
+				close(started)
+				<-deleted
+			}
+			return kafka.Message{Value: m.Value}, nil
+		}).
+		CommitWith(sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, group), 50, 20*time.Millisecond).
+		Build(stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			if l, ok := e.(stream.Lost); ok {
+				lost <- l
+			}
+		}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := running(t, p)
+	k.Produce(gone, &kgo.Record{Value: []byte("old")})
+	<-started
+	k.Delete(gone)
+	close(deleted)
+	var topicGone *stream.TopicGoneError
+	select {
+	case l := <-lost:
+		if l.Source != "gone" || !errors.As(l.Err, &topicGone) {
+			t.Errorf("lost: %v: %v", l.TopicPartition, l.Err)
+		}
+	case <-time.After(20 * time.Second): // longer than a transaction is retried
+		t.Error("the partition was not released")
+	}
+	k.Produce(keep, &kgo.Record{Value: []byte("kept")})
+	k.WaitCommitted(group, keep, map[int32]int64{0: 1})
+	stop()
+	if vs := values(k.Records(out)); !slices.Equal(vs, []string{"kept"}) {
+		t.Errorf("written: %v", vs)
+	}
 }

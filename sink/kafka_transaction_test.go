@@ -100,8 +100,10 @@ func TestKafkaTransaction(t *testing.T) {
 		}
 	})
 	t.Run("restores the offsets of a source that has a name", func(t *testing.T) {
-		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+		c := kafkatest.Fake(t, kfake.MaxVersions(kversion.V3_6_0())) // which store no topic id of their own
+		k := kafkatest.At(t, c.ListenAddrs())
 		in, out := k.Topic(1), k.Topic(1)
+		id := stream.TopicID(c.TopicInfo(in).TopicID)
 		tx := sink.KafkaTransaction(sink.KafkaConfig{Brokers: k.Brokers, Topic: out}, "copy")
 		if err := tx.(stream.Opener).Open(t.Context()); err != nil {
 			t.Fatal(err)
@@ -110,15 +112,15 @@ func TestKafkaTransaction(t *testing.T) {
 		tp := stream.TopicPartition{Topic: in, Partition: 0, Source: "eu"}
 		err := tx.Commit(t.Context(), stream.Txn[kafka.Message]{
 			Elems:   []stream.Out[kafka.Message]{{Value: kafka.Message{Value: []byte("a")}}},
-			Offsets: map[stream.TopicPartition]stream.OffsetRange{tp: {From: 0, Next: 5}},
+			Offsets: map[stream.TopicPartition]stream.OffsetRange{tp: {From: 0, Next: 5, TopicID: id}},
 			Groups:  map[string]stream.GroupMetadata{"eu": {Group: kafkatest.Name("group"), Generation: -1}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		at, err := tx.Restore(t.Context(), map[stream.TopicPartition]stream.TopicID{tp: {}})
-		if err != nil || at[tp].Offset != 5 {
-			t.Errorf("%v, %v, want offset 5 of %v", at, err, tp)
+		at, err := tx.Restore(t.Context(), map[stream.TopicPartition]stream.TopicID{tp: id})
+		if err != nil || at[tp].Offset != 5 || at[tp].TopicID != id {
+			t.Errorf("%v, %v, want offset 5 of %v and topic id %v", at, err, tp, id)
 		}
 	})
 	t.Run("halts the partition of a record that cannot be written", func(t *testing.T) {

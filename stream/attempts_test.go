@@ -78,4 +78,52 @@ func TestAttemptsOutliveAssignments(t *testing.T) {
 			}
 		})
 	})
+	t.Run("at a step below another", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(1), newWork().poison("b1", errBoom)
+			put(l, 0, "b1")
+			chain := commitNow(input.GroupByKey().MapConcurrent(4, echo).Concurrent(4, w.do).RetryOnError(every(time.Hour, 5)).HaltOnError())
+			must(t, start(t, l, chain).stop()) // after 2 attempts
+			j := start(t, l, chain)
+			if got := heard[stream.Retrying](j); got[0].Attempts != 3 {
+				t.Errorf("the first attempt counts as %d", got[0].Attempts)
+			}
+		})
+	})
+	t.Run("but not those of another element of its record", func(t *testing.T) {
+		type chain = stream.Stream[string]
+		last := func(s chain, w *work) chain {
+			return s.GroupByPartition().Serial(w.do).RetryOnError(every(time.Second, 3)).SkipOnError()
+		}
+		for name, of := range map[string]func(s chain, w *work) chain{
+			"below a FlatMap": func(s chain, w *work) chain { return commitNow(last(s.FlatMap(thrice), w)) },
+			"below a FlatMap, in a branch": func(s chain, w *work) chain {
+				return commitNow(s.FlatMap(thrice).AlsoTo(func(s chain) chain { return last(s, w) }))
+			},
+			"below a FlatMap above a Merge": func(s chain, w *work) chain {
+				return commitNow(last(stream.Merge(s.FlatMap(thrice).As("eu"), from().As("us")), w))
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					p := newPair()
+					put(p.eu, 0, "a")
+					run := func(w *work) *job {
+						if strings.Contains(name, "Merge") {
+							return p.start(t, of(from(), w))
+						}
+						return start(t, p.eu, of(input, w))
+					}
+					must(t, run(newWork().poison("a1", errBoom)).stop()) // after 2 attempts of a1
+					w := newWork().fail("a2", errBoom)
+					j := run(w)
+					elapse(time.Minute)
+					same(t, "done", w.done(), []string{"a1", "a2", "a3"})
+					if got := heard[stream.Retrying](j); len(got) != 1 || got[0].Attempts != 1 {
+						t.Errorf("retries: %v", got)
+					}
+				})
+			})
+		}
+	})
 }

@@ -101,3 +101,55 @@ func TestBisectTransactionIsBounded(t *testing.T) {
 		must(t, j.stop())
 	})
 }
+
+// All partitions but one have a culprit, so one search cannot find them all.
+func TestBisectTransactionUsesItsCallsUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const partitions = 64
+		l, b := newLog(partitions), newDatabase()
+		var bad []string
+		for p := range partitions {
+			all := count(fmt.Sprint("p", p, "-"), 2)
+			put(l, p, all...)
+			if p > 0 {
+				bad = append(bad, all[0])
+			}
+		}
+		b.poison(bad...)
+		type search struct{ n, calls int }
+		var searches []search
+		under, n, before := false, 0, 0
+		observe := stream.Observe(stream.Observer{Event: func(e stream.Event) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			switch e := e.(type) {
+			case stream.StepEvent:
+				if _, err := fmt.Sscanf(e.Text, "a transaction of %d results", &n); err == nil {
+					under, before = true, b.calls
+				}
+			case stream.AttemptFailed: // of what the search has found
+				if under {
+					searches = append(searches, search{n, b.calls - before})
+				}
+				under = false
+			}
+		}})
+		j := start(t, l, input.CommitWith(b, 2*partitions, time.Second).HaltOnError(), observe)
+		elapse(time.Minute)
+		usedUp := false
+		for _, s := range searches {
+			most := int(4*math.Ceil(math.Log2(float64(s.n))) + 8)
+			if s.calls > most {
+				t.Errorf("%d calls for %d results, at most %d", s.calls, s.n, most)
+			}
+			usedUp = usedUp || s.calls == most
+		}
+		if !usedUp {
+			t.Errorf("no search has used its calls up: %v", searches)
+		}
+		if hs := j.Halts(); len(hs) != partitions-1 {
+			t.Errorf("%d halts, want %d", len(hs), partitions-1)
+		}
+		must(t, j.stop())
+	})
+}

@@ -341,6 +341,56 @@ func TestPostpone(t *testing.T) {
 		})
 	}
 
+	t.Run("of some elements of a write leaves each its own count of attempts", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l := newLog(1)
+			put(l, 0, "b0", "a0", "a1")
+			soon := stream.Postpone(errOther, func(context.Context) error { return nil })
+			var attempts []int
+			counted := func(next stream.Handler) stream.Handler {
+				return func(ctx context.Context, c stream.Call) error {
+					attempts = append(attempts, c.Attempt())
+					return next(ctx, c)
+				}
+			}
+			store := asSink(func(_ ctx, vs []string) error {
+				errs := map[int]error{}
+				for i, v := range vs {
+					switch {
+					case v == "b0":
+						errs[i] = errBoom
+					case v == "a0" && len(attempts) <= 2:
+						errs[i] = soon
+					case v == "a0":
+						errs[i] = errOther
+					}
+				}
+				return &stream.PartialError{Errs: errs}
+			})
+			j := start(t, l, commitNow(input.GroupByKey().To(store, stream.Use(counted)).RetryOnError(every(time.Second, 3)).SkipOnError()))
+			elapse(time.Minute)
+			// the third write is the first attempt of a0 and the last one of b0
+			if want := []int{1, 2, 3, 2, 3}; !slices.Equal(attempts, want) {
+				t.Errorf("attempts: %v, want %v", attempts, want)
+			}
+			failed := map[any][]int{}
+			for _, f := range heard[stream.AttemptFailed](j) {
+				failed[f.Record] = append(failed[f.Record], f.Attempts)
+			}
+			for _, v := range []string{"a0", "b0"} {
+				if got := failed[v]; !slices.Equal(got, []int{1, 2, 3}) {
+					t.Errorf("attempts of %s: %v", v, got)
+				}
+			}
+			for _, p := range heard[stream.Postponed](j) {
+				if p.Attempts != 1 {
+					t.Errorf("postponed: %v", p.Failure)
+				}
+			}
+			j.committed(3)
+		})
+	})
+
 	for name, chain := range map[string]func(store func(ctx, []string) error) stream.Stream[string]{
 		"a batch": func(store func(ctx, []string) error) stream.Stream[string] {
 			return input.GroupByPartition().Batch(3, 0).Tap(store).HaltOnError().FlatMap(flat)

@@ -33,7 +33,7 @@ func (t *transactions) restore(ctx context.Context, ps []*part, assigned <-chan 
 			return
 		}
 		began := clock()
-		at, err := t.askWhere(ctx, ps)
+		at, err := t.askWhere(ctx, ps, attempt)
 		took := clock() - began
 		<-assigned
 		switch {
@@ -85,7 +85,7 @@ const restoreTime = 10 * time.Second
 var errRestoreTime = fmt.Errorf("no answer within %v: %w", restoreTime, context.DeadlineExceeded)
 
 // askWhere makes one attempt to get the stored offsets.
-func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicPartition]Position, error) {
+func (t *transactions) askWhere(ctx context.Context, ps []*part, attempt int) (map[TopicPartition]Position, error) {
 	ctx, cancel := t.st.timed(ctx)
 	if t.st.timeout <= 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, restoreTime, errRestoreTime)
@@ -98,6 +98,10 @@ func (t *transactions) askWhere(ctx context.Context, ps []*part) (map[TopicParti
 	grace, stop := context.WithTimeout(ctx, handlerGrace)
 	t.await(grace, tps) // a transaction of a lost assignment may still be committed
 	stop()
+	if t.st.timeout > 0 {
+		o, at := t.run.overruns, ps[0].tp.at(ps[0].fetched())
+		defer o.leave(o.enter(&attemptOf{st: t.st, r: joinedRecord(ps[0], &joined{mixed: true}), n: attempt}, &at))
+	}
 	at, err := t.tx.restore(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("restoring offsets: %w", err)

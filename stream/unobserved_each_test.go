@@ -166,3 +166,34 @@ func during(t *testing.T, p *stream.Pipeline, f func()) {
 	stop()
 	<-ended
 }
+
+// resetting is a source that says that it starts without a stored offset, or at another.
+type resetting struct{ from int64 }
+
+func (resetting) Info() stream.SourceInfo                              { return stream.SourceInfo{Name: "resetting"} }
+func (resetting) Commit(context.Context, map[tp]stream.Position) error { return nil }
+func (s resetting) Run(_ ctx, in *stream.Intake[string]) error {
+	in.Emit(stream.OffsetReset{TopicPartition: tp{Topic: "t"}, From: s.from, To: 5, Policy: "earliest"})
+	return nil
+}
+
+func TestUnobservedOffsetReset(t *testing.T) {
+	for name, c := range map[string]struct {
+		from  int64
+		lines int
+	}{
+		"warns of an offset that is not in the log":      {2, 1},
+		"says nothing of a group that has no offset yet": {-1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				got := logged(t, func() {
+					must(t, commitNow(input.Serial(pass)).Run(t.Context(), stream.ReplaceSource(func() stream.Source[string] { return resetting{c.from} })))
+				})
+				if len(got) != c.lines || c.lines > 0 && !strings.HasPrefix(got[0], `level=WARN msg="offset reset"`) {
+					t.Errorf("lines: %q", got)
+				}
+			})
+		})
+	}
+}

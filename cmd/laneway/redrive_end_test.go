@@ -17,6 +17,7 @@ import (
 	"github.com/laneway-go/laneway/stream"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // poisoned is a worker that keeps running and fails on every record.
@@ -97,8 +98,9 @@ func TestRedrive(t *testing.T) {
 	t.Run("ends with the letters present at the start, and leaves repeated failures to the next run", func(t *testing.T) {
 		endsWithWhatWasThere(t, kafkatest.At(t, kafkatest.Fake(t).ListenAddrs()))
 	})
-	t.Run("with --follow does not send back its own letters", func(t *testing.T) {
-		k := kafkatest.At(t, kafkatest.Fake(t).ListenAddrs())
+	t.Run("with --follow keeps running, and does not send back its own letters", func(t *testing.T) {
+		c := kafkatest.Fake(t)
+		k := kafkatest.At(t, c.ListenAddrs())
 		topic := k.Topic(1)
 		dlq := k.TopicNamed(topic+".dlq", 1)
 		w := poison(t, k, topic)
@@ -111,6 +113,25 @@ func TestRedrive(t *testing.T) {
 			ended <- run(ctx, []string{"redrive", "--brokers", strings.Join(k.Brokers, ","), "--follow", dlq}, &out, &errs)
 		}()
 		w.buried(t, 20)
+		k.WaitCommitted("laneway-redrive-"+dlq, dlq, map[int32]int64{0: 20})
+		beats := make(chan struct{})
+		c.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			if req.(*kmsg.HeartbeatRequest).Group == "laneway-redrive-"+dlq {
+				select {
+				case beats <- struct{}{}:
+				default:
+				}
+			}
+			return nil, nil, false
+		})
+		for range 2 { // in between it looks several times whether all is sent
+			select {
+			case <-beats:
+			case err := <-ended:
+				t.Fatalf("it ended: %v\n%s%s", err, &out, &errs)
+			}
+		}
 		k.Produce(topic, &kgo.Record{Key: []byte("new"), Value: []byte("new")})
 		w.buried(t, 22) // the new one was sent back too, behind the letters of the first ones
 		stop()

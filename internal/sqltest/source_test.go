@@ -57,4 +57,14 @@ func TestSources(t *testing.T) {
 			}
 		})
 	})
+	t.Run("start anew under a name that was given later if the topic was recreated too", func(t *testing.T) {
+		each(t, func(t *testing.T, b *backend) {
+			tx := open(t, sink.SQL(b.db, insert, sink.CreateTable()))
+			commit(t, tx, "", 0, 3)
+			at, err := tx.Restore(t.Context(), map[stream.TopicPartition]stream.TopicID{of("eu"): {2}})
+			if len(at) > 0 || err != nil {
+				t.Errorf("restored %v: %v", at, err)
+			}
+		})
+	})
 }

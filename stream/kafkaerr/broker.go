@@ -45,8 +45,10 @@ func (e *UnreachableError) hint() string {
 	var record tls.RecordHeaderError
 	var dns *net.DNSError
 	var refused *net.OpError
+	var each *UnreachableError
 	silent := errors.Is(e.Err, context.DeadlineExceeded)
 	switch {
+	case errors.As(e.Err, &each): // of several brokers, each has its own hint
 	case errors.As(e.Err, &record):
 		return "; the broker does not seem to use TLS on that port: leave Transport.TLS nil, or use its TLS listener"
 	case e.Answered:

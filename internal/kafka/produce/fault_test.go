@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -278,29 +279,72 @@ func TestDeliveryError(t *testing.T) {
 			t.Error(late)
 		}
 	})
-	inVirtualTime(t, "says that nothing was written if no broker was reached", func(t *testing.T) {
-		c, k, topic, transport := virtualFake(t, 1)
-		var cut atomic.Bool
-		dial := transport.Dial
-		transport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if cut.Load() {
-				<-ctx.Done()
-				return nil, ctx.Err()
+	for name, unreached := range map[string]func(context.Context) error{
+		"is silent": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"refuses":   func(context.Context) error { return syscall.ECONNREFUSED },
+	} {
+		inVirtualTime(t, "says that nothing was written if no broker was reached, which "+name, func(t *testing.T) {
+			c, k, topic, transport := virtualFake(t, 1)
+			var cut atomic.Bool
+			dial := transport.Dial
+			transport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if cut.Load() {
+					return nil, unreached(ctx)
+				}
+				return dial(ctx, network, addr)
 			}
-			return dial(ctx, network, addr)
-		}
+			p := producer(t, c.ListenAddrs(), transport, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+			if err := p.Find(t.Context(), topic); err != nil {
+				t.Fatal(err)
+			}
+			cut.Store(true) // connections for records come later
+			failed, err := try(t, p, topic, numbered(0, 0, 1)...)
+			if late := overdue(t, failed, err); late.Sent {
+				t.Error(late)
+			}
+			cut.Store(false)
+			put(t, p, topic, numbered(0, 0, 1)...)
+			once(t, k.Records(topic), 1, 1)
+		})
+	}
+	inVirtualTime(t, "says that a record may be written whose partition the response lacks", func(t *testing.T) {
+		c, _, topic, transport := virtualFake(t, 1)
 		p := producer(t, c.ListenAddrs(), transport, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
-		if err := p.Find(t.Context(), topic); err != nil {
-			t.Fatal(err)
-		}
-		cut.Store(true) // connections for records come later
+		c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			return req.ResponseKind(), nil, true
+		})
 		failed, err := try(t, p, topic, numbered(0, 0, 1)...)
-		if late := overdue(t, failed, err); late.Sent {
+		if late := overdue(t, failed, err); !late.Sent {
 			t.Error(late)
 		}
-		cut.Store(false)
-		put(t, p, topic, numbered(0, 0, 1)...)
-		once(t, k.Records(topic), 1, 1)
+	})
+	inVirtualTime(t, "says that the records of a split batch may be written if they may before", func(t *testing.T) {
+		c, _, topic, transport := virtualFake(t, 1)
+		p := producer(t, c.ListenAddrs(), transport, func(cfg *Config) { cfg.DeliveryTimeout = time.Second })
+		errs := []*kerr.Error{kerr.RequestTimedOut, kerr.MessageTooLarge}
+		c.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			c.KeepControl()
+			err := kerr.NotEnoughReplicas
+			if len(errs) > 0 {
+				err, errs = errs[0], errs[1:]
+			}
+			resp := req.ResponseKind().(*kmsg.ProduceResponse)
+			for _, t := range req.(*kmsg.ProduceRequest).Topics {
+				rt := kmsg.ProduceResponseTopic{Topic: t.Topic, TopicID: t.TopicID}
+				for _, p := range t.Partitions {
+					rt.Partitions = append(rt.Partitions, kmsg.ProduceResponseTopicPartition{Partition: p.Partition, ErrorCode: err.Code})
+				}
+				resp.Topics = append(resp.Topics, rt)
+			}
+			return resp, nil, true
+		})
+		failed, err := try(t, p, topic, numbered(0, 0, 2)...)
+		for i := range 2 {
+			if late := overdue(t, map[int]error{0: failed[i]}, err); !late.Sent {
+				t.Error(late)
+			}
+		}
 	})
 }
 

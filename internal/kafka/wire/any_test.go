@@ -2,8 +2,10 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +14,7 @@ import (
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/segmentio/kafka-go"
+	"github.com/sourcegraph/conc"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -85,6 +88,38 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("error: %v", err)
 		}
 	})
+	t.Run("suspects TLS or SASL if a broker hangs up that never answered", func(t *testing.T) {
+		_, err := client(t, Config{Brokers: []string{replies(t, "")}}).Metadata(within(t, 20*time.Second))
+		if err == nil || !strings.Contains(err.Error(), "may require TLS (Transport.TLS) or SASL") {
+			t.Errorf("error: %v", err)
+		}
+	})
+	t.Run("suspects a listener without TLS if the broker does not speak it", func(t *testing.T) {
+		_, err := client(t, Config{Brokers: []string{replies(t, "no TLS here")}, Transport: &kafka.Transport{TLS: &tls.Config{}}}).Metadata(within(t, 20*time.Second))
+		if err == nil || !strings.Contains(err.Error(), "leave Transport.TLS nil") {
+			t.Errorf("error: %v", err)
+		}
+	})
+	t.Run("suspects no configuration if a broker that answered hangs up while another is silent", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			k, _, transport := kafkatest.Virtual(t, kfake.NumBrokers(2), kfake.Ports(9092, 9093))
+			c := client(t, Config{Brokers: k.ListenAddrs(), Transport: transport})
+			if _, err := c.Metadata(within(t, time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			c.mu.Lock()
+			frozen := slices.DeleteFunc(k.ListenAddrs(), func(addr string) bool { return addr == c.answered })
+			c.mu.Unlock()
+			kafkatest.Freeze(transport, frozen[0])
+			k.ControlKey(int16(kmsg.Metadata), func(kmsg.Request) (kmsg.Response, error, bool) {
+				k.KeepControl()
+				return nil, errors.New("the broker hangs up"), true
+			})
+			if _, err := c.Metadata(within(t, time.Second)); err == nil || strings.Contains(err.Error(), "TLS") {
+				t.Errorf("error: %v", err)
+			}
+		})
+	})
 	t.Run("suspects no configuration if a broker that answered goes down", func(t *testing.T) {
 		k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "orders"))
 		c := client(t, Config{Brokers: k.ListenAddrs()})
@@ -103,4 +138,29 @@ func TestUnreachable(t *testing.T) {
 			t.Errorf("error: %v", err)
 		}
 	})
+}
+
+// replies returns the address of a listener that sends text to whoever writes to it, and hangs up.
+func replies(t *testing.T, text string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg conc.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte(text))
+			conn.Close()
+		}
+	})
+	return l.Addr().String()
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,36 @@ func TestCommitByTopicID(t *testing.T) {
 				t.Errorf("stored %v", at)
 			}
 		})
+	}
+}
+
+// A transaction is all or nothing: one offset of a topic that is gone keeps it from being sent.
+func TestTransactionCommitByTopicID(t *testing.T) {
+	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"), kfake.MaxVersions(kversion.V3_6_0()))
+	c := client(t, Config{Brokers: k.ListenAddrs()})
+	topics, err := c.Metadata(within(t, 10*time.Second), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.DeleteTopic("orders"); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CreateTopic("orders", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	sent := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Observe: true, Count: -1})
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.Group, req.TransactionalID = "g", "copy-1"
+	topic := kmsg.NewTxnOffsetCommitRequestTopic()
+	topic.Topic, topic.TopicID = "orders", topics[0].ID
+	topic.Partitions = append(topic.Partitions, kmsg.NewTxnOffsetCommitRequestTopicPartition())
+	req.Topics = append(req.Topics, topic)
+	resp, err := c.TransactionOffsets(within(t, 10*time.Second), "g", req, math.MaxInt16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(resp.Topics) != 1 || Code(resp.Topics[0].Partitions[0].ErrorCode) != UnknownTopicID || sent.Hits() > 0 {
+		t.Errorf("answer %+v to %d requests", resp, sent.Hits())
 	}
 }
 
