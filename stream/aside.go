@@ -28,7 +28,8 @@ type asides struct {
 	stalled stalls
 	reading bool          // readBack runs; guarded by part.mu
 	news    chan struct{} // capacity 1: wakes readBack; never closed
-	looked  int           // see setAside; used by reconcile only
+	looked  int           // records that waited after the last look; used by reconcile only
+	refused int           // records in flight when a lane found no space; used by reconcile only
 	changes int           // of lanes, so far; guarded by part.mu
 	// what an operator has skipped since the source cannot read it; guarded by part.mu
 	unreadable []resume.Run

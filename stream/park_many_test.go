@@ -9,8 +9,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Every twentieth record is of a key of its own, which is parked. The first of these is alone: until
-// a record is parked, the resume state keeps no room for others, and all that is in flight may fail.
+// Every twentieth record is of a key of its own, which is parked. The first of these is alone. Until
+// one is parked, the state keeps no room for others, and all that is in flight may fail.
 func TestManyParks(t *testing.T) {
 	const limit = 4096 - 37 // what a default broker stores beside the note of a topic id
 	const records = 20_000
@@ -203,6 +203,37 @@ func TestManyAsides(t *testing.T) {
 			}
 			elapse(time.Minute)
 			full(t, l, w, j)
+		})
+	})
+	t.Run("are set aside once what was in flight leaves space for them", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := begin()
+			j := start(t, l, chain(w), build)
+			for i := range 290 {
+				if twenty(l, w, i, 0); i == 0 {
+					elapse(time.Second)
+				}
+			}
+			elapse(time.Minute)
+			for i := range 100 { // in three lanes, so that one worker is free
+				key := fmt.Sprint("a", max(0, i-97))
+				v := fmt.Sprint("slow", i)
+				w.hold(v)
+				l.Append(0, key, v)
+			}
+			elapse(time.Second)
+			const receiving = 100
+			for i := range receiving {
+				key := fmt.Sprint("p", i)
+				l.Append(0, key, key+".1")
+			}
+			elapse(time.Minute)
+			w.release()
+			elapse(time.Minute)
+			if n := aside(j); n != receiving {
+				t.Errorf("%d lanes are set aside, want %d", n, receiving)
+			}
+			must(t, j.stop())
 		})
 	})
 	t.Run("are read in order after a restart, once they are released", func(t *testing.T) {

@@ -12,9 +12,10 @@ import (
 const asideShare = 8
 
 // setAside sets lanes aside that hold more than their share. It looks at the lanes again once an
-// eighth more waits than at the last look, or some of it has come to rest. Where what waits takes
-// half of the resume state, it sets aside all that it can: a lane takes less there than its
-// records, and what an earlier assignment kept in memory has to stay.
+// eighth more waits than after the last look, or some of it has come to rest. If there was no space
+// for a lane, it also looks once half of what was in flight is done, since that keeps space for
+// itself. Where what waits takes half of the resume state, it sets aside all that it can: a lane
+// takes less there than its records, and what an earlier assignment kept in memory has to stay.
 func (p *part) setAside() {
 	a := &p.asides
 	if !a.able || p.status() != someParked {
@@ -25,14 +26,16 @@ func (p *part) setAside() {
 	limit, budget := p.host.limits()
 	most := max(1, min(limit, p.host.stateBytes()/2)/asideShare)
 	large := bytes > budget/asideShare
-	if idle == a.looked {
+	_, unfinished := p.led.Count()
+	eased := unfinished-idle <= a.refused/2 && a.refused > 0
+	if idle == a.looked && !eased {
 		return
 	}
 	tight := p.stateIsTight()
-	if !tight && (idle <= most && !large || a.looked >= 0 && idle <= a.looked+most/8) {
+	if !tight && (idle <= most && !large || a.looked >= 0 && idle <= a.looked+most/8 && !eased) {
 		return
 	}
-	a.looked = idle
+	a.looked, a.refused = idle, 0
 	var told []SourceEvent
 	p.intake.Lock()
 	lanes := p.waitingLanes(p.ahead.until)
@@ -49,9 +52,11 @@ func (p *part) setAside() {
 	lanes = slices.DeleteFunc(lanes, func(w *backlog) bool { return len(w.all) <= share })
 	fit := p.haveSpaceFor(lanes)
 	for _, w := range lanes {
-		from, fresh := p.setLaneAside(w, fit)
-		if w.held {
-			a.looked = -1
+		from, fresh, refused := p.setLaneAside(w, fit)
+		if refused {
+			a.refused = unfinished - idle
+		} else {
+			a.looked -= len(w.all) - w.keep // as many others may come before the next look
 		}
 		if fresh {
 			behind := fmt.Sprintf("%d records wait behind the parked record %v with", len(w.all)-1, w.park.Meta)
@@ -63,6 +68,9 @@ func (p *part) setAside() {
 		}
 	}
 	p.intake.Unlock()
+	if slices.ContainsFunc(lanes, func(w *backlog) bool { return w.held }) {
+		a.looked = -1
+	}
 	for _, e := range told {
 		p.host.emit(e)
 	}
@@ -131,21 +139,21 @@ func (ps *parks) names(m Meta) bool {
 
 // setLaneAside takes all but the first records of a lane out of memory, and leaves out those that
 // are fed from now on. It returns the first offset that is set aside, and whether it is the lane's
-// first time. Without space in the resume state it does nothing. The caller holds intake.
-func (p *part) setLaneAside(w *backlog, fits bool) (from int64, fresh bool) {
+// first time. Without space in the resume state it is refused. The caller holds intake.
+func (p *part) setLaneAside(w *backlog, fits bool) (from int64, fresh, refused bool) {
 	out := w.all[w.keep:]
 	fits = fits || p.hasSpaceFor(w.id, len(out))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.parks.lane(w.id) == nil && p.asides.lanes[w.id] == nil {
-		return 0, false
+		return 0, false, false
 	}
 	e, fresh := p.leaveOut(w.id, fits)
 	if e == nil {
-		return 0, false
+		return 0, false, true
 	}
 	p.takeOutOf(e, out)
-	return e.from, fresh
+	return e.from, fresh, false
 }
 
 // leaveOut leaves out the records of a lane that are fed from now on. It returns the lane's entry,

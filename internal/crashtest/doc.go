@@ -11,8 +11,8 @@
 // TestMergedClustersRealKafka merges two clusters and also kills the only broker of one. The other
 // cluster's partitions must not notice.
 //
-// TestMixedGroupRealKafka has workers share a group with franz-go's and Java's members, which know of
-// no resume state.
+// TestMixedGroupRealKafka has workers share a group with franz-go's and Java's members, which know
+// of no resume state.
 //
 // TestRepeatsRealKafka counts what is repeated, in a table. LANEWAY_CRASH_ROUNDS has more workers
 // end, and the table made of more records. TestParkedKeysRealKafka parks keys under load, and then
