@@ -191,7 +191,7 @@ func TestDurableHalt(t *testing.T) {
 				j.member.Crash()
 				<-j.ended
 				w = newWork()
-				j = start(t, l, chain(), stream.BuildID("v1"))
+				start(t, l, chain(), stream.BuildID("v1"))
 				synctest.Wait()
 				same(t, "done by the next worker", w.done(), []string{"b0"})
 			})

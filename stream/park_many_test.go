@@ -9,8 +9,8 @@ import (
 	"github.com/laneway-go/laneway/stream"
 )
 
-// Every twentieth record is of a key of its own, which is parked. The first of these is alone. Until
-// one is parked, the state keeps no room for others, and all that is in flight may fail.
+// Every twentieth record is of a key of its own, which is parked. The first of these is alone.
+// Until one is parked, the state keeps no room for others, and all that is in flight may fail.
 func TestManyParks(t *testing.T) {
 	const limit = 4096 - 37 // what a default broker stores beside the note of a topic id
 	const records = 20_000
