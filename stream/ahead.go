@@ -233,9 +233,10 @@ func (p *part) progress() progress {
 		offset, records := p.led.Prefix()
 		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: records}
 	}
+	changes := p.haltChanges() // before all that the state lists: what changes meanwhile is news to the next commit
 	offset, records, holes, end, earlier, asides := p.toStore()
 	_, below := p.led.Prefix()
-	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records)}
+	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records), halts: changes}
 	if g.aside = p.asideRecords(); len(asides) > 0 { // the watermark may lie below what has finished
 		to := end
 		if len(holes) > 0 {
@@ -257,9 +258,8 @@ func (p *part) progress() progress {
 	}
 	of := p.ahead.of
 	of.Offset = offset
-	var halts []resume.Halt
+	halts := p.haltsToStore(offset)
 	var told int64
-	halts, g.halts = p.haltsToStore(offset)
 	p.mu.Lock()
 	var attempts []resume.Attempts
 	attempts, g.noted = p.ahead.attempts.toStore(holes, end)

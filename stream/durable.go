@@ -29,10 +29,17 @@ func (p *part) triedBy(offset int64) []resume.Build {
 
 // haltsToStore returns the halts to store in the resume state of an offset, oldest first, at most
 // as many as may fit.
-func (p *part) haltsToStore(offset int64) (hs []resume.Halt, version int) {
+func (p *part) haltsToStore(offset int64) []resume.Halt {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.appendHalts(nil, offset, true), p.ahead.halts
+	return p.appendHalts(nil, offset, true)
+}
+
+// haltChanges counts the changes so far of halts, and of lanes that are set aside.
+func (p *part) haltChanges() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ahead.halts
 }
 
 // appendHalts appends the halts to store with an offset, with or without their keys and errors. The
@@ -100,7 +107,7 @@ func (p *part) haltsFrom(offset int64) string {
 	if !p.ahead.halting {
 		return ""
 	}
-	hs, _ := p.haltsToStore(offset)
+	hs := p.haltsToStore(offset)
 	if hs = slices.DeleteFunc(hs, func(h resume.Halt) bool { return h.Offset < offset }); len(hs) == 0 {
 		return ""
 	}
