@@ -233,7 +233,7 @@ func (p *part) progress() progress {
 		offset, records := p.led.Prefix()
 		return progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: records}
 	}
-	changes := p.haltChanges() // before all that the state lists: what changes meanwhile is news to the next commit
+	changes := p.haltChanges() // before what the state lists: a later change is news
 	offset, records, holes, end, earlier, asides := p.toStore()
 	_, below := p.led.Prefix()
 	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records), halts: changes}

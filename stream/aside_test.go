@@ -198,7 +198,8 @@ func TestSetAside(t *testing.T) {
 			j := join(t, l, input.GroupByKey().Concurrent(4, w.do).ParkOnError().CommitEach(), stream.MaxInFlight(8))
 			must(t, j.member.Assign(0))
 			elapse(time.Minute)
-			// The runs of this commit's state span b1, which is read again before the commit is made.
+			// The runs of this commit's state span b1, which is read again before the commit is
+			// made.
 			stored, first := make(chan struct{}), true
 			j.member.FailCommits(func(map[tp]int64) error {
 				if first {

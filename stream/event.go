@@ -64,10 +64,10 @@ type (
 	// AttemptFailed: a step failed on an element. What the policies do follows. For a batch, the
 	// event holds its first failure, as in Retrying.
 	AttemptFailed struct{ Failure }
-	// Overrunning: a handler, a Write, a Commit or a Restore is still running a second or two after
-	// its Timeout. It ignores its context, and keeps its worker and its lane. Sent once per attempt,
-	// while it runs. Duration is its running time so far, Attempts counts this attempt, Record and
-	// Value are not set. AttemptFailed follows if it returns.
+	// Overrunning: a handler, a Write, a Commit or a Restore is still running a second or two
+	// after its Timeout. It ignores its context, and keeps its worker and its lane. Sent once per
+	// attempt, while it runs. Duration is its running time so far, Attempts counts this attempt,
+	// Record and Value are not set. AttemptFailed follows if it returns.
 	Overrunning struct{ Failure }
 	// Retrying: another attempt follows after Wait.
 	Retrying struct {

@@ -130,6 +130,14 @@ func TestManyAsides(t *testing.T) {
 		}
 		other(l, 19-follow)
 	}
+	// firstAlone appends that many twenties, the first some time before the others.
+	firstAlone := func(l *testLog, w *work, n, follow int) {
+		for i := range n {
+			if twenty(l, w, i, follow); i == 0 {
+				elapse(time.Second)
+			}
+		}
+	}
 	aside := func(j *job) (n int) {
 		for _, h := range j.Halts() {
 			if h.Scope == stream.ScopeLane && h.AsideFrom > h.Meta.Offset {
@@ -167,11 +175,7 @@ func TestManyAsides(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
 			j := start(t, l, chain(w), build)
-			for i := range 400 {
-				if twenty(l, w, i, 3); i == 0 {
-					elapse(time.Second)
-				}
-			}
+			firstAlone(l, w, 400, 3)
 			elapse(time.Minute)
 			full(t, l, w, j)
 		})
@@ -209,11 +213,7 @@ func TestManyAsides(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
 			j := start(t, l, chain(w), build)
-			for i := range 290 {
-				if twenty(l, w, i, 0); i == 0 {
-					elapse(time.Second)
-				}
-			}
+			firstAlone(l, w, 290, 0)
 			elapse(time.Minute)
 			for i := range 100 { // in three lanes, so that one worker is free
 				key := fmt.Sprint("a", max(0, i-97))
@@ -240,11 +240,7 @@ func TestManyAsides(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := begin()
 			j := start(t, l, chain(w), build)
-			for i := range 400 {
-				if twenty(l, w, i, 3); i == 0 {
-					elapse(time.Second)
-				}
-			}
+			firstAlone(l, w, 400, 3)
 			elapse(time.Minute)
 			must(t, j.stop())
 			w2 := newWork()

@@ -26,8 +26,7 @@ func (p *part) setAside() {
 	limit, budget := p.host.limits()
 	most := max(1, min(limit, p.host.stateBytes()/2)/asideShare)
 	large := bytes > budget/asideShare
-	_, unfinished := p.led.Count()
-	eased := unfinished-idle <= a.refused/2 && a.refused > 0
+	eased := a.refused > 0 && p.inFlight(idle) <= a.refused/2
 	if idle == a.looked && !eased {
 		return
 	}
@@ -36,6 +35,7 @@ func (p *part) setAside() {
 		return
 	}
 	a.looked, a.refused = idle, 0
+	inFlight := p.inFlight(idle)
 	var told []SourceEvent
 	p.intake.Lock()
 	lanes := p.waitingLanes(p.ahead.until)
@@ -54,7 +54,7 @@ func (p *part) setAside() {
 	for _, w := range lanes {
 		from, fresh, refused := p.setLaneAside(w, fit)
 		if refused {
-			a.refused = unfinished - idle
+			a.refused = inFlight
 		} else {
 			a.looked -= len(w.all) - w.keep // as many others may come before the next look
 		}
@@ -74,6 +74,12 @@ func (p *part) setAside() {
 	for _, e := range told {
 		p.host.emit(e)
 	}
+}
+
+// inFlight returns how many records are unfinished beside those that wait.
+func (p *part) inFlight(idle int) int {
+	_, unfinished := p.led.Count()
+	return unfinished - idle
 }
 
 // backlog is the unfinished records of a parked lane, in order.
