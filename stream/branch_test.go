@@ -691,6 +691,29 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
+	t.Run("keeps the partition's order of a branch in its worker", func(t *testing.T) {
+		key := func(v string) byte { return v[0] }
+		for name, grouped := range map[string]strs{"by key": input.GroupByKey(), "by value": input.GroupBy(key)} {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					l, main, inner := newLog(1), newWork(), newWork()
+					put(l, 0, "a0", "b0", "a1", "b1")
+					l.Finish()
+					slow := func(_ ctx, v string) error {
+						if v == "a0" {
+							time.Sleep(time.Second)
+						}
+						return nil
+					}
+					outer := func(s strs) strs {
+						return s.AlsoTo(func(s strs) strs { return s.Ungroup().GroupByPartition().Tap(inner.do) }).To(&sink[string]{})
+					}
+					must(t, start(t, l, commitNow(grouped.Tap(slow).AlsoTo(outer).Concurrent(8, main.do))).wait())
+					same(t, "the inner branch", inner.done(), []string{"a0", "b0", "a1", "b1"})
+				})
+			})
+		}
+	})
 	t.Run("stores a resume state where each way keeps the order of all", func(t *testing.T) {
 		keyed := func(s strs) strs { return s.GroupByKey().Concurrent(4, pass) }
 		loose := func(s strs) strs { return s.Ungroup().Concurrent(4, pass) }

@@ -43,3 +43,33 @@ func LostGroups(p *Pipeline) (stages []int) {
 	}
 	return stages
 }
+
+// StageOfStep is where a step of a pipeline runs.
+type StageOfStep struct {
+	Index int
+	Lane  string // what shares a lane of it: a partition, key or group; "": nothing
+}
+
+// StagesOf returns the stage of each step.
+func StagesOf(p *Pipeline) map[string]StageOfStep {
+	stages := map[string]StageOfStep{}
+	for _, sg := range p.plan.stages {
+		at := StageOfStep{Index: sg.index}
+		switch {
+		case sg.lanes == perPart, sg.keepOrder: // below the KeepOrder
+			at.Lane = byPartition.member()
+		case sg.lanes == perGroup:
+			at.Lane = sg.group.member()
+		}
+		words := p.plan.words(sg.all())
+		if sg.exit != nil {
+			words = append(words, sg.exit)
+		}
+		for _, n := range words {
+			if sp := p.plan.steps[n]; sp != nil {
+				stages[sp.name] = at
+			}
+		}
+	}
+	return stages
+}

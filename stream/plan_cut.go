@@ -82,12 +82,17 @@ func (p *planner) boundary() {
 	if above.group == byFunc && p.plan.anyIn(waiting, func(g grouping) bool { return g == byFunc }) {
 		p.stage.group = byFunc
 	}
-	p.stage.regrouped = p.plan.anyIn(waiting, func(g grouping) bool { return g != p.stage.group })
+	p.stage.regrouped = p.regroups(waiting)
 }
 
-// anyIn reports whether a step among nodes is in a group of a kind.
+// regroups reports whether a step among nodes is in another group than the open stage.
+func (p *planner) regroups(nodes []*node) bool {
+	return p.plan.anyIn(nodes, func(g grouping) bool { return g != p.stage.group })
+}
+
+// anyIn reports whether a step that runs with nodes is in a group of a kind.
 func (p *plan) anyIn(nodes []*node, kind func(grouping) bool) bool {
-	return slices.ContainsFunc(nodes, func(n *node) bool { sp := p.steps[n]; return sp != nil && kind(sp.group) })
+	return slices.ContainsFunc(p.words(nodes), func(n *node) bool { sp := p.steps[n]; return sp != nil && kind(sp.group) })
 }
 
 // note records the order that holds at a node.

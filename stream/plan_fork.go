@@ -19,6 +19,7 @@ func (p *planner) fork(n *node) {
 			n.op.place(sub, n)
 		}
 		f.inline = sub.pending
+		p.stage.regrouped = p.stage.regrouped || p.regroups(f.inline)
 		return
 	}
 	sub.cut(line)

@@ -25,6 +25,9 @@ func (c *modelCut) fork(w word) {
 		in := &modelCut{m: c.m, group: c.group, below: c.below, depth: r.depth}
 		in.line(w.at+1, w.end())
 		c.pending = append(c.pending, in.pending...)
+		for _, i := range in.pending {
+			c.regrouped = c.regrouped || c.m.rules[i].group != c.stageGroup
+		}
 		return
 	}
 	r.apart = true
