@@ -1,4 +1,4 @@
-// Package backoff waits before a retry.
+// Package backoff waits before a retry, and for the answer to a last request.
 package backoff
 
 import (

@@ -83,6 +83,10 @@ func (c *client) Group(ctx context.Context, group string, req kmsg.Request) (kms
 			return resp, err
 		}
 	}
+	return c.send(ctx, group, req)
+}
+
+func (c *client) send(ctx context.Context, group string, req kmsg.Request) (kmsg.Response, error) {
 	find := kmsg.NewPtrFindCoordinatorRequest()
 	find.CoordinatorKey = group
 	resp, err := find.RequestWith(ctx, c.kgo)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/laneway-go/laneway/internal/backoff"
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -104,7 +105,7 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 	for {
 		req := m.joinRequest()
 		answered := m.await()
-		resp, c, err := m.ask[*kmsg.JoinGroupResponse](ctx, "join", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
+		resp, c, err := m.askToJoin(ctx, req)
 		if fresh := answered(err); resp != nil && !fresh {
 			return nil, classRetry, &RetriableError{Group: m.cfg.Group, Op: "join", Err: errLate}
 		}
@@ -116,6 +117,18 @@ func (m *Member) join(ctx context.Context) (*kmsg.JoinGroupResponse, class, erro
 		}
 		return resp, c, err
 	}
+}
+
+// askToJoin sends a JoinGroup. A broker answers the first one at once, with the id of a new member
+// (KIP-394), and from then on the group waits for that member. So its answer is awaited even if ctx
+// ends, in order to leave.
+func (m *Member) askToJoin(ctx context.Context, req *kmsg.JoinGroupRequest) (*kmsg.JoinGroupResponse, class, error) {
+	if req.MemberID == "" && m.cfg.InstanceID == "" {
+		lasting, stop := backoff.Outlasting(ctx, leaveTimeout)
+		defer stop()
+		ctx = lasting
+	}
+	return m.ask[*kmsg.JoinGroupResponse](ctx, "join", m.cfg.RebalanceTimeout+joinGrace, m.cfg.Requester.Group, req)
 }
 
 var errLate = errors.New("this process was suspended, so the response may be older than the session")

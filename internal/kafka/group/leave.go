@@ -2,13 +2,15 @@ package group
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/wire"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// leaveTimeout bounds the last request. If it fails, the session timeout removes the member.
+// leaveTimeout bounds the last requests, and the wait for the id that they need. If they fail, the
+// session timeout removes the member.
 const leaveTimeout = 3 * time.Second
 
 // leave ends this membership, including one that a join in flight may have created. Otherwise the
@@ -21,6 +23,19 @@ func (m *Member) leave(ctx context.Context) {
 	if id == "" || m.cfg.InstanceID != "" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	err := m.askToLeave(ctx, id)
+	if again := (*RetriableError)(nil); errors.As(err, &again) {
+		// The coordinator has moved, or a connection broke. It may have heard the first request.
+		if err = m.askToLeave(ctx, id); errors.Is(err, wire.UnknownMemberID) {
+			err = nil
+		}
+	}
+	m.event("left", "member "+id, err)
+}
+
+func (m *Member) askToLeave(ctx context.Context, id string) error {
 	reason := "the consumer is being closed"
 	if m.cfg.ClientID != "" {
 		reason = m.cfg.ClientID + ": " + reason
@@ -30,9 +45,9 @@ func (m *Member) leave(ctx context.Context) {
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID, member.Reason = id, &reason
 	req.Members = append(req.Members, member)
-	resp, _, err := m.ask[*kmsg.LeaveGroupResponse](context.WithoutCancel(ctx), "leave", leaveTimeout, m.cfg.Requester.Group, req)
+	resp, _, err := m.ask[*kmsg.LeaveGroupResponse](ctx, "leave", leaveTimeout, m.cfg.Requester.Group, req)
 	if err == nil && len(resp.Members) > 0 {
 		_, err = m.refusal("leave", wire.Code(resp.Members[0].ErrorCode))
 	}
-	m.event("left", "member "+id, err)
+	return err
 }

@@ -17,7 +17,7 @@ const clearUp = 5 * time.Second
 // end commits the transaction. Once the request is sent, ctx no longer matters, since the commit
 // may have taken place.
 func (t *Transactor) end(ctx context.Context, parts []wire.TopicPartition) error {
-	lasting, stop := outlasting(ctx, clearUp)
+	lasting, stop := backoff.Outlasting(ctx, clearUp)
 	defer stop()
 	lost, err := t.endTxn(lasting, true)
 	switch {
@@ -73,13 +73,6 @@ func (t *Transactor) endTxn(ctx context.Context, commit bool) (lost bool, err er
 		return wire.Code(resp.ErrorCode).Err()
 	})
 	return lost, err
-}
-
-// outlasting returns a context that ends some time after ctx.
-func outlasting(ctx context.Context, by time.Duration) (context.Context, func()) {
-	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	forget := context.AfterFunc(ctx, func() { backoff.Pause(lasting, by); cancel() })
-	return lasting, func() { forget(); cancel() }
 }
 
 // refused translates an error of the coordinator; nil for nil.
