@@ -108,12 +108,11 @@ func TestBisectTransactionUsesItsCallsUp(t *testing.T) {
 		const partitions = 64
 		l, b := newLog(partitions), newDatabase()
 		var bad []string
-		for p := range partitions {
-			all := count(fmt.Sprint("p", p, "-"), 2)
-			put(l, p, all...)
-			if p > 0 {
-				bad = append(bad, all[0])
-			}
+		// what has waited longest is tried first
+		good, rest := count("p0-", 2), map[int][]string{}
+		for p := 1; p < partitions; p++ {
+			rest[p] = count(fmt.Sprint("p", p, "-"), 2)
+			bad = append(bad, rest[p][0])
 		}
 		b.poison(bad...)
 		type search struct{ n, calls int }
@@ -135,6 +134,11 @@ func TestBisectTransactionUsesItsCallsUp(t *testing.T) {
 			}
 		}})
 		j := start(t, l, input.CommitWith(b, 2*partitions, time.Second).HaltOnError(), observe)
+		put(l, 0, good...)
+		elapse(time.Millisecond)
+		for p, all := range rest {
+			put(l, p, all...)
+		}
 		elapse(time.Minute)
 		usedUp := false
 		for _, s := range searches {

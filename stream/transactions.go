@@ -3,6 +3,7 @@ package stream
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -109,23 +110,27 @@ func (t *transactions) look(p *part) {
 
 // advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
-	if txnStateOf(p).gaps.Add(1) == 1 && txnStateOf(p).finished.Load() == 0 {
-		txnStateOf(p).since.Store(time.Now().UnixNano())
+	ts := txnStateOf(p)
+	if ts.gaps.Load() == 0 && ts.finished.Load() == 0 {
+		ts.since.Store(time.Now().UnixNano())
 	}
+	ts.gaps.Add(1)
 	t.wakeUp()
 }
 
-// count counts a finished record of p.
+// count counts a finished record of p. When it came is noted first, since the count makes a
+// transaction due.
 func (t *transactions) count(p *part) {
-	n, all := txnStateOf(p).finished.Add(1), t.total.Add(1)
-	if n == 1 {
-		txnStateOf(p).since.Store(time.Now().UnixNano())
+	ts := txnStateOf(p)
+	if ts.finished.Load() == 0 {
+		ts.since.Store(time.Now().UnixNano())
 	}
+	n, all := ts.finished.Add(1), t.total.Add(1)
 	if p.status().isReleased() { // if not released yet, endAssignment forgets the count added above
 		t.forget(p)
 		return
 	}
-	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || txnStateOf(p).overdue.Load() || t.crowded(p) {
+	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || ts.overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
 }
@@ -175,7 +180,11 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	if !t.apart && len(t.under) > 0 {
 		return again
 	}
-	var ready []*part // candidates
+	type candidate struct {
+		p     *part
+		since int64
+	}
+	var ready []candidate
 	due := !t.apart && t.total.Load() >= t.size
 	for _, p := range all {
 		ts := txnStateOf(p)
@@ -185,21 +194,24 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 			later(ts.retryAt)
 		case t.due(p, now, later):
 			due = true
-			ready = append(ready, p)
-		case !t.apart:
-			ready = append(ready, p) // it joins if another partition is due
+			ready = append(ready, candidate{p, ts.since.Load()})
+		case t.apart:
+		case ts.finished.Load()+ts.gaps.Load() > 0: // it joins if another partition is due
+			ready = append(ready, candidate{p, ts.since.Load()})
+		default: // with what finishes until then
+			ready = append(ready, candidate{p, math.MaxInt64})
 		}
 	}
 	if !due {
 		return again
 	}
-	slices.SortStableFunc(ready, func(a, b *part) int { return cmp.Compare(txnStateOf(a).since.Load(), txnStateOf(b).since.Load()) })
+	slices.SortStableFunc(ready, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
 	var pres []*prefix
-	for _, p := range ready {
+	for _, c := range ready {
 		if t.most > 0 && len(t.under)+len(pres) == t.most {
 			break // end wakes the loop for the others
 		}
-		if pre := t.take(p, now, later); pre != nil {
+		if pre := t.take(c.p, now, later); pre != nil {
 			pres = append(pres, pre)
 		}
 	}
