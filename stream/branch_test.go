@@ -691,7 +691,7 @@ func TestBranch(t *testing.T) {
 			})
 		}
 	})
-	t.Run("keeps the partition's order of a branch in its worker", func(t *testing.T) {
+	t.Run("gets the order that a branch within it needs", func(t *testing.T) {
 		key := func(v string) byte { return v[0] }
 		for name, grouped := range map[string]strs{"by key": input.GroupByKey(), "by value": input.GroupBy(key)} {
 			t.Run(name, func(t *testing.T) {
@@ -705,9 +705,9 @@ func TestBranch(t *testing.T) {
 						}
 						return nil
 					}
-					outer := func(s strs) strs {
-						return s.AlsoTo(func(s strs) strs { return s.Ungroup().GroupByPartition().Tap(inner.do) }).To(&sink[string]{})
-					}
+					lanes := func(s strs) strs { return s.Concurrent(2, inner.do) }
+					inWorker := func(s strs) strs { return s.Ungroup().GroupByPartition().AlsoTo(lanes) }
+					outer := func(s strs) strs { return s.AlsoTo(inWorker).To(&sink[string]{}) }
 					must(t, start(t, l, commitNow(grouped.Tap(slow).AlsoTo(outer).Concurrent(8, main.do))).wait())
 					same(t, "the inner branch", inner.done(), []string{"a0", "b0", "a1", "b1"})
 				})
@@ -727,6 +727,7 @@ func TestBranch(t *testing.T) {
 			"a branch without order":              {input.GroupByKey().AlsoTo(loose).Concurrent(4, pass), false},
 			"a main line without order":           {input.AlsoTo(keyed).Via(loose), false},
 			"a branch that writes in turn":        {input.AlsoTo(store).Via(keyed), true},
+			"a branch by key, in its worker":      {store(input.AlsoTo(func(s strs) strs { return s.GroupByKey().Tap(pass) }).GroupByKey()), true},
 			"diverted above work":                 {input.DivertTo(isB, keyed).Via(loose), true},
 			"diverted below work in an order":     {input.Via(keyed).DivertTo(isB, store), false},
 			"diverted below work without order":   {input.Via(loose).DivertTo(isB, store), true},

@@ -79,6 +79,20 @@ func TestMerge(t *testing.T) {
 		}
 	})
 
+	t.Run("keeps the groups of a branch above it", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newPair()
+			put(p.eu, 0, "a0", "b0", "a1", "b1")
+			p.finish()
+			var got []string
+			batches := func(s strs) strs {
+				return s.Batch(2, 0).Tap(func(_ ctx, b []string) error { got = append(got, strings.Join(b, "+")); return nil }).FlatMap(flat)
+			}
+			eu := from().As("eu").GroupBy(func(v string) byte { return v[0] }).AlsoTo(batches).Ungroup()
+			must(t, p.start(t, commitNow(stream.Merge(eu, from().As("us")).To(intoSink(newWork())))).wait())
+			same(t, "batches", got, []string{"a0+a1", "b0+b1"})
+		})
+	})
 	t.Run("runs words above it for their source alone", func(t *testing.T) {
 		upper := func(_ ctx, v string) (string, error) { return strings.ToUpper(v), nil }
 		length := func(_ ctx, v string) (int, error) { return len(v), nil }

@@ -82,17 +82,12 @@ func (p *planner) boundary() {
 	if above.group == byFunc && p.plan.anyIn(waiting, func(g grouping) bool { return g == byFunc }) {
 		p.stage.group = byFunc
 	}
-	p.stage.regrouped = p.regroups(waiting)
+	p.stage.regrouped = p.plan.anyIn(waiting, func(g grouping) bool { return g != p.stage.group })
 }
 
-// regroups reports whether a step among nodes is in another group than the open stage.
-func (p *planner) regroups(nodes []*node) bool {
-	return p.plan.anyIn(nodes, func(g grouping) bool { return g != p.stage.group })
-}
-
-// anyIn reports whether a step that runs with nodes is in a group of a kind.
+// anyIn reports whether a step among nodes is in a group of a kind.
 func (p *plan) anyIn(nodes []*node, kind func(grouping) bool) bool {
-	return slices.ContainsFunc(p.words(nodes), func(n *node) bool { sp := p.steps[n]; return sp != nil && kind(sp.group) })
+	return slices.ContainsFunc(nodes, func(n *node) bool { sp := p.steps[n]; return sp != nil && kind(sp.group) })
 }
 
 // note records the order that holds at a node.
@@ -159,7 +154,7 @@ func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
 	words := p.plan.words(slices.Concat(p.stage.above(), p.pending))
 	i := slices.IndexFunc(words, func(n *node) bool {
 		if f := p.plan.forks[n]; f != nil && f.stages != nil {
-			return !workers.gives(f.stages[0].needs()) || p.group != byFunc && p.plan.needsGroup(f.stages[0])
+			return !workers.gives(p.plan.needs(f.stages[0])) || p.group != byFunc && p.plan.needsGroup(f.stages[0])
 		}
 		group := p.plan.steps[n].group
 		return collects(n) && (d.keepOrder || group != ungrouped && group != p.group)

@@ -19,7 +19,6 @@ func (p *planner) fork(n *node) {
 			n.op.place(sub, n)
 		}
 		f.inline = sub.pending
-		p.stage.regrouped = p.stage.regrouped || p.regroups(f.inline)
 		return
 	}
 	sub.cut(line)
@@ -67,17 +66,30 @@ func (p *planner) add(sg *stagePlan) {
 	}
 }
 
-// needs returns the order in which a stage has to get its elements; ungrouped: in any.
-func (sg *stagePlan) needs() grouping {
-	// A degree word and a To make the lanes, whatever group the words below them are in.
-	mixed := sg.regrouped && sg.degree == nil && sg.head == nil
+// needs returns the order in which a stage has to get its elements; ungrouped: in any. A stage with
+// a degree word or a To makes lanes for the words below, whatever they need.
+func (p *plan) needs(sg *stagePlan) grouping {
+	passes := sg.degree == nil && sg.head == nil
 	switch {
-	case sg.group != ungrouped && !mixed:
+	case sg.group != ungrouped && !(passes && (sg.regrouped || p.forksNeedMore(sg))):
 		return sg.group
 	case sg.lanes == loose && !sg.keepOrder:
 		return ungrouped
 	}
 	return byPartition
+}
+
+// forksNeedMore reports whether a fork that runs in the stage's worker has a branch that needs
+// another order than the stage's.
+func (p *plan) forksNeedMore(sg *stagePlan) bool {
+	return slices.ContainsFunc(p.words(sg.all()), func(n *node) bool {
+		f := p.forks[n]
+		if f == nil || f.stages == nil {
+			return false
+		}
+		need := p.needs(f.stages[0])
+		return need != ungrouped && need != sg.group
+	})
 }
 
 // gives reports whether the workers of the stage pass elements on in an order that a branch needs.
@@ -91,11 +103,17 @@ func (p *plan) needsGroup(sg *stagePlan) bool {
 	if sg == nil {
 		return false
 	}
-	works := sg.group == byFunc && sg.lanes == perGroup || slices.ContainsFunc(p.words(sg.all()), func(n *node) bool {
+	works := sg.group == byFunc && sg.lanes == perGroup || p.groupIsFor(sg.all())
+	return works || !sg.endsInGroups() && p.needsGroup(sg.next)
+}
+
+// groupIsFor reports whether a word that runs with nodes, or the branch of one, works in the group
+// of a GroupBy(f) above.
+func (p *plan) groupIsFor(nodes []*node) bool {
+	return slices.ContainsFunc(p.words(nodes), func(n *node) bool {
 		f := p.forks[n]
 		return f != nil && f.stages != nil && p.needsGroup(f.stages[0]) || collects(n) && p.steps[n].group == byFunc
 	})
-	return works || !sg.endsInGroups() && p.needsGroup(sg.next)
 }
 
 // endsInGroups reports whether a GroupBy(f) ends the stage.

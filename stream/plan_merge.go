@@ -44,9 +44,10 @@ func (p *planner) merge(n *node) {
 }
 
 // leave ends the chain above a Merge, and returns how its elements come into the stage below. Words
-// that no degree word has taken run there, but for those that collect elements.
+// that no degree word has taken run there, but for those that collect elements, or that need the
+// group of a GroupBy(f).
 func (p *planner) leave() []inPlan {
-	if slices.ContainsFunc(p.pending, collects) {
+	if slices.ContainsFunc(p.pending, collects) || p.stage.group == byFunc && p.plan.groupIsFor(p.pending) {
 		p.flush()
 	}
 	waiting, sg := p.pending, p.stage

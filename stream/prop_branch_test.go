@@ -25,9 +25,6 @@ func (c *modelCut) fork(w word) {
 		in := &modelCut{m: c.m, group: c.group, below: c.below, depth: r.depth}
 		in.line(w.at+1, w.end())
 		c.pending = append(c.pending, in.pending...)
-		for _, i := range in.pending {
-			c.regrouped = c.regrouped || c.m.rules[i].group != c.stageGroup
-		}
 		return
 	}
 	r.apart = true
@@ -82,10 +79,18 @@ func (c *modelCut) noteNeeds() {
 		if need = c.degreeLane; need == noLane && (d.kind == serialWord || d.keep) {
 			need = partLane
 		}
-	} else if need == noLane || c.regrouped && !c.to {
+	} else if need == noLane || !c.to && (c.regrouped || c.forksNeedMore()) {
 		need = partLane // all that words of several groups have in common
 	}
 	c.first = &need
+}
+
+// forksNeedMore reports whether a branch of the stage needs another order than its group's.
+func (c *modelCut) forksNeedMore() bool {
+	return slices.ContainsFunc(c.nodes, func(i int) bool {
+		r := c.m.rules[i]
+		return r.apart && r.needs != noLane && r.needs != c.stageGroup
+	})
 }
 
 // gives reports whether the workers of a degree word pass on elements in an order that a branch

@@ -198,7 +198,7 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 		case t.apart:
 		case ts.finished.Load()+ts.gaps.Load() > 0: // it joins if another partition is due
 			ready = append(ready, candidate{p, ts.since.Load()})
-		default: // with what finishes until then
+		default: // last: only what finishes before it is taken joins
 			ready = append(ready, candidate{p, math.MaxInt64})
 		}
 	}

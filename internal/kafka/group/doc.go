@@ -12,7 +12,8 @@
 //   - A partition is either released (OnRevoked, then committed under the old generation) or lost
 //     (OnLost, never committed).
 //   - When Run's context ends, the member drains, leaves the group and returns. It abandons a join
-//     in flight at once, but for a first one, whose answer has the id that it leaves with.
+//     in flight at once. Only the answer to a first join is awaited, for up to 3 s: it has the id
+//     to leave with.
 //
 // Goroutines: Run's own, one heartbeat per term (a generation of membership), one metadata watch
 // per term that leads, and one per callback that must be watched. Run owns all of them and waits

@@ -14,7 +14,7 @@ import (
 
 // enter joins and syncs until this member has an assignment under a new term. Under a cooperative
 // balancer, its partitions keep running. If ctx ends, they are drained before the join is
-// abandoned; without partitions it is abandoned at once.
+// abandoned. Without partitions it is abandoned at once, but for a first join: see askToJoin.
 func (m *Member) enter(ctx context.Context) (assigned []wire.TopicPartition, err error) {
 	m.setJoining(true)
 	defer m.setJoining(false)

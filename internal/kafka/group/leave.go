@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// leaveTimeout bounds the last requests, and the wait for the id that they need. If they fail, the
-// session timeout removes the member.
+// leaveTimeout bounds the tries to leave, and before them the wait for the id of a first join. If
+// they fail, the session timeout removes the member.
 const leaveTimeout = 3 * time.Second
 
 // leave ends this membership, including one that a join in flight may have created. Otherwise the
@@ -26,8 +26,8 @@ func (m *Member) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	err := m.askToLeave(ctx, id)
-	if again := (*RetriableError)(nil); errors.As(err, &again) {
-		// The coordinator has moved, or a connection broke. It may have heard the first request.
+	// The coordinator moves, or a connection broke. It may have heard a request that failed.
+	for try := 1; isRetriable(err) && retries.Pause(ctx, try); try++ {
 		if err = m.askToLeave(ctx, id); errors.Is(err, wire.UnknownMemberID) {
 			err = nil
 		}
@@ -50,4 +50,9 @@ func (m *Member) askToLeave(ctx context.Context, id string) error {
 		_, err = m.refusal("leave", wire.Code(resp.Members[0].ErrorCode))
 	}
 	return err
+}
+
+func isRetriable(err error) bool {
+	_, is := errors.AsType[*RetriableError](err)
+	return is
 }

@@ -42,12 +42,12 @@ func TestLeave(t *testing.T) {
 		}
 	})
 	for name, first := range map[string]func() (kmsg.Response, error, bool){
-		"once more if the coordinator has moved": func() (kmsg.Response, error, bool) {
+		"again if the coordinator has moved": func() (kmsg.Response, error, bool) {
 			resp := kmsg.NewPtrLeaveGroupResponse()
 			resp.ErrorCode = kerr.NotCoordinator.Code
 			return resp, nil, true
 		},
-		"once more if a connection broke": func() (kmsg.Response, error, bool) { return nil, io.ErrUnexpectedEOF, true },
+		"again if a connection broke": func() (kmsg.Response, error, bool) { return nil, io.ErrUnexpectedEOF, true },
 	} {
 		inVirtualTime(t, name, func(t *testing.T, c virtual) {
 			f := newFloor()
@@ -55,7 +55,7 @@ func TestLeave(t *testing.T) {
 			leaves := 0
 			w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
 				if _, leave := req.(*kmsg.LeaveGroupRequest); leave {
-					if leaves++; leaves == 1 {
+					if leaves++; leaves <= 3 {
 						return first()
 					}
 				}
