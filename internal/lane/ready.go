@@ -67,11 +67,11 @@ func (r *ready) next() *Task {
 	if !s.queue.Empty() {
 		r.line(s)
 	}
-	r.queue.Store(!r.ring.Empty())
 	now.claimed.Store(1)
 	t := now.tasks[0]
 	now.tasks[0] = nil
 	r.now.Store(now)
+	r.queue.Store(!r.ring.Empty()) // after the round is there: see empty
 	return t
 }
 
@@ -128,8 +128,12 @@ func (r *ready) makeWay(other *Set) {
 	now.set.queue.Unpop(now.tasks[k:])
 }
 
-// empty reports whether nothing is ready.
+// empty reports whether nothing is ready. It needs no lock: tasks that leave the queue are in the
+// round by then, and those that leave the round are in the queue.
 func (r *ready) empty() bool {
+	if r.queue.Load() {
+		return false
+	}
 	now := r.now.Load()
 	return int(now.claimed.Load()) >= len(now.tasks) && !r.queue.Load()
 }
