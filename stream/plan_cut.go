@@ -153,8 +153,8 @@ func (p *planner) needsOtherwise(d *degree) (grouping, bool) {
 	workers.lane()
 	words := p.plan.words(slices.Concat(p.stage.above(), p.pending))
 	i := slices.IndexFunc(words, func(n *node) bool {
-		if f := p.plan.forks[n]; f != nil && f.stages != nil {
-			return !workers.gives(p.plan.needs(f.stages[0])) || p.group != byFunc && p.plan.needsGroup(f.stages[0])
+		if branch := p.plan.branchOf(n); branch != nil {
+			return !workers.gives(p.plan.needs(branch)) || p.group != byFunc && p.plan.needsGroup(branch)
 		}
 		group := p.plan.steps[n].group
 		return collects(n) && (d.keepOrder || group != ungrouped && group != p.group)

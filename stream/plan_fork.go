@@ -47,6 +47,14 @@ func (p *plan) words(nodes []*node) (all []*node) {
 	return all
 }
 
+// branchOf returns the first stage of a fork's branch that has stages of its own; nil: n has none.
+func (p *plan) branchOf(n *node) *stagePlan {
+	if f := p.forks[n]; f != nil && len(f.stages) > 0 {
+		return f.stages[0]
+	}
+	return nil
+}
+
 // add adds a stage, and behind it those of its branches.
 func (p *planner) add(sg *stagePlan) {
 	sg.index = len(p.plan.stages)
@@ -54,12 +62,12 @@ func (p *planner) add(sg *stagePlan) {
 	words := p.plan.words(sg.all())
 	fans := slices.ContainsFunc(words, func(n *node) bool { return multiplies(n.op) })
 	for _, n := range words {
-		f := p.plan.forks[n]
-		if f == nil || f.stages == nil {
+		first := p.plan.branchOf(n)
+		if first == nil {
 			continue
 		}
-		f.stages[0].fanned = fans
-		for _, sg := range f.stages {
+		first.fanned = fans
+		for _, sg := range p.plan.forks[n].stages {
 			sg.index = len(p.plan.stages)
 			p.plan.stages = append(p.plan.stages, sg)
 		}
@@ -69,9 +77,11 @@ func (p *planner) add(sg *stagePlan) {
 // needs returns the order in which a stage has to get its elements; ungrouped: in any. A stage with
 // a degree word or a To makes lanes for the words below, whatever they need.
 func (p *plan) needs(sg *stagePlan) grouping {
-	passes := sg.degree == nil && sg.head == nil
+	makes := sg.degree != nil || sg.head != nil
 	switch {
-	case sg.group != ungrouped && !(passes && (sg.regrouped || p.forksNeedMore(sg))):
+	case !makes && (sg.regrouped || p.forksNeedMore(sg)):
+		return byPartition
+	case sg.group != ungrouped:
 		return sg.group
 	case sg.lanes == loose && !sg.keepOrder:
 		return ungrouped
@@ -83,11 +93,11 @@ func (p *plan) needs(sg *stagePlan) grouping {
 // another order than the stage's.
 func (p *plan) forksNeedMore(sg *stagePlan) bool {
 	return slices.ContainsFunc(p.words(sg.all()), func(n *node) bool {
-		f := p.forks[n]
-		if f == nil || f.stages == nil {
+		branch := p.branchOf(n)
+		if branch == nil {
 			return false
 		}
-		need := p.needs(f.stages[0])
+		need := p.needs(branch)
 		return need != ungrouped && need != sg.group
 	})
 }
@@ -111,8 +121,7 @@ func (p *plan) needsGroup(sg *stagePlan) bool {
 // of a GroupBy(f) above.
 func (p *plan) groupIsFor(nodes []*node) bool {
 	return slices.ContainsFunc(p.words(nodes), func(n *node) bool {
-		f := p.forks[n]
-		return f != nil && f.stages != nil && p.needsGroup(f.stages[0]) || collects(n) && p.steps[n].group == byFunc
+		return p.needsGroup(p.branchOf(n)) || collects(n) && p.steps[n].group == byFunc
 	})
 }
 

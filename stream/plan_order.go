@@ -79,7 +79,7 @@ func drops(o op) bool {
 
 // ends reports whether elements are done with the given words of a stage, in its worker.
 func (p *plan) ends(sg *stagePlan, nodes []*node) bool {
-	return sg.next == nil && !slices.ContainsFunc(p.words(nodes), func(n *node) bool { f := p.forks[n]; return f != nil && f.stages != nil })
+	return sg.next == nil && !slices.ContainsFunc(p.words(nodes), func(n *node) bool { return p.branchOf(n) != nil })
 }
 
 // goesOn reports whether the elements of a fork go down the main line, too.
@@ -132,9 +132,7 @@ func (s *side) through(p *plan, sg *stagePlan, nodes []*node) {
 		if sp := p.steps[n]; sp != nil && slices.ContainsFunc(sp.policies, (*policy).parks) {
 			s.parks = append(s.parks, parking{sp.name, sg.parkScope(n, sp.group)})
 		}
-		if f := p.forks[n]; f != nil && f.stages != nil {
-			s.below(p, f.stages[0])
-		}
+		s.below(p, p.branchOf(n))
 	}
 }
 
@@ -169,10 +167,7 @@ func (p *plan) above(sg *stagePlan, is func(*stagePlan) bool) bool {
 
 // forksTo reports whether a fork in a stage leads to another.
 func (p *plan) forksTo(from, to *stagePlan) bool {
-	return slices.ContainsFunc(p.words(from.all()), func(n *node) bool {
-		f := p.forks[n]
-		return f != nil && f.stages != nil && f.stages[0] == to
-	})
+	return slices.ContainsFunc(p.words(from.all()), func(n *node) bool { return p.branchOf(n) == to })
 }
 
 // parkScope returns what a ParkOnError below a step of the stage stops.

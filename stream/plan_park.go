@@ -61,11 +61,11 @@ func (p *plan) parksApart() (err error) {
 		for _, source := range sg.sources {
 			words := p.words(sg.of(source))
 			for i, n := range words {
-				f := p.forks[n]
-				if f == nil || f.stages == nil || !goesOn(n) || refused[n] {
+				first := p.branchOf(n)
+				if first == nil || !goesOn(n) || refused[n] {
 					continue
 				}
-				branch, main := p.sideOf(source, f.stages[0]), p.mainOf(source, sg, words[i+1:])
+				branch, main := p.sideOf(source, first), p.mainOf(source, sg, words[i+1:])
 				e := errors.Join(branch.parksBeside(main, n.label()), main.parksBeside(branch, n.label()))
 				refused[n] = e != nil
 				err = errors.Join(err, e)
