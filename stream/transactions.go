@@ -3,7 +3,6 @@ package stream
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -111,7 +110,7 @@ func (t *transactions) look(p *part) {
 // advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
 	ts := txnStateOf(p)
-	if ts.gaps.Load() == 0 && ts.finished.Load() == 0 {
+	if ts.waits() == noWait {
 		ts.since.Store(time.Now().UnixNano())
 	}
 	ts.gaps.Add(1)
@@ -195,11 +194,8 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 		case t.due(p, now, later):
 			due = true
 			ready = append(ready, candidate{p, ts.since.Load()})
-		case t.apart:
-		case ts.finished.Load()+ts.gaps.Load() > 0: // it joins if another partition is due
-			ready = append(ready, candidate{p, ts.since.Load()})
-		default: // last: only what finishes before it is taken joins
-			ready = append(ready, candidate{p, math.MaxInt64})
+		case !t.apart: // it joins if another partition is due
+			ready = append(ready, candidate{p, ts.waits()})
 		}
 	}
 	if !due {

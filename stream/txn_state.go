@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +87,17 @@ func (t *transactions) forget(p *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.total.Add(-txnStateOf(p).finished.Swap(0))
+}
+
+// noWait is what waits returns if nothing waits. It sorts last.
+const noWait = math.MaxInt64
+
+// waits returns since when something waits for a transaction, in Unix nanoseconds.
+func (ts *txnState) waits() int64 {
+	if ts.finished.Load()+ts.gaps.Load() == 0 {
+		return noWait
+	}
+	return ts.since.Load()
 }
 
 // waited reports whether finished records have waited that long. If not, it calls later with the
