@@ -25,17 +25,17 @@ func (m *Member) leave(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	err := m.askToLeave(ctx, id)
+	c, err := m.askToLeave(ctx, id)
 	// The coordinator moves, or a connection broke. It may have heard a request that failed.
-	for try := 1; isRetriable(err) && retries.Pause(ctx, try); try++ {
-		if err = m.askToLeave(ctx, id); errors.Is(err, wire.UnknownMemberID) {
+	for try := 1; c == classRetry && retries.Pause(ctx, try); try++ {
+		if c, err = m.askToLeave(ctx, id); errors.Is(err, wire.UnknownMemberID) {
 			err = nil
 		}
 	}
 	m.event("left", "member "+id, err)
 }
 
-func (m *Member) askToLeave(ctx context.Context, id string) error {
+func (m *Member) askToLeave(ctx context.Context, id string) (class, error) {
 	reason := "the consumer is being closed"
 	if m.cfg.ClientID != "" {
 		reason = m.cfg.ClientID + ": " + reason
@@ -45,14 +45,9 @@ func (m *Member) askToLeave(ctx context.Context, id string) error {
 	member := kmsg.NewLeaveGroupRequestMember()
 	member.MemberID, member.Reason = id, &reason
 	req.Members = append(req.Members, member)
-	resp, _, err := m.ask[*kmsg.LeaveGroupResponse](ctx, "leave", leaveTimeout, m.cfg.Requester.Group, req)
+	resp, c, err := m.ask[*kmsg.LeaveGroupResponse](ctx, "leave", leaveTimeout, m.cfg.Requester.Group, req)
 	if err == nil && len(resp.Members) > 0 {
-		_, err = m.refusal("leave", wire.Code(resp.Members[0].ErrorCode))
+		return m.refusal("leave", wire.Code(resp.Members[0].ErrorCode))
 	}
-	return err
-}
-
-func isRetriable(err error) bool {
-	_, is := errors.AsType[*RetriableError](err)
-	return is
+	return c, err
 }

@@ -41,25 +41,31 @@ func TestLeave(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 	})
-	for name, first := range map[string]func() (kmsg.Response, error, bool){
-		"again if the coordinator has moved": func() (kmsg.Response, error, bool) {
+	for name, fails := range map[string]func(*worker, kmsg.Request) (kmsg.Response, error){
+		"again if the coordinator has moved": func(*worker, kmsg.Request) (kmsg.Response, error) {
 			resp := kmsg.NewPtrLeaveGroupResponse()
 			resp.ErrorCode = kerr.NotCoordinator.Code
-			return resp, nil, true
+			return resp, nil
 		},
-		"again if a connection broke": func() (kmsg.Response, error, bool) { return nil, io.ErrUnexpectedEOF, true },
+		"again if a connection broke": func(*worker, kmsg.Request) (kmsg.Response, error) { return nil, io.ErrUnexpectedEOF },
+		"again if only the answer was lost": func(w *worker, req kmsg.Request) (kmsg.Response, error) {
+			_, err := w.cl.send(context.Background(), "billing", req)
+			return nil, errors.Join(io.ErrUnexpectedEOF, err)
+		},
 	} {
 		inVirtualTime(t, name, func(t *testing.T, c virtual) {
 			f := newFloor()
 			w := newWorker(t, c, f, "w")
 			leaves := 0
-			w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
-				if _, leave := req.(*kmsg.LeaveGroupRequest); leave {
-					if leaves++; leaves <= 3 {
-						return first()
-					}
+			w.cl.hook = func(req kmsg.Request) (resp kmsg.Response, err error, handled bool) {
+				if _, leave := req.(*kmsg.LeaveGroupRequest); !leave {
+					return nil, nil, false
 				}
-				return nil, nil, false
+				if leaves++; leaves > 3 {
+					return nil, nil, false
+				}
+				resp, err = fails(w, req)
+				return resp, err, true
 			}
 			w.start(t)
 			f.awaitShares(t, map[string]int{"w": 6})
@@ -69,30 +75,11 @@ func TestLeave(t *testing.T) {
 			if g := c.GroupInfo("billing"); len(g.Members) > 0 {
 				t.Errorf("members remain: %v", g.Members)
 			}
+			if last := w.events[len(w.events)-1]; last.Name != "left" || last.Err != nil {
+				t.Errorf("told last: %+v", last)
+			}
 		})
 	}
-	inVirtualTime(t, "is heard where only the answer was lost", func(t *testing.T, c virtual) {
-		f := newFloor()
-		w := newWorker(t, c, f, "w")
-		leaves := 0
-		w.cl.hook = func(req kmsg.Request) (kmsg.Response, error, bool) {
-			if _, leave := req.(*kmsg.LeaveGroupRequest); leave {
-				if leaves++; leaves == 1 {
-					_, err := w.cl.send(context.Background(), "billing", req)
-					return nil, errors.Join(io.ErrUnexpectedEOF, err), true
-				}
-			}
-			return nil, nil, false
-		}
-		w.start(t)
-		f.awaitShares(t, map[string]int{"w": 6})
-		if err := w.end(t); err != nil {
-			t.Error(err)
-		}
-		if last := w.events[len(w.events)-1]; last.Name != "left" || last.Err != nil {
-			t.Errorf("told last: %+v", last)
-		}
-	})
 }
 
 // silent is a client that no broker answers.
