@@ -34,7 +34,7 @@ type Client struct {
 	format *kmsg.RequestFormatter
 	ids    atomic.Int32
 	bare   atomic.Bool // brokers accept no note with an offset
-	conns  connections
+	conns  *connections
 
 	mu     sync.Mutex // guards the fields below; never held during a request
 	closed bool
@@ -62,7 +62,7 @@ func New(cfg Config) *Client {
 	return &Client{
 		cfg:          cfg,
 		format:       kmsg.NewRequestFormatter(opts...),
-		conns:        connections{open: map[net.Conn]struct{}{}},
+		conns:        &connections{open: map[net.Conn]struct{}{}},
 		reached:      map[string]bool{},
 		links:        map[linkKey]*link{},
 		brokers:      map[int32]Broker{},

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/laneway-go/laneway/internal/kafkatest"
 	"github.com/laneway-go/laneway/stream/kafkaerr"
@@ -252,12 +254,26 @@ func TestFrozenCoordinator(t *testing.T) {
 
 func TestClosedClient(t *testing.T) {
 	k := cluster(t, kfake.NumBrokers(1))
-	c := New(Config{Brokers: k.ListenAddrs()})
-	if _, err := c.Metadata(within(t, 10*time.Second)); err != nil {
-		t.Fatal(err)
+	closed := func(t *testing.T) *Client {
+		c := New(Config{Brokers: k.ListenAddrs()})
+		if _, err := c.Metadata(within(t, 10*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		return c
 	}
-	c.Close()
-	if _, err := c.Metadata(within(t, 10*time.Second)); !errors.Is(err, ErrClosed) {
-		t.Errorf("error: %v", err)
-	}
+	t.Run("refuses requests", func(t *testing.T) {
+		if _, err := closed(t).Metadata(within(t, 10*time.Second)); !errors.Is(err, ErrClosed) {
+			t.Errorf("error: %v", err)
+		}
+	})
+	t.Run("is not kept in memory by its Transports", func(t *testing.T) {
+		// A Transport forgets its idle connections only after 30 s.
+		kept := weak.Make(closed(t))
+		for ctx := within(t, 10*time.Second); kept.Value() != nil; runtime.GC() {
+			if ctx.Err() != nil {
+				t.Fatal("the client is still there")
+			}
+		}
+	})
 }
