@@ -164,7 +164,7 @@ func (e *Explanation) troubled(r *run) bool {
 // assigned explains an assigned partition. It looks in turn for what stops the whole partition, at
 // the record at its watermark, at its commits, and for what stops reading.
 func (e *Explanation) assigned(r *run, c *busyWorkers, p *part, first oldest, f *spotted) {
-	s := p.snapshot(r.plan.commit)
+	s := p.snapshot(r.plan.commit, time.Now())
 	e.State, e.Watermark, e.Committed, e.Next, e.End = s.State, s.Watermark, s.Committed, s.Next, s.End
 	e.Room = p.allowance()
 	commit := r.commits.holds(p)

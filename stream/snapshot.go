@@ -86,8 +86,10 @@ func (p *Pipeline) Snapshot() Snapshot {
 	}
 	s := Snapshot{Running: true, Retrying: int(r.retrying.Load()), Postponed: int(r.postponed.Load()), Overruns: int(r.overruns.told.Load()),
 		Waiting: r.waiting.Taken(), Troubles: r.inTrouble(), Degrees: r.degrees(), Rates: r.rates(), handing: int(r.handing.Load())}
-	for _, q := range r.all() {
-		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit))
+	parts, now := r.all(), time.Now()
+	s.Partitions = make([]PartitionState, 0, len(parts))
+	for _, q := range parts {
+		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit, now))
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
 		return a.order(b.TopicPartition)
@@ -95,7 +97,7 @@ func (p *Pipeline) Snapshot() Snapshot {
 	return s
 }
 
-func (p *part) snapshot(commit *commitPlan) PartitionState {
+func (p *part) snapshot(commit *commitPlan, now time.Time) PartitionState {
 	held, pinned := p.led.Held()
 	if p.led.OutOfOrder {
 		_, held = p.led.Count()
@@ -118,7 +120,7 @@ func (p *part) snapshot(commit *commitPlan) PartitionState {
 		from = at
 	}
 	s.Full = p.filled(p.allowance())
-	l := p.lag(from, time.Now())
+	l := p.lag(from, now)
 	s.Lag, s.LagTime, s.ActiveLag, s.ActiveLagTime = l.records, l.recordsTime, l.active, l.activeTime
 	s.Oldest = l.oldest
 	p.mu.Lock()
