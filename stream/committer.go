@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -147,6 +148,9 @@ func (c *committer) loop() {
 			c.open = append(c.open, f)
 		case <-timer.C:
 		case <-c.poke:
+			if c.each {
+				runtime.Gosched() // records that are about to finish share the request
+			}
 		}
 		c.open = slices.DeleteFunc(c.open, c.advance)
 		c.commitCounted()
