@@ -34,7 +34,7 @@ func (p *part) enterBarrier(w waiter) {
 		r.abandon()
 		return
 	}
-	b.waiting.Put(last.seq(), w)
+	*b.waiting.Add(last.seq()) = w
 	held := b.held.Add(int64(w.size))
 	b.mu.Unlock()
 	r.done()
@@ -43,8 +43,10 @@ func (p *part) enterBarrier(w waiter) {
 		p.changed() // commit now: with so many waiting, CommitEvery's count may never be reached
 	}
 	// An assignment may start below the committed offset, so the element's commit may have been
-	// made.
-	p.openBarrier(p.committedOffset())
+	// made. A commit that is noted later finds the element.
+	if at := p.committedOffset(); w.offset < at {
+		p.openBarrier(at)
+	}
 }
 
 // openBarrier passes elements below the committed offset to the tail.
@@ -55,12 +57,12 @@ func (p *part) openBarrier(committed int64) {
 	defer b.mu.Unlock()
 	var passed []waiter
 	for {
-		w, ok := b.waiting.First()
-		if !ok || w.offset >= committed {
+		w := b.waiting.First()
+		if w == nil || w.offset >= committed {
 			break
 		}
+		passed = append(passed, *w)
 		b.waiting.Pop()
-		passed = append(passed, w)
 	}
 	if len(passed) == 0 {
 		return
@@ -89,7 +91,7 @@ func (b *ackBarrier) forget(offsets map[int64]bool) (lost []*record) {
 		b.held.Add(int64(len(left) - w.size))
 		w.size = len(left)
 	}
-	b.waiting.DeleteFunc(func(w waiter) bool { return w.size == 0 })
+	b.waiting.DeleteFunc(func(w *waiter) bool { return w.size == 0 })
 	return lost
 }
 

@@ -71,14 +71,14 @@ func linkResults[T any](st *step) any {
 			r.abandon()
 			return
 		}
-		n := r.part.state[st.state].(*resultsOf[T]).keep(r, *v)
+		n := r.part.state[st.state].(*resultsOf[T]).keep(r, v)
 		r.part.kept.Add(n)
 		st.exec.finish(w, r)
 	})
 }
 
 // keep holds a result back and returns how many records it has.
-func (rs *resultsOf[T]) keep(r *record, v T) (records int64) {
+func (rs *resultsOf[T]) keep(r *record, v *T) (records int64) {
 	first, last := r.ends()
 	n := r.size()
 	rs.mu.Lock()
@@ -86,7 +86,8 @@ func (rs *resultsOf[T]) keep(r *record, v T) (records int64) {
 	if n > 1 {
 		rs.wide++
 	}
-	rs.kept.Put(first.seq(), result[T]{r: r, lo: first.offset(), hi: last.offset(), n: n, v: v})
+	kept := rs.kept.Add(first.seq())
+	kept.r, kept.lo, kept.hi, kept.n, kept.v = r, first.offset(), last.offset(), n, *v
 	return n
 }
 
@@ -171,13 +172,13 @@ func (rs *resultsOf[T]) drop(below int64) (records int64) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	for { // each result is below the offset as a whole or not at all: see whole
-		r, ok := rs.kept.First()
-		if !ok || r.hi >= below {
+		r := rs.kept.First()
+		if r == nil || r.hi >= below {
 			break
 		}
-		rs.kept.Pop()
 		records += r.n
 		rs.forgotten(r.n)
+		rs.kept.Pop()
 	}
 	return records
 }
@@ -192,7 +193,7 @@ func (rs *resultsOf[T]) forgotten(records int64) {
 func (rs *resultsOf[T]) forget(offsets map[int64]bool, alone bool) (forgotten []*record, split bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	rs.kept.DeleteFunc(func(r result[T]) bool {
+	rs.kept.DeleteFunc(func(r *result[T]) bool {
 		some, all := false, true
 		r.r.sources(func(l *record) bool {
 			in := offsets[l.offset()]

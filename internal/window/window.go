@@ -27,8 +27,8 @@ const least = 64
 // Len returns the number of values.
 func (w *Window[V]) Len() int { return w.n }
 
-// Put adds a value.
-func (w *Window[V]) Put(seq int64, v V) {
+// Add adds a value and returns where it is, to be filled in. It is zero.
+func (w *Window[V]) Add(seq int64) *V {
 	if w.n == 0 {
 		w.lo, w.hi = seq, seq
 	}
@@ -37,7 +37,14 @@ func (w *Window[V]) Put(seq int64, v V) {
 		w.grow(span)
 	}
 	w.lo, w.hi = lo, hi
-	w.put(seq, w.make(v))
+	nd := w.free
+	if nd == nil {
+		nd = new(node[V])
+	} else {
+		w.free, nd.next = nd.next, nil
+	}
+	w.put(seq, nd)
+	return &nd.v
 }
 
 func (w *Window[V]) put(seq int64, nd *node[V]) {
@@ -51,16 +58,6 @@ func (w *Window[V]) put(seq int64, nd *node[V]) {
 	}
 	s.last = nd
 	w.n++
-}
-
-func (w *Window[V]) make(v V) *node[V] {
-	nd := w.free
-	if nd == nil {
-		return &node[V]{v: v}
-	}
-	w.free, nd.next = nd.next, nil
-	nd.v = v
-	return nd
 }
 
 func (w *Window[V]) index(seq int64) int { return int(seq) & (len(w.slots) - 1) }
@@ -85,23 +82,19 @@ func (w *Window[V]) grow(span int64) {
 	}
 }
 
-// First returns the oldest value of the lowest number, or false if the window is empty.
-func (w *Window[V]) First() (v V, ok bool) {
+// First returns the oldest value of the lowest number, or nil if the window is empty.
+func (w *Window[V]) First() *V {
 	if w.n == 0 {
-		return v, false
+		return nil
 	}
-	return w.slots[w.index(w.lo)].first.v, true
+	return &w.slots[w.index(w.lo)].first.v
 }
 
-// Pop removes the value that First returns.
-func (w *Window[V]) Pop() (v V, ok bool) {
-	if w.n == 0 {
-		return v, false
-	}
+// Pop removes the value that First returns. There must be one. Its memory is used again.
+func (w *Window[V]) Pop() {
 	i := w.index(w.lo)
 	s := &w.slots[i]
 	nd := s.first
-	v = nd.v
 	s.first = nd.next
 	*nd = node[V]{next: w.free}
 	w.free = nd
@@ -112,7 +105,6 @@ func (w *Window[V]) Pop() (v V, ok bool) {
 			w.lo = w.next(w.lo + 1)
 		}
 	}
-	return v, true
 }
 
 // next returns the lowest number from seq on that has values. There must be one.
@@ -146,15 +138,15 @@ func (w *Window[V]) All(yield func(*V) bool) {
 }
 
 // DeleteFunc removes the values for which del returns true.
-func (w *Window[V]) DeleteFunc(del func(V) bool) {
+func (w *Window[V]) DeleteFunc(del func(*V) bool) {
 	old := *w
 	*w = Window[V]{}
 	left := old.n
 	for seq := old.lo; left > 0; seq++ {
 		seq = old.next(seq)
 		for nd := old.slots[old.index(seq)].first; nd != nil; nd = nd.next {
-			if left--; !del(nd.v) {
-				w.Put(seq, nd.v)
+			if left--; !del(&nd.v) {
+				*w.Add(seq) = nd.v
 			}
 		}
 	}
