@@ -6,46 +6,58 @@ import (
 	"time"
 )
 
-// spread passes the children of an element on, each with a hold of its own. The element's own hold
+// spreading passes the children of elements on, in one worker. Its fields are not variables of
+// spread, since a sequence would move those to the heap for each element.
+type spreading[T, U any] struct {
+	st   *step
+	next push[U]
+	u    U    // the child
+	ours bool // the sequence is running, and not the steps below
+	left bool // a child was not passed on
+}
+
+// spread passes on the children of an element, each with a hold of its own. The element's own hold
 // is given back last, so that the ticket is not resolved before.
-func spread[T, U any](w *worker, st *step, r *record, v *T, seq iter.Seq[U], next push[U]) {
+func (s *spreading[T, U]) spread(w *worker, r *record, v *T, seq iter.Seq[U]) {
 	if seq == nil {
-		st.finish(w, r)
+		s.st.finish(w, r)
 		return
 	}
-	switch all, err := children(w, r, seq, next); {
+	switch err := s.children(w, r, seq); {
 	case err != nil:
-		st.failed(w, r, 1, 0, Permanent(err), false, func() any { return *v })
-	case all:
-		st.finish(w, r)
-	default:
+		s.st.failed(w, r, 1, 0, Permanent(err), false, func() any { return *v })
+	case s.left:
 		r.abandon()
+	default:
+		s.st.finish(w, r)
 	}
 }
 
-// children passes the elements of a sequence on and reports whether all were. A panic of the
-// sequence is returned as an error. A panic of the steps below passes through.
-func children[U any](w *worker, r *record, seq iter.Seq[U], next push[U]) (all bool, err error) {
-	group, ours := w.group, true
+// children passes on the elements of a sequence until the worker stops. A panic of the sequence is
+// returned as an error. A panic of the steps below passes through.
+func (s *spreading[T, U]) children(w *worker, r *record, seq iter.Seq[U]) (err error) {
+	s.ours, s.left = true, false
 	defer func() {
-		if !ours {
+		if !s.ours {
 			return
 		}
 		if p := recover(); p != nil {
 			err = panicked(p)
 		}
 	}()
-	for u := range seq {
+	group := w.group
+	for s.u = range seq {
 		if w.stops(r) {
-			return false, nil
+			s.left = true
+			break
 		}
 		w.group = group
 		r.retain()
-		ours = false
-		next(w, r, &u)
-		ours = true
+		s.ours = false
+		s.next(w, r, &s.u)
+		s.ours = true
 	}
-	return true, nil
+	return nil
 }
 
 // outlasting gives f a context that lasts until its sequence is consumed. The context of the call,

@@ -108,17 +108,17 @@ func (flatMapOp[T, U]) divides()                  {}
 func (flatMapOp[T, U]) check(c *checker, _ *node) { c.slices = false }
 
 func (o flatMapOp[T, U]) link(_ *worker, st *step, next any) any {
-	nx, seq := next.(push[U]), new(iter.Seq[U])
+	seq, s := new(iter.Seq[U]), &spreading[T, U]{st: st, next: next.(push[U])}
 	call := o.f
 	if o.lazy && (st.timeout > 0 || st.handler != nil) {
 		call = outlasting(call)
 	}
 	f := func(ctx context.Context, v *T, seq *iter.Seq[U]) (err error) { *seq, err = call(ctx, *v); return err }
-	on := func(w *worker, r *record, v *T) { spread(w, st, r, v, *seq, nx) }
+	on := func(w *worker, r *record, v *T) { s.spread(w, r, v, *seq) }
 	h := &handling[T, iter.Seq[U]]{st: st, f: f, u: seq, on: on}
 	return push[T](func(w *worker, r *record, v *T) {
 		if r = h.perform(w, r, v); r != nil {
-			spread(w, st, r, v, *seq, nx)
+			s.spread(w, r, v, *seq)
 		}
 	})
 }
