@@ -21,6 +21,7 @@ type slot struct {
 	lane.Task
 	inner *lane.Task
 	held  []held
+	one   [1]held // the memory of held, which is enough for most elements
 	done  bool
 	left  bool // its element was abandoned: no later result is passed on
 }
@@ -28,7 +29,7 @@ type slot struct {
 // held is a waiting result.
 type held struct {
 	r *record
-	v any
+	v any // *T
 }
 
 func (s *slot) carrier() carrier { return carrierOf(s.inner) }
@@ -38,7 +39,7 @@ func (s *slot) owner() *part     { return s.carrier().owner() }
 
 func (o *reorder) enter(t *lane.Task) *lane.Task {
 	s := &slot{inner: t}
-	s.Kind = kindOfSlot
+	s.Kind, s.held = kindOfSlot, s.one[:0]
 	o.mu.Lock()
 	o.slots = append(o.slots, s)
 	o.mu.Unlock()
@@ -56,35 +57,45 @@ func (o *reorder) through(w *worker, s *slot) {
 		return
 	}
 	o.busy = true
-	for len(o.slots) > 0 && o.slots[0].done {
-		next := o.slots[0]
-		o.slots[0] = nil
-		o.slots, w.left = o.slots[1:], o.dead || next.left
+	for n := o.ready(); n > 0; n = o.ready() {
+		run, dead := o.slots[:n], o.dead
+		o.slots = o.slots[n:]
 		o.mu.Unlock()
-		for _, h := range next.held {
-			if w.stops(h.r) {
-				h.r.abandon()
-			} else {
-				w.group = 0
-				w.cur.Store(h.r)
-				w.ordered(w, h)
+		for i, next := range run {
+			run[i] = nil
+			w.left = dead || next.left
+			for _, h := range next.held {
+				if w.stops(h.r) {
+					h.r.abandon()
+				} else {
+					w.group = 0
+					w.cur.Store(h.r)
+					w.ordered(w, h)
+				}
 			}
+			dead = w.left
 		}
 		o.mu.Lock()
-		o.dead = w.left
+		o.dead = dead
 	}
 	o.busy = false
+}
+
+// ready returns how many slots are next in order and done. The caller holds mu.
+func (o *reorder) ready() (n int) {
+	for n < len(o.slots) && o.slots[n].done {
+		n++
+	}
+	return n
 }
 
 // linkOrdered puts results into the slot of their element.
 func linkOrdered[T any](w *worker, next any) any {
 	nx := next.(push[T])
-	w.ordered = func(w *worker, h held) {
-		v := h.v.(T)
-		nx(w, h.r, &v)
-	}
+	w.ordered = func(w *worker, h held) { nx(w, h.r, h.v.(*T)) }
 	return push[T](func(w *worker, r *record, v *T) {
-		w.slot.held = append(w.slot.held, held{r, *v})
+		kept := *v
+		w.slot.held = append(w.slot.held, held{r, &kept})
 	})
 }
 
