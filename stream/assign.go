@@ -17,7 +17,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	r := in.run
 	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, expired: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
-		stop: make(chan struct{}), rested: make(chan struct{}, 1),
+		stop: make(chan struct{}), gone: make(chan struct{}), rested: make(chan struct{}, 1),
 		asides: asides{lanes: map[resume.LaneID]*aside{}, stalled: stalls{by: map[resume.LaneID]*stall{}}, news: make(chan struct{}, 1)}}
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
@@ -56,6 +56,11 @@ func (r *run) furnish(p *part) {
 
 func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	r := in.run
+	for _, a := range as {
+		if err := r.awaitEnd(ctx, in.inside(a.TopicPartition)); err != nil {
+			return nil, err
+		}
+	}
 	r.mu.Lock()
 	var ps []*part
 	var dropped []SourceEvent
@@ -110,17 +115,35 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	return ps, nil
 }
 
+// awaitEnd waits until the partition is gone, if its assignment has ended. A worker or a transaction
+// may be about to lose it, and Revoke does not wait for that.
+func (r *run) awaitEnd(ctx context.Context, tp TopicPartition) error {
+	r.mu.Lock()
+	p := r.parts[tp]
+	r.mu.Unlock()
+	if p == nil || !p.status().isReleased() {
+		return nil
+	}
+	select {
+	case <-p.gone:
+	case <-r.broken.Done(): // who was about to lose it may have panicked
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
 func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
 	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
 
+// drop removes an ended assignment.
 func (r *run) drop(p *part) {
 	r.mu.Lock()
-	if r.parts[p.tp] == p {
-		delete(r.parts, p.tp)
-		r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
-		r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return q == p })
-	}
+	delete(r.parts, p.tp)
+	close(p.gone)
+	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
+	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return q == p })
 	left := r.list
 	r.mu.Unlock()
 	for _, q := range left {

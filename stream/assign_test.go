@@ -67,6 +67,37 @@ func TestLoss(t *testing.T) {
 			must(t, <-ended)
 		})
 	})
+	t.Run("is over before the partition is assigned again", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
+			src := &byHand{assigned: assigned}
+			waits := input.Tap(func(c ctx, _ string) error {
+				stream.OnSettled(c, func(bool) { <-hold })
+				return nil
+			}).Batch[[]string](2, time.Hour).Serial(func(ctx, []string) error { return nil })
+			c, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				ended <- waits.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src }))
+			}()
+			p := <-assigned
+			p.Feed([]string{"a"}, oneRecord{}, 1, 1)
+			synctest.Wait()
+			go src.in.Lose(errBoom, p)
+			synctest.Wait()
+			src.in.Revoke(context.Background(), p)
+			again := make(chan error, 1)
+			go func() {
+				_, err := src.in.Assign(c, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t"}, Committed: -1})
+				again <- err
+			}()
+			synctest.Wait()
+			close(hold)
+			must(t, <-again)
+			cancel()
+			must(t, <-ended)
+		})
+	})
 	t.Run("cancels handlers and never commits", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, w := newLog(2), newWork()
