@@ -137,13 +137,17 @@ func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
 	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
 
-// drop removes an ended assignment.
-func (r *run) drop(p *part) {
+// drop removes ended assignments.
+func (r *run) drop(ps ...*part) {
+	gone := make(map[*part]bool, len(ps))
 	r.mu.Lock()
-	delete(r.parts, p.tp)
-	close(p.gone)
-	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return q == p })
-	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return q == p })
+	for _, p := range ps {
+		delete(r.parts, p.tp)
+		gone[p] = true
+		close(p.gone)
+	}
+	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return gone[q] })
+	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return gone[q] })
 	left := r.list
 	r.mu.Unlock()
 	for _, q := range left {

@@ -54,16 +54,20 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	left := r.complete(ctx, ps)
 	left.advice = advice
 	r.tellLeft(ps, left)
+	var ended []*part
+	var events []Revoked
 	for _, p := range ps {
-		committed := p.committedOffset()
-		_, n := p.led.Count()
-		if _, ended := p.endAssignment(fmt.Errorf("%v was revoked [LW230]", p.tp)); !ended {
-			continue // it was lost during the drain
+		e := Revoked{TopicPartition: p.tp, Epoch: p.epoch, Committed: p.committedOffset()}
+		_, e.Unfinished = p.led.Count()
+		if _, ok := p.endAssignment(fmt.Errorf("%v was revoked [LW230]", p.tp)); ok { // else it was lost during the drain
+			ended, events = append(ended, p), append(events, e)
 		}
-		r.drop(p)
+	}
+	r.drop(ended...)
+	for i, p := range ended {
 		r.leaveTail(p)
-		totals, _ := p.totals(r.plan.commit)
-		r.emit(Revoked{p.tp, p.epoch, committed, n, totals})
+		events[i].Totals, _ = p.totals(r.plan.commit)
+		r.emit(events[i])
 	}
 }
 
