@@ -9,9 +9,9 @@
 //
 // How to run them:
 //
-//	go test -run - -bench 'Goal[^K]' -benchtime 1x -timeout 0 ./bench    # in memory
+//	go test -run - -bench 'Goal([^K]|Key)' -benchtime 1x -timeout 0 ./bench # in memory
 //	go test -run - -bench Growth -benchtime 1x -timeout 0 ./bench
-//	go test -run - -bench Kafka -benchtime 1x -timeout 0 ./bench         # on kfake
+//	go test -run - -bench Kafka -benchtime 1x -timeout 0 ./bench           # on kfake
 //
 // Benchmarks with Kafka in their name use the broker of KAFKA_BROKERS if it is set.
 package bench

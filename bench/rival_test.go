@@ -17,7 +17,6 @@ import (
 
 	"github.com/laneway-go/laneway/bench/internal/testbed"
 	"github.com/laneway-go/laneway/internal/kafkatest"
-	"github.com/laneway-go/laneway/stream"
 )
 
 // rival is a Kafka client. It reads a topic in a fresh group, calls handle for each record until
@@ -89,11 +88,8 @@ func handler(handle func(int32, int64)) func(context.Context, message) error {
 
 // worker runs a worker until ctx ends. The drain commits all records.
 func (t task) worker(ctx context.Context, work func(chain) chain) error {
-	return work(fromKafka([]string{t.Broker}, t.Group, t.Topic)).CommitEvery(1_000_000, time.Second).Run(ctx, bigWindow)
+	return work(fromKafka([]string{t.Broker}, t.Group, t.Topic)).CommitEvery(1_000_000, time.Second).Run(ctx)
 }
-
-// bigWindow is a window that suits small records.
-var bigWindow stream.Option = inFlight(16_384)
 
 // rivalRole in the environment makes this process a rival.
 const rivalRole = "LANEWAY_BENCH_RIVAL"

@@ -7,15 +7,14 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/laneway-go/laneway/source"
-	"github.com/laneway-go/laneway/stream"
 )
 
 var laneway = peer{
 	name:     "Laneway",
 	library:  "github.com/laneway-go/laneway",
-	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; `MaxInFlight(16_384)`; all else at its default",
+	settings: "`GroupByPartition().Serial(f)`, by key `GroupByKey().Concurrent(64, f)`; `HaltOnError().CommitEvery(1_000_000, time.Second)`; all else at its default",
 	beside:   "64 keys",
-	failure:  "`HaltOnError`: it halts its partition, which `Halts()` reports, until `Resume`, which repeats nothing, or `Skip`; records of other keys in flight finish, and a restart repeats them",
+	failure:  "`HaltOnError`: it halts its partition, which `Halts()` reports, until `Resume` or `Skip`; records of other keys in flight finish, and neither `Resume` nor a restart repeats them",
 	consume: func(ctx context.Context, j job, handle handler) error {
 		f := func(_ context.Context, m kafka.Message) error { return handle(int32(m.Partition), m.Offset, m.Value) }
 		s := source.Kafka(source.KafkaConfig{Brokers: j.Brokers, Group: j.Group, Topics: []string{j.Topic}})
@@ -24,6 +23,6 @@ var laneway = peer{
 		} else {
 			s = s.GroupByPartition().Serial(f)
 		}
-		return s.HaltOnError().CommitEvery(1_000_000, time.Second).Run(ctx, stream.MaxInFlight(16_384))
+		return s.HaltOnError().CommitEvery(1_000_000, time.Second).Run(ctx)
 	},
 }
