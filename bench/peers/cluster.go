@@ -92,7 +92,8 @@ func (c *cluster) committed(ctx context.Context, group, topic string) (offsets [
 	if err == nil {
 		err = answer.Error()
 	}
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // no member has joined yet
+	// no member has joined yet, or a new broker has no coordinator yet
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) && !kerr.IsRetriable(err) {
 		return nil, time.Time{}, fmt.Errorf("committed offsets of group %s: %w", group, err)
 	}
 	at = time.Now()
