@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -148,9 +147,6 @@ func (c *committer) loop() {
 			c.open = append(c.open, f)
 		case <-timer.C:
 		case <-c.poke:
-			if c.each {
-				runtime.Gosched() // records that are about to finish share the request
-			}
 		}
 		c.open = slices.DeleteFunc(c.open, c.advance)
 		c.commitCounted()
