@@ -19,7 +19,11 @@ func TestGoexit(t *testing.T) {
 			"a handler":            commitNow(input.Serial(quits)),
 			"a handler in a batch": commitNow(input.Batch(2, 0).Serial(func(ctx, []string) error { exit(""); return nil }).FlatMap(flat)),
 			"a func of a FlatMap":  commitNow(input.FlatMap(func(ctx, string) (seq[string], error) { return func(func(string) bool) { exit("") }, nil }).Serial(pass)),
-			"a sink":               commitNow(input.To(&sink[string]{fail: func([]stream.Out[string]) error { exit(""); return nil }})),
+			"a func below KeepOrder": commitNow(input.Concurrent(2, pass, stream.KeepOrder()).Map(func(_ ctx, v string) (string, error) {
+				exit(v)
+				return v, nil
+			})),
+			"a sink": commitNow(input.To(&sink[string]{fail: func([]stream.Out[string]) error { exit(""); return nil }})),
 			"a Transform": commitNow(input.Transform("quits", func(_ ctx, in <-chan stream.Elem[string], _ chan<- stream.Elem[string]) error {
 				exit((<-in).Value)
 				return nil

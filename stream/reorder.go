@@ -51,9 +51,9 @@ func (o *reorder) enter(t *lane.Task) *lane.Task {
 func (o *reorder) through(w *worker, s *slot) {
 	w.slot = nil
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	s.done = true
 	if o.busy {
+		o.mu.Unlock()
 		return
 	}
 	o.busy = true
@@ -79,6 +79,7 @@ func (o *reorder) through(w *worker, s *slot) {
 		o.dead = dead
 	}
 	o.busy = false
+	o.mu.Unlock()
 }
 
 // ready returns how many slots are next in order and done. The caller holds mu.
