@@ -43,7 +43,7 @@ func (p *part) enterBarrier(w waiter) {
 		p.changed() // commit now: with so many waiting, CommitEvery's count may never be reached
 	}
 	// An assignment may start below the committed offset, so the element's commit may have been
-	// made. A commit that is noted later finds the element.
+	// made. A commit that is noted after this look finds the element, which was added before.
 	if at := p.committedOffset(); w.offset < at {
 		p.openBarrier(at)
 	}

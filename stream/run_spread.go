@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// spreading passes the children of elements on, in one worker. Its fields are not variables of
-// spread, since a sequence would move those to the heap for each element.
+// spreading passes the children of elements on, in one worker. The sequence gets the body of the
+// loop as a func. What that func changes is in fields here: variables would be allocated for each
+// element.
 type spreading[T, U any] struct {
 	st   *step
 	next push[U]

@@ -27,7 +27,7 @@ const least = 64
 // Len returns the number of values.
 func (w *Window[V]) Len() int { return w.n }
 
-// Add adds a value and returns where it is, to be filled in. It is zero.
+// Add adds a zero value and returns where it is, to be filled in. Pop and DeleteFunc end that.
 func (w *Window[V]) Add(seq int64) *V {
 	if w.n == 0 {
 		w.lo, w.hi = seq, seq
@@ -82,7 +82,8 @@ func (w *Window[V]) grow(span int64) {
 	}
 }
 
-// First returns the oldest value of the lowest number, or nil if the window is empty.
+// First returns the oldest value of the lowest number, or nil if the window is empty. Pop and
+// DeleteFunc end that.
 func (w *Window[V]) First() *V {
 	if w.n == 0 {
 		return nil
@@ -90,7 +91,7 @@ func (w *Window[V]) First() *V {
 	return &w.slots[w.index(w.lo)].first.v
 }
 
-// Pop removes the value that First returns. There must be one. Its memory is used again.
+// Pop removes the value that First returns. There must be one. Its memory is cleared and used again.
 func (w *Window[V]) Pop() {
 	i := w.index(w.lo)
 	s := &w.slots[i]

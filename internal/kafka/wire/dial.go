@@ -8,9 +8,8 @@ import (
 )
 
 // connections tracks the connections of a Client. A Transport closes only idle connections, and one
-// in a long poll would outlive its Client. They know nothing else of the Client: a Transport keeps
-// what dials for its IdleTimeout, after the Client has been closed too, and a Client knows the run
-// that uses it.
+// in a long poll would outlive its Client. A Transport stays in memory for its IdleTimeout after
+// Close, and its Dial with it. Through that it must not reach the Client, which knows the run.
 type connections struct {
 	mu     sync.Mutex // guards open and closed; never held while dialing or closing
 	open   map[net.Conn]struct{}
