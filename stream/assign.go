@@ -115,8 +115,8 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	return ps, nil
 }
 
-// awaitEnd waits until the partition is gone, if its assignment has ended. A worker or a transaction
-// may be about to lose it, and Revoke does not wait for that.
+// awaitEnd waits until the end of the partition's last assignment has been told, if it has ended. A
+// worker or a transaction may be losing it, and Revoke does not wait for that.
 func (r *run) awaitEnd(ctx context.Context, tp TopicPartition) error {
 	r.mu.Lock()
 	p := r.parts[tp]
@@ -126,33 +126,41 @@ func (r *run) awaitEnd(ctx context.Context, tp TopicPartition) error {
 	}
 	select {
 	case <-p.gone:
-	case <-r.broken.Done(): // who was about to lose it may have panicked
+		return nil
+	case <-r.broken.Done():
+		return errEnded
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return nil
 }
 
 func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
 	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
 
-// drop removes ended assignments.
+// drop takes ended assignments out of the run. Their tails stay until they are empty.
 func (r *run) drop(ps ...*part) {
-	gone := make(map[*part]bool, len(ps))
-	r.mu.Lock()
+	ended := make(map[*part]bool, len(ps))
 	for _, p := range ps {
-		delete(r.parts, p.tp)
-		gone[p] = true
-		close(p.gone)
+		ended[p] = true
+		r.leaveTail(p) // first, since a run ends once all partitions and tails that it sees are at rest
 	}
-	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return gone[q] })
-	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return gone[q] })
+	r.mu.Lock()
+	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return ended[q] })
+	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return ended[q] })
 	left := r.list
 	r.mu.Unlock()
 	for _, q := range left {
 		q.changed() // shares have grown
 	}
+}
+
+// forget lets a partition be assigned again, once its end has been told.
+func (r *run) forget(p *part) {
+	r.mu.Lock()
+	delete(r.parts, p.tp)
+	r.mu.Unlock()
+	close(p.gone)
 }
 
 func (r *run) lose(err error, ps []*part) {
@@ -164,9 +172,9 @@ func (r *run) lose(err error, ps []*part) {
 		}
 		r.noteLost(p, n, err)
 		r.drop(p)
-		r.leaveTail(p)
 		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
+		r.forget(p)
 		r.tellTorn(torn, err)
 		r.settleAll() // a Transform may now hold only elements of the other partitions
 	}

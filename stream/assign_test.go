@@ -67,7 +67,7 @@ func TestLoss(t *testing.T) {
 			must(t, <-ended)
 		})
 	})
-	t.Run("is over before the partition is assigned again", func(t *testing.T) {
+	t.Run("is over and told before the partition is assigned again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
 			src := &byHand{assigned: assigned}
@@ -75,10 +75,19 @@ func TestLoss(t *testing.T) {
 				stream.OnSettled(c, func(bool) { <-hold })
 				return nil
 			}).Batch[[]string](2, time.Hour).Serial(func(ctx, []string) error { return nil })
+			var told []string
 			c, cancel := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() {
-				ended <- waits.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src }))
+				ended <- waits.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src }), stream.Observe(stream.Observer{Event: func(e stream.Event) {
+					switch e.(type) {
+					case stream.Assigned:
+						told = append(told, "assigned")
+					case stream.Lost:
+						time.Sleep(time.Second)
+						told = append(told, "lost")
+					}
+				}}))
 			}()
 			p := <-assigned
 			p.Feed([]string{"a"}, oneRecord{}, 1, 1)
@@ -94,6 +103,7 @@ func TestLoss(t *testing.T) {
 			synctest.Wait()
 			close(hold)
 			must(t, <-again)
+			same(t, "told", told, []string{"assigned", "lost", "assigned"})
 			cancel()
 			must(t, <-ended)
 		})

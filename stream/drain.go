@@ -63,11 +63,14 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 			ended, events = append(ended, p), append(events, e)
 		}
 	}
+	if len(ended) == 0 {
+		return
+	}
 	r.drop(ended...)
 	for i, p := range ended {
-		r.leaveTail(p)
 		events[i].Totals, _ = p.totals(r.plan.commit)
 		r.emit(events[i])
+		r.forget(p)
 	}
 }
 

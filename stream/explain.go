@@ -79,11 +79,9 @@ func (p *Pipeline) explain(full bool, tps ...TopicPartition) []Explanation {
 		return es
 	}
 	parts := make([]*part, len(tps))
-	r.mu.Lock()
 	for i, tp := range tps {
-		parts[i] = r.parts[tp]
+		parts[i] = r.part(tp)
 	}
-	r.mu.Unlock()
 	firsts, wanted := make([]oldest, len(tps)), map[*record]*spotted{}
 	for i, q := range parts {
 		if q != nil {

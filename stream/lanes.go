@@ -28,9 +28,7 @@ func (p *Pipeline) Lanes(tp TopicPartition, n int) (lanes []Lane, total int) {
 	if r == nil {
 		return nil, 0
 	}
-	r.mu.Lock()
-	q := r.parts[tp]
-	r.mu.Unlock()
+	q := r.part(tp)
 	if q == nil {
 		return nil, 0
 	}

@@ -61,9 +61,7 @@ func (p *Pipeline) held(verb string, tp TopicPartition, epoch int32, by string, 
 	if r == nil {
 		return nil, ErrNotRunning
 	}
-	r.mu.Lock()
-	q := r.parts[tp]
-	r.mu.Unlock()
+	q := r.part(tp)
 	if q == nil || q.epoch != epoch {
 		return nil, fmt.Errorf("%v, epoch %d: %w", tp, epoch, ErrEpoch)
 	}

@@ -47,11 +47,11 @@ type run struct {
 	stopSource context.CancelCauseFunc
 	draining   sync.Once // beginDrain
 
-	reached   atomic.Uint32 // a phase
-	closeMu   sync.Mutex    // guards writes of closing; held while the end of a halt is asked for
-	closing   atomic.Bool   // nothing returns to the first stage anymore: see closeFirst
-	mu        sync.Mutex    // guards the fields below
-	parts     map[TopicPartition]*part
+	reached   atomic.Uint32            // a phase
+	closeMu   sync.Mutex               // guards writes of closing; held while the end of a halt is asked for
+	closing   atomic.Bool              // nothing returns to the first stage anymore: see closeFirst
+	mu        sync.Mutex               // guards the fields below
+	parts     map[TopicPartition]*part // until their end has been told
 	list      []*part
 	spent     []*part // of list: those of exhausted sources
 	tails     []*part // of released partitions
@@ -126,6 +126,16 @@ func (r *run) all() []*part {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list
+}
+
+// part returns an assigned partition, or nil.
+func (r *run) part(tp TopicPartition) *part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.parts[tp]; p != nil && !p.status().isReleased() {
+		return p
+	}
+	return nil
 }
 
 // setStop sets the source's context and its cancel func.

@@ -223,9 +223,7 @@ func (p *Pipeline) halted(h Halt) (*part, error) {
 	if r.phase() != working && r.resuming() == nil { // stages that were flushed and closed take no more records
 		return nil, tooLate(h)
 	}
-	r.mu.Lock()
-	q := r.parts[h.Meta.TopicPartition()]
-	r.mu.Unlock()
+	q := r.part(h.Meta.TopicPartition())
 	if q == nil {
 		return nil, fmt.Errorf("%v is not assigned here: %w", h.Meta.TopicPartition(), ErrStale)
 	}

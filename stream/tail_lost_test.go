@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestLossBelowCommit(t *testing.T) {
@@ -37,6 +38,33 @@ func TestLossBelowCommit(t *testing.T) {
 			synctest.Wait()
 			named(t, j.wait(), "t[0]@1", "t[0]@2")
 			same(t, "started", w.tried(), []string{"a0"})
+		})
+	})
+}
+
+func TestLossInADrain(t *testing.T) {
+	t.Run("leaves work below CommitBefore the rest of the drain", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, w := newLog(2), newWork()
+			put(l, 0, "a0")
+			put(l, 1, "b0")
+			release := w.hold("a0")
+			// the Batch is there since only such pipelines end what they hold in order
+			each := input.CommitBefore(1, 0).Batch[[]string](1, 0).FlatMapSlice(func(_ ctx, vs []string) ([]string, error) { return vs, nil })
+			j := join(t, l, each.GroupByPartition().Concurrent(2, w.do))
+			must(t, j.member.Assign(0, 1))
+			synctest.Wait()
+			ended := make(chan error, 1)
+			go func() { ended <- j.stop() }()
+			time.Sleep(time.Second)
+			must(t, j.member.Lose(0))
+			time.Sleep(time.Second)
+			release()
+			must(t, <-ended)
+			if len(w.causes) > 0 {
+				t.Errorf("the handler was cancelled: %v", w.causes)
+			}
+			j.committed(1, 1)
 		})
 	})
 }
