@@ -17,7 +17,7 @@ func (in *inlet) newPart(a Assignment, epoch int32) *part {
 	r := in.run
 	p := &part{host: in, source: in.index, entry: in.first.index, tp: a.TopicPartition, topic: a.TopicID, epoch: epoch, wake: a.Wake, restart: a.Restart, expired: a.Expired,
 		committed: a.Committed, next: a.Next, begin: a.Next, end: -1,
-		stop: make(chan struct{}), gone: make(chan struct{}), rested: make(chan struct{}, 1),
+		stop: make(chan struct{}), rested: make(chan struct{}, 1),
 		asides: asides{lanes: map[resume.LaneID]*aside{}, stalled: stalls{by: map[resume.LaneID]*stall{}}, news: make(chan struct{}, 1)}}
 	p.led.Rest = p.changed
 	if r.plan.storesState() {
@@ -56,11 +56,6 @@ func (r *run) furnish(p *part) {
 
 func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	r := in.run
-	for _, a := range as {
-		if err := r.awaitEnd(ctx, in.inside(a.TopicPartition)); err != nil {
-			return nil, err
-		}
-	}
 	r.mu.Lock()
 	var ps []*part
 	var dropped []SourceEvent
@@ -68,7 +63,9 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	once := map[TopicPartition]bool{}
 	for _, a := range as {
 		a.TopicPartition = in.inside(a.TopicPartition)
-		if r.parts[a.TopicPartition] != nil || once[a.TopicPartition] {
+		// a worker or a transaction may be losing an earlier assignment, and Revoke does not wait for it
+		p := r.parts[a.TopicPartition]
+		if p != nil && !p.status().isReleased() || once[a.TopicPartition] {
 			r.mu.Unlock()
 			return nil, fmt.Errorf("%v was assigned twice: revoke it first [LW219]", a.TopicPartition)
 		}
@@ -115,25 +112,6 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	return ps, nil
 }
 
-// awaitEnd waits until the end of the partition's last assignment has been told, if it has ended. A
-// worker or a transaction may be losing it, and Revoke does not wait for that.
-func (r *run) awaitEnd(ctx context.Context, tp TopicPartition) error {
-	r.mu.Lock()
-	p := r.parts[tp]
-	r.mu.Unlock()
-	if p == nil || !p.status().isReleased() {
-		return nil
-	}
-	select {
-	case <-p.gone:
-		return nil
-	case <-r.broken.Done():
-		return errEnded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 func stateDropped(tp TopicPartition, offset int64, err error) SourceEvent {
 	return SourceEvent{tp, "resume state dropped", fmt.Sprintf("finished records above offset %d are reprocessed", offset), err}
 }
@@ -146,6 +124,11 @@ func (r *run) drop(ps ...*part) {
 		r.leaveTail(p) // first, since a run ends once all partitions and tails that it sees are at rest
 	}
 	r.mu.Lock()
+	for _, p := range ps {
+		if r.parts[p.tp] == p { // else it is assigned again
+			delete(r.parts, p.tp)
+		}
+	}
 	r.list = slices.DeleteFunc(slices.Clone(r.list), func(q *part) bool { return ended[q] })
 	r.spent = slices.DeleteFunc(r.spent, func(q *part) bool { return ended[q] })
 	left := r.list
@@ -153,14 +136,6 @@ func (r *run) drop(ps ...*part) {
 	for _, q := range left {
 		q.changed() // shares have grown
 	}
-}
-
-// forget lets a partition be assigned again, once its end has been told.
-func (r *run) forget(p *part) {
-	r.mu.Lock()
-	delete(r.parts, p.tp)
-	r.mu.Unlock()
-	close(p.gone)
 }
 
 func (r *run) lose(err error, ps []*part) {
@@ -174,7 +149,6 @@ func (r *run) lose(err error, ps []*part) {
 		r.drop(p)
 		totals, _ := p.totals(r.plan.commit)
 		r.emit(Lost{p.tp, p.epoch, err, totals})
-		r.forget(p)
 		r.tellTorn(torn, err)
 		r.settleAll() // a Transform may now hold only elements of the other partitions
 	}

@@ -70,7 +70,6 @@ func (r *run) revoke(ctx context.Context, ps []*part) {
 	for i, p := range ended {
 		events[i].Totals, _ = p.totals(r.plan.commit)
 		r.emit(events[i])
-		r.forget(p)
 	}
 }
 

@@ -39,7 +39,8 @@ type (
 		Partitions []TopicPartition
 		Err        error
 	}
-	// Lost: a partition was taken away. Nothing more is committed for it.
+	// Lost: a partition was taken away. Nothing more is committed for it. If it comes back at once,
+	// its next Assigned, which has a higher Epoch, may be told first.
 	Lost struct {
 		TopicPartition
 		Epoch  int32

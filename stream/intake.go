@@ -39,9 +39,8 @@ type Intake[T any] struct {
 	pool  sync.Pool // of *[bufferSize]T: the memory of values whose records are finished
 }
 
-// Assign starts an assignment of each partition, each in a new epoch. It fails if a partition is
-// still assigned: Revoke or Lose it first. It waits only while the pipeline itself is losing an
-// earlier assignment of the partition, and for that no longer than ctx.
+// Assign starts an assignment of each partition, each in a new epoch. It does not block. It fails
+// if a partition is still assigned: Revoke or Lose it first.
 //
 // The source feeds from Partition.Next, which may differ from the Next of the Assignment. With
 // CommitWith a partition has no room until its Transactor has returned the offset to start from.

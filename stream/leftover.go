@@ -128,7 +128,7 @@ func (r *run) noteLost(p *part, n int64, err error) {
 	defer r.mu.Unlock()
 	if r.phase() >= finishing {
 		r.left.uncommitted = append(r.left.uncommitted, text)
-	} else {
+	} else if r.parts[p.tp] == p { // else it is assigned again
 		r.inlets[p.source].lost[p.tp] = text
 	}
 }

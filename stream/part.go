@@ -43,7 +43,6 @@ type part struct {
 	last        atomic.Int64         // see lastStarted
 	lastOnce    sync.Once            // sets last
 	rested      chan struct{}        // capacity 1: wakes the goroutine that drains; see lookAgain
-	gone        chan struct{}        // closed once the end of the assignment has been told
 
 	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
 	// before mu

@@ -51,7 +51,7 @@ type run struct {
 	closeMu   sync.Mutex               // guards writes of closing; held while the end of a halt is asked for
 	closing   atomic.Bool              // nothing returns to the first stage anymore: see closeFirst
 	mu        sync.Mutex               // guards the fields below
-	parts     map[TopicPartition]*part // until their end has been told
+	parts     map[TopicPartition]*part // the newest of each
 	list      []*part
 	spent     []*part // of list: those of exhausted sources
 	tails     []*part // of released partitions

@@ -43,9 +43,20 @@ func (r *run) leftTails() []*part {
 	return slices.Clone(r.tails)
 }
 
+// allTails returns the tails of all partitions, of those that are being released too.
+func (r *run) allTails() []*part {
+	tails := tailsOf(r.all()) // first, since drop adds a tail to those left before it removes its partition
+	for _, t := range r.leftTails() {
+		if !slices.Contains(tails, t) {
+			tails = append(tails, t)
+		}
+	}
+	return tails
+}
+
 // finishTails waits for the tails of released partitions until the drain's deadline.
 func (r *run) finishTails() {
-	tails := r.leftTails()
+	tails := r.allTails()
 	if len(tails) == 0 {
 		return
 	}
@@ -67,7 +78,7 @@ func (r *run) finishTails() {
 // noteTails notes the records that were committed but never finished. If handlers are still
 // running, noteRunning names their records instead.
 func (r *run) noteTails(running bool) {
-	for _, t := range r.leftTails() {
+	for _, t := range r.allTails() {
 		for s, i := range t.led.Unfinished {
 			if running && s.Tickets[i].Held() {
 				continue

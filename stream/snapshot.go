@@ -89,7 +89,9 @@ func (p *Pipeline) Snapshot() Snapshot {
 	parts, now := r.all(), time.Now()
 	s.Partitions = make([]PartitionState, 0, len(parts))
 	for _, q := range parts {
-		s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit, now))
+		if !q.status().isReleased() { // it may be assigned again
+			s.Partitions = append(s.Partitions, q.snapshot(r.plan.commit, now))
+		}
 	}
 	slices.SortFunc(s.Partitions, func(a, b PartitionState) int {
 		return a.order(b.TopicPartition)
