@@ -1,11 +1,14 @@
 package stream_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/laneway-go/laneway/stream"
 )
 
 func TestLossBelowCommit(t *testing.T) {
@@ -67,4 +70,44 @@ func TestLossInADrain(t *testing.T) {
 			j.committed(1, 1)
 		})
 	})
+	t.Run("that is under way leaves it too", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
+			src := &byHand{assigned: assigned}
+			w := newWork()
+			release := w.hold("a0")
+			chain := input.Tap(func(c ctx, v string) error {
+				if v == "a1" {
+					stream.OnSettled(c, func(bool) { <-hold })
+				}
+				return nil
+			}).Batch[[]string](2, time.Hour).FlatMap(flat).CommitBefore(1, 0).Serial(w.do)
+			c, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- chain.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src })) }()
+			p := <-assigned
+			p.Feed([]string{"a0", "a0"}, inARow{}, 2, 2)
+			p.Feed([]string{"a1"}, inARow{2}, 3, 1)
+			synctest.Wait()
+			go src.in.Lose(errBoom, p)
+			synctest.Wait()
+			cancel()
+			time.Sleep(time.Second)
+			release()
+			must(t, <-ended)
+			if len(w.causes) > 0 {
+				t.Errorf("the handler was cancelled: %v", w.causes)
+			}
+			close(hold)
+		})
+	})
 }
+
+// inARow is the lineage of records from an offset on.
+type inARow struct{ from int64 }
+
+func (r inARow) Meta(i int) stream.Meta { return stream.Meta{Topic: "t", Offset: r.Offset(i)} }
+
+func (inARow) Key(int) []byte { return nil }
+
+func (r inARow) Offset(i int) int64 { return r.from + int64(i) }
