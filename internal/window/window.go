@@ -91,7 +91,8 @@ func (w *Window[V]) First() *V {
 	return &w.slots[w.index(w.lo)].first.v
 }
 
-// Pop removes the value that First returns. There must be one. Its memory is cleared and used again.
+// Pop removes the value that First returns. There must be one. Its memory is cleared and used
+// again.
 func (w *Window[V]) Pop() {
 	i := w.index(w.lo)
 	s := &w.slots[i]
