@@ -389,8 +389,11 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 	w.mu.Lock()
 	w.calm = true
 	w.mu.Unlock()
-	for range 200 {
+	for range 1000 { // 42 records of three results that take up to 0.3 s each, one after the other
 		time.Sleep(100 * time.Millisecond)
+		if w.through(tellers[:]) {
+			break
+		}
 		for _, te := range tellers {
 			for _, h := range te.p.Halts() {
 				_ = te.p.Resume(h)
@@ -418,6 +421,19 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 		}
 	}
 	return append(bad, w.check()...)
+}
+
+// through reports whether the offset of every record is stored.
+func (w *till) through(tellers []*teller) bool {
+	n := 0
+	for _, te := range tellers {
+		for _, p := range te.p.Snapshot().Partitions {
+			if p.Committed >= int64(w.records) {
+				n++
+			}
+		}
+	}
+	return n == w.parts
 }
 
 func (w *till) move(t *testing.T, parts []int, from, to *teller) {
