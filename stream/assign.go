@@ -63,7 +63,7 @@ func (in *inlet) assign(ctx context.Context, as []Assignment) ([]*part, error) {
 	once := map[TopicPartition]bool{}
 	for _, a := range as {
 		a.TopicPartition = in.inside(a.TopicPartition)
-		// a worker or a transaction may be losing an earlier assignment, and Revoke does not wait for it
+		// a worker or a transaction may be losing the last assignment, which Revoke does not await
 		p := r.parts[a.TopicPartition]
 		if p != nil && !p.status().isReleased() || once[a.TopicPartition] {
 			r.mu.Unlock()

@@ -35,22 +35,16 @@ func TestAssign(t *testing.T) {
 func TestLoss(t *testing.T) {
 	t.Run("ends a revoke that waits", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
-			src := &byHand{assigned: assigned}
+			hold := make(chan struct{})
 			var ends []stream.Event
-			c, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() {
-				ended <- input.Serial(func(ctx, string) error { <-hold; return nil }).Run(c,
-					stream.ReplaceSource(func() stream.Source[string] { return src }), stream.Observe(stream.Observer{Event: func(e stream.Event) {
-						switch e.(type) {
-						case stream.Revoked, stream.Lost:
-							ends = append(ends, e)
-						}
-					}}))
-			}()
-			p := <-assigned
-			p.Feed([]string{"a"}, oneRecord{}, 1, 1)
+			chain := input.Serial(func(ctx, string) error { <-hold; return nil })
+			src, p, stop := runByHand(t, chain, stream.Observe(stream.Observer{Event: func(e stream.Event) {
+				switch e.(type) {
+				case stream.Revoked, stream.Lost:
+					ends = append(ends, e)
+				}
+			}}))
+			p.Feed([]string{"a"}, inARow(0), 1, 1)
 			synctest.Wait()
 			began, took := time.Now(), make(chan time.Duration, 1)
 			go func() { src.in.Revoke(context.Background(), p); took <- time.Since(began) }()
@@ -63,39 +57,32 @@ func TestLoss(t *testing.T) {
 				t.Errorf("events %v, want that it was lost, and nothing else", ends)
 			}
 			close(hold)
-			cancel()
-			must(t, <-ended)
+			must(t, stop())
 		})
 	})
 	t.Run("that is under way lets the partition be assigned again", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
-			src := &byHand{assigned: assigned}
-			w := newWork()
+			hold, w := make(chan struct{}), newWork()
 			chain := input.Tap(func(c ctx, v string) error {
 				if v == "lost" {
 					stream.OnSettled(c, func(bool) { <-hold })
 				}
 				return nil
 			}).Batch[[]string](2, time.Minute).FlatMap(flat).Serial(w.do)
-			c, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- chain.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src })) }()
-			p := <-assigned
-			p.Feed([]string{"lost"}, oneRecord{}, 1, 1)
+			src, p, stop := runByHand(t, chain)
+			p.Feed([]string{"lost"}, inARow(0), 1, 1)
 			synctest.Wait()
 			go src.in.Lose(errBoom, p)
 			synctest.Wait()
 			src.in.Revoke(context.Background(), p)
-			ps, err := src.in.Assign(c, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t"}, Committed: -1})
+			ps, err := src.in.Assign(t.Context(), stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t"}, Committed: -1})
 			must(t, err)
-			ps[0].Feed([]string{"again"}, oneRecord{}, 1, 1)
+			ps[0].Feed([]string{"again"}, inARow(0), 1, 1)
 			time.Sleep(time.Minute)
 			close(hold)
 			synctest.Wait()
 			same(t, "done", w.done(), []string{"again"})
-			cancel()
-			must(t, <-ended)
+			must(t, stop())
 		})
 	})
 	t.Run("cancels handlers and never commits", func(t *testing.T) {
@@ -162,13 +149,26 @@ func (h *byHand) Run(ctx context.Context, in *stream.Intake[string]) error {
 	return nil
 }
 
-type oneRecord struct{}
+// runByHand runs a chain whose one partition is the test's. stop ends the run and returns its
+// error.
+func runByHand(t *testing.T, chain strs, opts ...stream.Option) (src *byHand, p *stream.Partition[string], stop func() error) {
+	t.Helper()
+	assigned, ended := make(chan *stream.Partition[string], 1), make(chan error, 1)
+	src = &byHand{assigned: assigned}
+	c, cancel := context.WithCancel(t.Context())
+	opts = append(opts, stream.ReplaceSource(func() stream.Source[string] { return src }))
+	go func() { ended <- chain.Run(c, opts...) }()
+	return src, <-assigned, func() error { cancel(); return <-ended }
+}
 
-func (oneRecord) Meta(int) stream.Meta { return stream.Meta{Topic: "t"} }
+// inARow is the lineage of records from an offset on.
+type inARow int64
 
-func (oneRecord) Key(int) []byte { return nil }
+func (r inARow) Meta(i int) stream.Meta { return stream.Meta{Topic: "t", Offset: r.Offset(i)} }
 
-func (oneRecord) Offset(int) int64 { return 0 }
+func (inARow) Key(int) []byte { return nil }
+
+func (r inARow) Offset(i int) int64 { return int64(r) + int64(i) }
 
 type assignsTwice struct{ quiet }
 

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -53,7 +52,7 @@ func TestLossInADrain(t *testing.T) {
 			put(l, 1, "b0")
 			release := w.hold("a0")
 			// the Batch is there since only such pipelines end what they hold in order
-			each := input.CommitBefore(1, 0).Batch[[]string](1, 0).FlatMapSlice(func(_ ctx, vs []string) ([]string, error) { return vs, nil })
+			each := input.CommitBefore(1, 0).Batch[[]string](1, 0).FlatMap(flat)
 			j := join(t, l, each.GroupByPartition().Concurrent(2, w.do))
 			must(t, j.member.Assign(0, 1))
 			synctest.Wait()
@@ -72,9 +71,7 @@ func TestLossInADrain(t *testing.T) {
 	})
 	t.Run("that is under way leaves it too", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			assigned, hold := make(chan *stream.Partition[string], 1), make(chan struct{})
-			src := &byHand{assigned: assigned}
-			w := newWork()
+			hold, w := make(chan struct{}), newWork()
 			release := w.hold("a0")
 			chain := input.Tap(func(c ctx, v string) error {
 				if v == "a1" {
@@ -82,16 +79,14 @@ func TestLossInADrain(t *testing.T) {
 				}
 				return nil
 			}).Batch[[]string](2, time.Hour).FlatMap(flat).CommitBefore(1, 0).Serial(w.do)
-			c, cancel := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- chain.Run(c, stream.ReplaceSource(func() stream.Source[string] { return src })) }()
-			p := <-assigned
-			p.Feed([]string{"a0", "a0"}, inARow{}, 2, 2)
-			p.Feed([]string{"a1"}, inARow{2}, 3, 1)
+			src, p, stop := runByHand(t, chain)
+			p.Feed([]string{"a0", "a0"}, inARow(0), 2, 2)
+			p.Feed([]string{"a1"}, inARow(2), 3, 1)
 			synctest.Wait()
 			go src.in.Lose(errBoom, p)
 			synctest.Wait()
-			cancel()
+			ended := make(chan error, 1)
+			go func() { ended <- stop() }()
 			time.Sleep(time.Second)
 			release()
 			must(t, <-ended)
@@ -102,12 +97,3 @@ func TestLossInADrain(t *testing.T) {
 		})
 	})
 }
-
-// inARow is the lineage of records from an offset on.
-type inARow struct{ from int64 }
-
-func (r inARow) Meta(i int) stream.Meta { return stream.Meta{Topic: "t", Offset: r.Offset(i)} }
-
-func (inARow) Key(int) []byte { return nil }
-
-func (r inARow) Offset(i int) int64 { return r.from + int64(i) }
