@@ -33,6 +33,7 @@ type committer struct {
 	n        int64
 	wait     time.Duration
 	finished atomic.Int64  // records since the last commit
+	news     news          // partitions that may have something to commit
 	poke     chan struct{} // capacity 1: wakes the loop; never closed
 	flushes  chan *flush   // never closed
 	stopped  chan struct{} // closed by stop
@@ -75,13 +76,14 @@ func newCommitter(in *inlet, p *commitPlan) *committer {
 }
 
 func (c *committer) begin(p *part, l *ledger.Ledger) {
-	l.Finished = c.count
+	l.Finished = func() { c.count(p) }
 	if l.OutOfOrder {
 		l.Finished = func() {
-			c.count()
+			c.count(p)
 			p.freed()
 		}
 	}
+	c.news.add(p)             // the next commit stores its first offset
 	if !c.in.plan.hasTail() { // records of a tail read the values of those above the ack barrier
 		l.Forget = forgetValues
 	}
@@ -93,6 +95,7 @@ func (c *committer) stop()  { close(c.stopped) }
 // look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
 // many records wait at the ack barrier that CommitEvery's count may never be reached.
 func (c *committer) look(p *part) {
+	c.news.add(p)
 	if c.each && p.led.Watermark() > p.begin { // the first offset alone is not worth a commit
 		c.wakeUp()
 	}
@@ -104,8 +107,9 @@ func (c *committer) look(p *part) {
 	}
 }
 
-// count counts a finished record.
-func (c *committer) count() {
+// count counts a finished record of p.
+func (c *committer) count(p *part) {
+	c.news.add(p)
 	if c.each {
 		c.wakeUp()
 		return
@@ -202,7 +206,7 @@ func (c *committer) commitCounted() {
 	}
 	counted := c.finished.Swap(0) // before the commit: what finishes during it counts for the next one
 	c.due = 0
-	if moved, _ := c.commit(c.in.commitCtx, c.in.parts()); moved || counted == 0 {
+	if moved, _ := c.commit(c.in.commitCtx, c.news.take()); moved || counted == 0 {
 		return
 	}
 	// All are above an unfinished record, so no offset can be committed. Count them again: they are
@@ -300,6 +304,7 @@ func (c *committer) commit(ctx context.Context, parts []*part) (moved bool, err 
 		p.refusal.Store(nil)
 		if len(g.State) > c.in.stateBytes() {
 			g.withoutState()
+			c.news.add(p)
 			c.urge() // to store a smaller one
 		}
 		p.stored(g)

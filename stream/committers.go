@@ -25,13 +25,13 @@ func (cs committers) of(p *part) *committer { return cs[p.source] }
 
 func (cs committers) begin(p *part, l *ledger.Ledger) { cs.of(p).begin(p, l) }
 func (cs committers) look(p *part)                    { cs.of(p).look(p) }
-func (cs committers) advanced(p *part)                { cs.of(p).count() }
+func (cs committers) advanced(p *part)                { cs.of(p).count(p) }
 func (cs committers) holds(p *part) *hold             { return p.refusal.Load() }
+func (cs committers) release(p *part, _ error)        { cs.of(p).news.remove(p) }
 
 func (committers) assigned(context.Context, []*part, <-chan struct{}) {}
 func (committers) waiting(*part) error                                { return nil }
 func (committers) resumed(*part, map[int64]bool, haltEnd) func()      { return nil }
-func (committers) release(*part, error)                               {}
 
 func (cs committers) start() {
 	for _, c := range cs {

@@ -13,6 +13,7 @@ func (t *transactions) urge(ps []*part) {
 	t.mu.Lock()
 	for _, p := range ps {
 		txnStateOf(p).urgent = true
+		t.news.add(p)
 	}
 	t.mu.Unlock()
 	t.wakeUp()

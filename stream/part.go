@@ -34,6 +34,7 @@ type part struct {
 	moving      atomic.Int64         // tasks queued or in work; counted only if run.counts
 	kept        atomic.Int64         // records whose results are held back for a transaction
 	commit      any                  // state that commits keeps for the partition
+	listed      atomic.Bool          // in the news of its commits
 	refusal     atomic.Pointer[hold] // the refusal of its last commit; nil: it was stored
 	pending     atomic.Int32         // changes that reconcile has not seen yet
 	triedInVain atomic.Bool          // an attempt has failed while the partition drains

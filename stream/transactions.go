@@ -26,6 +26,7 @@ type transactions struct {
 	poke    chan struct{}   // capacity 1: wakes the loop; never closed
 	stopped chan struct{}   // closed by stop
 	total   atomic.Int64    // sum of txnState.finished over all partitions
+	news    news            // partitions that may have something to commit
 
 	// guards the fields below and the txnState of each partition; taken before the locks of a ledger
 	// and of results
@@ -37,6 +38,10 @@ type transactions struct {
 	changed chan struct{}          // closed and replaced whenever a transaction ends, or a partition is released
 
 	refusedUntil time.Time // when partitions are tried again whose offsets were refused
+
+	candidates []*part   // partitions that had something to commit when the loop last looked
+	next       time.Time // when one of them may be due by itself; zero: at no known time
+	full       bool      // most keeps some of them waiting
 }
 
 func newTransactions(r *run, p *commitPlan) *transactions {
@@ -97,8 +102,9 @@ func (t *transactions) start() {
 
 func (t *transactions) stop() { close(t.stopped) }
 
-// look makes a transaction store the partition's halts if one started or ended.
+// look lists the partition. It makes a transaction store its halts if one started or ended.
 func (t *transactions) look(p *part) {
+	t.news.add(p)
 	if p.ahead.urgent.CompareAndSwap(true, false) {
 		t.mu.Lock()
 		txnStateOf(p).haltsChanged = true
@@ -114,6 +120,7 @@ func (t *transactions) advanced(p *part) {
 		ts.since.Store(time.Now().UnixNano())
 	}
 	ts.gaps.Add(1)
+	t.news.add(p)
 	t.wakeUp()
 }
 
@@ -129,6 +136,7 @@ func (t *transactions) count(p *part) {
 		t.forget(p)
 		return
 	}
+	t.news.add(p)
 	if n == 1 || (t.apart && n >= t.size || !t.apart && all >= t.size) || ts.overdue.Load() || t.crowded(p) {
 		t.wakeUp()
 	}
@@ -165,81 +173,118 @@ func (t *transactions) loop() {
 // begins starts the transactions that are due. It returns when the next one may be due, or zero if
 // only a poke can tell.
 func (t *transactions) begins(now time.Time) (again time.Time) {
-	all := t.run.all()
-	for _, p := range all {
-		p.loseIfExpired()
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	later := func(at time.Time) {
-		if again.IsZero() || at.Before(again) {
-			again = at
-		}
-	}
 	if !t.apart && len(t.under) > 0 {
-		return again
+		return again // its end wakes the loop
 	}
-	type candidate struct {
-		p     *part
-		since int64
+	if !t.looks(now) {
+		return t.next
 	}
-	var ready []candidate
-	due := !t.apart && t.total.Load() >= t.size
-	for _, p := range all {
-		ts := txnStateOf(p)
-		switch {
-		case t.under[p.tp], !p.status().writes():
-		case now.Before(ts.retryAt):
-			later(ts.retryAt)
-		case t.due(p, now, later):
-			due = true
-			ready = append(ready, candidate{p, ts.since.Load()})
-		case !t.apart: // it joins if another partition is due
-			ready = append(ready, candidate{p, ts.waits()})
-		}
-	}
-	if !due {
-		return again
-	}
-	slices.SortStableFunc(ready, func(a, b candidate) int { return cmp.Compare(a.since, b.since) })
+	ready := t.ready(now)
 	var pres []*prefix
-	for _, c := range ready {
-		if t.most > 0 && len(t.under)+len(pres) == t.most {
-			break // end wakes the loop for the others
+	for _, p := range ready {
+		if t.full = t.most > 0 && len(t.under)+len(pres) == t.most; t.full {
+			break // the end of one of them wakes the loop
 		}
-		if pre := t.take(c.p, now, later); pre != nil {
+		if pre := t.take(p, now); pre != nil {
 			pres = append(pres, pre)
 		}
 	}
+	t.candidates = slices.DeleteFunc(t.candidates, func(p *part) bool { return !txnStateOf(p).candidate })
 	if !t.apart && len(pres) > 0 {
 		t.launch(pres)
-		return again
+		return t.next
 	}
 	for _, pre := range pres {
 		t.launch([]*prefix{pre})
 	}
-	return again
+	return t.next
 }
 
-// due reports whether the partition alone makes a transaction due. If it will later, due calls
-// later with the time.
-func (t *transactions) due(p *part, now time.Time, later func(time.Time)) bool {
+// looks takes in the news, and reports whether a transaction may be due. Without it, each record
+// would have the loop ask all partitions that wait. The caller holds mu.
+func (t *transactions) looks(now time.Time) (due bool) {
+	due = !t.next.IsZero() && !now.Before(t.next) || t.reached() || t.full && len(t.under) < t.most
+	for _, p := range t.news.take() {
+		if ts := txnStateOf(p); !ts.candidate {
+			ts.candidate, t.candidates = true, append(t.candidates, p)
+		}
+		due = t.due(p, now) || due
+	}
+	return due
+}
+
+// reached reports whether all partitions together have enough for a transaction.
+func (t *transactions) reached() bool { return !t.apart && t.total.Load() >= t.size }
+
+// ready returns the partitions that may go into a transaction now, if one is due: those that make
+// it due, and those that join them. The caller holds mu.
+func (t *transactions) ready(now time.Time) (ps []*part) {
+	due := t.reached()
+	t.next = time.Time{}
+	for _, p := range t.candidates {
+		ts := txnStateOf(p)
+		switch {
+		case t.due(p, now):
+			due = true
+			ps = append(ps, p)
+		case t.under[p.tp], !p.status().writes(), ts.isIdle():
+			ts.candidate = false // its end, that of a halt, or the next record lists it again
+		case !t.apart && !now.Before(ts.retryAt):
+			ps = append(ps, p)
+		}
+	}
+	if !due {
+		return nil
+	}
+	slices.SortStableFunc(ps, func(a, b *part) int { return cmp.Compare(txnStateOf(a).since.Load(), txnStateOf(b).since.Load()) })
+	return ps
+}
+
+// due reports whether the partition alone makes a transaction due. The caller holds mu.
+func (t *transactions) due(p *part, now time.Time) bool {
 	ts := txnStateOf(p)
 	n := ts.finished.Load()
-	if ts.urgent || ts.haltsChanged || ts.failures > 0 || t.crowded(p) || t.apart && n >= t.size {
+	switch {
+	case t.under[p.tp], !p.status().writes():
+		return false
+	case now.Before(ts.retryAt):
+		t.later(ts.retryAt)
+		return false
+	case ts.urgent, ts.haltsChanged, ts.failures > 0, t.crowded(p), t.apart && n >= t.size:
 		return true
 	}
-	return n+ts.gaps.Load() > 0 && t.wait > 0 && ts.waited(t.wait, now, later)
+	return n+ts.gaps.Load() > 0 && t.wait > 0 && t.waited(p, t.wait, now)
+}
+
+// waited reports whether what has finished of the partition has waited that long. If not, a
+// transaction may be due when it will have. The caller holds mu.
+func (t *transactions) waited(p *part, wait time.Duration, now time.Time) bool {
+	when := time.Unix(0, txnStateOf(p).since.Load()).Add(wait)
+	if now.Before(when) {
+		t.later(when)
+		return false
+	}
+	return true
+}
+
+// later notes that a transaction may be due then. The caller holds mu.
+func (t *transactions) later(at time.Time) {
+	if t.next.IsZero() || at.Before(t.next) {
+		t.next = at
+	}
 }
 
 // barrenWait is the minimum time that offsets without results wait for results to be committed
 // with.
 const barrenWait = time.Second
 
-// take returns a partition's share of a transaction, or nil if there is none yet. The caller holds
-// mu.
-func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *prefix {
+// take returns a partition's share of a transaction, or nil if there is none yet. It waits no
+// longer, but for results to be committed with. The caller holds mu.
+func (t *transactions) take(p *part, now time.Time) *prefix {
 	ts := txnStateOf(p)
+	ts.candidate = false
 	// before the watermark is read: a record that finishes later counts for the next transaction
 	seen, gaps := ts.finished.Load(), ts.gaps.Load()
 	ts.overdue.Store(seen > 0) // a record that finishes from now on pokes the loop, see count
@@ -252,7 +297,8 @@ func (t *transactions) take(p *part, now time.Time, later func(time.Time)) *pref
 	if pre.haltsChanged = ts.haltsChanged; pre.next == ts.from && !pre.haltsChanged {
 		return nil
 	}
-	if barren := len(pre.recs) == 0 && !ts.urgent && !ts.haltsChanged; barren && !ts.waited(max(t.wait, barrenWait), now, later) {
+	if barren := len(pre.recs) == 0 && !ts.urgent && !ts.haltsChanged; barren && !t.waited(p, max(t.wait, barrenWait), now) {
+		ts.candidate = true
 		return nil
 	}
 	if ts.haltsChanged = false; pre.next == ts.from {

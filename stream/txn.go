@@ -44,7 +44,9 @@ func (t *transactions) launch(pres []*prefix) {
 // make commits a transaction. It repeats attempts that were postponed.
 func (t *transactions) make(x *txn) (took time.Duration, err error) {
 	began := clock()
-	err = t.attempt(x)
+	if err = x.loseExpired(); err == nil {
+		err = t.attempt(x)
+	}
 	for p := postponed(err); p != nil; p = postponed(err) {
 		if err = t.postpone(x, err, p); err == nil {
 			err = t.attempt(x)
@@ -123,6 +125,11 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 	if err := t.run.holdUp(x.ctx, f, p); err != nil {
 		return err
 	}
+	return x.loseExpired()
+}
+
+// loseExpired loses partitions whose assignment has expired, which cancels the transaction.
+func (x *txn) loseExpired() error {
 	for _, pre := range x.pres {
 		pre.part.loseIfExpired()
 	}
@@ -138,6 +145,11 @@ func (t *transactions) end(x *txn) {
 	}
 	t.announce()
 	t.mu.Unlock()
+	for _, pre := range x.pres {
+		if p := t.run.part(pre.part.tp); p != nil { // it may be assigned again by now
+			t.news.add(p)
+		}
+	}
 	t.run.call("StateBytes of the transactor", t.limitStates) // it may have learned a lower limit
 	t.wakeUp()
 }

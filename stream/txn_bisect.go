@@ -126,10 +126,7 @@ func (s *search) try(pres []*prefix) (written bool) {
 
 // lost reports whether a partition of the transaction was lost.
 func (s *search) lost(pres []*prefix) bool {
-	for _, pre := range pres {
-		pre.part.loseIfExpired()
-	}
-	return s.ctx.Err() != nil
+	return (&txn{s.ctx, pres}).loseExpired() != nil
 }
 
 func (s *search) find(pres []*prefix, f failing) {

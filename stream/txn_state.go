@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type txnState struct {
 	retryAt      time.Time               // earliest next attempt
 	urgent       bool                    // commit all that has finished at once
 	haltsChanged bool                    // a halt started or ended: store that at once
+	candidate    bool                    // in transactions.candidates
 	counted      int64                   // records below this offset were counted by a transaction
 	written      int64                   // records subtracted from finished so far
 }
@@ -100,15 +102,9 @@ func (ts *txnState) waits() int64 {
 	return ts.since.Load()
 }
 
-// waited reports whether finished records have waited that long. If not, it calls later with the
-// time when they will have.
-func (ts *txnState) waited(wait time.Duration, now time.Time, later func(time.Time)) bool {
-	when := time.Unix(0, ts.since.Load()).Add(wait)
-	if now.Before(when) {
-		later(when)
-		return false
-	}
-	return true
+// isIdle reports whether there is nothing for a transaction. The caller holds transactions.mu.
+func (ts *txnState) isIdle() bool {
+	return ts.waits() == noWait && !ts.urgent && !ts.haltsChanged && ts.failures == 0
 }
 
 // finish returns how an element ends. If size is 1, an element that moves the watermark over its
@@ -189,6 +185,8 @@ func (t *transactions) release(p *part, cause error) {
 	t.cancel([]*part{p}, cause)
 	p.kept.Add(-t.resultsOf(p).drop(maxOffset))
 	t.mu.Lock()
+	t.news.remove(p)
+	t.candidates = slices.DeleteFunc(t.candidates, func(q *part) bool { return q == p })
 	t.announce()
 	t.mu.Unlock()
 	t.wakeUp()
@@ -210,6 +208,7 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	ts := txnStateOf(p)
 	ts.failures, ts.retryAt, ts.urgent, ts.last = 0, time.Time{}, true, Failure{}
 	t.mu.Unlock()
+	t.news.add(p)
 	// a result that no transaction can write goes as a whole
 	given, _ := rs.forget(skipped, !end.byTx)
 	p.tellSkipped(given, end)
