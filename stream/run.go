@@ -138,6 +138,13 @@ func (r *run) part(tp TopicPartition) *part {
 	return nil
 }
 
+// assignedSince reports whether a lost partition was assigned again.
+func (r *run) assignedSince(p *part) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.epochs[p.tp] > p.epoch
+}
+
 // setStop sets the source's context and its cancel func.
 func (r *run) setStop(source context.Context, stop context.CancelCauseFunc) {
 	r.mu.Lock()

@@ -121,6 +121,24 @@ func TestTransactionEnd(t *testing.T) {
 			}
 		})
 	})
+	t.Run("needs no restart of a partition that was assigned again meanwhile", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newDatabase()
+			b.before = append(b.before, func(stream.Txn[string]) error { return &stream.FencedError{Err: errBoom} })
+			put(l, 0, "a0", "a1")
+			j := join(t, l, input.CommitWith(b, 2, 0))
+			must(t, j.member.Assign(0))
+			elapse(time.Millisecond)
+			must(t, j.member.Assign(0))
+			elapse(time.Millisecond)
+			same(t, "stored", b.stored(), []string{"a0", "a1"})
+			l.Finish() // before the first assignment's restart is due
+			must(t, j.wait())
+			if n := len(heard[stream.Assigned](j)); n != 2 {
+				t.Errorf("assigned %d times, want 2", n)
+			}
+		})
+	})
 	t.Run("is reported as a failed attempt", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newDatabase().refuse(errBoom)

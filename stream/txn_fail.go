@@ -188,7 +188,10 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart) [LW222]: %w", t.st.name, p.tp, cause))
 		return
 	}
-	exhausted := func() bool {
+	over := func() bool {
+		if t.run.assignedSince(p) {
+			return true // and has asked the transactor where to start
+		}
 		ph := t.run.phase()
 		is := ph == finishing || ph == working && t.run.inlets[p.source].ended.Load()
 		if is {
@@ -196,7 +199,7 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		}
 		return is
 	}
-	if exhausted() {
+	if over() {
 		return
 	}
 	t.run.spawn(func() {
@@ -207,11 +210,11 @@ func (t *transactions) restart(p *part, cause error, after time.Duration) {
 		case <-t.run.sourceCtx.Done():
 			return
 		case <-t.stopped: // the run has ended without it
-			exhausted()
+			over()
 			return
 		}
 		t.await(t.run.sourceCtx, []TopicPartition{p.tp}) // its last transaction may still be committed
-		if exhausted() {
+		if over() {
 			return
 		}
 		t.mu.Lock()
