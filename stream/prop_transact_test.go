@@ -87,7 +87,6 @@ type till struct {
 	mu     sync.Mutex // guards what follows
 	rnd    *rand.Rand
 	calm   bool // nothing fails any more
-	fenced bool // since then: a partition was to restart
 	failed map[string]bool
 	given  map[string]bool // records that an operator has given up
 	bad    []string
@@ -300,29 +299,42 @@ type teller struct {
 	stop  context.CancelFunc
 	ended chan error
 	parts map[int]bool
+
+	mu     sync.Mutex  // guards fenced
+	fenced map[tp]bool // partitions that are to restart
 }
 
 func (w *till) hire(t *testing.T) *teller {
-	m := w.log.Member()
+	te := &teller{m: w.log.Member(), ended: make(chan error, 1), parts: map[int]bool{}, fenced: map[tp]bool{}}
 	build := fmt.Sprint("v", int(w.jitter()/time.Millisecond)%max(1, w.builds))
-	p, err := w.chain().Build(m.options(stream.MaxInFlight(w.inFlight), stream.BuildID(build), stream.Observe(stream.Observer{Event: w.hear}))...)
+	var err error
+	te.p, err = w.chain().Build(te.m.options(stream.MaxInFlight(w.inFlight), stream.BuildID(build),
+		stream.Observe(stream.Observer{Event: w.hear}), stream.Observe(stream.Observer{Event: te.hear}))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c, cancel := context.WithCancel(t.Context())
-	te := &teller{m: m, p: p, stop: cancel, ended: make(chan error, 1), parts: map[int]bool{}}
-	go func() { te.ended <- p.Run(c) }()
+	te.stop = cancel
+	go func() { te.ended <- te.p.Run(c) }()
 	return te
 }
 
-// hear notes what an operator has given up, and whether a partition is to restart at the end.
-func (w *till) hear(e stream.Event) {
-	if l, ok := e.(stream.Lost); ok {
-		_, fenced := errors.AsType[*stream.FencedError](l.Err)
-		w.mu.Lock()
-		w.fenced = w.fenced || w.calm && fenced
-		w.mu.Unlock()
+// hear notes which partitions are to restart.
+func (te *teller) hear(e stream.Event) {
+	te.mu.Lock()
+	defer te.mu.Unlock()
+	switch e := e.(type) {
+	case stream.Lost:
+		if _, fenced := errors.AsType[*stream.FencedError](e.Err); fenced {
+			te.fenced[e.TopicPartition] = true
+		}
+	case stream.Assigned:
+		delete(te.fenced, e.TopicPartition)
 	}
+}
+
+// hear notes what an operator has given up.
+func (w *till) hear(e stream.Event) {
 	if s, ok := e.(stream.Skipped); ok && !(w.skip && s.Step != "commitwith") {
 		w.mu.Lock()
 		v := fmt.Sprintf("%c%d.%d", 'a'+s.Meta.Offset%3, s.Meta.Partition, s.Meta.Offset)
@@ -406,11 +418,7 @@ func (tr transfer) play(t *testing.T) (bad []string) {
 	}
 	for _, te := range tellers {
 		err := te.leave()
-		w.mu.Lock()
-		again := w.fenced
-		w.fenced = false
-		w.mu.Unlock()
-		if again { // there was no time to restart a partition: the next life does
+		if len(te.fenced) > 0 { // there was no time to restart a partition: the next life does, or the other one had it
 			next := w.hire(t)
 			must(t, next.m.Assign(slices.Sorted(maps.Keys(te.parts))...))
 			time.Sleep(20 * time.Second)
