@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/laneway-go/laneway/internal/ledger"
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
@@ -237,21 +238,20 @@ func (p *part) progress() progress {
 	offset, records, holes, end, earlier, asides := p.toStore()
 	_, below := p.led.Prefix()
 	g := progress{Position: Position{Offset: offset, TopicID: p.topic}, records: records, covered: records, below: min(below, records), halts: changes}
+	g.runs = make([]resume.Run, 0, len(holes)+len(earlier)+1)
 	if g.aside = p.asideRecords(); len(asides) > 0 { // the watermark may lie below what has finished
 		to := end
 		if len(holes) > 0 {
-			to = holes[0]
+			to = holes[0].From
 		}
 		g.add(offset, to)
 	}
-	if len(holes) > 0 {
-		for i, h := range holes {
-			to := end
-			if i+1 < len(holes) {
-				to = holes[i+1]
-			}
-			g.add(h+1, to)
+	for i, h := range holes {
+		to := end
+		if i+1 < len(holes) {
+			to = holes[i+1].From
 		}
+		g.add(h.To, to)
 	}
 	for _, r := range earlier {
 		g.add(max(r.From, end), r.To)
@@ -276,17 +276,19 @@ func (p *part) progress() progress {
 // toStore returns what a state is made of. A lane is set aside, or read again, in the ledger and
 // beside it in one step. So both are read in one step; otherwise a state might list the lane in
 // neither.
-func (p *part) toStore() (offset, records int64, holes []int64, end int64, earlier []resume.Run, asides []resume.Aside) {
+func (p *part) toStore() (offset, records int64, holes []ledger.Span, end int64, earlier []resume.Run, asides []resume.Aside) {
 	p.mu.Lock()
 	earlier = p.ahead.earlier // before the ledger, which has every run that the feed passes in between
 	p.asides.came = nil
 	if !p.asides.able { // no lane will be either
 		p.mu.Unlock()
-		offset, records, holes, end = p.led.Holes(nil)
+		offset, records, holes, end = p.led.Holes(p.holes[:0])
+		p.holes = holes
 		return offset, records, holes, end, earlier, nil
 	}
 	defer p.mu.Unlock()
-	offset, records, holes, end = p.led.Holes(nil)
+	offset, records, holes, end = p.led.Holes(p.holes[:0])
+	p.holes = holes
 	return offset, records, holes, end, earlier, p.asidesToStore()
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/laneway-go/laneway/internal/ledger"
 	"github.com/laneway-go/laneway/internal/resume"
 )
 
@@ -73,10 +74,10 @@ func (a *attemptCounts) forget(offsets []int64) {
 
 // toStore returns the attempts to store: of unfinished records, and of records from end on, which
 // were not fed yet. It forgets those of finished records. The caller holds part.mu.
-func (a *attemptCounts) toStore(holes []int64, end int64) (all []resume.Attempts, version int) {
+func (a *attemptCounts) toStore(holes []ledger.Span, end int64) (all []resume.Attempts, version int) {
 	unfinished := func(at attemptsAt) bool {
-		_, is := slices.BinarySearch(holes, at.offset)
-		return is || at.offset >= end
+		i, is := slices.BinarySearchFunc(holes, at.offset, func(h ledger.Span, offset int64) int { return cmp.Compare(h.From, offset) })
+		return is || i > 0 && at.offset < holes[i-1].To || at.offset >= end
 	}
 	for at, is := range a.failed {
 		if !unfinished(at) {

@@ -174,7 +174,11 @@ func (e *Explanation) assigned(r *run, c *busyWorkers, p *part, first oldest, f 
 		e.Record, e.Delivered, e.Behind = &m, first.came, first.behind
 	}
 	if _, _, holes, end := p.led.Holes(nil); len(holes) > 0 {
-		e.FinishedAhead = max(0, end-s.Watermark-int64(len(holes))-p.asideRecords())
+		e.FinishedAhead = end - s.Watermark - p.asideRecords()
+		for _, h := range holes {
+			e.FinishedAhead -= h.To - h.From
+		}
+		e.FinishedAhead = max(0, e.FinishedAhead)
 	}
 	full := p.filled(e.Room)
 	var parked *park

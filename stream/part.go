@@ -44,6 +44,7 @@ type part struct {
 	last        atomic.Int64         // see lastStarted
 	lastOnce    sync.Once            // sets last
 	rested      chan struct{}        // capacity 1: wakes the goroutine that drains; see lookAgain
+	holes       []ledger.Span        // memory of progress, which only the committer calls
 
 	// held while fed or resumed records go into their lanes, so that the two do not mix; taken
 	// before mu

@@ -96,7 +96,7 @@ func TestSetAside(t *testing.T) {
 				if got := l.Watermark(); got != mark {
 					t.Fatalf("the watermark is %d, want %d", got, mark)
 				}
-				at, n, got, last := l.Holes(nil)
+				at, n, got, last := holesOf(l)
 				if at != mark || n != finished || last != end || !slices.Equal(got, holes) {
 					t.Fatalf("holes %v from %d to %d, %d finished; want %v from %d to %d, %d", got, at, last, n, holes, mark, end, finished)
 				}

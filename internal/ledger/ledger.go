@@ -349,38 +349,6 @@ func (l *Ledger) AtRest() bool {
 	return true
 }
 
-// Holes appends the unfinished offsets, in order. Every other record from the watermark to end, the
-// position after the newest record, is finished. finished counts those records and all below.
-func (l *Ledger) Holes(holes []int64) (mark, finished int64, all []int64, end int64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.trim()
-	end = l.mark
-	if n := len(l.slabs); n > l.first {
-		end = l.slabs[n-1].next
-	}
-	for _, s := range l.inOrder() {
-		if s.left.Load() == 0 && s.bad.Load() == 0 {
-			continue
-		}
-		for i := range s.Tickets {
-			if !s.Tickets[i].Finished() {
-				holes = append(holes, s.Offset(i))
-			}
-		}
-	}
-	if len(l.back) > 0 { // they lie between those of other slabs
-		slices.Sort(holes)
-	}
-	finished = l.total - l.aside - int64(len(holes))
-	// computed after visiting the tickets: one that finishes in between is no hole below the watermark
-	mark, _ = l.prefix()
-	for len(holes) > 0 && holes[0] < mark {
-		holes = holes[1:]
-	}
-	return mark, finished, holes, end
-}
-
 // Unfinished yields the unfinished tickets as slab and index, oldest first; of those that Insert
 // has brought back, by the offset where their slab begins.
 func (l *Ledger) Unfinished(yield func(s *Slab, i int) bool) {

@@ -321,8 +321,19 @@ func (m *modelLedger) held(mark int64) (n int, slabs int64) {
 	return n, slabs
 }
 
+// holesOf is Holes, each offset by itself.
+func holesOf(l *Ledger) (mark, finished int64, offsets []int64, end int64) {
+	mark, finished, holes, end := l.Holes(nil)
+	for _, h := range holes {
+		for at := h.From; at < h.To; at++ {
+			offsets = append(offsets, at)
+		}
+	}
+	return mark, finished, offsets, end
+}
+
 func (m *modelLedger) compareHoles(mark int64) error {
-	got, finished, holes, end := m.l.Holes(nil)
+	got, finished, holes, end := holesOf(&m.l)
 	var want []int64
 	idle := 0
 	for _, r := range m.records {

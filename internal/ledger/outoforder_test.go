@@ -49,7 +49,7 @@ func TestOutOfOrder(t *testing.T) {
 	for _, i := range stuck {
 		want = append(want, all[i].Offset(1))
 	}
-	mark, finished, holes, end := l.Holes(nil)
+	mark, finished, holes, end := holesOf(l)
 	if mark != 101 || end != 100+slabs*size*2 || !slices.Equal(holes, want) || finished != int64(slabs*size-len(stuck)) {
 		t.Errorf("holes %v from %d to %d, %d finished", holes, mark, end, finished)
 	}

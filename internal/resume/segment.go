@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"sort"
 )
 
 // shape is the encoding of a segment of runs. A segment starts with the uvarint of its count times
@@ -85,11 +86,11 @@ func plan(at int64, runs []Run) []shape {
 
 // fitting returns how many of the runs fit into a segment of room bytes.
 func (s shape) fitting(at int64, runs []Run, room int) int {
-	if s == shapeBitmap {
-		room -= uvarintLen(uint64(room) << 2)
-	} else {
-		room -= uvarintLen(uint64(len(runs)) << 2)
+	if s == shapeBitmap { // its size is the distance to the end of the last run
+		room -= uvarintLen(uint64(max(room, 0)) << 2)
+		return sort.Search(len(runs), func(i int) bool { return room < 0 || runs[i].To-at > 8*int64(room) })
 	}
+	room -= uvarintLen(uint64(len(runs)) << 2)
 	var used uint64
 	for i, r := range runs {
 		used += costs(r.distances(at))[s]
