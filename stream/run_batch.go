@@ -35,8 +35,9 @@ type bundles[T any] struct {
 	owner *part
 	size  int
 	wait  time.Duration
-	mu    sync.Mutex // guards open and the bundles in it; nothing is called under it
+	mu    sync.Mutex // guards the fields below and the bundles in open; nothing is called under it
 	open  map[uint64]*bundle[T]
+	usual int // the length of the last bundle that was full or flushed: the room of the next
 }
 
 type bundle[T any] struct {
@@ -57,7 +58,7 @@ func (bs *bundles[T]) add(group uint64, r *record, v T) (full *bundle[T]) {
 	}
 	b := bs.open[group]
 	if b == nil {
-		room := min(bs.size, 64)
+		room := min(bs.usual, 64)
 		b = &bundle[T]{part: bs.owner, vals: make([]T, 0, room), recs: make([]*record, 0, room)}
 		bs.open[group] = b
 		if bs.wait > 0 && bs.size > 1 {
@@ -88,6 +89,7 @@ func (bs *bundles[T]) take(group uint64) *bundle[T] {
 
 func (bs *bundles[T]) remove(group uint64, b *bundle[T]) {
 	delete(bs.open, group)
+	bs.usual = len(b.vals)
 	if b.timer != nil {
 		b.timer.Stop()
 	}
