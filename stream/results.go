@@ -136,7 +136,7 @@ func (rs *resultsOf[T]) prefix(p *part, from, mark int64, size int) *prefix {
 	if pre.next == from {
 		return pre
 	}
-	var in []*result[T]
+	in := make([]*result[T], 0, min(size, rs.kept.Len()))
 	hi := from - 1
 	counted := map[int64]bool{} // only if some results have several records
 	for r := range rs.kept.All {

@@ -32,7 +32,7 @@ func (t transactorOf[T]) restore(ctx context.Context, parts map[TopicPartition]T
 }
 
 func (t transactorOf[T]) commit(ctx context.Context, pres []*prefix, groups map[string]GroupMetadata) error {
-	txn := Txn[T]{Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Groups: groups}
+	txn := Txn[T]{Elems: make([]Out[T], 0, resultsIn(pres)), Offsets: make(map[TopicPartition]OffsetRange, len(pres)), Groups: groups}
 	for _, pre := range pres {
 		txn.Elems = append(txn.Elems, pre.outs.(outsOf[T])...)
 		txn.Offsets[pre.part.tp] = OffsetRange{From: pre.from, Next: pre.next, TopicID: pre.part.topic, State: pre.part.haltsFrom(pre.next)}

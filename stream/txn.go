@@ -62,7 +62,7 @@ func (t *transactions) attempt(x *txn) error {
 		return fmt.Errorf("the GroupMetadata of a source: %w", err)
 	}
 	// mixed, so its context is the run's, which x.ctx cancels below
-	all := joinedRecord(x.pres[0].part, &joined{mixed: true})
+	all := joinedRecord(x.pres[0].part, &joined{mixed: true, members: make([]*record, 0, resultsIn(x.pres))})
 	attempt := 1
 	for _, pre := range x.pres {
 		all.joined.members = append(all.joined.members, pre.recs...)
