@@ -144,6 +144,7 @@ func TestKafkaOffsetResetRealKafka(t *testing.T) {
 }
 
 func TestKafkaSurvivesARestartRealKafka(t *testing.T) {
+	t.Parallel()
 	kafkatest.Real(t)
 	b := kafkatest.Own(t)
 	k := kafkatest.At(t, b.Brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))

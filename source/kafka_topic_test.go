@@ -23,36 +23,47 @@ import (
 // These tests delete a topic while it is read: on kfake, on a kfake that commits by name alone like
 // older brokers, and on a real Kafka.
 
-func TestKafkaDeletedTopic(t *testing.T) {
-	eachFake(t, func(t *testing.T, brokers []string) { deletedTopic(t, brokers) })
-}
+func TestKafkaDeletedTopic(t *testing.T) { onFakes(t, deletedTopic) }
 
-func TestKafkaDeletedTopicRealKafka(t *testing.T) { deletedTopic(t, kafkatest.Real(t)) }
-
-func TestKafkaRecreatedTopic(t *testing.T) {
-	eachFake(t, func(t *testing.T, brokers []string) { recreatedTopic(t, brokers) })
-}
-
-func TestKafkaRecreatedTopicRealKafka(t *testing.T) { recreatedTopic(t, kafkatest.Real(t)) }
-
-func eachFake(t *testing.T, test func(t *testing.T, brokers []string)) {
+func TestKafkaDeletedTopicRealKafka(t *testing.T) {
 	t.Parallel()
-	t.Run("commits by id", func(t *testing.T) {
-		t.Parallel()
-		test(t, kafkatest.Fake(t).ListenAddrs())
-	})
-	t.Run("commits by name", func(t *testing.T) {
-		t.Parallel()
-		test(t, kafkatest.Fake(t, kfake.MaxVersions(kversion.V3_6_0())).ListenAddrs())
-	})
+	deletedTopic(t, onKafka)
 }
 
-func deletedTopic(t *testing.T, brokers []string) {
-	k := kafkatest.At(t, brokers)
-	t.Run("does not delay a shutdown by a commit that cannot succeed", func(t *testing.T) {
+func TestKafkaRecreatedTopic(t *testing.T) { onFakes(t, recreatedTopic) }
+
+func TestKafkaRecreatedTopicRealKafka(t *testing.T) {
+	t.Parallel()
+	recreatedTopic(t, onKafka)
+}
+
+// place runs a subtest on some Kafka, reached through a Transport.
+type place func(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport))
+
+func onKafka(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport)) {
+	t.Run(name, func(t *testing.T) { test(t, kafkatest.At(t, kafkatest.Real(t)), nil) })
+}
+
+func onFakes(t *testing.T, test func(t *testing.T, on place)) {
+	fake := func(opts ...kfake.Opt) place {
+		return func(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport)) {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, k, transport := kafkatest.Virtual(t, opts...)
+					test(t, k, transport)
+				})
+			})
+		}
+	}
+	t.Run("commits by id", func(t *testing.T) { test(t, fake()) })
+	t.Run("commits by name", func(t *testing.T) { test(t, fake(kfake.MaxVersions(kversion.V3_6_0()))) })
+}
+
+func deletedTopic(t *testing.T, on place) {
+	on(t, "does not delay a shutdown by a commit that cannot succeed", func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport) {
 		topic, got, events := k.Topic(1), newRecorder(), newEvents()
 		write(t, k.Client, topic, 1, 10)
-		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: kafkatest.Name("group"), Topics: []string{topic}}).
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Transport: transport, Group: kafkatest.Name("group"), Topics: []string{topic}}).
 			// finished, not committed
 			GroupByKey().Concurrent(8, got.record).CommitEvery(1000, time.Minute), events.observe())
 		got.wait(t, 10)
@@ -62,11 +73,11 @@ func deletedTopic(t *testing.T, brokers []string) {
 			t.Errorf("lost as deleted: %v", gone)
 		}
 	})
-	t.Run("does not delay other topics in a rebalance", func(t *testing.T) {
+	on(t, "does not delay other topics in a rebalance", func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport) {
 		keep, gone, got, events := k.Topic(2), k.Topic(2), newRecorder(), newEvents()
 		write(t, k.Client, gone, 2, 10)
 		deleted, started := make(chan struct{}), make(chan struct{}, 20)
-		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: kafkatest.Name("group"), Topics: []string{keep, gone},
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Transport: transport, Group: kafkatest.Name("group"), Topics: []string{keep, gone},
 			Balancers: []source.Balancer{source.Range}}).
 			GroupByKey().
 			Concurrent(64, func(ctx context.Context, m kafka.Message) error {
@@ -90,10 +101,9 @@ func deletedTopic(t *testing.T, brokers []string) {
 	})
 }
 
-func recreatedTopic(t *testing.T, brokers []string) {
+func recreatedTopic(t *testing.T, on place) {
 	for name, untilNoticed := range map[string]bool{"at once ignores the old offset": false, "later ignores the old offset": true} {
-		t.Run(name, func(t *testing.T) {
-			k := kafkatest.At(t, brokers)
+		on(t, name, func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport) {
 			topic, group, got, events := k.Topic(1), kafkatest.Name("group"), newRecorder(), newEvents()
 			produce := func(n int, value string) {
 				var rs []*kgo.Record
@@ -104,7 +114,7 @@ func recreatedTopic(t *testing.T, brokers []string) {
 			}
 			produce(100, "old")
 			deleted, started := make(chan struct{}), make(chan struct{}, 100)
-			r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
+			r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Transport: transport, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
 				Concurrent(64, func(ctx context.Context, m kafka.Message) error {
 					if m.Offset >= 91 && string(m.Value) == "old" {
 						started <- struct{}{}
@@ -143,10 +153,9 @@ func recreatedTopic(t *testing.T, brokers []string) {
 			}
 		})
 	}
-	t.Run("that was empty is read by its new id", func(t *testing.T) {
-		k := kafkatest.At(t, brokers)
+	on(t, "that was empty is read by its new id", func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport) {
 		topic, group, got, events := k.Topic(1), kafkatest.Name("group"), newRecorder(), newEvents()
-		r := run(t, source.Kafka(source.KafkaConfig{Brokers: brokers, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
+		r := run(t, source.Kafka(source.KafkaConfig{Brokers: k.Brokers, Transport: transport, Group: group, Topics: []string{topic}, HeartbeatInterval: 100 * time.Millisecond}).
 			Serial(got.record).CommitEach(), events.observe())
 		events.await(t, "the partition is assigned", func() bool { return events.assigned == 1 })
 		k.Recreate(topic, 1)

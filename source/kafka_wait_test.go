@@ -85,49 +85,50 @@ func TestKafkaUnreadablePartition(t *testing.T) {
 				continue // only a group has offsets
 			}
 			t.Run(name+"/"+how, func(t *testing.T) {
-				t.Parallel()
-				fault := fault
-				k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"), kfake.SeedTopics(1, "audit"))
-				prod := producer(t, k)
-				write(t, prod, "orders", 3, 10)
-				write(t, prod, "audit", 1, 10)
-				fault.Count = -1
-				fix := k.Fault(fault)
-				cfg := source.KafkaConfig{Brokers: k.ListenAddrs()}
-				if grouped {
-					cfg.Group, cfg.Topics, cfg.HeartbeatInterval = "billing", []string{"orders", "audit"}, 100*time.Millisecond
-				} else {
-					cfg.Partitions = map[stream.TopicPartition]source.Span{{Topic: "audit"}: {}}
-					for p := range 3 {
-						cfg.Partitions[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{}
-					}
-				}
-				got := newRecorder()
-				chain := source.Kafka(cfg).GroupByPartition().Serial(got.record)
-				if grouped {
-					chain = chain.CommitEvery(1, 0)
-				}
-				l := listen(t, chain)
-				event := l.await("partition waits")
-				if event.Topic != fault.Topic || event.Err == nil {
-					t.Errorf("event of %v: %v", event.TopicPartition, event.Err)
-				}
-				got.wait(t, 30)
-				if err := l.Ready(); err != nil {
-					t.Errorf("not ready: %v", err)
-				}
-				if at := l.Snapshot().Troubles; len(at) == 0 || at[0].Topic != fault.Topic {
-					t.Errorf("troubles: %v", at)
-				}
-				fix.Remove()
-				got.wait(t, 40)
-				if at := l.Snapshot().Troubles; len(at) != 0 {
-					t.Errorf("troubles: %v", at)
-				}
-				l.stop()
+				synctest.Test(t, func(t *testing.T) { unreadable(t, fault, grouped) })
 			})
 		}
 	}
+}
+
+func unreadable(t *testing.T, fault kfake.Fault, grouped bool) {
+	k, admin, transport := kafkatest.Virtual(t, kfake.NumBrokers(1), kfake.SeedTopics(3, "orders"), kfake.SeedTopics(1, "audit"))
+	write(t, admin.Client, "orders", 3, 10)
+	write(t, admin.Client, "audit", 1, 10)
+	fault.Count = -1
+	fix := k.Fault(fault)
+	cfg := source.KafkaConfig{Brokers: k.ListenAddrs(), Transport: transport}
+	if grouped {
+		cfg.Group, cfg.Topics, cfg.HeartbeatInterval = "billing", []string{"orders", "audit"}, 100*time.Millisecond
+	} else {
+		cfg.Partitions = map[stream.TopicPartition]source.Span{{Topic: "audit"}: {}}
+		for p := range 3 {
+			cfg.Partitions[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{}
+		}
+	}
+	got := newRecorder()
+	chain := source.Kafka(cfg).GroupByPartition().Serial(got.record)
+	if grouped {
+		chain = chain.CommitEvery(1, 0)
+	}
+	l := listen(t, chain)
+	event := l.await("partition waits")
+	if event.Topic != fault.Topic || event.Err == nil {
+		t.Errorf("event of %v: %v", event.TopicPartition, event.Err)
+	}
+	got.wait(t, 30)
+	if err := l.Ready(); err != nil {
+		t.Errorf("not ready: %v", err)
+	}
+	if at := l.Snapshot().Troubles; len(at) == 0 || at[0].Topic != fault.Topic {
+		t.Errorf("troubles: %v", at)
+	}
+	fix.Remove()
+	got.wait(t, 40)
+	if at := l.Snapshot().Troubles; len(at) != 0 {
+		t.Errorf("troubles: %v", at)
+	}
+	l.stop()
 }
 
 // A member that gets no partition of a topic hears of its end too.
@@ -184,22 +185,24 @@ func TestKafkaUnreadablePartitionInARebalance(t *testing.T) {
 
 // Run cannot end before the ends of all spans are known.
 func TestKafkaSpanOfAnUnreadablePartition(t *testing.T) {
-	k := cluster(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
-	write(t, producer(t, k), "orders", 2, 10)
-	fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
-	got := newRecorder()
-	spans := map[stream.TopicPartition]source.Span{}
-	for p := range 2 {
-		spans[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{To: source.Latest}
-	}
-	l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Partitions: spans}).Serial(got.record))
-	l.await("partition waits")
-	got.wait(t, 10)
-	fix.Remove()
-	if err := l.result(); err != nil {
-		t.Error(err)
-	}
-	got.wait(t, 20)
+	synctest.Test(t, func(t *testing.T) {
+		k, admin, transport := kafkatest.Virtual(t, kfake.NumBrokers(1), kfake.SeedTopics(2, "orders"))
+		write(t, admin.Client, "orders", 2, 10)
+		fix := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{1}, Err: kerr.LeaderNotAvailable, Count: -1})
+		got := newRecorder()
+		spans := map[stream.TopicPartition]source.Span{}
+		for p := range 2 {
+			spans[stream.TopicPartition{Topic: "orders", Partition: p}] = source.Span{To: source.Latest}
+		}
+		l := listen(t, source.Kafka(source.KafkaConfig{Brokers: k.ListenAddrs(), Transport: transport, Partitions: spans}).Serial(got.record))
+		l.await("partition waits")
+		got.wait(t, 10)
+		fix.Remove()
+		if err := l.result(); err != nil {
+			t.Error(err)
+		}
+		got.wait(t, 20)
+	})
 }
 
 func TestKafkaReady(t *testing.T) {
@@ -248,40 +251,42 @@ func TestKafkaReady(t *testing.T) {
 	})
 	t.Run("needs the leader of one partition at least, and names its advertised address", func(t *testing.T) {
 		for _, grouped := range []bool{true, false} {
-			k := cluster(t, kfake.NumBrokers(2), kfake.SeedTopics(1, "orders"))
-			cfg, got := config(k), newRecorder()
-			near := k.CoordinatorFor(cfg.Group)
-			if err := k.MoveTopicPartition("orders", 0, 1-near); err != nil {
-				t.Fatal(err)
-			}
-			write(t, producer(t, k), "orders", 1, 1)
-			var far atomic.Bool // the leader's address is unreachable from here
-			far.Store(true)
-			cfg.Brokers = k.ListenAddrs()[near : near+1]
-			cfg.Transport = &kafka.Transport{Dial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
-				if addr != cfg.Brokers[0] && far.Load() {
-					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			synctest.Test(t, func(t *testing.T) {
+				k, admin, transport := kafkatest.Virtual(t, kfake.NumBrokers(2), kfake.Ports(9092, 9093), kfake.SeedTopics(1, "orders"))
+				cfg, got := config(k), newRecorder()
+				near := k.CoordinatorFor(cfg.Group)
+				if err := k.MoveTopicPartition("orders", 0, 1-near); err != nil {
+					t.Fatal(err)
 				}
-				return new(net.Dialer).DialContext(ctx, kind, addr)
-			}}
-			if !grouped {
-				cfg.Group, cfg.Topics, cfg.Partitions = "", nil, map[stream.TopicPartition]source.Span{{Topic: "orders"}: {}}
-			}
-			chain := source.Kafka(cfg).Serial(got.record)
-			if grouped {
-				chain = chain.CommitEvery(1, 0)
-			}
-			l := listen(t, chain)
-			l.await("partition waits")
-			if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
-				t.Errorf("in a group: %v; ready: %v", grouped, err)
-			}
-			far.Store(false)
-			got.wait(t, 1)
-			if err := l.Ready(); err != nil {
-				t.Errorf("in a group: %v; not ready: %v", grouped, err)
-			}
-			l.stop()
+				write(t, admin.Client, "orders", 1, 1)
+				var far atomic.Bool // the leader's address is unreachable from here
+				far.Store(true)
+				cfg.Brokers = k.ListenAddrs()[near : near+1]
+				cfg.Transport = &kafka.Transport{Dial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+					if addr != cfg.Brokers[0] && far.Load() {
+						return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+					}
+					return transport.Dial(ctx, kind, addr)
+				}}
+				if !grouped {
+					cfg.Group, cfg.Topics, cfg.Partitions = "", nil, map[stream.TopicPartition]source.Span{{Topic: "orders"}: {}}
+				}
+				chain := source.Kafka(cfg).Serial(got.record)
+				if grouped {
+					chain = chain.CommitEvery(1, 0)
+				}
+				l := listen(t, chain)
+				l.await("partition waits")
+				if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "advertised.listeners") {
+					t.Errorf("in a group: %v; ready: %v", grouped, err)
+				}
+				far.Store(false)
+				got.wait(t, 1)
+				if err := l.Ready(); err != nil {
+					t.Errorf("in a group: %v; not ready: %v", grouped, err)
+				}
+				l.stop()
+			})
 		}
 	})
 	t.Run("needs a coordinator", func(t *testing.T) {

@@ -13,7 +13,9 @@ import (
 )
 
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	t.Run("leads from what is wrong to a released partition in three clicks", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 2, 1, "a", "b", "bad")
 		b := open(t, w.url)
 		b.shows("#problems", "the bank does not know bad")
@@ -32,6 +34,7 @@ func TestConsole(t *testing.T) {
 		b.picture("well")
 	})
 	t.Run("asks before it skips", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 1, "bad", "a")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -53,6 +56,7 @@ func TestConsole(t *testing.T) {
 		must(t, w.log.WaitCommitted(ctx, 0, 2))
 	})
 	t.Run("says that somebody else was faster", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 1, "bad")
 		b := open(t, w.url)
 		b.expect("409")
@@ -69,6 +73,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#result", "Refused: pipeline billing has no halt")
 	})
 	t.Run("refuses a wrong token, and one that may only read", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 1, "bad")
 		b := open(t, w.url)
 		b.expect("401")
@@ -81,6 +86,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#you", "rita (read)")
 	})
 	t.Run("says that the worker does not answer", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)
 		b.shows("#well", "Nothing is")
@@ -89,6 +95,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#away", "The worker does not answer")
 	})
 	t.Run("pauses a partition, and reads on", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 2, 0, "a", "b")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -103,6 +110,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#well", "Nothing is")
 	})
 	t.Run("pauses all partitions with one request, and reads them on", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 3, 0, "a")
 		b := open(t, w.url)
 		b.shows("#count", "3 of 3")
@@ -135,6 +143,7 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("says which of all partitions somebody else has paused already, and pauses the others", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 3, 0, "a")
 		b := open(t, w.url)
 		b.click("#pause-all")
@@ -148,6 +157,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#problems", "orders[1] has been paused by rita")
 	})
 	t.Run("pauses until a time", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -163,6 +173,7 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("parks a key and lets it continue, while others do", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -188,6 +199,7 @@ func TestConsole(t *testing.T) {
 		must(t, w.log.WaitCommitted(ctx, 0, 3))
 	})
 	t.Run("sets a degree and a rate, says so, and sets them back", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 0, "a")
 		b := open(t, w.url)
 		b.click("#sign")
@@ -218,6 +230,7 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("explains, shows records, and runs no script of theirs", func(t *testing.T) {
+		t.Parallel()
 		evil := `bad<img src=x onerror="window.owned=1"><script>window.owned=1</script>`
 		w := start(t, "orders<b>", 1, 1, evil)
 		b := open(t, w.url)
@@ -238,6 +251,7 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("shows 500 partitions, and finds one", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 500, 0)
 		b := open(t, w.url)
 		b.shows("#count", "500 of 500")
@@ -249,6 +263,7 @@ func TestConsole(t *testing.T) {
 		_ = w
 	})
 	t.Run("tells of what has failed alike at once, and resumes all of it", func(t *testing.T) {
+		t.Parallel()
 		w := startParked(t, 3, 6)
 		b := open(t, w.url)
 		b.shows("#problems .title", "charge failed on 6 records")
@@ -263,6 +278,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#well", "Nothing is")
 	})
 	t.Run("resumes all but those that somebody else has released, and says how many", func(t *testing.T) {
+		t.Parallel()
 		w := startParked(t, 3, 6)
 		b := open(t, w.url)
 		b.click("#sign")
@@ -279,6 +295,7 @@ func TestConsole(t *testing.T) {
 		b.shows("#well", "Nothing is")
 	})
 	t.Run("shows 10,000 parked keys, and says how many it does not list", func(t *testing.T) {
+		t.Parallel()
 		w := startParked(t, 500, 10000)
 		b := open(t, w.url)
 		b.shows("#problems .title", "charge failed on 10,000 records")
@@ -290,6 +307,7 @@ func TestConsole(t *testing.T) {
 		b.picture("many")
 	})
 	t.Run("resumes 10,000 parked keys with ten requests", func(t *testing.T) {
+		t.Parallel()
 		w := startParked(t, 500, 10000)
 		b := open(t, w.url)
 		b.shows("#problems .title", "charge failed on 10,000 records")
@@ -304,6 +322,7 @@ func TestConsole(t *testing.T) {
 		}
 	})
 	t.Run("shows and operates the whole fleet, and says who does not answer", func(t *testing.T) {
+		t.Parallel()
 		peers := make([]string, 3)
 		for i := range peers {
 			peers[i] = "127.0.0.1:1" // nobody is there
@@ -343,6 +362,7 @@ func TestConsole(t *testing.T) {
 		b.accessible("in the dark, on a phone")
 	})
 	t.Run("begins its charts with what was before the page was opened", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 1, "a", "bad")
 		points := `[...document.querySelectorAll(".chart polyline")].map((p) => p.getAttribute("points").split(" ").length)`
 		b := open(t, w.url)
@@ -356,6 +376,7 @@ func TestConsole(t *testing.T) {
 		second.shows(".chart.busy", "1 record in flight")
 	})
 	t.Run("fits a phone, and a dark room", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 3, 2, "bad 1", "bad 2", "c")
 		b := open(t, w.url)
 		b.scheme("dark")
@@ -370,6 +391,7 @@ func TestConsole(t *testing.T) {
 		b.accessible("in the dark, on a phone")
 	})
 	t.Run("can be used with the keyboard alone", func(t *testing.T) {
+		t.Parallel()
 		w := start(t, "orders", 1, 1, "bad")
 		b := open(t, w.url)
 		b.shows("#problems", "bad")

@@ -28,11 +28,15 @@ import (
 
 // It is 3 a.m. An alert says that orders[3] does not move.
 func TestNight(t *testing.T) {
+	t.Parallel()
 	tool(t, "chromium")
 	prometheus := tool(t, "prometheus")
 	laneway := command(t)
 	for name, replicas := range map[string]int{"one replica": 1, "three replicas": 3} {
-		t.Run(name, func(t *testing.T) { onCall(t, prometheus, laneway, replicas) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onCall(t, prometheus, laneway, replicas)
+		})
 	}
 }
 

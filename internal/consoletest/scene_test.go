@@ -106,6 +106,7 @@ func scene(t *testing.T) string {
 }
 
 func TestScene(t *testing.T) {
+	t.Parallel()
 	url := scene(t)
 	b := open(t, url)
 	b.shows("#problems", "the bank does not know the currency XAU")

@@ -10,6 +10,7 @@ import (
 // A process that is stopped for longer than its session is evicted. When it continues, its
 // partitions have another owner, but it still has records in flight.
 func TestSuspendedWorkerRealKafka(t *testing.T) {
+	beside(t)
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, session, func(int, int) string { return "plain" })
 	for range 3 {

@@ -10,6 +10,7 @@ import (
 // An outage shorter than the session costs the workers nothing: they keep their partitions and the
 // records in flight.
 func TestKilledBrokerRealKafka(t *testing.T) {
+	beside(t)
 	b := kafkatest.Own(t)
 	k := kafkatest.At(t, b.Brokers)
 	topic := k.Topic(partitions)

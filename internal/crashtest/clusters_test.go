@@ -17,6 +17,7 @@ import (
 // handled and committed, and no worker that lives ever loses one. No record is flaky: one could
 // halt, since it keeps its failed attempts across restarts.
 func TestMergedClustersRealKafka(t *testing.T) {
+	beside(t)
 	start := time.Now()
 	broker := kafkatest.Own(t)
 	a, b := kafkatest.At(t, kafkatest.Real(t)), kafkatest.At(t, broker.Brokers)

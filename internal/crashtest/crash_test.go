@@ -41,6 +41,7 @@ func (f *fleet) replace(n int, p *process) {
 }
 
 func TestKilledWorkersRealKafka(t *testing.T) {
+	beside(t)
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
 	f, tr, topic := start(t, k, session, func(partition, n int) string {
@@ -70,6 +71,7 @@ func TestKilledWorkersRealKafka(t *testing.T) {
 }
 
 func TestTerminatedWorkersRealKafka(t *testing.T) {
+	beside(t)
 	began := time.Now()
 	k := kafkatest.At(t, kafkatest.Real(t))
 	// a session that no busy machine lets expire, since that would be a takeover

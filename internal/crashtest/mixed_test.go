@@ -16,6 +16,7 @@ import (
 // Java member comes and goes between. The others store no resume state, like a worker of a release
 // before there was one. So what a worker had finished above its offset is done again, and no more.
 func TestMixedGroupRealKafka(t *testing.T) {
+	beside(t)
 	k := kafkatest.At(t, kafkatest.Real(t))
 	topic := k.Topic(partitions)
 	f := newFleet(t, job{Brokers: k.Brokers, Group: kafkatest.Name("mixed"), Topic: topic, Session: patience / 2})

@@ -40,6 +40,7 @@ func parking(t *testing.T, inFlight int) row {
 // the keys are resumed, under load. With LANEWAY_CRASH_ROUNDS=6 there are three of each, in ten
 // minutes.
 func TestParkedKeysRealKafka(t *testing.T) {
+	beside(t)
 	t.Run("which are kept in memory", func(t *testing.T) { parkedKeys(t, parking(t, 4096)) })
 	t.Run("which are set aside", func(t *testing.T) { parkedKeys(t, parking(t, 16)) })
 }

@@ -31,6 +31,13 @@ type load struct {
 // long reports whether the table is for readers.
 func long() bool { return os.Getenv("LANEWAY_CRASH_ROUNDS") != "" }
 
+// beside runs a test beside others, since workers mostly wait. Many rounds are run by themselves.
+func beside(t *testing.T) {
+	if !long() {
+		t.Parallel()
+	}
+}
+
 // size is a value for the gate, or for the table that readers see.
 func size[T any](gate, readers T) T {
 	if long() {
@@ -89,14 +96,13 @@ func table(t *testing.T) []row {
 // Repeated are handler calls of records that had succeeded before. With LANEWAY_CRASH_ROUNDS=10 the
 // table is that of ARCHITECTURE.md.
 func TestRepeatsRealKafka(t *testing.T) {
+	beside(t)
 	rows := table(t)
 	lines := make([]string, len(rows))
 	t.Run("rows", func(t *testing.T) {
 		for n, r := range rows {
 			t.Run(r.name, func(t *testing.T) {
-				if !long() {
-					t.Parallel()
-				}
+				beside(t)
 				v, drain := r.run(t, kafkatest.At(t, kafkatest.Real(t)))
 				took := "–"
 				if !r.kill {

@@ -49,12 +49,14 @@ func rounds(t *testing.T) int {
 }
 
 func TestKilledWorkersWriteExactlyOnceRealKafka(t *testing.T) {
+	beside(t)
 	if again := writeWhileWorkersDie(t, true); again != 0 {
 		t.Errorf("%d results were repeated", again)
 	}
 }
 
 func TestKilledWorkersWriteAtLeastOnceRealKafka(t *testing.T) {
+	beside(t)
 	writeWhileWorkersDie(t, false)
 }
 

@@ -11,13 +11,13 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Flaky is a Transport that loses responses: on average, one in oneIn reads closes its connection,
+// Flaky is a Transport that loses responses of another, nil: the usual one. On average, one in oneIn reads closes its connection,
 // after the broker has responded. Of any 2*oneIn-1 reads at least one does. The counter counts the
 // losses.
-func Flaky(oneIn int) (*kafka.Transport, *atomic.Int64) {
-	f := &flaky{oneIn: oneIn}
+func Flaky(of *kafka.Transport, oneIn int) (*kafka.Transport, *atomic.Int64) {
+	f, dial := &flaky{oneIn: oneIn}, dialerOf(of)
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		c, err := dial(ctx, network, addr)
 		return &flakyConn{Conn: c, of: f}, err
 	}}, &f.lost
 }
@@ -41,14 +41,21 @@ func (f *flaky) loses() bool {
 	return f.left == 0
 }
 
-// Deaf is a Transport that loses all responses while the flag is set: requests go out, and each
-// response closes its connection.
-func Deaf() (*kafka.Transport, *atomic.Bool) {
-	deaf := new(atomic.Bool)
+// Deaf is a Transport that loses all responses of another while the flag is set: requests go out,
+// and each response closes its connection.
+func Deaf(of *kafka.Transport) (*kafka.Transport, *atomic.Bool) {
+	deaf, dial := new(atomic.Bool), dialerOf(of)
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+		c, err := dial(ctx, network, addr)
 		return &deafConn{Conn: c, deaf: deaf}, err
 	}}, deaf
+}
+
+func dialerOf(t *kafka.Transport) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if t == nil {
+		return new(net.Dialer).DialContext
+	}
+	return t.Dial
 }
 
 type deafConn struct {

@@ -149,8 +149,8 @@ func TestUnavailableOffset(t *testing.T) {
 		kerr.TopicAuthorizationFailed, kerr.UnstableOffsetCommit, kerr.OffsetMetadataTooLarge, kerr.InvalidTopicException, kerr.InvalidCommitOffsetSize, kerr.InvalidRequest,
 		kerr.UnsupportedForMessageFormat,
 	} {
-		t.Run("does not delay other partitions/"+code.Message, func(t *testing.T) {
-			c, f := newCluster(t), newFloor()
+		inVirtualTime(t, "does not delay other partitions/"+code.Message, func(t *testing.T, c virtual) {
+			f := newFloor()
 			fault := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: "group-orders", Partitions: []int32{3}, Err: code, Count: -1})
 			waits := map[wire.TopicPartition]error{}
 			a := newWorker(t, c, f, "a", func(w *worker) {

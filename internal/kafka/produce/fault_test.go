@@ -46,7 +46,7 @@ func TestRetry(t *testing.T) {
 	})
 	t.Run("after a lost response writes nothing twice", func(t *testing.T) {
 		c, k, topic := fake(t, 3, kfake.NumBrokers(2))
-		flaking, lost := kafkatest.Flaky(12)
+		flaking, lost := kafkatest.Flaky(nil, 12)
 		p := producer(t, c.ListenAddrs(), flaking, nil)
 		storm(t, k, p, topic, 4, 1500)
 		if lost.Load() == 0 {

@@ -19,7 +19,7 @@ func TestDoubt(t *testing.T) {
 	// attempt must be told to ask for the offsets first.
 	t.Run("keeps a commit with an unknown outcome from being repeated", func(t *testing.T) {
 		protocols(t, func(t *testing.T, w *world) {
-			hearing, deaf := kafkatest.Deaf()
+			hearing, deaf := kafkatest.Deaf(w.transport)
 			tx := w.open(t, "a", hearing, nil)
 			w.commit(t, tx, 0, 10)
 			w.unheard(t, tx, deaf, w.txn(10, 20))
@@ -36,7 +36,7 @@ func TestDoubt(t *testing.T) {
 	// Partitions in doubt together may come again apart, after others.
 	t.Run("stays with each partition", func(t *testing.T) {
 		protocols(t, func(t *testing.T, w *world) {
-			hearing, deaf := kafkatest.Deaf()
+			hearing, deaf := kafkatest.Deaf(w.transport)
 			tx := w.open(t, "a", hearing, nil)
 			w.commit(t, tx, 0, 10)
 			two := w.txn(10, 20)

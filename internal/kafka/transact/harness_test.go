@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/laneway-go/laneway/internal/kafka/produce"
@@ -22,10 +23,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func protocols(t *testing.T, test func(t *testing.T, w *world)) {
 	for name, opts := range map[string][]kfake.Opt{"version 2": nil, "before": {kfake.MaxVersions(kversion.V3_6_0())}} {
 		t.Run(name, func(t *testing.T) {
-			c := kafkatest.Fake(t, append(opts, kfake.NumBrokers(2))...)
-			w := newWorld(t, c.ListenAddrs())
-			w.fake, w.implicit = c, name == "version 2"
-			test(t, w)
+			synctest.Test(t, func(t *testing.T) {
+				c, k, transport := kafkatest.Virtual(t, append(opts, kfake.NumBrokers(2), kfake.Ports(9092, 9093))...)
+				w := worldAt(k)
+				w.fake, w.transport, w.implicit = c, transport, name == "version 2"
+				test(t, w)
+			})
 		})
 	}
 }
@@ -33,19 +36,26 @@ func protocols(t *testing.T, test func(t *testing.T, w *world)) {
 // world holds the two ends of a chain: the topic of the offsets, and the topic of the results.
 type world struct {
 	*kafkatest.Kafka
-	fake     *kfake.Cluster
-	implicit bool // the protocol of the fake
-	in, out  string
-	group    string
+	fake      *kfake.Cluster
+	transport *kafka.Transport // reaches the fake; nil: a real Kafka
+	implicit  bool             // the protocol of the fake
+	in, out   string
+	group     string
 }
 
 func newWorld(t *testing.T, brokers []string) *world {
-	k := kafkatest.At(t, brokers)
+	return worldAt(kafkatest.At(t, brokers))
+}
+
+func worldAt(k *kafkatest.Kafka) *world {
 	return &world{Kafka: k, in: k.Topic(2), out: k.Topic(3), group: kafkatest.Name("group")}
 }
 
 func (w *world) open(t *testing.T, id string, transport *kafka.Transport, change func(*Config)) *Transactor {
 	t.Helper()
+	if transport == nil {
+		transport = w.transport
+	}
 	c := wire.New(wire.Config{Brokers: w.Brokers, Transport: transport})
 	t.Cleanup(c.Close)
 	cfg := Config{Client: c, ID: id, Timeout: 30 * time.Second, Produce: produce.Config{BatchBytes: 100_000, DeliveryTimeout: 20 * time.Second, UnknownTopicTimeout: 5 * time.Second}}

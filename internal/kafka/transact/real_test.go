@@ -11,7 +11,7 @@ import (
 
 func TestTransactionsRealKafka(t *testing.T) {
 	w := newWorld(t, kafkatest.Real(t))
-	flaking, lost := kafkatest.Flaky(15)
+	flaking, lost := kafkatest.Flaky(nil, 15)
 	tx := w.open(t, kafkatest.Name("tx"), flaking, nil)
 	for i := range 60 {
 		w.commit(t, tx, i*10, i*10+10)

@@ -188,7 +188,7 @@ func TestCommitRetry(t *testing.T) {
 	})
 	t.Run("loses and repeats nothing after a lost response", func(t *testing.T) {
 		protocols(t, func(t *testing.T, w *world) {
-			flaking, lost := kafkatest.Flaky(15)
+			flaking, lost := kafkatest.Flaky(w.transport, 15)
 			tx := w.open(t, "a", flaking, nil)
 			for i := range 60 {
 				w.commit(t, tx, i*10, i*10+10)
