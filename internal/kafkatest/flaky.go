@@ -11,9 +11,9 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// Flaky is a Transport that loses responses of another, nil: the usual one. On average, one in oneIn reads closes its connection,
-// after the broker has responded. Of any 2*oneIn-1 reads at least one does. The counter counts the
-// losses.
+// Flaky is a Transport that loses responses of another one; nil: of the usual one. On average, one
+// in oneIn reads closes its connection, after the broker has responded. Of any 2*oneIn-1 reads at
+// least one does. The counter counts the losses.
 func Flaky(of *kafka.Transport, oneIn int) (*kafka.Transport, *atomic.Int64) {
 	f, dial := &flaky{oneIn: oneIn}, dialerOf(of)
 	return &kafka.Transport{Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
