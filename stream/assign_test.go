@@ -3,10 +3,14 @@ package stream_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/sourcegraph/conc"
 
 	"github.com/laneway-go/laneway/stream"
 )
@@ -131,11 +135,64 @@ func TestLoss(t *testing.T) {
 	})
 }
 
+// A commit of others under way must not see an assignment before it is complete.
+func TestAssignDuringCommits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		src, p, stop := runByHand(t, input.Concurrent(2, pass[string]).CommitEvery(1, 0))
+		var low atomic.Int64
+		src.stored = func(at map[stream.TopicPartition]stream.Position) {
+			for which, pos := range at {
+				if which.Partition > 0 && pos.Offset < 100 {
+					low.Add(1)
+				}
+			}
+		}
+		var as []stream.Assignment
+		for i := range 100 {
+			as = append(as, stream.Assignment{TopicPartition: stream.TopicPartition{Topic: "t", Partition: i + 1}, Next: 100, Committed: -1})
+		}
+		over := make(chan struct{})
+		var feeds conc.WaitGroup
+		feeds.Go(func() {
+			for {
+				if n, _ := p.Room(); n > 0 {
+					p.Feed([]string{"a"}, inARow(p.Next()), p.Next()+1, 1)
+				}
+				select {
+				case <-over:
+					return
+				default:
+					runtime.Gosched()
+				}
+			}
+		})
+		for range 20 {
+			ps, err := src.in.Assign(t.Context(), as...)
+			must(t, err)
+			src.in.Lose(errBoom, ps...)
+		}
+		close(over)
+		feeds.Wait()
+		must(t, stop())
+		if n := low.Load(); n > 0 {
+			t.Errorf("%d offsets below the first one were stored", n)
+		}
+	})
+}
+
 // source of one partition, given to the test.
 type byHand struct {
 	quiet
 	assigned chan<- *stream.Partition[string]
 	in       *stream.Intake[string]
+	stored   func(map[stream.TopicPartition]stream.Position) // nil: nobody listens
+}
+
+func (h *byHand) Commit(_ context.Context, at map[stream.TopicPartition]stream.Position) error {
+	if h.stored != nil {
+		h.stored(at)
+	}
+	return nil
 }
 
 func (h *byHand) Run(ctx context.Context, in *stream.Intake[string]) error {

@@ -83,7 +83,6 @@ func (c *committer) begin(p *part, l *ledger.Ledger) {
 			p.freed()
 		}
 	}
-	c.news.add(p)             // the next commit stores its first offset
 	if !c.in.plan.hasTail() { // records of a tail read the values of those above the ack barrier
 		l.Forget = forgetValues
 	}
@@ -95,11 +94,12 @@ func (c *committer) stop()  { close(c.stopped) }
 // look wakes the committer with CommitEach. It has it commit at once if a halt changed, or if so
 // many records wait at the ack barrier that CommitEvery's count may never be reached.
 func (c *committer) look(p *part) {
+	urgent := p.ahead.urgent.CompareAndSwap(true, false) // before p is listed: see news.add
 	c.news.add(p)
 	if c.each && p.led.Watermark() > p.begin { // the first offset alone is not worth a commit
 		c.wakeUp()
 	}
-	if p.ahead.urgent.CompareAndSwap(true, false) {
+	if urgent {
 		c.urge()
 	}
 	if held := p.barrier.held.Load(); held > 0 && held >= int64(c.in.opts.records+1)/2 {

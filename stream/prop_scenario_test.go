@@ -22,6 +22,7 @@ type scenario struct {
 	first    []batchOfRecords
 	ops      []op
 	skip     bool // the last operator skips rather than resumes
+	rests    bool // nothing happens for a while after ops
 	ahead    int64
 	builds   []string // of the lives, in turn
 }
@@ -120,6 +121,7 @@ func drawScenario(t *rapid.T) *scenario {
 			who: rapid.IntRange(0, 1).Draw(t, "who"), part: rapid.IntRange(0, sc.parts-1).Draw(t, "part"), all: rapid.Bool().Draw(t, "all"),
 			b: drawRecords(t, sc.parts)})
 	}
+	sc.rests = rarely(t, 4, "rests")
 	return sc
 }
 

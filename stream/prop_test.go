@@ -100,7 +100,7 @@ func (c *census) check(t *testing.T) {
 func (sc *scenario) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d partitions of %d sources (apart %v), unique %v, in flight %d, waiting %d, drain %v, skip %v, ahead %d, builds %q\n", sc.parts, sc.sources, sc.apart, sc.unique, sc.inFlight, sc.waiting, sc.drain, sc.skip, sc.ahead, sc.builds)
-	fmt.Fprintf(&b, "chain   %v\nrecords %+v\ncommits %+v\n", sc.words, sc.first, sc.commits)
+	fmt.Fprintf(&b, "rests %v\nchain   %v\nrecords %+v\ncommits %+v\n", sc.rests, sc.words, sc.first, sc.commits)
 	for s, t := range sc.trouble {
 		fmt.Fprintf(&b, "trouble %+v %v\n", s, t)
 	}
@@ -143,10 +143,43 @@ func (w *world) play() {
 		w.note(lives[:])
 		w.do(o, lives[:])
 	}
+	if w.sc.rests {
+		w.rest(lives[:])
+	}
 	for _, l := range lives {
 		w.stop(l, false)
 	}
 	w.last()
+}
+
+// rest: what has finished is committed without any further event, but the wait of its commit.
+func (w *world) rest(lives []*life) {
+	commit := w.sc.words[w.m.commit]
+	if commit.kind == commitEveryWord && commit.wait == 0 {
+		return
+	}
+	states := func() map[string]stream.PartitionState {
+		at := map[string]stream.PartitionState{}
+		for i, l := range lives {
+			if l == nil || l.gone() {
+				continue
+			}
+			for _, s := range l.p.Snapshot().Partitions {
+				at[fmt.Sprint(i, s.TopicPartition, s.Epoch)] = s
+			}
+		}
+		return at
+	}
+	w.wait()
+	before := states()
+	time.Sleep(commit.wait + 30*time.Second) // refused commits are tried again in between
+	w.note(lives)
+	for which, now := range states() {
+		was := before[which]
+		if was.Totals.Finished > 0 && now.Committed < was.Watermark { // the first offset alone is not committed
+			w.violate("%v had finished up to %d, and is committed to %d much later", now.TopicPartition, was.Watermark, now.Committed)
+		}
+	}
 }
 
 func (w *world) append(b batchOfRecords) {

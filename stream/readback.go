@@ -96,6 +96,7 @@ func (p *part) readBack() {
 			continue
 		case c.from <= from && from < c.next:
 			p.feedBack(c)
+			p.changed() // the watermark may have risen
 			continue
 		}
 		got, err := p.host.reread(ctx, p, from)
@@ -124,6 +125,9 @@ func (p *part) nextBack() (from int64, now, ok bool) {
 	defer func() {
 		for _, e := range told {
 			p.host.emit(e)
+		}
+		if len(told) > 0 {
+			p.changed() // the watermark may have risen
 		}
 	}()
 	p.intake.Lock()

@@ -104,11 +104,14 @@ func (t *transactions) stop() { close(t.stopped) }
 
 // look lists the partition. It makes a transaction store its halts if one started or ended.
 func (t *transactions) look(p *part) {
-	t.news.add(p)
-	if p.ahead.urgent.CompareAndSwap(true, false) {
+	urgent := p.ahead.urgent.CompareAndSwap(true, false)
+	if urgent {
 		t.mu.Lock()
 		txnStateOf(p).haltsChanged = true
 		t.mu.Unlock()
+	}
+	t.news.add(p)
+	if urgent {
 		t.wakeUp()
 	}
 }
@@ -222,7 +225,7 @@ func (t *transactions) reached() bool { return !t.apart && t.total.Load() >= t.s
 // it due, and those that join them. The caller holds mu.
 func (t *transactions) ready(now time.Time) (ps []*part) {
 	due := t.reached()
-	t.next = time.Time{}
+	t.next, t.full = time.Time{}, false
 	for _, p := range t.candidates {
 		ts := txnStateOf(p)
 		switch {

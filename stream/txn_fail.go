@@ -184,20 +184,19 @@ func (t *transactions) fenced(p *part, err error) {
 // transaction.
 func (t *transactions) restart(p *part, cause error, after time.Duration) {
 	t.run.lose(cause, []*part{p})
-	if p.restart == nil {
-		t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart) [LW222]: %w", t.st.name, p.tp, cause))
-		return
-	}
 	over := func() bool {
-		if t.run.assignedSince(p) {
-			return true // and has asked the transactor where to start
-		}
 		ph := t.run.phase()
-		is := ph == finishing || ph == working && t.run.inlets[p.source].ended.Load()
-		if is {
+		switch {
+		case t.run.assignedSince(p):
+			return true // and has asked the transactor where to start
+		case p.restart == nil:
+			t.run.fail(fmt.Errorf("%s: %v has to restart, but its source cannot restart it (Assignment.Restart) [LW222]: %w", t.st.name, p.tp, cause))
+			return true
+		case ph == finishing || ph == working && t.run.inlets[p.source].ended.Load():
 			t.run.fail(fmt.Errorf("%s: %v has to restart, but its source is exhausted: run the pipeline again [LW222]: %w", t.st.name, p.tp, cause))
+			return true
 		}
-		return is
+		return false
 	}
 	if over() {
 		return

@@ -208,13 +208,13 @@ func (t *transactions) resumed(p *part, again map[int64]bool, end haltEnd) (inst
 	ts := txnStateOf(p)
 	ts.failures, ts.retryAt, ts.urgent, ts.last = 0, time.Time{}, true, Failure{}
 	t.mu.Unlock()
-	t.news.add(p)
 	// a result that no transaction can write goes as a whole
 	given, _ := rs.forget(skipped, !end.byTx)
 	p.tellSkipped(given, end)
 	for _, r := range append(forgotten, given...) {
 		p.kept.Add(-r.size())
 	}
+	t.news.add(p)
 	t.wakeUp()
 	if split {
 		return func() { t.restart(p, errSplit, 0) }
