@@ -92,10 +92,10 @@ func TestBisectTransactionIsBounded(t *testing.T) {
 			if h := j.halt(); h.Value != bad[i] || h.Last != h.Meta.Offset {
 				t.Fatal(h)
 			}
-			if n := b.calls - before; n > 1+calls {
+			if n := b.calls() - before; n > 1+calls {
 				t.Errorf("%d calls, at most %d", n, 1+calls)
 			}
-			before = b.calls
+			before = b.calls()
 			must(t, j.Skip(j.halt()))
 		}
 		must(t, j.stop())
@@ -124,11 +124,11 @@ func TestBisectTransactionUsesItsCallsUp(t *testing.T) {
 			switch e := e.(type) {
 			case stream.StepEvent:
 				if _, err := fmt.Sscanf(e.Text, "a transaction of %d results", &n); err == nil {
-					under, before = true, b.calls
+					under, before = true, b.tries
 				}
 			case stream.AttemptFailed: // of what the search has found
 				if under {
-					searches = append(searches, search{n, b.calls - before})
+					searches = append(searches, search{n, b.tries - before})
 				}
 				under = false
 			}

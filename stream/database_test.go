@@ -26,7 +26,7 @@ type database struct {
 	apart  bool // a transaction a partition
 	shared bool // by several pipelines, whose Commits may meet
 	states int  // the largest state that it stores; 0: none
-	calls  int
+	tries  int
 	inside int
 	most   int
 	wrong  []string
@@ -52,7 +52,7 @@ func (b *database) Restore(_ context.Context, parts map[tp]stream.TopicID) (map[
 
 func (b *database) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	b.mu.Lock()
-	b.calls++
+	b.tries++
 	b.inside++
 	if b.most = max(b.most, b.inside); b.inside > 1 && !b.apart && !b.shared {
 		b.wrong = append(b.wrong, "two Commits at once")
@@ -97,6 +97,27 @@ func (b *database) Commit(ctx context.Context, tx stream.Txn[string]) error {
 	}
 	b.txns = append(b.txns, tx)
 	return next(&b.after, tx)
+}
+
+// calls returns how often Commit was called.
+func (b *database) calls() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tries
+}
+
+// peak returns how many Commits were in progress at once.
+func (b *database) peak() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.most
+}
+
+// position returns what is stored for a partition.
+func (b *database) position(of tp) stream.Position {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.at[of]
 }
 
 func (b *database) blame(what string) {

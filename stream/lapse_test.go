@@ -208,8 +208,8 @@ func TestExpired(t *testing.T) {
 					h.feed(0, 1, v)
 				}
 				elapse(time.Minute)
-				if b.calls != last {
-					t.Errorf("%d transactions were tried", b.calls)
+				if b.calls() != last {
+					t.Errorf("%d transactions were tried", b.calls())
 				}
 			})
 		})
@@ -224,8 +224,8 @@ func TestExpired(t *testing.T) {
 			<-h.ready
 			h.feed(0, 1, "a")
 			elapse(time.Minute)
-			if b.calls != 1 {
-				t.Errorf("%d transactions were tried", b.calls)
+			if b.calls() != 1 {
+				t.Errorf("%d transactions were tried", b.calls())
 			}
 		})
 	})

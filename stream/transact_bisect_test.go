@@ -31,7 +31,7 @@ func TestBisectTransaction(t *testing.T) {
 					t.Errorf("%q does not end with %q", h, want)
 				}
 				same(t, "stored before it", b.stored(), rows[:bad])
-				if n := b.calls; n > 3+4*5+8 {
+				if n := b.calls(); n > 3+4*5+8 {
 					t.Errorf("%d calls", n)
 				}
 				must(t, j.Skip(h))
@@ -52,11 +52,11 @@ func TestBisectTransaction(t *testing.T) {
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 3)).HaltOnError())
 			elapse(1999 * time.Millisecond)
-			if n := b.calls; n != 2 || len(b.stored()) != 0 {
+			if n := b.calls(); n != 2 || len(b.stored()) != 0 {
 				t.Errorf("%d calls, stored %v", n, b.stored())
 			}
 			elapse(time.Minute)
-			if n := b.calls; n != 3+3 { // a0 a1, a0, a1
+			if n := b.calls(); n != 3+3 { // a0 a1, a0, a1
 				t.Errorf("%d calls, want 6", n)
 			}
 			if n := len(heard[stream.Retrying](j)); n != 2 {
@@ -75,8 +75,8 @@ func TestBisectTransaction(t *testing.T) {
 			j := start(t, l, input.CommitWith(b, 4, 0).HaltOnError())
 			elapse(time.Minute)
 			h := j.halt()
-			if h.Meta.Offset != 0 || h.Last != 3 || h.Joined || b.calls != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3 failed after 1 attempt: boom; Resume retries all of them, SkipRange") {
-				t.Errorf("after %d calls: %v", b.calls, h)
+			if h.Meta.Offset != 0 || h.Last != 3 || h.Joined || b.calls() != 1 || !strings.Contains(h.String(), "one of t[0]@0 … @3 failed after 1 attempt: boom; Resume retries all of them, SkipRange") {
+				t.Errorf("after %d calls: %v", b.calls(), h)
 			}
 			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) || !strings.Contains(err.Error(), "one of t[0]@0 … @3") {
 				t.Error(err)
@@ -163,7 +163,7 @@ func TestBisectTransaction(t *testing.T) {
 			if h.Meta.Offset != 0 || h.Last != 19 || h.Joined || h.Attempts != 3 || !strings.Contains(h.String(), "one of t[0]@0 … @19 failed after 3 attempts: boom") {
 				t.Errorf("halt: %v", h)
 			}
-			if n := b.calls; n > 3+4*5+8 {
+			if n := b.calls(); n > 3+4*5+8 {
 				t.Errorf("%d calls", n)
 			}
 			if err := j.Skip(h); !errors.Is(err, stream.ErrSeveral) || !strings.Contains(err.Error(), "SkipRange") {
@@ -244,8 +244,8 @@ func TestBisectTransaction(t *testing.T) {
 			put(l, 0, count("a", 4)...)
 			j := start(t, l, input.CommitWith(b, 4, 0).RetryOnError(every(time.Second, 2)).HaltOnError())
 			elapse(1500 * time.Millisecond)
-			if b.calls != 3 || len(j.Halts()) != 0 {
-				t.Errorf("%d calls, %v", b.calls, j.Halts())
+			if b.calls() != 3 || len(j.Halts()) != 0 {
+				t.Errorf("%d calls, %v", b.calls(), j.Halts())
 			}
 			elapse(time.Minute)
 			if h := j.halt(); h.Value != "a1" {

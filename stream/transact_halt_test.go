@@ -126,7 +126,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 				elapse(2 * time.Second)
 				same(t, "stored", b.stored(), want)
 				must(t, j.stop())
-				if at := b.at[tp{Topic: "t"}]; at.Offset != 4 || at.State != "" {
+				if at := b.position(tp{Topic: "t"}); at.Offset != 4 || at.State != "" {
 					t.Errorf("stored: %+v", at)
 				}
 				j = start(t, l, chain(w, b), stream.BuildID("v1"))
@@ -144,7 +144,7 @@ func TestDurableHaltWithCommitWith(t *testing.T) {
 			j := start(t, l, chain(w, b).RetryOnError(every(time.Second, 5)), stream.BuildID("v1"))
 			elapse(time.Minute)
 			same(t, "transactions", b.written(), []string{"0:[0,0)"})
-			if at := b.at[tp{Topic: "t"}]; at.State == "" {
+			if at := b.position(tp{Topic: "t"}); at.State == "" {
 				t.Error("the halt is not stored")
 			}
 			must(t, j.stop())

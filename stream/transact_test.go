@@ -274,8 +274,8 @@ func TestTransaction(t *testing.T) {
 				}
 				j := start(t, l, input.CommitWith(b, 1, 0, opts...))
 				elapse(time.Second)
-				if b.most != c.want {
-					t.Errorf("MaxPartitions %d: %d transactions at once, want %d", c.most, b.most, c.want)
+				if n := b.peak(); n != c.want {
+					t.Errorf("MaxPartitions %d: %d transactions at once, want %d", c.most, n, c.want)
 				}
 				release()
 				elapse(time.Minute)
