@@ -39,11 +39,11 @@ type book struct {
 	last map[string]item // by word and order: started last
 	// of an element of a batch that may be divided: where in the batch
 	place map[deed]int
-	acks  map[string]int64 // by lane: what has to be committed before the next may start
+	acks  map[string]item // by lane: what has to be committed before the next may start
 }
 
 func newBook() *book {
-	return &book{map[deed]bool{}, map[deed]bool{}, map[string]map[item]bool{}, map[string]item{}, map[deed]int{}, map[string]int64{}}
+	return &book{map[deed]bool{}, map[deed]bool{}, map[string]map[item]bool{}, map[string]item{}, map[deed]int{}, map[string]item{}}
 }
 
 // epoch is one assignment of a partition to a life.
@@ -237,8 +237,8 @@ func (c *watched) lane() {
 		}
 	}
 	c.b.open[lane] = mine
-	if off, ok := c.b.acks[lane]; ok && !w.stored(c.t.e.part, off) {
-		w.violate("CommitEach let %v begin before the commit of %d was acknowledged", c.items, off)
+	if it, ok := c.b.acks[lane]; ok && !w.stored(c.t.e.part, it.Off) && !c.t.e.leaves(it) {
+		w.violate("CommitEach let %v begin before the commit of %v was acknowledged", c.items, it)
 	}
 	delete(c.b.acks, lane)
 }
@@ -282,7 +282,7 @@ func (c *watched) end(failed map[item]bool) {
 		// watermark.
 		moves := mark <= it.Off && w.watermark(e) > it.Off && !e.tied && w.through(e, c.at, it.Off)
 		if exact && !e.frozen && (moves || w.keepsAhead()) {
-			c.b.acks[lane] = it.Off
+			c.b.acks[lane] = it
 		}
 	}
 }
