@@ -73,6 +73,22 @@ func TestTransactionEnd(t *testing.T) {
 			})
 		}
 	})
+	t.Run("is followed by that of a partition that came back, without another event", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newDatabase()
+			b.apart = true
+			put(l, 0, "a0", "a1")
+			tx := &deaf{database: b, takes: 10 * time.Second, at: map[tp]int{}}
+			j := join(t, l, input.CommitWith(tx, 1, 0))
+			must(t, j.member.Assign(0))
+			elapse(time.Second)
+			must(t, j.member.Lose(0))
+			must(t, j.member.Assign(0))
+			elapse(time.Hour)
+			sameSet(t, "stored", b.stored(), []string{"a0", "a1"})
+			must(t, j.stop())
+		})
+	})
 	t.Run("is bounded by Timeout with offsets alone", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			l, b := newLog(1), newDatabase()

@@ -259,6 +259,20 @@ func TestTransaction(t *testing.T) {
 			must(t, j.stop())
 		})
 	})
+	t.Run("commits offsets without records a while later", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			l, b := newLog(1), newDatabase()
+			put(l, 0, "a")
+			j := start(t, l, input.CommitWith(b, 10, 100*time.Millisecond))
+			elapse(time.Minute)
+			l.AppendGap(0, 5)
+			elapse(time.Minute)
+			if at := b.position(tp{Topic: "t"}).Offset; at != 6 {
+				t.Errorf("%d is stored, want 6", at)
+			}
+			must(t, j.stop())
+		})
+	})
 	t.Run("runs side by side up to MaxPartitions", func(t *testing.T) {
 		for _, c := range []struct{ most, want int }{{0, 4}, {2, 2}, {1, 1}} {
 			bubble(t, func(t *testing.T) {
