@@ -37,16 +37,18 @@ func TestKafkaRecreatedTopicRealKafka(t *testing.T) {
 	recreatedTopic(t, onKafka)
 }
 
-// place runs a subtest on some Kafka, reached through a Transport.
-type place func(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport))
+// topicTest is a test on some Kafka, reached through a Transport. A place runs it as a subtest.
+type topicTest func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport)
 
-func onKafka(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport)) {
+type place func(t *testing.T, name string, test topicTest)
+
+func onKafka(t *testing.T, name string, test topicTest) {
 	t.Run(name, func(t *testing.T) { test(t, kafkatest.At(t, kafkatest.Real(t)), nil) })
 }
 
 func onFakes(t *testing.T, test func(t *testing.T, on place)) {
 	fake := func(opts ...kfake.Opt) place {
-		return func(t *testing.T, name string, test func(t *testing.T, k *kafkatest.Kafka, transport *kafka.Transport)) {
+		return func(t *testing.T, name string, test topicTest) {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					_, k, transport := kafkatest.Virtual(t, opts...)

@@ -115,14 +115,6 @@ func (p *part) finishedAhead() int64 {
 	return total(p.ahead.earlier)
 }
 
-// total returns how many offsets are in runs.
-func total(runs []resume.Run) (n int64) {
-	for _, r := range runs {
-		n += r.To - r.From
-	}
-	return n
-}
-
 // roomAhead returns how many records may be fed beside held unfinished ones, so that a state can
 // list all of them in whichever order they finish. It is never less than without a state, where
 // limit bounds the records above the watermark.
@@ -282,14 +274,12 @@ func (p *part) toStore() (offset, records int64, holes []ledger.Span, end int64,
 	p.asides.came = nil
 	if !p.asides.able { // no lane will be either
 		p.mu.Unlock()
-		offset, records, holes, end = p.led.Holes(p.holes[:0])
-		p.holes = holes
-		return offset, records, holes, end, earlier, nil
+		offset, records, p.holes, end = p.led.Holes(p.holes[:0])
+		return offset, records, p.holes, end, earlier, nil
 	}
 	defer p.mu.Unlock()
-	offset, records, holes, end = p.led.Holes(p.holes[:0])
-	p.holes = holes
-	return offset, records, holes, end, earlier, p.asidesToStore()
+	offset, records, p.holes, end = p.led.Holes(p.holes[:0])
+	return offset, records, p.holes, end, earlier, p.asidesToStore()
 }
 
 // add appends a run past those that there are.
@@ -302,23 +292,4 @@ func (g *progress) add(from, to int64) {
 		return
 	}
 	g.runs = append(g.runs, resume.Run{From: from, To: to})
-}
-
-// within reports whether offset is in one of the runs.
-func within(runs []resume.Run, offset int64) bool {
-	_, ok := find(runs, offset)
-	return ok
-}
-
-// find returns the run that has an offset.
-func find(runs []resume.Run, offset int64) (i int, ok bool) {
-	return slices.BinarySearchFunc(runs, offset, func(r resume.Run, at int64) int {
-		switch {
-		case r.To <= at:
-			return -1
-		case r.From > at:
-			return 1
-		}
-		return 0
-	})
 }

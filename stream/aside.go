@@ -224,22 +224,6 @@ func (p *part) cameBack(at int64) {
 	}
 }
 
-// without returns runs without an offset.
-func without(runs []resume.Run, at int64) []resume.Run {
-	i, within := find(runs, at)
-	if !within {
-		return runs
-	}
-	var around []resume.Run
-	if r := runs[i]; r.From < at {
-		around = append(around, resume.Run{From: r.From, To: at})
-	}
-	if r := runs[i]; at+1 < r.To {
-		around = append(around, resume.Run{From: at + 1, To: r.To})
-	}
-	return slices.Concat(runs[:i], around, runs[i+1:])
-}
-
 // comesBack reports whether records that were set aside are read again, or will be without an
 // operator. The caller holds mu.
 func (p *part) comesBack() bool {

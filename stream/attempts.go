@@ -76,8 +76,7 @@ func (a *attemptCounts) forget(offsets []int64) {
 // were not fed yet. It forgets those of finished records. The caller holds part.mu.
 func (a *attemptCounts) toStore(holes []ledger.Span, end int64) (all []resume.Attempts, version int) {
 	unfinished := func(at attemptsAt) bool {
-		i, is := slices.BinarySearchFunc(holes, at.offset, func(h ledger.Span, offset int64) int { return cmp.Compare(h.From, offset) })
-		return is || i > 0 && at.offset < holes[i-1].To || at.offset >= end
+		return within(holes, at.offset) || at.offset >= end
 	}
 	for at, is := range a.failed {
 		if !unfinished(at) {

@@ -119,7 +119,7 @@ func (t *transactions) look(p *part) {
 // advanced makes p due after the wait. Offsets without records do not count for the size.
 func (t *transactions) advanced(p *part) {
 	ts := txnStateOf(p)
-	if ts.waits() == noWait {
+	if !ts.waiting() {
 		ts.since.Store(time.Now().UnixNano())
 	}
 	ts.gaps.Add(1)
@@ -179,16 +179,16 @@ func (t *transactions) begins(now time.Time) (again time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.apart && len(t.under) > 0 {
-		return again // its end wakes the loop
+		return time.Time{} // its end wakes the loop
 	}
 	if !t.looks(now) {
 		return t.next
 	}
-	ready := t.ready(now)
 	var pres []*prefix
-	for _, p := range ready {
-		if t.full = t.most > 0 && len(t.under)+len(pres) == t.most; t.full {
-			break // the end of one of them wakes the loop
+	for _, p := range t.ready(now) {
+		if t.most > 0 && len(t.under)+len(pres) == t.most {
+			t.full = true // the end of one of them wakes the loop
+			break
 		}
 		if pre := t.take(p, now); pre != nil {
 			pres = append(pres, pre)
@@ -258,7 +258,7 @@ func (t *transactions) due(p *part, now time.Time) bool {
 	case ts.urgent, ts.haltsChanged, ts.failures > 0, t.crowded(p), t.apart && n >= t.size:
 		return true
 	}
-	return n+ts.gaps.Load() > 0 && t.wait > 0 && t.waited(p, t.wait, now)
+	return ts.waiting() && t.wait > 0 && t.waited(p, t.wait, now)
 }
 
 // waited reports whether what has finished of the partition has waited that long. If not, a

@@ -44,9 +44,7 @@ func (t *transactions) launch(pres []*prefix) {
 // make commits a transaction. It repeats attempts that were postponed.
 func (t *transactions) make(x *txn) (took time.Duration, err error) {
 	began := clock()
-	if err = x.loseExpired(); err == nil {
-		err = t.attempt(x)
-	}
+	err = t.attempt(x)
 	for p := postponed(err); p != nil; p = postponed(err) {
 		if err = t.postpone(x, err, p); err == nil {
 			err = t.attempt(x)
@@ -57,6 +55,9 @@ func (t *transactions) make(x *txn) (took time.Duration, err error) {
 
 // attempt commits the transaction as one call of the step, for the records of its results.
 func (t *transactions) attempt(x *txn) error {
+	if err := x.loseExpired(); err != nil {
+		return err
+	}
 	var groups map[string]GroupMetadata
 	if err := guarded(func() error { groups = x.groups(); return nil }); err != nil {
 		return fmt.Errorf("the GroupMetadata of a source: %w", err)
@@ -122,10 +123,7 @@ func (t *transactions) postpone(x *txn, err error, p *PostponedError) error {
 		txnStateOf(pre.part).fails(f)
 	}
 	t.mu.Unlock()
-	if err := t.run.holdUp(x.ctx, f, p); err != nil {
-		return err
-	}
-	return x.loseExpired()
+	return t.run.holdUp(x.ctx, f, p)
 }
 
 // loseExpired loses partitions whose assignment has expired, which cancels the transaction.

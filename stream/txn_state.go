@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -91,20 +90,12 @@ func (t *transactions) forget(p *part) {
 	t.total.Add(-txnStateOf(p).finished.Swap(0))
 }
 
-// noWait is what waits returns if nothing waits. It sorts last.
-const noWait = math.MaxInt64
-
-// waits returns since when something waits for a transaction, in Unix nanoseconds.
-func (ts *txnState) waits() int64 {
-	if ts.finished.Load()+ts.gaps.Load() == 0 {
-		return noWait
-	}
-	return ts.since.Load()
-}
+// waiting reports whether finished records or offsets without records wait for a transaction.
+func (ts *txnState) waiting() bool { return ts.finished.Load()+ts.gaps.Load() > 0 }
 
 // isIdle reports whether there is nothing for a transaction. The caller holds transactions.mu.
 func (ts *txnState) isIdle() bool {
-	return ts.waits() == noWait && !ts.urgent && !ts.haltsChanged && ts.failures == 0
+	return !ts.waiting() && !ts.urgent && !ts.haltsChanged && ts.failures == 0
 }
 
 // finish returns how an element ends. If size is 1, an element that moves the watermark over its

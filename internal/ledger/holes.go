@@ -39,7 +39,8 @@ func (l *Ledger) Holes(holes []Span) (mark, finished int64, all []Span, end int6
 		slices.SortFunc(holes, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	}
 	finished = l.total - l.aside - int64(left)
-	// computed after visiting the tickets: one that finishes in between is no hole below the watermark
+	// computed after visiting the tickets: one that finishes in between is no hole below the
+	// watermark
 	mark, _ = l.prefix()
 	below := 0
 	for below < len(holes) && holes[below].To <= mark {
